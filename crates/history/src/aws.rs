@@ -208,7 +208,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         }
         E::MapSucceeded => plain("MapStateSucceeded"),
         E::MapFailed => plain("MapStateFailed"),
-        E::MapRunStarted { arn } => {
+        E::MapRunStarted { arn, .. } => {
             let mut details = Object::new();
             details.insert("mapRunArn", arn.clone().into());
             ("MapRunStarted".into(), Some(("mapRunStartedEventDetails", details)))

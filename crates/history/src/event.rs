@@ -25,6 +25,23 @@ pub struct Failure {
     pub cause: Option<Str>,
 }
 
+impl EventKind {
+    /// Whether AWS shows an event for it, and so gives it an id.
+    pub fn is_shown(&self) -> bool {
+        !matches!(
+            self,
+            Self::TaskHeartbeat { .. }
+                | Self::RetryScheduled { .. }
+                | Self::TimerFired { .. }
+                | Self::WaitStarted { .. }
+                | Self::MapRunItems { .. }
+                | Self::ChildStarted { .. }
+                | Self::ChildFinished { .. }
+                | Self::MapRunWriting { .. }
+        )
+    }
+}
+
 impl Failure {
     /// A failure with name and details.
     pub fn new(error: impl Into<Str>, cause: impl Into<Str>) -> Self {
@@ -245,6 +262,8 @@ pub enum EventKind {
     MapFailed,
     /// A distributed Map began.
     MapRunStarted {
+        /// By which commands and stimuli name it.
+        run: TaskId,
         /// AWS's `mapRunArn`.
         arn: Str,
     },
