@@ -140,8 +140,7 @@ impl Json {
                 a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.same(b))
             }
             (Self::Object(a), Self::Object(b)) => {
-                a.len() == b.len()
-                    && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| a.same(b)))
+                a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| a.same(b)))
             }
             (a, b) if a.is_number() && b.is_number() => a == b || a.as_f64() == b.as_f64(),
             (a, b) => a == b,

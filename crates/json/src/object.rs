@@ -44,13 +44,11 @@ impl Object {
     /// Sets `key`: in place when it is there (the old value is returned), else at the end.
     pub fn insert(&mut self, key: impl Into<Str>, value: Json) -> Option<Json> {
         let key = key.into();
-        match self.position(&key) {
-            Some(at) => Some(std::mem::replace(&mut Arc::make_mut(&mut self.0)[at].1, value)),
-            None => {
-                Arc::make_mut(&mut self.0).push((key, value));
-                None
-            }
+        if let Some(at) = self.position(&key) {
+            return Some(std::mem::replace(&mut Arc::make_mut(&mut self.0)[at].1, value));
         }
+        Arc::make_mut(&mut self.0).push((key, value));
+        None
     }
 
     /// Takes `key` out; the others keep their order.
@@ -70,7 +68,7 @@ impl Object {
     }
 
     /// The values in order of their keys.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &Json> {
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &Json> + DoubleEndedIterator {
         self.0.iter().map(|(_, value)| value)
     }
 }

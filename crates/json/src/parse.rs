@@ -1,5 +1,5 @@
-use crate::tree::{self, Node};
 use crate::Json;
+use crate::tree::{self, Node};
 use std::fmt;
 use stepwright_source::Span;
 

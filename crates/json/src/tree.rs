@@ -175,9 +175,9 @@ impl Parser<'_> {
                     let length = if rest.starts_with("//") {
                         rest.find('\n').unwrap_or(rest.len())
                     } else if rest.starts_with("/*") {
-                        rest.find("*/").map(|end| end + 2).ok_or_else(|| {
-                            self.error("this comment has no end", start)
-                        })?
+                        rest.find("*/")
+                            .map(|end| end + 2)
+                            .ok_or_else(|| self.error("this comment has no end", start))?
                     } else {
                         return Ok(());
                     };

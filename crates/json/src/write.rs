@@ -90,12 +90,23 @@ impl Json {
     }
 }
 
-/// Always with a fraction or an exponent, so that it reads back as a float.
+/// As Java's `Double.toString` prints it: plain from 0.001 up to ten million, else with an
+/// exponent; always with a fraction, so that it reads back as a float.
 fn write_float(value: f64, out: &mut String) {
-    if value.is_finite() {
-        write!(out, "{value:?}").expect("strings grow");
-    } else {
+    if !value.is_finite() {
         out.push_str("null");
+        return;
+    }
+    let magnitude = value.abs();
+    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        write!(out, "{value:?}").expect("strings grow");
+        return;
+    }
+    let start = out.len();
+    write!(out, "{value:E}").expect("strings grow");
+    if !out[start..].contains('.') {
+        let exponent = start + out[start..].find('E').expect("written with an exponent");
+        out.insert_str(exponent, ".0");
     }
 }
 
