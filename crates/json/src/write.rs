@@ -1,4 +1,5 @@
-use crate::Json;
+use crate::lex::plain_until;
+use crate::{Json, Str};
 use std::fmt::{self, Write as _};
 
 impl fmt::Display for Json {
@@ -10,84 +11,121 @@ impl fmt::Display for Json {
     }
 }
 
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Json {
     /// Adds the compact text of the value to `out`.
     pub fn write(&self, out: &mut String) {
-        match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
-            Self::Int(value) => write!(out, "{value}").expect("strings grow"),
-            Self::Float(value) => write_float(*value, out),
-            Self::BigInt(digits) => out.push_str(digits),
-            Self::String(text) => write_string(text, out),
-            Self::Array(array) => {
-                out.push('[');
-                for (at, value) in array.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    value.write(out);
-                }
-                out.push(']');
-            }
-            Self::Object(object) => {
-                out.push('{');
-                for (at, (key, value)) in object.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    write_string(key, out);
-                    out.push(':');
-                    value.write(out);
-                }
-                out.push('}');
-            }
-        }
+        print::<false>(self, out);
     }
 
     /// Indented by two spaces, for people.
     pub fn pretty(&self) -> String {
         let mut out = String::new();
-        self.write_pretty(&mut out, 0);
+        print::<true>(self, &mut out);
         out
     }
+}
 
-    fn write_pretty(&self, out: &mut String, depth: usize) {
-        let line = |out: &mut String, depth: usize| {
-            out.push('\n');
-            out.extend(std::iter::repeat_n("  ", depth));
-        };
-        match self {
-            Self::Array(array) if !array.is_empty() => {
+/// What is left to print of an array or object.
+enum Open<'j> {
+    Array(std::slice::Iter<'j, Json>),
+    Object(std::iter::Zip<std::slice::Iter<'j, Str>, std::slice::Iter<'j, Json>>),
+}
+
+/// Prints without recursion, so that depth does not matter.
+fn print<const PRETTY: bool>(value: &Json, out: &mut String) {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut value = value;
+    loop {
+        let mut first = false;
+        match value {
+            Json::Array(array) if !array.is_empty() => {
                 out.push('[');
-                for (at, value) in array.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    line(out, depth + 1);
-                    value.write_pretty(out, depth + 1);
-                }
-                line(out, depth);
-                out.push(']');
+                open.push(Open::Array(array.iter()));
+                first = true;
             }
-            Self::Object(object) if !object.is_empty() => {
+            Json::Object(object) if !object.is_empty() => {
                 out.push('{');
-                for (at, (key, value)) in object.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    line(out, depth + 1);
-                    write_string(key, out);
-                    out.push_str(": ");
-                    value.write_pretty(out, depth + 1);
-                }
-                line(out, depth);
-                out.push('}');
+                open.push(Open::Object(object.names().iter().zip(object.slots())));
+                first = true;
             }
-            _ => self.write(out),
+            scalar => write_scalar(scalar, out),
+        }
+        value = loop {
+            let depth = open.len();
+            let Some(last) = open.last_mut() else { return };
+            let (next, close) = match last {
+                Open::Array(items) => (items.next().map(|value| (None, value)), ']'),
+                Open::Object(members) => {
+                    (members.next().map(|(key, value)| (Some(key), value)), '}')
+                }
+            };
+            if let Some((key, value)) = next {
+                if !first {
+                    out.push(',');
+                }
+                if PRETTY {
+                    line(out, depth);
+                }
+                if let Some(key) = key {
+                    write_string(key, out);
+                    out.push_str(if PRETTY { ": " } else { ":" });
+                }
+                break value;
+            }
+            open.pop();
+            if PRETTY {
+                line(out, depth - 1);
+            }
+            out.push(close);
+            first = false;
+        };
+    }
+}
+
+fn line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
+}
+
+#[inline]
+fn write_scalar(value: &Json, out: &mut String) {
+    match value {
+        Json::Null => out.push_str("null"),
+        Json::Bool(true) => out.push_str("true"),
+        Json::Bool(false) => out.push_str("false"),
+        Json::Int(value) => write_int(*value, out),
+        Json::Float(value) => write_float(*value, out),
+        Json::BigInt(digits) => out.push_str(digits),
+        Json::String(text) => write_string(text, out),
+        Json::Array(_) => out.push_str("[]"),
+        Json::Object(_) => out.push_str("{}"),
+    }
+}
+
+fn write_int(value: i64, out: &mut String) {
+    // Nineteen digits and a sign.
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
         }
     }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 /// As Java's `Double.toString` prints it: plain from 0.001 up to ten million, else with an
@@ -110,30 +148,25 @@ fn write_float(value: f64, out: &mut String) {
     }
 }
 
+/// Escapes as Jackson does: quotes, backslashes and control characters, nothing else.
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0x08 => "\\b",
-            0x0c => "\\f",
-            0..0x20 => {
-                out.push_str(&text[plain..at]);
-                write!(out, "\\u{byte:04X}").expect("strings grow");
-                plain = at + 1;
-                continue;
-            }
-            _ => continue,
-        };
+    loop {
+        let at = plain_until(text.as_bytes(), plain);
         out.push_str(&text[plain..at]);
-        out.push_str(escape);
+        let Some(&byte) = text.as_bytes().get(at) else { break };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            _ => write!(out, "\\u{byte:04X}").expect("strings grow"),
+        }
         plain = at + 1;
     }
-    out.push_str(&text[plain..]);
     out.push('"');
 }

@@ -34,6 +34,11 @@ impl<'s> Scope<'s> {
         Self { root: self.root, strict: false, quiet: true, cache: self.cache }
     }
 
+    /// That there is nothing; `message` only if somebody will read it.
+    fn not_found(&self, message: impl FnOnce() -> String) -> Fault {
+        Fault::NotFound(if self.quiet { String::new() } else { message() })
+    }
+
     /// The result of a path from `$`, computed once.
     pub(crate) fn cached(&self, program: &Program) -> Result<Json, Fault> {
         let place = std::ptr::from_ref(program).addr();
@@ -69,13 +74,7 @@ impl Program {
         if !self.is_definite() {
             return Ok(Json::from(results));
         }
-        results
-            .pop()
-            .ok_or_else(|| self.not_found(scope, || format!("No results for path: {self}")))
-    }
-
-    fn not_found(&self, scope: &Scope<'_>, message: impl FnOnce() -> String) -> Fault {
-        Fault::NotFound(if scope.quiet { String::new() } else { message() })
+        results.pop().ok_or_else(|| scope.not_found(|| format!("No results for path: {self}")))
     }
 
     /// Follows the tokens from `at` on, and adds what they lead to to `results`.
@@ -257,14 +256,14 @@ impl Program {
                         if let Some(value) = object.get(name) {
                             self.walk(at + 1, value, scope, results)?;
                         }
-                    } else if self.matches(target, leaf, model, scope)? {
+                    } else if Self::matches(target, leaf, model, scope)? {
                         self.branch(at, target, model, scope, results)?;
                     }
                     let values = object.values().rev();
                     open.extend(values.filter(|value| is_container(value)));
                 }
                 Json::Array(array) => {
-                    if self.matches(target, leaf, model, scope)? {
+                    if Self::matches(target, leaf, model, scope)? {
                         if leaf {
                             self.branch(at, target, model, scope, results)?;
                         } else {
@@ -283,13 +282,7 @@ impl Program {
     }
 
     /// Whether a deep scan tries its target on `model`.
-    fn matches(
-        &self,
-        target: &Token,
-        leaf: bool,
-        model: &Json,
-        scope: &Scope<'_>,
-    ) -> Result<bool, Fault> {
+    fn matches(target: &Token, leaf: bool, model: &Json, scope: &Scope<'_>) -> Result<bool, Fault> {
         Ok(match target {
             Token::Key { name, .. } => match model {
                 Json::Object(object) => scope.strict || object.contains_key(name),
@@ -318,7 +311,7 @@ impl Program {
             return Ok(());
         }
         let reason = if leaf { "No results for path: " } else { "Missing property in path " };
-        Err(self.not_found(scope, || format!("{reason}{}['{name}']", self.place(at))))
+        Err(scope.not_found(|| format!("{reason}{}['{name}']", self.place(at))))
     }
 
     /// A member is wanted of what is no object.
@@ -332,7 +325,7 @@ impl Program {
         if !self.is_definite_before(at) {
             return Ok(());
         }
-        Err(self.not_found(scope, || {
+        Err(scope.not_found(|| {
             format!(
                 "Expected to find an object with property {token} in path {} but found '{}'. \
                  This is not a json object according to the JsonProvider: \
@@ -353,10 +346,8 @@ impl Program {
         match model {
             Json::Array(array) => Ok(Some(array)),
             _ if !self.is_definite_before(at) => Ok(None),
-            Json::Null => {
-                Err(self.not_found(scope, || format!("The path {} is null", self.place(at))))
-            }
-            _ => Err(self.not_found(scope, || {
+            Json::Null => Err(scope.not_found(|| format!("The path {} is null", self.place(at)))),
+            _ => Err(scope.not_found(|| {
                 format!(
                     "Filter: {} can only be applied to arrays. Current context is: {}",
                     self.rest(at),

@@ -63,7 +63,9 @@ impl Function {
             "last" => self.pick(model, scope, |_| Ok(-1)),
             "index" => self.pick(model, scope, |arguments| {
                 let mut numbers = Vec::new();
-                arguments.iter().for_each(|value| collect_numbers(value, &mut numbers));
+                for value in arguments {
+                    collect_numbers(value, &mut numbers);
+                }
                 match numbers.first() {
                     Some(index) => Ok(*index as i64),
                     None => Err(Fault::OutOfBounds("Index: 0, Size: 0".to_owned())),
@@ -89,7 +91,9 @@ impl Function {
         if let Json::Array(items) = model {
             numbers.extend(items.iter().filter_map(Json::as_f64));
         }
-        arguments.iter().for_each(|value| collect_numbers(value, &mut numbers));
+        for value in &arguments {
+            collect_numbers(value, &mut numbers);
+        }
         if numbers.is_empty() {
             return Err(Fault::Failed(
                 "Aggregation function attempted to calculate value using empty array".to_owned(),

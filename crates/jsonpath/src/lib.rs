@@ -1,4 +1,4 @@
-//! JSONPath in the dialect of Jayway's JsonPath, the one AWS Step Functions speaks.
+//! JSONPath in Jayway's dialect, the one AWS Step Functions speaks.
 //!
 //! A [`Path`] is compiled once and evaluated many times. It is *definite* when it can only ever
 //! give one value (`$.a[0].b`): evaluating it gives that value. Otherwise (`$..a`, `$.a[*]`,

@@ -1,6 +1,6 @@
 use crate::filter::Expression;
 use crate::function::Function;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use stepwright_json::Str;
 
 /// A compiled path.
@@ -79,7 +79,9 @@ impl Program {
                     place.push_str(name);
                     place.push_str("']");
                 }
-                Token::Index(index) => place.push_str(&format!("[{index}]")),
+                Token::Index(index) => {
+                    let _ = write!(place, "[{index}]");
+                }
                 _ => {}
             }
         }
