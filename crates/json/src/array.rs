@@ -48,7 +48,10 @@ impl Deref for Array {
 
 impl Drop for Array {
     fn drop(&mut self) {
-        if let Some(values) = Arc::get_mut(&mut self.0) {
+        // The count is looked at first: that is cheap, and mostly somebody else holds it, too.
+        if Arc::strong_count(&self.0) == 1
+            && let Some(values) = Arc::get_mut(&mut self.0)
+        {
             deep::dismantle(values);
         }
     }

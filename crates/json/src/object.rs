@@ -131,7 +131,11 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        if let Some(members) = self.0.as_mut().and_then(Arc::get_mut) {
+        // The count is looked at first: that is cheap, and mostly somebody else holds it, too.
+        if let Some(members) = &mut self.0
+            && Arc::strong_count(members) == 1
+            && let Some(members) = Arc::get_mut(members)
+        {
             deep::dismantle(&mut members.values);
         }
     }

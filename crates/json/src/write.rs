@@ -88,9 +88,12 @@ fn print<const PRETTY: bool>(value: &Json, out: &mut String) {
     }
 }
 
+/// How many levels are indented: further in, the indentation would outgrow the text.
+const INDENTED: usize = 64;
+
 fn line(out: &mut String, depth: usize) {
     out.push('\n');
-    out.extend(std::iter::repeat_n("  ", depth));
+    out.extend(std::iter::repeat_n("  ", depth.min(INDENTED)));
 }
 
 #[inline]

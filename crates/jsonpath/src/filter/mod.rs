@@ -60,6 +60,11 @@ impl Expression {
             Self::Not(inner) => Ok(!inner.holds(item, scope)?),
             Self::Exists { path, expected } => Ok(path.exists(item, scope)? == *expected),
             Self::Relation { left, operator, right } => {
+                if let Some(found) = left.simple(item, scope)
+                    && let Some(answer) = operator.holds_simply(found, right)
+                {
+                    return Ok(answer);
+                }
                 let left = left.resolve(item, scope)?;
                 let right = right.resolve(item, scope)?;
                 operator.holds(&left.value(), &right.value())

@@ -59,6 +59,17 @@ impl Operand {
         }
     }
 
+    /// What a path of members and indexes leads to, if the operand is one and there is something.
+    #[inline]
+    pub(crate) fn simple<'v>(&self, item: &'v Json, scope: &Scope<'v>) -> Option<&'v Json> {
+        match self {
+            Self::Path(program) if program.simple => {
+                program.get(if program.root == '$' { scope.root } else { item })
+            }
+            _ => None,
+        }
+    }
+
     /// What the operand stands for, seen from `item`.
     pub(crate) fn resolve<'v>(
         &'v self,

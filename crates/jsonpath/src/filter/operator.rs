@@ -1,6 +1,7 @@
-use super::operand::{Items, Value};
+use super::operand::{Items, Operand, Value};
 use crate::error::Fault;
 use std::cmp::Ordering;
+use stepwright_json::Json;
 
 /// What relates two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,40 @@ impl Operator {
             "ALL" | "TYPE" | "MATCHES" => Self::Never,
             _ => return None,
         })
+    }
+
+    /// The answer for the common pairs, found without wrapping the operands up.
+    #[inline]
+    pub(crate) fn holds_simply(self, left: &Json, right: &Operand) -> Option<bool> {
+        let ordering = match (left, right) {
+            (Json::Int(a), Operand::Int(b)) => a.cmp(b),
+            (Json::String(a), Operand::Text(b)) if self.is_equality() => {
+                if a == b {
+                    Ordering::Equal
+                } else {
+                    Ordering::Less
+                }
+            }
+            (Json::Bool(a), Operand::Bool(b)) if self.is_equality() => a.cmp(b),
+            (Json::Null, Operand::Null) if self.is_equality() => Ordering::Equal,
+            _ => return None,
+        };
+        Some(match self {
+            Self::Equal | Self::SameTypeAndEqual => ordering.is_eq(),
+            Self::NotEqual | Self::NotSameTypeOrEqual => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+            _ => return None,
+        })
+    }
+
+    fn is_equality(self) -> bool {
+        matches!(
+            self,
+            Self::Equal | Self::NotEqual | Self::SameTypeAndEqual | Self::NotSameTypeOrEqual
+        )
     }
 
     pub(crate) fn holds(self, left: &Value<'_>, right: &Value<'_>) -> Result<bool, Fault> {
