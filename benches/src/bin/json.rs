@@ -1,20 +1,14 @@
-//! The JSON value against its floors and against serde_json.
+//! The JSON value against its floors and against serde_json. Memory is `json-memory`'s.
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use std::alloc::System;
 use stepwright_benches::{document, duration, row, time};
 use stepwright_json::{Json, parse};
 use stepwright_jsonpath::ReferencePath;
 
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
 fn main() {
     let text = document();
     println!("document: {} bytes", text.len());
-    let (ours, our_bytes) = memory(|| parse(&text).expect("JSON"));
-    let (theirs, their_bytes) =
-        memory(|| serde_json::from_str::<serde_json::Value>(&text).expect("JSON"));
+    let ours = parse(&text).expect("JSON");
+    let theirs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(ours.to_string(), text, "what is printed is what was read");
     let again: serde_json::Value = serde_json::from_str(&ours.to_string()).expect("JSON");
     assert_eq!(again, theirs, "both read the same");
@@ -56,21 +50,4 @@ fn main() {
         170_000.0,
         time(|| serde_json::to_string(&theirs).expect("JSON")),
     );
-    let per_byte = |bytes: usize| bytes as f64 / text.len() as f64;
-    row(&[
-        "memory, times the text".to_owned(),
-        format!("{:.2}", per_byte(our_bytes)),
-        format!("{}3.00", if per_byte(our_bytes) <= 3.0 { "" } else { "MISSED " }),
-        format!("{:.2}", per_byte(their_bytes)),
-        format!("{:.1}", their_bytes as f64 / our_bytes as f64),
-    ]);
-}
-
-/// Bytes that `make` leaves allocated.
-fn memory<T>(make: impl FnOnce() -> T) -> (T, usize) {
-    let region = Region::new(ALLOCATOR);
-    let made = make();
-    let change = region.change();
-    let bytes = change.bytes_allocated as isize - change.bytes_deallocated as isize;
-    (made, usize::try_from(bytes).unwrap_or_default())
 }

@@ -10,8 +10,10 @@ pub(crate) struct Lexer<'t> {
     pub(crate) syntax: Syntax,
 }
 
-type Read<T> = Result<T, ParseError>;
+/// Errors are boxed so that what is right stays small.
+pub(crate) type Read<T> = Result<T, Box<ParseError>>;
 
+#[expect(clippy::unnecessary_box_returns, reason = "errors are boxed everywhere in here")]
 impl<'t> Lexer<'t> {
     #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
@@ -20,27 +22,40 @@ impl<'t> Lexer<'t> {
 
     /// An error from `start` to where the lexer is.
     #[cold]
-    pub(crate) fn error(&self, message: impl Into<String>, start: usize) -> ParseError {
-        ParseError { message: message.into(), span: Span::new(start, self.at.max(start)) }
+    pub(crate) fn error(&self, message: impl Into<String>, start: usize) -> Box<ParseError> {
+        let span = Span::new(start, self.at.max(start));
+        Box::new(ParseError { message: message.into(), span })
     }
 
     #[cold]
-    pub(crate) fn unexpected(&self, wanted: &str) -> ParseError {
+    pub(crate) fn unexpected(&self, wanted: &str) -> Box<ParseError> {
         let found = match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             Some(c) => format!("unexpected `{c}`, expected {wanted}"),
             None => format!("unexpected end of the text, expected {wanted}"),
         };
-        ParseError { message: found, span: Span::new(self.at, self.at + 1) }
+        Box::new(ParseError { message: found, span: Span::new(self.at, self.at + 1) })
     }
 
     #[cold]
-    pub(crate) fn too_deep(&self) -> ParseError {
+    pub(crate) fn too_deep(&self) -> Box<ParseError> {
         self.error("arrays and objects are nested too deeply", self.at)
     }
 
     /// Steps over spaces and, where the syntax has them, comments.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "mostly there is no space, and it is asked everywhere"
+    )]
     pub(crate) fn space(&mut self) -> Read<()> {
+        match self.peek() {
+            Some(byte) if byte > b' ' && byte != b'/' => Ok(()),
+            _ => self.some_space(),
+        }
+    }
+
+    #[inline(never)]
+    fn some_space(&mut self) -> Read<()> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
@@ -251,23 +266,18 @@ pub(crate) fn plain_until(bytes: &[u8], from: usize) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // The high bit of each byte that is zero; bytes after the first such may be marked wrongly.
     let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| chunk.try_into().ok()) {
-        let word = u64::from_le_bytes(chunk);
+    let Some(rest) = bytes.get(from..) else { return bytes.len() };
+    let (chunks, tail) = rest.as_chunks::<8>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
         let quote = zeros(word ^ (LOW * u64::from(b'"')));
         let backslash = zeros(word ^ (LOW * u64::from(b'\\')));
         let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
         let found = quote | backslash | control;
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return from + at * 8 + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
     }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
-        }
-        at += 1;
-    }
-    at
+    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    bytes.len() - tail.len() + tail.iter().position(special).unwrap_or(tail.len())
 }

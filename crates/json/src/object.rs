@@ -49,6 +49,12 @@ impl Object {
         self.0.as_ref().map_or(&[], |members| members.shape.keys())
     }
 
+    /// The keys as `label` makes them, if it pays to keep that: others have the same shape.
+    pub(crate) fn labels(&self, label: impl Fn(&str) -> Str) -> Option<&[Str]> {
+        let members = self.0.as_ref()?;
+        (Arc::strong_count(&members.shape) > 1).then(|| members.shape.labels(label))
+    }
+
     pub(crate) fn slots(&self) -> &[Json] {
         self.0.as_ref().map_or(&[], |members| &members.values)
     }
@@ -80,6 +86,18 @@ impl Object {
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         let at = self.position(key)?;
         self.members_mut().values.get_mut(at)
+    }
+
+    /// The value of `key`, to be written; put in with `value` at the end if it is not there.
+    pub fn get_or_insert_with(&mut self, key: &str, value: impl FnOnce() -> Json) -> &mut Json {
+        let at = self.position(key);
+        let members = self.members_mut();
+        let at = at.unwrap_or_else(|| {
+            Arc::make_mut(&mut members.shape).push(key.into());
+            members.values.push(value());
+            members.values.len() - 1
+        });
+        &mut members.values[at]
     }
 
     /// Whether there is a member `key`.

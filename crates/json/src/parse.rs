@@ -1,4 +1,4 @@
-use crate::lex::Lexer;
+use crate::lex::{Lexer, Read};
 use crate::shape::{Next, Shape, Shapes};
 use crate::{Json, Object};
 use std::fmt;
@@ -75,7 +75,7 @@ pub fn parse_with(text: &str, syntax: Syntax, limits: Limits) -> Result<Json, Pa
         open: Vec::new(),
         shapes: Shapes::new(),
     };
-    parser.text()
+    parser.text().map_err(|error| *error)
 }
 
 pub(crate) fn check_length(text: &str, limits: Limits) -> Result<(), ParseError> {
@@ -100,73 +100,78 @@ struct Parser<'t> {
 }
 
 /// An array or object that has begun.
-enum Open {
-    Array {
-        /// Where in `values` its own begin.
-        start: usize,
-    },
-    Object {
-        start: usize,
-        keys: Keys,
-        /// Where the value goes whose key comes again.
-        again: Option<usize>,
-    },
+struct Open {
+    /// Where in `values` its own begin.
+    start: usize,
+    keys: Keys,
+    /// Where the value goes whose key comes again.
+    again: usize,
 }
+
+const NEVER: usize = usize::MAX;
 
 /// The keys of an object so far.
 enum Keys {
+    /// It is an array.
+    None,
     Shared(u32),
     Own(Box<Shape>),
 }
 
 impl Parser<'_> {
-    fn text(&mut self) -> Result<Json, ParseError> {
+    fn text(&mut self) -> Read<Json> {
         self.lexer.space()?;
         loop {
-            let Some(value) = self.value()? else { continue };
-            if let Some(whole) = self.put(value)? {
-                self.lexer.space()?;
-                if self.lexer.at < self.lexer.text.len() {
-                    return Err(self.lexer.unexpected("the end of the text"));
-                }
-                return Ok(whole);
+            self.value()?;
+            if self.close()? {
+                break;
             }
+        }
+        self.lexer.space()?;
+        match self.values.pop() {
+            Some(value) if self.lexer.at == self.lexer.text.len() => Ok(value),
+            _ => Err(self.lexer.unexpected("the end of the text")),
         }
     }
 
-    /// Reads a value; `None` when one has only been opened.
+    /// Reads a value, and opens the arrays and objects it begins with.
     #[inline]
-    fn value(&mut self) -> Result<Option<Json>, ParseError> {
-        let first = self.lexer.peek();
-        if first != Some(b'{') && first != Some(b'[') {
-            return self.lexer.scalar().map(Some);
-        }
-        if self.open.len() >= self.depth {
-            return Err(self.lexer.too_deep());
-        }
-        self.lexer.at += 1;
-        self.lexer.space()?;
-        let start = self.values.len();
-        if first == Some(b'[') {
-            if self.lexer.peek() == Some(b']') {
-                self.lexer.at += 1;
-                return Ok(Some(Json::from(Vec::new())));
+    fn value(&mut self) -> Read<()> {
+        loop {
+            let first = self.lexer.peek();
+            if first != Some(b'{') && first != Some(b'[') {
+                let value = self.lexer.scalar()?;
+                self.values.push(value);
+                return Ok(());
             }
-            self.open.push(Open::Array { start });
-        } else {
-            if self.lexer.peek() == Some(b'}') {
-                self.lexer.at += 1;
-                return Ok(Some(Json::Object(Object::new())));
+            if self.open.len() >= self.depth {
+                return Err(self.lexer.too_deep());
             }
-            self.open.push(Open::Object { start, keys: Keys::Shared(Shapes::ROOT), again: None });
-            self.key()?;
+            self.lexer.at += 1;
+            self.lexer.space()?;
+            let start = self.values.len();
+            if first == Some(b'[') {
+                if self.lexer.peek() == Some(b']') {
+                    self.lexer.at += 1;
+                    self.values.push(Json::from(Vec::new()));
+                    return Ok(());
+                }
+                self.open.push(Open { start, keys: Keys::None, again: NEVER });
+            } else {
+                if self.lexer.peek() == Some(b'}') {
+                    self.lexer.at += 1;
+                    self.values.push(Json::Object(Object::new()));
+                    return Ok(());
+                }
+                self.open.push(Open { start, keys: Keys::Shared(Shapes::ROOT), again: NEVER });
+                self.key()?;
+            }
         }
-        Ok(None)
     }
 
     /// Reads a key and its colon.
     #[inline]
-    fn key(&mut self) -> Result<(), ParseError> {
+    fn key(&mut self) -> Read<()> {
         if self.lexer.peek() != Some(b'"') {
             return Err(self.lexer.unexpected("a key in double quotes"));
         }
@@ -177,48 +182,41 @@ impl Parser<'_> {
         }
         self.lexer.at += 1;
         self.lexer.space()?;
-        let Some(Open::Object { keys, again, .. }) = self.open.last_mut() else { return Ok(()) };
-        if let Keys::Shared(node) = keys {
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        if let Keys::Shared(node) = &mut open.keys {
             match self.shapes.next(*node, &name) {
                 Next::Node(next) => {
                     *node = next;
                     return Ok(());
                 }
                 Next::Duplicate(at) => {
-                    *again = Some(at);
+                    open.again = at;
                     return Ok(());
                 }
-                Next::Full => *keys = Keys::Own(Box::new(self.shapes.build(*node))),
+                Next::Full => open.keys = Keys::Own(Box::new(self.shapes.build(*node))),
             }
         }
-        if let Keys::Own(shape) = keys {
-            *again = shape.position(&name);
-            if again.is_none() {
-                shape.push(name.into());
+        if let Keys::Own(shape) = &mut open.keys {
+            match shape.position(&name) {
+                Some(at) => open.again = at,
+                None => shape.push(name.into()),
             }
         }
         Ok(())
     }
 
-    /// Puts a value where it belongs, and closes what closes after it. The whole value, when that
-    /// is what closed; else the text goes on with another value.
+    /// Closes what closes after a value. Whether everything is closed; else another value follows.
     #[inline]
-    fn put(&mut self, mut value: Json) -> Result<Option<Json>, ParseError> {
+    fn close(&mut self) -> Read<bool> {
         loop {
-            let close = match self.open.last_mut() {
-                None => return Ok(Some(value)),
-                Some(Open::Object { start, again, .. }) => {
-                    match again.take() {
-                        Some(at) => self.values[*start + at] = value,
-                        None => self.values.push(value),
-                    }
-                    b'}'
-                }
-                Some(Open::Array { .. }) => {
-                    self.values.push(value);
-                    b']'
-                }
-            };
+            let Some(open) = self.open.last_mut() else { return Ok(true) };
+            let close = if matches!(open.keys, Keys::None) { b']' } else { b'}' };
+            if open.again != NEVER {
+                let at = open.start + std::mem::replace(&mut open.again, NEVER);
+                let last = self.values.len() - 1;
+                self.values.swap(at, last);
+                self.values.truncate(last);
+            }
             self.lexer.space()?;
             match self.lexer.peek() {
                 Some(b',') => {
@@ -230,7 +228,7 @@ impl Parser<'_> {
                         if close == b'}' {
                             self.key()?;
                         }
-                        return Ok(None);
+                        return Ok(false);
                     }
                 }
                 Some(byte) if byte == close => {}
@@ -238,17 +236,14 @@ impl Parser<'_> {
                 _ => return Err(self.lexer.unexpected("`,` or `]`")),
             }
             self.lexer.at += 1;
-            value = match self.open.pop() {
-                Some(Open::Object { start, keys, .. }) => {
-                    let shape = match keys {
-                        Keys::Shared(node) => self.shapes.shape(node),
-                        Keys::Own(shape) => Arc::new(*shape),
-                    };
-                    Json::Object(Object::of(shape, self.values.split_off(start)))
-                }
-                Some(Open::Array { start }) => Json::from(self.values.split_off(start)),
-                None => return Ok(None),
+            let Some(Open { start, keys, .. }) = self.open.pop() else { return Ok(true) };
+            let values = self.values.split_off(start);
+            let value = match keys {
+                Keys::None => Json::from(values),
+                Keys::Shared(node) => Json::Object(Object::of(self.shapes.shape(node), values)),
+                Keys::Own(shape) => Json::Object(Object::of(Arc::new(*shape), values)),
             };
+            self.values.push(value);
         }
     }
 }

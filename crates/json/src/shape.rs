@@ -1,14 +1,23 @@
 use crate::Str;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The keys of an object, in order. Objects that were read together and have the same keys share
 /// one.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Shape {
     keys: Vec<Str>,
     /// Where each key is, once there are too many to look through.
     index: Option<BTreeMap<Str, u32>>,
+    /// Each key as it is printed, made when an object of this shape is first printed.
+    labels: OnceLock<Box<[Str]>>,
+}
+
+impl Clone for Shape {
+    fn clone(&self) -> Self {
+        // A copy is made to be changed: its labels would not last.
+        Self { keys: self.keys.clone(), index: self.index.clone(), labels: OnceLock::new() }
+    }
 }
 
 /// How many keys are looked through one by one.
@@ -17,6 +26,11 @@ const FEW: usize = 16;
 impl Shape {
     pub(crate) fn keys(&self) -> &[Str] {
         &self.keys
+    }
+
+    /// Each key as `label` makes it.
+    pub(crate) fn labels(&self, label: impl Fn(&str) -> Str) -> &[Str] {
+        self.labels.get_or_init(|| self.keys.iter().map(|key| label(key)).collect())
     }
 
     #[inline]
@@ -29,6 +43,7 @@ impl Shape {
 
     /// Adds a key that is not there yet.
     pub(crate) fn push(&mut self, key: Str) {
+        self.labels.take();
         let at = self.keys.len();
         if let Some(index) = &mut self.index {
             index.insert(key.clone(), at as u32);
@@ -40,6 +55,7 @@ impl Shape {
     }
 
     pub(crate) fn remove(&mut self, at: usize) {
+        self.labels.take();
         let key = self.keys.remove(at);
         if let Some(index) = &mut self.index {
             index.remove(&key);
@@ -153,7 +169,7 @@ impl Shapes {
         }
         let index = (keys.len() > FEW).then(|| keys.iter().rev().cloned().zip(0..).collect());
         keys.reverse();
-        Shape { keys, index }
+        Shape { keys, index, labels: OnceLock::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON that knows where it stands in its text.
 
-use crate::lex::Lexer;
+use crate::lex::{Lexer, Read};
 use crate::parse::check_length;
 use crate::{Json, Limits, Object, ParseError, Str, Syntax};
 use stepwright_source::Span;
@@ -147,11 +147,15 @@ const DEPTH: usize = 1_000;
 /// Reads a text.
 pub fn parse(text: &str, syntax: Syntax, limits: Limits) -> Result<Node, ParseError> {
     check_length(text, limits)?;
-    let mut lexer = Lexer { text, at: 0, syntax };
+    let lexer = Lexer { text, at: 0, syntax };
+    whole(lexer, limits.depth.min(DEPTH)).map_err(|error| *error)
+}
+
+fn whole(mut lexer: Lexer<'_>, depth: usize) -> Read<Node> {
     lexer.space()?;
-    let node = read(&mut lexer, limits.depth.min(DEPTH))?;
+    let node = read(&mut lexer, depth)?;
     lexer.space()?;
-    if lexer.at < text.len() {
+    if lexer.at < lexer.text.len() {
         return Err(lexer.unexpected("the end of the text"));
     }
     Ok(node)
@@ -249,7 +253,7 @@ enum Open {
 }
 
 /// Reads a value without recursion.
-fn read(lexer: &mut Lexer<'_>, depth: usize) -> Result<Node, ParseError> {
+fn read(lexer: &mut Lexer<'_>, depth: usize) -> Read<Node> {
     let mut open: Vec<Open> = Vec::new();
     loop {
         let start = lexer.at;
@@ -319,7 +323,7 @@ fn read(lexer: &mut Lexer<'_>, depth: usize) -> Result<Node, ParseError> {
 }
 
 /// Reads a key and its colon.
-fn read_key(lexer: &mut Lexer<'_>) -> Result<(Str, Span), ParseError> {
+fn read_key(lexer: &mut Lexer<'_>) -> Read<(Str, Span)> {
     if lexer.peek() != Some(b'"') {
         return Err(lexer.unexpected("a key in double quotes"));
     }

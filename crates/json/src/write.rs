@@ -34,7 +34,20 @@ impl Json {
 /// What is left to print of an array or object.
 enum Open<'j> {
     Array(std::slice::Iter<'j, Json>),
-    Object(std::iter::Zip<std::slice::Iter<'j, Str>, std::slice::Iter<'j, Json>>),
+    Object {
+        /// Keys, or as `labelled` says, keys with their quotes and colon.
+        keys: std::slice::Iter<'j, Str>,
+        labelled: bool,
+        values: std::slice::Iter<'j, Json>,
+    },
+}
+
+/// A key as it is printed.
+fn label(key: &str) -> Str {
+    let mut out = String::with_capacity(key.len() + 3);
+    write_string(key, &mut out);
+    out.push(':');
+    out.into()
 }
 
 /// Prints without recursion, so that depth does not matter.
@@ -51,7 +64,12 @@ fn print<const PRETTY: bool>(value: &Json, out: &mut String) {
             }
             Json::Object(object) if !object.is_empty() => {
                 out.push('{');
-                open.push(Open::Object(object.names().iter().zip(object.slots())));
+                let labels = if PRETTY { None } else { object.labels(label) };
+                open.push(Open::Object {
+                    keys: labels.unwrap_or_else(|| object.names()).iter(),
+                    labelled: labels.is_some(),
+                    values: object.slots().iter(),
+                });
                 first = true;
             }
             scalar => write_scalar(scalar, out),
@@ -60,21 +78,25 @@ fn print<const PRETTY: bool>(value: &Json, out: &mut String) {
             let depth = open.len();
             let Some(last) = open.last_mut() else { return };
             let (next, close) = match last {
-                Open::Array(items) => (items.next().map(|value| (None, value)), ']'),
-                Open::Object(members) => {
-                    (members.next().map(|(key, value)| (Some(key), value)), '}')
-                }
+                Open::Array(items) => (items.next(), ']'),
+                Open::Object { values, .. } => (values.next(), '}'),
             };
-            if let Some((key, value)) = next {
+            if let Some(value) = next {
                 if !first {
                     out.push(',');
                 }
                 if PRETTY {
                     line(out, depth);
                 }
-                if let Some(key) = key {
-                    write_string(key, out);
-                    out.push_str(if PRETTY { ": " } else { ":" });
+                if let Open::Object { keys, labelled, .. } = last
+                    && let Some(key) = keys.next()
+                {
+                    if *labelled {
+                        out.push_str(key);
+                    } else {
+                        write_string(key, out);
+                        out.push_str(if PRETTY { ": " } else { ":" });
+                    }
                 }
                 break value;
             }
@@ -140,7 +162,7 @@ fn write_float(value: f64, out: &mut String) {
     }
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        write!(out, "{value:?}").expect("strings grow");
+        out.push_str(ryu::Buffer::new().format_finite(value));
         return;
     }
     let start = out.len();
@@ -152,8 +174,18 @@ fn write_float(value: f64, out: &mut String) {
 }
 
 /// Escapes as Jackson does: quotes, backslashes and control characters, nothing else.
+#[inline]
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    if plain_until(text.as_bytes(), 0) == text.len() {
+        out.push_str(text);
+        out.push('"');
+    } else {
+        write_escaped(text, out);
+    }
+}
+
+fn write_escaped(text: &str, out: &mut String) {
     let mut plain = 0;
     loop {
         let at = plain_until(text.as_bytes(), plain);

@@ -87,10 +87,7 @@ impl ReferencePath {
         for step in &self.steps {
             place = match (step, place) {
                 (Step::Member(name), Json::Object(object)) => {
-                    if !object.contains_key(name) {
-                        object.insert(name.clone(), Json::Object(Object::new()));
-                    }
-                    object.get_mut(name)?
+                    object.get_or_insert_with(name, || Json::Object(Object::new()))
                 }
                 (Step::Index(index), Json::Array(array)) => {
                     let at = position(*index, array.len())?;
