@@ -78,6 +78,20 @@ pub fn time<T>(mut run: impl FnMut() -> T) -> f64 {
     best
 }
 
+/// As [`time`], but dropping what `run` makes is not counted.
+pub fn time_kept<T>(mut run: impl FnMut() -> T) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..50 {
+        let mut kept = Vec::with_capacity(10);
+        let start = Instant::now();
+        for _ in 0..10 {
+            kept.push(black_box(run()));
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / 10.0);
+    }
+    best
+}
+
 /// Nanoseconds as a person reads them.
 pub fn duration(nanoseconds: f64) -> String {
     if nanoseconds < 1_000.0 {

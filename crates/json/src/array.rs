@@ -30,6 +30,10 @@ impl Array {
 
     /// The values, if nobody else holds them; nothing is left of them here.
     pub(crate) fn take_values(&mut self) -> Option<Vec<Json>> {
+        // The count is looked at first: that is cheap, and often somebody else holds it, too.
+        if Arc::strong_count(&self.0) > 1 {
+            return None;
+        }
         Arc::get_mut(&mut self.0).map(std::mem::take)
     }
 
@@ -48,11 +52,11 @@ impl Deref for Array {
 
 impl Drop for Array {
     fn drop(&mut self) {
-        // The count is looked at first: that is cheap, and mostly somebody else holds it, too.
-        if Arc::strong_count(&self.0) == 1
-            && let Some(values) = Arc::get_mut(&mut self.0)
-        {
-            deep::dismantle(values);
+        if self.0.is_empty() {
+            return;
+        }
+        if let Some(mut values) = self.take_values() {
+            deep::dismantle(&mut values);
         }
     }
 }

@@ -6,23 +6,35 @@ fn is_container(value: &Json) -> bool {
     matches!(value, Json::Array(_) | Json::Object(_))
 }
 
-/// Empties `values` so that dropping them needs no recursion.
-pub(crate) fn dismantle(values: &mut Vec<Json>) {
-    if !values.iter().any(is_container) {
-        return;
-    }
-    let mut pending = std::mem::take(values);
-    while let Some(mut value) = pending.pop() {
-        let inner = match &mut value {
-            Json::Array(array) => array.take_values(),
-            Json::Object(object) => object.take_values(),
-            _ => None,
-        };
-        if let Some(inner) = inner
-            && inner.iter().any(is_container)
-        {
-            pending.extend(inner);
+/// How many levels are taken apart by recursion, which is faster.
+const LEVELS: usize = 32;
+
+/// Empties what is in `values` so that dropping them cannot overflow the stack.
+pub(crate) fn dismantle(values: &mut [Json]) {
+    dismantle_within(values, LEVELS);
+}
+
+fn dismantle_within(values: &mut [Json], levels: usize) {
+    for value in values {
+        let Some(mut inner) = take_values(value) else { continue };
+        if levels > 0 {
+            dismantle_within(&mut inner, levels - 1);
+            continue;
         }
+        let mut pending = inner;
+        while let Some(mut value) = pending.pop() {
+            pending.extend(take_values(&mut value).into_iter().flatten());
+        }
+    }
+}
+
+/// What is in an array or object that nobody else holds.
+#[inline]
+fn take_values(value: &mut Json) -> Option<Vec<Json>> {
+    match value {
+        Json::Array(array) => array.take_values(),
+        Json::Object(object) => object.take_values(),
+        _ => None,
     }
 }
 

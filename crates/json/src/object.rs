@@ -143,18 +143,22 @@ impl Object {
 
     /// The values, if nobody else holds them; nothing is left of them here.
     pub(crate) fn take_values(&mut self) -> Option<Vec<Json>> {
-        Arc::get_mut(self.0.as_mut()?).map(|members| std::mem::take(&mut members.values))
+        let members = self.0.as_mut()?;
+        // The count is looked at first: that is cheap, and often somebody else holds it, too.
+        if Arc::strong_count(members) > 1 {
+            return None;
+        }
+        Arc::get_mut(members).map(|members| std::mem::take(&mut members.values))
     }
 }
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // The count is looked at first: that is cheap, and mostly somebody else holds it, too.
-        if let Some(members) = &mut self.0
-            && Arc::strong_count(members) == 1
-            && let Some(members) = Arc::get_mut(members)
-        {
-            deep::dismantle(&mut members.values);
+        if self.is_empty() {
+            return;
+        }
+        if let Some(mut values) = self.take_values() {
+            deep::dismantle(&mut values);
         }
     }
 }

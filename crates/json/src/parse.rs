@@ -1,6 +1,6 @@
 use crate::lex::{Lexer, Read};
 use crate::shape::{Next, Shape, Shapes};
-use crate::{Json, Object};
+use crate::{Json, Object, Str};
 use std::fmt;
 use std::sync::Arc;
 use stepwright_source::Span;
@@ -139,6 +139,12 @@ impl Parser<'_> {
     fn value(&mut self) -> Read<()> {
         loop {
             let first = self.lexer.peek();
+            if first == Some(b'"') {
+                // Made where it stays: a text is the largest of the values to move.
+                let text = self.lexer.string()?;
+                self.values.push(Json::String(Str::new(text)));
+                return Ok(());
+            }
             if first != Some(b'{') && first != Some(b'[') {
                 let value = self.lexer.scalar()?;
                 self.values.push(value);

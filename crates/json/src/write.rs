@@ -35,16 +35,17 @@ impl Json {
 enum Open<'j> {
     Array(std::slice::Iter<'j, Json>),
     Object {
-        /// Keys, or as `labelled` says, keys with their quotes and colon.
+        /// Keys, or as `labelled` says, keys with comma, quotes and colon.
         keys: std::slice::Iter<'j, Str>,
         labelled: bool,
         values: std::slice::Iter<'j, Json>,
     },
 }
 
-/// A key as it is printed.
+/// A key as it is printed behind another member.
 fn label(key: &str) -> Str {
-    let mut out = String::with_capacity(key.len() + 3);
+    let mut out = String::with_capacity(key.len() + 4);
+    out.push(',');
     write_string(key, &mut out);
     out.push(':');
     out.into()
@@ -82,21 +83,22 @@ fn print<const PRETTY: bool>(value: &Json, out: &mut String) {
                 Open::Object { values, .. } => (values.next(), '}'),
             };
             if let Some(value) = next {
+                if let Open::Object { keys, labelled: true, .. } = last {
+                    let label = keys.next().map_or(",", Str::as_str);
+                    out.push_str(if first { &label[1..] } else { label });
+                    break value;
+                }
                 if !first {
                     out.push(',');
                 }
                 if PRETTY {
                     line(out, depth);
                 }
-                if let Open::Object { keys, labelled, .. } = last
+                if let Open::Object { keys, .. } = last
                     && let Some(key) = keys.next()
                 {
-                    if *labelled {
-                        out.push_str(key);
-                    } else {
-                        write_string(key, out);
-                        out.push_str(if PRETTY { ": " } else { ":" });
-                    }
+                    write_string(key, out);
+                    out.push_str(if PRETTY { ": " } else { ":" });
                 }
                 break value;
             }

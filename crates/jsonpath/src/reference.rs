@@ -53,40 +53,25 @@ impl ReferencePath {
     /// Puts `value` there. Objects that are missing on the way are made; an element must be there
     /// already. Everything else in the way is an error.
     pub fn set(&self, mut root: Json, value: Json) -> Result<Json, SetError> {
-        if !self.fits(&root) {
-            return Err(SetError { path: self.text.to_string(), input: root.to_string() });
-        }
         if let Some(place) = self.place(&mut root) {
             *place = value;
+            return Ok(root);
         }
-        Ok(root)
+        Err(SetError { path: self.text.to_string(), input: root.to_string() })
     }
 
-    /// Whether there is room for a value.
-    fn fits(&self, root: &Json) -> bool {
-        let mut value = Some(root);
-        for step in &self.steps {
-            value = match (step, value) {
-                (Step::Member(name), Some(Json::Object(object))) => object.get(name),
-                (Step::Member(_), None) => None,
-                (Step::Index(index), Some(Json::Array(array))) => {
-                    let found = position(*index, array.len()).and_then(|at| array.get(at));
-                    if found.is_none() {
-                        return false;
-                    }
-                    found
-                }
-                _ => return false,
-            };
-        }
-        true
-    }
-
+    /// The place in `root`, which stays as it is when there is none.
     fn place<'j>(&self, root: &'j mut Json) -> Option<&'j mut Json> {
         let mut place = root;
-        for step in &self.steps {
+        let mut steps = self.steps.iter();
+        while let Some(step) = steps.next() {
             place = match (step, place) {
                 (Step::Member(name), Json::Object(object)) => {
+                    let only_members =
+                        || steps.as_slice().iter().all(|step| matches!(step, Step::Member(_)));
+                    if !only_members() && !object.contains_key(name) {
+                        return None;
+                    }
                     object.get_or_insert_with(name, || Json::Object(Object::new()))
                 }
                 (Step::Index(index), Json::Array(array)) => {
