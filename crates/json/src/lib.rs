@@ -9,6 +9,7 @@
 
 mod array;
 mod deep;
+pub mod jackson;
 mod lex;
 mod object;
 mod parse;
