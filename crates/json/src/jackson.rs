@@ -191,8 +191,10 @@ impl Reader<'_> {
                     }
                 }
                 '"' => {
-                    return self
-                        .string(": was expecting closing quote for a string value", "string value");
+                    return self.string(
+                        ": was expecting closing quote for a string value",
+                        "string value",
+                    );
                 }
                 '-' | '0'..='9' => return self.number(first),
                 _ => return self.word(first),

@@ -164,7 +164,9 @@ fn write_float(value: f64, out: &mut String) {
     }
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        out.push_str(ryu::Buffer::new().format_finite(value));
+        if !write_thousandths(value, out) {
+            out.push_str(ryu::Buffer::new().format_finite(value));
+        }
         return;
     }
     let start = out.len();
@@ -173,6 +175,32 @@ fn write_float(value: f64, out: &mut String) {
         let exponent = start + out[start..].find('E').expect("written with an exponent");
         out.insert_str(exponent, ".0");
     }
+}
+
+/// Prints a float below ten million that has three decimals at most, as most written by people do.
+/// With so few digits no other text as short stands for the same float.
+fn write_thousandths(value: f64, out: &mut String) -> bool {
+    let magnitude = value.abs();
+    let thousandths = (magnitude * 1e3).round();
+    if thousandths / 1e3 != magnitude {
+        return false;
+    }
+    if value.is_sign_negative() {
+        out.push('-');
+    }
+    let thousandths = thousandths as i64;
+    write_int(thousandths / 1_000, out);
+    let fraction = (thousandths % 1_000) as u16;
+    let digits =
+        [fraction / 100, fraction / 10 % 10, fraction % 10].map(|digit| b'0' + digit as u8);
+    let len = match digits {
+        [_, b'0', b'0'] => 1,
+        [_, _, b'0'] => 2,
+        _ => 3,
+    };
+    out.push('.');
+    out.push_str(std::str::from_utf8(&digits[..len]).unwrap_or_default());
+    true
 }
 
 /// Escapes as Jackson does: quotes, backslashes and control characters, nothing else.

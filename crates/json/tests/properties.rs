@@ -38,6 +38,18 @@ proptest! {
     }
 
     #[test]
+    fn floats_are_as_short_as_can_be(thousandths in -9_999_999_999i64..9_999_999_999, other in any::<f64>()) {
+        for value in [thousandths as f64 / 1e3, (thousandths / 100) as f64 / 10.0, other] {
+            let text = Json::Float(value).to_string();
+            if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+                prop_assert_eq!(text, format!("{value:?}"));
+            } else if value.is_finite() {
+                prop_assert_eq!(text.replace(".0E", "E"), format!("{value:E}"));
+            }
+        }
+    }
+
+    #[test]
     fn both_parsers_agree(text in r#"[\[\]{}:,"a0-9.eE+\-\\u nultrfs/*]{0,40}"#) {
         for syntax in [Syntax::Strict, Syntax::Comments] {
             let plain = parse_with(&text, syntax, Limits::default());
