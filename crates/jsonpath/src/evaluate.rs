@@ -224,6 +224,7 @@ impl Program {
     }
 
     /// Goes on with an element. That an index further in is out of range is taken as no result.
+    #[inline]
     fn element(
         &self,
         at: usize,
@@ -232,6 +233,10 @@ impl Program {
         results: &mut Vec<Json>,
     ) -> Result<(), Fault> {
         let Some(element) = element else { return Ok(()) };
+        if at + 1 == self.tokens.len() {
+            results.push(element.clone());
+            return Ok(());
+        }
         match self.walk(at + 1, element, scope, results) {
             Err(Fault::OutOfBounds(_)) => Ok(()),
             result => result,
