@@ -1,6 +1,6 @@
 use crate::error::Fault;
 use crate::program::{Program, Slice, Token};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use stepwright_json::{Json, Object};
 
 /// What an evaluation can see besides the value it is at.
@@ -12,26 +12,51 @@ pub(crate) struct Scope<'s> {
     strict: bool,
     /// Whether nobody will read the messages.
     quiet: bool,
-    /// What paths from `$` in filters came to, by the place of their program.
-    cache: Cache<'s>,
+    shared: &'s Shared,
 }
 
-/// Few enough to search from the front.
-type Cache<'s> = &'s RefCell<Vec<(usize, Result<Json, Fault>)>>;
+/// What all of one evaluation has in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What paths from `$` in filters came to, by the place of their program: few enough to search
+    /// from the front.
+    cache: RefCell<Vec<(usize, Result<Json, Fault>)>>,
+    /// How many values may still be visited. Scans within scans visit each value many times.
+    visits: Cell<u32>,
+}
+
+/// Values one evaluation visits at most, each as often as it comes to it.
+const VISITS: u32 = 10_000_000;
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self { cache: RefCell::default(), visits: Cell::new(VISITS) }
+    }
+}
 
 impl<'s> Scope<'s> {
-    pub(crate) fn new(root: &'s Json, cache: Cache<'s>) -> Self {
-        Self { root, strict: false, quiet: false, cache }
+    pub(crate) fn new(root: &'s Json, shared: &'s Shared) -> Self {
+        Self { root, strict: false, quiet: false, shared }
     }
 
     /// For a test of existence.
     pub(crate) fn strict(&self) -> Self {
-        Self { root: self.root, strict: true, quiet: true, cache: self.cache }
+        Self { root: self.root, strict: true, quiet: true, shared: self.shared }
     }
 
     /// For an operand or argument.
     pub(crate) fn lax(&self) -> Self {
-        Self { root: self.root, strict: false, quiet: true, cache: self.cache }
+        Self { root: self.root, strict: false, quiet: true, shared: self.shared }
+    }
+
+    /// Counts a visit; too many are an error.
+    #[inline]
+    fn visit(&self) -> Result<(), Fault> {
+        let Some(left) = self.shared.visits.get().checked_sub(1) else {
+            return Err(Fault::Failed(format!("the path visits more than {VISITS} values")));
+        };
+        self.shared.visits.set(left);
+        Ok(())
     }
 
     /// That there is nothing; `message` only if somebody will read it.
@@ -42,14 +67,19 @@ impl<'s> Scope<'s> {
     /// The result of a path from `$`, computed once.
     pub(crate) fn cached(&self, program: &Program) -> Result<Json, Fault> {
         let place = std::ptr::from_ref(program).addr();
-        let known = |cache: Cache<'_>| {
-            cache.borrow().iter().find(|(at, _)| *at == place).map(|(_, result)| result.clone())
+        let known = |shared: &Shared| {
+            shared
+                .cache
+                .borrow()
+                .iter()
+                .find(|(at, _)| *at == place)
+                .map(|(_, result)| result.clone())
         };
-        if let Some(result) = known(self.cache) {
+        if let Some(result) = known(self.shared) {
             return result;
         }
         let result = program.evaluate(self.root, &self.lax());
-        self.cache.borrow_mut().push((place, result.clone()));
+        self.shared.cache.borrow_mut().push((place, result.clone()));
         result
     }
 }
@@ -85,6 +115,7 @@ impl Program {
         scope: &Scope<'_>,
         results: &mut Vec<Json>,
     ) -> Result<(), Fault> {
+        scope.visit()?;
         let mut indexed = false;
         loop {
             let Some(token) = self.tokens.get(at) else {
@@ -234,6 +265,7 @@ impl Program {
     ) -> Result<(), Fault> {
         let Some(element) = element else { return Ok(()) };
         if at + 1 == self.tokens.len() {
+            scope.visit()?;
             results.push(element.clone());
             return Ok(());
         }
@@ -255,6 +287,7 @@ impl Program {
         let leaf = at + 1 == self.tokens.len();
         let mut open = vec![model];
         while let Some(model) = open.pop() {
+            scope.visit()?;
             match model {
                 Json::Object(object) => {
                     if let (Token::Key { name, .. }, false) = (target, scope.strict) {

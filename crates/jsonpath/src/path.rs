@@ -1,9 +1,8 @@
 use crate::ParseError;
 use crate::compile::{self, Budget};
 use crate::error::EvaluationError;
-use crate::evaluate::Scope;
+use crate::evaluate::{Scope, Shared};
 use crate::program::{Program, Token};
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use stepwright_json::{Json, Str};
@@ -97,8 +96,8 @@ impl Path {
         if let Some(found) = self.get(root) {
             return Ok(found.clone());
         }
-        let cache = RefCell::default();
-        Ok(self.program.evaluate(root, &Scope::new(root, &cache))?)
+        let shared = Shared::new();
+        Ok(self.program.evaluate(root, &Scope::new(root, &shared))?)
     }
 
     /// What a path of members and indexes leads to. `None` for other paths, and when there is

@@ -196,6 +196,19 @@ fn nothing_overflows() {
 }
 
 #[test]
+fn scans_within_scans_are_bounded() {
+    let document = parse(&format!("{}{}", "[[],".repeat(300), "]".repeat(300)).replace(",]", "]"));
+    let document = document.expect("JSON");
+    for path in ["$..*..*..*..*", "$..[*]..[*]..[*]..nope", "$..[?(@..[?(@..[?(@..a)])])]"] {
+        let path = Path::parse(path).expect("a path");
+        let _ = path.evaluate(&document);
+    }
+    let path = Path::parse("$..*..*..*..*").expect("a path");
+    let error = path.evaluate(&document).expect_err("too much");
+    assert_eq!(error.to_string(), "the path visits more than 10000000 values");
+}
+
+#[test]
 fn variables() {
     let variable = Path::parse_variable("$item.a[0]").expect("a name").expect("a path");
     assert_eq!((&*variable.name, variable.path.text()), ("item", "$.a[0]"));
