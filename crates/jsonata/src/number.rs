@@ -81,7 +81,7 @@ pub(crate) fn write(value: f64, out: &mut String) {
     if value < 0.0 {
         out.push('-');
     }
-    if (-7..21).contains(&exponent) {
+    if (-6..21).contains(&exponent) {
         if exponent < 0 {
             out.push_str("0.");
             out.extend(std::iter::repeat_n('0', (-exponent - 1) as usize));

@@ -125,6 +125,7 @@ impl Signature {
         }
         let mut validated = Args::new();
         let mut next = 0;
+        let mut matched = 0;
         for (parameter, count) in self.parameters.iter().zip(&counts) {
             if *count == 0 {
                 if parameter.context {
@@ -140,13 +141,15 @@ impl Signature {
                 }
                 continue;
             }
-            let group = &symbols[next..next + count];
+            let group = &symbols[matched..matched + count];
+            matched += count;
             for kind in group {
-                let argument = &arguments[next];
+                // As in jsonata-js, a parameter left out before takes its argument along.
+                let argument = arguments.get(next).cloned().unwrap_or_default();
                 validated.push(if parameter.is_array {
-                    parameter.array(argument, *kind, group, next)?
+                    parameter.array(&argument, *kind, group, next)?
                 } else {
-                    argument.clone()
+                    argument
                 });
                 next += 1;
             }
@@ -257,7 +260,7 @@ fn closing(chars: &[char], open_at: usize, open: char, close: char) -> usize {
 fn fit(parameters: &[Parameter], symbols: &[u8], counts: &mut SmallVec<[usize; 8]>) -> bool {
     let Some((parameter, rest)) = parameters.split_first() else { return symbols.is_empty() };
     let (least, most) = parameter.bounds(symbols);
-    let mut attempt = |count: usize, counts: &mut SmallVec<[usize; 8]>| {
+    let attempt = |count: usize, counts: &mut SmallVec<[usize; 8]>| {
         counts.push(count);
         let fits = fit(rest, &symbols[count..], counts);
         if !fits {
