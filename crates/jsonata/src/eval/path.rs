@@ -141,7 +141,7 @@ impl<'a> Evaluator<'a> {
         let last = fields.names.len() - 1;
         for (index, name) in fields.names.iter().enumerate().skip(at) {
             if stream.is_empty() {
-                break;
+                return Ok(Value::Undefined);
             }
             stream = self.name_step(&stream, name, index == last)?;
         }
@@ -517,8 +517,15 @@ impl<'a> Evaluator<'a> {
             other => other,
         };
         let mut found = Vec::new();
+        // With an array among the values the result is an array, too, however many there are.
+        let mut sequence = true;
         let mut add = |value: Value<'a>| {
-            if value.is_array() { flatten(&value, &mut found) } else { found.push(value) }
+            if value.is_array() {
+                sequence = false;
+                flatten(&value, &mut found);
+            } else {
+                found.push(value);
+            }
         };
         if let Some(members) = input.members() {
             members.iter().for_each(|(_, value)| add(value));
@@ -527,7 +534,7 @@ impl<'a> Evaluator<'a> {
         }
         self.steps(found.len())?;
         self.charge_items(found.len())?;
-        Ok(Value::sequence(found))
+        Ok(if sequence { Value::sequence(found) } else { Value::array(found) })
     }
 
     pub(super) fn descendants(&mut self, input: &Value<'a>) -> Result<Value<'a>> {
