@@ -1,0 +1,71 @@
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// The variables of one scope.
+#[derive(Debug)]
+pub(crate) struct Frame<'a> {
+    around: Option<Rc<Frame<'a>>>,
+    variables: RefCell<SmallVec<[(u32, Value<'a>); 2]>>,
+    kept: Cell<bool>,
+}
+
+impl<'a> Frame<'a> {
+    pub(crate) fn new(around: Option<Rc<Self>>) -> Rc<Self> {
+        Self::with(around, SmallVec::new())
+    }
+
+    pub(crate) fn with(
+        around: Option<Rc<Self>>,
+        variables: SmallVec<[(u32, Value<'a>); 2]>,
+    ) -> Rc<Self> {
+        Rc::new(Self { around, variables: RefCell::new(variables), kept: Cell::new(false) })
+    }
+
+    /// The value of the innermost variable `name`.
+    #[inline]
+    pub(crate) fn lookup(&self, name: u32) -> Option<Value<'a>> {
+        let mut frame = self;
+        loop {
+            for (bound, value) in frame.variables.borrow().iter() {
+                if *bound == name {
+                    return Some(value.clone());
+                }
+            }
+            frame = frame.around.as_deref()?;
+        }
+    }
+
+    pub(crate) fn bind(&self, name: u32, value: Value<'a>) {
+        let mut variables = self.variables.borrow_mut();
+        // The old value goes only after the borrow: it may be a function that holds this frame.
+        let old = match variables.iter_mut().find(|(bound, _)| *bound == name) {
+            Some(variable) => std::mem::replace(&mut variable.1, value),
+            None => {
+                variables.push((name, value));
+                return;
+            }
+        };
+        drop(variables);
+        drop(old);
+    }
+
+    /// Whether the frame has to be kept until the end from now on: once `true`.
+    pub(crate) fn keep(&self) -> bool {
+        !self.kept.replace(true)
+    }
+
+    pub(crate) fn clear(&self) {
+        let variables = std::mem::take(&mut *self.variables.borrow_mut());
+        drop(variables);
+    }
+
+    /// The variables, if nobody else holds the frame.
+    #[inline]
+    pub(crate) fn variables_mut(
+        frame: &mut Rc<Self>,
+    ) -> Option<&mut SmallVec<[(u32, Value<'a>); 2]>> {
+        Rc::get_mut(frame).map(|frame| frame.variables.get_mut())
+    }
+}

@@ -1,0 +1,531 @@
+//! Evaluates a compiled expression.
+
+mod call;
+mod frame;
+mod group;
+mod operators;
+mod path;
+mod sort;
+mod transform;
+
+pub(crate) use call::{Caller, Each};
+pub(crate) use frame::Frame;
+pub(crate) use operators::{append, boolean, compare_text, equal};
+pub(crate) use sort::merge_sort;
+
+use crate::bindings::Bindings;
+use crate::dialect::Dialect;
+use crate::error::{Fault, Result};
+use crate::limits::{Environment, Limits};
+use crate::node::{Base, FieldsNode, Name, Node, Op, Program};
+use crate::stack;
+use crate::value::{Array, Function, Kind, Value};
+use call::Pending;
+use std::rc::Rc;
+use stepwright_json::Json;
+use typed_arena::Arena;
+
+/// How deep a value may be nested that an evaluation makes.
+const TALLEST: u32 = 1_000;
+/// Marks the height of a value that holds a function.
+const HEIGHT: u32 = (1 << 31) - 1;
+/// How many steps go by between two questions whether to stop.
+const PATIENCE: u64 = 4_096;
+
+/// What an evaluation makes that others borrow.
+#[derive(Default)]
+pub(crate) struct Arenas {
+    json: Arena<Json>,
+    programs: Arena<Program>,
+}
+
+/// One evaluation.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) names: &'a [Name],
+    arenas: &'a Arenas,
+    bindings: &'a Bindings<'a>,
+    /// Values of the names that the expression does not bind, once they were asked for.
+    globals: Vec<Option<Value<'a>>>,
+    pub(crate) environment: Environment,
+    pub(crate) limits: &'a Limits<'a>,
+    steps: u64,
+    /// When to look at the limits again.
+    next_check: u64,
+    bytes: usize,
+    /// How many nodes are around the present function.
+    depth: usize,
+    pending: Option<Pending<'a>>,
+    /// Frames that hold functions, which may hold the frames: emptied in the end.
+    kept: Vec<Rc<Frame<'a>>>,
+    root: Value<'a>,
+    /// What chance has come to.
+    pub(crate) chance: u64,
+}
+
+/// Evaluates `program` on `input`.
+pub(crate) fn evaluate(
+    program: &Program,
+    dialect: Dialect,
+    input: Option<&Json>,
+    bindings: &Bindings<'_>,
+    environment: &Environment,
+    limits: &Limits<'_>,
+) -> Result<Option<Json>> {
+    let arenas = Arenas::default();
+    let mut evaluator = Evaluator {
+        dialect,
+        names: &program.names,
+        arenas: &arenas,
+        bindings,
+        globals: vec![None; program.names.len()],
+        environment: *environment,
+        limits,
+        steps: 0,
+        next_check: 0,
+        bytes: 0,
+        depth: 0,
+        pending: None,
+        kept: Vec::new(),
+        root: input.map(Value::from).unwrap_or_default(),
+        chance: environment.seed,
+    };
+    evaluator.next_check = evaluator.next_stop();
+    let context = evaluator.wrapped(evaluator.root.clone());
+    let frame = Frame::new(None);
+    let levels = program.root.height as usize;
+    let result = stack::room_for(levels, || evaluator.eval(&program.root, &context, &frame))
+        .and_then(|value| evaluator.output(&value));
+    drop(context);
+    evaluator.forget();
+    result
+}
+
+impl<'a> Evaluator<'a> {
+    #[inline]
+    pub(crate) fn eval(
+        &mut self,
+        node: &'a Node,
+        input: &Value<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Value<'a>> {
+        self.step()?;
+        let value = match &node.op {
+            Op::Constant(json) => Value::from(json),
+            Op::Context => Self::context(input),
+            Op::Root => self.root.clone(),
+            Op::Variable(name) => self.variable(*name, frame),
+            Op::Global(name) => self.global(*name),
+            Op::Name(name) => self.lookup(input, name),
+            Op::Fields(fields) => self.fields(fields, input, frame)?,
+            _ => self.eval_rest(node, input, frame)?,
+        };
+        if node.plain { Ok(value.unwrapped(false)) } else { self.finish(node, value, frame) }
+    }
+
+    fn eval_rest(
+        &mut self,
+        node: &'a Node,
+        input: &Value<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Value<'a>> {
+        Ok(match &node.op {
+            Op::Binary(binary) => self.binary(node, binary, input, frame)?,
+            Op::Concat(parts) => self.concat(node, parts, input, frame)?,
+            Op::And(parts) => {
+                let both = self.truth(node, &parts.0, input, frame, "and")?
+                    && self.truth(node, &parts.1, input, frame, "and")?;
+                Value::Bool(both)
+            }
+            Op::Or(parts) => {
+                let either = self.truth(node, &parts.0, input, frame, "or")?
+                    || self.truth(node, &parts.1, input, frame, "or")?;
+                Value::Bool(either)
+            }
+            Op::Negate(operand) => self.negate(node, operand, input, frame)?,
+            Op::Path(path) => self.path(path, node.group.is_some(), input, frame)?,
+            Op::Wildcard => self.wildcard(input)?,
+            Op::Descendant => self.descendants(input)?,
+            Op::Array { items, cons } => self.array(items, *cons, input, frame)?,
+            Op::Object(group) => self.group(group, input, frame)?,
+            Op::Condition(parts) => {
+                let (condition, then, otherwise) = &**parts;
+                let value = self.eval(condition, input, frame)?;
+                if boolean(&value)?.unwrap_or(false) {
+                    self.eval(then, input, frame)?
+                } else if let Some(otherwise) = otherwise {
+                    self.eval(otherwise, input, frame)?
+                } else {
+                    Value::Undefined
+                }
+            }
+            Op::Coalesce(parts) => {
+                let value = self.eval(&parts.0, input, frame)?;
+                if value.is_undefined() { self.eval(&parts.1, input, frame)? } else { value }
+            }
+            Op::Default(parts) => {
+                let value = self.eval(&parts.0, input, frame)?;
+                if boolean(&value)?.unwrap_or(false) {
+                    value
+                } else {
+                    self.eval(&parts.1, input, frame)?
+                }
+            }
+            Op::Block { expressions, binds } => {
+                let inner;
+                let frame = if *binds {
+                    inner = self.frame(frame)?;
+                    &inner
+                } else {
+                    frame
+                };
+                let mut result = Value::Undefined;
+                for expression in expressions {
+                    result = self.eval(expression, input, frame)?;
+                }
+                result
+            }
+            Op::Bind(name, value) => {
+                let value = self.eval(value, input, frame)?;
+                self.bind(frame, *name, value.clone());
+                value
+            }
+            Op::Regex(regex) => Value::Function(Rc::new(Function::Regex(regex))),
+            Op::Call(call) => self.call(node, call, None, input, frame)?,
+            Op::Partial(call) => self.partial(node, call, input, frame)?,
+            Op::Lambda(lambda) => Value::Function(Rc::new(Function::Lambda {
+                node: lambda,
+                frame: frame.clone(),
+                input: input.clone(),
+            })),
+            Op::Apply(parts) => self.apply_operator(node, &parts.0, &parts.1, input, frame)?,
+            Op::Transform(transform) => Value::Function(Rc::new(Function::Transform {
+                node: transform,
+                frame: frame.clone(),
+            })),
+            Op::Constant(_)
+            | Op::Context
+            | Op::Root
+            | Op::Variable(_)
+            | Op::Global(_)
+            | Op::Name(_)
+            | Op::Fields(_) => Value::Undefined,
+        })
+    }
+
+    /// Predicates, grouping and `[]` of a node.
+    #[inline(never)]
+    fn finish(
+        &mut self,
+        node: &'a Node,
+        mut value: Value<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Value<'a>> {
+        for predicate in &node.predicates {
+            value = self.filter(predicate, value, frame)?;
+        }
+        if let Some(group) = &node.group {
+            value = self.group(group, &value, frame)?;
+        }
+        Ok(value.unwrapped(node.keep_array))
+    }
+
+    fn context(input: &Value<'a>) -> Value<'a> {
+        match input {
+            Value::Array(array) if array.outer => array.items.first().cloned().unwrap_or_default(),
+            other => other.clone(),
+        }
+    }
+
+    fn fields(
+        &mut self,
+        fields: &'a FieldsNode,
+        input: &Value<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Value<'a>> {
+        let found;
+        let start = match fields.base {
+            Base::Input => input,
+            Base::Context => {
+                found = Self::context(input);
+                &found
+            }
+            Base::Root => &self.root,
+            Base::Variable(name) => {
+                found = self.variable(name, frame);
+                &found
+            }
+            Base::Global(name) => {
+                found = self.global(name);
+                &found
+            }
+        };
+        // As long as there are only objects there is nothing but to go down.
+        let mut here: &'a Json = match start {
+            Value::Json(json @ Json::Object(_)) => json,
+            Value::Undefined
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::Json(Json::String(_) | Json::Float(_)) => return Ok(Value::Undefined),
+            _ => {
+                let start = start.clone();
+                return self.fields_slowly(fields, 0, start);
+            }
+        };
+        let mut at = 0;
+        while let Json::Object(object) = here {
+            let Some(json) = object.get(&fields.names[at]) else { return Ok(Value::Undefined) };
+            here = json;
+            at += 1;
+            if at == fields.names.len() {
+                let value = Value::from(here);
+                return Ok(if fields.keep_singleton { Value::kept(value) } else { value });
+            }
+        }
+        match here {
+            Json::Array(_) => self.fields_slowly(fields, at, Value::Json(here)),
+            _ => Ok(Value::Undefined),
+        }
+    }
+
+    /// The value of a variable that the expression may have bound.
+    fn variable(&mut self, name: u32, frame: &Rc<Frame<'a>>) -> Value<'a> {
+        match frame.lookup(name) {
+            Some(value) => value,
+            None => self.global(name),
+        }
+    }
+
+    /// The value of a variable that comes from outside of the expression.
+    #[inline]
+    fn global(&mut self, name: u32) -> Value<'a> {
+        match self.globals.get(name as usize) {
+            Some(Some(value)) => value.clone(),
+            _ => self.find_global(name),
+        }
+    }
+
+    #[inline(never)]
+    fn find_global(&mut self, id: u32) -> Value<'a> {
+        let Some(name) = self.names.get(id as usize) else { return Value::Undefined };
+        let value = if let Some(json) = self.bindings.bound(&name.name) {
+            Value::from(json)
+        } else if let Some(json) = self.bindings.look_up(&name.name) {
+            self.borrow(json)
+        } else if let Some(builtin) = name.builtin {
+            Value::Builtin(builtin)
+        } else {
+            Value::Undefined
+        };
+        if let Some(slot) = self.globals.get_mut(id as usize) {
+            *slot = Some(value.clone());
+        }
+        value
+    }
+
+    /// Keeps `json` for the rest of the evaluation.
+    pub(crate) fn borrow(&self, json: Json) -> Value<'a> {
+        Value::from(&*self.arenas.json.alloc(json))
+    }
+
+    fn frame(&mut self, around: &Rc<Frame<'a>>) -> Result<Rc<Frame<'a>>> {
+        self.charge(96)?;
+        Ok(Frame::new(Some(around.clone())))
+    }
+
+    /// Binds `name` in `frame`.
+    pub(crate) fn bind(&mut self, frame: &Rc<Frame<'a>>, name: u32, value: Value<'a>) {
+        if value.height() > HEIGHT && frame.keep() {
+            self.kept.push(frame.clone());
+        }
+        frame.bind(name, value);
+    }
+
+    /// Lets go of frames that hold each other.
+    fn forget(&mut self) {
+        let kept = std::mem::take(&mut self.kept);
+        for frame in &kept {
+            frame.clear();
+        }
+    }
+
+    /// An array of the input stands for itself, not for its items.
+    pub(crate) fn wrapped(&self, input: Value<'a>) -> Value<'a> {
+        if input.is_array() && !input.is_sequence() {
+            Value::Array(Rc::new(Array {
+                height: input.height() + 1,
+                items: vec![input],
+                sequence: true,
+                outer: true,
+                ..Array::default()
+            }))
+        } else {
+            input
+        }
+    }
+
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps >= self.next_check { self.check() } else { Ok(()) }
+    }
+
+    /// Counts what a function does item by item.
+    pub(crate) fn steps(&mut self, steps: usize) -> Result<()> {
+        self.steps += steps as u64;
+        if self.steps >= self.next_check { self.check() } else { Ok(()) }
+    }
+
+    fn next_stop(&self) -> u64 {
+        let limit = self.limits.steps.saturating_add(1);
+        if self.limits.interrupt.is_some() { limit.min(self.steps + PATIENCE) } else { limit }
+    }
+
+    #[inline(never)]
+    fn check(&mut self) -> Result<()> {
+        let interrupted = self.limits.interrupt.is_some_and(|interrupt| interrupt());
+        if self.steps > self.limits.steps || interrupted {
+            return Err(
+                Fault::new("U1001").text("Expression evaluation timeout: Check for infinite loop")
+            );
+        }
+        self.next_check = self.next_stop();
+        Ok(())
+    }
+
+    /// Counts bytes that are about to be allocated.
+    #[inline]
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.limits.bytes {
+            return Err(Fault::new("U1002").value(Some(Json::from(self.limits.bytes))));
+        }
+        Ok(())
+    }
+
+    /// Counts an array of `items`.
+    #[inline]
+    pub(crate) fn charge_items(&mut self, items: usize) -> Result<()> {
+        self.charge(items.saturating_mul(std::mem::size_of::<Value<'_>>()).saturating_add(48))
+    }
+
+    /// Refuses a value that is nested too deep for the native stack of whoever gets it.
+    #[inline]
+    pub(crate) fn check_height(value: &Value<'a>) -> Result<()> {
+        if value.height() & HEIGHT > TALLEST {
+            return Err(Self::overflow());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn overflow() -> Box<Fault> {
+        Fault::new("U1001").text(
+            "Stack overflow error: Check for non-terminating recursive function.  Consider \
+             rewriting as tail-recursive.",
+        )
+    }
+
+    /// The text as a value.
+    pub(crate) fn text(&mut self, text: String) -> Result<Value<'a>> {
+        self.charge(text.len())?;
+        Ok(Value::text(text))
+    }
+
+    /// The result for the caller.
+    fn output(&mut self, value: &Value<'a>) -> Result<Option<Json>> {
+        match value.kind() {
+            Kind::Undefined => Ok(None),
+            Kind::Function => Err(Fault::new("U1004")),
+            _ => {
+                if let Value::Array(array) = value
+                    && array.outer
+                    && let Some(inner) = array.items.first()
+                {
+                    return self.output(inner);
+                }
+                self.json(value).map(Some)
+            }
+        }
+    }
+
+    /// A value as JSON. What JSON does not have is null in an array and missing in an object.
+    pub(crate) fn json(&mut self, value: &Value<'a>) -> Result<Json> {
+        self.step()?;
+        Ok(match value {
+            Value::Json(json) => (*json).clone(),
+            Value::Int(value) => Json::Int(*value),
+            Value::Float(value) => crate::number::to_json(*value),
+            Value::Text(text) => Json::String(text.clone()),
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Undefined
+            | Value::Null
+            | Value::Builtin(_)
+            | Value::Function(_)
+            | Value::Pending => Json::Null,
+            Value::Array(array) => {
+                self.charge_items(array.items.len())?;
+                let mut items = Vec::with_capacity(array.items.len());
+                for item in &array.items {
+                    items.push(stack::deeper(|| self.json(item))?);
+                }
+                Json::from(items)
+            }
+            Value::Object(map) => {
+                self.charge(map.len() * 48)?;
+                let mut members = Vec::with_capacity(map.len());
+                for (key, value) in map.iter() {
+                    if !value.is_function() && !value.is_undefined() {
+                        members.push((key.clone(), stack::deeper(|| self.json(value))?));
+                    }
+                }
+                Json::Object(members.into_iter().collect())
+            }
+            Value::Tuple(tuple) => self.json(&tuple.item)?,
+        })
+    }
+
+    /// Compiles and evaluates a text where a call of `$eval` stands.
+    pub(crate) fn eval_text(
+        &mut self,
+        text: &str,
+        input: &Value<'a>,
+        frame: &Rc<Frame<'a>>,
+    ) -> Result<Value<'a>> {
+        let failed = |code: &'static str, fault: Box<Fault>| {
+            if fault.code.starts_with('U') {
+                return fault;
+            }
+            Fault::new(code).value(Some(fault.message().into()))
+        };
+        let program = crate::syntax::parse(text, self.dialect.newer())
+            .and_then(|parsed| crate::compile::compile(parsed, self.dialect, self.names))
+            .map_err(|fault| failed("D3120", fault))?;
+        self.charge(text.len() * 64)?;
+        let program: &'a Program = self.arenas.programs.alloc(program);
+        self.names = &program.names;
+        self.globals.resize(program.names.len(), None);
+        let levels = program.root.height as usize;
+        stack::room_for(levels, || self.eval(&program.root, input, frame))
+            .map_err(|fault| failed("D3121", fault))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value as what a path written with `[]` gives: always an array.
+    fn kept(self) -> Self {
+        if self.is_array() {
+            return self;
+        }
+        Self::Array(Rc::new(Array {
+            height: self.height() + 1,
+            items: vec![self],
+            sequence: true,
+            keep: true,
+            ..Array::default()
+        }))
+    }
+}
