@@ -89,7 +89,8 @@ impl PathExpression {
     /// The value, borrowed where the path is plain.
     pub fn find<'s>(&self, scope: &'s dyn Scope) -> Result<Cow<'s, Json>, PathError> {
         let Some(root) = self.root(scope) else {
-            return Err(PathError::not_found(&self.text));
+            let message = format!("No results for path: {}", self.text);
+            return Err(PathError::NotFound { message });
         };
         match self.path.get(root) {
             Some(value) => Ok(Cow::Borrowed(value)),
@@ -142,7 +143,7 @@ impl Expression {
             Self::Jsonata { expression, field, with_context } => {
                 let states = scope.states(*with_context);
                 let lookup = |name: &str| scope.variable(name).cloned();
-                let bindings = Bindings::new().bind("states", &states).lookup(&lookup);
+                let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
                 let environment =
                     Environment { now_millis: scope.now_millis(), seed: scope.random() };
                 let answer =
@@ -157,7 +158,7 @@ impl Expression {
                         ),
                         Some(field),
                     )),
-                    Err(error) if error.code == jsonata::UNSUPPORTED_RESULT => {
+                    Err(error) if error.code == jsonata::Error::FUNCTION_RESULT => {
                         Err(EvaluationError::query(
                             format!(
                                 "The JSONata expression '{}' specified for the field '{field}' \

@@ -9,6 +9,7 @@ mod compile;
 mod expression;
 mod intrinsics;
 mod limits;
+mod rules;
 mod scope;
 mod state;
 mod template;
@@ -16,6 +17,7 @@ pub mod time;
 
 pub use choice::{Comparison, Condition, Operand, Test};
 pub use compile::compile;
+pub use rules::check;
 pub use expression::{Expression, PathExpression, Source};
 pub use intrinsics::{Call, MAX_RANGE};
 pub use limits::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};

@@ -38,7 +38,7 @@ impl Parser<'_> {
         }
         let start = self.at;
         let open = self.rest().find('(').ok_or("a function call needs `(`")?;
-        let name = self.rest()[..open].trim();
+        let name = self.text[self.at..self.at + open].trim();
         let function = Function::named(name)
             .ok_or_else(|| format!("there is no intrinsic function `{name}`"))?;
         self.at += open + 1;
