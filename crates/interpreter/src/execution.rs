@@ -293,9 +293,7 @@ impl Execution {
         self.frames
             .iter()
             .flatten()
-            .filter(|frame| {
-                !matches!(frame.phase, Phase::Between { .. } | Phase::Broken { .. })
-            })
+            .filter(|frame| !matches!(frame.phase, Phase::Between { .. } | Phase::Broken { .. }))
             .map(|frame| frame.entry.name.as_str())
             .collect()
     }
@@ -334,8 +332,9 @@ impl Execution {
                 RunStage::Running(children) => {
                     commands.extend(children.running.keys().map(|index| map.child(*index)));
                 }
-                RunStage::Writing { request } => commands
-                    .push(Command::WriteResults { run: map.run, request: request.clone() }),
+                RunStage::Writing { request } => {
+                    commands.push(Command::WriteResults { run: map.run, request: request.clone() })
+                }
             },
             _ => {}
         }

@@ -19,7 +19,7 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
-pub use turn::{step, Turn, EVENTS_PER_TURN};
+pub use turn::{EVENTS_PER_TURN, Turn, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, TaskCall, TaskId, TimerId};
 use stepwright_json::{Array, Json, Str};

@@ -146,8 +146,7 @@ impl Expression {
                 let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
                 let environment =
                     Environment { now_millis: scope.now_millis(), seed: scope.random() };
-                let answer =
-                    expression.evaluate(None, &bindings, &environment, &jsonata_limits());
+                let answer = expression.evaluate(None, &bindings, &environment, &jsonata_limits());
                 match answer {
                     Ok(Some(value)) => Ok(value),
                     Ok(None) => Err(EvaluationError::query(

@@ -373,12 +373,8 @@ impl<'c, 'a> Each<'c, 'a> {
         while let Value::Pending = result {
             let Some(next) = evaluator.pending.take() else { return Ok(Value::Undefined) };
             evaluator.step()?;
-            result = evaluator.apply_once(
-                &next.function,
-                next.arguments,
-                &Value::Null,
-                self.frame,
-            )?;
+            result =
+                evaluator.apply_once(&next.function, next.arguments, &Value::Null, self.frame)?;
         }
         self.scope = Some(scope);
         Ok(result)

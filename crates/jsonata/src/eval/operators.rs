@@ -159,10 +159,7 @@ impl<'a> Evaluator<'a> {
                 Err(Fault::new("D1001").value(value.shown()).at(node.at, node.span))
             }
             Some(number) if !number.as_f64().is_nan() => Ok(Value::float(-number.as_f64())),
-            _ => Err(Fault::new("D1002")
-                .token("-")
-                .value(value.shown())
-                .at(node.at, node.span)),
+            _ => Err(Fault::new("D1002").token("-").value(value.shown()).at(node.at, node.span)),
         }
     }
 
@@ -236,17 +233,11 @@ fn whole(value: &Value<'_>, code: &'static str) -> Result<Option<i64>> {
 fn exact(result: Option<i64>, left: i64, right: i64) -> Option<i64> {
     let safe = SAFE as u64;
     result.filter(|result| {
-        result.unsigned_abs() <= safe
-            && left.unsigned_abs() <= safe
-            && right.unsigned_abs() <= safe
+        result.unsigned_abs() <= safe && left.unsigned_abs() <= safe && right.unsigned_abs() <= safe
     })
 }
 
-fn arithmetic<'a>(
-    operator: Operator,
-    left: &Value<'a>,
-    right: &Value<'a>,
-) -> Result<Value<'a>> {
+fn arithmetic<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
     let operand = |value: &Value<'a>, code| {
         if value.is_undefined() {
             return Ok(None);
@@ -287,11 +278,7 @@ fn arithmetic<'a>(
     }))
 }
 
-fn comparison<'a>(
-    operator: Operator,
-    left: &Value<'a>,
-    right: &Value<'a>,
-) -> Result<Value<'a>> {
+fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
     let comparable = |value: &Value<'a>| {
         matches!(value.kind(), Kind::Undefined | Kind::Text(_) | Kind::Number(_))
     };
@@ -458,9 +445,12 @@ impl Value<'_> {
         const DEEPEST: usize = 32;
         match (self, self.kind()) {
             (Value::Json(json), _) => (*json).clone(),
-            (_, Kind::Array(items)) if depth < DEEPEST => {
-                items.iter().take(MOST).map(|item| item.shown_parts(depth + 1)).collect::<Vec<_>>().into()
-            }
+            (_, Kind::Array(items)) if depth < DEEPEST => items
+                .iter()
+                .take(MOST)
+                .map(|item| item.shown_parts(depth + 1))
+                .collect::<Vec<_>>()
+                .into(),
             (_, Kind::Object(members)) if depth < DEEPEST => Json::Object(
                 members
                     .iter()
