@@ -1,6 +1,5 @@
 //! How a state's input becomes its output.
 
-use crate::execution::Phase;
 use crate::turn::Stepper;
 use crate::view::{More, View};
 use stepwright_history::FrameId;
@@ -161,11 +160,6 @@ impl Stepper<'_> {
                 value.as_f64().ok_or_else(|| expression.unexpected("number", &value))
             }
         }
-    }
-
-    /// Whether an iteration of a Map is prepared in this frame.
-    pub(crate) fn is_mapping(&self, frame: FrameId) -> bool {
-        matches!(self.execution.frame(frame).phase, Phase::Map(_) | Phase::MapRun(_))
     }
 
     pub(crate) fn chance(&mut self, frame: FrameId) -> u64 {
