@@ -32,7 +32,10 @@ fn conformance(arguments: &[String]) -> Result<(), String> {
             kind if KINDS.iter().any(|(name, _)| *name == kind) => wanted.push(kind),
             other => {
                 let kinds: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
-                return Err(format!("there is no kind {other}; kinds: {}\n{USAGE}", kinds.join(", ")));
+                return Err(format!(
+                    "there is no kind {other}; kinds: {}\n{USAGE}",
+                    kinds.join(", ")
+                ));
             }
         }
     }

@@ -44,8 +44,8 @@ pub fn load(data: &Path, folder: &str) -> Result<Vec<Case>, String> {
         .map(|path| {
             let file = path.strip_prefix(data).unwrap_or(&path).display().to_string();
             let bytes = std::fs::read(&path).map_err(|error| format!("{file}: {error}"))?;
-            let json = stepwright_json::parse_bytes(&bytes)
-                .map_err(|error| format!("{file}: {error}"))?;
+            let json =
+                stepwright_json::parse_bytes(&bytes).map_err(|error| format!("{file}: {error}"))?;
             Ok(Case { file, json })
         })
         .collect()

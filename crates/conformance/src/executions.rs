@@ -3,11 +3,12 @@
 use crate::Verdict;
 use crate::case::{self, Case};
 use crate::matcher::{self, Matcher};
+use std::collections::BTreeMap;
 use std::path::Path;
 use stepwright_asl::Definition;
 use stepwright_history::{Failure, Identity, Moment, Stage};
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Program, time};
+use stepwright_program::{Program, Vintage, time};
 use stepwright_simulator::{
     Answer, Call, DEFAULT_START, MemoryObjects, Outcome, Run, Simulation, Status, Tasks,
 };
@@ -43,7 +44,7 @@ pub fn identity(case: &Case) -> Identity {
         execution_arn: format!("arn:aws:states:us-east-1:{ACCOUNT}:execution:{machine}:{name}")
             .into(),
         name: name.into(),
-        role_arn: case.text("role_arn").into(),
+        role_arn: role_arn(case),
         state_machine_arn: format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:{machine}")
             .into(),
         state_machine_name: machine.into(),
@@ -51,10 +52,23 @@ pub fn identity(case: &Case) -> Identity {
     }
 }
 
+/// The role the machine was created with. A few cases name it only in what was recorded.
+fn role_arn(case: &Case) -> Str {
+    let expected = case.get("expected");
+    let recorded = || {
+        let started = expected.get("history")?.at(0)?.get("executionStartedEventDetails")?;
+        started.get("roleArn")?.as_str().map(Str::from)
+    };
+    match case.text("role_arn") {
+        "" => recorded().unwrap_or_default(),
+        role => role.into(),
+    }
+}
+
 fn run(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("execution", case.file.clone());
     let program = match compile(&case.get("definition")) {
-        Ok(program) => program,
+        Ok(program) => Program { vintage: vintage(case), ..program },
         Err(why) => {
             verdict.measure("status", Err(format!("does not compile: {why}")));
             return verdict;
@@ -63,6 +77,18 @@ fn run(case: &Case) -> Verdict {
     let run = simulate(case, &program);
     score(&mut verdict, case, &run);
     verdict
+}
+
+/// AWS as it was when the case was recorded: `06-11-2024, 12:26:40`.
+fn vintage(case: &Case) -> Vintage {
+    let source = case.get("source");
+    let date = source.get("recorded_date").and_then(Json::as_str).unwrap_or_default();
+    let number =
+        |range: std::ops::Range<usize>| date.get(range).and_then(|d| d.parse::<u32>().ok());
+    match (number(6..10), number(3..5)) {
+        (Some(year), Some(month)) => Vintage::month(year * 100 + month),
+        _ => Vintage::TODAY,
+    }
 }
 
 fn simulate(case: &Case, program: &Program) -> Run {
@@ -98,8 +124,24 @@ fn simulate(case: &Case, program: &Program) -> Run {
     simulation.run(&mut Recorded::new(case))
 }
 
+/// The answers of a case's `MockConfigFile.json`, state by state.
+fn mock_config(case: &Case) -> Option<Object> {
+    let config = case.get("mock_config");
+    let machines = config.get("StateMachines")?.as_object()?;
+    let test_case = case.text("mock_test_case");
+    let cases = machines.values().next()?.get("TestCases")?;
+    let states = cases.get(test_case)?.as_object()?;
+    let responses = config.get("MockedResponses")?;
+    states
+        .iter()
+        .map(|(state, name)| Some((state.clone(), responses.get(name.as_str()?)?.clone())))
+        .collect::<Option<Vec<_>>>()
+        .map(|states| states.into_iter().collect())
+}
+
 fn fixtures(case: &Case) -> MemoryObjects {
-    let mut objects = MemoryObjects { last_modified: DEFAULT_START.0 / 1_000, ..Default::default() };
+    let mut objects =
+        MemoryObjects { last_modified: DEFAULT_START.0 / 1_000, ..Default::default() };
     let fixtures = case.get("fixtures");
     let buckets = fixtures.get("s3").and_then(Json::as_object).cloned().unwrap_or_default();
     for (bucket, keys) in buckets.iter() {
@@ -119,6 +161,9 @@ fn fixtures(case: &Case) -> MemoryObjects {
 pub struct Recorded {
     mocks: Vec<(Json, bool)>,
     lambdas: Object,
+    /// The state's answers in the test case's `MockConfigFile.json`.
+    mock_config: Object,
+    mock_calls: BTreeMap<Str, i64>,
 }
 
 impl Recorded {
@@ -127,6 +172,8 @@ impl Recorded {
         Self {
             mocks: case.list("mocks").into_iter().map(|mock| (mock, false)).collect(),
             lambdas: case.get("lambdas").as_object().cloned().unwrap_or_default(),
+            mock_config: mock_config(case).unwrap_or_default(),
+            mock_calls: BTreeMap::new(),
         }
     }
 
@@ -151,6 +198,27 @@ impl Recorded {
                 && number(mock, "attempt") == i64::from(call.attempt)
         });
         exact.or_else(|| self.mocks.iter().position(|(mock, used)| !used && is_state(mock)))
+    }
+
+    /// What the mock file of Step Functions Local answers: by the number of the call.
+    fn mock_config(&mut self, call: &Call<'_>) -> Option<Answer> {
+        let answers = self.mock_config.get(&call.call.state)?.as_object()?;
+        let number = self.mock_calls.entry(call.call.state.clone()).or_insert(0);
+        let at = *number;
+        *number += 1;
+        let (_, answer) = answers.iter().find(|(range, _)| match range.split_once('-') {
+            Some((from, to)) => {
+                from.parse().is_ok_and(|from: i64| from <= at)
+                    && to.parse().is_ok_and(|to: i64| at <= to)
+            }
+            None => range.parse() == Ok(at),
+        })?;
+        if let Some(output) = answer.get("Return") {
+            return Some(Answer::returns(output.clone()));
+        }
+        let text = |key: &str| answer.get("Throw")?.get(key)?.as_str().map(Str::from);
+        let failure = Failure { error: text("Error"), cause: text("Cause") };
+        Some(Answer::new(Outcome::Fails(failure, Stage::Run)))
     }
 
     /// What one of the test's functions would have answered.
@@ -186,7 +254,7 @@ impl Recorded {
 impl Tasks for Recorded {
     fn answer(&mut self, call: &Call<'_>) -> Answer {
         let Some(at) = self.find(call) else {
-            return self.function(call).unwrap_or_else(|| {
+            return self.function(call).or_else(|| self.mock_config(call)).unwrap_or_else(|| {
                 Answer::fails("Stepwright.NoRecording", "nothing was recorded for this call")
             });
         };
@@ -205,16 +273,35 @@ impl Tasks for Recorded {
             _ => Stage::Run,
         };
         let mut answer = Answer::new(match text("type").as_deref() {
-            Some("success") => Outcome::Returns(outcome.get("output").cloned().unwrap_or_default()),
+            Some("success") => {
+                let output = outcome.get("output").cloned().unwrap_or_default();
+                Outcome::Returns(with_token(&output, call))
+            }
             Some("timeout") => Outcome::Never,
             _ => Outcome::Fails(Failure { error: text("error"), cause: text("cause") }, stage),
         });
         answer.submitted = mock.get("submitted").filter(|value| !value.is_null()).cloned();
         answer.worker = mock.get("worker").and_then(Json::as_str).map(Str::from);
-        if call.call.resource.contains(":activity:") && answer.worker.is_none() {
-            answer.worker = None;
-        }
         answer
+    }
+}
+
+/// A callback that returns what it was sent returns the task token, too.
+fn with_token(output: &Json, call: &Call<'_>) -> Json {
+    let Some(token) = &call.call.token else { return output.clone() };
+    match output {
+        Json::String(text) if text.starts_with("<*:task_token") && text.ends_with('>') => {
+            token.clone().into()
+        }
+        Json::Array(items) => {
+            items.iter().map(|item| with_token(item, call)).collect::<Vec<_>>().into()
+        }
+        Json::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), with_token(value, call)))
+            .collect::<Object>()
+            .into(),
+        other => other.clone(),
     }
 }
 
@@ -223,9 +310,9 @@ pub fn ending(status: &Status) -> (Json, Json, Json) {
     let text = |text: &Option<Str>| text.clone().map_or(Json::Null, Json::String);
     match status {
         Status::Succeeded { output } => (output.clone(), Json::Null, Json::Null),
-        Status::Failed { failure }
-        | Status::TimedOut { failure }
-        | Status::Aborted { failure } => (Json::Null, text(&failure.error), text(&failure.cause)),
+        Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
+            (Json::Null, text(&failure.error), text(&failure.cause))
+        }
         Status::NotStarted | Status::Running => (Json::Null, Json::Null, Json::Null),
     }
 }
@@ -234,7 +321,8 @@ fn score(verdict: &mut Verdict, case: &Case, run: &Run) {
     let expected = case.get("expected");
     let field = |key: &str| expected.get(key).cloned().unwrap_or_default();
     let (output, error, cause) = ending(&run.status);
-    let compare = |expected: &Json, actual: &Json| Matcher::default().compare(expected, actual, "$");
+    let compare =
+        |expected: &Json, actual: &Json| Matcher::default().compare(expected, actual, "$");
     verdict.measure("status", compare(&field("status"), &run.status.name().into()));
     if field("status").as_str() == Some("SUCCEEDED") {
         verdict.measure("output", compare(&field("output"), &output));

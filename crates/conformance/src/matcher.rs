@@ -142,13 +142,7 @@ fn captures(expected: &str, actual: &str) -> Option<Vec<(String, String)>> {
     pattern.push_str(&regex::escape(rest));
     pattern.push('$');
     let found = Regex::new(&pattern).ok()?.captures(actual)?;
-    Some(
-        names
-            .into_iter()
-            .enumerate()
-            .map(|(at, name)| (name, found[at + 1].to_owned()))
-            .collect(),
-    )
+    Some(names.into_iter().enumerate().map(|(at, name)| (name, found[at + 1].to_owned())).collect())
 }
 
 const PARALLEL_ENDS: [&str; 4] = [
@@ -229,11 +223,16 @@ pub fn history(expected: &[Json], actual: &[Json], notes: &[&str]) -> Result<(),
     let mut at = 0;
     while at < expected.len() {
         if !(parallel && in_region(&expected[at])) {
-            matcher.compare(&strip(&expected[at], true), &strip(&actual[at], true), &format!("$[{at}]"))?;
+            matcher.compare(
+                &strip(&expected[at], true),
+                &strip(&actual[at], true),
+                &format!("$[{at}]"),
+            )?;
             at += 1;
             continue;
         }
-        let end = (at..expected.len()).find(|at| !in_region(&expected[*at])).unwrap_or(expected.len());
+        let end =
+            (at..expected.len()).find(|at| !in_region(&expected[*at])).unwrap_or(expected.len());
         let mut pool: Vec<usize> = (at..end).collect();
         for event in &expected[at..end] {
             let found = pool.iter().position(|candidate| {

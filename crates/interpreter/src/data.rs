@@ -62,7 +62,7 @@ impl Stepper<'_> {
     ) -> Result<Option<Object>, EvaluationError> {
         let Some(assign) = assign else { return Ok(None) };
         match self.fill(frame, assign, document, more)? {
-            Json::Object(assigned) => Ok(Some(assigned)),
+            Json::Object(assigned) if !assigned.is_empty() => Ok(Some(assigned)),
             _ => Ok(None),
         }
     }
@@ -152,7 +152,9 @@ impl Stepper<'_> {
             NumberField::Path(path) => {
                 let view = self.view(frame, document, More::default());
                 let value = path.evaluate(&view)?;
-                value.as_f64().ok_or_else(|| EvaluationError::runtime(wrong(path, &value)))
+                // AWS takes a number written as a text, too.
+                let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+                number.ok_or_else(|| EvaluationError::runtime(wrong(path, &value)))
             }
             NumberField::Jsonata(expression) => {
                 let view = self.view(frame, document, More::default());

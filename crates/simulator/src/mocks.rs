@@ -177,10 +177,9 @@ fn duration_of(node: &Node) -> Result<i64, MocksError> {
     if let Some(seconds) = scalar.and_then(Json::as_f64) {
         return Ok((seconds * 1_000.0) as i64);
     }
-    scalar
-        .and_then(Json::as_str)
-        .and_then(crate::timeline::parse_duration)
-        .ok_or_else(|| wrong(node, "a duration is a number of seconds, or like `500ms`, `2s`, `3h`"))
+    scalar.and_then(Json::as_str).and_then(crate::timeline::parse_duration).ok_or_else(|| {
+        wrong(node, "a duration is a number of seconds, or like `500ms`, `2s`, `3h`")
+    })
 }
 
 fn objects(node: &Node) -> Result<MemoryObjects, MocksError> {

@@ -2,9 +2,7 @@ use crate::objects::MemoryObjects;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use stepwright_history::{
-    Event, Failure, Identity, Moment, Stage, TaskCall, TaskId,
-};
+use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall, TaskId};
 use stepwright_interpreter::{
     Beginning, Command, Execution, Status, Stimulus, child_map_context, items, step,
 };

@@ -75,21 +75,21 @@ impl Timeline {
                 ("task", call.state.to_string(), format!("{} {}", short(call), call.parameters))
             }
             E::TaskStarted { .. } => return None,
-            E::TaskSubmitted { task, output } => ("submitted", self.state(task.0), output.to_string()),
+            E::TaskSubmitted { task, output } => {
+                ("submitted", self.state(task.0), output.to_string())
+            }
             E::TaskHeartbeat { task, .. } => ("heartbeat", self.state(task.0), String::new()),
-            E::TaskSucceeded { task, output } => ("returns", self.state(task.0), output.to_string()),
+            E::TaskSucceeded { task, output } => {
+                ("returns", self.state(task.0), output.to_string())
+            }
             E::TaskFailed { task, failure, .. } => ("fails", self.state(task.0), why(failure)),
             E::TaskTimedOut { task, .. } => ("times out", self.state(task.0), String::new()),
             E::RetryScheduled { due, .. } => {
                 ("retry", name, format!("in {}", duration(due.0 - event.at.0)))
             }
             E::TimerFired { .. } => ("wake", name, String::new()),
-            E::WaitStarted { due, .. } => {
-                ("wait", name, duration(due.0 - event.at.0))
-            }
-            E::ParallelStarted { branches, .. } => {
-                ("branches", name, branches.len().to_string())
-            }
+            E::WaitStarted { due, .. } => ("wait", name, duration(due.0 - event.at.0)),
+            E::ParallelStarted { branches, .. } => ("branches", name, branches.len().to_string()),
             E::MapStarted { length, plan } => {
                 let detail = if plan.reader.is_some() {
                     "items are read".to_owned()
@@ -98,8 +98,12 @@ impl Timeline {
                 };
                 ("map", name, detail)
             }
-            E::MapIterationStarted { index, name, .. } => ("item", format!("{name} #{index}"), String::new()),
-            E::MapIterationSucceeded { .. } | E::ParallelSucceeded | E::MapSucceeded => return None,
+            E::MapIterationStarted { index, name, .. } => {
+                ("item", format!("{name} #{index}"), String::new())
+            }
+            E::MapIterationSucceeded { .. } | E::ParallelSucceeded | E::MapSucceeded => {
+                return None;
+            }
             E::ParallelFailed | E::MapFailed => ("failed", name, String::new()),
             E::MapIterationFailed { index, name } => {
                 ("failed", format!("{name} #{index}"), String::new())
