@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use stepwright_json::tree::{self, Node, Value};
-use stepwright_json::{Limits, Syntax, jackson};
+use stepwright_json::{Limits, Str, Syntax, jackson};
 use stepwright_source::{Diagnostic, Span};
 
 /// What a file is read with.
@@ -327,19 +327,25 @@ fn read(text: &Assembled, format: Format) -> (Vec<Diagnostic>, Option<Node>) {
 }
 
 fn read_yaml(text: &str) -> (Vec<Diagnostic>, Option<Node>) {
-    match yaml::parse(text) {
-        Ok(root) => (Vec::new(), Some(root)),
-        Err(errors) => {
-            let diagnostic = |error: yaml::YamlError| {
-                Diagnostic::error(
-                    "invalid-yaml",
-                    format!("The text is not YAML: {}", error.message),
-                )
-                .span(error.span)
-            };
-            (errors.into_iter().map(diagnostic).collect(), None)
+    let document = match yaml::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let message = format!("The text is not YAML: {}", error.message);
+            return (vec![Diagnostic::error("invalid-yaml", message).span(error.span)], None);
         }
-    }
+    };
+    // Deployment tools take the last of two resources; in a definition a state would be lost.
+    let template = template::is_template(&document.root);
+    let diagnostic = |(key, span): (Str, Span)| {
+        let message = format!("The key `{key}` comes twice");
+        let diagnostic = if template {
+            Diagnostic::warning("duplicate-key", message)
+        } else {
+            Diagnostic::error("duplicate-key", message)
+        };
+        diagnostic.span(span).label("this one counts")
+    };
+    (document.duplicates.into_iter().map(diagnostic).collect(), Some(document.root))
 }
 
 fn read_json(text: &str) -> (Vec<Diagnostic>, Option<Node>) {

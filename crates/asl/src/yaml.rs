@@ -5,6 +5,7 @@
 //! what they look like. The short tags of CloudFormation (`!Ref x`) become their long form
 //! (`{"Ref": "x"}`).
 
+use crate::assembled::Assembled;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::tree::{Member, Node, Value};
@@ -25,11 +26,59 @@ const ALIASED: usize = 200_000;
 /// How many bytes of text.
 const BYTES: usize = 64 << 20;
 
-/// Reads one document. `Err` holds every duplicate key, or what stopped the reading.
-pub(crate) fn parse(text: &str) -> Result<Node, Vec<YamlError>> {
+/// What a text holds.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) root: Node,
+    /// Keys that come twice in one mapping, whose last value counts.
+    pub(crate) duplicates: Vec<(Str, Span)>,
+}
+
+/// How often a line is indented further before the text is given up.
+const RETRIES: usize = 100;
+
+/// Reads one document.
+///
+/// Between brackets, lines may stand further left than YAML 1.2 allows, as other readers take it:
+/// JSON is often pasted so.
+pub(crate) fn parse(text: &str) -> Result<Document, YamlError> {
+    let mut padded = Assembled::default();
+    padded.push_verbatim(text, 0);
+    let mut last = usize::MAX;
+    for _ in 0..RETRIES {
+        let error = match read(&padded.text) {
+            Ok(mut document) => {
+                padded.move_spans(&mut document.root);
+                for (_, span) in &mut document.duplicates {
+                    *span = padded.source(*span);
+                }
+                return Ok(document);
+            }
+            Err(error) => error,
+        };
+        let at = error.span.start as usize;
+        if error.message != INDENTATION || at == last || padded.text.len() > 1 << 20 {
+            return Err(YamlError { span: padded.source(error.span), ..error });
+        }
+        let mut further = Assembled::default();
+        further.push_part(&padded, 0..at);
+        let here = padded.source(error.span);
+        further.push_fixed(&" ".repeat(64), Span { start: here.start, end: here.start });
+        further.push_part(&padded, at..padded.text.len());
+        padded = further;
+        last = at;
+    }
+    let message = INDENTATION.to_owned();
+    Err(YamlError { message, span: Span::new(0, 0) })
+}
+
+/// What the scanner says of a line that stands too far left between brackets.
+const INDENTATION: &str = "invalid indentation";
+
+fn read(text: &str) -> Result<Document, YamlError> {
     if text.len() > BYTES {
         let message = format!("the text is longer than {BYTES} bytes");
-        return Err(vec![YamlError { message, span: Span::new(BYTES, BYTES) }]);
+        return Err(YamlError { message, span: Span::new(BYTES, BYTES) });
     }
     let mut reader = Reader {
         text,
@@ -38,17 +87,11 @@ pub(crate) fn parse(text: &str) -> Result<Node, Vec<YamlError>> {
         anchors: BTreeMap::new(),
         aliased: ALIASED,
         root: None,
-        complaints: Vec::new(),
+        duplicates: Vec::new(),
     };
-    if let Err(error) = reader.whole() {
-        reader.complaints.push(error);
-    }
-    if reader.complaints.is_empty() {
-        let empty = Node { span: Span::new(0, text.len()), value: Value::Scalar(Json::Null) };
-        Ok(reader.root.unwrap_or(empty))
-    } else {
-        Err(reader.complaints)
-    }
+    reader.whole()?;
+    let empty = Node { span: Span::new(0, text.len()), value: Value::Scalar(Json::Null) };
+    Ok(Document { root: reader.root.unwrap_or(empty), duplicates: reader.duplicates })
 }
 
 /// The byte of each character; `None` when they are the same.
@@ -68,7 +111,7 @@ struct Reader<'t> {
     anchors: BTreeMap<usize, (Node, usize, usize)>,
     aliased: usize,
     root: Option<Node>,
-    complaints: Vec<YamlError>,
+    duplicates: Vec<(Str, Span)>,
 }
 
 /// A list or mapping that has begun.
@@ -191,8 +234,7 @@ impl Reader<'_> {
         if let Some(Open { kind: OpenKind::Mapping { names, .. }, .. }) = self.open.last_mut()
             && !names.insert(name.into())
         {
-            let message = format!("the key `{name}` comes twice");
-            self.complaints.push(YamlError { message, span });
+            self.duplicates.push((name.into(), span));
         }
     }
 
@@ -340,8 +382,8 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let found = match parse(text) {
-            Ok(node) => node.to_json().to_string(),
-            Err(errors) => errors.into_iter().map(|error| error.message).collect::<String>(),
+            Ok(document) => document.root.to_json().to_string(),
+            Err(error) => error.message,
         };
         assert!(found.starts_with(expected), "{text}\n{found}\n{expected}");
     }
@@ -374,8 +416,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_come_twice() {
+        let document = parse("a: 1\na: 2").unwrap();
+        assert_eq!(document.duplicates, [("a".into(), Span::new(5, 6))]);
+        assert_eq!(document.root.to_json().to_string(), r#"{"a":2}"#);
+    }
+
+    #[test]
+    fn brackets_may_stand_left() {
+        let text = "a:\n    b: {\n  \"c\": [1\n]\n}\nd: e";
+        check(text, r#"{"a":{"b":{"c":[1]}},"d":"e"}"#);
+        let root = parse(text).unwrap().root;
+        assert_eq!(&text[root.get("d").unwrap().span.range()], "e");
+    }
+
+    #[test]
     fn what_is_refused() {
-        check("a: 1\na: 2", "the key `a` comes twice");
         check("a: 1\n---\nb: 2", "a file holds one definition");
         check("[a]: 1", "a key must be a text");
         check(&"[".repeat(100_000), "recursion limit exceeded");
@@ -392,7 +448,7 @@ mod tests {
     #[test]
     fn places_are_bytes() {
         let text = "ä: ö\nb: wörd";
-        let node = parse(text).unwrap();
+        let node = parse(text).unwrap().root;
         assert_eq!(&text[node.get("b").unwrap().span.range()], "wörd");
         assert_eq!(&text[node.member("b").unwrap().key_span.range()], "b");
     }

@@ -66,6 +66,9 @@ fn collected_files_load() {
             continue;
         }
         for complaint in &loaded.complaints {
+            if !complaint.diagnostic.is_error() {
+                continue;
+            }
             wrong.push(format!("{}: {:?}", complaint.file, complaint.diagnostic));
         }
         if loaded.definitions.is_empty() {
