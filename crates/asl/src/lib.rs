@@ -18,6 +18,7 @@
 //! ```
 
 mod assembled;
+mod data;
 mod definition;
 mod load;
 mod print;
@@ -26,6 +27,7 @@ mod substitute;
 mod template;
 mod yaml;
 
+pub use data::read_data;
 pub use definition::Definition;
 pub use load::{Complaint, LoadOptions, Loaded, NamedDefinition, load};
 pub use print::{PrintError, print};

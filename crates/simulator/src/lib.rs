@@ -33,4 +33,4 @@ pub use mocks::{Mocks, MocksError};
 pub use objects::MemoryObjects;
 pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};
 pub use stepwright_interpreter::Status;
-pub use timeline::{Line, Timeline, duration};
+pub use timeline::{Line, Timeline, duration, parse_duration};

@@ -72,6 +72,36 @@ impl Answer {
         Self { after_millis: 0, worker: None, submitted: None, heartbeat_millis: None, outcome }
     }
 
+    /// What the answer means for a task: after how many milliseconds it hears what.
+    pub fn stimuli(self, task: TaskId) -> Vec<(i64, Stimulus)> {
+        let mut stimuli = Vec::new();
+        if let Some(worker) = self.worker {
+            stimuli.push((0, Stimulus::TaskStarted { task, worker: Some(worker) }));
+        }
+        if let Some(output) = self.submitted {
+            stimuli.push((0, Stimulus::TaskSubmitted { task, output }));
+        }
+        if let Some(every) = self.heartbeat_millis.filter(|every| *every > 0) {
+            // A task that never ends stops beating after a while, so that a simulation can end.
+            let last = match self.outcome {
+                Outcome::Never => every.saturating_mul(100),
+                _ => self.after_millis.min(every.saturating_mul(10_000)),
+            };
+            let beats = (1..).map(|beat| every.saturating_mul(beat)).take_while(|at| *at < last);
+            stimuli.extend(beats.map(|at| (at, Stimulus::TaskHeartbeat { task })));
+        }
+        match self.outcome {
+            Outcome::Returns(output) => {
+                stimuli.push((self.after_millis, Stimulus::TaskSucceeded { task, output }));
+            }
+            Outcome::Fails(failure, stage) => {
+                stimuli.push((self.after_millis, Stimulus::TaskFailed { task, failure, stage }));
+            }
+            Outcome::Never => {}
+        }
+        stimuli
+    }
+
     /// The same, but after some milliseconds.
     #[must_use]
     pub fn after(mut self, millis: i64) -> Self {
@@ -84,6 +114,9 @@ impl Answer {
 pub trait Tasks {
     /// The answer to a call.
     fn answer(&mut self, call: &Call<'_>) -> Answer;
+
+    /// Told of each turn's events at the top level, as they happen.
+    fn watch(&mut self, _events: &[Event]) {}
 }
 
 impl<F: FnMut(&Call<'_>) -> Answer> Tasks for F {
@@ -291,6 +324,9 @@ impl<'p> Loop<'p> {
             let Ok(turn) = step(self.plan.program, &mut self.execution, stimulus, self.now) else {
                 continue;
             };
+            if !self.plan.in_child {
+                tasks.watch(&turn.events);
+            }
             self.events.extend(turn.events);
             for command in turn.commands {
                 self.obey(command, tasks);
@@ -350,31 +386,8 @@ impl<'p> Loop<'p> {
             attempt: call.retry_count,
             in_child: self.plan.in_child,
         });
-        if let Some(worker) = answer.worker {
-            self.at(self.now, Stimulus::TaskStarted { task, worker: Some(worker) });
-        }
-        if let Some(output) = answer.submitted {
-            self.at(self.now, Stimulus::TaskSubmitted { task, output });
-        }
-        let end = self.now.after_millis(answer.after_millis);
-        if let Some(every) = answer.heartbeat_millis.filter(|every| *every > 0) {
-            // A task that never ends stops beating after a while, so that the simulation can end.
-            let last = match answer.outcome {
-                Outcome::Never => self.now.after_millis(every.saturating_mul(100)),
-                _ => end,
-            };
-            let mut beat = self.now.after_millis(every);
-            while beat < last {
-                self.at(beat, Stimulus::TaskHeartbeat { task });
-                beat = beat.after_millis(every);
-            }
-        }
-        match answer.outcome {
-            Outcome::Returns(output) => self.at(end, Stimulus::TaskSucceeded { task, output }),
-            Outcome::Fails(failure, stage) => {
-                self.at(end, Stimulus::TaskFailed { task, failure, stage });
-            }
-            Outcome::Never => {}
+        for (after, stimulus) in answer.stimuli(task) {
+            self.at(self.now.after_millis(after), stimulus);
         }
     }
 

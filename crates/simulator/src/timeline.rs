@@ -170,7 +170,7 @@ pub fn duration(millis: i64) -> String {
 }
 
 /// The milliseconds of `500ms`, `2s`, `1.5h`, `3d`.
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+pub fn parse_duration(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..digits].parse().ok()?;
