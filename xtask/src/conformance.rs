@@ -1,7 +1,5 @@
 //! `cargo xtask conformance`: how much of the recorded behaviour Stepwright shows.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
-
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -89,7 +89,11 @@ impl Invocation {
         let failed = |what: String| Failure::new("States.TaskFailed", what);
         let mut child = Command::new(&command[0])
             .args(&command[1..])
-            .current_dir(if self.folder.as_os_str().is_empty() { ".".as_ref() } else { self.folder.as_path() })
+            .current_dir(if self.folder.as_os_str().is_empty() {
+                ".".as_ref()
+            } else {
+                self.folder.as_path()
+            })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -110,7 +114,12 @@ impl Invocation {
         }
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stdout);
-            return Err(failed(format!("`{}` ended with {}: {}", command[0], output.status, text.trim())));
+            return Err(failed(format!(
+                "`{}` ended with {}: {}",
+                command[0],
+                output.status,
+                text.trim()
+            )));
         }
         match answer {
             Ok(answer) => Ok(answer),

@@ -13,9 +13,8 @@ use stepwright_json::tree::Node;
 const MOST_BYTES: u64 = 64 << 20;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot read {}: {error}", path.display()))
-    };
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -56,7 +55,11 @@ pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
         let path: PathBuf = folder.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let file = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let file = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
     let loaded = stepwright_asl::load(
         &bytes,
         &LoadOptions { file: &file, values: Some(&values), read: Some(&beside) },
@@ -65,10 +68,7 @@ pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
 }
 
 /// The one state machine of a file that is meant.
-pub(crate) fn pick(
-    path: &Path,
-    options: &Load,
-) -> Result<NamedDefinition, Failure> {
+pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
     let loaded = load(path, options)?;
     for complaint in &loaded.complaints {
         anstream::eprintln!(
@@ -91,7 +91,8 @@ pub(crate) fn pick(
     Err(match (wanted, names.is_empty()) {
         (_, true) => Failure::new(format!("{} holds no state machine", path.display())),
         (Some(wanted), false) => {
-            let failure = Failure::new(format!("{} holds no state machine `{wanted}`", path.display()));
+            let failure =
+                Failure::new(format!("{} holds no state machine `{wanted}`", path.display()));
             failure.help(format!("it holds {}", names.join(", ")))
         }
         (None, false) => Failure::new(format!("{} holds several state machines", path.display()))
@@ -112,9 +113,9 @@ fn values(options: &Load) -> Result<BTreeMap<String, String>, Failure> {
         }
     }
     for pair in &options.set {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(format!("`--set {pair}` is not NAME=VALUE"))
-        })?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("`--set {pair}` is not NAME=VALUE")))?;
         values.insert(name.to_owned(), value.to_owned());
     }
     Ok(values)

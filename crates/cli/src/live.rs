@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::IsTerminal as _;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -173,7 +173,9 @@ fn paint(line: &Line, width: usize) -> String {
     let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
     let style = match line.verb {
         "succeed" | "returns" => color(AnsiColor::Green),
-        "fail" | "fails" | "failed" | "times out" | "time out" | "evaluate" => color(AnsiColor::Red),
+        "fail" | "fails" | "failed" | "times out" | "time out" | "evaluate" => {
+            color(AnsiColor::Red)
+        }
         "retry" | "wait" | "wake" | "abort" | "stop" => color(AnsiColor::Yellow),
         "task" | "submitted" | "child" | "map run" => color(AnsiColor::Cyan),
         _ => Style::new(),
@@ -181,7 +183,8 @@ fn paint(line: &Line, width: usize) -> String {
     let dim = Style::new().dimmed();
     let at = duration(line.at_millis);
     let indent = "  ".repeat(line.depth);
-    let left = width.saturating_sub(12 + indent.len() + 12 + line.subject.chars().count() + 2).max(20);
+    let left =
+        width.saturating_sub(12 + indent.len() + 12 + line.subject.chars().count() + 2).max(20);
     let detail = if line.detail.chars().count() > left {
         line.detail.chars().take(left - 1).chain(['…']).collect()
     } else {
@@ -297,9 +300,8 @@ fn drive(
                         None => continue,
                     }
                 } else {
-                    let wait = agenda
-                        .peek()
-                        .map_or(3_600_000, |Reverse((at, _))| (at.0 - now().0).max(1));
+                    let wait =
+                        agenda.peek().map_or(3_600_000, |Reverse((at, _))| (at.0 - now().0).max(1));
                     match receiver.recv_timeout(Duration::from_millis(wait as u64)) {
                         Ok(stimulus) => stimulus,
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => continue,

@@ -69,9 +69,8 @@ pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String 
             let mut snippet = Snippet::source(text).path(file).annotation(annotation);
             for label in &diagnostic.labels {
                 let range = cut(label.span.start as usize)..cut(label.span.end as usize);
-                snippet = snippet.annotation(
-                    AnnotationKind::Context.span(range).label(label.message.as_str()),
-                );
+                snippet = snippet
+                    .annotation(AnnotationKind::Context.span(range).label(label.message.as_str()));
             }
             groups.push(title.element(snippet));
         }

@@ -122,9 +122,8 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
         let height = row.iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
         y += height.max(8.0) + gap;
     }
-    let row_height = |rank: usize| {
-        rows[rank].iter().map(|slot| slots[*slot].height).fold(0.0, f64::max)
-    };
+    let row_height =
+        |rank: usize| rows[rank].iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
     for (at, node) in nodes.iter_mut().enumerate() {
         node.x = slots[at].x - node.width / 2.0;
         node.y = tops[slots[at].rank] + (row_height(slots[at].rank) - node.height) / 2.0;
@@ -174,14 +173,22 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             for _ in 0..4 {
                 let line = (label_at.1 / 13.0).round() as i64;
                 let taken = label_rows.entry(line).or_default();
-                if taken.iter().all(|(from, to)| label_at.0 + half < *from || label_at.0 - half > *to) {
+                if taken
+                    .iter()
+                    .all(|(from, to)| label_at.0 + half < *from || label_at.0 - half > *to)
+                {
                     taken.push((label_at.0 - half - 4.0, label_at.0 + half + 4.0));
                     break;
                 }
                 label_at.1 += 13.0;
             }
         }
-        edges.push(PlacedEdge { points, label: edge.label.clone(), label_at, is_catch: edge.is_catch });
+        edges.push(PlacedEdge {
+            points,
+            label: edge.label.clone(),
+            label_at,
+            is_catch: edge.is_catch,
+        });
     }
     width += 16.0 * lanes + if lanes > 0.0 { 8.0 } else { 0.0 };
     let mut left = 0.0f64;
@@ -219,7 +226,11 @@ fn sorted_peers(
         (0..scope.edges.len()).filter(|other| end(*other) == end(edge)).collect();
     let first = |at: usize| {
         let chain = &chains[at];
-        let neighbour = if leaving { chain[1.min(chain.len() - 1)] } else { chain[chain.len().saturating_sub(2)] };
+        let neighbour = if leaving {
+            chain[1.min(chain.len() - 1)]
+        } else {
+            chain[chain.len().saturating_sub(2)]
+        };
         slots[neighbour].x
     };
     peers.sort_by(|a, b| first(*a).total_cmp(&first(*b)));
@@ -267,9 +278,7 @@ fn back_edges(scope: &Scope) -> Vec<bool> {
     let mut back = vec![false; scope.edges.len()];
     let mut color = vec![0u8; count];
     let outgoing: Vec<Vec<usize>> = (0..count)
-        .map(|node| {
-            (0..scope.edges.len()).filter(|edge| scope.edges[*edge].from == node).collect()
-        })
+        .map(|node| (0..scope.edges.len()).filter(|edge| scope.edges[*edge].from == node).collect())
         .collect();
     for root in std::iter::once(scope.start).chain(0..count) {
         if color[root] != 0 {
@@ -400,7 +409,8 @@ fn place(slots: &mut [Slot], rows: &[Vec<usize>]) {
 /// pushed from both sides, and the middle of both taken.
 fn spread(slots: &mut [Slot], row: &[usize], wanted: &[f64]) {
     let apart = |a: usize, b: usize, slots: &[Slot]| {
-        let gap = if slots[a].height == 0.0 || slots[b].height == 0.0 { GAP_X / 2.0 } else { GAP_X };
+        let gap =
+            if slots[a].height == 0.0 || slots[b].height == 0.0 { GAP_X / 2.0 } else { GAP_X };
         (slots[a].width + slots[b].width) / 2.0 + gap
     };
     let mut right = wanted.to_vec();

@@ -111,7 +111,10 @@ fn leads(program: &Program, id: StateId) -> Vec<(StateId, String, bool)> {
         Transition::End => Vec::new(),
     };
     let caught = |catchers: &[Catcher]| {
-        catchers.iter().map(|catcher| (catcher.next, catcher.errors.join(", "), true)).collect::<Vec<_>>()
+        catchers
+            .iter()
+            .map(|catcher| (catcher.next, catcher.errors.join(", "), true))
+            .collect::<Vec<_>>()
     };
     match &program.state(id).kind {
         Kind::Task(task) => [next(task.next), caught(&task.catch)].concat(),
@@ -120,9 +123,10 @@ fn leads(program: &Program, id: StateId) -> Vec<(StateId, String, bool)> {
         Kind::Pass(pass) => next(pass.next),
         Kind::Wait(wait) => next(wait.next),
         Kind::Choice(choice) => {
-            let rules = choice.rules.iter().map(|rule| {
-                (rule.next, shorten(&condition(&rule.condition, 0), 44), false)
-            });
+            let rules = choice
+                .rules
+                .iter()
+                .map(|rule| (rule.next, shorten(&condition(&rule.condition, 0), 44), false));
             let default = choice.default.iter().map(|to| (*to, "Default".to_owned(), false));
             rules.chain(default).collect()
         }

@@ -109,7 +109,9 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, out: &mut String) {
             escape(&node.node.name),
             left + node.width - 12.0,
             top + TITLE_HEIGHT - 10.0,
-            escape(&if text_width(&note, 10.5) + text_width(&node.node.name, 13.0) + 36.0 > node.width {
+            escape(&if text_width(&note, 10.5) + text_width(&node.node.name, 13.0) + 36.0
+                > node.width
+            {
                 node.node.kind.to_owned()
             } else {
                 note.clone()
@@ -156,20 +158,25 @@ fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
         write!(
             path,
             "H{:.1}Q{:.1} {:.1} {:.1} {:.1}V{:.1}Q{:.1} {:.1} {:.1} {:.1}H{:.1}",
-            b.0 - 8.0, b.0, a.1, b.0, b.1 + up, c.1 - up, c.0, c.1, c.0 - 8.0, c.1, d.0
+            b.0 - 8.0,
+            b.0,
+            a.1,
+            b.0,
+            b.1 + up,
+            c.1 - up,
+            c.0,
+            c.1,
+            c.0 - 8.0,
+            c.1,
+            d.0
         )
         .expect("strings grow");
     } else {
         for pair in points.windows(2) {
             let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
             let bend = (y2 - y1) / 2.0;
-            write!(
-                path,
-                "C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}",
-                y1 + bend,
-                y2 - bend
-            )
-            .expect("strings grow");
+            write!(path, "C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}", y1 + bend, y2 - bend)
+                .expect("strings grow");
         }
     }
     let (color, dash, marker) = if edge.is_catch {

@@ -7,12 +7,10 @@ use std::process::ExitCode;
 pub(crate) fn graph(arguments: &Graph) -> Result<ExitCode, Failure> {
     let named = input::pick(&arguments.file, &arguments.load)?;
     let program = super::run::compile(&named)?;
-    let by_ending = arguments.out.as_ref().and_then(|path| {
-        match path.extension()?.to_str()? {
-            "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
-            "dot" | "gv" => Some(GraphFormat::Dot),
-            _ => None,
-        }
+    let by_ending = arguments.out.as_ref().and_then(|path| match path.extension()?.to_str()? {
+        "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
+        "dot" | "gv" => Some(GraphFormat::Dot),
+        _ => None,
     });
     let picture = match arguments.format.or(by_ending).unwrap_or(GraphFormat::Svg) {
         GraphFormat::Svg => stepwright_graph::svg(&program),

@@ -146,6 +146,8 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
             anstream::eprintln!("succeeded in {took}");
             anstream::println!("{}", output.pretty());
         }
-        status => anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " ")),
+        status => {
+            anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "))
+        }
     }
 }
