@@ -1,7 +1,9 @@
 //! Runs folders of recorded behaviour (AWS's, Jayway's, JSONata's) against Stepwright and says how
 //! much of it agrees.
 
+pub mod allma;
 pub mod case;
+pub mod corpus;
 pub mod executions;
 pub mod matcher;
 pub mod rows;
@@ -54,7 +56,12 @@ impl Verdict {
 pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 
 /// Every kind there is.
-pub const KINDS: &[Kind] = &[("execution", executions::run_all), ("rows", rows::run_all)];
+pub const KINDS: &[Kind] = &[
+    ("execution", executions::run_all),
+    ("rows", rows::run_all),
+    ("corpus", corpus::run_all),
+    ("allma", allma::run_all),
+];
 
 /// How many cases of each kind reach each measure: `(kind, measure, reached, all)`.
 pub fn summary(verdicts: &[Verdict]) -> Vec<(&'static str, &'static str, usize, usize)> {
