@@ -17,7 +17,7 @@ pub mod time;
 
 pub use choice::{Comparison, Condition, Operand, Test};
 pub use compile::compile;
-pub use rules::check;
+pub use rules::{CheckOptions, Rule, aws_message, catalogue, check, check_with};
 pub use expression::{Expression, PathExpression, Source};
 pub use intrinsics::{Call, MAX_RANGE};
 pub use limits::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};
