@@ -28,7 +28,7 @@ impl<'d> Checker<'d> {
         }
         let start = target(site, "StartAt");
         let start_name = start.as_ref().map(|start| start.name);
-        for found in start {
+        if let Some(found) = start {
             self.missing(&found, &order, &names);
         }
         let mut edges: BTreeMap<&'d str, Vec<&'d str>> = BTreeMap::new();
