@@ -46,14 +46,14 @@ fn text<'j>(case: &'j Json, key: &str) -> Option<&'j str> {
 /// What the API would say of a definition's text.
 fn answer(definition: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(definition) {
-        Ok(definition) => judge(&definition, express),
+        Ok(definition) => judge(&definition, CheckOptions { express, deployed: true }),
         Err(diagnostic) => vec![diagnostic],
     }
 }
 
 /// The errors. A definition without any compiles.
-fn judge(definition: &Definition, express: bool) -> Vec<Diagnostic> {
-    let found = check_with(definition, &CheckOptions { express });
+fn judge(definition: &Definition, options: CheckOptions) -> Vec<Diagnostic> {
+    let found = check_with(definition, &options);
     let errors: Vec<Diagnostic> = found.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() {
         assert!(compile(definition).is_ok(), "accepted, but does not compile");
@@ -240,7 +240,7 @@ fn fixture(case: &Json, express: bool) -> Vec<Diagnostic> {
         .filter(Diagnostic::is_error)
         .collect();
     for found in &loaded.definitions {
-        errors.extend(judge(&found.definition, express));
+        errors.extend(judge(&found.definition, CheckOptions { express, deployed: false }));
     }
     errors
 }
@@ -264,7 +264,7 @@ fn corpus_is_accepted() {
             .filter(Diagnostic::is_error)
             .collect();
         for found in &loaded.definitions {
-            errors.extend(judge(&found.definition, false));
+            errors.extend(judge(&found.definition, CheckOptions::default()));
         }
         let read = !loaded.definitions.is_empty();
         tally.count(read && errors.is_empty(), || format!("{name}: {:?}", shown(&errors)));

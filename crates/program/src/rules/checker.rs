@@ -1,3 +1,4 @@
+use super::CheckOptions;
 use crate::state::Language;
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_asl::Definition;
@@ -11,7 +12,7 @@ pub(super) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 /// What the rules know while they go through a definition.
 pub(super) struct Checker<'d> {
     pub(super) definition: &'d Definition,
-    pub(super) express: bool,
+    pub(super) options: CheckOptions,
     /// The machine's own query language.
     pub(super) language: Language,
     pub(super) found: Vec<Diagnostic>,
@@ -152,7 +153,7 @@ impl<'d> Checker<'d> {
     /// A field whose value is one of a few.
     pub(super) fn one_of(&mut self, site: &Site<'d>, key: &str, values: &[&str]) {
         let Some(text) = self.text(site, key) else { return };
-        if values.contains(&text) || is_placeholder(text) {
+        if values.contains(&text) || self.is_placeholder(text) {
             return;
         }
         let message = format!("Value should be one of the following: [{}]", values.join(", "));
@@ -179,6 +180,11 @@ impl<'d> Checker<'d> {
         site.items(key).into_iter().filter(|item| self.object(item)).collect()
     }
 
+    /// Whether a text holds a `${…}` that a deployment fills in: nothing is known of it yet.
+    pub(super) fn is_placeholder(&self, text: &str) -> bool {
+        !self.options.deployed && text.find("${").is_some_and(|at| text[at..].contains('}'))
+    }
+
     /// The place in the source of a part of a text's value.
     pub(super) fn inside(&self, node: &Node, start: usize, end: usize) -> Span {
         let source: &str = &self.definition.text;
@@ -202,11 +208,6 @@ impl<'d> Checker<'d> {
 /// The bracket or first character of a value: enough to point at a whole object.
 pub(super) fn opening(node: &Node) -> Span {
     Span { start: node.span.start, end: (node.span.start + 1).min(node.span.end) }
-}
-
-/// Whether a text holds a `${…}` that a deployment fills in: nothing is known of it yet.
-pub(super) fn is_placeholder(text: &str) -> bool {
-    text.find("${").is_some_and(|at| text[at..].contains('}'))
 }
 
 pub(super) fn is_null(node: &Node) -> bool {

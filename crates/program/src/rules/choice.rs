@@ -1,6 +1,6 @@
 //! The rules of a Choice.
 
-use super::checker::{Checker, SCHEMA, Site, is_placeholder, opening};
+use super::checker::{Checker, SCHEMA, Site, opening};
 use super::jsonata::Place;
 use super::machine::Around;
 use crate::state::Language;
@@ -215,7 +215,7 @@ impl<'d> Checker<'d> {
             Operand::Number => {
                 let text = node.as_str();
                 if !node.as_scalar().is_some_and(Json::is_number)
-                    && !text.is_some_and(is_placeholder)
+                    && !text.is_some_and(|text| self.is_placeholder(text))
                 {
                     self.expect_type("NUMBER", &location, node);
                 }

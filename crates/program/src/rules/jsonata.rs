@@ -1,6 +1,6 @@
 //! JSONata that cannot be compiled, or that refers to what is not there.
 
-use super::checker::{Checker, SCHEMA, is_placeholder};
+use super::checker::{Checker, SCHEMA};
 use super::values::expression_text;
 use stepwright_json::tree::Node;
 use stepwright_jsonata::{Dialect, Expression};
@@ -45,17 +45,17 @@ impl<'d> Checker<'d> {
             }
             return;
         };
-        if is_placeholder(inner) {
-            return;
-        }
         let expression = match Expression::compile(inner, Dialect::StepFunctions) {
             Ok(expression) => expression,
             Err(error) => {
                 let (start, end) = (error.span.start as usize, error.span.end as usize);
                 let span = self.inside(node, offset + start, offset + end.max(start));
-                let diagnostic = Diagnostic::error("INVALID_JSONATA_EXPRESSION", error.message)
+                let mut diagnostic = Diagnostic::error("INVALID_JSONATA_EXPRESSION", error.message)
                     .at(location)
                     .span(span);
+                if self.is_placeholder(inner) {
+                    diagnostic = diagnostic.help("give the `${…}` in it a value");
+                }
                 return self.report(diagnostic);
             }
         };

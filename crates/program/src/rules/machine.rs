@@ -1,5 +1,6 @@
 //! The fields of a machine, branch or processor, and the names of states.
 
+use super::CheckOptions;
 use super::checker::{Checker, Site, opening};
 use super::variables::Variables;
 use crate::state::Language;
@@ -26,10 +27,10 @@ pub(super) struct Around {
 }
 
 impl<'d> Checker<'d> {
-    pub(super) fn new(definition: &'d Definition, express: bool) -> Self {
+    pub(super) fn new(definition: &'d Definition, options: CheckOptions) -> Self {
         Self {
             definition,
-            express,
+            options,
             language: Language::JsonPath,
             found: Vec::new(),
             names: BTreeMap::new(),
@@ -55,7 +56,7 @@ impl<'d> Checker<'d> {
         self.one_of(&site, "QueryLanguage", &LANGUAGES);
         self.one_of(&site, "Version", &["1.0"]);
         self.whole_number(&site, "TimeoutSeconds", 1, Some(99_999_999));
-        let around = Around { depth: 0, scope: 0, express: self.express };
+        let around = Around { depth: 0, scope: 0, express: self.options.express };
         self.scope(&site, around);
         self.transitions(&site, true);
         self.variable_lints();
@@ -101,7 +102,10 @@ impl<'d> Checker<'d> {
             self.report(diagnostic);
         }
         if name.chars().count() > MAX_NAME {
-            let message = format!("State name cannot exceed {MAX_NAME} characters");
+            let message = format!(
+                "Invalid State name: State '{name}' exceeds the {MAX_NAME}-character limit \
+                 allowed by the service"
+            );
             let diagnostic =
                 Diagnostic::error("INVALID_STATE_NAME", message).at(location).span(span);
             self.report(diagnostic);

@@ -1,6 +1,6 @@
 //! Maps: their processor, where the items come from, and where the results go.
 
-use super::checker::{Checker, SCHEMA, Site, is_placeholder, opening};
+use super::checker::{Checker, SCHEMA, Site, opening};
 use super::jsonata::Place;
 use super::machine::Around;
 use crate::state::Language;
@@ -60,7 +60,7 @@ impl<'d> Checker<'d> {
         let Some(label) = self.text(site, "Label") else { return };
         let Some(node) = site.get("Label") else { return };
         let location = site.at("Label");
-        if is_placeholder(label) {
+        if self.is_placeholder(label) {
             return;
         }
         let wrong = label.chars().find(|c| NOT_IN_LABELS.contains(*c) || c.is_control());
@@ -230,7 +230,7 @@ impl<'d> Checker<'d> {
             .strip_prefix("arn:")
             .and_then(|rest| rest.split_once(":states:::"))
             .map(|(_, action)| action);
-        if is_placeholder(text) || action.is_some_and(|action| allowed.contains(&action)) {
+        if self.is_placeholder(text) || action.is_some_and(|action| allowed.contains(&action)) {
             return;
         }
         let span = site.get("Resource").map_or(site.node.span, |node: &Node| node.span);

@@ -43,6 +43,9 @@ use stepwright_source::Diagnostic;
 pub struct CheckOptions {
     /// Whether it is to be an Express workflow, which can do less.
     pub express: bool,
+    /// Whether a deployment has already filled in every `${Name}`, so that one that is left is
+    /// plain text, as in a call of the API.
+    pub deployed: bool,
 }
 
 /// Everything that can be said about a definition of a Standard workflow.
@@ -53,7 +56,7 @@ pub fn check(definition: &Definition) -> Vec<Diagnostic> {
 /// Everything that can be said about a definition. A definition without an error among them
 /// compiles. AWS's errors come first, in the order AWS gives them.
 pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagnostic> {
-    let mut checker = Checker::new(definition, options.express);
+    let mut checker = Checker::new(definition, *options);
     checker.machine();
     let mut found = checker.found;
     if !found.iter().any(Diagnostic::is_error)

@@ -1,6 +1,6 @@
 //! What a Task may call.
 
-use super::checker::{Checker, SCHEMA, Site, is_placeholder};
+use super::checker::{Checker, SCHEMA, Site};
 use super::machine::Around;
 use crate::state::Language;
 use stepwright_json::tree::Node;
@@ -122,11 +122,11 @@ impl<'d> Checker<'d> {
         let Some(text) = self.text(site, "Resource") else { return };
         let Some(node) = site.get("Resource") else { return };
         let location = site.at("Resource");
-        if is_placeholder(text) {
+        if self.is_placeholder(text) {
             return;
         }
         let parts: Vec<&str> = text.split(':').collect();
-        if parts.len() < 6 || parts[0] != "arn" || parts[2].is_empty() || parts[5].is_empty() {
+        if parts.len() < 6 || parts[0] != "arn" {
             let diagnostic = Diagnostic::error(SCHEMA, "Value is not a valid resource ARN")
                 .at(location)
                 .span(node.span)

@@ -1,6 +1,6 @@
 //! What may stand in a field: numbers, paths, timestamps.
 
-use super::checker::{Checker, SCHEMA, Site, is_null, is_placeholder};
+use super::checker::{Checker, SCHEMA, Site, is_null};
 use crate::expression::{Expression, PathExpression};
 use crate::state::Language;
 use crate::time;
@@ -26,7 +26,14 @@ impl<'d> Checker<'d> {
                 }
             }
             Some(value) if value.as_i64().is_some_and(|value| value >= min) => {}
-            _ => self.expect_type("INTEGER", location, node),
+            _ => {
+                let message = "Expected value of type [INTEGER]";
+                let mut diagnostic = Diagnostic::error(SCHEMA, message).at(location).span(node.span);
+                if node.as_str().is_some_and(|text| self.is_placeholder(text)) {
+                    diagnostic = diagnostic.help("give the `${…}` in it a value, and leave out the quotes");
+                }
+                self.report(diagnostic);
+            }
         }
     }
 
@@ -114,8 +121,13 @@ impl<'d> Checker<'d> {
         let Some(text) = self.text(site, key) else { return };
         let Some(node) = site.get(key) else { return };
         match Expression::parse_json_path(text, key) {
-            Ok(expression) => self.read_expression(&expression, node),
-            Err(why) => {
+            Ok(expression) if makes_text(&expression) => self.read_expression(&expression, node),
+            other => {
+                let why = other.err().unwrap_or_else(|| {
+                    "only Format, JsonToString, ArrayGetItem, Base64Encode, Base64Decode, Hash and \
+                     UUID make a text"
+                        .to_owned()
+                });
                 let diagnostic = Diagnostic::error(
                     SCHEMA,
                     "Value must be a valid JSONPath or a valid intrinsic function call",
@@ -155,7 +167,7 @@ impl<'d> Checker<'d> {
             return self.expect_type("STRING", location, node);
         };
         let computed = language == Language::Jsonata && self.is_jsonata(node, location);
-        if !computed && !is_placeholder(text) && time::parse(text).is_none() {
+        if !computed && !self.is_placeholder(text) && time::parse(text).is_none() {
             let diagnostic = Diagnostic::error(SCHEMA, "String does not match RFC3339 timestamp")
                 .at(location)
                 .span(node.span)
@@ -171,6 +183,26 @@ impl<'d> Checker<'d> {
             return;
         }
         self.text(site, key);
+    }
+}
+
+/// Whether an expression may stand for the text of an error.
+fn makes_text(expression: &Expression) -> bool {
+    const FUNCTIONS: [&str; 7] = [
+        "States.Format",
+        "States.JsonToString",
+        "States.ArrayGetItem",
+        "States.Base64Encode",
+        "States.Base64Decode",
+        "States.Hash",
+        "States.UUID",
+    ];
+    match expression {
+        Expression::Intrinsic(call) => {
+            let name = call.text.split('(').next().unwrap_or_default().trim();
+            FUNCTIONS.contains(&name)
+        }
+        _ => true,
     }
 }
 
