@@ -27,5 +27,5 @@ mod template;
 mod yaml;
 
 pub use definition::Definition;
-pub use load::{Complaint, LoadOptions, Loaded, NamedDefinition, load};
+pub use load::{Complaint, LoadOptions, Loaded, NamedDefinition, ReadFile, load};
 pub use print::{PrintError, print};

@@ -1,4 +1,5 @@
 //! The rules against what AWS and other validators said: <repo>/../shared.
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test reads files and reports")]
 
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, LoadOptions, load};
@@ -47,7 +48,7 @@ fn text<'j>(case: &'j Json, key: &str) -> Option<&'j str> {
 fn answer(definition: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(definition) {
         Ok(definition) => judge(&definition, CheckOptions { express, deployed: true }),
-        Err(diagnostic) => vec![diagnostic],
+        Err(diagnostic) => vec![*diagnostic],
     }
 }
 
@@ -126,7 +127,8 @@ fn recorded_verdicts_and_messages() {
             let express = text(&case, "type") == Some("EXPRESS");
             let errors = answer(&definition, express);
             let accepted = expected.get("accepted").and_then(Json::as_bool).unwrap();
-            verdicts.count(errors.is_empty() == accepted, || format!("{name}: {:?}", shown(&errors)));
+            verdicts
+                .count(errors.is_empty() == accepted, || format!("{name}: {:?}", shown(&errors)));
             if let Some(wanted) = error.and_then(|error| text(error, "message")) {
                 // The emulator's own exception, not AWS's words.
                 if wanted.starts_with("Error=ValueError") {
@@ -135,7 +137,8 @@ fn recorded_verdicts_and_messages() {
                 let found = aws_message(&errors).unwrap_or_default();
                 messages.count(found == wanted, || format!("{name}\n    {found}\n    {wanted}"));
             }
-            let diagnostics = expected.get("response").and_then(|response| response.get("diagnostics"));
+            let diagnostics =
+                expected.get("response").and_then(|response| response.get("diagnostics"));
             if let Some(diagnostics) = diagnostics.and_then(Json::as_array) {
                 let found: Vec<_> = errors
                     .iter()
@@ -149,7 +152,8 @@ fn recorded_verdicts_and_messages() {
                         (own(d, "code"), own(d, "message"), location)
                     })
                     .collect();
-                messages.count(found == wanted, || format!("{name}\n    {found:?}\n    {wanted:?}"));
+                messages
+                    .count(found == wanted, || format!("{name}\n    {found:?}\n    {wanted:?}"));
             }
         }
     }
@@ -184,7 +188,10 @@ fn verdicts_by_tier() {
                 let explained = listed.contains(&format!("`{name}`"));
                 fixtures.count(agreed != explained, || {
                     let source = case.get("messages").unwrap();
-                    format!("{name}: valid {valid}, listed {explained}, {:?} {source}", shown(&errors))
+                    format!(
+                        "{name}: valid {valid}, listed {explained}, {:?} {source}",
+                        shown(&errors)
+                    )
                 });
                 continue;
             }
@@ -280,12 +287,14 @@ fn what_ran_on_aws_is_accepted() {
     for path in files(&shared.join("conformance/asl/cases")) {
         let case = read(&path);
         let kind = text(&case, "kind").unwrap();
-        if !matches!(kind, "execution" | "rows" | "sync_express" | "async_express" | "side_effects") {
+        if !matches!(kind, "execution" | "rows" | "sync_express" | "async_express" | "side_effects")
+        {
             continue;
         }
         let express = text(&case, "type") == Some("EXPRESS");
         let rows = case.get("rows").and_then(Json::as_array);
-        let in_rows = rows.into_iter().flat_map(|rows| rows.iter()).filter_map(|r| r.get("definition"));
+        let in_rows =
+            rows.into_iter().flat_map(|rows| rows.iter()).filter_map(|r| r.get("definition"));
         for definition in case.get("definition").into_iter().chain(in_rows) {
             let errors = answer(&definition.to_string(), express);
             tally.count(errors.is_empty(), || {

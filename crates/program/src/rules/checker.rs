@@ -62,8 +62,8 @@ impl<'d> Site<'d> {
     pub(super) fn members(&self) -> impl Iterator<Item = &'d Member> {
         let members = self.node.members();
         members.iter().enumerate().filter_map(move |(at, member)| {
-            let again = members.len() < 64
-                && members[at + 1..].iter().any(|later| later.key == member.key);
+            let again =
+                members.len() < 64 && members[at + 1..].iter().any(|later| later.key == member.key);
             (!again).then_some(member)
         })
     }
@@ -87,13 +87,11 @@ impl<'d> Checker<'d> {
     pub(super) fn unsupported(&mut self, site: &Site<'d>, allowed: &[&'static str]) {
         for member in site.members() {
             if !allowed.contains(&member.key.as_str()) {
-                let mut diagnostic = Diagnostic::error(
-                    SCHEMA,
-                    format!("Field '{}' is not supported", member.key),
-                )
-                .at(site.here())
-                .span(member.key_span)
-                .label("not a field of this object");
+                let mut diagnostic =
+                    Diagnostic::error(SCHEMA, format!("Field '{}' is not supported", member.key))
+                        .at(site.here())
+                        .span(member.key_span)
+                        .label("not a field of this object");
                 let free = allowed.iter().copied().filter(|name| !site.has(name));
                 if let Some(near) = did_you_mean(&member.key, free) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
@@ -105,8 +103,7 @@ impl<'d> Checker<'d> {
 
     /// Complains about `required` fields that are missing, in one message as AWS does.
     pub(super) fn required(&mut self, site: &Site<'d>, required: &[&str]) {
-        let missing: Vec<&str> =
-            required.iter().copied().filter(|name| !site.has(name)).collect();
+        let missing: Vec<&str> = required.iter().copied().filter(|name| !site.has(name)).collect();
         if !missing.is_empty() {
             let message = format!("These fields are required: [{}]", missing.join(", "));
             self.schema(message, site.here(), opening(site.node));
@@ -118,8 +115,10 @@ impl<'d> Checker<'d> {
         let present: Vec<&str> = fields.iter().copied().filter(|name| site.has(name)).collect();
         if let [first, second, ..] = present[..] {
             let span = |name: &str| site.node.member(name).map_or(site.node.span, |m| m.key_span);
-            let message =
-                format!("There should only be one of the following fields: [{}]", fields.join(", "));
+            let message = format!(
+                "There should only be one of the following fields: [{}]",
+                fields.join(", ")
+            );
             let diagnostic = Diagnostic::error(SCHEMA, message)
                 .at(site.here())
                 .span(span(second))

@@ -83,8 +83,13 @@ impl<'d> Checker<'d> {
             {
                 let message = format!("Field '$states.{}' does not exist.", field.name);
                 let help = match field.name.as_str() {
-                    "result" => Some("only `Output` and `Assign` of a Task, Parallel or Map have a result".to_owned()),
-                    "errorOutput" => Some("only `Output` and `Assign` of a catcher have an error".to_owned()),
+                    "result" => Some(
+                        "only `Output` and `Assign` of a Task, Parallel or Map have a result"
+                            .to_owned(),
+                    ),
+                    "errorOutput" => {
+                        Some("only `Output` and `Assign` of a catcher have an error".to_owned())
+                    }
                     name => did_you_mean(name, place.fields().iter().copied())
                         .map(|near| format!("did you mean `$states.{near}`?")),
                 };
@@ -93,8 +98,7 @@ impl<'d> Checker<'d> {
         }
         wrong.sort_by_key(|(span, ..)| span.start);
         for (span, message, help) in wrong {
-            let span =
-                self.inside(node, offset + span.start as usize, offset + span.end as usize);
+            let span = self.inside(node, offset + span.start as usize, offset + span.end as usize);
             let mut diagnostic = Diagnostic::error(UNSUPPORTED, message).at(location).span(span);
             diagnostic.help = help;
             self.report(diagnostic);

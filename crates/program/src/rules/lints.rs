@@ -118,7 +118,8 @@ impl<'d> Checker<'d> {
     pub(super) fn no_path(&mut self, node: &'d Node, key: &str, location: &str) -> bool {
         let path = node.as_str().is_some_and(is_path);
         if path {
-            let message = format!("The value of '{key}' looks like a path, but is compared as text");
+            let message =
+                format!("The value of '{key}' looks like a path, but is compared as text");
             let diagnostic = Diagnostic::warning("NO_PATH", message)
                 .at(location)
                 .span(node.span)

@@ -66,10 +66,9 @@ impl<'d> Checker<'d> {
     /// The states of a machine, branch or processor.
     pub(super) fn scope(&mut self, site: &Site<'d>, around: Around) {
         if around.depth > MAX_DEPTH {
-            let diagnostic =
-                Diagnostic::error("TOO_DEEPLY_NESTED", "States are nested too deeply")
-                    .at(site.here())
-                    .span(opening(site.node));
+            let diagnostic = Diagnostic::error("TOO_DEEPLY_NESTED", "States are nested too deeply")
+                .at(site.here())
+                .span(opening(site.node));
             return self.report(diagnostic);
         }
         self.required(site, &["States", "StartAt"]);

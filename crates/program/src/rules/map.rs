@@ -65,9 +65,14 @@ impl<'d> Checker<'d> {
         }
         let wrong = label.chars().find(|c| NOT_IN_LABELS.contains(*c) || c.is_control());
         let message = if label.chars().count() > MAX_LABEL {
-            Some(format!("Label cannot exceed {MAX_LABEL} characters"))
+            Some(format!(
+                "Invalid Label name: Label '{label}' exceeds the {MAX_LABEL}-character limit \
+                 allowed by the service"
+            ))
         } else {
-            wrong.map(|c| format!("Label contains invalid character: {c:?}"))
+            wrong.map(|c| {
+                format!("Invalid Label name: Label '{label}' contains the invalid character {c:?}")
+            })
         };
         if let Some(message) = message {
             let diagnostic =
@@ -113,8 +118,7 @@ impl<'d> Checker<'d> {
         }
         let mode = config.text("Mode");
         let distributed = mode == Some("DISTRIBUTED");
-        let allowed: &[&str] =
-            if distributed { &["Mode", "ExecutionType"] } else { &["Mode"] };
+        let allowed: &[&str] = if distributed { &["Mode", "ExecutionType"] } else { &["Mode"] };
         self.unsupported(&config, allowed);
         self.one_of(&config, "Mode", &["INLINE", "DISTRIBUTED"]);
         if distributed {
@@ -160,11 +164,7 @@ impl<'d> Checker<'d> {
         self.one_of(&config, "InputType", &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"]);
         self.one_of(&config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"]);
         self.one_of(&config, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"]);
-        self.one_of(
-            &config,
-            "CSVDelimiter",
-            &["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"],
-        );
+        self.one_of(&config, "CSVDelimiter", &["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"]);
         if config.text("InputType") == Some("CSV") && !config.has("CSVHeaderLocation") {
             let message = "The field 'CSVHeaderLocation' is required";
             self.schema(message, &config.location, opening(config.node));

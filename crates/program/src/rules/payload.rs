@@ -13,7 +13,7 @@ impl<'d> Checker<'d> {
         let Some(node) = site.get(key) else { return };
         let location = site.at(key);
         match language {
-            Language::JsonPath => self.json_path_payload(node, &location, 0),
+            Language::JsonPath => self.json_path_payload(node, &location),
             Language::Jsonata => {
                 // `Output` may be anything; the others are an object or an expression.
                 if matches!(key, "Arguments" | "ItemSelector" | "BatchInput" | "Assign")
@@ -28,17 +28,19 @@ impl<'d> Checker<'d> {
     }
 
     /// JSON whose members ending in `.$` are computed. AWS gives the place of the whole field.
-    pub(super) fn json_path_payload(&mut self, node: &'d Node, location: &str, depth: usize) {
+    pub(super) fn json_path_payload(&mut self, node: &'d Node, location: &str) {
         match &node.value {
             Value::Scalar(_) => {}
             Value::Array(items) => {
-                items.iter().for_each(|item| self.json_path_payload(item, location, depth + 1));
+                for item in items {
+                    self.json_path_payload(item, location);
+                }
             }
             Value::Object(members) => {
                 for member in members {
                     if !member.key.ends_with(".$") {
                         self.looks_computed(member, location);
-                        self.json_path_payload(&member.value, location, depth + 1);
+                        self.json_path_payload(&member.value, location);
                         continue;
                     }
                     let parsed = member

@@ -20,10 +20,7 @@ const INTEGRATIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("batch", &[("submitJob", "st")]),
-    (
-        "bedrock",
-        &[("invokeModel", "t"), ("createModelCustomizationJob", "st")],
-    ),
+    ("bedrock", &[("invokeModel", "t"), ("createModelCustomizationJob", "st")]),
     ("bedrockagentcore", &[("invokeHarness", "t"), ("invokeAgentRuntime", "t")]),
     (
         "codebuild",
@@ -39,10 +36,7 @@ const INTEGRATIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("databrew", &[("startJobRun", "s")]),
-    (
-        "dynamodb",
-        &[("getItem", ""), ("putItem", ""), ("updateItem", ""), ("deleteItem", "")],
-    ),
+    ("dynamodb", &[("getItem", ""), ("putItem", ""), ("updateItem", ""), ("deleteItem", "")]),
     ("ecs", &[("runTask", "st")]),
     (
         "eks",
@@ -144,9 +138,10 @@ impl<'d> Checker<'d> {
 
     /// What Express workflows cannot do.
     fn express(&mut self, text: &str, node: &Node, location: &str) {
-        let message = if text.ends_with(".sync") || text.ends_with(".sync:2") {
+        let pattern = text.rsplit_once('.').map_or("", |(_, pattern)| pattern);
+        let message = if matches!(pattern, "sync" | "sync:2") {
             "Express state machine does not support '.sync' service integration"
-        } else if text.ends_with(".waitForTaskToken") {
+        } else if pattern == "waitForTaskToken" {
             // The space at the end is AWS's.
             "Express state machine does not support '.waitForTaskToken' service integration "
         } else if text.split(':').nth(2) == Some("states") && text.contains(":activity:") {

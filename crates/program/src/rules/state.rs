@@ -15,28 +15,90 @@ pub(super) const TYPES: [&str; 8] =
 fn fields(kind: &str) -> &'static [&'static str] {
     match kind {
         "Pass" => &[
-            "InputPath", "OutputPath", "Result", "ResultPath", "Parameters", "Output", "Assign",
-            "Next", "End",
+            "InputPath",
+            "OutputPath",
+            "Result",
+            "ResultPath",
+            "Parameters",
+            "Output",
+            "Assign",
+            "Next",
+            "End",
         ],
         "Task" => &[
-            "InputPath", "OutputPath", "ResultPath", "Parameters", "Arguments", "Output", "Assign",
-            "Resource", "Credentials", "ResultSelector", "Retry", "Catch", "TimeoutSeconds",
-            "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath", "Next", "End",
+            "InputPath",
+            "OutputPath",
+            "ResultPath",
+            "Parameters",
+            "Arguments",
+            "Output",
+            "Assign",
+            "Resource",
+            "Credentials",
+            "ResultSelector",
+            "Retry",
+            "Catch",
+            "TimeoutSeconds",
+            "TimeoutSecondsPath",
+            "HeartbeatSeconds",
+            "HeartbeatSecondsPath",
+            "Next",
+            "End",
         ],
         "Wait" => &[
-            "InputPath", "OutputPath", "Output", "Assign", "Seconds", "Timestamp", "SecondsPath",
-            "TimestampPath", "Next", "End",
+            "InputPath",
+            "OutputPath",
+            "Output",
+            "Assign",
+            "Seconds",
+            "Timestamp",
+            "SecondsPath",
+            "TimestampPath",
+            "Next",
+            "End",
         ],
         "Parallel" => &[
-            "InputPath", "OutputPath", "ResultPath", "Parameters", "Arguments", "Output", "Assign",
-            "ResultSelector", "Retry", "Catch", "Branches", "Next", "End",
+            "InputPath",
+            "OutputPath",
+            "ResultPath",
+            "Parameters",
+            "Arguments",
+            "Output",
+            "Assign",
+            "ResultSelector",
+            "Retry",
+            "Catch",
+            "Branches",
+            "Next",
+            "End",
         ],
         "Map" => &[
-            "InputPath", "OutputPath", "ResultPath", "Parameters", "Output", "Assign",
-            "ResultSelector", "Retry", "Catch", "ItemProcessor", "Iterator", "ItemsPath", "Items",
-            "ItemSelector", "ItemReader", "ItemBatcher", "ResultWriter", "MaxConcurrency",
-            "MaxConcurrencyPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath",
-            "ToleratedFailureCount", "ToleratedFailureCountPath", "Label", "Next", "End",
+            "InputPath",
+            "OutputPath",
+            "ResultPath",
+            "Parameters",
+            "Output",
+            "Assign",
+            "ResultSelector",
+            "Retry",
+            "Catch",
+            "ItemProcessor",
+            "Iterator",
+            "ItemsPath",
+            "Items",
+            "ItemSelector",
+            "ItemReader",
+            "ItemBatcher",
+            "ResultWriter",
+            "MaxConcurrency",
+            "MaxConcurrencyPath",
+            "ToleratedFailurePercentage",
+            "ToleratedFailurePercentagePath",
+            "ToleratedFailureCount",
+            "ToleratedFailureCountPath",
+            "Label",
+            "Next",
+            "End",
         ],
         "Choice" => &["InputPath", "OutputPath", "Output", "Assign", "Choices", "Default"],
         "Succeed" => &["InputPath", "OutputPath", "Output"],
@@ -49,10 +111,22 @@ const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 
 /// Fields that only one of the languages has.
 const JSON_PATH_ONLY: [&str; 16] = [
-    "InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector", "Result", "ItemsPath",
-    "TimeoutSecondsPath", "HeartbeatSecondsPath", "SecondsPath", "TimestampPath",
-    "MaxConcurrencyPath", "ToleratedFailurePercentagePath", "ToleratedFailureCountPath",
-    "ErrorPath", "CausePath",
+    "InputPath",
+    "OutputPath",
+    "ResultPath",
+    "Parameters",
+    "ResultSelector",
+    "Result",
+    "ItemsPath",
+    "TimeoutSecondsPath",
+    "HeartbeatSecondsPath",
+    "SecondsPath",
+    "TimestampPath",
+    "MaxConcurrencyPath",
+    "ToleratedFailurePercentagePath",
+    "ToleratedFailureCountPath",
+    "ErrorPath",
+    "CausePath",
 ];
 const JSONATA_ONLY: [&str; 3] = ["Arguments", "Output", "Items"];
 
@@ -92,12 +166,9 @@ impl<'d> Checker<'d> {
     }
 
     fn unknown_type(&mut self, site: &Site<'d>, node: &Node) {
-        let message = format!(
-            "The field 'Type' should have one of these values: [{}]",
-            TYPES.join(", ")
-        );
-        let mut diagnostic =
-            Diagnostic::error(SCHEMA, message).at(site.at("Type")).span(node.span);
+        let message =
+            format!("The field 'Type' should have one of these values: [{}]", TYPES.join(", "));
+        let mut diagnostic = Diagnostic::error(SCHEMA, message).at(site.at("Type")).span(node.span);
         if let Some(near) = did_you_mean(node.as_str().unwrap_or_default(), TYPES) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
@@ -218,7 +289,9 @@ impl<'d> Checker<'d> {
             let diagnostic = Diagnostic::error(SCHEMA, "These fields are required: [Next]")
                 .at(&site.location)
                 .span(opening(site.node))
-                .help("say what comes after with `Next`, or that nothing does with `\"End\": true`");
+                .help(
+                    "say what comes after with `Next`, or that nothing does with `\"End\": true`",
+                );
             self.report(diagnostic);
         }
     }

@@ -119,9 +119,10 @@ impl<'d> Checker<'d> {
                     None => break,
                 }
             }
-            let looped = row.iter().position(|name| *name == here).filter(|_| {
-                next_pass(row.last().copied().unwrap_or_default()) == Some(here)
-            });
+            let looped = row
+                .iter()
+                .position(|name| *name == here)
+                .filter(|_| next_pass(row.last().copied().unwrap_or_default()) == Some(here));
             if let Some(at) = looped {
                 let site = &names[row[at]];
                 let span = self.names.get(row[at]).copied().unwrap_or(site.node.span);

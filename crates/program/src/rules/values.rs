@@ -28,9 +28,11 @@ impl<'d> Checker<'d> {
             Some(value) if value.as_i64().is_some_and(|value| value >= min) => {}
             _ => {
                 let message = "Expected value of type [INTEGER]";
-                let mut diagnostic = Diagnostic::error(SCHEMA, message).at(location).span(node.span);
+                let mut diagnostic =
+                    Diagnostic::error(SCHEMA, message).at(location).span(node.span);
                 if node.as_str().is_some_and(|text| self.is_placeholder(text)) {
-                    diagnostic = diagnostic.help("give the `${…}` in it a value, and leave out the quotes");
+                    diagnostic =
+                        diagnostic.help("give the `${…}` in it a value, and leave out the quotes");
                 }
                 self.report(diagnostic);
             }

@@ -156,12 +156,13 @@ impl<'d> Checker<'d> {
         }
         for (at, scope) in variables.scopes.iter().enumerate() {
             for (name, (span, location)) in &scope.assigned {
-                let outer = variables.visible(at).skip(1);
+                let mut outer = variables.visible(at).skip(1);
                 if let Some((first, _)) =
-                    outer.filter_map(|scope| variables.scopes[scope].assigned.get(name)).next()
+                    outer.find_map(|scope| variables.scopes[scope].assigned.get(name))
                 {
-                    let message =
-                        format!("The variable name '{name}' was already defined in a parent scope.");
+                    let message = format!(
+                        "The variable name '{name}' was already defined in a parent scope."
+                    );
                     let diagnostic = Diagnostic::error("DUPLICATE_VARIABLE_NAME", message)
                         .at(location)
                         .span(*span)
