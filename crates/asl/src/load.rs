@@ -19,8 +19,11 @@ pub struct LoadOptions<'a> {
     /// (`Worker.Arn`).
     pub values: Option<&'a BTreeMap<String, String>>,
     /// Reads a file that a template names, relative to the template.
-    pub read: Option<&'a dyn Fn(&str) -> Result<Vec<u8>, String>>,
+    pub read: Option<&'a ReadFile<'a>>,
 }
+
+/// Gives the bytes of a file, or says why there are none.
+pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 
 impl fmt::Debug for LoadOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -408,10 +411,11 @@ fn duplicate_keys(root: &Node) -> Vec<Diagnostic> {
 impl Definition {
     /// Reads a definition as the API of AWS does: JSON, and what follows its first value does not
     /// matter. The diagnostic is AWS's.
-    pub fn from_api(text: &str) -> Result<Self, Diagnostic> {
+    pub fn from_api(text: &str) -> Result<Self, Box<Diagnostic>> {
         let not_an_object = || {
-            Diagnostic::error("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")
-                .span(Span::new(0, text.len()))
+            let message = "Definition must be a valid JSON object";
+            let span = Span::new(0, text.len());
+            Box::new(Diagnostic::error("SCHEMA_VALIDATION_FAILED", message).span(span))
         };
         if text.trim().is_empty() {
             return Err(not_an_object());
@@ -419,12 +423,12 @@ impl Definition {
         let root = match tree::parse(text, Syntax::Strict, Limits::default()) {
             Ok(root) => root,
             Err(error) if jackson::complaint(text).is_some() => {
-                return Err(invalid_json(text, error));
+                return Err(Box::new(invalid_json(text, error)));
             }
             Err(error) => {
                 let end = text.floor_char_boundary(error.span.start as usize);
                 tree::parse(&text[..end], Syntax::Strict, Limits::default())
-                    .map_err(|_| invalid_json(text, error))?
+                    .map_err(|_| Box::new(invalid_json(text, error)))?
             }
         };
         if root.is_object() { Ok(Self { text: text.into(), root }) } else { Err(not_an_object()) }

@@ -29,13 +29,13 @@ const DEPTH: usize = 50;
 
 type Local<'n> = BTreeMap<&'n str, &'n Node>;
 
-impl Resolver<'_> {
-    /// Whether the node is an intrinsic function: an object with one member, `Ref` or `Fn::…`.
-    pub(crate) fn is_call(&self, node: &Node) -> bool {
-        matches!(&node.value, Value::Object(members)
-            if members.len() == 1 && (members[0].key == "Ref" || members[0].key.starts_with("Fn::")))
-    }
+/// Whether the node is an intrinsic function: an object with one member, `Ref` or `Fn::…`.
+pub(crate) fn is_call(node: &Node) -> bool {
+    matches!(&node.value, Value::Object(members)
+        if members.len() == 1 && (members[0].key == "Ref" || members[0].key.starts_with("Fn::")))
+}
 
+impl Resolver<'_> {
     /// The value as text.
     pub(crate) fn text_of(&self, node: &Node) -> String {
         self.assemble(node).text
@@ -68,7 +68,7 @@ impl Resolver<'_> {
         match &node.value {
             Value::Scalar(Json::String(text)) => out.push_decoded(text, self.text, span),
             Value::Scalar(scalar) => out.push_fixed(&scalar.to_string(), span),
-            Value::Object(members) if self.is_call(node) => {
+            Value::Object(members) if is_call(node) => {
                 self.call(&members[0].key, &members[0].value, local, depth, span, out);
             }
             _ => out.push_fixed(&node.to_json().to_string(), span),
@@ -220,7 +220,7 @@ impl Resolver<'_> {
         {
             return self.text_within(whole, depth).split(separator).map(text).collect();
         }
-        if self.is_call(node) {
+        if is_call(node) {
             return self.text_within(node, depth).split(',').map(text).collect();
         }
         node.items().to_vec()

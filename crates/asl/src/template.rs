@@ -1,7 +1,7 @@
 //! State machines in CloudFormation, SAM and Serverless Framework templates.
 
 use crate::assembled::Assembled;
-use crate::resolve::{BUDGET, Resolver};
+use crate::resolve::{BUDGET, Resolver, is_call};
 use crate::substitute::has_placeholder;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -127,7 +127,7 @@ fn inline(node: &Node, resolver: &Resolver<'_>) -> Body {
     let file = node.as_str().and_then(|text| {
         text.trim().strip_prefix("${file(")?.strip_suffix(")}").map(str::to_owned)
     });
-    match (file, resolver.is_call(node), node.as_str()) {
+    match (file, is_call(node), node.as_str()) {
         (Some(path), ..) => Body::File(path, node.span),
         (None, true, _) | (None, _, Some(_)) => Body::Text(resolver.assemble(node)),
         _ => Body::Tree(without_calls(node, resolver)),
@@ -136,7 +136,7 @@ fn inline(node: &Node, resolver: &Resolver<'_>) -> Body {
 
 /// The tree with every intrinsic function replaced by its text.
 fn without_calls(node: &Node, resolver: &Resolver<'_>) -> Node {
-    if resolver.is_call(node) {
+    if is_call(node) {
         let text = resolver.text_of(node);
         return Node { span: node.span, value: Value::Scalar(Json::from(text.as_str())) };
     }

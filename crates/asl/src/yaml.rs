@@ -439,7 +439,7 @@ mod tests {
         let mut bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
         for level in 1..10 {
             let alias = format!("*a{},", level - 1).repeat(10);
-            bomb.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+            bomb += &format!("a{level}: &a{level} [{alias}]\n");
         }
         check(&bomb, "the aliases stand for more than");
         check("a: &a [*a]", "an alias inside");
