@@ -230,9 +230,17 @@ impl Compiler {
                 }
                 _ => (None, None),
             },
+            // These have lost what they were written with once paths are put together.
+            Kind::Lambda { .. }
+            | Kind::Block(_)
+            | Kind::Condition { .. }
+            | Kind::Coalesce(..)
+            | Kind::Default(..)
+            | Kind::Transform { .. } => (None, None),
             _ => match procedure.shown() {
                 Some(Json::String(name)) => (Some(name), None),
-                _ => (None, None),
+                Some(value) => (Some(value.to_string().into()), None),
+                None => (None, None),
             },
         };
         let depth = self.depth;

@@ -20,6 +20,8 @@ pub(crate) struct Caller<'c, 'a> {
 pub(super) struct Pending<'a> {
     function: Value<'a>,
     arguments: Args<'a>,
+    node: &'a Node,
+    call: &'a CallNode,
 }
 
 impl<'a> Evaluator<'a> {
@@ -42,8 +44,8 @@ impl<'a> Evaluator<'a> {
             let value = self.eval(argument, input, frame)?;
             arguments.push(value);
         }
-        if tail && matches!(function, Value::Function(_)) {
-            self.pending = Some(Pending { function, arguments });
+        if tail && function.is_function() {
+            self.pending = Some(Pending { function, arguments, node, call });
             return Ok(Value::Pending);
         }
         let outer = self.depth;
@@ -83,7 +85,9 @@ impl<'a> Evaluator<'a> {
     ) -> Box<Fault> {
         let regex = matches!(function, Value::Function(function)
             if matches!(**function, Function::Regex(_) | Function::NextMatch(_)));
-        if fault.at.is_none() || (!regex && !function.is_undefined()) {
+        if !std::mem::take(&mut fault.pinned)
+            && (fault.at.is_none() || (!regex && !function.is_undefined()))
+        {
             fault.at = Some(node.at);
         }
         fault.span.get_or_insert(node.span);
@@ -101,13 +105,31 @@ impl<'a> Evaluator<'a> {
         input: &Value<'a>,
         frame: &Rc<Frame<'a>>,
     ) -> Result<Value<'a>> {
-        let mut result = self.apply_once(function, arguments, input, frame)?;
-        while let Value::Pending = result {
-            let Some(next) = self.pending.take() else { return Ok(Value::Undefined) };
+        let result = self.apply_once(function, arguments, input, frame)?;
+        if matches!(result, Value::Pending) { self.settle(input, frame) } else { Ok(result) }
+    }
+
+    /// Makes the calls that were left to be made.
+    fn settle(&mut self, input: &Value<'a>, frame: &Rc<Frame<'a>>) -> Result<Value<'a>> {
+        while let Some(next) = self.pending.take() {
             self.step()?;
-            result = self.apply_once(&next.function, next.arguments, input, frame)?;
+            match self.apply_once(&next.function, next.arguments, input, frame) {
+                Ok(Value::Pending) => {}
+                Ok(result) => return Ok(result),
+                Err(mut fault) => {
+                    let procedure = &next.call.procedure;
+                    fault.at = Some(procedure.at);
+                    fault.span.get_or_insert(next.node.span);
+                    fault.pinned = true;
+                    let named = matches!(procedure.op, Op::Variable(_) | Op::Global(_));
+                    if fault.token.is_none() && named {
+                        fault.token = next.call.token.as_ref().map(ToString::to_string);
+                    }
+                    return Err(fault);
+                }
+            }
         }
-        Ok(result)
+        Ok(Value::Undefined)
     }
 
     fn apply_once(
@@ -370,15 +392,8 @@ impl<'c, 'a> Each<'c, 'a> {
             evaluator.bind(&scope, *parameter, arguments.next().unwrap_or_default());
         }
         let mut result = evaluator.run(node, input, &scope)?;
-        while let Value::Pending = result {
-            let Some(next) = evaluator.pending.take() else { return Ok(Value::Undefined) };
-            evaluator.step()?;
-            result = evaluator.apply_once(
-                &next.function,
-                next.arguments,
-                &Value::Null,
-                self.frame,
-            )?;
+        if matches!(result, Value::Pending) {
+            result = evaluator.settle(&Value::Null, self.frame)?;
         }
         self.scope = Some(scope);
         Ok(result)

@@ -133,13 +133,13 @@ impl<'a> Evaluator<'a> {
             Op::Binary(binary) => self.binary(node, binary, input, frame)?,
             Op::Concat(parts) => self.concat(node, parts, input, frame)?,
             Op::And(parts) => {
-                let both = self.truth(node, &parts.0, input, frame, "and")?
-                    && self.truth(node, &parts.1, input, frame, "and")?;
+                let both = self.truth(node, &parts.0, input, frame, "and", false)?
+                    && self.truth(node, &parts.1, input, frame, "and", true)?;
                 Value::Bool(both)
             }
             Op::Or(parts) => {
-                let either = self.truth(node, &parts.0, input, frame, "or")?
-                    || self.truth(node, &parts.1, input, frame, "or")?;
+                let either = self.truth(node, &parts.0, input, frame, "or", false)?
+                    || self.truth(node, &parts.1, input, frame, "or", true)?;
                 Value::Bool(either)
             }
             Op::Negate(operand) => self.negate(node, operand, input, frame)?,
@@ -427,6 +427,16 @@ impl<'a> Evaluator<'a> {
             "Stack overflow error: Check for non-terminating recursive function.  Consider \
              rewriting as tail-recursive.",
         )
+    }
+
+    /// The longest range, as the error about it has it.
+    pub(crate) fn most_items(&self) -> String {
+        let published = Limits::default().sequence;
+        match (self.limits.sequence, self.dialect.newer()) {
+            (limit, true) if limit == published => "1e7".to_owned(),
+            (limit, false) if limit == published => "1e6".to_owned(),
+            (limit, _) => limit.to_string(),
+        }
     }
 
     /// The text as a value.

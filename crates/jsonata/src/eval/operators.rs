@@ -96,7 +96,7 @@ impl<'a> Evaluator<'a> {
         }
         let size = to.saturating_sub(from).saturating_add(1);
         if size > self.limits.sequence as i64 {
-            return Err(Fault::new("D2014").value(Some(Json::Int(size))));
+            return Err(Fault::new("D2014").value(Some(Json::Int(size))).text(self.most_items()));
         }
         let size = size as usize;
         self.steps(size)?;
@@ -132,8 +132,14 @@ impl<'a> Evaluator<'a> {
         input: &Value<'a>,
         frame: &Rc<Frame<'a>>,
         operator: &'static str,
+        second: bool,
     ) -> Result<bool> {
-        let value = self.eval(part, input, frame)?;
+        let value = match self.eval(part, input, frame) {
+            Ok(value) => value,
+            // To jsonata-js whatever fails in the second operand is the operator's fault.
+            Err(fault) if second => return Err(fault.token(operator).at(node.at, node.span)),
+            Err(fault) => return Err(fault),
+        };
         match boolean(&value) {
             Ok(truth) => Ok(truth.unwrap_or(false)),
             Err(fault) => Err(fault.token(operator).at(node.at, node.span)),
