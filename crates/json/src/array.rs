@@ -1,9 +1,10 @@
-use crate::Json;
+use crate::{Json, deep};
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 /// A list of values, shared until it is written to.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Array(Arc<Vec<Json>>);
 
 impl Array {
@@ -23,8 +24,22 @@ impl Array {
     }
 
     /// The values; moved when nobody else holds them, else copied.
-    pub fn into_vec(self) -> Vec<Json> {
-        Arc::unwrap_or_clone(self.0)
+    pub fn into_vec(mut self) -> Vec<Json> {
+        self.take_values().unwrap_or_else(|| self.to_vec())
+    }
+
+    /// The values, if nobody else holds them; nothing is left of them here.
+    pub(crate) fn take_values(&mut self) -> Option<Vec<Json>> {
+        // The count is looked at first: that is cheap, and often somebody else holds it, too.
+        if Arc::strong_count(&self.0) > 1 {
+            return None;
+        }
+        Arc::get_mut(&mut self.0).map(std::mem::take)
+    }
+
+    /// Whether both are the same values in the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -32,6 +47,29 @@ impl Deref for Array {
     type Target = [Json];
     fn deref(&self) -> &[Json] {
         &self.0
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        if self.0.is_empty() {
+            return;
+        }
+        if let Some(mut values) = self.take_values() {
+            deep::dismantle(&mut values);
+        }
+    }
+}
+
+impl PartialEq for Array {
+    fn eq(&self, other: &Self) -> bool {
+        deep::equal_arrays(self, other, Json::eq_scalar)
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Json::Array(self.clone()), f)
     }
 }
 

@@ -8,9 +8,13 @@
 //! (compact, as AWS prints) and [`Json::pretty`].
 
 mod array;
+mod deep;
+pub mod jackson;
+mod lex;
 mod object;
 mod parse;
 mod pointer;
+mod shape;
 pub mod tree;
 mod write;
 
@@ -25,7 +29,7 @@ pub use smol_str::SmolStr as Str;
 ///
 /// Equality is exact: `1` and `1.0` differ; objects are equal whatever the order of their keys.
 /// For equality by number value see [`Json::same`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub enum Json {
     /// `null`
     #[default]
@@ -135,22 +139,18 @@ impl Json {
 
     /// Equality that takes numbers by value: `1` and `1.0` are the same.
     pub fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Array(a), Self::Array(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.same(b))
-            }
-            (Self::Object(a), Self::Object(b)) => {
-                a.len() == b.len()
-                    && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| a.same(b)))
-            }
-            (a, b) if a.is_number() && b.is_number() => a == b || a.as_f64() == b.as_f64(),
-            (a, b) => a == b,
-        }
+        deep::equal(self, other, Self::same_scalar)
     }
-}
 
-impl PartialEq for Json {
-    fn eq(&self, other: &Self) -> bool {
+    fn same_scalar(&self, other: &Self) -> bool {
+        if self.is_number() && other.is_number() {
+            return self.eq_scalar(other) || self.as_f64() == other.as_f64();
+        }
+        self.eq_scalar(other)
+    }
+
+    /// Whether both are the same, neither being an array or object.
+    fn eq_scalar(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
@@ -158,10 +158,14 @@ impl PartialEq for Json {
             (Self::Float(a), Self::Float(b)) => a == b,
             (Self::BigInt(a), Self::BigInt(b)) => a == b,
             (Self::String(a), Self::String(b)) => a == b,
-            (Self::Array(a), Self::Array(b)) => a == b,
-            (Self::Object(a), Self::Object(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        deep::equal(self, other, Self::eq_scalar)
     }
 }
 

@@ -1,9 +1,18 @@
-use crate::{Json, Str};
+use crate::shape::Shape;
+use crate::{Json, Str, deep};
+use std::fmt;
 use std::sync::Arc;
 
 /// Keys and values in the order they were put in, shared until written to.
-#[derive(Clone, Debug, Default)]
-pub struct Object(Arc<Vec<(Str, Json)>>);
+#[derive(Clone, Default)]
+pub struct Object(Option<Arc<Members>>);
+
+/// As many values as the shape has keys.
+#[derive(Clone, Default)]
+struct Members {
+    shape: Arc<Shape>,
+    values: Vec<Json>,
+}
 
 impl Object {
     /// No members.
@@ -11,29 +20,84 @@ impl Object {
         Self::default()
     }
 
+    /// As many values as `shape` has keys.
+    pub(crate) fn of(shape: Arc<Shape>, values: Vec<Json>) -> Self {
+        debug_assert_eq!(shape.keys().len(), values.len());
+        Self(Some(Arc::new(Members { shape, values })))
+    }
+
     /// How many members.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots().len()
     }
 
     /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
+    #[inline]
     fn position(&self, key: &str) -> Option<usize> {
-        self.0.iter().position(|(name, _)| name == key)
+        self.0.as_ref()?.shape.position(key)
+    }
+
+    fn members_mut(&mut self) -> &mut Members {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    pub(crate) fn names(&self) -> &[Str] {
+        self.0.as_ref().map_or(&[], |members| members.shape.keys())
+    }
+
+    /// The keys as `label` makes them, if it pays to keep that: others have the same shape.
+    pub(crate) fn labels(&self, label: impl Fn(&str) -> Str) -> Option<&[Str]> {
+        let members = self.0.as_ref()?;
+        (Arc::strong_count(&members.shape) > 1).then(|| members.shape.labels(label))
+    }
+
+    pub(crate) fn slots(&self) -> &[Json] {
+        self.0.as_ref().map_or(&[], |members| &members.values)
+    }
+
+    /// Whether both are the same members in the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+
+    /// Whether both are known to have the same keys in the same order.
+    pub(crate) fn shares_shape(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.shape, &b.shape),
+            _ => false,
+        }
     }
 
     /// The value of `key`.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.position(key).map(|at| &self.0[at].1)
+        let members = self.0.as_ref()?;
+        members.values.get(members.shape.position(key)?)
     }
 
     /// The value of `key`, to be written; members are copied first if anyone else holds them.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         let at = self.position(key)?;
-        Some(&mut Arc::make_mut(&mut self.0)[at].1)
+        self.members_mut().values.get_mut(at)
+    }
+
+    /// The value of `key`, to be written; put in with `value` at the end if it is not there.
+    pub fn get_or_insert_with(&mut self, key: &str, value: impl FnOnce() -> Json) -> &mut Json {
+        let at = self.position(key);
+        let members = self.members_mut();
+        let at = at.unwrap_or_else(|| {
+            Arc::make_mut(&mut members.shape).push(key.into());
+            members.values.push(value());
+            members.values.len() - 1
+        });
+        &mut members.values[at]
     }
 
     /// Whether there is a member `key`.
@@ -44,50 +108,86 @@ impl Object {
     /// Sets `key`: in place when it is there (the old value is returned), else at the end.
     pub fn insert(&mut self, key: impl Into<Str>, value: Json) -> Option<Json> {
         let key = key.into();
-        match self.position(&key) {
-            Some(at) => Some(std::mem::replace(&mut Arc::make_mut(&mut self.0)[at].1, value)),
-            None => {
-                Arc::make_mut(&mut self.0).push((key, value));
-                None
-            }
+        let at = self.position(&key);
+        let members = self.members_mut();
+        if let Some(at) = at {
+            return Some(std::mem::replace(&mut members.values[at], value));
         }
+        Arc::make_mut(&mut members.shape).push(key);
+        members.values.push(value);
+        None
     }
 
     /// Takes `key` out; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Json> {
         let at = self.position(key)?;
-        Some(Arc::make_mut(&mut self.0).remove(at).1)
+        let members = self.members_mut();
+        Arc::make_mut(&mut members.shape).remove(at);
+        Some(members.values.remove(at))
     }
 
     /// Keys and values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Str, &Json)> + DoubleEndedIterator {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.names().iter().zip(self.slots())
     }
 
     /// The keys in order.
-    pub fn keys(&self) -> impl ExactSizeIterator<Item = &Str> {
-        self.0.iter().map(|(key, _)| key)
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &Str> + DoubleEndedIterator {
+        self.names().iter()
     }
 
     /// The values in order of their keys.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &Json> {
-        self.0.iter().map(|(_, value)| value)
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &Json> + DoubleEndedIterator {
+        self.slots().iter()
+    }
+
+    /// The values, if nobody else holds them; nothing is left of them here.
+    pub(crate) fn take_values(&mut self) -> Option<Vec<Json>> {
+        let members = self.0.as_mut()?;
+        // The count is looked at first: that is cheap, and often somebody else holds it, too.
+        if Arc::strong_count(members) > 1 {
+            return None;
+        }
+        Arc::get_mut(members).map(|members| std::mem::take(&mut members.values))
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        if let Some(mut values) = self.take_values() {
+            deep::dismantle(&mut values);
+        }
     }
 }
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.iter().all(|(key, value)| other.get(key).is_some_and(|there| there == value))
+        deep::equal_objects(self, other, Json::eq_scalar)
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Json::Object(self.clone()), f)
     }
 }
 
 impl<K: Into<Str>> FromIterator<(K, Json)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, Json)>>(members: I) -> Self {
-        let mut object = Self::new();
+        let mut shape = Shape::default();
+        let mut values: Vec<Json> = Vec::new();
         for (key, value) in members {
-            object.insert(key, value);
+            let key = key.into();
+            if let Some(at) = shape.position(&key) {
+                values[at] = value;
+            } else {
+                shape.push(key);
+                values.push(value);
+            }
         }
-        object
+        if values.is_empty() { Self::new() } else { Self::of(Arc::new(shape), values) }
     }
 }

@@ -17,7 +17,9 @@ impl Pointer {
             return Some(Self::root());
         }
         let rest = text.strip_prefix('/')?;
-        Some(Self(rest.split('/').map(|s| s.replace("~1", "/").replace("~0", "~").into()).collect()))
+        Some(Self(
+            rest.split('/').map(|s| s.replace("~1", "/").replace("~0", "~").into()).collect(),
+        ))
     }
 
     /// The place `key` (or index) below this one.
@@ -45,6 +47,8 @@ impl Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|part| write!(f, "/{}", part.replace('~', "~0").replace('/', "~1")))
+        self.0
+            .iter()
+            .try_for_each(|part| write!(f, "/{}", part.replace('~', "~0").replace('/', "~1")))
     }
 }

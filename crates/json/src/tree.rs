@@ -1,5 +1,7 @@
 //! JSON that knows where it stands in its text.
 
+use crate::lex::{Lexer, Read};
+use crate::parse::check_length;
 use crate::{Json, Limits, Object, ParseError, Str, Syntax};
 use stepwright_source::Span;
 
@@ -35,23 +37,31 @@ pub struct Member {
 }
 
 impl Node {
-    /// A node for a value that stands nowhere: every span is `span`.
+    /// A node for a value that stands nowhere: every span is `span`. What is nested deeper than
+    /// a tree can be (1,000) is left out.
     pub fn from_json(value: &Json, span: Span) -> Self {
-        let value = match value {
-            Json::Array(items) => {
-                Value::Array(items.iter().map(|item| Self::from_json(item, span)).collect())
+        Self::from_json_within(value, span, DEPTH)
+    }
+
+    fn from_json_within(value: &Json, span: Span, depth: usize) -> Self {
+        let value = match (value, depth.checked_sub(1)) {
+            (Json::Array(_) | Json::Object(_), None) => Value::Scalar(Json::Null),
+            (Json::Array(values), Some(depth)) => {
+                let mut items = Vec::with_capacity(values.len());
+                for value in values {
+                    items.push(Self::from_json_within(value, span, depth));
+                }
+                Value::Array(items)
             }
-            Json::Object(members) => Value::Object(
-                members
-                    .iter()
-                    .map(|(key, value)| Member {
-                        key: key.clone(),
-                        key_span: span,
-                        value: Self::from_json(value, span),
-                    })
-                    .collect(),
-            ),
-            scalar => Value::Scalar(scalar.clone()),
+            (Json::Object(object), Some(depth)) => {
+                let mut members = Vec::with_capacity(object.len());
+                for (key, value) in object.iter() {
+                    let value = Self::from_json_within(value, span, depth);
+                    members.push(Member { key: key.clone(), key_span: span, value });
+                }
+                Value::Object(members)
+            }
+            (scalar, _) => Value::Scalar(scalar.clone()),
         };
         Self { span, value }
     }
@@ -60,13 +70,20 @@ impl Node {
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::Scalar(scalar) => scalar.clone(),
-            Value::Array(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Value::Object(members) => Json::Object(
-                members
-                    .iter()
-                    .map(|member| (member.key.clone(), member.value.to_json()))
-                    .collect::<Object>(),
-            ),
+            Value::Array(items) => {
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    values.push(item.to_json());
+                }
+                Json::from(values)
+            }
+            Value::Object(members) => {
+                let mut object = Object::new();
+                for member in members {
+                    object.insert(member.key.clone(), member.value.to_json());
+                }
+                Json::Object(object)
+            }
         }
     }
 
@@ -123,281 +140,201 @@ impl Node {
     }
 }
 
+/// How deep a tree is at most, whatever the limits say: a deeper one would be of no use, and
+/// walking it would need recursion.
+const DEPTH: usize = 1_000;
+
 /// Reads a text.
 pub fn parse(text: &str, syntax: Syntax, limits: Limits) -> Result<Node, ParseError> {
-    if text.len() > limits.bytes {
-        return Err(ParseError {
-            message: format!("the text is longer than {} bytes", limits.bytes),
-            span: Span::new(limits.bytes, text.len()),
-        });
-    }
-    let mut parser = Parser { text, at: 0, syntax, depth: limits.depth };
-    parser.space()?;
-    let node = parser.value()?;
-    parser.space()?;
-    if parser.at < text.len() {
-        return Err(parser.unexpected("the end of the text"));
+    check_length(text, limits)?;
+    let lexer = Lexer { text, at: 0, syntax };
+    whole(lexer, limits.depth.min(DEPTH)).map_err(|error| *error)
+}
+
+fn whole(mut lexer: Lexer<'_>, depth: usize) -> Read<Node> {
+    lexer.space()?;
+    let node = read(&mut lexer, depth)?;
+    lexer.space()?;
+    if lexer.at < lexer.text.len() {
+        return Err(lexer.unexpected("the end of the text"));
     }
     Ok(node)
 }
 
-struct Parser<'t> {
-    text: &'t str,
-    at: usize,
-    syntax: Syntax,
-    depth: usize,
+/// Reads the JSON written inside a string. `span` is where the string stands in `source`, quotes
+/// included; the spans of the result are places in `source`, too, and so is that of an error.
+pub fn parse_in_string(
+    source: &str,
+    span: Span,
+    decoded: &str,
+    limits: Limits,
+) -> Result<Node, ParseError> {
+    let places = Places::new(source, span);
+    match parse(decoded, Syntax::Strict, limits) {
+        Ok(mut node) => {
+            move_spans(&mut node, &places);
+            Ok(node)
+        }
+        Err(error) => Err(ParseError { span: places.span(error.span), ..error }),
+    }
 }
 
-impl Parser<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
+/// Where in `source` the byte `decoded_offset` of a string's text comes from, `span` being where
+/// the string stands with its quotes. A byte past the end comes from the closing quote.
+pub fn offset_in_string(source: &str, span: Span, decoded_offset: usize) -> u32 {
+    let found = walk_string(source, span).find(|&(decoded, _, len)| decoded_offset < decoded + len);
+    let end = (span.end as usize).min(source.len()).saturating_sub(1).max(span.start as usize);
+    found.map_or(end, |(_, raw, _)| raw) as u32
+}
 
-    fn error(&self, message: impl Into<String>, start: usize) -> ParseError {
-        ParseError { message: message.into(), span: Span::new(start, self.at.max(start)) }
-    }
-
-    fn unexpected(&self, wanted: &str) -> ParseError {
-        let found = match self.text[self.at..].chars().next() {
-            Some(c) => format!("unexpected `{c}`, expected {wanted}"),
-            None => format!("unexpected end of the text, expected {wanted}"),
+/// The characters of a string: where each begins in its text and in `source`, and how many bytes
+/// of the text it makes.
+fn walk_string(source: &str, span: Span) -> impl Iterator<Item = (usize, usize, usize)> {
+    let text = source.get(..(span.end as usize).saturating_sub(1)).unwrap_or(source);
+    let mut lexer = Lexer { text, at: span.start as usize + 1, syntax: Syntax::Strict };
+    let mut decoded = 0;
+    std::iter::from_fn(move || {
+        let raw = lexer.at;
+        let char = if lexer.peek()? == b'\\' {
+            lexer.escape().ok()?
+        } else {
+            let char = lexer.text.get(raw..)?.chars().next()?;
+            lexer.at += char.len_utf8();
+            char
         };
-        ParseError { message: found, span: Span::new(self.at, self.at + 1) }
+        let here = decoded;
+        decoded += char.len_utf8();
+        Some((here, raw, char.len_utf8()))
+    })
+}
+
+/// The places in the source of every byte of a string's text.
+struct Places(Vec<u32>);
+
+impl Places {
+    fn new(source: &str, span: Span) -> Self {
+        let mut places = Vec::new();
+        for (_, raw, len) in walk_string(source, span) {
+            places.extend(std::iter::repeat_n(raw as u32, len));
+        }
+        places.push(span.end.saturating_sub(1).max(span.start));
+        Self(places)
     }
 
-    fn space(&mut self) -> Result<(), ParseError> {
-        loop {
-            match self.peek() {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                Some(b'/') if self.syntax == Syntax::Comments => {
-                    let start = self.at;
-                    let rest = &self.text[self.at..];
-                    let length = if rest.starts_with("//") {
-                        rest.find('\n').unwrap_or(rest.len())
-                    } else if rest.starts_with("/*") {
-                        rest.find("*/").map(|end| end + 2).ok_or_else(|| {
-                            self.error("this comment has no end", start)
-                        })?
-                    } else {
-                        return Ok(());
-                    };
-                    self.at += length;
-                }
-                _ => return Ok(()),
+    fn span(&self, span: Span) -> Span {
+        let last = self.0.len() - 1;
+        let place = |offset: u32| self.0[(offset as usize).min(last)];
+        Span { start: place(span.start), end: place(span.end).max(place(span.start)) }
+    }
+}
+
+fn move_spans(node: &mut Node, places: &Places) {
+    node.span = places.span(node.span);
+    match &mut node.value {
+        Value::Scalar(_) => {}
+        Value::Array(items) => {
+            for item in items {
+                move_spans(item, places);
+            }
+        }
+        Value::Object(members) => {
+            for member in members {
+                member.key_span = places.span(member.key_span);
+                move_spans(&mut member.value, places);
             }
         }
     }
+}
 
-    fn value(&mut self) -> Result<Node, ParseError> {
-        let start = self.at;
-        let value = match self.peek() {
-            Some(b'{') => self.nested(Self::object)?,
-            Some(b'[') => self.nested(Self::array)?,
-            Some(b'"') => Value::Scalar(Json::String(self.string()?)),
-            Some(b'-' | b'0'..=b'9') => Value::Scalar(self.number()?),
-            Some(b't') => self.word("true", Json::Bool(true))?,
-            Some(b'f') => self.word("false", Json::Bool(false))?,
-            Some(b'n') => self.word("null", Json::Null)?,
-            _ => return Err(self.unexpected("a value")),
+/// An array or object that has begun.
+enum Open {
+    Array { start: usize, items: Vec<Node> },
+    Object { start: usize, members: Vec<Member>, key: Str, key_span: Span },
+}
+
+/// Reads a value without recursion.
+fn read(lexer: &mut Lexer<'_>, depth: usize) -> Read<Node> {
+    let mut open: Vec<Open> = Vec::new();
+    loop {
+        let start = lexer.at;
+        let first = lexer.peek();
+        let mut node = if first == Some(b'[') || first == Some(b'{') {
+            if open.len() >= depth {
+                return Err(lexer.too_deep());
+            }
+            lexer.at += 1;
+            lexer.space()?;
+            let close = if first == Some(b'[') { b']' } else { b'}' };
+            if lexer.peek() != Some(close) {
+                open.push(if close == b']' {
+                    Open::Array { start, items: Vec::new() }
+                } else {
+                    let (key, key_span) = read_key(lexer)?;
+                    Open::Object { start, members: Vec::new(), key, key_span }
+                });
+                continue;
+            }
+            lexer.at += 1;
+            let array = close == b']';
+            let value = if array { Value::Array(Vec::new()) } else { Value::Object(Vec::new()) };
+            Node { span: Span::new(start, lexer.at), value }
+        } else {
+            let value = Value::Scalar(lexer.scalar()?);
+            Node { span: Span::new(start, lexer.at), value }
         };
-        Ok(Node { span: Span::new(start, self.at), value })
-    }
-
-    fn nested(
-        &mut self,
-        read: fn(&mut Self) -> Result<Value, ParseError>,
-    ) -> Result<Value, ParseError> {
-        if self.depth == 0 {
-            return Err(self.error("arrays and objects are nested too deeply", self.at));
-        }
-        self.depth -= 1;
-        let value = read(self)?;
-        self.depth += 1;
-        Ok(value)
-    }
-
-    fn word(&mut self, word: &str, value: Json) -> Result<Value, ParseError> {
-        if !self.text[self.at..].starts_with(word) {
-            return Err(self.unexpected("a value"));
-        }
-        self.at += word.len();
-        Ok(Value::Scalar(value))
-    }
-
-    fn object(&mut self) -> Result<Value, ParseError> {
-        self.at += 1;
-        let mut members = Vec::new();
         loop {
-            self.space()?;
-            match self.peek() {
-                Some(b'}') if members.is_empty() || self.syntax == Syntax::Comments => break,
-                Some(b'"') => {}
-                _ => return Err(self.unexpected("a key in double quotes")),
-            }
-            let start = self.at;
-            let key = self.string()?;
-            let key_span = Span::new(start, self.at);
-            self.space()?;
-            if self.peek() != Some(b':') {
-                return Err(self.unexpected("`:`"));
-            }
-            self.at += 1;
-            self.space()?;
-            let value = self.value()?;
-            members.push(Member { key, key_span, value });
-            self.space()?;
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(self.unexpected("`,` or `}`")),
-            }
-        }
-        self.at += 1;
-        Ok(Value::Object(members))
-    }
-
-    fn array(&mut self) -> Result<Value, ParseError> {
-        self.at += 1;
-        let mut items = Vec::new();
-        loop {
-            self.space()?;
-            if self.peek() == Some(b']') && (items.is_empty() || self.syntax == Syntax::Comments) {
-                break;
-            }
-            items.push(self.value()?);
-            self.space()?;
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(self.unexpected("`,` or `]`")),
-            }
-        }
-        self.at += 1;
-        Ok(Value::Array(items))
-    }
-
-    fn number(&mut self) -> Result<Json, ParseError> {
-        let start = self.at;
-        let mut float = false;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        let digits = |parser: &mut Self| {
-            let from = parser.at;
-            while matches!(parser.peek(), Some(b'0'..=b'9')) {
-                parser.at += 1;
-            }
-            parser.at - from
-        };
-        let leading_zero = self.peek() == Some(b'0');
-        match digits(self) {
-            0 => return Err(self.unexpected("a digit")),
-            1 => {}
-            _ if leading_zero => return Err(self.error("a number may not begin with 0", start)),
-            _ => {}
-        }
-        if self.peek() == Some(b'.') {
-            float = true;
-            self.at += 1;
-            if digits(self) == 0 {
-                return Err(self.unexpected("a digit"));
-            }
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            float = true;
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            if digits(self) == 0 {
-                return Err(self.unexpected("a digit"));
-            }
-        }
-        let text = &self.text[start..self.at];
-        if float {
-            let value: f64 = text.parse().expect("checked above");
-            if value.is_infinite() {
-                return Err(self.error("this number is too large", start));
-            }
-            return Ok(Json::Float(value));
-        }
-        Ok(text.parse().map_or_else(|_| Json::BigInt(text.into()), Json::Int))
-    }
-
-    fn string(&mut self) -> Result<Str, ParseError> {
-        let start = self.at;
-        self.at += 1;
-        let mut plain = self.at;
-        let mut out = String::new();
-        loop {
-            match self.peek() {
-                None => return Err(self.error("this string has no end", start)),
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    out.push_str(&self.text[plain..self.at]);
-                    out.push(self.escape()?);
-                    plain = self.at;
+            let close = match open.last_mut() {
+                None => return Ok(node),
+                Some(Open::Array { items, .. }) => {
+                    items.push(node);
+                    b']'
                 }
-                Some(0..0x20) => {
-                    return Err(self.error("control characters must be escaped", self.at));
+                Some(Open::Object { members, key, key_span, .. }) => {
+                    let key = std::mem::take(key);
+                    members.push(Member { key, key_span: *key_span, value: node });
+                    b'}'
                 }
-                Some(_) => self.at += 1,
-            }
-        }
-        let rest = &self.text[plain..self.at];
-        self.at += 1;
-        if out.is_empty() {
-            return Ok(rest.into());
-        }
-        out.push_str(rest);
-        Ok(out.into())
-    }
-
-    /// One escape, from its backslash. A lone surrogate becomes U+FFFD.
-    fn escape(&mut self) -> Result<char, ParseError> {
-        let start = self.at;
-        self.at += 2;
-        Ok(match self.text.as_bytes().get(start + 1) {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let high = self.hex(start)?;
-                if (0xD800..0xDC00).contains(&high) && self.text[self.at..].starts_with("\\u") {
-                    let back = self.at;
-                    self.at += 2;
-                    let low = self.hex(start)?;
-                    if (0xDC00..0xE000).contains(&low) {
-                        let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                        return Ok(char::from_u32(code).expect("a surrogate pair"));
+            };
+            lexer.space()?;
+            match lexer.peek() {
+                Some(b',') => {
+                    lexer.at += 1;
+                    lexer.space()?;
+                    if lexer.syntax != Syntax::Comments || lexer.peek() != Some(close) {
+                        if let Some(Open::Object { key, key_span, .. }) = open.last_mut() {
+                            (*key, *key_span) = read_key(lexer)?;
+                        }
+                        break;
                     }
-                    self.at = back;
                 }
-                char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER)
+                Some(byte) if byte == close => {}
+                _ if close == b'}' => return Err(lexer.unexpected("`,` or `}`")),
+                _ => return Err(lexer.unexpected("`,` or `]`")),
             }
-            _ => {
-                self.at = (start + 1).min(self.text.len());
-                return Err(self.error("no such escape in a string", start));
-            }
-        })
-    }
-
-    fn hex(&mut self, start: usize) -> Result<u32, ParseError> {
-        let digits = self.text.get(self.at..self.at + 4);
-        let code = digits
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        match code {
-            Some(code) => {
-                self.at += 4;
-                Ok(code)
-            }
-            None => Err(self.error("`\\u` takes four hexadecimal digits", start)),
+            lexer.at += 1;
+            let (start, value) = match open.pop() {
+                Some(Open::Array { start, items }) => (start, Value::Array(items)),
+                Some(Open::Object { start, members, .. }) => (start, Value::Object(members)),
+                None => return Err(lexer.unexpected("the end of the text")),
+            };
+            node = Node { span: Span::new(start, lexer.at), value };
         }
     }
+}
+
+/// Reads a key and its colon.
+fn read_key(lexer: &mut Lexer<'_>) -> Read<(Str, Span)> {
+    if lexer.peek() != Some(b'"') {
+        return Err(lexer.unexpected("a key in double quotes"));
+    }
+    let start = lexer.at;
+    let key = lexer.string()?.into();
+    let span = Span::new(start, lexer.at);
+    lexer.space()?;
+    if lexer.peek() != Some(b':') {
+        return Err(lexer.unexpected("`:`"));
+    }
+    lexer.at += 1;
+    lexer.space()?;
+    Ok((key, span))
 }

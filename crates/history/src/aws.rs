@@ -1,0 +1,356 @@
+//! Events as AWS's `GetExecutionHistory` shows them.
+
+use crate::{Event, EventKind, Failure, Stage, StateType, TaskCall, TaskKind};
+use rustc_hash::FxHashMap;
+use stepwright_json::{Json, Object, Str};
+
+impl StateType {
+    /// The value of the field `Type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Task => "Task",
+            Self::Pass => "Pass",
+            Self::Choice => "Choice",
+            Self::Wait => "Wait",
+            Self::Succeed => "Succeed",
+            Self::Fail => "Fail",
+            Self::Parallel => "Parallel",
+            Self::Map => "Map",
+        }
+    }
+}
+
+/// The events that AWS shows, in order, as `HistoryEvent` objects of its API. `timestamp` is in
+/// milliseconds since 1970; inputs, outputs and parameters are JSON text.
+pub fn project<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<Json> {
+    let mut calls: FxHashMap<u64, &TaskCall> = FxHashMap::default();
+    let mut shown = Vec::new();
+    for event in events {
+        if let EventKind::TaskScheduled { task, call, .. } = &event.kind {
+            calls.insert(task.0, call);
+        }
+        if event.id > 0 {
+            shown.push(show(event, &calls));
+        }
+    }
+    shown
+}
+
+fn show(event: &Event, calls: &FxHashMap<u64, &TaskCall>) -> Json {
+    let (kind, details) = describe(&event.kind, calls);
+    let mut object = Object::new();
+    object.insert("timestamp", Json::Int(event.at.0));
+    object.insert("type", kind.as_str().into());
+    object.insert("id", Json::Int(event.id as i64));
+    object.insert("previousEventId", Json::Int(event.previous as i64));
+    if let Some((name, details)) = details {
+        object.insert(name, Json::Object(details));
+    }
+    Json::Object(object)
+}
+
+/// The type of an event in AWS's words. `None` for an event that AWS does not show.
+pub fn event_type(kind: &EventKind, call: Option<&TaskCall>) -> Option<String> {
+    let mut calls = FxHashMap::default();
+    if let (Some(task), Some(call)) = (task_of(kind), call) {
+        calls.insert(task, call);
+    }
+    let name = describe(kind, &calls).0;
+    Some(name).filter(|name| !name.is_empty())
+}
+
+fn task_of(kind: &EventKind) -> Option<u64> {
+    match kind {
+        EventKind::TaskScheduled { task, .. }
+        | EventKind::TaskStarted { task, .. }
+        | EventKind::TaskSubmitted { task, .. }
+        | EventKind::TaskSucceeded { task, .. }
+        | EventKind::TaskFailed { task, .. }
+        | EventKind::TaskTimedOut { task, .. } => Some(task.0),
+        _ => None,
+    }
+}
+
+type Details = Option<(&'static str, Object)>;
+
+fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Details) {
+    use EventKind as E;
+    let plain = |name: &str| (name.to_owned(), None);
+    match kind {
+        E::ExecutionStarted(start) => {
+            let mut details = data("input", &start.input);
+            details.insert("roleArn", start.identity.role_arn.clone().into());
+            ("ExecutionStarted".into(), Some(("executionStartedEventDetails", details)))
+        }
+        E::ExecutionSucceeded { output } => (
+            "ExecutionSucceeded".into(),
+            Some(("executionSucceededEventDetails", data("output", output))),
+        ),
+        E::ExecutionFailed { failure } => {
+            ("ExecutionFailed".into(), Some(("executionFailedEventDetails", why(failure))))
+        }
+        E::ExecutionTimedOut { failure } => {
+            ("ExecutionTimedOut".into(), Some(("executionTimedOutEventDetails", why(failure))))
+        }
+        E::ExecutionAborted { failure } => {
+            ("ExecutionAborted".into(), Some(("executionAbortedEventDetails", why(failure))))
+        }
+        E::ExecutionRedriven { count } => {
+            let mut details = Object::new();
+            details.insert("redriveCount", Json::Int(i64::from(*count)));
+            ("ExecutionRedriven".into(), Some(("executionRedrivenEventDetails", details)))
+        }
+        E::StateEntered { kind, name, input, .. } => {
+            let mut details = data("input", input);
+            details.insert("name", name.clone().into());
+            (format!("{}StateEntered", kind.name()), Some(("stateEnteredEventDetails", details)))
+        }
+        E::StateExited { kind, name, output, assigned, .. } => {
+            let mut details = data("output", output);
+            details.insert("name", name.clone().into());
+            if let Some(assigned) = assigned {
+                let texts: Object =
+                    assigned.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
+                details.insert("assignedVariables", Json::Object(texts));
+                details.insert("assignedVariablesDetails", not_truncated());
+            }
+            (format!("{}StateExited", kind.name()), Some(("stateExitedEventDetails", details)))
+        }
+        E::StateAborted { kind } => (format!("{}StateAborted", kind.name()), None),
+        E::EvaluationFailed { failure, state, location } => {
+            let mut details = why(failure);
+            details.insert("state", state.clone().into());
+            if let Some(location) = location {
+                details.insert("location", location.clone().into());
+            }
+            ("EvaluationFailed".into(), Some(("evaluationFailedEventDetails", details)))
+        }
+        E::TaskScheduled { call, .. } => scheduled(call),
+        E::TaskStarted { task, worker } => match kind_of(*calls.get(&task.0).unwrap_or(&&NONE)) {
+            TaskKind::Lambda => plain("LambdaFunctionStarted"),
+            TaskKind::Activity => {
+                let mut details = Object::new();
+                if let Some(worker) = worker {
+                    details.insert("workerName", worker.clone().into());
+                }
+                ("ActivityStarted".into(), Some(("activityStartedEventDetails", details)))
+            }
+            TaskKind::Service { service, action } => {
+                let details = resource(service, action);
+                ("TaskStarted".into(), Some(("taskStartedEventDetails", details)))
+            }
+        },
+        E::TaskSubmitted { task, output } => {
+            let mut details = data("output", output);
+            if let Some(TaskKind::Service { service, action }) =
+                calls.get(&task.0).map(|call| &call.kind)
+            {
+                extend(&mut details, resource(service, action));
+            }
+            ("TaskSubmitted".into(), Some(("taskSubmittedEventDetails", details)))
+        }
+        E::TaskSucceeded { task, output } => {
+            let mut details = data("output", output);
+            match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
+                TaskKind::Lambda => (
+                    "LambdaFunctionSucceeded".into(),
+                    Some(("lambdaFunctionSucceededEventDetails", details)),
+                ),
+                TaskKind::Activity => {
+                    ("ActivitySucceeded".into(), Some(("activitySucceededEventDetails", details)))
+                }
+                TaskKind::Service { service, action } => {
+                    extend(&mut details, resource(service, action));
+                    ("TaskSucceeded".into(), Some(("taskSucceededEventDetails", details)))
+                }
+            }
+        }
+        E::TaskFailed { task, failure, stage } => {
+            let call = calls.get(&task.0).copied().unwrap_or(&NONE);
+            failed(&call.kind, why(failure), *stage)
+        }
+        E::TaskTimedOut { task, failure, .. } => {
+            let mut details = why(failure);
+            match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
+                TaskKind::Lambda => (
+                    "LambdaFunctionTimedOut".into(),
+                    Some(("lambdaFunctionTimedOutEventDetails", details)),
+                ),
+                TaskKind::Activity => {
+                    ("ActivityTimedOut".into(), Some(("activityTimedOutEventDetails", details)))
+                }
+                TaskKind::Service { service, action } => {
+                    extend(&mut details, resource(service, action));
+                    ("TaskTimedOut".into(), Some(("taskTimedOutEventDetails", details)))
+                }
+            }
+        }
+        E::ParallelStarted { .. } => plain("ParallelStateStarted"),
+        E::ParallelSucceeded => plain("ParallelStateSucceeded"),
+        E::ParallelFailed => plain("ParallelStateFailed"),
+        E::MapStarted { length, .. } => {
+            let mut details = Object::new();
+            details.insert("length", Json::Int(i64::from(*length)));
+            ("MapStateStarted".into(), Some(("mapStateStartedEventDetails", details)))
+        }
+        E::MapIterationStarted { index, name, .. } => {
+            ("MapIterationStarted".into(), iteration("mapIterationStartedEventDetails", *index, name))
+        }
+        E::MapIterationSucceeded { index, name, .. } => (
+            "MapIterationSucceeded".into(),
+            iteration("mapIterationSucceededEventDetails", *index, name),
+        ),
+        E::MapIterationFailed { index, name } => {
+            ("MapIterationFailed".into(), iteration("mapIterationFailedEventDetails", *index, name))
+        }
+        E::MapIterationAborted { index, name } => {
+            ("MapIterationAborted".into(), iteration("mapIterationAbortedEventDetails", *index, name))
+        }
+        E::MapSucceeded => plain("MapStateSucceeded"),
+        E::MapFailed => plain("MapStateFailed"),
+        E::MapRunStarted { arn, .. } => {
+            let mut details = Object::new();
+            details.insert("mapRunArn", arn.clone().into());
+            ("MapRunStarted".into(), Some(("mapRunStartedEventDetails", details)))
+        }
+        E::MapRunSucceeded => plain("MapRunSucceeded"),
+        E::MapRunFailed { failure } => {
+            ("MapRunFailed".into(), Some(("mapRunFailedEventDetails", why(failure))))
+        }
+        E::TaskHeartbeat { .. }
+        | E::RetryScheduled { .. }
+        | E::TimerFired { .. }
+        | E::WaitStarted { .. }
+        | E::MapRunItems { .. }
+        | E::ChildStarted { .. }
+        | E::ChildFinished { .. }
+        | E::MapRunWriting { .. } => plain(""),
+    }
+}
+
+/// Stands in for a call that is not in the events at hand.
+static NONE: TaskCall = TaskCall {
+    resource: Str::new_static(""),
+    kind: TaskKind::Lambda,
+    parameters: Json::Null,
+    region: Str::new_static(""),
+    timeout_seconds: None,
+    heartbeat_seconds: None,
+    credentials: None,
+    state: Str::new_static(""),
+    retry_count: 0,
+    token: None,
+};
+
+fn kind_of(call: &TaskCall) -> &TaskKind {
+    &call.kind
+}
+
+fn scheduled(call: &TaskCall) -> (String, Details) {
+    let mut details = Object::new();
+    if let Some(role) = &call.credentials {
+        let mut credentials = Object::new();
+        credentials.insert("roleArn", role.clone().into());
+        details.insert("taskCredentials", Json::Object(credentials));
+    }
+    if let Some(seconds) = call.timeout_seconds {
+        details.insert("timeoutInSeconds", Json::Int(seconds));
+    }
+    let name = match &call.kind {
+        TaskKind::Service { service, action } => {
+            extend(&mut details, resource(service, action));
+            details.insert("region", call.region.clone().into());
+            details.insert("parameters", text_of(&call.parameters));
+            ("TaskScheduled", "taskScheduledEventDetails")
+        }
+        kind @ (TaskKind::Lambda | TaskKind::Activity) => {
+            details.insert("resource", call.resource.clone().into());
+            extend(&mut details, data("input", &call.parameters));
+            match kind {
+                TaskKind::Activity => ("ActivityScheduled", "activityScheduledEventDetails"),
+                _ => ("LambdaFunctionScheduled", "lambdaFunctionScheduledEventDetails"),
+            }
+        }
+    };
+    if let Some(seconds) = call.heartbeat_seconds.filter(|_| call.kind != TaskKind::Lambda) {
+        details.insert("heartbeatInSeconds", Json::Int(seconds));
+    }
+    (name.0.into(), Some((name.1, details)))
+}
+
+fn failed(kind: &TaskKind, mut details: Object, stage: Stage) -> (String, Details) {
+    let (name, key) = match (kind, stage) {
+        (TaskKind::Lambda, Stage::Schedule) => {
+            ("LambdaFunctionScheduleFailed", "lambdaFunctionScheduleFailedEventDetails")
+        }
+        (TaskKind::Lambda, Stage::Start | Stage::Submit) => {
+            ("LambdaFunctionStartFailed", "lambdaFunctionStartFailedEventDetails")
+        }
+        (TaskKind::Lambda, Stage::Run) => {
+            ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails")
+        }
+        (TaskKind::Activity, Stage::Schedule) => {
+            ("ActivityScheduleFailed", "activityScheduleFailedEventDetails")
+        }
+        (TaskKind::Activity, _) => ("ActivityFailed", "activityFailedEventDetails"),
+        (TaskKind::Service { service, action }, stage) => {
+            extend(&mut details, resource(service, action));
+            match stage {
+                Stage::Schedule | Stage::Start => {
+                    ("TaskStartFailed", "taskStartFailedEventDetails")
+                }
+                Stage::Submit => ("TaskSubmitFailed", "taskSubmitFailedEventDetails"),
+                Stage::Run => ("TaskFailed", "taskFailedEventDetails"),
+            }
+        }
+    };
+    (name.into(), Some((key, details)))
+}
+
+fn iteration(key: &'static str, index: u32, name: &Str) -> Details {
+    let mut details = Object::new();
+    details.insert("name", name.clone().into());
+    details.insert("index", Json::Int(i64::from(index)));
+    Some((key, details))
+}
+
+fn resource(service: &Str, action: &Str) -> Object {
+    let mut details = Object::new();
+    details.insert("resourceType", service.clone().into());
+    details.insert("resource", action.clone().into());
+    details
+}
+
+fn why(failure: &Failure) -> Object {
+    let mut details = Object::new();
+    if let Some(error) = &failure.error {
+        details.insert("error", error.clone().into());
+    }
+    if let Some(cause) = &failure.cause {
+        details.insert("cause", cause.clone().into());
+    }
+    details
+}
+
+fn data(key: &'static str, value: &Json) -> Object {
+    let mut details = Object::new();
+    details.insert(key, text_of(value));
+    details.insert(if key == "input" { "inputDetails" } else { "outputDetails" }, not_truncated());
+    details
+}
+
+fn not_truncated() -> Json {
+    let mut details = Object::new();
+    details.insert("truncated", Json::Bool(false));
+    Json::Object(details)
+}
+
+fn text_of(value: &Json) -> Json {
+    Json::String(value.to_string().into())
+}
+
+fn extend(object: &mut Object, more: Object) {
+    for (key, value) in more.iter() {
+        object.insert(key.clone(), value.clone());
+    }
+}

@@ -1,0 +1,437 @@
+use crate::{FrameId, Moment, TaskId, TimerId};
+use stepwright_json::{Array, Json, Object, Str};
+
+/// Something that happened to an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// In which scope.
+    pub frame: FrameId,
+    /// AWS's id: events count from 1. 0 for an event that AWS does not show.
+    pub id: u64,
+    /// AWS's `previousEventId`.
+    pub previous: u64,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Why something failed. A Fail state may give neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The error's name.
+    pub error: Option<Str>,
+    /// The details, for a person.
+    pub cause: Option<Str>,
+}
+
+impl EventKind {
+    /// Whether AWS shows an event for it, and so gives it an id.
+    pub fn is_shown(&self) -> bool {
+        !matches!(
+            self,
+            Self::TaskHeartbeat { .. }
+                | Self::RetryScheduled { .. }
+                | Self::TimerFired { .. }
+                | Self::WaitStarted { .. }
+                | Self::MapRunItems { .. }
+                | Self::ChildStarted { .. }
+                | Self::ChildFinished { .. }
+                | Self::MapRunWriting { .. }
+        )
+    }
+}
+
+impl Failure {
+    /// A failure with name and details.
+    pub fn new(error: impl Into<Str>, cause: impl Into<Str>) -> Self {
+        Self { error: Some(error.into()), cause: Some(cause.into()) }
+    }
+
+    /// The error's name, empty when there is none.
+    pub fn name(&self) -> &str {
+        self.error.as_deref().unwrap_or_default()
+    }
+}
+
+/// What happened. Where AWS has several events for one thing (`TaskScheduled`,
+/// `LambdaFunctionScheduled`, `ActivityScheduled`) there is one here, and the projection tells
+/// them apart.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// The execution began.
+    ExecutionStarted(Box<Start>),
+    /// The execution ended well.
+    ExecutionSucceeded {
+        /// Its output.
+        output: Json,
+    },
+    /// The execution ended badly.
+    ExecutionFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The execution took longer than its machine allows.
+    ExecutionTimedOut {
+        /// Why.
+        failure: Failure,
+    },
+    /// Somebody stopped the execution.
+    ExecutionAborted {
+        /// What they gave as a reason.
+        failure: Failure,
+    },
+    /// A failed execution goes on from where it failed.
+    ExecutionRedriven {
+        /// How often that has happened.
+        count: u32,
+    },
+    /// A state was entered.
+    StateEntered {
+        /// Its position in the program.
+        state: u32,
+        /// Its type.
+        kind: StateType,
+        /// Its name.
+        name: Str,
+        /// Its input.
+        input: Json,
+    },
+    /// A state was left.
+    StateExited {
+        /// Its type.
+        kind: StateType,
+        /// Its name.
+        name: Str,
+        /// Its output.
+        output: Json,
+        /// The variables it set.
+        assigned: Option<Object>,
+        /// Where to.
+        to: To,
+    },
+    /// A state was given up, because its scope was.
+    StateAborted {
+        /// Its type.
+        kind: StateType,
+    },
+    /// A JSONata expression failed.
+    EvaluationFailed {
+        /// Why.
+        failure: Failure,
+        /// The state's name.
+        state: Str,
+        /// The field, `Output/result`.
+        location: Option<Str>,
+    },
+    /// A task is owed.
+    TaskScheduled {
+        /// Which.
+        task: TaskId,
+        /// What is called, with what.
+        call: Box<TaskCall>,
+        /// When it is timed out, if ever: by `TimeoutSeconds`.
+        deadline: Option<Moment>,
+        /// When it is timed out for want of a heartbeat, if ever.
+        heartbeat_deadline: Option<Moment>,
+        /// The appointment for the earlier of both.
+        timer: Option<TimerId>,
+    },
+    /// The task was taken on.
+    TaskStarted {
+        /// Which.
+        task: TaskId,
+        /// By whom: the worker of an activity may say its name.
+        worker: Option<Str>,
+    },
+    /// What a `.sync` or `.waitForTaskToken` task calls has answered; its end is still to come.
+    TaskSubmitted {
+        /// Which.
+        task: TaskId,
+        /// The answer.
+        output: Json,
+    },
+    /// The task gave a sign of life. AWS does not show it.
+    TaskHeartbeat {
+        /// Which.
+        task: TaskId,
+        /// The new deadline.
+        deadline: Moment,
+        /// The appointment for it.
+        timer: TimerId,
+    },
+    /// The task is done.
+    TaskSucceeded {
+        /// Which.
+        task: TaskId,
+        /// Its result.
+        output: Json,
+    },
+    /// The task failed.
+    TaskFailed {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        failure: Failure,
+        /// How far it got.
+        stage: Stage,
+    },
+    /// The task took too long, or gave no sign of life.
+    TaskTimedOut {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        failure: Failure,
+        /// Whether a heartbeat was missed.
+        heartbeat: bool,
+    },
+    /// A failed state will be tried again. AWS does not show it.
+    RetryScheduled {
+        /// The retrier, from 0.
+        retrier: u32,
+        /// When.
+        due: Moment,
+        /// The appointment.
+        timer: TimerId,
+    },
+    /// A retry or a Wait state has come to its end. AWS does not show it.
+    TimerFired {
+        /// Which appointment.
+        timer: TimerId,
+    },
+    /// A Wait state waits. AWS does not show it.
+    WaitStarted {
+        /// Until when.
+        due: Moment,
+        /// The appointment.
+        timer: TimerId,
+    },
+    /// A Parallel state began its branches.
+    ParallelStarted {
+        /// What each branch begins with: the position of its first state, and the input of all.
+        branches: Vec<u32>,
+        /// The input of every branch.
+        input: Json,
+    },
+    /// Every branch is done.
+    ParallelSucceeded,
+    /// A branch failed.
+    ParallelFailed,
+    /// A Map state knows its items.
+    MapStarted {
+        /// AWS's `length`.
+        length: u32,
+        /// How it goes about them.
+        plan: Box<MapPlan>,
+    },
+    /// An item's turn has come.
+    MapIterationStarted {
+        /// Which item, from 0.
+        index: u32,
+        /// The Map state's name.
+        name: Str,
+        /// What the iteration begins with.
+        input: Json,
+    },
+    /// An iteration is done.
+    MapIterationSucceeded {
+        /// Which item.
+        index: u32,
+        /// The Map state's name.
+        name: Str,
+        /// Its output.
+        output: Json,
+    },
+    /// An iteration failed.
+    MapIterationFailed {
+        /// Which item.
+        index: u32,
+        /// The Map state's name.
+        name: Str,
+    },
+    /// An iteration was given up.
+    MapIterationAborted {
+        /// Which item.
+        index: u32,
+        /// The Map state's name.
+        name: Str,
+    },
+    /// Every iteration is done.
+    MapSucceeded,
+    /// The Map state failed.
+    MapFailed,
+    /// A distributed Map began.
+    MapRunStarted {
+        /// By which commands and stimuli name it.
+        run: TaskId,
+        /// AWS's `mapRunArn`.
+        arn: Str,
+    },
+    /// The items of a distributed Map were read. AWS does not show it.
+    MapRunItems {
+        /// What each child execution begins with.
+        inputs: Array,
+    },
+    /// A child execution is owed. AWS does not show it in the parent.
+    ChildStarted {
+        /// Which, from 0.
+        index: u32,
+    },
+    /// A child execution ended. AWS does not show it in the parent.
+    ChildFinished {
+        /// Which.
+        index: u32,
+        /// Its output, or why it failed.
+        result: Result<Json, Failure>,
+    },
+    /// The results of a distributed Map are being written out. AWS does not show it.
+    MapRunWriting {
+        /// What is written, and where to.
+        request: Json,
+    },
+    /// A distributed Map is done.
+    MapRunSucceeded,
+    /// A distributed Map failed.
+    MapRunFailed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What an execution begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Its input.
+    pub input: Json,
+    /// Who it is.
+    pub identity: Identity,
+    /// The position of its first state in the program.
+    pub first: u32,
+    /// When it is timed out, if ever, and the appointment for that.
+    pub deadline: Option<(Moment, TimerId)>,
+    /// From which its random numbers and task tokens are made. A secret.
+    pub seed: [u64; 2],
+    /// The `Map` of the context object, in a child execution.
+    pub map_context: Option<Json>,
+}
+
+/// Who an execution is: what the context object says of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identity {
+    /// The execution's ARN.
+    pub execution_arn: Str,
+    /// The execution's name.
+    pub name: Str,
+    /// The role it runs with.
+    pub role_arn: Str,
+    /// The state machine's ARN.
+    pub state_machine_arn: Str,
+    /// The state machine's name.
+    pub state_machine_name: Str,
+    /// The region its tasks are called in.
+    pub region: Str,
+}
+
+/// The value of a state's `Type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateType {
+    /// `Task`
+    Task,
+    /// `Pass`
+    Pass,
+    /// `Choice`
+    Choice,
+    /// `Wait`
+    Wait,
+    /// `Succeed`
+    Succeed,
+    /// `Fail`
+    Fail,
+    /// `Parallel`
+    Parallel,
+    /// `Map`
+    Map,
+}
+
+/// Where a state leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the state at this position of the program.
+    Next(u32),
+    /// Out of its scope.
+    End,
+}
+
+/// What a task calls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskCall {
+    /// The whole `Resource`.
+    pub resource: Str,
+    /// What kind of events AWS records for it.
+    pub kind: TaskKind,
+    /// What it is called with.
+    pub parameters: Json,
+    /// The region it is called in.
+    pub region: Str,
+    /// `TimeoutSeconds`
+    pub timeout_seconds: Option<i64>,
+    /// `HeartbeatSeconds`
+    pub heartbeat_seconds: Option<i64>,
+    /// The role of `Credentials`.
+    pub credentials: Option<Str>,
+    /// The state's name.
+    pub state: Str,
+    /// How often the state was retried before.
+    pub retry_count: u32,
+    /// The task token, where the state asked for one.
+    pub token: Option<Str>,
+}
+
+/// The kinds of tasks that AWS tells apart in a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskKind {
+    /// A Lambda function by its ARN.
+    Lambda,
+    /// An activity.
+    Activity,
+    /// A service call.
+    Service {
+        /// AWS's `resourceType`: `lambda`, `aws-sdk:s3`.
+        service: Str,
+        /// AWS's `resource`: `invoke.waitForTaskToken`.
+        action: Str,
+    },
+}
+
+/// How far a failed task got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It could not even be scheduled (`LambdaFunctionScheduleFailed`, `ActivityScheduleFailed`).
+    Schedule,
+    /// It could not be started (`TaskStartFailed`, `LambdaFunctionStartFailed`).
+    Start,
+    /// What it calls did not take the request (`TaskSubmitFailed`).
+    Submit,
+    /// It ran, and failed.
+    #[default]
+    Run,
+}
+
+/// How a Map state goes about its items.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapPlan {
+    /// The items. Empty while a reader has yet to read them.
+    pub items: Array,
+    /// The position of the first state of an iteration.
+    pub first: u32,
+    /// How many iterations may run at once; 0 for no limit.
+    pub max_concurrency: u32,
+    /// Whether iterations are child executions.
+    pub distributed: bool,
+    /// How many child executions may fail.
+    pub tolerated_count: Option<u64>,
+    /// How many per cent of child executions may fail.
+    pub tolerated_percentage: Option<f64>,
+    /// What the reader is asked, where there is one.
+    pub reader: Option<Json>,
+}

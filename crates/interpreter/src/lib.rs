@@ -1,0 +1,177 @@
+//! Decides what an execution does next.
+//!
+//! [`step`] looks at the program, the execution and one [`Stimulus`], and appends the events that
+//! follow. [`Execution::apply`] folds an event into the execution; it evaluates nothing and knows
+//! no program, so that an old history stays readable whatever the interpreter learns later. What
+//! the world owes the execution is read off with [`Execution::commands`].
+//!
+//! The crate has no clock, no chance, no IO: they are handed in.
+
+mod apply;
+mod context;
+mod data;
+mod execution;
+mod failure;
+pub mod items;
+mod states;
+mod token;
+mod turn;
+mod view;
+
+pub use execution::{CorruptHistory, Execution, Status};
+pub use turn::{step, Turn, EVENTS_PER_TURN};
+
+use stepwright_history::{Failure, Identity, Moment, Stage, TaskCall, TaskId, TimerId};
+use stepwright_json::{Array, Json, Str};
+use stepwright_program::StateId;
+
+/// Something that happened outside and that the execution has not heard of yet.
+#[derive(Clone, Debug)]
+pub enum Stimulus {
+    /// It begins.
+    Start(Box<Beginning>),
+    /// A task was taken on, by this worker.
+    TaskStarted {
+        /// Which.
+        task: TaskId,
+        /// The name an activity's worker gave.
+        worker: Option<Str>,
+    },
+    /// What a `.sync` or `.waitForTaskToken` task calls has answered.
+    TaskSubmitted {
+        /// Which.
+        task: TaskId,
+        /// The answer.
+        output: Json,
+    },
+    /// A task is done.
+    TaskSucceeded {
+        /// Which.
+        task: TaskId,
+        /// Its result.
+        output: Json,
+    },
+    /// A task failed.
+    TaskFailed {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        failure: Failure,
+        /// How far it got.
+        stage: Stage,
+    },
+    /// A task gave a sign of life.
+    TaskHeartbeat {
+        /// Which.
+        task: TaskId,
+    },
+    /// An appointment has come.
+    TimerDue {
+        /// Which.
+        timer: TimerId,
+    },
+    /// The items of a map run were read.
+    ItemsRead {
+        /// Which map run.
+        run: TaskId,
+        /// The items, or why there are none.
+        items: Result<Array, Failure>,
+    },
+    /// A child execution ended.
+    ChildFinished {
+        /// Of which map run.
+        run: TaskId,
+        /// Which child.
+        index: u32,
+        /// Its output, or why it failed.
+        result: Result<Json, Failure>,
+    },
+    /// The results of a map run were written.
+    ResultsWritten {
+        /// Which map run.
+        run: TaskId,
+        /// Where to (`ResultWriterDetails`), or why not.
+        result: Result<Json, Failure>,
+    },
+    /// Somebody stops the execution.
+    Stop {
+        /// The reason they give.
+        failure: Failure,
+    },
+    /// Somebody has the failed execution go on from where it failed.
+    Redrive,
+    /// Nothing happened; the last turn stopped early.
+    Continue,
+}
+
+/// What an execution is begun with.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Its input.
+    pub input: Json,
+    /// Who it is.
+    pub identity: Identity,
+    /// Where it begins, if not where its machine does: a child execution begins in a processor.
+    pub first: Option<StateId>,
+    /// From which its random numbers and task tokens are made. A secret.
+    pub seed: [u64; 2],
+    /// The `Map` of the context object, in a child execution.
+    pub map_context: Option<Json>,
+    /// The longest it may take in seconds, where the machine does not say.
+    pub timeout_seconds: Option<u64>,
+}
+
+/// Something the execution wants done outside. Doing it twice must be harmless.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Call something, and say how it went.
+    RunTask {
+        /// Which task.
+        task: TaskId,
+        /// What is called.
+        call: Box<TaskCall>,
+        /// Whether a worker or service has already taken it on and only its end is awaited.
+        submitted: bool,
+    },
+    /// Say when a moment has come.
+    WakeAt {
+        /// Which appointment.
+        timer: TimerId,
+        /// When.
+        due: Moment,
+    },
+    /// Read the items of a map run.
+    ReadItems {
+        /// Which map run.
+        run: TaskId,
+        /// What is read: see [`items::ReadRequest`].
+        request: Json,
+    },
+    /// Run a child execution.
+    StartChild {
+        /// Of which map run.
+        run: TaskId,
+        /// Which child.
+        index: u32,
+        /// The map run's ARN.
+        map_run: Str,
+        /// Its input.
+        input: Json,
+        /// Where it begins.
+        first: StateId,
+    },
+    /// Write the results of a map run.
+    WriteResults {
+        /// Which map run.
+        run: TaskId,
+        /// What is written: see [`items::WriteRequest`].
+        request: Json,
+    },
+    /// Call [`step`] again with [`Stimulus::Continue`].
+    Continue,
+}
+
+/// The stimulus does not concern the execution, or not any more: say the task timed out before.
+/// The execution is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale;

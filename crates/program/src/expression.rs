@@ -1,0 +1,210 @@
+use crate::intrinsics::Call;
+use crate::scope::{EvaluationError, Scope};
+use std::borrow::Cow;
+use stepwright_json::{Json, Str};
+use stepwright_jsonata::{self as jsonata, Bindings, Environment};
+use stepwright_jsonpath::{self as jsonpath, EvaluationError as PathError};
+
+/// A compiled expression of either language, and the field it stands in.
+#[derive(Clone, Debug)]
+pub enum Expression {
+    /// A JSONPath: `$.a`, `$$.Execution.Id`, `$variable.a`.
+    Path {
+        /// The path.
+        path: PathExpression,
+        /// The name of the field it is the value of, with its `.$`.
+        field: Str,
+    },
+    /// An intrinsic function.
+    Intrinsic(Call),
+    /// A JSONata expression.
+    Jsonata {
+        /// The expression, without `{%` and `%}`.
+        expression: jsonata::Expression,
+        /// Where it stands: `Output/result`.
+        field: Str,
+        /// Whether it asks for `$states.context`.
+        with_context: bool,
+    },
+}
+
+/// A JSONPath and what its `$` stands for.
+#[derive(Clone, Debug)]
+pub struct PathExpression {
+    /// The text as it was written.
+    pub text: Str,
+    /// What it starts from.
+    pub source: Source,
+    /// The path from there.
+    pub path: jsonpath::Path,
+}
+
+/// What a path starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `$`
+    Input,
+    /// `$$`
+    Context,
+    /// `$name`
+    Variable(Str),
+}
+
+/// Limits of one JSONata evaluation, chosen so that nothing AWS would finish is cut off.
+fn jsonata_limits() -> jsonata::Limits<'static> {
+    jsonata::Limits::default()
+}
+
+impl PathExpression {
+    /// Reads `$.a`, `$$.a` or `$variable.a`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (source, rest) = Self::split(text)?;
+        let path = jsonpath::Path::parse(&rest).map_err(|error| error.to_string())?;
+        Ok(Self { text: text.into(), source, path })
+    }
+
+    fn split(text: &str) -> Result<(Source, Cow<'_, str>), String> {
+        let Some(rest) = text.strip_prefix('$') else {
+            return Err("Path must start with '$'".to_owned());
+        };
+        if rest.starts_with('$') {
+            return Ok((Source::Context, Cow::Borrowed(rest)));
+        }
+        let name = rest.split(['.', '[']).next().unwrap_or_default();
+        if name.is_empty() || !name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
+            return Ok((Source::Input, Cow::Borrowed(text)));
+        }
+        Ok((Source::Variable(name.into()), Cow::Owned(format!("${}", &rest[name.len()..]))))
+    }
+
+    /// What the path starts from. `None` when the variable does not exist.
+    fn root<'s>(&self, scope: &'s dyn Scope) -> Option<&'s Json> {
+        match &self.source {
+            Source::Input => Some(scope.input()),
+            Source::Context => Some(scope.context()),
+            Source::Variable(name) => scope.variable(name),
+        }
+    }
+
+    /// The value, borrowed where the path is plain.
+    pub fn find<'s>(&self, scope: &'s dyn Scope) -> Result<Cow<'s, Json>, PathError> {
+        let Some(root) = self.root(scope) else {
+            let message = format!("No results for path: {}", self.text);
+            return Err(PathError::NotFound { message });
+        };
+        match self.path.get(root) {
+            Some(value) => Ok(Cow::Borrowed(value)),
+            None => self.path.evaluate(root).map(Cow::Owned),
+        }
+    }
+
+    /// The value, or the error AWS gives for `InputPath`, `OutputPath` and the like.
+    pub fn evaluate(&self, scope: &dyn Scope) -> Result<Json, EvaluationError> {
+        self.find(scope).map(Cow::into_owned).map_err(|error| {
+            EvaluationError::runtime(format!("Invalid path '{}' : {error}", self.text))
+        })
+    }
+
+    /// The value, or the error AWS gives for a path in the payload field `field`.
+    pub fn evaluate_field(&self, scope: &dyn Scope, field: &str) -> Result<Json, EvaluationError> {
+        self.find(scope).map(Cow::into_owned).map_err(|_| {
+            let text = &self.text;
+            let input = scope.input();
+            EvaluationError::runtime(format!(
+                "The JSONPath '{text}' specified for the field '{field}' could not be found in \
+                 the input '{input}'"
+            ))
+        })
+    }
+}
+
+impl Expression {
+    /// Reads the value of a payload field that ends in `.$`: a JSONPath or an intrinsic function.
+    pub fn parse_json_path(text: &str, field: &str) -> Result<Self, String> {
+        if text.starts_with('$') {
+            PathExpression::parse(text).map(|path| Self::Path { path, field: field.into() })
+        } else {
+            Call::parse(text).map(Self::Intrinsic)
+        }
+    }
+
+    /// Reads the text between `{%` and `%}`.
+    pub fn parse_jsonata(text: &str, field: &str) -> Result<Self, jsonata::Error> {
+        let expression = jsonata::Expression::compile(text, jsonata::Dialect::StepFunctions)?;
+        let with_context = asks_for_context(text);
+        Ok(Self::Jsonata { expression, field: field.into(), with_context })
+    }
+
+    /// The value.
+    pub fn evaluate(&self, scope: &dyn Scope) -> Result<Json, EvaluationError> {
+        match self {
+            Self::Path { path, field } => path.evaluate_field(scope, field),
+            Self::Intrinsic(call) => call.evaluate(scope),
+            Self::Jsonata { expression, field, with_context } => {
+                let states = scope.states(*with_context);
+                let lookup = |name: &str| scope.variable(name).cloned();
+                let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
+                let environment =
+                    Environment { now_millis: scope.now_millis(), seed: scope.random() };
+                let answer =
+                    expression.evaluate(None, &bindings, &environment, &jsonata_limits());
+                match answer {
+                    Ok(Some(value)) => Ok(value),
+                    Ok(None) => Err(EvaluationError::query(
+                        format!(
+                            "The JSONata expression '{}' specified for the field '{field}' \
+                             returned nothing (undefined).",
+                            expression.text()
+                        ),
+                        Some(field),
+                    )),
+                    Err(error) if error.code == jsonata::Error::FUNCTION_RESULT => {
+                        Err(EvaluationError::query(
+                            format!(
+                                "The JSONata expression '{}' specified for the field '{field}' \
+                                 returned an unsupported result type.",
+                                expression.text()
+                            ),
+                            Some(field),
+                        ))
+                    }
+                    Err(error) => Err(EvaluationError::query(
+                        format!(
+                            "The JSONata expression '{}' specified for the field '{field}' threw \
+                             an error during evaluation. {error}",
+                            expression.text()
+                        ),
+                        Some(field),
+                    )),
+                }
+            }
+        }
+    }
+}
+
+/// Whether `$states` is used for anything but its plain data.
+fn asks_for_context(text: &str) -> bool {
+    text.match_indices("$states").any(|(at, word)| {
+        let rest = text[at + word.len()..].trim_start();
+        ![".input", ".result", ".errorOutput"].iter().any(|plain| rest.starts_with(plain))
+    })
+}
+
+impl Expression {
+    /// The error for a JSONata result of the wrong type.
+    pub fn unexpected(&self, wanted: &str, found: &Json) -> EvaluationError {
+        let (text, field) = match self {
+            Self::Jsonata { expression, field, .. } => (expression.text(), field.as_str()),
+            Self::Path { path, field } => (path.text.as_str(), field.as_str()),
+            Self::Intrinsic(call) => (call.text.as_str(), ""),
+        };
+        EvaluationError::query(
+            format!(
+                "The JSONata expression '{text}' specified for the field '{field}' returned an \
+                 unexpected result type. Expected '{wanted}', but was '{}' for value: {found}",
+                found.kind()
+            ),
+            Some(field),
+        )
+    }
+}
