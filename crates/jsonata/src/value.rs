@@ -1,6 +1,6 @@
 //! Values while an evaluation runs: borrowed from the input where they come from it.
 
-use crate::eval::Frame;
+use crate::eval::Scope;
 use crate::functions::Builtin;
 use crate::map::Map;
 use crate::node::{LambdaNode, TransformNode};
@@ -70,13 +70,13 @@ impl<'a> Tuple<'a> {
 pub(crate) enum Function<'a> {
     Lambda {
         node: &'a LambdaNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
         input: Value<'a>,
     },
     /// A lambda with some of its parameters bound; the others are in order.
     PartialLambda {
         node: &'a LambdaNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
         input: Value<'a>,
         open: Vec<u32>,
     },
@@ -96,7 +96,7 @@ pub(crate) enum Function<'a> {
     NextMatch(Matcher<'a>),
     Transform {
         node: &'a TransformNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
     },
 }
 
@@ -180,18 +180,9 @@ impl<'a> Value<'a> {
         }))
     }
 
-    /// What a sequence of `items` stands for once it is a result.
-    pub(crate) fn selected(mut items: Vec<Self>) -> Self {
-        match items.len() {
-            0 => Self::Undefined,
-            1 => items.pop().unwrap_or_default(),
-            _ => Self::sequence(items),
-        }
-    }
-
     /// What the value stands for once it is a result: an empty sequence for nothing, one with a
     /// single item for that item.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unwrapped(self, keep_array: bool) -> Self {
         match self {
             Self::Array(array) if array.sequence && !array.tuples => {
@@ -201,6 +192,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline(never)]
     fn unwrap_sequence(mut array: Rc<Array<'a>>, keep_array: bool) -> Self {
         if keep_array && !array.keep {
             Rc::make_mut(&mut array).keep = true;
@@ -245,7 +237,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(&self) -> Option<Number> {
         match self {
             Self::Int(value) => Some(Number::Int(*value)),

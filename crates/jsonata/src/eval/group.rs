@@ -1,14 +1,13 @@
 //! Objects, made from what they are applied to.
 
 use super::operators::append;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::GroupNode;
 use crate::value::{Items, Tuple, Value};
 use rustc_hash::FxHashMap;
-use std::rc::Rc;
-use stepwright_json::Str;
+use stepwright_json::{Keys, Str};
 
 struct Entry<'a> {
     key: Str,
@@ -21,7 +20,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         group: &'a GroupNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         if let Some(keys) = &group.keys
             && !input.is_array()
@@ -105,19 +104,29 @@ impl<'a> Evaluator<'a> {
     fn record(
         &mut self,
         group: &'a GroupNode,
-        keys: &'a [Str],
+        keys: &'a Keys,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        self.charge(64 + keys.len() * 64)?;
-        let mut map = Map::with_capacity(keys.len());
-        for (key, (_, value)) in keys.iter().zip(&group.pairs) {
+        self.charge(64 + group.pairs.len() * 64)?;
+        let mut values = Vec::with_capacity(group.pairs.len());
+        let mut missing = false;
+        for (_, value) in &group.pairs {
             let value = self.eval(value, input, frame)?;
-            if !value.is_undefined() {
-                map.push_new(key.clone(), value);
-            }
+            missing |= value.is_undefined();
+            values.push(value);
         }
-        let value = Value::object(map);
+        let value = Value::object(if missing {
+            let mut map = Map::with_capacity(values.len());
+            for (key, value) in keys.as_slice().iter().zip(values) {
+                if !value.is_undefined() {
+                    map.push_new(key.clone(), value);
+                }
+            }
+            map
+        } else {
+            Map::with_keys(keys, values)
+        });
         Self::check_height(&value)?;
         Ok(value)
     }

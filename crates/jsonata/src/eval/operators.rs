@@ -1,6 +1,6 @@
 //! Operators on values.
 
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::node::{BinaryNode, Node, Op, Operator};
 use crate::number::{Number, SAFE};
@@ -17,26 +17,14 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         binary: &'a BinaryNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let left = self.eval(&binary.left, input, frame)?;
         let right = self.eval(&binary.right, input, frame)?;
-        match (binary.operator, &left, &right) {
-            (Operator::Less, Value::Int(a), Value::Int(b)) => return Ok(Value::Bool(a < b)),
-            (Operator::Greater, Value::Int(a), Value::Int(b)) => return Ok(Value::Bool(a > b)),
-            (Operator::Add, Value::Int(a), Value::Int(b)) => {
-                if let Some(sum) = exact(a.checked_add(*b), *a, *b) {
-                    return Ok(Value::Int(sum));
-                }
-            }
-            (Operator::Multiply, Value::Int(a), Value::Int(b)) => {
-                if let Some(product) = exact(a.checked_mul(*b), *a, *b)
-                    && product != 0
-                {
-                    return Ok(Value::Int(product));
-                }
-            }
-            _ => {}
+        if let (Some(a), Some(b)) = (left.number(), right.number())
+            && let Some(value) = numeric(binary.operator, a, b)
+        {
+            return Ok(value);
         }
         self.operate(binary.operator, &left, &right)
             .map_err(|fault| fault.token(binary.operator.symbol()).at(node.at, node.span))
@@ -111,7 +99,7 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         parts: &'a [Node],
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut out = String::new();
         for part in parts {
@@ -130,7 +118,7 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         part: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
         operator: &'static str,
         second: bool,
     ) -> Result<bool> {
@@ -151,7 +139,7 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         operand: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let value = self.eval(operand, input, frame)?;
         if value.is_undefined() {
@@ -177,7 +165,7 @@ impl<'a> Evaluator<'a> {
         nodes: &'a [Node],
         cons: bool,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut items = Vec::with_capacity(nodes.len());
         self.charge_items(nodes.len())?;
@@ -245,6 +233,44 @@ fn exact(result: Option<i64>, left: i64, right: i64) -> Option<i64> {
         result.unsigned_abs() <= safe
             && left.unsigned_abs() <= safe
             && right.unsigned_abs() <= safe
+    })
+}
+
+/// What most operations on numbers come to.
+#[inline]
+fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
+    if let (Number::Int(a), Number::Int(b)) = (a, b) {
+        return Some(match operator {
+            Operator::Add => Value::Int(exact(a.checked_add(b), a, b)?),
+            Operator::Subtract => Value::Int(exact(a.checked_sub(b), a, b)?),
+            Operator::Multiply => {
+                Value::Int(exact(a.checked_mul(b), a, b).filter(|product| *product != 0)?)
+            }
+            Operator::Equal => Value::Bool(a == b),
+            Operator::NotEqual => Value::Bool(a != b),
+            Operator::Less => Value::Bool(a < b),
+            Operator::LessOrEqual => Value::Bool(a <= b),
+            Operator::Greater => Value::Bool(a > b),
+            Operator::GreaterOrEqual => Value::Bool(a >= b),
+            _ => return None,
+        });
+    }
+    let (a, b) = (a.as_f64(), b.as_f64());
+    if !a.is_finite() || !b.is_finite() {
+        return None;
+    }
+    Some(match operator {
+        Operator::Add => Value::float(a + b),
+        Operator::Subtract => Value::float(a - b),
+        Operator::Multiply => Value::float(a * b),
+        Operator::Divide => Value::float(a / b),
+        Operator::Equal => Value::Bool(a == b),
+        Operator::NotEqual => Value::Bool(a != b),
+        Operator::Less => Value::Bool(a < b),
+        Operator::LessOrEqual => Value::Bool(a <= b),
+        Operator::Greater => Value::Bool(a > b),
+        Operator::GreaterOrEqual => Value::Bool(a >= b),
+        _ => return None,
     })
 }
 

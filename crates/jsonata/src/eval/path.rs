@@ -1,7 +1,7 @@
 //! Paths, step by step.
 
 use super::operators::boolean;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::{FieldsNode, Node, Op, PathNode, Stage, Step, StepOp};
@@ -10,7 +10,7 @@ use crate::stack;
 use crate::value::{Array, Items, Kind, Tuple, Value};
 use smallvec::SmallVec;
 use std::rc::Rc;
-use stepwright_json::Json;
+use stepwright_json::{Hint, Json};
 
 /// What a step goes over.
 enum Stream<'a> {
@@ -60,15 +60,28 @@ struct Collected<'a> {
     first: Option<Value<'a>>,
     rest: Vec<Value<'a>>,
     many: bool,
+    /// How many there may be.
+    expected: usize,
 }
 
 impl<'a> Collected<'a> {
     #[inline]
     fn push(&mut self, value: Value<'a>) {
         if self.many {
-            flatten_into(value, &mut self.rest);
-        } else if let Some(first) = self.first.take() {
+            if value.is_array() {
+                flatten_into(value, &mut self.rest);
+            } else {
+                self.rest.push(value);
+            }
+            return;
+        }
+        self.push_early(value);
+    }
+
+    fn push_early(&mut self, value: Value<'a>) {
+        if let Some(first) = self.first.take() {
             self.many = true;
+            self.rest.reserve(self.expected);
             flatten_into(first, &mut self.rest);
             flatten_into(value, &mut self.rest);
         } else {
@@ -153,15 +166,17 @@ impl<'a> Evaluator<'a> {
     }
 
     fn name_step(&mut self, stream: &Stream<'a>, name: &str, last: bool) -> Result<Stream<'a>> {
-        let mut collected = Collected::default();
         let items = stream.items();
         self.steps(items.len())?;
+        self.charge_items(items.len())?;
+        let mut collected = Collected { expected: items.len(), ..Collected::default() };
         match items {
             Items::Json(items) => {
+                let mut hint = Hint::default();
                 for item in items {
                     match item {
                         Json::Object(object) => {
-                            if let Some(value) = object.get(name) {
+                            if let Some(value) = object.get_with(name, &mut hint) {
                                 collected.push(Value::from(value));
                             }
                         }
@@ -215,7 +230,7 @@ impl<'a> Evaluator<'a> {
         path: &'a PathNode,
         grouped: bool,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut stream = if input.is_array() && !path.from_variable {
             Stream::Whole(input.clone())
@@ -262,7 +277,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         stream: Stream<'a>,
         last: bool,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Stream<'a>> {
         match &step.op {
             StepOp::Sort(terms) => {
@@ -310,7 +325,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         predicate: &'a Node,
         input: Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let tuples = matches!(&input, Value::Array(array) if array.tuples);
         let single;
@@ -365,7 +380,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         stream: &Stream<'a>,
         tuples: Option<Tuples<'a>>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Tuples<'a>> {
         let mut result = Tuples { items: Vec::new(), flagged: true };
         if let StepOp::Sort(terms) = &step.op {
@@ -459,7 +474,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         step: &'a Step,
         mut tuples: Tuples<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Tuples<'a>> {
         for stage in &step.stages {
             match stage {
@@ -486,8 +501,8 @@ impl<'a> Evaluator<'a> {
     pub(super) fn tuple_frame(
         &mut self,
         tuple: &Tuple<'a>,
-        frame: &Rc<Frame<'a>>,
-    ) -> Result<Rc<Frame<'a>>> {
+        frame: &Scope<'a>,
+    ) -> Result<Scope<'a>> {
         let inner = self.frame(frame)?;
         for (name, value) in &tuple.bindings {
             self.bind(&inner, *name, value.clone());

@@ -101,7 +101,7 @@ pub(super) fn sort<'a>(
     let mut order: Vec<u32> = (0..items.len() as u32).collect();
     merge_sort(&mut order, &mut |a, b| {
         let pair = SmallVec::from_iter([items[a as usize].clone(), items[b as usize].clone()]);
-        Ok(each.call(evaluator, pair)?.is_truthy())
+        Ok(each.call_with(evaluator, pair)?.is_truthy())
     })?;
     Ok(Value::array(order.into_iter().map(|at| items[at as usize].clone()).collect()))
 }
