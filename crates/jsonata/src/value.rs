@@ -11,15 +11,19 @@ use std::rc::Rc;
 use stepwright_json::{Json, Object, Str};
 
 /// A value. Borrowed JSON is never null, a boolean or an integer: those are cheaper by value.
+///
+/// Whatever a variant holds is a word, so that values travel in registers: hence [`Bits`], and no
+/// boolean beside the tag.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Value<'a> {
     #[default]
     Undefined,
     Null,
-    Bool(bool),
+    True,
+    False,
     Int(i64),
-    Float(f64),
-    Text(Str),
+    Float(Bits),
+    Text(Rc<Str>),
     /// Anything of the input, the bindings or the expression itself.
     Json(&'a Json),
     Array(Rc<Array<'a>>),
@@ -30,6 +34,17 @@ pub(crate) enum Value<'a> {
     Tuple(Rc<Tuple<'a>>),
     /// A tail call that waits to be made; never seen outside of calls.
     Pending,
+}
+
+/// A float, by its bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bits(u64);
+
+impl Bits {
+    #[inline]
+    pub(crate) fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
 }
 
 /// An array made by an evaluation.
@@ -131,7 +146,7 @@ impl<'a> From<&'a Json> for Value<'a> {
     fn from(json: &'a Json) -> Self {
         match json {
             Json::Null => Self::Null,
-            Json::Bool(value) => Self::Bool(*value),
+            Json::Bool(value) => Self::bool(*value),
             Json::Int(value) => Self::Int(*value),
             other => Self::Json(other),
         }
@@ -153,12 +168,17 @@ impl<'a> Value<'a> {
     pub(crate) fn float(value: f64) -> Self {
         match number::int(value) {
             Some(value) => Self::Int(value),
-            None => Self::Float(value),
+            None => Self::Float(Bits(value.to_bits())),
         }
     }
 
+    #[inline]
+    pub(crate) fn bool(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+
     pub(crate) fn text(text: impl Into<Str>) -> Self {
-        Self::Text(text.into())
+        Self::Text(Rc::new(text.into()))
     }
 
     pub(crate) fn object(map: Map<'a>) -> Self {
@@ -213,9 +233,10 @@ impl<'a> Value<'a> {
         match self {
             Self::Undefined => Kind::Undefined,
             Self::Null => Kind::Null,
-            Self::Bool(value) => Kind::Bool(*value),
+            Self::True => Kind::Bool(true),
+            Self::False => Kind::Bool(false),
             Self::Int(value) => Kind::Number(Number::Int(*value)),
-            Self::Float(value) => Kind::Number(Number::Float(*value)),
+            Self::Float(bits) => Kind::Number(Number::Float(bits.get())),
             Self::Text(text) => Kind::Text(text),
             Self::Json(json) => match json {
                 Json::Null => Kind::Null,
@@ -241,7 +262,7 @@ impl<'a> Value<'a> {
     pub(crate) fn number(&self) -> Option<Number> {
         match self {
             Self::Int(value) => Some(Number::Int(*value)),
-            Self::Float(value) => Some(Number::Float(*value)),
+            Self::Float(bits) => Some(Number::Float(bits.get())),
             Self::Json(Json::Float(value)) => Some(Number::Float(*value)),
             Self::Json(Json::Int(value)) => Some(Number::Int(*value)),
             Self::Json(json @ Json::BigInt(_)) => json.as_f64().map(Number::Float),
@@ -261,7 +282,7 @@ impl<'a> Value<'a> {
     /// The text, shared rather than copied.
     pub(crate) fn to_str(&self) -> Option<Str> {
         match self {
-            Self::Text(text) => Some(text.clone()),
+            Self::Text(text) => Some((**text).clone()),
             Self::Json(Json::String(text)) => Some(text.clone()),
             _ => None,
         }

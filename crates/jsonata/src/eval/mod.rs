@@ -140,12 +140,12 @@ impl<'a> Evaluator<'a> {
             Op::And(parts) => {
                 let both = self.truth(node, &parts.0, input, frame, "and", false)?
                     && self.truth(node, &parts.1, input, frame, "and", true)?;
-                Value::Bool(both)
+                Value::bool(both)
             }
             Op::Or(parts) => {
                 let either = self.truth(node, &parts.0, input, frame, "or", false)?
                     || self.truth(node, &parts.1, input, frame, "or", true)?;
-                Value::Bool(either)
+                Value::bool(either)
             }
             Op::Negate(operand) => self.negate(node, operand, input, frame)?,
             Op::Path(path) => self.path(path, node.group.is_some(), input, frame)?,
@@ -270,7 +270,8 @@ impl<'a> Evaluator<'a> {
             Value::Json(json @ Json::Object(_)) => json,
             Value::Undefined
             | Value::Null
-            | Value::Bool(_)
+            | Value::True
+            | Value::False
             | Value::Int(_)
             | Value::Float(_)
             | Value::Text(_)
@@ -480,9 +481,10 @@ impl<'a> Evaluator<'a> {
         Ok(match value {
             Value::Json(json) => json.clone(),
             Value::Int(value) => Json::Int(value),
-            Value::Float(value) => crate::number::to_json(value),
-            Value::Text(text) => Json::String(text),
-            Value::Bool(value) => Json::Bool(value),
+            Value::Float(bits) => crate::number::to_json(bits.get()),
+            Value::Text(text) => Json::String(Rc::unwrap_or_clone(text)),
+            Value::True => Json::Bool(true),
+            Value::False => Json::Bool(false),
             Value::Undefined
             | Value::Null
             | Value::Builtin(_)

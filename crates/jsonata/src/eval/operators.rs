@@ -44,10 +44,10 @@ impl<'a> Evaluator<'a> {
             | Operator::Remainder => arithmetic(operator, left, right),
             Operator::Equal | Operator::NotEqual => {
                 if left.is_undefined() || right.is_undefined() {
-                    return Ok(Value::Bool(false));
+                    return Ok(Value::bool(false));
                 }
                 let same = self.equal(left, right)?;
-                Ok(Value::Bool(same == (operator == Operator::Equal)))
+                Ok(Value::bool(same == (operator == Operator::Equal)))
             }
             Operator::Less
             | Operator::LessOrEqual
@@ -68,11 +68,11 @@ impl<'a> Evaluator<'a> {
 
     fn contains(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
         if left.is_undefined() || right.is_undefined() {
-            return Ok(Value::Bool(false));
+            return Ok(Value::bool(false));
         }
-        let Some(items) = right.items() else { return Ok(Value::Bool(identical(left, right))) };
+        let Some(items) = right.items() else { return Ok(Value::bool(identical(left, right))) };
         self.steps(items.len())?;
-        Ok(Value::Bool(items.iter().any(|item| identical(left, &item))))
+        Ok(Value::bool(items.iter().any(|item| identical(left, &item))))
     }
 
     fn range(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
@@ -246,12 +246,12 @@ fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
             Operator::Multiply => {
                 Value::Int(exact(a.checked_mul(b), a, b).filter(|product| *product != 0)?)
             }
-            Operator::Equal => Value::Bool(a == b),
-            Operator::NotEqual => Value::Bool(a != b),
-            Operator::Less => Value::Bool(a < b),
-            Operator::LessOrEqual => Value::Bool(a <= b),
-            Operator::Greater => Value::Bool(a > b),
-            Operator::GreaterOrEqual => Value::Bool(a >= b),
+            Operator::Equal => Value::bool(a == b),
+            Operator::NotEqual => Value::bool(a != b),
+            Operator::Less => Value::bool(a < b),
+            Operator::LessOrEqual => Value::bool(a <= b),
+            Operator::Greater => Value::bool(a > b),
+            Operator::GreaterOrEqual => Value::bool(a >= b),
             _ => return None,
         });
     }
@@ -264,12 +264,12 @@ fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
         Operator::Subtract => Value::float(a - b),
         Operator::Multiply => Value::float(a * b),
         Operator::Divide => Value::float(a / b),
-        Operator::Equal => Value::Bool(a == b),
-        Operator::NotEqual => Value::Bool(a != b),
-        Operator::Less => Value::Bool(a < b),
-        Operator::LessOrEqual => Value::Bool(a <= b),
-        Operator::Greater => Value::Bool(a > b),
-        Operator::GreaterOrEqual => Value::Bool(a >= b),
+        Operator::Equal => Value::bool(a == b),
+        Operator::NotEqual => Value::bool(a != b),
+        Operator::Less => Value::bool(a < b),
+        Operator::LessOrEqual => Value::bool(a <= b),
+        Operator::Greater => Value::bool(a > b),
+        Operator::GreaterOrEqual => Value::bool(a >= b),
         _ => return None,
     })
 }
@@ -342,7 +342,7 @@ fn comparison<'a>(
             return Err(Fault::new("T2009").value(left.shown()).value2(right.shown()));
         }
     };
-    Ok(Value::Bool(ordering.is_some_and(|ordering| match operator {
+    Ok(Value::bool(ordering.is_some_and(|ordering| match operator {
         Operator::Less => ordering.is_lt(),
         Operator::LessOrEqual => ordering.is_le(),
         Operator::Greater => ordering.is_gt(),

@@ -362,8 +362,8 @@ impl<'a> Evaluator<'a> {
                 item => self.eval(predicate, item, frame)?,
             };
             match result {
-                Value::Bool(false) | Value::Undefined => {}
-                Value::Bool(true) => found.push(item),
+                Value::False | Value::Undefined => {}
+                Value::True => found.push(item),
                 result => {
                     for _ in 0..selections(&result, at, count)? {
                         found.push(item.clone());

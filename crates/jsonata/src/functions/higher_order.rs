@@ -120,7 +120,7 @@ pub(super) fn each<'a>(
     if let Some(members) = object.members() {
         let mut each = Each::new(&function, caller);
         for (key, value) in members.iter() {
-            let result = each.call(evaluator, value, || Value::Text(key.clone()), &object)?;
+            let result = each.call(evaluator, value, || Value::text(key.clone()), &object)?;
             if !result.is_undefined() {
                 results.push(result);
             }
@@ -142,7 +142,7 @@ pub(super) fn sift<'a>(
     let mut map = Map::with_capacity(members.len());
     evaluator.charge(members.len() * 56)?;
     for (key, value) in members.iter() {
-        let result = each.call(evaluator, value.clone(), || Value::Text(key.clone()), &object)?;
+        let result = each.call(evaluator, value.clone(), || Value::text(key.clone()), &object)?;
         if boolean(&result)?.unwrap_or(false) {
             map.push_new(key.clone(), value);
         }

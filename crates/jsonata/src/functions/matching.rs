@@ -151,7 +151,7 @@ impl<'a> Search<'a> {
             Self::Function { next, text, started } => {
                 let mut arguments = Args::new();
                 if !std::mem::replace(started, true) {
-                    arguments.push(Value::Text(text.clone()));
+                    arguments.push(Value::text(text.clone()));
                 }
                 let result = evaluator
                     .apply(next, arguments, &Value::Null, caller.frame)?
@@ -230,7 +230,7 @@ pub(super) fn find_all<'a>(
             }
             evaluator.charge(256 + one.text.len())?;
             let mut map = Map::with_capacity(3);
-            map.push_new("match".into(), Value::Text(one.text));
+            map.push_new("match".into(), Value::text(one.text));
             map.push_new("index".into(), Value::Int(units(&text, one.start) as i64));
             map.push_new("groups".into(), Value::array(one.groups));
             results.push(Value::object(map));
@@ -254,10 +254,10 @@ pub(super) fn contains<'a>(
     }
     if let Some(part) = pattern.as_str() {
         evaluator.steps(text.len() / 64)?;
-        return Ok(Value::Bool(text.contains(part)));
+        return Ok(Value::bool(text.contains(part)));
     }
     let found = Search::new(&pattern, text).next(evaluator, caller, false)?;
-    Ok(Value::Bool(found.is_some()))
+    Ok(Value::bool(found.is_some()))
 }
 
 pub(super) fn replace<'a>(
@@ -382,7 +382,7 @@ pub(super) fn split<'a>(
         return Ok(Value::array(parts));
     }
     if separator.is_undefined() {
-        parts.push(Value::Text(text));
+        parts.push(Value::text(text));
         return Ok(Value::array(parts));
     }
     if let Some(separator) = separator.as_str() {
@@ -408,7 +408,7 @@ pub(super) fn split<'a>(
     let mut search = Search::new(&separator, text.clone());
     let mut found = search.next(evaluator, caller, false)?;
     if found.is_none() {
-        return Ok(Value::array(vec![Value::Text(text)]));
+        return Ok(Value::array(vec![Value::text(text)]));
     }
     let mut from = 0;
     while let Some(one) = found {

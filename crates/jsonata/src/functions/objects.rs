@@ -17,7 +17,7 @@ pub(super) fn keys<'a>(
     let mut seen = FxHashSet::default();
     collect_keys(evaluator, &take(&mut arguments, 0), &mut seen, &mut found)?;
     evaluator.charge_items(found.len())?;
-    Ok(Value::sequence(found.into_iter().map(Value::Text).collect()))
+    Ok(Value::sequence(found.into_iter().map(Value::text).collect()))
 }
 
 fn collect_keys<'a>(

@@ -10,7 +10,7 @@ pub(super) fn boolean_of<'a>(
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, Value::Bool))
+    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, Value::bool))
 }
 
 pub(super) fn not<'a>(
@@ -18,7 +18,7 @@ pub(super) fn not<'a>(
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, |truth| Value::Bool(!truth)))
+    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, |truth| Value::bool(!truth)))
 }
 
 pub(super) fn exists<'a>(
@@ -26,7 +26,7 @@ pub(super) fn exists<'a>(
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(Value::Bool(!take(&mut arguments, 0).is_undefined()))
+    Ok(Value::bool(!take(&mut arguments, 0).is_undefined()))
 }
 
 pub(super) fn error<'a>(
