@@ -209,12 +209,12 @@ fn document() -> Json {
             let number = next(1_000_000);
             let category = ["tools", "garden", "kitchen", "office"][next(4) as usize];
             json!({
-                "sku": (format!("SKU-{number:06}")),
-                "name": (format!("Product number {index} of the catalogue")),
+                "sku": (format!("SKU-{number:08}")),
+                "name": (format!("Product number {index} of our catalogue")),
                 "category": category,
                 "price": price,
                 "quantity": quantity,
-                "stock": {"warehouse": (format!("W{}", next(20))), "count": (next(500) as i64)}
+                "stock": {"warehouse": (format!("W{}", next(20))), "amount": (next(500) as i64)}
             })
         })
         .collect();

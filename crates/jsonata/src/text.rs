@@ -53,7 +53,7 @@ fn stringify(value: &Value<'_>, indent: Option<usize>, out: &mut String) -> Resu
             } else if value.is_infinite() {
                 return Err(Fault::new("D1001").value(Some(Json::Float(value))));
             } else {
-                number::write(number::rounded(value), out);
+                number::write_rounded(value, out);
             }
         }
         Kind::Text(text) => write_text(text, out),

@@ -224,6 +224,21 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it is JSON already, or as good as.
+    #[inline]
+    pub(crate) fn is_simple(&self) -> bool {
+        match self {
+            Self::Null
+            | Self::True
+            | Self::False
+            | Self::Int(_)
+            | Self::Text(_)
+            | Self::Json(_) => true,
+            Self::Float(bits) => bits.get().is_finite() && bits.get() != 0.0,
+            _ => false,
+        }
+    }
+
     pub(crate) fn is_undefined(&self) -> bool {
         matches!(self, Self::Undefined)
     }
@@ -320,8 +335,18 @@ impl<'a> Value<'a> {
 
     /// How deep what was made is nested, with [`FUNCTION`] set if there is a function in it. The
     /// depth of the input counts as none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn height(&self) -> u32 {
+        match self {
+            Self::Array(_) | Self::Object(_) | Self::Function(_) | Self::Tuple(_) => {
+                self.made_height()
+            }
+            _ => 0,
+        }
+    }
+
+    #[inline(never)]
+    fn made_height(&self) -> u32 {
         match self {
             Self::Array(array) => array.height,
             Self::Object(map) => map.height,

@@ -7,7 +7,8 @@ use crate::map::Map;
 use crate::node::GroupNode;
 use crate::value::{Items, Tuple, Value};
 use rustc_hash::FxHashMap;
-use stepwright_json::{Keys, Str};
+use smallvec::SmallVec;
+use stepwright_json::{Keys, Object, Str};
 
 struct Entry<'a> {
     key: Str,
@@ -109,12 +110,21 @@ impl<'a> Evaluator<'a> {
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         self.charge(64 + group.pairs.len() * 64)?;
-        let mut values = Vec::with_capacity(group.pairs.len());
-        let mut missing = false;
+        let mut values: SmallVec<[Value<'a>; 8]> = SmallVec::new();
+        let (mut missing, mut simple) = (false, true);
         for (_, value) in &group.pairs {
             let value = self.eval(value, input, frame)?;
             missing |= value.is_undefined();
+            simple &= value.is_simple();
             values.push(value);
+        }
+        if simple {
+            // An object that JSON can be made of at once.
+            let mut members = Vec::with_capacity(values.len());
+            for value in values {
+                members.push(self.json(value)?);
+            }
+            return Ok(self.borrow(Object::with_keys(keys, members).unwrap_or_default().into()));
         }
         let value = Value::object(if missing {
             let mut map = Map::with_capacity(values.len());
@@ -125,7 +135,7 @@ impl<'a> Evaluator<'a> {
             }
             map
         } else {
-            Map::with_keys(keys, values)
+            Map::with_keys(keys, values.into_vec())
         });
         Self::check_height(&value)?;
         Ok(value)

@@ -101,7 +101,7 @@ impl<'a> Evaluator<'a> {
         input: &Value<'a>,
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(64);
         for part in parts {
             let value = self.eval(part, input, frame)?;
             let before = out.len();
