@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use std::rc::Rc;
 use stepwright_json::{Json, Object, Str};
 
-/// A value. Borrowed JSON is never null, a boolean or an integer: those are cheaper by value.
+/// A value. Borrowed JSON is never null, a boolean, an integer or a fraction: those are cheaper by
+/// value.
 ///
 /// Whatever a variant holds is a word, so that values travel in registers: hence [`Bits`], and no
 /// boolean beside the tag.
@@ -148,6 +149,10 @@ impl<'a> From<&'a Json> for Value<'a> {
             Json::Null => Self::Null,
             Json::Bool(value) => Self::bool(*value),
             Json::Int(value) => Self::Int(*value),
+            // `1.0` stays as it is written; other floats have but one way to be.
+            Json::Float(value) if (*value as i64) as f64 != *value => {
+                Self::Float(Bits(value.to_bits()))
+            }
             other => Self::Json(other),
         }
     }
