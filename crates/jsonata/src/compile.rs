@@ -398,7 +398,7 @@ fn binds(ast: &Ast) -> bool {
 /// Whether `$eval` is anywhere in it.
 fn mentions_eval(ast: &Ast) -> bool {
     let mut found = false;
-    crate::syntax::ast::walk(ast, &mut |part| {
+    ast::walk(ast, &mut |part| {
         found |= matches!(&part.kind, Kind::Variable(name) if name == "eval");
     });
     found

@@ -113,7 +113,17 @@ impl<'a> Evaluator<'a> {
     fn settle(&mut self, input: &Value<'a>, frame: &Scope<'a>) -> Result<Value<'a>> {
         while let Some(next) = self.pending.take() {
             self.step()?;
-            match self.apply_once(&next.function, next.arguments, input, frame) {
+            let result = if matches!(next.function, Value::Builtin(_)) {
+                // It may call back, which is no tail call any more.
+                stack::room_for(0, || {
+                    self.deeper_by(next.call.depth, |evaluator| {
+                        evaluator.apply_once(&next.function, next.arguments, input, frame)
+                    })
+                })
+            } else {
+                self.apply_once(&next.function, next.arguments, input, frame)
+            };
+            match result {
                 Ok(Value::Pending) => {}
                 Ok(result) => return Ok(result),
                 Err(mut fault) => {

@@ -10,7 +10,7 @@ mod transform;
 
 pub(crate) use call::{Caller, Each};
 pub(crate) use frame::{Frame, Scope};
-pub(crate) use operators::{append, boolean, compare_text, equal};
+pub(crate) use operators::{append, compare_text, equal};
 pub(crate) use sort::merge_sort;
 
 use crate::bindings::Bindings;
@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 use typed_arena::Arena;
 
 /// How deep a value may be nested that an evaluation makes.
-const TALLEST: u32 = 1_000;
+const TALLEST: u32 = 500;
 /// Marks the height of a value that holds a function.
 const HEIGHT: u32 = (1 << 31) - 1;
 /// How many steps go by between two questions whether to stop.
@@ -156,7 +156,7 @@ impl<'a> Evaluator<'a> {
             Op::Condition(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 let value = self.eval(condition, input, frame)?;
-                if boolean(&value)?.unwrap_or(false) {
+                if self.is_true(&value)? {
                     self.eval(then, input, frame)?
                 } else if let Some(otherwise) = otherwise {
                     self.eval(otherwise, input, frame)?
@@ -170,7 +170,7 @@ impl<'a> Evaluator<'a> {
             }
             Op::Default(parts) => {
                 let value = self.eval(&parts.0, input, frame)?;
-                if boolean(&value)?.unwrap_or(false) {
+                if self.is_true(&value)? {
                     value
                 } else {
                     self.eval(&parts.1, input, frame)?

@@ -60,10 +60,25 @@ impl<'a> Evaluator<'a> {
 
     /// Equality by value.
     pub(crate) fn equal(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<bool> {
-        if left.is_array() || left.members().is_some() {
-            self.steps(size(left).min(size(right)))?;
+        let mut seen = 0;
+        let equal = equal_counting(left, right, &mut seen);
+        self.steps(seen)?;
+        Ok(equal)
+    }
+
+    /// Whether a value counts as true.
+    #[inline]
+    pub(crate) fn is_true(&mut self, value: &Value<'a>) -> Result<bool> {
+        match value {
+            Value::True => Ok(true),
+            Value::False | Value::Undefined => Ok(false),
+            value => {
+                let mut seen = 0;
+                let truth = boolean_counting(value, &mut seen)?;
+                self.steps(seen)?;
+                Ok(truth.unwrap_or(false))
+            }
         }
-        Ok(equal(left, right))
     }
 
     fn contains(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
@@ -128,8 +143,8 @@ impl<'a> Evaluator<'a> {
             Err(fault) if second => return Err(fault.token(operator).at(node.at, node.span)),
             Err(fault) => return Err(fault),
         };
-        match boolean(&value) {
-            Ok(truth) => Ok(truth.unwrap_or(false)),
+        match self.is_true(&value) {
+            Ok(truth) => Ok(truth),
             Err(fault) => Err(fault.token(operator).at(node.at, node.span)),
         }
     }
@@ -199,15 +214,6 @@ impl<'a> Evaluator<'a> {
         }));
         Self::check_height(&value)?;
         Ok(value)
-    }
-}
-
-/// How many parts a value has right inside.
-fn size(value: &Value<'_>) -> usize {
-    match value.kind() {
-        Kind::Array(items) => items.len(),
-        Kind::Object(members) => members.len(),
-        _ => 1,
     }
 }
 
@@ -362,6 +368,12 @@ pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
 
 /// Equality by value: numbers by what they are, objects whatever the order of their keys.
 pub(crate) fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    equal_counting(left, right, &mut 0)
+}
+
+/// As [`equal`], counting what was looked at.
+pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, seen: &mut usize) -> bool {
+    *seen += 1;
     match (left.kind(), right.kind()) {
         (Kind::Undefined, Kind::Undefined) | (Kind::Null, Kind::Null) => true,
         (Kind::Bool(a), Kind::Bool(b)) => a == b,
@@ -372,13 +384,13 @@ pub(crate) fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Kind::Text(a), Kind::Text(b)) => a == b,
         (Kind::Array(a), Kind::Array(b)) => {
             a.len() == b.len()
-                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal(&a, &b)))
+                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, seen)))
         }
         (Kind::Object(a), Kind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
                     let there = b.get(key);
-                    !there.is_undefined() && stack::deeper(|| equal(&value, &there))
+                    !there.is_undefined() && stack::deeper(|| equal_counting(&value, &there, seen))
                 })
         }
         (Kind::Function, Kind::Function) => identical(left, right),
@@ -403,6 +415,11 @@ fn identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 /// What `$boolean` makes of a value.
 pub(crate) fn boolean(value: &Value<'_>) -> Result<Option<bool>> {
+    boolean_counting(value, &mut 0)
+}
+
+fn boolean_counting(value: &Value<'_>, seen: &mut usize) -> Result<Option<bool>> {
+    *seen += 1;
     Ok(Some(match value.kind() {
         Kind::Undefined => return Ok(None),
         Kind::Null | Kind::Function => false,
@@ -416,11 +433,11 @@ pub(crate) fn boolean(value: &Value<'_>) -> Result<Option<bool>> {
         Kind::Object(members) => members.len() > 0,
         Kind::Array(items) if items.len() == 1 => {
             let item = items.get(0).unwrap_or_default();
-            return stack::deeper(|| boolean(&item));
+            return stack::deeper(|| boolean_counting(&item, seen));
         }
         Kind::Array(items) => {
             for item in items.iter() {
-                if stack::deeper(|| boolean(&item))?.unwrap_or(false) {
+                if stack::deeper(|| boolean_counting(&item, seen))?.unwrap_or(false) {
                     return Ok(Some(true));
                 }
             }

@@ -365,6 +365,9 @@ impl<'a> Evaluator<'a> {
                 Value::False | Value::Undefined => {}
                 Value::True => found.push(item),
                 result => {
+                    if let Some(items) = result.items() {
+                        self.steps(items.len())?;
+                    }
                     for _ in 0..selections(&result, at, count)? {
                         found.push(item.clone());
                     }

@@ -142,7 +142,9 @@ pub(super) fn distinct<'a>(
     for item in items.iter() {
         evaluator.step()?;
         let mut hasher = FxHasher::default();
-        hash(&item, &mut hasher);
+        let mut seen = 0;
+        hash(&item, &mut hasher, &mut seen);
+        evaluator.steps(seen)?;
         let alike = places.entry(hasher.finish()).or_default();
         evaluator.steps(alike.len())?;
         if !alike.iter().any(|at| equal(&found[*at], &item)) {
@@ -154,7 +156,8 @@ pub(super) fn distinct<'a>(
 }
 
 /// A hash that equal values share.
-fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
+fn hash(value: &Value<'_>, hasher: &mut FxHasher, seen: &mut usize) {
+    *seen += 1;
     match value.kind() {
         Kind::Undefined => 0u8.hash(hasher),
         Kind::Null => 1u8.hash(hasher),
@@ -167,7 +170,7 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
         Kind::Function => 2u8.hash(hasher),
         Kind::Array(items) => {
             items.len().hash(hasher);
-            items.iter().for_each(|item| stack::deeper(|| hash(&item, hasher)));
+            items.iter().for_each(|item| stack::deeper(|| hash(&item, hasher, seen)));
         }
         Kind::Object(members) => {
             // Whatever the order of the keys.
@@ -175,7 +178,7 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
             for (key, value) in members.iter() {
                 let mut inner = FxHasher::default();
                 key.hash(&mut inner);
-                stack::deeper(|| hash(&value, &mut inner));
+                stack::deeper(|| hash(&value, &mut inner, seen));
                 sum = sum.wrapping_add(inner.finish());
             }
             sum.hash(hasher);

@@ -1,6 +1,6 @@
 use super::take;
 use crate::error::{Fault, Result};
-use crate::eval::{Caller, Each, Evaluator, boolean};
+use crate::eval::{Caller, Each, Evaluator};
 use crate::map::Map;
 use crate::signature::Args;
 use crate::value::Value;
@@ -37,7 +37,7 @@ pub(super) fn filter<'a>(
     let mut results = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let result = each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
-        if boolean(&result)?.unwrap_or(false) {
+        if evaluator.is_true(&result)? {
             results.push(item);
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn single<'a>(
             Some(each) => {
                 let result =
                     each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
-                boolean(&result)?.unwrap_or(false)
+                evaluator.is_true(&result)?
             }
             None => true,
         };
@@ -143,7 +143,7 @@ pub(super) fn sift<'a>(
     evaluator.charge(members.len() * 56)?;
     for (key, value) in members.iter() {
         let result = each.call(evaluator, value.clone(), || Value::text(key.clone()), &object)?;
-        if boolean(&result)?.unwrap_or(false) {
+        if evaluator.is_true(&result)? {
             map.push_new(key.clone(), value);
         }
     }

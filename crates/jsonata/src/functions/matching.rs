@@ -42,7 +42,7 @@ pub(crate) fn call<'a>(
     text: Str,
     from: usize,
 ) -> Result<Value<'a>> {
-    evaluator.steps((text.len() - from.min(text.len())) / 64 + 1)?;
+    evaluator.steps(regex.steps(text.len() - from.min(text.len())))?;
     let Some(found) = regex.find(&text, from)? else { return Ok(Value::Undefined) };
     match_object(evaluator, regex, &text, &found)
 }
@@ -62,7 +62,7 @@ fn find_next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result
     if matcher.from >= matcher.text.len() {
         return Ok(None);
     }
-    evaluator.steps((matcher.text.len() - matcher.from) / 64 + 1)?;
+    evaluator.steps(matcher.regex.steps(matcher.text.len() - matcher.from))?;
     let found = matcher.regex.find(&matcher.text, matcher.from)?;
     if found.as_ref().is_some_and(|found| found.start == found.end) {
         return Err(Fault::new("D1004"));
@@ -132,7 +132,7 @@ impl<'a> Search<'a> {
                 let found = if std::mem::replace(started, true) {
                     find_next(evaluator, matcher)?
                 } else {
-                    evaluator.steps(matcher.text.len() / 64 + 1)?;
+                    evaluator.steps(matcher.regex.steps(matcher.text.len()))?;
                     matcher.regex.find(&matcher.text, 0)?
                 };
                 let Some(found) = found else { return Ok(None) };
