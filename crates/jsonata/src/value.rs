@@ -237,8 +237,9 @@ impl<'a> Value<'a> {
             | Self::True
             | Self::False
             | Self::Int(_)
-            | Self::Text(_)
-            | Self::Json(_) => true,
+            | Self::Text(_) => true,
+            // What is nested is counted, so that there is an end to it.
+            Self::Json(json) => !matches!(json, Json::Array(_) | Json::Object(_)),
             Self::Float(bits) => bits.get().is_finite() && bits.get() != 0.0,
             _ => false,
         }

@@ -412,7 +412,6 @@ impl<'c, 'a> Each<'c, 'a> {
         let mut scope = match self.scope.take() {
             Some(scope) if Rc::strong_count(&scope) == 1 => scope,
             _ => {
-                evaluator.charge(96)?;
                 Frame::new(around.clone())
             }
         };
@@ -428,6 +427,7 @@ impl<'c, 'a> Each<'c, 'a> {
         }
         if functions && scope.keep() {
             evaluator.kept.push(scope.clone());
+            evaluator.charge(320)?;
         }
         let scope = Some(scope);
         let mut result = evaluator.run(node, input, &scope)?;

@@ -10,7 +10,7 @@ mod transform;
 
 pub(crate) use call::{Caller, Each};
 pub(crate) use frame::{Frame, Scope};
-pub(crate) use operators::{append, compare_text, equal};
+pub(crate) use operators::{append, compare_text};
 pub(crate) use sort::merge_sort;
 
 use crate::bindings::Bindings;
@@ -121,7 +121,7 @@ impl<'a> Evaluator<'a> {
             Op::Root => self.root.clone(),
             Op::Variable(name) => self.variable(*name, frame),
             Op::Global(name) => self.global(*name),
-            Op::Name(name) => self.lookup(input, name),
+            Op::Name(name) => self.lookup(input, name)?,
             Op::Fields(fields) => self.fields(fields, input, frame)?,
             _ => self.eval_rest(node, input, frame)?,
         };
@@ -198,11 +198,14 @@ impl<'a> Evaluator<'a> {
             Op::Regex(regex) => Value::Function(Rc::new(Function::Regex(regex))),
             Op::Call(call) => self.call(node, call, None, input, frame)?,
             Op::Partial(call) => self.partial(node, call, input, frame)?,
-            Op::Lambda(lambda) => Value::Function(Rc::new(Function::Lambda {
-                node: lambda,
-                frame: frame.clone(),
-                input: input.clone(),
-            })),
+            Op::Lambda(lambda) => {
+                self.charge(64)?;
+                Value::Function(Rc::new(Function::Lambda {
+                    node: lambda,
+                    frame: frame.clone(),
+                    input: input.clone(),
+                }))
+            }
             Op::Apply(parts) => self.apply_operator(node, &parts.0, &parts.1, input, frame)?,
             Op::Transform(transform) => Value::Function(Rc::new(Function::Transform {
                 node: transform,
@@ -349,7 +352,10 @@ impl<'a> Evaluator<'a> {
     }
 
     fn frame(&mut self, around: &Scope<'a>) -> Result<Scope<'a>> {
-        self.charge(96)?;
+        // Frames come and go; only those that are kept count.
+        if self.bytes > self.limits.bytes {
+            self.charge(0)?;
+        }
         Ok(Some(Frame::new(around.clone())))
     }
 
@@ -358,6 +364,7 @@ impl<'a> Evaluator<'a> {
         let Some(frame) = frame else { return };
         if value.height() > HEIGHT && frame.keep() {
             self.kept.push(frame.clone());
+            self.bytes = self.bytes.saturating_add(320);
         }
         frame.bind(name, value);
     }
@@ -395,6 +402,12 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn steps(&mut self, steps: usize) -> Result<()> {
         self.steps += steps as u64;
         if self.steps >= self.next_check { self.check() } else { Ok(()) }
+    }
+
+    /// How many steps there still are.
+    pub(crate) fn steps_left(&self) -> usize {
+        let left = self.limits.steps.saturating_sub(self.steps).saturating_add(1);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     fn next_stop(&self) -> u64 {
@@ -459,7 +472,7 @@ impl<'a> Evaluator<'a> {
 
     /// The text as a value.
     pub(crate) fn text(&mut self, text: String) -> Result<Value<'a>> {
-        self.charge(text.len())?;
+        self.charge(text.len() + 64)?;
         Ok(Value::text(text))
     }
 

@@ -60,9 +60,10 @@ impl<'a> Evaluator<'a> {
 
     /// Equality by value.
     pub(crate) fn equal(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<bool> {
-        let mut seen = 0;
-        let equal = equal_counting(left, right, &mut seen);
-        self.steps(seen)?;
+        let mut left_over = self.steps_left();
+        let budget = left_over;
+        let equal = equal_counting(left, right, &mut left_over);
+        self.steps(budget - left_over)?;
         Ok(equal)
     }
 
@@ -73,9 +74,10 @@ impl<'a> Evaluator<'a> {
             Value::True => Ok(true),
             Value::False | Value::Undefined => Ok(false),
             value => {
-                let mut seen = 0;
-                let truth = boolean_counting(value, &mut seen)?;
-                self.steps(seen)?;
+                let budget = self.steps_left();
+                let mut left_over = budget;
+                let truth = boolean_counting(value, &mut left_over)?;
+                self.steps(budget - left_over)?;
                 Ok(truth.unwrap_or(false))
             }
         }
@@ -120,7 +122,7 @@ impl<'a> Evaluator<'a> {
         for part in parts {
             let value = self.eval(part, input, frame)?;
             let before = out.len();
-            text::push_string(&value, false, &mut out)
+            text::push_string(&value, false, &mut out, self.limits.bytes)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
             self.charge(out.len() - before)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
@@ -368,12 +370,15 @@ pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
 
 /// Equality by value: numbers by what they are, objects whatever the order of their keys.
 pub(crate) fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
-    equal_counting(left, right, &mut 0)
+    equal_counting(left, right, &mut { usize::MAX })
 }
 
-/// As [`equal`], counting what was looked at.
-pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, seen: &mut usize) -> bool {
-    *seen += 1;
+/// As [`equal`], looking at no more than `budget` parts.
+pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut usize) -> bool {
+    if *budget == 0 {
+        return false;
+    }
+    *budget -= 1;
     match (left.kind(), right.kind()) {
         (Kind::Undefined, Kind::Undefined) | (Kind::Null, Kind::Null) => true,
         (Kind::Bool(a), Kind::Bool(b)) => a == b,
@@ -384,13 +389,13 @@ pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, seen: &mut
         (Kind::Text(a), Kind::Text(b)) => a == b,
         (Kind::Array(a), Kind::Array(b)) => {
             a.len() == b.len()
-                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, seen)))
+                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, budget)))
         }
         (Kind::Object(a), Kind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
                     let there = b.get(key);
-                    !there.is_undefined() && stack::deeper(|| equal_counting(&value, &there, seen))
+                    !there.is_undefined() && stack::deeper(|| equal_counting(&value, &there, budget))
                 })
         }
         (Kind::Function, Kind::Function) => identical(left, right),
@@ -415,11 +420,14 @@ fn identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 /// What `$boolean` makes of a value.
 pub(crate) fn boolean(value: &Value<'_>) -> Result<Option<bool>> {
-    boolean_counting(value, &mut 0)
+    boolean_counting(value, &mut { usize::MAX })
 }
 
-fn boolean_counting(value: &Value<'_>, seen: &mut usize) -> Result<Option<bool>> {
-    *seen += 1;
+fn boolean_counting(value: &Value<'_>, budget: &mut usize) -> Result<Option<bool>> {
+    if *budget == 0 {
+        return Ok(None);
+    }
+    *budget -= 1;
     Ok(Some(match value.kind() {
         Kind::Undefined => return Ok(None),
         Kind::Null | Kind::Function => false,
@@ -433,11 +441,11 @@ fn boolean_counting(value: &Value<'_>, seen: &mut usize) -> Result<Option<bool>>
         Kind::Object(members) => members.len() > 0,
         Kind::Array(items) if items.len() == 1 => {
             let item = items.get(0).unwrap_or_default();
-            return stack::deeper(|| boolean_counting(&item, seen));
+            return stack::deeper(|| boolean_counting(&item, budget));
         }
         Kind::Array(items) => {
             for item in items.iter() {
-                if stack::deeper(|| boolean_counting(&item, seen))?.unwrap_or(false) {
+                if stack::deeper(|| boolean_counting(&item, budget))?.unwrap_or(false) {
                     return Ok(Some(true));
                 }
             }
@@ -497,25 +505,29 @@ impl Value<'_> {
             }
             Kind::Number(number) => Some(Json::Float(number.as_f64())),
             Kind::Text(text) => Some(Json::from(text)),
-            Kind::Array(_) | Kind::Object(_) => Some(self.shown_parts(0)),
+            Kind::Array(_) | Kind::Object(_) => Some(self.shown_parts(0, &mut 10_000)),
         }
     }
 
     /// Arrays and objects for an error message, cut where they are very large.
-    fn shown_parts(&self, depth: usize) -> Json {
+    fn shown_parts(&self, depth: usize, budget: &mut usize) -> Json {
         const MOST: usize = 1_000;
+        *budget = budget.saturating_sub(1);
+        if *budget == 0 {
+            return Json::Null;
+        }
         const DEEPEST: usize = 32;
         match (self, self.kind()) {
             (Value::Json(json), _) => (*json).clone(),
             (_, Kind::Array(items)) if depth < DEEPEST => {
-                items.iter().take(MOST).map(|item| item.shown_parts(depth + 1)).collect::<Vec<_>>().into()
+                items.iter().take(MOST).map(|item| item.shown_parts(depth + 1, budget)).collect::<Vec<_>>().into()
             }
             (_, Kind::Object(members)) if depth < DEEPEST => Json::Object(
                 members
                     .iter()
                     .take(MOST)
                     .filter(|(_, value)| !value.is_undefined() && !value.is_function())
-                    .map(|(key, value)| (key.clone(), value.shown_parts(depth + 1)))
+                    .map(|(key, value)| (key.clone(), value.shown_parts(depth + 1, budget)))
                     .collect(),
             ),
             (_, Kind::Array(_) | Kind::Object(_)) => Json::Null,

@@ -122,16 +122,17 @@ fn flatten_into<'a>(value: Value<'a>, out: &mut Vec<Value<'a>>) {
 
 impl<'a> Evaluator<'a> {
     /// The field `name` of `input`, or of each of its items.
-    pub(crate) fn lookup(&mut self, input: &Value<'a>, name: &str) -> Value<'a> {
+    pub(crate) fn lookup(&mut self, input: &Value<'a>, name: &str) -> Result<Value<'a>> {
         if let Some(members) = input.members() {
-            return members.get(name);
+            return Ok(members.get(name));
         }
-        let Some(items) = input.items() else { return Value::Undefined };
+        let Some(items) = input.items() else { return Ok(Value::Undefined) };
+        self.steps(items.len())?;
         let mut found = Vec::new();
         for item in items.iter() {
             let value = match item.members() {
                 Some(members) => members.get(name),
-                None if item.is_array() => stack::deeper(|| self.lookup(&item, name)),
+                None if item.is_array() => stack::deeper(|| self.lookup(&item, name))?,
                 None => continue,
             };
             match value.items() {
@@ -140,7 +141,8 @@ impl<'a> Evaluator<'a> {
                 None => found.push(value),
             }
         }
-        Value::sequence(found)
+        self.charge_items(found.len())?;
+        Ok(Value::sequence(found))
     }
 
     /// The rest of a row of fields, from the one at `at` on.
@@ -181,7 +183,7 @@ impl<'a> Evaluator<'a> {
                             }
                         }
                         Json::Array(_) => {
-                            let value = self.lookup(&Value::Json(item), name).unwrapped(false);
+                            let value = self.lookup(&Value::Json(item), name)?.unwrapped(false);
                             if !value.is_undefined() {
                                 collected.push(value);
                             }
@@ -192,7 +194,7 @@ impl<'a> Evaluator<'a> {
             }
             Items::Made(items) => {
                 for item in items {
-                    let value = self.lookup(item, name).unwrapped(false);
+                    let value = self.lookup(item, name)?.unwrapped(false);
                     if !value.is_undefined() {
                         collected.push(value);
                     }
@@ -299,7 +301,7 @@ impl<'a> Evaluator<'a> {
                     let mut value = match op {
                         StepOp::Name(name) => {
                             self.step()?;
-                            self.lookup(&item, name).unwrapped(false)
+                            self.lookup(&item, name)?.unwrapped(false)
                         }
                         StepOp::Node(node) => self.eval(node, &item, frame)?,
                         StepOp::Sort(_) => Value::Undefined,
@@ -427,7 +429,7 @@ impl<'a> Evaluator<'a> {
             let value = match &step.op {
                 StepOp::Name(name) => {
                     self.step()?;
-                    self.lookup(&tuple.item, name).unwrapped(false)
+                    self.lookup(&tuple.item, name)?.unwrapped(false)
                 }
                 StepOp::Node(node) => self.eval(node, &tuple.item, &inner)?,
                 StepOp::Sort(_) => Value::Undefined,
@@ -537,18 +539,18 @@ impl<'a> Evaluator<'a> {
         let mut found = Vec::new();
         // With an array among the values the result is an array, too, however many there are.
         let mut sequence = true;
-        let mut add = |value: Value<'a>| {
+        let values: Vec<Value<'a>> = match (input.members(), input.items()) {
+            (Some(members), _) => members.iter().map(|(_, value)| value).collect(),
+            (None, Some(items)) => items.iter().collect(),
+            (None, None) => Vec::new(),
+        };
+        for value in values {
             if value.is_array() {
                 sequence = false;
-                flatten(&value, &mut found);
+                self.flatten(&value, &mut found)?;
             } else {
                 found.push(value);
             }
-        };
-        if let Some(members) = input.members() {
-            members.iter().for_each(|(_, value)| add(value));
-        } else if let Some(items) = input.items() {
-            items.iter().for_each(&mut add);
         }
         self.steps(found.len())?;
         self.charge_items(found.len())?;
@@ -562,6 +564,22 @@ impl<'a> Evaluator<'a> {
         let mut found = Vec::new();
         self.descend(input, &mut found)?;
         Ok(Value::sequence(found))
+    }
+
+    fn flatten(&mut self, value: &Value<'a>, out: &mut Vec<Value<'a>>) -> Result<()> {
+        self.step()?;
+        match value.items() {
+            Some(items) => {
+                for item in items.iter() {
+                    stack::deeper(|| self.flatten(&item, out))?;
+                }
+            }
+            None => {
+                self.charge_items(1)?;
+                out.push(value.clone());
+            }
+        }
+        Ok(())
     }
 
     fn descend(&mut self, value: &Value<'a>, found: &mut Vec<Value<'a>>) -> Result<()> {
@@ -616,13 +634,6 @@ fn sequence<'a>(items: Vec<Value<'a>>, tuples: bool) -> Value<'a> {
         tuples: true,
         ..Array::default()
     }))
-}
-
-fn flatten<'a>(value: &Value<'a>, out: &mut Vec<Value<'a>>) {
-    match value.items() {
-        Some(items) => items.iter().for_each(|item| stack::deeper(|| flatten(&item, out))),
-        None => out.push(value.clone()),
-    }
 }
 
 /// The place an index means: whole, and from the end if negative.

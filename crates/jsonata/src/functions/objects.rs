@@ -56,7 +56,7 @@ pub(super) fn lookup<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.steps(input.items().map_or(0, |items| items.len()))?;
-    Ok(evaluator.lookup(input, key))
+    evaluator.lookup(input, key)
 }
 
 pub(super) fn spread<'a>(
