@@ -49,6 +49,8 @@ pub(crate) struct Fault {
     pub(crate) index: Option<usize>,
     /// `type` in `T0412`, `functionName` in `D3140`, `message` in `D3137` and `D3141`.
     pub(crate) text: Option<String>,
+    /// The place is that of a tail call, which the next call around leaves as it is.
+    pub(crate) pinned: bool,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -221,7 +223,7 @@ fn template(code: &str) -> &'static str {
              has been overridden in the current scope by a non-function."
         }
         "D2014" => {
-            "The size of the sequence allocated by the range operator (..) must not exceed 1e7.  \
+            "The size of the sequence allocated by the range operator (..) must not exceed {{{text}}}.  \
              Attempted to allocate {{value}}."
         }
         "D3001" => "Attempting to invoke string function on Infinity or NaN",

@@ -209,6 +209,9 @@ impl Parameter {
 fn all_of(items: Items<'_, '_>, wanted: Option<u8>) -> bool {
     match items {
         Items::Json(items) => items.iter().all(|item| Some(json_symbol(item)) == wanted),
+        Items::Made(items) if wanted == Some(b'n') => {
+            items.iter().all(|item| item.number().is_some())
+        }
         Items::Made(items) => items.iter().all(|item| Some(symbol(item)) == wanted),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str, picture: &str, now: i64, newer: bool) -> Result<
     }
     pattern.push('$');
     let regex = regex::RegexBuilder::new(&pattern)
-        .size_limit(4 << 20)
+        .size_limit(1 << 20)
         .build()
         .map_err(|_| Fault::new("D3136"))?;
     let Some(captures) = regex.captures(text) else { return Ok(None) };

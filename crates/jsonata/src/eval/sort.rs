@@ -1,12 +1,11 @@
 //! `^(…)`
 
 use super::operators::compare_text;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::node::{Step, Term};
 use crate::value::{Items, Kind, Value};
 use std::cmp::Ordering;
-use std::rc::Rc;
 
 impl<'a> Evaluator<'a> {
     /// The items in order; `None` if there is nothing to sort.
@@ -15,7 +14,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         terms: &'a [Term],
         items: &Items<'_, 'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Option<Vec<Value<'a>>>> {
         if items.len() <= 1 {
             return Ok(None);
@@ -33,7 +32,7 @@ impl<'a> Evaluator<'a> {
         terms: &'a [Term],
         items: &[Value<'a>],
         flagged: bool,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Option<Vec<Value<'a>>>> {
         if items.len() <= 1 {
             return Ok(None);

@@ -56,7 +56,7 @@ pub(super) fn range<'a>(
         return Ok(Value::array(Vec::new()));
     }
     if count > evaluator.limits.sequence as f64 {
-        return Err(Fault::new("D2014").value(Some(crate::number::to_json(count))));
+        return Err(Fault::new("D2014").value(Some(crate::number::to_json(count))).text(evaluator.most_items()));
     }
     let count = count as usize;
     evaluator.steps(count)?;
