@@ -141,7 +141,8 @@ impl Compiler {
                 Op::Default(Box::new((self.inner(*left)?, self.deeper(*right, tail)?)))
             }
             Kind::Block(expressions) => {
-                let binds = self.all_bound || expressions.iter().any(binds);
+                let binds =
+                    self.all_bound || expressions.iter().any(binds);
                 let last = expressions.len().wrapping_sub(1);
                 let expressions = expressions
                     .into_iter()
@@ -373,13 +374,16 @@ fn binds(ast: &Ast) -> bool {
     }
     stack::deeper(|| match &ast.kind {
         Kind::Bind(..) => true,
-        Kind::Binary(_, a, b) | Kind::Apply(a, b) | Kind::Coalesce(a, b) | Kind::Default(a, b) => {
-            binds(a) || binds(b)
-        }
+        Kind::Binary(_, a, b)
+        | Kind::Apply(a, b)
+        | Kind::Coalesce(a, b)
+        | Kind::Default(a, b) => binds(a) || binds(b),
         Kind::Negate(a) => binds(a),
         Kind::Array(items) | Kind::Path(items) => items.iter().any(binds),
         Kind::Object(pairs) => pair(pairs),
-        Kind::Call { procedure, arguments, .. } => binds(procedure) || arguments.iter().any(binds),
+        Kind::Call { procedure, arguments, .. } => {
+            binds(procedure) || arguments.iter().any(binds)
+        }
         Kind::Condition { condition, then, otherwise } => {
             binds(condition) || binds(then) || otherwise.as_ref().is_some_and(|a| binds(a))
         }

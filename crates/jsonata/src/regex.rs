@@ -211,7 +211,8 @@ impl<'p> Translator<'p> {
     }
 
     fn is_quantifier(&self) -> bool {
-        let rest: String = self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
+        let rest: String =
+            self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
         let closed = self.chars[self.at..].contains(&'}');
         let (least, most) = rest.split_once(',').unwrap_or((&rest, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -228,9 +229,9 @@ impl<'p> Translator<'p> {
             return None;
         }
         self.at += digits;
-        u32::from_str_radix(&text, 16)
-            .ok()
-            .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
+        u32::from_str_radix(&text, 16).ok().map(|unit| {
+            char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+        })
     }
 
     /// An escape that stands for one character, inside a class and outside.

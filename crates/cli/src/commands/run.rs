@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_history::Identity;
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Limits, Program};
+use stepwright_program::{CheckOptions, Limits, Program};
 use stepwright_simulator::{Mocks, Status, duration};
 use stepwright_source::Diagnostic;
 
@@ -45,8 +45,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
 
 /// What the rules say of a definition.
 pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnostic> {
-    let _ = express;
-    stepwright_program::check(definition)
+    stepwright_program::check_with(definition, &CheckOptions { express, ..CheckOptions::default() })
 }
 
 /// The program of a definition; what is wrong with it is printed.

@@ -431,16 +431,8 @@ impl<'c, 'a> Each<'c, 'a> {
         }
         let scope = Some(scope);
         let mut result = evaluator.run(node, input, &scope)?;
-<<<<<<< HEAD
-        while let Value::Pending = result {
-            let Some(next) = evaluator.pending.take() else { return Ok(Value::Undefined) };
-            evaluator.step()?;
-            result =
-                evaluator.apply_once(&next.function, next.arguments, &Value::Null, self.frame)?;
-=======
         if matches!(result, Value::Pending) {
             result = evaluator.settle(&Value::Null, self.frame)?;
->>>>>>> jsonata
         }
         self.scope = scope;
         Ok(result)

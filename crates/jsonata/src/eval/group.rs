@@ -57,7 +57,9 @@ impl<'a> Evaluator<'a> {
                     continue;
                 }
                 let Some(key) = key.to_str() else {
-                    return Err(Fault::new("T1003").value(key.shown()).at(group.at, group.span));
+                    return Err(
+                        Fault::new("T1003").value(key.shown()).at(group.at, group.span)
+                    );
                 };
                 match places.get(&key) {
                     None => {

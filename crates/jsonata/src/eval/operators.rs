@@ -170,7 +170,10 @@ impl<'a> Evaluator<'a> {
                 Err(Fault::new("D1001").value(value.shown()).at(node.at, node.span))
             }
             Some(number) if !number.as_f64().is_nan() => Ok(Value::float(-number.as_f64())),
-            _ => Err(Fault::new("D1002").token("-").value(value.shown()).at(node.at, node.span)),
+            _ => Err(Fault::new("D1002")
+                .token("-")
+                .value(value.shown())
+                .at(node.at, node.span)),
         }
     }
 
@@ -235,13 +238,12 @@ fn whole(value: &Value<'_>, code: &'static str) -> Result<Option<i64>> {
 fn exact(result: Option<i64>, left: i64, right: i64) -> Option<i64> {
     let safe = SAFE as u64;
     result.filter(|result| {
-        result.unsigned_abs() <= safe && left.unsigned_abs() <= safe && right.unsigned_abs() <= safe
+        result.unsigned_abs() <= safe
+            && left.unsigned_abs() <= safe
+            && right.unsigned_abs() <= safe
     })
 }
 
-<<<<<<< HEAD
-fn arithmetic<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
-=======
 /// What most operations on numbers come to.
 #[inline]
 fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
@@ -285,7 +287,6 @@ fn arithmetic<'a>(
     left: &Value<'a>,
     right: &Value<'a>,
 ) -> Result<Value<'a>> {
->>>>>>> jsonata
     let operand = |value: &Value<'a>, code| {
         if value.is_undefined() {
             return Ok(None);
@@ -326,7 +327,11 @@ fn arithmetic<'a>(
     }))
 }
 
-fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
+fn comparison<'a>(
+    operator: Operator,
+    left: &Value<'a>,
+    right: &Value<'a>,
+) -> Result<Value<'a>> {
     let comparable = |value: &Value<'a>| {
         matches!(value.kind(), Kind::Undefined | Kind::Text(_) | Kind::Number(_))
     };
@@ -514,18 +519,9 @@ impl Value<'_> {
         const DEEPEST: usize = 32;
         match (self, self.kind()) {
             (Value::Json(json), _) => (*json).clone(),
-<<<<<<< HEAD
-            (_, Kind::Array(items)) if depth < DEEPEST => items
-                .iter()
-                .take(MOST)
-                .map(|item| item.shown_parts(depth + 1))
-                .collect::<Vec<_>>()
-                .into(),
-=======
             (_, Kind::Array(items)) if depth < DEEPEST => {
                 items.iter().take(MOST).map(|item| item.shown_parts(depth + 1, budget)).collect::<Vec<_>>().into()
             }
->>>>>>> jsonata
             (_, Kind::Object(members)) if depth < DEEPEST => Json::Object(
                 members
                     .iter()

@@ -94,7 +94,9 @@ impl<'a> Collected<'a> {
             None => Stream::Many(self.rest),
             Some(value) => match &value {
                 Value::Array(array) if array.cons => Stream::One(value),
-                Value::Array(array) if array.sequence && last => Stream::Many(array.items.clone()),
+                Value::Array(array) if array.sequence && last => {
+                    Stream::Many(array.items.clone())
+                }
                 value if value.is_array() => {
                     if last || value.items().is_some_and(|items| items.len() > 0) {
                         Stream::Whole(value.clone())

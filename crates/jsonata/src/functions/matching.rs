@@ -60,7 +60,10 @@ fn find(
 }
 
 /// The match after one that was found.
-pub(crate) fn next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result<Value<'a>> {
+pub(crate) fn next<'a>(
+    evaluator: &mut Evaluator<'a>,
+    matcher: &Matcher<'a>,
+) -> Result<Value<'a>> {
     match find_next(evaluator, matcher)? {
         Some(found) => match_object(evaluator, matcher.regex, &matcher.text, &found),
         None => Ok(Value::Undefined),
@@ -160,8 +163,9 @@ impl<'a> Search<'a> {
                 if !std::mem::replace(started, true) {
                     arguments.push(Value::text(text.clone()));
                 }
-                let result =
-                    evaluator.apply(next, arguments, &Value::Null, caller.frame)?.unwrapped(false);
+                let result = evaluator
+                    .apply(next, arguments, &Value::Null, caller.frame)?
+                    .unwrapped(false);
                 if !result.is_truthy() {
                     return Ok(None);
                 }

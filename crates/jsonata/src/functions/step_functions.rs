@@ -28,9 +28,7 @@ pub(super) fn partition<'a>(
     evaluator.charge_items(items.len() * 3)?;
     let size = size.min(1e15) as usize;
     let chunks = match items {
-        Items::Made(items) => {
-            items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect()
-        }
+        Items::Made(items) => items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect(),
         Items::Json(items) => items
             .chunks(size)
             .map(|chunk| Value::array(chunk.iter().map(Value::from).collect()))
@@ -138,8 +136,6 @@ pub(super) fn parse<'a>(
     evaluator.charge(text.len().saturating_mul(8))?;
     match stepwright_json::parse(text) {
         Ok(json) => Ok(evaluator.borrow(json)),
-        Err(error) => {
-            Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string()))
-        }
+        Err(error) => Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string())),
     }
 }
