@@ -23,6 +23,8 @@ pub struct Timeline {
     start: Moment,
     frames: FxHashMap<u32, (usize, Str)>,
     calls: FxHashMap<u64, (Str, Str)>,
+    /// Scopes that were begun and have not shown a state yet: how deep they are, and how many.
+    begun: Vec<(usize, usize)>,
 }
 
 impl Timeline {
@@ -49,10 +51,18 @@ impl Timeline {
             E::ExecutionAborted { failure } => ("stop", String::new(), why(failure)),
             E::ExecutionRedriven { count } => ("redrive", String::new(), format!("#{count}")),
             E::StateEntered { name, input, .. } => {
+                // A new scope goes on where the last one that was begun does: depth first.
+                let depth = match self.frames.get(&frame) {
+                    Some((depth, _)) => *depth,
+                    None => self.next_depth(),
+                };
                 self.frames.insert(frame, (depth, name.clone()));
                 ("enter", name.to_string(), input.to_string())
             }
             E::StateExited { kind, name, output, assigned, to } => {
+                if *to == To::End && frame != 0 {
+                    self.frames.remove(&frame);
+                }
                 let mut detail = output.to_string();
                 if let Some(assigned) = assigned {
                     use std::fmt::Write as _;
@@ -89,7 +99,10 @@ impl Timeline {
             }
             E::TimerFired { .. } => ("wake", name, String::new()),
             E::WaitStarted { due, .. } => ("wait", name, duration(due.0 - event.at.0)),
-            E::ParallelStarted { branches, .. } => ("branches", name, branches.len().to_string()),
+            E::ParallelStarted { branches, .. } => {
+                self.begun.push((depth + 1, branches.len()));
+                ("branches", name, branches.len().to_string())
+            }
             E::MapStarted { length, plan } => {
                 let detail = if plan.reader.is_some() {
                     "items are read".to_owned()
@@ -99,6 +112,7 @@ impl Timeline {
                 ("map", name, detail)
             }
             E::MapIterationStarted { index, name, .. } => {
+                self.begun.push((depth + 1, 1));
                 ("item", format!("{name} #{index}"), String::new())
             }
             E::MapIterationSucceeded { .. } | E::ParallelSucceeded | E::MapSucceeded => {
@@ -122,7 +136,18 @@ impl Timeline {
             E::MapRunSucceeded => return None,
             E::MapRunFailed { failure } => ("failed", name, why(failure)),
         };
+        let depth = self.frames.get(&frame).map_or(depth, |(depth, _)| *depth);
         Some(Line { at_millis: event.at.0 - self.start.0, depth, verb, subject, detail })
+    }
+
+    fn next_depth(&mut self) -> usize {
+        let Some((depth, left)) = self.begun.last_mut() else { return 0 };
+        let depth = *depth;
+        *left -= 1;
+        if *left == 0 {
+            self.begun.pop();
+        }
+        depth
     }
 
     fn state(&self, task: u64) -> String {
