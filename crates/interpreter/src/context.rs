@@ -2,7 +2,7 @@
 
 use crate::execution::Execution;
 use crate::view::More;
-use stepwright_history::FrameId;
+use stepwright_history::{FrameId, StateType};
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
 
@@ -32,7 +32,9 @@ pub(crate) fn build(execution: &Execution, frame: FrameId, more: &More<'_>) -> J
     let mut of_state = Object::new();
     of_state.insert("Name", entry.name.clone().into());
     of_state.insert("EnteredTime", time::format(entry.at.0).into());
-    of_state.insert("RetryCount", Json::Int(i64::from(entry.retries)));
+    if matches!(entry.kind, StateType::Task | StateType::Parallel | StateType::Map) {
+        of_state.insert("RetryCount", Json::Int(i64::from(entry.retries)));
+    }
     context.insert("State", Json::Object(of_state));
 
     if let Some(token) = more.token {

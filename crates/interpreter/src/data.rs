@@ -1,6 +1,5 @@
 //! How a state's input becomes its output.
 
-use crate::execution::Phase;
 use crate::turn::Stepper;
 use crate::view::{More, View};
 use stepwright_history::FrameId;
@@ -63,7 +62,7 @@ impl Stepper<'_> {
     ) -> Result<Option<Object>, EvaluationError> {
         let Some(assign) = assign else { return Ok(None) };
         match self.fill(frame, assign, document, more)? {
-            Json::Object(assigned) => Ok(Some(assigned)),
+            Json::Object(assigned) if !assigned.is_empty() => Ok(Some(assigned)),
             _ => Ok(None),
         }
     }
@@ -153,7 +152,9 @@ impl Stepper<'_> {
             NumberField::Path(path) => {
                 let view = self.view(frame, document, More::default());
                 let value = path.evaluate(&view)?;
-                value.as_f64().ok_or_else(|| EvaluationError::runtime(wrong(path, &value)))
+                // AWS takes a number written as a text, too.
+                let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+                number.ok_or_else(|| EvaluationError::runtime(wrong(path, &value)))
             }
             NumberField::Jsonata(expression) => {
                 let view = self.view(frame, document, More::default());
@@ -161,11 +162,6 @@ impl Stepper<'_> {
                 value.as_f64().ok_or_else(|| expression.unexpected("number", &value))
             }
         }
-    }
-
-    /// Whether an iteration of a Map is prepared in this frame.
-    pub(crate) fn is_mapping(&self, frame: FrameId) -> bool {
-        matches!(self.execution.frame(frame).phase, Phase::Map(_) | Phase::MapRun(_))
     }
 
     pub(crate) fn chance(&mut self, frame: FrameId) -> u64 {

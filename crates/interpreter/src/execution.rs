@@ -298,6 +298,26 @@ impl Execution {
             .collect()
     }
 
+    /// Whether a task is still waited for.
+    pub fn waits_for(&self, task: TaskId) -> bool {
+        self.tasks.contains_key(&task)
+    }
+
+    /// The Map states around a task, from the outside in, with the index of the item.
+    pub fn map_path(&self, task: TaskId) -> Vec<(Str, u32)> {
+        let mut path = Vec::new();
+        let mut at = self.tasks.get(&task).copied();
+        while let Some(id) = at {
+            let frame = self.frame(id);
+            at = frame.parent.map(|(parent, _)| parent);
+            if let (Some(_), Some((parent, index))) = (&frame.item, frame.parent) {
+                path.push((self.frame(parent).entry.name.clone(), index));
+            }
+        }
+        path.reverse();
+        path
+    }
+
     /// Everything the world owes it now. After a crash: replay, and do these.
     pub fn commands(&self) -> Vec<Command> {
         let mut commands = Vec::new();

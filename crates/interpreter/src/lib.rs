@@ -171,6 +171,11 @@ pub enum Command {
     Continue,
 }
 
+/// The `Map` of the context object of a child execution.
+pub fn child_map_context(index: u32, input: &Json) -> Json {
+    context::item(index, input)
+}
+
 /// The stimulus does not concern the execution, or not any more: say the task timed out before.
 /// The execution is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,8 @@ pub fn step(
     stimulus: Stimulus,
     at: Moment,
 ) -> Result<Turn, Stale> {
-    let mut stepper = Stepper { program, execution, at, turn: Turn::default(), chance: 0 };
+    let mut stepper =
+        Stepper { program, execution, at, turn: Turn::default(), chance: 0, exit_after: None };
     stepper.take(stimulus)?;
     stepper.run();
     Ok(stepper.turn)
@@ -42,6 +43,8 @@ pub(crate) struct Stepper<'a> {
     turn: Turn,
     /// How many random numbers this turn has used.
     pub(crate) chance: u64,
+    /// What the next exit follows, if not the last event of its frame.
+    pub(crate) exit_after: Option<u64>,
 }
 
 impl<'a> Stepper<'a> {
@@ -290,7 +293,8 @@ impl<'a> Stepper<'a> {
             Transition::End => To::End,
         };
         let kind = EventKind::StateExited { kind, name, output, assigned, to };
-        self.emit(frame, kind);
+        let previous = self.exit_after.take().unwrap_or(self.execution.frame(frame).last);
+        self.emit_after(frame, previous, kind);
         if to == To::End {
             self.scope_ended(frame);
         }

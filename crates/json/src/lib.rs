@@ -19,7 +19,7 @@ pub mod tree;
 mod write;
 
 pub use array::Array;
-pub use object::Object;
+pub use object::{Hint, Keys, Object};
 pub use parse::{Limits, ParseError, Syntax, parse, parse_bytes, parse_with};
 pub use pointer::Pointer;
 /// Text inside a value: short texts inline, longer ones shared.

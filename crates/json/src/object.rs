@@ -14,7 +14,67 @@ struct Members {
     values: Vec<Json>,
 }
 
+/// Where a key was found last. Objects that were read together mostly have the same keys, so that
+/// the next one need not be searched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hint<'j> {
+    shape: Option<&'j Shape>,
+    at: usize,
+}
+
+/// The keys of many objects: see [`Object::with_keys`].
+#[derive(Clone, Debug)]
+pub struct Keys(Arc<Shape>);
+
+impl Keys {
+    /// The keys in order; `None` if one comes twice.
+    pub fn new(keys: impl IntoIterator<Item = Str>) -> Option<Self> {
+        let mut shape = Shape::default();
+        for key in keys {
+            if shape.position(&key).is_some() {
+                return None;
+            }
+            shape.push(key);
+        }
+        Some(Self(Arc::new(shape)))
+    }
+
+    /// The keys.
+    pub fn as_slice(&self) -> &[Str] {
+        self.0.keys()
+    }
+
+    /// Where `key` is among them.
+    #[inline]
+    pub fn position(&self, key: &str) -> Option<usize> {
+        self.0.position(key)
+    }
+}
+
 impl Object {
+    /// As many values as there are keys; `None` if there are more or fewer.
+    pub fn with_keys(keys: &Keys, values: Vec<Json>) -> Option<Self> {
+        if keys.as_slice().len() != values.len() {
+            return None;
+        }
+        if values.is_empty() {
+            return Some(Self::new());
+        }
+        Some(Self::of(Arc::clone(&keys.0), values))
+    }
+
+    /// The value of `key`, found at once if `hint` comes from an object with the same keys. A hint
+    /// is for one key only.
+    #[inline]
+    pub fn get_with<'j>(&'j self, key: &str, hint: &mut Hint<'j>) -> Option<&'j Json> {
+        let members = self.0.as_ref()?;
+        let shape: &'j Shape = &members.shape;
+        if !hint.shape.is_some_and(|known| std::ptr::eq(known, shape)) {
+            *hint = Hint { shape: Some(shape), at: shape.position(key).unwrap_or(usize::MAX) };
+        }
+        members.values.get(hint.at)
+    }
+
     /// No members.
     pub fn new() -> Self {
         Self::default()

@@ -12,7 +12,7 @@ use crate::stack;
 use crate::syntax::{Parsed, ast};
 use ast::{Ast, Kind};
 use rustc_hash::{FxHashMap, FxHashSet};
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Keys, Str};
 use stepwright_source::Span;
 
 /// Compiles `parsed`. `known` are the names that an evaluation under way has already.
@@ -26,12 +26,14 @@ pub(crate) fn compile(parsed: Parsed, dialect: Dialect, known: &[Name]) -> Resul
         // What an expression evaluated by name binds can be seen by the one around it.
         all_bound: !known.is_empty(),
         depth: 1,
+        hints: 0,
     };
     if !dialect.step_functions() && mentions_eval(&parsed.root) {
         compiler.all_bound = true;
     }
+    let binds = compiler.all_bound || !compiler.bound.is_empty();
     let root = compiler.node(parsed.root, false)?;
-    Ok(Program { root, names: compiler.names })
+    Ok(Program { root, names: compiler.names, hints: compiler.hints, binds })
 }
 
 struct Compiler {
@@ -43,6 +45,7 @@ struct Compiler {
     all_bound: bool,
     /// How many nodes of the present function are around.
     depth: usize,
+    hints: u32,
 }
 
 impl Compiler {
@@ -138,7 +141,8 @@ impl Compiler {
                 Op::Default(Box::new((self.inner(*left)?, self.deeper(*right, tail)?)))
             }
             Kind::Block(expressions) => {
-                let binds = self.all_bound || expressions.iter().any(binds);
+                let binds =
+                    self.all_bound || expressions.iter().any(binds);
                 let last = expressions.len().wrapping_sub(1);
                 let expressions = expressions
                     .into_iter()
@@ -153,11 +157,14 @@ impl Compiler {
                 if partial { Op::Partial(call) } else { Op::Call(call) }
             }
             Kind::Lambda { parameters, signature, body } => {
-                let parameters = parameters.iter().map(|name| self.name(name)).collect();
+                let parameters: Vec<u32> =
+                    parameters.iter().map(|name| self.name(name)).collect();
+                let distinct =
+                    (1..parameters.len()).all(|at| !parameters[..at].contains(&parameters[at]));
                 let around = std::mem::replace(&mut self.depth, 1);
                 let body = self.node(*body, true);
                 self.depth = around;
-                Op::Lambda(Box::new(LambdaNode { parameters, signature, body: body? }))
+                Op::Lambda(Box::new(LambdaNode { parameters, signature, body: body?, distinct }))
             }
             Kind::Apply(left, right) => {
                 Op::Apply(Box::new((self.inner(*left)?, self.inner(*right)?)))
@@ -229,9 +236,17 @@ impl Compiler {
                 }
                 _ => (None, None),
             },
+            // These have lost what they were written with once paths are put together.
+            Kind::Lambda { .. }
+            | Kind::Block(_)
+            | Kind::Condition { .. }
+            | Kind::Coalesce(..)
+            | Kind::Default(..)
+            | Kind::Transform { .. } => (None, None),
             _ => match procedure.shown() {
                 Some(Json::String(name)) => (Some(name), None),
-                _ => (None, None),
+                Some(value) => (Some(value.to_string().into()), None),
+                None => (None, None),
             },
         };
         let depth = self.depth;
@@ -251,16 +266,12 @@ impl Compiler {
             .into_iter()
             .map(|(key, value)| Ok((self.inner(key)?, self.inner(value)?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut keys = Vec::new();
-        for (key, _) in &pairs {
-            match &key.op {
-                Op::Constant(Json::String(text)) if key.plain && !keys.contains(text) => {
-                    keys.push(text.clone());
-                }
-                _ => break,
-            }
-        }
-        let keys = (keys.len() == pairs.len()).then_some(keys);
+        let written = |key: &Node| match &key.op {
+            Op::Constant(Json::String(text)) if key.plain => Some(text.clone()),
+            _ => None,
+        };
+        let keys = pairs.iter().map(|(key, _)| written(key)).collect::<Option<Vec<_>>>();
+        let keys = keys.and_then(Keys::new);
         Ok(GroupNode { pairs, at, span, keys })
     }
 
@@ -304,7 +315,12 @@ impl Compiler {
                 _ => None,
             })
             .collect::<Option<Vec<_>>>()?;
-        (!names.is_empty()).then_some(FieldsNode { base, names, keep_singleton })
+        // What is evaluated by name has hints of its own in nobody's count.
+        let asked_often = !self.all_bound
+            && matches!(base, Base::Input | Base::Context | Base::Variable(_));
+        let hint = (names.len() == 1 && asked_often).then_some(self.hints);
+        self.hints += u32::from(hint.is_some());
+        (!names.is_empty()).then_some(FieldsNode { base, names, keep_singleton, hint })
     }
 
     fn step(&mut self, mut step: Ast) -> Result<Step> {
@@ -358,13 +374,16 @@ fn binds(ast: &Ast) -> bool {
     }
     stack::deeper(|| match &ast.kind {
         Kind::Bind(..) => true,
-        Kind::Binary(_, a, b) | Kind::Apply(a, b) | Kind::Coalesce(a, b) | Kind::Default(a, b) => {
-            binds(a) || binds(b)
-        }
+        Kind::Binary(_, a, b)
+        | Kind::Apply(a, b)
+        | Kind::Coalesce(a, b)
+        | Kind::Default(a, b) => binds(a) || binds(b),
         Kind::Negate(a) => binds(a),
         Kind::Array(items) | Kind::Path(items) => items.iter().any(binds),
         Kind::Object(pairs) => pair(pairs),
-        Kind::Call { procedure, arguments, .. } => binds(procedure) || arguments.iter().any(binds),
+        Kind::Call { procedure, arguments, .. } => {
+            binds(procedure) || arguments.iter().any(binds)
+        }
         Kind::Condition { condition, then, otherwise } => {
             binds(condition) || binds(then) || otherwise.as_ref().is_some_and(|a| binds(a))
         }
@@ -379,7 +398,7 @@ fn binds(ast: &Ast) -> bool {
 /// Whether `$eval` is anywhere in it.
 fn mentions_eval(ast: &Ast) -> bool {
     let mut found = false;
-    crate::syntax::ast::walk(ast, &mut |part| {
+    ast::walk(ast, &mut |part| {
         found |= matches!(&part.kind, Kind::Variable(name) if name == "eval");
     });
     found

@@ -49,6 +49,8 @@ pub(crate) struct Fault {
     pub(crate) index: Option<usize>,
     /// `type` in `T0412`, `functionName` in `D3140`, `message` in `D3137` and `D3141`.
     pub(crate) text: Option<String>,
+    /// The place is that of a tail call, which the next call around leaves as it is.
+    pub(crate) pinned: bool,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -100,7 +102,14 @@ impl Fault {
         });
         let message = self.message();
         let span = self.span.unwrap_or_else(|| Span::new(0, text.len()));
-        Error { code: self.code, message, position: at, span, token: self.token, value: self.value }
+        Error {
+            code: self.code,
+            message,
+            position: at,
+            span,
+            token: self.token,
+            value: self.value,
+        }
     }
 
     /// The official text with its blanks filled in.
@@ -221,7 +230,7 @@ fn template(code: &str) -> &'static str {
              has been overridden in the current scope by a non-function."
         }
         "D2014" => {
-            "The size of the sequence allocated by the range operator (..) must not exceed 1e7.  \
+            "The size of the sequence allocated by the range operator (..) must not exceed {{{text}}}.  \
              Attempted to allocate {{value}}."
         }
         "D3001" => "Attempting to invoke string function on Infinity or NaN",
@@ -255,7 +264,9 @@ fn template(code: &str) -> &'static str {
         "D3083" => {
             "The sub-picture must not contain more than one instance of the 'per-mille' character"
         }
-        "D3084" => "The sub-picture must not contain both a 'percent' and a 'per-mille' character",
+        "D3084" => {
+            "The sub-picture must not contain both a 'percent' and a 'per-mille' character"
+        }
         "D3085" => {
             "The mantissa part of a sub-picture must contain at least one character that is either \
              an 'optional digit character' or a member of the 'decimal digit family'"
@@ -304,7 +315,9 @@ fn template(code: &str) -> &'static str {
             "Formatting or parsing an integer as a sequence starting with {{value}} is not \
              supported by this implementation"
         }
-        "D3131" => "In a decimal digit pattern, all digits must be from the same decimal group",
+        "D3131" => {
+            "In a decimal digit pattern, all digits must be from the same decimal group"
+        }
         "D3132" => "Unknown component specifier {{value}} in date/time picture string",
         "D3133" => {
             "The 'name' modifier can only be applied to months and days in the date/time picture \

@@ -225,7 +225,9 @@ impl Finder {
             _ if self.scopes.iter().any(|scope| scope.contains(name)) => {}
             _ => {
                 if functions::find(name, self.dialect).is_some() {
-                    self.found.functions.push(Reference { name: name.clone(), span: ast.span });
+                    self.found
+                        .functions
+                        .push(Reference { name: name.clone(), span: ast.span });
                     return;
                 }
                 let filtered = ast.predicate.is_some() || ast.stages.is_some();

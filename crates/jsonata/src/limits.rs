@@ -14,22 +14,18 @@ pub struct Limits<'l> {
     pub sequence: usize,
     /// How many bytes may be allocated, all together. Beyond: `U1002`.
     pub bytes: usize,
-    /// How many times a regular expression may backtrack, where it has backreferences or looks
-    /// around. (Others are matched in linear time.) Beyond: `U1003`.
-    pub backtracks: usize,
     /// Asked now and then; `true` ends the evaluation with `U1001`.
     pub interrupt: Option<&'l (dyn Fn() -> bool + 'l)>,
 }
 
 impl Default for Limits<'_> {
-    /// 20 million steps, 1,000 deep, 10 million items, 256 MiB.
+    /// 20 million steps, 5,000 deep, 10 million items, 256 MiB.
     fn default() -> Self {
         Self {
             steps: 20_000_000,
-            depth: 1_000,
+            depth: 5_000,
             sequence: 10_000_000,
             bytes: 256 << 20,
-            backtracks: 1_000_000,
             interrupt: None,
         }
     }
@@ -42,7 +38,6 @@ impl fmt::Debug for Limits<'_> {
             .field("depth", &self.depth)
             .field("sequence", &self.sequence)
             .field("bytes", &self.bytes)
-            .field("backtracks", &self.backtracks)
             .field("interrupt", &self.interrupt.is_some())
             .finish()
     }

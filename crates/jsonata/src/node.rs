@@ -3,7 +3,7 @@
 use crate::functions::Builtin;
 use crate::regex::Regex;
 use crate::signature::Signature;
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Keys, Str};
 use stepwright_source::Span;
 
 /// A whole compiled expression.
@@ -11,6 +11,10 @@ use stepwright_source::Span;
 pub(crate) struct Program {
     pub(crate) root: Node,
     pub(crate) names: Vec<Name>,
+    /// How many hints its fields take.
+    pub(crate) hints: u32,
+    /// Whether anything is bound anywhere.
+    pub(crate) binds: bool,
 }
 
 /// A variable's name, known to nodes by its place in [`Program::names`].
@@ -85,6 +89,8 @@ pub(crate) struct FieldsNode {
     pub(crate) base: Base,
     pub(crate) names: Vec<Str>,
     pub(crate) keep_singleton: bool,
+    /// The place of its hint, for a single field that may be asked of many objects.
+    pub(crate) hint: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +149,7 @@ pub(crate) struct GroupNode {
     pub(crate) at: u32,
     pub(crate) span: Span,
     /// All keys, if they are written as texts and differ.
-    pub(crate) keys: Option<Vec<Str>>,
+    pub(crate) keys: Option<Keys>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +216,8 @@ pub(crate) struct LambdaNode {
     pub(crate) parameters: Vec<u32>,
     pub(crate) signature: Option<Box<Signature>>,
     pub(crate) body: Node,
+    /// Whether no parameter comes twice.
+    pub(crate) distinct: bool,
 }
 
 #[derive(Debug)]

@@ -105,6 +105,41 @@ pub(crate) fn write(value: f64, out: &mut String) {
     }
 }
 
+/// Writes a number of few decimals, if it is one.
+fn write_short(value: f64, out: &mut String) -> bool {
+    const PLACES: [(f64, usize); 4] = [(10.0, 1), (100.0, 2), (1e4, 4), (1e6, 6)];
+    for (scale, places) in PLACES {
+        let scaled = (value * scale).round();
+        // Decimals of up to 15 digits are all different floats, so that these are its digits.
+        if scaled.abs() >= 1e15 || value.abs() < 1e-3 {
+            return false;
+        }
+        if scaled / scale == value {
+            let digits = scaled.abs() as u64;
+            let whole = digits / scale as u64;
+            let mut rest = digits % scale as u64;
+            if value < 0.0 {
+                out.push('-');
+            }
+            let mut places = places;
+            while rest % 10 == 0 && places > 1 {
+                rest /= 10;
+                places -= 1;
+            }
+            let _ = write!(out, "{whole}.{rest:0places$}");
+            return true;
+        }
+    }
+    false
+}
+
+/// Writes a number as JSONata does: fractions are cut to 15 digits.
+pub(crate) fn write_rounded(value: f64, out: &mut String) {
+    if value.fract() == 0.0 || !value.is_finite() || !write_short(value, out) {
+        write(rounded(value), out);
+    }
+}
+
 /// The number cut to 15 digits, which is how JSONata writes fractions.
 pub(crate) fn rounded(value: f64) -> f64 {
     if !value.is_finite() || value.fract() == 0.0 {

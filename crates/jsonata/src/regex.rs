@@ -15,6 +15,11 @@ enum Engine {
     Backtracking(fancy_regex::Regex),
 }
 
+/// How often an expression may backtrack in one search.
+const BACKTRACKS: usize = 200_000;
+/// How large an expression may become.
+const SIZE: usize = 1 << 20;
+
 /// A search in a text, from where the last match ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher<'a> {
@@ -46,21 +51,29 @@ impl Regex {
         let engine = if translated.backtracks {
             Engine::Backtracking(
                 fancy_regex::RegexBuilder::new(&text)
-                    .backtrack_limit(1_000_000)
-                    .delegate_size_limit(4 << 20)
+                    .backtrack_limit(BACKTRACKS)
+                    .delegate_size_limit(SIZE)
                     .build()
                     .map_err(|error| invalid(error.to_string()))?,
             )
         } else {
             Engine::Linear(
                 regex::RegexBuilder::new(&text)
-                    .size_limit(4 << 20)
-                    .dfa_size_limit(4 << 20)
+                    .size_limit(SIZE)
+                    .dfa_size_limit(SIZE)
                     .build()
                     .map_err(|error| invalid(error.to_string()))?,
             )
         };
         Ok(Self { engine })
+    }
+
+    /// How many steps a search in so many bytes counts for.
+    pub(crate) fn steps(&self, bytes: usize) -> usize {
+        match self.engine {
+            Engine::Linear(_) => bytes / 32 + 1,
+            Engine::Backtracking(_) => bytes / 4 + 200,
+        }
     }
 
     /// The first match in `text` that begins at the byte `from` or after it.
@@ -198,7 +211,8 @@ impl<'p> Translator<'p> {
     }
 
     fn is_quantifier(&self) -> bool {
-        let rest: String = self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
+        let rest: String =
+            self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
         let closed = self.chars[self.at..].contains(&'}');
         let (least, most) = rest.split_once(',').unwrap_or((&rest, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -215,9 +229,9 @@ impl<'p> Translator<'p> {
             return None;
         }
         self.at += digits;
-        u32::from_str_radix(&text, 16)
-            .ok()
-            .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
+        u32::from_str_radix(&text, 16).ok().map(|unit| {
+            char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+        })
     }
 
     /// An escape that stands for one character, inside a class and outside.

@@ -50,7 +50,8 @@ impl Signature {
                 letter @ ('s' | 'n' | 'b' | 'l' | 'o') => {
                     parameters.push(Parameter::of(&letter.to_string()));
                 }
-                'a' => parameters.push(Parameter { is_array: true, ..Parameter::of("asnblfo") }),
+                'a' => parameters
+                    .push(Parameter { is_array: true, ..Parameter::of("asnblfo") }),
                 'f' => parameters.push(Parameter { is_function: true, ..Parameter::of("f") }),
                 'j' => parameters.push(Parameter::of("asnblo")),
                 'x' => parameters.push(Parameter::of("asnblfo")),
@@ -108,11 +109,7 @@ impl Signature {
     }
 
     /// The arguments as the function wants them: context and single items filled in.
-    pub(crate) fn validate<'a>(
-        &self,
-        arguments: Args<'a>,
-        context: &Value<'a>,
-    ) -> Result<Args<'a>> {
+    pub(crate) fn validate<'a>(&self, arguments: Args<'a>, context: &Value<'a>) -> Result<Args<'a>> {
         // The usual call has one plain argument for each parameter.
         let plain = arguments.len() == self.parameters.len()
             && self.parameters.iter().zip(&arguments).all(|(parameter, argument)| {
@@ -133,7 +130,9 @@ impl Signature {
             if *count == 0 {
                 if parameter.context {
                     if !parameter.takes(symbol(context)) {
-                        return Err(Fault::new("T0411").value(context.shown()).index(next + 1));
+                        return Err(Fault::new("T0411")
+                            .value(context.shown())
+                            .index(next + 1));
                     }
                     validated.push(context.clone());
                 } else {
@@ -209,6 +208,9 @@ impl Parameter {
 fn all_of(items: Items<'_, '_>, wanted: Option<u8>) -> bool {
     match items {
         Items::Json(items) => items.iter().all(|item| Some(json_symbol(item)) == wanted),
+        Items::Made(items) if wanted == Some(b'n') => {
+            items.iter().all(|item| item.number().is_some())
+        }
         Items::Made(items) => items.iter().all(|item| Some(symbol(item)) == wanted),
     }
 }

@@ -9,6 +9,12 @@ pub(crate) const LEVEL: usize = 6 << 10;
 
 const SEGMENT: usize = 2 << 20;
 
+/// What letting go of the tallest value may need.
+#[cfg(debug_assertions)]
+const RESERVE: usize = 768 << 10;
+#[cfg(not(debug_assertions))]
+const RESERVE: usize = 256 << 10;
+
 /// Runs `run` with room for a level on the stack.
 #[inline]
 pub(crate) fn deeper<R>(run: impl FnOnce() -> R) -> R {
@@ -18,6 +24,6 @@ pub(crate) fn deeper<R>(run: impl FnOnce() -> R) -> R {
 /// Runs `run` with room for `levels` levels on the stack.
 #[inline]
 pub(crate) fn room_for<R>(levels: usize, run: impl FnOnce() -> R) -> R {
-    let needed = (128 << 10) + levels * LEVEL;
+    let needed = RESERVE + levels * LEVEL;
     stacker::maybe_grow(needed, needed + SEGMENT, run)
 }

@@ -8,13 +8,18 @@ use std::fmt::Write as _;
 use stepwright_json::Json;
 
 /// What `$string` makes of a value, `None` for undefined.
-pub(crate) fn string(value: &Value<'_>, pretty: bool) -> Result<Option<String>> {
+pub(crate) fn string(value: &Value<'_>, pretty: bool, limit: usize) -> Result<Option<String>> {
     let mut out = String::new();
-    Ok(push_string(value, pretty, &mut out)?.then_some(out))
+    Ok(push_string(value, pretty, &mut out, limit)?.then_some(out))
 }
 
-/// As [`string`], added to `out`; `false` for undefined.
-pub(crate) fn push_string(value: &Value<'_>, pretty: bool, out: &mut String) -> Result<bool> {
+/// As [`string`], added to `out` as long as that stays within `limit`; `false` for undefined.
+pub(crate) fn push_string(
+    value: &Value<'_>,
+    pretty: bool,
+    out: &mut String,
+    limit: usize,
+) -> Result<bool> {
     match value.kind() {
         Kind::Undefined => return Ok(false),
         Kind::Text(text) => out.push_str(text),
@@ -31,7 +36,7 @@ pub(crate) fn push_string(value: &Value<'_>, pretty: bool, out: &mut String) -> 
                 }
                 value => value,
             };
-            stringify(value, pretty.then_some(0), out)?;
+            stringify(value, pretty.then_some(0), out, limit)?;
         }
     }
     Ok(true)
@@ -39,7 +44,15 @@ pub(crate) fn push_string(value: &Value<'_>, pretty: bool, out: &mut String) -> 
 
 /// As JavaScript's `JSON.stringify` with JSONata's replacer: fractions cut to 15 digits, functions
 /// as empty text.
-fn stringify(value: &Value<'_>, indent: Option<usize>, out: &mut String) -> Result<()> {
+fn stringify(
+    value: &Value<'_>,
+    indent: Option<usize>,
+    out: &mut String,
+    limit: usize,
+) -> Result<()> {
+    if out.len() > limit {
+        return Err(Fault::new("U1002").value(Some(Json::from(limit))));
+    }
     match value.kind() {
         Kind::Undefined | Kind::Null => out.push_str("null"),
         Kind::Bool(value) => out.push_str(if value { "true" } else { "false" }),
@@ -53,7 +66,7 @@ fn stringify(value: &Value<'_>, indent: Option<usize>, out: &mut String) -> Resu
             } else if value.is_infinite() {
                 return Err(Fault::new("D1001").value(Some(Json::Float(value))));
             } else {
-                number::write(number::rounded(value), out);
+                number::write_rounded(value, out);
             }
         }
         Kind::Text(text) => write_text(text, out),
@@ -66,7 +79,7 @@ fn stringify(value: &Value<'_>, indent: Option<usize>, out: &mut String) -> Resu
                     out.push(',');
                 }
                 line(deeper, out);
-                stack::deeper(|| stringify(&item, deeper, out))?;
+                stack::deeper(|| stringify(&item, deeper, out, limit))?;
             }
             if items.len() > 0 {
                 line(indent, out);
@@ -88,7 +101,7 @@ fn stringify(value: &Value<'_>, indent: Option<usize>, out: &mut String) -> Resu
                 line(deeper, out);
                 write_text(key, out);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                stack::deeper(|| stringify(&value, deeper, out))?;
+                stack::deeper(|| stringify(&value, deeper, out, limit))?;
             }
             if !first {
                 line(indent, out);

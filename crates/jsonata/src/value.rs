@@ -1,6 +1,6 @@
 //! Values while an evaluation runs: borrowed from the input where they come from it.
 
-use crate::eval::Frame;
+use crate::eval::Scope;
 use crate::functions::Builtin;
 use crate::map::Map;
 use crate::node::{LambdaNode, TransformNode};
@@ -10,16 +10,21 @@ use smallvec::SmallVec;
 use std::rc::Rc;
 use stepwright_json::{Json, Object, Str};
 
-/// A value. Borrowed JSON is never null, a boolean or an integer: those are cheaper by value.
+/// A value. Borrowed JSON is never null, a boolean, an integer or a fraction: those are cheaper by
+/// value.
+///
+/// Whatever a variant holds is a word, so that values travel in registers: hence [`Bits`], and no
+/// boolean beside the tag.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Value<'a> {
     #[default]
     Undefined,
     Null,
-    Bool(bool),
+    True,
+    False,
     Int(i64),
-    Float(f64),
-    Text(Str),
+    Float(Bits),
+    Text(Rc<Str>),
     /// Anything of the input, the bindings or the expression itself.
     Json(&'a Json),
     Array(Rc<Array<'a>>),
@@ -30,6 +35,17 @@ pub(crate) enum Value<'a> {
     Tuple(Rc<Tuple<'a>>),
     /// A tail call that waits to be made; never seen outside of calls.
     Pending,
+}
+
+/// A float, by its bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bits(u64);
+
+impl Bits {
+    #[inline]
+    pub(crate) fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
 }
 
 /// An array made by an evaluation.
@@ -70,13 +86,13 @@ impl<'a> Tuple<'a> {
 pub(crate) enum Function<'a> {
     Lambda {
         node: &'a LambdaNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
         input: Value<'a>,
     },
     /// A lambda with some of its parameters bound; the others are in order.
     PartialLambda {
         node: &'a LambdaNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
         input: Value<'a>,
         open: Vec<u32>,
     },
@@ -96,7 +112,7 @@ pub(crate) enum Function<'a> {
     NextMatch(Matcher<'a>),
     Transform {
         node: &'a TransformNode,
-        frame: Rc<Frame<'a>>,
+        frame: Scope<'a>,
     },
 }
 
@@ -131,8 +147,12 @@ impl<'a> From<&'a Json> for Value<'a> {
     fn from(json: &'a Json) -> Self {
         match json {
             Json::Null => Self::Null,
-            Json::Bool(value) => Self::Bool(*value),
+            Json::Bool(value) => Self::bool(*value),
             Json::Int(value) => Self::Int(*value),
+            // `1.0` stays as it is written; other floats have but one way to be.
+            Json::Float(value) if (*value as i64) as f64 != *value => {
+                Self::Float(Bits(value.to_bits()))
+            }
             other => Self::Json(other),
         }
     }
@@ -153,12 +173,17 @@ impl<'a> Value<'a> {
     pub(crate) fn float(value: f64) -> Self {
         match number::int(value) {
             Some(value) => Self::Int(value),
-            None => Self::Float(value),
+            None => Self::Float(Bits(value.to_bits())),
         }
     }
 
+    #[inline]
+    pub(crate) fn bool(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+
     pub(crate) fn text(text: impl Into<Str>) -> Self {
-        Self::Text(text.into())
+        Self::Text(Rc::new(text.into()))
     }
 
     pub(crate) fn object(map: Map<'a>) -> Self {
@@ -180,18 +205,9 @@ impl<'a> Value<'a> {
         }))
     }
 
-    /// What a sequence of `items` stands for once it is a result.
-    pub(crate) fn selected(mut items: Vec<Self>) -> Self {
-        match items.len() {
-            0 => Self::Undefined,
-            1 => items.pop().unwrap_or_default(),
-            _ => Self::sequence(items),
-        }
-    }
-
     /// What the value stands for once it is a result: an empty sequence for nothing, one with a
     /// single item for that item.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unwrapped(self, keep_array: bool) -> Self {
         match self {
             Self::Array(array) if array.sequence && !array.tuples => {
@@ -201,6 +217,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline(never)]
     fn unwrap_sequence(mut array: Rc<Array<'a>>, keep_array: bool) -> Self {
         if keep_array && !array.keep {
             Rc::make_mut(&mut array).keep = true;
@@ -209,6 +226,22 @@ impl<'a> Value<'a> {
             0 => Self::Undefined,
             1 if !array.keep => array.items[0].clone(),
             _ => Self::Array(array),
+        }
+    }
+
+    /// Whether it is JSON already, or as good as.
+    #[inline]
+    pub(crate) fn is_simple(&self) -> bool {
+        match self {
+            Self::Null
+            | Self::True
+            | Self::False
+            | Self::Int(_)
+            | Self::Text(_) => true,
+            // What is nested is counted, so that there is an end to it.
+            Self::Json(json) => !matches!(json, Json::Array(_) | Json::Object(_)),
+            Self::Float(bits) => bits.get().is_finite() && bits.get() != 0.0,
+            _ => false,
         }
     }
 
@@ -221,9 +254,10 @@ impl<'a> Value<'a> {
         match self {
             Self::Undefined => Kind::Undefined,
             Self::Null => Kind::Null,
-            Self::Bool(value) => Kind::Bool(*value),
+            Self::True => Kind::Bool(true),
+            Self::False => Kind::Bool(false),
             Self::Int(value) => Kind::Number(Number::Int(*value)),
-            Self::Float(value) => Kind::Number(Number::Float(*value)),
+            Self::Float(bits) => Kind::Number(Number::Float(bits.get())),
             Self::Text(text) => Kind::Text(text),
             Self::Json(json) => match json {
                 Json::Null => Kind::Null,
@@ -245,11 +279,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(&self) -> Option<Number> {
         match self {
             Self::Int(value) => Some(Number::Int(*value)),
-            Self::Float(value) => Some(Number::Float(*value)),
+            Self::Float(bits) => Some(Number::Float(bits.get())),
             Self::Json(Json::Float(value)) => Some(Number::Float(*value)),
             Self::Json(Json::Int(value)) => Some(Number::Int(*value)),
             Self::Json(json @ Json::BigInt(_)) => json.as_f64().map(Number::Float),
@@ -269,7 +303,7 @@ impl<'a> Value<'a> {
     /// The text, shared rather than copied.
     pub(crate) fn to_str(&self) -> Option<Str> {
         match self {
-            Self::Text(text) => Some(text.clone()),
+            Self::Text(text) => Some((**text).clone()),
             Self::Json(Json::String(text)) => Some(text.clone()),
             _ => None,
         }
@@ -307,8 +341,18 @@ impl<'a> Value<'a> {
 
     /// How deep what was made is nested, with [`FUNCTION`] set if there is a function in it. The
     /// depth of the input counts as none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn height(&self) -> u32 {
+        match self {
+            Self::Array(_) | Self::Object(_) | Self::Function(_) | Self::Tuple(_) => {
+                self.made_height()
+            }
+            _ => 0,
+        }
+    }
+
+    #[inline(never)]
+    fn made_height(&self) -> u32 {
         match self {
             Self::Array(array) => array.height,
             Self::Object(map) => map.height,

@@ -4,6 +4,33 @@ pub const MAX_PAYLOAD_BYTES: usize = 262_144;
 /// The most events a Standard execution's history may hold. AWS's quota.
 pub const MAX_HISTORY_EVENTS: u64 = 25_000;
 
+/// Which AWS is shown. AWS changes details of its histories over the years; an old recording can
+/// only be compared with the AWS of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vintage(pub u32);
+
+impl Vintage {
+    /// AWS as it is now: what everything but a comparison with old recordings shows.
+    pub const TODAY: Self = Self(u32::MAX);
+
+    /// AWS as it was in a month, `202405` for May 2024.
+    pub const fn month(month: u32) -> Self {
+        Self(month)
+    }
+
+    /// Until the summer of 2024 the exit of a distributed Map followed `MapRunSucceeded`; it
+    /// follows `MapRunStarted` since.
+    pub fn exit_follows_map_run_end(self) -> bool {
+        self.0 < 2024_09
+    }
+}
+
+impl Default for Vintage {
+    fn default() -> Self {
+        Self::TODAY
+    }
+}
+
 /// Limits that an execution is held to. The default is AWS's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -1,4 +1,5 @@
 use super::task::plain;
+use crate::Command;
 use crate::execution::Phase;
 use crate::turn::Stepper;
 use crate::view::More;
@@ -7,6 +8,9 @@ use stepwright_json::{Array, Json};
 use stepwright_program::{
     EvaluationError, Kind, Language, Map, NumberField, PathExpression, State, Template,
 };
+
+/// How long a Map state with a negative concurrency stalls: as long as AWS lets any execution live.
+const STALL_MILLIS: i64 = 365 * 86_400_000;
 
 impl Stepper<'_> {
     pub(crate) fn map(
@@ -29,24 +33,29 @@ impl Stepper<'_> {
                 )
             }
         };
-        // AWS records the start, and looks at these fields only then.
         let number = |this: &Self, field: &Option<NumberField>, wrong, kind| {
             field
                 .as_ref()
                 .map(|field| this.number(frame, field, &document, count(wrong, kind)))
                 .transpose()
         };
-        let concurrency = number(self, &map.max_concurrency, "MaxConcurrency", "integer");
+        let concurrency =
+            number(self, &map.max_concurrency, "MaxConcurrency", "integer")?.unwrap_or(0.0);
+        if concurrency < 0.0 {
+            // AWS takes it, and then never starts an iteration. We give up after a year.
+            let due = self.at.after_millis(STALL_MILLIS);
+            let timer = self.new_timer();
+            self.emit(frame, EventKind::WaitStarted { due, timer });
+            self.owe(Command::WakeAt { timer, due });
+            return Ok(());
+        }
+        // These AWS looks at only after it has recorded the start.
         let tolerated_count =
             number(self, &map.tolerated_failure_count, "ToleratedFailureCount", "integer");
         let tolerated_percentage =
             number(self, &map.tolerated_failure_percentage, "ToleratedFailurePercentage", "float");
         let checked = || -> Result<_, EvaluationError> {
-            let concurrency = concurrency?.unwrap_or(0.0);
             let (count, percentage) = (tolerated_count?, tolerated_percentage?);
-            if concurrency < 0.0 {
-                return Err(EvaluationError::runtime("MaxConcurrency cannot be negative."));
-            }
             if count.is_some_and(|count| count < 0.0) {
                 return Err(EvaluationError::runtime("ToleratedFailureCount cannot be negative."));
             }
@@ -55,7 +64,7 @@ impl Stepper<'_> {
                     "ToleratedFailurePercentage must be between 0 and 100.",
                 ));
             }
-            Ok((concurrency as u32, count.map(|count| count as u64), percentage))
+            Ok((count.map(|count| count as u64), percentage))
         };
         let checked = checked();
         let reader = match &map.item_reader {
@@ -63,12 +72,11 @@ impl Stepper<'_> {
             None => None,
         };
         let length = items.len() as u32;
-        let (max_concurrency, tolerated_count, tolerated_percentage) =
-            checked.clone().unwrap_or_default();
+        let (tolerated_count, tolerated_percentage) = checked.clone().unwrap_or_default();
         let plan = Box::new(MapPlan {
             items: if checked.is_ok() { items } else { Array::new() },
             first: map.processor.start.0,
-            max_concurrency,
+            max_concurrency: concurrency as u32,
             distributed: map.processor.distributed,
             tolerated_count,
             tolerated_percentage,

@@ -259,6 +259,9 @@ impl Stepper<'_> {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         let event = open.event;
         self.emit_after(frame, event, EventKind::MapSucceeded);
+        if self.program.vintage.exit_follows_map_run_end() {
+            self.exit_after = Some(event);
+        }
         self.map_finish(frame, output);
     }
 

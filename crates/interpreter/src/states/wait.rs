@@ -112,7 +112,11 @@ impl Stepper<'_> {
     /// The time has come: the state is left.
     pub(crate) fn wait_over(&mut self, frame: FrameId) {
         let state = self.state_of(frame);
-        let Kind::Wait(wait) = &state.kind else { return };
+        let Kind::Wait(wait) = &state.kind else {
+            let error = EvaluationError::runtime("MaxConcurrency cannot be negative.");
+            self.evaluation_failed(frame, error);
+            return;
+        };
         let left = self.document(frame, &state.io).and_then(|document| {
             let (output, assign) = (state.io.output.as_ref(), state.io.assign.as_ref());
             let (output, assigned) = self.pass_on(frame, state, &document, output, assign)?;

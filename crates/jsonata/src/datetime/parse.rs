@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str, picture: &str, now: i64, newer: bool) -> Result<
     }
     pattern.push('$');
     let regex = regex::RegexBuilder::new(&pattern)
-        .size_limit(4 << 20)
+        .size_limit(1 << 20)
         .build()
         .map_err(|_| Fault::new("D3136"))?;
     let Some(captures) = regex.captures(text) else { return Ok(None) };
@@ -154,8 +154,7 @@ fn complete(mut components: Components, now: i64) -> Result<Option<f64>> {
     }
     let value = |component| components.get(component).unwrap_or(f64::NAN);
     let year = value('Y');
-    let mut month =
-        components.get('M').filter(|month| *month > 0.0).map_or(0.0, |month| month - 1.0);
+    let mut month = components.get('M').filter(|month| *month > 0.0).map_or(0.0, |month| month - 1.0);
     let mut day = value('D');
     if by_day {
         let Some(first) = utc(year, 0.0, 1.0, [0.0; 4]) else { return Ok(None) };

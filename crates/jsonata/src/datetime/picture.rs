@@ -14,7 +14,6 @@ pub(crate) struct Marker {
     pub(crate) component: char,
     /// The width at most.
     pub(crate) most: Option<f64>,
-    pub(crate) has_width: bool,
     /// The letter after the presentation: `t` for `Z`.
     pub(crate) second: Option<char>,
     /// Names rather than numbers.
@@ -54,7 +53,7 @@ pub(crate) fn parts(picture: &str, newer: bool) -> Result<Vec<Part>> {
         let text: String = rest[..close].chars().filter(|char| !char.is_whitespace()).collect();
         let marker = marker(&text, newer)?;
         let is_number = marker.integer.is_some() && !matches!(marker.component, 'Z' | 'z');
-        if is_number && let Some(Part::Marker(previous)) = parts.last_mut() {
+        if newer && is_number && let Some(Part::Marker(previous)) = parts.last_mut() {
             // Numbers with nothing in between are told apart by their width.
             if let Some(integer) = &mut previous.integer {
                 integer.width = Some(integer.mandatory);
@@ -113,7 +112,6 @@ fn marker(text: &str, newer: bool) -> Result<Marker> {
     let mut marker = Marker {
         component,
         most: most.filter(|most| !most.is_nan()),
-        has_width: width.is_some(),
         second,
         names: None,
         integer: None,

@@ -1,48 +1,14 @@
 //! Numbers in English words.
 
 const FEW: [&str; 20] = [
-    "Zero",
-    "One",
-    "Two",
-    "Three",
-    "Four",
-    "Five",
-    "Six",
-    "Seven",
-    "Eight",
-    "Nine",
-    "Ten",
-    "Eleven",
-    "Twelve",
-    "Thirteen",
-    "Fourteen",
-    "Fifteen",
-    "Sixteen",
-    "Seventeen",
-    "Eighteen",
+    "Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
+    "Eleven", "Twelve", "Thirteen", "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen",
     "Nineteen",
 ];
 const ORDINALS: [&str; 20] = [
-    "Zeroth",
-    "First",
-    "Second",
-    "Third",
-    "Fourth",
-    "Fifth",
-    "Sixth",
-    "Seventh",
-    "Eighth",
-    "Ninth",
-    "Tenth",
-    "Eleventh",
-    "Twelfth",
-    "Thirteenth",
-    "Fourteenth",
-    "Fifteenth",
-    "Sixteenth",
-    "Seventeenth",
-    "Eighteenth",
-    "Nineteenth",
+    "Zeroth", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth",
+    "Ninth", "Tenth", "Eleventh", "Twelfth", "Thirteenth", "Fourteenth", "Fifteenth",
+    "Sixteenth", "Seventeenth", "Eighteenth", "Nineteenth",
 ];
 const TENS: [&str; 8] =
     ["Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety"];
@@ -108,9 +74,7 @@ fn value_of(word: &str) -> Option<f64> {
     }
     for (at, tens) in TENS.iter().enumerate() {
         let stem = &tens[..tens.len() - 1];
-        if same(&tens)
-            || word.strip_suffix("ieth").is_some_and(|rest| rest.eq_ignore_ascii_case(stem))
-        {
+        if same(&tens) || word.strip_suffix("ieth").is_some_and(|rest| rest.eq_ignore_ascii_case(stem)) {
             return Some((at + 2) as f64 * 10.0);
         }
     }
@@ -118,7 +82,10 @@ fn value_of(word: &str) -> Option<f64> {
     if cardinal == "hundred" {
         return Some(100.0);
     }
-    LARGE.iter().find(|(name, _)| name.eq_ignore_ascii_case(cardinal)).map(|(_, factor)| *factor)
+    LARGE
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(cardinal))
+        .map(|(_, factor)| *factor)
 }
 
 /// The number that words in small letters mean; not a number if one is unknown.

@@ -1,6 +1,6 @@
 //! Calls.
 
-use super::{Evaluator, Frame, HEIGHT};
+use super::{Evaluator, Frame, HEIGHT, Scope};
 use crate::error::{Fault, Result};
 use crate::functions;
 use crate::node::{CallNode, LambdaNode, Node, Op};
@@ -13,13 +13,15 @@ use std::rc::Rc;
 /// What a built-in function knows of where it is called.
 pub(crate) struct Caller<'c, 'a> {
     pub(crate) input: &'c Value<'a>,
-    pub(crate) frame: &'c Rc<Frame<'a>>,
+    pub(crate) frame: &'c Scope<'a>,
 }
 
 /// A tail call that waits for its caller to return.
 pub(super) struct Pending<'a> {
     function: Value<'a>,
     arguments: Args<'a>,
+    node: &'a Node,
+    call: &'a CallNode,
 }
 
 impl<'a> Evaluator<'a> {
@@ -29,7 +31,7 @@ impl<'a> Evaluator<'a> {
         call: &'a CallNode,
         first: Option<Value<'a>>,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let function = self.eval(&call.procedure, input, frame)?;
         if function.is_undefined() && self.was_meant(call, frame) {
@@ -42,8 +44,8 @@ impl<'a> Evaluator<'a> {
             let value = self.eval(argument, input, frame)?;
             arguments.push(value);
         }
-        if tail && matches!(function, Value::Function(_)) {
-            self.pending = Some(Pending { function, arguments });
+        if tail && function.is_function() {
+            self.pending = Some(Pending { function, arguments, node, call });
             return Ok(Value::Pending);
         }
         let outer = self.depth;
@@ -60,7 +62,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Whether a name without `$` is the name of something.
-    fn was_meant(&mut self, call: &CallNode, frame: &Rc<Frame<'a>>) -> bool {
+    fn was_meant(&mut self, call: &CallNode, frame: &Scope<'a>) -> bool {
         call.bare.is_some_and(|name| self.variable(name, frame).is_truthy())
     }
 
@@ -83,7 +85,9 @@ impl<'a> Evaluator<'a> {
     ) -> Box<Fault> {
         let regex = matches!(function, Value::Function(function)
             if matches!(**function, Function::Regex(_) | Function::NextMatch(_)));
-        if fault.at.is_none() || (!regex && !function.is_undefined()) {
+        if !std::mem::take(&mut fault.pinned)
+            && (fault.at.is_none() || (!regex && !function.is_undefined()))
+        {
             fault.at = Some(node.at);
         }
         fault.span.get_or_insert(node.span);
@@ -99,15 +103,43 @@ impl<'a> Evaluator<'a> {
         function: &Value<'a>,
         arguments: Args<'a>,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        let mut result = self.apply_once(function, arguments, input, frame)?;
-        while let Value::Pending = result {
-            let Some(next) = self.pending.take() else { return Ok(Value::Undefined) };
+        let result = self.apply_once(function, arguments, input, frame)?;
+        if matches!(result, Value::Pending) { self.settle(input, frame) } else { Ok(result) }
+    }
+
+    /// Makes the calls that were left to be made.
+    fn settle(&mut self, input: &Value<'a>, frame: &Scope<'a>) -> Result<Value<'a>> {
+        while let Some(next) = self.pending.take() {
             self.step()?;
-            result = self.apply_once(&next.function, next.arguments, input, frame)?;
+            let result = if matches!(next.function, Value::Builtin(_)) {
+                // It may call back, which is no tail call any more.
+                stack::room_for(0, || {
+                    self.deeper_by(next.call.depth, |evaluator| {
+                        evaluator.apply_once(&next.function, next.arguments, input, frame)
+                    })
+                })
+            } else {
+                self.apply_once(&next.function, next.arguments, input, frame)
+            };
+            match result {
+                Ok(Value::Pending) => {}
+                Ok(result) => return Ok(result),
+                Err(mut fault) => {
+                    let procedure = &next.call.procedure;
+                    fault.at = Some(procedure.at);
+                    fault.span.get_or_insert(next.node.span);
+                    fault.pinned = true;
+                    let named = matches!(procedure.op, Op::Variable(_) | Op::Global(_));
+                    if fault.token.is_none() && named {
+                        fault.token = next.call.token.as_ref().map(ToString::to_string);
+                    }
+                    return Err(fault);
+                }
+            }
         }
-        Ok(result)
+        Ok(Value::Undefined)
     }
 
     fn apply_once(
@@ -115,7 +147,7 @@ impl<'a> Evaluator<'a> {
         function: &Value<'a>,
         arguments: Args<'a>,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         match function {
             Value::Builtin(builtin) => {
@@ -147,7 +179,7 @@ impl<'a> Evaluator<'a> {
         function: &Function<'a>,
         arguments: Args<'a>,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         match function {
             Function::Lambda { .. } => Ok(Value::Undefined),
@@ -207,7 +239,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         node: &'a LambdaNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         if self.depth >= self.limits.depth {
             return Err(Self::overflow());
@@ -221,7 +253,7 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         call: &'a CallNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut given = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
@@ -260,7 +292,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         node: &'a LambdaNode,
         parameters: &[u32],
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
         input: &Value<'a>,
         given: Vec<Option<Value<'a>>>,
     ) -> Result<Function<'a>> {
@@ -284,7 +316,7 @@ impl<'a> Evaluator<'a> {
         left: &'a Node,
         right: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let value = self.eval(left, input, frame)?;
         if let Op::Call(call) = &right.op {
@@ -325,18 +357,20 @@ fn filled<'a>(given: &[Option<Value<'a>>], arguments: Args<'a>) -> Args<'a> {
 /// A function that is called for item after item.
 pub(crate) struct Each<'c, 'a> {
     function: &'c Value<'a>,
-    frame: &'c Rc<Frame<'a>>,
+    frame: &'c Scope<'a>,
     pub(crate) arity: usize,
-    plain: Option<(&'a LambdaNode, Rc<Frame<'a>>, Value<'a>)>,
+    plain: Option<(&'a LambdaNode, Scope<'a>, Value<'a>)>,
     /// The scope of the last call, used again if nothing holds on to it.
-    scope: Option<Rc<Frame<'a>>>,
+    scope: Scope<'a>,
 }
 
 impl<'c, 'a> Each<'c, 'a> {
     pub(crate) fn new(function: &'c Value<'a>, caller: &Caller<'c, 'a>) -> Self {
         let plain = match function {
             Value::Function(function) => match &**function {
-                Function::Lambda { node, frame, input } if node.signature.is_none() => {
+                Function::Lambda { node, frame, input }
+                    if node.signature.is_none() && node.distinct =>
+                {
                     Some((*node, frame.clone(), input.clone()))
                 }
                 _ => None,
@@ -346,8 +380,28 @@ impl<'c, 'a> Each<'c, 'a> {
         Self { function, frame: caller.frame, arity: arity(function), plain, scope: None }
     }
 
-    /// Calls the function with as many of the arguments as it takes.
+    /// Calls the function with an item, its place and all items: as many of them as it takes.
+    #[inline]
     pub(crate) fn call(
+        &mut self,
+        evaluator: &mut Evaluator<'a>,
+        item: Value<'a>,
+        at: impl FnOnce() -> Value<'a>,
+        all: &Value<'a>,
+    ) -> Result<Value<'a>> {
+        let mut arguments = Args::new();
+        arguments.push(item);
+        if self.arity >= 2 {
+            arguments.push(at());
+        }
+        if self.arity >= 3 {
+            arguments.push(all.clone());
+        }
+        self.call_with(evaluator, arguments)
+    }
+
+    /// Calls the function with just these arguments.
+    pub(crate) fn call_with(
         &mut self,
         evaluator: &mut Evaluator<'a>,
         arguments: Args<'a>,
@@ -355,28 +409,32 @@ impl<'c, 'a> Each<'c, 'a> {
         let Some((node, around, input)) = &self.plain else {
             return evaluator.apply(self.function, arguments, &Value::Null, self.frame);
         };
-        let scope = match self.scope.take() {
-            Some(mut scope) => match Frame::variables_mut(&mut scope) {
-                Some(variables) => {
-                    variables.clear();
-                    scope
-                }
-                None => evaluator.frame(around)?,
-            },
-            None => evaluator.frame(around)?,
+        let mut scope = match self.scope.take() {
+            Some(scope) if Rc::strong_count(&scope) == 1 => scope,
+            _ => {
+                Frame::new(around.clone())
+            }
         };
-        let mut arguments = arguments.into_iter();
-        for parameter in &node.parameters {
-            evaluator.bind(&scope, *parameter, arguments.next().unwrap_or_default());
+        let mut functions = false;
+        if let Some(variables) = Frame::variables_mut(&mut scope) {
+            variables.clear();
+            let mut arguments = arguments.into_iter();
+            for parameter in &node.parameters {
+                let value = arguments.next().unwrap_or_default();
+                functions |= value.height() > HEIGHT;
+                variables.push((*parameter, value));
+            }
         }
+        if functions && scope.keep() {
+            evaluator.kept.push(scope.clone());
+            evaluator.charge(320)?;
+        }
+        let scope = Some(scope);
         let mut result = evaluator.run(node, input, &scope)?;
-        while let Value::Pending = result {
-            let Some(next) = evaluator.pending.take() else { return Ok(Value::Undefined) };
-            evaluator.step()?;
-            result =
-                evaluator.apply_once(&next.function, next.arguments, &Value::Null, self.frame)?;
+        if matches!(result, Value::Pending) {
+            result = evaluator.settle(&Value::Null, self.frame)?;
         }
-        self.scope = Some(scope);
+        self.scope = scope;
         Ok(result)
     }
 }

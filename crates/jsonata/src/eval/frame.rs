@@ -3,21 +3,25 @@ use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+/// The scope that something is evaluated in. The outermost one is nothing as long as nothing is
+/// bound in it.
+pub(crate) type Scope<'a> = Option<Rc<Frame<'a>>>;
+
 /// The variables of one scope.
 #[derive(Debug)]
 pub(crate) struct Frame<'a> {
-    around: Option<Rc<Frame<'a>>>,
+    around: Scope<'a>,
     variables: RefCell<SmallVec<[(u32, Value<'a>); 2]>>,
     kept: Cell<bool>,
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(around: Option<Rc<Self>>) -> Rc<Self> {
+    pub(crate) fn new(around: Scope<'a>) -> Rc<Self> {
         Self::with(around, SmallVec::new())
     }
 
     pub(crate) fn with(
-        around: Option<Rc<Self>>,
+        around: Scope<'a>,
         variables: SmallVec<[(u32, Value<'a>); 2]>,
     ) -> Rc<Self> {
         Rc::new(Self { around, variables: RefCell::new(variables), kept: Cell::new(false) })

@@ -1,14 +1,14 @@
 //! Objects, made from what they are applied to.
 
 use super::operators::append;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::GroupNode;
 use crate::value::{Items, Tuple, Value};
 use rustc_hash::FxHashMap;
-use std::rc::Rc;
-use stepwright_json::Str;
+use smallvec::SmallVec;
+use stepwright_json::{Keys, Object, Str};
 
 struct Entry<'a> {
     key: Str,
@@ -21,7 +21,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         group: &'a GroupNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         if let Some(keys) = &group.keys
             && !input.is_array()
@@ -57,7 +57,9 @@ impl<'a> Evaluator<'a> {
                     continue;
                 }
                 let Some(key) = key.to_str() else {
-                    return Err(Fault::new("T1003").value(key.shown()).at(group.at, group.span));
+                    return Err(
+                        Fault::new("T1003").value(key.shown()).at(group.at, group.span)
+                    );
                 };
                 match places.get(&key) {
                     None => {
@@ -103,19 +105,38 @@ impl<'a> Evaluator<'a> {
     fn record(
         &mut self,
         group: &'a GroupNode,
-        keys: &'a [Str],
+        keys: &'a Keys,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        self.charge(64 + keys.len() * 64)?;
-        let mut map = Map::with_capacity(keys.len());
-        for (key, (_, value)) in keys.iter().zip(&group.pairs) {
+        self.charge(64 + group.pairs.len() * 64)?;
+        let mut values: SmallVec<[Value<'a>; 8]> = SmallVec::new();
+        let (mut missing, mut simple) = (false, true);
+        for (_, value) in &group.pairs {
             let value = self.eval(value, input, frame)?;
-            if !value.is_undefined() {
-                map.push_new(key.clone(), value);
-            }
+            missing |= value.is_undefined();
+            simple &= value.is_simple();
+            values.push(value);
         }
-        let value = Value::object(map);
+        if simple {
+            // An object that JSON can be made of at once.
+            let mut members = Vec::with_capacity(values.len());
+            for value in values {
+                members.push(self.json(value)?);
+            }
+            return Ok(self.borrow(Object::with_keys(keys, members).unwrap_or_default().into()));
+        }
+        let value = Value::object(if missing {
+            let mut map = Map::with_capacity(values.len());
+            for (key, value) in keys.as_slice().iter().zip(values) {
+                if !value.is_undefined() {
+                    map.push_new(key.clone(), value);
+                }
+            }
+            map
+        } else {
+            Map::with_keys(keys, values.into_vec())
+        });
         Self::check_height(&value)?;
         Ok(value)
     }

@@ -9,8 +9,8 @@ mod sort;
 mod transform;
 
 pub(crate) use call::{Caller, Each};
-pub(crate) use frame::Frame;
-pub(crate) use operators::{append, boolean, compare_text, equal};
+pub(crate) use frame::{Frame, Scope};
+pub(crate) use operators::{append, compare_text};
 pub(crate) use sort::merge_sort;
 
 use crate::bindings::Bindings;
@@ -19,14 +19,16 @@ use crate::error::{Fault, Result};
 use crate::limits::{Environment, Limits};
 use crate::node::{Base, FieldsNode, Name, Node, Op, Program};
 use crate::stack;
-use crate::value::{Array, Function, Kind, Value};
+use crate::value::{Array, Function, Value};
 use call::Pending;
+use std::cell::OnceCell;
 use std::rc::Rc;
-use stepwright_json::Json;
+use stepwright_json::{Hint, Json, Object};
+use smallvec::SmallVec;
 use typed_arena::Arena;
 
 /// How deep a value may be nested that an evaluation makes.
-const TALLEST: u32 = 1_000;
+const TALLEST: u32 = 500;
 /// Marks the height of a value that holds a function.
 const HEIGHT: u32 = (1 << 31) - 1;
 /// How many steps go by between two questions whether to stop.
@@ -35,8 +37,8 @@ const PATIENCE: u64 = 4_096;
 /// What an evaluation makes that others borrow.
 #[derive(Default)]
 pub(crate) struct Arenas {
-    json: Arena<Json>,
-    programs: Arena<Program>,
+    json: OnceCell<Arena<Json>>,
+    programs: OnceCell<Arena<Program>>,
 }
 
 /// One evaluation.
@@ -46,7 +48,9 @@ pub(crate) struct Evaluator<'a> {
     arenas: &'a Arenas,
     bindings: &'a Bindings<'a>,
     /// Values of the names that the expression does not bind, once they were asked for.
-    globals: Vec<Option<Value<'a>>>,
+    globals: SmallVec<[Option<Value<'a>>; 4]>,
+    /// Where single fields were found last.
+    hints: SmallVec<[Hint<'a>; 4]>,
     pub(crate) environment: Environment,
     pub(crate) limits: &'a Limits<'a>,
     steps: u64,
@@ -78,7 +82,8 @@ pub(crate) fn evaluate(
         names: &program.names,
         arenas: &arenas,
         bindings,
-        globals: vec![None; program.names.len()],
+        globals: program.names.iter().map(|_| None).collect(),
+        hints: SmallVec::from_elem(Hint::default(), program.hints as usize),
         environment: *environment,
         limits,
         steps: 0,
@@ -92,10 +97,10 @@ pub(crate) fn evaluate(
     };
     evaluator.next_check = evaluator.next_stop();
     let context = evaluator.wrapped(evaluator.root.clone());
-    let frame = Frame::new(None);
+    let frame = program.binds.then(|| Frame::new(None));
     let levels = program.root.height as usize;
     let result = stack::room_for(levels, || evaluator.eval(&program.root, &context, &frame))
-        .and_then(|value| evaluator.output(&value));
+        .and_then(|value| evaluator.output(value));
     drop(context);
     evaluator.forget();
     result
@@ -107,7 +112,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         node: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         self.step()?;
         let value = match &node.op {
@@ -116,7 +121,7 @@ impl<'a> Evaluator<'a> {
             Op::Root => self.root.clone(),
             Op::Variable(name) => self.variable(*name, frame),
             Op::Global(name) => self.global(*name),
-            Op::Name(name) => self.lookup(input, name),
+            Op::Name(name) => self.lookup(input, name)?,
             Op::Fields(fields) => self.fields(fields, input, frame)?,
             _ => self.eval_rest(node, input, frame)?,
         };
@@ -127,20 +132,20 @@ impl<'a> Evaluator<'a> {
         &mut self,
         node: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         Ok(match &node.op {
             Op::Binary(binary) => self.binary(node, binary, input, frame)?,
             Op::Concat(parts) => self.concat(node, parts, input, frame)?,
             Op::And(parts) => {
-                let both = self.truth(node, &parts.0, input, frame, "and")?
-                    && self.truth(node, &parts.1, input, frame, "and")?;
-                Value::Bool(both)
+                let both = self.truth(node, &parts.0, input, frame, "and", false)?
+                    && self.truth(node, &parts.1, input, frame, "and", true)?;
+                Value::bool(both)
             }
             Op::Or(parts) => {
-                let either = self.truth(node, &parts.0, input, frame, "or")?
-                    || self.truth(node, &parts.1, input, frame, "or")?;
-                Value::Bool(either)
+                let either = self.truth(node, &parts.0, input, frame, "or", false)?
+                    || self.truth(node, &parts.1, input, frame, "or", true)?;
+                Value::bool(either)
             }
             Op::Negate(operand) => self.negate(node, operand, input, frame)?,
             Op::Path(path) => self.path(path, node.group.is_some(), input, frame)?,
@@ -151,7 +156,7 @@ impl<'a> Evaluator<'a> {
             Op::Condition(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 let value = self.eval(condition, input, frame)?;
-                if boolean(&value)?.unwrap_or(false) {
+                if self.is_true(&value)? {
                     self.eval(then, input, frame)?
                 } else if let Some(otherwise) = otherwise {
                     self.eval(otherwise, input, frame)?
@@ -165,7 +170,7 @@ impl<'a> Evaluator<'a> {
             }
             Op::Default(parts) => {
                 let value = self.eval(&parts.0, input, frame)?;
-                if boolean(&value)?.unwrap_or(false) {
+                if self.is_true(&value)? {
                     value
                 } else {
                     self.eval(&parts.1, input, frame)?
@@ -193,11 +198,14 @@ impl<'a> Evaluator<'a> {
             Op::Regex(regex) => Value::Function(Rc::new(Function::Regex(regex))),
             Op::Call(call) => self.call(node, call, None, input, frame)?,
             Op::Partial(call) => self.partial(node, call, input, frame)?,
-            Op::Lambda(lambda) => Value::Function(Rc::new(Function::Lambda {
-                node: lambda,
-                frame: frame.clone(),
-                input: input.clone(),
-            })),
+            Op::Lambda(lambda) => {
+                self.charge(64)?;
+                Value::Function(Rc::new(Function::Lambda {
+                    node: lambda,
+                    frame: frame.clone(),
+                    input: input.clone(),
+                }))
+            }
             Op::Apply(parts) => self.apply_operator(node, &parts.0, &parts.1, input, frame)?,
             Op::Transform(transform) => Value::Function(Rc::new(Function::Transform {
                 node: transform,
@@ -219,7 +227,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         node: &'a Node,
         mut value: Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         for predicate in &node.predicates {
             value = self.filter(predicate, value, frame)?;
@@ -241,7 +249,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         fields: &'a FieldsNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let found;
         let start = match fields.base {
@@ -265,7 +273,8 @@ impl<'a> Evaluator<'a> {
             Value::Json(json @ Json::Object(_)) => json,
             Value::Undefined
             | Value::Null
-            | Value::Bool(_)
+            | Value::True
+            | Value::False
             | Value::Int(_)
             | Value::Float(_)
             | Value::Text(_)
@@ -275,6 +284,17 @@ impl<'a> Evaluator<'a> {
                 return self.fields_slowly(fields, 0, start);
             }
         };
+        if let Some(hint) = fields.hint.and_then(|hint| self.hints.get_mut(hint as usize))
+            && let Json::Object(object) = here
+        {
+            let found = object.get_with(&fields.names[0], hint);
+            let value = found.map(Value::from).unwrap_or_default();
+            return Ok(if fields.keep_singleton && found.is_some() {
+                Value::kept(value)
+            } else {
+                value
+            });
+        }
         let mut at = 0;
         while let Json::Object(object) = here {
             let Some(json) = object.get(&fields.names[at]) else { return Ok(Value::Undefined) };
@@ -292,8 +312,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value of a variable that the expression may have bound.
-    fn variable(&mut self, name: u32, frame: &Rc<Frame<'a>>) -> Value<'a> {
-        match frame.lookup(name) {
+    fn variable(&mut self, name: u32, frame: &Scope<'a>) -> Value<'a> {
+        match frame.as_ref().and_then(|frame| frame.lookup(name)) {
             Some(value) => value,
             None => self.global(name),
         }
@@ -328,18 +348,23 @@ impl<'a> Evaluator<'a> {
 
     /// Keeps `json` for the rest of the evaluation.
     pub(crate) fn borrow(&self, json: Json) -> Value<'a> {
-        Value::from(&*self.arenas.json.alloc(json))
+        Value::from(&*self.arenas.json.get_or_init(Arena::new).alloc(json))
     }
 
-    fn frame(&mut self, around: &Rc<Frame<'a>>) -> Result<Rc<Frame<'a>>> {
-        self.charge(96)?;
-        Ok(Frame::new(Some(around.clone())))
+    fn frame(&mut self, around: &Scope<'a>) -> Result<Scope<'a>> {
+        // Frames come and go; only those that are kept count.
+        if self.bytes > self.limits.bytes {
+            self.charge(0)?;
+        }
+        Ok(Some(Frame::new(around.clone())))
     }
 
     /// Binds `name` in `frame`.
-    pub(crate) fn bind(&mut self, frame: &Rc<Frame<'a>>, name: u32, value: Value<'a>) {
+    pub(crate) fn bind(&mut self, frame: &Scope<'a>, name: u32, value: Value<'a>) {
+        let Some(frame) = frame else { return };
         if value.height() > HEIGHT && frame.keep() {
             self.kept.push(frame.clone());
+            self.bytes = self.bytes.saturating_add(320);
         }
         frame.bind(name, value);
     }
@@ -379,6 +404,12 @@ impl<'a> Evaluator<'a> {
         if self.steps >= self.next_check { self.check() } else { Ok(()) }
     }
 
+    /// How many steps there still are.
+    pub(crate) fn steps_left(&self) -> usize {
+        let left = self.limits.steps.saturating_sub(self.steps).saturating_add(1);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
     fn next_stop(&self) -> u64 {
         let limit = self.limits.steps.saturating_add(1);
         if self.limits.interrupt.is_some() { limit.min(self.steps + PATIENCE) } else { limit }
@@ -409,7 +440,7 @@ impl<'a> Evaluator<'a> {
     /// Counts an array of `items`.
     #[inline]
     pub(crate) fn charge_items(&mut self, items: usize) -> Result<()> {
-        self.charge(items.saturating_mul(std::mem::size_of::<Value<'_>>()).saturating_add(48))
+        self.charge(items.saturating_mul(size_of::<Value<'_>>()).saturating_add(48))
     }
 
     /// Refuses a value that is nested too deep for the native stack of whoever gets it.
@@ -429,38 +460,44 @@ impl<'a> Evaluator<'a> {
         )
     }
 
+    /// The longest range, as the error about it has it.
+    pub(crate) fn most_items(&self) -> String {
+        let published = Limits::default().sequence;
+        match (self.limits.sequence, self.dialect.newer()) {
+            (limit, true) if limit == published => "1e7".to_owned(),
+            (limit, false) if limit == published => "1e6".to_owned(),
+            (limit, _) => limit.to_string(),
+        }
+    }
+
     /// The text as a value.
     pub(crate) fn text(&mut self, text: String) -> Result<Value<'a>> {
-        self.charge(text.len())?;
+        self.charge(text.len() + 64)?;
         Ok(Value::text(text))
     }
 
     /// The result for the caller.
-    fn output(&mut self, value: &Value<'a>) -> Result<Option<Json>> {
-        match value.kind() {
-            Kind::Undefined => Ok(None),
-            Kind::Function => Err(Fault::new("U1004")),
-            _ => {
-                if let Value::Array(array) = value
-                    && array.outer
-                    && let Some(inner) = array.items.first()
-                {
-                    return self.output(inner);
-                }
-                self.json(value).map(Some)
+    fn output(&mut self, value: Value<'a>) -> Result<Option<Json>> {
+        match value {
+            Value::Undefined => Ok(None),
+            Value::Builtin(_) | Value::Function(_) => Err(Fault::new("U1004")),
+            Value::Array(array) if array.outer => {
+                self.output(array.items.first().cloned().unwrap_or_default())
             }
+            value => self.json(value).map(Some),
         }
     }
 
     /// A value as JSON. What JSON does not have is null in an array and missing in an object.
-    pub(crate) fn json(&mut self, value: &Value<'a>) -> Result<Json> {
+    pub(crate) fn json(&mut self, value: Value<'a>) -> Result<Json> {
         self.step()?;
         Ok(match value {
-            Value::Json(json) => (*json).clone(),
-            Value::Int(value) => Json::Int(*value),
-            Value::Float(value) => crate::number::to_json(*value),
-            Value::Text(text) => Json::String(text.clone()),
-            Value::Bool(value) => Json::Bool(*value),
+            Value::Json(json) => json.clone(),
+            Value::Int(value) => Json::Int(value),
+            Value::Float(bits) => crate::number::to_json(bits.get()),
+            Value::Text(text) => Json::String(Rc::unwrap_or_clone(text)),
+            Value::True => Json::Bool(true),
+            Value::False => Json::Bool(false),
             Value::Undefined
             | Value::Null
             | Value::Builtin(_)
@@ -468,24 +505,43 @@ impl<'a> Evaluator<'a> {
             | Value::Pending => Json::Null,
             Value::Array(array) => {
                 self.charge_items(array.items.len())?;
-                let mut items = Vec::with_capacity(array.items.len());
-                for item in &array.items {
-                    items.push(stack::deeper(|| self.json(item))?);
+                let made = Rc::unwrap_or_clone(array).items;
+                let mut items = Vec::with_capacity(made.len());
+                for item in made {
+                    items.push(self.inner_json(item)?);
                 }
                 Json::from(items)
             }
             Value::Object(map) => {
                 self.charge(map.len() * 48)?;
+                if let Some(keys) = map.shared_keys()
+                    && map.height <= HEIGHT
+                {
+                    let made = Rc::unwrap_or_clone(map).into_values();
+                    let mut values = Vec::with_capacity(made.len());
+                    for value in made {
+                        values.push(self.inner_json(value)?);
+                    }
+                    return Ok(Object::with_keys(keys, values).unwrap_or_default().into());
+                }
                 let mut members = Vec::with_capacity(map.len());
                 for (key, value) in map.iter() {
                     if !value.is_function() && !value.is_undefined() {
-                        members.push((key.clone(), stack::deeper(|| self.json(value))?));
+                        members.push((key.clone(), self.inner_json(value.clone())?));
                     }
                 }
                 Json::Object(members.into_iter().collect())
             }
-            Value::Tuple(tuple) => self.json(&tuple.item)?,
+            Value::Tuple(tuple) => self.json(tuple.item.clone())?,
         })
+    }
+
+    #[inline]
+    fn inner_json(&mut self, value: Value<'a>) -> Result<Json> {
+        match value {
+            Value::Array(_) | Value::Object(_) => stack::deeper(|| self.json(value)),
+            value => self.json(value),
+        }
     }
 
     /// Compiles and evaluates a text where a call of `$eval` stands.
@@ -493,7 +549,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         text: &str,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let failed = |code: &'static str, fault: Box<Fault>| {
             if fault.code.starts_with('U') {
@@ -505,7 +561,7 @@ impl<'a> Evaluator<'a> {
             .and_then(|parsed| crate::compile::compile(parsed, self.dialect, self.names))
             .map_err(|fault| failed("D3120", fault))?;
         self.charge(text.len() * 64)?;
-        let program: &'a Program = self.arenas.programs.alloc(program);
+        let program: &'a Program = self.arenas.programs.get_or_init(Arena::new).alloc(program);
         self.names = &program.names;
         self.globals.resize(program.names.len(), None);
         let levels = program.root.height as usize;

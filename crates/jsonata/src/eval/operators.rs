@@ -1,6 +1,6 @@
 //! Operators on values.
 
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::node::{BinaryNode, Node, Op, Operator};
 use crate::number::{Number, SAFE};
@@ -17,26 +17,14 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         binary: &'a BinaryNode,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let left = self.eval(&binary.left, input, frame)?;
         let right = self.eval(&binary.right, input, frame)?;
-        match (binary.operator, &left, &right) {
-            (Operator::Less, Value::Int(a), Value::Int(b)) => return Ok(Value::Bool(a < b)),
-            (Operator::Greater, Value::Int(a), Value::Int(b)) => return Ok(Value::Bool(a > b)),
-            (Operator::Add, Value::Int(a), Value::Int(b)) => {
-                if let Some(sum) = exact(a.checked_add(*b), *a, *b) {
-                    return Ok(Value::Int(sum));
-                }
-            }
-            (Operator::Multiply, Value::Int(a), Value::Int(b)) => {
-                if let Some(product) = exact(a.checked_mul(*b), *a, *b)
-                    && product != 0
-                {
-                    return Ok(Value::Int(product));
-                }
-            }
-            _ => {}
+        if let (Some(a), Some(b)) = (left.number(), right.number())
+            && let Some(value) = numeric(binary.operator, a, b)
+        {
+            return Ok(value);
         }
         self.operate(binary.operator, &left, &right)
             .map_err(|fault| fault.token(binary.operator.symbol()).at(node.at, node.span))
@@ -56,10 +44,10 @@ impl<'a> Evaluator<'a> {
             | Operator::Remainder => arithmetic(operator, left, right),
             Operator::Equal | Operator::NotEqual => {
                 if left.is_undefined() || right.is_undefined() {
-                    return Ok(Value::Bool(false));
+                    return Ok(Value::bool(false));
                 }
                 let same = self.equal(left, right)?;
-                Ok(Value::Bool(same == (operator == Operator::Equal)))
+                Ok(Value::bool(same == (operator == Operator::Equal)))
             }
             Operator::Less
             | Operator::LessOrEqual
@@ -72,19 +60,36 @@ impl<'a> Evaluator<'a> {
 
     /// Equality by value.
     pub(crate) fn equal(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<bool> {
-        if left.is_array() || left.members().is_some() {
-            self.steps(size(left).min(size(right)))?;
+        let mut left_over = self.steps_left();
+        let budget = left_over;
+        let equal = equal_counting(left, right, &mut left_over);
+        self.steps(budget - left_over)?;
+        Ok(equal)
+    }
+
+    /// Whether a value counts as true.
+    #[inline]
+    pub(crate) fn is_true(&mut self, value: &Value<'a>) -> Result<bool> {
+        match value {
+            Value::True => Ok(true),
+            Value::False | Value::Undefined => Ok(false),
+            value => {
+                let budget = self.steps_left();
+                let mut left_over = budget;
+                let truth = boolean_counting(value, &mut left_over)?;
+                self.steps(budget - left_over)?;
+                Ok(truth.unwrap_or(false))
+            }
         }
-        Ok(equal(left, right))
     }
 
     fn contains(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
         if left.is_undefined() || right.is_undefined() {
-            return Ok(Value::Bool(false));
+            return Ok(Value::bool(false));
         }
-        let Some(items) = right.items() else { return Ok(Value::Bool(identical(left, right))) };
+        let Some(items) = right.items() else { return Ok(Value::bool(identical(left, right))) };
         self.steps(items.len())?;
-        Ok(Value::Bool(items.iter().any(|item| identical(left, &item))))
+        Ok(Value::bool(items.iter().any(|item| identical(left, &item))))
     }
 
     fn range(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
@@ -96,7 +101,7 @@ impl<'a> Evaluator<'a> {
         }
         let size = to.saturating_sub(from).saturating_add(1);
         if size > self.limits.sequence as i64 {
-            return Err(Fault::new("D2014").value(Some(Json::Int(size))));
+            return Err(Fault::new("D2014").value(Some(Json::Int(size))).text(self.most_items()));
         }
         let size = size as usize;
         self.steps(size)?;
@@ -111,13 +116,13 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         parts: &'a [Node],
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(64);
         for part in parts {
             let value = self.eval(part, input, frame)?;
             let before = out.len();
-            text::push_string(&value, false, &mut out)
+            text::push_string(&value, false, &mut out, self.limits.bytes)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
             self.charge(out.len() - before)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
@@ -130,12 +135,18 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         part: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
         operator: &'static str,
+        second: bool,
     ) -> Result<bool> {
-        let value = self.eval(part, input, frame)?;
-        match boolean(&value) {
-            Ok(truth) => Ok(truth.unwrap_or(false)),
+        let value = match self.eval(part, input, frame) {
+            Ok(value) => value,
+            // To jsonata-js whatever fails in the second operand is the operator's fault.
+            Err(fault) if second => return Err(fault.token(operator).at(node.at, node.span)),
+            Err(fault) => return Err(fault),
+        };
+        match self.is_true(&value) {
+            Ok(truth) => Ok(truth),
             Err(fault) => Err(fault.token(operator).at(node.at, node.span)),
         }
     }
@@ -145,7 +156,7 @@ impl<'a> Evaluator<'a> {
         node: &'a Node,
         operand: &'a Node,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let value = self.eval(operand, input, frame)?;
         if value.is_undefined() {
@@ -159,7 +170,10 @@ impl<'a> Evaluator<'a> {
                 Err(Fault::new("D1001").value(value.shown()).at(node.at, node.span))
             }
             Some(number) if !number.as_f64().is_nan() => Ok(Value::float(-number.as_f64())),
-            _ => Err(Fault::new("D1002").token("-").value(value.shown()).at(node.at, node.span)),
+            _ => Err(Fault::new("D1002")
+                .token("-")
+                .value(value.shown())
+                .at(node.at, node.span)),
         }
     }
 
@@ -168,7 +182,7 @@ impl<'a> Evaluator<'a> {
         nodes: &'a [Node],
         cons: bool,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut items = Vec::with_capacity(nodes.len());
         self.charge_items(nodes.len())?;
@@ -205,15 +219,6 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// How many parts a value has right inside.
-fn size(value: &Value<'_>) -> usize {
-    match value.kind() {
-        Kind::Array(items) => items.len(),
-        Kind::Object(members) => members.len(),
-        _ => 1,
-    }
-}
-
 /// The integer a range begins or ends with.
 fn whole(value: &Value<'_>, code: &'static str) -> Result<Option<i64>> {
     if value.is_undefined() {
@@ -233,11 +238,55 @@ fn whole(value: &Value<'_>, code: &'static str) -> Result<Option<i64>> {
 fn exact(result: Option<i64>, left: i64, right: i64) -> Option<i64> {
     let safe = SAFE as u64;
     result.filter(|result| {
-        result.unsigned_abs() <= safe && left.unsigned_abs() <= safe && right.unsigned_abs() <= safe
+        result.unsigned_abs() <= safe
+            && left.unsigned_abs() <= safe
+            && right.unsigned_abs() <= safe
     })
 }
 
-fn arithmetic<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
+/// What most operations on numbers come to.
+#[inline]
+fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
+    if let (Number::Int(a), Number::Int(b)) = (a, b) {
+        return Some(match operator {
+            Operator::Add => Value::Int(exact(a.checked_add(b), a, b)?),
+            Operator::Subtract => Value::Int(exact(a.checked_sub(b), a, b)?),
+            Operator::Multiply => {
+                Value::Int(exact(a.checked_mul(b), a, b).filter(|product| *product != 0)?)
+            }
+            Operator::Equal => Value::bool(a == b),
+            Operator::NotEqual => Value::bool(a != b),
+            Operator::Less => Value::bool(a < b),
+            Operator::LessOrEqual => Value::bool(a <= b),
+            Operator::Greater => Value::bool(a > b),
+            Operator::GreaterOrEqual => Value::bool(a >= b),
+            _ => return None,
+        });
+    }
+    let (a, b) = (a.as_f64(), b.as_f64());
+    if !a.is_finite() || !b.is_finite() {
+        return None;
+    }
+    Some(match operator {
+        Operator::Add => Value::float(a + b),
+        Operator::Subtract => Value::float(a - b),
+        Operator::Multiply => Value::float(a * b),
+        Operator::Divide => Value::float(a / b),
+        Operator::Equal => Value::bool(a == b),
+        Operator::NotEqual => Value::bool(a != b),
+        Operator::Less => Value::bool(a < b),
+        Operator::LessOrEqual => Value::bool(a <= b),
+        Operator::Greater => Value::bool(a > b),
+        Operator::GreaterOrEqual => Value::bool(a >= b),
+        _ => return None,
+    })
+}
+
+fn arithmetic<'a>(
+    operator: Operator,
+    left: &Value<'a>,
+    right: &Value<'a>,
+) -> Result<Value<'a>> {
     let operand = |value: &Value<'a>, code| {
         if value.is_undefined() {
             return Ok(None);
@@ -278,7 +327,11 @@ fn arithmetic<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Re
     }))
 }
 
-fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
+fn comparison<'a>(
+    operator: Operator,
+    left: &Value<'a>,
+    right: &Value<'a>,
+) -> Result<Value<'a>> {
     let comparable = |value: &Value<'a>| {
         matches!(value.kind(), Kind::Undefined | Kind::Text(_) | Kind::Number(_))
     };
@@ -297,7 +350,7 @@ fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Re
             return Err(Fault::new("T2009").value(left.shown()).value2(right.shown()));
         }
     };
-    Ok(Value::Bool(ordering.is_some_and(|ordering| match operator {
+    Ok(Value::bool(ordering.is_some_and(|ordering| match operator {
         Operator::Less => ordering.is_lt(),
         Operator::LessOrEqual => ordering.is_le(),
         Operator::Greater => ordering.is_gt(),
@@ -317,6 +370,15 @@ pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
 
 /// Equality by value: numbers by what they are, objects whatever the order of their keys.
 pub(crate) fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    equal_counting(left, right, &mut { usize::MAX })
+}
+
+/// As [`equal`], looking at no more than `budget` parts.
+pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut usize) -> bool {
+    if *budget == 0 {
+        return false;
+    }
+    *budget -= 1;
     match (left.kind(), right.kind()) {
         (Kind::Undefined, Kind::Undefined) | (Kind::Null, Kind::Null) => true,
         (Kind::Bool(a), Kind::Bool(b)) => a == b,
@@ -327,13 +389,13 @@ pub(crate) fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         (Kind::Text(a), Kind::Text(b)) => a == b,
         (Kind::Array(a), Kind::Array(b)) => {
             a.len() == b.len()
-                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal(&a, &b)))
+                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, budget)))
         }
         (Kind::Object(a), Kind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
                     let there = b.get(key);
-                    !there.is_undefined() && stack::deeper(|| equal(&value, &there))
+                    !there.is_undefined() && stack::deeper(|| equal_counting(&value, &there, budget))
                 })
         }
         (Kind::Function, Kind::Function) => identical(left, right),
@@ -358,6 +420,14 @@ fn identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 
 /// What `$boolean` makes of a value.
 pub(crate) fn boolean(value: &Value<'_>) -> Result<Option<bool>> {
+    boolean_counting(value, &mut { usize::MAX })
+}
+
+fn boolean_counting(value: &Value<'_>, budget: &mut usize) -> Result<Option<bool>> {
+    if *budget == 0 {
+        return Ok(None);
+    }
+    *budget -= 1;
     Ok(Some(match value.kind() {
         Kind::Undefined => return Ok(None),
         Kind::Null | Kind::Function => false,
@@ -371,11 +441,11 @@ pub(crate) fn boolean(value: &Value<'_>) -> Result<Option<bool>> {
         Kind::Object(members) => members.len() > 0,
         Kind::Array(items) if items.len() == 1 => {
             let item = items.get(0).unwrap_or_default();
-            return stack::deeper(|| boolean(&item));
+            return stack::deeper(|| boolean_counting(&item, budget));
         }
         Kind::Array(items) => {
             for item in items.iter() {
-                if stack::deeper(|| boolean(&item))?.unwrap_or(false) {
+                if stack::deeper(|| boolean_counting(&item, budget))?.unwrap_or(false) {
                     return Ok(Some(true));
                 }
             }
@@ -435,28 +505,29 @@ impl Value<'_> {
             }
             Kind::Number(number) => Some(Json::Float(number.as_f64())),
             Kind::Text(text) => Some(Json::from(text)),
-            Kind::Array(_) | Kind::Object(_) => Some(self.shown_parts(0)),
+            Kind::Array(_) | Kind::Object(_) => Some(self.shown_parts(0, &mut 10_000)),
         }
     }
 
     /// Arrays and objects for an error message, cut where they are very large.
-    fn shown_parts(&self, depth: usize) -> Json {
+    fn shown_parts(&self, depth: usize, budget: &mut usize) -> Json {
         const MOST: usize = 1_000;
+        *budget = budget.saturating_sub(1);
+        if *budget == 0 {
+            return Json::Null;
+        }
         const DEEPEST: usize = 32;
         match (self, self.kind()) {
             (Value::Json(json), _) => (*json).clone(),
-            (_, Kind::Array(items)) if depth < DEEPEST => items
-                .iter()
-                .take(MOST)
-                .map(|item| item.shown_parts(depth + 1))
-                .collect::<Vec<_>>()
-                .into(),
+            (_, Kind::Array(items)) if depth < DEEPEST => {
+                items.iter().take(MOST).map(|item| item.shown_parts(depth + 1, budget)).collect::<Vec<_>>().into()
+            }
             (_, Kind::Object(members)) if depth < DEEPEST => Json::Object(
                 members
                     .iter()
                     .take(MOST)
                     .filter(|(_, value)| !value.is_undefined() && !value.is_function())
-                    .map(|(key, value)| (key.clone(), value.shown_parts(depth + 1)))
+                    .map(|(key, value)| (key.clone(), value.shown_parts(depth + 1, budget)))
                     .collect(),
             ),
             (_, Kind::Array(_) | Kind::Object(_)) => Json::Null,

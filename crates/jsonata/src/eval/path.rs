@@ -1,7 +1,7 @@
 //! Paths, step by step.
 
 use super::operators::boolean;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::{FieldsNode, Node, Op, PathNode, Stage, Step, StepOp};
@@ -10,7 +10,7 @@ use crate::stack;
 use crate::value::{Array, Items, Kind, Tuple, Value};
 use smallvec::SmallVec;
 use std::rc::Rc;
-use stepwright_json::Json;
+use stepwright_json::{Hint, Json};
 
 /// What a step goes over.
 enum Stream<'a> {
@@ -60,15 +60,28 @@ struct Collected<'a> {
     first: Option<Value<'a>>,
     rest: Vec<Value<'a>>,
     many: bool,
+    /// How many there may be.
+    expected: usize,
 }
 
 impl<'a> Collected<'a> {
     #[inline]
     fn push(&mut self, value: Value<'a>) {
         if self.many {
-            flatten_into(value, &mut self.rest);
-        } else if let Some(first) = self.first.take() {
+            if value.is_array() {
+                flatten_into(value, &mut self.rest);
+            } else {
+                self.rest.push(value);
+            }
+            return;
+        }
+        self.push_early(value);
+    }
+
+    fn push_early(&mut self, value: Value<'a>) {
+        if let Some(first) = self.first.take() {
             self.many = true;
+            self.rest.reserve(self.expected);
             flatten_into(first, &mut self.rest);
             flatten_into(value, &mut self.rest);
         } else {
@@ -81,7 +94,9 @@ impl<'a> Collected<'a> {
             None => Stream::Many(self.rest),
             Some(value) => match &value {
                 Value::Array(array) if array.cons => Stream::One(value),
-                Value::Array(array) if array.sequence && last => Stream::Many(array.items.clone()),
+                Value::Array(array) if array.sequence && last => {
+                    Stream::Many(array.items.clone())
+                }
                 value if value.is_array() => {
                     if last || value.items().is_some_and(|items| items.len() > 0) {
                         Stream::Whole(value.clone())
@@ -107,16 +122,17 @@ fn flatten_into<'a>(value: Value<'a>, out: &mut Vec<Value<'a>>) {
 
 impl<'a> Evaluator<'a> {
     /// The field `name` of `input`, or of each of its items.
-    pub(crate) fn lookup(&mut self, input: &Value<'a>, name: &str) -> Value<'a> {
+    pub(crate) fn lookup(&mut self, input: &Value<'a>, name: &str) -> Result<Value<'a>> {
         if let Some(members) = input.members() {
-            return members.get(name);
+            return Ok(members.get(name));
         }
-        let Some(items) = input.items() else { return Value::Undefined };
+        let Some(items) = input.items() else { return Ok(Value::Undefined) };
+        self.steps(items.len())?;
         let mut found = Vec::new();
         for item in items.iter() {
             let value = match item.members() {
                 Some(members) => members.get(name),
-                None if item.is_array() => stack::deeper(|| self.lookup(&item, name)),
+                None if item.is_array() => stack::deeper(|| self.lookup(&item, name))?,
                 None => continue,
             };
             match value.items() {
@@ -125,7 +141,8 @@ impl<'a> Evaluator<'a> {
                 None => found.push(value),
             }
         }
-        Value::sequence(found)
+        self.charge_items(found.len())?;
+        Ok(Value::sequence(found))
     }
 
     /// The rest of a row of fields, from the one at `at` on.
@@ -151,20 +168,22 @@ impl<'a> Evaluator<'a> {
     }
 
     fn name_step(&mut self, stream: &Stream<'a>, name: &str, last: bool) -> Result<Stream<'a>> {
-        let mut collected = Collected::default();
         let items = stream.items();
         self.steps(items.len())?;
+        self.charge_items(items.len())?;
+        let mut collected = Collected { expected: items.len(), ..Collected::default() };
         match items {
             Items::Json(items) => {
+                let mut hint = Hint::default();
                 for item in items {
                     match item {
                         Json::Object(object) => {
-                            if let Some(value) = object.get(name) {
+                            if let Some(value) = object.get_with(name, &mut hint) {
                                 collected.push(Value::from(value));
                             }
                         }
                         Json::Array(_) => {
-                            let value = self.lookup(&Value::Json(item), name).unwrapped(false);
+                            let value = self.lookup(&Value::Json(item), name)?.unwrapped(false);
                             if !value.is_undefined() {
                                 collected.push(value);
                             }
@@ -175,7 +194,7 @@ impl<'a> Evaluator<'a> {
             }
             Items::Made(items) => {
                 for item in items {
-                    let value = self.lookup(item, name).unwrapped(false);
+                    let value = self.lookup(item, name)?.unwrapped(false);
                     if !value.is_undefined() {
                         collected.push(value);
                     }
@@ -213,7 +232,7 @@ impl<'a> Evaluator<'a> {
         path: &'a PathNode,
         grouped: bool,
         input: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut stream = if input.is_array() && !path.from_variable {
             Stream::Whole(input.clone())
@@ -260,7 +279,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         stream: Stream<'a>,
         last: bool,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Stream<'a>> {
         match &step.op {
             StepOp::Sort(terms) => {
@@ -282,7 +301,7 @@ impl<'a> Evaluator<'a> {
                     let mut value = match op {
                         StepOp::Name(name) => {
                             self.step()?;
-                            self.lookup(&item, name).unwrapped(false)
+                            self.lookup(&item, name)?.unwrapped(false)
                         }
                         StepOp::Node(node) => self.eval(node, &item, frame)?,
                         StepOp::Sort(_) => Value::Undefined,
@@ -308,7 +327,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         predicate: &'a Node,
         input: Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let tuples = matches!(&input, Value::Array(array) if array.tuples);
         let single;
@@ -345,9 +364,12 @@ impl<'a> Evaluator<'a> {
                 item => self.eval(predicate, item, frame)?,
             };
             match result {
-                Value::Bool(false) | Value::Undefined => {}
-                Value::Bool(true) => found.push(item),
+                Value::False | Value::Undefined => {}
+                Value::True => found.push(item),
                 result => {
+                    if let Some(items) = result.items() {
+                        self.steps(items.len())?;
+                    }
                     for _ in 0..selections(&result, at, count)? {
                         found.push(item.clone());
                     }
@@ -363,7 +385,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         stream: &Stream<'a>,
         tuples: Option<Tuples<'a>>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Tuples<'a>> {
         let mut result = Tuples { items: Vec::new(), flagged: true };
         if let StepOp::Sort(terms) = &step.op {
@@ -407,7 +429,7 @@ impl<'a> Evaluator<'a> {
             let value = match &step.op {
                 StepOp::Name(name) => {
                     self.step()?;
-                    self.lookup(&tuple.item, name).unwrapped(false)
+                    self.lookup(&tuple.item, name)?.unwrapped(false)
                 }
                 StepOp::Node(node) => self.eval(node, &tuple.item, &inner)?,
                 StepOp::Sort(_) => Value::Undefined,
@@ -457,7 +479,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         step: &'a Step,
         mut tuples: Tuples<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Tuples<'a>> {
         for stage in &step.stages {
             match stage {
@@ -484,8 +506,8 @@ impl<'a> Evaluator<'a> {
     pub(super) fn tuple_frame(
         &mut self,
         tuple: &Tuple<'a>,
-        frame: &Rc<Frame<'a>>,
-    ) -> Result<Rc<Frame<'a>>> {
+        frame: &Scope<'a>,
+    ) -> Result<Scope<'a>> {
         let inner = self.frame(frame)?;
         for (name, value) in &tuple.bindings {
             self.bind(&inner, *name, value.clone());
@@ -517,18 +539,18 @@ impl<'a> Evaluator<'a> {
         let mut found = Vec::new();
         // With an array among the values the result is an array, too, however many there are.
         let mut sequence = true;
-        let mut add = |value: Value<'a>| {
+        let values: Vec<Value<'a>> = match (input.members(), input.items()) {
+            (Some(members), _) => members.iter().map(|(_, value)| value).collect(),
+            (None, Some(items)) => items.iter().collect(),
+            (None, None) => Vec::new(),
+        };
+        for value in values {
             if value.is_array() {
                 sequence = false;
-                flatten(&value, &mut found);
+                self.flatten(&value, &mut found)?;
             } else {
                 found.push(value);
             }
-        };
-        if let Some(members) = input.members() {
-            members.iter().for_each(|(_, value)| add(value));
-        } else if let Some(items) = input.items() {
-            items.iter().for_each(&mut add);
         }
         self.steps(found.len())?;
         self.charge_items(found.len())?;
@@ -542,6 +564,22 @@ impl<'a> Evaluator<'a> {
         let mut found = Vec::new();
         self.descend(input, &mut found)?;
         Ok(Value::sequence(found))
+    }
+
+    fn flatten(&mut self, value: &Value<'a>, out: &mut Vec<Value<'a>>) -> Result<()> {
+        self.step()?;
+        match value.items() {
+            Some(items) => {
+                for item in items.iter() {
+                    stack::deeper(|| self.flatten(&item, out))?;
+                }
+            }
+            None => {
+                self.charge_items(1)?;
+                out.push(value.clone());
+            }
+        }
+        Ok(())
     }
 
     fn descend(&mut self, value: &Value<'a>, found: &mut Vec<Value<'a>>) -> Result<()> {
@@ -596,13 +634,6 @@ fn sequence<'a>(items: Vec<Value<'a>>, tuples: bool) -> Value<'a> {
         tuples: true,
         ..Array::default()
     }))
-}
-
-fn flatten<'a>(value: &Value<'a>, out: &mut Vec<Value<'a>>) {
-    match value.items() {
-        Some(items) => items.iter().for_each(|item| stack::deeper(|| flatten(&item, out))),
-        None => out.push(value.clone()),
-    }
 }
 
 /// The place an index means: whole, and from the end if negative.

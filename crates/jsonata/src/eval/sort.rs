@@ -1,12 +1,11 @@
 //! `^(…)`
 
 use super::operators::compare_text;
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::node::{Step, Term};
 use crate::value::{Items, Kind, Value};
 use std::cmp::Ordering;
-use std::rc::Rc;
 
 impl<'a> Evaluator<'a> {
     /// The items in order; `None` if there is nothing to sort.
@@ -15,7 +14,7 @@ impl<'a> Evaluator<'a> {
         step: &'a Step,
         terms: &'a [Term],
         items: &Items<'_, 'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Option<Vec<Value<'a>>>> {
         if items.len() <= 1 {
             return Ok(None);
@@ -33,7 +32,7 @@ impl<'a> Evaluator<'a> {
         terms: &'a [Term],
         items: &[Value<'a>],
         flagged: bool,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Option<Vec<Value<'a>>>> {
         if items.len() <= 1 {
             return Ok(None);
@@ -109,8 +108,9 @@ fn plain(keys: &[Option<Value<'_>>], descending: bool) -> Option<Vec<usize>> {
         .collect();
     let mut order: Vec<usize> = (0..keys.len()).collect();
     if let Some(numbers) = numbers {
-        let compare =
-            |a: &usize, b: &usize| numbers[*a].partial_cmp(&numbers[*b]).unwrap_or(Ordering::Equal);
+        let compare = |a: &usize, b: &usize| {
+            numbers[*a].partial_cmp(&numbers[*b]).unwrap_or(Ordering::Equal)
+        };
         if descending {
             order.sort_by(|a, b| compare(b, a));
         } else {
@@ -118,7 +118,8 @@ fn plain(keys: &[Option<Value<'_>>], descending: bool) -> Option<Vec<usize>> {
         }
         return Some(order);
     }
-    let texts: Vec<&str> = keys.iter().map(|key| key.as_ref()?.as_str()).collect::<Option<_>>()?;
+    let texts: Vec<&str> =
+        keys.iter().map(|key| key.as_ref()?.as_str()).collect::<Option<_>>()?;
     if descending {
         order.sort_by(|a, b| compare_text(texts[*b], texts[*a]));
     } else {

@@ -1,6 +1,6 @@
 //! `|pattern|update,delete|`
 
-use super::{Evaluator, Frame};
+use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::TransformNode;
@@ -20,7 +20,7 @@ impl<'a> Evaluator<'a> {
         node: &'a TransformNode,
         arguments: Args<'a>,
         context: &Value<'a>,
-        frame: &Rc<Frame<'a>>,
+        frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let signature = crate::functions::transform_signature();
         let arguments = signature.validate(arguments, context)?;

@@ -16,20 +16,31 @@ pub(super) fn count<'a>(
 
 /// The sum of `items`, in integers as long as they are exact.
 fn total(items: Items<'_, '_>) -> Number {
+    match items {
+        Items::Json(items) => sum_of(items.iter().map(|json| match json {
+            Json::Int(value) => Number::Int(*value),
+            Json::Float(value) => Number::Float(*value),
+            other => Number::Float(other.as_f64().unwrap_or(f64::NAN)),
+        })),
+        Items::Made(items) => {
+            sum_of(items.iter().map(|item| item.number().unwrap_or(Number::Float(f64::NAN))))
+        }
+    }
+}
+
+#[inline]
+fn sum_of(mut numbers: impl Iterator<Item = Number>) -> Number {
     let mut whole = 0i64;
-    let mut rest = items.iter();
-    for item in rest.by_ref() {
-        let sum = match item {
-            Value::Int(value) if value.unsigned_abs() <= SAFE as u64 => whole.checked_add(value),
+    for number in numbers.by_ref() {
+        let sum = match number {
+            Number::Int(value) if value.unsigned_abs() <= SAFE as u64 => whole.checked_add(value),
             _ => None,
         };
         match sum {
             Some(sum) if sum.unsigned_abs() <= SAFE as u64 => whole = sum,
             _ => {
-                let first = item.number().map_or(f64::NAN, Number::as_f64);
-                return Number::Float(rest.fold(whole as f64 + first, |sum, item| {
-                    sum + item.number().map_or(f64::NAN, Number::as_f64)
-                }));
+                let start = whole as f64 + number.as_f64();
+                return Number::Float(numbers.fold(start, |sum, number| sum + number.as_f64()));
             }
         }
     }
@@ -45,24 +56,7 @@ pub(super) fn sum<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.steps(items.len() / 8)?;
-    if let Items::Json(items) = items
-        && let Some(sum) = whole_sum(items)
-    {
-        return Ok(Value::Int(sum));
-    }
     Ok(total(items).into())
-}
-
-fn whole_sum(items: &[Json]) -> Option<i64> {
-    let mut sum = 0i64;
-    for item in items {
-        let Json::Int(value) = item else { return None };
-        sum = sum.checked_add(*value)?;
-        if sum.unsigned_abs() > SAFE as u64 || value.unsigned_abs() > SAFE as u64 {
-            return None;
-        }
-    }
-    Some(sum)
 }
 
 pub(super) fn average<'a>(

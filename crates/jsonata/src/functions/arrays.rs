@@ -1,6 +1,6 @@
 use super::take;
 use crate::error::{Fault, Result};
-use crate::eval::{Caller, Each, Evaluator, append, compare_text, equal, merge_sort};
+use crate::eval::{Caller, Each, Evaluator, append, compare_text, merge_sort};
 use crate::number::Number;
 use crate::signature::Args;
 use crate::stack;
@@ -25,7 +25,8 @@ pub(super) fn zip<'a>(
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    let length = arguments.iter().map(|list| list.items().map_or(0, Items::len)).min().unwrap_or(0);
+    let length =
+        arguments.iter().map(|list| list.items().map_or(0, Items::len)).min().unwrap_or(0);
     evaluator.steps(length)?;
     evaluator.charge_items(length.saturating_mul(arguments.len() + 3))?;
     let rows = (0..length)
@@ -100,7 +101,7 @@ pub(super) fn sort<'a>(
     let mut order: Vec<u32> = (0..items.len() as u32).collect();
     merge_sort(&mut order, &mut |a, b| {
         let pair = SmallVec::from_iter([items[a as usize].clone(), items[b as usize].clone()]);
-        Ok(each.call(evaluator, pair)?.is_truthy())
+        Ok(each.call_with(evaluator, pair)?.is_truthy())
     })?;
     Ok(Value::array(order.into_iter().map(|at| items[at as usize].clone()).collect()))
 }
@@ -111,8 +112,9 @@ fn sort_plain(items: &mut [Value<'_>]) -> Result<()> {
         if let Some(wrong) = items.iter().find(|item| number(item).is_infinite()) {
             return Err(Fault::new("D1001").value(wrong.shown()));
         }
-        items
-            .sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
+        items.sort_by(|a, b| {
+            number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal)
+        });
         return Ok(());
     }
     if items.iter().all(|item| item.as_str().is_some()) {
@@ -140,10 +142,17 @@ pub(super) fn distinct<'a>(
     for item in items.iter() {
         evaluator.step()?;
         let mut hasher = FxHasher::default();
-        hash(&item, &mut hasher);
+        let budget = evaluator.steps_left();
+        let mut left_over = budget;
+        hash(&item, &mut hasher, &mut left_over);
+        evaluator.steps(budget - left_over)?;
         let alike = places.entry(hasher.finish()).or_default();
         evaluator.steps(alike.len())?;
-        if !alike.iter().any(|at| equal(&found[*at], &item)) {
+        let mut known = false;
+        for at in alike.iter() {
+            known = known || evaluator.equal(&found[*at], &item)?;
+        }
+        if !known {
             alike.push(found.len());
             found.push(item);
         }
@@ -152,7 +161,11 @@ pub(super) fn distinct<'a>(
 }
 
 /// A hash that equal values share.
-fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
+fn hash(value: &Value<'_>, hasher: &mut FxHasher, budget: &mut usize) {
+    if *budget == 0 {
+        return;
+    }
+    *budget -= 1;
     match value.kind() {
         Kind::Undefined => 0u8.hash(hasher),
         Kind::Null => 1u8.hash(hasher),
@@ -165,7 +178,7 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
         Kind::Function => 2u8.hash(hasher),
         Kind::Array(items) => {
             items.len().hash(hasher);
-            items.iter().for_each(|item| stack::deeper(|| hash(&item, hasher)));
+            items.iter().for_each(|item| stack::deeper(|| hash(&item, hasher, budget)));
         }
         Kind::Object(members) => {
             // Whatever the order of the keys.
@@ -173,7 +186,7 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher) {
             for (key, value) in members.iter() {
                 let mut inner = FxHasher::default();
                 key.hash(&mut inner);
-                stack::deeper(|| hash(&value, &mut inner));
+                stack::deeper(|| hash(&value, &mut inner, budget));
                 sum = sum.wrapping_add(inner.finish());
             }
             sum.hash(hasher);

@@ -1,28 +1,9 @@
 use super::take;
 use crate::error::{Fault, Result};
-use crate::eval::{Caller, Each, Evaluator, boolean};
+use crate::eval::{Caller, Each, Evaluator};
 use crate::map::Map;
 use crate::signature::Args;
 use crate::value::Value;
-
-/// What a function is called with for the item `at`.
-#[inline]
-fn arguments_for<'a>(
-    each: &Each<'_, 'a>,
-    item: Value<'a>,
-    at: impl FnOnce() -> Value<'a>,
-    all: &Value<'a>,
-) -> Args<'a> {
-    let mut arguments = Args::new();
-    arguments.push(item);
-    if each.arity >= 2 {
-        arguments.push(at());
-    }
-    if each.arity >= 3 {
-        arguments.push(all.clone());
-    }
-    arguments
-}
 
 pub(super) fn map<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -36,8 +17,7 @@ pub(super) fn map<'a>(
     let mut each = Each::new(&function, caller);
     let mut results = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
-        let arguments = arguments_for(&each, item, || Value::Int(at as i64), &list);
-        let result = each.call(evaluator, arguments)?;
+        let result = each.call(evaluator, item, || Value::Int(at as i64), &list)?;
         if !result.is_undefined() {
             results.push(result);
         }
@@ -56,9 +36,8 @@ pub(super) fn filter<'a>(
     let mut each = Each::new(&function, caller);
     let mut results = Vec::new();
     for (at, item) in items.iter().enumerate() {
-        let arguments = arguments_for(&each, item.clone(), || Value::Int(at as i64), &list);
-        let result = each.call(evaluator, arguments)?;
-        if boolean(&result)?.unwrap_or(false) {
+        let result = each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
+        if evaluator.is_true(&result)? {
             results.push(item);
         }
     }
@@ -80,9 +59,9 @@ pub(super) fn single<'a>(
         evaluator.step()?;
         let matches = match &mut each {
             Some(each) => {
-                let arguments = arguments_for(each, item.clone(), || Value::Int(at as i64), &list);
-                let result = each.call(evaluator, arguments)?;
-                boolean(&result)?.unwrap_or(false)
+                let result =
+                    each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
+                evaluator.is_true(&result)?
             }
             None => true,
         };
@@ -124,7 +103,7 @@ pub(super) fn reduce<'a>(
         if each.arity >= 4 {
             arguments.push(list.clone());
         }
-        result = each.call(evaluator, arguments)?;
+        result = each.call_with(evaluator, arguments)?;
         Evaluator::check_height(&result)?;
     }
     Ok(result)
@@ -141,8 +120,7 @@ pub(super) fn each<'a>(
     if let Some(members) = object.members() {
         let mut each = Each::new(&function, caller);
         for (key, value) in members.iter() {
-            let arguments = arguments_for(&each, value, || Value::Text(key.clone()), &object);
-            let result = each.call(evaluator, arguments)?;
+            let result = each.call(evaluator, value, || Value::text(key.clone()), &object)?;
             if !result.is_undefined() {
                 results.push(result);
             }
@@ -164,9 +142,8 @@ pub(super) fn sift<'a>(
     let mut map = Map::with_capacity(members.len());
     evaluator.charge(members.len() * 56)?;
     for (key, value) in members.iter() {
-        let arguments = arguments_for(&each, value.clone(), || Value::Text(key.clone()), &object);
-        let result = each.call(evaluator, arguments)?;
-        if boolean(&result)?.unwrap_or(false) {
+        let result = each.call(evaluator, value.clone(), || Value::text(key.clone()), &object)?;
+        if evaluator.is_true(&result)? {
             map.push_new(key.clone(), value);
         }
     }

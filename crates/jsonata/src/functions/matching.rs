@@ -42,13 +42,28 @@ pub(crate) fn call<'a>(
     text: Str,
     from: usize,
 ) -> Result<Value<'a>> {
-    evaluator.steps((text.len() - from.min(text.len())) / 64 + 1)?;
-    let Some(found) = regex.find(&text, from)? else { return Ok(Value::Undefined) };
+    let Some(found) = find(evaluator, regex, &text, from)? else { return Ok(Value::Undefined) };
     match_object(evaluator, regex, &text, &found)
 }
 
+/// The first match from the byte `from` on, counting what was searched.
+fn find(
+    evaluator: &mut Evaluator<'_>,
+    regex: &Regex,
+    text: &str,
+    from: usize,
+) -> Result<Option<Found>> {
+    let found = regex.find(text, from)?;
+    let end = found.as_ref().map_or(text.len(), |found| found.end);
+    evaluator.steps(regex.steps(end.saturating_sub(from)))?;
+    Ok(found)
+}
+
 /// The match after one that was found.
-pub(crate) fn next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result<Value<'a>> {
+pub(crate) fn next<'a>(
+    evaluator: &mut Evaluator<'a>,
+    matcher: &Matcher<'a>,
+) -> Result<Value<'a>> {
     match find_next(evaluator, matcher)? {
         Some(found) => match_object(evaluator, matcher.regex, &matcher.text, &found),
         None => Ok(Value::Undefined),
@@ -59,8 +74,7 @@ fn find_next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result
     if matcher.from >= matcher.text.len() {
         return Ok(None);
     }
-    evaluator.steps((matcher.text.len() - matcher.from) / 64 + 1)?;
-    let found = matcher.regex.find(&matcher.text, matcher.from)?;
+    let found = find(evaluator, matcher.regex, &matcher.text, matcher.from)?;
     if found.as_ref().is_some_and(|found| found.start == found.end) {
         return Err(Fault::new("D1004"));
     }
@@ -129,8 +143,7 @@ impl<'a> Search<'a> {
                 let found = if std::mem::replace(started, true) {
                     find_next(evaluator, matcher)?
                 } else {
-                    evaluator.steps(matcher.text.len() / 64 + 1)?;
-                    matcher.regex.find(&matcher.text, 0)?
+                    find(evaluator, matcher.regex, &matcher.text, 0)?
                 };
                 let Some(found) = found else { return Ok(None) };
                 matcher.from = found.end;
@@ -148,10 +161,11 @@ impl<'a> Search<'a> {
             Self::Function { next, text, started } => {
                 let mut arguments = Args::new();
                 if !std::mem::replace(started, true) {
-                    arguments.push(Value::Text(text.clone()));
+                    arguments.push(Value::text(text.clone()));
                 }
-                let result =
-                    evaluator.apply(next, arguments, &Value::Null, caller.frame)?.unwrapped(false);
+                let result = evaluator
+                    .apply(next, arguments, &Value::Null, caller.frame)?
+                    .unwrapped(false);
                 if !result.is_truthy() {
                     return Ok(None);
                 }
@@ -224,9 +238,9 @@ pub(super) fn find_all<'a>(
             if !below(results.len(), limit) {
                 break;
             }
-            evaluator.charge(256 + one.text.len())?;
+            evaluator.charge(512 + one.text.len())?;
             let mut map = Map::with_capacity(3);
-            map.push_new("match".into(), Value::Text(one.text));
+            map.push_new("match".into(), Value::text(one.text));
             map.push_new("index".into(), Value::Int(units(&text, one.start) as i64));
             map.push_new("groups".into(), Value::array(one.groups));
             results.push(Value::object(map));
@@ -250,10 +264,10 @@ pub(super) fn contains<'a>(
     }
     if let Some(part) = pattern.as_str() {
         evaluator.steps(text.len() / 64)?;
-        return Ok(Value::Bool(text.contains(part)));
+        return Ok(Value::bool(text.contains(part)));
     }
     let found = Search::new(&pattern, text).next(evaluator, caller, false)?;
-    Ok(Value::Bool(found.is_some()))
+    Ok(Value::bool(found.is_some()))
 }
 
 pub(super) fn replace<'a>(
@@ -378,14 +392,14 @@ pub(super) fn split<'a>(
         return Ok(Value::array(parts));
     }
     if separator.is_undefined() {
-        parts.push(Value::Text(text));
+        parts.push(Value::text(text));
         return Ok(Value::array(parts));
     }
     if let Some(separator) = separator.as_str() {
         let most = limit.map_or(usize::MAX, |limit| limit as usize);
         let mut add = |part: &str| -> Result<()> {
             evaluator.step()?;
-            evaluator.charge(part.len() + 24)?;
+            evaluator.charge(part.len() + 96)?;
             parts.push(Value::text(part));
             Ok(())
         };
@@ -404,7 +418,7 @@ pub(super) fn split<'a>(
     let mut search = Search::new(&separator, text.clone());
     let mut found = search.next(evaluator, caller, false)?;
     if found.is_none() {
-        return Ok(Value::array(vec![Value::Text(text)]));
+        return Ok(Value::array(vec![Value::text(text)]));
     }
     let mut from = 0;
     while let Some(one) = found {
@@ -412,13 +426,13 @@ pub(super) fn split<'a>(
             break;
         }
         let start = one.start.max(from);
-        evaluator.charge(start - from + 24)?;
+        evaluator.charge(start - from + 96)?;
         parts.push(Value::text(&text[from..start]));
         from = one.end.max(from);
         found = if search.can_go_on() { search.next(evaluator, caller, false)? } else { None };
     }
     if below(parts.len(), limit) {
-        evaluator.charge(text.len() - from + 24)?;
+        evaluator.charge(text.len() - from + 96)?;
         parts.push(Value::text(&text[from..]));
     }
     Ok(Value::array(parts))

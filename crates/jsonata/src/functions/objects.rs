@@ -4,9 +4,9 @@ use crate::eval::{Caller, Evaluator, append};
 use crate::map::Map;
 use crate::signature::Args;
 use crate::stack;
-use crate::value::{Kind, Value};
+use crate::value::{Items, Kind, Value};
 use rustc_hash::FxHashSet;
-use stepwright_json::Str;
+use stepwright_json::{Json, Object, Str};
 
 pub(super) fn keys<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -17,7 +17,7 @@ pub(super) fn keys<'a>(
     let mut seen = FxHashSet::default();
     collect_keys(evaluator, &take(&mut arguments, 0), &mut seen, &mut found)?;
     evaluator.charge_items(found.len())?;
-    Ok(Value::sequence(found.into_iter().map(Value::Text).collect()))
+    Ok(Value::sequence(found.into_iter().map(Value::text).collect()))
 }
 
 fn collect_keys<'a>(
@@ -56,7 +56,7 @@ pub(super) fn lookup<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.steps(input.items().map_or(0, |items| items.len()))?;
-    Ok(evaluator.lookup(input, key))
+    evaluator.lookup(input, key)
 }
 
 pub(super) fn spread<'a>(
@@ -94,6 +94,26 @@ fn spread_value<'a>(evaluator: &mut Evaluator<'a>, value: Value<'a>) -> Result<V
     }
 }
 
+/// The members of objects that all are JSON.
+fn merge_json<'a>(
+    evaluator: &mut Evaluator<'a>,
+    items: Items<'_, 'a>,
+) -> Result<Option<Value<'a>>> {
+    let mut merged: Option<Object> = None;
+    for item in items.iter() {
+        let Value::Json(Json::Object(object)) = item else { return Ok(None) };
+        evaluator.steps(object.len())?;
+        evaluator.charge(object.len() * 56)?;
+        match &mut merged {
+            None => merged = Some(object.clone()),
+            Some(merged) => object.iter().for_each(|(key, value)| {
+                merged.insert(key.clone(), value.clone());
+            }),
+        }
+    }
+    Ok(merged.map(|merged| evaluator.borrow(merged.into())))
+}
+
 pub(super) fn merge<'a>(
     evaluator: &mut Evaluator<'a>,
     arguments: Args<'a>,
@@ -102,6 +122,9 @@ pub(super) fn merge<'a>(
     let Some(items) = arguments.first().and_then(Value::items) else {
         return Ok(Value::Undefined);
     };
+    if let Some(merged) = merge_json(evaluator, items)? {
+        return Ok(merged);
+    }
     let mut merged: Option<Map<'a>> = None;
     for item in items.iter() {
         evaluator.step()?;

@@ -302,7 +302,8 @@ pub(super) fn format_number<'a>(
     if pictures.len() > 2 {
         return Err(Fault::new("D3080"));
     }
-    let parts: Vec<Parts> = pictures.iter().map(|picture| Parts::new(picture, &symbols)).collect();
+    let parts: Vec<Parts> =
+        pictures.iter().map(|picture| Parts::new(picture, &symbols)).collect();
     if let Some(code) = parts.iter().find_map(|parts| parts.broken(&symbols)) {
         return Err(Fault::new(code));
     }
@@ -357,8 +358,9 @@ fn formatted(value: f64, format: &Format, symbols: &Symbols) -> String {
     while text.last() == Some(&symbols.zero) {
         text.pop();
     }
-    let point =
-        |text: &[char]| text.iter().position(|char| *char == symbols.decimal).unwrap_or(text.len());
+    let point = |text: &[char]| {
+        text.iter().position(|char| *char == symbols.decimal).unwrap_or(text.len())
+    };
     let left = format.integer_least.saturating_sub(point(&text));
     text.splice(..0, std::iter::repeat_n(symbols.zero, left));
     let decimals = text.len() - (point(&text) + 1).min(text.len());

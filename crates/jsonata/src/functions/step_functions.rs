@@ -28,9 +28,7 @@ pub(super) fn partition<'a>(
     evaluator.charge_items(items.len() * 3)?;
     let size = size.min(1e15) as usize;
     let chunks = match items {
-        Items::Made(items) => {
-            items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect()
-        }
+        Items::Made(items) => items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect(),
         Items::Json(items) => items
             .chunks(size)
             .map(|chunk| Value::array(chunk.iter().map(Value::from).collect()))
@@ -56,7 +54,7 @@ pub(super) fn range<'a>(
         return Ok(Value::array(Vec::new()));
     }
     if count > evaluator.limits.sequence as f64 {
-        return Err(Fault::new("D2014").value(Some(crate::number::to_json(count))));
+        return Err(Fault::new("D2014").value(Some(crate::number::to_json(count))).text(evaluator.most_items()));
     }
     let count = count as usize;
     evaluator.steps(count)?;
@@ -138,8 +136,6 @@ pub(super) fn parse<'a>(
     evaluator.charge(text.len().saturating_mul(8))?;
     match stepwright_json::parse(text) {
         Ok(json) => Ok(evaluator.borrow(json)),
-        Err(error) => {
-            Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string()))
-        }
+        Err(error) => Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string())),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn string<'a>(
     if value.as_str().is_some() {
         return Ok(value);
     }
-    match text::string(&value, pretty)? {
+    match text::string(&value, pretty, evaluator.limits.bytes)? {
         Some(text) => {
             evaluator.steps(text.len() / 16)?;
             evaluator.text(text)

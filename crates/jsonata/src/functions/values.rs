@@ -1,24 +1,32 @@
 use super::take;
 use crate::error::{Fault, Result};
-use crate::eval::{Caller, Evaluator, boolean};
+use crate::eval::{Caller, Evaluator};
 use crate::signature::Args;
 use crate::value::{Kind, Value};
 use stepwright_json::Json;
 
 pub(super) fn boolean_of<'a>(
-    _: &mut Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, Value::Bool))
+    let value = take(&mut arguments, 0);
+    if value.is_undefined() {
+        return Ok(value);
+    }
+    Ok(Value::bool(evaluator.is_true(&value)?))
 }
 
 pub(super) fn not<'a>(
-    _: &mut Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(boolean(&take(&mut arguments, 0))?.map_or(Value::Undefined, |truth| Value::Bool(!truth)))
+    let value = take(&mut arguments, 0);
+    if value.is_undefined() {
+        return Ok(value);
+    }
+    Ok(Value::bool(!evaluator.is_true(&value)?))
 }
 
 pub(super) fn exists<'a>(
@@ -26,7 +34,7 @@ pub(super) fn exists<'a>(
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(Value::Bool(!take(&mut arguments, 0).is_undefined()))
+    Ok(Value::bool(!take(&mut arguments, 0).is_undefined()))
 }
 
 pub(super) fn error<'a>(

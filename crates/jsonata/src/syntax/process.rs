@@ -32,7 +32,7 @@ impl Process {
 
     fn node(&mut self, ast: Ast) -> Result<Ast> {
         let keep_array = ast.keep_array;
-        let (at, span) = (ast.at, ast.span);
+        let (at, span, height) = (ast.at, ast.span, ast.height);
         let node = |kind| Ast::new(kind, at, span);
         let mut result = match ast.kind {
             Kind::Name(_) => {
@@ -220,6 +220,7 @@ impl Process {
             Kind::Path(_) | Kind::Sort(_) => ast,
         };
         result.keep_array |= keep_array;
+        result.height = result.height.max(height);
         Ok(result)
     }
 

@@ -10,7 +10,7 @@ mod template;
 mod wait;
 
 use crate::state::{Language, State, StateId, Transition};
-use crate::{Limits, Program};
+use crate::{Limits, Program, Vintage};
 use fields::Fields;
 use rustc_hash::FxHashMap;
 use stepwright_asl::Definition;
@@ -50,6 +50,7 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
             timeout_seconds,
             language: compiler.language,
             limits: Limits::default(),
+            vintage: Vintage::TODAY,
         })
     } else {
         Err(compiler.diagnostics)
