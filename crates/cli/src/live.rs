@@ -1,16 +1,17 @@
 //! Running a state machine before somebody's eyes, in real or virtual time.
 
 use crate::config::Config;
+use crate::functions::Invocation;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::IsTerminal as _;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall};
 use stepwright_interpreter::{
-    Beginning, Command, Execution, Stimulus, child_map_context, items, step,
+    Beginning, Command, Execution, Stimulus, child_map_context, child_seed, items, step,
 };
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Program, StateId};
@@ -36,6 +37,8 @@ pub(crate) struct Outcome {
     pub(crate) start: Moment,
     pub(crate) end: Moment,
     pub(crate) unused: Vec<String>,
+    /// The states it stands in, if it never ended.
+    pub(crate) stuck: Vec<String>,
 }
 
 impl Outcome {
@@ -237,7 +240,23 @@ pub(crate) fn run_virtual(plan: Plan<'_>, answerer: Answerer, screen: &mut Scree
         .objects(objects)
         .run(&mut watched);
     let unused = watched.answerer.mocks.unused().into_iter().map(str::to_owned).collect();
-    Outcome { status: run.status, events: run.events, start: run.start, end: run.end, unused }
+    let stuck = stuck_in(&run.events);
+    Outcome {
+        status: run.status,
+        events: run.events,
+        start: run.start,
+        end: run.end,
+        unused,
+        stuck,
+    }
+}
+
+/// The states that a history ends in.
+fn stuck_in(events: &[Event]) -> Vec<String> {
+    match Execution::replay(events) {
+        Ok(execution) => execution.current_states().into_iter().map(str::to_owned).collect(),
+        Err(_) => Vec::new(),
+    }
 }
 
 fn now() -> Moment {
@@ -250,12 +269,63 @@ fn now() -> Moment {
 struct Shared {
     answerer: Mutex<Answerer>,
     objects: Mutex<MemoryObjects>,
+    /// How many functions are being called.
+    calls: Mutex<usize>,
+    free: Condvar,
+}
+
+/// How many functions are called at once.
+const MOST_CALLS: usize = 64;
+
+/// The stack of a thread that runs a child execution or waits for a function.
+const STACK_BYTES: usize = 1 << 20;
+
+impl Shared {
+    /// Calls a function when there is room for one more.
+    fn call(&self, invocation: &Invocation) -> Result<Json, Failure> {
+        let unpoisoned = std::sync::PoisonError::into_inner;
+        let mut calls = self.calls.lock().unwrap_or_else(unpoisoned);
+        while *calls >= MOST_CALLS {
+            calls = self.free.wait(calls).unwrap_or_else(unpoisoned);
+        }
+        *calls += 1;
+        drop(calls);
+        let answer = invocation.call(true);
+        *self.calls.lock().unwrap_or_else(unpoisoned) -= 1;
+        self.free.notify_one();
+        answer
+    }
+}
+
+/// Runs something beside the loop. Without a thread to be had, in it.
+fn beside(work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let theirs = work.clone();
+    let take = |work: &Mutex<Option<_>>| {
+        work.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    };
+    let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+        if let Some(work) = theirs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        {
+            work();
+        }
+    });
+    if spawned.is_err()
+        && let Some(work) = take(&work)
+    {
+        work();
+    }
 }
 
 /// Runs in real time.
 pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) -> Outcome {
     let objects = Mutex::new(answerer.mocks.objects.clone());
-    let shared = Arc::new(Shared { answerer: Mutex::new(answerer), objects });
+    let shared = Arc::new(Shared {
+        answerer: Mutex::new(answerer),
+        objects,
+        calls: Mutex::new(0),
+        free: Condvar::new(),
+    });
     let beginning = Beginning {
         input: plan.input,
         identity: plan.identity,
@@ -289,6 +359,8 @@ fn drive(
     let identity = beginning.identity.clone();
     let seed = beginning.seed;
     let mut next = Some(Stimulus::Start(Box::new(beginning)));
+    // Functions and child executions that have not answered yet.
+    let mut awaited = 0usize;
     while !execution.is_over() {
         let stimulus = match next.take() {
             Some(stimulus) => stimulus,
@@ -300,10 +372,17 @@ fn drive(
                         None => continue,
                     }
                 } else {
+                    if agenda.is_empty() && awaited == 0 {
+                        // Nothing will ever wake it.
+                        break;
+                    }
                     let wait =
                         agenda.peek().map_or(3_600_000, |Reverse((at, _))| (at.0 - now().0).max(1));
                     match receiver.recv_timeout(Duration::from_millis(wait as u64)) {
-                        Ok(stimulus) => stimulus,
+                        Ok(stimulus) => {
+                            awaited -= 1;
+                            stimulus
+                        }
                         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => continue,
                     }
                 }
@@ -351,9 +430,10 @@ fn drive(
                         continue;
                     };
                     drop(answerer);
-                    let sender = sender.clone();
-                    std::thread::spawn(move || {
-                        let stimulus = match invocation.call(true) {
+                    let (sender, shared) = (sender.clone(), shared.clone());
+                    awaited += 1;
+                    beside(move || {
+                        let stimulus = match shared.call(&invocation) {
                             Ok(output) => Stimulus::TaskSucceeded { task, output },
                             Err(failure) => {
                                 Stimulus::TaskFailed { task, failure, stage: Stage::Run }
@@ -379,8 +459,16 @@ fn drive(
                     let child = Child {
                         program: program.clone(),
                         shared: shared.clone(),
-                        beginning: child_beginning(&identity, seed, index, &map_run, input, first),
+                        beginning: child_beginning(
+                            &identity,
+                            child_seed(seed, run, index),
+                            index,
+                            &map_run,
+                            input,
+                            first,
+                        ),
                     };
+                    awaited += 1;
                     child.spawn(sender.clone(), move |result| Stimulus::ChildFinished {
                         run,
                         index,
@@ -390,7 +478,15 @@ fn drive(
             }
         }
     }
-    Outcome { status: execution.status().clone(), events, start, end: now(), unused: Vec::new() }
+    let stuck = execution.current_states().into_iter().map(str::to_owned).collect();
+    Outcome {
+        status: execution.status().clone(),
+        events,
+        start,
+        end: now(),
+        unused: Vec::new(),
+        stuck,
+    }
 }
 
 fn child_beginning(
@@ -412,7 +508,7 @@ fn child_beginning(
         input,
         identity,
         first: Some(first),
-        seed: [seed[0].wrapping_add(u64::from(index) + 1), seed[1]],
+        seed,
         timeout_seconds: None,
     }
 }
@@ -430,7 +526,7 @@ impl Child {
         sender: Sender<Stimulus>,
         finished: impl FnOnce(Result<Json, Failure>) -> Stimulus + Send + 'static,
     ) {
-        std::thread::spawn(move || {
+        beside(move || {
             let outcome = drive(&self.program, self.beginning, &self.shared, None);
             let result = match outcome.status {
                 Status::Succeeded { output } => Ok(output),

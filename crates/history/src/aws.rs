@@ -95,7 +95,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         E::ExecutionAborted { failure } => {
             ("ExecutionAborted".into(), Some(("executionAbortedEventDetails", why(failure))))
         }
-        E::ExecutionRedriven { count } => {
+        E::ExecutionRedriven { count, .. } => {
             let mut details = Object::new();
             details.insert("redriveCount", Json::Int(i64::from(*count)));
             ("ExecutionRedriven".into(), Some(("executionRedrivenEventDetails", details)))

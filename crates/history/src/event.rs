@@ -85,6 +85,8 @@ pub enum EventKind {
     ExecutionRedriven {
         /// How often that has happened.
         count: u32,
+        /// When it is timed out now, if ever, and the appointment for that.
+        deadline: Option<(Moment, TimerId)>,
     },
     /// A state was entered.
     StateEntered {

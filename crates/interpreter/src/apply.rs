@@ -60,10 +60,16 @@ impl Execution {
             E::ExecutionAborted { failure } => {
                 self.end(Status::Aborted { failure: failure.clone() });
             }
-            E::ExecutionRedriven { count } => {
+            E::ExecutionRedriven { count, deadline } => {
                 self.status = Status::Running;
                 self.redrives = *count;
                 self.redriven_at = Some(event.at);
+                if let Some(start) = &mut self.start {
+                    start.deadline = *deadline;
+                }
+                if let Some((_, timer)) = deadline {
+                    self.open_timer(*timer, id);
+                }
                 self.frame_mut(id).last = event.id;
                 self.mend(FrameId::ROOT);
             }
@@ -224,7 +230,6 @@ impl Execution {
                         running: BTreeMap::new(),
                         results: vec![None; plan.items.len()],
                         remaining: plan.items.len() as u32,
-                        again: Vec::new(),
                         plan: plan.clone(),
                         started: event.id,
                         cursor: event.id,
@@ -301,12 +306,17 @@ impl Execution {
                     results: vec![None; inputs.len()],
                     remaining: inputs.len() as u32,
                     failed: 0,
+                    again: Vec::new(),
                 });
                 self.touch(id);
             }
             E::ChildStarted { index } => {
                 let children = self.children(id)?;
+                if *index as usize >= children.inputs.len() {
+                    return Err("there is no such child execution");
+                }
                 // A redrive starts children again that were started before.
+                children.again.retain(|again| again != index);
                 children.next = children.next.max(index + 1);
                 children.running.insert(*index, ());
                 self.touch(id);
@@ -587,10 +597,8 @@ impl Execution {
         match inner.map(|inner| *inner) {
             Some(phase @ (Phase::Parallel(_) | Phase::Map(_))) => {
                 frame.phase = phase;
-                let last = frame.last;
                 for child in self.children_of(id) {
                     if self.find(child).is_some() {
-                        let _ = last;
                         self.mend(child);
                     }
                 }
@@ -602,8 +610,11 @@ impl Execution {
                         if matches!(result, Some(Err(_))) {
                             *result = None;
                             children.remaining += 1;
-                            children.running.insert(index as u32, ());
+                            children.again.push(index as u32);
                         }
+                    }
+                    for index in std::mem::take(&mut children.running).into_keys() {
+                        children.again.push(index);
                     }
                     children.failed = 0;
                 }

@@ -17,7 +17,7 @@ impl Stepper<'_> {
         document: &'v Json,
         more: More<'v>,
     ) -> View<'v> {
-        View::new(self.execution, frame, document, more, self.at, self.chance)
+        View::new(self.execution, frame, document, more, self.at, &self.chance)
     }
 
     pub(crate) fn raw_input(&self, frame: FrameId) -> Json {
@@ -164,11 +164,8 @@ impl Stepper<'_> {
         }
     }
 
-    pub(crate) fn chance(&mut self, frame: FrameId) -> u64 {
-        let nothing = Json::Null;
-        let chance = self.view(frame, &nothing, More::default()).random();
-        self.chance += 1;
-        chance
+    pub(crate) fn chance(&self, frame: FrameId) -> u64 {
+        self.view(frame, &Json::Null, More::default()).random()
     }
 }
 

@@ -169,8 +169,6 @@ pub(crate) struct Iterations {
     pub(crate) running: BTreeMap<u32, FrameId>,
     pub(crate) results: Vec<Option<Json>>,
     pub(crate) remaining: u32,
-    /// Iterations that a redrive has to run again.
-    pub(crate) again: Vec<FrameId>,
     /// The id of `MapStateStarted`.
     pub(crate) started: u64,
     /// The last event of the iteration that ended last: what the next one follows.
@@ -217,6 +215,8 @@ pub(crate) struct Children {
     pub(crate) results: Vec<Option<Result<Json, Failure>>>,
     pub(crate) remaining: u32,
     pub(crate) failed: u64,
+    /// The child executions that a redrive has to run again.
+    pub(crate) again: Vec<u32>,
 }
 
 impl MapRun {
@@ -229,7 +229,9 @@ impl MapRun {
             0 => Self::MOST,
             limit => limit.min(Self::MOST),
         };
-        (children.next as usize) < children.inputs.len() && children.running.len() < limit
+        let is_left =
+            !children.again.is_empty() || (children.next as usize) < children.inputs.len();
+        is_left && children.running.len() < limit
     }
 }
 

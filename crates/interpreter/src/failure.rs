@@ -4,7 +4,7 @@ use crate::Command;
 use crate::execution::Phase;
 use crate::turn::Stepper;
 use crate::view::More;
-use stepwright_history::{EventKind, Failure, FrameId, Stage, StateType};
+use stepwright_history::{EventKind, Failure, FrameId, StateType};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{Catcher, EvaluationError, Kind, Language, Retrier, State, Transition};
 
@@ -21,9 +21,11 @@ pub(crate) struct Origin {
 
 impl Stepper<'_> {
     /// The state of a frame failed by itself.
-    pub(crate) fn state_failed(&mut self, frame: FrameId, failure: Failure, _stage: Stage) {
+    pub(crate) fn state_failed(&mut self, frame: FrameId, failure: Failure) {
         let last = self.execution.frame(frame).last;
-        self.fail(frame, failure, &Origin { from_within: false, last, heartbeat: false });
+        // A selector may fail for one item while other iterations run.
+        let from_within = !self.execution.children_of(frame).is_empty();
+        self.fail(frame, failure, &Origin { from_within, last, heartbeat: false });
     }
 
     pub(crate) fn fail(&mut self, frame: FrameId, failure: Failure, origin: &Origin) {

@@ -171,6 +171,12 @@ pub enum Command {
     Continue,
 }
 
+/// The seed of a child execution, made from its parent's: no two children draw the same numbers.
+pub fn child_seed(seed: [u64; 2], run: TaskId, index: u32) -> [u64; 2] {
+    let child = view::mix(run.0 ^ (u64::from(index) << 32));
+    [view::mix(seed[0] ^ child), view::mix(seed[1].wrapping_add(child))]
+}
+
 /// The `Map` of the context object of a child execution.
 pub fn child_map_context(index: u32, input: &Json) -> Json {
     context::item(index, input)

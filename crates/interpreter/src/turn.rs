@@ -1,7 +1,8 @@
 use crate::execution::{Execution, Phase, RunStage, Status};
 use crate::{Beginning, Command, Stale, Stimulus};
+use std::cell::Cell;
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TimerId, To,
+    Event, EventKind, Failure, FrameId, Moment, Start, StateType, TaskId, TimerId, To,
 };
 use stepwright_json::{Json, Object};
 use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateId, Transition};
@@ -29,8 +30,14 @@ pub fn step(
     stimulus: Stimulus,
     at: Moment,
 ) -> Result<Turn, Stale> {
-    let mut stepper =
-        Stepper { program, execution, at, turn: Turn::default(), chance: 0, exit_after: None };
+    let mut stepper = Stepper {
+        program,
+        execution,
+        at,
+        turn: Turn::default(),
+        chance: Cell::new(0),
+        exit_after: None,
+    };
     stepper.take(stimulus)?;
     stepper.run();
     Ok(stepper.turn)
@@ -42,7 +49,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) at: Moment,
     turn: Turn,
     /// How many random numbers this turn has used.
-    pub(crate) chance: u64,
+    pub(crate) chance: Cell<u64>,
     /// What the next exit follows, if not the last event of its frame.
     pub(crate) exit_after: Option<u64>,
 }
@@ -168,7 +175,13 @@ impl<'a> Stepper<'a> {
         }
         let count = self.execution.redrives + 1;
         let last = self.execution.shown;
-        self.emit_after(FrameId::ROOT, last, EventKind::ExecutionRedriven { count });
+        // The machine's time-out begins anew.
+        let deadline = self.execution.start.as_ref().and_then(|start| {
+            let (due, _) = start.deadline?;
+            let whole = due.0 - self.execution.started_at.0;
+            Some((self.at.after_millis(whole), self.new_timer()))
+        });
+        self.emit_after(FrameId::ROOT, last, EventKind::ExecutionRedriven { count, deadline });
         // Children of a map run that failed are started anew by the same commands as after a crash.
         let commands = self.execution.commands();
         self.turn
@@ -359,6 +372,7 @@ impl<'a> Stepper<'a> {
 
     /// An expression of the state could not be evaluated.
     pub(crate) fn evaluation_failed(&mut self, frame: FrameId, error: EvaluationError) {
+        self.exit_after = None;
         let entry = &self.execution.frame(frame).entry;
         let is_limit = error.error == "States.DataLimitExceeded";
         let cause = if is_limit {
@@ -387,7 +401,7 @@ impl<'a> Stepper<'a> {
             };
             self.emit_after(frame, previous, kind);
         }
-        self.state_failed(frame, failure, Stage::Run);
+        self.state_failed(frame, failure);
     }
 }
 

@@ -13,7 +13,8 @@ pub(crate) struct View<'a> {
     pub(crate) document: &'a Json,
     pub(crate) more: More<'a>,
     pub(crate) at: Moment,
-    chance: Cell<u64>,
+    /// How many random numbers this turn has used.
+    chance: &'a Cell<u64>,
     context: OnceCell<Json>,
 }
 
@@ -37,9 +38,8 @@ impl<'a> View<'a> {
         document: &'a Json,
         more: More<'a>,
         at: Moment,
-        chance: u64,
+        chance: &'a Cell<u64>,
     ) -> Self {
-        let chance = Cell::new(chance);
         Self { execution, frame, document, more, at, chance, context: OnceCell::new() }
     }
 }

@@ -15,7 +15,7 @@ mod state;
 mod template;
 pub mod time;
 
-pub use choice::{Comparison, Condition, Operand, Test};
+pub use choice::{Comparison, Condition, Operand, Orderings, Test};
 pub use compile::compile;
 pub use rules::{CheckOptions, Rule, aws_message, catalogue, check, check_with};
 pub use expression::{Expression, PathExpression, Source};

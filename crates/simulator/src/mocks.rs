@@ -85,8 +85,9 @@ impl Tasks for Mocks {
         let Some(answers) = self.answers.get(state).or(self.default.as_ref()) else {
             self.unmocked.push(state.clone());
             return Answer::fails(
-                "Stepwright.NoMock",
-                format!("no mock answers the state '{state}' (it calls {})", call.call.resource),
+                // Nothing can catch it: a missing mock is no failure of the task.
+                "States.Runtime",
+                format!("No mock answers the state '{state}', which calls {}.", call.call.resource),
             );
         };
         let calls = self.used.entry(state.clone()).or_insert(0);

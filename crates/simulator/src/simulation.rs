@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall, TaskId};
 use stepwright_interpreter::{
-    Beginning, Command, Execution, Status, Stimulus, child_map_context, items, step,
+    Beginning, Command, Execution, Status, Stimulus, child_map_context, child_seed, items, step,
 };
 use stepwright_json::{Json, Str};
 use stepwright_program::{Program, StateId};
@@ -362,7 +362,7 @@ impl<'p> Loop<'p> {
                 self.at(self.now, Stimulus::ResultsWritten { run, result });
             }
             Command::StartChild { run, index, map_run, input, first } => {
-                let (at, result) = self.child(index, &map_run, input, first, tasks);
+                let (at, result) = self.child(run, index, &map_run, input, first, tasks);
                 self.at(at, Stimulus::ChildFinished { run, index, result });
             }
         }
@@ -394,6 +394,7 @@ impl<'p> Loop<'p> {
     /// Runs a child execution, from now on, and says when and how it ends.
     fn child(
         &mut self,
+        run: TaskId,
         index: u32,
         map_run: &str,
         input: Json,
@@ -413,7 +414,7 @@ impl<'p> Loop<'p> {
             input,
             identity,
             start: self.now,
-            seed: [self.plan.seed[0].wrapping_add(u64::from(index) + 1), self.plan.seed[1]],
+            seed: child_seed(self.plan.seed, run, index),
             objects: std::mem::take(&mut self.plan.objects),
             stop: None,
             most_turns: self.plan.most_turns.saturating_sub(self.turns),

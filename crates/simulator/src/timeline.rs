@@ -49,7 +49,7 @@ impl Timeline {
             E::ExecutionFailed { failure } => ("fail", String::new(), why(failure)),
             E::ExecutionTimedOut { failure } => ("time out", String::new(), why(failure)),
             E::ExecutionAborted { failure } => ("stop", String::new(), why(failure)),
-            E::ExecutionRedriven { count } => ("redrive", String::new(), format!("#{count}")),
+            E::ExecutionRedriven { count, .. } => ("redrive", String::new(), format!("#{count}")),
             E::StateEntered { name, input, .. } => {
                 // A new scope goes on where the last one that was begun does: depth first.
                 let depth = match self.frames.get(&frame) {
@@ -98,7 +98,7 @@ impl Timeline {
                 ("retry", name, format!("in {}", duration(due.0 - event.at.0)))
             }
             E::TimerFired { .. } => ("wake", name, String::new()),
-            E::WaitStarted { due, .. } => ("wait", name, duration(due.0 - event.at.0)),
+            E::WaitStarted { due, .. } => ("wait", name, duration((due.0 - event.at.0).max(0))),
             E::ParallelStarted { branches, .. } => {
                 self.begun.push((depth + 1, branches.len()));
                 ("branches", name, branches.len().to_string())

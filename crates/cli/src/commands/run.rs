@@ -145,6 +145,10 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
             anstream::eprintln!("succeeded in {took}");
             anstream::println!("{}", output.pretty());
         }
+        Status::NotStarted | Status::Running => anstream::eprintln!(
+            "still running after {took}: nothing will ever wake {}",
+            outcome.stuck.join(", ")
+        ),
         status => {
             anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "))
         }

@@ -1,6 +1,6 @@
 use crate::turn::Stepper;
 use crate::view::More;
-use stepwright_history::{Failure, FrameId, Stage};
+use stepwright_history::{Failure, FrameId};
 use stepwright_json::{Json, Str};
 use stepwright_program::{EvaluationError, Fail, TextField};
 
@@ -12,7 +12,7 @@ impl Stepper<'_> {
     ) -> Result<(), EvaluationError> {
         let error = self.failure_text(frame, fail.error.as_ref())?;
         let cause = self.failure_text(frame, fail.cause.as_ref())?;
-        self.state_failed(frame, Failure { error, cause }, Stage::Run);
+        self.state_failed(frame, Failure { error, cause });
         Ok(())
     }
 

@@ -89,7 +89,7 @@ impl Stepper<'_> {
             }
             RunStage::Running(children) => {
                 if open.can_start() {
-                    let index = children.next;
+                    let index = children.again.first().copied().unwrap_or(children.next);
                     self.emit(frame, EventKind::ChildStarted { index });
                     let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
                     let command = open.child(index);

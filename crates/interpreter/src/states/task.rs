@@ -147,7 +147,7 @@ impl Stepper<'_> {
             self.start_late(frame, task);
         }
         self.emit(frame, EventKind::TaskFailed { task, failure: failure.clone(), stage });
-        self.state_failed(frame, failure, stage);
+        self.state_failed(frame, failure);
     }
 
     pub(crate) fn task_timed_out(&mut self, frame: FrameId, task: TaskId, heartbeat: bool) {
