@@ -38,7 +38,7 @@ fn the_manual_holds_what_works() {
             }
         }
     }
-    assert!(definitions >= 10 && mocks >= 1, "{definitions} definitions, {mocks} mocks");
+    assert!(definitions >= 3 && mocks >= 1, "{definitions} definitions, {mocks} mocks");
 }
 
 #[test]
