@@ -110,7 +110,7 @@ impl Format {
         match ending.as_deref() {
             Some("json" | "asl") => Self::Json,
             Some("jsonc" | "json5") => Self::Comments,
-            Some("yaml" | "yml" | "template") if !text.trim_start().starts_with('{') => Self::Yaml,
+            Some("yaml" | "yml") => Self::Yaml,
             _ => match text.trim_start() {
                 text if text.starts_with(['{', '[']) => Self::Json,
                 text if text.starts_with("//") || text.starts_with("/*") => Self::Comments,

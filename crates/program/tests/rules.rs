@@ -1,0 +1,257 @@
+//! What the rules say of small definitions, and that they say something sensible of any.
+
+use stepwright_asl::Definition;
+use stepwright_json::{Json, Syntax};
+use stepwright_program::{CheckOptions, aws_message, check, check_with, compile};
+use stepwright_source::Diagnostic;
+
+fn definition(text: &str) -> Definition {
+    Definition::parse(text, Syntax::Strict).unwrap()
+}
+
+/// The errors of a machine whose states are `states`.
+#[track_caller]
+fn check_machine(head: &str, states: &str, expected: &[&str]) {
+    let text = format!("{{{head}\"StartAt\": \"A\", \"States\": {{{states}}}}}");
+    let definition = definition(&text);
+    let found: Vec<String> = check(&definition)
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .map(|error| format!("{} at {}", error.message, error.location.as_deref().unwrap_or("-")))
+        .collect();
+    assert_eq!(found, expected, "{text}");
+    assert!(!found.is_empty() || compile(&definition).is_ok(), "{text}");
+}
+
+#[track_caller]
+fn json_path(state: &str, expected: &[&str]) {
+    check_machine("", &format!("\"A\": {{{state}}}"), expected);
+}
+
+#[track_caller]
+fn jsonata(state: &str, expected: &[&str]) {
+    check_machine("\"QueryLanguage\": \"JSONata\", ", &format!("\"A\": {{{state}}}"), expected);
+}
+
+const TASK: &str = r#""Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true"#;
+
+#[test]
+fn fields_of_states() {
+    json_path(r#""Type": "Pass", "End": true, "Retry": []"#, &["Field 'Retry' is not supported at /States/A"]);
+    json_path(r#""Type": "Succeed", "End": true"#, &["Field 'End' is not supported at /States/A"]);
+    json_path(r#""Type": "Pass""#, &[
+        "These fields are required: [Next] at /States/A",
+        "Workflow has no terminal state at -",
+    ]);
+    json_path(r#""Type": "Nap", "End": true"#, &[
+        "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/A/Type",
+    ]);
+    json_path(r#""Type": "Task", "End": true"#, &["These fields are required: [Resource] at /States/A"]);
+    json_path(r#""Type": "Pass", "End": 1"#, &[
+        "Expected value of type [BOOLEAN] at /States/A/End",
+        "Workflow has no terminal state at -",
+    ]);
+}
+
+#[test]
+fn languages() {
+    json_path(r#""Type": "Succeed", "Output": 1"#, &[
+        "The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage at /States/A",
+    ]);
+    jsonata(r#""Type": "Succeed", "InputPath": "$""#, &[
+        "The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage at /States/A",
+    ]);
+    json_path(r#""Type": "Succeed", "QueryLanguage": "JSONata", "Output": "{% 1 %}""#, &[]);
+    jsonata(r#""Type": "Succeed", "Output": "{% $states.inptu %}""#, &[
+        "Field '$states.inptu' does not exist. at /States/A/Output",
+    ]);
+    jsonata(r#""Type": "Succeed", "Output": ["{% $ %}", {"a": "{% b.c %}"}]"#, &[
+        "Reference to '$' at the top level is not supported. at /States/A/Output[0]",
+        "Reference to 'b' at the top level is not supported. at /States/A/Output[1]/a",
+    ]);
+    jsonata(r#""Type": "Wait", "Seconds": "{% $states.result %}", "End": true"#, &[
+        "Field '$states.result' does not exist. at /States/A/Seconds",
+    ]);
+}
+
+#[test]
+fn resources() {
+    let resource = |resource: &str, expected: &[&str]| {
+        json_path(&format!(r#""Type": "Task", "Resource": "{resource}", "End": true"#), expected);
+    };
+    resource("arn:aws:lambda:us-east-1:123456789012:function:f", &[]);
+    resource("arn:aws:states:::sqs:sendMessage.waitForTaskToken", &[]);
+    resource("arn:aws:states:::states:startExecution.sync:2", &[]);
+    resource("arn:aws:states:::aws-sdk:s3:listBuckets", &[]);
+    resource("${Worker.Arn}", &[]);
+    resource("worker", &["Value is not a valid resource ARN at /States/A/Resource"]);
+    for wrong in [
+        "arn:aws:states:::sqs:sendMessage.sync",
+        "arn:aws:states:::sqs:sendMesage",
+        "arn:aws:states:::aws-sdk:s3:listBuckets.sync",
+        "arn:aws:states:::nothing:here",
+    ] {
+        let message = format!(
+            "The resource provided {wrong} is not recognized. The value is not a valid resource \
+             ARN, or the resource is not available in this region. at /States/A/Resource"
+        );
+        resource(wrong, &[&message]);
+    }
+}
+
+#[test]
+fn values() {
+    json_path(r#""Type": "Wait", "Seconds": -1, "End": true"#, &["Minimum value is 0 at /States/A/Seconds"]);
+    json_path(r#""Type": "Wait", "Seconds": "soon", "End": true"#, &["Expected value of type [INTEGER] at /States/A/Seconds"]);
+    json_path(r#""Type": "Wait", "Timestamp": "today", "End": true"#, &["String does not match RFC3339 timestamp at /States/A/Timestamp"]);
+    json_path(r#""Type": "Pass", "InputPath": "a", "End": true"#, &["Value must be a valid JSONPath. at /States/A/InputPath"]);
+    json_path(r#""Type": "Pass", "ResultPath": "a", "End": true"#, &[
+        "Value is not a Reference Path: Reference path didn't start with '$' at /States/A/ResultPath",
+    ]);
+    json_path(r#""Type": "Pass", "InputPath": null, "ResultPath": null, "OutputPath": null, "End": true"#, &[]);
+    json_path(r#""Type": "Fail", "ErrorPath": "States.MathAdd(1, 2)""#, &[
+        "Value must be a valid JSONPath or a valid intrinsic function call at /States/A/ErrorPath",
+    ]);
+    json_path(r#""Type": "Pass", "Parameters": {"a.$": "States.Nope()"}, "End": true"#, &[
+        "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters",
+    ]);
+}
+
+#[test]
+fn retriers_and_catchers() {
+    let task = |more: &str, expected: &[&str]| json_path(&format!("{TASK}, {more}"), expected);
+    task(r#""Retry": [{"ErrorEquals": ["States.ALL"]}]"#, &[]);
+    task(r#""Retry": [{"ErrorEquals": ["States.ALL", "x"]}]"#, &[
+        "States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals",
+    ]);
+    task(r#""Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["x"]}]"#, &[
+        "States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals",
+    ]);
+    task(r#""Retry": [{"ErrorEquals": ["x"], "BackoffRate": 0.5, "JitterStrategy": "SOME"}]"#, &[
+        "Minimum value is 1.0 at /States/A/Retry[0]/BackoffRate",
+        "Value should be one of the following: [NONE, FULL] at /States/A/Retry[0]/JitterStrategy",
+    ]);
+    task(r#""Catch": [{"ErrorEquals": ["x"], "Next": "B"}]"#, &["Missing 'Next' target: B at /States/A/Catch[0]/Next"]);
+}
+
+#[test]
+fn choices() {
+    let choice = |rule: &str, expected: &[&str]| {
+        let states = format!(
+            r#""A": {{"Type": "Choice", "Choices": [{{{rule}, "Next": "B"}}], "Default": "B"}}, "B": {{"Type": "Succeed"}}"#
+        );
+        check_machine("", &states, expected);
+    };
+    choice(r#""Variable": "$.a", "NumericEquals": 1"#, &[]);
+    choice(r#""Not": {"Variable": "$.a", "IsNull": true}"#, &[]);
+    choice(r#""Variable": "$.a", "NumericEquals": "1""#, &["Expected value of type [NUMBER] at /States/A/Choices[0]/NumericEquals"]);
+    choice(r#""Variable": "$.a", "NumericEqual": 1"#, &[
+        "Field 'NumericEqual' is not supported at /States/A/Choices[0]",
+        "A choice rule needs a comparison operator at /States/A/Choices[0]",
+    ]);
+    choice(r#""And": [], "Comment": "x""#, &["Value cannot be empty at /States/A/Choices[0]/And"]);
+    choice(r#""IsNull": true"#, &[
+        "The object must have only one of the following fields, [And, Or, Not, Variable, Condition] at /States/A/Choices[0]",
+    ]);
+}
+
+#[test]
+fn express() {
+    let text = format!(
+        "{{\"StartAt\": \"A\", \"States\": {{\"A\": {{{}}}}}}}",
+        TASK.replace("lambda:invoke", "ecs:runTask.sync")
+    );
+    let found = check_with(&definition(&text), &CheckOptions { express: true, deployed: true });
+    let message = aws_message(&found).unwrap();
+    assert_eq!(
+        message,
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Express state machine does \
+         not support '.sync' service integration at /States/A/Resource'"
+    );
+    assert_eq!(aws_message(&check(&definition(&text))), None);
+}
+
+#[test]
+fn places_and_advice() {
+    let text = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "Rset"}, "Rest": {"Type": "Succeed", "OutputPath": "$[(1)]"}}}"#;
+    let found = check(&definition(text));
+    let target = found.iter().find(|found| found.message.contains("Rset")).unwrap();
+    assert_eq!(&text[target.span.unwrap().range()], "\"Rset\"");
+    assert_eq!(target.help.as_deref(), Some("did you mean `Rest`?"));
+    let text = r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Succeed", "Output": "{%  \"\" & phone %}"}}}"#;
+    let found = check(&definition(text));
+    assert_eq!(&text[found[0].span.unwrap().range()], "phone");
+}
+
+/// A definition with much in it, to be spoiled.
+const RICH: &str = r#"{"Comment": "all", "StartAt": "T", "TimeoutSeconds": 60, "States": {
+  "T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"a.$": "$.x", "b": [1, {"c.$": "$$.Execution.Id"}]},
+    "ResultSelector": {"d.$": "States.Format('{}', $.y)"}, "ResultPath": "$.r", "TimeoutSecondsPath": "$.t", "Assign": {"v.$": "$.z"},
+    "Credentials": {"RoleArn.$": "$.role"}, "Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 2, "BackoffRate": 1.5}],
+    "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.e", "Next": "F"}], "Next": "C"},
+  "C": {"Type": "Choice", "Choices": [{"And": [{"Variable": "$.a", "IsPresent": true}, {"Not": {"Variable": "$v", "StringEqualsPath": "$.b"}}], "Next": "W"}], "Default": "M"},
+  "W": {"Type": "Wait", "Timestamp": "2024-01-01T00:00:00Z", "Next": "P"},
+  "P": {"Type": "Parallel", "Branches": [{"StartAt": "P1", "States": {"P1": {"Type": "Pass", "Result": {"a": 1}, "End": true}}}], "Next": "J"},
+  "J": {"Type": "Pass", "QueryLanguage": "JSONata", "Output": {"o": "{% $states.input.a & $v %}"}, "Assign": {"w": "{% 1 %}"}, "Next": "M"},
+  "M": {"Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 3, "ItemSelector": {"i.$": "$$.Map.Item.Value"}, "Label": "L",
+    "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, "Parameters": {"Bucket": "b"}},
+    "ItemBatcher": {"MaxItemsPerBatch": 3, "BatchInput": {"x": 1}}, "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}},
+    "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I", "States": {"I": {"Type": "Succeed"}}}, "Next": "S"},
+  "S": {"Type": "Succeed"}, "F": {"Type": "Fail", "Error": "E", "CausePath": "$.e.Cause"}}}"#;
+
+#[test]
+fn rich_definition_is_accepted() {
+    let definition = definition(RICH);
+    let errors: Vec<Diagnostic> = check(&definition).into_iter().filter(Diagnostic::is_error).collect();
+    assert_eq!(errors, []);
+    assert!(compile(&definition).is_ok());
+}
+
+/// Puts `spoil` in the place of the value number `at`.
+fn spoiled(value: &Json, at: &mut usize, spoil: &Json) -> Json {
+    if *at == 0 {
+        *at = usize::MAX;
+        return spoil.clone();
+    }
+    *at -= 1;
+    match value {
+        Json::Array(items) => {
+            items.iter().map(|item| spoiled(item, at, spoil)).collect::<Vec<_>>().into()
+        }
+        Json::Object(object) => Json::Object(
+            object.iter().map(|(key, value)| (key.clone(), spoiled(value, at, spoil))).collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// One value after another is replaced by one that does not belong: nothing panics, and what is
+/// found acceptable compiles.
+#[test]
+fn spoiled_definitions_are_judged() {
+    let whole = stepwright_json::parse(RICH).unwrap();
+    let spoils = [
+        "null", "true", "-1", "1e300", "\"\"", "\"$\"", "\"{% 1 %}\"", "\"{%\"", "\"JSONata\"", "[]", "{}",
+        "[[]]", "{\"a.$\": 1}", "\"States.Format('ä\"", "\"$.ä[?(@\"", "[{\"Next\": \"T\"}]", "\"é:ü\"",
+    ];
+    let mut judged = 0;
+    for spoil in spoils {
+        let spoil = stepwright_json::parse(spoil).unwrap();
+        for index in 0.. {
+            let mut at = index;
+            let json = spoiled(&whole, &mut at, &spoil);
+            if at < usize::MAX / 2 {
+                break;
+            }
+            let definition = Definition::from_json(&json);
+            for express in [false, true] {
+                let found = check_with(&definition, &CheckOptions { express, deployed: express });
+                if !found.iter().any(Diagnostic::is_error) {
+                    assert!(compile(&definition).is_ok(), "{json}");
+                }
+            }
+            judged += 1;
+        }
+    }
+    assert!(judged > 1_000);
+}
