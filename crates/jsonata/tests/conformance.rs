@@ -2,6 +2,12 @@
 //!
 //! The data is beside the repository and not part of it; without it these tests do nothing.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests read files and say what they skip"
+)]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use stepwright_json::{Json, Object};
