@@ -160,7 +160,7 @@ fn errors() {
     check("$error('so')", "D3137: so @7");
     check(
         "%",
-        "S0217: The object representing the 'parent' cannot be derived from this expression @0",
+        "S0217: The object representing the 'parent' cannot be derived from this expression @1",
     );
     let error = run("'ä' & (1 < 'x')", Dialect::StepFunctions).expect_err("types differ");
     assert_eq!((error.position, error.span.range()), (10, 8..15));
