@@ -1,1 +1,89 @@
-fn main() {}
+//! The project's one door: `cargo xtask <recipe>`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+mod bench;
+mod conformance;
+mod fuzz;
+
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "cargo xtask <recipe>
+
+  check        format, lints, tests, doc tests: what must hold before a push
+  test         every test; says what it installs
+  bless        write what the spec cases, snapshots and timelines show now
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata
+  fuzz [SECS]  every fuzz target for so long (60)
+  conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((recipe, rest)) = arguments.split_first() else {
+        println!("{HELP}");
+        return ExitCode::from(2);
+    };
+    let done = match recipe.as_str() {
+        "check" => check(),
+        "test" => test(),
+        "bless" => bless(),
+        "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "conformance" => return conformance::run(rest),
+        _ => {
+            eprintln!("there is no recipe `{recipe}`\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    test()
+}
+
+fn test() -> Result<(), String> {
+    // The doc tests first, so that the runner's summary is what a run ends with.
+    cargo(&["build", "--workspace"])?;
+    cargo(&["test", "--workspace", "--doc", "--quiet"])?;
+    let has_nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if has_nextest {
+        cargo(&["nextest", "run", "--workspace"])
+    } else {
+        println!("cargo-nextest is not there; `cargo test` runs the tests (nothing is installed)");
+        cargo(&["test", "--workspace", "--tests", "--bins", "--lib"])
+    }
+}
+
+fn bless() -> Result<(), String> {
+    run(Command::new("cargo").args(["test", "--workspace", "--test", "spec"]).env("BLESS", "1"))
+}
+
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
+    run(Command::new("cargo").args(arguments))
+}
+
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    println!("$ {}", shown(command));
+    let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", shown(command))) }
+}
+
+fn shown(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -2,35 +2,32 @@
 //!
 //! A [`Definition`] is the text and its tree: every value knows where it stands, so that whatever
 //! is said about it later can point. What the values mean is the business of `stepwright-program`.
+//!
+//! [`load`] reads a file: a definition as JSON, JSON with comments or YAML, or a template of
+//! CloudFormation, SAM or the Serverless Framework with state machines in it. `${Name}` is replaced
+//! by the values given. [`print()`] is the canonical form of a JSON definition.
+//!
+//! ```
+//! use stepwright_asl::{LoadOptions, load};
+//!
+//! let text = b"StartAt: Greet\nStates:\n  Greet: {Type: Pass, Result: Hello, End: true}\n";
+//! let loaded = load(text, &LoadOptions { file: "hello.asl.yaml", ..LoadOptions::default() });
+//! assert_eq!(loaded.complaints, []);
+//! let root = &loaded.definitions[0].definition.root;
+//! assert_eq!(root.get("StartAt").and_then(|node| node.as_str()), Some("Greet"));
+//! ```
 
-use std::sync::Arc;
-use stepwright_json::tree::{self, Node};
-use stepwright_json::{Json, Limits, ParseError, Syntax};
+mod assembled;
+mod data;
+mod definition;
+mod load;
+mod print;
+mod resolve;
+mod substitute;
+mod template;
+mod yaml;
 
-/// A state machine definition: its text and its tree.
-#[derive(Clone, Debug)]
-pub struct Definition {
-    /// The text the spans of `root` point into.
-    pub text: Arc<str>,
-    /// The definition's JSON value, with places.
-    pub root: Node,
-}
-
-impl Definition {
-    /// Reads Amazon States Language as JSON.
-    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, ParseError> {
-        let root = tree::parse(text, syntax, Limits::default())?;
-        Ok(Self { text: text.into(), root })
-    }
-
-    /// A definition made by a program. Its text is the value, printed for people.
-    pub fn from_json(value: &Json) -> Self {
-        let text = value.pretty();
-        Self::parse(&text, Syntax::Strict).expect("what is printed can be read")
-    }
-
-    /// The definition without its places.
-    pub fn to_json(&self) -> Json {
-        self.root.to_json()
-    }
-}
+pub use data::read_data;
+pub use definition::Definition;
+pub use load::{Complaint, LoadOptions, Loaded, NamedDefinition, ReadFile, load};
+pub use print::{PrintError, print};

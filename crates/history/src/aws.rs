@@ -193,9 +193,10 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
             details.insert("length", Json::Int(i64::from(*length)));
             ("MapStateStarted".into(), Some(("mapStateStartedEventDetails", details)))
         }
-        E::MapIterationStarted { index, name, .. } => {
-            ("MapIterationStarted".into(), iteration("mapIterationStartedEventDetails", *index, name))
-        }
+        E::MapIterationStarted { index, name, .. } => (
+            "MapIterationStarted".into(),
+            iteration("mapIterationStartedEventDetails", *index, name),
+        ),
         E::MapIterationSucceeded { index, name, .. } => (
             "MapIterationSucceeded".into(),
             iteration("mapIterationSucceededEventDetails", *index, name),
@@ -203,9 +204,10 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         E::MapIterationFailed { index, name } => {
             ("MapIterationFailed".into(), iteration("mapIterationFailedEventDetails", *index, name))
         }
-        E::MapIterationAborted { index, name } => {
-            ("MapIterationAborted".into(), iteration("mapIterationAbortedEventDetails", *index, name))
-        }
+        E::MapIterationAborted { index, name } => (
+            "MapIterationAborted".into(),
+            iteration("mapIterationAbortedEventDetails", *index, name),
+        ),
         E::MapSucceeded => plain("MapStateSucceeded"),
         E::MapFailed => plain("MapStateFailed"),
         E::MapRunStarted { arn, .. } => {

@@ -10,7 +10,7 @@ pub struct Event {
     pub frame: FrameId,
     /// AWS's id: events count from 1. 0 for an event that AWS does not show.
     pub id: u64,
-    /// AWS's `previousEventId`.
+    /// AWS's `previousEventId`: the event of the same scope that it follows.
     pub previous: u64,
     /// What.
     pub kind: EventKind,

@@ -87,7 +87,9 @@ impl Execution {
                 frame.phase = Phase::Entered;
                 self.touch(id);
             }
-            E::StateExited { output, assigned, to, .. } => self.exit(event, output, assigned, *to)?,
+            E::StateExited { output, assigned, to, .. } => {
+                self.exit(event, output, assigned, *to)?
+            }
             E::StateAborted { .. } => self.frame_mut(id).last = event.id,
             E::EvaluationFailed { .. } => self.frame_mut(id).last = event.id,
             E::TaskScheduled { task, call, deadline, heartbeat_deadline, timer } => {
@@ -143,6 +145,7 @@ impl Execution {
             E::RetryScheduled { retrier, due, timer } => {
                 self.drop_children(id);
                 let frame = self.frame_mut(id);
+                frame.last = event.previous;
                 let retrier = *retrier as usize;
                 if frame.entry.tries.len() <= retrier {
                     frame.entry.tries.resize(retrier + 1, 0);
@@ -197,7 +200,13 @@ impl Execution {
                 self.frame_mut(id).phase = Phase::Entered;
                 self.untouch(id);
             }
-            E::ParallelFailed | E::MapFailed => self.frame_mut(id).last = event.id,
+            E::ParallelFailed | E::MapFailed => {
+                for child in self.children_of(id) {
+                    self.break_frame(child);
+                }
+                self.frame_mut(id).last = event.id;
+                self.untouch(id);
+            }
             E::MapStarted { plan, .. } => {
                 let frame = self.frame_mut(id);
                 frame.last = event.id;
@@ -334,13 +343,7 @@ impl Execution {
         Ok(())
     }
 
-    fn exit(
-        &mut self,
-        event: &Event,
-        output: &Json,
-        assigned: &Option<Object>,
-        to: To,
-    ) -> Applied {
+    fn exit(&mut self, event: &Event, output: &Json, assigned: &Option<Object>, to: To) -> Applied {
         let id = event.frame;
         self.drop_children(id);
         let frame = self.frame_mut(id);
@@ -492,9 +495,7 @@ impl Execution {
 
     fn iteration(&self, frame: FrameId, index: u32) -> Result<FrameId, &'static str> {
         match &self.frame(frame).phase {
-            Phase::Map(map) => {
-                map.running.get(&index).copied().ok_or("the iteration does not run")
-            }
+            Phase::Map(map) => map.running.get(&index).copied().ok_or("the iteration does not run"),
             _ => Err("the frame runs no iterations"),
         }
     }

@@ -293,11 +293,29 @@ impl Execution {
         self.frames
             .iter()
             .flatten()
-            .filter(|frame| {
-                !matches!(frame.phase, Phase::Between { .. } | Phase::Broken { .. })
-            })
+            .filter(|frame| !matches!(frame.phase, Phase::Between { .. } | Phase::Broken { .. }))
             .map(|frame| frame.entry.name.as_str())
             .collect()
+    }
+
+    /// Whether a task is still waited for.
+    pub fn waits_for(&self, task: TaskId) -> bool {
+        self.tasks.contains_key(&task)
+    }
+
+    /// The Map states around a task, from the outside in, with the index of the item.
+    pub fn map_path(&self, task: TaskId) -> Vec<(Str, u32)> {
+        let mut path = Vec::new();
+        let mut at = self.tasks.get(&task).copied();
+        while let Some(id) = at {
+            let frame = self.frame(id);
+            at = frame.parent.map(|(parent, _)| parent);
+            if let (Some(_), Some((parent, index))) = (&frame.item, frame.parent) {
+                path.push((self.frame(parent).entry.name.clone(), index));
+            }
+        }
+        path.reverse();
+        path
     }
 
     /// Everything the world owes it now. After a crash: replay, and do these.
@@ -334,8 +352,9 @@ impl Execution {
                 RunStage::Running(children) => {
                     commands.extend(children.running.keys().map(|index| map.child(*index)));
                 }
-                RunStage::Writing { request } => commands
-                    .push(Command::WriteResults { run: map.run, request: request.clone() }),
+                RunStage::Writing { request } => {
+                    commands.push(Command::WriteResults { run: map.run, request: request.clone() })
+                }
             },
             _ => {}
         }

@@ -19,7 +19,7 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
-pub use turn::{step, Turn, EVENTS_PER_TURN};
+pub use turn::{EVENTS_PER_TURN, Turn, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, TaskCall, TaskId, TimerId};
 use stepwright_json::{Array, Json, Str};
@@ -169,6 +169,11 @@ pub enum Command {
     },
     /// Call [`step`] again with [`Stimulus::Continue`].
     Continue,
+}
+
+/// The `Map` of the context object of a child execution.
+pub fn child_map_context(index: u32, input: &Json) -> Json {
+    context::item(index, input)
 }
 
 /// The stimulus does not concern the execution, or not any more: say the task timed out before.

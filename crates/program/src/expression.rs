@@ -1,7 +1,7 @@
 use crate::intrinsics::Call;
 use crate::scope::{EvaluationError, Scope};
 use std::borrow::Cow;
-use stepwright_json::{Json, Str};
+use stepwright_json::{Array, Json, Str};
 use stepwright_jsonata::{self as jsonata, Bindings, Environment};
 use stepwright_jsonpath::{self as jsonpath, EvaluationError as PathError};
 
@@ -59,7 +59,8 @@ impl PathExpression {
     /// Reads `$.a`, `$$.a` or `$variable.a`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (source, rest) = Self::split(text)?;
-        let path = jsonpath::Path::parse(&rest).map_err(|error| error.to_string())?;
+        let path =
+            jsonpath::Path::parse(&keep_backslashes(&rest)).map_err(|error| error.to_string())?;
         Ok(Self { text: text.into(), source, path })
     }
 
@@ -94,7 +95,13 @@ impl PathExpression {
         };
         match self.path.get(root) {
             Some(value) => Ok(Cow::Borrowed(value)),
-            None => self.path.evaluate(root).map(Cow::Owned),
+            None => match self.path.evaluate(root) {
+                // AWS: a path that may match many things matches none where there is nothing.
+                Err(error) if error.is_not_found() && !self.path.is_definite() => {
+                    Ok(Cow::Owned(Json::Array(Array::new())))
+                }
+                other => other.map(Cow::Owned),
+            },
         }
     }
 
@@ -146,8 +153,7 @@ impl Expression {
                 let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
                 let environment =
                     Environment { now_millis: scope.now_millis(), seed: scope.random() };
-                let answer =
-                    expression.evaluate(None, &bindings, &environment, &jsonata_limits());
+                let answer = expression.evaluate(None, &bindings, &environment, &jsonata_limits());
                 match answer {
                     Ok(Some(value)) => Ok(value),
                     Ok(None) => Err(EvaluationError::query(
@@ -180,6 +186,28 @@ impl Expression {
             }
         }
     }
+}
+
+/// In a name in single quotes AWS takes a backslash before a double quote as part of the name,
+/// where Jayway's reader would drop it.
+fn keep_backslashes(path: &str) -> Cow<'_, str> {
+    if !path.contains("\\\"") {
+        return Cow::Borrowed(path);
+    }
+    let (mut out, mut quoted, mut escaped) = (String::with_capacity(path.len() + 8), false, false);
+    let mut chars = path.chars().peekable();
+    while let Some(c) = chars.next() {
+        if quoted && !escaped && c == '\\' && chars.peek() == Some(&'"') {
+            out.push_str("\\\\");
+            continue;
+        }
+        if c == '\'' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = c == '\\' && !escaped;
+        out.push(c);
+    }
+    Cow::Owned(out)
 }
 
 /// Whether `$states` is used for anything but its plain data.

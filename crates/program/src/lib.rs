@@ -17,10 +17,10 @@ pub mod time;
 
 pub use choice::{Comparison, Condition, Operand, Test};
 pub use compile::compile;
-pub use rules::check;
+pub use rules::{CheckOptions, Rule, aws_message, catalogue, check, check_with};
 pub use expression::{Expression, PathExpression, Source};
 pub use intrinsics::{Call, MAX_RANGE};
-pub use limits::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};
+pub use limits::{Limits, MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Vintage};
 pub use scope::{EvaluationError, Scope};
 pub use state::{
     Catcher, Choice, ChoiceRule, Fail, InputPath, Integration, Io, ItemBatcher, ItemReader, Kind,
@@ -40,6 +40,10 @@ pub struct Program {
     pub timeout_seconds: Option<u64>,
     /// The query language that states speak unless they say otherwise.
     pub language: Language,
+    /// What its executions are held to.
+    pub limits: Limits,
+    /// Which AWS its histories show.
+    pub vintage: Vintage,
 }
 
 impl Program {

@@ -3,3 +3,50 @@ pub const MAX_PAYLOAD_BYTES: usize = 262_144;
 
 /// The most events a Standard execution's history may hold. AWS's quota.
 pub const MAX_HISTORY_EVENTS: u64 = 25_000;
+
+/// Which AWS is shown. AWS changes details of its histories over the years; an old recording can
+/// only be compared with the AWS of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vintage(pub u32);
+
+impl Vintage {
+    /// AWS as it is now: what everything but a comparison with old recordings shows.
+    pub const TODAY: Self = Self(u32::MAX);
+
+    /// AWS as it was in a month, `202405` for May 2024.
+    pub const fn month(month: u32) -> Self {
+        Self(month)
+    }
+
+    /// Until the summer of 2024 the exit of a distributed Map followed `MapRunSucceeded`; it
+    /// follows `MapRunStarted` since.
+    pub fn exit_follows_map_run_end(self) -> bool {
+        self.0 < 2024_09
+    }
+}
+
+impl Default for Vintage {
+    fn default() -> Self {
+        Self::TODAY
+    }
+}
+
+/// Limits that an execution is held to. The default is AWS's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest input or output of a state or task, in bytes; `None` for no limit.
+    pub payload_bytes: Option<usize>,
+    /// The most events of a history; `None` for no limit.
+    pub history_events: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { payload_bytes: Some(MAX_PAYLOAD_BYTES), history_events: Some(MAX_HISTORY_EVENTS) }
+    }
+}
+
+impl Limits {
+    /// No limit but the machine's memory (`--limits extended`).
+    pub const EXTENDED: Self = Self { payload_bytes: None, history_events: None };
+}

@@ -81,11 +81,8 @@ impl Compiler {
             [("And", Condition::And as fn(Vec<Condition>) -> Condition), ("Or", Condition::Or)]
         {
             if fields.get(key).is_some() {
-                let parts: Vec<_> = fields
-                    .items(key)
-                    .iter()
-                    .map(|part| self.condition(part, depth + 1))
-                    .collect();
+                let parts: Vec<_> =
+                    fields.items(key).iter().map(|part| self.condition(part, depth + 1)).collect();
                 return parts.into_iter().collect::<Option<_>>().map(make);
             }
         }

@@ -10,7 +10,7 @@ mod template;
 mod wait;
 
 use crate::state::{Language, State, StateId, Transition};
-use crate::Program;
+use crate::{Limits, Program, Vintage};
 use fields::Fields;
 use rustc_hash::FxHashMap;
 use stepwright_asl::Definition;
@@ -24,11 +24,8 @@ const MAX_DEPTH: usize = 100;
 /// Compiles a definition. The complaints are those that make it impossible to run; for all that
 /// can be said about a definition ask [`crate::check`].
 pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
-    let mut compiler = Compiler {
-        states: Vec::new(),
-        diagnostics: Vec::new(),
-        language: Language::default(),
-    };
+    let mut compiler =
+        Compiler { states: Vec::new(), diagnostics: Vec::new(), language: Language::default() };
     let root = Fields { node: &definition.root, location: String::new() };
     if !definition.root.is_object() {
         let diagnostic =
@@ -47,7 +44,14 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
             .map(|state| state.expect("a scope without complaints has all its states"))
             .collect();
         let start = start.expect("a scope without complaints has a start");
-        Ok(Program { states, start, timeout_seconds, language: compiler.language })
+        Ok(Program {
+            states,
+            start,
+            timeout_seconds,
+            language: compiler.language,
+            limits: Limits::default(),
+            vintage: Vintage::TODAY,
+        })
     } else {
         Err(compiler.diagnostics)
     }
@@ -66,9 +70,8 @@ type Names = FxHashMap<Str, StateId>;
 impl Compiler {
     fn complain(&mut self, message: impl Into<String>, location: &str, span: Span) {
         let location = if location.is_empty() { "/" } else { location };
-        self.diagnostics.push(
-            Diagnostic::error("SCHEMA_VALIDATION_FAILED", message).at(location).span(span),
-        );
+        self.diagnostics
+            .push(Diagnostic::error("SCHEMA_VALIDATION_FAILED", message).at(location).span(span));
     }
 
     fn missing(&mut self, fields: &Fields<'_>, names: &str) {
@@ -137,9 +140,7 @@ impl Compiler {
         .at(location)
         .span(span)
         .label(format!("no state `{name}` in this scope"));
-        if let Some(near) =
-            stepwright_source::did_you_mean(name, names.keys().map(Str::as_str))
-        {
+        if let Some(near) = stepwright_source::did_you_mean(name, names.keys().map(Str::as_str)) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
         self.diagnostics.push(diagnostic);

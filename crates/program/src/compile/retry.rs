@@ -40,7 +40,13 @@ impl Compiler {
                 if is_json_path { None } else { self.template(&catcher, "Output", language) };
             let assign = self.template(&catcher, "Assign", language);
             if let Some(next) = next {
-                catchers.push(Catcher { errors: errors(&catcher), result_path, output, assign, next });
+                catchers.push(Catcher {
+                    errors: errors(&catcher),
+                    result_path,
+                    output,
+                    assign,
+                    next,
+                });
             }
         }
         catchers

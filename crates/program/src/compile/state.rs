@@ -35,9 +35,7 @@ impl Compiler {
                 cause: self.text_field(fields, "Cause", language),
             })),
             "Parallel" => self.parallel(fields, language, names, depth).map(Kind::Parallel),
-            "Map" => {
-                self.map(fields, language, names, depth).map(|map| Kind::Map(Box::new(map)))
-            }
+            "Map" => self.map(fields, language, names, depth).map(|map| Kind::Map(Box::new(map))),
             _ => {
                 let location = format!("{}/Type", fields.location);
                 self.complain(
@@ -97,6 +95,11 @@ impl Compiler {
         let retry = self.retriers(fields);
         let catch = self.catchers(fields, language, names);
         let next = self.next(fields, names)?;
-        Some(Parallel { branches: branches.into_iter().collect::<Option<_>>()?, retry, catch, next })
+        Some(Parallel {
+            branches: branches.into_iter().collect::<Option<_>>()?,
+            retry,
+            catch,
+            next,
+        })
     }
 }

@@ -134,11 +134,7 @@ impl Compiler {
         }
     }
 
-    pub(super) fn path(
-        &mut self,
-        fields: &Fields<'_>,
-        field: &str,
-    ) -> Option<PathExpression> {
+    pub(super) fn path(&mut self, fields: &Fields<'_>, field: &str) -> Option<PathExpression> {
         let node = fields.get(field)?;
         let location = format!("{}/{field}", fields.location);
         self.path_at(node, &location)

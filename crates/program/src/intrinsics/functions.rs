@@ -82,7 +82,12 @@ impl Function {
             Self::ArrayGetItem => {
                 let (items, index) = (array(values, 0)?, integer(values, 1)?);
                 usize::try_from(index).ok().and_then(|index| items.get(index).cloned()).ok_or_else(
-                    || format!("The array index {index} is out of bounds for length {}", items.len()),
+                    || {
+                        format!(
+                            "The array index {index} is out of bounds for length {}",
+                            items.len()
+                        )
+                    },
                 )
             }
             Self::ArrayLength => Ok(array(values, 0)?.len().into()),
@@ -92,9 +97,15 @@ impl Function {
                     .ok()
                     .filter(|size| *size > 0)
                     .ok_or("The chunk size must be a positive integer")?;
-                Ok(items.chunks(size).map(|chunk| Json::from(chunk.to_vec())).collect::<Vec<_>>().into())
+                Ok(items
+                    .chunks(size)
+                    .map(|chunk| Json::from(chunk.to_vec()))
+                    .collect::<Vec<_>>()
+                    .into())
             }
-            Self::ArrayRange => range(integer(values, 0)?, integer(values, 1)?, integer(values, 2)?),
+            Self::ArrayRange => {
+                range(integer(values, 0)?, integer(values, 1)?, integer(values, 2)?)
+            }
             Self::ArrayUnique => {
                 let mut seen: Vec<Json> = Vec::new();
                 for item in array(values, 0)? {
@@ -123,8 +134,8 @@ impl Function {
                         .map(Json::Int)
                         .ok_or_else(|| "The sum is out of range".to_owned()),
                     _ => {
-                        let sum = a.as_f64().unwrap_or(0.0).round()
-                            + b.as_f64().unwrap_or(0.0).round();
+                        let sum =
+                            a.as_f64().unwrap_or(0.0).round() + b.as_f64().unwrap_or(0.0).round();
                         Ok(Json::Int(sum as i64))
                     }
                 }
@@ -187,7 +198,8 @@ fn range(first: i64, last: i64, step: i64) -> Answer {
         return Err("The step of a range must not be 0".to_owned());
     }
     let (first, last, step) = (i128::from(first), i128::from(last), i128::from(step));
-    let count = if (last - first).signum() * step.signum() < 0 { 0 } else { (last - first) / step + 1 };
+    let count =
+        if (last - first).signum() * step.signum() < 0 { 0 } else { (last - first) / step + 1 };
     if count > MAX_RANGE as i128 {
         return Err(format!("A range may hold at most {MAX_RANGE} numbers"));
     }
@@ -209,7 +221,9 @@ fn format(values: &[Json]) -> Answer {
                 let value = rest.next().ok_or("There are more `{}` than values to put there")?;
                 write_plain(value, &mut out);
             }
-            '{' | '}' => return Err(format!("A `{c}` that is not part of `{{}}` needs a backslash")),
+            '{' | '}' => {
+                return Err(format!("A `{c}` that is not part of `{{}}` needs a backslash"));
+            }
             c => out.push(c),
         }
     }
@@ -247,7 +261,6 @@ fn write_plain(value: &Json, out: &mut String) {
             out.push('}');
         }
         scalar => {
-
             write!(out, "{scalar}").expect("strings grow");
         }
     }

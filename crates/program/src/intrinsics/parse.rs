@@ -57,7 +57,9 @@ impl Parser<'_> {
                         self.at += 1;
                         break;
                     }
-                    Some(c) => return Err(format!("unexpected `{c}` in the arguments of `{name}`")),
+                    Some(c) => {
+                        return Err(format!("unexpected `{c}` in the arguments of `{name}`"));
+                    }
                     None => return Err(format!("the arguments of `{name}` have no end")),
                 }
             }

@@ -1,9 +1,86 @@
-//! What may be wrong with a definition.
+//! What can be wrong with a definition, one file for each kind of thing.
+//!
+//! | file | says |
+//! |---|---|
+//! | `machine` | the fields of a machine, branch or processor; state names |
+//! | `state` | which field belongs to which state in which query language |
+//! | `values` | numbers, paths, timestamps: what may stand in a field |
+//! | `resource` | what a Task may call |
+//! | `payload` | `Parameters`, `Arguments`, `Output`, `Assign` and their like |
+//! | `jsonata` | expressions that cannot be compiled or refer to what is not there |
+//! | `choice`, `retry`, `map` | rules of a Choice; retriers and catchers; Maps |
+//! | `transitions` | states that do not exist, cannot be reached, never end |
+//! | `variables` | names of variables, and variables nobody assigns or reads |
+//! | `lints` | our own: what AWS takes, and what will not work as meant |
+//!
+//! AWS's rules are errors with AWS's codes and words. Ours are warnings and notes with codes in
+//! `kebab-case`; none of them ever makes a definition unusable. [`catalogue`] explains each.
 
+mod catalogue;
+mod checker;
+mod choice;
+mod jsonata;
+mod lints;
+mod machine;
+mod map;
+mod payload;
+mod resource;
+mod retry;
+mod state;
+mod transitions;
+mod values;
+mod variables;
+
+pub use catalogue::{Rule, catalogue};
+
+use checker::Checker;
+use std::fmt::Write as _;
 use stepwright_asl::Definition;
 use stepwright_source::Diagnostic;
 
-/// Every complaint about a definition, in the order AWS gives them, errors and warnings.
+/// What a definition is checked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Whether it is to be an Express workflow, which can do less.
+    pub express: bool,
+    /// Whether a deployment has already filled in every `${Name}`, so that one that is left is
+    /// plain text, as in a call of the API.
+    pub deployed: bool,
+}
+
+/// Everything that can be said about a definition of a Standard workflow.
 pub fn check(definition: &Definition) -> Vec<Diagnostic> {
-    crate::compile(definition).err().unwrap_or_default()
+    check_with(definition, &CheckOptions::default())
+}
+
+/// Everything that can be said about a definition. A definition without an error among them
+/// compiles. AWS's errors come first, in the order AWS gives them.
+pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagnostic> {
+    let mut checker = Checker::new(definition, *options);
+    checker.machine();
+    let mut found = checker.found;
+    if !found.iter().any(Diagnostic::is_error)
+        && let Err(errors) = crate::compile(definition)
+    {
+        found.extend(errors);
+    }
+    found.sort_by_key(|diagnostic| diagnostic.severity);
+    found
+}
+
+/// The message of `InvalidDefinition` with which AWS refuses a definition; `None` when there is no
+/// error among the diagnostics.
+pub fn aws_message(diagnostics: &[Diagnostic]) -> Option<String> {
+    let mut out = String::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
+        let separator = if out.is_empty() { "Invalid State Machine Definition: '" } else { ", " };
+        let location = diagnostic.location.as_deref().unwrap_or("null");
+        let (code, message) = (diagnostic.code, &diagnostic.message);
+        write!(out, "{separator}{code}: {message} at {location}").expect("strings grow");
+    }
+    if out.is_empty() {
+        return None;
+    }
+    out.push('\'');
+    Some(out)
 }

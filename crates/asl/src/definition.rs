@@ -1,0 +1,31 @@
+use std::sync::Arc;
+use stepwright_json::tree::{self, Node};
+use stepwright_json::{Json, Limits, ParseError, Syntax};
+
+/// A state machine definition: its text and its tree.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The text the spans of `root` point into.
+    pub text: Arc<str>,
+    /// The definition's JSON value, with places.
+    pub root: Node,
+}
+
+impl Definition {
+    /// Reads Amazon States Language as JSON.
+    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, ParseError> {
+        let root = tree::parse(text, syntax, Limits::default())?;
+        Ok(Self { text: text.into(), root })
+    }
+
+    /// A definition made by a program. Its text is the value, printed for people.
+    pub fn from_json(value: &Json) -> Self {
+        let text = value.pretty();
+        Self::parse(&text, Syntax::Strict).expect("what is printed can be read")
+    }
+
+    /// The definition without its places.
+    pub fn to_json(&self) -> Json {
+        self.root.to_json()
+    }
+}

@@ -1,0 +1,189 @@
+//! State machines in CloudFormation, SAM and Serverless Framework templates.
+
+use crate::assembled::Assembled;
+use crate::resolve::{BUDGET, Resolver, is_call};
+use crate::substitute::has_placeholder;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use stepwright_json::tree::{Member, Node, Value};
+use stepwright_json::{Json, Str};
+use stepwright_source::Span;
+
+/// A state machine found in a template.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) logical_id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) express: bool,
+    pub(crate) body: Body,
+    /// The values of `DefinitionSubstitutions`.
+    pub(crate) substitutions: BTreeMap<String, String>,
+}
+
+/// What the template says the definition is.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// A tree, its intrinsic functions replaced.
+    Tree(Node),
+    /// A text, put together.
+    Text(Assembled),
+    /// A file beside the template.
+    File(String, Span),
+    /// Nothing that can be read here, and why.
+    Nothing(String, Span),
+}
+
+/// Whether the value is a template and not a definition.
+pub(crate) fn is_template(root: &Node) -> bool {
+    let has = |key: &str| root.get(key).is_some();
+    !has("States")
+        && !has("StartAt")
+        && (root.get("Resources").is_some_and(Node::is_object)
+            || has("AWSTemplateFormatVersion")
+            || serverless(root).is_some())
+}
+
+fn serverless(root: &Node) -> Option<&Node> {
+    root.get("stepFunctions")?.get("stateMachines").filter(|machines| machines.is_object())
+}
+
+/// The state machines of a template, in order.
+pub(crate) fn state_machines(
+    root: &Node,
+    text: &str,
+    values: &BTreeMap<String, String>,
+) -> Vec<Found> {
+    let resolver = Resolver { root, text, values, budget: Cell::new(BUDGET) };
+    let resources = root.get("Resources").map_or(&[] as &[Member], Node::members);
+    let mut found: Vec<Found> =
+        resources.iter().filter_map(|resource| cloudformation(resource, &resolver)).collect();
+    let machines = serverless(root).map_or(&[] as &[Member], Node::members);
+    found.extend(machines.iter().map(|machine| {
+        let name = machine.value.get("name").and_then(Node::as_str).map(str::to_owned);
+        let kind = machine.value.get("type").and_then(Node::as_str);
+        Found {
+            logical_id: machine.key.to_string(),
+            name,
+            express: kind == Some("EXPRESS"),
+            body: match machine.value.get("definition") {
+                Some(node) => inline(node, &resolver),
+                None => Body::Nothing("it has no `definition`".to_owned(), machine.key_span),
+            },
+            substitutions: BTreeMap::new(),
+        }
+    }));
+    found
+}
+
+fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
+    let kind = resource.value.get("Type").and_then(Node::as_str)?;
+    let sam = match kind {
+        "AWS::StepFunctions::StateMachine" => false,
+        "AWS::Serverless::StateMachine" => true,
+        _ => return None,
+    };
+    let nothing = Node { span: resource.value.span, value: Value::Object(Vec::new()) };
+    let properties = resource.value.get("Properties").unwrap_or(&nothing);
+    let field = |plain: &str, of_sam: &str| {
+        let node = properties.get(if sam { of_sam } else { plain })?;
+        Some(resolver.text_of(node))
+    };
+    let mut substitutions = BTreeMap::new();
+    for member in properties.get("DefinitionSubstitutions").map_or(&[] as &[Member], Node::members)
+    {
+        let value = match resolver.values.get(member.key.as_str()) {
+            Some(value) => value.clone(),
+            None => resolver.text_of(&member.value),
+        };
+        substitutions.insert(member.key.to_string(), value);
+    }
+    Some(Found {
+        logical_id: resource.key.to_string(),
+        name: field("StateMachineName", "Name").filter(|name| !has_placeholder(name)),
+        express: field("StateMachineType", "Type").as_deref() == Some("EXPRESS"),
+        body: body(properties, resource.key_span, resolver),
+        substitutions,
+    })
+}
+
+fn body(properties: &Node, span: Span, resolver: &Resolver<'_>) -> Body {
+    if let Some(node) = properties.get("Definition") {
+        return inline(node, resolver);
+    }
+    if let Some(node) = properties.get("DefinitionString") {
+        return Body::Text(resolver.assemble(node));
+    }
+    for key in ["DefinitionUri", "DefinitionS3Location"] {
+        let Some(node) = properties.get(key) else { continue };
+        return match node.as_str() {
+            Some(uri) if !uri.starts_with("s3://") => Body::File(uri.to_owned(), node.span),
+            _ => Body::Nothing("its definition is in S3".to_owned(), node.span),
+        };
+    }
+    Body::Nothing("it has neither `Definition` nor `DefinitionString`".to_owned(), span)
+}
+
+fn inline(node: &Node, resolver: &Resolver<'_>) -> Body {
+    let file = node.as_str().and_then(|text| {
+        text.trim().strip_prefix("${file(")?.strip_suffix(")}").map(str::to_owned)
+    });
+    match (file, is_call(node), node.as_str()) {
+        (Some(path), ..) => Body::File(path, node.span),
+        (None, true, _) | (None, _, Some(_)) => Body::Text(resolver.assemble(node)),
+        _ => Body::Tree(without_calls(node, resolver)),
+    }
+}
+
+/// The tree with every intrinsic function replaced by its text.
+fn without_calls(node: &Node, resolver: &Resolver<'_>) -> Node {
+    if is_call(node) {
+        let text = resolver.text_of(node);
+        return Node { span: node.span, value: Value::Scalar(Json::from(text.as_str())) };
+    }
+    let value = match &node.value {
+        Value::Scalar(scalar) => Value::Scalar(scalar.clone()),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| without_calls(item, resolver)).collect())
+        }
+        Value::Object(members) => {
+            let members = members.iter().map(|member| Member {
+                key: member.key.clone(),
+                key_span: member.key_span,
+                value: without_calls(&member.value, resolver),
+            });
+            Value::Object(members.collect())
+        }
+    };
+    Node { span: node.span, value }
+}
+
+/// The tree with `replace` applied to every text in it, keys included.
+pub(crate) fn map_texts<E>(
+    node: &mut Node,
+    replace: &impl Fn(&str, Span) -> Result<Option<String>, E>,
+) -> Result<(), E> {
+    let span = node.span;
+    match &mut node.value {
+        Value::Scalar(scalar) => {
+            if let Some(text) = scalar.as_str()
+                && let Some(text) = replace(text, span)?
+            {
+                *scalar = Json::from(text.as_str());
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                map_texts(item, replace)?;
+            }
+        }
+        Value::Object(members) => {
+            for member in members {
+                if let Some(text) = replace(&member.key, member.key_span)? {
+                    member.key = Str::from(text);
+                }
+                map_texts(&mut member.value, replace)?;
+            }
+        }
+    }
+    Ok(())
+}

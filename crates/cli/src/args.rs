@@ -1,0 +1,154 @@
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Write, check, test and run AWS Step Functions state machines anywhere.
+///
+/// Exit codes: 0 it went well; 1 the execution failed, or something is not as it was asked to be;
+/// 2 the command or the definition cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "stepwright", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Check(Check),
+    Fmt(Fmt),
+    Graph(Graph),
+}
+
+/// Run a state machine here and now.
+///
+/// Tasks are answered by a mocks file (--mocks) or by the functions of stepwright.toml: a command
+/// that reads JSON and writes JSON, an HTTP endpoint, or a fixed answer. Files beside the
+/// definition are found by themselves: stepwright.toml, NAME.mocks.yaml, NAME.input.json.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright run order.asl.yaml
+  stepwright run order.asl.yaml --input '{\"id\": 7}' --mocks order.mocks.yaml --virtual-time
+  stepwright run template.yaml --state-machine OrderFlow --set TableName=orders
+  cat event.json | stepwright run flow.asl.json --input - --output json")]
+pub(crate) struct Run {
+    /// A definition (JSON, JSON with comments, YAML) or a template that holds some.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// The input, as JSON; `-` reads it from standard input.
+    #[arg(short, long, value_name = "JSON", conflicts_with = "input_file")]
+    pub(crate) input: Option<String>,
+    /// A file with the input, as JSON or YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+    /// A file that answers the tasks, state by state.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) mocks: Option<PathBuf>,
+    /// The file that says what the functions are.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Let waits and retries take no time.
+    #[arg(long)]
+    pub(crate) virtual_time: bool,
+    /// Whose limits on payloads and histories hold.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) limits: LimitsChoice,
+    /// What is printed: a timeline for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Makes random numbers the same in every run.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Say everything that is wrong with definitions.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Definitions or templates; `-` reads standard input.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// How it is said.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+    /// Check as an Express workflow.
+    #[arg(long)]
+    pub(crate) express: bool,
+    /// Warnings count as errors.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+/// Put definitions in JSON into their canonical form.
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Definitions in JSON.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 if something would change.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Draw a state machine.
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// A definition or template.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// In which form; by the ending of --out, else SVG.
+    #[arg(short, long, value_enum)]
+    pub(crate) format: Option<GraphFormat>,
+    /// Where to; standard output if not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How a file is read.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// A value for `${Name}`; may be given more than once.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A file with values for `${Name}`: a JSON or YAML object.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: Option<PathBuf>,
+    /// Which state machine of a template: its name or logical id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) state_machine: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
+pub(crate) enum LimitsChoice {
+    /// AWS's: what runs here runs there.
+    #[default]
+    Aws,
+    /// None but this machine's memory; says where AWS would have failed.
+    Extended,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(crate) enum GraphFormat {
+    /// A picture.
+    Svg,
+    /// For Markdown pages.
+    Mermaid,
+    /// For GraphViz.
+    Dot,
+}
+
+pub(crate) fn parse() -> Arguments {
+    Arguments::parse()
+}

@@ -1,0 +1,122 @@
+//! Files: definitions, values, inputs.
+
+use crate::args::Load;
+use crate::report::{self, Failure};
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use stepwright_asl::{LoadOptions, Loaded, NamedDefinition};
+use stepwright_json::Json;
+use stepwright_json::tree::Node;
+
+/// The most bytes that are read of a file.
+const MOST_BYTES: u64 = 64 << 20;
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Failure::new(format!("{} is larger than 64 MiB", path.display())));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read(path)?)
+        .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())))
+}
+
+/// A data file as a tree; a complaint points into it.
+pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
+    let text = read_text(path)?;
+    let file = path.display().to_string();
+    match stepwright_asl::read_data(&text, &file) {
+        Ok(node) => Ok((node, text)),
+        Err(diagnostic) => {
+            anstream::eprintln!("{}", report::render(&file, &text, &diagnostic));
+            Err(Failure::Said)
+        }
+    }
+}
+
+/// The state machines of a file.
+pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
+    let bytes = read(path)?;
+    let values = values(options)?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let beside = move |name: &str| -> Result<Vec<u8>, String> {
+        let path: PathBuf = folder.join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let file = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let loaded = stepwright_asl::load(
+        &bytes,
+        &LoadOptions { file: &file, values: Some(&values), read: Some(&beside) },
+    );
+    Ok(loaded)
+}
+
+/// The one state machine of a file that is meant.
+pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
+    let loaded = load(path, options)?;
+    for complaint in &loaded.complaints {
+        anstream::eprintln!(
+            "{}",
+            report::render(&complaint.file, &complaint.text, &complaint.diagnostic)
+        );
+    }
+    if loaded.has_errors() {
+        return Err(Failure::Said);
+    }
+    let wanted = options.state_machine.as_deref();
+    if let Some(found) = loaded.find(wanted) {
+        return Ok(found.clone());
+    }
+    let names: Vec<&str> = loaded
+        .definitions
+        .iter()
+        .filter_map(|definition| definition.logical_id.as_deref().or(definition.name.as_deref()))
+        .collect();
+    Err(match (wanted, names.is_empty()) {
+        (_, true) => Failure::new(format!("{} holds no state machine", path.display())),
+        (Some(wanted), false) => {
+            let failure =
+                Failure::new(format!("{} holds no state machine `{wanted}`", path.display()));
+            failure.help(format!("it holds {}", names.join(", ")))
+        }
+        (None, false) => Failure::new(format!("{} holds several state machines", path.display()))
+            .help(format!("choose with --state-machine: {}", names.join(", "))),
+    })
+}
+
+fn values(options: &Load) -> Result<BTreeMap<String, String>, Failure> {
+    let mut values = BTreeMap::new();
+    if let Some(path) = &options.values {
+        let (tree, _) = read_tree(path)?;
+        for member in tree.members() {
+            let value = match member.value.to_json() {
+                Json::String(text) => text.to_string(),
+                other => other.to_string(),
+            };
+            values.insert(member.key.to_string(), value);
+        }
+    }
+    for pair in &options.set {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("`--set {pair}` is not NAME=VALUE")))?;
+        values.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(values)
+}

@@ -1,0 +1,445 @@
+//! Running a state machine before somebody's eyes, in real or virtual time.
+
+use crate::config::Config;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::IsTerminal as _;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall};
+use stepwright_interpreter::{
+    Beginning, Command, Execution, Stimulus, child_map_context, items, step,
+};
+use stepwright_json::{Json, Object, Str};
+use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Program, StateId};
+use stepwright_simulator::{
+    Answer, Call, Line, MemoryObjects, Mocks, Outcome as Ending, Simulation, Status, Tasks,
+    Timeline, duration,
+};
+
+/// What is run.
+#[derive(Debug)]
+pub(crate) struct Plan<'p> {
+    pub(crate) program: &'p Program,
+    pub(crate) input: Json,
+    pub(crate) identity: Identity,
+    pub(crate) seed: [u64; 2],
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: Status,
+    pub(crate) events: Vec<Event>,
+    pub(crate) start: Moment,
+    pub(crate) end: Moment,
+    pub(crate) unused: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn to_json(&self) -> Json {
+        let mut object = Object::new();
+        object.insert("status", self.status.name().into());
+        match &self.status {
+            Status::Succeeded { output } => {
+                object.insert("output", output.clone());
+            }
+            Status::Failed { failure }
+            | Status::TimedOut { failure }
+            | Status::Aborted { failure } => {
+                for (key, text) in [("error", &failure.error), ("cause", &failure.cause)] {
+                    if let Some(text) = text {
+                        object.insert(key, text.clone().into());
+                    }
+                }
+            }
+            Status::NotStarted | Status::Running => {}
+        }
+        object.insert("elapsedMillis", Json::Int(self.end.0 - self.start.0));
+        object.insert("events", stepwright_history::aws::project(&self.events).into());
+        object.into()
+    }
+
+    /// Where AWS would have failed.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let shown = self.events.iter().map(|event| event.id).max().unwrap_or(0);
+        if shown > MAX_HISTORY_EVENTS {
+            remarks.push(format!(
+                "AWS would have failed this execution: its history has {shown} events, more than \
+                 {MAX_HISTORY_EVENTS}"
+            ));
+        }
+        let large = self.events.iter().find_map(|event| match &event.kind {
+            stepwright_history::EventKind::StateExited { name, output, .. } => {
+                let size = output.to_string().len();
+                (size > MAX_PAYLOAD_BYTES).then(|| (name.clone(), size))
+            }
+            _ => None,
+        });
+        if let Some((name, size)) = large {
+            remarks.push(format!(
+                "AWS would have failed this execution: the output of `{name}` has {size} bytes, \
+                 more than {MAX_PAYLOAD_BYTES}"
+            ));
+        }
+        remarks
+    }
+}
+
+/// Whoever answers tasks: mocks first, then functions.
+#[derive(Debug)]
+pub(crate) struct Answerer {
+    pub(crate) mocks: Mocks,
+    pub(crate) config: Config,
+}
+
+fn nobody(call: &TaskCall) -> Failure {
+    Failure::new(
+        "States.Runtime",
+        format!(
+            "Nothing answers the state '{}', which calls {}. Give it a mock (--mocks) or a \
+             function in stepwright.toml.",
+            call.state, call.resource
+        ),
+    )
+}
+
+/// A number nobody can guess: the standard library seeds its hash maps with some.
+pub(crate) fn chance() -> [u64; 2] {
+    use std::hash::{BuildHasher as _, RandomState};
+    [RandomState::new().hash_one(1u8), RandomState::new().hash_one(2u8)]
+}
+
+/// The timeline on the screen, and below it what is going on now.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    timeline: Timeline,
+    shown: bool,
+    bar: ProgressBar,
+    width: usize,
+}
+
+impl Screen {
+    pub(crate) fn for_people() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = if terminal {
+            let bar = ProgressBar::new_spinner();
+            let style = ProgressStyle::with_template("{spinner:.cyan} {wide_msg:.dim}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            bar.set_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        } else {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+        };
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        Self { timeline: Timeline::default(), shown: true, bar, width: columns.unwrap_or(120) }
+    }
+
+    pub(crate) fn silent() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { timeline: Timeline::default(), shown: false, bar, width: 120 }
+    }
+
+    fn events(&mut self, events: &[Event]) {
+        for event in events {
+            let Some(line) = self.timeline.line(event).filter(|_| self.shown) else { continue };
+            let text = paint(&line, self.width);
+            if self.bar.is_hidden() {
+                anstream::eprintln!("{text}");
+            } else {
+                self.bar.suspend(|| anstream::eprintln!("{text}"));
+            }
+        }
+    }
+
+    fn now(&self, states: &[&str]) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(states.join(", "));
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A line of the timeline, cut to the width of the screen.
+fn paint(line: &Line, width: usize) -> String {
+    use anstyle::{AnsiColor, Style};
+    let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
+    let style = match line.verb {
+        "succeed" | "returns" => color(AnsiColor::Green),
+        "fail" | "fails" | "failed" | "times out" | "time out" | "evaluate" => {
+            color(AnsiColor::Red)
+        }
+        "retry" | "wait" | "wake" | "abort" | "stop" => color(AnsiColor::Yellow),
+        "task" | "submitted" | "child" | "map run" => color(AnsiColor::Cyan),
+        _ => Style::new(),
+    };
+    let dim = Style::new().dimmed();
+    let at = duration(line.at_millis);
+    let indent = "  ".repeat(line.depth);
+    let left =
+        width.saturating_sub(12 + indent.len() + 12 + line.subject.chars().count() + 2).max(20);
+    let detail = if line.detail.chars().count() > left {
+        line.detail.chars().take(left - 1).chain(['…']).collect()
+    } else {
+        line.detail.clone()
+    };
+    let gap = if line.subject.is_empty() { "" } else { "  " };
+    format!(
+        "{dim}{at:>10}{dim:#}  {indent}{style}{:<10}{style:#}{}{gap}{dim}{detail}{dim:#}",
+        line.verb, line.subject
+    )
+}
+
+/// Runs with waits that take no time.
+pub(crate) fn run_virtual(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) -> Outcome {
+    struct Watched<'s> {
+        answerer: Answerer,
+        screen: &'s mut Screen,
+    }
+    impl Tasks for Watched<'_> {
+        fn answer(&mut self, call: &Call<'_>) -> Answer {
+            if self.answerer.mocks.has(&call.call.state) {
+                return self.answerer.mocks.answer(call);
+            }
+            match self.answerer.config.resolve(call.call) {
+                None => {
+                    let failure = nobody(call.call);
+                    Answer::new(Ending::Fails(failure, Stage::Run))
+                }
+                Some(invocation) => {
+                    let after = invocation.after_millis().unwrap_or(0);
+                    Answer::new(match invocation.call(false) {
+                        Ok(output) => Ending::Returns(output),
+                        Err(failure) => Ending::Fails(failure, Stage::Run),
+                    })
+                    .after(after)
+                }
+            }
+        }
+        fn watch(&mut self, events: &[Event]) {
+            self.screen.events(events);
+        }
+    }
+    let objects = answerer.mocks.objects.clone();
+    let mut watched = Watched { answerer, screen };
+    let run = Simulation::new(plan.program)
+        .input(plan.input)
+        .identity(plan.identity)
+        .seed(plan.seed)
+        .start(now())
+        .objects(objects)
+        .run(&mut watched);
+    let unused = watched.answerer.mocks.unused().into_iter().map(str::to_owned).collect();
+    Outcome { status: run.status, events: run.events, start: run.start, end: run.end, unused }
+}
+
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment(since.as_millis() as i64)
+}
+
+/// What the loops of one run share: those of child executions run in threads of their own.
+#[derive(Debug)]
+struct Shared {
+    answerer: Mutex<Answerer>,
+    objects: Mutex<MemoryObjects>,
+}
+
+/// Runs in real time.
+pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) -> Outcome {
+    let objects = Mutex::new(answerer.mocks.objects.clone());
+    let shared = Arc::new(Shared { answerer: Mutex::new(answerer), objects });
+    let beginning = Beginning {
+        input: plan.input,
+        identity: plan.identity,
+        first: None,
+        seed: plan.seed,
+        map_context: None,
+        timeout_seconds: None,
+    };
+    let program = Arc::new(plan.program.clone());
+    let mut outcome = drive(&program, beginning, &shared, Some(screen));
+    let answerer = shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    outcome.unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
+    outcome
+}
+
+/// A stimulus that is due at a moment; the earliest comes first.
+type Agenda = BinaryHeap<Reverse<(Moment, u64)>>;
+
+fn drive(
+    program: &Arc<Program>,
+    beginning: Beginning,
+    shared: &Arc<Shared>,
+    mut screen: Option<&mut Screen>,
+) -> Outcome {
+    let (sender, receiver) = mpsc::channel::<Stimulus>();
+    let mut execution = Execution::default();
+    let mut events = Vec::new();
+    let mut agenda = Agenda::new();
+    let mut due: Vec<Option<Stimulus>> = Vec::new();
+    let start = now();
+    let identity = beginning.identity.clone();
+    let seed = beginning.seed;
+    let mut next = Some(Stimulus::Start(Box::new(beginning)));
+    while !execution.is_over() {
+        let stimulus = match next.take() {
+            Some(stimulus) => stimulus,
+            None => {
+                let ready = agenda.peek().is_some_and(|Reverse((at, _))| *at <= now());
+                if ready && let Some(Reverse((_, index))) = agenda.pop() {
+                    match due[index as usize].take() {
+                        Some(stimulus) => stimulus,
+                        None => continue,
+                    }
+                } else {
+                    let wait =
+                        agenda.peek().map_or(3_600_000, |Reverse((at, _))| (at.0 - now().0).max(1));
+                    match receiver.recv_timeout(Duration::from_millis(wait as u64)) {
+                        Ok(stimulus) => stimulus,
+                        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => continue,
+                    }
+                }
+            }
+        };
+        let Ok(turn) = step(program, &mut execution, stimulus, now()) else { continue };
+        if let Some(screen) = screen.as_deref_mut() {
+            screen.events(&turn.events);
+            screen.now(&execution.current_states());
+        }
+        events.extend(turn.events);
+        let mut plan = |at: Moment, stimulus: Stimulus| {
+            agenda.push(Reverse((at, due.len() as u64)));
+            due.push(Some(stimulus));
+        };
+        for command in turn.commands {
+            match command {
+                Command::Continue => plan(now(), Stimulus::Continue),
+                Command::WakeAt { timer, due } => plan(due, Stimulus::TimerDue { timer }),
+                Command::RunTask { task, call, .. } => {
+                    if !execution.waits_for(task) {
+                        continue;
+                    }
+                    let map_path = execution.map_path(task);
+                    let at = now();
+                    let mut answerer =
+                        shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let seen = Call {
+                        call: &call,
+                        map_path: &map_path,
+                        entry: 0,
+                        attempt: call.retry_count,
+                        in_child: screen.is_none(),
+                    };
+                    if answerer.mocks.has(&call.state) {
+                        let answer = answerer.mocks.answer(&seen);
+                        for (after, stimulus) in answer.stimuli(task) {
+                            plan(at.after_millis(after), stimulus);
+                        }
+                        continue;
+                    }
+                    let Some(invocation) = answerer.config.resolve(&call) else {
+                        let failure = nobody(&call);
+                        plan(at, Stimulus::TaskFailed { task, failure, stage: Stage::Run });
+                        continue;
+                    };
+                    drop(answerer);
+                    let sender = sender.clone();
+                    std::thread::spawn(move || {
+                        let stimulus = match invocation.call(true) {
+                            Ok(output) => Stimulus::TaskSucceeded { task, output },
+                            Err(failure) => {
+                                Stimulus::TaskFailed { task, failure, stage: Stage::Run }
+                            }
+                        };
+                        // The run may be over by now.
+                        sender.send(stimulus).ok();
+                    });
+                }
+                Command::ReadItems { run, request } => {
+                    let objects =
+                        shared.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let items = items::read(&request, &*objects);
+                    plan(now(), Stimulus::ItemsRead { run, items });
+                }
+                Command::WriteResults { run, request } => {
+                    let mut objects =
+                        shared.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let result = items::write(&request, &mut *objects);
+                    plan(now(), Stimulus::ResultsWritten { run, result });
+                }
+                Command::StartChild { run, index, map_run, input, first } => {
+                    let child = Child {
+                        program: program.clone(),
+                        shared: shared.clone(),
+                        beginning: child_beginning(&identity, seed, index, &map_run, input, first),
+                    };
+                    child.spawn(sender.clone(), move |result| Stimulus::ChildFinished {
+                        run,
+                        index,
+                        result,
+                    });
+                }
+            }
+        }
+    }
+    Outcome { status: execution.status().clone(), events, start, end: now(), unused: Vec::new() }
+}
+
+fn child_beginning(
+    identity: &Identity,
+    seed: [u64; 2],
+    index: u32,
+    map_run: &Str,
+    input: Json,
+    first: StateId,
+) -> Beginning {
+    let mut identity = identity.clone();
+    let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
+    let machine = map_run.replacen(":mapRun:", ":execution:", 1);
+    let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+    identity.execution_arn = format!("{machine}:{name}").into();
+    identity.name = name.into();
+    Beginning {
+        map_context: Some(child_map_context(index, &input)),
+        input,
+        identity,
+        first: Some(first),
+        seed: [seed[0].wrapping_add(u64::from(index) + 1), seed[1]],
+        timeout_seconds: None,
+    }
+}
+
+/// A child execution of a distributed Map, to be run in a thread of its own.
+struct Child {
+    program: Arc<Program>,
+    shared: Arc<Shared>,
+    beginning: Beginning,
+}
+
+impl Child {
+    fn spawn(
+        self,
+        sender: Sender<Stimulus>,
+        finished: impl FnOnce(Result<Json, Failure>) -> Stimulus + Send + 'static,
+    ) {
+        std::thread::spawn(move || {
+            let outcome = drive(&self.program, self.beginning, &self.shared, None);
+            let result = match outcome.status {
+                Status::Succeeded { output } => Ok(output),
+                Status::Failed { failure }
+                | Status::TimedOut { failure }
+                | Status::Aborted { failure } => Err(failure),
+                Status::NotStarted | Status::Running => Err(Failure::default()),
+            };
+            sender.send(finished(result)).ok();
+        });
+    }
+}

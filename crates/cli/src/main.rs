@@ -1,0 +1,26 @@
+//! The command `stepwright`.
+
+mod args;
+mod commands;
+mod config;
+mod functions;
+mod input;
+mod live;
+mod report;
+
+use std::process::ExitCode;
+
+/// Values are shared by reference counts; this allocator is quick with many small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = args::parse();
+    match commands::run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            report::failure(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Executions that were recorded on AWS, run in the simulator.
+
+use crate::Verdict;
+use crate::case::{self, Case};
+use crate::matcher::{self, Matcher};
+use std::collections::BTreeMap;
+use std::path::Path;
+use stepwright_asl::Definition;
+use stepwright_history::{Failure, Identity, Moment, Stage};
+use stepwright_json::{Json, Object, Str};
+use stepwright_program::{Program, Vintage, time};
+use stepwright_simulator::{
+    Answer, Call, DEFAULT_START, MemoryObjects, Outcome, Run, Simulation, Status, Tasks,
+};
+
+const ACCOUNT: &str = "111111111111";
+
+/// Runs every recorded execution.
+pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
+    let cases = case::load(data, "conformance/asl/cases")?;
+    Ok(cases.iter().filter(|case| case.text("kind") == "execution").map(run).collect())
+}
+
+/// The program of a case's definition.
+pub fn compile(definition: &Json) -> Result<Program, String> {
+    let definition = match definition {
+        Json::String(text) => Definition::parse(text, stepwright_json::Syntax::Strict)
+            .map_err(|error| error.to_string())?,
+        other => Definition::from_json(other),
+    };
+    stepwright_program::compile(&definition).map_err(|diagnostics| {
+        diagnostics.iter().map(|d| d.message.clone()).collect::<Vec<_>>().join("; ")
+    })
+}
+
+/// Who a case's execution is.
+pub fn identity(case: &Case) -> Identity {
+    let machine = case.text("state_machine_name");
+    let name = match case.text("execution_name") {
+        "" => "0f6d4a1e-3c55-4d0e-9d7a-5a1c0b6e2f10",
+        name => name,
+    };
+    Identity {
+        execution_arn: format!("arn:aws:states:us-east-1:{ACCOUNT}:execution:{machine}:{name}")
+            .into(),
+        name: name.into(),
+        role_arn: role_arn(case),
+        state_machine_arn: format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:{machine}")
+            .into(),
+        state_machine_name: machine.into(),
+        region: "us-east-1".into(),
+    }
+}
+
+/// The role the machine was created with. A few cases name it only in what was recorded.
+fn role_arn(case: &Case) -> Str {
+    let expected = case.get("expected");
+    let recorded = || {
+        let started = expected.get("history")?.at(0)?.get("executionStartedEventDetails")?;
+        started.get("roleArn")?.as_str().map(Str::from)
+    };
+    match case.text("role_arn") {
+        "" => recorded().unwrap_or_default(),
+        role => role.into(),
+    }
+}
+
+fn run(case: &Case) -> Verdict {
+    let mut verdict = Verdict::new("execution", case.file.clone());
+    let program = match compile(&case.get("definition")) {
+        Ok(program) => Program { vintage: vintage(case), ..program },
+        Err(why) => {
+            verdict.measure("status", Err(format!("does not compile: {why}")));
+            return verdict;
+        }
+    };
+    let run = simulate(case, &program);
+    score(&mut verdict, case, &run);
+    verdict
+}
+
+/// AWS as it was when the case was recorded: `06-11-2024, 12:26:40`.
+fn vintage(case: &Case) -> Vintage {
+    let source = case.get("source");
+    let date = source.get("recorded_date").and_then(Json::as_str).unwrap_or_default();
+    let number =
+        |range: std::ops::Range<usize>| date.get(range).and_then(|d| d.parse::<u32>().ok());
+    match (number(6..10), number(3..5)) {
+        (Some(year), Some(month)) => Vintage::month(year * 100 + month),
+        _ => Vintage::TODAY,
+    }
+}
+
+fn simulate(case: &Case, program: &Program) -> Run {
+    let mut input = case.get("input");
+    let mut start = DEFAULT_START;
+    if let Some(relative) = case.json.get("now_relative") {
+        let text = |key: &str| relative.get(key).and_then(Json::as_str);
+        if let Some(now) = text("reference_now").and_then(time::parse) {
+            start = Moment(now);
+        } else if let Some(field) = text("input_field") {
+            let days = relative.get("offset_days").and_then(Json::as_f64).unwrap_or_default();
+            let at = start.0 + (days * 86_400_000.0) as i64;
+            let mut object = input.as_object().cloned().unwrap_or_default();
+            object.insert(field, time::format(at).into());
+            input = object.into();
+        }
+    }
+    let mut simulation = Simulation::new(program)
+        .input(input)
+        .identity(identity(case))
+        .start(start)
+        .objects(fixtures(case));
+    for action in case.list("actions") {
+        let text = |key: &str| action.get(key).and_then(Json::as_str).map(Str::from);
+        if action.to_string().contains("stop_execution") {
+            let failure = Failure { error: text("error"), cause: text("cause") };
+            simulation = simulation.stop_at(start.after_millis(500), failure);
+        }
+    }
+    if case.get("expected").get("status").and_then(Json::as_str) == Some("RUNNING") {
+        simulation = simulation.end(start.after_millis(1_000));
+    }
+    simulation.run(&mut Recorded::new(case))
+}
+
+/// The answers of a case's `MockConfigFile.json`, state by state.
+fn mock_config(case: &Case) -> Option<Object> {
+    let config = case.get("mock_config");
+    let machines = config.get("StateMachines")?.as_object()?;
+    let test_case = case.text("mock_test_case");
+    let cases = machines.values().next()?.get("TestCases")?;
+    let states = cases.get(test_case)?.as_object()?;
+    let responses = config.get("MockedResponses")?;
+    states
+        .iter()
+        .map(|(state, name)| Some((state.clone(), responses.get(name.as_str()?)?.clone())))
+        .collect::<Option<Vec<_>>>()
+        .map(|states| states.into_iter().collect())
+}
+
+fn fixtures(case: &Case) -> MemoryObjects {
+    let mut objects =
+        MemoryObjects { last_modified: DEFAULT_START.0 / 1_000, ..Default::default() };
+    let fixtures = case.get("fixtures");
+    let buckets = fixtures.get("s3").and_then(Json::as_object).cloned().unwrap_or_default();
+    for (bucket, keys) in buckets.iter() {
+        for (key, content) in keys.as_object().cloned().unwrap_or_default().iter() {
+            let text = match content {
+                Json::String(text) => text.to_string(),
+                other => other.to_string(),
+            };
+            objects = objects.with(bucket, key, text);
+        }
+    }
+    objects
+}
+
+/// Answers as AWS's services did when the case was recorded.
+#[derive(Debug)]
+pub struct Recorded {
+    mocks: Vec<(Json, bool)>,
+    lambdas: Object,
+    /// The state's answers in the test case's `MockConfigFile.json`.
+    mock_config: Object,
+    mock_calls: BTreeMap<Str, i64>,
+}
+
+impl Recorded {
+    /// The answers of a case.
+    pub fn new(case: &Case) -> Self {
+        Self {
+            mocks: case.list("mocks").into_iter().map(|mock| (mock, false)).collect(),
+            lambdas: case.get("lambdas").as_object().cloned().unwrap_or_default(),
+            mock_config: mock_config(case).unwrap_or_default(),
+            mock_calls: BTreeMap::new(),
+        }
+    }
+
+    fn find(&self, call: &Call<'_>) -> Option<usize> {
+        let number = |mock: &Json, key: &str| mock.get(key).and_then(Json::as_i64).unwrap_or(0);
+        let is_state = |mock: &Json| {
+            mock.get("state").and_then(Json::as_str) == Some(call.call.state.as_str())
+        };
+        let path = |mock: &Json| -> Vec<(Str, u32)> {
+            let path = mock.get("map_path").and_then(Json::as_array).cloned().unwrap_or_default();
+            path.iter()
+                .map(|step| {
+                    let map = step.get("map").and_then(Json::as_str).unwrap_or_default();
+                    (map.into(), number(step, "index") as u32)
+                })
+                .collect()
+        };
+        let exact = self.mocks.iter().position(|(mock, _)| {
+            is_state(mock)
+                && path(mock) == call.map_path
+                && number(mock, "entry") == i64::from(call.entry)
+                && number(mock, "attempt") == i64::from(call.attempt)
+        });
+        exact.or_else(|| self.mocks.iter().position(|(mock, used)| !used && is_state(mock)))
+    }
+
+    /// What the mock file of Step Functions Local answers: by the number of the call.
+    fn mock_config(&mut self, call: &Call<'_>) -> Option<Answer> {
+        let answers = self.mock_config.get(&call.call.state)?.as_object()?;
+        let number = self.mock_calls.entry(call.call.state.clone()).or_insert(0);
+        let at = *number;
+        *number += 1;
+        let (_, answer) = answers.iter().find(|(range, _)| match range.split_once('-') {
+            Some((from, to)) => {
+                from.parse().is_ok_and(|from: i64| from <= at)
+                    && to.parse().is_ok_and(|to: i64| at <= to)
+            }
+            None => range.parse() == Ok(at),
+        })?;
+        if let Some(output) = answer.get("Return") {
+            return Some(Answer::returns(output.clone()));
+        }
+        let text = |key: &str| answer.get("Throw")?.get(key)?.as_str().map(Str::from);
+        let failure = Failure { error: text("Error"), cause: text("Cause") };
+        Some(Answer::new(Outcome::Fails(failure, Stage::Run)))
+    }
+
+    /// What one of the test's functions would have answered.
+    fn function(&self, call: &Call<'_>) -> Option<Answer> {
+        let parameters = &call.call.parameters;
+        let is_invoke = call.call.resource.ends_with("lambda:invoke");
+        let name = if is_invoke {
+            parameters.get("FunctionName").and_then(Json::as_str)?
+        } else {
+            &call.call.resource
+        };
+        let short = name.rsplit(':').next().unwrap_or(name);
+        let lambda = self.lambdas.get(short)?;
+        if lambda.get("handler").and_then(Json::as_str) != Some("id_function.py") {
+            return None;
+        }
+        let event = if is_invoke {
+            parameters.get("Payload").cloned().unwrap_or_default()
+        } else {
+            parameters.clone()
+        };
+        if !is_invoke {
+            return Some(Answer::returns(event));
+        }
+        let mut reply = Object::new();
+        reply.insert("ExecutedVersion", "$LATEST".into());
+        reply.insert("Payload", event);
+        reply.insert("StatusCode", Json::Int(200));
+        Some(Answer::returns(reply.into()))
+    }
+}
+
+impl Tasks for Recorded {
+    fn answer(&mut self, call: &Call<'_>) -> Answer {
+        let Some(at) = self.find(call) else {
+            return self.function(call).or_else(|| self.mock_config(call)).unwrap_or_else(|| {
+                Answer::fails("Stepwright.NoRecording", "nothing was recorded for this call")
+            });
+        };
+        self.mocks[at].1 = true;
+        let mock = &self.mocks[at].0;
+        let outcome = mock.get("outcome").cloned().unwrap_or_default();
+        let text = |key: &str| match outcome.get(key) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) => Some(text.clone()),
+            Some(other) => Some(other.to_string().into()),
+        };
+        let stage = match text("stage").as_deref() {
+            Some("TaskSubmitFailed") => Stage::Submit,
+            Some("TaskStartFailed" | "LambdaFunctionStartFailed") => Stage::Start,
+            Some(stage) if stage.ends_with("ScheduleFailed") => Stage::Schedule,
+            _ => Stage::Run,
+        };
+        let mut answer = Answer::new(match text("type").as_deref() {
+            Some("success") => {
+                let output = outcome.get("output").cloned().unwrap_or_default();
+                Outcome::Returns(with_token(&output, call))
+            }
+            Some("timeout") => Outcome::Never,
+            _ => Outcome::Fails(Failure { error: text("error"), cause: text("cause") }, stage),
+        });
+        answer.submitted = mock.get("submitted").filter(|value| !value.is_null()).cloned();
+        answer.worker = mock.get("worker").and_then(Json::as_str).map(Str::from);
+        answer
+    }
+}
+
+/// A callback that returns what it was sent returns the task token, too.
+fn with_token(output: &Json, call: &Call<'_>) -> Json {
+    let Some(token) = &call.call.token else { return output.clone() };
+    match output {
+        Json::String(text) if text.starts_with("<*:task_token") && text.ends_with('>') => {
+            token.clone().into()
+        }
+        Json::Array(items) => {
+            items.iter().map(|item| with_token(item, call)).collect::<Vec<_>>().into()
+        }
+        Json::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), with_token(value, call)))
+            .collect::<Object>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// What a run ended with, as the recordings show it.
+pub fn ending(status: &Status) -> (Json, Json, Json) {
+    let text = |text: &Option<Str>| text.clone().map_or(Json::Null, Json::String);
+    match status {
+        Status::Succeeded { output } => (output.clone(), Json::Null, Json::Null),
+        Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
+            (Json::Null, text(&failure.error), text(&failure.cause))
+        }
+        Status::NotStarted | Status::Running => (Json::Null, Json::Null, Json::Null),
+    }
+}
+
+fn score(verdict: &mut Verdict, case: &Case, run: &Run) {
+    let expected = case.get("expected");
+    let field = |key: &str| expected.get(key).cloned().unwrap_or_default();
+    let (output, error, cause) = ending(&run.status);
+    let compare =
+        |expected: &Json, actual: &Json| Matcher::default().compare(expected, actual, "$");
+    verdict.measure("status", compare(&field("status"), &run.status.name().into()));
+    if field("status").as_str() == Some("SUCCEEDED") {
+        verdict.measure("output", compare(&field("output"), &output));
+    } else {
+        verdict.measure("error", compare(&field("error"), &error));
+        verdict.measure("cause", compare(&field("cause"), &cause));
+    }
+    let Some(recorded) = expected.get("history").and_then(Json::as_array) else { return };
+    let actual = run.history();
+    let notes = case.notes();
+    let notes: Vec<&str> = notes.iter().map(|note| short(note)).collect();
+    verdict.measure("event types", event_types(recorded, &actual, &notes));
+    verdict.measure("history", matcher::history(recorded, &actual, &notes));
+}
+
+fn short(note: &str) -> &str {
+    ["parallel_unordered", "still_running"]
+        .into_iter()
+        .find(|known| note.starts_with(known))
+        .unwrap_or(note)
+}
+
+fn event_types(expected: &[Json], actual: &[Json], notes: &[&str]) -> Result<(), String> {
+    let mut expected: Vec<&str> = expected.iter().map(matcher::type_of).collect();
+    let normalised;
+    let mut actual: Vec<&str> = if notes.contains(&"parallel_unordered") {
+        normalised = matcher::parallel_normalise(actual);
+        normalised.iter().map(matcher::type_of).collect()
+    } else {
+        actual.iter().map(matcher::type_of).collect()
+    };
+    if notes.contains(&"parallel_unordered") {
+        expected.sort_unstable();
+        actual.sort_unstable();
+    }
+    if notes.contains(&"still_running") {
+        actual.truncate(expected.len());
+    }
+    if expected == actual {
+        return Ok(());
+    }
+    Err(format!("event types differ: {expected:?} vs {actual:?}"))
+}

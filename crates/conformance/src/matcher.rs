@@ -1,0 +1,286 @@
+//! Compares what was recorded with what happened: no laxer than the reference comparator that
+//! comes with the recordings.
+
+use regex::Regex;
+use std::collections::BTreeMap;
+use stepwright_json::{Array, Json, Object};
+
+/// Compares values in which `<*:name>` stands for anything, and the same thing for the same name.
+#[derive(Debug, Default)]
+pub struct Matcher {
+    /// Whether keys that are not expected are tolerated.
+    pub subset: bool,
+    bound: BTreeMap<String, String>,
+}
+
+/// The text of a token that spans a whole value.
+fn token(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("<*:")?.strip_suffix('>')?;
+    (!name.is_empty() && !name.contains('>')).then_some(name)
+}
+
+/// Whether a token of this name stands for one value wherever it occurs.
+fn is_reference(name: &str) -> bool {
+    let digits = name.rsplit_once(':').map(|(_, digits)| digits);
+    name.ends_with("idx")
+        || digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl Matcher {
+    /// Whether `actual` is what is expected; if not, where it differs.
+    pub fn compare(&mut self, expected: &Json, actual: &Json, path: &str) -> Result<(), String> {
+        match (expected, actual) {
+            (Json::String(text), _) => self.compare_text(text, actual, path),
+            (Json::Object(_) | Json::Array(_), Json::String(text)) => {
+                let parsed = stepwright_json::parse(text)
+                    .map_err(|_| format!("{path}: expected JSON text, got {text}"))?;
+                if matches!(parsed, Json::String(_)) {
+                    return Err(format!("{path}: expected {expected}, got {parsed}"));
+                }
+                self.compare(expected, &parsed, path)
+            }
+            (Json::Object(expected), Json::Object(actual)) => {
+                self.compare_objects(expected, actual, path)
+            }
+            (Json::Array(expected), Json::Array(actual)) => {
+                self.compare_arrays(expected, actual, path)
+            }
+            (expected, actual) if expected.same(actual) => Ok(()),
+            _ => Err(format!("{path}: expected {expected}, got {actual}")),
+        }
+    }
+
+    fn compare_objects(
+        &mut self,
+        expected: &Object,
+        actual: &Object,
+        path: &str,
+    ) -> Result<(), String> {
+        for (key, value) in expected.iter() {
+            let found = actual.get(key).ok_or_else(|| format!("{path}: missing key {key}"))?;
+            self.compare(value, found, &format!("{path}.{key}"))?;
+        }
+        if !self.subset
+            && let Some(key) = actual.keys().find(|key| !expected.contains_key(key))
+        {
+            return Err(format!("{path}: unexpected key {key}"));
+        }
+        Ok(())
+    }
+
+    fn compare_arrays(
+        &mut self,
+        expected: &Array,
+        actual: &Array,
+        path: &str,
+    ) -> Result<(), String> {
+        if expected.len() != actual.len() {
+            return Err(format!("{path}: expected {} items, got {}", expected.len(), actual.len()));
+        }
+        for (at, (expected, actual)) in expected.iter().zip(actual.iter()).enumerate() {
+            self.compare(expected, actual, &format!("{path}[{at}]"))?;
+        }
+        Ok(())
+    }
+
+    fn compare_text(&mut self, expected: &str, actual: &Json, path: &str) -> Result<(), String> {
+        if let Some(name) = token(expected) {
+            return self.bind(name, &text_of(actual), path);
+        }
+        let Json::String(text) = actual else {
+            return Err(format!("{path}: expected {expected:?}, got {actual}"));
+        };
+        if expected == text {
+            return Ok(());
+        }
+        if expected.contains("<*:")
+            && let Some(found) = captures(expected, text)
+        {
+            for (name, value) in found {
+                self.bind(&name, &value, path)?;
+            }
+            return Ok(());
+        }
+        let both = (stepwright_json::parse(expected), stepwright_json::parse(text));
+        if let (Ok(expected @ (Json::Object(_) | Json::Array(_) | Json::String(_))), Ok(actual)) =
+            both
+        {
+            return self.compare(&expected, &actual, &format!("{path}(json)"));
+        }
+        Err(format!("{path}: expected {expected:?}, got {:?}", text.as_str()))
+    }
+
+    fn bind(&mut self, name: &str, value: &str, path: &str) -> Result<(), String> {
+        if !is_reference(name) {
+            return Ok(());
+        }
+        let bound = self.bound.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        if bound == value {
+            return Ok(());
+        }
+        Err(format!("{path}: token {name} was {bound:?}, now {value:?}"))
+    }
+}
+
+fn text_of(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// What the tokens inside `expected` stand for in `actual`.
+fn captures(expected: &str, actual: &str) -> Option<Vec<(String, String)>> {
+    let (mut pattern, mut names, mut rest) = (String::from("(?s)^"), Vec::new(), expected);
+    while let Some(at) = rest.find("<*:") {
+        let end = at + rest[at..].find('>')?;
+        pattern.push_str(&regex::escape(&rest[..at]));
+        pattern.push_str("(.*?)");
+        names.push(rest[at + 3..end].to_owned());
+        rest = &rest[end + 1..];
+    }
+    pattern.push_str(&regex::escape(rest));
+    pattern.push('$');
+    let found = Regex::new(&pattern).ok()?.captures(actual)?;
+    Some(names.into_iter().enumerate().map(|(at, name)| (name, found[at + 1].to_owned())).collect())
+}
+
+const PARALLEL_ENDS: [&str; 4] = [
+    "ParallelStateSucceeded",
+    "ParallelStateAborted",
+    "ParallelStateExited",
+    "ParallelStateFailed",
+];
+
+/// The type of a history event.
+pub fn type_of(event: &Json) -> &str {
+    event.get("type").and_then(Json::as_str).unwrap_or_default()
+}
+
+/// What the recorder did to the histories of cases marked `parallel_unordered`, side effects
+/// included: the events of a region are sorted, and an end event that another one follows is lost.
+pub fn parallel_normalise(events: &[Json]) -> Vec<Json> {
+    let mut events = events.to_vec();
+    let (mut start, mut region, mut inside, mut at) = (0, Vec::new(), false, 0);
+    while at < events.len() {
+        let kind = type_of(&events[at]).to_owned();
+        if PARALLEL_ENDS.contains(&kind.as_str()) {
+            region.sort_by_key(Json::to_string);
+            let end = at.max(start);
+            // The recorder sets a slice, and goes on counting as if its length had not changed.
+            events.splice(start.min(end)..end, region.iter().cloned());
+            inside = false;
+        } else if kind == "ParallelStateStarted" {
+            (inside, start) = (true, at + 1);
+            region.clear();
+        } else if inside {
+            if let Json::Object(event) = &mut events[at] {
+                event.insert("id", Json::Array(vec![Json::Int(0)].into()));
+                event.insert("previousEventId", Json::Int(0));
+            }
+            region.push(events[at].clone());
+        }
+        at += 1;
+    }
+    events
+}
+
+fn strip(event: &Json, ids: bool) -> Json {
+    let mut event = event.as_object().cloned().unwrap_or_default();
+    event.remove("timestamp");
+    if !ids {
+        event.remove("id");
+        event.remove("previousEventId");
+    }
+    Json::Object(event)
+}
+
+fn in_region(event: &Json) -> bool {
+    event.get("id").is_some_and(|id| id.as_array().is_some())
+}
+
+/// Compares two histories, event by event.
+pub fn history(expected: &[Json], actual: &[Json], notes: &[&str]) -> Result<(), String> {
+    let mut matcher = Matcher::default();
+    let has = |note: &str| notes.iter().any(|text| text.starts_with(note));
+    let mut actual = actual.to_vec();
+    if has("still_running") {
+        actual.truncate(expected.len());
+    }
+    let parallel = notes.contains(&"parallel_unordered");
+    if parallel {
+        actual = parallel_normalise(&actual);
+    }
+    if expected.len() != actual.len() {
+        let differs = expected.iter().zip(&actual).position(|(e, a)| type_of(e) != type_of(a));
+        return Err(format!(
+            "{} events expected, {} found; first difference at {}",
+            expected.len(),
+            actual.len(),
+            differs.unwrap_or(expected.len().min(actual.len()))
+        ));
+    }
+    let mut at = 0;
+    while at < expected.len() {
+        if !(parallel && in_region(&expected[at])) {
+            matcher.compare(
+                &strip(&expected[at], true),
+                &strip(&actual[at], true),
+                &format!("$[{at}]"),
+            )?;
+            at += 1;
+            continue;
+        }
+        let end =
+            (at..expected.len()).find(|at| !in_region(&expected[*at])).unwrap_or(expected.len());
+        let mut pool: Vec<usize> = (at..end).collect();
+        for event in &expected[at..end] {
+            let found = pool.iter().position(|candidate| {
+                Matcher::default()
+                    .compare(&strip(event, false), &strip(&actual[*candidate], false), "$")
+                    .is_ok()
+            });
+            match found {
+                Some(found) => pool.remove(found),
+                None => {
+                    return Err(format!(
+                        "no event in the Parallel region matches an expected {}",
+                        type_of(event)
+                    ));
+                }
+            };
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_json::json;
+
+    #[track_caller]
+    fn check(expected: Json, actual: Json, same: bool) {
+        let found = Matcher::default().compare(&expected, &actual, "$");
+        assert_eq!(found.is_ok(), same, "{expected} against {actual}: {found:?}");
+    }
+
+    #[test]
+    fn tokens_stand_for_anything_but_the_same() {
+        check(json!("<*:date>"), json!(5), true);
+        check(json!(["<*:a:1>", "<*:a:1>"]), json!(["x", "x"]), true);
+        check(json!(["<*:a:1>", "<*:a:1>"]), json!(["x", "y"]), false);
+        check(json!("id <*:a> of <*:b>"), json!("id 1 of 2"), true);
+        check(json!("id <*:a> of <*:b>"), json!("id 1"), false);
+    }
+
+    #[test]
+    fn json_texts_are_compared_as_values() {
+        check(json!({"a": 1}), json!("{\"a\":1}"), true);
+        check(json!("[1, 2]"), json!("[1,2]"), true);
+        check(json!({"a": 1}), json!({"a": 1, "b": 2}), false);
+        check(json!(1), json!(1.0), true);
+        check(json!("1"), json!("1.0"), false);
+    }
+}

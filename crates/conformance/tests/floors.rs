@@ -1,0 +1,43 @@
+//! The floors of what is shown of the recorded behaviour. Skipped, saying so, where the recordings
+//! are not at hand.
+
+use std::path::PathBuf;
+use stepwright_conformance::{KINDS, summary};
+
+/// Kind, measure, and how many in a hundred cases must reach it.
+const FLOORS: &[(&str, &str, f64)] = &[
+    ("execution", "status", 100.0),
+    ("execution", "output", 99.0),
+    ("execution", "error", 98.9),
+    ("execution", "cause", 98.9),
+    ("execution", "event types", 98.0),
+    ("execution", "history", 98.0),
+    ("rows", "answer", 100.0),
+    ("rows", "history", 100.0),
+    ("allma", "scenario", 100.0),
+];
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn recorded_behaviour_is_shown() {
+    let data = std::env::var_os("STEPWRIGHT_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    if !data.join("conformance").is_dir() {
+        eprintln!("skipped: the recordings are not at hand");
+        return;
+    }
+    for (kind, run) in KINDS {
+        if !FLOORS.iter().any(|(known, ..)| known == kind) {
+            continue;
+        }
+        let verdicts = run(&data).expect("the cases can be read");
+        for (kind, measure, reached, all) in summary(&verdicts) {
+            let share = 100.0 * reached as f64 / all as f64;
+            let floor = FLOORS.iter().find(|(k, m, _)| *k == kind && *m == measure);
+            let floor = floor.map_or(100.0, |(.., floor)| *floor);
+            assert!(share >= floor, "{kind} {measure}: {reached} of {all} is below {floor} %");
+        }
+    }
+}

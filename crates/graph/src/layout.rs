@@ -1,0 +1,433 @@
+//! Where everything stands. Sizes and places are in pixels.
+
+use crate::model::{Node, Scope};
+use std::collections::BTreeMap;
+
+pub(crate) const NODE_HEIGHT: f64 = 46.0;
+pub(crate) const TITLE_HEIGHT: f64 = 30.0;
+const GAP_X: f64 = 34.0;
+const GAP_Y: f64 = 46.0;
+const LABEL_GAP_Y: f64 = 62.0;
+const PADDING: f64 = 18.0;
+const DUMMY_WIDTH: f64 = 10.0;
+/// The room for the dot above the first state and the ring below the last ones.
+pub(crate) const CAP: f64 = 34.0;
+const SWEEPS: usize = 8;
+
+/// A scope with places.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) start: usize,
+    pub(crate) nodes: Vec<PlacedNode>,
+    pub(crate) edges: Vec<PlacedEdge>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PlacedNode {
+    pub(crate) node: Node,
+    /// Its left upper corner.
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// The scopes inside, with their left upper corners.
+    pub(crate) inner: Vec<(f64, f64, Placed)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PlacedEdge {
+    pub(crate) points: Vec<(f64, f64)>,
+    pub(crate) label: String,
+    pub(crate) label_at: (f64, f64),
+    pub(crate) is_catch: bool,
+}
+
+/// How wide a text is, near enough, in the font of the picture.
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
+    text.chars()
+        .map(|c| match c {
+            'i' | 'l' | 'j' | '.' | ',' | '\'' | '|' | ' ' => 0.32,
+            'm' | 'w' | 'M' | 'W' => 0.86,
+            c if c.is_ascii_uppercase() => 0.66,
+            c if c.is_ascii() => 0.55,
+            _ => 1.0,
+        })
+        .sum::<f64>()
+        * size
+}
+
+/// Something that takes room in a row: a state, or an edge on its way past.
+#[derive(Clone, Debug)]
+struct Slot {
+    width: f64,
+    height: f64,
+    rank: usize,
+    x: f64,
+    above: Vec<usize>,
+    below: Vec<usize>,
+}
+
+pub(crate) fn layout(scope: &Scope) -> Placed {
+    let count = scope.nodes.len();
+    let mut nodes: Vec<PlacedNode> = scope.nodes.iter().map(size).collect();
+    let back = back_edges(scope);
+    let ranks = ranks(scope, &back);
+    let mut slots: Vec<Slot> = nodes
+        .iter()
+        .zip(&ranks)
+        .map(|(node, rank)| Slot {
+            width: node.width,
+            height: node.height,
+            rank: *rank,
+            x: 0.0,
+            above: Vec::new(),
+            below: Vec::new(),
+        })
+        .collect();
+    // An edge over several rows has a place of its own in each row between.
+    let mut chains: Vec<Vec<usize>> = Vec::new();
+    for (at, edge) in scope.edges.iter().enumerate() {
+        let (from, to) = if back[at] { (edge.to, edge.from) } else { (edge.from, edge.to) };
+        let mut chain = vec![from];
+        for rank in ranks[from] + 1..ranks[to] {
+            slots.push(Slot {
+                width: DUMMY_WIDTH,
+                height: 0.0,
+                rank,
+                x: 0.0,
+                above: Vec::new(),
+                below: Vec::new(),
+            });
+            chain.push(slots.len() - 1);
+        }
+        chain.push(to);
+        if from != to {
+            for pair in chain.windows(2) {
+                slots[pair[0]].below.push(pair[1]);
+                slots[pair[1]].above.push(pair[0]);
+            }
+        }
+        chains.push(chain);
+    }
+    let rows = order(&mut slots);
+    place(&mut slots, &rows);
+    let has_labels = scope.edges.iter().any(|edge| !edge.label.is_empty());
+    let gap = if has_labels { LABEL_GAP_Y } else { GAP_Y };
+    let mut tops = Vec::new();
+    let mut y = CAP;
+    for row in &rows {
+        tops.push(y);
+        let height = row.iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
+        y += height.max(8.0) + gap;
+    }
+    let row_height =
+        |rank: usize| rows[rank].iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
+    for (at, node) in nodes.iter_mut().enumerate() {
+        node.x = slots[at].x - node.width / 2.0;
+        node.y = tops[slots[at].rank] + (row_height(slots[at].rank) - node.height) / 2.0;
+    }
+    let mut width = slots.iter().map(|slot| slot.x + slot.width / 2.0).fold(0.0, f64::max);
+    let mut edges = Vec::new();
+    let mut lanes = 0.0;
+    let mut label_rows: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
+    for (at, edge) in scope.edges.iter().enumerate() {
+        let (from, to) = (&nodes[edge.from], &nodes[edge.to]);
+        let spread = |node: usize, peers: Vec<usize>, this: usize, width: f64| {
+            let place = peers.iter().position(|peer| *peer == this).unwrap_or(0) as f64;
+            let step = (width * 0.6 / peers.len().max(1) as f64).min(26.0);
+            slots[node].x + (place - (peers.len() as f64 - 1.0) / 2.0) * step
+        };
+        let outgoing = sorted_peers(scope, at, true, &slots, &chains);
+        let x_out = spread(edge.from, outgoing, at, from.width);
+        let incoming = sorted_peers(scope, at, false, &slots, &chains);
+        let x_in = spread(edge.to, incoming, at, to.width);
+        let start = (x_out, from.y + from.height);
+        let end = (x_in, to.y);
+        let points = if back[at] {
+            lanes += 1.0;
+            let lane = width + 16.0 * lanes;
+            let right = |node: &PlacedNode| (node.x + node.width, node.y + node.height / 2.0);
+            let (a, b) = (right(from), right(to));
+            vec![a, (lane, a.1), (lane, b.1), b]
+        } else {
+            let mut points = vec![start];
+            for slot in &chains[at][1..chains[at].len() - 1] {
+                let slot = &slots[*slot];
+                let height = row_height(slot.rank);
+                points.push((slot.x, tops[slot.rank]));
+                points.push((slot.x, tops[slot.rank] + height));
+            }
+            points.push(end);
+            points
+        };
+        let mut label_at = match points[..] {
+            [a, b, ..] if back[at] => ((a.0 + b.0) / 2.0 + 4.0, a.1 - 7.0),
+            [a, b, ..] => (a.0 + (b.0 - a.0) * 0.35, a.1 + (b.1 - a.1) * 0.42),
+            _ => start,
+        };
+        if !edge.label.is_empty() {
+            // Labels that would lie on each other are moved down a line.
+            let half = text_width(&edge.label, 11.0) / 2.0;
+            for _ in 0..4 {
+                let line = (label_at.1 / 13.0).round() as i64;
+                let taken = label_rows.entry(line).or_default();
+                if taken
+                    .iter()
+                    .all(|(from, to)| label_at.0 + half < *from || label_at.0 - half > *to)
+                {
+                    taken.push((label_at.0 - half - 4.0, label_at.0 + half + 4.0));
+                    break;
+                }
+                label_at.1 += 13.0;
+            }
+        }
+        edges.push(PlacedEdge {
+            points,
+            label: edge.label.clone(),
+            label_at,
+            is_catch: edge.is_catch,
+        });
+    }
+    width += 16.0 * lanes + if lanes > 0.0 { 8.0 } else { 0.0 };
+    let mut left = 0.0f64;
+    for edge in edges.iter().filter(|edge| !edge.label.is_empty()) {
+        let half = text_width(&edge.label, 11.0) / 2.0;
+        left = left.min(edge.label_at.0 - half);
+        width = width.max(edge.label_at.0 + half);
+    }
+    if left < 0.0 {
+        for node in &mut nodes {
+            node.x -= left;
+        }
+        for edge in &mut edges {
+            edge.label_at.0 -= left;
+            for point in &mut edge.points {
+                point.0 -= left;
+            }
+        }
+        width -= left;
+    }
+    debug_assert_eq!(nodes.len(), count);
+    Placed { width, height: y - gap + CAP, start: scope.start, nodes, edges }
+}
+
+/// The edges that leave (or reach) the same state, from left to right.
+fn sorted_peers(
+    scope: &Scope,
+    edge: usize,
+    leaving: bool,
+    slots: &[Slot],
+    chains: &[Vec<usize>],
+) -> Vec<usize> {
+    let end = |at: usize| if leaving { scope.edges[at].from } else { scope.edges[at].to };
+    let mut peers: Vec<usize> =
+        (0..scope.edges.len()).filter(|other| end(*other) == end(edge)).collect();
+    let first = |at: usize| {
+        let chain = &chains[at];
+        let neighbour = if leaving {
+            chain[1.min(chain.len() - 1)]
+        } else {
+            chain[chain.len().saturating_sub(2)]
+        };
+        slots[neighbour].x
+    };
+    peers.sort_by(|a, b| first(*a).total_cmp(&first(*b)));
+    peers
+}
+
+fn size(node: &Node) -> PlacedNode {
+    let text = text_width(&node.name, 13.0).max(text_width(&node.note, 10.5) + 8.0);
+    let mut placed = PlacedNode {
+        node: node.clone(),
+        x: 0.0,
+        y: 0.0,
+        width: (text + 36.0).max(96.0),
+        height: NODE_HEIGHT,
+        inner: Vec::new(),
+    };
+    if node.inner.is_empty() {
+        return placed;
+    }
+    let mut x = PADDING;
+    let mut tallest = 0.0f64;
+    for scope in &node.inner {
+        let inner = layout(scope);
+        let (width, height) = (inner.width, inner.height);
+        placed.inner.push((x, TITLE_HEIGHT + 6.0, inner));
+        x += width + PADDING + 10.0;
+        tallest = tallest.max(height);
+    }
+    let inner_width = x - 10.0;
+    placed.height = TITLE_HEIGHT + tallest + PADDING;
+    if inner_width < placed.width {
+        let shift = (placed.width - inner_width) / 2.0;
+        for (x, ..) in &mut placed.inner {
+            *x += shift;
+        }
+    } else {
+        placed.width = inner_width;
+    }
+    placed
+}
+
+/// The edges that lead back to a state they can be reached from.
+fn back_edges(scope: &Scope) -> Vec<bool> {
+    let count = scope.nodes.len();
+    let mut back = vec![false; scope.edges.len()];
+    let mut color = vec![0u8; count];
+    let outgoing: Vec<Vec<usize>> = (0..count)
+        .map(|node| (0..scope.edges.len()).filter(|edge| scope.edges[*edge].from == node).collect())
+        .collect();
+    for root in std::iter::once(scope.start).chain(0..count) {
+        if color[root] != 0 {
+            continue;
+        }
+        let mut stack = vec![(root, 0usize)];
+        color[root] = 1;
+        while let Some((node, at)) = stack.pop() {
+            let Some(edge) = outgoing[node].get(at) else {
+                color[node] = 2;
+                continue;
+            };
+            stack.push((node, at + 1));
+            let to = scope.edges[*edge].to;
+            match color[to] {
+                0 => {
+                    color[to] = 1;
+                    stack.push((to, 0));
+                }
+                1 => back[*edge] = true,
+                _ => {}
+            }
+        }
+    }
+    back
+}
+
+/// The row of each state: below all that lead to it.
+fn ranks(scope: &Scope, back: &[bool]) -> Vec<usize> {
+    let count = scope.nodes.len();
+    let mut ranks = vec![0usize; count];
+    for _ in 0..count {
+        let mut changed = false;
+        for (edge, back) in scope.edges.iter().zip(back) {
+            if !back && ranks[edge.to] < ranks[edge.from] + 1 && edge.from != edge.to {
+                ranks[edge.to] = ranks[edge.from] + 1;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    ranks
+}
+
+/// The slots of each row from left to right, so that few edges cross: each row is sorted by the
+/// middle of its neighbours, downwards and upwards in turns.
+fn order(slots: &mut [Slot]) -> Vec<Vec<usize>> {
+    let most = slots.iter().map(|slot| slot.rank).max().unwrap_or(0);
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); most + 1];
+    for (at, slot) in slots.iter().enumerate() {
+        rows[slot.rank].push(at);
+    }
+    let mut position = vec![0.0f64; slots.len()];
+    let number = |rows: &[Vec<usize>], position: &mut [f64]| {
+        for row in rows {
+            for (at, slot) in row.iter().enumerate() {
+                position[*slot] = at as f64 - (row.len() as f64 - 1.0) / 2.0;
+            }
+        }
+    };
+    number(&rows, &mut position);
+    for sweep in 0..SWEEPS {
+        let downwards = sweep % 2 == 0;
+        let order: Vec<usize> =
+            if downwards { (1..=most).collect() } else { (0..most).rev().collect() };
+        for rank in order {
+            let middle = |slot: usize| {
+                let peers = if downwards { &slots[slot].above } else { &slots[slot].below };
+                if peers.is_empty() {
+                    return position[slot];
+                }
+                peers.iter().map(|peer| position[*peer]).sum::<f64>() / peers.len() as f64
+            };
+            let mut row: Vec<(f64, usize)> =
+                rows[rank].iter().map(|slot| (middle(*slot), *slot)).collect();
+            row.sort_by(|a, b| a.0.total_cmp(&b.0));
+            rows[rank] = row.into_iter().map(|(_, slot)| slot).collect();
+            for (at, slot) in rows[rank].iter().enumerate() {
+                position[*slot] = at as f64 - (rows[rank].len() as f64 - 1.0) / 2.0;
+            }
+        }
+    }
+    rows
+}
+
+/// The middle of each slot: near the middle of its neighbours, without lying on each other.
+fn place(slots: &mut [Slot], rows: &[Vec<usize>]) {
+    for row in rows {
+        let mut x = 0.0;
+        for slot in row {
+            slots[*slot].x = x + slots[*slot].width / 2.0;
+            x += slots[*slot].width + GAP_X;
+        }
+        let middle = (x - GAP_X) / 2.0;
+        for slot in row {
+            slots[*slot].x -= middle;
+        }
+    }
+    for sweep in 0..SWEEPS * 2 {
+        let downwards = sweep % 2 == 0;
+        let order: Vec<usize> =
+            if downwards { (0..rows.len()).collect() } else { (0..rows.len()).rev().collect() };
+        for rank in order {
+            let row = &rows[rank];
+            let wanted: Vec<f64> = row
+                .iter()
+                .map(|slot| {
+                    let slot = &slots[*slot];
+                    let peers = if downwards { &slot.above } else { &slot.below };
+                    if peers.is_empty() {
+                        return slot.x;
+                    }
+                    peers.iter().map(|peer| slots[*peer].x).sum::<f64>() / peers.len() as f64
+                })
+                .collect();
+            spread(slots, row, &wanted);
+        }
+    }
+    let left = slots.iter().map(|slot| slot.x - slot.width / 2.0).fold(f64::INFINITY, f64::min);
+    for slot in slots.iter_mut() {
+        slot.x -= left;
+    }
+}
+
+/// Puts the slots of a row as near to where they want to be as their order and widths allow:
+/// pushed from both sides, and the middle of both taken.
+fn spread(slots: &mut [Slot], row: &[usize], wanted: &[f64]) {
+    let apart = |a: usize, b: usize, slots: &[Slot]| {
+        let gap =
+            if slots[a].height == 0.0 || slots[b].height == 0.0 { GAP_X / 2.0 } else { GAP_X };
+        (slots[a].width + slots[b].width) / 2.0 + gap
+    };
+    let mut right = wanted.to_vec();
+    for at in 1..row.len() {
+        right[at] = right[at].max(right[at - 1] + apart(row[at - 1], row[at], slots));
+    }
+    let mut left = wanted.to_vec();
+    for at in (0..row.len().saturating_sub(1)).rev() {
+        left[at] = left[at].min(left[at + 1] - apart(row[at], row[at + 1], slots));
+    }
+    for (at, slot) in row.iter().enumerate() {
+        slots[*slot].x = f64::midpoint(right[at], left[at]);
+    }
+    for at in 1..row.len() {
+        let least = slots[row[at - 1]].x + apart(row[at - 1], row[at], slots);
+        if slots[row[at]].x < least {
+            slots[row[at]].x = least;
+        }
+    }
+}

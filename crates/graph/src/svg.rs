@@ -1,0 +1,228 @@
+use crate::layout::{CAP, Placed, PlacedEdge, PlacedNode, TITLE_HEIGHT, text_width};
+use std::fmt::Write as _;
+
+const MARGIN: f64 = 16.0;
+
+/// The colours of a state type: fill and line.
+fn colors(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "Task" => ("#eef4ff", "#3b6fd4"),
+        "Choice" => ("#fff6e0", "#c98a00"),
+        "Wait" => ("#f3efff", "#7b5bd6"),
+        "Succeed" => ("#e8f8ee", "#2c9a57"),
+        "Fail" => ("#fdecec", "#cf3b3b"),
+        "Parallel" | "Map" => ("#fafbfc", "#8a94a3"),
+        _ => ("#f5f6f8", "#6b7685"),
+    }
+}
+
+pub(crate) fn draw(placed: &Placed) -> String {
+    let mut out = String::new();
+    let (width, height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
+    write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"system-ui, 'Segoe UI', Helvetica, \
+         Arial, sans-serif\">\n<defs>\
+         <marker id=\"arrow\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
+         markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L10 5L0 10z\" \
+         fill=\"#5a6472\"/></marker>\
+         <marker id=\"catch\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
+         markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L10 5L0 10z\" \
+         fill=\"#cf3b3b\"/></marker></defs>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+    )
+    .expect("strings grow");
+    scope(placed, MARGIN, MARGIN, &mut out);
+    out.push_str("</svg>\n");
+    out
+}
+
+fn scope(placed: &Placed, x: f64, y: f64, out: &mut String) {
+    for node in &placed.nodes {
+        draw_node(node, x, y, out);
+    }
+    for edge in &placed.edges {
+        draw_edge(edge, x, y, out);
+    }
+    let start = &placed.nodes[placed.start];
+    let (middle, top) = (x + start.x + start.width / 2.0, y + start.y);
+    write!(
+        out,
+        "<circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#5a6472\"/>\
+         <path d=\"M{middle:.1} {:.1}V{top:.1}\" stroke=\"#5a6472\" fill=\"none\" \
+         marker-end=\"url(#arrow)\"/>\n",
+        top - CAP + 10.0,
+        top - CAP + 16.0
+    )
+    .expect("strings grow");
+    for node in placed.nodes.iter().filter(|node| node.node.ends) {
+        let (middle, bottom) = (x + node.x + node.width / 2.0, y + node.y + node.height);
+        write!(
+            out,
+            "<path d=\"M{middle:.1} {bottom:.1}V{:.1}\" stroke=\"#5a6472\" fill=\"none\"/>\
+             <circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#ffffff\" stroke=\"#5a6472\" \
+             stroke-width=\"1.5\"/><circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"3\" \
+             fill=\"#5a6472\"/>\n",
+            bottom + 10.0,
+            bottom + 16.0,
+            bottom + 16.0
+        )
+        .expect("strings grow");
+    }
+    for edge in placed.edges.iter().filter(|edge| !edge.label.is_empty()) {
+        label(edge, x, y, out);
+    }
+}
+
+fn draw_node(node: &PlacedNode, x: f64, y: f64, out: &mut String) {
+    let (fill, line) = colors(node.node.kind);
+    let (left, top) = (x + node.x, y + node.y);
+    let is_box = !node.inner.is_empty();
+    let radius = if node.node.kind == "Choice" { 22.0 } else { 8.0 };
+    write!(
+        out,
+        "<g><title>{}: {}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
+         height=\"{:.1}\" rx=\"{radius}\" fill=\"{fill}\" stroke=\"{line}\" \
+         stroke-width=\"1.4\"{}/>",
+        escape(node.node.kind),
+        escape(&node.node.name),
+        node.width,
+        node.height,
+        if is_box { " stroke-dasharray=\"5 3\"" } else { "" }
+    )
+    .expect("strings grow");
+    let middle = left + node.width / 2.0;
+    let note = if node.node.note.is_empty() {
+        node.node.kind.to_owned()
+    } else {
+        format!("{} · {}", node.node.kind, node.node.note)
+    };
+    if is_box {
+        write!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"13\" font-weight=\"600\" \
+             fill=\"#1f2630\">{}</text><text x=\"{:.1}\" y=\"{:.1}\" font-size=\"10.5\" \
+             fill=\"{line}\" text-anchor=\"end\">{}</text>",
+            left + 12.0,
+            top + TITLE_HEIGHT - 10.0,
+            escape(&node.node.name),
+            left + node.width - 12.0,
+            top + TITLE_HEIGHT - 10.0,
+            escape(&if text_width(&note, 10.5) + text_width(&node.node.name, 13.0) + 36.0
+                > node.width
+            {
+                node.node.kind.to_owned()
+            } else {
+                note.clone()
+            })
+        )
+        .expect("strings grow");
+    } else {
+        write!(
+            out,
+            "<text x=\"{middle:.1}\" y=\"{:.1}\" font-size=\"13\" font-weight=\"600\" \
+             fill=\"#1f2630\" text-anchor=\"middle\">{}</text><text x=\"{middle:.1}\" \
+             y=\"{:.1}\" font-size=\"10.5\" fill=\"{line}\" text-anchor=\"middle\">{}</text>",
+            top + 20.0,
+            escape(&node.node.name),
+            top + 36.0,
+            escape(if node.node.note.is_empty() { node.node.kind } else { &node.node.note })
+        )
+        .expect("strings grow");
+    }
+    out.push_str("</g>\n");
+    for (index, (inner_x, inner_y, inner)) in node.inner.iter().enumerate() {
+        if index > 0 {
+            let line_x = left + inner_x - 14.0;
+            write!(
+                out,
+                "<path d=\"M{line_x:.1} {:.1}V{:.1}\" stroke=\"#d5dae1\" \
+                 stroke-dasharray=\"3 4\"/>",
+                top + TITLE_HEIGHT + 6.0,
+                top + node.height - 10.0
+            )
+            .expect("strings grow");
+        }
+        scope(inner, left + inner_x, top + inner_y, out);
+    }
+}
+
+/// Straight through its corners, with each corner rounded.
+fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
+    let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
+    let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
+    if is_loop(&points) {
+        let (a, b, c, d) = (points[0], points[1], points[2], points[3]);
+        let up = if c.1 < b.1 { -8.0 } else { 8.0 };
+        write!(
+            path,
+            "H{:.1}Q{:.1} {:.1} {:.1} {:.1}V{:.1}Q{:.1} {:.1} {:.1} {:.1}H{:.1}",
+            b.0 - 8.0,
+            b.0,
+            a.1,
+            b.0,
+            b.1 + up,
+            c.1 - up,
+            c.0,
+            c.1,
+            c.0 - 8.0,
+            c.1,
+            d.0
+        )
+        .expect("strings grow");
+    } else {
+        for pair in points.windows(2) {
+            let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+            let bend = (y2 - y1) / 2.0;
+            write!(path, "C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}", y1 + bend, y2 - bend)
+                .expect("strings grow");
+        }
+    }
+    let (color, dash, marker) = if edge.is_catch {
+        ("#cf3b3b", " stroke-dasharray=\"4 3\"", "catch")
+    } else {
+        ("#5a6472", "", "arrow")
+    };
+    writeln!(
+        out,
+        "<path d=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.3\"{dash} \
+         marker-end=\"url(#{marker})\"/>"
+    )
+    .expect("strings grow");
+}
+
+/// Whether an edge runs back along the side.
+fn is_loop(points: &[(f64, f64)]) -> bool {
+    points.len() == 4 && points[0].1 == points[1].1 && points[2].1 == points[3].1
+}
+
+fn label(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
+    let (middle, line) = (x + edge.label_at.0, y + edge.label_at.1);
+    let width = text_width(&edge.label, 11.0) + 6.0;
+    let color = if edge.is_catch { "#cf3b3b" } else { "#3d4653" };
+    writeln!(
+        out,
+        "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\" rx=\"3\" \
+         fill=\"#ffffff\" fill-opacity=\"0.88\"/><text x=\"{middle:.1}\" y=\"{line:.1}\" \
+         font-size=\"11\" fill=\"{color}\" text-anchor=\"middle\">{}</text>",
+        middle - width / 2.0,
+        line - 11.0,
+        escape(&edge.label)
+    )
+    .expect("strings grow");
+}
+
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+        out
+    })
+}

@@ -1,0 +1,243 @@
+//! How a state's input becomes its output.
+
+use crate::turn::Stepper;
+use crate::view::{More, View};
+use stepwright_history::FrameId;
+use stepwright_json::{Json, Object};
+use stepwright_program::{
+    EvaluationError, InputPath, Io, Language, NumberField, PathExpression, ResultPath, Scope,
+    State, Template,
+};
+
+impl Stepper<'_> {
+    /// What the expressions of a frame's state see when `$` is `document`.
+    pub(crate) fn view<'v>(
+        &'v self,
+        frame: FrameId,
+        document: &'v Json,
+        more: More<'v>,
+    ) -> View<'v> {
+        View::new(self.execution, frame, document, more, self.at, self.chance)
+    }
+
+    pub(crate) fn raw_input(&self, frame: FrameId) -> Json {
+        self.execution.frame(frame).entry.input.clone()
+    }
+
+    /// The raw input after `InputPath`.
+    pub(crate) fn document(&self, frame: FrameId, io: &Io) -> Result<Json, EvaluationError> {
+        let raw = &self.execution.frame(frame).entry.input;
+        self.select(frame, &io.input_path, raw)
+    }
+
+    fn select(
+        &self,
+        frame: FrameId,
+        path: &InputPath,
+        document: &Json,
+    ) -> Result<Json, EvaluationError> {
+        match path {
+            InputPath::Whole => Ok(document.clone()),
+            InputPath::Nothing => Ok(Json::Object(Object::new())),
+            InputPath::Path(path) => path.evaluate(&self.view(frame, document, More::default())),
+        }
+    }
+
+    pub(crate) fn fill(
+        &self,
+        frame: FrameId,
+        template: &Template,
+        document: &Json,
+        more: More<'_>,
+    ) -> Result<Json, EvaluationError> {
+        template.evaluate(&self.view(frame, document, more))
+    }
+
+    pub(crate) fn assign(
+        &self,
+        frame: FrameId,
+        assign: Option<&Template>,
+        document: &Json,
+        more: More<'_>,
+    ) -> Result<Option<Object>, EvaluationError> {
+        let Some(assign) = assign else { return Ok(None) };
+        match self.fill(frame, assign, document, more)? {
+            Json::Object(assigned) if !assigned.is_empty() => Ok(Some(assigned)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What a state with a result puts out, and the variables it sets.
+    pub(crate) fn finish(
+        &self,
+        frame: FrameId,
+        state: &State,
+        result: Json,
+    ) -> Result<(Json, Option<Object>), EvaluationError> {
+        let io = &state.io;
+        match state.language {
+            Language::JsonPath => {
+                let result = match &io.result_selector {
+                    Some(selector) => self.fill(frame, selector, &result, More::default())?,
+                    None => result,
+                };
+                let assigned = self.assign(frame, io.assign.as_ref(), &result, More::default())?;
+                let raw = &self.execution.frame(frame).entry.input;
+                let output = self.place(&io.result_path, raw, result)?;
+                let output = self.select(frame, &io.output_path, &output)?;
+                Ok((output, assigned))
+            }
+            Language::Jsonata => {
+                let raw = &self.execution.frame(frame).entry.input;
+                let more = More { result: Some(&result), ..More::default() };
+                let assigned = self.assign(frame, io.assign.as_ref(), raw, more)?;
+                let output = match &io.output {
+                    Some(output) => self.fill(frame, output, raw, more)?,
+                    None => result.clone(),
+                };
+                Ok((output, assigned))
+            }
+        }
+    }
+
+    /// What a state without a result puts out (Choice, Wait, Succeed), and the variables it sets.
+    pub(crate) fn pass_on(
+        &self,
+        frame: FrameId,
+        state: &State,
+        document: &Json,
+        output: Option<&Template>,
+        assign: Option<&Template>,
+    ) -> Result<(Json, Option<Object>), EvaluationError> {
+        let assigned = self.assign(frame, assign, document, More::default())?;
+        let output = match (state.language, output) {
+            (Language::JsonPath, _) => self.select(frame, &state.io.output_path, document)?,
+            (Language::Jsonata, Some(output)) => {
+                self.fill(frame, output, document, More::default())?
+            }
+            (Language::Jsonata, None) => document.clone(),
+        };
+        Ok((output, assigned))
+    }
+
+    pub(crate) fn place(
+        &self,
+        path: &ResultPath,
+        raw: &Json,
+        result: Json,
+    ) -> Result<Json, EvaluationError> {
+        match path {
+            ResultPath::Replace => Ok(result),
+            ResultPath::Discard => Ok(raw.clone()),
+            ResultPath::At(path) => {
+                path.set(raw.clone(), result).map_err(|error| EvaluationError {
+                    error: "States.ResultPathMatchFailure",
+                    cause: error.to_string(),
+                    location: None,
+                })
+            }
+        }
+    }
+
+    /// A number field, with what AWS says of it when it is not the number it should be.
+    pub(crate) fn number(
+        &self,
+        frame: FrameId,
+        field: &NumberField,
+        document: &Json,
+        wrong: impl Fn(&PathExpression, &Json) -> String,
+    ) -> Result<f64, EvaluationError> {
+        match field {
+            NumberField::Literal(number) => Ok(*number),
+            NumberField::Path(path) => {
+                let view = self.view(frame, document, More::default());
+                let value = path.evaluate(&view)?;
+                // AWS takes a number written as a text, too.
+                let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+                number.ok_or_else(|| EvaluationError::runtime(wrong(path, &value)))
+            }
+            NumberField::Jsonata(expression) => {
+                let view = self.view(frame, document, More::default());
+                let value = expression.evaluate(&view)?;
+                value.as_f64().ok_or_else(|| expression.unexpected("number", &value))
+            }
+        }
+    }
+
+    pub(crate) fn chance(&mut self, frame: FrameId) -> u64 {
+        let nothing = Json::Null;
+        let chance = self.view(frame, &nothing, More::default()).random();
+        self.chance += 1;
+        chance
+    }
+}
+
+pub(crate) fn too_large(name: &str) -> EvaluationError {
+    EvaluationError {
+        error: "States.DataLimitExceeded",
+        cause: format!(
+            "The state/task '{name}' returned a result with a size exceeding the maximum number \
+             of bytes service limit."
+        ),
+        location: None,
+    }
+}
+
+/// Whether the text of a value is longer than `most` bytes. Stops counting as soon as it knows.
+pub(crate) fn is_larger_than(value: &Json, most: usize) -> bool {
+    fn count(value: &Json, left: &mut usize) -> bool {
+        let mut take = |bytes: usize| match left.checked_sub(bytes) {
+            Some(rest) => {
+                *left = rest;
+                true
+            }
+            None => false,
+        };
+        match value {
+            Json::Null | Json::Bool(true) => take(4),
+            Json::Bool(false) => take(5),
+            Json::Int(number) => {
+                take(number.checked_ilog10().map_or(2, |digits| digits as usize + 1))
+            }
+            Json::Float(_) => take(value.to_string().len()),
+            Json::BigInt(digits) => take(digits.len()),
+            Json::String(text) => take(text.len() + 2),
+            Json::Array(items) => {
+                take(items.len() + 1) && items.iter().all(|item| count(item, left))
+            }
+            Json::Object(members) => {
+                take(members.len() + 1)
+                    && members.iter().all(|(key, value)| {
+                        let fits = left.checked_sub(key.len() + 3);
+                        fits.is_some_and(|rest| {
+                            *left = rest;
+                            count(value, left)
+                        })
+                    })
+            }
+        }
+    }
+    let mut left = most;
+    !count(value, &mut left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str) {
+        let value = stepwright_json::parse(text).unwrap();
+        let length = value.to_string().len();
+        assert!(!is_larger_than(&value, length), "{text} has {length} bytes");
+        assert!(length == 0 || is_larger_than(&value, length - 2), "{text} has {length} bytes");
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_text() {
+        check(r#"{"a":[1,2,{"b":null}],"c":"text"}"#);
+        check("[]");
+        check("12345");
+        check("[true,false,null,-5]");
+    }
+}

@@ -1,0 +1,338 @@
+//! Reading the items of a distributed Map and writing its results: the forms, not the transport.
+//! Objects are fetched and put through the port [`Objects`].
+
+use stepwright_history::Failure;
+use stepwright_json::{Array, Json, Object, Pointer, Str};
+use stepwright_program::{EvaluationError, ResultWriter};
+
+/// An object store, as a reader and writer need it.
+pub trait Objects {
+    /// The bytes of an object, or why they cannot be had.
+    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String>;
+    /// The objects whose keys begin with `prefix`, in order of their keys.
+    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String>;
+    /// Puts an object.
+    fn put(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
+}
+
+/// What a listing says of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectInfo {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its entity tag, with its quotes.
+    pub etag: String,
+    /// When it was last changed, in seconds since 1970.
+    pub last_modified: i64,
+}
+
+fn reader_failed(cause: impl Into<Str>) -> Failure {
+    Failure::new("States.ItemReaderFailed", cause)
+}
+
+/// Reads the items that a [`crate::Command::ReadItems`] asks for.
+pub fn read(request: &Json, objects: &dyn Objects) -> Result<Array, Failure> {
+    let text =
+        |key: &str| request.get("Parameters").and_then(|p| p.get(key)).and_then(Json::as_str);
+    let config = |key: &str| request.get("ReaderConfig").and_then(|config| config.get(key));
+    let bucket = text("Bucket").unwrap_or_default();
+    let resource = request.get("Resource").and_then(Json::as_str).unwrap_or_default();
+    let most = config("MaxItems").and_then(Json::as_i64).filter(|most| *most > 0);
+    let most = most.map_or(usize::MAX, |most| most as usize);
+    if resource.ends_with(":s3:listObjectsV2") {
+        let prefix = text("Prefix").unwrap_or_default();
+        let listed = objects.list(bucket, prefix).map_err(reader_failed)?;
+        return Ok(listed.into_iter().take(most).map(listing).collect());
+    }
+    if !resource.ends_with(":s3:getObject") {
+        return Err(reader_failed(format!("The resource '{resource}' cannot read items")));
+    }
+    let key = text("Key").unwrap_or_default();
+    let bytes = objects.get(bucket, key).map_err(reader_failed)?;
+    let input_type = config("InputType").and_then(Json::as_str).unwrap_or("JSON");
+    match input_type {
+        "CSV" => csv_items(&bytes, &config, most),
+        "JSONL" => json_lines(&bytes, most),
+        "JSON" => json_items(&bytes, config("ItemsPointer").and_then(Json::as_str), most),
+        "MANIFEST" => manifest_items(&bytes, objects, most),
+        other => Err(reader_failed(format!("The input type '{other}' is not supported"))),
+    }
+}
+
+fn listing(info: ObjectInfo) -> Json {
+    let mut object = Object::new();
+    object.insert("Etag", info.etag.into());
+    object.insert("Key", info.key.into());
+    object.insert("LastModified", Json::Int(info.last_modified));
+    object.insert("Size", Json::Int(info.size as i64));
+    object.insert("StorageClass", "STANDARD".into());
+    object.into()
+}
+
+fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Array, Failure> {
+    let value = stepwright_json::parse_bytes(bytes)
+        .map_err(|error| reader_failed(format!("The object is not valid JSON: {error}")))?;
+    let value = match pointer {
+        None => value,
+        Some(text) => Pointer::parse(text)
+            .and_then(|pointer| pointer.find(&value).cloned())
+            .ok_or_else(|| reader_failed(format!("The ItemsPointer '{text}' leads nowhere")))?,
+    };
+    match value {
+        Json::Array(items) if items.len() <= most => Ok(items),
+        Json::Array(items) => Ok(items.iter().take(most).cloned().collect()),
+        _ => Err(reader_failed("Attempting to map over non-iterable node.")),
+    }
+}
+
+fn json_lines(bytes: &[u8], most: usize) -> Result<Array, Failure> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .take(most)
+        .enumerate()
+        .map(|(at, line)| {
+            stepwright_json::parse_bytes(line.trim_ascii()).map_err(|error| {
+                reader_failed(format!("Line {} is not valid JSON: {error}", at + 1))
+            })
+        })
+        .collect()
+}
+
+fn csv_items<'c>(
+    bytes: &[u8],
+    config: &dyn Fn(&str) -> Option<&'c Json>,
+    most: usize,
+) -> Result<Array, Failure> {
+    let delimiter = match config("CSVDelimiter").and_then(Json::as_str).unwrap_or("COMMA") {
+        "PIPE" => b'|',
+        "SEMICOLON" => b';',
+        "SPACE" => b' ',
+        "TAB" => b'\t',
+        _ => b',',
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(bytes);
+    let mut records = reader.byte_records();
+    let mut headers: Vec<Str> = Vec::new();
+    if let Some(given) = config("CSVHeaders").and_then(Json::as_array) {
+        headers.extend(given.iter().filter_map(Json::as_str).map(Str::from));
+    } else if let Some(first) = records.next() {
+        let first = first.map_err(|error| reader_failed(error.to_string()))?;
+        headers.extend(first.iter().map(|field| Str::from(String::from_utf8_lossy(field))));
+    }
+    records
+        .take(most)
+        .map(|record| {
+            let record = record.map_err(|error| reader_failed(error.to_string()))?;
+            // A field too few is empty; one too many is dropped.
+            let fields = record.iter().map(Some).chain(std::iter::repeat(None));
+            Ok(headers
+                .iter()
+                .zip(fields)
+                .map(|(header, field)| {
+                    let text = field.map(String::from_utf8_lossy).unwrap_or_default();
+                    (header.clone(), Json::String(text.into()))
+                })
+                .collect::<Object>()
+                .into())
+        })
+        .collect()
+}
+
+/// An S3 inventory: a manifest that names CSV files and their columns.
+fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Array, Failure> {
+    let manifest = stepwright_json::parse_bytes(bytes)
+        .map_err(|error| reader_failed(format!("The manifest is not valid JSON: {error}")))?;
+    let text = |key: &str| manifest.get(key).and_then(Json::as_str);
+    let (Some(bucket), Some(schema)) = (text("destinationBucket"), text("fileSchema")) else {
+        return Err(reader_failed("The manifest names no destinationBucket or no fileSchema"));
+    };
+    if text("fileFormat") != Some("CSV") {
+        return Err(reader_failed("Only inventories whose fileFormat is CSV can be read"));
+    }
+    let bucket = bucket.rsplit(":::").next().unwrap_or(bucket);
+    let headers: Json =
+        schema.split(',').map(|name| Json::from(name.trim())).collect::<Array>().into();
+    let files = manifest.get("files").and_then(Json::as_array).cloned().unwrap_or_default();
+    let mut items = Vec::new();
+    for file in &files {
+        let key = file.get("key").and_then(Json::as_str).unwrap_or_default();
+        if key.ends_with(".gz") {
+            return Err(reader_failed(format!("The inventory file '{key}' is compressed")));
+        }
+        let bytes = objects.get(bucket, key).map_err(reader_failed)?;
+        let config = |key: &str| (key == "CSVHeaders").then_some(&headers);
+        let rows = csv_items(&bytes, &config, most - items.len())?;
+        items.extend(rows.iter().cloned());
+        if items.len() >= most {
+            break;
+        }
+    }
+    Ok(items.into())
+}
+
+/// Puts items into batches: the inputs of child executions.
+pub(crate) fn batches(
+    items: Vec<Json>,
+    most: Option<i64>,
+    bytes: Option<i64>,
+    batch_input: Option<&Json>,
+) -> Vec<Json> {
+    let most = most.filter(|most| *most > 0).map_or(usize::MAX, |most| most as usize);
+    let bytes = bytes.filter(|bytes| *bytes > 0).map_or(usize::MAX, |bytes| bytes as usize);
+    let mut batches: Vec<Vec<Json>> = Vec::new();
+    let mut size = 0usize;
+    for item in items {
+        let length = item.to_string().len() + 1;
+        match batches.last_mut() {
+            Some(batch) if batch.len() < most && size.saturating_add(length) <= bytes => {
+                batch.push(item);
+                size += length;
+            }
+            _ => {
+                batches.push(vec![item]);
+                size = length;
+            }
+        }
+    }
+    batches
+        .into_iter()
+        .map(|batch| {
+            let mut input = Object::new();
+            if let Some(batch_input) = batch_input {
+                input.insert("BatchInput", batch_input.clone());
+            }
+            input.insert("Items", batch.into());
+            input.into()
+        })
+        .collect()
+}
+
+/// What a [`crate::Command::WriteResults`] asks.
+pub(crate) fn write_request(
+    writer: &ResultWriter,
+    parameters: Json,
+    map_run: &Str,
+    children: Vec<Json>,
+) -> Json {
+    let mut request = Object::new();
+    request.insert("MapRunArn", map_run.clone().into());
+    request.insert("Parameters", parameters);
+    if let Some(transformation) = &writer.transformation {
+        request.insert("Transformation", transformation.clone().into());
+    }
+    if let Some(output_type) = &writer.output_type {
+        request.insert("OutputType", output_type.clone().into());
+    }
+    request.insert("Results", children.into());
+    request.into()
+}
+
+/// The results of a request as its transformation has them: whole records (`NONE`), outputs
+/// (`COMPACT`), or the elements of outputs that are arrays (`FLATTEN`).
+pub(crate) fn transformed(request: &Json) -> Json {
+    let results = request.get("Results").and_then(Json::as_array).cloned().unwrap_or_default();
+    let transformation = request.get("Transformation").and_then(Json::as_str).unwrap_or("NONE");
+    let outputs = results.iter().map(|child| child.get("Output").cloned().unwrap_or_default());
+    match transformation {
+        "COMPACT" => outputs.collect::<Vec<_>>().into(),
+        "FLATTEN" => outputs
+            .flat_map(|output| match output {
+                Json::Array(items) => items.into_vec(),
+                other => vec![other],
+            })
+            .collect::<Vec<_>>()
+            .into(),
+        _ => Json::Array(results),
+    }
+}
+
+/// Writes the results that a [`crate::Command::WriteResults`] asks for: the files, one for each
+/// status, and the manifest that names them. Gives back the `ResultWriterDetails`.
+pub fn write(request: &Json, objects: &mut dyn Objects) -> Result<Json, Failure> {
+    let failed = |cause: String| Failure::new("States.ResultWriterFailed", cause);
+    let text =
+        |key: &str| request.get("Parameters").and_then(|p| p.get(key)).and_then(Json::as_str);
+    let bucket = text("Bucket").unwrap_or_default();
+    let prefix = text("Prefix").unwrap_or_default().trim_end_matches('/');
+    let arn = request.get("MapRunArn").and_then(Json::as_str).unwrap_or_default();
+    let id = arn.rsplit(':').next().unwrap_or_default();
+    let folder = if prefix.is_empty() { id.to_owned() } else { format!("{prefix}/{id}") };
+    let results = request.get("Results").and_then(Json::as_array).cloned().unwrap_or_default();
+    let plain = matches!(request.get("Transformation").and_then(Json::as_str), None | Some("NONE"));
+    let lines = request.get("OutputType").and_then(Json::as_str) == Some("JSONL");
+    let mut files = Object::new();
+    for status in ["FAILED", "PENDING", "SUCCEEDED"] {
+        let of_status: Array = results
+            .iter()
+            .filter(|child| child.get("Status").and_then(Json::as_str) == Some(status))
+            .cloned()
+            .collect();
+        let mut listed = Vec::new();
+        if !of_status.is_empty() {
+            let content = if status == "SUCCEEDED" && !plain {
+                let mut part = request.as_object().cloned().unwrap_or_default();
+                part.insert("Results", of_status.into());
+                transformed(&part.into())
+            } else {
+                of_status.into()
+            };
+            let bytes = match (&content, lines) {
+                (Json::Array(items), true) => {
+                    items.iter().map(|item| format!("{item}\n")).collect::<String>()
+                }
+                (content, _) => content.to_string(),
+            };
+            let extension = if lines { "jsonl" } else { "json" };
+            let key = format!("{folder}/{status}_0.{extension}");
+            let mut file = Object::new();
+            file.insert("Key", key.as_str().into());
+            file.insert("Size", bytes.len().into());
+            listed.push(file.into());
+            objects.put(bucket, &key, bytes.into_bytes()).map_err(failed)?;
+        }
+        files.insert(status, listed.into());
+    }
+    let key = format!("{folder}/manifest.json");
+    let mut manifest = Object::new();
+    manifest.insert("DestinationBucket", bucket.into());
+    manifest.insert("MapRunArn", arn.into());
+    manifest.insert("ResultFiles", files.into());
+    let manifest = Json::Object(manifest).to_string().into_bytes();
+    objects.put(bucket, &key, manifest).map_err(failed)?;
+    let mut details = Object::new();
+    details.insert("Bucket", bucket.into());
+    details.insert("Key", key.into());
+    Ok(details.into())
+}
+
+/// What a service refuses before it is called. AWS checks the shapes of its optimised
+/// integrations' parameters; these are the checks known.
+pub(crate) fn check_parameters(
+    service: &str,
+    action: &str,
+    parameters: &Json,
+) -> Result<(), EvaluationError> {
+    if service == "apigateway" && action.starts_with("invoke") {
+        let is_list = |value: &Json| {
+            value.as_array().is_some_and(|items| items.iter().all(|item| item.as_str().is_some()))
+        };
+        for field in ["Headers", "QueryParameters"] {
+            let Some(value) = parameters.get(field) else { continue };
+            let fits = value.as_object().is_some_and(|object| object.values().all(is_list));
+            if !fits {
+                return Err(EvaluationError::runtime(format!(
+                    "The Parameters '{parameters}' could not be used to start the Task: [The \
+                     value of the field '{field}' has an invalid format]"
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+use super::task::plain;
+use crate::Command;
+use crate::execution::Phase;
+use crate::turn::Stepper;
+use crate::view::More;
+use stepwright_history::{EventKind, FrameId, MapPlan};
+use stepwright_json::{Array, Json};
+use stepwright_program::{
+    EvaluationError, Kind, Language, Map, NumberField, PathExpression, State, Template,
+};
+
+/// How long a Map state with a negative concurrency stalls: as long as AWS lets any execution live.
+const STALL_MILLIS: i64 = 365 * 86_400_000;
+
+impl Stepper<'_> {
+    pub(crate) fn map(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+    ) -> Result<(), EvaluationError> {
+        let document = self.document(frame, &state.io)?;
+        let items = match &map.item_reader {
+            Some(_) => Array::new(),
+            None => self.items(frame, state, map, &document)?,
+        };
+        let count = |wrong: &'static str, kind: &'static str| {
+            move |path: &PathExpression, value: &Json| {
+                format!(
+                    "The {wrong}Path field refers to value \"{}\" which is not a valid {kind}: {}",
+                    plain(value),
+                    path.text
+                )
+            }
+        };
+        let number = |this: &Self, field: &Option<NumberField>, wrong, kind| {
+            field
+                .as_ref()
+                .map(|field| this.number(frame, field, &document, count(wrong, kind)))
+                .transpose()
+        };
+        let concurrency =
+            number(self, &map.max_concurrency, "MaxConcurrency", "integer")?.unwrap_or(0.0);
+        if concurrency < 0.0 {
+            // AWS takes it, and then never starts an iteration. We give up after a year.
+            let due = self.at.after_millis(STALL_MILLIS);
+            let timer = self.new_timer();
+            self.emit(frame, EventKind::WaitStarted { due, timer });
+            self.owe(Command::WakeAt { timer, due });
+            return Ok(());
+        }
+        // These AWS looks at only after it has recorded the start.
+        let tolerated_count =
+            number(self, &map.tolerated_failure_count, "ToleratedFailureCount", "integer");
+        let tolerated_percentage =
+            number(self, &map.tolerated_failure_percentage, "ToleratedFailurePercentage", "float");
+        let checked = || -> Result<_, EvaluationError> {
+            let (count, percentage) = (tolerated_count?, tolerated_percentage?);
+            if count.is_some_and(|count| count < 0.0) {
+                return Err(EvaluationError::runtime("ToleratedFailureCount cannot be negative."));
+            }
+            if percentage.is_some_and(|percentage| !(0.0..=100.0).contains(&percentage)) {
+                return Err(EvaluationError::runtime(
+                    "ToleratedFailurePercentage must be between 0 and 100.",
+                ));
+            }
+            Ok((count.map(|count| count as u64), percentage))
+        };
+        let checked = checked();
+        let reader = match &map.item_reader {
+            Some(reader) => Some(self.read_request(frame, reader, &document)?),
+            None => None,
+        };
+        let length = items.len() as u32;
+        let (tolerated_count, tolerated_percentage) = checked.clone().unwrap_or_default();
+        let plan = Box::new(MapPlan {
+            items: if checked.is_ok() { items } else { Array::new() },
+            first: map.processor.start.0,
+            max_concurrency: concurrency as u32,
+            distributed: map.processor.distributed,
+            tolerated_count,
+            tolerated_percentage,
+            reader,
+        });
+        self.emit(frame, EventKind::MapStarted { length, plan });
+        checked.map(|_| ())
+    }
+
+    fn items(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        document: &Json,
+    ) -> Result<Array, EvaluationError> {
+        if state.language == Language::Jsonata {
+            let Some(items) = &map.items else {
+                return match document {
+                    Json::Array(items) => Ok(items.clone()),
+                    other => Err(EvaluationError::query(
+                        format!("Map state input must be an array but was: {other}"),
+                        None,
+                    )),
+                };
+            };
+            return match self.fill(frame, items, document, More::default())? {
+                Json::Array(items) => Ok(items),
+                other => match items {
+                    Template::Expression(expression) => Err(expression.unexpected("array", &other)),
+                    _ => Err(EvaluationError::query(
+                        format!("Map state input must be an array but was: {other}"),
+                        None,
+                    )),
+                },
+            };
+        }
+        let (items, text) = match &map.items_path {
+            Some(path) => {
+                (path.evaluate(&self.view(frame, document, More::default()))?, path.text.as_str())
+            }
+            None => (document.clone(), "$"),
+        };
+        match items {
+            Json::Array(items) => Ok(items),
+            _ => Err(EvaluationError::runtime(format!(
+                "Reference path \"{text}\" must point to array."
+            ))),
+        }
+    }
+
+    /// The input of an iteration: the item, or what the selector makes of it.
+    pub(crate) fn item_input(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        index: u32,
+        item: &Json,
+    ) -> Result<Json, EvaluationError> {
+        let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
+        let document = self.document(frame, &state.io)?;
+        let more = More { item: Some((index, item)), ..More::default() };
+        self.fill(frame, selector, &document, more)
+    }
+
+    /// Starts the next iteration, or leaves the state when all are done.
+    pub(crate) fn map_advance(&mut self, frame: FrameId) {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return };
+        let Phase::Map(open) = &self.execution.frame(frame).phase else { return };
+        if open.can_start() {
+            let index = open.next;
+            // One that waited for its turn follows the one that made room for it.
+            let limit = open.plan.max_concurrency;
+            let previous = if limit == 0 || index < limit { open.started } else { open.cursor };
+            let item = open.plan.items[index as usize].clone();
+            let name = self.execution.frame(frame).entry.name.clone();
+            match self.item_input(frame, state, map, index, &item) {
+                Ok(input) => {
+                    let kind = EventKind::MapIterationStarted { index, name, input };
+                    self.emit_after(frame, previous, kind);
+                }
+                Err(error) => self.evaluation_failed(frame, error),
+            }
+            return;
+        }
+        let results = open
+            .results
+            .iter()
+            .map(|result| result.clone().unwrap_or_default())
+            .collect::<Vec<_>>();
+        self.emit(frame, EventKind::MapSucceeded);
+        self.map_finish(frame, results.into());
+    }
+
+    pub(crate) fn map_finish(&mut self, frame: FrameId, result: Json) {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return };
+        let left = self
+            .finish(frame, state, result)
+            .and_then(|(output, assigned)| self.exit(frame, output, assigned, map.next));
+        if let Err(error) = left {
+            self.evaluation_failed(frame, error);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! A Map whose iterations are child executions (`Mode: DISTRIBUTED`).
+
+use crate::Command;
+use crate::execution::{MapRun, Phase, RunStage};
+use crate::failure::Origin;
+use crate::items;
+use crate::turn::Stepper;
+use crate::view::{More, mix};
+use stepwright_history::{EventKind, Failure, FrameId, TaskId};
+use stepwright_json::{Array, Json, Object, Str};
+use stepwright_program::{EvaluationError, ItemReader, Kind, Map, NumberField};
+
+impl Stepper<'_> {
+    /// What a reader is asked: see [`items::read`].
+    pub(crate) fn read_request(
+        &self,
+        frame: FrameId,
+        reader: &ItemReader,
+        document: &Json,
+    ) -> Result<Json, EvaluationError> {
+        let parameters = match &reader.arguments {
+            Some(arguments) => self.fill(frame, arguments, document, More::default())?,
+            None => Json::Object(Object::new()),
+        };
+        let max_items = self.count(frame, reader.max_items.as_ref(), document, "MaxItems")?;
+        let mut config = Object::new();
+        let texts = [
+            ("InputType", &reader.input_type),
+            ("Transformation", &reader.transformation),
+            ("ManifestType", &reader.manifest_type),
+            ("CSVDelimiter", &reader.csv_delimiter),
+            ("ItemsPointer", &reader.items_pointer),
+        ];
+        for (key, text) in texts {
+            if let Some(text) = text {
+                config.insert(key, text.clone().into());
+            }
+        }
+        if !reader.csv_first_row {
+            let headers: Array = reader.csv_headers.iter().map(|h| h.clone().into()).collect();
+            config.insert("CSVHeaders", headers.into());
+        }
+        if let Some(most) = max_items {
+            config.insert("MaxItems", Json::Int(most));
+        }
+        let mut request = Object::new();
+        request.insert("Resource", reader.resource.clone().into());
+        request.insert("Parameters", parameters);
+        request.insert("ReaderConfig", config.into());
+        Ok(request.into())
+    }
+
+    fn count(
+        &self,
+        frame: FrameId,
+        field: Option<&NumberField>,
+        document: &Json,
+        name: &str,
+    ) -> Result<Option<i64>, EvaluationError> {
+        let Some(field) = field else { return Ok(None) };
+        let wrong = |path: &stepwright_program::PathExpression, value: &Json| {
+            format!(
+                "The {name}Path field refers to value \"{}\" which is not a valid integer: {}",
+                super::task::plain(value),
+                path.text
+            )
+        };
+        self.number(frame, field, document, wrong).map(|number| Some(number as i64))
+    }
+
+    /// Goes on with a map run as far as it goes without hearing from outside.
+    pub(crate) fn map_run_advance(&mut self, frame: FrameId) {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return };
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        match &open.stage {
+            RunStage::New => {
+                let run = TaskId(self.execution.next_task);
+                let reader = open.plan.reader.clone();
+                let arn = self.map_run_arn(map, run);
+                self.emit(frame, EventKind::MapRunStarted { run, arn });
+                if let Some(request) = reader {
+                    self.owe(Command::ReadItems { run, request });
+                }
+            }
+            RunStage::Reading => {
+                let items = open.plan.items.clone();
+                self.prepare(frame, items);
+            }
+            RunStage::Running(children) => {
+                if open.can_start() {
+                    let index = children.next;
+                    self.emit(frame, EventKind::ChildStarted { index });
+                    let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+                    let command = open.child(index);
+                    self.owe(command);
+                } else {
+                    self.children_done(frame);
+                }
+            }
+            RunStage::Done | RunStage::Writing { .. } => {}
+        }
+    }
+
+    /// `arn:aws:states:REGION:ACCOUNT:mapRun:MACHINE/LABEL:ID`
+    fn map_run_arn(&self, map: &Map, run: TaskId) -> Str {
+        let start = self.execution.start.as_ref().expect("a running execution has started");
+        let machine = &start.identity.state_machine_arn;
+        let prefix = machine.replacen(":stateMachine:", ":mapRun:", 1);
+        let high = mix(start.seed[0] ^ run.0);
+        let low = mix(start.seed[1] ^ run.0);
+        let id = format!(
+            "{:08x}-{:04x}-3{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xFFFF,
+            high & 0xFFF,
+            (low >> 48) & 0x3FFF | 0x8000,
+            low & 0xFFFF_FFFF_FFFF
+        );
+        let label = map.label.clone().unwrap_or_else(|| {
+            let (high, low) = (mix(low), mix(high));
+            format!(
+                "{:08x}-{:04x}-3{:03x}-{:04x}-{:012x}",
+                high >> 32,
+                (high >> 16) & 0xFFFF,
+                high & 0xFFF,
+                (low >> 48) & 0x3FFF | 0x8000,
+                low & 0xFFFF_FFFF_FFFF
+            )
+            .into()
+        });
+        format!("{prefix}/{label}:{id}").into()
+    }
+
+    pub(crate) fn items_read(&mut self, frame: FrameId, items: Result<Array, Failure>) {
+        match items {
+            Ok(items) => self.prepare(frame, items),
+            Err(failure) => self.map_run_failed(frame, failure),
+        }
+    }
+
+    /// Makes the inputs of the child executions from the items.
+    fn prepare(&mut self, frame: FrameId, items: Array) {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return };
+        let selected: Result<Vec<Json>, EvaluationError> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.item_input(frame, state, map, index as u32, item))
+            .collect();
+        let inputs = selected.and_then(|selected| match &map.item_batcher {
+            None => Ok(selected),
+            Some(batcher) => {
+                let document = self.document(frame, &state.io)?;
+                let most =
+                    self.count(frame, batcher.max_items.as_ref(), &document, "MaxItemsPerBatch")?;
+                let bytes = self.count(
+                    frame,
+                    batcher.max_bytes.as_ref(),
+                    &document,
+                    "MaxInputBytesPerBatch",
+                )?;
+                let batch_input = match &batcher.batch_input {
+                    Some(input) => Some(self.fill(frame, input, &document, More::default())?),
+                    None => None,
+                };
+                Ok(items::batches(selected, most, bytes, batch_input.as_ref()))
+            }
+        });
+        match inputs {
+            Ok(inputs) => {
+                self.emit(frame, EventKind::MapRunItems { inputs: inputs.into() });
+            }
+            Err(error) => self.evaluation_failed(frame, error),
+        }
+    }
+
+    pub(crate) fn child_finished(
+        &mut self,
+        frame: FrameId,
+        index: u32,
+        result: Result<Json, Failure>,
+    ) {
+        self.emit(frame, EventKind::ChildFinished { index, result });
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        if is_past_tolerance(open) {
+            let failure = Failure::new(
+                "States.ExceedToleratedFailureThreshold",
+                "The specified tolerated failure threshold was exceeded",
+            );
+            self.map_run_failed(frame, failure);
+        }
+    }
+
+    fn children_done(&mut self, frame: FrameId) {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return };
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        let Some(writer) = &map.result_writer else {
+            self.map_run_succeeded(frame, None);
+            return;
+        };
+        let RunStage::Running(children) = &open.stage else { return };
+        let (run, arn) = (open.run, open.arn.clone());
+        let request = self.document(frame, &state.io).and_then(|document| {
+            let parameters = match &writer.arguments {
+                Some(arguments) => self.fill(frame, arguments, &document, More::default())?,
+                None => Json::Object(Object::new()),
+            };
+            Ok(items::write_request(
+                writer,
+                parameters,
+                &arn,
+                children_results(&children.inputs, &children.results),
+            ))
+        });
+        match request {
+            Ok(request) if writer.resource.is_some() => {
+                self.emit(frame, EventKind::MapRunWriting { request: request.clone() });
+                self.owe(Command::WriteResults { run, request });
+            }
+            Ok(request) => {
+                let output = items::transformed(&request);
+                self.map_run_succeeded(frame, Some(output));
+            }
+            Err(error) => self.evaluation_failed(frame, error),
+        }
+    }
+
+    pub(crate) fn results_written(&mut self, frame: FrameId, result: Result<Json, Failure>) {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        match result {
+            Ok(details) => {
+                let mut output = Object::new();
+                output.insert("MapRunArn", open.arn.clone().into());
+                output.insert("ResultWriterDetails", details);
+                self.map_run_succeeded(frame, Some(output.into()));
+            }
+            Err(failure) => self.map_run_failed(frame, failure),
+        }
+    }
+
+    fn map_run_succeeded(&mut self, frame: FrameId, output: Option<Json>) {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        let output = output.unwrap_or_else(|| match &open.stage {
+            RunStage::Running(children) => children
+                .results
+                .iter()
+                .map(|result| match result {
+                    Some(Ok(output)) => output.clone(),
+                    Some(Err(failure)) => error_of(failure),
+                    None => Json::Null,
+                })
+                .collect::<Vec<_>>()
+                .into(),
+            _ => Json::Null,
+        });
+        self.emit(frame, EventKind::MapRunSucceeded);
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        let event = open.event;
+        self.emit_after(frame, event, EventKind::MapSucceeded);
+        if self.program.vintage.exit_follows_map_run_end() {
+            self.exit_after = Some(event);
+        }
+        self.map_finish(frame, output);
+    }
+
+    fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
+        self.emit(frame, EventKind::MapRunFailed { failure: failure.clone() });
+        let last = self.execution.frame(frame).last;
+        self.fail(frame, failure, &Origin { from_within: true, last, heartbeat: false });
+    }
+}
+
+fn error_of(failure: &Failure) -> Json {
+    let mut error = Object::new();
+    error.insert("Error", failure.error.clone().map_or(Json::Null, Json::String));
+    error.insert("Cause", failure.cause.clone().map_or(Json::Null, Json::String));
+    error.into()
+}
+
+fn children_results(inputs: &Array, results: &[Option<Result<Json, Failure>>]) -> Vec<Json> {
+    inputs
+        .iter()
+        .zip(results)
+        .enumerate()
+        .map(|(index, (input, result))| {
+            let mut child = Object::new();
+            child.insert("Index", Json::Int(index as i64));
+            child.insert("Input", input.clone());
+            match result {
+                Some(Ok(output)) => {
+                    child.insert("Status", "SUCCEEDED".into());
+                    child.insert("Output", output.clone());
+                }
+                Some(Err(failure)) => {
+                    child.insert("Status", "FAILED".into());
+                    child.insert("Error", failure.error.clone().map_or(Json::Null, Json::String));
+                    child.insert("Cause", failure.cause.clone().map_or(Json::Null, Json::String));
+                }
+                None => {
+                    child.insert("Status", "PENDING".into());
+                }
+            }
+            child.into()
+        })
+        .collect()
+}
+
+/// Whether more child executions failed than the state tolerates: none, unless it says so.
+fn is_past_tolerance(open: &MapRun) -> bool {
+    let RunStage::Running(children) = &open.stage else { return false };
+    if children.failed == 0 {
+        return false;
+    }
+    let total = children.inputs.len() as f64;
+    let past_count = open.plan.tolerated_count.map(|count| children.failed > count);
+    let past_percentage = open
+        .plan
+        .tolerated_percentage
+        .map(|percentage| children.failed as f64 * 100.0 > percentage * total);
+    match (past_count, past_percentage) {
+        (None, None) => true,
+        (count, percentage) => count.unwrap_or(false) || percentage.unwrap_or(false),
+    }
+}

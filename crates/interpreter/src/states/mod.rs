@@ -1,0 +1,11 @@
+//! What each state type does. One file each.
+
+mod choice;
+mod fail;
+mod map;
+mod map_run;
+mod parallel;
+mod pass;
+mod succeed;
+mod task;
+mod wait;

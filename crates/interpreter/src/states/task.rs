@@ -1,0 +1,176 @@
+use crate::Command;
+use crate::data::{is_larger_than, too_large};
+use crate::execution::Phase;
+use crate::failure::Origin;
+use crate::token::token;
+use crate::turn::Stepper;
+use crate::view::More;
+use stepwright_history::{EventKind, Failure, FrameId, Stage, TaskCall, TaskId, TaskKind};
+use stepwright_json::{Json, Str};
+use stepwright_program::{EvaluationError, Integration, Kind, NumberField, Pattern, State, Task};
+
+impl Stepper<'_> {
+    pub(crate) fn task(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        task: &Task,
+    ) -> Result<(), EvaluationError> {
+        let id = TaskId(self.execution.next_task);
+        let start = self.execution.start.as_ref().expect("a running execution has started");
+        let has_token = match &task.resource.integration {
+            Integration::Activity => true,
+            Integration::Service { pattern, .. } => *pattern == Pattern::TaskToken,
+            Integration::Lambda => false,
+        };
+        let token = has_token.then(|| token(start, id));
+        let region = start.identity.region.clone();
+        let more = More { token: token.as_deref(), ..More::default() };
+        let document = self.document(frame, &state.io)?;
+        // AWS reads the time-outs before the parameters.
+        let seconds = |this: &Self, field: Option<&NumberField>, name: &str| {
+            field.map(|field| this.seconds(frame, field, &document, name)).transpose()
+        };
+        let timeout_seconds = seconds(self, task.timeout.as_ref(), "TimeoutSeconds")?;
+        let heartbeat_seconds = seconds(self, task.heartbeat.as_ref(), "HeartbeatSeconds")?;
+        let parameters = match &state.io.arguments {
+            Some(arguments) => self.fill(frame, arguments, &document, more)?,
+            None => document.clone(),
+        };
+        let credentials = match &task.credentials {
+            Some(credentials) => self
+                .fill(frame, credentials, &document, more)?
+                .get("RoleArn")
+                .and_then(Json::as_str)
+                .map(Str::from),
+            None => None,
+        };
+        let kind = match &task.resource.integration {
+            Integration::Lambda => TaskKind::Lambda,
+            Integration::Activity => TaskKind::Activity,
+            Integration::Service { service, action, .. } => {
+                crate::items::check_parameters(service, action, &parameters)?;
+                TaskKind::Service { service: service.clone(), action: action.clone() }
+            }
+        };
+        let entry = &self.execution.frame(frame).entry;
+        let call = Box::new(TaskCall {
+            resource: task.resource.arn.clone(),
+            parameters,
+            region,
+            timeout_seconds,
+            heartbeat_seconds,
+            credentials,
+            state: entry.name.clone(),
+            retry_count: entry.retries,
+            token: token.map(Str::from),
+            kind,
+        });
+        let after = |seconds: Option<i64>| seconds.map(|s| self.at.after_seconds(s as f64));
+        let (deadline, heartbeat_deadline) = (after(timeout_seconds), after(heartbeat_seconds));
+        let due = deadline.into_iter().chain(heartbeat_deadline).min();
+        let timer = due.map(|_| self.new_timer());
+        let is_activity = call.kind == TaskKind::Activity;
+        let command = Command::RunTask { task: id, call: call.clone(), submitted: false };
+        let kind = EventKind::TaskScheduled { task: id, call, deadline, heartbeat_deadline, timer };
+        self.emit(frame, kind);
+        if !is_activity {
+            // An activity is started by the worker that takes it.
+            self.emit(frame, EventKind::TaskStarted { task: id, worker: None });
+        }
+        self.owe(command);
+        if let (Some(timer), Some(due)) = (timer, due) {
+            self.owe(Command::WakeAt { timer, due });
+        }
+        Ok(())
+    }
+
+    fn seconds(
+        &self,
+        frame: FrameId,
+        field: &NumberField,
+        document: &Json,
+        name: &str,
+    ) -> Result<i64, EvaluationError> {
+        let wrong = |path: &stepwright_program::PathExpression, value: &Json| {
+            format!(
+                "The {name}Path field refers to value \"{}\" which is not a valid integer: {}",
+                plain(value),
+                path.text
+            )
+        };
+        self.number(frame, field, document, wrong).map(|seconds| seconds as i64)
+    }
+
+    pub(crate) fn heartbeat(&mut self, frame: FrameId, task: TaskId) {
+        let Phase::Task(open) = &self.execution.frame(frame).phase else { return };
+        let Some(seconds) = open.call.heartbeat_seconds else { return };
+        let overall = open.deadline;
+        let deadline = self.at.after_seconds(seconds as f64);
+        let timer = self.new_timer();
+        self.emit(frame, EventKind::TaskHeartbeat { task, deadline, timer });
+        let due = overall.map_or(deadline, |overall| overall.min(deadline));
+        self.owe(Command::WakeAt { timer, due });
+    }
+
+    pub(crate) fn task_succeeded(&mut self, frame: FrameId, task: TaskId, output: Json) {
+        if self.program.limits.payload_bytes.is_some_and(|most| is_larger_than(&output, most)) {
+            let Phase::Task(open) = &self.execution.frame(frame).phase else { return };
+            let name = match &open.call.kind {
+                TaskKind::Service { service, .. } => service,
+                TaskKind::Lambda | TaskKind::Activity => &open.call.resource,
+            };
+            let error = too_large(name);
+            self.task_failed(frame, task, Failure::new(error.error, error.cause), Stage::Run);
+            return;
+        }
+        self.start_late(frame, task);
+        self.emit(frame, EventKind::TaskSucceeded { task, output: output.clone() });
+        let state = self.state_of(frame);
+        let Kind::Task(task) = &state.kind else { return };
+        let left = self
+            .finish(frame, state, output)
+            .and_then(|(output, assigned)| self.exit(frame, output, assigned, task.next));
+        if let Err(error) = left {
+            self.evaluation_failed(frame, error);
+        }
+    }
+
+    pub(crate) fn task_failed(
+        &mut self,
+        frame: FrameId,
+        task: TaskId,
+        failure: Failure,
+        stage: Stage,
+    ) {
+        if stage == Stage::Run {
+            self.start_late(frame, task);
+        }
+        self.emit(frame, EventKind::TaskFailed { task, failure: failure.clone(), stage });
+        self.state_failed(frame, failure, stage);
+    }
+
+    pub(crate) fn task_timed_out(&mut self, frame: FrameId, task: TaskId, heartbeat: bool) {
+        let failure = Failure { error: Some("States.Timeout".into()), cause: None };
+        let kind = EventKind::TaskTimedOut { task, failure: failure.clone(), heartbeat };
+        self.emit(frame, kind);
+        let last = self.execution.frame(frame).last;
+        self.fail(frame, failure, &Origin { from_within: false, last, heartbeat });
+    }
+
+    /// An end without a beginning: the worker's report that it took the task was lost.
+    fn start_late(&mut self, frame: FrameId, task: TaskId) {
+        let Phase::Task(open) = &self.execution.frame(frame).phase else { return };
+        if !open.started {
+            self.emit(frame, EventKind::TaskStarted { task, worker: None });
+        }
+    }
+}
+
+/// A value as AWS shows it within a message: a text without its quotes.
+pub(crate) fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,233 @@
+//! What a Task may call.
+
+use super::checker::{Checker, SCHEMA, Site};
+use super::machine::Around;
+use crate::state::Language;
+use stepwright_json::tree::Node;
+use stepwright_source::{Diagnostic, did_you_mean};
+
+/// The optimized integrations: service, action, and which patterns the action knows besides
+/// request and response: `s` for `.sync`, `2` for `.sync:2`, `t` for `.waitForTaskToken`.
+const INTEGRATIONS: &[(&str, &[(&str, &str)])] = &[
+    ("apigateway", &[("invoke", "t")]),
+    (
+        "athena",
+        &[
+            ("startQueryExecution", "s"),
+            ("stopQueryExecution", ""),
+            ("getQueryExecution", ""),
+            ("getQueryResults", ""),
+        ],
+    ),
+    ("batch", &[("submitJob", "st")]),
+    ("bedrock", &[("invokeModel", "t"), ("createModelCustomizationJob", "st")]),
+    ("bedrockagentcore", &[("invokeHarness", "t"), ("invokeAgentRuntime", "t")]),
+    (
+        "codebuild",
+        &[
+            ("startBuild", "s"),
+            ("stopBuild", ""),
+            ("batchDeleteBuilds", ""),
+            ("batchGetReports", ""),
+            ("startBuildBatch", "s"),
+            ("stopBuildBatch", ""),
+            ("retryBuildBatch", "s"),
+            ("deleteBuildBatch", ""),
+        ],
+    ),
+    ("databrew", &[("startJobRun", "s")]),
+    ("dynamodb", &[("getItem", ""), ("putItem", ""), ("updateItem", ""), ("deleteItem", "")]),
+    ("ecs", &[("runTask", "st")]),
+    (
+        "eks",
+        &[
+            ("createCluster", "s"),
+            ("deleteCluster", "s"),
+            ("createFargateProfile", "s"),
+            ("deleteFargateProfile", "s"),
+            ("createNodegroup", "s"),
+            ("deleteNodegroup", "s"),
+            ("runJob", "st"),
+            ("call", "t"),
+        ],
+    ),
+    (
+        "elasticmapreduce",
+        &[
+            ("createCluster", "s"),
+            ("terminateCluster", "s"),
+            ("addStep", "s"),
+            ("cancelStep", ""),
+            ("setClusterTerminationProtection", ""),
+            ("modifyInstanceFleetByName", ""),
+            ("modifyInstanceGroupByName", ""),
+        ],
+    ),
+    (
+        "emr-containers",
+        &[("createVirtualCluster", ""), ("deleteVirtualCluster", "s"), ("startJobRun", "s")],
+    ),
+    (
+        "emr-serverless",
+        &[
+            ("createApplication", "s"),
+            ("startApplication", "s"),
+            ("stopApplication", "s"),
+            ("deleteApplication", "s"),
+            ("startJobRun", "s"),
+            ("cancelJobRun", "s"),
+        ],
+    ),
+    ("events", &[("putEvents", "t")]),
+    ("glue", &[("startJobRun", "s")]),
+    ("http", &[("invoke", "")]),
+    ("lambda", &[("invoke", "t")]),
+    ("mediaconvert", &[("createJob", "s")]),
+    (
+        "sagemaker",
+        &[
+            ("createEndpoint", ""),
+            ("createEndpointConfig", ""),
+            ("createHyperParameterTuningJob", "s"),
+            ("createLabelingJob", "s"),
+            ("createModel", ""),
+            ("createProcessingJob", "s"),
+            ("createTrainingJob", "s"),
+            ("createTransformJob", "s"),
+            ("updateEndpoint", ""),
+        ],
+    ),
+    ("sns", &[("publish", "t")]),
+    ("sqs", &[("sendMessage", "t")]),
+    ("states", &[("startExecution", "s2t")]),
+];
+
+impl<'d> Checker<'d> {
+    pub(super) fn task(&mut self, site: &Site<'d>, language: Language, around: Around) {
+        self.required(site, &["Resource"]);
+        self.resource(site, around);
+        self.credentials(site, language);
+        let seconds = (1, Some(99_999_999));
+        self.number_field(site, "TimeoutSeconds", seconds, language);
+        self.number_field(site, "HeartbeatSeconds", seconds, language);
+    }
+
+    fn resource(&mut self, site: &Site<'d>, around: Around) {
+        let Some(text) = self.text(site, "Resource") else { return };
+        let Some(node) = site.get("Resource") else { return };
+        let location = site.at("Resource");
+        if self.is_placeholder(text) {
+            return;
+        }
+        let parts: Vec<&str> = text.split(':').collect();
+        if parts.len() < 6 || parts[0] != "arn" {
+            let diagnostic = Diagnostic::error(SCHEMA, "Value is not a valid resource ARN")
+                .at(location)
+                .span(node.span)
+                .help("a resource is written like `arn:aws:states:::lambda:invoke`");
+            return self.report(diagnostic);
+        }
+        if around.express {
+            self.express(text, node, &location);
+        }
+        // Integrations have neither region nor account; what has them is an ARN of its own.
+        if parts[2] == "states" && parts[3].is_empty() && parts[4].is_empty() {
+            self.integration(text, &parts[5..], node, location);
+        }
+    }
+
+    /// What Express workflows cannot do.
+    fn express(&mut self, text: &str, node: &Node, location: &str) {
+        let pattern = text.rsplit_once('.').map_or("", |(_, pattern)| pattern);
+        let message = if matches!(pattern, "sync" | "sync:2") {
+            "Express state machine does not support '.sync' service integration"
+        } else if pattern == "waitForTaskToken" {
+            // The space at the end is AWS's.
+            "Express state machine does not support '.waitForTaskToken' service integration "
+        } else if text.split(':').nth(2) == Some("states") && text.contains(":activity:") {
+            "Express state machine does not support Activity ARN"
+        } else {
+            return;
+        };
+        self.schema(message, location, node.span);
+    }
+
+    fn integration(&mut self, text: &str, parts: &[&str], node: &Node, location: String) {
+        let known = match parts {
+            ["aws-sdk", service, action] => {
+                let (action, pattern) = split_pattern(action);
+                let lower = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
+                lower(service) && lower(action) && matches!(pattern, "" | "waitForTaskToken")
+            }
+            [service, rest @ ..] => {
+                let called = rest.join(":");
+                let (action, pattern) = split_pattern(&called);
+                let actions = INTEGRATIONS.iter().find(|(name, _)| name == service);
+                let patterns = actions
+                    .and_then(|(_, actions)| actions.iter().find(|(name, _)| *name == action))
+                    .map(|(_, patterns)| *patterns);
+                match (patterns, pattern) {
+                    (Some(_), "") => true,
+                    (Some(patterns), "sync") => patterns.contains('s'),
+                    (Some(patterns), "sync:2") => patterns.contains('2'),
+                    (Some(patterns), "waitForTaskToken") => patterns.contains('t'),
+                    _ => false,
+                }
+            }
+            [] => false,
+        };
+        if known {
+            return;
+        }
+        let message = format!(
+            "The resource provided {text} is not recognized. The value is not a valid resource \
+             ARN, or the resource is not available in this region."
+        );
+        let mut diagnostic = Diagnostic::error(SCHEMA, message).at(location).span(node.span);
+        if let Some(help) = advice(parts) {
+            diagnostic = diagnostic.help(help);
+        }
+        self.report(diagnostic);
+    }
+
+    fn credentials(&mut self, site: &Site<'d>, language: Language) {
+        let Some(credentials) = site.child("Credentials") else { return };
+        if language == Language::Jsonata && self.is_jsonata(credentials.node, &credentials.location)
+        {
+            return;
+        }
+        if !self.object(&credentials) {
+            return;
+        }
+        if !credentials.has("RoleArn") && !credentials.has("RoleArn.$") {
+            let message = "The field 'RoleArn' is required but was missing";
+            self.schema(message, &credentials.location, credentials.node.span);
+        }
+        self.payload(site, "Credentials", language, super::jsonata::Place::Input);
+    }
+}
+
+/// `invoke.waitForTaskToken` is `invoke` and `waitForTaskToken`.
+fn split_pattern(action: &str) -> (&str, &str) {
+    action.split_once('.').unwrap_or((action, ""))
+}
+
+fn advice(parts: &[&str]) -> Option<String> {
+    let [service, action, ..] = parts else { return None };
+    let (action, _) = split_pattern(action);
+    let services = INTEGRATIONS.iter().map(|(name, _)| *name);
+    let Some((_, actions)) = INTEGRATIONS.iter().find(|(name, _)| name == service) else {
+        let near = did_you_mean(service, services)?;
+        return Some(format!("did you mean `{near}:{action}`?"));
+    };
+    if actions.iter().any(|(name, _)| *name == action) {
+        return Some(format!("`{service}:{action}` does not know this pattern"));
+    }
+    match did_you_mean(action, actions.iter().map(|(name, _)| *name)) {
+        Some(near) => Some(format!("did you mean `{service}:{near}`?")),
+        None => Some(format!(
+            "{service} has no optimized integration of that name; the SDK integration is \
+             `arn:aws:states:::aws-sdk:{service}:{action}`"
+        )),
+    }
+}

@@ -1,0 +1,57 @@
+//! `cargo xtask conformance`: how much of the recorded behaviour Stepwright shows.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use stepwright_conformance::{KINDS, Verdict, summary};
+
+const USAGE: &str = "usage: cargo xtask conformance [KIND…] [--data DIR] [--report FILE]";
+
+pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    match conformance(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn conformance(arguments: &[String]) -> Result<(), String> {
+    let mut data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let mut report = None;
+    let mut wanted = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
+        match argument.as_str() {
+            "--data" => data = PathBuf::from(value()?),
+            "--report" => report = Some(PathBuf::from(value()?)),
+            kind if KINDS.iter().any(|(name, _)| *name == kind) => wanted.push(kind),
+            other => {
+                let kinds: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
+                return Err(format!(
+                    "there is no kind {other}; kinds: {}\n{USAGE}",
+                    kinds.join(", ")
+                ));
+            }
+        }
+    }
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for (name, run) in KINDS {
+        if wanted.is_empty() || wanted.contains(name) {
+            verdicts.extend(run(&data)?);
+        }
+    }
+    for (kind, measure, reached, all) in summary(&verdicts) {
+        println!("{kind:<12} {measure:<14} {reached} of {all}");
+    }
+    if let Some(report) = report {
+        let mut file = std::fs::File::create(&report)
+            .map_err(|error| format!("{}: {error}", report.display()))?;
+        for verdict in &verdicts {
+            writeln!(file, "{}", verdict.to_json()).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! The crates form layers, and a crate may only depend on those named here.
+
+use std::process::Command;
+use stepwright_json::Json;
+
+/// Each crate, and every crate of the workspace that it may name under `[dependencies]`.
+const ALLOWED: &[(&str, &[&str])] = &[
+    // 0: text
+    ("stepwright-source", &[]),
+    ("stepwright-json", &["source"]),
+    // 1: language
+    ("stepwright-jsonpath", &["source", "json"]),
+    ("stepwright-jsonata", &["source", "json"]),
+    ("stepwright-asl", &["source", "json"]),
+    ("stepwright-program", &["source", "json", "asl", "jsonpath", "jsonata"]),
+    ("stepwright-graph", &["json", "program"]),
+    // 2: core
+    ("stepwright-history", &["json"]),
+    ("stepwright-interpreter", &["json", "program", "history"]),
+    ("stepwright-simulator", &["source", "json", "asl", "program", "history", "interpreter"]),
+    // 5: tools
+    (
+        "stepwright",
+        &["source", "json", "asl", "program", "graph", "history", "interpreter", "simulator"],
+    ),
+    (
+        "stepwright-conformance",
+        &[
+            "source",
+            "json",
+            "jsonpath",
+            "jsonata",
+            "asl",
+            "program",
+            "history",
+            "interpreter",
+            "simulator",
+        ],
+    ),
+    ("xtask", &["conformance", "json"]),
+];
+
+#[test]
+fn crates_depend_downwards() {
+    let packages = workspace_packages();
+    assert_eq!(packages.len(), ALLOWED.len(), "every crate has a place in ALLOWED, once");
+    for package in packages {
+        let name = package.get("name").and_then(Json::as_str).expect("packages have names");
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("give `{name}` a place in ALLOWED"));
+        let dependencies = package.get("dependencies").and_then(Json::as_array).expect("a list");
+        for dependency in dependencies {
+            let is_local = dependency.get("path").is_some_and(|path| !path.is_null());
+            let is_normal = dependency.get("kind").is_none_or(Json::is_null);
+            let target = dependency.get("name").and_then(Json::as_str).expect("names");
+            let short = target.strip_prefix("stepwright-").unwrap_or(target);
+            assert!(
+                !is_local || !is_normal || allowed.contains(&short),
+                "`{name}` depends on `{target}`, which ALLOWED does not permit",
+            );
+        }
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates");
+    for name in [
+        "source",
+        "json",
+        "jsonpath",
+        "jsonata",
+        "asl",
+        "program",
+        "graph",
+        "history",
+        "interpreter",
+        "simulator",
+    ] {
+        let text = std::fs::read_to_string(format!("{root}/{name}/clippy.toml"))
+            .unwrap_or_else(|_| panic!("`{name}` has a clippy.toml of its own"));
+        for banned in ["Instant::now", "SystemTime::now", "std::env::var", "std::fs::", "HashMap"] {
+            assert!(text.contains(banned), "`{name}` may not use {banned}");
+        }
+    }
+}
+
+fn workspace_packages() -> Vec<Json> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .expect("cargo runs");
+    let metadata = stepwright_json::parse_bytes(&output.stdout).expect("cargo prints JSON");
+    metadata.get("packages").and_then(Json::as_array).expect("a list").to_vec()
+}
