@@ -199,7 +199,8 @@ fn npm(states: &str) -> Result<Vec<(Json, f64)>, String> {
 fn document() -> Json {
     let mut chance = 42u64;
     let mut next = |below: u64| {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (chance >> 33) % below
     };
     let items: Vec<Json> = (0..1_000)

@@ -1,6 +1,9 @@
 use std::fmt;
 use stepwright_json::Json;
 
+/// Gives the value of a variable.
+type Lookup<'b> = dyn Fn(&str) -> Option<Json> + 'b;
+
 /// The variables an evaluation sees, without their `$`. A variable is looked up when it is first
 /// needed.
 #[derive(Clone, Default)]
@@ -8,7 +11,7 @@ pub struct Bindings<'b> {
     /// The first few, so that the usual evaluation allocates nothing.
     few: [Option<(&'b str, &'b Json)>; 4],
     more: Vec<(&'b str, &'b Json)>,
-    lookup: Option<&'b (dyn Fn(&str) -> Option<Json> + 'b)>,
+    lookup: Option<&'b Lookup<'b>>,
 }
 
 impl<'b> Bindings<'b> {

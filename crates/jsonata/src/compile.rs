@@ -141,8 +141,7 @@ impl Compiler {
                 Op::Default(Box::new((self.inner(*left)?, self.deeper(*right, tail)?)))
             }
             Kind::Block(expressions) => {
-                let binds =
-                    self.all_bound || expressions.iter().any(binds);
+                let binds = self.all_bound || expressions.iter().any(binds);
                 let last = expressions.len().wrapping_sub(1);
                 let expressions = expressions
                     .into_iter()
@@ -157,8 +156,7 @@ impl Compiler {
                 if partial { Op::Partial(call) } else { Op::Call(call) }
             }
             Kind::Lambda { parameters, signature, body } => {
-                let parameters: Vec<u32> =
-                    parameters.iter().map(|name| self.name(name)).collect();
+                let parameters: Vec<u32> = parameters.iter().map(|name| self.name(name)).collect();
                 let distinct =
                     (1..parameters.len()).all(|at| !parameters[..at].contains(&parameters[at]));
                 let around = std::mem::replace(&mut self.depth, 1);
@@ -316,8 +314,8 @@ impl Compiler {
             })
             .collect::<Option<Vec<_>>>()?;
         // What is evaluated by name has hints of its own in nobody's count.
-        let asked_often = !self.all_bound
-            && matches!(base, Base::Input | Base::Context | Base::Variable(_));
+        let asked_often =
+            !self.all_bound && matches!(base, Base::Input | Base::Context | Base::Variable(_));
         let hint = (names.len() == 1 && asked_often).then_some(self.hints);
         self.hints += u32::from(hint.is_some());
         (!names.is_empty()).then_some(FieldsNode { base, names, keep_singleton, hint })
@@ -374,16 +372,13 @@ fn binds(ast: &Ast) -> bool {
     }
     stack::deeper(|| match &ast.kind {
         Kind::Bind(..) => true,
-        Kind::Binary(_, a, b)
-        | Kind::Apply(a, b)
-        | Kind::Coalesce(a, b)
-        | Kind::Default(a, b) => binds(a) || binds(b),
+        Kind::Binary(_, a, b) | Kind::Apply(a, b) | Kind::Coalesce(a, b) | Kind::Default(a, b) => {
+            binds(a) || binds(b)
+        }
         Kind::Negate(a) => binds(a),
         Kind::Array(items) | Kind::Path(items) => items.iter().any(binds),
         Kind::Object(pairs) => pair(pairs),
-        Kind::Call { procedure, arguments, .. } => {
-            binds(procedure) || arguments.iter().any(binds)
-        }
+        Kind::Call { procedure, arguments, .. } => binds(procedure) || arguments.iter().any(binds),
         Kind::Condition { condition, then, otherwise } => {
             binds(condition) || binds(then) || otherwise.as_ref().is_some_and(|a| binds(a))
         }

@@ -102,14 +102,7 @@ impl Fault {
         });
         let message = self.message();
         let span = self.span.unwrap_or_else(|| Span::new(0, text.len()));
-        Error {
-            code: self.code,
-            message,
-            position: at,
-            span,
-            token: self.token,
-            value: self.value,
-        }
+        Error { code: self.code, message, position: at, span, token: self.token, value: self.value }
     }
 
     /// The official text with its blanks filled in.
@@ -129,11 +122,11 @@ impl Fault {
             };
             rest = after;
             let filler = match name {
-                "token" => self.token.as_deref().map(|token| Json::from(token)),
+                "token" => self.token.as_deref().map(Json::from),
                 "value" => self.value.clone(),
                 "value2" | "exp" => self.value2.clone(),
                 "index" => self.index.map(Json::from),
-                _ => self.text.as_deref().map(|text| Json::from(text)),
+                _ => self.text.as_deref().map(Json::from),
             };
             match filler {
                 None => out.push_str("undefined"),
@@ -264,9 +257,7 @@ fn template(code: &str) -> &'static str {
         "D3083" => {
             "The sub-picture must not contain more than one instance of the 'per-mille' character"
         }
-        "D3084" => {
-            "The sub-picture must not contain both a 'percent' and a 'per-mille' character"
-        }
+        "D3084" => "The sub-picture must not contain both a 'percent' and a 'per-mille' character",
         "D3085" => {
             "The mantissa part of a sub-picture must contain at least one character that is either \
              an 'optional digit character' or a member of the 'decimal digit family'"
@@ -315,9 +306,7 @@ fn template(code: &str) -> &'static str {
             "Formatting or parsing an integer as a sequence starting with {{value}} is not \
              supported by this implementation"
         }
-        "D3131" => {
-            "In a decimal digit pattern, all digits must be from the same decimal group"
-        }
+        "D3131" => "In a decimal digit pattern, all digits must be from the same decimal group",
         "D3132" => "Unknown component specifier {{value}} in date/time picture string",
         "D3133" => {
             "The 'name' modifier can only be applied to months and days in the date/time picture \

@@ -141,7 +141,9 @@ impl Finder {
             }
             Kind::Block(expressions) => {
                 self.scopes.push(Vec::new());
-                expressions.iter().for_each(|part| self.see(part, top));
+                for part in expressions {
+                    self.see(part, top);
+                }
                 self.scopes.pop();
             }
             Kind::Lambda { parameters, body, .. } => {
@@ -151,7 +153,9 @@ impl Finder {
             }
             Kind::Call { procedure, arguments, .. } => {
                 self.see(procedure, top);
-                arguments.iter().for_each(|part| self.see(part, top));
+                for part in arguments {
+                    self.see(part, top);
+                }
             }
             Kind::Transform { pattern, update, delete } => {
                 self.see(pattern, false);
@@ -167,14 +171,18 @@ impl Finder {
                 }
             }
             Kind::Sort(terms) => {
-                terms.iter().for_each(|term| self.see(&term.expression, false));
+                for term in terms {
+                    self.see(&term.expression, false);
+                }
             }
             _ => {
                 let filters = ast.predicate.iter().chain(&ast.stages).flatten().count();
                 let grouped = ast.group.as_ref().map_or(0, |group| group.pairs.len() * 2);
                 let parts = ast.parts();
                 let own = parts.len() - filters.min(parts.len()) - grouped.min(parts.len());
-                parts.into_iter().take(own).for_each(|part| self.see(part, top));
+                for part in parts.into_iter().take(own) {
+                    self.see(part, top);
+                }
             }
         }
         self.stages(ast);
@@ -213,7 +221,9 @@ impl Finder {
         } else {
             self.see(first, top);
         }
-        rest.iter().for_each(|step| self.see(step, false));
+        for step in rest {
+            self.see(step, false);
+        }
     }
 
     fn variable(&mut self, ast: &Ast, rest: &[Ast], top: bool) {
@@ -225,9 +235,7 @@ impl Finder {
             _ if self.scopes.iter().any(|scope| scope.contains(name)) => {}
             _ => {
                 if functions::find(name, self.dialect).is_some() {
-                    self.found
-                        .functions
-                        .push(Reference { name: name.clone(), span: ast.span });
+                    self.found.functions.push(Reference { name: name.clone(), span: ast.span });
                     return;
                 }
                 let filtered = ast.predicate.is_some() || ast.stages.is_some();

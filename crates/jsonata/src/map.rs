@@ -18,7 +18,10 @@ pub(crate) struct Map<'a> {
 enum Names<'a> {
     /// Those of an object constructor.
     Shared(&'a Keys),
-    Own { names: Vec<Str>, index: Option<FxHashMap<Str, usize>> },
+    Own {
+        names: Vec<Str>,
+        index: Option<FxHashMap<Str, usize>>,
+    },
 }
 
 impl Default for Map<'_> {

@@ -122,7 +122,7 @@ fn write_short(value: f64, out: &mut String) -> bool {
                 out.push('-');
             }
             let mut places = places;
-            while rest % 10 == 0 && places > 1 {
+            while rest.is_multiple_of(10) && places > 1 {
                 rest /= 10;
                 places -= 1;
             }

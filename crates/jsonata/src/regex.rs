@@ -211,8 +211,7 @@ impl<'p> Translator<'p> {
     }
 
     fn is_quantifier(&self) -> bool {
-        let rest: String =
-            self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
+        let rest: String = self.chars[self.at..].iter().take_while(|char| **char != '}').collect();
         let closed = self.chars[self.at..].contains(&'}');
         let (least, most) = rest.split_once(',').unwrap_or((&rest, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -229,9 +228,9 @@ impl<'p> Translator<'p> {
             return None;
         }
         self.at += digits;
-        u32::from_str_radix(&text, 16).ok().map(|unit| {
-            char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
-        })
+        u32::from_str_radix(&text, 16)
+            .ok()
+            .map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
     /// An escape that stands for one character, inside a class and outside.
@@ -267,8 +266,8 @@ impl<'p> Translator<'p> {
             'D' => self.out.push_str("[^0-9]"),
             'w' => self.out.push_str("[0-9A-Za-z_]"),
             'W' => self.out.push_str("[^0-9A-Za-z_]"),
-            's' => self.out.push_str(&format!("[{SPACE}]")),
-            'S' => self.out.push_str(&format!("[^{SPACE}]")),
+            's' => self.out.extend(["[", SPACE, "]"]),
+            'S' => self.out.extend(["[^", SPACE, "]"]),
             'b' if self.backtracks => self.out.push_str(r"\b"),
             'B' if self.backtracks => self.out.push_str(r"\B"),
             'b' => self.out.push_str(r"(?-u:\b)"),
@@ -314,7 +313,7 @@ impl<'p> Translator<'p> {
                         'w' => self.out.push_str("0-9A-Za-z_"),
                         'W' => self.out.push_str("[^0-9A-Za-z_]"),
                         's' => self.out.push_str(SPACE),
-                        'S' => self.out.push_str(&format!("[^{SPACE}]")),
+                        'S' => self.out.extend(["[^", SPACE, "]"]),
                         'b' => self.out.push_str(r"\x08"),
                         'B' => self.out.push('B'),
                         other => {

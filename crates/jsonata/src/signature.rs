@@ -14,6 +14,7 @@ pub(crate) struct Signature {
     parameters: Vec<Parameter>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Debug, Default)]
 struct Parameter {
     /// The letters of the types it takes.
@@ -50,8 +51,7 @@ impl Signature {
                 letter @ ('s' | 'n' | 'b' | 'l' | 'o') => {
                     parameters.push(Parameter::of(&letter.to_string()));
                 }
-                'a' => parameters
-                    .push(Parameter { is_array: true, ..Parameter::of("asnblfo") }),
+                'a' => parameters.push(Parameter { is_array: true, ..Parameter::of("asnblfo") }),
                 'f' => parameters.push(Parameter { is_function: true, ..Parameter::of("f") }),
                 'j' => parameters.push(Parameter::of("asnblo")),
                 'x' => parameters.push(Parameter::of("asnblfo")),
@@ -109,7 +109,11 @@ impl Signature {
     }
 
     /// The arguments as the function wants them: context and single items filled in.
-    pub(crate) fn validate<'a>(&self, arguments: Args<'a>, context: &Value<'a>) -> Result<Args<'a>> {
+    pub(crate) fn validate<'a>(
+        &self,
+        arguments: Args<'a>,
+        context: &Value<'a>,
+    ) -> Result<Args<'a>> {
         // The usual call has one plain argument for each parameter.
         let plain = arguments.len() == self.parameters.len()
             && self.parameters.iter().zip(&arguments).all(|(parameter, argument)| {
@@ -130,9 +134,7 @@ impl Signature {
             if *count == 0 {
                 if parameter.context {
                     if !parameter.takes(symbol(context)) {
-                        return Err(Fault::new("T0411")
-                            .value(context.shown())
-                            .index(next + 1));
+                        return Err(Fault::new("T0411").value(context.shown()).index(next + 1));
                     }
                     validated.push(context.clone());
                 } else {

@@ -49,6 +49,7 @@ impl Bits {
 }
 
 /// An array made by an evaluation.
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Array<'a> {
     pub(crate) items: Vec<Value<'a>>,
@@ -207,6 +208,7 @@ impl<'a> Value<'a> {
 
     /// What the value stands for once it is a result: an empty sequence for nothing, one with a
     /// single item for that item.
+    #[expect(clippy::inline_always, reason = "in the way of every value: measured")]
     #[inline(always)]
     pub(crate) fn unwrapped(self, keep_array: bool) -> Self {
         match self {
@@ -233,11 +235,7 @@ impl<'a> Value<'a> {
     #[inline]
     pub(crate) fn is_simple(&self) -> bool {
         match self {
-            Self::Null
-            | Self::True
-            | Self::False
-            | Self::Int(_)
-            | Self::Text(_) => true,
+            Self::Null | Self::True | Self::False | Self::Int(_) | Self::Text(_) => true,
             // What is nested is counted, so that there is an end to it.
             Self::Json(json) => !matches!(json, Json::Array(_) | Json::Object(_)),
             Self::Float(bits) => bits.get().is_finite() && bits.get() != 0.0,
@@ -252,7 +250,7 @@ impl<'a> Value<'a> {
     #[inline]
     pub(crate) fn kind(&self) -> Kind<'_, 'a> {
         match self {
-            Self::Undefined => Kind::Undefined,
+            Self::Undefined | Self::Pending => Kind::Undefined,
             Self::Null => Kind::Null,
             Self::True => Kind::Bool(true),
             Self::False => Kind::Bool(false),
@@ -275,17 +273,16 @@ impl<'a> Value<'a> {
             Self::Object(map) => Kind::Object(Members::Made(map)),
             Self::Builtin(_) | Self::Function(_) => Kind::Function,
             Self::Tuple(tuple) => tuple.item.kind(),
-            Self::Pending => Kind::Undefined,
         }
     }
 
+    #[expect(clippy::inline_always, reason = "in the way of every value: measured")]
     #[inline(always)]
     pub(crate) fn number(&self) -> Option<Number> {
         match self {
-            Self::Int(value) => Some(Number::Int(*value)),
+            Self::Int(value) | Self::Json(Json::Int(value)) => Some(Number::Int(*value)),
             Self::Float(bits) => Some(Number::Float(bits.get())),
             Self::Json(Json::Float(value)) => Some(Number::Float(*value)),
-            Self::Json(Json::Int(value)) => Some(Number::Int(*value)),
             Self::Json(json @ Json::BigInt(_)) => json.as_f64().map(Number::Float),
             _ => None,
         }
@@ -341,6 +338,7 @@ impl<'a> Value<'a> {
 
     /// How deep what was made is nested, with [`FUNCTION`] set if there is a function in it. The
     /// depth of the input counts as none.
+    #[expect(clippy::inline_always, reason = "in the way of every value: measured")]
     #[inline(always)]
     pub(crate) fn height(&self) -> u32 {
         match self {

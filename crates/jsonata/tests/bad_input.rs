@@ -77,7 +77,8 @@ fn what_is_nested_as_deep_as_allowed_works() {
             match evaluate(&text, &limits) {
                 Ok(_) => {}
                 Err(error) => assert!(
-                    ["U1001", "U1002", "S0501", "S0215", "S0216", "D1009", "S0210"].contains(&error.code),
+                    ["U1001", "U1002", "S0501", "S0215", "S0216", "D1009", "S0210"]
+                        .contains(&error.code),
                     "{open}: {error}"
                 ),
             }
@@ -120,7 +121,7 @@ fn memory_has_an_end() {
     check("$reduce([1..60], function($t, $i) { $append($t, $t) }, [1])", "U1002");
     check("$reduce([1..60], function($t, $i) { [$t, $t] }, [1])", "U1002");
     check("$reduce([1..60], function($t, $i) { {'a': $t, 'b': $t} }, 1) ~> $string", "U1002");
-    check("($f := function($t) { $f([$t, $t]) }; $f('x'))", "U1001");
+    check("($f := function($t) { $f([$t, $t]) }; $f('x'))", "U1002");
     check("[1..9000000].[1..9000000]", "U1002");
     check("$join([1..1000000].('0123456789abcdef'), $pad('', 500))", "U1002");
     check("$replace($pad('', 100000, 'a'), /a/, $pad('', 10000))", "U1002");
@@ -173,12 +174,13 @@ fn the_interrupt_is_asked() {
 #[test]
 fn steps_are_the_same_every_time() {
     let text = "$sum($map([1..1000], function($i) { $i * 2 }))";
-    let enough = (1..).map(|k| k * 500).find(|steps| {
-        evaluate(text, &Limits { steps: *steps, ..Limits::default() }).is_ok()
-    });
-    let again = (1..).map(|k| k * 500).find(|steps| {
-        evaluate(text, &Limits { steps: *steps, ..Limits::default() }).is_ok()
-    });
+    let enough = (1..200)
+        .map(|k| k * 500)
+        .find(|steps| evaluate(text, &Limits { steps: *steps, ..Limits::default() }).is_ok());
+    let again = (1..200)
+        .map(|k| k * 500)
+        .find(|steps| evaluate(text, &Limits { steps: *steps, ..Limits::default() }).is_ok());
+    assert!(enough.is_some());
     assert_eq!(enough, again);
 }
 
@@ -187,7 +189,8 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }
@@ -206,13 +209,80 @@ fn random_text_does_no_harm() {
 #[test]
 fn random_expressions_do_no_harm() {
     const PARTS: [&str; 74] = [
-        "a", "b", "$", "$$", "%", "*", "**", "text", "$x", "1", "2.5", "-1", "'s'", "\"t\"", "`q`",
-        "null", "true", "(", ")", "[", "]", "{", "}", ".", ",", ";", ":", "?", ":=", "~>", "@$x",
-        "#$i", "^(", "<", ">", "=", "!=", "<=", ">=", "+", "-", "*", "/", "%", "&", " and ", " or ",
-        " in ", "..", "??", "?:", "|", "function($x){", "λ($y)<s-:s>{", "/a+/", "/(a)|b/i", "$sum(",
-        "$map(", "$string(", "$sort(", "$match(", "$replace(", "$split(", "$each(", "$sift(",
-        "$merge(", "$eval(", "$formatNumber(", "$fromMillis(", "$toMillis(", "$distinct(",
-        "$reduce(", "$spread(", "$zip(",
+        "a",
+        "b",
+        "$",
+        "$$",
+        "%",
+        "*",
+        "**",
+        "text",
+        "$x",
+        "1",
+        "2.5",
+        "-1",
+        "'s'",
+        "\"t\"",
+        "`q`",
+        "null",
+        "true",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ".",
+        ",",
+        ";",
+        ":",
+        "?",
+        ":=",
+        "~>",
+        "@$x",
+        "#$i",
+        "^(",
+        "<",
+        ">",
+        "=",
+        "!=",
+        "<=",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "&",
+        " and ",
+        " or ",
+        " in ",
+        "..",
+        "??",
+        "?:",
+        "|",
+        "function($x){",
+        "λ($y)<s-:s>{",
+        "/a+/",
+        "/(a)|b/i",
+        "$sum(",
+        "$map(",
+        "$string(",
+        "$sort(",
+        "$match(",
+        "$replace(",
+        "$split(",
+        "$each(",
+        "$sift(",
+        "$merge(",
+        "$eval(",
+        "$formatNumber(",
+        "$fromMillis(",
+        "$toMillis(",
+        "$distinct(",
+        "$reduce(",
+        "$spread(",
+        "$zip(",
     ];
     let mut chance = Chance(11);
     let limits = Limits { steps: 20_000, bytes: 4 << 20, depth: 200, ..Limits::default() };

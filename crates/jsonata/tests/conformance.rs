@@ -2,8 +2,14 @@
 //!
 //! The data is beside the repository and not part of it; without it these tests do nothing.
 
-use std::path::PathBuf;
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests read files and say what they skip"
+)]
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use stepwright_json::{Json, Object};
 use stepwright_jsonata::{Bindings, Dialect, Environment, Error, Expression, Limits};
 
@@ -34,7 +40,11 @@ fn lines(data: &std::path::Path, name: &str) -> Vec<Json> {
 
 /// Half a surrogate pair is not in JSON as we read it.
 fn unpaired(line: &str) -> String {
-    if line.contains("\"surrogate\":true") { line.replace("\\ud800", "\\ufffd") } else { line.to_owned() }
+    if line.contains("\"surrogate\":true") {
+        line.replace("\\ud800", "\\ufffd")
+    } else {
+        line.to_owned()
+    }
 }
 
 fn text<'j>(row: &'j Json, key: &str) -> &'j str {
@@ -57,7 +67,12 @@ fn run(
     limits: &Limits<'_>,
 ) -> Result<Option<Json>, Error> {
     let environment = Environment { now_millis: 1_700_000_000_123, seed: 1 };
-    Expression::compile(expression, dialect)?.evaluate(input, &bindings(bound), &environment, limits)
+    Expression::compile(expression, dialect)?.evaluate(
+        input,
+        &bindings(bound),
+        &environment,
+        limits,
+    )
 }
 
 fn check(row: &Json, datasets: &Object, dialect: Dialect) -> Result<(), String> {
@@ -66,7 +81,8 @@ fn check(row: &Json, datasets: &Object, dialect: Dialect) -> Result<(), String> 
         Some(name) => datasets.get(name.as_str().unwrap_or_default()),
         None => input.get("data"),
     };
-    let mut limits = Limits { steps: 200_000_000, bytes: 2 << 30, depth: 4_000, ..Limits::default() };
+    let mut limits =
+        Limits { steps: 200_000_000, bytes: 2 << 30, depth: 4_000, ..Limits::default() };
     if let Some(depth) = row.get("depth").and_then(Json::as_i64) {
         limits.depth = depth as usize;
         // The suite stops after a time; steps are what we have for that.
@@ -85,9 +101,9 @@ fn check(row: &Json, datasets: &Object, dialect: Dialect) -> Result<(), String> 
         }
         ("error", Err(error)) => {
             error.code == text(expect, "code")
-                && expect.get("message").is_none_or(|message| {
-                    message.as_str() == Some(error.message.as_str())
-                })
+                && expect
+                    .get("message")
+                    .is_none_or(|message| message.as_str() == Some(error.message.as_str()))
                 && expect.get("token").is_none_or(|token| token.as_str() == error.token.as_deref())
         }
         _ => false,

@@ -24,7 +24,10 @@ pub(crate) enum Case {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Style {
-    Decimal { zero: u32, grouping: Grouping },
+    Decimal {
+        zero: u32,
+        grouping: Grouping,
+    },
     Letters,
     Roman,
     Words,
@@ -34,7 +37,10 @@ pub(crate) enum Style {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Grouping {
-    Regular { every: usize, separator: char },
+    Regular {
+        every: usize,
+        separator: char,
+    },
     /// Separators with how many digits come after them.
     At(Vec<(usize, char)>),
 }

@@ -2,8 +2,9 @@
 
 use super::calendar::utc;
 
-/// Milliseconds since 1970; `None` if it is no timestamp, `Some(None)` if it is one of no day.
-pub(crate) fn parse_iso(text: &str) -> Option<Option<i64>> {
+/// Milliseconds since 1970, not a number for a day that there is not; `None` if it is no
+/// timestamp.
+pub(crate) fn parse_iso(text: &str) -> Option<f64> {
     let mut rest = Rest(text);
     let year = rest.digits(4)?;
     let mut month = None;
@@ -68,15 +69,13 @@ pub(crate) fn parse_iso(text: &str) -> Option<Option<i64>> {
     let (hours, minutes, seconds) = time.unwrap_or((0, 0, 0));
     let no_time = time.is_none() && (fraction || offset.is_some());
     let midnight = hours == 24 && minutes == 0 && seconds == 0 && millis == 0.0;
-    if month_number < 1
-        || month_number > 12
-        || day_number < 1
-        || day_number > 31
+    if !(1..=12).contains(&month_number)
+        || !(1..=31).contains(&day_number)
         || (hours > 23 && !midnight)
         || no_time
         || offset.is_some_and(|offset| offset.abs() >= 24 * 60)
     {
-        return Some(None);
+        return Some(f64::NAN);
     }
     // Only dates of four digits come here, none of which is of the last century for being short.
     let years = f64::from(year);
@@ -87,9 +86,9 @@ pub(crate) fn parse_iso(text: &str) -> Option<Option<i64>> {
         f64::from(day_number),
         [f64::from(hours), f64::from(minutes), f64::from(seconds), millis],
     );
-    Some(days.map(|days| {
+    Some(days.map_or(f64::NAN, |days| {
         let days = if year < 100 { days - 146_097 * super::calendar::DAY } else { days };
-        days - i64::from(offset.unwrap_or(0)) * 60_000
+        (days - i64::from(offset.unwrap_or(0)) * 60_000) as f64
     }))
 }
 

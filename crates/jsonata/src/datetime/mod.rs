@@ -1,4 +1,4 @@
-//! Dates, times and integers by XPath's pictures.
+//! Dates, times and integers by `XPath`'s pictures.
 
 pub(crate) mod calendar;
 mod format;

@@ -154,7 +154,8 @@ fn complete(mut components: Components, now: i64) -> Result<Option<f64>> {
     }
     let value = |component| components.get(component).unwrap_or(f64::NAN);
     let year = value('Y');
-    let mut month = components.get('M').filter(|month| *month > 0.0).map_or(0.0, |month| month - 1.0);
+    let mut month =
+        components.get('M').filter(|month| *month > 0.0).map_or(0.0, |month| month - 1.0);
     let mut day = value('D');
     if by_day {
         let Some(first) = utc(year, 0.0, 1.0, [0.0; 4]) else { return Ok(None) };

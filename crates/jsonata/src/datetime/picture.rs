@@ -53,7 +53,10 @@ pub(crate) fn parts(picture: &str, newer: bool) -> Result<Vec<Part>> {
         let text: String = rest[..close].chars().filter(|char| !char.is_whitespace()).collect();
         let marker = marker(&text, newer)?;
         let is_number = marker.integer.is_some() && !matches!(marker.component, 'Z' | 'z');
-        if newer && is_number && let Some(Part::Marker(previous)) = parts.last_mut() {
+        if newer
+            && is_number
+            && let Some(Part::Marker(previous)) = parts.last_mut()
+        {
             // Numbers with nothing in between are told apart by their width.
             if let Some(integer) = &mut previous.integer {
                 integer.width = Some(integer.mandatory);

@@ -1,14 +1,48 @@
 //! Numbers in English words.
 
 const FEW: [&str; 20] = [
-    "Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
-    "Eleven", "Twelve", "Thirteen", "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen",
+    "Zero",
+    "One",
+    "Two",
+    "Three",
+    "Four",
+    "Five",
+    "Six",
+    "Seven",
+    "Eight",
+    "Nine",
+    "Ten",
+    "Eleven",
+    "Twelve",
+    "Thirteen",
+    "Fourteen",
+    "Fifteen",
+    "Sixteen",
+    "Seventeen",
+    "Eighteen",
     "Nineteen",
 ];
 const ORDINALS: [&str; 20] = [
-    "Zeroth", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth",
-    "Ninth", "Tenth", "Eleventh", "Twelfth", "Thirteenth", "Fourteenth", "Fifteenth",
-    "Sixteenth", "Seventeenth", "Eighteenth", "Nineteenth",
+    "Zeroth",
+    "First",
+    "Second",
+    "Third",
+    "Fourth",
+    "Fifth",
+    "Sixth",
+    "Seventh",
+    "Eighth",
+    "Ninth",
+    "Tenth",
+    "Eleventh",
+    "Twelfth",
+    "Thirteenth",
+    "Fourteenth",
+    "Fifteenth",
+    "Sixteenth",
+    "Seventeenth",
+    "Eighteenth",
+    "Nineteenth",
 ];
 const TENS: [&str; 8] =
     ["Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety"];
@@ -33,7 +67,7 @@ fn push(value: f64, after: bool, ordinal: bool, out: &mut String) {
             return;
         }
         out.push_str(TENS[small / 10 - 2]);
-        if small % 10 > 0 {
+        if !small.is_multiple_of(10) {
             out.push('-');
             push((small % 10) as f64, false, ordinal, out);
         } else if ordinal {
@@ -65,16 +99,18 @@ fn push(value: f64, after: bool, ordinal: bool, out: &mut String) {
 
 /// The value of a single word in small letters.
 fn value_of(word: &str) -> Option<f64> {
-    let same = |other: &&str| other.eq_ignore_ascii_case(word);
-    if let Some(at) = FEW.iter().position(|other| same(&other)) {
+    let same = |other: &str| other.eq_ignore_ascii_case(word);
+    if let Some(at) = FEW.iter().position(|few| same(few)) {
         return Some(at as f64);
     }
-    if let Some(at) = ORDINALS.iter().position(|other| same(&other)) {
+    if let Some(at) = ORDINALS.iter().position(|ordinal| same(ordinal)) {
         return Some(at as f64);
     }
     for (at, tens) in TENS.iter().enumerate() {
         let stem = &tens[..tens.len() - 1];
-        if same(&tens) || word.strip_suffix("ieth").is_some_and(|rest| rest.eq_ignore_ascii_case(stem)) {
+        if same(tens)
+            || word.strip_suffix("ieth").is_some_and(|rest| rest.eq_ignore_ascii_case(stem))
+        {
             return Some((at + 2) as f64 * 10.0);
         }
     }
@@ -82,10 +118,7 @@ fn value_of(word: &str) -> Option<f64> {
     if cardinal == "hundred" {
         return Some(100.0);
     }
-    LARGE
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(cardinal))
-        .map(|(_, factor)| *factor)
+    LARGE.iter().find(|(name, _)| name.eq_ignore_ascii_case(cardinal)).map(|(_, factor)| *factor)
 }
 
 /// The number that words in small letters mean; not a number if one is unknown.

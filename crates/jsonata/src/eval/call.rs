@@ -35,7 +35,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Value<'a>> {
         let function = self.eval(&call.procedure, input, frame)?;
         if function.is_undefined() && self.was_meant(call, frame) {
-            return Err(self.named(Fault::new("T1005"), node, call));
+            return Err(Self::named(Fault::new("T1005"), node, call));
         }
         let mut arguments = Args::new();
         let tail = call.tail && first.is_none();
@@ -52,11 +52,11 @@ impl<'a> Evaluator<'a> {
         self.depth += call.depth;
         let result = match self.apply(&function, arguments, input, frame) {
             Ok(value) => value,
-            Err(fault) => return Err(self.located(fault, node, call, &function)),
+            Err(fault) => return Err(Self::located(fault, node, call, &function)),
         };
         self.depth = outer;
         if result.height() & HEIGHT > super::TALLEST {
-            return Err(self.named(Self::overflow(), node, call));
+            return Err(Self::named(Self::overflow(), node, call));
         }
         Ok(result)
     }
@@ -66,7 +66,7 @@ impl<'a> Evaluator<'a> {
         call.bare.is_some_and(|name| self.variable(name, frame).is_truthy())
     }
 
-    fn named(&self, fault: Box<Fault>, node: &Node, call: &CallNode) -> Box<Fault> {
+    fn named(fault: Box<Fault>, node: &Node, call: &CallNode) -> Box<Fault> {
         let fault = fault.at(node.at, node.span);
         match &call.token {
             Some(token) => fault.token(token.as_str()),
@@ -77,7 +77,6 @@ impl<'a> Evaluator<'a> {
     /// As jsonata-js has it, the outermost call is where it happened, the innermost what failed.
     #[cold]
     fn located(
-        &self,
         mut fault: Box<Fault>,
         node: &Node,
         call: &CallNode,
@@ -264,7 +263,7 @@ impl<'a> Evaluator<'a> {
         }
         let function = self.eval(&call.procedure, input, frame)?;
         if function.is_undefined() && self.was_meant(call, frame) {
-            return Err(self.named(Fault::new("T1007"), node, call));
+            return Err(Self::named(Fault::new("T1007"), node, call));
         }
         self.charge(256)?;
         let partial = match &function {
@@ -281,7 +280,7 @@ impl<'a> Evaluator<'a> {
                 }
                 _ => Function::PartialOther { function, arguments: given },
             },
-            _ => return Err(self.named(Fault::new("T1008"), node, call)),
+            _ => return Err(Self::named(Fault::new("T1008"), node, call)),
         };
         let value = Value::Function(Rc::new(partial));
         Self::check_height(&value)?;
@@ -411,9 +410,7 @@ impl<'c, 'a> Each<'c, 'a> {
         };
         let mut scope = match self.scope.take() {
             Some(scope) if Rc::strong_count(&scope) == 1 => scope,
-            _ => {
-                Frame::new(around.clone())
-            }
+            _ => Frame::new(around.clone()),
         };
         let mut functions = false;
         if let Some(variables) = Frame::variables_mut(&mut scope) {

@@ -20,10 +20,7 @@ impl<'a> Frame<'a> {
         Self::with(around, SmallVec::new())
     }
 
-    pub(crate) fn with(
-        around: Scope<'a>,
-        variables: SmallVec<[(u32, Value<'a>); 2]>,
-    ) -> Rc<Self> {
+    pub(crate) fn with(around: Scope<'a>, variables: SmallVec<[(u32, Value<'a>); 2]>) -> Rc<Self> {
         Rc::new(Self { around, variables: RefCell::new(variables), kept: Cell::new(false) })
     }
 
@@ -44,12 +41,11 @@ impl<'a> Frame<'a> {
     pub(crate) fn bind(&self, name: u32, value: Value<'a>) {
         let mut variables = self.variables.borrow_mut();
         // The old value goes only after the borrow: it may be a function that holds this frame.
-        let old = match variables.iter_mut().find(|(bound, _)| *bound == name) {
-            Some(variable) => std::mem::replace(&mut variable.1, value),
-            None => {
-                variables.push((name, value));
-                return;
-            }
+        let old = if let Some(variable) = variables.iter_mut().find(|(bound, _)| *bound == name) {
+            std::mem::replace(&mut variable.1, value)
+        } else {
+            variables.push((name, value));
+            return;
         };
         drop(variables);
         drop(old);

@@ -57,9 +57,7 @@ impl<'a> Evaluator<'a> {
                     continue;
                 }
                 let Some(key) = key.to_str() else {
-                    return Err(
-                        Fault::new("T1003").value(key.shown()).at(group.at, group.span)
-                    );
+                    return Err(Fault::new("T1003").value(key.shown()).at(group.at, group.span));
                 };
                 match places.get(&key) {
                     None => {
@@ -143,7 +141,7 @@ impl<'a> Evaluator<'a> {
 
     /// One tuple for all tuples of a group: whatever they carry becomes a list.
     fn merged(&mut self, data: &Value<'a>) -> Result<Tuple<'a>> {
-        let nothing = || Tuple { item: Value::Undefined, bindings: Default::default() };
+        let nothing = || Tuple { item: Value::Undefined, bindings: SmallVec::default() };
         let Some(items) = data.items() else {
             return Ok(match data {
                 Value::Tuple(tuple) => (**tuple).clone(),

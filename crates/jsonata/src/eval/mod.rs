@@ -21,10 +21,10 @@ use crate::node::{Base, FieldsNode, Name, Node, Op, Program};
 use crate::stack;
 use crate::value::{Array, Function, Value};
 use call::Pending;
+use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::rc::Rc;
 use stepwright_json::{Hint, Json, Object};
-use smallvec::SmallVec;
 use typed_arena::Arena;
 
 /// How deep a value may be nested that an evaluation makes.
@@ -96,7 +96,7 @@ pub(crate) fn evaluate(
         chance: environment.seed,
     };
     evaluator.next_check = evaluator.next_stop();
-    let context = evaluator.wrapped(evaluator.root.clone());
+    let context = Evaluator::wrapped(evaluator.root.clone());
     let frame = program.binds.then(|| Frame::new(None));
     let levels = program.root.height as usize;
     let result = stack::room_for(levels, || evaluator.eval(&program.root, &context, &frame))
@@ -170,11 +170,7 @@ impl<'a> Evaluator<'a> {
             }
             Op::Default(parts) => {
                 let value = self.eval(&parts.0, input, frame)?;
-                if self.is_true(&value)? {
-                    value
-                } else {
-                    self.eval(&parts.1, input, frame)?
-                }
+                if self.is_true(&value)? { value } else { self.eval(&parts.1, input, frame)? }
             }
             Op::Block { expressions, binds } => {
                 let inner;
@@ -378,7 +374,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// An array of the input stands for itself, not for its items.
-    pub(crate) fn wrapped(&self, input: Value<'a>) -> Value<'a> {
+    pub(crate) fn wrapped(input: Value<'a>) -> Value<'a> {
         if input.is_array() && !input.is_sequence() {
             Value::Array(Rc::new(Array {
                 height: input.height() + 1,
@@ -570,7 +566,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// The value as what a path written with `[]` gives: always an array.
     fn kept(self) -> Self {
         if self.is_array() {

@@ -170,10 +170,7 @@ impl<'a> Evaluator<'a> {
                 Err(Fault::new("D1001").value(value.shown()).at(node.at, node.span))
             }
             Some(number) if !number.as_f64().is_nan() => Ok(Value::float(-number.as_f64())),
-            _ => Err(Fault::new("D1002")
-                .token("-")
-                .value(value.shown())
-                .at(node.at, node.span)),
+            _ => Err(Fault::new("D1002").token("-").value(value.shown()).at(node.at, node.span)),
         }
     }
 
@@ -238,9 +235,7 @@ fn whole(value: &Value<'_>, code: &'static str) -> Result<Option<i64>> {
 fn exact(result: Option<i64>, left: i64, right: i64) -> Option<i64> {
     let safe = SAFE as u64;
     result.filter(|result| {
-        result.unsigned_abs() <= safe
-            && left.unsigned_abs() <= safe
-            && right.unsigned_abs() <= safe
+        result.unsigned_abs() <= safe && left.unsigned_abs() <= safe && right.unsigned_abs() <= safe
     })
 }
 
@@ -282,11 +277,7 @@ fn numeric<'a>(operator: Operator, a: Number, b: Number) -> Option<Value<'a>> {
     })
 }
 
-fn arithmetic<'a>(
-    operator: Operator,
-    left: &Value<'a>,
-    right: &Value<'a>,
-) -> Result<Value<'a>> {
+fn arithmetic<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
     let operand = |value: &Value<'a>, code| {
         if value.is_undefined() {
             return Ok(None);
@@ -327,11 +318,7 @@ fn arithmetic<'a>(
     }))
 }
 
-fn comparison<'a>(
-    operator: Operator,
-    left: &Value<'a>,
-    right: &Value<'a>,
-) -> Result<Value<'a>> {
+fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>> {
     let comparable = |value: &Value<'a>| {
         matches!(value.kind(), Kind::Undefined | Kind::Text(_) | Kind::Number(_))
     };
@@ -389,13 +376,16 @@ pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, budget: &m
         (Kind::Text(a), Kind::Text(b)) => a == b,
         (Kind::Array(a), Kind::Array(b)) => {
             a.len() == b.len()
-                && a.iter().zip(b.iter()).all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, budget)))
+                && a.iter()
+                    .zip(b.iter())
+                    .all(|(a, b)| stack::deeper(|| equal_counting(&a, &b, budget)))
         }
         (Kind::Object(a), Kind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
                     let there = b.get(key);
-                    !there.is_undefined() && stack::deeper(|| equal_counting(&value, &there, budget))
+                    !there.is_undefined()
+                        && stack::deeper(|| equal_counting(&value, &there, budget))
                 })
         }
         (Kind::Function, Kind::Function) => identical(left, right),
@@ -466,7 +456,7 @@ pub(crate) fn append<'a>(
     if second.is_undefined() {
         return Ok(first);
     }
-    let added = second.items().map_or(1, |items| items.len());
+    let added = second.items().map_or(1, super::super::value::Items::len);
     let mut items = match first {
         // What only we hold is added to, so that a row of appends stays linear.
         Value::Array(array) => match Rc::try_unwrap(array) {
@@ -512,16 +502,19 @@ impl Value<'_> {
     /// Arrays and objects for an error message, cut where they are very large.
     fn shown_parts(&self, depth: usize, budget: &mut usize) -> Json {
         const MOST: usize = 1_000;
+        const DEEPEST: usize = 32;
         *budget = budget.saturating_sub(1);
         if *budget == 0 {
             return Json::Null;
         }
-        const DEEPEST: usize = 32;
         match (self, self.kind()) {
             (Value::Json(json), _) => (*json).clone(),
-            (_, Kind::Array(items)) if depth < DEEPEST => {
-                items.iter().take(MOST).map(|item| item.shown_parts(depth + 1, budget)).collect::<Vec<_>>().into()
-            }
+            (_, Kind::Array(items)) if depth < DEEPEST => items
+                .iter()
+                .take(MOST)
+                .map(|item| item.shown_parts(depth + 1, budget))
+                .collect::<Vec<_>>()
+                .into(),
             (_, Kind::Object(members)) if depth < DEEPEST => Json::Object(
                 members
                     .iter()

@@ -94,9 +94,7 @@ impl<'a> Collected<'a> {
             None => Stream::Many(self.rest),
             Some(value) => match &value {
                 Value::Array(array) if array.cons => Stream::One(value),
-                Value::Array(array) if array.sequence && last => {
-                    Stream::Many(array.items.clone())
-                }
+                Value::Array(array) if array.sequence && last => Stream::Many(array.items.clone()),
                 value if value.is_array() => {
                     if last || value.items().is_some_and(|items| items.len() > 0) {
                         Stream::Whole(value.clone())
@@ -331,12 +329,11 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Value<'a>> {
         let tuples = matches!(&input, Value::Array(array) if array.tuples);
         let single;
-        let items = match input.items() {
-            Some(items) => items,
-            None => {
-                single = [input.clone()];
-                Items::Made(&single)
-            }
+        let items = if let Some(items) = input.items() {
+            items
+        } else {
+            single = [input.clone()];
+            Items::Made(&single)
         };
         let count = items.len();
         if let Op::Constant(json) = &predicate.op
@@ -389,29 +386,26 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Tuples<'a>> {
         let mut result = Tuples { items: Vec::new(), flagged: true };
         if let StepOp::Sort(terms) = &step.op {
-            match tuples {
-                Some(tuples) => {
-                    let values: Vec<Value<'a>> =
-                        tuples.items.iter().cloned().map(Value::Tuple).collect();
-                    match self.sort_tuples(step, terms, &values, tuples.flagged, frame)? {
-                        Some(sorted) => {
-                            result.items = sorted.into_iter().filter_map(as_tuple).collect();
-                            result.flagged = false;
-                        }
-                        None => result = tuples,
+            if let Some(tuples) = tuples {
+                let values: Vec<Value<'a>> =
+                    tuples.items.iter().cloned().map(Value::Tuple).collect();
+                match self.sort_tuples(step, terms, &values, tuples.flagged, frame)? {
+                    Some(sorted) => {
+                        result.items = sorted.into_iter().filter_map(as_tuple).collect();
+                        result.flagged = false;
                     }
+                    None => result = tuples,
                 }
-                None => {
-                    let sorted = self
-                        .sort_items(step, terms, &stream.items(), frame)?
-                        .unwrap_or_else(|| stream.items().iter().collect());
-                    for (at, item) in sorted.into_iter().enumerate() {
-                        let mut tuple = Tuple { item, bindings: SmallVec::new() };
-                        if let Some(index) = step.index {
-                            tuple.bind(index, Value::Int(at as i64));
-                        }
-                        result.items.push(Rc::new(tuple));
+            } else {
+                let sorted = self
+                    .sort_items(step, terms, &stream.items(), frame)?
+                    .unwrap_or_else(|| stream.items().iter().collect());
+                for (at, item) in sorted.into_iter().enumerate() {
+                    let mut tuple = Tuple { item, bindings: SmallVec::new() };
+                    if let Some(index) = step.index {
+                        tuple.bind(index, Value::Int(at as i64));
                     }
+                    result.items.push(Rc::new(tuple));
                 }
             }
             return self.tuple_stages(step, result, frame);
@@ -439,12 +433,11 @@ impl<'a> Evaluator<'a> {
             }
             let carries = matches!(&value, Value::Array(array) if array.tuples);
             let single;
-            let items = match value.items() {
-                Some(items) => items,
-                None => {
-                    single = [value];
-                    Items::Made(&single)
-                }
+            let items = if let Some(items) = value.items() {
+                items
+            } else {
+                single = [value];
+                Items::Made(&single)
             };
             self.charge(items.len() * 96)?;
             for (at, item) in items.iter().enumerate() {
@@ -568,16 +561,13 @@ impl<'a> Evaluator<'a> {
 
     fn flatten(&mut self, value: &Value<'a>, out: &mut Vec<Value<'a>>) -> Result<()> {
         self.step()?;
-        match value.items() {
-            Some(items) => {
-                for item in items.iter() {
-                    stack::deeper(|| self.flatten(&item, out))?;
-                }
+        if let Some(items) = value.items() {
+            for item in items.iter() {
+                stack::deeper(|| self.flatten(&item, out))?;
             }
-            None => {
-                self.charge_items(1)?;
-                out.push(value.clone());
-            }
+        } else {
+            self.charge_items(1)?;
+            out.push(value.clone());
         }
         Ok(())
     }
@@ -616,14 +606,14 @@ impl<'a> Tuples<'a> {
     }
 }
 
-fn as_tuple<'a>(value: Value<'a>) -> Option<Rc<Tuple<'a>>> {
+fn as_tuple(value: Value<'_>) -> Option<Rc<Tuple<'_>>> {
     match value {
         Value::Tuple(tuple) => Some(tuple),
         _ => None,
     }
 }
 
-fn sequence<'a>(items: Vec<Value<'a>>, tuples: bool) -> Value<'a> {
+fn sequence(items: Vec<Value<'_>>, tuples: bool) -> Value<'_> {
     if !tuples {
         return Value::sequence(items);
     }
@@ -662,12 +652,11 @@ fn selections(result: &Value<'_>, at: usize, count: usize) -> Result<usize> {
         let mut selected = 0;
         let mut numbers = true;
         for item in items.iter() {
-            match item.number().map(checked).transpose()?.flatten() {
-                Some(number) => selected += usize::from(position(number, count) == Some(at)),
-                None => {
-                    numbers = false;
-                    break;
-                }
+            if let Some(number) = item.number().map(checked).transpose()?.flatten() {
+                selected += usize::from(position(number, count) == Some(at));
+            } else {
+                numbers = false;
+                break;
             }
         }
         if numbers {

@@ -108,9 +108,8 @@ fn plain(keys: &[Option<Value<'_>>], descending: bool) -> Option<Vec<usize>> {
         .collect();
     let mut order: Vec<usize> = (0..keys.len()).collect();
     if let Some(numbers) = numbers {
-        let compare = |a: &usize, b: &usize| {
-            numbers[*a].partial_cmp(&numbers[*b]).unwrap_or(Ordering::Equal)
-        };
+        let compare =
+            |a: &usize, b: &usize| numbers[*a].partial_cmp(&numbers[*b]).unwrap_or(Ordering::Equal);
         if descending {
             order.sort_by(|a, b| compare(b, a));
         } else {
@@ -118,8 +117,7 @@ fn plain(keys: &[Option<Value<'_>>], descending: bool) -> Option<Vec<usize>> {
         }
         return Some(order);
     }
-    let texts: Vec<&str> =
-        keys.iter().map(|key| key.as_ref()?.as_str()).collect::<Option<_>>()?;
+    let texts: Vec<&str> = keys.iter().map(|key| key.as_ref()?.as_str()).collect::<Option<_>>()?;
     if descending {
         order.sort_by(|a, b| compare_text(texts[*b], texts[*a]));
     } else {

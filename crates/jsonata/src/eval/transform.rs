@@ -81,7 +81,9 @@ impl<'a> Evaluator<'a> {
                             .at(delete.at, delete.span));
                     };
                     if let Some(fresh) = &mut fresh {
-                        keys.iter().for_each(|key| fresh.remove(key));
+                        for key in &keys {
+                            fresh.remove(key);
+                        }
                     }
                 }
             }

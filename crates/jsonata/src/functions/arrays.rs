@@ -25,8 +25,7 @@ pub(super) fn zip<'a>(
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    let length =
-        arguments.iter().map(|list| list.items().map_or(0, Items::len)).min().unwrap_or(0);
+    let length = arguments.iter().map(|list| list.items().map_or(0, Items::len)).min().unwrap_or(0);
     evaluator.steps(length)?;
     evaluator.charge_items(length.saturating_mul(arguments.len() + 3))?;
     let rows = (0..length)
@@ -112,9 +111,8 @@ fn sort_plain(items: &mut [Value<'_>]) -> Result<()> {
         if let Some(wrong) = items.iter().find(|item| number(item).is_infinite()) {
             return Err(Fault::new("D1001").value(wrong.shown()));
         }
-        items.sort_by(|a, b| {
-            number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal)
-        });
+        items
+            .sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
         return Ok(());
     }
     if items.iter().all(|item| item.as_str().is_some()) {

@@ -4,8 +4,8 @@ use crate::signature::Args;
 use crate::value::Value;
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 pub(super) fn base64_encode<'a>(
     evaluator: &mut Evaluator<'a>,

@@ -59,8 +59,7 @@ pub(super) fn single<'a>(
         evaluator.step()?;
         let matches = match &mut each {
             Some(each) => {
-                let result =
-                    each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
+                let result = each.call(evaluator, item.clone(), || Value::Int(at as i64), &list)?;
                 evaluator.is_true(&result)?
             }
             None => true,

@@ -60,10 +60,7 @@ fn find(
 }
 
 /// The match after one that was found.
-pub(crate) fn next<'a>(
-    evaluator: &mut Evaluator<'a>,
-    matcher: &Matcher<'a>,
-) -> Result<Value<'a>> {
+pub(crate) fn next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result<Value<'a>> {
     match find_next(evaluator, matcher)? {
         Some(found) => match_object(evaluator, matcher.regex, &matcher.text, &found),
         None => Ok(Value::Undefined),
@@ -163,9 +160,8 @@ impl<'a> Search<'a> {
                 if !std::mem::replace(started, true) {
                     arguments.push(Value::text(text.clone()));
                 }
-                let result = evaluator
-                    .apply(next, arguments, &Value::Null, caller.frame)?
-                    .unwrapped(false);
+                let result =
+                    evaluator.apply(next, arguments, &Value::Null, caller.frame)?.unwrapped(false);
                 if !result.is_truthy() {
                     return Ok(None);
                 }
@@ -184,7 +180,10 @@ impl<'a> Search<'a> {
                 *next = after;
                 let matched = field("match").to_str().unwrap_or_default();
                 let place = |value: &Value<'a>| {
-                    byte(text, value.number().map_or(f64::NAN, |number| number.as_f64()))
+                    byte(
+                        text,
+                        value.number().map_or(f64::NAN, super::super::number::Number::as_f64),
+                    )
                 };
                 Ok(Some(Match {
                     start: place(&start),

@@ -1,5 +1,7 @@
 //! The built-in functions.
 
+#![expect(clippy::unnecessary_wraps, reason = "every function has the shape of `Run`")]
+
 mod aggregate;
 mod arrays;
 mod encoding;
@@ -58,8 +60,7 @@ pub(crate) fn find(name: &str, dialect: Dialect) -> Option<&'static Builtin> {
             }
             by_name
         });
-    let excluded =
-        if dialect.step_functions() { Only::Published } else { Only::StepFunctions };
+    let excluded = if dialect.step_functions() { Only::Published } else { Only::StepFunctions };
     BY_NAME.get(name)?.iter().copied().find(|builtin| builtin.only != excluded)
 }
 
@@ -149,10 +150,8 @@ static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
         ("now", "<s?s?:s>", 2, time::now),
         ("millis", "<:n>", 0, time::millis),
     ];
-    let published: &[(&'static str, &str, usize, Run)] = &[
-        ("eval", "<sx?:x>", 2, values::eval),
-        ("random", "<:n>", 0, numbers::random),
-    ];
+    let published: &[(&'static str, &str, usize, Run)] =
+        &[("eval", "<sx?:x>", 2, values::eval), ("random", "<:n>", 0, numbers::random)];
     let step_functions: &[(&'static str, &str, usize, Run)] = &[
         ("partition", "<a-n:a<a>>", 2, step_functions::partition),
         ("range", "<nnn?:a<n>>", 3, step_functions::range),

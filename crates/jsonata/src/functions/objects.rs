@@ -55,7 +55,7 @@ pub(super) fn lookup<'a>(
     else {
         return Ok(Value::Undefined);
     };
-    evaluator.steps(input.items().map_or(0, |items| items.len()))?;
+    evaluator.steps(input.items().map_or(0, Items::len))?;
     evaluator.lookup(input, key)
 }
 

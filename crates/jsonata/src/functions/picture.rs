@@ -1,4 +1,4 @@
-//! `$formatNumber`: decimal pictures of XPath.
+//! `$formatNumber`: decimal pictures of `XPath`.
 
 use super::{number_at, take};
 use crate::error::{Fault, Result};
@@ -302,8 +302,7 @@ pub(super) fn format_number<'a>(
     if pictures.len() > 2 {
         return Err(Fault::new("D3080"));
     }
-    let parts: Vec<Parts> =
-        pictures.iter().map(|picture| Parts::new(picture, &symbols)).collect();
+    let parts: Vec<Parts> = pictures.iter().map(|picture| Parts::new(picture, &symbols)).collect();
     if let Some(code) = parts.iter().find_map(|parts| parts.broken(&symbols)) {
         return Err(Fault::new(code));
     }
@@ -358,17 +357,15 @@ fn formatted(value: f64, format: &Format, symbols: &Symbols) -> String {
     while text.last() == Some(&symbols.zero) {
         text.pop();
     }
-    let point = |text: &[char]| {
-        text.iter().position(|char| *char == symbols.decimal).unwrap_or(text.len())
-    };
+    let point =
+        |text: &[char]| text.iter().position(|char| *char == symbols.decimal).unwrap_or(text.len());
     let left = format.integer_least.saturating_sub(point(&text));
     text.splice(..0, std::iter::repeat_n(symbols.zero, left));
     let decimals = text.len() - (point(&text) + 1).min(text.len());
     let right = format.fraction_least.saturating_sub(decimals);
     text.extend(std::iter::repeat_n(symbols.zero, right));
     let mut at = point(&text);
-    if format.regular > 0 {
-        let groups = at.saturating_sub(1) / format.regular;
+    if let Some(groups) = at.saturating_sub(1).checked_div(format.regular) {
         for group in 1..=groups {
             text.insert(at - group * format.regular, symbols.grouping);
         }

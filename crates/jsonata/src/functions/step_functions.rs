@@ -28,7 +28,9 @@ pub(super) fn partition<'a>(
     evaluator.charge_items(items.len() * 3)?;
     let size = size.min(1e15) as usize;
     let chunks = match items {
-        Items::Made(items) => items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect(),
+        Items::Made(items) => {
+            items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect()
+        }
         Items::Json(items) => items
             .chunks(size)
             .map(|chunk| Value::array(chunk.iter().map(Value::from).collect()))
@@ -54,7 +56,9 @@ pub(super) fn range<'a>(
         return Ok(Value::array(Vec::new()));
     }
     if count > evaluator.limits.sequence as f64 {
-        return Err(Fault::new("D2014").value(Some(crate::number::to_json(count))).text(evaluator.most_items()));
+        return Err(Fault::new("D2014")
+            .value(Some(crate::number::to_json(count)))
+            .text(evaluator.most_items()));
     }
     let count = count as usize;
     evaluator.steps(count)?;
@@ -94,10 +98,10 @@ pub(super) fn random<'a>(
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
+    const MASK: u64 = (1 << 48) - 1;
     let Some(seed) = number_at(&arguments, 0) else {
         return Ok(Value::float(evaluator.chance()));
     };
-    const MASK: u64 = (1 << 48) - 1;
     let mut state = (seed as i64 as u64 ^ 0x5_DEEC_E66D) & MASK;
     let mut bits = |count: u32| {
         state = (state.wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB)) & MASK;
@@ -136,6 +140,8 @@ pub(super) fn parse<'a>(
     evaluator.charge(text.len().saturating_mul(8))?;
     match stepwright_json::parse(text) {
         Ok(json) => Ok(evaluator.borrow(json)),
-        Err(error) => Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string())),
+        Err(error) => {
+            Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string()))
+        }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn to_millis<'a>(
             evaluator.dialect.newer(),
         )?,
         None => match datetime::parse_iso(text) {
-            Some(millis) => Some(millis.map_or(f64::NAN, |millis| millis as f64)),
+            Some(millis) => Some(millis),
             None => return Err(Fault::new("D3110").value(Some(text.into()))),
         },
     };

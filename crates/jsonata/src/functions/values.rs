@@ -99,7 +99,7 @@ pub(super) fn eval<'a>(
         return Ok(Value::Undefined);
     };
     let input = match arguments.get(1) {
-        Some(focus) if !focus.is_undefined() => evaluator.wrapped(focus.clone()),
+        Some(focus) if !focus.is_undefined() => Evaluator::wrapped(focus.clone()),
         _ => caller.input.clone(),
     };
     evaluator.eval_text(text, &input, caller.frame)

@@ -3,6 +3,7 @@ use stepwright_json::{Json, Str};
 use stepwright_source::Span;
 
 /// A part of an expression, first as it is written, then with its paths put together.
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 #[derive(Clone, Debug)]
 pub(crate) struct Ast {
     pub(crate) kind: Kind,

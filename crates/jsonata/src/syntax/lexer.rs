@@ -301,7 +301,11 @@ fn push_unit(unit: u16, high: &mut Option<u16>, out: &mut String) {
     for decoded in char::decode_utf16(units) {
         match decoded {
             Ok(char) => out.push(char),
-            Err(error) if (0xD800..0xDC00).contains(&error.unpaired_surrogate()) && error.unpaired_surrogate() == unit && high.is_none() => {
+            Err(error)
+                if (0xD800..0xDC00).contains(&error.unpaired_surrogate())
+                    && error.unpaired_surrogate() == unit
+                    && high.is_none() =>
+            {
                 *high = Some(unit);
             }
             Err(_) => out.push(char::REPLACEMENT_CHARACTER),

@@ -147,7 +147,8 @@ impl Parser<'_> {
         };
         // A single token is its own span; the token after it has been read already.
         let leaf = Ast::new(kind, span.end, span);
-        if leaf.height == 1 && !matches!(leaf.kind, Kind::Block(_) | Kind::Array(_) | Kind::Object(_))
+        if leaf.height == 1
+            && !matches!(leaf.kind, Kind::Block(_) | Kind::Array(_) | Kind::Object(_))
         {
             return Ok(leaf);
         }
@@ -177,11 +178,8 @@ impl Parser<'_> {
                     self.advance(false)?;
                     let start = item.span.start;
                     let end = self.expression(0)?;
-                    item = self.node(
-                        Kind::Binary("..", Box::new(item), Box::new(end)),
-                        token,
-                        start,
-                    )?;
+                    item =
+                        self.node(Kind::Binary("..", Box::new(item), Box::new(end)), token, start)?;
                 }
                 items.push(item);
                 if !self.is(",") {
@@ -254,9 +252,7 @@ impl Parser<'_> {
             "^" => self.order_by(left)?,
             ":=" => {
                 let Kind::Variable(name) = &left.kind else {
-                    return Err(Fault::new("S0212")
-                        .at(left.at, left.span)
-                        .token(shown(&left)));
+                    return Err(Fault::new("S0212").at(left.at, left.span).token(shown(&left)));
                 };
                 let name = name.clone();
                 self.bound.insert(name.clone());

@@ -54,7 +54,9 @@ impl Process {
             | Kind::Wildcard
             | Kind::Descendant
             | Kind::Variable(_)
-            | Kind::Placeholder => ast,
+            | Kind::Placeholder
+            | Kind::Path(_)
+            | Kind::Sort(_) => ast,
             Kind::End => return Err(Fault::new("S0207").at(at, span).token("(end)")),
             Kind::Dot(left, right) => self.dot(*left, *right)?,
             Kind::Filter(left, predicate) => self.filter(*left, *predicate, &node(Kind::End))?,
@@ -217,7 +219,6 @@ impl Process {
                 let delete = delete.map(|delete| self.boxed(*delete)).transpose()?;
                 node(Kind::Transform { pattern, update, delete })
             }
-            Kind::Path(_) | Kind::Sort(_) => ast,
         };
         result.keep_array |= keep_array;
         result.height = result.height.max(height);
