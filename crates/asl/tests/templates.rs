@@ -61,7 +61,8 @@ fn substitutions() {
     check(&with("!Ref Name", "${Name}"), &[], "${Name}");
     check(&with("!Sub '${Name}-x'", "${Name}"), &[], "${Name}-x");
     check(&with("!GetAtt Worker.Arn", "${Name}"), &[("Name", "mine")], "mine");
-    let uri = "      DefinitionUri: one.asl.json\n      DefinitionSubstitutions: {Fn: !GetAtt F.Arn}\n";
+    let uri =
+        "      DefinitionUri: one.asl.json\n      DefinitionSubstitutions: {Fn: !GetAtt F.Arn}\n";
     check(uri, &[], "${F.Arn}");
 }
 
