@@ -378,6 +378,7 @@ fn plain_value(text: &str) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -439,7 +440,7 @@ mod tests {
         let mut bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
         for level in 1..10 {
             let alias = format!("*a{},", level - 1).repeat(10);
-            bomb += &format!("a{level}: &a{level} [{alias}]\n");
+            writeln!(bomb, "a{level}: &a{level} [{alias}]").unwrap();
         }
         check(&bomb, "the aliases stand for more than");
         check("a: &a [*a]", "an alias inside");

@@ -178,6 +178,8 @@ impl<'d> Checker<'d> {
                 }
             }
         }
-        found.into_iter().for_each(|diagnostic| self.report(diagnostic));
+        for diagnostic in found {
+            self.report(diagnostic);
+        }
     }
 }
