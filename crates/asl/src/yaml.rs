@@ -127,7 +127,13 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Mapping { members: Vec<Member>, key: Option<(Str, Span, bool)>, names: BTreeSet<Str> },
+    Mapping {
+        members: Vec<Member>,
+        key: Option<(Str, Span, bool)>,
+        names: BTreeSet<Str>,
+        /// What `<<` brought in. What is written down wins over it.
+        merged: Vec<Member>,
+    },
 }
 
 type Read<T> = Result<T, YamlError>;
@@ -195,6 +201,7 @@ impl Reader<'_> {
                         members: Vec::new(),
                         key: None,
                         names: BTreeSet::new(),
+                        merged: Vec::new(),
                     };
                     self.begin(start, anchor, tag.as_deref(), kind)?;
                 }
@@ -261,7 +268,12 @@ impl Reader<'_> {
         let end = open.start + self.text[open.start..end.max(open.start)].trim_end().len();
         let value = match open.kind {
             OpenKind::List(items) => Value::Array(items),
-            OpenKind::Mapping { members, .. } => Value::Object(members),
+            OpenKind::Mapping { members, mut names, merged, .. } => {
+                let mut all: Vec<Member> =
+                    merged.into_iter().filter(|member| names.insert(member.key.clone())).collect();
+                all.extend(members);
+                Value::Object(all)
+            }
         };
         let node = Node { span: Span::new(open.start, end), value };
         let (node, height) = tagged(node, open.tag.as_deref(), open.height + 1);
@@ -285,13 +297,11 @@ impl Reader<'_> {
         open.height = open.height.max(height);
         match &mut open.kind {
             OpenKind::List(items) => items.push(node),
-            OpenKind::Mapping { members, key, .. } => {
+            OpenKind::Mapping { members, key, merged, .. } => {
                 let Some((key, key_span, merge)) = key.take() else { return Ok(()) };
                 if merge && (node.is_object() || node.is_array()) {
-                    merge_into(members, node);
+                    merge_into(merged, node);
                 } else {
-                    // What is written down wins over what was merged before it.
-                    members.retain(|member| member.key != key || member.key_span >= key_span);
                     members.push(Member { key, key_span, value: node });
                 }
             }
@@ -301,16 +311,10 @@ impl Reader<'_> {
 }
 
 /// `<<: *defaults`, or a list of such.
-fn merge_into(members: &mut Vec<Member>, node: Node) {
+fn merge_into(merged: &mut Vec<Member>, node: Node) {
     match node.value {
-        Value::Object(merged) => {
-            for member in merged {
-                if !members.iter().any(|known| known.key == member.key) {
-                    members.push(member);
-                }
-            }
-        }
-        Value::Array(items) => items.into_iter().for_each(|item| merge_into(members, item)),
+        Value::Object(members) => merged.extend(members),
+        Value::Array(items) => items.into_iter().for_each(|item| merge_into(merged, item)),
         Value::Scalar(_) => {}
     }
 }
@@ -378,6 +382,7 @@ fn plain_value(text: &str) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -439,7 +444,7 @@ mod tests {
         let mut bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
         for level in 1..10 {
             let alias = format!("*a{},", level - 1).repeat(10);
-            bomb += &format!("a{level}: &a{level} [{alias}]\n");
+            writeln!(bomb, "a{level}: &a{level} [{alias}]").unwrap();
         }
         check(&bomb, "the aliases stand for more than");
         check("a: &a [*a]", "an alias inside");

@@ -42,7 +42,8 @@ fn too_deep() {
 #[test]
 fn large() {
     // Ten megabytes of states.
-    let state = |at: usize| format!("\"state {at}\": {{\"Type\": \"Pass\", \"Next\": \"state 0\"}}");
+    let state =
+        |at: usize| format!("\"state {at}\": {{\"Type\": \"Pass\", \"Next\": \"state 0\"}}");
     let states: Vec<String> = (0..200_000).map(state).collect();
     let json = format!("{{\"StartAt\": \"state 0\", \"States\": {{{}}}}}", states.join(",\n"));
     assert!(json.len() > 10_000_000);
@@ -63,9 +64,45 @@ fn duplicate_keys() {
 #[test]
 fn odd_texts_do_no_harm() {
     let pieces = [
-        "{", "}", "[", "]", ":", ",", "\"", "'", "- ", "\n", "  ", "\t", "&a ", "*a", "!Sub ", "${",
-        "}", "a", "ä", "\u{e000}", "|", ">", "#", "%", "---", "Resources", "Fn::Join", "<<: ", "\r",
-        "\u{feff}", "States", "0x", "1e9", "{%", "%}", "? ", "!!str ", "\\u", "//",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "'",
+        "- ",
+        "\n",
+        "  ",
+        "\t",
+        "&a ",
+        "*a",
+        "!Sub ",
+        "${",
+        "}",
+        "a",
+        "ä",
+        "\u{e000}",
+        "|",
+        ">",
+        "#",
+        "%",
+        "---",
+        "Resources",
+        "Fn::Join",
+        "<<: ",
+        "\r",
+        "\u{feff}",
+        "States",
+        "0x",
+        "1e9",
+        "{%",
+        "%}",
+        "? ",
+        "!!str ",
+        "\\u",
+        "//",
     ];
     // A small generator with a fixed seed.
     let mut seed = 0x2545_F491_u64;
@@ -81,7 +118,12 @@ fn odd_texts_do_no_harm() {
         for file in ["a.json", "a.yaml", "a.jsonc", ""] {
             let options = LoadOptions { file, values: Some(&values), read: None };
             let loaded = load(text.as_bytes(), &options);
-            assert!(loaded.has_errors() || !loaded.definitions.is_empty() || !loaded.complaints.is_empty(), "{text:?}");
+            assert!(
+                loaded.has_errors()
+                    || !loaded.definitions.is_empty()
+                    || !loaded.complaints.is_empty(),
+                "{text:?}"
+            );
             for found in &loaded.definitions {
                 let _ = &found.definition.text[found.definition.root.span.range()];
             }

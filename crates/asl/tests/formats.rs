@@ -1,5 +1,9 @@
 //! Every file of the collected formats loads: <repo>/../shared/model/format-examples.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test reads files and reports")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files and reports"
+)]
 
 use std::path::{Path, PathBuf};
 use stepwright_asl::{LoadOptions, load};

@@ -1,6 +1,7 @@
 //! Templates: what becomes of their functions, names and places.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stepwright_asl::{LoadOptions, Loaded, load};
 use stepwright_json::tree::Node;
 
@@ -61,7 +62,8 @@ fn substitutions() {
     check(&with("!Ref Name", "${Name}"), &[], "${Name}");
     check(&with("!Sub '${Name}-x'", "${Name}"), &[], "${Name}-x");
     check(&with("!GetAtt Worker.Arn", "${Name}"), &[("Name", "mine")], "mine");
-    let uri = "      DefinitionUri: one.asl.json\n      DefinitionSubstitutions: {Fn: !GetAtt F.Arn}\n";
+    let uri =
+        "      DefinitionUri: one.asl.json\n      DefinitionSubstitutions: {Fn: !GetAtt F.Arn}\n";
     check(uri, &[], "${F.Arn}");
 }
 
@@ -86,7 +88,7 @@ fn conditions_that_go_in_circles_end() {
     let mut text = "Conditions:\n".to_owned();
     for at in 0..60 {
         let next = (at + 1) % 60;
-        text += &format!("  C{at}: !And [!Condition C{next}, !Condition C{next}]\n");
+        writeln!(text, "  C{at}: !And [!Condition C{next}, !Condition C{next}]").unwrap();
     }
     text += "Resources:\n  M:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
              Definition: {Comment: !If [C0, a, b]}\n";

@@ -1,5 +1,9 @@
 //! The rules against what AWS and other validators said: <repo>/../shared.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test reads files and reports")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files and reports"
+)]
 
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, LoadOptions, load};

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test compares files")]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use stepwright_asl::{LoadOptions, load};
 use stepwright_program::{catalogue, check};
@@ -49,7 +50,7 @@ fn pages_are_current() {
     );
     for rule in catalogue() {
         let severity = format!("{:?}", rule.severity).to_lowercase();
-        index += &format!("| [{0}]({0}.md) | {severity} | {1} |\n", rule.code, rule.summary);
+        writeln!(index, "| [{0}]({0}.md) | {severity} | {1} |", rule.code, rule.summary).unwrap();
     }
     let pages = catalogue().map(|rule| (format!("{}.md", rule.code), rule.page()));
     for (name, page) in pages.chain([("README.md".to_owned(), index)]) {

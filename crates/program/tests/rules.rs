@@ -37,41 +37,64 @@ const TASK: &str = r#""Type": "Task", "Resource": "arn:aws:states:::lambda:invok
 
 #[test]
 fn fields_of_states() {
-    json_path(r#""Type": "Pass", "End": true, "Retry": []"#, &["Field 'Retry' is not supported at /States/A"]);
+    json_path(
+        r#""Type": "Pass", "End": true, "Retry": []"#,
+        &["Field 'Retry' is not supported at /States/A"],
+    );
     json_path(r#""Type": "Succeed", "End": true"#, &["Field 'End' is not supported at /States/A"]);
-    json_path(r#""Type": "Pass""#, &[
-        "These fields are required: [Next] at /States/A",
-        "Workflow has no terminal state at -",
-    ]);
-    json_path(r#""Type": "Nap", "End": true"#, &[
-        "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/A/Type",
-    ]);
-    json_path(r#""Type": "Task", "End": true"#, &["These fields are required: [Resource] at /States/A"]);
-    json_path(r#""Type": "Pass", "End": 1"#, &[
-        "Expected value of type [BOOLEAN] at /States/A/End",
-        "Workflow has no terminal state at -",
-    ]);
+    json_path(
+        r#""Type": "Pass""#,
+        &["These fields are required: [Next] at /States/A", "Workflow has no terminal state at -"],
+    );
+    json_path(
+        r#""Type": "Nap", "End": true"#,
+        &[
+            "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/A/Type",
+        ],
+    );
+    json_path(
+        r#""Type": "Task", "End": true"#,
+        &["These fields are required: [Resource] at /States/A"],
+    );
+    json_path(
+        r#""Type": "Pass", "End": 1"#,
+        &[
+            "Expected value of type [BOOLEAN] at /States/A/End",
+            "Workflow has no terminal state at -",
+        ],
+    );
 }
 
 #[test]
 fn languages() {
-    json_path(r#""Type": "Succeed", "Output": 1"#, &[
-        "The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage at /States/A",
-    ]);
-    jsonata(r#""Type": "Succeed", "InputPath": "$""#, &[
-        "The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage at /States/A",
-    ]);
+    json_path(
+        r#""Type": "Succeed", "Output": 1"#,
+        &[
+            "The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage at /States/A",
+        ],
+    );
+    jsonata(
+        r#""Type": "Succeed", "InputPath": "$""#,
+        &[
+            "The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage at /States/A",
+        ],
+    );
     json_path(r#""Type": "Succeed", "QueryLanguage": "JSONata", "Output": "{% 1 %}""#, &[]);
-    jsonata(r#""Type": "Succeed", "Output": "{% $states.inptu %}""#, &[
-        "Field '$states.inptu' does not exist. at /States/A/Output",
-    ]);
-    jsonata(r#""Type": "Succeed", "Output": ["{% $ %}", {"a": "{% b.c %}"}]"#, &[
-        "Reference to '$' at the top level is not supported. at /States/A/Output[0]",
-        "Reference to 'b' at the top level is not supported. at /States/A/Output[1]/a",
-    ]);
-    jsonata(r#""Type": "Wait", "Seconds": "{% $states.result %}", "End": true"#, &[
-        "Field '$states.result' does not exist. at /States/A/Seconds",
-    ]);
+    jsonata(
+        r#""Type": "Succeed", "Output": "{% $states.inptu %}""#,
+        &["Field '$states.inptu' does not exist. at /States/A/Output"],
+    );
+    jsonata(
+        r#""Type": "Succeed", "Output": ["{% $ %}", {"a": "{% b.c %}"}]"#,
+        &[
+            "Reference to '$' at the top level is not supported. at /States/A/Output[0]",
+            "Reference to 'b' at the top level is not supported. at /States/A/Output[1]/a",
+        ],
+    );
+    jsonata(
+        r#""Type": "Wait", "Seconds": "{% $states.result %}", "End": true"#,
+        &["Field '$states.result' does not exist. at /States/A/Seconds"],
+    );
 }
 
 #[test]
@@ -101,37 +124,69 @@ fn resources() {
 
 #[test]
 fn values() {
-    json_path(r#""Type": "Wait", "Seconds": -1, "End": true"#, &["Minimum value is 0 at /States/A/Seconds"]);
-    json_path(r#""Type": "Wait", "Seconds": "soon", "End": true"#, &["Expected value of type [INTEGER] at /States/A/Seconds"]);
-    json_path(r#""Type": "Wait", "Timestamp": "today", "End": true"#, &["String does not match RFC3339 timestamp at /States/A/Timestamp"]);
-    json_path(r#""Type": "Pass", "InputPath": "a", "End": true"#, &["Value must be a valid JSONPath. at /States/A/InputPath"]);
-    json_path(r#""Type": "Pass", "ResultPath": "a", "End": true"#, &[
-        "Value is not a Reference Path: Reference path didn't start with '$' at /States/A/ResultPath",
-    ]);
-    json_path(r#""Type": "Pass", "InputPath": null, "ResultPath": null, "OutputPath": null, "End": true"#, &[]);
-    json_path(r#""Type": "Fail", "ErrorPath": "States.MathAdd(1, 2)""#, &[
-        "Value must be a valid JSONPath or a valid intrinsic function call at /States/A/ErrorPath",
-    ]);
-    json_path(r#""Type": "Pass", "Parameters": {"a.$": "States.Nope()"}, "End": true"#, &[
-        "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters",
-    ]);
+    json_path(
+        r#""Type": "Wait", "Seconds": -1, "End": true"#,
+        &["Minimum value is 0 at /States/A/Seconds"],
+    );
+    json_path(
+        r#""Type": "Wait", "Seconds": "soon", "End": true"#,
+        &["Expected value of type [INTEGER] at /States/A/Seconds"],
+    );
+    json_path(
+        r#""Type": "Wait", "Timestamp": "today", "End": true"#,
+        &["String does not match RFC3339 timestamp at /States/A/Timestamp"],
+    );
+    json_path(
+        r#""Type": "Pass", "InputPath": "a", "End": true"#,
+        &["Value must be a valid JSONPath. at /States/A/InputPath"],
+    );
+    json_path(
+        r#""Type": "Pass", "ResultPath": "a", "End": true"#,
+        &[
+            "Value is not a Reference Path: Reference path didn't start with '$' at /States/A/ResultPath",
+        ],
+    );
+    json_path(
+        r#""Type": "Pass", "InputPath": null, "ResultPath": null, "OutputPath": null, "End": true"#,
+        &[],
+    );
+    json_path(
+        r#""Type": "Fail", "ErrorPath": "States.MathAdd(1, 2)""#,
+        &[
+            "Value must be a valid JSONPath or a valid intrinsic function call at /States/A/ErrorPath",
+        ],
+    );
+    json_path(
+        r#""Type": "Pass", "Parameters": {"a.$": "States.Nope()"}, "End": true"#,
+        &[
+            "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic function call at /States/A/Parameters",
+        ],
+    );
 }
 
 #[test]
 fn retriers_and_catchers() {
     let task = |more: &str, expected: &[&str]| json_path(&format!("{TASK}, {more}"), expected);
     task(r#""Retry": [{"ErrorEquals": ["States.ALL"]}]"#, &[]);
-    task(r#""Retry": [{"ErrorEquals": ["States.ALL", "x"]}]"#, &[
-        "States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals",
-    ]);
-    task(r#""Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["x"]}]"#, &[
-        "States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals",
-    ]);
-    task(r#""Retry": [{"ErrorEquals": ["x"], "BackoffRate": 0.5, "JitterStrategy": "SOME"}]"#, &[
-        "Minimum value is 1.0 at /States/A/Retry[0]/BackoffRate",
-        "Value should be one of the following: [NONE, FULL] at /States/A/Retry[0]/JitterStrategy",
-    ]);
-    task(r#""Catch": [{"ErrorEquals": ["x"], "Next": "B"}]"#, &["Missing 'Next' target: B at /States/A/Catch[0]/Next"]);
+    task(
+        r#""Retry": [{"ErrorEquals": ["States.ALL", "x"]}]"#,
+        &["States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals"],
+    );
+    task(
+        r#""Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["x"]}]"#,
+        &["States.ALL must appear alone and at end of list at /States/A/Retry[0]/ErrorEquals"],
+    );
+    task(
+        r#""Retry": [{"ErrorEquals": ["x"], "BackoffRate": 0.5, "JitterStrategy": "SOME"}]"#,
+        &[
+            "Minimum value is 1.0 at /States/A/Retry[0]/BackoffRate",
+            "Value should be one of the following: [NONE, FULL] at /States/A/Retry[0]/JitterStrategy",
+        ],
+    );
+    task(
+        r#""Catch": [{"ErrorEquals": ["x"], "Next": "B"}]"#,
+        &["Missing 'Next' target: B at /States/A/Catch[0]/Next"],
+    );
 }
 
 #[test]
@@ -144,15 +199,24 @@ fn choices() {
     };
     choice(r#""Variable": "$.a", "NumericEquals": 1"#, &[]);
     choice(r#""Not": {"Variable": "$.a", "IsNull": true}"#, &[]);
-    choice(r#""Variable": "$.a", "NumericEquals": "1""#, &["Expected value of type [NUMBER] at /States/A/Choices[0]/NumericEquals"]);
-    choice(r#""Variable": "$.a", "NumericEqual": 1"#, &[
-        "Field 'NumericEqual' is not supported at /States/A/Choices[0]",
-        "A choice rule needs a comparison operator at /States/A/Choices[0]",
-    ]);
+    choice(
+        r#""Variable": "$.a", "NumericEquals": "1""#,
+        &["Expected value of type [NUMBER] at /States/A/Choices[0]/NumericEquals"],
+    );
+    choice(
+        r#""Variable": "$.a", "NumericEqual": 1"#,
+        &[
+            "Field 'NumericEqual' is not supported at /States/A/Choices[0]",
+            "A choice rule needs a comparison operator at /States/A/Choices[0]",
+        ],
+    );
     choice(r#""And": [], "Comment": "x""#, &["Value cannot be empty at /States/A/Choices[0]/And"]);
-    choice(r#""IsNull": true"#, &[
-        "The object must have only one of the following fields, [And, Or, Not, Variable, Condition] at /States/A/Choices[0]",
-    ]);
+    choice(
+        r#""IsNull": true"#,
+        &[
+            "The object must have only one of the following fields, [And, Or, Not, Variable, Condition] at /States/A/Choices[0]",
+        ],
+    );
 }
 
 #[test]
@@ -202,7 +266,8 @@ const RICH: &str = r#"{"Comment": "all", "StartAt": "T", "TimeoutSeconds": 60, "
 #[test]
 fn rich_definition_is_accepted() {
     let definition = definition(RICH);
-    let errors: Vec<Diagnostic> = check(&definition).into_iter().filter(Diagnostic::is_error).collect();
+    let errors: Vec<Diagnostic> =
+        check(&definition).into_iter().filter(Diagnostic::is_error).collect();
     assert_eq!(errors, []);
     assert!(compile(&definition).is_ok());
 }
@@ -231,8 +296,23 @@ fn spoiled(value: &Json, at: &mut usize, spoil: &Json) -> Json {
 fn spoiled_definitions_are_judged() {
     let whole = stepwright_json::parse(RICH).unwrap();
     let spoils = [
-        "null", "true", "-1", "1e300", "\"\"", "\"$\"", "\"{% 1 %}\"", "\"{%\"", "\"JSONata\"", "[]", "{}",
-        "[[]]", "{\"a.$\": 1}", "\"States.Format('ä\"", "\"$.ä[?(@\"", "[{\"Next\": \"T\"}]", "\"é:ü\"",
+        "null",
+        "true",
+        "-1",
+        "1e300",
+        "\"\"",
+        "\"$\"",
+        "\"{% 1 %}\"",
+        "\"{%\"",
+        "\"JSONata\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "{\"a.$\": 1}",
+        "\"States.Format('ä\"",
+        "\"$.ä[?(@\"",
+        "[{\"Next\": \"T\"}]",
+        "\"é:ü\"",
     ];
     let mut judged = 0;
     for spoil in spoils {
@@ -254,4 +334,19 @@ fn spoiled_definitions_are_judged() {
         }
     }
     assert!(judged > 1_000);
+}
+
+/// Large and hostile definitions are judged in time.
+#[test]
+fn large_definitions() {
+    let dangling =
+        (0..100_000).map(|at| format!("\"s{at}\": {{\"Type\": \"Pass\", \"Next\": \"t{at}\"}}"));
+    let text = dangling.collect::<Vec<_>>().join(",");
+    let found = check(&definition(&format!("{{\"StartAt\": \"s0\", \"States\": {{{text}}}}}")));
+    assert!(found.len() > 50_000);
+    let payload = (0..300_000).map(|at| format!("\"k{at}.$\": \"$.a\""));
+    let payload = payload.collect::<Vec<_>>().join(",");
+    json_path(&format!("\"Type\": \"Pass\", \"Parameters\": {{{payload}}}, \"End\": true"), &[]);
+    let names = (0..300_000).map(|at| format!("\"e{at}\"")).collect::<Vec<_>>().join(",");
+    json_path(&format!("{TASK}, \"Retry\": [{{\"ErrorEquals\": [{names}]}}]"), &[]);
 }

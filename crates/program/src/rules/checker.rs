@@ -9,6 +9,12 @@ use stepwright_source::{Diagnostic, Span, did_you_mean};
 /// AWS's code for what does not fit the language's grammar.
 pub(super) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 
+/// How many bytes of messages and locations are enough.
+const MOST_SAID: usize = 16 << 20;
+/// How many complaints get advice that takes a search, and how far the search goes.
+const MOST_ADVICE: usize = 100;
+const MOST_NAMES: usize = 2_000;
+
 /// What the rules know while they go through a definition.
 pub(super) struct Checker<'d> {
     pub(super) definition: &'d Definition,
@@ -16,6 +22,8 @@ pub(super) struct Checker<'d> {
     /// The machine's own query language.
     pub(super) language: Language,
     pub(super) found: Vec<Diagnostic>,
+    /// How many bytes of messages and locations there are.
+    pub(super) said: usize,
     /// Every state name so far, and where it stands.
     pub(super) names: BTreeMap<&'d str, Span>,
     /// Labels of Distributed Maps.
@@ -79,8 +87,25 @@ impl<'d> Checker<'d> {
         self.report(Diagnostic::error(SCHEMA, message).at(location).span(span));
     }
 
+    /// Adds a diagnostic; once there is more than anybody can read, no more.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
+        let location = diagnostic.location.as_ref().map_or(0, String::len);
+        self.said += diagnostic.message.len() + location;
+        if self.said <= MOST_SAID || self.found.is_empty() {
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// The nearest of many names. Only looked for while it is cheap.
+    pub(super) fn nearest<'n>(
+        &self,
+        word: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        if self.found.len() > MOST_ADVICE {
+            return None;
+        }
+        did_you_mean(word, names.into_iter().take(MOST_NAMES))
     }
 
     /// Complains about every field that is not `allowed`.
@@ -93,7 +118,7 @@ impl<'d> Checker<'d> {
                         .span(member.key_span)
                         .label("not a field of this object");
                 let free = allowed.iter().copied().filter(|name| !site.has(name));
-                if let Some(near) = did_you_mean(&member.key, free) {
+                if let Some(near) = self.nearest(&member.key, free) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
                 }
                 self.report(diagnostic);

@@ -6,7 +6,7 @@ use super::machine::Around;
 use crate::state::Language;
 use stepwright_json::Json;
 use stepwright_json::tree::{Member, Node};
-use stepwright_source::{Diagnostic, did_you_mean};
+use stepwright_source::Diagnostic;
 
 const SELECTORS: [&str; 5] = ["And", "Or", "Not", "Variable", "Condition"];
 const RULE: [&str; 5] = ["Next", "Comment", "Assign", "Output", "Condition"];
@@ -120,7 +120,7 @@ impl<'d> Checker<'d> {
             .span(member.key_span)
             .label("not a field of a choice rule");
         let names = COMPARISONS.iter().map(|(name, _)| *name).chain(SELECTORS).chain(RULE);
-        if let Some(near) = did_you_mean(&member.key, names) {
+        if let Some(near) = self.nearest(&member.key, names) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
         self.report(diagnostic);

@@ -33,6 +33,7 @@ impl<'d> Checker<'d> {
             options,
             language: Language::JsonPath,
             found: Vec::new(),
+            said: 0,
             names: BTreeMap::new(),
             labels: BTreeSet::new(),
             variables: Variables::default(),

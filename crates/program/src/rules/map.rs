@@ -35,7 +35,7 @@ impl<'d> Checker<'d> {
         if node.as_str().is_some() {
             self.only_jsonata(node, &site.at("Items"));
         } else if node.is_array() || node.is_object() {
-            self.jsonata_payload(node, &site.at("Items"), Place::Input);
+            self.jsonata_payload(node, &mut site.at("Items"), Place::Input);
         } else {
             self.expect_type("ARRAY", &site.at("Items"), node);
         }

@@ -4,8 +4,11 @@ use super::checker::{Checker, SCHEMA, Site};
 use super::jsonata::Place;
 use crate::expression::Expression;
 use crate::state::Language;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stepwright_json::tree::{Node, Value};
 use stepwright_source::Diagnostic;
+use stepwright_source::Span;
 
 impl<'d> Checker<'d> {
     /// A payload of either language.
@@ -22,7 +25,7 @@ impl<'d> Checker<'d> {
                 {
                     self.expect_type("OBJECT", &location, node);
                 }
-                self.jsonata_payload(node, &location, place);
+                self.jsonata_payload(node, &mut location.clone(), place);
             }
         }
     }
@@ -37,6 +40,9 @@ impl<'d> Checker<'d> {
                 }
             }
             Value::Object(members) => {
+                let plain = members.iter().filter(|member| !member.key.ends_with(".$"));
+                let plain: BTreeMap<&str, Span> =
+                    plain.map(|member| (member.key.as_str(), member.key_span)).collect();
                 for member in members {
                     if !member.key.ends_with(".$") {
                         self.looks_computed(member, location);
@@ -63,16 +69,16 @@ impl<'d> Checker<'d> {
                             self.report(diagnostic);
                         }
                     }
-                    let plain = member.key.strip_suffix(".$").unwrap_or_default();
-                    if let Some(twin) = members.iter().find(|other| other.key == plain) {
+                    let name = member.key.strip_suffix(".$").unwrap_or_default();
+                    if let Some(twin) = plain.get(name) {
                         let message = format!(
-                            "The field '{plain}' cannot be specified twice: '{plain}' and '{}'",
+                            "The field '{name}' cannot be specified twice: '{name}' and '{}'",
                             member.key
                         );
                         let diagnostic = Diagnostic::error(SCHEMA, message)
                             .at(location)
                             .span(member.key_span)
-                            .also(twin.key_span, "this one is there as well");
+                            .also(*twin, "this one is there as well");
                         self.report(diagnostic);
                     }
                 }
@@ -81,18 +87,23 @@ impl<'d> Checker<'d> {
     }
 
     /// JSON whose texts may be expressions.
-    pub(super) fn jsonata_payload(&mut self, node: &'d Node, location: &str, place: Place) {
+    pub(super) fn jsonata_payload(&mut self, node: &'d Node, location: &mut String, place: Place) {
+        let here = location.len();
         match &node.value {
             Value::Scalar(_) => self.jsonata_text(node, location, place),
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.jsonata_payload(item, &format!("{location}[{at}]"), place);
+                    let _ = write!(location, "[{at}]");
+                    self.jsonata_payload(item, location, place);
+                    location.truncate(here);
                 }
             }
             Value::Object(members) => {
                 for member in members {
-                    let location = format!("{location}/{}", member.key);
-                    self.jsonata_payload(&member.value, &location, place);
+                    location.push('/');
+                    location.push_str(&member.key);
+                    self.jsonata_payload(&member.value, location, place);
+                    location.truncate(here);
                 }
             }
         }

@@ -4,8 +4,9 @@ use super::checker::{Checker, SCHEMA, Site};
 use super::jsonata::Place;
 use super::machine::Around;
 use crate::state::Language;
+use std::collections::BTreeMap;
 use stepwright_json::tree::Node;
-use stepwright_source::Diagnostic;
+use stepwright_source::{Diagnostic, Span};
 
 const MOST: i64 = 99_999_999;
 
@@ -95,7 +96,7 @@ impl<'d> Checker<'d> {
 
     /// Names that an entry before has already taken, and errors nothing can handle.
     fn never_matches(&mut self, entries: &[Site<'d>], what: &str) {
-        let mut taken: Vec<&Node> = Vec::new();
+        let mut taken: BTreeMap<&str, Span> = BTreeMap::new();
         for entry in entries {
             let names = entry.get("ErrorEquals").map_or(&[] as &[Node], Node::items);
             for name in names {
@@ -105,16 +106,14 @@ impl<'d> Checker<'d> {
                 } else {
                     "retrier-never-matches"
                 };
-                let fatal = matches!(text, "States.Runtime" | "States.DataLimitExceeded");
-                let earlier = taken.iter().find(|other| other.as_str() == Some(text));
-                if let Some(earlier) = earlier {
+                if let Some(earlier) = taken.get(text).copied() {
                     let message = format!("`{text}` is already handled by an earlier {what}");
                     let diagnostic = Diagnostic::warning(code, message)
                         .at(entry.at("ErrorEquals"))
                         .span(name.span)
-                        .also(earlier.span, "here");
+                        .also(earlier, "here");
                     self.report(diagnostic);
-                } else if fatal && text == "States.Runtime" {
+                } else if text == "States.Runtime" {
                     let message = format!("`{text}` always fails the execution: no {what} sees it");
                     let diagnostic = Diagnostic::warning(code, message)
                         .at(entry.at("ErrorEquals"))
@@ -122,7 +121,8 @@ impl<'d> Checker<'d> {
                     self.report(diagnostic);
                 }
             }
-            taken.extend(names);
+            let named = names.iter().filter_map(|name| Some((name.as_str()?, name.span)));
+            taken.extend(named);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::checker::{Checker, Site};
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::Json;
 use stepwright_json::tree::Node;
-use stepwright_source::{Diagnostic, did_you_mean};
+use stepwright_source::Diagnostic;
 
 /// A field that names a state.
 struct Target<'d> {
@@ -67,7 +67,7 @@ impl<'d> Checker<'d> {
             .at(&target.location)
             .span(target.node.span)
             .label(format!("no state `{}` in this scope", target.name));
-        if let Some(near) = did_you_mean(target.name, order.iter().copied()) {
+        if let Some(near) = self.nearest(target.name, order.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         } else if let Some(span) = self.names.get(target.name) {
             diagnostic = diagnostic.also(*span, "this state is in another scope");

@@ -7,7 +7,7 @@ use crate::expression::{Expression, PathExpression, Source};
 use crate::state::Language;
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::tree::Node;
-use stepwright_source::{Diagnostic, Span, did_you_mean};
+use stepwright_source::{Diagnostic, Span};
 
 /// Which scope assigns and reads what.
 pub(super) struct Variables<'d> {
@@ -149,7 +149,9 @@ impl<'d> Checker<'d> {
             let names = variables
                 .visible(read.scope)
                 .flat_map(|scope| variables.scopes[scope].assigned.keys().copied());
-            if let Some(near) = did_you_mean(&read.name, names) {
+            if found.len() < 100
+                && let Some(near) = self.nearest(&read.name, names)
+            {
                 diagnostic = diagnostic.help(format!("did you mean `${near}`?"));
             }
             found.push(diagnostic);
@@ -176,6 +178,8 @@ impl<'d> Checker<'d> {
                 }
             }
         }
-        self.found.extend(found);
+        for diagnostic in found {
+            self.report(diagnostic);
+        }
     }
 }
