@@ -6,14 +6,14 @@ use stepwright_source::Diagnostic;
 
 /// Reads a data file (mocks, values, an input) in JSON, with or without comments, or YAML, by the
 /// ending of its name.
-pub fn read_data(text: &str, file: &str) -> Result<Node, Diagnostic> {
+pub fn read_data(text: &str, file: &str) -> Result<Node, Box<Diagnostic>> {
     match Format::of(file, text) {
         Format::Yaml => yaml::parse(text).map(|document| document.root).map_err(|error| {
-            Diagnostic::error("invalid-yaml", error.message.clone()).span(error.span)
+            Box::new(Diagnostic::error("invalid-yaml", error.message.clone()).span(error.span))
         }),
         Format::Json | Format::Comments => tree::parse(text, Syntax::Comments, Limits::default())
             .map_err(|error| {
-                Diagnostic::error("invalid-json", error.message.clone()).span(error.span)
+                Box::new(Diagnostic::error("invalid-json", error.message.clone()).span(error.span))
             }),
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             points
         };
         let mut label_at = match points[..] {
-            [a, b, ..] if back[at] => ((a.0 + b.0) / 2.0 + 4.0, a.1 - 7.0),
+            [a, b, ..] if back[at] => (f64::midpoint(a.0, b.0) + 4.0, a.1 - 7.0),
             [a, b, ..] => (a.0 + (b.0 - a.0) * 0.35, a.1 + (b.1 - a.1) * 0.42),
             _ => start,
         };
@@ -411,7 +411,7 @@ fn spread(slots: &mut [Slot], row: &[usize], wanted: &[f64]) {
     let apart = |a: usize, b: usize, slots: &[Slot]| {
         let gap =
             if slots[a].height == 0.0 || slots[b].height == 0.0 { GAP_X / 2.0 } else { GAP_X };
-        (slots[a].width + slots[b].width) / 2.0 + gap
+        f64::midpoint(slots[a].width, slots[b].width) + gap
     };
     let mut right = wanted.to_vec();
     for at in 1..row.len() {

@@ -1,4 +1,4 @@
-//! Pictures of state machines: SVG with a layout of our own, Mermaid and GraphViz.
+//! Pictures of state machines: SVG with a layout of our own, Mermaid and Graphviz.
 //!
 //! The layout is layered: a state stands below the states that lead to it, edges run downwards,
 //! loops run back along the side. Parallel and Map states are boxes with their scopes inside.
@@ -20,7 +20,7 @@ pub fn mermaid(program: &Program) -> String {
     text::mermaid(&model::scope(program, program.start))
 }
 
-/// The machine as a GraphViz digraph.
+/// The machine as a Graphviz digraph.
 pub fn dot(program: &Program) -> String {
     text::dot(&model::scope(program, program.start))
 }

@@ -47,23 +47,23 @@ fn scope(placed: &Placed, x: f64, y: f64, out: &mut String) {
     }
     let start = &placed.nodes[placed.start];
     let (middle, top) = (x + start.x + start.width / 2.0, y + start.y);
-    write!(
+    writeln!(
         out,
         "<circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#5a6472\"/>\
          <path d=\"M{middle:.1} {:.1}V{top:.1}\" stroke=\"#5a6472\" fill=\"none\" \
-         marker-end=\"url(#arrow)\"/>\n",
+         marker-end=\"url(#arrow)\"/>",
         top - CAP + 10.0,
         top - CAP + 16.0
     )
     .expect("strings grow");
     for node in placed.nodes.iter().filter(|node| node.node.ends) {
         let (middle, bottom) = (x + node.x + node.width / 2.0, y + node.y + node.height);
-        write!(
+        writeln!(
             out,
             "<path d=\"M{middle:.1} {bottom:.1}V{:.1}\" stroke=\"#5a6472\" fill=\"none\"/>\
              <circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#ffffff\" stroke=\"#5a6472\" \
              stroke-width=\"1.5\"/><circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"3\" \
-             fill=\"#5a6472\"/>\n",
+             fill=\"#5a6472\"/>",
             bottom + 10.0,
             bottom + 16.0,
             bottom + 16.0

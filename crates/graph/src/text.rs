@@ -1,4 +1,4 @@
-//! Mermaid and GraphViz, which lay the picture out themselves.
+//! Mermaid and Graphviz, which lay the picture out themselves.
 
 use crate::model::{Node, Scope};
 use std::fmt::Write as _;

@@ -126,7 +126,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
             ("EvaluationFailed".into(), Some(("evaluationFailedEventDetails", details)))
         }
         E::TaskScheduled { call, .. } => scheduled(call),
-        E::TaskStarted { task, worker } => match kind_of(*calls.get(&task.0).unwrap_or(&&NONE)) {
+        E::TaskStarted { task, worker } => match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
             TaskKind::Lambda => plain("LambdaFunctionStarted"),
             TaskKind::Activity => {
                 let mut details = Object::new();
@@ -195,18 +195,19 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         }
         E::MapIterationStarted { index, name, .. } => (
             "MapIterationStarted".into(),
-            iteration("mapIterationStartedEventDetails", *index, name),
+            Some(iteration("mapIterationStartedEventDetails", *index, name)),
         ),
         E::MapIterationSucceeded { index, name, .. } => (
             "MapIterationSucceeded".into(),
-            iteration("mapIterationSucceededEventDetails", *index, name),
+            Some(iteration("mapIterationSucceededEventDetails", *index, name)),
         ),
-        E::MapIterationFailed { index, name } => {
-            ("MapIterationFailed".into(), iteration("mapIterationFailedEventDetails", *index, name))
-        }
+        E::MapIterationFailed { index, name } => (
+            "MapIterationFailed".into(),
+            Some(iteration("mapIterationFailedEventDetails", *index, name)),
+        ),
         E::MapIterationAborted { index, name } => (
             "MapIterationAborted".into(),
-            iteration("mapIterationAbortedEventDetails", *index, name),
+            Some(iteration("mapIterationAbortedEventDetails", *index, name)),
         ),
         E::MapSucceeded => plain("MapStateSucceeded"),
         E::MapFailed => plain("MapStateFailed"),
@@ -309,11 +310,11 @@ fn failed(kind: &TaskKind, mut details: Object, stage: Stage) -> (String, Detail
     (name.into(), Some((key, details)))
 }
 
-fn iteration(key: &'static str, index: u32, name: &Str) -> Details {
+fn iteration(key: &'static str, index: u32, name: &Str) -> (&'static str, Object) {
     let mut details = Object::new();
     details.insert("name", name.clone().into());
     details.insert("index", Json::Int(i64::from(index)));
-    Some((key, details))
+    (key, details)
 }
 
 fn resource(service: &Str, action: &Str) -> Object {

@@ -4,7 +4,7 @@ use crate::execution::{
     Branches, Children, CorruptHistory, Entry, Execution, Frame, Iterations, MapRun, OpenTask,
     Phase, RunStage, Status,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_history::{Event, EventKind, FrameId, StateType, TaskId, TimerId, To};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::StateId;
@@ -94,7 +94,7 @@ impl Execution {
                 self.touch(id);
             }
             E::StateExited { output, assigned, to, .. } => {
-                self.exit(event, output, assigned, *to)?
+                self.exit(event, output, assigned.as_ref(), *to)?;
             }
             E::StateAborted { .. } => self.frame_mut(id).last = event.id,
             E::EvaluationFailed { .. } => self.frame_mut(id).last = event.id,
@@ -302,7 +302,7 @@ impl Execution {
                 map.stage = RunStage::Running(Children {
                     inputs: inputs.clone(),
                     next: 0,
-                    running: BTreeMap::new(),
+                    running: BTreeSet::new(),
                     results: vec![None; inputs.len()],
                     remaining: inputs.len() as u32,
                     failed: 0,
@@ -318,12 +318,12 @@ impl Execution {
                 // A redrive starts children again that were started before.
                 children.again.retain(|again| again != index);
                 children.next = children.next.max(index + 1);
-                children.running.insert(*index, ());
+                children.running.insert(*index);
                 self.touch(id);
             }
             E::ChildFinished { index, result } => {
                 let children = self.children(id)?;
-                if children.running.remove(index).is_none() {
+                if !children.running.remove(index) {
                     return Err("the child execution does not run");
                 }
                 children.failed += u64::from(result.is_err());
@@ -353,7 +353,7 @@ impl Execution {
         Ok(())
     }
 
-    fn exit(&mut self, event: &Event, output: &Json, assigned: &Option<Object>, to: To) -> Applied {
+    fn exit(&mut self, event: &Event, output: &Json, assigned: Option<&Object>, to: To) -> Applied {
         let id = event.frame;
         self.drop_children(id);
         let frame = self.frame_mut(id);
@@ -613,7 +613,7 @@ impl Execution {
                             children.again.push(index as u32);
                         }
                     }
-                    for index in std::mem::take(&mut children.running).into_keys() {
+                    for index in std::mem::take(&mut children.running) {
                         children.again.push(index);
                     }
                     children.failed = 0;

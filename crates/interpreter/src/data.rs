@@ -83,7 +83,7 @@ impl Stepper<'_> {
                 };
                 let assigned = self.assign(frame, io.assign.as_ref(), &result, More::default())?;
                 let raw = &self.execution.frame(frame).entry.input;
-                let output = self.place(&io.result_path, raw, result)?;
+                let output = Self::place(&io.result_path, raw, result)?;
                 let output = self.select(frame, &io.output_path, &output)?;
                 Ok((output, assigned))
             }
@@ -121,7 +121,6 @@ impl Stepper<'_> {
     }
 
     pub(crate) fn place(
-        &self,
         path: &ResultPath,
         raw: &Json,
         result: Json,

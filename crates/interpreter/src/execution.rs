@@ -1,5 +1,5 @@
 use crate::Command;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_history::{
     Event, Failure, FrameId, MapPlan, Moment, Start, StateType, TaskCall, TaskId, TimerId,
 };
@@ -211,7 +211,7 @@ pub(crate) enum RunStage {
 pub(crate) struct Children {
     pub(crate) inputs: Array,
     pub(crate) next: u32,
-    pub(crate) running: BTreeMap<u32, ()>,
+    pub(crate) running: BTreeSet<u32>,
     pub(crate) results: Vec<Option<Result<Json, Failure>>>,
     pub(crate) remaining: u32,
     pub(crate) failed: u64,
@@ -352,10 +352,10 @@ impl Execution {
                     request: map.plan.reader.clone().unwrap_or_default(),
                 }),
                 RunStage::Running(children) => {
-                    commands.extend(children.running.keys().map(|index| map.child(*index)));
+                    commands.extend(children.running.iter().map(|index| map.child(*index)));
                 }
                 RunStage::Writing { request } => {
-                    commands.push(Command::WriteResults { run: map.run, request: request.clone() })
+                    commands.push(Command::WriteResults { run: map.run, request: request.clone() });
                 }
             },
             _ => {}

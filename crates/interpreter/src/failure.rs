@@ -130,7 +130,7 @@ impl Stepper<'_> {
             Language::JsonPath => {
                 let assigned =
                     self.assign(frame, catcher.assign.as_ref(), &error, More::default())?;
-                (self.place(&catcher.result_path, &raw, error)?, assigned)
+                (Self::place(&catcher.result_path, &raw, error)?, assigned)
             }
             Language::Jsonata => {
                 let more = More { error: Some(&error), ..More::default() };

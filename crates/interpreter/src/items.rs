@@ -163,7 +163,7 @@ fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Ar
     let mut items = Vec::new();
     for file in &files {
         let key = file.get("key").and_then(Json::as_str).unwrap_or_default();
-        if key.ends_with(".gz") {
+        if key.to_ascii_lowercase().ends_with(".gz") {
             return Err(reader_failed(format!("The inventory file '{key}' is compressed")));
         }
         let bytes = objects.get(bucket, key).map_err(reader_failed)?;
@@ -285,7 +285,11 @@ pub fn write(request: &Json, objects: &mut dyn Objects) -> Result<Json, Failure>
             };
             let bytes = match (&content, lines) {
                 (Json::Array(items), true) => {
-                    items.iter().map(|item| format!("{item}\n")).collect::<String>()
+                    items.iter().fold(String::new(), |mut lines, item| {
+                        item.write(&mut lines);
+                        lines.push('\n');
+                        lines
+                    })
                 }
                 (content, _) => content.to_string(),
             };

@@ -116,7 +116,7 @@ impl<'a> Stepper<'a> {
             }
             Stimulus::ChildFinished { run, index, result } => {
                 let frame = self.run_frame(run, |stage| match stage {
-                    RunStage::Running(children) => children.running.contains_key(&index),
+                    RunStage::Running(children) => children.running.contains(&index),
                     _ => false,
                 })?;
                 self.child_finished(frame, index, result);

@@ -21,7 +21,7 @@ impl Vintage {
     /// Until the summer of 2024 the exit of a distributed Map followed `MapRunSucceeded`; it
     /// follows `MapRunStarted` since.
     pub fn exit_follows_map_run_end(self) -> bool {
-        self.0 < 2024_09
+        self.0 < 202_409
     }
 }
 

@@ -85,6 +85,10 @@ pub enum ResultPath {
 
 /// What a state does.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program holds few states, and Task is the usual one"
+)]
 pub enum Kind {
     /// Calls something.
     Task(Task),
@@ -199,6 +203,9 @@ pub enum Pattern {
     TaskToken,
 }
 
+/// How an action is called whose end is waited for.
+const SYNC: &str = ".sync";
+
 impl Resource {
     /// Reads a `Resource`. Anything that is not an activity or an AWS service call is taken for a
     /// function: AWS refuses it when the definition is stored, a local run may have a command for it.
@@ -222,7 +229,7 @@ impl Resource {
                 };
                 let pattern = if action.ends_with(".waitForTaskToken") {
                     Pattern::TaskToken
-                } else if action.ends_with(".sync") || action.ends_with(".sync:2") {
+                } else if action.ends_with(SYNC) || action.ends_with(".sync:2") {
                     Pattern::Sync
                 } else {
                     Pattern::RequestResponse

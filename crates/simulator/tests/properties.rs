@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use stepwright_asl::Definition;
-use stepwright_history::{Event, Failure, Moment, Stage};
+use stepwright_history::{Event, Failure, Identity, Moment, Stage};
 use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, step};
-use stepwright_json::{Json, Syntax, json};
+use stepwright_json::{Array, Json, Syntax, json};
 use stepwright_program::Program;
 
 const DEFINITION: &str = r#"{
@@ -61,7 +61,7 @@ fn play(program: &Program, choices: &[u16]) -> Result<(), TestCaseError> {
     let mut now = Moment(1_000);
     let mut next = Some(Stimulus::Start(Box::new(Beginning {
         input: json!({"items": [1, 2, 3, 4, 5]}),
-        identity: Default::default(),
+        identity: Identity::default(),
         first: None,
         seed: [1, 2],
         map_context: None,
@@ -137,13 +137,14 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
             Stimulus::TimerDue { timer }
         }
         Command::StartChild { run, index, .. } => {
-            let result =
-                if how % 5 == 0 { Err(Failure::new("Child", "failed")) } else { Ok(json!(index)) };
+            let result = if how.is_multiple_of(5) {
+                Err(Failure::new("Child", "failed"))
+            } else {
+                Ok(json!(index))
+            };
             Stimulus::ChildFinished { run, index, result }
         }
-        Command::ReadItems { run, .. } => {
-            Stimulus::ItemsRead { run, items: Ok(Default::default()) }
-        }
+        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Array::default()) },
         Command::WriteResults { run, .. } => {
             Stimulus::ResultsWritten { run, result: Ok(json!({})) }
         }
@@ -168,7 +169,7 @@ fn a_failed_execution_goes_on_when_redriven() {
     let mut execution = Execution::default();
     let beginning = Beginning {
         input: json!({"n": 1}),
-        identity: Default::default(),
+        identity: Identity::default(),
         first: None,
         seed: [1, 2],
         map_context: None,

@@ -2,6 +2,7 @@
 //! comes of them. `cargo xtask bless` writes the timelines.
 
 use std::fmt::Write as _;
+#![expect(clippy::disallowed_methods, reason = "a test reads files")]
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, read_data};
 use stepwright_json::{Json, Object, Syntax};
@@ -85,7 +86,7 @@ fn run_cases(text: &str, file: &Path) -> (String, usize) {
                 mocks = Mocks::parse(&tree).unwrap_or_else(|error| panic!("{}: {error}", at()));
             }
             "input" => {
-                input = stepwright_json::parse(&body).unwrap_or_else(|e| panic!("{}: {e}", at()))
+                input = stepwright_json::parse(&body).unwrap_or_else(|e| panic!("{}: {e}", at()));
             }
             _ => {
                 let program = program.as_ref().unwrap_or_else(|| panic!("{}: no definition", at()));

@@ -150,7 +150,7 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
             outcome.stuck.join(", ")
         ),
         status => {
-            anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "))
+            anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "));
         }
     }
 }

@@ -61,6 +61,10 @@ pub(super) fn range<'a>(
             .text(evaluator.most_items()));
     }
     let count = count as usize;
+    if count == 1 {
+        // AWS makes a sequence, and a sequence of one is that one.
+        return Ok(Value::from(Number::Float(first)));
+    }
     evaluator.steps(count)?;
     evaluator.charge_items(count)?;
     let value = |at: usize| Value::from(Number::Float(first + at as f64 * by));

@@ -33,7 +33,7 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
                 .span(definition.root.span);
         return Err(vec![diagnostic]);
     }
-    compiler.language = compiler.language_of(&root, Language::JsonPath);
+    compiler.language = Compiler::language_of(&root, Language::JsonPath);
     let start = compiler.scope(&root, 0);
     let timeout_seconds =
         compiler.number(&root, "TimeoutSeconds").map(|seconds| seconds.max(0.0) as u64);
@@ -79,7 +79,7 @@ impl Compiler {
         self.complain(message, &fields.location, fields.node.span);
     }
 
-    fn language_of(&mut self, fields: &Fields<'_>, inherited: Language) -> Language {
+    fn language_of(fields: &Fields<'_>, inherited: Language) -> Language {
         match fields.get("QueryLanguage").and_then(Node::as_str) {
             Some("JSONPath") => Language::JsonPath,
             Some(_) => Language::Jsonata,

@@ -1,6 +1,6 @@
 use super::fields::Fields;
 use super::{Compiler, Names};
-use crate::state::{Catcher, Language, Retrier};
+use crate::state::{Catcher, Language, ResultPath, Retrier};
 use stepwright_json::Str;
 use stepwright_json::tree::Node;
 
@@ -35,7 +35,7 @@ impl Compiler {
             let next = self.target(&catcher, "Next", next, names);
             let is_json_path = language == Language::JsonPath;
             let result_path =
-                if is_json_path { self.result_path(&catcher) } else { Default::default() };
+                if is_json_path { self.result_path(&catcher) } else { ResultPath::default() };
             let output =
                 if is_json_path { None } else { self.template(&catcher, "Output", language) };
             let assign = self.template(&catcher, "Assign", language);

@@ -16,7 +16,7 @@ impl Compiler {
             self.wrong_type("OBJECT", &fields.location, fields.node.span);
             return None;
         }
-        let language = self.language_of(fields, self.language);
+        let language = Self::language_of(fields, self.language);
         let Some(kind) = fields.text("Type") else {
             self.missing(fields, "Type");
             return None;
