@@ -1,8 +1,9 @@
 //! Runs every case under `spec/`: prose, a definition, mocks, an input, and the timeline that
 //! comes of them. `cargo xtask bless` writes the timelines.
 
-use std::fmt::Write as _;
 #![expect(clippy::disallowed_methods, reason = "a test reads files")]
+
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, read_data};
 use stepwright_json::{Json, Object, Syntax};
