@@ -64,3 +64,27 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// One JSON file.
+pub fn read(path: &Path) -> Result<Json, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    stepwright_json::parse_bytes(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A file of JSON lines. Half a surrogate pair, which text here cannot have, becomes a replacement
+/// character.
+pub fn lines(path: &Path) -> Result<Vec<Json>, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| {
+            let line = if line.contains("\"surrogate\":true") {
+                line.replace("\\ud800", "\\ufffd")
+            } else {
+                line.to_owned()
+            };
+            stepwright_json::parse(&line).map_err(|error| format!("{}: {error}", path.display()))
+        })
+        .collect()
+}

@@ -5,8 +5,11 @@ pub mod allma;
 pub mod case;
 pub mod corpus;
 pub mod executions;
+pub mod jsonata;
+pub mod jsonpath;
 pub mod matcher;
 pub mod rows;
+pub mod validation;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,8 +62,11 @@ pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
     ("rows", rows::run_all),
+    ("validation", validation::run_all),
     ("corpus", corpus::run_all),
     ("allma", allma::run_all),
+    ("jsonpath", jsonpath::run_all),
+    ("jsonata", jsonata::run_all),
 ];
 
 /// How many cases of each kind reach each measure: `(kind, measure, reached, all)`.

@@ -15,6 +15,16 @@ const FLOORS: &[(&str, &str, f64)] = &[
     ("rows", "answer", 100.0),
     ("rows", "history", 100.0),
     ("allma", "scenario", 100.0),
+    ("validation", "recorded", 100.0),
+    ("validation", "measured", 97.0),
+    ("validation", "message", 95.0),
+    ("validation", "fixtures", 85.0),
+    ("corpus", "accepted", 95.0),
+    ("corpus", "simulated", 96.0),
+    ("jsonpath", "answer", 100.0),
+    ("jsonata", "suite 2.2.2", 100.0),
+    ("jsonata", "suite 2.0.6", 100.0),
+    ("jsonata", "other inputs", 99.9),
 ];
 
 #[test]
