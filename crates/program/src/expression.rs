@@ -59,8 +59,10 @@ impl PathExpression {
     /// Reads `$.a`, `$$.a` or `$variable.a`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (source, rest) = Self::split(text)?;
-        let path =
-            jsonpath::Path::parse(&keep_backslashes(&rest)).map_err(|error| error.to_string())?;
+        let rest = keep_backslashes(&rest);
+        let path = jsonpath::Path::parse(&rest)
+            .or_else(|error| jsonpath::Path::parse(&quote_words(&rest)).map_err(|_| error))
+            .map_err(|error| error.to_string())?;
         Ok(Self { text: text.into(), source, path })
     }
 
@@ -210,6 +212,32 @@ fn keep_backslashes(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// AWS takes a word without quotes in a filter for a text: `[?(@.status==FAILED)]`.
+fn quote_words(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 8);
+    let mut rest = path;
+    while let Some(at) = rest.find(['=', '<', '>']) {
+        let end = rest[at..].find(|c| !matches!(c, '=' | '<' | '>' | ' '));
+        let (before, after) = rest.split_at(end.map_or(rest.len(), |end| at + end));
+        out.push_str(before);
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let length = after.find(|c| !is_word(c)).unwrap_or(after.len());
+        let word = &after[..length];
+        let quoted = word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !matches!(word, "true" | "false" | "null");
+        if quoted {
+            out.push('\'');
+        }
+        out.push_str(word);
+        if quoted {
+            out.push('\'');
+        }
+        rest = &after[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Whether `$states` is used for anything but its plain data.
 fn asks_for_context(text: &str) -> bool {
     text.match_indices("$states").any(|(at, word)| {
@@ -234,5 +262,24 @@ impl Expression {
             ),
             Some(field),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, quoted: &str) {
+        assert_eq!(quote_words(path), quoted);
+    }
+
+    #[test]
+    fn words_in_filters_are_texts() {
+        check("$.a[?(@.b==C_1)].d", "$.a[?(@.b=='C_1')].d");
+        check("$.a[?(@.b == true && @.c >= 3)]", "$.a[?(@.b == true && @.c >= 3)]");
+        check("$.a[?(@.b != null)]", "$.a[?(@.b != null)]");
+        assert!(PathExpression::parse("$.a[?(@.b==C)]").is_ok());
+        assert!(PathExpression::parse("$.a[?(@.b==)]").is_err());
     }
 }
