@@ -1,13 +1,13 @@
-//! `cargo xtask fuzz`: every fuzz target for some time.
+//! `cargo xtask fuzz`: fuzz targets, each for some time.
 
 use crate::run as run_command;
 use std::process::Command;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let seconds = match arguments.first() {
-        None => "60".to_owned(),
-        Some(seconds) if seconds.parse::<u32>().is_ok() => seconds.clone(),
-        Some(other) => return Err(format!("`{other}` is not a number of seconds")),
+    let (seconds, wanted) = match arguments.split_first() {
+        None => ("60", arguments),
+        Some((first, rest)) if first.parse::<u32>().is_ok() => (first.as_str(), rest),
+        Some(_) => ("60", arguments),
     };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let has_fuzz = Command::new("cargo")
@@ -15,6 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         .output()
         .is_ok_and(|output| output.status.success());
     if !has_fuzz {
+        println!("cargo-fuzz is not there; it is installed from the crate registry");
         run_command(Command::new("cargo").args(["install", "cargo-fuzz", "--locked"]))?;
     }
     let list = Command::new("cargo")
@@ -22,7 +23,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         .current_dir(folder)
         .output()
         .map_err(|error| error.to_string())?;
-    for target in String::from_utf8_lossy(&list.stdout).lines() {
+    let listed = String::from_utf8_lossy(&list.stdout).into_owned();
+    if let Some(unknown) = wanted.iter().find(|name| !listed.lines().any(|line| line == *name)) {
+        return Err(format!("there is no fuzz target `{unknown}`; targets:\n{listed}"));
+    }
+    let is_wanted = |target: &&str| wanted.is_empty() || wanted.iter().any(|name| name == target);
+    for target in listed.lines().filter(is_wanted) {
         // The stable compiler is told to take the flags that fuzzing needs.
         run_command(
             Command::new("cargo")

@@ -14,7 +14,7 @@ const HELP: &str = "cargo xtask <recipe>
   test         every test; says what it installs
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata
-  fuzz [SECS]  every fuzz target for so long (60)
+  fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
 fn main() -> ExitCode {
