@@ -140,7 +140,10 @@ impl Compiler {
         .at(location)
         .span(span)
         .label(format!("no state `{name}` in this scope"));
-        if let Some(near) = stepwright_source::did_you_mean(name, names.keys().map(Str::as_str)) {
+        // Advice costs a look at every name: the first complaints get it.
+        if self.diagnostics.len() < 50
+            && let Some(near) = stepwright_source::did_you_mean(name, names.keys().map(Str::as_str))
+        {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
         self.diagnostics.push(diagnostic);

@@ -3,6 +3,7 @@ use super::fields::Fields;
 use crate::expression::{Expression, PathExpression};
 use crate::state::{InputPath, Language, NumberField, ResultPath, TextField};
 use crate::template::Template;
+use std::fmt::Write as _;
 use stepwright_json::tree::{Node, Value};
 use stepwright_json::{Json, Str};
 use stepwright_jsonpath::ReferencePath;
@@ -27,7 +28,9 @@ impl Compiler {
         let location = format!("{}/{field}", fields.location);
         Some(match language {
             Language::JsonPath => self.json_path_template(node, &location),
-            Language::Jsonata => self.jsonata_template(node, field, &location),
+            Language::Jsonata => {
+                self.jsonata_template(node, &mut field.to_owned(), &fields.location)
+            }
         })
     }
 
@@ -74,10 +77,13 @@ impl Compiler {
         }
     }
 
-    fn jsonata_template(&mut self, node: &Node, field: &str, location: &str) -> Template {
+    /// `trail` is where the value stands within the state, `Output/total[0]`; `base` is where the
+    /// state stands. The trail grows and shrinks on the way, so that only what needs it copies it.
+    fn jsonata_template(&mut self, node: &Node, trail: &mut String, base: &str) -> Template {
+        let length = trail.len();
         match &node.value {
             Value::Scalar(Json::String(text)) => match jsonata_text(text) {
-                Some(_) => match self.jsonata(node, field, location) {
+                Some(_) => match self.jsonata(node, trail, &format!("{base}/{trail}")) {
                     Some(expression) => Template::Expression(expression),
                     None => Template::Literal(Json::Null),
                 },
@@ -85,29 +91,24 @@ impl Compiler {
             },
             Value::Scalar(value) => Template::Literal(value.clone()),
             Value::Array(items) => {
-                let items = items.iter().enumerate().map(|(at, item)| {
-                    self.jsonata_template(
-                        item,
-                        &format!("{field}[{at}]"),
-                        &format!("{location}[{at}]"),
-                    )
-                });
-                let items = items.collect();
-                fold_array(items)
+                let mut templates = Vec::with_capacity(items.len());
+                for (at, item) in items.iter().enumerate() {
+                    write!(trail, "[{at}]").expect("strings grow");
+                    templates.push(self.jsonata_template(item, trail, base));
+                    trail.truncate(length);
+                }
+                fold_array(templates)
             }
             Value::Object(members) => {
-                let members = members
-                    .iter()
-                    .map(|member| {
-                        let field = format!("{field}/{}", member.key);
-                        let location = format!("{location}/{}", member.key);
-                        (
-                            member.key.clone(),
-                            self.jsonata_template(&member.value, &field, &location),
-                        )
-                    })
-                    .collect();
-                fold_object(members)
+                let mut templates = Vec::with_capacity(members.len());
+                for member in members {
+                    trail.push('/');
+                    trail.push_str(&member.key);
+                    let template = self.jsonata_template(&member.value, trail, base);
+                    templates.push((member.key.clone(), template));
+                    trail.truncate(length);
+                }
+                fold_object(templates)
             }
         }
     }
