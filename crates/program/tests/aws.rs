@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, LoadOptions, load};
 use stepwright_json::Json;
-use stepwright_program::{CheckOptions, aws_message, check_with, compile};
+use stepwright_program::{CheckOptions, check_with, compile};
 use stepwright_source::Diagnostic;
 
 fn shared() -> Option<PathBuf> {
@@ -99,70 +99,6 @@ impl Tally {
         self.wrong.iter().for_each(|line| println!("  {line}"));
         assert!(self.right as f64 >= share * self.all as f64, "{what}");
     }
-}
-
-/// The recordings of conformance/asl: verdicts, and messages where AWS gave one.
-#[test]
-fn recorded_verdicts_and_messages() {
-    let Some(shared) = shared() else { return };
-    let (mut verdicts, mut messages) = (Tally::default(), Tally::default());
-    for path in files(&shared.join("conformance/asl/cases")) {
-        let case = read(&path);
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let cases: Vec<Json> = match text(&case, "kind") {
-            Some("validation") => vec![case],
-            Some("validation_rows") => {
-                case.get("rows").and_then(Json::as_array).unwrap().iter().cloned().collect()
-            }
-            _ => continue,
-        };
-        for case in cases {
-            let expected = case.get("expected").unwrap();
-            let error = expected.get("error");
-            let code = error.and_then(|error| text(error, "code"));
-            if code.is_some_and(|code| code != "InvalidDefinition") {
-                // About logging or versions, not about the definition.
-                continue;
-            }
-            let definition = match text(&case, "definition_text") {
-                Some(text) => text.to_owned(),
-                None => case.get("definition").unwrap().to_string(),
-            };
-            let express = text(&case, "type") == Some("EXPRESS");
-            let errors = answer(&definition, express);
-            let accepted = expected.get("accepted").and_then(Json::as_bool).unwrap();
-            verdicts
-                .count(errors.is_empty() == accepted, || format!("{name}: {:?}", shown(&errors)));
-            if let Some(wanted) = error.and_then(|error| text(error, "message")) {
-                // The emulator's own exception, not AWS's words.
-                if wanted.starts_with("Error=ValueError") {
-                    continue;
-                }
-                let found = aws_message(&errors).unwrap_or_default();
-                messages.count(found == wanted, || format!("{name}\n    {found}\n    {wanted}"));
-            }
-            let diagnostics =
-                expected.get("response").and_then(|response| response.get("diagnostics"));
-            if let Some(diagnostics) = diagnostics.and_then(Json::as_array) {
-                let found: Vec<_> = errors
-                    .iter()
-                    .map(|e| (e.code.to_owned(), e.message.clone(), e.location.clone()))
-                    .collect();
-                let own = |json: &Json, key| text(json, key).unwrap_or_default().to_owned();
-                let wanted: Vec<_> = diagnostics
-                    .iter()
-                    .map(|d| {
-                        let location = text(d, "location").map(str::to_owned);
-                        (own(d, "code"), own(d, "message"), location)
-                    })
-                    .collect();
-                messages
-                    .count(found == wanted, || format!("{name}\n    {found:?}\n    {wanted:?}"));
-            }
-        }
-    }
-    verdicts.at_least(1.0, "recorded verdicts");
-    messages.at_least(0.95, "recorded messages");
 }
 
 /// The single files of conformance/validation, by tier.

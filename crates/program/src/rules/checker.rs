@@ -28,6 +28,8 @@ pub(super) struct Checker<'d> {
     pub(super) names: BTreeMap<&'d str, Span>,
     /// Labels of Distributed Maps.
     pub(super) labels: BTreeSet<&'d str>,
+    /// How many states around this one retry or catch what fails within.
+    pub(super) guards: usize,
     pub(super) variables: super::variables::Variables<'d>,
 }
 

@@ -36,7 +36,7 @@ impl<'d> Checker<'d> {
                     self.static_result(result, &site.at("Result"));
                 }
             }
-            "Task" if !site.has("Catch") && !site.has("Retry") => {
+            "Task" if self.guards == 0 && !site.has("Catch") && !site.has("Retry") => {
                 let mut diagnostic = Diagnostic::warning(
                     "unhandled-error",
                     format!("an error of `{name}` is neither retried nor caught"),

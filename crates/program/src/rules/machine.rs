@@ -36,6 +36,7 @@ impl<'d> Checker<'d> {
             said: 0,
             names: BTreeMap::new(),
             labels: BTreeSet::new(),
+            guards: 0,
             variables: Variables::default(),
         }
     }

@@ -257,6 +257,8 @@ impl<'d> Checker<'d> {
     }
 
     fn nested(&mut self, site: &Site<'d>, kind: &str, around: Around) {
+        let guards = usize::from(site.has("Catch") || site.has("Retry"));
+        self.guards += guards;
         match kind {
             "Parallel" => {
                 self.required(site, &["Branches"]);
@@ -271,6 +273,7 @@ impl<'d> Checker<'d> {
             "Map" => self.processor(site, around),
             _ => {}
         }
+        self.guards -= guards;
     }
 
     /// `Next` or `End`.
