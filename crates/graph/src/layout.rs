@@ -152,12 +152,20 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             let (a, b) = (right(from), right(to));
             vec![a, (lane, a.1), (lane, b.1), b]
         } else {
+            // Straight down to the end of its row first: beside it may stand a tall box.
             let mut points = vec![start];
+            let row_end = tops[ranks[edge.from]] + row_height(ranks[edge.from]);
+            if row_end > start.1 + 1.0 {
+                points.push((start.0, row_end));
+            }
             for slot in &chains[at][1..chains[at].len() - 1] {
                 let slot = &slots[*slot];
                 let height = row_height(slot.rank);
                 points.push((slot.x, tops[slot.rank]));
                 points.push((slot.x, tops[slot.rank] + height));
+            }
+            if tops[ranks[edge.to]] < end.1 - 1.0 {
+                points.push((end.0, tops[ranks[edge.to]]));
             }
             points.push(end);
             points
