@@ -350,3 +350,53 @@ fn large_definitions() {
     let names = (0..300_000).map(|at| format!("\"e{at}\"")).collect::<Vec<_>>().join(",");
     json_path(&format!("{TASK}, \"Retry\": [{{\"ErrorEquals\": [{names}]}}]"), &[]);
 }
+
+/// Long names within each other are not written out for every item below them.
+#[test]
+fn payloads_below_long_names_compile_in_time() {
+    let name = "n".repeat(10_000);
+    let open = format!("{{\"{name}\":").repeat(100);
+    let items = vec!["1"; 20_000].join(",");
+    let payload = format!("{open}[{items}, \"{{% 1 + %}}\"]{}", "}".repeat(100));
+    let text = format!(
+        "{{\"QueryLanguage\": \"JSONata\", \"StartAt\": \"a\", \"States\": {{\"a\": \
+         {{\"Type\": \"Pass\", \"Output\": {payload}, \"End\": true}}}}}}"
+    );
+    let complaints = compile(&definition(&text)).unwrap_err();
+    let location = complaints[0].location.as_deref().unwrap_or_default();
+    assert_eq!(complaints.len(), 1);
+    assert!(location.starts_with("/States/a/Output/nnn"));
+    assert!(location.ends_with("nnn[20000]"));
+}
+
+/// Looking for the name that was meant is not done for every one of many complaints.
+#[test]
+fn dangling_targets_are_found_in_time() {
+    let state = |at: usize| format!("\"s{at}\": {{\"Type\": \"Pass\", \"Next\": \"t{at}\"}}");
+    let states = (0..10_000).map(state).collect::<Vec<_>>().join(",");
+    let text = format!("{{\"StartAt\": \"s0\", \"States\": {{{states}}}}}");
+    let complaints = compile(&definition(&text)).unwrap_err();
+    assert_eq!(complaints.len(), 10_000);
+    let advised = complaints.iter().filter(|complaint| complaint.help.is_some()).count();
+    assert!(advised <= 50, "{advised}");
+}
+
+/// Unknown fields, members that come twice and numbers out of range are judged, and what compiles
+/// is what would run.
+#[test]
+fn odd_members_are_judged() {
+    let machine = |state: &str| {
+        definition(&format!("{{\"StartAt\": \"a\", \"States\": {{\"a\": {{{state}}}}}}}"))
+    };
+    let fails = |state: &str| check(&machine(state)).iter().any(Diagnostic::is_error);
+    assert!(fails("\"Type\": \"Pass\", \"Frobnicate\": 1, \"End\": true"));
+    let huge = Definition::parse("{\"TimeoutSeconds\": 1e400}", Syntax::Strict);
+    assert_eq!(huge.unwrap_err().message, "this number is too large");
+    for number in ["9223372036854775808", "1e308", "-1e308", "1e-400", "-1"] {
+        let wait = format!("\"Type\": \"Wait\", \"Seconds\": {number}, \"End\": true");
+        let machine = machine(&wait);
+        let _ = (check(&machine), compile(&machine));
+    }
+    let twice = machine("\"Type\": \"Pass\", \"Type\": \"Succeed\", \"End\": true");
+    let _ = (check(&twice), compile(&twice));
+}
