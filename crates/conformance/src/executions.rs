@@ -253,7 +253,15 @@ impl Recorded {
 
 impl Tasks for Recorded {
     fn answer(&mut self, call: &Call<'_>) -> Answer {
-        let Some(at) = self.find(call) else {
+        let resource = &call.call.resource;
+        let found = self.find(call);
+        if found.is_none() && resource.contains(":activity:") {
+            // Nothing was recorded of it: the activity was gone before.
+            let cause = format!("The activity {resource} does not exist.");
+            let failure = Failure::new("States.Runtime", cause);
+            return Answer::new(Outcome::Fails(failure, Stage::Schedule));
+        }
+        let Some(at) = found else {
             return self.function(call).or_else(|| self.mock_config(call)).unwrap_or_else(|| {
                 Answer::fails("Stepwright.NoRecording", "nothing was recorded for this call")
             });

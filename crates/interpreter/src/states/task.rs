@@ -143,6 +143,12 @@ impl Stepper<'_> {
         failure: Failure,
         stage: Stage,
     ) {
+        if stage == Stage::Schedule && failure.name() == "States.Runtime" {
+            // What is called does not exist: AWS fails the state, not the task.
+            let cause = failure.cause.unwrap_or_default();
+            self.evaluation_failed(frame, EvaluationError::runtime(cause));
+            return;
+        }
         if stage == Stage::Run {
             self.start_late(frame, task);
         }
