@@ -20,8 +20,10 @@ use stepwright_json::{Json, Object};
 pub struct Verdict {
     /// What kind of case.
     pub kind: &'static str,
-    /// Which case.
+    /// Which case: its file, and the row in it.
     pub case: String,
+    /// What the case calls itself, if it does.
+    pub name: String,
     /// Each measure: `Ok`, or the reason it is missed.
     pub measures: Vec<(&'static str, Result<(), String>)>,
 }
@@ -29,7 +31,7 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict to be filled.
     pub fn new(kind: &'static str, case: impl Into<String>) -> Self {
-        Self { kind, case: case.into(), measures: Vec::new() }
+        Self { kind, case: case.into(), ..Self::default() }
     }
 
     /// Adds a measure.

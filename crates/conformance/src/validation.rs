@@ -92,6 +92,7 @@ fn recorded(name: &str, case: &Json) -> Option<Verdict> {
 /// A definition with the verdict of AWS, as recorded or measured, or of a validator's fixture.
 fn collected(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("validation", case.file.clone());
+    case.text("name").clone_into(&mut verdict.name);
     let found = judge(case);
     let valid = case.get("valid").as_bool().unwrap_or_default();
     let agreed = verdict_is(&found, valid);

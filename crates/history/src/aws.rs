@@ -49,28 +49,6 @@ fn show(event: &Event, calls: &FxHashMap<u64, &TaskCall>) -> Json {
     Json::Object(object)
 }
 
-/// The type of an event in AWS's words. `None` for an event that AWS does not show.
-pub fn event_type(kind: &EventKind, call: Option<&TaskCall>) -> Option<String> {
-    let mut calls = FxHashMap::default();
-    if let (Some(task), Some(call)) = (task_of(kind), call) {
-        calls.insert(task, call);
-    }
-    let name = describe(kind, &calls).0;
-    Some(name).filter(|name| !name.is_empty())
-}
-
-fn task_of(kind: &EventKind) -> Option<u64> {
-    match kind {
-        EventKind::TaskScheduled { task, .. }
-        | EventKind::TaskStarted { task, .. }
-        | EventKind::TaskSubmitted { task, .. }
-        | EventKind::TaskSucceeded { task, .. }
-        | EventKind::TaskFailed { task, .. }
-        | EventKind::TaskTimedOut { task, .. } => Some(task.0),
-        _ => None,
-    }
-}
-
 type Details = Option<(&'static str, Object)>;
 
 fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Details) {
@@ -126,7 +104,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
             ("EvaluationFailed".into(), Some(("evaluationFailedEventDetails", details)))
         }
         E::TaskScheduled { call, .. } => scheduled(call),
-        E::TaskStarted { task, worker } => match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
+        E::TaskStarted { task, worker } => match &calls.get(&task.0).unwrap_or(&&NONE).kind {
             TaskKind::Lambda => plain("LambdaFunctionStarted"),
             TaskKind::Activity => {
                 let mut details = Object::new();
@@ -151,7 +129,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         }
         E::TaskSucceeded { task, output } => {
             let mut details = data("output", output);
-            match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
+            match &calls.get(&task.0).unwrap_or(&&NONE).kind {
                 TaskKind::Lambda => (
                     "LambdaFunctionSucceeded".into(),
                     Some(("lambdaFunctionSucceededEventDetails", details)),
@@ -171,7 +149,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         }
         E::TaskTimedOut { task, failure, .. } => {
             let mut details = why(failure);
-            match kind_of(calls.get(&task.0).unwrap_or(&&NONE)) {
+            match &calls.get(&task.0).unwrap_or(&&NONE).kind {
                 TaskKind::Lambda => (
                     "LambdaFunctionTimedOut".into(),
                     Some(("lambdaFunctionTimedOutEventDetails", details)),
@@ -244,10 +222,6 @@ static NONE: TaskCall = TaskCall {
     retry_count: 0,
     token: None,
 };
-
-fn kind_of(call: &TaskCall) -> &TaskKind {
-    &call.kind
-}
 
 fn scheduled(call: &TaskCall) -> (String, Details) {
     let mut details = Object::new();

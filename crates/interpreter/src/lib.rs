@@ -13,6 +13,7 @@ mod data;
 mod execution;
 mod failure;
 pub mod items;
+mod parameters;
 mod states;
 mod token;
 mod turn;

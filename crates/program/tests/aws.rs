@@ -6,7 +6,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use stepwright_asl::{Definition, LoadOptions, load};
+use stepwright_asl::Definition;
 use stepwright_json::Json;
 use stepwright_program::{CheckOptions, check_with, compile};
 use stepwright_source::Diagnostic;
@@ -99,130 +99,6 @@ impl Tally {
         self.wrong.iter().for_each(|line| println!("  {line}"));
         assert!(self.right as f64 >= share * self.all as f64, "{what}");
     }
-}
-
-/// The single files of conformance/validation, by tier.
-#[test]
-fn verdicts_by_tier() {
-    let Some(shared) = shared() else { return };
-    let mut recorded = Tally::default();
-    let mut measured = Tally::default();
-    let mut messages = Tally::default();
-    let mut fixtures = Tally::default();
-    let listed = std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/validator-disagreements.md"),
-    )
-    .unwrap_or_default();
-    for path in files(&shared.join("conformance/validation")) {
-        let case = read(&path);
-        let name = text(&case, "name").unwrap().to_owned();
-        let express = text(&case, "type") == Some("EXPRESS");
-        let errors = fixture(&case, express);
-        let valid = case.get("valid").and_then(Json::as_bool).unwrap();
-        let tier = case.get("source").and_then(|source| text(source, "tier")).unwrap();
-        let agreed = errors.is_empty() == valid;
-        let line = || format!("{name}: valid {valid}, {:?}", shown(&errors));
-        match tier {
-            "aws-recorded" => recorded.count(agreed, line),
-            "validator-fixture" => {
-                let explained = listed.contains(&format!("`{name}`"));
-                fixtures.count(agreed != explained, || {
-                    let source = case.get("messages").unwrap();
-                    format!(
-                        "{name}: valid {valid}, listed {explained}, {:?} {source}",
-                        shown(&errors)
-                    )
-                });
-                continue;
-            }
-            _ => measured.count(agreed, line),
-        }
-        let wanted: Vec<&str> = case
-            .get("messages")
-            .and_then(Json::as_array)
-            .unwrap()
-            .iter()
-            .map(|message| message.as_str().unwrap())
-            .collect();
-        let found = shown(&errors);
-        // Some were noted down without their place, one without its end.
-        let same = |found: &str, wanted: &str| {
-            let wanted_has_place = wanted.contains(" at /");
-            found == wanted || (!wanted_has_place && found.starts_with(wanted))
-        };
-        let right = found.len() == wanted.len()
-            && found.iter().zip(&wanted).all(|(found, wanted)| same(found, wanted));
-        messages.count(right, || format!("{name}\n    {found:?}\n    {wanted:?}"));
-    }
-    recorded.at_least(1.0, "recorded on AWS");
-    measured.at_least(0.97, "measured on AWS by others");
-    messages.at_least(0.97, "messages of both");
-    fixtures.at_least(1.0, "fixtures agreed with, or listed as a disagreement");
-}
-
-fn fixture(case: &Json, express: bool) -> Vec<Diagnostic> {
-    let substitutions = case.get("definition_substitutions").and_then(Json::as_object);
-    let values = substitutions
-        .map(|all| {
-            let spelled = |value: &Json| match value {
-                Json::String(text) => text.to_string(),
-                other => other.to_string(),
-            };
-            all.iter().map(|(key, value)| (key.to_string(), spelled(value))).collect()
-        })
-        .unwrap_or_default();
-    let (file, source) = if let Some(yaml) = text(case, "definition_yaml") {
-        ("case.asl.yaml", yaml.to_owned())
-    } else if let Some(source) = text(case, "definition_text") {
-        ("case.asl.json", source.to_owned())
-    } else {
-        ("case.asl.json", case.get("definition").unwrap().to_string())
-    };
-    let options = LoadOptions { file, values: Some(&values), ..LoadOptions::default() };
-    let loaded = load(source.as_bytes(), &options);
-    let mut errors: Vec<Diagnostic> = loaded
-        .complaints
-        .iter()
-        .map(|complaint| complaint.diagnostic.clone())
-        .filter(Diagnostic::is_error)
-        .collect();
-    for found in &loaded.definitions {
-        errors.extend(judge(&found.definition, CheckOptions { express, deployed: false }));
-    }
-    errors
-}
-
-/// Definitions of published projects: none is refused.
-#[test]
-fn corpus_is_accepted() {
-    let Some(shared) = shared() else { return };
-    let mut tally = Tally::default();
-    for path in files(&shared.join("corpus")) {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name == "index.json" {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        // What a deployment fills in, and AWS has never seen.
-        let names = text.split("${__").skip(1).filter_map(|rest| rest.split_once('}'));
-        let values = names.map(|(name, _)| (format!("__{name}"), "1".to_owned())).collect();
-        let options = LoadOptions { file: &name, values: Some(&values), ..LoadOptions::default() };
-        let loaded = load(text.as_bytes(), &options);
-        let mut errors: Vec<Diagnostic> = loaded
-            .complaints
-            .iter()
-            .map(|complaint| complaint.diagnostic.clone())
-            .filter(Diagnostic::is_error)
-            .collect();
-        for found in &loaded.definitions {
-            errors.extend(judge(&found.definition, CheckOptions::default()));
-        }
-        let read = !loaded.definitions.is_empty();
-        tally.count(read && errors.is_empty(), || format!("{name}: {:?}", shown(&errors)));
-    }
-    // The few that are refused are refused by AWS as well: they are templates with parts left out,
-    // call functions that do not exist, or have names that are too long.
-    tally.at_least(0.96, "corpus accepted");
 }
 
 /// Every definition AWS ran is accepted.

@@ -49,7 +49,7 @@ impl Stepper<'_> {
             Integration::Lambda => TaskKind::Lambda,
             Integration::Activity => TaskKind::Activity,
             Integration::Service { service, action, .. } => {
-                crate::items::check_parameters(service, action, &parameters)?;
+                crate::parameters::check(service, action, &parameters)?;
                 TaskKind::Service { service: service.clone(), action: action.clone() }
             }
         };

@@ -1,6 +1,7 @@
 use super::fields::Fields;
 use super::{Compiler, Names};
 use crate::state::{ItemBatcher, ItemReader, Language, Map, Processor, ResultWriter};
+use crate::template::Template;
 use stepwright_json::Str;
 use stepwright_json::tree::Node;
 
@@ -74,27 +75,23 @@ impl Compiler {
     fn item_reader(&mut self, fields: &Fields<'_>, language: Language) -> ItemReader {
         let resource = self.text(fields, "Resource").unwrap_or_default();
         let arguments = self.call_arguments(fields, language);
-        let empty = Fields { node: fields.node, location: fields.location.clone() };
         let config = fields.child("ReaderConfig");
-        let has_config = config.is_some();
-        let config = config.unwrap_or(empty);
-        let text = |key: &str| config.text(key).filter(|_| has_config).map(Str::from);
-        let headers = config.get("CSVHeaders").map_or(&[] as &[Node], Node::items);
+        let text = |key: &str| config.as_ref().and_then(|config| config.text(key)).map(Str::from);
+        let headers = config.as_ref().and_then(|config| config.get("CSVHeaders"));
+        let headers = headers.map_or(&[] as &[Node], Node::items);
         ItemReader {
             resource,
-            arguments: arguments.map(|(_, template)| template),
+            arguments,
             input_type: text("InputType"),
             transformation: text("Transformation"),
             manifest_type: text("ManifestType"),
-            csv_first_row: config.text("CSVHeaderLocation") != Some("GIVEN"),
+            csv_first_row: text("CSVHeaderLocation").as_deref() != Some("GIVEN"),
             csv_headers: headers.iter().filter_map(Node::as_str).map(Str::from).collect(),
             csv_delimiter: text("CSVDelimiter"),
             items_pointer: text("ItemsPointer"),
-            max_items: if has_config {
-                self.number_field(&config, "MaxItems", language)
-            } else {
-                None
-            },
+            max_items: config
+                .as_ref()
+                .and_then(|config| self.number_field(config, "MaxItems", language)),
         }
     }
 
@@ -105,21 +102,18 @@ impl Compiler {
         let text = |key: &str| config.as_ref().and_then(|config| config.text(key)).map(Str::from);
         ResultWriter {
             resource,
-            arguments: arguments.map(|(_, template)| template),
+            arguments,
             transformation: text("Transformation"),
             output_type: text("OutputType"),
         }
     }
 
-    fn call_arguments(
-        &mut self,
-        fields: &Fields<'_>,
-        language: Language,
-    ) -> Option<(&'static str, crate::template::Template)> {
+    /// `Parameters` in JSONPath, `Arguments` in JSONata.
+    fn call_arguments(&mut self, fields: &Fields<'_>, language: Language) -> Option<Template> {
         let field = match language {
             Language::JsonPath => "Parameters",
             Language::Jsonata => "Arguments",
         };
-        self.template(fields, field, language).map(|template| (field, template))
+        self.template(fields, field, language)
     }
 }
