@@ -10,11 +10,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall};
-use stepwright_interpreter::{
-    Beginning, Command, Execution, Stimulus, child_map_context, child_seed, items, step,
-};
-use stepwright_json::{Json, Object, Str};
-use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Program, StateId};
+use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, items, step};
+use stepwright_json::{Json, Object};
+use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Program};
 use stepwright_simulator::{
     Answer, Call, Line, MemoryObjects, Mocks, Outcome as Ending, Simulation, Status, Tasks,
     Timeline, duration,
@@ -356,8 +354,6 @@ fn drive(
     let mut agenda = Agenda::new();
     let mut due: Vec<Option<Stimulus>> = Vec::new();
     let start = now();
-    let identity = beginning.identity.clone();
-    let seed = beginning.seed;
     let mut next = Some(Stimulus::Start(Box::new(beginning)));
     // Functions and child executions that have not answered yet.
     let mut awaited = 0usize;
@@ -456,17 +452,11 @@ fn drive(
                     plan(now(), Stimulus::ResultsWritten { run, result });
                 }
                 Command::StartChild { run, index, map_run, input, first } => {
+                    let begun = execution.start().expect("whoever has children has begun");
                     let child = Child {
                         program: program.clone(),
                         shared: shared.clone(),
-                        beginning: child_beginning(
-                            &identity,
-                            child_seed(seed, run, index),
-                            index,
-                            &map_run,
-                            input,
-                            first,
-                        ),
+                        beginning: Beginning::child(begun, run, index, &map_run, input, first),
                     };
                     awaited += 1;
                     child.spawn(sender.clone(), move |result| Stimulus::ChildFinished {
@@ -486,30 +476,6 @@ fn drive(
         end: now(),
         unused: Vec::new(),
         stuck,
-    }
-}
-
-fn child_beginning(
-    identity: &Identity,
-    seed: [u64; 2],
-    index: u32,
-    map_run: &Str,
-    input: Json,
-    first: StateId,
-) -> Beginning {
-    let mut identity = identity.clone();
-    let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
-    let machine = map_run.replacen(":mapRun:", ":execution:", 1);
-    let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
-    identity.execution_arn = format!("{machine}:{name}").into();
-    identity.name = name.into();
-    Beginning {
-        map_context: Some(child_map_context(index, &input)),
-        input,
-        identity,
-        first: Some(first),
-        seed,
-        timeout_seconds: None,
     }
 }
 

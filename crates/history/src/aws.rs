@@ -194,6 +194,12 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
             details.insert("mapRunArn", arn.clone().into());
             ("MapRunStarted".into(), Some(("mapRunStartedEventDetails", details)))
         }
+        E::MapRunRedriven { arn, count } => {
+            let mut details = Object::new();
+            details.insert("mapRunArn", arn.clone().into());
+            details.insert("redriveCount", Json::Int(i64::from(*count)));
+            ("MapRunRedriven".into(), Some(("mapRunRedrivenEventDetails", details)))
+        }
         E::MapRunSucceeded => plain("MapRunSucceeded"),
         E::MapRunFailed { failure } => {
             ("MapRunFailed".into(), Some(("mapRunFailedEventDetails", why(failure))))
@@ -205,7 +211,8 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         | E::MapRunItems { .. }
         | E::ChildStarted { .. }
         | E::ChildFinished { .. }
-        | E::MapRunWriting { .. } => plain(""),
+        | E::MapRunWriting { .. }
+        | E::MapRunUpdated { .. } => plain(""),
     }
 }
 

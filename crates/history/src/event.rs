@@ -38,6 +38,7 @@ impl EventKind {
                 | Self::ChildStarted { .. }
                 | Self::ChildFinished { .. }
                 | Self::MapRunWriting { .. }
+                | Self::MapRunUpdated { .. }
         )
     }
 }
@@ -290,6 +291,22 @@ pub enum EventKind {
     MapRunWriting {
         /// What is written, and where to.
         request: Json,
+    },
+    /// A distributed Map has other limits from now on. AWS does not show it.
+    MapRunUpdated {
+        /// How many child executions may run at once; 0 for no limit.
+        max_concurrency: Option<u32>,
+        /// How many child executions may fail.
+        tolerated_count: Option<u64>,
+        /// How many per cent of child executions may fail.
+        tolerated_percentage: Option<f64>,
+    },
+    /// A distributed Map goes on with what failed, after a redrive.
+    MapRunRedriven {
+        /// AWS's `mapRunArn`.
+        arn: Str,
+        /// How often that has happened.
+        count: u32,
     },
     /// A distributed Map is done.
     MapRunSucceeded,

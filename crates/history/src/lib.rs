@@ -2,10 +2,11 @@
 //!
 //! An [`Event`] is a fact: the result of every evaluation is in it, so that an execution can be
 //! folded back from its events without its program. [`aws::project`] shows events as AWS's
-//! `GetExecutionHistory` does.
+//! `GetExecutionHistory` does. [`stored`] has the bytes that a store keeps.
 
 pub mod aws;
 mod event;
+pub mod stored;
 
 pub use event::{
     Event, EventKind, Failure, Identity, MapPlan, Stage, Start, StateType, TaskCall, TaskKind, To,

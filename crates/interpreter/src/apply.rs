@@ -223,6 +223,8 @@ impl Execution {
                         arn: Str::default(),
                         stage: RunStage::New,
                         event: 0,
+                        redrives: 0,
+                        is_redriven: false,
                     }))
                 } else {
                     Phase::Map(Box::new(Iterations {
@@ -334,6 +336,20 @@ impl Execution {
             E::MapRunWriting { request } => {
                 self.map_run(id)?.stage = RunStage::Writing { request: request.clone() };
                 self.untouch(id);
+            }
+            E::MapRunUpdated { max_concurrency, tolerated_count, tolerated_percentage } => {
+                let plan = &mut self.map_run(id)?.plan;
+                plan.max_concurrency = max_concurrency.unwrap_or(plan.max_concurrency);
+                plan.tolerated_count = tolerated_count.or(plan.tolerated_count);
+                plan.tolerated_percentage = tolerated_percentage.or(plan.tolerated_percentage);
+                self.touch(id);
+            }
+            E::MapRunRedriven { count, .. } => {
+                let map = self.map_run(id)?;
+                map.redrives = *count;
+                map.is_redriven = false;
+                self.frame_mut(id).last = event.id;
+                self.touch(id);
             }
             E::MapRunSucceeded => {
                 let map = self.map_run(id)?;
@@ -618,6 +634,7 @@ impl Execution {
                     }
                     children.failed = 0;
                 }
+                map.is_redriven = true;
                 let run = map.run;
                 frame.phase = Phase::MapRun(map);
                 self.open_task(run, id);

@@ -191,6 +191,10 @@ pub(crate) struct MapRun {
     pub(crate) stage: RunStage,
     /// The id of `MapRunStarted`, then of `MapRunSucceeded`.
     pub(crate) event: u64,
+    /// How often it was redriven.
+    pub(crate) redrives: u32,
+    /// Whether a redrive is still to be recorded.
+    pub(crate) is_redriven: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@ mod data;
 mod execution;
 mod failure;
 pub mod items;
+mod outlook;
 mod parameters;
 mod states;
 mod token;
@@ -20,9 +21,10 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
+pub use outlook::{MapRunView, OpenTaskView};
 pub use turn::{EVENTS_PER_TURN, Turn, step};
 
-use stepwright_history::{Failure, Identity, Moment, Stage, TaskCall, TaskId, TimerId};
+use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
 use stepwright_json::{Array, Json, Str};
 use stepwright_program::StateId;
 
@@ -94,6 +96,17 @@ pub enum Stimulus {
         /// Where to (`ResultWriterDetails`), or why not.
         result: Result<Json, Failure>,
     },
+    /// Somebody changes the limits of a map run. What is None stays as it is.
+    MapRunUpdated {
+        /// Which map run.
+        run: TaskId,
+        /// How many child executions may run at once; 0 for no limit.
+        max_concurrency: Option<u32>,
+        /// How many child executions may fail.
+        tolerated_count: Option<u64>,
+        /// How many per cent of child executions may fail.
+        tolerated_percentage: Option<f64>,
+    },
     /// Somebody stops the execution.
     Stop {
         /// The reason they give.
@@ -120,6 +133,36 @@ pub struct Beginning {
     pub map_context: Option<Json>,
     /// The longest it may take in seconds, where the machine does not say.
     pub timeout_seconds: Option<u64>,
+}
+
+impl Beginning {
+    /// What a child execution of a map run begins with, given what its parent began with. The same
+    /// child always has the same name and the same seed; no two children have.
+    pub fn child(
+        parent: &Start,
+        run: TaskId,
+        index: u32,
+        map_run: &str,
+        input: Json,
+        first: StateId,
+    ) -> Self {
+        let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
+        let machine = map_run.replacen(":mapRun:", ":execution:", 1);
+        let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+        let mix = view::mix(run.0 ^ (u64::from(index) << 32));
+        Self {
+            map_context: Some(context::item(index, &input)),
+            input,
+            identity: Identity {
+                execution_arn: format!("{machine}:{name}").into(),
+                name: name.into(),
+                ..parent.identity.clone()
+            },
+            first: Some(first),
+            seed: [view::mix(parent.seed[0] ^ mix), view::mix(parent.seed[1].wrapping_add(mix))],
+            timeout_seconds: None,
+        }
+    }
 }
 
 /// Something the execution wants done outside. Doing it twice must be harmless.
@@ -170,17 +213,6 @@ pub enum Command {
     },
     /// Call [`step`] again with [`Stimulus::Continue`].
     Continue,
-}
-
-/// The seed of a child execution, made from its parent's: no two children draw the same numbers.
-pub fn child_seed(seed: [u64; 2], run: TaskId, index: u32) -> [u64; 2] {
-    let child = view::mix(run.0 ^ (u64::from(index) << 32));
-    [view::mix(seed[0] ^ child), view::mix(seed[1].wrapping_add(child))]
-}
-
-/// The `Map` of the context object of a child execution.
-pub fn child_map_context(index: u32, input: &Json) -> Json {
-    context::item(index, input)
 }
 
 /// The stimulus does not concern the execution, or not any more: say the task timed out before.

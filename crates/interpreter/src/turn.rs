@@ -122,6 +122,24 @@ impl<'a> Stepper<'a> {
                 self.child_finished(frame, index, result);
                 Ok(())
             }
+            Stimulus::MapRunUpdated {
+                run,
+                max_concurrency,
+                tolerated_count,
+                tolerated_percentage,
+            } => {
+                let frame = self.run_frame(run, |stage| !matches!(stage, RunStage::Done))?;
+                self.emit(
+                    frame,
+                    EventKind::MapRunUpdated {
+                        max_concurrency,
+                        tolerated_count,
+                        tolerated_percentage,
+                    },
+                );
+                self.map_run_updated(frame);
+                Ok(())
+            }
             Stimulus::ResultsWritten { run, result } => {
                 let frame =
                     self.run_frame(run, |stage| matches!(stage, RunStage::Writing { .. }))?;

@@ -37,6 +37,11 @@ impl Array {
         Arc::get_mut(&mut self.0).map(std::mem::take)
     }
 
+    /// Where the values stand in memory.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Whether both are the same values in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -137,6 +137,16 @@ impl Json {
         }
     }
 
+    /// What tells one array or object from another that is equal to it: clones have the same
+    /// number while any of them lives. None for a value that is not shared.
+    pub fn address(&self) -> Option<usize> {
+        match self {
+            Self::Array(items) => Some(items.address()),
+            Self::Object(members) => members.address(),
+            _ => None,
+        }
+    }
+
     /// Equality that takes numbers by value: `1` and `1.0` are the same.
     pub fn same(&self, other: &Self) -> bool {
         deep::equal(self, other, Self::same_scalar)

@@ -119,6 +119,11 @@ impl Object {
         self.0.as_ref().map_or(&[], |members| &members.values)
     }
 
+    /// Where the members stand in memory, if there are any.
+    pub(crate) fn address(&self) -> Option<usize> {
+        self.0.as_ref().map(|members| Arc::as_ptr(members).addr())
+    }
+
     /// Whether both are the same members in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

@@ -3,9 +3,7 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall, TaskId};
-use stepwright_interpreter::{
-    Beginning, Command, Execution, Status, Stimulus, child_map_context, child_seed, items, step,
-};
+use stepwright_interpreter::{Beginning, Command, Execution, Status, Stimulus, items, step};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Program, StateId};
 
@@ -402,25 +400,21 @@ impl<'p> Loop<'p> {
         tasks: &mut dyn Tasks,
     ) -> (Moment, Result<Json, Failure>) {
         self.children += 1;
-        let mut identity = self.plan.identity.clone();
-        let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
-        let machine = map_run.replacen(":mapRun:", ":execution:", 1);
-        let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
-        identity.execution_arn = format!("{machine}:{name}").into();
-        identity.name = name.into();
+        let start = self.execution.start().expect("whoever has children has begun");
+        let beginning = Beginning::child(start, run, index, map_run, input, first);
         let child = Simulation {
             program: self.plan.program,
-            map_context: Some(child_map_context(index, &input)),
-            input,
-            identity,
+            map_context: beginning.map_context,
+            input: beginning.input,
+            identity: beginning.identity,
             start: self.now,
-            seed: child_seed(self.plan.seed, run, index),
+            seed: beginning.seed,
             objects: std::mem::take(&mut self.plan.objects),
             stop: None,
             most_turns: self.plan.most_turns.saturating_sub(self.turns),
             end: self.plan.end,
             in_child: true,
-            first: Some(first),
+            first: beginning.first,
             timeout_seconds: None,
         };
         let run = child.run(tasks);

@@ -133,6 +133,8 @@ impl Timeline {
                 Err(failure) => ("fails", format!("{name} #{index}"), why(failure)),
             },
             E::MapRunWriting { .. } => ("write", name, String::new()),
+            E::MapRunUpdated { .. } => ("updated", name, "map run".to_owned()),
+            E::MapRunRedriven { count, .. } => ("redriven", name, format!("map run {count}")),
             E::MapRunSucceeded => return None,
             E::MapRunFailed { failure } => ("failed", name, why(failure)),
         };

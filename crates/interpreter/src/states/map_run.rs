@@ -87,6 +87,10 @@ impl Stepper<'_> {
                 let items = open.plan.items.clone();
                 self.prepare(frame, items);
             }
+            RunStage::Running(_) if open.is_redriven => {
+                let (arn, count) = (open.arn.clone(), open.redrives + 1);
+                self.emit(frame, EventKind::MapRunRedriven { arn, count });
+            }
             RunStage::Running(children) => {
                 if open.can_start() {
                     let index = children.again.first().copied().unwrap_or(children.next);
@@ -182,6 +186,11 @@ impl Stepper<'_> {
         result: Result<Json, Failure>,
     ) {
         self.emit(frame, EventKind::ChildFinished { index, result });
+        self.map_run_updated(frame);
+    }
+
+    /// Gives a map run up that has failed more often than it may.
+    pub(crate) fn map_run_updated(&mut self, frame: FrameId) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         if is_past_tolerance(open) {
             let failure = Failure::new(

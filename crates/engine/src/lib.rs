@@ -1,0 +1,1 @@
+//! Runs executions durably: turns, timers, task tokens, map runs, redrive

@@ -1,0 +1,1 @@
+//! The shapes of the Step Functions API: operations, constraints, errors

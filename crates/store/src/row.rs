@@ -1,0 +1,154 @@
+use crate::ExecutionId;
+
+/// What is known of an execution before it begins, and never changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its ARN. No two executions of a store have the same.
+    pub arn: String,
+    /// The ARN of its state machine, without version or alias.
+    pub machine: String,
+    /// The ARN of the version it was started through or with, if any.
+    pub version: Option<String>,
+    /// The ARN of the alias it was started through, if any.
+    pub alias: Option<String>,
+    /// The ARN of the map run it is a child of, if any.
+    pub map_run: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+    /// What else its engine wants to know of it, as bytes.
+    pub more: Vec<u8>,
+}
+
+/// An execution, but for its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionRow {
+    /// Its number.
+    pub id: ExecutionId,
+    /// What never changes.
+    pub about: About,
+    /// Its status.
+    pub status: Status,
+    /// How many events it has.
+    pub len: u64,
+    /// When it ended, if it has, in milliseconds since 1970.
+    pub stopped_at: Option<i64>,
+    /// When it must be woken, if ever.
+    pub wake_at: Option<i64>,
+    /// Whether something must be asked for again after a restart.
+    pub is_owed: bool,
+    /// How often it was redriven, and when last.
+    pub redriven: Option<(u32, i64)>,
+}
+
+/// An execution's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// `RUNNING`
+    Running = 0,
+    /// `SUCCEEDED`
+    Succeeded = 1,
+    /// `FAILED`
+    Failed = 2,
+    /// `TIMED_OUT`
+    TimedOut = 3,
+    /// `ABORTED`
+    Aborted = 4,
+    /// `PENDING_REDRIVE`
+    PendingRedrive = 5,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Aborted,
+        Self::PendingRedrive,
+    ];
+
+    /// AWS's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+            Self::PendingRedrive => "PENDING_REDRIVE",
+        }
+    }
+
+    /// The status that AWS calls so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether nothing more will happen by itself.
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Running | Self::PendingRedrive)
+    }
+
+    pub(crate) fn numbered(number: i64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+}
+
+/// A map run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapRunRow {
+    /// Its ARN.
+    pub arn: String,
+    /// The execution it belongs to.
+    pub execution: ExecutionId,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+    /// What else its engine wants to know of it, as bytes.
+    pub more: Vec<u8>,
+}
+
+/// Which executions. What is None does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this machine: its ARN. Children of map runs do not count as the machine's.
+    pub machine: Option<String>,
+    /// Started with this version.
+    pub version: Option<String>,
+    /// Started through this alias.
+    pub alias: Option<String>,
+    /// Children of this map run.
+    pub map_run: Option<String>,
+    /// With this status.
+    pub status: Option<Status>,
+    /// Redriven, or never redriven.
+    pub is_redriven: Option<bool>,
+}
+
+impl Filter {
+    pub(crate) fn takes(&self, row: &ExecutionRow) -> bool {
+        fn agrees<T: PartialEq + ?Sized>(wanted: Option<&T>, actual: Option<&T>) -> bool {
+            wanted.is_none() || wanted == actual
+        }
+        let about = &row.about;
+        let of_machine = self
+            .machine
+            .as_ref()
+            .is_none_or(|machine| *machine == about.machine && about.map_run.is_none());
+        of_machine
+            && agrees(self.version.as_ref(), about.version.as_ref())
+            && agrees(self.alias.as_ref(), about.alias.as_ref())
+            && agrees(self.map_run.as_ref(), about.map_run.as_ref())
+            && self.status.is_none_or(|status| status == row.status)
+            && self.is_redriven.is_none_or(|is| is == row.redriven.is_some())
+    }
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// After the execution that began then and has this number.
+    pub after: Option<(i64, ExecutionId)>,
+    /// At most so many.
+    pub most: usize,
+}

@@ -1,0 +1,225 @@
+mod read;
+mod schema;
+mod writer;
+
+use crate::{
+    Append, AppendError, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Pending, Status,
+    Store, StoreError,
+};
+use read::Readers;
+use rusqlite::Connection;
+use schema::broken;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use writer::Work;
+
+/// How much work may wait for the writer before those who bring more are kept waiting.
+const QUEUE: usize = 8_192;
+
+/// Keeps everything in a directory: a SQLite database with a write-ahead log. What is acknowledged
+/// has reached the disk (`synchronous=FULL`). One process at a time may open it.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    next: AtomicU64,
+    writer: Mutex<Option<SyncSender<Work>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+    /// Held as long as the store is open, so that no second process opens it.
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens the store in a directory; makes both where there are none.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let io = |what: &str, error: std::io::Error| {
+            StoreError::new(format!("{what} {}: {error}", folder.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| io("cannot make the directory", error))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join("lock"))
+            .map_err(|error| io("cannot open the lock in", error))?;
+        lock.try_lock().map_err(|_| {
+            StoreError::new(format!("another process has the store in {} open", folder.display()))
+        })?;
+        let path = folder.join("stepwright.db");
+        let mut connection = Connection::open(&path).map_err(broken)?;
+        prepare(&connection).map_err(broken)?;
+        schema::migrate(&mut connection)?;
+        let last: i64 = connection
+            .query_row("SELECT coalesce(max(id), 0) FROM executions", [], |row| row.get(0))
+            .map_err(broken)?;
+        let (writer, queue) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer::write(connection, queue))
+            .map_err(|error| io("cannot start the writer for", error))?;
+        Ok(Self {
+            readers: Arc::new(Readers::new(path.clone())),
+            path,
+            next: AtomicU64::new(last as u64 + 1),
+            writer: Mutex::new(Some(writer)),
+            thread: Mutex::new(Some(thread)),
+            _lock: lock,
+        })
+    }
+
+    /// Writes what waits and closes the database.
+    pub fn close(&self) {
+        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A writer that panicked has answered nobody; there is nobody else to tell.
+            drop(thread.join());
+        }
+    }
+
+    fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
+    ) -> Pending<Result<T, E>> {
+        let (answer, answered) = oneshot::channel();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let closed = || E::from(StoreError::new("the store is closed"));
+        match writer {
+            Some(writer) if writer.send(work(answer)).is_ok() => {
+                Box::pin(async move { answered.await.unwrap_or_else(|_| Err(closed())) })
+            }
+            _ => Box::pin(std::future::ready(Err(closed()))),
+        }
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Pending<Result<T, StoreError>> {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || readers.read(read))
+                .await
+                .unwrap_or_else(|_| Err(StoreError::new("a read was broken off")))
+        })
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Settings of the connection that writes.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+impl Store for Sqlite {
+    fn new_id(&self) -> ExecutionId {
+        ExecutionId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
+        self.ask(|answer| Work::Append(Box::new(append), answer))
+    }
+
+    fn put(&self, documents: Vec<(String, Option<Vec<u8>>)>) -> Pending<Result<(), StoreError>> {
+        self.ask(|answer| Work::Put(documents, answer))
+    }
+
+    fn documents(&self, prefix: &str) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| read::documents(connection, &prefix))
+    }
+
+    fn execution(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionRow>, StoreError>> {
+        self.read(move |connection| read::execution(connection, id))
+    }
+
+    fn execution_by_arn(&self, arn: &str) -> Pending<Result<Option<ExecutionRow>, StoreError>> {
+        let arn = arn.to_owned();
+        self.read(move |connection| read::execution_by_arn(connection, &arn))
+    }
+
+    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
+        self.read(move |connection| read::history(connection, id))
+    }
+
+    fn live(
+        &self,
+        after: Option<ExecutionId>,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.read(move |connection| read::live(connection, after, most))
+    }
+
+    fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.read(move |connection| read::list(connection, &filter, page))
+    }
+
+    fn count(&self, filter: Filter) -> Pending<Result<Vec<(Status, u64)>, StoreError>> {
+        self.read(move |connection| read::count(connection, &filter))
+    }
+
+    fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>> {
+        let arn = arn.to_owned();
+        self.read(move |connection| read::map_run(connection, &arn))
+    }
+
+    fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        self.read(move |connection| read::map_runs(connection, execution))
+    }
+
+    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
+        self.ask(|answer| Work::Forget { ended_before, most, answer })
+    }
+
+    fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {
+        let machine = machine.to_owned();
+        self.ask(|answer| Work::ForgetMachine(machine, answer))
+    }
+
+    fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>> {
+        let folder = folder.to_owned();
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move {
+            let copied = tokio::task::spawn_blocking(move || {
+                std::fs::create_dir_all(&folder).map_err(|error| {
+                    StoreError::new(format!("cannot make {}: {error}", folder.display()))
+                })?;
+                let target = folder.join("stepwright.db");
+                if target.exists() {
+                    return Err(StoreError::new(format!("{} exists already", target.display())));
+                }
+                readers.read(|connection| {
+                    let mut copy = Connection::open(&target)?;
+                    let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
+                    backup.run_to_completion(1_024, std::time::Duration::ZERO, None)
+                })
+            });
+            copied.await.unwrap_or_else(|_| Err(StoreError::new("the backup was broken off")))
+        })
+    }
+
+    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
+        self.read(read::verify)
+    }
+
+    fn size(&self) -> u64 {
+        let of = |path: PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
+        of(self.path.clone()) + of(self.path.with_extension("db-wal"))
+    }
+}

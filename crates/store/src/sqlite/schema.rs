@@ -1,0 +1,75 @@
+//! The layout of the database, and how older layouts become this one.
+
+use crate::StoreError;
+use rusqlite::Connection;
+
+/// The number of this layout, kept as SQLite's `user_version`.
+pub(crate) const VERSION: i64 = 1;
+
+/// From the layout before each to itself: the first makes an empty database layout 1.
+const MIGRATIONS: [&str; VERSION as usize] = ["
+    CREATE TABLE executions (
+        id INTEGER PRIMARY KEY,
+        arn TEXT NOT NULL UNIQUE,
+        machine TEXT NOT NULL,
+        version TEXT,
+        alias TEXT,
+        map_run TEXT,
+        started_at INTEGER NOT NULL,
+        more BLOB NOT NULL,
+        status INTEGER NOT NULL,
+        len INTEGER NOT NULL,
+        stopped_at INTEGER,
+        wake_at INTEGER,
+        is_owed INTEGER NOT NULL,
+        redrive_count INTEGER,
+        redriven_at INTEGER
+    );
+    -- Lists: of a machine, of a map run; those that live; those that retention may forget.
+    CREATE INDEX executions_by_machine ON executions (machine, started_at, id)
+        WHERE map_run IS NULL;
+    CREATE INDEX executions_by_map_run ON executions (map_run, started_at, id)
+        WHERE map_run IS NOT NULL;
+    CREATE INDEX executions_live ON executions (id) WHERE status IN (0, 5);
+    CREATE INDEX executions_ended ON executions (stopped_at) WHERE stopped_at IS NOT NULL;
+    CREATE TABLE chunks (
+        execution INTEGER NOT NULL,
+        len INTEGER NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (execution, len)
+    ) WITHOUT ROWID;
+    CREATE TABLE map_runs (
+        arn TEXT PRIMARY KEY,
+        execution INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        more BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX map_runs_by_execution ON map_runs (execution, started_at);
+    CREATE TABLE documents (
+        key TEXT PRIMARY KEY,
+        bytes BLOB NOT NULL
+    ) WITHOUT ROWID;
+"];
+
+/// Brings a database to this layout. Each migration and its number are committed together.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(broken)?;
+    if found > VERSION {
+        return Err(StoreError::new(format!(
+            "the store has layout {found}; this release knows layouts up to {VERSION}: use a newer \
+             release, or another `--data` directory"
+        )));
+    }
+    for number in found..VERSION {
+        let migration = connection.transaction().map_err(broken)?;
+        migration.execute_batch(MIGRATIONS[number as usize]).map_err(broken)?;
+        migration.pragma_update(None, "user_version", number + 1).map_err(broken)?;
+        migration.commit().map_err(broken)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn broken(error: rusqlite::Error) -> StoreError {
+    StoreError::new(format!("SQLite: {error}"))
+}
