@@ -58,9 +58,22 @@ impl Execution {
         }
     }
 
-    /// The tasks that are waited for.
-    pub fn open_tasks(&self) -> impl Iterator<Item = TaskId> {
-        self.tasks.keys().copied()
+    /// Whether the end of a task is waited for, or (with an index) that of a child of a map run.
+    pub fn wants(&self, task: TaskId, index: Option<u32>) -> bool {
+        let Some(frame) = self.tasks.get(&task) else { return false };
+        let Some(index) = index else {
+            return match &self.frame(*frame).phase {
+                Phase::MapRun(map) => !matches!(map.stage, RunStage::Running(_)),
+                _ => true,
+            };
+        };
+        match &self.frame(*frame).phase {
+            Phase::MapRun(map) => match &map.stage {
+                RunStage::Running(children) => children.running.contains(&index),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// How many tasks there were so far: the next one gets this number.

@@ -1,1 +1,6 @@
 //! The Step Functions API over HTTP
+
+mod api;
+mod operations;
+
+pub use api::{Api, Settings};

@@ -34,6 +34,7 @@ mod variables;
 pub use catalogue::{Rule, catalogue};
 
 use checker::Checker;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use stepwright_asl::Definition;
 use stepwright_source::Diagnostic;
@@ -66,6 +67,14 @@ pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagno
     }
     found.sort_by_key(|diagnostic| diagnostic.severity);
     found
+}
+
+/// Which variables each state of a definition reads, by the state's name: what AWS shows as
+/// `variableReferences`.
+pub fn variable_references(definition: &Definition) -> BTreeMap<String, BTreeSet<String>> {
+    let mut checker = Checker::new(definition, CheckOptions::default());
+    checker.machine();
+    checker.variables.references()
 }
 
 /// The message of `InvalidDefinition` with which AWS refuses a definition; `None` when there is no

@@ -159,7 +159,7 @@ impl<'d> Checker<'d> {
             self.language_mix(site, member, language);
         }
         self.check_language(site);
-        self.variables.enter(around.scope);
+        self.variables.enter(around.scope, &site.location);
         self.values(site, kind, language, around);
         self.nested(site, kind, around);
         self.state_lints(site, name, kind, language);

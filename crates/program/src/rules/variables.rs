@@ -15,6 +15,8 @@ pub(super) struct Variables<'d> {
     reads: Vec<Read>,
     /// The scope of the state that is being checked.
     current: usize,
+    /// Where that state stands.
+    state: String,
 }
 
 #[derive(Default)]
@@ -30,11 +32,13 @@ struct Read {
     scope: usize,
     span: Span,
     location: Option<String>,
+    /// Where the state stands that reads it.
+    state: String,
 }
 
 impl Default for Variables<'_> {
     fn default() -> Self {
-        Self { scopes: vec![Scope::default()], reads: Vec::new(), current: 0 }
+        Self { scopes: vec![Scope::default()], reads: Vec::new(), current: 0, state: String::new() }
     }
 }
 
@@ -45,8 +49,19 @@ impl Variables<'_> {
         self.scopes.len() - 1
     }
 
-    pub(super) fn enter(&mut self, scope: usize) {
+    pub(super) fn enter(&mut self, scope: usize, state: &str) {
         self.current = scope;
+        state.clone_into(&mut self.state);
+    }
+
+    /// Which variables each state reads, by the state's name.
+    pub(super) fn references(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for read in &self.reads {
+            let state = read.state.rsplit_once("/States/").map_or("", |(_, state)| state);
+            references.entry(state.to_owned()).or_default().insert(read.name.clone());
+        }
+        references
     }
 
     /// A scope and those around it whose variables it sees.
@@ -111,8 +126,8 @@ impl<'d> Checker<'d> {
 
     pub(super) fn read_variable(&mut self, name: &str, span: Span, location: &str) {
         let location = (!location.is_empty()).then(|| location.to_owned());
-        let scope = self.variables.current;
-        self.variables.reads.push(Read { name: name.to_owned(), scope, span, location });
+        let (scope, state) = (self.variables.current, self.variables.state.clone());
+        self.variables.reads.push(Read { name: name.to_owned(), scope, span, location, state });
     }
 
     pub(super) fn read_path(&mut self, path: &PathExpression, node: &Node) {

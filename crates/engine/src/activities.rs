@@ -1,0 +1,104 @@
+use crate::Engine;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stepwright_history::TaskId;
+use stepwright_json::{Json, Str};
+use stepwright_store::ExecutionId;
+use tokio::sync::Notify;
+
+/// A task that a worker has taken.
+#[derive(Clone, Debug)]
+pub struct ActivityTask {
+    /// By which the worker says how it goes.
+    pub token: Str,
+    /// The task's input.
+    pub input: Json,
+}
+
+/// The tasks that wait for a worker.
+#[derive(Default)]
+pub(crate) struct Activities {
+    queues: Mutex<FxHashMap<String, Arc<Queue>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: Mutex<VecDeque<(ExecutionId, TaskId)>>,
+    added: Notify,
+}
+
+impl Queue {
+    fn tasks(&self) -> MutexGuard<'_, VecDeque<(ExecutionId, TaskId)>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Activities {
+    /// Makes the queue of an activity that exists.
+    pub(crate) fn open(&self, arn: &str) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.entry(arn.to_owned()).or_default();
+    }
+
+    /// Forgets the queue of an activity; its tasks time out.
+    pub(crate) fn close(&self, arn: &str) {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
+    }
+
+    fn queue(&self, arn: &str) -> Option<Arc<Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    /// Puts a task in its activity's queue; says whether there is such an activity.
+    pub(crate) fn schedule(&self, arn: &str, execution: ExecutionId, task: TaskId) -> bool {
+        let Some(queue) = self.queue(arn) else { return false };
+        queue.tasks().push_back((execution, task));
+        queue.added.notify_one();
+        true
+    }
+
+    /// How many tasks wait for workers.
+    pub(crate) fn waiting(&self) -> usize {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.values().map(|queue| queue.tasks().len()).sum()
+    }
+}
+
+impl Engine {
+    /// Waits for a task of an activity, at most so long. None if there was none, or the activity is
+    /// gone.
+    pub async fn poll_activity(
+        &self,
+        arn: &str,
+        worker: Option<Str>,
+        longest: Duration,
+    ) -> Option<ActivityTask> {
+        let end = tokio::time::Instant::now() + longest;
+        loop {
+            let queue = self.inner.activities.queue(arn)?;
+            let next = queue.tasks().pop_front();
+            if let Some((execution, task)) = next {
+                // Others may wait for what is behind it.
+                queue.added.notify_one();
+                let taken = self.take_activity_task(execution, task, worker.clone()).await;
+                if taken.is_some() {
+                    return taken;
+                }
+                // It was timed out or its execution is over; the next one.
+                continue;
+            }
+            if self.is_closing()
+                || tokio::time::timeout_at(end, queue.added.notified()).await.is_err()
+            {
+                return None;
+            }
+        }
+    }
+
+    /// How many tasks of activities wait for workers.
+    pub fn waiting_activity_tasks(&self) -> usize {
+        self.inner.activities.waiting()
+    }
+}

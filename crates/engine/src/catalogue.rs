@@ -1,0 +1,471 @@
+//! What executions run: state machines with their revisions, versions and aliases; activities.
+
+use crate::Engine;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use stepwright_asl::Definition;
+use stepwright_json::{Json, Object};
+use stepwright_program::{Limits, Program, compile};
+use stepwright_store::{Store, StoreError};
+
+/// A state machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its executions are Express executions.
+    pub is_express: bool,
+    /// Whether it is being deleted.
+    pub status: MachineStatus,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at: i64,
+    /// When it was last updated, in milliseconds since 1970.
+    pub updated_at: i64,
+    /// The revision that new executions run.
+    pub revision: String,
+    /// The revision that it was created with: AWS gives that one no id.
+    pub first_revision: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its versions, the oldest first.
+    pub versions: Vec<Version>,
+    /// The number of the version that was published last; numbers are not used twice.
+    pub last_version: u64,
+    /// Its aliases, by name.
+    pub aliases: BTreeMap<String, Alias>,
+}
+
+/// Whether a machine takes executions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineStatus {
+    /// `ACTIVE`
+    Active,
+    /// `DELETING`: its executions run to their end.
+    Deleting,
+}
+
+/// A revision of a machine that has a number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// Its number.
+    pub number: u64,
+    /// Which revision.
+    pub revision: String,
+    /// What its publisher says of it.
+    pub description: Option<String>,
+    /// When it was published, in milliseconds since 1970.
+    pub created_at: i64,
+}
+
+/// A name for one or two versions of a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alias {
+    /// Its name.
+    pub name: String,
+    /// What its maker says of it.
+    pub description: Option<String>,
+    /// Where executions go.
+    pub routes: Vec<Route>,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at: i64,
+    /// When it was last changed, in milliseconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A part of an alias's executions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The number of the version that gets them.
+    pub version: u64,
+    /// How many per cent it gets.
+    pub weight: u32,
+}
+
+/// What an execution runs. Never changes once it is stored.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// Its name: a UUID.
+    pub id: String,
+    /// The definition as it was given.
+    pub definition: String,
+    /// The role.
+    pub role_arn: String,
+    /// Whether executions of it are Express executions.
+    pub is_express: bool,
+    /// `loggingConfiguration`, as AWS writes it.
+    pub logging: Option<Json>,
+    /// Whether `tracingConfiguration` is enabled.
+    pub is_traced: bool,
+    /// `encryptionConfiguration`, as AWS writes it.
+    pub encryption: Option<Json>,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at: i64,
+    /// The definition, compiled.
+    pub program: Arc<Program>,
+}
+
+/// An activity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at: i64,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// `encryptionConfiguration`, as AWS writes it.
+    pub encryption: Option<Json>,
+}
+
+/// A definition does not compile.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct DefinitionError {
+    /// The first thing that is wrong with it.
+    pub what: String,
+}
+
+impl Revision {
+    /// Compiles a definition.
+    pub fn compile(definition: &str, limits: Limits) -> Result<Arc<Program>, DefinitionError> {
+        let parsed = Definition::from_api(definition)
+            .map_err(|complaint| DefinitionError { what: complaint.message })?;
+        let mut program = compile(&parsed).map_err(|diagnostics| {
+            let first = diagnostics.into_iter().next();
+            let what = first.map_or_else(String::new, |diagnostic| diagnostic.message);
+            DefinitionError { what }
+        })?;
+        program.limits = limits;
+        Ok(Arc::new(program))
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut object = Object::new();
+        object.insert("definition", self.definition.as_str().into());
+        object.insert("roleArn", self.role_arn.as_str().into());
+        object.insert("express", Json::Bool(self.is_express));
+        object.insert("traced", Json::Bool(self.is_traced));
+        object.insert("createdAt", Json::Int(self.created_at));
+        insert_option(&mut object, "logging", self.logging.as_ref());
+        insert_option(&mut object, "encryption", self.encryption.as_ref());
+        Json::Object(object).to_string().into_bytes()
+    }
+
+    fn read(id: &str, bytes: &[u8], limits: Limits) -> Result<Self, StoreError> {
+        let broken = |why: &str| StoreError::new(format!("the revision `{id}` {why}"));
+        let value = stepwright_json::parse_bytes(bytes).map_err(|_| broken("is not JSON"))?;
+        let text = |key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
+        let flag = |key: &str| value.get(key).and_then(Json::as_bool).unwrap_or_default();
+        let definition = text("definition").ok_or_else(|| broken("has no definition"))?;
+        let program = Self::compile(&definition, limits)
+            .map_err(|error| broken(&format!("does not compile: {error}")))?;
+        Ok(Self {
+            id: id.to_owned(),
+            role_arn: text("roleArn").ok_or_else(|| broken("has no role"))?,
+            is_express: flag("express"),
+            is_traced: flag("traced"),
+            logging: value.get("logging").cloned(),
+            encryption: value.get("encryption").cloned(),
+            created_at: value.get("createdAt").and_then(Json::as_i64).unwrap_or_default(),
+            program,
+            definition,
+        })
+    }
+}
+
+fn insert_option(object: &mut Object, key: &'static str, value: Option<&Json>) {
+    if let Some(value) = value {
+        object.insert(key, value.clone());
+    }
+}
+
+impl Machine {
+    /// The version of this number.
+    pub fn version(&self, number: u64) -> Option<&Version> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut object = Object::new();
+        object.insert("name", self.name.as_str().into());
+        object.insert("express", Json::Bool(self.is_express));
+        object.insert("deleting", Json::Bool(self.status == MachineStatus::Deleting));
+        object.insert("createdAt", Json::Int(self.created_at));
+        object.insert("updatedAt", Json::Int(self.updated_at));
+        object.insert("revision", self.revision.as_str().into());
+        object.insert("firstRevision", self.first_revision.as_str().into());
+        object.insert("tags", write_tags(&self.tags));
+        object.insert("lastVersion", Json::Int(self.last_version as i64));
+        let versions: Vec<Json> = self.versions.iter().map(Version::write).collect();
+        object.insert("versions", versions.into());
+        let aliases: Vec<Json> = self.aliases.values().map(Alias::write).collect();
+        object.insert("aliases", aliases.into());
+        Json::Object(object).to_string().into_bytes()
+    }
+
+    fn read(arn: &str, bytes: &[u8]) -> Option<Self> {
+        let value = stepwright_json::parse_bytes(bytes).ok()?;
+        let number = |key: &str| value.get(key).and_then(Json::as_i64);
+        let flag = |key: &str| value.get(key).and_then(Json::as_bool);
+        let items = |key: &str| value.get(key).and_then(Json::as_array).cloned();
+        let status = match flag("deleting")? {
+            true => MachineStatus::Deleting,
+            false => MachineStatus::Active,
+        };
+        let aliases = items("aliases")?.iter().map(Alias::read).collect::<Option<Vec<_>>>()?;
+        Some(Self {
+            arn: arn.to_owned(),
+            name: text_of(&value, "name")?,
+            is_express: flag("express")?,
+            status,
+            created_at: number("createdAt")?,
+            updated_at: number("updatedAt")?,
+            revision: text_of(&value, "revision")?,
+            first_revision: text_of(&value, "firstRevision")?,
+            tags: read_tags(value.get("tags")?),
+            versions: items("versions")?.iter().map(Version::read).collect::<Option<_>>()?,
+            last_version: number("lastVersion")? as u64,
+            aliases: aliases.into_iter().map(|alias| (alias.name.clone(), alias)).collect(),
+        })
+    }
+}
+
+fn text_of(value: &Json, key: &str) -> Option<String> {
+    value.get(key).and_then(Json::as_str).map(str::to_owned)
+}
+
+fn write_tags(tags: &BTreeMap<String, String>) -> Json {
+    let object: Object =
+        tags.iter().map(|(key, value)| (key.as_str(), Json::from(value.as_str()))).collect();
+    object.into()
+}
+
+fn read_tags(value: &Json) -> BTreeMap<String, String> {
+    let members = value.as_object().into_iter().flat_map(Object::iter);
+    members
+        .map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+impl Version {
+    fn write(&self) -> Json {
+        let mut object = Object::new();
+        object.insert("number", Json::Int(self.number as i64));
+        object.insert("revision", self.revision.as_str().into());
+        object.insert("createdAt", Json::Int(self.created_at));
+        if let Some(description) = &self.description {
+            object.insert("description", description.as_str().into());
+        }
+        object.into()
+    }
+
+    fn read(value: &Json) -> Option<Self> {
+        Some(Self {
+            number: value.get("number")?.as_i64()? as u64,
+            revision: text_of(value, "revision")?,
+            description: text_of(value, "description"),
+            created_at: value.get("createdAt")?.as_i64()?,
+        })
+    }
+}
+
+impl Alias {
+    fn write(&self) -> Json {
+        let mut object = Object::new();
+        object.insert("name", self.name.as_str().into());
+        object.insert("createdAt", Json::Int(self.created_at));
+        object.insert("updatedAt", Json::Int(self.updated_at));
+        let routes = self.routes.iter().map(|route| {
+            Json::from(vec![Json::Int(route.version as i64), Json::Int(i64::from(route.weight))])
+        });
+        object.insert("routes", routes.collect::<Vec<_>>().into());
+        if let Some(description) = &self.description {
+            object.insert("description", description.as_str().into());
+        }
+        object.into()
+    }
+
+    fn read(value: &Json) -> Option<Self> {
+        let routes = value.get("routes")?.as_array()?.iter().map(|route| {
+            let version = route.at(0)?.as_i64()? as u64;
+            Some(Route { version, weight: route.at(1)?.as_i64()? as u32 })
+        });
+        Some(Self {
+            name: text_of(value, "name")?,
+            description: text_of(value, "description"),
+            routes: routes.collect::<Option<_>>()?,
+            created_at: value.get("createdAt")?.as_i64()?,
+            updated_at: value.get("updatedAt")?.as_i64()?,
+        })
+    }
+}
+
+impl Activity {
+    fn write(&self) -> Vec<u8> {
+        let mut object = Object::new();
+        object.insert("name", self.name.as_str().into());
+        object.insert("createdAt", Json::Int(self.created_at));
+        object.insert("tags", write_tags(&self.tags));
+        insert_option(&mut object, "encryption", self.encryption.as_ref());
+        Json::Object(object).to_string().into_bytes()
+    }
+
+    fn read(arn: &str, bytes: &[u8]) -> Option<Self> {
+        let value = stepwright_json::parse_bytes(bytes).ok()?;
+        Some(Self {
+            arn: arn.to_owned(),
+            name: text_of(&value, "name")?,
+            created_at: value.get("createdAt")?.as_i64()?,
+            tags: read_tags(value.get("tags")?),
+            encryption: value.get("encryption").cloned(),
+        })
+    }
+}
+
+/// All machines and activities, in memory; what changes is in the store before it is here.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    machines: RwLock<BTreeMap<String, Arc<Machine>>>,
+    activities: RwLock<BTreeMap<String, Arc<Activity>>>,
+    revisions: Mutex<FxHashMap<String, Arc<Revision>>>,
+    /// Held by whoever changes something, from looking to storing.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// How many revisions stay compiled in memory.
+const MOST_REVISIONS: usize = 1_024;
+
+impl Catalogue {
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        let catalogue = Self::default();
+        let broken = |key: &str| StoreError::new(format!("the document `{key}` cannot be read"));
+        {
+            let documents = store.documents("machine/").await?;
+            let mut machines = catalogue.machines.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, bytes) in documents {
+                let arn = key.trim_start_matches("machine/");
+                let machine = Machine::read(arn, &bytes).ok_or_else(|| broken(&key))?;
+                machines.insert(arn.to_owned(), Arc::new(machine));
+            }
+        }
+        {
+            let documents = store.documents("activity/").await?;
+            let mut activities =
+                catalogue.activities.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, bytes) in documents {
+                let arn = key.trim_start_matches("activity/");
+                let activity = Activity::read(arn, &bytes).ok_or_else(|| broken(&key))?;
+                activities.insert(arn.to_owned(), Arc::new(activity));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// The machine with this ARN, which names neither version nor alias.
+    pub fn machine(&self, arn: &str) -> Option<Arc<Machine>> {
+        self.machines.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    /// All machines, by ARN.
+    pub fn machines(&self) -> Vec<Arc<Machine>> {
+        self.machines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The activity with this ARN.
+    pub fn activity(&self, arn: &str) -> Option<Arc<Activity>> {
+        self.activities.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    /// All activities, by ARN.
+    pub fn activities(&self) -> Vec<Arc<Activity>> {
+        self.activities.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn cached(&self, id: &str) -> Option<Arc<Revision>> {
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn cache(&self, revision: Arc<Revision>) {
+        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        if revisions.len() >= MOST_REVISIONS {
+            revisions.clear();
+        }
+        revisions.insert(revision.id.clone(), revision);
+    }
+}
+
+impl Engine {
+    /// Keeps others from changing machines and activities until the guard is dropped.
+    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.catalogue.changing.lock().await
+    }
+
+    /// A revision, compiled.
+    pub async fn revision(&self, id: &str) -> Result<Arc<Revision>, StoreError> {
+        if let Some(revision) = self.inner.catalogue.cached(id) {
+            return Ok(revision);
+        }
+        let key = format!("revision/{id}");
+        let found = self.store().documents(&key).await?;
+        let (_, bytes) = found
+            .into_iter()
+            .find(|(found, _)| *found == key)
+            .ok_or_else(|| StoreError::new(format!("there is no revision `{id}`")))?;
+        let revision = Arc::new(Revision::read(id, &bytes, self.inner.options.limits)?);
+        self.inner.catalogue.cache(revision.clone());
+        Ok(revision)
+    }
+
+    /// Stores a machine, and a new revision of it if there is one.
+    pub async fn put_machine(
+        &self,
+        machine: Machine,
+        revision: Option<Arc<Revision>>,
+    ) -> Result<(), StoreError> {
+        let mut documents = vec![(format!("machine/{}", machine.arn), Some(machine.write()))];
+        if let Some(revision) = &revision {
+            documents.push((format!("revision/{}", revision.id), Some(revision.write())));
+        }
+        self.store().put(documents).await?;
+        if let Some(revision) = revision {
+            self.inner.catalogue.cache(revision);
+        }
+        let mut machines =
+            self.inner.catalogue.machines.write().unwrap_or_else(PoisonError::into_inner);
+        machines.insert(machine.arn.clone(), Arc::new(machine));
+        Ok(())
+    }
+
+    /// Forgets a machine. Its revisions stay for as long as executions may need them.
+    pub async fn remove_machine(&self, arn: &str) -> Result<(), StoreError> {
+        self.store().put(vec![(format!("machine/{arn}"), None)]).await?;
+        self.inner.catalogue.machines.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.store().forget_machine(arn).await?;
+        self.inner.recent.clear();
+        Ok(())
+    }
+
+    /// Stores an activity.
+    pub async fn put_activity(&self, activity: Activity) -> Result<(), StoreError> {
+        let key = format!("activity/{}", activity.arn);
+        self.store().put(vec![(key, Some(activity.write()))]).await?;
+        self.inner.activities.open(&activity.arn);
+        let mut activities =
+            self.inner.catalogue.activities.write().unwrap_or_else(PoisonError::into_inner);
+        activities.insert(activity.arn.clone(), Arc::new(activity));
+        Ok(())
+    }
+
+    /// Forgets an activity.
+    pub async fn remove_activity(&self, arn: &str) -> Result<(), StoreError> {
+        self.store().put(vec![(format!("activity/{arn}"), None)]).await?;
+        self.inner.activities.close(arn);
+        self.inner.catalogue.activities.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+use crate::Revision;
+use std::sync::Arc;
+use stepwright_history::TaskId;
+use stepwright_json::{Json, Object};
+use stepwright_store::{About, ExecutionId};
+
+/// What is known of an execution and never changes.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its number in the store.
+    pub id: ExecutionId,
+    /// What the store knows of it.
+    pub about: About,
+    /// The revision of its machine that it runs.
+    pub revision: Arc<Revision>,
+    /// The test case that answers its tasks, if it was started with `#TestCase`.
+    pub test_case: Option<String>,
+    /// The trace header it was started with.
+    pub trace_header: Option<String>,
+    /// The execution that waits for it, if one does.
+    pub parent: Option<Parent>,
+    /// Whether it is an Express execution.
+    pub is_express: bool,
+}
+
+/// The execution that a child execution belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its number in the store.
+    pub execution: ExecutionId,
+    /// The task or map run of it that waits.
+    pub task: TaskId,
+    /// Which child of the map run; None for a task.
+    pub index: Option<u32>,
+}
+
+impl Facts {
+    /// The execution's name: the last part of its ARN.
+    pub fn name(&self) -> &str {
+        self.about.arn.rsplit(':').next().unwrap_or_default()
+    }
+}
+
+/// What [`About::more`] holds: as JSON, so that later releases can add to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct More {
+    pub(crate) revision: String,
+    pub(crate) test_case: Option<String>,
+    pub(crate) trace_header: Option<String>,
+    pub(crate) parent: Option<Parent>,
+}
+
+impl More {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut object = Object::new();
+        object.insert("revision", self.revision.as_str().into());
+        if let Some(case) = &self.test_case {
+            object.insert("case", case.as_str().into());
+        }
+        if let Some(header) = &self.trace_header {
+            object.insert("trace", header.as_str().into());
+        }
+        if let Some(Parent { execution, task, index }) = self.parent {
+            let index = index.map_or(Json::Null, |index| Json::Int(i64::from(index)));
+            let parts = vec![Json::Int(execution.0 as i64), Json::Int(task.0 as i64), index];
+            object.insert("parent", parts.into());
+        }
+        Json::Object(object).to_string().into_bytes()
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let value = stepwright_json::parse_bytes(bytes).ok()?;
+        let text = |key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
+        let parent = value.get("parent").and_then(|parts| {
+            Some(Parent {
+                execution: ExecutionId(parts.at(0)?.as_i64()? as u64),
+                task: TaskId(parts.at(1)?.as_i64()? as u64),
+                index: parts.at(2)?.as_i64().map(|index| index as u32),
+            })
+        });
+        Some(Self {
+            revision: text("revision")?,
+            test_case: text("case"),
+            trace_header: text("trace"),
+            parent,
+        })
+    }
+}

@@ -1,0 +1,47 @@
+use stepwright_json::{Array, Json};
+
+/// The input of an operation that was found valid: members have the types of the model.
+#[derive(Clone, Debug, Default)]
+pub struct Request(Json);
+
+impl Request {
+    /// A request with this body.
+    pub fn new(body: Json) -> Self {
+        Self(body)
+    }
+
+    /// A member that is there and not null.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Json::as_str)
+    }
+
+    /// A text that the model requires.
+    pub fn required(&self, name: &str) -> &str {
+        self.text(name).unwrap_or_default()
+    }
+
+    /// A whole number.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(Json::as_i64)
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.get(name).and_then(Json::as_f64)
+    }
+
+    /// `true` or `false`; false where it is absent.
+    pub fn flag(&self, name: &str) -> bool {
+        self.get(name).and_then(Json::as_bool).unwrap_or_default()
+    }
+
+    /// A list; empty where it is absent.
+    pub fn list(&self, name: &str) -> Array {
+        self.get(name).and_then(Json::as_array).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,181 @@
+use crate::operations;
+use std::sync::Arc;
+use std::time::Duration;
+use stepwright_engine::{Engine, Machine, Revision, StartRequest, Version};
+use stepwright_json::{Json, Object};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, operation, validate};
+use stepwright_store::StoreError;
+
+/// The operations, without HTTP around them.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Settings,
+}
+
+/// What an [`Api`] can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long `GetActivityTask` waits for a task.
+    pub longest_poll: Duration,
+    /// How many executions of a machine may run at once; None for no limit.
+    pub max_concurrent_executions: std::collections::BTreeMap<String, u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            longest_poll: Duration::from_secs(60),
+            max_concurrent_executions: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// What an operation answers.
+pub(crate) type Reply = Result<Json, ApiError>;
+
+impl Api {
+    /// The operations of an engine.
+    pub fn new(engine: Engine, settings: Settings) -> Self {
+        Self { engine, settings }
+    }
+
+    /// The engine behind it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Calls an operation by its name with the body of a request.
+    pub async fn call(&self, name: &str, body: Json) -> Result<Json, ApiError> {
+        let Some(operation) = operation(name) else {
+            return Err(ApiError::new(
+                "UnknownOperationException",
+                format!("there is no operation `{name}`"),
+            ));
+        };
+        validate(operation, &body)?;
+        operations::call(self, operation.name, &Request::new(body)).await
+    }
+
+    /// The machine, version or alias that an ARN names.
+    pub(crate) fn target(&self, text: &str) -> Result<Target, ApiError> {
+        let arn = Arn::parse_kind(text, &["stateMachine"])?;
+        let missing = || machine_missing(text);
+        let (machine, qualifier) = arn.machine();
+        let machine = self.engine.catalogue().machine(&machine).ok_or_else(missing)?;
+        let target = match qualifier {
+            Qualifier::None => Target { version: None, alias: None, machine },
+            Qualifier::Version(number) => {
+                let version = machine.version(number).cloned().ok_or_else(missing)?;
+                Target { version: Some(version), alias: None, machine }
+            }
+            Qualifier::Alias(name) => {
+                let alias = machine.aliases.get(name).ok_or_else(missing)?;
+                let drawn = self.draw(alias);
+                let version = machine.version(drawn).cloned().ok_or_else(missing)?;
+                Target { version: Some(version), alias: Some(name.to_owned()), machine }
+            }
+        };
+        Ok(target)
+    }
+
+    /// One of an alias's versions, by their weights.
+    fn draw(&self, alias: &stepwright_engine::Alias) -> u64 {
+        let mut drawn = self.engine.draw(100) as u32;
+        for route in &alias.routes {
+            if drawn < route.weight {
+                return route.version;
+            }
+            drawn -= route.weight;
+        }
+        alias.routes.first().map_or(0, |route| route.version)
+    }
+
+    pub(crate) async fn revision(&self, id: &str) -> Result<Arc<Revision>, ApiError> {
+        self.engine.revision(id).await.map_err(store_failed)
+    }
+
+    /// What `StartExecution` and `StartSyncExecution` have in common.
+    pub(crate) async fn start_request(&self, request: &Request) -> Result<StartRequest, ApiError> {
+        let text = request.required("stateMachineArn");
+        let (text, test_case) = match text.split_once('#') {
+            Some((arn, case)) => (arn, Some(case.to_owned())),
+            None => (text, None),
+        };
+        let target = self.target(text)?;
+        if target.machine.status == stepwright_engine::MachineStatus::Deleting {
+            return Err(ApiError::new(
+                "StateMachineDeleting",
+                format!("State Machine Deleting: '{text}'"),
+            ));
+        }
+        let name = match request.text("name") {
+            Some(name) => {
+                operations::check_name(name)?;
+                name.to_owned()
+            }
+            None => self.engine.new_uuid(),
+        };
+        let input = read_input(request.text("input"))?;
+        let revision = self.revision(target.revision()).await?;
+        let arn = &target.machine.arn;
+        Ok(StartRequest {
+            version: target.version.as_ref().map(|version| format!("{arn}:{}", version.number)),
+            alias: target.alias.as_ref().map(|alias| format!("{arn}:{alias}")),
+            machine: target.machine,
+            revision,
+            name,
+            input,
+            trace_header: request.text("traceHeader").map(str::to_owned),
+            test_case,
+            parent: None,
+        })
+    }
+}
+
+/// What the ARN of a state machine names.
+pub(crate) struct Target {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) version: Option<Version>,
+    pub(crate) alias: Option<String>,
+}
+
+impl Target {
+    /// The revision that an execution of it runs.
+    pub(crate) fn revision(&self) -> &str {
+        self.version.as_ref().map_or(&self.machine.revision, |version| &version.revision)
+    }
+}
+
+fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
+    let Some(text) = text else { return Ok(Object::new().into()) };
+    let refused = |why: &str| {
+        ApiError::new(
+            "InvalidExecutionInput",
+            format!("Invalid State Machine Execution Input: '{why}'"),
+        )
+    };
+    if text.trim().is_empty() {
+        return Err(refused("Invalid execution input."));
+    }
+    stepwright_json::parse(text).map_err(|error| {
+        let complaint = stepwright_json::jackson::complaint(text);
+        refused(&complaint.map_or_else(|| error.to_string(), |complaint| complaint.message))
+    })
+}
+
+pub(crate) fn machine_missing(arn: &str) -> ApiError {
+    ApiError::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+}
+
+pub(crate) fn execution_missing(arn: &str) -> ApiError {
+    ApiError::new("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'"))
+}
+
+pub(crate) fn resource_missing(arn: &str) -> ApiError {
+    ApiError::new("ResourceNotFound", format!("Resource not found: '{arn}'")).about(arn)
+}
+
+pub(crate) fn store_failed(error: StoreError) -> ApiError {
+    ApiError::internal(format!("the store failed: {error}"))
+}

@@ -1,0 +1,398 @@
+//! One file per operation; here is what several of them share.
+
+use crate::api::{Api, Reply};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+use stepwright_asl::Definition;
+use stepwright_engine::{Machine, Revision, Version};
+use stepwright_json::{Json, Object};
+use stepwright_program::{CheckOptions, aws_message, check_with, variable_references};
+use stepwright_protocol::{ApiError, Arn, Request, timestamp};
+use stepwright_source::Diagnostic;
+
+macro_rules! operations {
+    ($($name:literal => $module:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// Calls an operation that exists with a request that is valid.
+        pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
+            match name {
+                $($name => $module::call(api, request).await,)*
+                other => Err(ApiError::new(
+                    "UnknownOperationException",
+                    format!("the operation `{other}` is not served"),
+                )),
+            }
+        }
+    };
+}
+
+operations! {
+    "CreateActivity" => create_activity,
+    "CreateStateMachine" => create_state_machine,
+    "CreateStateMachineAlias" => create_state_machine_alias,
+    "DeleteActivity" => delete_activity,
+    "DeleteStateMachine" => delete_state_machine,
+    "DeleteStateMachineAlias" => delete_state_machine_alias,
+    "DeleteStateMachineVersion" => delete_state_machine_version,
+    "DescribeActivity" => describe_activity,
+    "DescribeExecution" => describe_execution,
+    "DescribeMapRun" => describe_map_run,
+    "DescribeStateMachine" => describe_state_machine,
+    "DescribeStateMachineAlias" => describe_state_machine_alias,
+    "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
+    "GetActivityTask" => get_activity_task,
+    "GetExecutionHistory" => get_execution_history,
+    "ListActivities" => list_activities,
+    "ListExecutions" => list_executions,
+    "ListMapRuns" => list_map_runs,
+    "ListStateMachineAliases" => list_state_machine_aliases,
+    "ListStateMachineVersions" => list_state_machine_versions,
+    "ListStateMachines" => list_state_machines,
+    "ListTagsForResource" => list_tags_for_resource,
+    "PublishStateMachineVersion" => publish_state_machine_version,
+    "RedriveExecution" => redrive_execution,
+    "SendTaskFailure" => send_task_failure,
+    "SendTaskHeartbeat" => send_task_heartbeat,
+    "SendTaskSuccess" => send_task_success,
+    "StartExecution" => start_execution,
+    "StartSyncExecution" => start_sync_execution,
+    "StopExecution" => stop_execution,
+    "TagResource" => tag_resource,
+    "TestState" => test_state,
+    "UntagResource" => untag_resource,
+    "UpdateMapRun" => update_map_run,
+    "UpdateStateMachine" => update_state_machine,
+    "UpdateStateMachineAlias" => update_state_machine_alias,
+    "ValidateStateMachineDefinition" => validate_state_machine_definition,
+}
+
+/// The characters that no name may hold, besides white space and control characters.
+const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
+
+/// Whether something may be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
+    let is_bad = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || FORBIDDEN.contains(c)
+            || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+    };
+    if name.is_empty() || name.chars().any(is_bad) {
+        return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
+    }
+    Ok(())
+}
+
+/// What there is to say of a definition.
+pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
+    match Definition::from_api(text) {
+        Ok(definition) => check_with(&definition, &CheckOptions { express, deployed: true }),
+        Err(diagnostic) => vec![*diagnostic],
+    }
+}
+
+/// Refuses a definition as `CreateStateMachine` and `UpdateStateMachine` do.
+pub(crate) fn check_definition(text: &str, express: bool) -> Result<(), ApiError> {
+    let errors: Vec<Diagnostic> =
+        check(text, express).into_iter().filter(Diagnostic::is_error).collect();
+    match aws_message(&errors) {
+        Some(message) => Err(ApiError::new("InvalidDefinition", message)),
+        None => Ok(()),
+    }
+}
+
+/// The parts of a revision that a request gives; what it does not give stays as it was.
+pub(crate) struct Draft {
+    pub(crate) definition: String,
+    pub(crate) role_arn: String,
+    pub(crate) is_express: bool,
+    pub(crate) logging: Option<Json>,
+    pub(crate) is_traced: bool,
+    pub(crate) encryption: Option<Json>,
+}
+
+impl Draft {
+    /// What a request asks for, on top of what there was.
+    pub(crate) fn read(
+        request: &Request,
+        before: Option<&Revision>,
+        is_express: bool,
+    ) -> Result<Self, ApiError> {
+        let text = |key: &str, before: Option<&String>| {
+            request.text(key).map(str::to_owned).or_else(|| before.cloned()).unwrap_or_default()
+        };
+        let logging = match request.get("loggingConfiguration") {
+            Some(logging) => check_logging(logging)?,
+            None => before.and_then(|before| before.logging.clone()),
+        };
+        let is_traced = match request.get("tracingConfiguration") {
+            Some(tracing) => tracing.get("enabled").and_then(Json::as_bool).unwrap_or_default(),
+            None => before.is_some_and(|before| before.is_traced),
+        };
+        let encryption = match request.get("encryptionConfiguration") {
+            Some(encryption) => Some(check_encryption(encryption)?),
+            None => before.and_then(|before| before.encryption.clone()),
+        };
+        let role_arn = text("roleArn", before.map(|before| &before.role_arn));
+        if !role_arn.starts_with("arn:") {
+            return Err(ApiError::new(
+                "InvalidArn",
+                format!("Invalid Role Arn: 'Invalid ARN prefix: {role_arn}'"),
+            ));
+        }
+        Ok(Self {
+            definition: text("definition", before.map(|before| &before.definition)),
+            role_arn,
+            is_express,
+            logging,
+            is_traced,
+            encryption,
+        })
+    }
+
+    /// Whether it is what there is already.
+    pub(crate) fn is(&self, revision: &Revision) -> bool {
+        self.definition == revision.definition
+            && self.role_arn == revision.role_arn
+            && self.is_express == revision.is_express
+            && self.logging == revision.logging
+            && self.is_traced == revision.is_traced
+            && self.encryption == revision.encryption
+    }
+
+    /// A new revision.
+    pub(crate) fn revision(self, api: &Api) -> Result<Revision, ApiError> {
+        let limits = api.engine.options().limits;
+        let program = Revision::compile(&self.definition, limits).map_err(|error| {
+            ApiError::new(
+                "InvalidDefinition",
+                format!("Invalid State Machine Definition: '{error}'"),
+            )
+        })?;
+        Ok(Revision {
+            id: api.engine.new_uuid(),
+            definition: self.definition,
+            role_arn: self.role_arn,
+            is_express: self.is_express,
+            logging: self.logging,
+            is_traced: self.is_traced,
+            encryption: self.encryption,
+            created_at: api.engine.options().clock.now().0,
+            program,
+        })
+    }
+}
+
+/// AWS's default: nothing is logged.
+fn logging_off() -> Json {
+    stepwright_json::json!({"level": "OFF", "includeExecutionData": false})
+}
+
+fn check_logging(logging: &Json) -> Result<Option<Json>, ApiError> {
+    let refused = |why: &str| {
+        ApiError::new(
+            "InvalidLoggingConfiguration",
+            format!("Invalid Logging Configuration: {why}"),
+        )
+    };
+    let level = logging.get("level").and_then(Json::as_str).unwrap_or("OFF");
+    let destinations = logging.get("destinations").and_then(Json::as_array);
+    let count = destinations.map_or(0, |destinations| destinations.len());
+    if count > 1 || (count == 0 && level != "OFF") {
+        return Err(refused("Must specify exactly one Log Destination."));
+    }
+    if let Some(destination) = destinations.and_then(|destinations| destinations.first()) {
+        let group = destination.get("cloudWatchLogsLogGroup").and_then(|g| g.get("logGroupArn"));
+        let group = group.and_then(Json::as_str).unwrap_or_default();
+        if !group.contains(":log-group:") || !group.ends_with(":*") {
+            return Err(refused("Log Destination not found."));
+        }
+    }
+    let mut object = Object::new();
+    if count > 0 {
+        object.insert("destinations", logging.get("destinations").cloned().unwrap_or_default());
+    }
+    let with_data = logging.get("includeExecutionData").cloned().unwrap_or(Json::Bool(false));
+    object.insert("includeExecutionData", with_data);
+    object.insert("level", level.into());
+    Ok(Some(object.into()))
+}
+
+fn check_encryption(encryption: &Json) -> Result<Json, ApiError> {
+    let has_key = encryption.get("kmsKeyId").is_some_and(|key| !key.is_null());
+    let is_own = encryption.get("type").and_then(Json::as_str) == Some("CUSTOMER_MANAGED_KMS_KEY");
+    if has_key != is_own {
+        let why = match is_own {
+            true => "Must specify a KMS key when type is CUSTOMER_MANAGED_KMS_KEY",
+            false => "Cannot specify a KMS key when type is AWS_OWNED_KEY",
+        };
+        return Err(ApiError::new(
+            "InvalidEncryptionConfiguration",
+            format!("Invalid Encryption Configuration: '{why}'"),
+        ));
+    }
+    Ok(encryption.clone())
+}
+
+/// What descriptions of machines say of a revision.
+pub(crate) fn describe_revision(object: &mut Object, revision: &Revision, with_definition: bool) {
+    if with_definition {
+        object.insert("definition", revision.definition.as_str().into());
+    }
+    object.insert("roleArn", revision.role_arn.as_str().into());
+    object.insert("loggingConfiguration", revision.logging.clone().unwrap_or_else(logging_off));
+    let mut tracing = Object::new();
+    tracing.insert("enabled", Json::Bool(revision.is_traced));
+    object.insert("tracingConfiguration", tracing.into());
+    let default = stepwright_json::json!({"type": "AWS_OWNED_KEY"});
+    object.insert("encryptionConfiguration", revision.encryption.clone().unwrap_or(default));
+    if !with_definition {
+        return;
+    }
+    let references = Definition::from_api(&revision.definition)
+        .map(|definition| variable_references(&definition))
+        .unwrap_or_default();
+    if !references.is_empty() {
+        let references: Object = references
+            .into_iter()
+            .map(|(state, names)| {
+                let names: Vec<Json> = names.iter().map(|name| name.as_str().into()).collect();
+                (state, Json::from(names))
+            })
+            .collect();
+        object.insert("variableReferences", references.into());
+    }
+}
+
+/// Publishes the current revision: the version, and whether it is new.
+pub(crate) fn publish(
+    machine: &mut Machine,
+    description: Option<&str>,
+    now: i64,
+) -> (Version, bool) {
+    if let Some(last) = machine.versions.last()
+        && last.revision == machine.revision
+    {
+        return (last.clone(), false);
+    }
+    machine.last_version += 1;
+    let version = Version {
+        number: machine.last_version,
+        revision: machine.revision.clone(),
+        description: description.map(str::to_owned),
+        created_at: now,
+    };
+    machine.versions.push(version.clone());
+    (version, true)
+}
+
+/// The members of a request's `tags`.
+pub(crate) fn read_tags(request: &Request) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut tags = BTreeMap::new();
+    for tag in request.list("tags").iter() {
+        let text = |key: &str| tag.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        tags.insert(text("key"), text("value"));
+    }
+    check_tag_count(&tags, "")?;
+    Ok(tags)
+}
+
+/// The most tags that a resource may have.
+const MOST_TAGS: usize = 50;
+
+pub(crate) fn check_tag_count(
+    tags: &BTreeMap<String, String>,
+    resource: &str,
+) -> Result<(), ApiError> {
+    if tags.len() > MOST_TAGS {
+        let error =
+            ApiError::new("TooManyTags", format!("A resource has at most {MOST_TAGS} tags"));
+        return Err(error.about(resource));
+    }
+    Ok(())
+}
+
+/// The part of a list that a request asks for, and the token for the next part. `0` results means
+/// as many as AWS gives: 100.
+pub(crate) struct Paging {
+    pub(crate) most: usize,
+    pub(crate) after: Option<String>,
+}
+
+impl Paging {
+    pub(crate) fn read(request: &Request) -> Result<Self, ApiError> {
+        let most = request.integer("maxResults").filter(|most| *most > 0).unwrap_or(100) as usize;
+        let after = match request.text("nextToken") {
+            Some(token) => Some(read_token(token)?),
+            None => None,
+        };
+        Ok(Self { most, after })
+    }
+
+    /// Cuts a list down: what comes after the token's key, at most so many; and the next token.
+    pub(crate) fn cut<T>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        key: impl Fn(&T) -> String,
+        is_after: impl Fn(&T, &str) -> bool,
+    ) -> (Vec<T>, Option<String>) {
+        let mut items = items
+            .into_iter()
+            .filter(|item| self.after.as_deref().is_none_or(|after| is_after(item, after)));
+        let page: Vec<T> = items.by_ref().take(self.most).collect();
+        let next = items.next().and_then(|_| page.last()).map(|last| write_token(&key(last)));
+        (page, next)
+    }
+}
+
+/// A page token that says where the next page goes on.
+pub(crate) fn write_token(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("1{position}"))
+}
+
+fn read_token(token: &str) -> Result<String, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| text.strip_prefix('1').map(str::to_owned)).ok_or_else(invalid_token)
+}
+
+pub(crate) fn invalid_token() -> ApiError {
+    ApiError::new("InvalidToken", "Invalid Token: 'Invalid token'")
+}
+
+/// A list as an answer.
+pub(crate) fn list(name: &'static str, items: Vec<Json>, next: Option<String>) -> Json {
+    let mut object = Object::new();
+    object.insert(name, items.into());
+    if let Some(next) = next {
+        object.insert("nextToken", next.into());
+    }
+    object.into()
+}
+
+pub(crate) fn empty() -> Json {
+    Object::new().into()
+}
+
+/// Inserts a moment where there is one.
+pub(crate) fn insert_date(object: &mut Object, key: &'static str, millis: Option<i64>) {
+    if let Some(millis) = millis {
+        object.insert(key, timestamp(millis));
+    }
+}
+
+/// Inserts a text where there is one.
+pub(crate) fn insert_text(object: &mut Object, key: &'static str, text: Option<&str>) {
+    if let Some(text) = text {
+        object.insert(key, text.into());
+    }
+}
+
+/// The ARN of an execution in a request; Express executions are refused as AWS refuses them.
+pub(crate) fn execution_arn(request: &Request) -> Result<&str, ApiError> {
+    let arn = request.required("executionArn");
+    Arn::parse_kind(arn, &["execution"])?;
+    Ok(arn)
+}

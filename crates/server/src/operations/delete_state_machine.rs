@@ -1,0 +1,56 @@
+use crate::api::{Api, Reply, store_failed};
+use super::empty;
+use stepwright_engine::{Engine, MachineStatus};
+use stepwright_store::{Filter, Status};
+use std::time::Duration;
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request};
+
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+    let text = request.required("stateMachineArn");
+    let (arn, qualifier) = Arn::parse_kind(text, &["stateMachine"])?.machine();
+    if qualifier != Qualifier::None {
+        return Err(ApiError::validation(
+            "Deleting a state machine by the ARN of a version or alias is not supported",
+        )
+        .because("API_DOES_NOT_SUPPORT_LABELED_ARNS"));
+    }
+    let _changing = api.engine.changing().await;
+    // Deleting what does not exist is no error.
+    let Some(machine) = api.engine.catalogue().machine(&arn) else { return Ok(empty()) };
+    if machine.status == MachineStatus::Active {
+        let mut machine = (*machine).clone();
+        machine.status = MachineStatus::Deleting;
+        api.engine.put_machine(machine, None).await.map_err(store_failed)?;
+    }
+    let engine = api.engine.clone();
+    if is_idle(&engine, &arn).await {
+        engine.remove_machine(&arn).await.map_err(store_failed)?;
+    } else {
+        tokio::spawn(async move { remove_when_idle(engine, arn).await });
+    }
+    Ok(empty())
+}
+
+/// Whether no execution of a machine runs.
+async fn is_idle(engine: &Engine, arn: &str) -> bool {
+    let running = Filter {
+        machine: Some(arn.to_owned()),
+        status: Some(Status::Running),
+        ..Filter::default()
+    };
+    let counts = engine.options().store.count(running).await;
+    counts.is_ok_and(|counts| counts.is_empty())
+}
+
+/// A machine that is deleted lets its executions run to their end.
+pub(crate) async fn remove_when_idle(engine: Engine, arn: String) {
+    while !engine.is_closing() {
+        if is_idle(&engine, &arn).await {
+            if let Err(error) = engine.remove_machine(&arn).await {
+                tracing::warn!(arn, %error, "a deleted state machine could not be removed");
+            }
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,13 @@
+use crate::api::{Api, Reply, store_failed};
+use super::{empty, update_state_machine_alias};
+use stepwright_protocol::Request;
+
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+    let _changing = api.engine.changing().await;
+    let arn = request.required("stateMachineAliasArn");
+    let (machine, name) = update_state_machine_alias::find(api, arn)?;
+    let mut machine = (*machine).clone();
+    machine.aliases.remove(&name);
+    api.engine.put_machine(machine, None).await.map_err(store_failed)?;
+    Ok(empty())
+}

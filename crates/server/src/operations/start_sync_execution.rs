@@ -1,0 +1,54 @@
+use crate::api::{Api, Reply};
+use super::insert_text;
+use stepwright_history::Failure;
+use stepwright_interpreter::Status;
+use stepwright_json::{Json, Object, json};
+use stepwright_protocol::{ApiError, timestamp, Request};
+
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+    let start = api.start_request(request).await?;
+    if !start.machine.is_express {
+        return Err(ApiError::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        ));
+    }
+    let with_data = request.text("includedData") != Some("METADATA_ONLY");
+    let (machine, name) = (start.machine.arn.clone(), start.name.clone());
+    let trace_header = start.trace_header.clone();
+    let end = api.engine.run_express(start).await;
+    let mut reply = Object::new();
+    reply.insert("executionArn", end.arn.into());
+    reply.insert("stateMachineArn", machine.into());
+    reply.insert("name", name.into());
+    reply.insert("startDate", timestamp(end.started_at));
+    reply.insert("stopDate", timestamp(end.stopped_at));
+    reply.insert("status", end.status.name().into());
+    insert_text(&mut reply, "traceHeader", trace_header.as_deref());
+    if with_data {
+        reply.insert("input", end.input.to_string().into());
+        reply.insert("inputDetails", json!({"included": true}));
+    }
+    match &end.status {
+        Status::Succeeded { output } if with_data => {
+            reply.insert("output", output.to_string().into());
+            reply.insert("outputDetails", json!({"included": true}));
+        }
+        Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
+            insert_failure(&mut reply, failure);
+        }
+        _ => {}
+    }
+    // AWS bills in steps of 100 ms, and by 64 MB.
+    let billed = (end.stopped_at - end.started_at).max(1).div_euclid(100) * 100 + 100;
+    let mut billing = Object::new();
+    billing.insert("billedDurationInMilliseconds", Json::Int(billed));
+    billing.insert("billedMemoryUsedInMB", Json::Int(64));
+    reply.insert("billingDetails", billing.into());
+    Ok(reply.into())
+}
+
+pub(super) fn insert_failure(object: &mut Object, failure: &Failure) {
+    insert_text(object, "error", failure.error.as_deref());
+    insert_text(object, "cause", failure.cause.as_deref());
+}

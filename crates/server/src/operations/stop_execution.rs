@@ -1,0 +1,29 @@
+use crate::api::{Api, Reply, execution_missing};
+use super::{execution_arn, start_execution::closing};
+use stepwright_engine::{Refused, StopError};
+use stepwright_history::Failure;
+use stepwright_json::Object;
+use stepwright_protocol::{ApiError, timestamp, Request};
+
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+    let arn = execution_arn(request)?;
+    let failure = Failure {
+        error: request.text("error").map(Into::into),
+        cause: request.text("cause").map(Into::into),
+    };
+    let stopped_at = api.engine.stop(arn, failure).await.map_err(|error| match error {
+        StopError::NoSuchExecution => execution_missing(arn),
+        StopError::Refused(refused) => not_done(&refused),
+    })?;
+    let mut reply = Object::new();
+    reply.insert("stopDate", timestamp(stopped_at));
+    Ok(reply.into())
+}
+
+/// What could not be done, and not for want of a right request.
+pub(super) fn not_done(refused: &Refused) -> ApiError {
+    match refused {
+        Refused::Closing => closing(),
+        other => ApiError::internal(other.to_string()),
+    }
+}
