@@ -80,7 +80,7 @@ fn run(case: &Case) -> Verdict {
 }
 
 /// AWS as it was when the case was recorded: `06-11-2024, 12:26:40`.
-fn vintage(case: &Case) -> Vintage {
+pub(crate) fn vintage(case: &Case) -> Vintage {
     let source = case.get("source");
     let date = source.get("recorded_date").and_then(Json::as_str).unwrap_or_default();
     let number =
@@ -91,7 +91,8 @@ fn vintage(case: &Case) -> Vintage {
     }
 }
 
-fn simulate(case: &Case, program: &Program) -> Run {
+/// When a case begins, and with which input: some speak of moments a while after their beginning.
+pub(crate) fn beginning(case: &Case) -> (Moment, Json) {
     let mut input = case.get("input");
     let mut start = DEFAULT_START;
     if let Some(relative) = case.json.get("now_relative") {
@@ -106,6 +107,11 @@ fn simulate(case: &Case, program: &Program) -> Run {
             input = object.into();
         }
     }
+    (start, input)
+}
+
+fn simulate(case: &Case, program: &Program) -> Run {
+    let (start, input) = beginning(case);
     let mut simulation = Simulation::new(program)
         .input(input)
         .identity(identity(case))
@@ -139,7 +145,7 @@ fn mock_config(case: &Case) -> Option<Object> {
         .map(|states| states.into_iter().collect())
 }
 
-fn fixtures(case: &Case) -> MemoryObjects {
+pub(crate) fn fixtures(case: &Case) -> MemoryObjects {
     let mut objects =
         MemoryObjects { last_modified: DEFAULT_START.0 / 1_000, ..Default::default() };
     let fixtures = case.get("fixtures");
@@ -325,7 +331,7 @@ pub fn ending(status: &Status) -> (Json, Json, Json) {
     }
 }
 
-fn score(verdict: &mut Verdict, case: &Case, run: &Run) {
+pub(crate) fn score(verdict: &mut Verdict, case: &Case, run: &Run) {
     let expected = case.get("expected");
     let field = |key: &str| expected.get(key).cloned().unwrap_or_default();
     let (output, error, cause) = ending(&run.status);

@@ -2,6 +2,7 @@
 //! much of it agrees.
 
 pub mod allma;
+pub mod api;
 pub mod case;
 pub mod corpus;
 pub mod executions;
@@ -9,6 +10,7 @@ pub mod jsonata;
 pub mod jsonpath;
 pub mod matcher;
 pub mod rows;
+pub mod served;
 pub mod validation;
 
 use std::collections::BTreeMap;
@@ -63,6 +65,8 @@ pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
+    ("served", served::run_all),
+    ("api", api::run_all),
     ("rows", rows::run_all),
     ("validation", validation::run_all),
     ("corpus", corpus::run_all),

@@ -27,6 +27,11 @@ fn is_reference(name: &str) -> bool {
 }
 
 impl Matcher {
+    /// One that tolerates keys that are not expected.
+    pub fn of_subset() -> Self {
+        Self { subset: true, ..Self::default() }
+    }
+
     /// Whether `actual` is what is expected; if not, where it differs.
     pub fn compare(&mut self, expected: &Json, actual: &Json, path: &str) -> Result<(), String> {
         match (expected, actual) {

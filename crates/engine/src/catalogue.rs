@@ -1,12 +1,12 @@
 //! What executions run: state machines with their revisions, versions and aliases; activities.
 
-use crate::Engine;
+use crate::{Engine, Options};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
-use stepwright_program::{Limits, Program, compile};
+use stepwright_program::{Limits, Program, Vintage, compile};
 use stepwright_store::{Store, StoreError};
 
 /// A state machine.
@@ -132,7 +132,11 @@ pub struct DefinitionError {
 
 impl Revision {
     /// Compiles a definition.
-    pub fn compile(definition: &str, limits: Limits) -> Result<Arc<Program>, DefinitionError> {
+    pub fn compile(
+        definition: &str,
+        limits: Limits,
+        vintage: Vintage,
+    ) -> Result<Arc<Program>, DefinitionError> {
         let parsed = Definition::from_api(definition)
             .map_err(|complaint| DefinitionError { what: complaint.message })?;
         let mut program = compile(&parsed).map_err(|diagnostics| {
@@ -141,6 +145,7 @@ impl Revision {
             DefinitionError { what }
         })?;
         program.limits = limits;
+        program.vintage = vintage;
         Ok(Arc::new(program))
     }
 
@@ -156,13 +161,13 @@ impl Revision {
         Json::Object(object).to_string().into_bytes()
     }
 
-    fn read(id: &str, bytes: &[u8], limits: Limits) -> Result<Self, StoreError> {
+    fn read(id: &str, bytes: &[u8], options: &Options) -> Result<Self, StoreError> {
         let broken = |why: &str| StoreError::new(format!("the revision `{id}` {why}"));
         let value = stepwright_json::parse_bytes(bytes).map_err(|_| broken("is not JSON"))?;
         let text = |key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
         let flag = |key: &str| value.get(key).and_then(Json::as_bool).unwrap_or_default();
         let definition = text("definition").ok_or_else(|| broken("has no definition"))?;
-        let program = Self::compile(&definition, limits)
+        let program = Self::compile(&definition, options.limits, options.vintage)
             .map_err(|error| broken(&format!("does not compile: {error}")))?;
         Ok(Self {
             id: id.to_owned(),
@@ -416,7 +421,7 @@ impl Engine {
             .into_iter()
             .find(|(found, _)| *found == key)
             .ok_or_else(|| StoreError::new(format!("there is no revision `{id}`")))?;
-        let revision = Arc::new(Revision::read(id, &bytes, self.inner.options.limits)?);
+        let revision = Arc::new(Revision::read(id, &bytes, &self.inner.options)?);
         self.inner.catalogue.cache(revision.clone());
         Ok(revision)
     }

@@ -46,7 +46,7 @@ use drive::Mailboxes;
 use executions::Recent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stepwright_program::Limits;
+use stepwright_program::{Limits, Vintage};
 use stepwright_store::Store;
 use timers::Timers;
 
@@ -69,6 +69,8 @@ pub struct Options {
     pub region: String,
     /// What executions are held to.
     pub limits: Limits,
+    /// Which AWS their histories show.
+    pub vintage: Vintage,
     /// How long executions are kept after their end, in milliseconds; None for ever.
     pub retention_millis: Option<i64>,
 }

@@ -68,6 +68,20 @@ operations! {
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
+/// What an event says of data, and AWS leaves out when no data are wanted.
+pub(crate) const DATA: [&str; 10] = [
+    "input",
+    "inputDetails",
+    "output",
+    "outputDetails",
+    "parameters",
+    "cause",
+    "error",
+    "assignedVariables",
+    "assignedVariablesDetails",
+    "evaluationFailedEventDetails",
+];
+
 /// The characters that no name may hold, besides white space and control characters.
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 
@@ -164,13 +178,14 @@ impl Draft {
 
     /// A new revision.
     pub(crate) fn revision(self, api: &Api) -> Result<Revision, ApiError> {
-        let limits = api.engine.options().limits;
-        let program = Revision::compile(&self.definition, limits).map_err(|error| {
-            ApiError::new(
-                "InvalidDefinition",
-                format!("Invalid State Machine Definition: '{error}'"),
-            )
-        })?;
+        let options = api.engine.options();
+        let program = Revision::compile(&self.definition, options.limits, options.vintage)
+            .map_err(|error| {
+                ApiError::new(
+                    "InvalidDefinition",
+                    format!("Invalid State Machine Definition: '{error}'"),
+                )
+            })?;
         Ok(Revision {
             id: api.engine.new_uuid(),
             definition: self.definition,

@@ -1,5 +1,5 @@
 use crate::api::{Api, Reply, execution_missing, store_failed};
-use super::{Paging, execution_arn, list};
+use super::{DATA, Paging, execution_arn, list};
 use stepwright_history::aws;
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{timestamp, Request};
@@ -23,20 +23,6 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let page = page.into_iter().map(|event| on_the_wire(event, with_data)).collect();
     Ok(list("events", page, next))
 }
-
-/// What an event says of data, and AWS leaves out when no data are wanted.
-const DATA: [&str; 10] = [
-    "input",
-    "inputDetails",
-    "output",
-    "outputDetails",
-    "parameters",
-    "cause",
-    "error",
-    "assignedVariables",
-    "assignedVariablesDetails",
-    "evaluationFailedEventDetails",
-];
 
 /// An event with its moment in seconds.
 fn on_the_wire(event: Json, with_data: bool) -> Json {

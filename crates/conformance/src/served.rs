@@ -1,0 +1,269 @@
+//! Executions that were recorded on AWS, run by the engine through the API, in virtual time.
+
+use crate::Verdict;
+use crate::case::{self, Case};
+use crate::executions::{Recorded, beginning, fixtures, score, vintage};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stepwright_engine::{
+    Call, Clock, Engine, Facts, ObjectStore, Observer, Options, Report, Silent, Tasks,
+};
+use stepwright_history::{Event, Failure, Moment};
+use stepwright_interpreter::Stimulus;
+use stepwright_interpreter::items::{ObjectInfo, Objects as _};
+use stepwright_json::{Json, Object, Str};
+use stepwright_program::{Limits, Vintage};
+use stepwright_server::{Api, Settings};
+use stepwright_simulator::{self as simulator, MemoryObjects, Run};
+use stepwright_store::Memory;
+
+/// Runs every recorded execution.
+pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
+    let cases = case::load(data, "conformance/asl/cases")?;
+    Ok(cases.iter().filter(|case| case.text("kind") == "execution").map(run).collect())
+}
+
+/// Runs work with the API of an engine that keeps everything in memory. Its time is virtual: it
+/// passes when everybody waits.
+pub(crate) fn serve<T>(
+    start: Moment,
+    tasks: Arc<dyn Tasks>,
+    objects: MemoryObjects,
+    log: Option<Arc<Log>>,
+    work: impl AsyncFnOnce(Api) -> T,
+) -> T {
+    serve_as(Vintage::TODAY, start, tasks, objects, log, work)
+}
+
+fn serve_as<T>(
+    vintage: Vintage,
+    start: Moment,
+    tasks: Arc<dyn Tasks>,
+    objects: MemoryObjects,
+    log: Option<Arc<Log>>,
+    work: impl AsyncFnOnce(Api) -> T,
+) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let observer: Arc<dyn Observer> = match log {
+            Some(log) => log,
+            None => Arc::new(Silent),
+        };
+        let options = Options {
+            store: Arc::new(Memory::new()),
+            clock: Arc::new(Virtual { start, since: tokio::time::Instant::now() }),
+            tasks,
+            objects: Arc::new(Shared(Mutex::new(objects))),
+            observer,
+            account: "111111111111".to_owned(),
+            region: "us-east-1".to_owned(),
+            limits: Limits::default(),
+            vintage,
+            retention_millis: None,
+        };
+        let engine = Engine::open(options).await.expect("an empty store can be read");
+        work(Api::new(engine, Settings::default())).await
+    })
+}
+
+/// The runtime's clock.
+struct Virtual {
+    start: Moment,
+    since: tokio::time::Instant,
+}
+
+impl Clock for Virtual {
+    fn now(&self) -> Moment {
+        self.start.after_millis(self.since.elapsed().as_millis() as i64)
+    }
+}
+
+struct Shared(Mutex<MemoryObjects>);
+
+impl Shared {
+    fn with<T>(&self, work: impl FnOnce(&mut MemoryObjects) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ObjectStore for Shared {
+    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
+        self.with(|objects| objects.get(bucket, key))
+    }
+
+    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+        self.with(|objects| objects.list(bucket, prefix))
+    }
+
+    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
+        self.with(|objects| objects.put(bucket, key, bytes))
+    }
+}
+
+/// Answers tasks as they were answered when a case was recorded.
+pub(crate) struct Answering(Mutex<Answers>);
+
+struct Answers {
+    recorded: Recorded,
+    entries: BTreeMap<(String, String, Str), u32>,
+}
+
+impl Answering {
+    pub(crate) fn new(case: &Case) -> Self {
+        Self(Mutex::new(Answers { recorded: Recorded::new(case), entries: BTreeMap::new() }))
+    }
+}
+
+impl Tasks for Answering {
+    fn run(&self, call: Call, report: Report) {
+        let answer = {
+            let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let arn = call.facts.about.arn.clone();
+            let key = (arn, format!("{:?}", call.map_path), call.call.state.clone());
+            let entries = answers.entries.entry(key).or_insert(0);
+            if call.call.retry_count == 0 {
+                *entries += 1;
+            }
+            let entry = entries.saturating_sub(1);
+            simulator::Tasks::answer(
+                &mut answers.recorded,
+                &simulator::Call {
+                    call: &call.call,
+                    map_path: &call.map_path,
+                    entry,
+                    attempt: call.call.retry_count,
+                    in_child: call.facts.about.map_run.is_some(),
+                },
+            )
+        };
+        for (after, stimulus) in answer.stimuli(call.task) {
+            let report = report.clone();
+            if after == 0 {
+                say(&report, stimulus);
+                continue;
+            }
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after as u64)).await;
+                say(&report, stimulus);
+            });
+        }
+    }
+}
+
+fn say(report: &Report, stimulus: Stimulus) {
+    match stimulus {
+        Stimulus::TaskStarted { worker, .. } => report.started(worker),
+        Stimulus::TaskSubmitted { output, .. } => report.submitted(output),
+        Stimulus::TaskHeartbeat { .. } => report.heartbeat(),
+        Stimulus::TaskSucceeded { output, .. } => report.succeeded(output),
+        Stimulus::TaskFailed { failure, stage, .. } => report.failed(failure, stage),
+        other => unreachable!("an answer is no {other:?}"),
+    }
+}
+
+/// Keeps the last event of an execution, as AWS's log shows it.
+#[derive(Default)]
+pub(crate) struct Log {
+    events: Mutex<Vec<Event>>,
+    arn: Mutex<String>,
+}
+
+impl Observer for Log {
+    fn turn(&self, facts: &Facts, events: &[Event]) {
+        let lock = |_: &()| self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        lock(&()).extend(events.iter().cloned());
+        facts.about.arn.clone_into(&mut self.arn.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Log {
+    /// The end of the execution, if it has come.
+    pub(crate) fn end(&self) -> Option<Json> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let arn = self.arn.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = stepwright_server::log_records(&arn, &events, true);
+        let last = records.into_iter().next_back()?;
+        let is_end = last
+            .get("type")
+            .and_then(Json::as_str)
+            .is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted");
+        is_end.then_some(last)
+    }
+}
+
+fn run(case: &Case) -> Verdict {
+    let mut verdict = Verdict::new("served", case.file.clone());
+    let (start, input) = beginning(case);
+    let tasks = Arc::new(Answering::new(case));
+    let ran = serve_as(vintage(case), start, tasks, fixtures(case), None, async |api| {
+        execute(&api, case, start, &input).await
+    });
+    match ran {
+        Ok(run) => score(&mut verdict, case, &run),
+        Err(why) => verdict.measure("status", Err(why)),
+    }
+    verdict
+}
+
+async fn execute(api: &Api, case: &Case, start: Moment, input: &Json) -> Result<Run, String> {
+    let call = async |operation: &str, params: Object| {
+        let called = api.call(operation, params.into()).await;
+        called.map_err(|error| format!("{operation}: {error}"))
+    };
+    let identity = crate::executions::identity(case);
+    let mut params = Object::new();
+    params.insert("name", identity.state_machine_name.clone().into());
+    params.insert("roleArn", identity.role_arn.clone().into());
+    let definition = match case.get("definition") {
+        Json::String(text) => text.to_string(),
+        other => other.to_string(),
+    };
+    params.insert("definition", definition.into());
+    call("CreateStateMachine", params).await?;
+    let mut params = Object::new();
+    // The test case keeps the engine's own activities out of it.
+    params.insert("stateMachineArn", format!("{}#recorded", identity.state_machine_arn).into());
+    params.insert("name", identity.name.clone().into());
+    params.insert("input", input.to_string().into());
+    let started = call("StartExecution", params).await?;
+    let arn = started.get("executionArn").and_then(Json::as_str).unwrap_or_default().to_owned();
+    for action in case.list("actions") {
+        let text = |key: &str| action.get(key).and_then(Json::as_str).map(Str::from);
+        if action.to_string().contains("stop_execution") {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let failure = Failure { error: text("error"), cause: text("cause") };
+            api.engine().stop(&arn, failure).await.map_err(|error| error.to_string())?;
+        }
+    }
+    let expected = case.get("expected");
+    if expected.get("status").and_then(Json::as_str) == Some("RUNNING") {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    } else {
+        let year = Duration::from_secs(370 * 86_400);
+        let ended = tokio::time::timeout(year, api.engine().ended(&arn)).await;
+        if ended.is_err() {
+            return Err("it did not end within a year".to_owned());
+        }
+    }
+    let snapshot = api.engine().describe(&arn).await.map_err(|error| error.to_string())?;
+    let snapshot = snapshot.ok_or("it is gone")?;
+    let events = api.engine().history(&arn).await.map_err(|error| error.to_string())?;
+    let findings = api.engine().doctor().await.map_err(|error| error.to_string())?;
+    if let Some(finding) = findings.first() {
+        return Err(format!("the doctor has found: {finding:?}"));
+    }
+    Ok(Run {
+        status: snapshot.status.clone(),
+        events: events.unwrap_or_default(),
+        start,
+        end: snapshot.stopped_at.map_or(start, Moment),
+        objects: MemoryObjects::default(),
+        children: 0,
+    })
+}
