@@ -107,6 +107,11 @@ impl Mailboxes {
         self.shards[id.0 as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        (0..SHARDS as u64).map(|shard| self.shard(ExecutionId(shard)).len()).sum()
+    }
+
     /// How many executions are being driven.
     pub(crate) fn driving(&self) -> usize {
         self.driving.load(Ordering::SeqCst)

@@ -138,6 +138,11 @@ impl Engine {
         self.inner.closing.load(Ordering::SeqCst)
     }
 
+    /// How many executions are in memory: driven, or resting there.
+    pub fn executions_in_memory(&self) -> usize {
+        self.inner.mailboxes.len()
+    }
+
     /// A number from 0 to below `below` that nobody can foresee.
     pub fn draw(&self, below: u64) -> u64 {
         executions::random() % below.max(1)

@@ -1,8 +1,17 @@
-//! The Step Functions API over HTTP
+//! The Step Functions API over HTTP.
+//!
+//! [`Api`] has the operations, one file for each; [`serve`] puts them on a socket, with what
+//! operators look at beside them: `/health`, `/ready`, `/metrics` and a first page.
 
 mod api;
+mod auth;
+mod http;
 mod logs;
 mod operations;
+mod page;
+mod prometheus;
 
 pub use api::{Api, Settings};
-pub use logs::log_records;
+pub use auth::{Credentials, Key};
+pub use http::{Serving, is_loopback, serve};
+pub use logs::{LogFiles, log_records};
