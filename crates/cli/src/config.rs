@@ -5,6 +5,7 @@ use crate::report::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use stepwright_server::config::{CredentialConfig, MachineConfig, ObjectsConfig, ServerConfig};
 
 /// The file, as it is read.
 #[derive(Debug, Default, Deserialize)]
@@ -13,6 +14,18 @@ pub(crate) struct Config {
     /// Functions by name: a whole ARN, a function's name, or a state's name.
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, Function>,
+    /// The server.
+    #[serde(default)]
+    pub(crate) server: ServerConfig,
+    /// Who may call it.
+    #[serde(default)]
+    pub(crate) credentials: Vec<CredentialConfig>,
+    /// Limits of state machines, by name.
+    #[serde(default)]
+    pub(crate) machines: BTreeMap<String, MachineConfig>,
+    /// What stands for S3.
+    #[serde(default)]
+    pub(crate) objects: ObjectsConfig,
     /// Where the file stands.
     #[serde(skip)]
     pub(crate) folder: PathBuf,

@@ -40,6 +40,16 @@ impl Api {
         Self { engine, settings }
     }
 
+    /// Goes on removing machines that were deleted while their executions ran.
+    pub(crate) fn finish_deletions(&self) {
+        for machine in self.engine.catalogue().machines() {
+            if machine.status == stepwright_engine::MachineStatus::Deleting {
+                let (engine, arn) = (self.engine.clone(), machine.arn.clone());
+                tokio::spawn(operations::remove_when_idle(engine, arn));
+            }
+        }
+    }
+
     /// The engine behind it.
     pub fn engine(&self) -> &Engine {
         &self.engine

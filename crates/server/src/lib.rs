@@ -4,7 +4,10 @@
 //! operators look at beside them: `/health`, `/ready`, `/metrics` and a first page.
 
 mod api;
+mod assembly;
 mod auth;
+pub mod config;
+mod folder_objects;
 mod http;
 mod logs;
 mod operations;
@@ -12,6 +15,8 @@ mod page;
 mod prometheus;
 
 pub use api::{Api, Settings};
+pub use assembly::{Assembly, AssemblyError};
 pub use auth::{Credentials, Key};
+pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
 pub use logs::{LogFiles, log_records};

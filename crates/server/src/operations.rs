@@ -99,6 +99,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
+pub(crate) use delete_state_machine::remove_when_idle;
+
 /// What there is to say of a definition.
 pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(text) {
