@@ -53,6 +53,9 @@ pub(crate) struct Serve {
     /// A mock file as of Step Functions Local; start with `ARN#TestCase`.
     #[arg(long, value_name = "FILE")]
     pub(crate) mock_config: Option<PathBuf>,
+    /// Whose limits on payloads and histories hold [default: aws].
+    #[arg(long, value_enum)]
+    pub(crate) limits: Option<LimitsChoice>,
     /// How the server's own log is written.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: Output,

@@ -84,6 +84,14 @@ pub(crate) struct Mailboxes {
     resting: Mutex<VecDeque<ExecutionId>>,
 }
 
+/// What becomes of a message that was put in.
+enum Delivered {
+    /// Somebody takes care of it.
+    IsTaken,
+    /// A driver must be started, with what is in memory.
+    NeedsDriver(Option<Box<Live>>),
+}
+
 struct Slot {
     queue: Vec<Message>,
     /// The execution, when nobody drives it.
@@ -134,7 +142,7 @@ impl Mailboxes {
     }
 
     /// Puts a message in; says whether a driver must be started, and with what is in memory.
-    fn put(&self, id: ExecutionId, message: Message) -> Option<Option<Box<Live>>> {
+    fn put(&self, id: ExecutionId, message: Message) -> Delivered {
         let mut shard = self.shard(id);
         let slot = shard.entry(id).or_insert_with(|| Slot {
             queue: Vec::new(),
@@ -146,15 +154,15 @@ impl Mailboxes {
             let refused = Refused::Parked { reason: reason.clone() };
             drop(shard);
             message.answer(Err(refused));
-            return None;
+            return Delivered::IsTaken;
         }
         slot.queue.push(message);
         if slot.is_driven {
-            return None;
+            return Delivered::IsTaken;
         }
         slot.is_driven = true;
         self.driving.fetch_add(1, Ordering::SeqCst);
-        Some(slot.live.take())
+        Delivered::NeedsDriver(slot.live.take())
     }
 
     /// The messages of an execution; with none, its driver is done and gives the execution back.
@@ -261,7 +269,7 @@ impl Engine {
             message.answer(Err(Refused::Closing));
             return;
         }
-        if let Some(live) = self.inner.mailboxes.put(id, message) {
+        if let Delivered::NeedsDriver(live) = self.inner.mailboxes.put(id, message) {
             self.drive(id, live);
         }
     }
@@ -320,7 +328,9 @@ impl Engine {
                         live
                     }
                     Ok(None) => {
-                        messages.into_iter().for_each(|message| message.answer(Err(Refused::Gone)));
+                        for message in messages {
+                            message.answer(Err(Refused::Gone));
+                        }
                         continue;
                     }
                     Err(crate::recovery::LoadError::Store(error)) => {
@@ -349,7 +359,9 @@ impl Engine {
                 for message in round.messages.into_iter().map(|(message, _)| message) {
                     message.answer(Err(refused.clone()));
                 }
-                round.left.into_iter().for_each(|message| message.answer(Err(refused.clone())));
+                for message in round.left {
+                    message.answer(Err(refused.clone()));
+                }
                 self.inner.mailboxes.park(id, &reason);
                 return;
             }

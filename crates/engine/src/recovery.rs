@@ -48,7 +48,7 @@ pub struct Finding {
 const PAGE: usize = 1_000;
 
 /// How often retention is looked after.
-const RETENTION_EVERY: Duration = Duration::from_secs(60);
+const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// Opens an engine: machines and activities are there when this returns, timers and owed work

@@ -2,6 +2,7 @@
 
 use crate::{End, Task, insert_metadata};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use stepwright_engine::Snapshot;
 use stepwright_history::{Failure, Stage, TaskKind};
 use stepwright_interpreter::Status;
@@ -78,7 +79,9 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     let input = match parameters.get("Input") {
         None | Some(Json::Null) => Object::new().into(),
         // Text that is JSON is taken as it is.
-        Some(Json::String(text)) => stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into()),
+        Some(Json::String(text)) => {
+            stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into())
+        }
         Some(input) => input.clone(),
     };
     body.insert("input", input.to_string().into());
@@ -102,7 +105,10 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
 /// A name in the form of a UUID that belongs to one task.
 fn derived_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
-    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::with_capacity(32);
+    for byte in &hash[..16] {
+        write!(hex, "{byte:02x}").expect("text grows");
+    }
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

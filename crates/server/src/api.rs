@@ -25,7 +25,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            longest_poll: Duration::from_secs(60),
+            longest_poll: Duration::from_mins(1),
             max_concurrent_executions: std::collections::BTreeMap::new(),
         }
     }

@@ -1,9 +1,10 @@
-//! Who may call what: SigV4 signatures, verified against configured keys.
+//! Who may call what: `SigV4` signatures, verified against configured keys.
 
 use axum::http::request::Parts;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stepwright_history::Moment;
 use stepwright_program::time;
 use stepwright_protocol::ApiError;
@@ -162,10 +163,10 @@ impl<'a> Signature<'a> {
                 .collect();
             let value = values.join(",");
             let value: Vec<&str> = value.split_whitespace().collect();
-            canonical.push_str(&format!("{name}:{}\n", value.join(" ")));
+            writeln!(canonical, "{name}:{}", value.join(" ")).expect("text grows");
         }
         let body = hex(&Sha256::digest(access.body));
-        canonical.push_str(&format!("\n{}\n{body}", self.signed.join(";")));
+        write!(canonical, "\n{}\n{body}", self.signed.join(";")).expect("text grows");
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{at}\n{}\n{}",
             self.scope,
@@ -186,7 +187,11 @@ fn sign(key: &[u8], text: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("text grows");
+    }
+    text
 }
 
 /// `20260102T030405Z` as milliseconds since 1970.

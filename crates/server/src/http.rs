@@ -149,9 +149,10 @@ async fn call(State(serving): Shared, request: Request) -> Response {
     if let Err(error) = serving.credentials.check(&access) {
         return answer(&id, Err(error));
     }
-    let body = match bytes.is_empty() {
-        true => Ok(Json::Object(stepwright_json::Object::new())),
-        false => parse(&bytes),
+    let body = if bytes.is_empty() {
+        Ok(Json::Object(stepwright_json::Object::new()))
+    } else {
+        parse(&bytes)
     };
     let reply = match body {
         Ok(body) => serving.api.call(operation, body).await,
@@ -199,9 +200,10 @@ async fn health() -> &'static str {
 
 /// Whether it takes work on: it does not while it shuts down.
 async fn ready(State(serving): Shared) -> (StatusCode, &'static str) {
-    match serving.api.engine().is_closing() {
-        false => (StatusCode::OK, "{\"status\":\"ready\"}"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"closing\"}"),
+    if serving.api.engine().is_closing() {
+        (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"closing\"}")
+    } else {
+        (StatusCode::OK, "{\"status\":\"ready\"}")
     }
 }
 

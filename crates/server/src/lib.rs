@@ -10,6 +10,7 @@ pub mod config;
 mod folder_objects;
 mod http;
 mod logs;
+#[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
 mod page;
 mod prometheus;

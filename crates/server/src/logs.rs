@@ -22,7 +22,7 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
     }
 }
 
-/// The records of events in the form that AWS writes to CloudWatch Logs: numbers are text, and what
+/// The records of events in the form that AWS writes to `CloudWatch` Logs: numbers are text, and what
 /// is said of an event stands under `details`.
 pub fn log_records(arn: &str, events: &[Event], with_data: bool) -> Vec<Json> {
     let redrives = events.iter().fold(0, |count, event| match event.kind {
@@ -40,8 +40,7 @@ fn record(arn: &str, event: &Json, redrives: u32, with_data: bool) -> Json {
     let members = event.as_object().into_iter().flat_map(Object::iter);
     let details = members
         .filter(|(key, _)| key.ends_with("EventDetails"))
-        .filter_map(|(_, value)| value.as_object())
-        .next();
+        .find_map(|(_, value)| value.as_object());
     let is_kept = |key: &str| with_data || !crate::operations::DATA.contains(&key);
     let details: Object = details
         .into_iter()

@@ -3,8 +3,8 @@ mod schema;
 mod writer;
 
 use crate::{
-    Append, AppendError, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Pending, Status,
-    Store, StoreError,
+    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
+    Page, Pending, Status, Store, StoreError,
 };
 use read::Readers;
 use rusqlite::Connection;
@@ -21,7 +21,7 @@ use writer::Work;
 /// How much work may wait for the writer before those who bring more are kept waiting.
 const QUEUE: usize = 8_192;
 
-/// Keeps everything in a directory: a SQLite database with a write-ahead log. What is acknowledged
+/// Keeps everything in a directory: a `SQLite` database with a write-ahead log. What is acknowledged
 /// has reached the disk (`synchronous=FULL`). One process at a time may open it.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -136,11 +136,11 @@ impl Store for Sqlite {
         self.ask(|answer| Work::Append(Box::new(append), answer))
     }
 
-    fn put(&self, documents: Vec<(String, Option<Vec<u8>>)>) -> Pending<Result<(), StoreError>> {
+    fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
         self.ask(|answer| Work::Put(documents, answer))
     }
 
-    fn documents(&self, prefix: &str) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
         let prefix = prefix.to_owned();
         self.read(move |connection| read::documents(connection, &prefix))
     }

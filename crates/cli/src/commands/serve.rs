@@ -1,6 +1,6 @@
 //! `stepwright serve`: the API, until it is told to stop.
 
-use crate::args::{Output, Serve};
+use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
 use crate::report::Failure;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use stepwright_integrations::NoFunctions;
+use stepwright_server::config::LimitsName;
 use stepwright_server::{Assembly, AssemblyError, serve};
 use stepwright_simulator::MockConfig;
 
@@ -30,6 +31,12 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
     server.data = server.data.map(within);
     server.logs = server.logs.map(|path| config.folder.join(path));
     server.listen = arguments.listen.unwrap_or(server.listen);
+    if let Some(limits) = arguments.limits {
+        server.limits = match limits {
+            LimitsChoice::Aws => LimitsName::Aws,
+            LimitsChoice::Extended => LimitsName::Extended,
+        };
+    }
     if let Some(account) = &arguments.account {
         server.account.clone_from(account);
     }
