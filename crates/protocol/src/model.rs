@@ -88,7 +88,8 @@ const CLIENT_TOKEN: Shape =
 const TASK_TOKEN: Shape = Shape::Text { min: 1, max: Some(2048), pattern: None, values: &[] };
 const SENSITIVE_ERROR: Shape = Shape::Text { min: 0, max: Some(256), pattern: None, values: &[] };
 const SENSITIVE_CAUSE: Shape = Shape::Text { min: 0, max: Some(32768), pattern: None, values: &[] };
-const SENSITIVE_DATA: Shape = Shape::Text { min: 0, max: Some(262_144), pattern: None, values: &[] };
+const SENSITIVE_DATA: Shape =
+    Shape::Text { min: 0, max: Some(262_144), pattern: None, values: &[] };
 const TRACE_HEADER: Shape =
     Shape::Text { min: 0, max: Some(256), pattern: Some(Pattern::Ascii), values: &[] };
 const INSPECTION_LEVEL: Shape =
