@@ -351,7 +351,7 @@ impl Engine {
                     }
                 },
             };
-            let round = self.take_in(&mut execution, messages);
+            let mut round = self.take_in(&mut execution, messages);
             if let Some(reason) = round.panic {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
                 self.inner.metrics.parked.add_one();
@@ -367,6 +367,12 @@ impl Engine {
             }
             if !round.left.is_empty() {
                 self.inner.mailboxes.put_back(id, round.left);
+            }
+            if round.resumes {
+                // All that is owed, what this round's turns owe included.
+                let mut owed = execution.execution.commands();
+                owed.retain(|command| !execution.is_out(command));
+                round.taken.commands = owed;
             }
             if !round.taken.events.is_empty() {
                 let append = execution.append(&round.taken, false);
@@ -386,14 +392,7 @@ impl Engine {
                 wait = FIRST_WAIT;
                 execution.len = len;
             }
-            let mut commands = round.taken.commands;
-            if round.resumes {
-                let mut owed = execution.execution.commands();
-                owed.retain(|command| !execution.is_out(command));
-                commands = owed;
-            }
-            let taken = Taken { events: round.taken.events, commands };
-            self.after_commit(&mut execution, taken);
+            self.after_commit(&mut execution, round.taken);
             for (message, answer) in round.messages {
                 if let (What::Take { task, taken, .. }, Ok(())) = (&message.what, &answer)
                     && let Some(open) = execution.execution.task(*task)
