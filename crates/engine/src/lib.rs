@@ -131,6 +131,7 @@ impl Engine {
         while self.inner.mailboxes.driving() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
+        self.store().close().await;
     }
 
     /// Whether [`Self::shutdown`] was called.

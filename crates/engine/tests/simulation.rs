@@ -165,6 +165,10 @@ impl Store for Faulty {
         self.inner.verify()
     }
 
+    fn close(&self) -> Pending<()> {
+        self.inner.close()
+    }
+
     fn size(&self) -> u64 {
         self.inner.size()
     }

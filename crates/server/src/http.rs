@@ -62,6 +62,7 @@ pub async fn serve(
     // A client that is slow to send its headers is not waited for.
     server
         .timer(hyper_util::rt::TokioTimer::new())
+        .half_close(true)
         .header_read_timeout(longest_request)
         .max_headers(100);
     let graceful = hyper_util::server::graceful::GracefulShutdown::new();

@@ -89,6 +89,9 @@ pub trait Store: Send + Sync + 'static {
     /// What is wrong with what the store keeps, for as far as it can tell by itself.
     fn verify(&self) -> Pending<Result<Vec<String>, StoreError>>;
 
+    /// Writes what waits and takes nothing more.
+    fn close(&self) -> Pending<()>;
+
     /// How many bytes it takes up.
     fn size(&self) -> u64;
 }

@@ -204,6 +204,10 @@ impl Store for Memory {
         now(Ok(Vec::new()))
     }
 
+    fn close(&self) -> Pending<()> {
+        now(())
+    }
+
     fn size(&self) -> u64 {
         let kept = self.kept();
         kept.chunks.values().flatten().map(|chunk| chunk.len() as u64).sum()

@@ -72,14 +72,10 @@ impl Sqlite {
         })
     }
 
-    /// Writes what waits and closes the database.
-    pub fn close(&self) {
+    /// Has the writer end when it has written what waits; its thread.
+    fn end_writer(&self) -> Option<JoinHandle<()>> {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // A writer that panicked has answered nobody; there is nobody else to tell.
-            drop(thread.join());
-        }
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
@@ -112,7 +108,10 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        self.close();
+        if let Some(thread) = self.end_writer() {
+            // A writer that panicked has answered nobody; there is nobody else to tell.
+            drop(thread.join());
+        }
     }
 }
 
@@ -216,6 +215,16 @@ impl Store for Sqlite {
 
     fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
         self.read(read::verify)
+    }
+
+    fn close(&self) -> Pending<()> {
+        let thread = self.end_writer();
+        Box::pin(async move {
+            if let Some(thread) = thread {
+                // As when it is dropped; and a thread cannot be waited for here.
+                drop(tokio::task::spawn_blocking(move || drop(thread.join())).await);
+            }
+        })
     }
 
     fn size(&self) -> u64 {

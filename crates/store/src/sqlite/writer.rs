@@ -28,7 +28,7 @@ pub(crate) fn write(mut connection: Connection, queue: Receiver<Work>) {
         }
         write_all(&mut connection, work);
     }
-    let checkpointed = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     // A log that is left behind is read at the next opening.
     drop(checkpointed);
 }
