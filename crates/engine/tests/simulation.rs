@@ -70,13 +70,13 @@ impl Chance {
 }
 
 /// A store whose appends go wrong while it is told so.
-struct Faulty {
+struct FaultyStore {
     inner: Memory,
     chance: Arc<Chance>,
     is_faulty: Arc<AtomicBool>,
 }
 
-impl Store for Faulty {
+impl Store for FaultyStore {
     fn new_id(&self) -> ExecutionId {
         self.inner.new_id()
     }
@@ -95,9 +95,10 @@ impl Store for Faulty {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             let appended = appended.await;
-            match is_reported_failed && appended.is_ok() {
-                true => Err(AppendError::Store(StoreError::new("the connection was lost"))),
-                false => appended,
+            if is_reported_failed && appended.is_ok() {
+                Err(AppendError::Store(StoreError::new("the connection was lost")))
+            } else {
+                appended
             }
         })
     }
@@ -195,9 +196,10 @@ impl Tasks for Flaky {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             for _ in 0..=usize::from(is_twice) {
-                match is_failure {
-                    true => report.failed(Failure::new("Flaky", "by chance"), Stage::Run),
-                    false => report.succeeded(call.call.parameters.clone()),
+                if is_failure {
+                    report.failed(Failure::new("Flaky", "by chance"), Stage::Run)
+                } else {
+                    report.succeeded(call.call.parameters.clone())
                 }
             }
         });
@@ -272,7 +274,7 @@ impl World {
                 since: tokio::time::Instant::now(),
                 last: self.last.clone(),
             };
-            let store = Faulty {
+            let store = FaultyStore {
                 inner: self.memory.clone(),
                 chance: self.chance.clone(),
                 is_faulty: self.is_faulty.clone(),
@@ -352,8 +354,7 @@ impl World {
         self.is_faulty.store(false, Ordering::Relaxed);
         self.live(async |engine| {
             for (n, arn) in acknowledged.iter().enumerate() {
-                let ended =
-                    tokio::time::timeout(Duration::from_secs(86_400), engine.ended(arn)).await;
+                let ended = tokio::time::timeout(Duration::from_hours(24), engine.ended(arn)).await;
                 let Ok(Some(ended)) = ended else {
                     let findings = engine.doctor().await;
                     panic!("seed {}: {arn} does not end: {ended:?} {findings:?}", self.seed);
