@@ -114,18 +114,19 @@ impl ProcessLog {
         keep_tail(&mut log.tail, first.as_bytes());
     }
 
-    /// Ends it with Lambda's last lines. Gives the tail, in Base64.
-    pub(crate) fn end(&self, report: &str) -> String {
+    /// Ends it. Where `report` is asked for, gives the tail with Lambda's last lines, in Base64.
+    pub(crate) fn end(&self, report: Option<String>) -> Option<String> {
         let mut log = unpoisoned(&self.log);
         self.drain(&mut log);
         self.close(&mut log);
+        let id = std::mem::take(&mut log.request_id);
+        let report = report?;
         if log.tail.back().is_some_and(|last| *last != b'\n') {
             keep_tail(&mut log.tail, b"\n");
         }
-        let last = format!("END RequestId: {}\nREPORT RequestId: {}\t{report}\n", log.request_id, log.request_id);
+        let last = format!("END RequestId: {id}\nREPORT RequestId: {id}\t{report}\n");
         keep_tail(&mut log.tail, last.as_bytes());
-        log.request_id.clear();
-        STANDARD.encode(log.tail.make_contiguous())
+        Some(STANDARD.encode(log.tail.make_contiguous()))
     }
 
     /// Reads what the process has written by now: it may not have been announced yet.
