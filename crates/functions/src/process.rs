@@ -1,0 +1,229 @@
+//! Starting the processes of functions.
+
+use crate::bootstraps;
+use crate::config::Runtime;
+use crate::error::Error;
+use crate::logs::{LogSink, ProcessLog};
+use crate::memory;
+use crate::pool::Pool;
+use crate::runtime_api;
+use crate::sandbox::Sandbox;
+use crate::Place;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::{Child, Command};
+
+/// How often the memory of a process is looked at.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What Lambda's own emulator tells functions without a limit, in megabytes.
+const NOMINAL_MEMORY: u32 = 3_008;
+
+/// Everything that stays the same for all processes of a function.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Arc<str>,
+    pub(crate) runtime: Runtime,
+    /// The folder of the code.
+    pub(crate) code: PathBuf,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) time_limit: Duration,
+    /// Megabytes.
+    pub(crate) memory: Option<u32>,
+    pub(crate) place: Place,
+    pub(crate) sink: LogSink,
+}
+
+/// Starts a process. It lives on by itself, and tells the pool when it has ended.
+pub(crate) async fn start(settings: &Settings, pool: &Arc<Pool>) -> Result<Arc<Sandbox>, Error> {
+    let cannot = |error: std::io::Error| {
+        Error::service(format!("the function `{}` cannot be started: {error}", settings.name))
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let command_line = command_line(settings).map_err(cannot)?;
+    let mut command = command(&command_line, &settings.code, &settings.environment);
+    describe(&mut command, settings, &address.to_string());
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| {
+        Error::service(format!(
+            "the function `{}` cannot be started: `{}`: {error}",
+            settings.name,
+            command_line[0].display()
+        ))
+    })?;
+    let group = group_of(&child).ok_or_else(|| {
+        Error::service(format!("the function `{}` ended at once", settings.name))
+    })?;
+    let pipes = pipes(&mut child).map_err(cannot)?;
+    let log = ProcessLog::new(settings.name.clone(), settings.sink.clone(), pipes);
+    let memory = settings.memory.unwrap_or(NOMINAL_MEMORY);
+    let sandbox = Arc::new(Sandbox::new(settings.time_limit, memory, group, log));
+    let supervisor = Supervisor {
+        child,
+        sandbox: sandbox.clone(),
+        pool: Arc::downgrade(pool),
+        most_memory: settings.memory.map(|memory| u64::from(memory) << 20),
+    };
+    tokio::spawn(supervisor.run(listener));
+    Ok(sandbox)
+}
+
+struct Supervisor {
+    child: Child,
+    sandbox: Arc<Sandbox>,
+    pool: Weak<Pool>,
+    /// Bytes.
+    most_memory: Option<u64>,
+}
+
+impl Supervisor {
+    async fn run(mut self, listener: TcpListener) {
+        let status = {
+            let sandbox = &self.sandbox;
+            let serving = runtime_api::serve(listener, sandbox.clone());
+            let logs = async {
+                tokio::join!(sandbox.log().follow(0), sandbox.log().follow(1));
+                std::future::pending::<()>().await;
+            };
+            let watching = watch_memory(sandbox, self.most_memory);
+            let serving = tokio::spawn(serving);
+            let status = tokio::select! {
+                status = self.child.wait() => status,
+                () = logs => return,
+                () = watching => return,
+            };
+            serving.abort();
+            status
+        };
+        // Whatever it started and left behind.
+        self.sandbox.kill(Signal::KILL);
+        if let Ok(status) = status {
+            self.sandbox.ended(status);
+        }
+        if let Some(pool) = self.pool.upgrade() {
+            pool.forget(&self.sandbox);
+        }
+    }
+}
+
+async fn watch_memory(sandbox: &Sandbox, most: Option<u64>) {
+    let Some(most) = most else { return std::future::pending().await };
+    let mut interval = tokio::time::interval(MEMORY_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if memory::resident(sandbox.group()).is_some_and(|resident| resident > most) {
+            sandbox.kill_for_memory();
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// A command in a process group of its own, so that what it starts ends with it.
+pub(crate) fn command(
+    line: &[OsString],
+    folder: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Command {
+    let mut command = Command::new(&line[0]);
+    command
+        .args(&line[1..])
+        .current_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        .envs(environment)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// The process group of a child that [`command`] made.
+pub(crate) fn group_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| Pid::from_raw(id as i32))
+}
+
+/// Ends a process group when it is dropped.
+#[derive(Debug)]
+pub(crate) struct KillOnDrop(pub(crate) Pid);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // One that has ended needs no signal.
+        drop(kill_process_group(self.0, Signal::KILL));
+    }
+}
+
+fn pipes(child: &mut Child) -> std::io::Result<[Receiver; 2]> {
+    let missing = || std::io::Error::other("it has no output");
+    let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
+    let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
+    Ok([Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?])
+}
+
+fn command_line(settings: &Settings) -> std::io::Result<Vec<OsString>> {
+    let code = &settings.code;
+    Ok(match &settings.runtime {
+        Runtime::Provided { command: Some(command), .. } => {
+            command.iter().map(OsString::from).collect()
+        }
+        Runtime::Provided { command: None, .. } => vec![code.join("bootstrap").into()],
+        Runtime::Python { version, handler } => {
+            let program = on_path(&format!("python{version}")).unwrap_or_else(|| "python3".into());
+            if code.join("awslambdaric").is_dir() {
+                vec![program, "-m".into(), "awslambdaric".into(), handler.into()]
+            } else {
+                vec![program, bootstraps::python()?.into(), handler.into()]
+            }
+        }
+        Runtime::Node { handler, .. } => {
+            let client = code.join("node_modules/aws-lambda-ric/bin/index.mjs");
+            let script = if client.is_file() { client } else { bootstraps::node()? };
+            vec!["node".into(), script.into(), handler.into()]
+        }
+    })
+}
+
+fn on_path(program: &str) -> Option<OsString> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    found.into_iter().find(|candidate| candidate.is_file()).map(PathBuf::into_os_string)
+}
+
+/// The environment that Lambda gives to functions.
+fn describe(command: &mut Command, settings: &Settings, address: &str) {
+    let (handler, runtime) = match &settings.runtime {
+        Runtime::Python { version, handler } => (handler, format!("python{version}")),
+        Runtime::Node { version, handler } => (handler, format!("nodejs{version}")),
+        Runtime::Provided { handler, name, .. } => (handler, name.clone()),
+    };
+    let stream = uuid::Uuid::new_v4().simple().to_string();
+    let day = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
+    let memory = settings.memory.unwrap_or(NOMINAL_MEMORY);
+    command
+        .env("AWS_LAMBDA_RUNTIME_API", address)
+        .env("_HANDLER", handler)
+        .env("LAMBDA_TASK_ROOT", &settings.code)
+        .env("LAMBDA_RUNTIME_DIR", &settings.code)
+        .env("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}"))
+        .env("AWS_LAMBDA_FUNCTION_NAME", &*settings.name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string())
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", settings.name))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("{day}/[$LATEST]{stream}"));
+    for key in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        if !settings.environment.contains_key(key) {
+            command.env(key, &settings.place.region);
+        }
+    }
+    if !settings.environment.contains_key("TZ") {
+        command.env("TZ", ":UTC");
+    }
+}
