@@ -46,11 +46,14 @@ impl Pool {
     /// Runs a request in an idle process, or in a new one.
     pub(crate) async fn run(self: &Arc<Self>, request: Arc<Request>) -> Result<Answer, Error> {
         loop {
-            let sandbox = match self.idle() {
-                Some(sandbox) => sandbox,
-                None => self.start().await?,
+            let (sandbox, mut outcome) = match self.idle() {
+                Some(sandbox) => match sandbox.assign(request.clone()) {
+                    Some(outcome) => (sandbox, outcome),
+                    // It has just ended.
+                    None => continue,
+                },
+                None => process::start(&self.settings, self, request.clone()).await?,
             };
-            let Some(mut outcome) = sandbox.assign(request.clone()) else { continue };
             let mut wait = self.settings.time_limit;
             let answer = loop {
                 match tokio::time::timeout(wait, &mut outcome).await {
@@ -81,15 +84,14 @@ impl Pool {
         unpoisoned(&self.processes).idle.pop().map(|(sandbox, _)| sandbox)
     }
 
-    async fn start(self: &Arc<Self>) -> Result<Arc<Sandbox>, Error> {
-        let sandbox = process::start(&self.settings, self).await?;
+    /// Takes a new process in.
+    pub(crate) fn add(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
         let mut processes = unpoisoned(&self.processes);
-        processes.all.push(sandbox.clone());
+        processes.all.push(sandbox);
         if !processes.is_reaped {
             processes.is_reaped = true;
             tokio::spawn(reap(Arc::downgrade(self)));
         }
-        Ok(sandbox)
     }
 
     fn give_back(&self, sandbox: Arc<Sandbox>) {

@@ -7,7 +7,7 @@ use crate::logs::{LogSink, ProcessLog};
 use crate::memory;
 use crate::pool::Pool;
 use crate::runtime_api;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Outcome, Request, Sandbox};
 use crate::Place;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
@@ -17,8 +17,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::net::unix::pipe::Receiver;
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot::Receiver;
 
 /// How often the memory of a process is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
@@ -41,14 +42,19 @@ pub(crate) struct Settings {
     pub(crate) sink: LogSink,
 }
 
-/// Starts a process. It lives on by itself, and tells the pool when it has ended.
-pub(crate) async fn start(settings: &Settings, pool: &Arc<Pool>) -> Result<Arc<Sandbox>, Error> {
+/// Starts a process with its first request. It lives on by itself, and tells the pool when it has
+/// ended.
+pub(crate) async fn start(
+    settings: &Settings,
+    pool: &Arc<Pool>,
+    request: Arc<Request>,
+) -> Result<(Arc<Sandbox>, Receiver<Outcome>), Error> {
     let cannot = |error: std::io::Error| {
         Error::service(format!("the function `{}` cannot be started: {error}", settings.name))
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let command_line = command_line(settings).map_err(cannot)?;
+    let command_line = command_line(settings);
     let mut command = command(&command_line, &settings.code, &settings.environment);
     describe(&mut command, settings, &address.to_string());
     let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| {
@@ -71,8 +77,11 @@ pub(crate) async fn start(settings: &Settings, pool: &Arc<Pool>) -> Result<Arc<S
         pool: Arc::downgrade(pool),
         most_memory: settings.memory.map(|memory| u64::from(memory) << 20),
     };
+    // In this order: it may end at once.
+    let outcome = sandbox.assign(request).expect("a new process has no request");
+    pool.add(sandbox.clone());
     tokio::spawn(supervisor.run(listener));
-    Ok(sandbox)
+    Ok((sandbox, outcome))
 }
 
 struct Supervisor {
@@ -102,14 +111,19 @@ impl Supervisor {
             serving.abort();
             status
         };
-        // Whatever it started and left behind.
-        self.sandbox.kill(Signal::KILL);
         if let Ok(status) = status {
             self.sandbox.ended(status);
         }
         if let Some(pool) = self.pool.upgrade() {
             pool.forget(&self.sandbox);
         }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        // Whatever it started and left behind.
+        self.sandbox.kill(Signal::KILL);
     }
 }
 
@@ -160,34 +174,35 @@ impl Drop for KillOnDrop {
     }
 }
 
-fn pipes(child: &mut Child) -> std::io::Result<[Receiver; 2]> {
+fn pipes(child: &mut Child) -> std::io::Result<[pipe::Receiver; 2]> {
     let missing = || std::io::Error::other("it has no output");
     let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
     let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
-    Ok([Receiver::from_owned_fd(stdout)?, Receiver::from_owned_fd(stderr)?])
+    Ok([pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
 }
 
-fn command_line(settings: &Settings) -> std::io::Result<Vec<OsString>> {
+fn command_line(settings: &Settings) -> Vec<OsString> {
     let code = &settings.code;
-    Ok(match &settings.runtime {
+    match &settings.runtime {
         Runtime::Provided { command: Some(command), .. } => {
             command.iter().map(OsString::from).collect()
         }
         Runtime::Provided { command: None, .. } => vec![code.join("bootstrap").into()],
         Runtime::Python { version, handler } => {
             let program = on_path(&format!("python{version}")).unwrap_or_else(|| "python3".into());
-            if code.join("awslambdaric").is_dir() {
-                vec![program, "-m".into(), "awslambdaric".into(), handler.into()]
-            } else {
-                vec![program, bootstraps::python()?.into(), handler.into()]
+            match code.join("awslambdaric").is_dir() {
+                true => vec![program, "-m".into(), "awslambdaric".into(), handler.into()],
+                false => bootstraps::python(program, handler),
             }
         }
         Runtime::Node { handler, .. } => {
             let client = code.join("node_modules/aws-lambda-ric/bin/index.mjs");
-            let script = if client.is_file() { client } else { bootstraps::node()? };
-            vec!["node".into(), script.into(), handler.into()]
+            match client.is_file() {
+                true => vec!["node".into(), client.into(), handler.into()],
+                false => bootstraps::node("node".into(), handler),
+            }
         }
-    })
+    }
 }
 
 fn on_path(program: &str) -> Option<OsString> {
