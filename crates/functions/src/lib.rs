@@ -10,9 +10,11 @@ mod answer;
 mod aws;
 mod bootstraps;
 mod command;
+mod concurrency;
 mod config;
 mod duration;
 mod error;
+mod fixed;
 mod functions;
 mod http_endpoint;
 mod lambda_api;
@@ -21,7 +23,7 @@ mod memory;
 mod name;
 mod pool;
 mod process;
-mod queue;
+
 mod runtime_api;
 mod sandbox;
 

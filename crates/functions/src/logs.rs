@@ -69,7 +69,7 @@ impl fmt::Debug for LogSink {
 pub(crate) struct ProcessLog {
     function: Arc<str>,
     sink: LogSink,
-    pipes: [Receiver; 2],
+    pipes: Vec<Receiver>,
     log: Mutex<InvocationLog>,
 }
 
@@ -79,14 +79,16 @@ struct InvocationLog {
     request_id: String,
     tail: VecDeque<u8>,
     /// The line that is not over yet, of each pipe.
-    open_lines: [Vec<u8>; 2],
+    open_lines: Vec<Vec<u8>>,
     passed_on: usize,
     left_out: usize,
 }
 
 impl ProcessLog {
-    pub(crate) fn new(function: Arc<str>, sink: LogSink, pipes: [Receiver; 2]) -> Self {
-        Self { function, sink, pipes, log: Mutex::default() }
+    pub(crate) fn new(function: Arc<str>, sink: LogSink, pipes: Vec<Receiver>) -> Self {
+        let open_lines = vec![Vec::new(); pipes.len()];
+        let log = Mutex::new(InvocationLog { open_lines, ..InvocationLog::default() });
+        Self { function, sink, pipes, log }
     }
 
     /// Reads one pipe until its last writer is gone.

@@ -174,11 +174,11 @@ impl Drop for KillOnDrop {
     }
 }
 
-fn pipes(child: &mut Child) -> std::io::Result<[pipe::Receiver; 2]> {
+fn pipes(child: &mut Child) -> std::io::Result<Vec<pipe::Receiver>> {
     let missing = || std::io::Error::other("it has no output");
     let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
     let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
-    Ok([pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
+    Ok(vec![pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
 }
 
 fn command_line(settings: &Settings) -> Vec<OsString> {
