@@ -78,21 +78,8 @@ impl Functions {
         folder: PathBuf,
         place: Place,
     ) -> Result<Self, ConfigError> {
-        let sink = LogSink::default();
-        let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let entries = entries(&functions, &folder, &place, &sink)?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                folder,
-                place,
-                sink,
-                event_retries: EVENT_RETRIES.to_vec(),
-                entries: RwLock::new(entries),
-                client: Client::default(),
-                events: Arc::new(Semaphore::new(MOST_EVENTS)),
-                is_over: AtomicBool::new(false),
-            }),
-        })
+        let retries = EVENT_RETRIES.to_vec();
+        Self::configured(functions, folder, place, LogSink::default(), retries)
     }
 
     /// The same functions with another place for what they print, and other waits before failed

@@ -170,7 +170,7 @@ pub(crate) struct KillOnDrop(pub(crate) Pid);
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
         // One that has ended needs no signal.
-        drop(kill_process_group(self.0, Signal::KILL));
+        let _ = kill_process_group(self.0, Signal::KILL);
     }
 }
 

@@ -258,10 +258,9 @@ impl Sandbox {
             _ => Instant::now(),
         };
         let mut answer = Answer::timed_out(request_id, self.time_limit);
-        let Phase::Busy(job, _) | Phase::Assigned(job) = phase else {
-            return Overdue::TimedOut(answer);
-        };
-        answer.log_tail = self.log.end(job.request.log_tail.then(|| self.report(since)));
+        if let Phase::Busy(job, _) | Phase::Assigned(job) = phase {
+            answer.log_tail = self.log.end(job.request.log_tail.then(|| self.report(since)));
+        }
         Overdue::TimedOut(answer)
     }
 
@@ -291,7 +290,7 @@ impl Sandbox {
     /// Sends a signal to the process and to those that it started.
     pub(crate) fn kill(&self, signal: Signal) {
         // One that has ended needs no signal.
-        drop(kill_process_group(self.group, signal));
+        let _ = kill_process_group(self.group, signal);
     }
 
     pub(crate) fn log(&self) -> &ProcessLog {
