@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// The largest payload of an event, in bytes.
 const MOST_EVENT_PAYLOAD: usize = 1024 * 1024;
@@ -294,6 +294,7 @@ fn entries(
                 time_limit: function.time_limit(),
                 memory: function.memory,
                 place: place.clone(),
+                python: OnceCell::new(),
                 sink: sink.clone(),
             })),
             Kind::Command(line) => Target::Command(CommandFunction {

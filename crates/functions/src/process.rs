@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
+use tokio::sync::OnceCell;
 use tokio::sync::oneshot::Receiver;
 
 /// How often the memory of a process is looked at.
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     /// Megabytes.
     pub(crate) memory: Option<u32>,
     pub(crate) place: Place,
+    /// The program that runs Python, once it is known.
+    pub(crate) python: OnceCell<OsString>,
     pub(crate) sink: LogSink,
 }
 
@@ -54,7 +57,7 @@ pub(crate) async fn start(
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let command_line = command_line(settings);
+    let command_line = command_line(settings).await;
     let mut command = command(&command_line, &settings.code, &settings.environment);
     describe(&mut command, settings, &address.to_string());
     let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| {
@@ -181,7 +184,7 @@ fn pipes(child: &mut Child) -> std::io::Result<Vec<pipe::Receiver>> {
     Ok(vec![pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
 }
 
-fn command_line(settings: &Settings) -> Vec<OsString> {
+async fn command_line(settings: &Settings) -> Vec<OsString> {
     let code = &settings.code;
     match &settings.runtime {
         Runtime::Provided { command: Some(command), .. } => {
@@ -189,7 +192,7 @@ fn command_line(settings: &Settings) -> Vec<OsString> {
         }
         Runtime::Provided { command: None, .. } => vec![code.join("bootstrap").into()],
         Runtime::Python { version, handler } => {
-            let program = on_path(&format!("python{version}")).unwrap_or_else(|| "python3".into());
+            let program = python(version, &settings.python).await;
             match code.join("awslambdaric").is_dir() {
                 true => vec![program, "-m".into(), "awslambdaric".into(), handler.into()],
                 false => bootstraps::python(program, handler),
@@ -205,10 +208,26 @@ fn command_line(settings: &Settings) -> Vec<OsString> {
     }
 }
 
-fn on_path(program: &str) -> Option<OsString> {
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
-    found.into_iter().find(|candidate| candidate.is_file()).map(PathBuf::into_os_string)
+/// The Python of a version if it is installed and runs, else the usual one. (A version switcher may
+/// have a program for each version that it knows, whether it is active or not.)
+async fn python(version: &str, chosen: &OnceCell<OsString>) -> OsString {
+    let choose = async || {
+        let exact = format!("python{version}");
+        let tried = Command::new(&exact)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        match tried.await {
+            Ok(status) if status.success() => exact.into(),
+            _ => {
+                tracing::info!("`{exact}` is not installed: `python3` is used");
+                "python3".into()
+            }
+        }
+    };
+    chosen.get_or_init(choose).await.clone()
 }
 
 /// The environment that Lambda gives to functions.
