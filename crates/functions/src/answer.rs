@@ -69,7 +69,9 @@ impl Answer {
     pub(crate) fn too_large(size: usize) -> Self {
         Self::error(
             "Function.ResponseSizeTooLarge",
-            format!("Response payload size ({size} bytes) exceeded maximum allowed payload size ({MOST_PAYLOAD} bytes)."),
+            format!(
+                "Response payload size ({size} bytes) exceeded maximum allowed payload size ({MOST_PAYLOAD} bytes)."
+            ),
         )
     }
 }

@@ -41,9 +41,8 @@ pub(crate) async fn run(
             )));
         }
     };
-    let header = |name: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-    };
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     if !(200..300).contains(&status) {
         let named = header("x-amzn-errortype").unwrap_or_default();
         let name = named.split(':').next().unwrap_or_default();

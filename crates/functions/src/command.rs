@@ -29,8 +29,9 @@ pub(crate) struct CommandFunction {
 impl CommandFunction {
     pub(crate) async fn run(&self, request: &Request) -> Result<Answer, Error> {
         let began = Instant::now();
-        let cannot =
-            |error: std::io::Error| Error::service(format!("cannot run `{}`: {error}", self.line[0]));
+        let cannot = |error: std::io::Error| {
+            Error::service(format!("cannot run `{}`: {error}", self.line[0]))
+        };
         let line: Vec<OsString> = self.line.iter().map(OsString::from).collect();
         let mut command = command(&line, &self.folder, &self.environment);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(cannot)?;
@@ -41,7 +42,8 @@ impl CommandFunction {
         let mut stdin = child.stdin.take().ok_or_else(missing)?;
         let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_PAYLOAD as u64 + 1);
         let stderr = child.stderr.take().ok_or_else(missing)?;
-        let stderr = stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
+        let stderr =
+            stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
         let log = ProcessLog::new(self.name.clone(), self.sink.clone(), vec![stderr]);
         log.begin(&request.request_id, &request.version);
         let mut output = Vec::new();

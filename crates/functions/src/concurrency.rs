@@ -66,9 +66,7 @@ impl Gate {
                 });
             }
             Err(_) if inside >= MOST_WAITING && !patient => {
-                return Err(Error::TooManyRequests {
-                    reason: "ConcurrentInvocationLimitExceeded",
-                });
+                return Err(Error::TooManyRequests { reason: "ConcurrentInvocationLimitExceeded" });
             }
             Err(_) => {
                 let permit = self.permits.clone().acquire_owned().await;

@@ -88,10 +88,20 @@ pub(crate) enum Kind {
 /// How warm processes are started.
 #[derive(Clone, Debug)]
 pub(crate) enum Runtime {
-    Python { version: String, handler: String },
-    Node { version: String, handler: String },
+    Python {
+        version: String,
+        handler: String,
+    },
+    Node {
+        version: String,
+        handler: String,
+    },
     /// With the command, or the `bootstrap` in the code folder.
-    Provided { command: Option<Vec<String>>, handler: String, name: String },
+    Provided {
+        command: Option<Vec<String>>,
+        handler: String,
+        name: String,
+    },
 }
 
 /// The longest that a function may take, in seconds.
@@ -109,8 +119,7 @@ impl Function {
     }
 
     pub(crate) fn kind(&self, name: &str) -> Result<Kind, ConfigError> {
-        let refused =
-            |reason: String| ConfigError { function: name.to_owned(), reason };
+        let refused = |reason: String| ConfigError { function: name.to_owned(), reason };
         let is_runtime = self.runtime.is_some() || self.bootstrap.is_some();
         let kinds = [
             is_runtime,
@@ -207,8 +216,7 @@ impl Function {
     }
 
     fn runtime_kind(&self, name: &str) -> Result<Runtime, ConfigError> {
-        let refused =
-            |reason: String| ConfigError { function: name.to_owned(), reason };
+        let refused = |reason: String| ConfigError { function: name.to_owned(), reason };
         let runtime = self.runtime.as_deref().unwrap_or("provided");
         let handler = self.handler.clone();
         if self.bootstrap.is_some() || runtime.starts_with("provided") {

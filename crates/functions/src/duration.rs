@@ -5,9 +5,8 @@ use std::time::Duration;
 /// Reads `250ms`, `1.5s`, `2m`, `1h`, `1d` or a bare number of seconds; `None` for anything else.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let digits = text
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(text.len());
+    let digits =
+        text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: f64 = number.parse().ok()?;
     let seconds = match unit.trim_start() {

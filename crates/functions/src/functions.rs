@@ -211,9 +211,9 @@ impl Functions {
     /// A function by its whole name, its name with a qualifier, or its bare name.
     fn find(&self, whole: &str, parsed: FunctionName<'_>) -> Option<Arc<Entry>> {
         let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let qualified = parsed.qualifier.and_then(|qualifier| {
-            entries.get(&format!("{}:{qualifier}", parsed.name))
-        });
+        let qualified = parsed
+            .qualifier
+            .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
         entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
     }
 

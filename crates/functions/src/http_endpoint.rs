@@ -28,8 +28,8 @@ impl Client {
         let url = request.uri().to_string();
         let exchange = async {
             let client = self.client()?;
-            let request = reqwest::Request::try_from(request)
-                .map_err(|error| unreachable(&url, &error))?;
+            let request =
+                reqwest::Request::try_from(request).map_err(|error| unreachable(&url, &error))?;
             let mut response =
                 client.execute(request).await.map_err(|error| unreachable(&url, &error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());

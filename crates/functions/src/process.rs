@@ -1,5 +1,6 @@
 //! Starting the processes of functions.
 
+use crate::Place;
 use crate::bootstraps;
 use crate::config::Runtime;
 use crate::error::Error;
@@ -8,7 +9,6 @@ use crate::memory;
 use crate::pool::Pool;
 use crate::runtime_api;
 use crate::sandbox::{Outcome, Request, Sandbox};
-use crate::Place;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -67,9 +67,8 @@ pub(crate) async fn start(
             command_line[0].display()
         ))
     })?;
-    let group = group_of(&child).ok_or_else(|| {
-        Error::service(format!("the function `{}` ended at once", settings.name))
-    })?;
+    let group = group_of(&child)
+        .ok_or_else(|| Error::service(format!("the function `{}` ended at once", settings.name)))?;
     let pipes = pipes(&mut child).map_err(cannot)?;
     let log = ProcessLog::new(settings.name.clone(), settings.sink.clone(), pipes);
     let memory = settings.memory.unwrap_or(NOMINAL_MEMORY);

@@ -71,7 +71,11 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
             let Some((id, what)) =
                 path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'))
             else {
-                return refusal(StatusCode::NOT_FOUND, "InvalidPath", "There is nothing at this path");
+                return refusal(
+                    StatusCode::NOT_FOUND,
+                    "InvalidPath",
+                    "There is nothing at this path",
+                );
             };
             let is_error = match what {
                 "response" => false,
@@ -90,12 +94,10 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
                     id,
                     Answer { payload: bytes, is_error: is_error || failed, log_tail: None },
                 )),
-                Read::TooLarge => {
-                    match sandbox.complete(id, Answer::too_large(MOST_PAYLOAD)) {
-                        Ok(()) => too_large(),
-                        Err(refused) => acknowledge(Err(refused)),
-                    }
-                }
+                Read::TooLarge => match sandbox.complete(id, Answer::too_large(MOST_PAYLOAD)) {
+                    Ok(()) => too_large(),
+                    Err(refused) => acknowledge(Err(refused)),
+                },
                 Read::Broken => broken(),
             }
         }

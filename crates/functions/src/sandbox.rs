@@ -236,7 +236,9 @@ impl Sandbox {
         let mut state = unpoisoned(&self.state);
         let was_ready = state.is_ready;
         let (end, is_this) = match &state.phase {
-            Phase::Busy(job, since) => (*since + self.time_limit, job.request.request_id == request_id),
+            Phase::Busy(job, since) => {
+                (*since + self.time_limit, job.request.request_id == request_id)
+            }
             Phase::Assigned(job) => {
                 (state.started + INIT_LIMIT + self.time_limit, job.request.request_id == request_id)
             }

@@ -79,18 +79,17 @@ async fn what_exceeds_a_concurrency_is_throttled() {
 
 #[tokio::test]
 async fn without_a_concurrency_calls_wait() {
-    let fixture = Fixture::new(
-        "[f]\ncommand = ['sh', '-c', 'sleep 0.05; cat']",
-        &[],
-    );
+    let fixture = Fixture::new("[f]\ncommand = ['sh', '-c', 'sleep 0.05; cat']", &[]);
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..100 {
         let functions = fixture.functions.clone();
         calls.spawn(async move { functions.invoke(invocation("f", &number.to_string())).await });
     }
     let replies = calls.join_all().await;
-    let mut numbers: Vec<i64> =
-        replies.iter().map(|reply| json(reply.as_ref().expect("runs")).as_i64().expect("a number")).collect();
+    let mut numbers: Vec<i64> = replies
+        .iter()
+        .map(|reply| json(reply.as_ref().expect("runs")).as_i64().expect("a number"))
+        .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
 }
@@ -118,7 +117,10 @@ async fn a_function_that_prints_a_gigabyte_is_still_answered() {
     assert_eq!(reply.function_error, None);
     assert!(reply.log_tail.expect("it was asked for").len() <= 4 * 1024 * 4 / 3 + 4);
     let lines = fixture.lines();
-    assert!(lines.iter().map(String::len).sum::<usize>() < 300 * 1024, "what is passed on is bounded");
+    assert!(
+        lines.iter().map(String::len).sum::<usize>() < 300 * 1024,
+        "what is passed on is bounded"
+    );
     let last = lines.last().expect("lines");
     assert!(last.ends_with("more bytes were printed)"), "{last}");
 }
@@ -170,10 +172,8 @@ async fn events_run_behind_the_answer_and_again_when_they_fail() {
         return;
     }
     let fixture = fixture("concurrency = 1");
-    let event = |payload: &str| Invocation {
-        kind: InvocationType::Event,
-        ..invocation("f", payload)
-    };
+    let event =
+        |payload: &str| Invocation { kind: InvocationType::Event, ..invocation("f", payload) };
     let mark = fixture.folder.path().join("mark");
     let payload = format!(r#"{{"write":"{}","fail":true}}"#, mark.display());
     let reply = fixture.invoke(event(&payload)).await;
@@ -220,7 +220,8 @@ async fn requests_are_checked() {
     let kind = InvocationType::DryRun;
     let reply = fixture.invoke(Invocation { kind, ..invocation("f", "{}") }).await;
     assert_eq!((reply.status, reply.payload.len()), (204, 0));
-    for name in ["f", "f:1", "123456789012:function:f", "arn:aws:lambda:x:1:function:f:a", "g:prod"] {
+    for name in ["f", "f:1", "123456789012:function:f", "arn:aws:lambda:x:1:function:f:a", "g:prod"]
+    {
         assert!(fixture.functions.has(name), "{name}");
     }
     for name in ["g", "g:test", "h", "arn:aws:lambda:x:1:function:h"] {
@@ -263,7 +264,8 @@ async fn shutdown_leaves_nothing_behind() {
     let child = fixture.value("f", r#"{"child":true}"#).await.as_i64().expect("a number");
     let parent = fixture.value("f", r#"{"stubborn":true}"#).await.as_i64().expect("a number");
     let functions = fixture.functions.clone();
-    let busy = tokio::spawn(async move { functions.invoke(invocation("f", r#"{"sleep":2.9}"#)).await });
+    let busy =
+        tokio::spawn(async move { functions.invoke(invocation("f", r#"{"sleep":2.9}"#)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(is_alive(child) && is_alive(parent));
     fixture.functions.shutdown().await;
@@ -281,7 +283,9 @@ async fn reload_takes_changed_code() {
         return;
     }
     let config = "[f]\nruntime = 'python3.x'\nhandler = 'app.handler'";
-    let code = |answer: &str| format!("import time\ndef handler(e, c):\n    time.sleep(e or 0)\n    return '{answer}'\n");
+    let code = |answer: &str| {
+        format!("import time\ndef handler(e, c):\n    time.sleep(e or 0)\n    return '{answer}'\n")
+    };
     let fixture = Fixture::new(config, &[("app.py", &code("old"))]);
     assert_eq!(fixture.value("f", "0").await, Json::from("old"));
     let functions = fixture.functions.clone();

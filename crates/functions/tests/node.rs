@@ -54,7 +54,8 @@ fn fixture() -> Fixture {
         ("missing", "nowhere.handler"),
         ("broken", "broken.handler"),
     ] {
-        config += &format!("[{name}]\nruntime = 'nodejs20.x'\nhandler = '{handler}'\ncode = 'src'\n");
+        config +=
+            &format!("[{name}]\nruntime = 'nodejs20.x'\nhandler = '{handler}'\ncode = 'src'\n");
     }
     Fixture::new(
         &config,
@@ -133,5 +134,8 @@ async fn errors_are_shown_as_lambda_shows_them() {
     check("missing", "{}", "Runtime.ImportModuleError", "Cannot find module 'nowhere'").await;
     check("broken", "{}", "Runtime.UserCodeSyntaxError", "SyntaxError: ").await;
     // All of that leaves the function usable.
-    assert_eq!(fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(), Some("{}"));
+    assert_eq!(
+        fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(),
+        Some("{}")
+    );
 }

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Fixture, has_program, invocation, json, member};
 use base64::Engine as _;
+use common::{Fixture, has_program, invocation, json, member};
 use stepwright_functions::Invocation;
 use stepwright_json::Json;
 
@@ -243,5 +243,8 @@ async fn an_answer_may_have_six_megabytes() {
     assert_eq!(value.as_str().map(str::len), Some(most - 2));
     let failure = fixture.failure("f", &format!(r#"{{"do":"large","size":{most}}}"#)).await;
     assert_eq!(member(&failure, "errorType"), "Function.ResponseSizeTooLarge");
-    assert_eq!(fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(), Some("{}"));
+    assert_eq!(
+        fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(),
+        Some("{}")
+    );
 }
