@@ -136,7 +136,11 @@ fn escaped(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 escaped.push(char::from(byte));
             }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => {
+                escaped.push('%');
+                let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
+                escaped.extend([digit(byte >> 4), digit(byte & 15)]);
+            }
         }
     }
     escaped

@@ -45,7 +45,7 @@ impl CommandFunction {
         let stderr =
             stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
         let log = ProcessLog::new(self.name.clone(), self.sink.clone(), vec![stderr]);
-        log.begin(&request.request_id, &request.version);
+        log.begin(&request.id, &request.version);
         let mut output = Vec::new();
         let running = async {
             let write = async {
@@ -72,7 +72,7 @@ impl CommandFunction {
         };
         let answer = match tokio::time::timeout(self.time_limit, running).await {
             Ok(status) => self.answer(status.map_err(cannot)?, output),
-            Err(_) => Answer::timed_out(&request.request_id, self.time_limit),
+            Err(_) => Answer::timed_out(&request.id, self.time_limit),
         };
         let report = || format!("Duration: {:.2} ms", began.elapsed().as_secs_f64() * 1_000.0);
         let log_tail = log.end(request.log_tail.then(report));

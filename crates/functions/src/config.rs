@@ -251,9 +251,10 @@ impl Function {
                 "has the handler `{handler}`; write `FILE.FUNCTION`, such as `index.handler`"
             )));
         }
-        Ok(match is_python {
-            true => Runtime::Python { version, handler },
-            false => Runtime::Node { version, handler },
+        Ok(if is_python {
+            Runtime::Python { version, handler }
+        } else {
+            Runtime::Node { version, handler }
         })
     }
 

@@ -30,7 +30,7 @@ const MOST_EVENT_PAYLOAD: usize = 1024 * 1024;
 const MOST_EVENTS: usize = 10_000;
 
 /// How long Lambda waits before it runs a failed event again.
-const EVENT_RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const EVENT_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 /// All functions of one configuration. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -133,14 +133,14 @@ impl Functions {
             return Err(Error::ResourceNotFound { arn });
         };
         let is_event = invocation.kind == InvocationType::Event;
-        let request = Arc::new(self.request(&invocation, arn, qualifier)?);
+        let request = Arc::new(Self::request(&invocation, arn, qualifier)?);
         let reply = |status| Reply {
             status,
             executed_version: request.version.clone(),
             function_error: None,
             payload: Bytes::new(),
             log_tail: None,
-            request_id: request.request_id.clone(),
+            request_id: request.id.clone(),
         };
         if invocation.kind == InvocationType::DryRun {
             return Ok(reply(204));
@@ -176,6 +176,7 @@ impl Functions {
 
     /// Takes other functions, or the same with changed code. Processes are ended when they have
     /// answered. With an error, nothing changes.
+    #[expect(clippy::unused_async, reason = "callers need not know that it does not wait today")]
     pub async fn reload(&self, functions: BTreeMap<String, Function>) -> Result<(), ConfigError> {
         let shared = &self.shared;
         let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
@@ -227,7 +228,6 @@ impl Functions {
     }
 
     fn request(
-        &self,
         invocation: &Invocation,
         arn: String,
         qualifier: Option<&str>,
@@ -239,16 +239,17 @@ impl Functions {
         if invocation.payload.len() > limit {
             return Err(Error::RequestTooLarge { limit });
         }
-        let payload = match invocation.payload.is_empty() {
-            true => Bytes::from_static(b"{}"),
-            false => invocation.payload.clone(),
+        let payload = if invocation.payload.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            invocation.payload.clone()
         };
         stepwright_json::parse_bytes(&payload).map_err(|error| Error::InvalidRequestContent {
             reason: format!("Could not parse payload into json: {error}"),
         })?;
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         Ok(Request {
-            request_id: uuid::Uuid::new_v4().to_string(),
+            id: uuid::Uuid::new_v4().to_string(),
             payload,
             arn,
             version: qualifier.filter(is_number).unwrap_or("$LATEST").to_owned(),
@@ -366,7 +367,7 @@ impl Run {
                 Err(error) => error.to_string(),
             };
             let function = &self.name;
-            let request_id = &self.request.request_id;
+            let request_id = &self.request.id;
             match retries.next() {
                 Some(wait) if !self.shared.is_over.load(Ordering::Relaxed) => {
                     tracing::info!(function, request_id, why, "an event failed and is tried again");

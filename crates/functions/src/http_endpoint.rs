@@ -82,14 +82,14 @@ pub(crate) async fn run(
 ) -> Result<Answer, Error> {
     let outgoing = http::Request::post(url)
         .header("content-type", "application/json")
-        .header("x-amzn-requestid", &request.request_id)
+        .header("x-amzn-requestid", &request.id)
         .header("x-amzn-trace-id", &request.trace_header)
         .body(request.payload.clone())
         .map_err(|error| Error::service(format!("{url} cannot be called: {error}")))?;
     let (status, body) = match client.send(outgoing, limit).await? {
         Received::Whole { status, body, .. } => (status, body),
         Received::TooLarge(size) => return Ok(Answer::too_large(size)),
-        Received::TimedOut => return Ok(Answer::timed_out(&request.request_id, limit)),
+        Received::TimedOut => return Ok(Answer::timed_out(&request.id, limit)),
     };
     let text = body.trim_ascii();
     let answer = stepwright_json::parse_bytes(text);

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 pub const MOST_PROCESSES: usize = 64;
 
 /// A process that nobody called for so long is ended.
-const IDLE_LIMIT: Duration = Duration::from_secs(300);
+const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
 /// How often that is looked at.
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ impl Pool {
                             self.settings.name
                         )));
                     }
-                    Err(_) => match sandbox.overdue(&request.request_id) {
+                    Err(_) => match sandbox.overdue(&request.id) {
                         Overdue::NotYet(left) => wait = left,
                         Overdue::TimedOut(answer) => break Some(answer),
                         Overdue::NotTaken => break None,

@@ -192,16 +192,18 @@ async fn command_line(settings: &Settings) -> Vec<OsString> {
         Runtime::Provided { command: None, .. } => vec![code.join("bootstrap").into()],
         Runtime::Python { version, handler } => {
             let program = python(version, &settings.python).await;
-            match code.join("awslambdaric").is_dir() {
-                true => vec![program, "-m".into(), "awslambdaric".into(), handler.into()],
-                false => bootstraps::python(program, handler),
+            if code.join("awslambdaric").is_dir() {
+                vec![program, "-m".into(), "awslambdaric".into(), handler.into()]
+            } else {
+                bootstraps::python(program, handler)
             }
         }
         Runtime::Node { handler, .. } => {
             let client = code.join("node_modules/aws-lambda-ric/bin/index.mjs");
-            match client.is_file() {
-                true => vec!["node".into(), client.into(), handler.into()],
-                false => bootstraps::node("node".into(), handler),
+            if client.is_file() {
+                vec!["node".into(), client.into(), handler.into()]
+            } else {
+                bootstraps::node("node".into(), handler)
             }
         }
     }

@@ -119,7 +119,7 @@ async fn next(sandbox: &Sandbox) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(DEADLINE, HeaderValue::from(delivery.deadline as u64));
     let texts = [
-        (REQUEST_ID, Some(&request.request_id)),
+        (REQUEST_ID, Some(&request.id)),
         (FUNCTION_ARN, Some(&request.arn)),
         (TRACE_ID, Some(&request.trace_header)),
         (CLIENT_CONTEXT, request.client_context.as_ref()),

@@ -17,7 +17,7 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// One invocation as a runtime sees it.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) request_id: String,
+    pub(crate) id: String,
     pub(crate) payload: Bytes,
     /// The ARN it was invoked by.
     pub(crate) arn: String,
@@ -142,7 +142,7 @@ impl Sandbox {
             }
             Phase::Assigned(job) => {
                 let request = job.request.clone();
-                self.log.begin(&request.request_id, &request.version);
+                self.log.begin(&request.id, &request.version);
                 state.phase = Phase::Busy(job, Instant::now());
                 let deadline = SystemTime::now() + self.time_limit;
                 let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -160,7 +160,7 @@ impl Sandbox {
     pub(crate) fn complete(&self, request_id: &str, answer: Answer) -> Result<(), Refused> {
         let mut state = unpoisoned(&self.state);
         match std::mem::replace(&mut state.phase, Phase::Idle) {
-            Phase::Busy(job, since) if job.request.request_id == request_id => {
+            Phase::Busy(job, since) if job.request.id == request_id => {
                 drop(state);
                 self.finish(job, since, answer);
                 Ok(())
@@ -182,7 +182,7 @@ impl Sandbox {
         drop(state);
         if let Phase::Assigned(job) = phase {
             let since = Instant::now();
-            self.log.begin(&job.request.request_id, &job.request.version);
+            self.log.begin(&job.request.id, &job.request.version);
             self.finish(job, since, answer);
         }
         Ok(())
@@ -205,11 +205,9 @@ impl Sandbox {
             Phase::Assigned(job) => (job, Instant::now()),
             Phase::Busy(job, since) => (job, since),
         };
-        let id = &job.request.request_id;
-        let answer = match out_of_memory {
-            true => Answer::out_of_memory(id),
-            false => Answer::exited(id, status),
-        };
+        let id = &job.request.id;
+        let answer =
+            if out_of_memory { Answer::out_of_memory(id) } else { Answer::exited(id, status) };
         self.finish(job, since, answer);
     }
 
@@ -236,11 +234,9 @@ impl Sandbox {
         let mut state = unpoisoned(&self.state);
         let was_ready = state.is_ready;
         let (end, is_this) = match &state.phase {
-            Phase::Busy(job, since) => {
-                (*since + self.time_limit, job.request.request_id == request_id)
-            }
+            Phase::Busy(job, since) => (*since + self.time_limit, job.request.id == request_id),
             Phase::Assigned(job) => {
-                (state.started + INIT_LIMIT + self.time_limit, job.request.request_id == request_id)
+                (state.started + INIT_LIMIT + self.time_limit, job.request.id == request_id)
             }
             Phase::Idle | Phase::Over => return Overdue::Finished,
         };

@@ -103,9 +103,15 @@ pub(crate) fn member(value: &Json, key: &str) -> String {
 pub(crate) fn has_program(program: &str) -> bool {
     let has = std::process::Command::new(program).arg("--version").output().is_ok();
     if !has {
-        println!("skipped: `{program}` is not installed");
+        skipped(&format!("`{program}` is not installed"));
     }
     has
+}
+
+/// Says why a test checks nothing.
+#[expect(clippy::print_stdout, reason = "somebody should see it")]
+pub(crate) fn skipped(why: &str) {
+    println!("skipped: {why}");
 }
 
 /// A binary that lies in `examples`.
