@@ -1,0 +1,99 @@
+//! What comes out of one run of a function.
+
+use crate::error::seconds;
+use bytes::Bytes;
+use std::time::Duration;
+use stepwright_json::{Json, Object};
+
+/// The largest payload that is taken and given, in bytes: 6 MB, as Lambda's.
+pub(crate) const MOST_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// What a function gave back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) payload: Bytes,
+    pub(crate) is_error: bool,
+    /// The end of the log, where one was kept.
+    pub(crate) log_tail: Option<String>,
+}
+
+impl Answer {
+    pub(crate) fn returned(payload: impl Into<Bytes>) -> Self {
+        Self { payload: payload.into(), is_error: false, log_tail: None }
+    }
+
+    pub(crate) fn failed(payload: impl Into<Bytes>) -> Self {
+        Self { payload: payload.into(), is_error: true, log_tail: None }
+    }
+
+    /// A failure of the form that Lambda's runtimes use.
+    pub(crate) fn error(error_type: &str, message: String) -> Self {
+        let mut object = Object::new();
+        object.insert("errorType", error_type.into());
+        object.insert("errorMessage", message.into());
+        Self::failed(Json::from(object).to_string())
+    }
+
+    /// The answer of a function that took too long, as Lambda words it.
+    pub(crate) fn timed_out(request_id: &str, limit: Duration) -> Self {
+        let mut object = Object::new();
+        let now = jiff::Timestamp::now();
+        let at = now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
+        let message = format!("{at} {request_id} Task timed out after {}", seconds(limit));
+        object.insert("errorMessage", message.into());
+        Self::failed(Json::from(object).to_string())
+    }
+
+    /// The answer where the process ended in the middle.
+    pub(crate) fn exited(request_id: &str, status: std::process::ExitStatus) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        let how = match (status.code(), status.signal()) {
+            (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+            (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+            (None, Some(signal)) => {
+                format!("Runtime exited with error: signal: {}", signal_name(signal))
+            }
+            (None, None) => "Runtime exited with error".to_owned(),
+        };
+        Self::error("Runtime.ExitError", format!("RequestId: {request_id} Error: {how}"))
+    }
+
+    /// The answer of a process that took more memory than it may have.
+    pub(crate) fn out_of_memory(request_id: &str) -> Self {
+        let message =
+            format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
+        Self::error("Runtime.OutOfMemory", message)
+    }
+
+    /// The answer instead of one that is larger than Lambda gives.
+    pub(crate) fn too_large(size: usize) -> Self {
+        Self::error(
+            "Function.ResponseSizeTooLarge",
+            format!(
+                "Response payload size ({size} bytes) exceeded maximum allowed payload size ({MOST_PAYLOAD} bytes)."
+            ),
+        )
+    }
+}
+
+/// A signal as Lambda's messages call it.
+fn signal_name(signal: i32) -> String {
+    match signal {
+        2 => "interrupt".to_owned(),
+        4 => "illegal instruction".to_owned(),
+        6 => "aborted".to_owned(),
+        7 => "bus error".to_owned(),
+        8 => "floating point exception".to_owned(),
+        9 => "killed".to_owned(),
+        11 => "segmentation fault".to_owned(),
+        13 => "broken pipe".to_owned(),
+        15 => "terminated".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+/// Whether an answer is of the form in which functions report errors.
+pub(crate) fn is_error_object(answer: &Json) -> bool {
+    let is_text = |key| answer.get(key).is_some_and(|value| value.as_str().is_some());
+    is_text("errorType") && answer.get("errorMessage").is_some()
+}

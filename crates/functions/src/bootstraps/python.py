@@ -1,0 +1,197 @@
+# Runs a Python handler over the Lambda Runtime API, with nothing but the standard library.
+import collections.abc
+import decimal
+import http.client
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+
+PREFIX = "/2018-06-01/runtime"
+
+
+class Api:
+    """The Runtime API, over one connection that stays open."""
+
+    def __init__(self, address):
+        self.connection = http.client.HTTPConnection(address)
+
+    def next(self):
+        self.connection.request("GET", PREFIX + "/invocation/next")
+        response = self.connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            sys.exit(1)
+        return response.headers, body
+
+    def post(self, path, body, error_type=None):
+        headers = {"Content-Type": "application/json"}
+        if error_type:
+            headers["Lambda-Runtime-Function-Error-Type"] = error_type
+        self.connection.request("POST", PREFIX + path, body, headers)
+        self.connection.getresponse().read()
+
+
+class Parts:
+    """Values of JSON as attributes, `None` where there is none."""
+
+    def __init__(self, names, values):
+        values = values if isinstance(values, dict) else {}
+        for name in names:
+            setattr(self, name, values.get(name))
+
+
+class ClientContext:
+    CLIENT = ["installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"]
+
+    def __init__(self, values):
+        self.client = Parts(self.CLIENT, values["client"]) if values.get("client") else None
+        self.custom = values.get("custom")
+        self.env = values.get("env")
+
+
+class LambdaContext:
+    def __init__(self, headers):
+        environment = os.environ
+        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+        self.function_name = environment.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = environment.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.memory_limit_in_mb = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.log_group_name = environment.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = environment.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        client_context = headers["Lambda-Runtime-Client-Context"]
+        self.client_context = ClientContext(json.loads(client_context)) if client_context else None
+        identity = json.loads(headers["Lambda-Runtime-Cognito-Identity"] or "{}")
+        self.identity = Parts(["cognito_identity_id", "cognito_identity_pool_id"], {
+            "cognito_identity_id": identity.get("cognitoIdentityId"),
+            "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
+        })
+        self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline - int(time.time() * 1000))
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+
+class LogHandler(logging.Handler):
+    request_id = ""
+
+    def emit(self, record):
+        record.aws_request_id = LogHandler.request_id
+        print(self.format(record), flush=True)
+
+
+def set_up_logging():
+    handler = LogHandler()
+    formatter = logging.Formatter(
+        "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.getLogger().addHandler(handler)
+
+
+def error(error_type, message, request_id="", trace=()):
+    return {"errorMessage": message, "errorType": error_type, "requestId": request_id, "stackTrace": list(trace)}
+
+
+def load(name):
+    """The handler, or the error that says why there is none."""
+    module_name, _, function_name = name.rpartition(".")
+    module_name = module_name.replace("/", ".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as problem:
+        return None, error("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {problem}")
+    except SyntaxError as problem:
+        trace = [f"  File \"{problem.filename}\" Line {problem.lineno}\n    {problem.text or ''}"]
+        return None, error(
+            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {problem}", trace=trace
+        )
+    except Exception as problem:
+        return None, failure(problem, "")
+    handler = getattr(module, function_name, None)
+    if handler is None:
+        return None, error(
+            "Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'"
+        )
+    return handler, None
+
+
+def failure(problem, request_id):
+    """An exception as Lambda shows it: without the frames of this file."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(problem.__traceback__)
+        if frame.filename != "<string>" and not frame.filename.startswith("<frozen importlib")
+        and frame.filename != importlib.__file__
+    ]
+    return error(type(problem).__name__, str(problem), request_id, traceback.format_list(frames))
+
+
+def encode(value):
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, collections.abc.Mapping):
+        return dict(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def run(handler, headers, body):
+    """The answer, and the error's type where it is one."""
+    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+    LogHandler.request_id = request_id
+    trace_id = headers["Lambda-Runtime-Trace-Id"]
+    if trace_id:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    try:
+        event = json.loads(body)
+    except ValueError as problem:
+        message = f"Unable to unmarshal input: {problem}"
+        return error("Runtime.UnmarshalError", message, request_id), "Runtime.UnmarshalError"
+    try:
+        result = handler(event, LambdaContext(headers))
+    except Exception as problem:
+        answer = failure(problem, request_id)
+        print(f"[ERROR] {answer['errorType']}: {answer['errorMessage']}\nTraceback (most recent call last):")
+        print("".join(answer["stackTrace"]), end="")
+        return answer, answer["errorType"]
+    try:
+        return json.dumps(result, default=encode, ensure_ascii=False, allow_nan=False).encode("utf-8"), None
+    except (TypeError, ValueError, RecursionError) as problem:
+        message = f"Unable to marshal response: {problem}"
+        return error("Runtime.MarshalError", message, request_id), "Runtime.MarshalError"
+
+
+def main():
+    api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    set_up_logging()
+    handler, problem = load(sys.argv[1])
+    if problem:
+        print(f"[ERROR] {problem['errorType']}: {problem['errorMessage']}", flush=True)
+        api.post("/init/error", json.dumps(problem).encode("utf-8"), problem["errorType"])
+        sys.exit(1)
+    while True:
+        headers, body = api.next()
+        answer, error_type = run(handler, headers, body)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        path = "/invocation/" + headers["Lambda-Runtime-Aws-Request-Id"]
+        if error_type:
+            api.post(path + "/error", json.dumps(answer).encode("utf-8"), error_type)
+        else:
+            api.post(path + "/response", answer)
+
+
+try:
+    main()
+except (ConnectionError, http.client.HTTPException):
+    # Whoever ran this is gone.
+    os._exit(1)

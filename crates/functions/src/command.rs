@@ -1,0 +1,106 @@
+//! Functions that are a command for each call.
+
+use crate::answer::{Answer, MOST_PAYLOAD, is_error_object};
+use crate::error::Error;
+use crate::logs::{LogSink, ProcessLog};
+use crate::process::{KillOnDrop, command, group_of};
+use crate::sandbox::Request;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+
+/// A command that gets JSON on its standard input and prints JSON.
+#[derive(Debug)]
+pub(crate) struct CommandFunction {
+    pub(crate) name: Arc<str>,
+    pub(crate) line: Vec<String>,
+    pub(crate) folder: PathBuf,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) time_limit: Duration,
+    pub(crate) sink: LogSink,
+}
+
+impl CommandFunction {
+    pub(crate) async fn run(&self, request: &Request) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let cannot = |error: std::io::Error| {
+            Error::service(format!("cannot run `{}`: {error}", self.line[0]))
+        };
+        let line: Vec<OsString> = self.line.iter().map(OsString::from).collect();
+        let mut command = command(&line, &self.folder, &self.environment);
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(cannot)?;
+        let group = KillOnDrop(group_of(&child).ok_or_else(|| {
+            Error::service(format!("`{}` ended before it could be called", self.line[0]))
+        })?);
+        let missing = || Error::service("a process has no standard output");
+        let mut stdin = child.stdin.take().ok_or_else(missing)?;
+        let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_PAYLOAD as u64 + 1);
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let stderr =
+            stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
+        let log = ProcessLog::new(self.name.clone(), self.sink.clone(), vec![stderr]);
+        log.begin(&request.id, &request.version);
+        let mut output = Vec::new();
+        let running = async {
+            let write = async {
+                // A command need not read what it is given.
+                drop(stdin.write_all(&request.payload).await);
+                drop(stdin);
+            };
+            let read = async {
+                let read = stdout.read_to_end(&mut output).await;
+                // It would wait for ever until somebody reads the rest.
+                if output.len() > MOST_PAYLOAD {
+                    drop(KillOnDrop(group.0));
+                }
+                read
+            };
+            let wait = async {
+                let status = child.wait().await;
+                // What it started may hold its output open.
+                drop(KillOnDrop(group.0));
+                status
+            };
+            let (status, read, (), ()) = tokio::join!(wait, read, write, log.follow(0));
+            read.and(status)
+        };
+        let answer = match tokio::time::timeout(self.time_limit, running).await {
+            Ok(status) => self.answer(status.map_err(cannot)?, output),
+            Err(_) => Answer::timed_out(&request.id, self.time_limit),
+        };
+        let report = || format!("Duration: {:.2} ms", began.elapsed().as_secs_f64() * 1_000.0);
+        let log_tail = log.end(request.log_tail.then(report));
+        Ok(Answer { log_tail, ..answer })
+    }
+
+    fn answer(&self, status: ExitStatus, output: Vec<u8>) -> Answer {
+        if output.len() > MOST_PAYLOAD {
+            return Answer::too_large(output.len());
+        }
+        let text = output.trim_ascii();
+        let answer = stepwright_json::parse_bytes(text);
+        if answer.as_ref().is_ok_and(is_error_object) {
+            return Answer::failed(Bytes::copy_from_slice(text));
+        }
+        let name = &self.line[0];
+        if !status.success() {
+            let text = String::from_utf8_lossy(text);
+            let message = format!("`{name}` ended with {status}: {text}");
+            return Answer::error("Runtime.ExitError", message);
+        }
+        match answer {
+            Ok(_) => Answer::returned(Bytes::copy_from_slice(text)),
+            Err(_) if text.is_empty() => Answer::returned("null"),
+            Err(error) => {
+                let message = format!("`{name}` printed no JSON: {error}");
+                Answer::error("Runtime.InvalidResponse", message)
+            }
+        }
+    }
+}

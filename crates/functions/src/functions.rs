@@ -1,0 +1,383 @@
+//! All functions of one configuration.
+
+use crate::answer::{Answer, MOST_PAYLOAD};
+use crate::aws;
+use crate::command::CommandFunction;
+use crate::concurrency::Gate;
+use crate::config::{AwsFunction, ConfigError, Function, Kind};
+use crate::error::Error;
+use crate::fixed;
+use crate::http_endpoint::{self, Client};
+use crate::logs::LogSink;
+use crate::name::FunctionName;
+use crate::pool::Pool;
+use crate::process::Settings;
+use crate::sandbox::Request;
+use crate::{Invocation, InvocationType, Place, Reply};
+use base64::Engine as _;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// The largest payload of an event, in bytes.
+const MOST_EVENT_PAYLOAD: usize = 1024 * 1024;
+
+/// How many events run or wait for their turn.
+const MOST_EVENTS: usize = 10_000;
+
+/// How long Lambda waits before it runs a failed event again.
+const EVENT_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
+
+/// All functions of one configuration. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    place: Place,
+    sink: LogSink,
+    event_retries: Vec<Duration>,
+    entries: RwLock<Entries>,
+    client: Client,
+    events: Arc<Semaphore>,
+    is_over: AtomicBool,
+}
+
+type Entries = BTreeMap<String, Arc<Entry>>;
+
+/// One function.
+#[derive(Debug)]
+struct Entry {
+    gate: Arc<Gate>,
+    target: Target,
+    time_limit: Duration,
+}
+
+#[derive(Debug)]
+enum Target {
+    Pool(Arc<Pool>),
+    Command(CommandFunction),
+    Http(String),
+    Aws(AwsFunction),
+    Echo { after: Duration },
+    Return { payload: Bytes, after: Duration },
+}
+
+impl Functions {
+    /// Checks the functions. Relative paths in them start from `folder`. Nothing is started before
+    /// it is called for the first time.
+    pub fn new(
+        functions: BTreeMap<String, Function>,
+        folder: PathBuf,
+        place: Place,
+    ) -> Result<Self, ConfigError> {
+        let retries = EVENT_RETRIES.to_vec();
+        Self::configured(functions, folder, place, LogSink::default(), retries)
+    }
+
+    /// The same functions with another place for what they print, and other waits before failed
+    /// events run again (one retry for each).
+    pub fn configured(
+        functions: BTreeMap<String, Function>,
+        folder: PathBuf,
+        place: Place,
+        sink: LogSink,
+        event_retries: Vec<Duration>,
+    ) -> Result<Self, ConfigError> {
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let entries = entries(&functions, &folder, &place, &sink)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                folder,
+                place,
+                sink,
+                event_retries,
+                entries: RwLock::new(entries),
+                client: Client::default(),
+                events: Arc::new(Semaphore::new(MOST_EVENTS)),
+                is_over: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// Whether a function answers to this name: `NAME`, `NAME:QUALIFIER`,
+    /// `123456789012:function:NAME`, or an ARN with or without a qualifier.
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name, FunctionName::parse(name)).is_some()
+    }
+
+    /// Runs a function as Lambda does. Dropping the future leaves the invocation running, as on
+    /// AWS.
+    pub async fn invoke(&self, invocation: Invocation) -> Result<Reply, Error> {
+        let parsed = FunctionName::parse(&invocation.function);
+        let qualifier = match (parsed.qualifier, invocation.qualifier.as_deref()) {
+            (Some(named), Some(given)) if named != given => {
+                return Err(Error::InvalidParameterValue {
+                    message: "The derived qualifier from the function name does not match the \
+                              specified qualifier."
+                        .to_owned(),
+                });
+            }
+            (named, given) => named.or(given),
+        };
+        let found = self.find(&invocation.function, FunctionName { qualifier, ..parsed });
+        let arn = self.arn(parsed.name, qualifier);
+        let Some(entry) = found.filter(|_| !self.shared.is_over.load(Ordering::Relaxed)) else {
+            return Err(Error::ResourceNotFound { arn });
+        };
+        let is_event = invocation.kind == InvocationType::Event;
+        let request = Arc::new(Self::request(&invocation, arn, qualifier)?);
+        let reply = |status| Reply {
+            status,
+            executed_version: request.version.clone(),
+            function_error: None,
+            payload: Bytes::new(),
+            log_tail: None,
+            request_id: request.id.clone(),
+        };
+        if invocation.kind == InvocationType::DryRun {
+            return Ok(reply(204));
+        }
+        let run = Run {
+            shared: self.shared.clone(),
+            name: parsed.name.to_owned(),
+            qualifier: qualifier.map(str::to_owned),
+            entry,
+            request: request.clone(),
+        };
+        if is_event {
+            let Ok(turn) = self.shared.events.clone().try_acquire_owned() else {
+                return Err(Error::TooManyRequests { reason: "CallerRateLimitExceeded" });
+            };
+            tokio::spawn(async move {
+                run.event().await;
+                drop(turn);
+            });
+            return Ok(reply(202));
+        }
+        let ended = tokio::spawn(async move { run.once(false).await }).await;
+        let (answer, version) = ended.map_err(|error| {
+            Error::service(format!("the invocation of `{}` was lost: {error}", parsed.name))
+        })??;
+        let mut reply = reply(200);
+        reply.executed_version = version.unwrap_or(reply.executed_version);
+        reply.function_error = answer.is_error.then(|| "Unhandled".to_owned());
+        reply.payload = answer.payload;
+        reply.log_tail = answer.log_tail;
+        Ok(reply)
+    }
+
+    /// Takes other functions, or the same with changed code. Processes are ended when they have
+    /// answered. With an error, nothing changes.
+    #[expect(clippy::unused_async, reason = "callers need not know that it does not wait today")]
+    pub async fn reload(&self, functions: BTreeMap<String, Function>) -> Result<(), ConfigError> {
+        let shared = &self.shared;
+        let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
+        let old = self.replace(entries);
+        for entry in old.into_values() {
+            if let Target::Pool(pool) = &entry.target {
+                pool.retire();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all processes: asked to, and two seconds later killed. Further invocations find no
+    /// function.
+    pub async fn shutdown(&self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        let entries = self.replace(Entries::new());
+        let mut ending = tokio::task::JoinSet::new();
+        for entry in entries.into_values() {
+            if let Target::Pool(pool) = &entry.target {
+                let pool = pool.clone();
+                ending.spawn(async move { pool.shut_down().await });
+            }
+        }
+        ending.join_all().await;
+    }
+
+    fn replace(&self, entries: Entries) -> Entries {
+        let mut current = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, entries)
+    }
+
+    /// A function by its whole name, its name with a qualifier, or its bare name.
+    fn find(&self, whole: &str, parsed: FunctionName<'_>) -> Option<Arc<Entry>> {
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let qualified = parsed
+            .qualifier
+            .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
+        entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
+    }
+
+    fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
+        let Place { account, region } = &self.shared.place;
+        let arn = format!("arn:aws:lambda:{region}:{account}:function:{name}");
+        match qualifier {
+            Some(qualifier) => format!("{arn}:{qualifier}"),
+            None => arn,
+        }
+    }
+
+    fn request(
+        invocation: &Invocation,
+        arn: String,
+        qualifier: Option<&str>,
+    ) -> Result<Request, Error> {
+        let limit = match invocation.kind {
+            InvocationType::Event => MOST_EVENT_PAYLOAD,
+            _ => MOST_PAYLOAD,
+        };
+        if invocation.payload.len() > limit {
+            return Err(Error::RequestTooLarge { limit });
+        }
+        let payload = if invocation.payload.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            invocation.payload.clone()
+        };
+        stepwright_json::parse_bytes(&payload).map_err(|error| Error::InvalidRequestContent {
+            reason: format!("Could not parse payload into json: {error}"),
+        })?;
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(Request {
+            id: uuid::Uuid::new_v4().to_string(),
+            payload,
+            arn,
+            version: qualifier.filter(is_number).unwrap_or("$LATEST").to_owned(),
+            client_context: invocation.client_context.as_deref().map(client_context).transpose()?,
+            trace_header: invocation.trace_header.clone().unwrap_or_else(new_trace_header),
+            log_tail: invocation.log_tail,
+        })
+    }
+}
+
+/// The JSON in a client context.
+fn client_context(text: &str) -> Result<String, Error> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok();
+    let json = bytes.and_then(|bytes| stepwright_json::parse_bytes(&bytes).ok());
+    json.filter(|json| json.as_object().is_some()).map(|json| json.to_string()).ok_or_else(|| {
+        Error::InvalidRequestContent {
+            reason: "Client context must be a valid Base64-encoded JSON object.".to_owned(),
+        }
+    })
+}
+
+fn new_trace_header() -> String {
+    let seconds = jiff::Timestamp::now().as_second();
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("Root=1-{seconds:08x}-{};Sampled=0", &id[..24])
+}
+
+fn entries(
+    functions: &BTreeMap<String, Function>,
+    folder: &Path,
+    place: &Place,
+    sink: &LogSink,
+) -> Result<Entries, ConfigError> {
+    let entry = |(name, function): (&String, &Function)| {
+        let code = function.code.as_deref().map_or(folder.to_owned(), |code| folder.join(code));
+        let short: Arc<str> = FunctionName::parse(name).name.into();
+        let target = match function.kind(name)? {
+            Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
+                name: short,
+                runtime,
+                code,
+                environment: function.environment.clone(),
+                time_limit: function.time_limit(),
+                memory: function.memory,
+                place: place.clone(),
+                python: OnceCell::new(),
+                sink: sink.clone(),
+            })),
+            Kind::Command(line) => Target::Command(CommandFunction {
+                name: short,
+                line,
+                folder: code,
+                environment: function.environment.clone(),
+                time_limit: function.time_limit(),
+                sink: sink.clone(),
+            }),
+            Kind::Http(url) => Target::Http(url),
+            Kind::Aws(aws) => Target::Aws(aws),
+            Kind::Echo { after } => Target::Echo { after },
+            Kind::Return { value, after } => {
+                Target::Return { payload: fixed::json(&value).to_string().into(), after }
+            }
+        };
+        let gate = Arc::new(Gate::new(function.concurrency));
+        Ok((name.clone(), Arc::new(Entry { gate, target, time_limit: function.time_limit() })))
+    };
+    functions.iter().map(entry).collect()
+}
+
+/// One invocation, on its own.
+struct Run {
+    shared: Arc<Shared>,
+    name: String,
+    qualifier: Option<String>,
+    entry: Arc<Entry>,
+    request: Arc<Request>,
+}
+
+impl Run {
+    /// Runs once: the answer, and the version if a function elsewhere named it.
+    async fn once(&self, patient: bool) -> Result<(Answer, Option<String>), Error> {
+        let request = &self.request;
+        let limit = self.entry.time_limit;
+        let _admission = self.entry.gate.enter(patient).await?;
+        let client = &self.shared.client;
+        let answer = match &self.entry.target {
+            Target::Pool(pool) => pool.run(request.clone()).await?,
+            Target::Command(command) => command.run(request).await?,
+            Target::Http(url) => http_endpoint::run(client, url, request, limit).await?,
+            Target::Aws(function) => {
+                let qualifier = self.qualifier.as_deref();
+                let region = &self.shared.place.region;
+                let call = aws::Call { function, name: &self.name, qualifier, region, limit };
+                return aws::run(client, &call, request).await;
+            }
+            Target::Echo { after } => {
+                tokio::time::sleep(*after).await;
+                Answer::returned(request.payload.clone())
+            }
+            Target::Return { payload, after } => {
+                tokio::time::sleep(*after).await;
+                Answer::returned(payload.clone())
+            }
+        };
+        Ok((answer, None))
+    }
+
+    /// Runs until it does not fail, or all retries are used up.
+    async fn event(&self) {
+        let mut retries = self.shared.event_retries.iter();
+        loop {
+            let why = match self.once(true).await {
+                Ok((answer, _)) if !answer.is_error => return,
+                Ok((answer, _)) => String::from_utf8_lossy(&answer.payload).into_owned(),
+                Err(error) => error.to_string(),
+            };
+            let function = &self.name;
+            let request_id = &self.request.id;
+            match retries.next() {
+                Some(wait) if !self.shared.is_over.load(Ordering::Relaxed) => {
+                    tracing::info!(function, request_id, why, "an event failed and is tried again");
+                    tokio::time::sleep(*wait).await;
+                }
+                _ => {
+                    tracing::warn!(function, request_id, why, "an event failed for good");
+                    return;
+                }
+            }
+        }
+    }
+}

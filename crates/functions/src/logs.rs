@@ -1,0 +1,209 @@
+//! What functions print.
+
+use crate::sandbox::unpoisoned;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use tokio::net::unix::pipe::Receiver;
+
+/// How much of the end of a log a reply carries, in bytes, as Lambda's.
+const TAIL: usize = 4 * 1024;
+
+/// How much of what one invocation prints is passed on, in bytes. The rest is counted.
+const MOST_PASSED_ON: usize = 256 * 1024;
+
+/// A line that is longer is passed on in pieces, in bytes.
+const LONGEST_LINE: usize = 16 * 1024;
+
+/// A line that a function printed.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLine<'l> {
+    /// The function's name.
+    pub function: &'l str,
+    /// The invocation's id; empty while the process starts.
+    pub request_id: &'l str,
+    /// The line, without its end.
+    pub text: &'l str,
+}
+
+/// Where the lines go that functions print.
+#[derive(Clone)]
+pub struct LogSink(Arc<dyn Fn(LogLine<'_>) + Send + Sync>);
+
+impl LogSink {
+    /// Calls `sink` for each line. It should not block.
+    pub fn new(sink: impl Fn(LogLine<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    pub(crate) fn line(&self, line: LogLine<'_>) {
+        (self.0)(line);
+    }
+}
+
+impl Default for LogSink {
+    /// Records of the `tracing` target `function`.
+    fn default() -> Self {
+        Self::new(|line| {
+            tracing::info!(
+                target: "function",
+                function = line.function,
+                request_id = line.request_id,
+                "{}",
+                line.text
+            );
+        })
+    }
+}
+
+impl fmt::Debug for LogSink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LogSink")
+    }
+}
+
+/// The log of one process.
+#[derive(Debug)]
+pub(crate) struct ProcessLog {
+    function: Arc<str>,
+    sink: LogSink,
+    pipes: Vec<Receiver>,
+    log: Mutex<InvocationLog>,
+}
+
+/// What has been printed since the current invocation began.
+#[derive(Debug, Default)]
+struct InvocationLog {
+    request_id: String,
+    tail: VecDeque<u8>,
+    /// The line that is not over yet, of each pipe.
+    open_lines: Vec<Vec<u8>>,
+    passed_on: usize,
+    left_out: usize,
+}
+
+impl ProcessLog {
+    pub(crate) fn new(function: Arc<str>, sink: LogSink, pipes: Vec<Receiver>) -> Self {
+        let open_lines = vec![Vec::new(); pipes.len()];
+        let log = Mutex::new(InvocationLog { open_lines, ..InvocationLog::default() });
+        Self { function, sink, pipes, log }
+    }
+
+    /// Reads one pipe until its last writer is gone.
+    pub(crate) async fn follow(&self, pipe: usize) {
+        let mut buffer = vec![0; 64 * 1024];
+        while self.pipes[pipe].readable().await.is_ok() {
+            let mut log = unpoisoned(&self.log);
+            match self.pipes[pipe].try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(length) => self.add(&mut log, pipe, &buffer[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Begins the log of an invocation.
+    pub(crate) fn begin(&self, request_id: &str, version: &str) {
+        let mut log = unpoisoned(&self.log);
+        self.drain(&mut log);
+        self.close(&mut log);
+        request_id.clone_into(&mut log.request_id);
+        log.tail.clear();
+        let first = format!("START RequestId: {request_id} Version: {version}\n");
+        keep_tail(&mut log.tail, first.as_bytes());
+    }
+
+    /// Ends it. Where `report` is asked for, gives the tail with Lambda's last lines, in Base64.
+    pub(crate) fn end(&self, report: Option<String>) -> Option<String> {
+        let mut log = unpoisoned(&self.log);
+        self.drain(&mut log);
+        self.close(&mut log);
+        let id = std::mem::take(&mut log.request_id);
+        let report = report?;
+        if log.tail.back().is_some_and(|last| *last != b'\n') {
+            keep_tail(&mut log.tail, b"\n");
+        }
+        let last = format!("END RequestId: {id}\nREPORT RequestId: {id}\t{report}\n");
+        keep_tail(&mut log.tail, last.as_bytes());
+        Some(STANDARD.encode(log.tail.make_contiguous()))
+    }
+
+    /// Reads what the process has written by now: it may not have been announced yet.
+    fn drain(&self, log: &mut InvocationLog) {
+        let mut buffer = [0; 4 * 1024];
+        for (index, pipe) in self.pipes.iter().enumerate() {
+            // A bound: a process may print faster than it is read.
+            for _ in 0..64 {
+                match rustix::io::read(pipe, &mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => self.add(log, index, &buffer[..length]),
+                }
+            }
+        }
+    }
+
+    fn add(&self, log: &mut InvocationLog, pipe: usize, bytes: &[u8]) {
+        keep_tail(&mut log.tail, bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = LONGEST_LINE - log.open_lines[pipe].len();
+            let piece = &rest[..rest.len().min(room)];
+            match piece.iter().position(|byte| *byte == b'\n') {
+                Some(end) => {
+                    log.open_lines[pipe].extend_from_slice(&piece[..end]);
+                    rest = &rest[end + 1..];
+                    self.pass_on(log, pipe);
+                }
+                None => {
+                    log.open_lines[pipe].extend_from_slice(piece);
+                    rest = &rest[piece.len()..];
+                    if piece.len() == room {
+                        self.pass_on(log, pipe);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Passes on the line that stands in a pipe, if there is room for it.
+    fn pass_on(&self, log: &mut InvocationLog, pipe: usize) {
+        let mut line = std::mem::take(&mut log.open_lines[pipe]);
+        if log.passed_on + line.len() > MOST_PASSED_ON {
+            log.left_out += line.len();
+        } else {
+            log.passed_on += line.len() + 1;
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end_matches('\r');
+            let request_id = &log.request_id;
+            self.sink.line(LogLine { function: &self.function, request_id, text });
+        }
+        line.clear();
+        log.open_lines[pipe] = line;
+    }
+
+    /// Passes on what has no end yet, and says how much was left out.
+    fn close(&self, log: &mut InvocationLog) {
+        for pipe in 0..self.pipes.len() {
+            if !log.open_lines[pipe].is_empty() {
+                self.pass_on(log, pipe);
+            }
+        }
+        if log.left_out > 0 {
+            let text = format!("({} more bytes were printed)", log.left_out);
+            let request_id = &log.request_id;
+            self.sink.line(LogLine { function: &self.function, request_id, text: &text });
+        }
+        log.passed_on = 0;
+        log.left_out = 0;
+    }
+}
+
+fn keep_tail(tail: &mut VecDeque<u8>, bytes: &[u8]) {
+    let bytes = &bytes[bytes.len().saturating_sub(TAIL)..];
+    let surplus = (tail.len() + bytes.len()).saturating_sub(TAIL);
+    tail.drain(..surplus);
+    tail.extend(bytes);
+}

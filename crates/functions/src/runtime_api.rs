@@ -1,0 +1,186 @@
+//! The Lambda Runtime API, as one process sees it. Each process has a port of its own, so that it
+//! is known who asks.
+
+use crate::answer::{Answer, MOST_PAYLOAD};
+use crate::sandbox::{Refused, Sandbox};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Where the operations stand.
+const PREFIX: &str = "/2018-06-01/runtime/";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+
+/// Serves one process until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
+            // There may be no room for a connection now.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Answers are short and waited for. Without it they are slower, not wrong.
+        drop(stream.set_nodelay(true));
+        let sandbox = sandbox.clone();
+        let service = service_fn(move |request| {
+            let sandbox = sandbox.clone();
+            async move { Ok::<_, Infallible>(answer(&sandbox, request).await) }
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        connections.spawn(connection);
+    }
+}
+
+async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let Some(path) = head.uri.path().strip_prefix(PREFIX) else {
+        return refusal(StatusCode::NOT_FOUND, "InvalidPath", "There is nothing at this path");
+    };
+    match (&head.method, path) {
+        (&Method::GET, "invocation/next") => next(sandbox).await,
+        (&Method::POST, "init/error") => match read(body).await {
+            Read::Whole { bytes, .. } => {
+                let accepted = sandbox.fail_init(Answer::failed(bytes));
+                acknowledge(accepted)
+            }
+            Read::TooLarge => too_large(),
+            Read::Broken => broken(),
+        },
+        (&Method::POST, path) => {
+            let Some((id, what)) =
+                path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'))
+            else {
+                return refusal(
+                    StatusCode::NOT_FOUND,
+                    "InvalidPath",
+                    "There is nothing at this path",
+                );
+            };
+            let is_error = match what {
+                "response" => false,
+                "error" => true,
+                _ => {
+                    return refusal(
+                        StatusCode::NOT_FOUND,
+                        "InvalidPath",
+                        "An invocation has `response` and `error`",
+                    );
+                }
+            };
+            match read(body).await {
+                // A streamed response says at its end that it failed.
+                Read::Whole { bytes, failed } => acknowledge(sandbox.complete(
+                    id,
+                    Answer { payload: bytes, is_error: is_error || failed, log_tail: None },
+                )),
+                Read::TooLarge => match sandbox.complete(id, Answer::too_large(MOST_PAYLOAD)) {
+                    Ok(()) => too_large(),
+                    Err(refused) => acknowledge(Err(refused)),
+                },
+                Read::Broken => broken(),
+            }
+        }
+        _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "InvalidMethod", "Use GET or POST"),
+    }
+}
+
+async fn next(sandbox: &Sandbox) -> Response<Full<Bytes>> {
+    let Ok(delivery) = sandbox.next().await else {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "The process is ending or has an invocation that it has not answered",
+        );
+    };
+    let request = &delivery.request;
+    let mut response = Response::new(Full::new(request.payload.clone()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(DEADLINE, HeaderValue::from(delivery.deadline as u64));
+    let texts = [
+        (REQUEST_ID, Some(&request.id)),
+        (FUNCTION_ARN, Some(&request.arn)),
+        (TRACE_ID, Some(&request.trace_header)),
+        (CLIENT_CONTEXT, request.client_context.as_ref()),
+    ];
+    for (name, text) in texts {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+enum Read {
+    Whole { bytes: Bytes, failed: bool },
+    TooLarge,
+    Broken,
+}
+
+async fn read(body: Incoming) -> Read {
+    match Limited::new(body, MOST_PAYLOAD).collect().await {
+        Ok(collected) => {
+            let failed =
+                collected.trailers().is_some_and(|trailers| trailers.contains_key(&ERROR_TYPE));
+            Read::Whole { bytes: collected.to_bytes(), failed }
+        }
+        Err(error) if error.is::<LengthLimitError>() => Read::TooLarge,
+        Err(_) => Read::Broken,
+    }
+}
+
+fn acknowledge(accepted: Result<(), Refused>) -> Response<Full<Bytes>> {
+    match accepted {
+        Ok(()) => json(StatusCode::ACCEPTED, "{\"status\":\"OK\"}\n".to_owned()),
+        Err(Refused) => refusal(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestID",
+            "The process does not have this invocation",
+        ),
+    }
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    refusal(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "RequestEntityTooLarge",
+        "Exceeded maximum allowed payload size (6291456 bytes).",
+    )
+}
+
+fn broken() -> Response<Full<Bytes>> {
+    refusal(StatusCode::BAD_REQUEST, "InvalidRequest", "The body did not arrive")
+}
+
+fn refusal(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+    let body = format!("{{\"errorMessage\":\"{message}\",\"errorType\":\"{kind}\"}}\n");
+    json(status, body)
+}
+
+fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
