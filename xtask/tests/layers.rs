@@ -21,10 +21,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 3: service
     ("stepwright-store", &[]),
     ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),
+    ("stepwright-functions", &["json"]),
     ("stepwright-protocol", &["json"]),
     (
         "stepwright-integrations",
-        &["json", "program", "history", "interpreter", "simulator", "engine", "protocol"],
+        &[
+            "json",
+            "program",
+            "history",
+            "interpreter",
+            "simulator",
+            "engine",
+            "functions",
+            "protocol",
+        ],
     ),
     (
         "stepwright-server",
@@ -38,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simulator",
             "store",
             "engine",
+            "functions",
             "integrations",
             "protocol",
         ],
@@ -56,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simulator",
             "store",
             "engine",
+            "functions",
             "integrations",
             "server",
         ],

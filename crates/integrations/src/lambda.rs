@@ -1,82 +1,21 @@
 //! Lambda functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`.
 
-use crate::{End, Pending, Task, insert_metadata};
+use crate::{End, Task, insert_metadata};
+use stepwright_functions::{Invocation, InvocationType, Reply};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object};
 
-/// Whoever invokes functions.
-pub trait Lambda: Send + Sync + 'static {
-    /// Invokes a function.
-    fn invoke(&self, call: LambdaCall) -> Pending<Result<LambdaReply, LambdaError>>;
-}
-
-/// An invocation.
-#[derive(Clone, Debug, Default)]
-pub struct LambdaCall {
-    /// The function's name or ARN.
-    pub function: String,
-    /// The version or alias.
-    pub qualifier: Option<String>,
-    /// The payload: JSON text.
-    pub payload: String,
-    /// `RequestResponse`, `Event` or `DryRun`.
-    pub invocation_type: String,
-    /// The client context: base64.
-    pub client_context: Option<String>,
-    /// AWS X-Ray's header.
-    pub trace_header: Option<String>,
-}
-
-/// What a function has answered.
-#[derive(Clone, Debug)]
-pub struct LambdaReply {
-    /// 200, 202 or 204.
-    pub status: u16,
-    /// The version that ran.
-    pub executed_version: String,
-    /// `Unhandled`, where the function failed.
-    pub function_error: Option<String>,
-    /// What it returned: JSON text.
-    pub payload: String,
-    /// The invocation's id.
-    pub request_id: String,
-}
-
-/// Why a function was not invoked.
-#[derive(Clone, Debug)]
-pub struct LambdaError {
-    /// `ResourceNotFoundException`
-    pub name: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// Lambda's words.
-    pub message: String,
-}
-
-/// No functions at all.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoFunctions;
-
-impl Lambda for NoFunctions {
-    fn invoke(&self, call: LambdaCall) -> Pending<Result<LambdaReply, LambdaError>> {
-        let message = format!("Function not found: {}", call.function);
-        let name = "ResourceNotFoundException".to_owned();
-        Box::pin(std::future::ready(Err(LambdaError { name, status: 404, message })))
-    }
-}
-
 /// A task whose resource is a function's ARN: the input is the payload, the result the output.
 pub(crate) async fn run_arn(task: Task) -> End {
-    let call = LambdaCall {
+    let invocation = Invocation {
         function: task.call.call.resource.to_string(),
-        payload: task.call.call.parameters.to_string(),
-        invocation_type: "RequestResponse".to_owned(),
+        payload: task.call.call.parameters.to_string().into(),
         trace_header: task.call.facts.trace_header.clone(),
-        ..LambdaCall::default()
+        ..Invocation::default()
     };
-    match invoke(&task, call).await {
+    match invoke(&task, invocation).await {
         Err(failure) => End::Failed(failure, Stage::Run),
-        Ok(reply) => End::Succeeded(value_of(&reply.payload)),
+        Ok(reply) => End::Succeeded(value_of(&reply)),
     }
 }
 
@@ -84,26 +23,26 @@ pub(crate) async fn run_arn(task: Task) -> End {
 pub(crate) async fn run_invoke(task: Task) -> End {
     let parameters = &task.call.call.parameters;
     let text = |key: &str| parameters.get(key).and_then(Json::as_str).map(str::to_owned);
-    let payload = match parameters.get("Payload") {
-        Some(payload) => payload.to_string(),
-        None => "{}".to_owned(),
+    let payload = parameters.get("Payload").map_or_else(|| "{}".to_owned(), Json::to_string);
+    let kind = match text("InvocationType").as_deref() {
+        Some("Event") => InvocationType::Event,
+        Some("DryRun") => InvocationType::DryRun,
+        _ => InvocationType::RequestResponse,
     };
-    let call = LambdaCall {
+    let invocation = Invocation {
         function: text("FunctionName").unwrap_or_default(),
         qualifier: text("Qualifier"),
-        payload,
-        invocation_type: text("InvocationType").unwrap_or_else(|| "RequestResponse".to_owned()),
+        payload: payload.into(),
+        kind,
         client_context: text("ClientContext"),
         trace_header: task.call.facts.trace_header.clone(),
+        log_tail: text("LogType").as_deref() == Some("Tail"),
     };
-    let reply = match invoke(&task, call).await {
+    let reply = match invoke(&task, invocation).await {
         Ok(reply) => reply,
         Err(failure) => {
             // A task that waits for its token has not got as far as to wait.
-            let stage = match task.call.call.token {
-                Some(_) => Stage::Submit,
-                None => Stage::Run,
-            };
+            let stage = if task.call.call.token.is_some() { Stage::Submit } else { Stage::Run };
             return End::Failed(failure, stage);
         }
     };
@@ -116,10 +55,13 @@ pub(crate) async fn run_invoke(task: Task) -> End {
 }
 
 /// What `lambda:invoke` makes of an answer.
-fn answer(reply: &LambdaReply) -> Json {
+fn answer(reply: &Reply) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
-    output.insert("Payload", value_of(&reply.payload));
+    if let Some(log) = &reply.log_tail {
+        output.insert("LogResult", log.as_str().into());
+    }
+    output.insert("Payload", value_of(reply));
     let more = [("X-Amz-Executed-Version", reply.executed_version.as_str())];
     let length = reply.payload.len();
     insert_metadata(&mut output, &reply.request_id, "application/json", length, &more);
@@ -128,25 +70,26 @@ fn answer(reply: &LambdaReply) -> Json {
 }
 
 /// A payload as JSON; what is none is text.
-fn value_of(payload: &str) -> Json {
-    stepwright_json::parse(payload).unwrap_or_else(|_| payload.into())
+fn value_of(reply: &Reply) -> Json {
+    stepwright_json::parse_bytes(&reply.payload)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())
 }
 
-async fn invoke(task: &Task, call: LambdaCall) -> Result<LambdaReply, Failure> {
-    match task.services.lambda.invoke(call).await {
+async fn invoke(task: &Task, invocation: Invocation) -> Result<Reply, Failure> {
+    match task.services.functions.invoke(invocation).await {
         Err(error) => {
-            let LambdaError { name, status, message } = error;
+            let (name, status) = (error.name(), error.status());
             let id = task.report.engine().new_uuid();
             let cause = format!(
-                "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {name}; \
+                "{error} (Service: AWSLambda; Status Code: {status}; Error Code: {name}; \
                  Request ID: {id}; Proxy: null)"
             );
             Err(Failure::new(format!("Lambda.{name}"), cause))
         }
         Ok(reply) if reply.function_error.is_some() => {
-            let payload = stepwright_json::parse(&reply.payload).unwrap_or_default();
+            let payload = value_of(&reply);
             let name = payload.get("errorType").and_then(Json::as_str).unwrap_or("Lambda.Unknown");
-            Err(Failure::new(name, reply.payload))
+            Err(Failure::new(name, String::from_utf8_lossy(&reply.payload)))
         }
         Ok(reply) => Ok(reply),
     }

@@ -8,12 +8,11 @@ mod mocked;
 mod start_execution;
 mod step_functions_sdk;
 
-pub use lambda::{Lambda, LambdaCall, LambdaError, LambdaReply, NoFunctions};
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use stepwright_engine::{Call, Report, Tasks};
+use stepwright_functions::Functions;
 use stepwright_history::{Failure, Stage, TaskKind};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::ApiError;
@@ -36,7 +35,7 @@ pub struct Integrations {
 
 /// What integrations call.
 pub(crate) struct Services {
-    pub(crate) lambda: Arc<dyn Lambda>,
+    pub(crate) functions: Functions,
     pub(crate) mocks: Option<mocked::Mocked>,
     pub(crate) step_functions: OnceLock<Arc<dyn StepFunctions>>,
 }
@@ -64,9 +63,9 @@ impl std::fmt::Debug for Integrations {
 
 impl Integrations {
     /// Integrations with these functions, and with the test cases of a mock file.
-    pub fn new(lambda: Arc<dyn Lambda>, mocks: Option<MockConfig>) -> Self {
+    pub fn new(functions: Functions, mocks: Option<MockConfig>) -> Self {
         let mocks = mocks.map(mocked::Mocked::new);
-        let services = Services { lambda, mocks, step_functions: OnceLock::new() };
+        let services = Services { functions, mocks, step_functions: OnceLock::new() };
         Self { services: Arc::new(services) }
     }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use stepwright_engine::{
     Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
 };
-use stepwright_integrations::{Integrations, Lambda, Pending, StepFunctions};
+use stepwright_functions::Functions;
+use stepwright_integrations::{Integrations, Pending, StepFunctions};
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
@@ -27,7 +28,7 @@ pub struct Assembly {
     /// `[objects]`
     pub objects: ObjectsConfig,
     /// Whoever invokes functions.
-    pub lambda: Arc<dyn Lambda>,
+    pub functions: Functions,
     /// The mock file.
     pub mocks: Option<MockConfig>,
 }
@@ -84,7 +85,7 @@ impl Assembly {
             Some(folder) => Arc::new(LogFiles::new(folder)),
             None => Arc::new(Silent),
         };
-        let integrations = Integrations::new(self.lambda, self.mocks);
+        let integrations = Integrations::new(self.functions, self.mocks);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,

@@ -2,11 +2,13 @@
 
 use crate::args::{Backup, Doctor};
 use crate::report::Failure;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use stepwright_engine::{Engine, NoObjects, Options, Silent, SystemClock};
-use stepwright_integrations::{Integrations, NoFunctions};
+use stepwright_functions::{Functions, Place};
+use stepwright_integrations::Integrations;
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{Sqlite, Store as _, StoreError};
 
@@ -30,11 +32,13 @@ fn wait<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failu
 
 pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let store = open(&arguments.data)?;
+    let functions =
+        Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
     let findings = wait(async {
         let engine = Engine::closed(Options {
             store,
             clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(Arc::new(NoFunctions), None)),
+            tasks: Arc::new(Integrations::new(functions, None)),
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
             account: String::new(),

@@ -6,8 +6,7 @@ use crate::input;
 use crate::report::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use stepwright_integrations::NoFunctions;
+use stepwright_functions::{Functions, Place};
 use stepwright_server::config::LimitsName;
 use stepwright_server::{Assembly, AssemblyError, serve};
 use stepwright_simulator::MockConfig;
@@ -56,12 +55,15 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         Some(path) => Some(read_mocks(path)?),
         None => None,
     };
+    let place = Place { account: server.account.clone(), region: server.region.clone() };
+    let functions = Functions::new(config.functions, config.folder, place)
+        .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Assembly {
         server,
         credentials: config.credentials,
         machines: config.machines,
         objects,
-        lambda: Arc::new(NoFunctions),
+        functions,
         mocks,
     })
 }
@@ -75,6 +77,7 @@ fn read_mocks(path: &Path) -> Result<MockConfig, Failure> {
 async fn serve_until_stopped(assembly: Assembly) -> Result<(), Failure> {
     let listen = assembly.server.listen;
     let data = assembly.server.data.clone();
+    let functions = assembly.functions.clone();
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {listen}: {error}"))
             .help("another address can be given with --listen")
@@ -82,10 +85,12 @@ async fn serve_until_stopped(assembly: Assembly) -> Result<(), Failure> {
     let serving = assembly.open().await.map_err(|error| refused(&error))?;
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
+    let lambda = stepwright_functions::lambda_api(functions.clone());
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
     anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
-    serve(listener, serving, axum::Router::new(), stopped()).await;
+    serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
+    functions.shutdown().await;
     anstream::println!("Stopped; what was running goes on at the next start.");
     Ok(())
 }
