@@ -7,6 +7,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("json", &["json", "json-memory"]),
     ("jsonpath", &["jsonpath"]),
     ("jsonata", &["jsonata"]),
+    ("server", &["server"]),
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
@@ -20,6 +21,9 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
     for (name, binaries) in BENCHES {
         if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
             continue;
+        }
+        if *name == "server" {
+            cargo(&["build", "--release"])?;
         }
         for binary in *binaries {
             cargo(&["run", "--release", "--manifest-path", manifest, "--bin", binary])?;

@@ -13,7 +13,8 @@ const HELP: &str = "cargo xtask <recipe>
   check        format, lints, tests, doc tests: what must hold before a push
   test         every test; says what it installs
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server
+  crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         "test" => test(),
         "bless" => bless(),
         "bench" => bench::run(rest),
+        "crash" => crash(rest),
         "fuzz" => fuzz::run(rest),
         "conformance" => return conformance::run(rest),
         _ => {
@@ -64,6 +66,13 @@ fn test() -> Result<(), String> {
         println!("cargo-nextest is not there; `cargo test` runs the tests (nothing is installed)");
         cargo(&["test", "--workspace", "--tests", "--bins", "--lib"])
     }
+}
+
+fn crash(arguments: &[String]) -> Result<(), String> {
+    let rounds = arguments.first().map_or("200", String::as_str);
+    run(Command::new("cargo")
+        .args(["test", "--release", "--package", "stepwright", "--test", "server", "crash"])
+        .env("STEPWRIGHT_CRASH_ROUNDS", rounds))
 }
 
 fn bless() -> Result<(), String> {

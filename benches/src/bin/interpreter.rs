@@ -97,7 +97,8 @@ fn order(bytes: usize) -> String {
 fn chain_definition() -> String {
     let mut states = Vec::new();
     for at in 0..10 {
-        let next = if at == 9 { r#""End":true"#.to_owned() } else { format!(r#""Next":"S{}""#, at + 1) };
+        let next =
+            if at == 9 { r#""End":true"#.to_owned() } else { format!(r#""Next":"S{}""#, at + 1) };
         states.push(if at % 2 == 0 {
             format!(r#""S{at}":{{"Type":"Pass","Result":{at},"ResultPath":"$.last",{next}}}"#)
         } else if at == 9 {

@@ -18,6 +18,77 @@ pub(crate) enum Command {
     Check(Check),
     Fmt(Fmt),
     Graph(Graph),
+    Serve(Serve),
+    Doctor(Doctor),
+    Backup(Backup),
+    Env(Env),
+}
+
+/// Serve the Step Functions API: every AWS SDK's endpoint URL, on a durable engine.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright serve
+  stepwright serve --data ./data --config stepwright.toml
+  eval \"$(stepwright env)\" && aws stepfunctions list-state-machines")]
+pub(crate) struct Serve {
+    /// Where connections are taken [default: 127.0.0.1:8083]. An address that can be reached from
+    /// elsewhere needs `[[credentials]]` in the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// The directory that everything is kept in [default: .stepwright].
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep everything in memory, and nothing when the server ends.
+    #[arg(long)]
+    pub(crate) memory: bool,
+    /// The account in ARNs [default: 123456789012].
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// The region in ARNs [default: us-east-1].
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The configuration [default: stepwright.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A mock file as of Step Functions Local; start with `ARN#TestCase`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mock_config: Option<PathBuf>,
+    /// Whose limits on payloads and histories hold [default: aws].
+    #[arg(long, value_enum)]
+    pub(crate) limits: Option<LimitsChoice>,
+    /// How the server's own log is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log: Output,
+}
+
+/// Look for what is wrong with a data directory: damage, histories that do not fold, executions
+/// that nothing would wake. The server that uses it must be stopped.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The directory.
+    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
+    pub(crate) data: PathBuf,
+}
+
+/// Copy a data directory. The server that uses it must be stopped.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The directory.
+    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
+    pub(crate) data: PathBuf,
+    /// Where the copy goes: a directory without a store.
+    pub(crate) to: PathBuf,
+}
+
+/// Print what an SDK needs to talk to a server here, as shell commands.
+#[derive(Debug, Args)]
+pub(crate) struct Env {
+    /// Where the server listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8083")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The region.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
 }
 
 /// Run a state machine here and now.

@@ -1,9 +1,10 @@
 //! Calling the functions of `stepwright.toml`.
 
-use crate::config::{Config, Function};
+use crate::config::Config;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use stepwright_functions::Function;
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
 use stepwright_simulator::parse_duration;

@@ -146,21 +146,10 @@ fn look_up(path: &str, replies: &Object) -> Option<String> {
 }
 
 fn rows(case: &Case) -> Vec<Verdict> {
-    case.list("rows")
-        .iter()
-        .enumerate()
-        .map(|(at, row)| {
-            let case = Case { file: format!("{}#{at}", case.file), json: row.clone() };
-            let text = |key: &str| case.text(key).to_owned();
-            let mut verdict = Verdict::new("api", case.file.clone());
-            let op = if text("op").is_empty() { "create_activity".to_owned() } else { text("op") };
-            let params = case.get("params");
-            let expected = case.get("expect");
-            let answer = with_server(async |api| api.call(&operation(&op), params).await);
-            verdict.measure("step", judge(Some(&expected), &answer));
-            verdict
-        })
-        .collect()
+    let row = |(at, row): (usize, &Json)| {
+        script(&Case { file: format!("{}#{at}", case.file), json: row.clone() })
+    };
+    case.list("rows").iter().enumerate().flat_map(row).collect()
 }
 
 /// The definition of a case as the API takes it.
@@ -226,7 +215,12 @@ fn sync_express(case: &Case) -> Verdict {
         let reply = reply.map_err(|error| format!("was refused: {error}"))?;
         let expected = case.get("expected");
         let mut matcher = Matcher::of_subset();
-        matcher.compare(expected.get("response").unwrap_or(&Json::Null), &reply, "$")
+        let mut response = expected.get("response").cloned().unwrap_or_default();
+        // How long it took on AWS's machines is not ours to repeat.
+        if let Json::Object(response) = &mut response {
+            response.insert("billingDetails", "<*:billing>".into());
+        }
+        matcher.compare(&response, &reply, "$")
     });
     verdict.measure("step", agreed);
     verdict

@@ -176,7 +176,7 @@ pub(crate) struct Log {
 
 impl Observer for Log {
     fn turn(&self, facts: &Facts, events: &[Event]) {
-        let lock = |_: &()| self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = |(): &()| self.events.lock().unwrap_or_else(PoisonError::into_inner);
         lock(&()).extend(events.iter().cloned());
         facts.about.arn.clone_into(&mut self.arn.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -245,7 +245,7 @@ async fn execute(api: &Api, case: &Case, start: Moment, input: &Json) -> Result<
     if expected.get("status").and_then(Json::as_str) == Some("RUNNING") {
         tokio::time::sleep(Duration::from_secs(1)).await;
     } else {
-        let year = Duration::from_secs(370 * 86_400);
+        let year = Duration::from_hours(8880);
         let ended = tokio::time::timeout(year, api.engine().ended(&arn)).await;
         if ended.is_err() {
             return Err("it did not end within a year".to_owned());

@@ -218,10 +218,8 @@ impl Machine {
         let number = |key: &str| value.get(key).and_then(Json::as_i64);
         let flag = |key: &str| value.get(key).and_then(Json::as_bool);
         let items = |key: &str| value.get(key).and_then(Json::as_array).cloned();
-        let status = match flag("deleting")? {
-            true => MachineStatus::Deleting,
-            false => MachineStatus::Active,
-        };
+        let status =
+            if flag("deleting")? { MachineStatus::Deleting } else { MachineStatus::Active };
         let aliases = items("aliases")?.iter().map(Alias::read).collect::<Option<Vec<_>>>()?;
         Some(Self {
             arn: arn.to_owned(),

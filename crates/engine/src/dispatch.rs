@@ -119,7 +119,7 @@ impl Engine {
         loop {
             let facts = Arc::new(child.facts(self, &arn, self.now().0));
             match self.begin(facts, beginning.clone()).await {
-                Ok(_) => break,
+                Ok(()) => break,
                 Err(Begun::Exists) => {
                     self.redrive_child(child, &arn).await;
                     break;
@@ -172,12 +172,9 @@ struct Child {
 
 impl Child {
     fn facts(&self, engine: &Engine, arn: &str, now: i64) -> Facts {
-        let id = match self.is_express {
-            true => self.parent.execution,
-            false => engine.store().new_id(),
-        };
+        let id = if self.is_express { self.parent.execution } else { engine.store().new_id() };
         let mut about = self.parent_facts.about.clone();
-        about.arn = arn.to_owned();
+        arn.clone_into(&mut about.arn);
         about.map_run = Some(self.map_run.to_string());
         about.started_at = now;
         about.more = More {

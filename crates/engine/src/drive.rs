@@ -84,6 +84,14 @@ pub(crate) struct Mailboxes {
     resting: Mutex<VecDeque<ExecutionId>>,
 }
 
+/// What becomes of a message that was put in.
+enum Delivered {
+    /// Somebody takes care of it.
+    IsTaken,
+    /// A driver must be started, with what is in memory.
+    NeedsDriver(Option<Box<Live>>),
+}
+
 struct Slot {
     queue: Vec<Message>,
     /// The execution, when nobody drives it.
@@ -105,6 +113,11 @@ impl Mailboxes {
     fn shard(&self, id: ExecutionId) -> MutexGuard<'_, FxHashMap<ExecutionId, Slot>> {
         // No code that can panic runs while a shard is locked.
         self.shards[id.0 as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        (0..SHARDS as u64).map(|shard| self.shard(ExecutionId(shard)).len()).sum()
     }
 
     /// How many executions are being driven.
@@ -129,7 +142,7 @@ impl Mailboxes {
     }
 
     /// Puts a message in; says whether a driver must be started, and with what is in memory.
-    fn put(&self, id: ExecutionId, message: Message) -> Option<Option<Box<Live>>> {
+    fn put(&self, id: ExecutionId, message: Message) -> Delivered {
         let mut shard = self.shard(id);
         let slot = shard.entry(id).or_insert_with(|| Slot {
             queue: Vec::new(),
@@ -141,15 +154,15 @@ impl Mailboxes {
             let refused = Refused::Parked { reason: reason.clone() };
             drop(shard);
             message.answer(Err(refused));
-            return None;
+            return Delivered::IsTaken;
         }
         slot.queue.push(message);
         if slot.is_driven {
-            return None;
+            return Delivered::IsTaken;
         }
         slot.is_driven = true;
         self.driving.fetch_add(1, Ordering::SeqCst);
-        Some(slot.live.take())
+        Delivered::NeedsDriver(slot.live.take())
     }
 
     /// The messages of an execution; with none, its driver is done and gives the execution back.
@@ -256,7 +269,7 @@ impl Engine {
             message.answer(Err(Refused::Closing));
             return;
         }
-        if let Some(live) = self.inner.mailboxes.put(id, message) {
+        if let Delivered::NeedsDriver(live) = self.inner.mailboxes.put(id, message) {
             self.drive(id, live);
         }
     }
@@ -315,7 +328,9 @@ impl Engine {
                         live
                     }
                     Ok(None) => {
-                        messages.into_iter().for_each(|message| message.answer(Err(Refused::Gone)));
+                        for message in messages {
+                            message.answer(Err(Refused::Gone));
+                        }
                         continue;
                     }
                     Err(crate::recovery::LoadError::Store(error)) => {
@@ -336,7 +351,7 @@ impl Engine {
                     }
                 },
             };
-            let round = self.take_in(&mut execution, messages);
+            let mut round = self.take_in(&mut execution, messages);
             if let Some(reason) = round.panic {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
                 self.inner.metrics.parked.add_one();
@@ -344,12 +359,20 @@ impl Engine {
                 for message in round.messages.into_iter().map(|(message, _)| message) {
                     message.answer(Err(refused.clone()));
                 }
-                round.left.into_iter().for_each(|message| message.answer(Err(refused.clone())));
+                for message in round.left {
+                    message.answer(Err(refused.clone()));
+                }
                 self.inner.mailboxes.park(id, &reason);
                 return;
             }
             if !round.left.is_empty() {
                 self.inner.mailboxes.put_back(id, round.left);
+            }
+            if round.resumes {
+                // All that is owed, what this round's turns owe included.
+                let mut owed = execution.execution.commands();
+                owed.retain(|command| !execution.is_out(command));
+                round.taken.commands = owed;
             }
             if !round.taken.events.is_empty() {
                 let append = execution.append(&round.taken, false);
@@ -369,14 +392,7 @@ impl Engine {
                 wait = FIRST_WAIT;
                 execution.len = len;
             }
-            let mut commands = round.taken.commands;
-            if round.resumes {
-                let mut owed = execution.execution.commands();
-                owed.retain(|command| !execution.is_out(command));
-                commands = owed;
-            }
-            let taken = Taken { events: round.taken.events, commands };
-            self.after_commit(&mut execution, taken);
+            self.after_commit(&mut execution, round.taken);
             for (message, answer) in round.messages {
                 if let (What::Take { task, taken, .. }, Ok(())) = (&message.what, &answer)
                     && let Some(open) = execution.execution.task(*task)

@@ -250,7 +250,7 @@ impl Engine {
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
         match self.begin(facts, beginning).await {
-            Ok(_) => Ok(Started { arn, started_at }),
+            Ok(()) => Ok(Started { arn, started_at }),
             Err(Begun::Closing) => Err(StartError::Closing),
             Err(Begun::Store(error)) => Err(StartError::Store(error)),
             Err(Begun::Exists) => {
@@ -272,9 +272,10 @@ impl Engine {
         let machine = &request.machine;
         let kind = if request.revision.is_express { "express" } else { "execution" };
         let prefix = machine.arn.replacen(":stateMachine:", &format!(":{kind}:"), 1);
-        let arn = match request.revision.is_express {
-            true => format!("{prefix}:{}:{}", request.name, self.new_uuid()),
-            false => format!("{prefix}:{}", request.name),
+        let arn = if request.revision.is_express {
+            format!("{prefix}:{}:{}", request.name, self.new_uuid())
+        } else {
+            format!("{prefix}:{}", request.name)
         };
         let more = More {
             revision: request.revision.id.clone(),
@@ -282,10 +283,7 @@ impl Engine {
             trace_header: request.trace_header.clone(),
             parent: request.parent,
         };
-        let id = match request.revision.is_express {
-            true => ExecutionId(0),
-            false => self.store().new_id(),
-        };
+        let id = if request.revision.is_express { ExecutionId(0) } else { self.store().new_id() };
         Facts {
             id,
             about: About {

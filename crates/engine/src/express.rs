@@ -57,7 +57,7 @@ impl Engine {
         let input = beginning.input.clone();
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
-        let (status, stopped_at) = Run::new(self, facts).to_end(beginning).await;
+        let (status, stopped_at) = Run::new(self, facts).run_to_end(beginning).await;
         ExpressEnd { arn, status, input, started_at, stopped_at }
     }
 }
@@ -88,7 +88,7 @@ impl<'e> Run<'e> {
         }
     }
 
-    async fn to_end(mut self, beginning: Beginning) -> (Status, i64) {
+    async fn run_to_end(mut self, beginning: Beginning) -> (Status, i64) {
         let mut next = Some(Stimulus::Start(Box::new(beginning)));
         let mut at = Moment(self.facts.about.started_at);
         loop {

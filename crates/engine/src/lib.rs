@@ -131,11 +131,17 @@ impl Engine {
         while self.inner.mailboxes.driving() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
+        self.store().close().await;
     }
 
     /// Whether [`Self::shutdown`] was called.
     pub fn is_closing(&self) -> bool {
         self.inner.closing.load(Ordering::SeqCst)
+    }
+
+    /// How many executions are in memory: driven, or resting there.
+    pub fn executions_in_memory(&self) -> usize {
+        self.inner.mailboxes.len()
     }
 
     /// A number from 0 to below `below` that nobody can foresee.

@@ -185,9 +185,12 @@ fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
         match &event.kind {
             E::MapRunItems { inputs } => {
                 children = vec![Child::Pending; inputs.len()];
-                let size = |input: &Json| match is_batched {
-                    true => input.get("Items").and_then(Json::as_array).map_or(1, |i| i.len()),
-                    false => 1,
+                let size = |input: &Json| {
+                    if is_batched {
+                        input.get("Items").and_then(Json::as_array).map_or(1, |i| i.len())
+                    } else {
+                        1
+                    }
                 };
                 sizes = inputs.iter().map(|input| size(input) as u64).collect();
             }

@@ -48,29 +48,13 @@ pub struct Finding {
 const PAGE: usize = 1_000;
 
 /// How often retention is looked after.
-const RETENTION_EVERY: Duration = Duration::from_secs(60);
+const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// Opens an engine: machines and activities are there when this returns, timers and owed work
     /// follow in the background. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let catalogue = Catalogue::load(&*options.store).await?;
-        let activities = Activities::default();
-        for activity in catalogue.activities() {
-            activities.open(&activity.arn);
-        }
-        let engine = Self {
-            inner: Arc::new(Inner {
-                options,
-                catalogue,
-                mailboxes: Mailboxes::new(),
-                timers: Timers::default(),
-                activities,
-                recent: Recent::default(),
-                metrics: Metrics::default(),
-                closing: AtomicBool::new(false),
-            }),
-        };
+        let engine = Self::closed(options).await?;
         let timers = engine.clone();
         tokio::spawn(async move {
             let clock = timers.inner.options.clock.clone();
@@ -85,6 +69,26 @@ impl Engine {
             tokio::spawn(async move { retaining.retain().await });
         }
         Ok(engine)
+    }
+
+    /// The same, but nothing is woken: to look at what the store holds.
+    pub async fn closed(options: Options) -> Result<Self, OpenError> {
+        let catalogue = Catalogue::load(&*options.store).await?;
+        let activities = Activities::default();
+        for activity in catalogue.activities() {
+            activities.open(&activity.arn);
+        }
+        let inner = Inner {
+            options,
+            catalogue,
+            mailboxes: Mailboxes::new(),
+            timers: Timers::default(),
+            activities,
+            recent: Recent::default(),
+            metrics: Metrics::default(),
+            closing: AtomicBool::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Wakes everything that lived when the store was closed.

@@ -91,9 +91,8 @@ impl Report {
     /// Waits until nobody wants the task's end any more.
     pub async fn cancelled(&self) {
         let mut cancelled = self.cancelled.clone();
-        let gone = cancelled.wait_for(|cancelled| *cancelled).await;
-        // Whoever could cancel it is gone without having done so: the engine was dropped.
-        if gone.is_err() {
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            // Whoever could cancel it is gone without having done so: the engine was dropped.
             std::future::pending::<()>().await;
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Timers {
 }
 
 /// The longest sleep: a clock that is set forward is noticed after this long.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 impl Timers {
     pub(crate) fn wake_at(&self, due: Moment, execution: ExecutionId) {

@@ -1,1 +1,156 @@
-//! What tasks call: resource ARN to action
+//! What tasks call: the resource of a task, made an action. One file for each integration.
+//!
+//! To add one: a file with a function that takes the [`Task`] and runs it to its end, and a row in
+//! [`find`].
+
+mod lambda;
+mod mocked;
+mod start_execution;
+mod step_functions_sdk;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use stepwright_engine::{Call, Report, Tasks};
+use stepwright_functions::Functions;
+use stepwright_history::{Failure, Stage, TaskKind};
+use stepwright_json::{Json, Object};
+use stepwright_protocol::ApiError;
+use stepwright_simulator::MockConfig;
+
+/// An answer that takes a while.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The operations of Step Functions itself, for tasks that call them.
+pub trait StepFunctions: Send + Sync + 'static {
+    /// Calls an operation with the body of a request.
+    fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>>;
+}
+
+/// Runs tasks by what their resources name.
+#[derive(Clone)]
+pub struct Integrations {
+    services: Arc<Services>,
+}
+
+/// What integrations call.
+pub(crate) struct Services {
+    pub(crate) functions: Functions,
+    pub(crate) mocks: Option<mocked::Mocked>,
+    pub(crate) step_functions: OnceLock<Arc<dyn StepFunctions>>,
+}
+
+/// A task on its way, and where it says how it goes.
+#[derive(Clone)]
+pub(crate) struct Task {
+    pub(crate) call: Call,
+    pub(crate) report: Report,
+    pub(crate) services: Arc<Services>,
+}
+
+/// How a task ended, if it has: one whose end comes from elsewhere has not.
+pub(crate) enum End {
+    Succeeded(Json),
+    Failed(Failure, Stage),
+    Elsewhere,
+}
+
+impl std::fmt::Debug for Integrations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Integrations").finish_non_exhaustive()
+    }
+}
+
+impl Integrations {
+    /// Integrations with these functions, and with the test cases of a mock file.
+    pub fn new(functions: Functions, mocks: Option<MockConfig>) -> Self {
+        let mocks = mocks.map(mocked::Mocked::new);
+        let services = Services { functions, mocks, step_functions: OnceLock::new() };
+        Self { services: Arc::new(services) }
+    }
+
+    /// Gives them Step Functions itself. To be called once, when it is there.
+    pub fn connect(&self, step_functions: Arc<dyn StepFunctions>) {
+        // A second one would be the same.
+        self.services.step_functions.get_or_init(|| step_functions);
+    }
+}
+
+impl Tasks for Integrations {
+    fn run(&self, call: Call, report: Report) {
+        let services = self.services.clone();
+        if let Some(mocks) = &services.mocks
+            && mocks.answer(&call, &report)
+        {
+            return;
+        }
+        let task = Task { call, report, services };
+        tokio::spawn(async move {
+            let report = task.report.clone();
+            match find(task).await {
+                End::Succeeded(output) => report.succeeded(output),
+                End::Failed(failure, stage) => report.failed(failure, stage),
+                End::Elsewhere => {}
+            }
+        });
+    }
+}
+
+/// Runs a task by what its resource names.
+async fn find(task: Task) -> End {
+    let (service, action) = match &task.call.call.kind {
+        TaskKind::Lambda => return lambda::run_arn(task).await,
+        TaskKind::Activity => return unknown(&task),
+        TaskKind::Service { service, action } => (service.clone(), action.clone()),
+    };
+    match (service.as_str(), action.as_str()) {
+        ("lambda", "invoke" | "invoke.waitForTaskToken") => lambda::run_invoke(task).await,
+        (
+            "states",
+            "startExecution"
+            | "startExecution.sync"
+            | "startExecution.sync:2"
+            | "startExecution.waitForTaskToken",
+        ) => start_execution::run(task).await,
+        ("aws-sdk:sfn", _) => step_functions_sdk::run(task).await,
+        _ => unknown(&task),
+    }
+}
+
+fn unknown(task: &Task) -> End {
+    let cause = format!(
+        "Stepwright has no integration for the resource '{}' (state '{}'). Mock it with \
+         `--mock-config`, or see the list of integrations in the manual's page on compatibility.",
+        task.call.call.resource, task.call.call.state
+    );
+    End::Failed(Failure::new("States.TaskFailed", cause), Stage::Run)
+}
+
+/// What AWS's optimised integrations say of the HTTP answer that they got.
+pub(crate) fn insert_metadata(
+    object: &mut Object,
+    request_id: &str,
+    content_type: &str,
+    length: usize,
+    more: &[(&str, &str)],
+) {
+    let length = length.to_string();
+    let mut headers: Vec<(&str, &str)> = vec![
+        ("Connection", "keep-alive"),
+        ("Content-Length", &length),
+        ("Content-Type", content_type),
+    ];
+    headers.extend(more);
+    headers.push(("x-amzn-RequestId", request_id));
+    let single: Object = headers.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
+    let all: Object =
+        headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();
+    let mut http = Object::new();
+    http.insert("AllHttpHeaders", all.into());
+    http.insert("HttpHeaders", single.into());
+    http.insert("HttpStatusCode", Json::Int(200));
+    object.insert("SdkHttpMetadata", http.into());
+    let mut response = Object::new();
+    response.insert("RequestId", request_id.into());
+    object.insert("SdkResponseMetadata", response.into());
+}

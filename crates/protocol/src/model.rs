@@ -29,7 +29,7 @@ const ENCRYPTION_CONFIGURATION: Shape = Shape::Structure(&[
     optional("kmsDataKeyReusePeriodSeconds", &KMS_DATA_KEY_REUSE_PERIOD_SECONDS),
     required("type", &ENCRYPTION_TYPE),
 ]);
-const DEFINITION: Shape = Shape::Text { min: 1, max: Some(1048576), pattern: None, values: &[] };
+const DEFINITION: Shape = Shape::Text { min: 1, max: Some(1_048_576), pattern: None, values: &[] };
 const ARN: Shape = Shape::Text { min: 1, max: Some(256), pattern: None, values: &[] };
 const STATE_MACHINE_TYPE: Shape =
     Shape::Text { min: 0, max: None, pattern: None, values: &["STANDARD", "EXPRESS"] };
@@ -88,7 +88,8 @@ const CLIENT_TOKEN: Shape =
 const TASK_TOKEN: Shape = Shape::Text { min: 1, max: Some(2048), pattern: None, values: &[] };
 const SENSITIVE_ERROR: Shape = Shape::Text { min: 0, max: Some(256), pattern: None, values: &[] };
 const SENSITIVE_CAUSE: Shape = Shape::Text { min: 0, max: Some(32768), pattern: None, values: &[] };
-const SENSITIVE_DATA: Shape = Shape::Text { min: 0, max: Some(262144), pattern: None, values: &[] };
+const SENSITIVE_DATA: Shape =
+    Shape::Text { min: 0, max: Some(262_144), pattern: None, values: &[] };
 const TRACE_HEADER: Shape =
     Shape::Text { min: 0, max: Some(256), pattern: Some(Pattern::Ascii), values: &[] };
 const INSPECTION_LEVEL: Shape =

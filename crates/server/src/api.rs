@@ -25,7 +25,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            longest_poll: Duration::from_secs(60),
+            longest_poll: Duration::from_mins(1),
             max_concurrent_executions: std::collections::BTreeMap::new(),
         }
     }
@@ -38,6 +38,16 @@ impl Api {
     /// The operations of an engine.
     pub fn new(engine: Engine, settings: Settings) -> Self {
         Self { engine, settings }
+    }
+
+    /// Goes on removing machines that were deleted while their executions ran.
+    pub(crate) fn finish_deletions(&self) {
+        for machine in self.engine.catalogue().machines() {
+            if machine.status == stepwright_engine::MachineStatus::Deleting {
+                let (engine, arn) = (self.engine.clone(), machine.arn.clone());
+                tokio::spawn(operations::remove_when_idle(engine, arn));
+            }
+        }
     }
 
     /// The engine behind it.

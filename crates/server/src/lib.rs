@@ -1,8 +1,23 @@
-//! The Step Functions API over HTTP
+//! The Step Functions API over HTTP.
+//!
+//! [`Api`] has the operations, one file for each; [`serve`] puts them on a socket, with what
+//! operators look at beside them: `/health`, `/ready`, `/metrics` and a first page.
 
 mod api;
+mod assembly;
+mod auth;
+pub mod config;
+mod folder_objects;
+mod http;
 mod logs;
+#[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
+mod page;
+mod prometheus;
 
 pub use api::{Api, Settings};
-pub use logs::log_records;
+pub use assembly::{Assembly, AssemblyError};
+pub use auth::{Credentials, Key};
+pub use folder_objects::FolderObjects;
+pub use http::{Serving, is_loopback, serve};
+pub use logs::{LogFiles, log_records};

@@ -1,5 +1,10 @@
 //! What `loggingConfiguration` asks for: execution events as records.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+use stepwright_engine::{Facts, Observer};
 use stepwright_history::{Event, aws};
 use stepwright_json::{Json, Object};
 
@@ -17,7 +22,7 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
     }
 }
 
-/// The records of events in the form that AWS writes to CloudWatch Logs: numbers are text, and what
+/// The records of events in the form that AWS writes to `CloudWatch` Logs: numbers are text, and what
 /// is said of an event stands under `details`.
 pub fn log_records(arn: &str, events: &[Event], with_data: bool) -> Vec<Json> {
     let redrives = events.iter().fold(0, |count, event| match event.kind {
@@ -35,8 +40,7 @@ fn record(arn: &str, event: &Json, redrives: u32, with_data: bool) -> Json {
     let members = event.as_object().into_iter().flat_map(Object::iter);
     let details = members
         .filter(|(key, _)| key.ends_with("EventDetails"))
-        .filter_map(|(_, value)| value.as_object())
-        .next();
+        .find_map(|(_, value)| value.as_object());
     let is_kept = |key: &str| with_data || !crate::operations::DATA.contains(&key);
     let details: Object = details
         .into_iter()
@@ -51,3 +55,66 @@ fn record(arn: &str, event: &Json, redrives: u32, with_data: bool) -> Json {
     record.insert("execution_arn", arn.into());
     record.into()
 }
+
+/// Writes records to files, one for each log group, in a directory: JSON lines.
+pub struct LogFiles {
+    folder: std::path::PathBuf,
+    files: Mutex<BTreeMap<String, File>>,
+}
+
+impl std::fmt::Debug for LogFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogFiles").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl LogFiles {
+    /// Files in this directory, which is made when the first record comes.
+    pub fn new(folder: std::path::PathBuf) -> Self {
+        Self { folder, files: Mutex::default() }
+    }
+
+    fn write(&self, group: &str, text: &str) -> std::io::Result<()> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if !files.contains_key(group) {
+            std::fs::create_dir_all(&self.folder)?;
+            // A group's name has slashes; a file's has none.
+            let name = format!("{}.jsonl", group.trim_matches('/').replace('/', "."));
+            let file = File::options().create(true).append(true).open(self.folder.join(name))?;
+            files.insert(group.to_owned(), file);
+        }
+        match files.get_mut(group) {
+            Some(file) => file.write_all(text.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Observer for LogFiles {
+    fn turn(&self, facts: &Facts, events: &[Event]) {
+        let Some(logging) = &facts.revision.logging else { return };
+        let level = logging.get("level").and_then(Json::as_str).unwrap_or("OFF");
+        let Some(least) = LEVELS.iter().position(|known| *known == level) else { return };
+        let group = logging.get("destinations").and_then(|destinations| {
+            destinations.at(0)?.get("cloudWatchLogsLogGroup")?.get("logGroupArn")?.as_str()
+        });
+        let Some(group) = group.and_then(|arn| arn.split(":log-group:").nth(1)) else { return };
+        let group = group.trim_end_matches(":*");
+        let with_data = logging.get("includeExecutionData").and_then(Json::as_bool);
+        let mut text = String::new();
+        for record in log_records(&facts.about.arn, events, with_data.unwrap_or_default()) {
+            let kind = record.get("type").and_then(Json::as_str).unwrap_or_default();
+            let rank = LEVELS.iter().position(|known| *known == level_of(kind)).unwrap_or(0);
+            if rank >= least {
+                record.write(&mut text);
+                text.push('\n');
+            }
+        }
+        if let Err(error) = self.write(group, &text) {
+            tracing::warn!(group, %error, "a log could not be written");
+        }
+    }
+}
+
+/// The levels, from the one that takes everything to the one that takes least.
+const LEVELS: [&str; 3] = ["ALL", "ERROR", "FATAL"];

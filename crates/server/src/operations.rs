@@ -99,6 +99,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
+pub(crate) use delete_state_machine::remove_when_idle;
+
 /// What there is to say of a definition.
 pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(text) {
@@ -226,7 +228,7 @@ fn check_logging(logging: &Json) -> Result<Option<Json>, ApiError> {
         }
     }
     let mut object = Object::new();
-    if count > 0 {
+    if destinations.is_some() {
         object.insert("destinations", logging.get("destinations").cloned().unwrap_or_default());
     }
     let with_data = logging.get("includeExecutionData").cloned().unwrap_or(Json::Bool(false));
@@ -239,9 +241,10 @@ fn check_encryption(encryption: &Json) -> Result<Json, ApiError> {
     let has_key = encryption.get("kmsKeyId").is_some_and(|key| !key.is_null());
     let is_own = encryption.get("type").and_then(Json::as_str) == Some("CUSTOMER_MANAGED_KMS_KEY");
     if has_key != is_own {
-        let why = match is_own {
-            true => "Must specify a KMS key when type is CUSTOMER_MANAGED_KMS_KEY",
-            false => "Cannot specify a KMS key when type is AWS_OWNED_KEY",
+        let why = if is_own {
+            "Must specify a KMS key when type is CUSTOMER_MANAGED_KMS_KEY"
+        } else {
+            "Cannot specify a KMS key when type is AWS_OWNED_KEY"
         };
         return Err(ApiError::new(
             "InvalidEncryptionConfiguration",
@@ -306,7 +309,7 @@ pub(crate) fn publish(
 /// The members of a request's `tags`.
 pub(crate) fn read_tags(request: &Request) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
-    for tag in request.list("tags").iter() {
+    for tag in &request.list("tags") {
         let text = |key: &str| tag.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         tags.insert(text("key"), text("value"));
     }

@@ -24,11 +24,13 @@
 //! assert_eq!(run.elapsed_millis(), 86_400_000);
 //! ```
 
+mod mock_config;
 mod mocks;
 mod objects;
 mod simulation;
 mod timeline;
 
+pub use mock_config::{MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError};
 pub use objects::MemoryObjects;
 pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};

@@ -25,6 +25,12 @@ pub struct ExecutionId(pub u64);
 /// An answer that takes a while.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Documents: their keys, and their bytes.
+pub type Documents = Vec<(String, Vec<u8>)>;
+
+/// Changes of documents: their keys, and their new bytes; None removes one.
+pub type DocumentChanges = Vec<(String, Option<Vec<u8>>)>;
+
 /// Keeps executions and documents.
 ///
 /// Everything whose future has answered `Ok` is kept, whatever happens to the process afterwards.
@@ -37,10 +43,10 @@ pub trait Store: Send + Sync + 'static {
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>>;
 
     /// Keeps documents, all or none; None as a document's bytes removes it.
-    fn put(&self, documents: Vec<(String, Option<Vec<u8>>)>) -> Pending<Result<(), StoreError>>;
+    fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>>;
 
     /// The documents whose key begins with this, in the order of their keys.
-    fn documents(&self, prefix: &str) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>>;
+    fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>>;
 
     /// An execution.
     fn execution(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionRow>, StoreError>>;
@@ -82,6 +88,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// What is wrong with what the store keeps, for as far as it can tell by itself.
     fn verify(&self) -> Pending<Result<Vec<String>, StoreError>>;
+
+    /// Writes what waits and takes nothing more.
+    fn close(&self) -> Pending<()>;
 
     /// How many bytes it takes up.
     fn size(&self) -> u64;

@@ -1,6 +1,6 @@
 use crate::{
-    Append, AppendError, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Pending, Status,
-    Store, StoreError,
+    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
+    Page, Pending, Status, Store, StoreError,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -98,7 +98,7 @@ impl Store for Memory {
         now(self.kept().append(append))
     }
 
-    fn put(&self, documents: Vec<(String, Option<Vec<u8>>)>) -> Pending<Result<(), StoreError>> {
+    fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
         let mut kept = self.kept();
         for (key, bytes) in documents {
             match bytes {
@@ -109,7 +109,7 @@ impl Store for Memory {
         now(Ok(()))
     }
 
-    fn documents(&self, prefix: &str) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
         let kept = self.kept();
         let found = kept
             .documents
@@ -202,6 +202,10 @@ impl Store for Memory {
 
     fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
         now(Ok(Vec::new()))
+    }
+
+    fn close(&self) -> Pending<()> {
+        now(())
     }
 
     fn size(&self) -> u64 {

@@ -3,8 +3,8 @@ mod schema;
 mod writer;
 
 use crate::{
-    Append, AppendError, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Pending, Status,
-    Store, StoreError,
+    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
+    Page, Pending, Status, Store, StoreError,
 };
 use read::Readers;
 use rusqlite::Connection;
@@ -21,7 +21,7 @@ use writer::Work;
 /// How much work may wait for the writer before those who bring more are kept waiting.
 const QUEUE: usize = 8_192;
 
-/// Keeps everything in a directory: a SQLite database with a write-ahead log. What is acknowledged
+/// Keeps everything in a directory: a `SQLite` database with a write-ahead log. What is acknowledged
 /// has reached the disk (`synchronous=FULL`). One process at a time may open it.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -72,14 +72,10 @@ impl Sqlite {
         })
     }
 
-    /// Writes what waits and closes the database.
-    pub fn close(&self) {
+    /// Has the writer end when it has written what waits; its thread.
+    fn end_writer(&self) -> Option<JoinHandle<()>> {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // A writer that panicked has answered nobody; there is nobody else to tell.
-            drop(thread.join());
-        }
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
@@ -112,7 +108,10 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        self.close();
+        if let Some(thread) = self.end_writer() {
+            // A writer that panicked has answered nobody; there is nobody else to tell.
+            drop(thread.join());
+        }
     }
 }
 
@@ -136,11 +135,11 @@ impl Store for Sqlite {
         self.ask(|answer| Work::Append(Box::new(append), answer))
     }
 
-    fn put(&self, documents: Vec<(String, Option<Vec<u8>>)>) -> Pending<Result<(), StoreError>> {
+    fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
         self.ask(|answer| Work::Put(documents, answer))
     }
 
-    fn documents(&self, prefix: &str) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
         let prefix = prefix.to_owned();
         self.read(move |connection| read::documents(connection, &prefix))
     }
@@ -216,6 +215,16 @@ impl Store for Sqlite {
 
     fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
         self.read(read::verify)
+    }
+
+    fn close(&self) -> Pending<()> {
+        let thread = self.end_writer();
+        Box::pin(async move {
+            if let Some(thread) = thread {
+                // As when it is dropped; and a thread cannot be waited for here.
+                drop(tokio::task::spawn_blocking(move || drop(thread.join())).await);
+            }
+        })
     }
 
     fn size(&self) -> u64 {

@@ -1,9 +1,12 @@
 //! One file each command.
 
 mod check;
+mod doctor;
+mod env;
 mod fmt;
 mod graph;
 mod run;
+mod serve;
 
 use crate::args::{Arguments, Command};
 use crate::report::Failure;
@@ -15,5 +18,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Backup(arguments) => doctor::backup(&arguments),
+        Command::Env(arguments) => Ok(env::run(&arguments)),
     }
 }

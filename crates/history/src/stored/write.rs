@@ -88,7 +88,7 @@ impl Writer {
                 self.state_type(*kind);
                 self.str(name);
                 self.json(output);
-                self.option(assigned.as_ref(), |w, object| w.object(object));
+                self.option(assigned.as_ref(), Writer::object);
                 match to {
                     To::End => self.number(0),
                     To::Next(state) => self.number(u64::from(*state) + 1),
@@ -362,7 +362,7 @@ impl Writer {
         for part in seed {
             self.bytes.extend(part.to_le_bytes());
         }
-        self.option(map_context.as_ref(), |w, value| w.json(value));
+        self.option(map_context.as_ref(), Writer::json);
     }
 
     fn call(&mut self, call: &TaskCall) {
@@ -414,6 +414,6 @@ impl Writer {
         self.bytes.push(u8::from(*distributed));
         self.option(tolerated_count.as_ref(), |w, count| w.number(*count));
         self.option(tolerated_percentage.as_ref(), |w, number| w.float(*number));
-        self.option(reader.as_ref(), |w, value| w.json(value));
+        self.option(reader.as_ref(), Writer::json);
     }
 }

@@ -87,10 +87,7 @@ pub(super) fn read_routes(items: &Array) -> Result<(String, Vec<Route>), ApiErro
 
 /// Whether a machine has the versions that an alias is to lead to.
 pub(super) fn check_versions(machine: &Machine, routes: &[Route]) -> Result<(), ApiError> {
-    match routes.iter().all(|route| machine.version(route.version).is_some()) {
-        true => Ok(()),
-        false => Err(missing_version(&machine.arn, routes)),
-    }
+    if routes.iter().all(|route| machine.version(route.version).is_some()) { Ok(()) } else { Err(missing_version(&machine.arn, routes)) }
 }
 
 fn missing_version(arn: &str, routes: &[Route]) -> ApiError {

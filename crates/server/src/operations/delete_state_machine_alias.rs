@@ -5,9 +5,15 @@ use stepwright_protocol::Request;
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let _changing = api.engine.changing().await;
     let arn = request.required("stateMachineAliasArn");
-    let (machine, name) = update_state_machine_alias::find(api, arn)?;
-    let mut machine = (*machine).clone();
-    machine.aliases.remove(&name);
-    api.engine.put_machine(machine, None).await.map_err(store_failed)?;
+    // Deleting an alias that is gone is no error.
+    match update_state_machine_alias::find(api, arn) {
+        Ok((machine, name)) => {
+            let mut machine = (*machine).clone();
+            machine.aliases.remove(&name);
+            api.engine.put_machine(machine, None).await.map_err(store_failed)?;
+        }
+        Err(error) if error.code == "ResourceNotFound" => {}
+        Err(error) => return Err(error),
+    }
     Ok(empty())
 }

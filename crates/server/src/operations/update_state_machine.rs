@@ -42,10 +42,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     }
     let now = api.engine.options().clock.now().0;
     let mut machine = (*machine).clone();
-    let revision = match draft.is(&before) {
-        true => None,
-        false => Some(Arc::new(draft.revision(api)?)),
-    };
+    let revision = if draft.is(&before) { None } else { Some(Arc::new(draft.revision(api)?)) };
     if let Some(revision) = &revision {
         machine.revision.clone_from(&revision.id);
     }

@@ -232,7 +232,7 @@ pub(crate) fn documents(
         .collect()
 }
 
-/// What SQLite finds wrong with its file, and chunks that belong to nothing.
+/// What `SQLite` finds wrong with its file, and chunks that belong to nothing.
 pub(crate) fn verify(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut findings: Vec<String> = connection
         .prepare("PRAGMA integrity_check")?

@@ -3,7 +3,7 @@
 use crate::StoreError;
 use rusqlite::Connection;
 
-/// The number of this layout, kept as SQLite's `user_version`.
+/// The number of this layout, kept as `SQLite`'s `user_version`.
 pub(crate) const VERSION: i64 = 1;
 
 /// From the layout before each to itself: the first makes an empty database layout 1.

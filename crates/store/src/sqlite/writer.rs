@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes all that waits, and one fsync makes all of it durable.
 
 use super::schema::broken;
-use crate::{Append, AppendError, ExecutionId, MapRunRow, StoreError};
+use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, StoreError};
 use rusqlite::{Connection, params};
 use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot::Sender;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot::Sender;
 /// What is to be written.
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
-    Put(Vec<(String, Option<Vec<u8>>)>, Sender<Result<(), StoreError>>),
+    Put(DocumentChanges, Sender<Result<(), StoreError>>),
     Forget { ended_before: i64, most: usize, answer: Sender<Result<u64, StoreError>> },
     ForgetMachine(String, Sender<Result<u64, StoreError>>),
 }
@@ -28,7 +28,7 @@ pub(crate) fn write(mut connection: Connection, queue: Receiver<Work>) {
         }
         write_all(&mut connection, work);
     }
-    let checkpointed = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     // A log that is left behind is read at the next opening.
     drop(checkpointed);
 }

@@ -1,0 +1,139 @@
+//! `stepwright serve`: the API, until it is told to stop.
+
+use crate::args::{LimitsChoice, Output, Serve};
+use crate::config::Config;
+use crate::input;
+use crate::report::Failure;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use stepwright_functions::{Functions, Place};
+use stepwright_server::config::LimitsName;
+use stepwright_server::{Assembly, AssemblyError, serve};
+use stepwright_simulator::MockConfig;
+
+pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
+    start_log(arguments.log);
+    let assembly = assembly(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the server: {error}")))?;
+    runtime.block_on(serve_until_stopped(assembly))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
+    let config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
+    let mut server = config.server;
+    // Paths in the file start where the file stands.
+    let within = |path: PathBuf| config.folder.join(path);
+    server.data = server.data.map(within);
+    server.logs = server.logs.map(|path| config.folder.join(path));
+    server.listen = arguments.listen.unwrap_or(server.listen);
+    if let Some(limits) = arguments.limits {
+        server.limits = match limits {
+            LimitsChoice::Aws => LimitsName::Aws,
+            LimitsChoice::Extended => LimitsName::Extended,
+        };
+    }
+    if let Some(account) = &arguments.account {
+        server.account.clone_from(account);
+    }
+    if let Some(region) = &arguments.region {
+        server.region.clone_from(region);
+    }
+    if let Some(data) = &arguments.data {
+        server.data = Some(data.clone());
+    } else if arguments.memory {
+        server.data = None;
+    } else if server.data.is_none() {
+        server.data = Some(PathBuf::from(".stepwright"));
+    }
+    let mut objects = config.objects;
+    objects.folder = objects.folder.map(|path| config.folder.join(path));
+    let mocks = match &arguments.mock_config {
+        Some(path) => Some(read_mocks(path)?),
+        None => None,
+    };
+    let place = Place { account: server.account.clone(), region: server.region.clone() };
+    let functions = Functions::new(config.functions, config.folder, place)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    Ok(Assembly {
+        server,
+        credentials: config.credentials,
+        machines: config.machines,
+        objects,
+        functions,
+        mocks,
+    })
+}
+
+fn read_mocks(path: &Path) -> Result<MockConfig, Failure> {
+    let (tree, _) = input::read_tree(path)?;
+    MockConfig::read(&tree.to_json())
+        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
+}
+
+async fn serve_until_stopped(assembly: Assembly) -> Result<(), Failure> {
+    let listen = assembly.server.listen;
+    let data = assembly.server.data.clone();
+    let functions = assembly.functions.clone();
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
+        Failure::new(format!("cannot listen on {listen}: {error}"))
+            .help("another address can be given with --listen")
+    })?;
+    let serving = assembly.open().await.map_err(|error| refused(&error))?;
+    let address = listener.local_addr().unwrap_or(listen);
+    let engine = serving.api.engine().clone();
+    let lambda = stepwright_functions::lambda_api(functions.clone());
+    let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
+    anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
+    serve(listener, serving, lambda, stopped()).await;
+    engine.shutdown().await;
+    functions.shutdown().await;
+    anstream::println!("Stopped; what was running goes on at the next start.");
+    Ok(())
+}
+
+fn refused(error: &AssemblyError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        message = format!("{message}: {error}");
+        source = error.source();
+    }
+    let failure = Failure::new(message);
+    match error {
+        AssemblyError::Unprotected(_) => failure.help(
+            "listen on 127.0.0.1, or add to stepwright.toml:\n[[credentials]]\naccess_key_id = \
+             \"…\"\nsecret_access_key = \"…\"",
+        ),
+        _ => failure,
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupted.await),
+    }
+}
+
+/// The server's own log, on standard error. `RUST_LOG` says how much.
+pub(crate) fn start_log(format: Output) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        Output::Text => log.init(),
+        Output::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,6 @@
+//! The server as a process of its own, as its users meet it.
+
+mod bad_input;
+mod crash;
+mod operations;
+mod support;

@@ -1,0 +1,150 @@
+//! What the operations promise, over HTTP.
+
+use crate::support::{Server, text};
+use std::time::Instant;
+use stepwright_json::{Json, json};
+
+#[test]
+fn what_waits_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("the path is text");
+    let server = Server::start(&["--data", data]);
+    let client = server.client();
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":2,"End":true}}}"#,
+    );
+    let began = Instant::now();
+    let execution = client.start(&machine, r#"{"n":1}"#);
+    assert!(server.stop(), "the server does not stop well");
+    let server = Server::start(&["--data", data]);
+    let ended = server.client().end(&execution);
+    assert_eq!(text(&ended, "status"), "SUCCEEDED");
+    assert!(began.elapsed().as_millis() >= 2_000, "it woke too early");
+}
+
+#[test]
+fn a_failed_execution_is_redriven_from_where_it_failed() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    client.ok("CreateActivity", &[("name", "work".into())]);
+    let activity = "arn:aws:states:us-east-1:123456789012:activity:work";
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"A","States":{
+            "A":{"Type":"Pass","Result":1,"ResultPath":"$.a","Next":"T"},
+            "T":{"Type":"Task","Resource":"arn:aws:states:us-east-1:123456789012:activity:work","End":true}}}"#,
+    );
+    let execution = client.start(&machine, "{}");
+    let token = || {
+        let task = client.ok("GetActivityTask", &[("activityArn", activity.into())]);
+        text(&task, "taskToken")
+    };
+    let members = [("taskToken", token().into()), ("error", "Broken".into())];
+    client.ok("SendTaskFailure", &members);
+    let failed = client.end(&execution);
+    assert_eq!(text(&failed, "status"), "FAILED");
+    assert_eq!(text(&failed, "error"), "Broken");
+    assert_eq!(text(&failed, "redriveStatus"), "REDRIVABLE");
+    client.ok("RedriveExecution", &[("executionArn", execution.as_str().into())]);
+    client.ok("SendTaskSuccess", &[("taskToken", token().into()), ("output", "2".into())]);
+    let ended = client.end(&execution);
+    assert_eq!(text(&ended, "status"), "SUCCEEDED");
+    assert_eq!(ended.get("redriveCount").and_then(Json::as_i64), Some(1));
+    let history = client.ok("GetExecutionHistory", &[("executionArn", execution.into())]);
+    let events = history.get("events").and_then(Json::as_array).expect("a list").clone();
+    let count = |kind: &str| events.iter().filter(|event| text(event, "type") == kind).count();
+    assert_eq!(count("PassStateEntered"), 1);
+    assert_eq!(count("ExecutionRedriven"), 1);
+}
+
+#[test]
+fn a_child_execution_is_waited_for_and_stopped_with_its_parent() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let child = client.create(
+        "child",
+        "STANDARD",
+        r#"{"StartAt":"W","States":{"W":{"Type":"Wait","SecondsPath":"$.seconds","End":true}}}"#,
+    );
+    let parent = client.create(
+        "parent",
+        "STANDARD",
+        &format!(
+            r#"{{"StartAt":"C","States":{{"C":{{"Type":"Task","End":true,
+                "Resource":"arn:aws:states:::states:startExecution.sync:2",
+                "Parameters":{{"StateMachineArn":"{child}","Input.$":"$",
+                "Name.$":"$.name"}}}}}}}}"#
+        ),
+    );
+    let execution = client.start(&parent, r#"{"seconds":0,"name":"short"}"#);
+    let ended = client.end(&execution);
+    assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
+    let output = stepwright_json::parse(&text(&ended, "output")).expect("it is JSON");
+    assert_eq!(output.get("Output"), Some(&json!({"seconds": 0, "name": "short"})));
+
+    let execution = client.start(&parent, r#"{"seconds":3600,"name":"long"}"#);
+    let child_execution = child.replace(":stateMachine:", ":execution:") + ":long";
+    let describe = [("executionArn", child_execution.as_str().into())];
+    let begun = Instant::now();
+    while matches!(
+        client.call("DescribeExecution", &crate::support::object(&describe)),
+        crate::support::Answer::Refused(..)
+    ) {
+        assert!(begun.elapsed().as_secs() < 10, "the child does not begin");
+    }
+    client.ok("StopExecution", &[("executionArn", execution.as_str().into())]);
+    assert_eq!(text(&client.end(&execution), "status"), "ABORTED");
+    assert_eq!(text(&client.end(&child_execution), "status"), "ABORTED");
+}
+
+#[test]
+fn a_distributed_map_runs_child_executions() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"M","States":{"M":{"Type":"Map","Label":"Items","ItemsPath":"$.items","End":true,
+            "MaxConcurrency":3,"ItemProcessor":{
+            "ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+            "StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}"#,
+    );
+    let execution = client.start(&machine, r#"{"items":[1,2,3,4,5,6,7]}"#);
+    let ended = client.end(&execution);
+    assert_eq!(text(&ended, "output"), "[1,2,3,4,5,6,7]");
+    let runs = client.ok("ListMapRuns", &[("executionArn", execution.into())]);
+    let run = text(runs.get("mapRuns").and_then(|runs| runs.at(0)).expect("a run"), "mapRunArn");
+    let described = client.ok("DescribeMapRun", &[("mapRunArn", run.as_str().into())]);
+    assert_eq!(text(&described, "status"), "SUCCEEDED");
+    let succeeded = described.get("itemCounts").and_then(|counts| counts.get("succeeded"));
+    assert_eq!(succeeded, Some(&Json::Int(7)));
+    let children = client.ok("ListExecutions", &[("mapRunArn", run.into())]);
+    let children = children.get("executions").and_then(Json::as_array).expect("a list").clone();
+    assert_eq!(children.len(), 7);
+}
+
+#[test]
+fn operators_see_how_it_is() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#,
+    );
+    client.start(&machine, "{}");
+    let get = |path: &str| {
+        let mut answer =
+            ureq::get(format!("http://{}{path}", server.address)).call().expect("it answers");
+        answer.body_mut().read_to_string().expect("it is text")
+    };
+    assert!(get("/health").contains("ok"));
+    assert!(get("/ready").contains("ready"));
+    assert!(get("/metrics").contains("stepwright_executions_started_total 1"));
+    let page = get("/");
+    assert!(page.contains("machine") && page.contains("SUCCEEDED"), "{page}");
+}

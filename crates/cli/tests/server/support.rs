@@ -1,0 +1,193 @@
+//! A server to test, as a process of its own, and a client for it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use stepwright_json::{Json, Object};
+
+/// A server that ends with its value.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Starts one on a free port and waits until it serves.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::try_start(arguments).expect("the server says where it listens")
+    }
+
+    /// The same, with files of at most so many kilobytes.
+    pub(crate) fn start_limited(arguments: &[&str], kilobytes: u32) -> Self {
+        let mut shell = Command::new("bash");
+        // SIGXFSZ would end the process; ignored, the write fails as on a full disk.
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_stepwright")]);
+        Self::spawn(shell, arguments).expect("the server says where it listens")
+    }
+
+    /// The same, but it may refuse to.
+    pub(crate) fn try_start(arguments: &[&str]) -> Option<Self> {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> Option<Self> {
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it was asked for");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints text");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        let Some(address) = address else {
+            child.wait().expect("it has ended");
+            return None;
+        };
+        Some(Self { child, address: address.to_owned() })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// `kill -9`
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it has ended");
+    }
+
+    /// SIGTERM, and waits for its end; whether it went well.
+    pub(crate) fn stop(mut self) -> bool {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        self.child.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has ended already needs no more.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A client of the API.
+#[derive(Clone)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    url: String,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Ok(Json),
+    /// The error's name and message.
+    Refused(String, String),
+    /// There was no answer.
+    Lost,
+}
+
+impl Client {
+    pub(crate) fn new(address: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(90)))
+            .build();
+        Self { agent: config.into(), url: format!("http://{address}/") }
+    }
+
+    pub(crate) fn call(&self, operation: &str, body: &Json) -> Answer {
+        self.send(operation, body.to_string().as_bytes())
+    }
+
+    pub(crate) fn send(&self, operation: &str, body: &[u8]) -> Answer {
+        let sent = self
+            .agent
+            .post(&self.url)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
+            .send(body);
+        let Ok(mut response) = sent else { return Answer::Lost };
+        let Ok(text) = response.body_mut().read_to_string() else { return Answer::Lost };
+        let Ok(reply) = stepwright_json::parse(&text) else { return Answer::Lost };
+        if response.status().is_success() {
+            return Answer::Ok(reply);
+        }
+        let field =
+            |key: &str| reply.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        Answer::Refused(field("__type"), field("message"))
+    }
+
+    /// A call that must go well.
+    pub(crate) fn ok(&self, operation: &str, members: &[(&str, Json)]) -> Json {
+        match self.call(operation, &object(members)) {
+            Answer::Ok(reply) => reply,
+            other => panic!("{operation}: {other:?}"),
+        }
+    }
+
+    /// A call that must be refused; with which error.
+    pub(crate) fn refused(&self, operation: &str, members: &[(&str, Json)]) -> (String, String) {
+        match self.call(operation, &object(members)) {
+            Answer::Refused(name, message) => (name, message),
+            other => panic!("{operation}: {other:?}"),
+        }
+    }
+
+    pub(crate) fn create(&self, name: &str, kind: &str, definition: &str) -> String {
+        let reply = self.ok(
+            "CreateStateMachine",
+            &[
+                ("name", name.into()),
+                ("type", kind.into()),
+                ("roleArn", "arn:aws:iam::123456789012:role/test".into()),
+                ("definition", definition.into()),
+            ],
+        );
+        text(&reply, "stateMachineArn")
+    }
+
+    pub(crate) fn start(&self, machine: &str, input: &str) -> String {
+        let members = [("stateMachineArn", machine.into()), ("input", input.into())];
+        text(&self.ok("StartExecution", &members), "executionArn")
+    }
+
+    /// Waits for the end of an execution: its description.
+    pub(crate) fn end(&self, execution: &str) -> Json {
+        for _ in 0..600 {
+            let described = self.ok("DescribeExecution", &[("executionArn", execution.into())]);
+            if text(&described, "status") != "RUNNING" {
+                return described;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{execution} does not end");
+    }
+}
+
+pub(crate) fn object(members: &[(&str, Json)]) -> Json {
+    members.iter().map(|(key, value)| (*key, value.clone())).collect::<Object>().into()
+}
+
+pub(crate) fn text(reply: &Json, key: &str) -> String {
+    let value = reply.get(key).and_then(Json::as_str);
+    value.unwrap_or_else(|| panic!("no {key} in {reply}")).to_owned()
+}
+
+/// Runs another command of the binary to its end: whether it went well, and what it printed.
+pub(crate) fn command(arguments: &[&str], folder: &Path) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the binary runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}

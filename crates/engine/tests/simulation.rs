@@ -1,0 +1,420 @@
+//! The engine and its store with everything going wrong that can: appends that fail, appends that
+//! are kept and reported as failed, slow appends, tasks that answer late, twice or never, and
+//! restarts at any moment. Whatever the seed, every start that was acknowledged comes to its right
+//! end, and nothing happens twice.
+//!
+//! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds; a failure prints its seed.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stepwright_engine::{
+    Call, Clock, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Silent,
+    StartError, StartRequest, Tasks,
+};
+use stepwright_history::{EventKind, Failure, Moment, Stage};
+use stepwright_interpreter::Status;
+use stepwright_json::{Json, json};
+use stepwright_program::{Limits, Vintage};
+use stepwright_store::{
+    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
+    Memory, Page, Pending, Status as StoredStatus, Store, StoreError,
+};
+
+const DEFINITION: &str = r#"{
+  "StartAt": "First",
+  "States": {
+    "First": {
+      "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo",
+      "TimeoutSeconds": 2, "ResultPath": "$.first", "Next": "Both",
+      "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1000, "BackoffRate": 1.0}]
+    },
+    "Both": {
+      "Type": "Parallel", "ResultPath": "$.both", "Next": "Each",
+      "Branches": [
+        {"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": 1, "Next": "Rested"},
+                                       "Rested": {"Type": "Pass", "Result": "rested", "End": true}}},
+        {"StartAt": "Second", "States": {"Second": {
+          "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo",
+          "Parameters": {"n.$": "$.n"}, "End": true,
+          "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1000, "BackoffRate": 1.0}]}}}
+      ]
+    },
+    "Each": {
+      "Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 2, "ResultPath": "$.each", "Next": "Done",
+      "ItemProcessor": {"StartAt": "Item", "States": {"Item": {
+        "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo",
+        "TimeoutSeconds": 2, "End": true,
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1000, "BackoffRate": 1.0}]}}}
+    },
+    "Done": {"Type": "Succeed"}
+  }
+}"#;
+
+/// Numbers that follow from a seed.
+#[derive(Debug)]
+struct Chance(AtomicU64);
+
+impl Chance {
+    fn below(&self, limit: u64) -> u64 {
+        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+
+    fn one_in(&self, odds: u64) -> bool {
+        self.below(odds) == 0
+    }
+}
+
+/// A store whose appends go wrong while it is told so.
+struct FaultyStore {
+    inner: Memory,
+    chance: Arc<Chance>,
+    is_faulty: Arc<AtomicBool>,
+}
+
+impl Store for FaultyStore {
+    fn new_id(&self) -> ExecutionId {
+        self.inner.new_id()
+    }
+
+    fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
+        let is_faulty = self.is_faulty.load(Ordering::Relaxed);
+        let broken = || Err(AppendError::Store(StoreError::new("the disk is full")));
+        if is_faulty && self.chance.one_in(12) {
+            return Box::pin(std::future::ready(broken()));
+        }
+        let is_reported_failed = is_faulty && self.chance.one_in(12);
+        let wait = if self.chance.one_in(4) { self.chance.below(30) } else { 0 };
+        let appended = self.inner.append(append);
+        Box::pin(async move {
+            if wait > 0 {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            let appended = appended.await;
+            if is_reported_failed && appended.is_ok() {
+                Err(AppendError::Store(StoreError::new("the connection was lost")))
+            } else {
+                appended
+            }
+        })
+    }
+
+    fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
+        self.inner.put(documents)
+    }
+
+    fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
+        self.inner.documents(prefix)
+    }
+
+    fn execution(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionRow>, StoreError>> {
+        if self.is_faulty.load(Ordering::Relaxed) && self.chance.one_in(40) {
+            return Box::pin(std::future::ready(Err(StoreError::new("a read failed"))));
+        }
+        self.inner.execution(id)
+    }
+
+    fn execution_by_arn(&self, arn: &str) -> Pending<Result<Option<ExecutionRow>, StoreError>> {
+        self.inner.execution_by_arn(arn)
+    }
+
+    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
+        self.inner.history(id)
+    }
+
+    fn live(
+        &self,
+        after: Option<ExecutionId>,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.inner.live(after, most)
+    }
+
+    fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.inner.list(filter, page)
+    }
+
+    fn count(&self, filter: Filter) -> Pending<Result<Vec<(StoredStatus, u64)>, StoreError>> {
+        self.inner.count(filter)
+    }
+
+    fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>> {
+        self.inner.map_run(arn)
+    }
+
+    fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        self.inner.map_runs(execution)
+    }
+
+    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
+        self.inner.forget(ended_before, most)
+    }
+
+    fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {
+        self.inner.forget_machine(machine)
+    }
+
+    fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>> {
+        self.inner.backup(folder)
+    }
+
+    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
+        self.inner.verify()
+    }
+
+    fn close(&self) -> Pending<()> {
+        self.inner.close()
+    }
+
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+}
+
+/// Tasks that answer with what they are given: sooner, later, twice, never, or with a failure.
+struct Flaky {
+    chance: Arc<Chance>,
+    is_faulty: Arc<AtomicBool>,
+}
+
+impl Tasks for Flaky {
+    fn run(&self, call: Call, report: Report) {
+        let is_faulty = self.is_faulty.load(Ordering::Relaxed);
+        // What has no time-out is lost by restarts only, and must be handed out again.
+        if is_faulty && call.call.timeout_seconds.is_some() && self.chance.one_in(15) {
+            return;
+        }
+        let is_failure = is_faulty && self.chance.one_in(8);
+        let is_twice = is_faulty && self.chance.one_in(6);
+        // Some answers come when the task is timed out already.
+        let is_late = is_faulty && self.chance.one_in(10);
+        let wait = if is_late { 2_500 } else { self.chance.below(40) };
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            for _ in 0..=usize::from(is_twice) {
+                if is_failure {
+                    report.failed(Failure::new("Flaky", "by chance"), Stage::Run)
+                } else {
+                    report.succeeded(call.call.parameters.clone())
+                }
+            }
+        });
+    }
+}
+
+/// Time that passes when everybody waits, and goes on over restarts.
+struct Virtual {
+    start: Moment,
+    since: tokio::time::Instant,
+    last: Arc<Mutex<Moment>>,
+}
+
+impl Clock for Virtual {
+    fn now(&self) -> Moment {
+        let now = self.start.after_millis(self.since.elapsed().as_millis() as i64);
+        let mut last = self.last.lock().expect("no clock panics");
+        *last = now.max(*last);
+        *last
+    }
+}
+
+struct World {
+    seed: u64,
+    memory: Memory,
+    chance: Arc<Chance>,
+    is_faulty: Arc<AtomicBool>,
+    last: Arc<Mutex<Moment>>,
+    revision: Arc<Revision>,
+    machine: Arc<Machine>,
+}
+
+const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+
+impl World {
+    fn new(seed: u64, revision: &Arc<Revision>) -> Self {
+        let machine = Machine {
+            arn: MACHINE.to_owned(),
+            name: "machine".to_owned(),
+            is_express: false,
+            status: MachineStatus::Active,
+            created_at: 0,
+            updated_at: 0,
+            revision: revision.id.clone(),
+            first_revision: revision.id.clone(),
+            tags: std::collections::BTreeMap::new(),
+            versions: Vec::new(),
+            last_version: 0,
+            aliases: std::collections::BTreeMap::new(),
+        };
+        Self {
+            seed,
+            memory: Memory::new(),
+            chance: Arc::new(Chance(AtomicU64::new(seed))),
+            is_faulty: Arc::new(AtomicBool::new(true)),
+            last: Arc::new(Mutex::new(Moment(1_704_067_200_000))),
+            revision: revision.clone(),
+            machine: Arc::new(machine),
+        }
+    }
+
+    /// One life of the engine. When the work is done everything else that runs is cut off.
+    fn live<T>(&self, work: impl AsyncFnOnce(Engine) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime can be made");
+        let done = runtime.block_on(async {
+            let clock = Virtual {
+                start: *self.last.lock().expect("no clock panics"),
+                since: tokio::time::Instant::now(),
+                last: self.last.clone(),
+            };
+            let store = FaultyStore {
+                inner: self.memory.clone(),
+                chance: self.chance.clone(),
+                is_faulty: self.is_faulty.clone(),
+            };
+            let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
+            let options = Options {
+                store: Arc::new(store),
+                clock: Arc::new(clock),
+                tasks: Arc::new(tasks),
+                objects: Arc::new(NoObjects),
+                observer: Arc::new(Silent),
+                account: "123456789012".to_owned(),
+                region: "us-east-1".to_owned(),
+                limits: Limits::default(),
+                vintage: Vintage::TODAY,
+                retention_millis: None,
+            };
+            let engine = Engine::open(options).await.expect("the store can be read");
+            work(engine).await
+        });
+        drop(runtime);
+        done
+    }
+
+    /// Starts an execution again and again until it is acknowledged.
+    async fn start(&self, engine: &Engine, n: u64) -> String {
+        let request = StartRequest {
+            machine: self.machine.clone(),
+            revision: self.revision.clone(),
+            version: None,
+            alias: None,
+            name: format!("execution-{n}"),
+            input: json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]}),
+            trace_header: None,
+            test_case: None,
+            parent: None,
+        };
+        loop {
+            match engine.start(request.clone()).await {
+                Ok(started) => return started.arn,
+                // An earlier try was kept after all, and has ended by now.
+                Err(StartError::Exists { arn }) => return arn,
+                Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(StartError::Closing) => panic!("seed {}: nobody closes it", self.seed),
+            }
+        }
+    }
+
+    /// Whatever a restart has left behind folds, and has something that will wake it.
+    fn examine(&self) {
+        self.is_faulty.store(false, Ordering::Relaxed);
+        let findings = self.live(async |engine| engine.doctor().await.expect("it can be read"));
+        assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
+        self.is_faulty.store(true, Ordering::Relaxed);
+    }
+
+    fn run(&self) {
+        let setup = (self.machine.clone(), self.revision.clone());
+        self.live(async |engine| {
+            let (machine, revision) = setup;
+            engine
+                .put_machine((*machine).clone(), Some(revision))
+                .await
+                .expect("documents are kept");
+        });
+        let mut acknowledged = Vec::new();
+        for life in 0..3 {
+            let lasts = 1 + self.chance.below(4_000);
+            let mut started = self.live(async |engine| {
+                let arn = self.start(&engine, life).await;
+                tokio::time::sleep(Duration::from_millis(lasts)).await;
+                vec![arn]
+            });
+            acknowledged.append(&mut started);
+            self.examine();
+        }
+        self.is_faulty.store(false, Ordering::Relaxed);
+        self.live(async |engine| {
+            for (n, arn) in acknowledged.iter().enumerate() {
+                let ended = tokio::time::timeout(Duration::from_hours(24), engine.ended(arn)).await;
+                let Ok(Some(ended)) = ended else {
+                    let findings = engine.doctor().await;
+                    panic!("seed {}: {arn} does not end: {ended:?} {findings:?}", self.seed);
+                };
+                let n = n as i64;
+                let output = json!({
+                    "n": n,
+                    "items": [1, 2, 3],
+                    "first": {"n": n, "items": [1, 2, 3]},
+                    "both": ["rested", {"n": n}],
+                    "each": [1, 2, 3]
+                });
+                assert_eq!(ended.status, Status::Succeeded { output }, "seed {}", self.seed);
+                let events = engine.history(arn).await.expect("it can be read").expect("it exists");
+                let done = |event: &&stepwright_history::Event| {
+                    matches!(event.kind, EventKind::TaskSucceeded { .. })
+                };
+                assert_eq!(events.iter().filter(done).count(), 5, "seed {}", self.seed);
+            }
+            let findings = engine.doctor().await.expect("the store can be read");
+            assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
+            let parked = engine.metrics().parked.get();
+            assert_eq!(parked, 0, "seed {}: an execution was parked", self.seed);
+        });
+    }
+}
+
+#[test]
+fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
+    let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
+    let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
+    let (from, to) = seeds.map_or((0, 10_000), |(from, to)| {
+        (from.parse().expect("a number"), to.parse().expect("a number"))
+    });
+    let program = Revision::compile(DEFINITION, Limits::default(), Vintage::TODAY)
+        .expect("the definition compiles");
+    let revision = Arc::new(Revision {
+        id: "revision".to_owned(),
+        definition: DEFINITION.to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
+        is_express: false,
+        logging: None,
+        is_traced: false,
+        encryption: None,
+        created_at: 0,
+        program,
+    });
+    let next = AtomicU64::new(from);
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= to {
+                        return;
+                    }
+                    World::new(seed, &revision).run();
+                }
+            });
+        }
+    });
+}

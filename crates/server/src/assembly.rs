@@ -1,0 +1,121 @@
+//! A server, put together from its configuration.
+
+use crate::config::{CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, ServerConfig};
+use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use stepwright_engine::{
+    Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
+};
+use stepwright_functions::Functions;
+use stepwright_integrations::{Integrations, Pending, StepFunctions};
+use stepwright_json::Json;
+use stepwright_program::{Limits, Vintage};
+use stepwright_protocol::ApiError;
+use stepwright_simulator::MockConfig;
+use stepwright_store::{Memory, Sqlite, Store, StoreError};
+
+/// What a server is made of.
+#[derive(Clone)]
+pub struct Assembly {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[[credentials]]`
+    pub credentials: Vec<CredentialConfig>,
+    /// `[machines]`
+    pub machines: BTreeMap<String, MachineConfig>,
+    /// `[objects]`
+    pub objects: ObjectsConfig,
+    /// Whoever invokes functions.
+    pub functions: Functions,
+    /// The mock file.
+    pub mocks: Option<MockConfig>,
+}
+
+impl std::fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembly").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// Why a server was not put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// Anybody who can reach it could do anything.
+    #[error(
+        "the address {0} can be reached from elsewhere, and no `[[credentials]]` are configured"
+    )]
+    Unprotected(std::net::SocketAddr),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] StoreError),
+    /// What the store holds cannot be read.
+    #[error("what the store holds cannot be read")]
+    Open(#[from] OpenError),
+}
+
+/// The API, for tasks that call it.
+struct Loopback(Api);
+
+impl StepFunctions for Loopback {
+    fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>> {
+        let api = self.0.clone();
+        Box::pin(async move { api.call(&operation, body).await })
+    }
+}
+
+impl Assembly {
+    /// Opens the store and the engine. Must be called within a tokio runtime.
+    pub async fn open(self) -> Result<Serving, AssemblyError> {
+        let credentials = config::credentials(&self.credentials);
+        if !is_loopback(self.server.listen) && credentials.is_empty() {
+            return Err(AssemblyError::Unprotected(self.server.listen));
+        }
+        let store: Arc<dyn Store> = match &self.server.data {
+            Some(folder) => Arc::new(Sqlite::open(folder)?),
+            None => Arc::new(Memory::new()),
+        };
+        let objects: Arc<dyn ObjectStore> = match self.objects.folder {
+            Some(folder) => Arc::new(FolderObjects::new(folder)),
+            None => Arc::new(NoObjects),
+        };
+        let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
+        let observer: Arc<dyn Observer> = match logs {
+            Some(folder) => Arc::new(LogFiles::new(folder)),
+            None => Arc::new(Silent),
+        };
+        let integrations = Integrations::new(self.functions, self.mocks);
+        let retention = i64::from(self.server.retention_days) * 86_400_000;
+        let engine = Engine::open(Options {
+            store,
+            clock: Arc::new(SystemClock),
+            tasks: Arc::new(integrations.clone()),
+            objects,
+            observer,
+            account: self.server.account,
+            region: self.server.region,
+            limits: match self.server.limits {
+                LimitsName::Aws => Limits::default(),
+                LimitsName::Extended => Limits::EXTENDED,
+            },
+            vintage: Vintage::TODAY,
+            retention_millis: (retention > 0).then_some(retention),
+        })
+        .await?;
+        let limited = self.machines.into_iter().filter_map(|(name, machine)| {
+            machine.max_concurrent_executions.map(|most| (name, most))
+        });
+        let settings = Settings {
+            longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
+            max_concurrent_executions: limited.collect(),
+        };
+        let api = Api::new(engine, settings);
+        api.finish_deletions();
+        integrations.connect(Arc::new(Loopback(api.clone())));
+        let mut serving = Serving::new(api, credentials);
+        serving.most_body_bytes = self.server.max_body_bytes;
+        serving.most_connections = self.server.max_connections;
+        Ok(serving)
+    }
+}

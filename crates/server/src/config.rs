@@ -1,0 +1,114 @@
+//! The sections of `stepwright.toml` that a server reads.
+
+use crate::{Credentials, Key};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Where connections are taken.
+    pub listen: SocketAddr,
+    /// The directory that everything is kept in; without one, everything is in memory only.
+    pub data: Option<PathBuf>,
+    /// The account in ARNs.
+    pub account: String,
+    /// The region in ARNs.
+    pub region: String,
+    /// How many days executions are kept after their end; 0 keeps them for ever.
+    pub retention_days: u32,
+    /// `aws`, or `extended` for limits of memory only.
+    pub limits: LimitsName,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// The most connections at once.
+    pub max_connections: usize,
+    /// How long `GetActivityTask` waits for a task, in seconds.
+    pub activity_poll_seconds: u64,
+    /// The directory for the logs that `loggingConfiguration` asks for.
+    pub logs: Option<PathBuf>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8083)),
+            data: None,
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            retention_days: 90,
+            limits: LimitsName::Aws,
+            max_body_bytes: 8 << 20,
+            max_connections: 10_000,
+            activity_poll_seconds: 60,
+            logs: None,
+        }
+    }
+}
+
+/// Whose limits hold.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitsName {
+    /// AWS's.
+    Aws,
+    /// None but memory.
+    Extended,
+}
+
+/// One `[[credentials]]`: a key that may call operations.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialConfig {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: String,
+    /// What it may do: `states:StartExecution`, with `*` for any letters.
+    #[serde(default = "everything")]
+    pub actions: Vec<String>,
+}
+
+impl std::fmt::Debug for CredentialConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The secret stays one.
+        f.debug_struct("CredentialConfig")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn everything() -> Vec<String> {
+    vec!["states:*".to_owned()]
+}
+
+/// One `[machines.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineConfig {
+    /// How many of its executions may run at once; more are refused.
+    pub max_concurrent_executions: Option<u64>,
+}
+
+/// `[objects]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsConfig {
+    /// A directory that stands for S3: each directory in it is a bucket.
+    pub folder: Option<PathBuf>,
+}
+
+/// The keys of `[[credentials]]`.
+pub fn credentials(configured: &[CredentialConfig]) -> Credentials {
+    let keys: BTreeMap<String, Key> = configured
+        .iter()
+        .map(|one| {
+            let key = Key { secret: one.secret_access_key.clone(), actions: one.actions.clone() };
+            (one.access_key_id.clone(), key)
+        })
+        .collect();
+    Credentials::new(keys)
+}

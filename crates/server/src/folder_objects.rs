@@ -1,0 +1,80 @@
+use std::path::{Component, Path, PathBuf};
+use std::time::UNIX_EPOCH;
+use stepwright_engine::ObjectStore;
+use stepwright_interpreter::items::ObjectInfo;
+
+/// A directory that stands for S3: each directory in it is a bucket, each file an object.
+#[derive(Clone, Debug)]
+pub struct FolderObjects {
+    folder: PathBuf,
+}
+
+impl FolderObjects {
+    /// The buckets in this directory.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The file of an object. A key that would lead out of its bucket names none.
+    fn path(&self, bucket: &str, key: &str) -> Result<PathBuf, String> {
+        let is_plain = |path: &Path| {
+            path.components().all(|component| matches!(component, Component::Normal(_)))
+        };
+        let (bucket_path, key_path) = (Path::new(bucket), Path::new(key));
+        let is_bucket = is_plain(bucket_path) && bucket_path.components().count() == 1;
+        if !is_bucket || !is_plain(key_path) {
+            return Err(format!("'{bucket}/{key}' cannot name an object here"));
+        }
+        Ok(self.folder.join(bucket_path).join(key_path))
+    }
+}
+
+impl ObjectStore for FolderObjects {
+    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
+        let path = self.path(bucket, key)?;
+        std::fs::read(path).map_err(|_| "The specified key does not exist.".to_owned())
+    }
+
+    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+        let root = self.path(bucket, "x")?.with_file_name("");
+        if !root.is_dir() {
+            return Err("The specified bucket does not exist".to_owned());
+        }
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(&folder).map_err(|error| error.to_string())?;
+            for entry in entries {
+                let entry = entry.map_err(|error| error.to_string())?;
+                let data = entry.metadata().map_err(|error| error.to_string())?;
+                let path = entry.path();
+                if data.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let key = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
+                if !key.starts_with(prefix) {
+                    continue;
+                }
+                let since = data.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                let last_modified = since.map_or(0, |since| since.as_secs() as i64);
+                found.push(ObjectInfo {
+                    etag: format!("\"{:x}-{:x}\"", data.len(), last_modified),
+                    key,
+                    size: data.len(),
+                    last_modified,
+                });
+            }
+        }
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let path = self.path(bucket, key)?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        }
+        std::fs::write(path, bytes).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,173 @@
+//! `MockConfigFile.json`, the mock file of Step Functions Local.
+
+use crate::{Answer, Outcome};
+use std::collections::BTreeMap;
+use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
+use stepwright_json::{Json, Object, Str};
+
+/// The answers of a mock file, by state machine, test case and state.
+#[derive(Clone, Debug, Default)]
+pub struct MockConfig {
+    machines: BTreeMap<String, BTreeMap<String, TestCase>>,
+}
+
+/// The answers of each state.
+type TestCase = BTreeMap<String, Vec<Response>>;
+
+/// What a state's calls with these numbers are answered.
+#[derive(Clone, Debug)]
+struct Response {
+    first: u64,
+    last: u64,
+    answer: Result<Json, Failure>,
+}
+
+/// A mock file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MockConfigError {
+    /// What is wrong, and where: `StateMachines.Machine.TestCases.Case.State`.
+    pub what: String,
+}
+
+impl std::fmt::Display for MockConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for MockConfigError {}
+
+fn wrong<T>(what: impl Into<String>) -> Result<T, MockConfigError> {
+    Err(MockConfigError { what: what.into() })
+}
+
+/// The object at a key; an error where there is something else.
+fn object<'j>(value: &'j Json, key: &str, place: &str) -> Result<&'j Object, MockConfigError> {
+    match value.get(key) {
+        Some(Json::Object(object)) => Ok(object),
+        Some(other) => wrong(format!("`{place}{key}` is {} and must be an object", other.kind())),
+        None => wrong(format!("`{place}{key}` is missing")),
+    }
+}
+
+impl MockConfig {
+    /// Reads a mock file.
+    pub fn read(file: &Json) -> Result<Self, MockConfigError> {
+        for key in file.as_object().into_iter().flat_map(Object::keys) {
+            if key != "StateMachines" && key != "MockedResponses" {
+                return wrong(format!(
+                    "`{key}` is not known; a mock file has `StateMachines` and `MockedResponses`"
+                ));
+            }
+        }
+        let responses = object(file, "MockedResponses", "")?;
+        let mut machines = BTreeMap::new();
+        for (name, machine) in object(file, "StateMachines", "")?.iter() {
+            let place = format!("StateMachines.{name}.");
+            let mut cases = BTreeMap::new();
+            for (case, states) in object(machine, "TestCases", &place)?.iter() {
+                let place = format!("{place}TestCases.{case}");
+                let Some(states) = states.as_object() else {
+                    return wrong(format!("`{place}` must be an object"));
+                };
+                let mut test_case = TestCase::new();
+                for (state, response) in states.iter() {
+                    let place = format!("{place}.{state}");
+                    let Some(response) = response.as_str() else {
+                        return wrong(format!("`{place}` must name a mocked response"));
+                    };
+                    let Some(found) = responses.get(response) else {
+                        return wrong(format!("`{place}` names `{response}`, which is not mocked"));
+                    };
+                    test_case.insert(state.to_string(), read_responses(response, found)?);
+                }
+                cases.insert(case.to_string(), test_case);
+            }
+            machines.insert(name.to_string(), cases);
+        }
+        Ok(Self { machines })
+    }
+
+    /// Whether a machine has a test case of this name.
+    pub fn has(&self, machine: &str, case: &str) -> bool {
+        self.machines.get(machine).is_some_and(|cases| cases.contains_key(case))
+    }
+
+    /// The names of a machine's test cases.
+    pub fn cases(&self, machine: &str) -> Vec<&str> {
+        self.machines.get(machine).into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The answer to a state's call of this number, counted from 0 over a whole execution, retries
+    /// included. None where the test case leaves the state alone.
+    ///
+    /// A call whose end is awaited (`.sync`, `.waitForTaskToken`) is submitted before it ends. A
+    /// call that has no answer any more fails.
+    pub fn answer(
+        &self,
+        machine: &str,
+        case: &str,
+        call: &TaskCall,
+        number: u64,
+    ) -> Option<Answer> {
+        let responses = self.machines.get(machine)?.get(case)?.get(call.state.as_str())?;
+        let found =
+            responses.iter().find(|response| response.first <= number && number <= response.last);
+        let Some(response) = found else {
+            let cause = format!(
+                "The mock of the state `{}` has no answer for its call number {number}",
+                call.state
+            );
+            return Some(Answer::fails("States.Runtime", cause));
+        };
+        let mut answer = match &response.answer {
+            Ok(output) => Answer::returns(output.clone()),
+            Err(failure) => Answer::new(Outcome::Fails(failure.clone(), Stage::Run)),
+        };
+        if is_submitted(call) {
+            answer.submitted = Some(response.answer.clone().unwrap_or_default());
+        }
+        Some(answer)
+    }
+}
+
+/// Whether a call is answered first and ends later.
+fn is_submitted(call: &TaskCall) -> bool {
+    match &call.kind {
+        TaskKind::Service { action, .. } => {
+            [".sync", ".sync:2", ".waitForTaskToken"].iter().any(|end| action.ends_with(end))
+        }
+        TaskKind::Lambda | TaskKind::Activity => false,
+    }
+}
+
+fn read_responses(name: &str, value: &Json) -> Result<Vec<Response>, MockConfigError> {
+    let place = format!("MockedResponses.{name}");
+    let Some(members) = value.as_object() else {
+        return wrong(format!("`{place}` must be an object"));
+    };
+    let mut responses = Vec::new();
+    for (range, answer) in members.iter() {
+        let place = format!("{place}.{range}");
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse()) else {
+            return wrong(format!("`{place}`: a key is a number (`0`) or a range (`1-3`)"));
+        };
+        if first > last {
+            return wrong(format!("`{place}`: a range begins with its lower number"));
+        }
+        let answer = match (answer.get("Return"), answer.get("Throw")) {
+            (Some(output), None) => Ok(output.clone()),
+            (None, Some(thrown)) => {
+                let text = |key: &str| thrown.get(key).and_then(Json::as_str).map(Str::from);
+                if text("Error").is_none() {
+                    return wrong(format!("`{place}.Throw` has no `Error`"));
+                }
+                Err(Failure { error: text("Error"), cause: text("Cause") })
+            }
+            _ => return wrong(format!("`{place}` needs either `Return` or `Throw`")),
+        };
+        responses.push(Response { first, last, answer });
+    }
+    Ok(responses)
+}
