@@ -70,7 +70,7 @@ impl Gate {
             }
             Err(_) => {
                 let permit = self.permits.clone().acquire_owned().await;
-                permit.map_err(|_| Error::service("the functions are shutting down"))?
+                permit.map_err(|_| Error::shutting_down())?
             }
         };
         place.0 = None;

@@ -95,6 +95,10 @@ impl Error {
         }
     }
 
+    pub(crate) fn shutting_down() -> Self {
+        Self::service("the functions are shutting down")
+    }
+
     pub(crate) fn service(message: impl Into<String>) -> Self {
         Self::Service { message: message.into() }
     }

@@ -12,16 +12,15 @@ use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
 use crate::process::Settings;
-use crate::sandbox::Request;
+use crate::sandbox::{Request, unpoisoned};
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 /// The largest payload of an event, in bytes.
 const MOST_EVENT_PAYLOAD: usize = 1024 * 1024;
@@ -47,7 +46,17 @@ struct Shared {
     entries: RwLock<Entries>,
     client: Client,
     events: Arc<Semaphore>,
-    is_over: AtomicBool,
+    /// Pools of former configurations, some of whose processes may still be busy.
+    retired: Mutex<Vec<Weak<Pool>>>,
+    /// Read by each command that runs, so that the end can wait for them.
+    commands: tokio::sync::RwLock<()>,
+    is_over: watch::Sender<bool>,
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        *self.is_over.borrow()
+    }
 }
 
 type Entries = BTreeMap<String, Arc<Entry>>;
@@ -102,7 +111,9 @@ impl Functions {
                 entries: RwLock::new(entries),
                 client: Client::default(),
                 events: Arc::new(Semaphore::new(MOST_EVENTS)),
-                is_over: AtomicBool::new(false),
+                retired: Mutex::default(),
+                commands: tokio::sync::RwLock::new(()),
+                is_over: watch::Sender::new(false),
             }),
         })
     }
@@ -129,7 +140,7 @@ impl Functions {
         };
         let found = self.find(&invocation.function, FunctionName { qualifier, ..parsed });
         let arn = self.arn(parsed.name, qualifier);
-        let Some(entry) = found.filter(|_| !self.shared.is_over.load(Ordering::Relaxed)) else {
+        let Some(entry) = found.filter(|_| !self.shared.is_over()) else {
             return Err(Error::ResourceNotFound { arn });
         };
         let is_event = invocation.kind == InvocationType::Event;
@@ -181,27 +192,34 @@ impl Functions {
         let shared = &self.shared;
         let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
         let old = self.replace(entries);
+        let mut retired = unpoisoned(&shared.retired);
+        retired.retain(|pool| pool.strong_count() > 0);
         for entry in old.into_values() {
             if let Target::Pool(pool) = &entry.target {
                 pool.retire();
+                retired.push(Arc::downgrade(pool));
             }
         }
+        drop(retired);
         Ok(())
     }
 
     /// Ends all processes: asked to, and two seconds later killed. Further invocations find no
     /// function.
     pub async fn shutdown(&self) {
-        self.shared.is_over.store(true, Ordering::Relaxed);
+        self.shared.is_over.send_replace(true);
         let entries = self.replace(Entries::new());
         let mut ending = tokio::task::JoinSet::new();
-        for entry in entries.into_values() {
-            if let Target::Pool(pool) = &entry.target {
-                let pool = pool.clone();
-                ending.spawn(async move { pool.shut_down().await });
-            }
+        let current = entries.into_values().filter_map(|entry| match &entry.target {
+            Target::Pool(pool) => Some(pool.clone()),
+            _ => None,
+        });
+        let retired = std::mem::take(&mut *unpoisoned(&self.shared.retired));
+        for pool in current.chain(retired.iter().filter_map(Weak::upgrade)) {
+            ending.spawn(async move { pool.shut_down().await });
         }
         ending.join_all().await;
+        drop(self.shared.commands.write().await);
     }
 
     fn replace(&self, entries: Entries) -> Entries {
@@ -334,10 +352,20 @@ impl Run {
         let request = &self.request;
         let limit = self.entry.time_limit;
         let _admission = self.entry.gate.enter(patient).await?;
+        if self.shared.is_over() {
+            return Err(Error::shutting_down());
+        }
         let client = &self.shared.client;
         let answer = match &self.entry.target {
             Target::Pool(pool) => pool.run(request.clone()).await?,
-            Target::Command(command) => command.run(request).await?,
+            Target::Command(command) => {
+                let _running = self.shared.commands.read().await;
+                let mut is_over = self.shared.is_over.subscribe();
+                tokio::select! {
+                    answer = command.run(request) => answer?,
+                    _ = is_over.wait_for(|is_over| *is_over) => return Err(Error::shutting_down()),
+                }
+            }
             Target::Http(url) => http_endpoint::run(client, url, request, limit).await?,
             Target::Aws(function) => {
                 let qualifier = self.qualifier.as_deref();
@@ -369,7 +397,7 @@ impl Run {
             let function = &self.name;
             let request_id = &self.request.id;
             match retries.next() {
-                Some(wait) if !self.shared.is_over.load(Ordering::Relaxed) => {
+                Some(wait) if !self.shared.is_over() => {
                     tracing::info!(function, request_id, why, "an event failed and is tried again");
                     tokio::time::sleep(*wait).await;
                 }

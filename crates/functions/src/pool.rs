@@ -34,7 +34,10 @@ struct Processes {
     all: Vec<Arc<Sandbox>>,
     /// The one that was used last comes last, and is used first.
     idle: Vec<(Arc<Sandbox>, Instant)>,
+    /// Each process ends when it has answered.
     is_retired: bool,
+    /// No process may start.
+    is_closed: bool,
     is_reaped: bool,
 }
 
@@ -52,6 +55,9 @@ impl Pool {
                     // It has just ended.
                     None => continue,
                 },
+                None if unpoisoned(&self.processes).is_closed => {
+                    return Err(Error::shutting_down());
+                }
                 None => process::start(&self.settings, self, request.clone()).await?,
             };
             let mut wait = self.settings.time_limit;
@@ -87,6 +93,9 @@ impl Pool {
     /// Takes a new process in.
     pub(crate) fn add(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
         let mut processes = unpoisoned(&self.processes);
+        if processes.is_closed {
+            sandbox.kill(Signal::KILL);
+        }
         processes.all.push(sandbox);
         if !processes.is_reaped {
             processes.is_reaped = true;
@@ -129,7 +138,11 @@ impl Pool {
 
     /// Ends all processes, and waits until none is left.
     pub(crate) async fn shut_down(&self) {
-        unpoisoned(&self.processes).is_retired = true;
+        {
+            let mut processes = unpoisoned(&self.processes);
+            processes.is_retired = true;
+            processes.is_closed = true;
+        }
         for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
             let all = {
                 let mut processes = unpoisoned(&self.processes);

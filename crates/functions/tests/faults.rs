@@ -278,6 +278,21 @@ async fn shutdown_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn shutdown_ends_commands() {
+    let fixture =
+        Fixture::new("[f]\ncommand = ['sh', '-c', 'echo $$ > pid; sleep 60; echo 1']", &[]);
+    let functions = fixture.functions.clone();
+    let running = tokio::spawn(async move { functions.invoke(invocation("f", "{}")).await });
+    let file = fixture.folder.path().join("pid");
+    let pid = || std::fs::read_to_string(&file).ok()?.trim().parse::<i64>().ok();
+    soon("it runs", || pid().is_some()).await;
+    fixture.functions.shutdown().await;
+    let error = running.await.expect("no panic").expect_err("it is cut off");
+    assert_eq!(error.name(), "ServiceException");
+    soon("it is gone", || !is_alive(pid().expect("a number"))).await;
+}
+
+#[tokio::test]
 async fn reload_takes_changed_code() {
     if !has_program("python3") {
         return;
