@@ -1,0 +1,13 @@
+//! What the real CDK synthesises of the same examples, read from `../shared/goldens` if it is there.
+
+mod compare;
+mod states;
+
+use compare::{Golden, check_all};
+
+#[test]
+fn cdk() {
+    let mut goldens: Vec<Golden> = Vec::new();
+    goldens.extend(states::goldens());
+    check_all("cdk", goldens);
+}
