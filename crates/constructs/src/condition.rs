@@ -177,11 +177,6 @@ impl Condition {
         }
         Self { rule: vec![(operator.into(), Value::List(rules))], problem }
     }
-
-    /// Whether it is written in JSONata.
-    pub(crate) fn is_jsonata(&self) -> bool {
-        self.rule.first().is_some_and(|(key, _)| key == "Condition")
-    }
 }
 
 impl From<&str> for Condition {

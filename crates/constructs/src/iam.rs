@@ -10,6 +10,7 @@ pub struct Statement {
     pub(crate) actions: Vec<String>,
     pub(crate) resources: Vec<Text>,
     pub(crate) conditions: Option<Value>,
+    sid: Option<&'static str>,
 }
 
 impl Statement {
@@ -22,6 +23,7 @@ impl Statement {
             actions: actions.into_iter().map(Into::into).collect(),
             resources: resources.into_iter().map(Into::into).collect(),
             conditions: None,
+            sid: None,
         }
     }
 
@@ -29,6 +31,12 @@ impl Statement {
     #[must_use]
     pub fn when(mut self, conditions: Value) -> Self {
         self.conditions = Some(conditions);
+        self
+    }
+
+    /// Gives it an id within its policy.
+    pub(crate) fn sid(mut self, sid: &'static str) -> Self {
+        self.sid = Some(sid);
         self
     }
 
@@ -54,6 +62,9 @@ impl Statement {
         }
         statement.insert("Effect", "Allow".into());
         statement.insert("Resource", one_or_list(self.resources.iter().map(text).collect()));
+        if let Some(sid) = self.sid {
+            statement.insert("Sid", sid.into());
+        }
         statement.into()
     }
 }

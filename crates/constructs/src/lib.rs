@@ -33,6 +33,7 @@ mod common;
 mod condition;
 mod condition_parser;
 mod duration;
+pub mod evaluate;
 mod fields;
 mod fragment;
 mod iam;

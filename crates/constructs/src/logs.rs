@@ -29,7 +29,11 @@ impl LogGroup {
             Some(literal) if !literal.ends_with(":*") => text!(literal, ":*"),
             _ => arn,
         };
-        Self { handle: Handle { name: arn.clone(), arn, resources: Vec::new() }, defined: None }
+        let name = match arn.as_literal() {
+            Some(literal) => literal.split(':').nth(6).unwrap_or(literal).into(),
+            None => Token::part(&arn, ":", 6).into(),
+        };
+        Self { handle: Handle { arn, name, resources: Vec::new() }, defined: None }
     }
 
     /// Its name in AWS; CloudFormation makes one up if nothing is said.
@@ -48,6 +52,11 @@ impl LogGroup {
             *retention = Some(days);
         }
         self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Text {
+        self.handle.name.clone()
     }
 
     pub(crate) fn resources(&self) -> Vec<Resource> {

@@ -101,6 +101,10 @@ impl<K> Param<K> {
     fn of(value: Value) -> Self {
         Self { value, kind: PhantomData }
     }
+
+    pub(crate) fn known_or_any(&self) -> Text {
+        self.value.known_or_any()
+    }
 }
 
 impl<K> From<Param<K>> for Value {

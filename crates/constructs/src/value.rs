@@ -38,6 +38,29 @@ impl Value {
         }
     }
 
+    /// The text of it, if it is known before the state runs.
+    pub(crate) fn known(&self) -> Option<Text> {
+        match self {
+            Self::Text(text) if jsonata_expression(&text.readable()).is_none() => {
+                Some(text.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The text of it, or `*` where it is computed: for the resources of a policy.
+    pub(crate) fn known_or_any(&self) -> Text {
+        self.known().unwrap_or_else(|| "*".into())
+    }
+
+    /// The whole number of it, if it is known before the state runs.
+    pub(crate) fn known_number(&self) -> Option<f64> {
+        match self {
+            Self::Scalar(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
     /// Calls `visit` with every leaf and where it stands, as a JSON pointer.
     pub(crate) fn visit(&self, at: &str, visit: &mut impl FnMut(&str, &Value)) {
         match self {

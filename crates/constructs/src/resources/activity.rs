@@ -65,6 +65,10 @@ impl Activity {
         self.handle.name.clone()
     }
 
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
     /// The resources of it that belong into a template.
     pub fn resources(&self) -> Vec<Resource> {
         let Some(id) = &self.id else { return Vec::new() };

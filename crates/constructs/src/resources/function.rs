@@ -143,6 +143,25 @@ impl Function {
         self
     }
 
+    /// The current version, kept as it is. Of a function that is defined elsewhere, the version with
+    /// this number.
+    #[must_use]
+    pub fn version(&self, number: &str) -> Self {
+        let mut function = self.clone();
+        function.qualified = true;
+        match &self.defined {
+            Some(defined) => {
+                let version = logical_id(&[&defined.id, "CurrentVersion", "Resource"]);
+                let properties = object! {"FunctionName": self.name()};
+                function.extra =
+                    vec![Resource::new(&version, "AWS::Lambda::Version", properties).retained()];
+                function.handle.arn = Token::reference(&version).into();
+            }
+            None => function.handle.arn = text!(&self.handle.arn, ":", number),
+        }
+        function
+    }
+
     /// An alias of the current version, defined here. A function that is defined elsewhere is called
     /// by its alias.
     #[must_use]

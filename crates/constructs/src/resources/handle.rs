@@ -241,6 +241,15 @@ impl Table {
     }
 }
 
+impl BuildProject {
+    /// A project that another part of the template defines, by its logical id.
+    pub fn of_template(logical_id: &str) -> Self {
+        let arn = Token::attribute(logical_id, "Arn").into();
+        let name = Token::reference(logical_id).into();
+        Self(Handle { arn, name, resources: Vec::new() })
+    }
+}
+
 impl EventBus {
     /// A bus defined here.
     pub fn new(id: &str, name: &str) -> Self {

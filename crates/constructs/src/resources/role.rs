@@ -11,7 +11,7 @@ pub struct Role {
     pub(crate) arn: Value,
     pub(crate) name: Option<Text>,
     id: Option<String>,
-    service: String,
+    services: Vec<String>,
     managed: Vec<Text>,
     statements: Vec<Statement>,
     role_name: Option<String>,
@@ -38,7 +38,7 @@ impl Role {
             arn,
             name: None,
             id: None,
-            service: String::new(),
+            services: Vec::new(),
             managed: Vec::new(),
             statements: Vec::new(),
             role_name: None,
@@ -52,11 +52,27 @@ impl Role {
             arn: Text::from(Token::attribute(&logical, "Arn")).into(),
             name: Some(Token::reference(&logical).into()),
             id: Some(id.to_owned()),
-            service: service.to_owned(),
+            services: vec![service.to_owned()],
             managed: Vec::new(),
             statements: Vec::new(),
             role_name: None,
         }
+    }
+
+    /// Lets another service take it too.
+    #[must_use]
+    pub fn also_assumed_by(mut self, service: &str) -> Self {
+        self.services.push(service.to_owned());
+        self
+    }
+
+    /// Its name, where it is known before the state runs.
+    pub(crate) fn name_text(&self) -> Option<Text> {
+        self.name.clone().or_else(|| {
+            let arn = self.arn_text();
+            let name = arn.as_literal()?.rsplit('/').next()?;
+            (name != "*").then(|| name.into())
+        })
     }
 
     /// Adds a policy of AWS, by name: `AWSLambda_FullAccess`.
@@ -118,7 +134,7 @@ impl Role {
         let Some(id) = &self.id else { return Vec::new() };
         let logical = self.logical_id().unwrap_or_default();
         let mut properties =
-            vec![("AssumeRolePolicyDocument".to_owned(), assume_by(&self.service))];
+            vec![("AssumeRolePolicyDocument".to_owned(), assume_by_all(&self.services))];
         if !self.managed.is_empty() {
             properties.push(("ManagedPolicyArns".into(), self.managed.clone().into()));
         }
@@ -168,19 +184,28 @@ impl From<Raw> for Value {
     }
 }
 
-/// The document that lets a service take a role. Step Functions may only do so for this account.
+/// The document that lets a service take a role.
 pub(crate) fn assume_by(service: &str) -> Value {
-    let mut statement = stepwright_json::Object::new();
-    statement.insert("Action", "sts:AssumeRole".into());
-    if service == "states.amazonaws.com" {
-        let machines = crate::text::local_arn("states", "stateMachine:*");
-        let conditions = object! {
-            "ArnLike": {"aws:SourceArn": machines},
-            "StringEquals": {"aws:SourceAccount": Token::account()},
-        };
-        statement.insert("Condition", conditions.to_cloudformation());
-    }
-    statement.insert("Effect", "Allow".into());
-    statement.insert("Principal", stepwright_json::json!({"Service": service}));
-    Raw(document_of(vec![statement.into()])).into()
+    assume_by_all(&[service.to_owned()])
+}
+
+/// The document that lets services take a role. Step Functions may only do so for this account.
+fn assume_by_all(services: &[String]) -> Value {
+    let statements = services.iter().map(|service| {
+        let mut statement = stepwright_json::Object::new();
+        statement.insert("Action", "sts:AssumeRole".into());
+        if service == "states.amazonaws.com" {
+            let machines = crate::text::local_arn("states", "stateMachine:*");
+            let conditions = object! {
+                "ArnLike": {"aws:SourceArn": machines},
+                "StringEquals": {"aws:SourceAccount": Token::account()},
+            };
+            statement.insert("Condition", conditions.to_cloudformation());
+        }
+        statement.insert("Effect", "Allow".into());
+        let service = service.as_str();
+        statement.insert("Principal", stepwright_json::json!({"Service": service}));
+        Json::from(statement)
+    });
+    Raw(document_of(statements.collect())).into()
 }

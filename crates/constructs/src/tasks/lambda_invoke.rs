@@ -34,6 +34,8 @@ task! {
             qualifier: Str => "Qualifier",
             /// Whether errors of the Lambda service are tried again; they are if nothing is said.
             retry_on_service_exceptions: bool,
+            /// Whether the result is what the function answers; see
+            /// [`payload_response_only`](LambdaInvoke::payload_response_only).
             response_only: bool,
         }
     }

@@ -1,5 +1,6 @@
 //! The tasks of AWS services, one file for each.
 
+use crate::Timeout;
 use crate::chain::Chain;
 use crate::common::{Common, HasCommon, IntegrationPattern};
 use crate::iam::Statement;
@@ -35,6 +36,8 @@ pub struct Plan {
     resources: Vec<Resource>,
     retries: Vec<Retry>,
     problems: Vec<String>,
+    timeout: Option<Timeout>,
+    takes_timeout: bool,
 }
 
 impl Plan {
@@ -62,7 +65,15 @@ impl Plan {
             resources: Vec::new(),
             retries: Vec::new(),
             problems,
+            timeout: common.timeout.clone(),
+            takes_timeout: false,
         }
+    }
+
+    /// The timeout, for a service that watches it itself: the state has none then.
+    pub(crate) fn take_timeout(&mut self) -> Option<Timeout> {
+        self.takes_timeout = true;
+        self.timeout.clone()
     }
 
     pub(crate) fn is(&self, pattern: IntegrationPattern) -> bool {
@@ -126,6 +137,10 @@ impl Plan {
         self.resources.extend(resources);
     }
 
+    pub(crate) fn problems(&mut self) -> &mut Vec<String> {
+        &mut self.problems
+    }
+
     pub(crate) fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
@@ -152,6 +167,9 @@ impl Plan {
             common.problems.add(&self.id, problem);
         }
         let credentials = common.credentials.take();
+        if self.takes_timeout {
+            common.timeout = None;
+        }
         let timeouts = [
             ("TimeoutSeconds", "TimeoutSecondsPath", common.timeout.take()),
             ("HeartbeatSeconds", "HeartbeatSecondsPath", common.heartbeat.take()),
@@ -160,11 +178,11 @@ impl Plan {
         let node = chain.first();
         for (fixed, path, timeout) in timeouts {
             match timeout {
-                Some(crate::Timeout::After(time)) => {
+                Some(Timeout::After(time)) => {
                     node.put(fixed, Some(crate::duration::Seconds(time)));
                 }
-                Some(crate::Timeout::At(Value::Expression(at))) => node.put(path, Some(at)),
-                Some(crate::Timeout::At(value)) => node.put(fixed, Some(value)),
+                Some(Timeout::At(Value::Expression(at))) => node.put(path, Some(at)),
+                Some(Timeout::At(value)) => node.put(fixed, Some(value)),
                 None => {}
             }
         }
@@ -282,6 +300,59 @@ macro_rules! tasks {
         $(pub use $file::{$($name),*};)*
     };
 }
+mod call_api_gateway;
+pub use call_api_gateway::{AuthType, HttpMethod};
+
 tasks! {
+    athena_get_query_execution: AthenaGetQueryExecution;
+    athena_get_query_results: AthenaGetQueryResults;
+    athena_start_query_execution: AthenaStartQueryExecution, EncryptionOption;
+    athena_stop_query_execution: AthenaStopQueryExecution;
+    batch_submit_job: BatchContainerOverrides, BatchJobDependency, BatchSubmitJob;
+    bedrock_create_model_customization_job: BedrockCreateModelCustomizationJob, BucketPath, CustomizationType;
+    bedrock_invoke_model: BedrockInvokeModel, BedrockModel, Guardrail, S3Object;
+    call_api_gateway_http_api_endpoint: CallApiGatewayHttpApiEndpoint;
+    call_api_gateway_rest_api_endpoint: CallApiGatewayRestApiEndpoint;
+    call_aws_service: CallAwsService;
+    call_aws_service_cross_region: CallAwsServiceCrossRegion;
+    code_build_start_build: BuildVariable, CodeBuildStartBuild;
+    code_build_start_build_batch: CodeBuildStartBuildBatch;
+    dynamo_delete_item: DynamoDeleteItem;
+    dynamo_get_item: DynamoGetItem;
+    dynamo_put_item: DynamoPutItem;
+    dynamo_types: AttributeValue, Computed, ConsumedCapacity, ItemCollectionMetrics, ProjectionExpression, ReturnValues;
+    dynamo_update_item: DynamoUpdateItem;
+    ecs_run_task: CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, PropagateTags;
+    eks_call: EksCall;
+    emr_add_step: ActionOnFailure, EmrAddStep;
+    emr_cancel_step: EmrCancelStep;
+    emr_containers_create_virtual_cluster: EmrContainersCreateVirtualCluster;
+    emr_containers_delete_virtual_cluster: EmrContainersDeleteVirtualCluster;
+    emr_containers_start_job_run: ApplicationConfiguration, EmrContainersStartJobRun, Monitoring;
+    emr_create_cluster: EmrCreateCluster, ScaleDownBehavior;
+    emr_modify_instance_fleet_by_name: EmrModifyInstanceFleetByName;
+    emr_modify_instance_group_by_name: EmrModifyInstanceGroupByName, InstanceGroupModification, InstanceResizePolicy, ShrinkPolicy;
+    emr_set_cluster_termination_protection: EmrSetClusterTerminationProtection;
+    emr_terminate_cluster: EmrTerminateCluster;
+    emr_types: AdjustmentType, AlarmDefinition, Application, AutoScalingPolicy, BlockDevice, BootstrapAction, ComputeLimits, ComputeUnit, Configuration, EbsConfiguration, InstanceFleet, InstanceGroup, InstanceRole, InstanceTypeConfig, Instances, KerberosAttributes, LaunchSpecifications, ManagedScaling, Market, MetricDimension, OnDemandAllocation, OnDemandSpecification, Placement, ScalingRule, ScriptBootstrapAction, SimpleScaling, SpotAllocation, SpotSpecification, SpotTimeoutAction, VolumeType;
+    evaluate_expression: EvaluateExpression;
+    event_bridge_put_events: EventBridgePutEvents, EventEntry;
+    event_bridge_scheduler_create_schedule_task: ActionAfterCompletion, EventBridgeSchedulerCreateScheduleTask, Schedule, ScheduleTarget;
+    glue_data_brew_start_job_run: GlueDataBrewStartJobRun;
+    glue_start_crawler_run: GlueStartCrawlerRun;
+    glue_start_job_run: GlueExecutionClass, GlueStartJobRun;
+    http_invoke: HttpInvoke, UrlEncoding;
     lambda_invoke: InvocationType, LambdaInvoke;
+    media_convert_create_job: MediaConvertCreateJob;
+    sage_maker_create_endpoint: SageMakerCreateEndpoint;
+    sage_maker_create_endpoint_config: ProductionVariant, SageMakerCreateEndpointConfig;
+    sage_maker_create_model: ModelContainer, ModelMode, SageMakerCreateModel;
+    sage_maker_create_training_job: Channel, Compression, InputMode, MetricDefinition, RecordWrapper, S3DataDistribution, SageMakerCreateTrainingJob, TrainingAlgorithm, TrainingOutput, TrainingResources;
+    sage_maker_create_transform_job: AssembleWith, BatchStrategy, SplitType, SageMakerCreateTransformJob, TransformInput, TransformOutput, TransformResources;
+    sage_maker_types: InstanceType, S3DataType, S3Location;
+    sage_maker_update_endpoint: SageMakerUpdateEndpoint;
+    sns_publish: MessageAttribute, SnsPublish;
+    sqs_send_message: SqsSendMessage;
+    step_functions_invoke_activity: StepFunctionsInvokeActivity;
+    step_functions_start_execution: StepFunctionsStartExecution;
 }

@@ -71,7 +71,7 @@ pub(crate) fn check_all(set: &str, goldens: Vec<Golden>) {
     for failure in &failures {
         println!("  {failure}");
     }
-    println!("  no twin of {}: {missing:?}", missing.len());
+    assert!(missing.is_empty(), "no twin of {missing:?}");
     assert!(failures.is_empty(), "{} differences", failures.len());
 }
 
@@ -84,11 +84,25 @@ fn compare(folder: &Path, machine: &StateMachine) -> (Result<(), String>, Result
         Err(misuses) => Err(misuses.to_string()),
     };
     let policy = machine.policy().map_err(|misuses| misuses.to_string()).and_then(|statements| {
-        let actual: Vec<Json> = statements.iter().map(|statement| statement.to_json()).collect();
+        let place = !PLACED.iter().any(|name| folder.ends_with(name));
+        let actual: Vec<Json> = statements
+            .iter()
+            .map(|statement| if place { statement.to_json() } else { placed(&statement.to_json()) })
+            .collect();
         let expected = expected_policy.get("statements").and_then(Json::as_array).cloned();
         same_sets(actual, expected.unwrap_or_default().to_vec(), &mut names)
     });
     (definition, policy)
+}
+
+/// Examples that were made for a certain account and region.
+const PLACED: [&str; 2] = ["002-12-ecs-ec2", "002-13-ecs-fargate"];
+
+fn placed(statement: &Json) -> Json {
+    let text = statement.to_string();
+    let text =
+        text.replace("${AWS::Region}", "us-east-1").replace("${AWS::AccountId}", "123456789012");
+    stepwright_json::parse(&text).expect("still JSON")
 }
 
 /// Statements have no order.
