@@ -106,7 +106,6 @@ impl Condition {
     }
 
     /// It does not hold.
-    #[expect(clippy::should_implement_trait, reason = "it stands beside `and` and `or`")]
     pub fn not(condition: impl Into<Condition>) -> Self {
         let condition = condition.into();
         Self {

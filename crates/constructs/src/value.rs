@@ -30,6 +30,16 @@ impl Value {
         Self::Object(Vec::new())
     }
 
+    #[doc(hidden)]
+    pub fn no_items() -> Vec<Self> {
+        Vec::new()
+    }
+
+    #[doc(hidden)]
+    pub fn no_members() -> Vec<(String, Self)> {
+        Vec::new()
+    }
+
     /// The literal text of it.
     pub fn as_literal(&self) -> Option<&str> {
         match self {
@@ -307,13 +317,12 @@ macro_rules! value {
     ({}) => { $crate::Value::empty() };
     ([]) => { $crate::Value::List(::std::vec::Vec::new()) };
     ([$($items:tt)*]) => {{
-        let mut items: ::std::vec::Vec<$crate::Value> = ::std::vec::Vec::new();
+        let mut items = $crate::Value::no_items();
         $crate::value!(@items items $($items)*);
         $crate::Value::List(items)
     }};
     ({$($members:tt)*}) => {{
-        let mut members: ::std::vec::Vec<(::std::string::String, $crate::Value)> =
-            ::std::vec::Vec::new();
+        let mut members = $crate::Value::no_members();
         $crate::value!(@members members $($members)*);
         $crate::Value::Object(members)
     }};

@@ -75,9 +75,21 @@ pub(crate) fn check_all(set: &str, goldens: Vec<Golden>) {
     assert!(failures.is_empty(), "{} differences", failures.len());
 }
 
-fn compare(folder: &Path, machine: &StateMachine) -> (Result<(), String>, Result<(), String>) {
-    let expected = read(&folder.join("definition.asl.json")).expect("a definition");
-    let expected_policy = read(&folder.join("policy.json")).expect("a policy");
+type Comparison = (Result<(), String>, Result<(), String>);
+
+fn compare(folder: &Path, machine: &StateMachine) -> Comparison {
+    compare_files(&folder.join("definition.asl.json"), &folder.join("policy.json"), machine)
+}
+
+/// Compares with a definition and a policy.
+pub(crate) fn compare_files(
+    definition: &Path,
+    policy: &Path,
+    machine: &StateMachine,
+) -> Comparison {
+    let folder = definition.parent().unwrap_or(definition);
+    let expected = read(definition).expect("a definition");
+    let expected_policy = read(policy).expect("a policy");
     let mut names = Names::default();
     let definition = match machine.asl() {
         Ok(actual) => names.same(&actual, &expected, ""),
