@@ -43,5 +43,9 @@ pub fn machine(step_processor: &Function) -> StateMachine {
     let is_complete = Choice::new("IsBranchCompleteChoice")
         .when("$.runtimeState.currentStepInstanceId is present", go_to("ProcessBranchStepTask"))
         .otherwise(status);
-    StateMachine::new("BranchOrchestratorStateMachine", step.next(is_complete)).timeout(minutes(15))
+    // Its role was published with this besides what the task needs.
+    let invoke = Statement::allow(["lambda:InvokeFunction"], [step_processor.arn()]);
+    StateMachine::new("BranchOrchestratorStateMachine", step.next(is_complete))
+        .timeout(minutes(15))
+        .allow(invoke)
 }

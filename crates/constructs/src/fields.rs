@@ -134,3 +134,42 @@ macro_rules! choices {
 }
 
 pub(crate) use {choices, field_argument, field_from, field_type, field_value, record};
+
+/// A structure that is filled in and then used: as [`record!`], but it is not rendered.
+macro_rules! settings {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            required { $($(#[$required_doc:meta])* $required:ident: $required_kind:tt,)* }
+            optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_kind:tt,)* }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($required: $crate::fields::field_type!($required_kind),)*
+            $($optional: Option<$crate::fields::field_type!($optional_kind)>,)*
+        }
+
+        impl $name {
+            #[doc = concat!("A `", stringify!($name), "` with what has to be said.")]
+            #[allow(clippy::too_many_arguments, reason = "all that has to be said")]
+            pub fn new($($required: $crate::fields::field_argument!($required_kind)),*) -> Self {
+                Self {
+                    $($required: $crate::fields::field_from!($required, $required_kind),)*
+                    $($optional: None,)*
+                }
+            }
+
+            $(
+                $(#[$optional_doc])*
+                #[must_use]
+                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
+                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
+                    self
+                }
+            )*
+        }
+    };
+}
+pub(crate) use settings;

@@ -36,6 +36,7 @@ mod duration;
 pub mod evaluate;
 mod fields;
 mod fragment;
+pub mod fragments;
 mod iam;
 pub mod json_path;
 mod logs;

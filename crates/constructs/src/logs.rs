@@ -13,7 +13,9 @@ pub struct LogGroup {
 impl LogGroup {
     /// A log group defined here. It is kept when the stack is deleted.
     pub fn new(id: &str) -> Self {
-        let logical = logical_id(&[id, "Resource"]);
+        let mut path: Vec<&str> = id.split('/').filter(|part| !part.is_empty()).collect();
+        path.push("Resource");
+        let logical = logical_id(&path);
         let handle = Handle {
             arn: Token::attribute(&logical, "Arn").into(),
             name: Token::reference(&logical).into(),

@@ -28,7 +28,7 @@ pub struct TaskMetrics {
 impl Metric {
     /// Any metric of the namespace `AWS/States`, summed up over five minutes.
     pub fn new(name: impl Into<String>, dimensions: Vec<(String, Text)>) -> Self {
-        let period = Duration::from_secs(300);
+        let period = Duration::from_mins(5);
         Self { name: name.into(), dimensions, statistic: "Sum".into(), period }
     }
 

@@ -76,7 +76,7 @@ pub enum Encryption {
 impl Encryption {
     /// A key of one's own. Data keys are used for five minutes.
     pub fn customer_managed(key: impl Into<Key>) -> Self {
-        Self::CustomerManaged(key.into(), Duration::from_secs(300))
+        Self::CustomerManaged(key.into(), Duration::from_mins(5))
     }
 }
 
@@ -224,7 +224,9 @@ impl StateMachine {
 
     /// The id of its resource in a template.
     pub fn logical_id(&self) -> String {
-        logical_id(&[&self.id, "Resource"])
+        let mut path: Vec<&str> = self.id.split('/').collect();
+        path.push("Resource");
+        logical_id(&path)
     }
 
     /// The id it was given.
@@ -250,7 +252,8 @@ impl StateMachine {
     /// What its role is allowed: no more than its states need.
     pub fn policy(&self) -> Result<Vec<Statement>, Misuses> {
         let built = self.build()?;
-        Ok(distinct(&[built.statements, built.distributed].concat()))
+        let role = self.role.as_ref().map_or(&[][..], Role::statements);
+        Ok(distinct(&[&built.statements, &built.distributed, role].concat()))
     }
 
     /// A template with it and everything it defines, which deploys as it is.

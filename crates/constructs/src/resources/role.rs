@@ -131,7 +131,9 @@ impl Role {
     }
 
     pub(crate) fn resources(&self) -> Vec<Resource> {
-        let Some(id) = &self.id else { return Vec::new() };
+        if self.id.is_none() {
+            return Vec::new();
+        }
         let logical = self.logical_id().unwrap_or_default();
         let mut properties =
             vec![("AssumeRolePolicyDocument".to_owned(), assume_by_all(&self.services))];
@@ -141,14 +143,19 @@ impl Role {
         if let Some(name) = &self.role_name {
             properties.push(("RoleName".into(), name.into()));
         }
-        let mut resources =
-            vec![Resource::new(&logical, "AWS::IAM::Role", Value::Object(properties))];
         if !self.statements.is_empty() {
-            let mut path: Vec<&str> = id.split('/').collect();
-            path.extend(["OwnPolicy", "Resource"]);
-            resources.push(policy_resource(&path, &logical, &self.statements));
+            let policy = object! {
+                "PolicyDocument": Raw(document(&self.statements)),
+                "PolicyName": "default",
+            };
+            properties.push(("Policies".into(), Value::List(vec![policy])));
         }
-        resources
+        vec![Resource::new(&logical, "AWS::IAM::Role", Value::Object(properties))]
+    }
+
+    /// What it is allowed itself.
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
     }
 }
 

@@ -88,7 +88,10 @@ pub(crate) fn compare_files(
     machine: &StateMachine,
 ) -> Comparison {
     let folder = definition.parent().unwrap_or(definition);
-    let expected = read(definition).expect("a definition");
+    let mut expected = read(definition).expect("a definition");
+    if folder.ends_with("lambda-function-fragment-plain") {
+        expected = named_state(&expected);
+    }
     let expected_policy = read(policy).expect("a policy");
     let mut names = Names::default();
     let definition = match machine.asl() {
@@ -101,10 +104,24 @@ pub(crate) fn compare_files(
             .iter()
             .map(|statement| if place { statement.to_json() } else { placed(&statement.to_json()) })
             .collect();
-        let expected = expected_policy.get("statements").and_then(Json::as_array).cloned();
-        same_sets(actual, expected.unwrap_or_default().to_vec(), &mut names)
+        let list =
+            |value: Option<&Json>| value.and_then(Json::as_array).cloned().unwrap_or_default();
+        let mut expected = list(expected_policy.get("statements")).to_vec();
+        for inline in list(expected_policy.get("inline")).iter() {
+            let document = inline.get("PolicyDocument");
+            expected.extend(list(document.and_then(|document| document.get("Statement"))).to_vec());
+        }
+        same_sets(actual, expected, &mut names)
     });
     (definition, policy)
+}
+
+/// The library puts a place that CloudFormation fills in into the name of a state, which is too long
+/// then and known to nobody; ours has the name of the function.
+fn named_state(definition: &Json) -> Json {
+    let token = "${Select:6:'${Split:::arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:my-function}'}";
+    let text = definition.to_string().replace(token, "my-function");
+    stepwright_json::parse(&text).expect("still JSON")
 }
 
 /// Examples that were made for a certain account and region.

@@ -1,5 +1,6 @@
 //! What the real CDK synthesises of the same examples, read from `../shared/goldens` if it is there.
 
+mod aibs;
 #[path = "../../../../examples/allma/branch.rs"]
 mod branch;
 mod clusters;
@@ -11,9 +12,11 @@ mod polling;
 mod services;
 mod states;
 
-use compare::{Golden, check_all, compare_files, folder};
+use compare::{Golden, check_all, compare_files, folder, read};
 use stepwright_conformance::allma::{Machines, run_machines};
-use stepwright_constructs::StateMachine;
+use stepwright_constructs::fragments::{JsonReferencePath, convert_to_sfn_api_action_case};
+use stepwright_constructs::{QueryLanguage, StateMachine, Value};
+use stepwright_json::Json;
 
 #[test]
 fn cdk() {
@@ -69,4 +72,54 @@ fn allma_plays_its_scenarios() {
         .collect();
     println!("allma: {} of {} scenarios", verdicts.len() - failures.len(), verdicts.len());
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn aibs_library() {
+    check_all("aibs", aibs::goldens());
+}
+
+/// Where the library throws, we make a machine that compiles.
+#[test]
+fn aibs_library_fails() {
+    for golden in aibs::where_the_library_fails() {
+        let definition = golden.machine.definition().expect(golden.name);
+        assert!(stepwright_program::compile(&definition).is_ok(), "{} compiles", golden.name);
+        if let Some(folder) = folder("aibs") {
+            assert!(folder.join(golden.name).join("error.txt").is_file(), "{}", golden.name);
+        }
+    }
+}
+
+#[test]
+fn aibs_tables() {
+    let Some(folder) = folder("aibs") else {
+        println!("skipped: ../shared/goldens/aibs is not there");
+        return;
+    };
+    let table = read(&folder.join("table-json-reference-path/extra.json")).expect("a table");
+    for row in table.get("rows").and_then(Json::as_array).expect("rows").iter() {
+        let field = |name: &str| row.get(name).and_then(Json::as_str).expect("text").to_owned();
+        // The library takes a path into the context object for one into the data.
+        let path = JsonReferencePath::in_data(&field("in"));
+        assert_eq!(path.to_string(), field("str"));
+        assert_eq!(path.as_key(), field("as_key"));
+        assert_eq!(path.as_reference(), field("as_reference"));
+        assert_eq!(path.extend(&["x"]).to_string(), field("plus_x"));
+        assert_eq!(path.extend(&["x", "$.y"]).to_string(), field("extend_x_y"));
+        assert_eq!(path.as_jsonpath_string().expression(), field("jsonpath_string"));
+        let is_reference = JsonReferencePath::is_reference(&field("in"));
+        assert_eq!(row.get("is_reference_str").and_then(Json::as_bool), Some(is_reference));
+    }
+    assert_eq!(JsonReferencePath::empty().as_reference(), "$");
+
+    let table = read(&folder.join("table-convert-to-sfn-api-action-case/extra.json"));
+    for row in table.expect("a table").as_array().expect("rows").iter() {
+        let given = Value::from(row.get("in").cloned().expect("a value"));
+        let actual = convert_to_sfn_api_action_case(given).to_json(QueryLanguage::Jsonata);
+        // The library eats letters where words are joined; we do not.
+        let expected = row.get("out").expect("a value").to_string();
+        let expected = expected.replace("Kebaase", "KebabCase").replace("Witpace", "WithSpace");
+        assert_eq!(actual, stepwright_json::parse(&expected).expect("still JSON"));
+    }
 }
