@@ -1,10 +1,12 @@
 //! `stepwright.toml`: what the functions are.
 
+use crate::functions::Running;
 use crate::input;
 use crate::report::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use stepwright_functions::Function;
 use stepwright_server::config::{CredentialConfig, MachineConfig, ObjectsConfig, ServerConfig};
 
@@ -30,6 +32,9 @@ pub(crate) struct Config {
     /// Where the file stands.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
+    /// The functions, once one is called.
+    #[serde(skip)]
+    pub(crate) running: Arc<Running>,
 }
 
 impl Config {

@@ -237,6 +237,7 @@ pub(crate) fn run_virtual(plan: Plan<'_>, answerer: Answerer, screen: &mut Scree
         .start(now())
         .objects(objects)
         .run(&mut watched);
+    watched.answerer.config.shut_down();
     let unused = watched.answerer.mocks.unused().into_iter().map(str::to_owned).collect();
     let stuck = stuck_in(&run.events);
     Outcome {
@@ -335,6 +336,7 @@ pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) 
     let program = Arc::new(plan.program.clone());
     let mut outcome = drive(&program, beginning, &shared, Some(screen));
     let answerer = shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    answerer.config.shut_down();
     outcome.unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
     outcome
 }

@@ -36,6 +36,11 @@ pub(crate) fn failure(failure: &Failure) {
     anstream::eprintln!("{}", Renderer::styled().render(&groups));
 }
 
+/// A line that a function printed.
+pub(crate) fn function_printed(line: &str) {
+    anstream::eprintln!("{line}");
+}
+
 /// A complaint about a file, for people.
 pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {

@@ -123,9 +123,6 @@ impl ProcessLog {
         self.close(&mut log);
         let id = std::mem::take(&mut log.request_id);
         let report = report?;
-        if log.tail.back().is_some_and(|last| *last != b'\n') {
-            keep_tail(&mut log.tail, b"\n");
-        }
         let last = format!("END RequestId: {id}\nREPORT RequestId: {id}\t{report}\n");
         keep_tail(&mut log.tail, last.as_bytes());
         Some(STANDARD.encode(log.tail.make_contiguous()))
@@ -146,7 +143,6 @@ impl ProcessLog {
     }
 
     fn add(&self, log: &mut InvocationLog, pipe: usize, bytes: &[u8]) {
-        keep_tail(&mut log.tail, bytes);
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = LONGEST_LINE - log.open_lines[pipe].len();
@@ -171,6 +167,9 @@ impl ProcessLog {
     /// Passes on the line that stands in a pipe, if there is room for it.
     fn pass_on(&self, log: &mut InvocationLog, pipe: usize) {
         let mut line = std::mem::take(&mut log.open_lines[pipe]);
+        // Whole lines: both outputs stand in one log.
+        keep_tail(&mut log.tail, &line);
+        keep_tail(&mut log.tail, b"\n");
         if log.passed_on + line.len() > MOST_PASSED_ON {
             log.left_out += line.len();
         } else {

@@ -76,13 +76,12 @@ async fn http_endpoints_are_called() {
         .route("/empty", post(|| async {}))
         .route("/busy", post(|| async { http::StatusCode::TOO_MANY_REQUESTS }))
         .route("/down", post(|| async { (http::StatusCode::BAD_GATEWAY, "no backend") }))
-        .route("/slow", post(|| tokio::time::sleep(Duration::from_secs(60))))
+        .route("/slow", post(|| tokio::time::sleep(Duration::from_mins(1))))
         .route("/large", post(|| async { "x".repeat(7 * 1024 * 1024) }));
     let address = serve(router).await;
-    let mut config = "[nobody]\nhttp = 'http://127.0.0.1:1/'\n".to_owned();
-    for path in ["echo", "error", "text", "empty", "busy", "down", "slow", "large"] {
-        config += &format!("[{path}]\nhttp = 'http://{address}/{path}'\ntimeout = 2\n");
-    }
+    let paths = ["echo", "error", "text", "empty", "busy", "down", "slow", "large"];
+    let section = |path| format!("[{path}]\nhttp = 'http://{address}/{path}'\ntimeout = 2\n");
+    let config = paths.map(section).concat() + "[nobody]\nhttp = 'http://127.0.0.1:1/'\n";
     let fixture = Fixture::new(&config, &[]);
     assert_eq!(fixture.value("echo", "[1,2]").await.to_string(), "[1,2]");
     assert_eq!(fixture.value("empty", "{}").await, Json::Null);

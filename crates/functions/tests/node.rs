@@ -41,8 +41,7 @@ export const handler = async () => value;
 ";
 
 fn fixture() -> Fixture {
-    let mut config = String::new();
-    for (name, handler) in [
+    let config = [
         ("f", "index.handler"),
         ("callback", "index.callback"),
         ("silent", "index.silent"),
@@ -53,10 +52,11 @@ fn fixture() -> Fixture {
         ("none", "index.nothing"),
         ("missing", "nowhere.handler"),
         ("broken", "broken.handler"),
-    ] {
-        config +=
-            &format!("[{name}]\nruntime = 'nodejs20.x'\nhandler = '{handler}'\ncode = 'src'\n");
-    }
+    ]
+    .map(|(name, handler)| {
+        format!("[{name}]\nruntime = 'nodejs20.x'\nhandler = '{handler}'\ncode = 'src'\n")
+    })
+    .concat();
     Fixture::new(
         &config,
         &[
