@@ -23,7 +23,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 5: tools
     (
         "stepwright",
-        &["source", "json", "asl", "program", "graph", "history", "interpreter", "simulator"],
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "graph",
+            "history",
+            "interpreter",
+            "simulator",
+            "constructs",
+        ],
     ),
     (
         "stepwright-conformance",

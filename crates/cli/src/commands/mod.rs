@@ -5,6 +5,8 @@ mod fmt;
 mod graph;
 mod run;
 
+pub(crate) use run::compile;
+
 use crate::args::{Arguments, Command};
 use crate::report::Failure;
 use std::process::ExitCode;
@@ -15,5 +17,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),
+        Command::Policy(arguments) => crate::policy::policy(&arguments),
+        Command::Synth(arguments) => crate::synth::synth(&arguments),
     }
 }
