@@ -8,6 +8,7 @@ mod aibs;
 mod branch;
 mod clusters;
 mod compare;
+mod lint;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 #[path = "../../../../examples/allma/polling.rs"]
