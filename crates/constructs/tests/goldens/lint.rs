@@ -72,7 +72,7 @@ fn references(json: &Json, names: &mut Vec<String>) {
     if let Some(list) = json.as_array() {
         list.iter().for_each(|item| references(item, names));
     }
-    for (key, value) in json.as_object().into_iter().flat_map(|object| object.iter()) {
+    for (key, value) in json.as_object().into_iter().flat_map(stepwright_json::Object::iter) {
         let first = value.as_array().and_then(|list| list.first());
         match key.as_ref() {
             "Ref" => names.extend(value.as_str().map(str::to_owned)),

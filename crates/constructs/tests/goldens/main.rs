@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the goldens")]
 
 mod aibs;
+mod alarms;
 #[path = "../../../../examples/allma/branch.rs"]
 mod branch;
 mod clusters;
