@@ -4,7 +4,7 @@ use crate::orchestrator::{invocation_retry, step_retry};
 use stepwright_constructs::prelude::*;
 
 /// The branch machine.
-pub fn machine(step_processor: &Function) -> StateMachine {
+pub(crate) fn machine(step_processor: &Function) -> StateMachine {
     let failed = Fail::new("BranchFailed").error_path("$.Error").cause_path("$.Cause");
     let normalize = Pass::new("NormalizeBranchError")
         .parameters(object! {"Error": string_at("$.Error"), "Cause": string_at("$.Cause")})

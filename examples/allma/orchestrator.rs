@@ -4,15 +4,15 @@ use crate::{branch, polling};
 use stepwright_constructs::prelude::*;
 
 /// The functions that do the work.
-pub struct Functions {
+pub(crate) struct Functions {
     /// Loads the flow.
-    pub initialize: Function,
+    pub(crate) initialize: Function,
     /// Does one step and says what comes next.
-    pub step_processor: Function,
+    pub(crate) step_processor: Function,
     /// Writes down how it ended.
-    pub finalize: Function,
+    pub(crate) finalize: Function,
     /// Asks an API.
-    pub api_polling: Function,
+    pub(crate) api_polling: Function,
 }
 
 impl Default for Functions {
@@ -30,7 +30,7 @@ impl Default for Functions {
 }
 
 /// After errors of the functions' own service.
-pub fn invocation_retry() -> Retry {
+pub(crate) fn invocation_retry() -> Retry {
     Retry::on(["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.Unknown"])
         .interval(seconds(1))
         .max_attempts(5)
@@ -38,7 +38,7 @@ pub fn invocation_retry() -> Retry {
 }
 
 /// After errors of a step that may go away.
-pub fn step_retry() -> Retry {
+pub(crate) fn step_retry() -> Retry {
     Retry::on(["RetryableStepError", "ContentBasedRetryableError"])
         .interval(seconds(10))
         .max_attempts(3)
@@ -50,7 +50,7 @@ fn error_info() -> Catch {
 }
 
 /// The main machine, with the two that it starts.
-pub fn machine(functions: &Functions) -> StateMachine {
+pub(crate) fn machine(functions: &Functions) -> StateMachine {
     let bucket = Bucket::new("ExecutionTracesBucket");
     let branch = branch::machine(&functions.step_processor);
     let polling = polling::machine(&functions.api_polling);

@@ -3,7 +3,7 @@
 use stepwright_constructs::prelude::*;
 
 /// The polling machine.
-pub fn machine(api_polling: &Function) -> StateMachine {
+pub(crate) fn machine(api_polling: &Function) -> StateMachine {
     let poll = LambdaInvoke::new("PollApiEndpointTask", api_polling)
         .payload_response_only()
         .result_path("$.pollResult")

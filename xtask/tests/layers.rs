@@ -72,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "functions",
             "integrations",
             "server",
+            "constructs",
         ],
     ),
     (

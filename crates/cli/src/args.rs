@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Backup(Backup),
     Env(Env),
+    Policy(Policy),
+    Synth(Synth),
 }
 
 /// Serve the Step Functions API: every AWS SDK's endpoint URL, on a durable engine.
@@ -189,6 +191,30 @@ pub(crate) struct Graph {
     /// Where to; standard output if not given.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Say what the role of a state machine has to be allowed.
+///
+/// Prints an IAM policy with least privilege. What cannot be read off the definition alone is
+/// allowed for any resource, and noted on standard error.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    /// A definition or template.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+}
+
+/// Make a CloudFormation template of a definition: state machine, role, policy, parameters.
+#[derive(Debug, Args)]
+pub(crate) struct Synth {
+    /// A definition or template.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// What the state machine is called in the template; by the file's name if not given.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
 }
 
 /// How a file is read.

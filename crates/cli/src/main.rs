@@ -6,7 +6,9 @@ mod config;
 mod functions;
 mod input;
 mod live;
+mod policy;
 mod report;
+mod synth;
 
 use std::process::ExitCode;
 

@@ -62,7 +62,9 @@ fn every_example_ends() {
         let named = |ending: &str| {
             files.iter().filter(|file| file.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
         };
-        let definition = named(".asl.json").into_iter().chain(named(".asl.yaml")).next().unwrap();
+        let definitions = named(".asl.json").into_iter().chain(named(".asl.yaml"));
+        // An example in Rust builds its definition.
+        let Some(definition) = definitions.into_iter().next() else { continue };
         let inputs: Vec<_> = named("input.json");
         for mocks in named("mocks.yaml") {
             let mut arguments =

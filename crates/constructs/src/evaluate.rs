@@ -1,4 +1,4 @@
-//! Evaluates the expressions of `EvaluateExpression` without a function.
+//! The expressions of `EvaluateExpression`.
 
 /// The paths in an expression, each once: `$.` or `$[`, and what belongs to it.
 pub fn paths(expression: &str) -> Vec<String> {

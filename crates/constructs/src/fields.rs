@@ -62,6 +62,7 @@ macro_rules! record {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[allow(clippy::struct_field_names, reason = "the names are AWS's")]
         pub struct $name {
             $($required: $crate::fields::field_type!($required_kind),)*
             $($optional: Option<$crate::fields::field_type!($optional_kind)>,)*
@@ -89,9 +90,7 @@ macro_rules! record {
 
         impl From<$name> for $crate::Value {
             fn from(record: $name) -> Self {
-                let _ = &record;
-                #[allow(unused_mut, reason = "a record may have no properties")]
-                let mut members: Vec<(String, $crate::Value)> = Vec::new();
+                let mut members = $crate::Value::no_members();
                 $(members.push((
                     $required_key.to_owned(),
                     $crate::fields::field_value!(record.$required, $required_kind),

@@ -44,6 +44,7 @@ mod metrics;
 mod misuse;
 mod node;
 mod param;
+pub mod policy;
 pub mod resources;
 mod retry;
 mod scope;
@@ -77,7 +78,7 @@ pub use state_machine::{Encryption, StateMachine};
 pub use states::{
     Choice, CustomState, DistributedMap, Fail, Map, Parallel, Pass, Succeed, Wait, WaitTime,
 };
-pub use template::{Stack, Template};
+pub use template::{Stack, Template, template_from_definition};
 pub use text::{Text, Token};
 pub use value::{QueryLanguage, Value};
 

@@ -28,7 +28,7 @@ pub(crate) struct Node {
     pub(crate) statements: Vec<Statement>,
     pub(crate) resources: Vec<Resource>,
     /// The executions of a distributed Map are started and stopped by the machine's own role.
-    pub(crate) distributed: Option<Option<String>>,
+    pub(crate) distributed: Option<MapRun>,
     pub(crate) problems: Problems,
 }
 
@@ -40,6 +40,10 @@ pub(crate) enum Next {
     /// A state of this type leads nowhere, or chooses.
     Never,
 }
+
+/// The label of a distributed Map, if it has one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MapRun(pub(crate) Option<String>);
 
 /// A way of a Choice.
 #[derive(Clone, Debug, PartialEq)]

@@ -239,7 +239,8 @@ fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
 fn check_path(node: &Node, field: &str, value: &Value, problems: &mut Problems) {
     let Some(path) = value.as_literal() else { return };
     let intrinsic = matches!(field, "ErrorPath" | "CausePath" | "ItemsPath");
-    if !path.starts_with('$') && !(intrinsic && path.starts_with("States.")) {
+    let is_expression = intrinsic && path.starts_with("States.");
+    if !path.starts_with('$') && !is_expression {
         problems.add(
             &node.name,
             format!("`{field}` has to be a path that starts with `$`, not `{path}`"),

@@ -314,7 +314,7 @@ impl StateMachine {
         all_nodes(chain, &mut |node| {
             statements.extend(node.statements.iter().cloned());
             resources.extend(node.resources.iter().cloned());
-            labels.extend(node.distributed.clone());
+            labels.extend(node.distributed.clone().map(|run| run.0));
         });
         Built {
             definition: definition.to_json_text(QueryLanguage::JsonPath),
@@ -348,6 +348,11 @@ impl StateMachine {
             substitutions.iter().fold(definition.to_owned(), |text, (name, value)| {
                 text.replace(&format!("${{{name}}}"), &value.readable())
             });
+        for (name, _) in substitutions {
+            if name.is_empty() {
+                problems.add(&self.id, "a substitution has to have a name");
+            }
+        }
         let asl = match Definition::parse(&substituted, Syntax::Strict) {
             Ok(definition) => definition.to_json(),
             Err(error) => {

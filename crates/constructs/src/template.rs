@@ -1,8 +1,9 @@
 use crate::StateMachine;
 use crate::metrics::Alarm;
 use crate::misuse::{Misuses, Problems};
+use crate::policy::{self, Note};
 use crate::resources::{Activity, Resource, ResourceBody};
-use crate::text::Text;
+use crate::text::{Text, Token, parameter_id};
 use stepwright_json::{Json, Object, Str, json};
 
 /// What is deployed together.
@@ -84,6 +85,47 @@ pub struct Template {
     parameters: Vec<(String, String)>,
     resources: Vec<(String, Json)>,
     outputs: Vec<(String, Text)>,
+}
+
+/// A template with a state machine whose definition is given alone: it, its role, and the policy that
+/// can be read off the definition, with the notes of what could not be.
+///
+/// `${Name}` in the definition becomes a parameter of the template.
+///
+/// ```
+/// use stepwright_constructs::template_from_definition;
+/// use stepwright_json::json;
+///
+/// let definition = json!({
+///     "StartAt": "Work",
+///     "States": {"Work": {"Type": "Task", "Resource": "${WorkerArn}", "End": true}},
+/// });
+/// let (template, notes) = template_from_definition("Worker", &definition)?;
+/// assert!(template.to_json().get("Parameters").unwrap().get("WorkerArn").is_some());
+/// assert_eq!(notes.len(), 1);
+/// # Ok::<(), stepwright_constructs::Misuses>(())
+/// ```
+pub fn template_from_definition(
+    id: &str,
+    definition: &Json,
+) -> Result<(Template, Vec<Note>), Misuses> {
+    let text = definition.to_string();
+    let mut machine = StateMachine::from_text(id, text.as_str());
+    let policy = policy::from_definition(definition, Some(&machine.arn()));
+    let mut stack = Stack::new();
+    for place in policy::with_places(&text).places() {
+        let name = place.trim_start_matches("${").trim_end_matches('}');
+        if !name.starts_with("AWS::") {
+            let parameter = parameter_id(name);
+            let description = format!("What `{place}` in the definition stands for");
+            stack = stack.resource(Resource::parameter(&parameter, description));
+        }
+        machine = machine.substitution(name, Token::place(name));
+    }
+    for statement in policy.statements {
+        machine = machine.allow(statement);
+    }
+    Ok((stack.machine(machine).template()?, policy.notes))
 }
 
 /// Machines may start machines this deep.

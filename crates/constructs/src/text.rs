@@ -36,6 +36,16 @@ impl Token {
         }
     }
 
+    /// A place in a definition that is given as text, `${Name}` or `${Name.Attribute}`: a parameter of
+    /// the template, whose id has no dots.
+    pub(crate) fn place(name: &str) -> Self {
+        let cloudformation = match name {
+            pseudo if pseudo.starts_with("AWS::") => json!({"Ref": pseudo}),
+            other => json!({"Ref": (parameter_id(other))}),
+        };
+        Self { readable: format!("${{{name}}}"), cloudformation }
+    }
+
     /// The partition: `aws`, but for regions in China and of governments.
     pub fn partition() -> Self {
         Self { readable: "aws".into(), cloudformation: json!({"Ref": "AWS::Partition"}) }
@@ -67,6 +77,11 @@ impl Token {
     }
 }
 
+/// The id of the parameter for a place in a definition.
+pub(crate) fn parameter_id(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
 impl Text {
     /// Text without any place to fill in.
     pub fn literal(text: impl Into<String>) -> Self {
@@ -93,6 +108,19 @@ impl Text {
             [Piece::Literal(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The names of the places, each once.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for piece in &self.0 {
+            if let Piece::Token(token) = piece
+                && !names.contains(&token.readable)
+            {
+                names.push(token.readable.clone());
+            }
+        }
+        names
     }
 
     /// The text with `${Name}` for what CloudFormation fills in.

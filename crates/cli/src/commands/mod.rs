@@ -9,6 +9,8 @@ mod graph;
 mod run;
 mod serve;
 
+pub(crate) use run::compile;
+
 use crate::args::{Arguments, Command};
 use crate::report::Failure;
 use std::process::ExitCode;
@@ -24,5 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Backup(arguments) => doctor::backup(&arguments),
         Command::Env(arguments) => Ok(env::run(&arguments)),
+        Command::Policy(arguments) => crate::policy::policy(&arguments),
+        Command::Synth(arguments) => crate::synth::synth(&arguments),
     }
 }

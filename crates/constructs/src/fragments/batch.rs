@@ -99,13 +99,8 @@ fn environment_pairs(environment: Option<Value>) -> Value {
         Value::Object(mut variables) => {
             variables.retain(|(_, value)| *value != Value::Null);
             variables.sort_by(|(a, _), (b, _)| a.cmp(b));
-            let pair = |(name, value)| object! {"Name": Value::from(name), "Value": value};
-            Value::List(
-                variables
-                    .into_iter()
-                    .map(|(name, value): (String, Value)| pair((name, value)))
-                    .collect(),
-            )
+            let pair = |(name, value): (String, Value)| object! {"Name": name, "Value": value};
+            Value::List(variables.into_iter().map(pair).collect())
         }
         computed => computed,
     }
@@ -133,7 +128,7 @@ struct Call<'c> {
     /// As in the names of the states.
     prepared: &'c str,
     filtered: Option<(String, &'c str)>,
-    call: &'c str,
+    name: &'c str,
     resource: &'c str,
     result_selector: Option<Value>,
     result_path: Option<String>,
@@ -174,7 +169,7 @@ impl Call<'_> {
                 "JitterStrategy": "FULL",
             }]),
         ));
-        let call = CustomState::new(format!("{} {}", self.id, self.call), Value::Object(state));
+        let call = CustomState::new(format!("{} {}", self.id, self.name), Value::Object(state));
         match self.filtered {
             Some((name, member)) => {
                 let path = format!("{result_path}.{member}.ResourceRequirements");
@@ -232,7 +227,7 @@ impl Chainable for RegisterJobDefinition {
                     "ContainerProperties",
                 )
             }),
-            call: "RegisterJobDefinition API Call",
+            name: "RegisterJobDefinition API Call",
             resource: "aws-sdk:batch:registerJobDefinition",
             result_selector: Some(selected(["JobDefinitionArn", "JobDefinitionName", "Revision"])),
             result_path: self.result_path,
@@ -290,7 +285,7 @@ impl Chainable for SubmitJob {
             filtered: self.gpu.is_some().then(|| {
                 ("SubmitJob Filter Resource Requirements".to_owned(), "ContainerOverrides")
             }),
-            call: "SubmitJob API Call",
+            name: "SubmitJob API Call",
             resource: "batch:submitJob.sync",
             result_selector: Some(selected(["JobName", "JobId", "JobArn"])),
             result_path: self.result_path,
@@ -306,7 +301,7 @@ impl Chainable for DeregisterJobDefinition {
             id: &self.id,
             prepared: "DeregisterJobDefinition Prep",
             filtered: None,
-            call: "DeregisterJobDefinition API Call",
+            name: "DeregisterJobDefinition API Call",
             resource: "aws-sdk:batch:deregisterJobDefinition",
             result_selector: None,
             result_path: self.result_path,

@@ -7,7 +7,7 @@ use crate::value::Value;
 pub struct Activity {
     handle: Handle,
     id: Option<String>,
-    activity_name: Option<String>,
+    own_name: Option<String>,
     key: Option<Key>,
 }
 
@@ -20,13 +20,13 @@ impl Activity {
             name: Token::attribute(&logical, "Name").into(),
             resources: Vec::new(),
         };
-        Self { handle, id: Some(id.to_owned()), activity_name: None, key: None }
+        Self { handle, id: Some(id.to_owned()), own_name: None, key: None }
     }
 
     /// The activity with this ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         let handle = Handle::of_arn(arn.into(), &[':', ':']);
-        Self { handle, id: None, activity_name: None, key: None }
+        Self { handle, id: None, own_name: None, key: None }
     }
 
     /// The activity with this name, in the account and region of the stack.
@@ -36,7 +36,7 @@ impl Activity {
         Self {
             handle: Handle { arn, name, resources: Vec::new() },
             id: None,
-            activity_name: None,
+            own_name: None,
             key: None,
         }
     }
@@ -44,7 +44,7 @@ impl Activity {
     /// Its name in AWS; made from the id if nothing is said.
     #[must_use]
     pub fn activity_name(mut self, name: impl Into<String>) -> Self {
-        self.activity_name = Some(name.into());
+        self.own_name = Some(name.into());
         self
     }
 
@@ -72,8 +72,8 @@ impl Activity {
     /// The resources of it that belong into a template.
     pub fn resources(&self) -> Vec<Resource> {
         let Some(id) = &self.id else { return Vec::new() };
-        let name = self.activity_name.clone().unwrap_or_else(|| {
-            logical_id(&[id]).chars().filter(|c| c.is_ascii_alphanumeric()).collect()
+        let name = self.own_name.clone().unwrap_or_else(|| {
+            logical_id(&[id]).chars().filter(char::is_ascii_alphanumeric).collect()
         });
         let mut properties = vec![("Name".to_owned(), Value::from(name))];
         if let Some(key) = &self.key {

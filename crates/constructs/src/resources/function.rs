@@ -102,13 +102,13 @@ impl Function {
     /// The runtime: `python3.13`.
     #[must_use]
     pub fn runtime(self, runtime: &str) -> Self {
-        self.change(|defined| defined.runtime = runtime.to_owned())
+        self.change(|defined| runtime.clone_into(&mut defined.runtime))
     }
 
     /// Where it starts: file and function.
     #[must_use]
     pub fn handler(self, handler: &str) -> Self {
-        self.change(|defined| defined.handler = handler.to_owned())
+        self.change(|defined| handler.clone_into(&mut defined.handler))
     }
 
     /// How long a call may take; whole seconds.

@@ -21,7 +21,7 @@ pub(crate) enum ResourceBody {
     /// A parameter that whoever deploys the template gives.
     Parameter { name: String, description: String },
     /// A state machine with its role.
-    Machine(StateMachine),
+    Machine(Box<StateMachine>),
 }
 
 impl Resource {
@@ -55,7 +55,7 @@ impl Resource {
     }
 
     pub(crate) fn machine(machine: StateMachine) -> Self {
-        Self(Box::new(ResourceBody::Machine(machine)))
+        Self(Box::new(ResourceBody::Machine(Box::new(machine))))
     }
 }
 
@@ -79,6 +79,15 @@ impl Handle {
             None => text!(Token::part(&arn, ":", separators.len() + 4)),
         };
         Self { arn, name, resources: Vec::new() }
+    }
+
+    /// A resource defined here; its ARN is an attribute, or what `Ref` gives.
+    fn defined(id: &str, arn: Option<&str>, make: impl FnOnce(String) -> Resource) -> Self {
+        let logical = logical_id(&[id, "Resource"]);
+        let reference: Text = Token::reference(&logical).into();
+        let arn =
+            arn.map_or_else(|| reference.clone(), |name| Token::attribute(&logical, name).into());
+        Self { arn, name: reference, resources: vec![make(logical)] }
     }
 
     pub(crate) fn of_parameter(name: &str, kind: &str, separators: &[char]) -> Self {
@@ -130,15 +139,6 @@ macro_rules! handles {
             pub(crate) fn resources(&self) -> Vec<Resource> {
                 self.0.resources.clone()
             }
-
-            #[allow(dead_code)]
-            fn defined(id: &str, path: &[&str], arn: Option<&str>, make: impl FnOnce(String) -> Vec<Resource>) -> Self {
-                let _ = id;
-                let logical = logical_id(path);
-                let reference: Text = Token::reference(&logical).into();
-                let arn = arn.map_or_else(|| reference.clone(), |name| Token::attribute(&logical, name).into());
-                Self(Handle { arn, name: reference, resources: make(logical) })
-            }
         }
 
         impl From<&$name> for $name {
@@ -175,9 +175,9 @@ handles! {
 impl Topic {
     /// A topic defined here.
     pub fn new(id: &str) -> Self {
-        Self::defined(id, &[id, "Resource"], None, |logical| {
-            vec![Resource::new(logical, "AWS::SNS::Topic", object! {})]
-        })
+        Self(Handle::defined(id, None, |logical| {
+            Resource::new(logical, "AWS::SNS::Topic", object! {})
+        }))
     }
 }
 
@@ -193,9 +193,9 @@ impl Queue {
     }
 
     fn with(id: &str, properties: Value) -> Self {
-        Self::defined(id, &[id, "Resource"], Some("Arn"), |logical| {
-            vec![Resource::new(logical, "AWS::SQS::Queue", properties).retained()]
-        })
+        Self(Handle::defined(id, Some("Arn"), |logical| {
+            Resource::new(logical, "AWS::SQS::Queue", properties).retained()
+        }))
     }
 
     /// The URL of the queue.
@@ -220,9 +220,9 @@ impl Queue {
 impl Bucket {
     /// A bucket defined here. It is kept when the stack is deleted.
     pub fn new(id: &str) -> Self {
-        Self::defined(id, &[id, "Resource"], Some("Arn"), |logical| {
-            vec![Resource::new(logical, "AWS::S3::Bucket", object! {}).retained()]
-        })
+        Self(Handle::defined(id, Some("Arn"), |logical| {
+            Resource::new(logical, "AWS::S3::Bucket", object! {}).retained()
+        }))
     }
 }
 
@@ -230,14 +230,14 @@ impl Table {
     /// A table defined here, with a partition key of text, billed by request. It is kept when the
     /// stack is deleted.
     pub fn new(id: &str, partition_key: &str) -> Self {
-        Self::defined(id, &[id, "Resource"], Some("Arn"), |logical| {
+        Self(Handle::defined(id, Some("Arn"), |logical| {
             let properties = object! {
                 "AttributeDefinitions": [{"AttributeName": partition_key, "AttributeType": "S"}],
                 "BillingMode": "PAY_PER_REQUEST",
                 "KeySchema": [{"AttributeName": partition_key, "KeyType": "HASH"}],
             };
-            vec![Resource::new(logical, "AWS::DynamoDB::Table", properties).retained()]
-        })
+            Resource::new(logical, "AWS::DynamoDB::Table", properties).retained()
+        }))
     }
 }
 
@@ -253,9 +253,9 @@ impl BuildProject {
 impl EventBus {
     /// A bus defined here.
     pub fn new(id: &str, name: &str) -> Self {
-        Self::defined(id, &[id, "Resource"], Some("Arn"), |logical| {
-            vec![Resource::new(logical, "AWS::Events::EventBus", object! {"Name": name})]
-        })
+        Self(Handle::defined(id, Some("Arn"), |logical| {
+            Resource::new(logical, "AWS::Events::EventBus", object! {"Name": name})
+        }))
     }
 }
 

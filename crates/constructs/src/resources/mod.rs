@@ -33,7 +33,7 @@ pub fn logical_id(path: &[&str]) -> String {
         return (*single).to_owned();
     }
     let sum = Md5::digest(path.join("/"));
-    let hash: String = sum.iter().take(4).map(|byte| format!("{byte:02X}")).collect();
+    let hash = sum.iter().take(4).fold(String::new(), |hash, byte| hash + &format!("{byte:02X}"));
     let mut readable = String::new();
     let mut last = String::new();
     for part in path.iter().filter(|part| **part != "Resource") {

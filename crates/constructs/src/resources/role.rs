@@ -14,7 +14,7 @@ pub struct Role {
     services: Vec<String>,
     managed: Vec<Text>,
     statements: Vec<Statement>,
-    role_name: Option<String>,
+    own_name: Option<String>,
 }
 
 impl Role {
@@ -41,7 +41,7 @@ impl Role {
             services: Vec::new(),
             managed: Vec::new(),
             statements: Vec::new(),
-            role_name: None,
+            own_name: None,
         }
     }
 
@@ -55,7 +55,7 @@ impl Role {
             services: vec![service.to_owned()],
             managed: Vec::new(),
             statements: Vec::new(),
-            role_name: None,
+            own_name: None,
         }
     }
 
@@ -99,7 +99,7 @@ impl Role {
     /// The name of the role in IAM; CloudFormation makes one up if nothing is said.
     #[must_use]
     pub fn role_name(mut self, name: impl Into<String>) -> Self {
-        self.role_name = Some(name.into());
+        self.own_name = Some(name.into());
         self
     }
 
@@ -140,7 +140,7 @@ impl Role {
         if !self.managed.is_empty() {
             properties.push(("ManagedPolicyArns".into(), self.managed.clone().into()));
         }
-        if let Some(name) = &self.role_name {
+        if let Some(name) = &self.own_name {
             properties.push(("RoleName".into(), name.into()));
         }
         if !self.statements.is_empty() {

@@ -1,6 +1,7 @@
 use crate::chain::{Chain, Chainable, Nextable};
 use crate::common::{Common, DataPath, state_traits};
-use crate::node::{Next, Processor};
+use crate::node::{MapRun, Next, Processor};
+use crate::resources::Bucket;
 use crate::states::map::{MapFields, map_setters};
 use crate::states::{ItemBatcher, ItemReader, ResultWriter};
 use crate::value::Value;
@@ -206,13 +207,11 @@ impl Chainable for DistributedMap {
         let node = chain.first();
         if let Some(writer) = &self.result_writer {
             node.statements.extend(writer.statements());
-            node.resources
-                .extend(writer.bucket().into_iter().flat_map(|bucket| bucket.resources()));
+            node.resources.extend(writer.bucket().into_iter().flat_map(Bucket::resources));
         }
         if let Some(reader) = &self.item_reader {
             node.statements.extend(reader.statements());
-            node.resources
-                .extend(reader.bucket().into_iter().flat_map(|bucket| bucket.resources()));
+            node.resources.extend(reader.bucket().into_iter().flat_map(Bucket::resources));
         }
         node.put("ItemReader", self.item_reader.map(|reader| reader.to_value()));
         node.put("ItemBatcher", self.item_batcher.map(|batcher| batcher.to_value()));
@@ -222,7 +221,7 @@ impl Chainable for DistributedMap {
         node.put_value("ToleratedFailureCountPath", self.failure_count_path);
         node.put("Label", self.label.clone());
         node.put("ResultWriter", self.result_writer.map(|writer| writer.to_value()));
-        node.distributed = Some(self.label);
+        node.distributed = Some(MapRun(self.label));
         let config = crate::object! {
             "Mode": "DISTRIBUTED",
             "ExecutionType": self.execution_type.name(),

@@ -68,7 +68,7 @@ impl ServiceTask for AthenaStartQueryExecution {
     fn plan(&self, plan: &mut Plan) {
         plan.service("athena", "startQueryExecution");
         let part = |param: Option<&Str>, default: &str| -> Text {
-            param.map_or_else(|| default.into(), |param| param.known_or_any())
+            param.map_or_else(|| default.into(), Str::known_or_any)
         };
         let (catalog, group) = (
             part(self.catalog_name.as_ref(), "AwsDataCatalog"),

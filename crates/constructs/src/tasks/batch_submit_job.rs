@@ -117,8 +117,8 @@ impl From<BatchContainerOverrides> for Value {
         };
         put("Command", overrides.command);
         put("Environment", overrides.environment.map(|variables| {
-            let variable = |(name, value)| object! {"Name": Value::from(name), "Value": Value::from(value)};
-            Value::List(variables.into_iter().map(|(name, value): (String, Value)| variable((name, value))).collect())
+            let variable = |(name, value): (String, Value)| object! {"Name": name, "Value": value};
+            Value::List(variables.into_iter().map(variable).collect())
         }));
         put("InstanceType", overrides.instance_type);
         let requirement = |(kind, value): (&str, Value)| object! {"Type": kind, "Value": value};

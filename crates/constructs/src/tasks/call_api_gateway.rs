@@ -69,7 +69,7 @@ impl ApiCall<'_> {
         plan.put("AuthType", auth);
         if auth != AuthType::NoAuth {
             let part = |param: Option<&Str>, default: &str| {
-                param.map_or_else(|| default.into(), |param| param.known_or_any())
+                param.map_or_else(|| default.into(), Str::known_or_any)
             };
             // A path without its first slash, or any.
             let path = match part(self.path, "/*") {

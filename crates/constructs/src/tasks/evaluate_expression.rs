@@ -6,8 +6,7 @@ use crate::{Str, object};
 task! {
     /// Evaluates a JavaScript expression in which paths stand for values of the input.
     ///
-    /// On AWS a small function does it, which the template defines. Here
-    /// [`evaluate`](crate::evaluate::evaluate) does it without one.
+    /// A small function does it, which the template defines.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

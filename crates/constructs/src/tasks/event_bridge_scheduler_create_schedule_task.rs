@@ -192,7 +192,7 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
         plan.uses(self.kms_key.as_ref().map_or_else(Vec::new, Key::resources));
         plan.uses(self.target.dead_letters.as_ref().map_or_else(Vec::new, Queue::resources));
         let part = |param: Option<&Str>, default: &str| -> Text {
-            param.map_or_else(|| default.into(), |param| param.known_or_any())
+            param.map_or_else(|| default.into(), Str::known_or_any)
         };
         let group = part(self.group_name.as_ref(), "default");
         let name = part(Some(&self.schedule_name), "*");

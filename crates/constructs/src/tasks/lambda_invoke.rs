@@ -84,7 +84,7 @@ impl ServiceTask for LambdaInvoke {
     }
 
     fn plan(&self, plan: &mut Plan) {
-        let payload = self.payload.clone().map(Value::from);
+        let payload = self.payload.clone();
         plan.uses(self.function.resources());
         plan.allow(&["lambda:InvokeFunction"], self.function.grants());
         if self.retry_on_service_exceptions.unwrap_or(true) {

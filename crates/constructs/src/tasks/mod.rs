@@ -300,6 +300,8 @@ macro_rules! tasks {
         $(pub use $file::{$($name),*};)*
     };
 }
+pub(crate) use call_aws_service::iam_service;
+
 mod call_api_gateway;
 pub use call_api_gateway::{AuthType, HttpMethod};
 

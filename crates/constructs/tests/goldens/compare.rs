@@ -107,7 +107,7 @@ pub(crate) fn compare_files(
         let list =
             |value: Option<&Json>| value.and_then(Json::as_array).cloned().unwrap_or_default();
         let mut expected = list(expected_policy.get("statements")).to_vec();
-        for inline in list(expected_policy.get("inline")).iter() {
+        for inline in &list(expected_policy.get("inline")) {
             let document = inline.get("PolicyDocument");
             expected.extend(list(document.and_then(|document| document.get("Statement"))).to_vec());
         }

@@ -1,10 +1,15 @@
 //! What the real CDK synthesises of the same examples, read from `../shared/goldens` if it is there.
 
+#![expect(clippy::print_stdout, reason = "says what was skipped, and the figures")]
+#![expect(clippy::disallowed_methods, reason = "reads the goldens")]
+
 mod aibs;
+mod alarms;
 #[path = "../../../../examples/allma/branch.rs"]
 mod branch;
 mod clusters;
 mod compare;
+mod lint;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 #[path = "../../../../examples/allma/polling.rs"]
@@ -98,7 +103,7 @@ fn aibs_tables() {
         return;
     };
     let table = read(&folder.join("table-json-reference-path/extra.json")).expect("a table");
-    for row in table.get("rows").and_then(Json::as_array).expect("rows").iter() {
+    for row in table.get("rows").and_then(Json::as_array).expect("rows") {
         let field = |name: &str| row.get(name).and_then(Json::as_str).expect("text").to_owned();
         // The library takes a path into the context object for one into the data.
         let path = JsonReferencePath::in_data(&field("in"));
@@ -114,7 +119,7 @@ fn aibs_tables() {
     assert_eq!(JsonReferencePath::empty().as_reference(), "$");
 
     let table = read(&folder.join("table-convert-to-sfn-api-action-case/extra.json"));
-    for row in table.expect("a table").as_array().expect("rows").iter() {
+    for row in table.expect("a table").as_array().expect("rows") {
         let given = Value::from(row.get("in").cloned().expect("a value"));
         let actual = convert_to_sfn_api_action_case(given).to_json(QueryLanguage::Jsonata);
         // The library eats letters where words are joined; we do not.

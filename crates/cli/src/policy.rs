@@ -1,0 +1,29 @@
+use crate::args::Policy;
+use crate::input;
+use crate::report::Failure;
+use std::process::ExitCode;
+use stepwright_asl::NamedDefinition;
+use stepwright_constructs::policy::{self, Note};
+use stepwright_json::Json;
+
+/// `stepwright policy`
+pub(crate) fn policy(arguments: &Policy) -> Result<ExitCode, Failure> {
+    let named = input::pick(&arguments.file, &arguments.load)?;
+    let policy = policy::from_definition(&definition(&named)?, None);
+    tell(&policy.notes);
+    anstream::println!("{}", policy.to_json().pretty());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The definition, once it is known to compile.
+pub(crate) fn definition(named: &NamedDefinition) -> Result<Json, Failure> {
+    crate::commands::compile(named)?;
+    Ok(named.definition.root.to_json())
+}
+
+/// What could not be read off the definition.
+pub(crate) fn tell(notes: &[Note]) {
+    for note in notes {
+        anstream::eprintln!("note: state `{}`: {}", note.state, note.message);
+    }
+}

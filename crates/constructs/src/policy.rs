@@ -1,0 +1,224 @@
+//! The least-privilege policy of a definition alone, without the constructs that made it.
+//!
+//! What a state calls is read off its `Resource` and its literal parameters. What is only known when
+//! it runs has to be allowed for any resource, and is noted.
+
+mod services;
+
+use crate::iam::{Statement, distinct};
+use crate::text::{Text, Token, local_arn, text};
+use stepwright_json::Json;
+
+/// What the role of a state machine has to be allowed, and what could not be narrowed down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DerivedPolicy {
+    /// The statements, each once.
+    pub statements: Vec<Statement>,
+    /// What could not be read off the definition, and in which state.
+    pub notes: Vec<Note>,
+}
+
+/// Something that could not be read off a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The state.
+    pub state: String,
+    /// What is not known.
+    pub message: String,
+}
+
+impl DerivedPolicy {
+    /// The policy as a document that a person reads, with `${Name}` for what is not known.
+    pub fn to_json(&self) -> Json {
+        let statements = self.statements.iter().map(Statement::to_json).collect();
+        crate::iam::document_of(statements)
+    }
+}
+
+/// The policy that the role of a state machine with this definition needs.
+///
+/// `${Name}` in the definition is taken as a place that CloudFormation fills in. `machine` is the ARN
+/// of the machine itself, which starts and stops the executions of distributed Maps.
+///
+/// ```
+/// use stepwright_constructs::policy;
+/// use stepwright_json::json;
+///
+/// let definition = json!({
+///     "StartAt": "Tell",
+///     "States": {"Tell": {
+///         "Type": "Task",
+///         "Resource": "arn:aws:states:::sns:publish",
+///         "Parameters": {"TopicArn": "arn:aws:sns:us-east-1:123456789012:news", "Message": "Hi"},
+///         "End": true,
+///     }},
+/// });
+/// let policy = policy::from_definition(&definition, None);
+/// assert_eq!(
+///     policy.statements[0].to_json().to_string(),
+///     r#"{"Action":"sns:Publish","Effect":"Allow","Resource":"arn:aws:sns:us-east-1:123456789012:news"}"#,
+/// );
+/// assert_eq!(policy.notes, []);
+/// ```
+pub fn from_definition(definition: &Json, machine: Option<&Text>) -> DerivedPolicy {
+    let any = || local_arn("states", "stateMachine:*");
+    let mut reader = Reader {
+        policy: DerivedPolicy::default(),
+        machine: machine.cloned().unwrap_or_else(any),
+        depth: 0,
+    };
+    reader.scope(definition);
+    let mut policy = reader.policy;
+    policy.statements = distinct(&policy.statements);
+    policy
+}
+
+/// States may nest this deep; AWS takes far fewer.
+const DEEPEST: usize = 64;
+
+struct Reader {
+    policy: DerivedPolicy,
+    machine: Text,
+    depth: usize,
+}
+
+impl Reader {
+    fn scope(&mut self, scope: &Json) {
+        if self.depth == DEEPEST {
+            return;
+        }
+        self.depth += 1;
+        let states = scope.get("States").and_then(Json::as_object).cloned().unwrap_or_default();
+        for (name, state) in states.iter() {
+            self.state(name, state);
+        }
+        self.depth -= 1;
+    }
+
+    fn state(&mut self, name: &str, state: &Json) {
+        match state.get("Type").and_then(Json::as_str) {
+            Some("Task") => {
+                let mut call = Call { name, state, policy: &mut self.policy };
+                call.allow_resource();
+                call.allow_credentials();
+            }
+            Some("Parallel") => {
+                let branches = state.get("Branches").and_then(Json::as_array).cloned();
+                for branch in &branches.unwrap_or_default() {
+                    self.scope(branch);
+                }
+            }
+            Some("Map") => self.map(name, state),
+            _ => {}
+        }
+    }
+
+    fn map(&mut self, name: &str, state: &Json) {
+        for field in ["ItemProcessor", "Iterator"] {
+            if let Some(processor) = state.get(field) {
+                self.scope(processor);
+            }
+        }
+        let config =
+            state.get("ItemProcessor").and_then(|processor| processor.get("ProcessorConfig"));
+        let mode = config.and_then(|config| config.get("Mode")).and_then(Json::as_str);
+        if mode == Some("DISTRIBUTED") {
+            self.map_run(state);
+        }
+        for field in ["ItemReader", "ResultWriter"] {
+            if let Some(part) = state.get(field)
+                && part.get("Resource").is_some()
+            {
+                Call { name, state: part, policy: &mut self.policy }.allow_map_data(field);
+            }
+        }
+    }
+
+    /// The executions of a distributed Map.
+    fn map_run(&mut self, state: &Json) {
+        let name = match self.machine.as_literal() {
+            Some(arn) => arn.rsplit(':').next().unwrap_or("*").into(),
+            None if self.machine.readable().ends_with(":*") => text!("*"),
+            None => Token::part(&self.machine, ":", 6).into(),
+        };
+        let label = state.get("Label").and_then(Json::as_str).unwrap_or("*");
+        let executions = |rest: &str| local_arn("states", text!("execution:", name.clone(), rest));
+        self.policy.statements.extend([
+            Statement::allow(["states:StartExecution"], [&self.machine]),
+            Statement::allow(
+                ["states:DescribeExecution", "states:StopExecution"],
+                [executions(":*")],
+            ),
+            Statement::allow(["states:RedriveExecution"], [executions(&format!("/{label}:*"))]),
+        ]);
+    }
+}
+
+/// A state that calls a service.
+pub(crate) struct Call<'s> {
+    name: &'s str,
+    state: &'s Json,
+    policy: &'s mut DerivedPolicy,
+}
+
+impl Call<'_> {
+    fn allow<R: Into<Text>>(&mut self, actions: &[&str], resources: impl IntoIterator<Item = R>) {
+        self.push(Statement::allow(actions.iter().copied(), resources));
+    }
+
+    fn push(&mut self, statement: Statement) {
+        self.policy.statements.push(statement);
+    }
+
+    fn note(&mut self, message: impl Into<String>) {
+        let note = Note { state: self.name.to_owned(), message: message.into() };
+        if !self.policy.notes.contains(&note) {
+            self.policy.notes.push(note);
+        }
+    }
+
+    /// A parameter of the call, by path; `None` if it is not there or computed.
+    fn parameter(&self, path: &[&str]) -> Option<Text> {
+        let payload = self.state.get("Parameters").or_else(|| self.state.get("Arguments"))?;
+        let value = path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()?;
+        crate::value::jsonata_expression(value).is_none().then(|| with_places(value))
+    }
+
+    /// A parameter, or any with a note.
+    fn parameter_or_any(&mut self, path: &[&str]) -> Text {
+        self.parameter(path).unwrap_or_else(|| {
+            let name = path.join(".");
+            self.note(format!(
+                "`{name}` is only known when the state runs, so any has to be allowed",
+            ));
+            "*".into()
+        })
+    }
+
+    fn allow_credentials(&mut self) {
+        let Some(credentials) = self.state.get("Credentials") else { return };
+        let role = credentials.get("RoleArn").and_then(Json::as_str);
+        let known = role.filter(|role| crate::value::jsonata_expression(role).is_none());
+        if known.is_none() {
+            self.note("the role in `Credentials` is only known when the state runs");
+        }
+        self.allow(&["sts:AssumeRole"], [known.map_or_else(|| "*".into(), with_places)]);
+    }
+}
+
+/// Text in which `${Name}` is a place that CloudFormation fills in.
+pub(crate) fn with_places(value: &str) -> Text {
+    let mut text = Text::default();
+    let mut rest = value;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else { break };
+        let name = &rest[start + 2..start + length];
+        let is_name = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-:".contains(c));
+        let end = start + length + 1;
+        text = text.and(&rest[..start]);
+        text = if is_name { text.and(Token::place(name)) } else { text.and(&rest[start..end]) };
+        rest = &rest[end..];
+    }
+    text.and(rest)
+}

@@ -1,0 +1,483 @@
+//! What each integration needs.
+
+use super::Call;
+use crate::iam::Statement;
+use crate::object;
+use crate::tasks::iam_service;
+use crate::text::{Text, arn, local_arn, text};
+use stepwright_json::Json;
+
+impl Call<'_> {
+    /// What the `Resource` of a task needs.
+    pub(crate) fn allow_resource(&mut self) {
+        let Some(resource) = self.state.get("Resource").and_then(Json::as_str) else { return };
+        let integration =
+            resource.splitn(6, ':').nth(5).filter(|_| resource.contains(":states:::"));
+        match integration {
+            Some(integration) => self.allow_integration(integration),
+            None if resource.contains(":activity:") => {}
+            None if resource.contains(":lambda:") => {
+                self.allow_function(super::with_places(resource));
+            }
+            None if resource.starts_with("${") => {
+                self.note(format!(
+                    "`{resource}` is taken for a function; an activity would need nothing"
+                ));
+                self.allow_function(super::with_places(resource));
+            }
+            None => self.note(format!("it is not known what `{resource}` needs")),
+        }
+    }
+
+    fn allow_function(&mut self, function: Text) {
+        let versions = text!(&function, ":*");
+        let is_any = function.as_literal() == Some("*");
+        let resources = if is_any { vec![function] } else { vec![function, versions] };
+        self.allow(&["lambda:InvokeFunction"], resources);
+    }
+
+    fn allow_integration(&mut self, integration: &str) {
+        let (action, suffix) = integration.split_once('.').unwrap_or((integration, ""));
+        let sync = suffix.starts_with("sync");
+        if let Some(call) = action.strip_prefix("aws-sdk:") {
+            self.allow_sdk(call);
+            return;
+        }
+        match action {
+            "lambda:invoke" => {
+                let name = self.parameter_or_any(&["FunctionName"]);
+                let function = arn_or(name, |name| local_arn("lambda", text!("function:", name)));
+                self.allow_function(function);
+            }
+            "sns:publish" => {
+                let topic = self.parameter_or_any(&["TopicArn"]);
+                self.allow(&["sns:Publish"], [topic]);
+            }
+            "sqs:sendMessage" => self.allow_queue(),
+            "states:startExecution" => self.allow_execution(sync),
+            "dynamodb:getItem"
+            | "dynamodb:putItem"
+            | "dynamodb:updateItem"
+            | "dynamodb:deleteItem" => {
+                let table = self.parameter_or_any(&["TableName"]);
+                let table = arn_or(table, |name| local_arn("dynamodb", text!("table/", name)));
+                let (service, action) = action.split_once(':').unwrap_or_default();
+                self.allow(&[&format!("{service}:{}", capital(action))], [table]);
+            }
+            "batch:submitJob" => {
+                let queue = self.parameter_or_any(&["JobQueue"]);
+                let queue = arn_or(queue, |name| local_arn("batch", text!("job-queue/", name)));
+                let definitions = local_arn("batch", "job-definition/*");
+                self.allow(&["batch:SubmitJob"], [definitions, queue]);
+                self.allow_rule(sync, "StepFunctionsGetEventsForBatchJobsRule");
+            }
+            "ecs:runTask" => self.allow_ecs(sync),
+            "glue:startJobRun" => {
+                let name = self.parameter_or_any(&["JobName"]);
+                let mut actions = vec!["glue:StartJobRun"];
+                if sync {
+                    actions.extend(["glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]);
+                }
+                self.allow(&actions, [local_arn("glue", text!("job/", name))]);
+            }
+            "databrew:startJobRun" => {
+                let name = self.parameter_or_any(&["Name"]);
+                let mut actions = vec!["databrew:startJobRun"];
+                if sync {
+                    actions.extend(["databrew:stopJobRun", "databrew:listJobRuns"]);
+                }
+                self.allow(&actions, [local_arn("databrew", text!("job/", name))]);
+            }
+            "codebuild:startBuild" => self.allow_build(
+                &[
+                    "codebuild:StartBuild",
+                    "codebuild:StopBuild",
+                    "codebuild:BatchGetBuilds",
+                    "codebuild:BatchGetReports",
+                ],
+                sync,
+                "StepFunctionsGetEventForCodeBuildStartBuildRule",
+            ),
+            "codebuild:startBuildBatch" => {
+                let actions = [
+                    "codebuild:StartBuildBatch",
+                    "codebuild:StopBuildBatch",
+                    "codebuild:BatchGetBuildBatches",
+                ];
+                let count = if sync { actions.len() } else { 1 };
+                self.allow_build(
+                    &actions[..count],
+                    sync,
+                    "StepFunctionsGetEventForCodeBuildStartBuildBatchRule",
+                );
+            }
+            "events:putEvents" => self.allow_events(),
+            "http:invoke" => self.allow_http(),
+            "apigateway:invoke" => self.allow_api(),
+            "eks:call" => {}
+            "bedrock:invokeModel" => {
+                let model = self.parameter_or_any(&["ModelId"]);
+                let model = arn_or(model, |id| {
+                    arn(text!("bedrock:", crate::Token::region(), "::foundation-model/", id))
+                });
+                self.allow(&["bedrock:InvokeModel"], [model]);
+                if self.parameter(&["GuardrailIdentifier"]).is_some() {
+                    let id = self.parameter_or_any(&["GuardrailIdentifier"]);
+                    let guardrail = arn_or(id, |id| local_arn("bedrock", text!("guardrail/", id)));
+                    self.allow(&["bedrock:ApplyGuardrail"], [guardrail]);
+                }
+            }
+            "mediaconvert:createJob" => {
+                let role = self.parameter_or_any(&["Role"]);
+                self.allow_pass(role, "mediaconvert.amazonaws.com");
+                self.allow(&["mediaconvert:CreateJob"], ["*"]);
+                if sync {
+                    self.allow(&["mediaconvert:GetJob", "mediaconvert:CancelJob"], ["*"]);
+                }
+                self.allow_rule(sync, "StepFunctionsGetEventsForMediaConvertJobRule");
+            }
+            _ => self.allow_by_table(action, sync),
+        }
+    }
+
+    /// Integrations that need the same whatever they are given.
+    fn allow_by_table(&mut self, action: &str, sync: bool) {
+        let Some((_, actions, sync_actions, resource, rule)) =
+            TABLE.iter().find(|(known, ..)| *known == action)
+        else {
+            let (service, name) = action.split_once(':').unwrap_or((action, ""));
+            let permission = format!("{}:{}", iam_service(service), capital(name));
+            self.note(format!("it is assumed that `{action}` needs `{permission}`"));
+            self.allow(&[&permission], ["*"]);
+            return;
+        };
+        let service = action.split(':').next().unwrap_or_default();
+        let resource = if *resource == "*" { "*".into() } else { local_arn(service, *resource) };
+        let mut all = actions.to_vec();
+        if sync {
+            all.extend(*sync_actions);
+        }
+        self.allow(&all, [resource]);
+        if !rule.is_empty() {
+            self.allow_rule(sync, rule);
+        }
+        if let Some(role) =
+            ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
+        {
+            self.allow_pass(role, &format!("{service}.amazonaws.com"));
+        }
+    }
+
+    fn allow_rule(&mut self, sync: bool, rule: &str) {
+        if sync {
+            let rule = local_arn("events", text!("rule/", rule));
+            self.allow(&["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]);
+        }
+    }
+
+    fn allow_pass(&mut self, role: Text, service: &str) {
+        let when = object! {"StringEquals": {"iam:PassedToService": service}};
+        self.push(Statement::allow(["iam:PassRole"], [role]).when(when));
+    }
+
+    fn allow_queue(&mut self) {
+        let url = self.parameter_or_any(&["QueueUrl"]);
+        let queue = match url.as_literal().map(|url| url.split('/').collect::<Vec<_>>()) {
+            Some(parts) => match parts.as_slice() {
+                ["https:", "", host, account, name] => {
+                    let region = host.split('.').nth(1).unwrap_or("*");
+                    arn(text!("sqs:", region, ":", *account, ":", *name))
+                }
+                ["*"] => "*".into(),
+                [name] => local_arn("sqs", *name),
+                _ => "*".into(),
+            },
+            None => {
+                self.note("the URL of the queue is filled in, so any queue has to be allowed");
+                "*".into()
+            }
+        };
+        self.allow(&["sqs:SendMessage"], [queue]);
+    }
+
+    fn allow_execution(&mut self, sync: bool) {
+        let machine = self.parameter_or_any(&["StateMachineArn"]);
+        self.allow(&["states:StartExecution"], [&machine]);
+        if sync {
+            let name = match machine.as_literal() {
+                Some(arn) => arn.rsplit(':').next().unwrap_or("*").into(),
+                None => text!(crate::Token::part(&machine, ":", 6)),
+            };
+            let executions = if name.as_literal() == Some("*") { name } else { text!(name, "*") };
+            self.allow(
+                &["states:DescribeExecution", "states:StopExecution"],
+                [local_arn("states", text!("execution:", executions))],
+            );
+            self.allow_rule(sync, "StepFunctionsGetEventsForStepFunctionsExecutionRule");
+        }
+    }
+
+    fn allow_ecs(&mut self, sync: bool) {
+        let definition = self.parameter_or_any(&["TaskDefinition"]);
+        let family = match definition.as_literal() {
+            Some(name) => {
+                let name = name.rsplit('/').next().unwrap_or(name);
+                name.split(':').next().unwrap_or(name).into()
+            }
+            None => definition,
+        };
+        let revisions = if family.as_literal() == Some("*") { family } else { text!(family, ":*") };
+        self.allow(&["ecs:RunTask"], [local_arn("ecs", text!("task-definition/", revisions))]);
+        self.allow(&["ecs:StopTask", "ecs:DescribeTasks"], ["*"]);
+        self.note("the roles of the task definition are not in the state machine, so any can be passed to ECS");
+        self.allow_pass("*".into(), "ecs-tasks.amazonaws.com");
+        self.allow_rule(sync, "StepFunctionsGetEventsForECSTaskRule");
+    }
+
+    fn allow_build(&mut self, actions: &[&str], sync: bool, rule: &str) {
+        let project = self.parameter_or_any(&["ProjectName"]);
+        self.allow(actions, [local_arn("codebuild", text!("project/", project))]);
+        self.allow_rule(sync, rule);
+    }
+
+    fn allow_events(&mut self) {
+        let payload = self.state.get("Parameters").or_else(|| self.state.get("Arguments"));
+        let entries = payload.and_then(|payload| payload.get("Entries")).and_then(Json::as_array);
+        let mut buses: Vec<Text> = Vec::new();
+        for entry in &entries.cloned().unwrap_or_default() {
+            let bus = match entry.get("EventBusName").and_then(Json::as_str) {
+                Some(bus) if crate::value::jsonata_expression(bus).is_none() => {
+                    super::with_places(bus)
+                }
+                None if entry.get("EventBusName.$").is_none() => "default".into(),
+                _ => "*".into(),
+            };
+            let bus = arn_or(bus, |name| local_arn("events", text!("event-bus/", name)));
+            if !buses.contains(&bus) {
+                buses.push(bus);
+            }
+        }
+        if buses.is_empty() {
+            buses.push("*".into());
+        }
+        self.allow(&["events:PutEvents"], buses);
+    }
+
+    fn allow_http(&mut self) {
+        let connection = self.parameter_or_any(&["Authentication", "ConnectionArn"]);
+        self.allow(&["events:RetrieveConnectionCredentials"], [connection]);
+        let secrets = local_arn("secretsmanager", "secret:events!connection/*");
+        self.allow(&["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], [secrets]);
+        let endpoint = self.parameter_or_any(&["ApiEndpoint"]);
+        let when = object! {"StringLike": {"states:HTTPEndpoint": endpoint}};
+        self.push(Statement::allow(["states:InvokeHTTPEndpoint"], ["*"]).when(when));
+    }
+
+    fn allow_api(&mut self) {
+        let auth = self.parameter(&["AuthType"]);
+        if auth.as_ref().and_then(Text::as_literal).is_none_or(|auth| auth == "NO_AUTH") {
+            return;
+        }
+        let endpoint = self.parameter_or_any(&["ApiEndpoint"]);
+        let api: Text = match endpoint.as_literal() {
+            Some(endpoint) => endpoint.split('.').next().unwrap_or("*").into(),
+            None => "*".into(),
+        };
+        let part = |text: Option<Text>| text.unwrap_or_else(|| "*".into());
+        let stage = part(self.parameter(&["Stage"]));
+        let method = part(self.parameter(&["Method"]));
+        let path = self.parameter(&["Path"]).unwrap_or_else(|| "/*".into());
+        let resource = text!(api, "/", stage, "/", method, path);
+        self.allow(&["execute-api:Invoke"], [local_arn("execute-api", resource)]);
+    }
+
+    fn allow_sdk(&mut self, call: &str) {
+        let (service, action) = call.split_once(':').unwrap_or((call, ""));
+        let permission = match (service, action) {
+            ("s3", "listObjects" | "listObjectsV2" | "headBucket") => "s3:ListBucket".to_owned(),
+            ("s3", "headObject" | "copyObject") => "s3:GetObject".to_owned(),
+            ("s3", "deleteObjects") => "s3:DeleteObject".to_owned(),
+            _ => format!("{}:{}", iam_service(service), capital(action)),
+        };
+        let resource = match (service, self.parameter(&["Bucket"])) {
+            ("s3", Some(bucket)) if permission.ends_with("Object") => {
+                let key = self.parameter(&["Key"]).unwrap_or_else(|| "*".into());
+                arn(text!("s3:::", bucket, "/", key))
+            }
+            ("s3", Some(bucket)) => arn(text!("s3:::", bucket)),
+            _ => {
+                self.note(format!(
+                    "which resources `{permission}` is for is not in the definition"
+                ));
+                "*".into()
+            }
+        };
+        self.allow(&[&permission], [resource]);
+    }
+
+    /// The objects that a distributed Map reads or writes.
+    pub(crate) fn allow_map_data(&mut self, field: &str) {
+        let resource = self.state.get("Resource").and_then(Json::as_str).unwrap_or_default();
+        let bucket = self.parameter_or_any(&["Bucket"]);
+        let objects = if bucket.as_literal() == Some("*") {
+            bucket.clone()
+        } else {
+            arn(text!("s3:::", &bucket, "/*"))
+        };
+        if field == "ResultWriter" {
+            let actions = [
+                "s3:PutObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:AbortMultipartUpload",
+            ];
+            self.allow(&actions, [objects]);
+        } else if resource.ends_with("listObjectsV2") {
+            let bucket = arn_or(bucket, |name| arn(text!("s3:::", name)));
+            self.allow(&["s3:ListBucket"], [bucket]);
+        } else {
+            self.allow(&["s3:GetObject"], [objects]);
+        }
+    }
+}
+
+/// Integration, actions, more for `.sync`, resource (`*` or within the account), the rule for `.sync`.
+type Row =
+    (&'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
+
+const TABLE: &[Row] = &[
+    (
+        "athena:startQueryExecution",
+        &["athena:startQueryExecution", "athena:getDataCatalog", "athena:getQueryExecution"],
+        &["athena:stopQueryExecution"],
+        "*",
+        "",
+    ),
+    ("athena:stopQueryExecution", &["athena:stopQueryExecution"], &[], "*", ""),
+    ("athena:getQueryExecution", &["athena:getQueryExecution"], &[], "*", ""),
+    ("athena:getQueryResults", &["athena:getQueryResults", "s3:GetObject"], &[], "*", ""),
+    (
+        "sagemaker:createTrainingJob",
+        &[
+            "sagemaker:CreateTrainingJob",
+            "sagemaker:DescribeTrainingJob",
+            "sagemaker:StopTrainingJob",
+            "sagemaker:AddTags",
+        ],
+        &[],
+        "training-job/*",
+        "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
+    ),
+    (
+        "sagemaker:createTransformJob",
+        &[
+            "sagemaker:CreateTransformJob",
+            "sagemaker:DescribeTransformJob",
+            "sagemaker:StopTransformJob",
+        ],
+        &["sagemaker:AddTags"],
+        "transform-job/*",
+        "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    ),
+    ("sagemaker:createModel", &["sagemaker:CreateModel"], &[], "model/*", ""),
+    (
+        "sagemaker:createEndpointConfig",
+        &["sagemaker:CreateEndpointConfig"],
+        &[],
+        "endpoint-config/*",
+        "",
+    ),
+    ("sagemaker:createEndpoint", &["sagemaker:CreateEndpoint"], &[], "endpoint*", ""),
+    ("sagemaker:updateEndpoint", &["sagemaker:UpdateEndpoint"], &[], "endpoint*", ""),
+    (
+        "elasticmapreduce:createCluster",
+        &[
+            "elasticmapreduce:RunJobFlow",
+            "elasticmapreduce:DescribeCluster",
+            "elasticmapreduce:TerminateJobFlows",
+            "elasticmapreduce:AddTags",
+        ],
+        &[],
+        "*",
+        "StepFunctionsGetEventForEMRRunJobFlowRule",
+    ),
+    (
+        "elasticmapreduce:terminateCluster",
+        &["elasticmapreduce:DescribeCluster", "elasticmapreduce:TerminateJobFlows"],
+        &[],
+        "cluster/*",
+        "StepFunctionsGetEventForEMRTerminateJobFlowsRule",
+    ),
+    (
+        "elasticmapreduce:addStep",
+        &[
+            "elasticmapreduce:AddJobFlowSteps",
+            "elasticmapreduce:DescribeStep",
+            "elasticmapreduce:CancelSteps",
+        ],
+        &[],
+        "cluster/*",
+        "StepFunctionsGetEventForEMRAddJobFlowStepsRule",
+    ),
+    ("elasticmapreduce:cancelStep", &["elasticmapreduce:CancelSteps"], &[], "cluster/*", ""),
+    (
+        "elasticmapreduce:setClusterTerminationProtection",
+        &["elasticmapreduce:SetTerminationProtection"],
+        &[],
+        "cluster/*",
+        "",
+    ),
+    (
+        "elasticmapreduce:modifyInstanceFleetByName",
+        &["elasticmapreduce:ModifyInstanceFleet", "elasticmapreduce:ListInstanceFleets"],
+        &[],
+        "cluster/*",
+        "",
+    ),
+    (
+        "elasticmapreduce:modifyInstanceGroupByName",
+        &["elasticmapreduce:ModifyInstanceGroups", "elasticmapreduce:ListInstanceGroups"],
+        &[],
+        "cluster/*",
+        "",
+    ),
+    ("emr-containers:createVirtualCluster", &["emr-containers:CreateVirtualCluster"], &[], "*", ""),
+    (
+        "emr-containers:deleteVirtualCluster",
+        &["emr-containers:DeleteVirtualCluster"],
+        &["emr-containers:DescribeVirtualCluster"],
+        "/virtualclusters/*",
+        "",
+    ),
+    (
+        "emr-containers:startJobRun",
+        &["emr-containers:StartJobRun"],
+        &["emr-containers:DescribeJobRun", "emr-containers:CancelJobRun"],
+        "/virtualclusters/*",
+        "",
+    ),
+    (
+        "bedrock:createModelCustomizationJob",
+        &["bedrock:CreateModelCustomizationJob", "bedrock:TagResource"],
+        &["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"],
+        "*",
+        "StepFunctionsGetEventsForBedrockRule",
+    ),
+];
+
+/// An ARN as it is; a name as the ARN it stands for; `*` as it is.
+fn arn_or(text: Text, of_name: impl FnOnce(Text) -> Text) -> Text {
+    let is_name = match text.as_literal() {
+        Some(literal) => literal != "*" && !literal.starts_with("arn:"),
+        // A place that is filled in stands for an ARN, as that is what templates pass on.
+        None => false,
+    };
+    if is_name { of_name(text) } else { text }
+}
+
+fn capital(action: &str) -> String {
+    let mut characters = action.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + characters.as_str()
+    })
+}
