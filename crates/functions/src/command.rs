@@ -1,6 +1,7 @@
 //! Functions that are a command for each call.
 
 use crate::answer::{Answer, MOST_PAYLOAD, is_error_object};
+use crate::code::Code;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
 use crate::process::{KillOnDrop, command, group_of};
@@ -8,7 +9,6 @@ use crate::sandbox::Request;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use tokio::net::unix::pipe;
 pub(crate) struct CommandFunction {
     pub(crate) name: Arc<str>,
     pub(crate) line: Vec<String>,
-    pub(crate) folder: PathBuf,
+    pub(crate) code: Code,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) time_limit: Duration,
     pub(crate) sink: LogSink,
@@ -33,7 +33,8 @@ impl CommandFunction {
             Error::service(format!("cannot run `{}`: {error}", self.line[0]))
         };
         let line: Vec<OsString> = self.line.iter().map(OsString::from).collect();
-        let mut command = command(&line, &self.folder, &self.environment);
+        let mut command =
+            command(&line, self.code.folder().await.map_err(cannot)?, &self.environment);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(cannot)?;
         let group = KillOnDrop(group_of(&child).ok_or_else(|| {
             Error::service(format!("`{}` ended before it could be called", self.line[0]))

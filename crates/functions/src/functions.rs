@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, MOST_PAYLOAD};
 use crate::aws;
+use crate::code::Code;
 use crate::command::CommandFunction;
 use crate::concurrency::Gate;
 use crate::config::{AwsFunction, ConfigError, Function, Kind};
@@ -302,7 +303,7 @@ fn entries(
     sink: &LogSink,
 ) -> Result<Entries, ConfigError> {
     let entry = |(name, function): (&String, &Function)| {
-        let code = function.code.as_deref().map_or(folder.to_owned(), |code| folder.join(code));
+        let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
@@ -319,7 +320,7 @@ fn entries(
             Kind::Command(line) => Target::Command(CommandFunction {
                 name: short,
                 line,
-                folder: code,
+                code,
                 environment: function.environment.clone(),
                 time_limit: function.time_limit(),
                 sink: sink.clone(),

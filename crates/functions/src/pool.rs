@@ -19,7 +19,7 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long processes get to end by themselves.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// The processes of a function. There are never more than invocations were let in at a time.
 #[derive(Debug)]
