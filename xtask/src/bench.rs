@@ -8,6 +8,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("jsonpath", &["jsonpath"]),
     ("jsonata", &["jsonata"]),
     ("server", &["server"]),
+    ("functions", &["functions"]),
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
@@ -24,6 +25,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
         }
         if *name == "server" {
             cargo(&["build", "--release"])?;
+            cargo(&["build", "--release", "--manifest-path", manifest, "--bin", "trivial-function"])?;
         }
         for binary in *binaries {
             cargo(&["run", "--release", "--manifest-path", manifest, "--bin", binary])?;

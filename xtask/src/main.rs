@@ -13,7 +13,7 @@ const HELP: &str = "cargo xtask <recipe>
   check        format, lints, tests, doc tests: what must hold before a push
   test         every test; says what it installs
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, functions
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";

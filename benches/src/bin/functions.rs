@@ -12,7 +12,8 @@ use stepwright_functions::{Function, Functions, Invocation, Place};
 /// How long each row is measured.
 const TIME: Duration = Duration::from_secs(4);
 
-const PAYLOAD: &str = r#"{"order":"ord-00000001","lines":[{"sku":"A-1","count":2},{"sku":"B-2","count":1}]}"#;
+const PAYLOAD: &str =
+    r#"{"order":"ord-00000001","lines":[{"sku":"A-1","count":2},{"sku":"B-2","count":1}]}"#;
 
 #[tokio::main]
 async fn main() {
@@ -35,7 +36,8 @@ async fn main() {
 }
 
 async fn measure(functions: &Functions, clients: usize, processes: usize) {
-    let turns: Arc<Vec<_>> = Arc::new((0..processes).map(|_| tokio::sync::Mutex::new(())).collect());
+    let turns: Arc<Vec<_>> =
+        Arc::new((0..processes).map(|_| tokio::sync::Mutex::new(())).collect());
     let is_over = Arc::new(AtomicBool::new(false));
     let client = |number: usize| {
         let (functions, turns, is_over) = (functions.clone(), turns.clone(), is_over.clone());

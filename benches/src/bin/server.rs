@@ -33,7 +33,7 @@ fn main() {
     let input = json!({"k": 1}).to_string();
     let input = input.replace("1}", &format!("1,\"pad\":\"{}\"}}", "x".repeat(1_000)));
 
-    let w1 = create(&address, "w1", &w1(), "STANDARD");
+    let w1 = create(&address, "w1", &chain(), "STANDARD");
     for clients in [1, 16, 64] {
         let figures = load(&address, clients, Duration::from_secs(4), |client| {
             client.start_and_wait(&w1, &input)
@@ -41,7 +41,7 @@ fn main() {
         figures.print("W1 ten Pass/Choice states, durable", clients);
     }
     if let Ok(peer) = std::env::var("PEER") {
-        let arn = create(&peer, "w1", &w1(), "STANDARD");
+        let arn = create(&peer, "w1", &chain(), "STANDARD");
         for clients in [1, 64] {
             let figures = load(&peer, clients, Duration::from_secs(4), |client| {
                 client.start_and_wait(&arn, &input)
@@ -49,12 +49,19 @@ fn main() {
             figures.print("W1 on the peer", clients);
         }
     }
-    let express = create(&address, "w1x", &w1(), "EXPRESS");
+    let express = create(&address, "w1x", &chain(), "EXPRESS");
     for clients in [1, 64] {
         let figures = load(&address, clients, Duration::from_secs(4), |client| {
             client.start_sync(&express, &input)
         });
         figures.print("W1 as Express, synchronous", clients);
+    }
+    let w4 = create(&address, "w4", calls(), "STANDARD");
+    for clients in [1, 16, 64] {
+        let figures = load(&address, clients, Duration::from_secs(4), |client| {
+            client.start_and_wait(&w4, "{}");
+        });
+        figures.print("W4 ten tasks, a trivial function", clients);
     }
     let map = create(&address, "map", MAP, "STANDARD");
     for items in [1_000, 10_000] {
@@ -175,7 +182,7 @@ fn load(
 const MAP: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":0,"ItemProcessor":{"ProcessorConfig":{"Mode":"INLINE"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"ResultPath":null,"End":true}}}"#;
 const W6: &str = r#"{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.i","NumericGreaterThanEqualsPath":"$.n","Next":"D"}],"Default":"A"},"A":{"Type":"Pass","Parameters":{"i.$":"States.MathAdd($.i, 1)","n.$":"$.n"},"Next":"C"},"D":{"Type":"Succeed"}}}"#;
 
-fn w1() -> String {
+fn chain() -> String {
     let mut states = Vec::new();
     for n in (0..10).step_by(2) {
         let next = if n < 8 { format!("P{}", n + 2) } else { "End".to_owned() };
@@ -188,6 +195,19 @@ fn w1() -> String {
         r#"{{"StartAt":"P0","States":{{{},"End":{{"Type":"Succeed"}},"Bad":{{"Type":"Fail"}}}}}}"#,
         states.join(",")
     )
+}
+
+/// Ten states that call the function `noop`.
+fn calls() -> String {
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:noop";
+    let states: Vec<String> = (0..10)
+        .map(|n| {
+            let next =
+                if n < 9 { format!("\"Next\":\"T{}\"", n + 1) } else { "\"End\":true".to_owned() };
+            format!("\"T{n}\":{{\"Type\":\"Task\",\"Resource\":\"{function}\",{next}}}")
+        })
+        .collect();
+    format!("{{\"StartAt\":\"T0\",\"States\":{{{}}}}}", states.join(","))
 }
 
 fn create(address: &str, name: &str, definition: impl AsRef<str>, kind: &str) -> String {
@@ -294,8 +314,16 @@ impl Server {
     fn start(binary: &Path, folder: &PathBuf) -> Self {
         let address = "127.0.0.1:18083".to_owned();
         let began = Instant::now();
+        let function = std::env::current_exe().expect("a bench has a path");
+        let function = function.with_file_name("trivial-function");
+        let config = std::env::temp_dir().join("stepwright-bench.toml");
+        let text = format!("[functions.noop]\nbootstrap = [{function:?}]\n");
+        std::fs::write(&config, text).expect("a temporary file can be written");
         let child = Command::new(binary)
-            .args(["serve", "--limits", "extended", "--listen", &address, "--data"])
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
+            .args(["--limits", "extended", "--listen", &address, "--data"])
             .arg(folder)
             .stdout(Stdio::null())
             .spawn()

@@ -19,13 +19,14 @@ pub(crate) enum Command {
     Fmt(Fmt),
     Graph(Graph),
     Serve(Serve),
+    Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
     Env(Env),
 }
 
 /// Serve the Step Functions API: every AWS SDK's endpoint URL, on a durable engine.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   stepwright serve
   stepwright serve --data ./data --config stepwright.toml
@@ -59,6 +60,18 @@ pub(crate) struct Serve {
     /// How the server's own log is written.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: Output,
+}
+
+/// Serve, and follow the files: state machines are created and updated as their definitions
+/// change, functions are reloaded as their code does. Everything is in memory unless --data is given.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Definitions and templates; all *.asl.json and *.asl.yaml of this directory if none is named.
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
 }
 
 /// Look for what is wrong with a data directory: damage, histories that do not fold, executions
@@ -179,7 +192,7 @@ pub(crate) struct Graph {
 }
 
 /// How a file is read.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Load {
     /// A value for `${Name}`; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE")]

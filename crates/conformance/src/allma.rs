@@ -27,8 +27,15 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
         branch: program("definition.branch.asl.json")?,
         polling: program("definition.polling.asl.json")?,
     };
+    run_machines(data, &machines)
+}
+
+/// Runs every scenario with these machines.
+pub fn run_machines(data: &Path, machines: &Machines) -> Result<Vec<Verdict>, String> {
+    let text = std::fs::read_to_string(data.join("goldens/allma/scenarios.json"))
+        .map_err(|error| error.to_string())?;
     let scenarios =
-        stepwright_json::parse(&read("scenarios.json")?).map_err(|error| error.to_string())?;
+        stepwright_json::parse(&text).map_err(|error| error.to_string())?;
     let scenarios = scenarios.get("scenarios").and_then(Json::as_array).cloned();
     Ok(scenarios
         .unwrap_or_default()
@@ -36,16 +43,21 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
         .map(|scenario| {
             let name = scenario.get("name").and_then(Json::as_str).unwrap_or_default();
             let mut verdict = Verdict::new("allma", name);
-            verdict.measure("scenario", play(&machines, scenario));
+            verdict.measure("scenario", play(machines, scenario));
             verdict
         })
         .collect())
 }
 
-struct Machines {
-    main: Program,
-    branch: Program,
-    polling: Program,
+/// The machines of the orchestrator.
+#[derive(Debug)]
+pub struct Machines {
+    /// Does a flow.
+    pub main: Program,
+    /// Does a branch.
+    pub branch: Program,
+    /// Asks an API.
+    pub polling: Program,
 }
 
 fn play(machines: &Machines, scenario: &Json) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use crate::activities::ActivityTask;
-use crate::executions::{Refused, Snapshot};
+use crate::executions::{Recent, Refused, Snapshot};
 use crate::live::{Live, Taken};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -166,7 +166,12 @@ impl Mailboxes {
     }
 
     /// The messages of an execution; with none, its driver is done and gives the execution back.
-    fn take(&self, id: ExecutionId, live: &mut Option<Box<Live>>) -> Option<Vec<Message>> {
+    fn take(
+        &self,
+        id: ExecutionId,
+        live: &mut Option<Box<Live>>,
+        recent: &Recent,
+    ) -> Option<Vec<Message>> {
         let mut shard = self.shard(id);
         let slot = shard.get_mut(&id)?;
         if !slot.queue.is_empty() {
@@ -181,8 +186,8 @@ impl Mailboxes {
         }
         drop(shard);
         self.driving.fetch_sub(1, Ordering::SeqCst);
-        if rests {
-            self.rest(id);
+        if rests && let Some(gone) = self.rest(id) {
+            recent.left(&gone.facts.about.arn);
         }
         None
     }
@@ -190,22 +195,22 @@ impl Mailboxes {
     /// Gives back an execution that has just begun.
     pub(crate) fn release(&self, engine: &Engine, id: ExecutionId, live: Box<Live>) {
         let mut live = Some(live);
-        if let Some(messages) = self.take(id, &mut live) {
+        if let Some(messages) = self.take(id, &mut live, &engine.inner.recent) {
             self.put_back(id, messages);
             engine.drive(id, live);
         }
     }
 
-    /// Notes that an execution rests, and forgets the one that has rested longest.
-    fn rest(&self, id: ExecutionId) {
+    /// Notes that an execution rests, and lets the one that has rested longest go.
+    fn rest(&self, id: ExecutionId) -> Option<Box<Live>> {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         resting.push_back(id);
         if resting.len() <= MOST_RESTING {
-            return;
+            return None;
         }
         let oldest = resting.pop_front();
         drop(resting);
-        let Some(oldest) = oldest else { return };
+        let oldest = oldest?;
         let mut shard = self.shard(oldest);
         let can_go = shard.get(&oldest).is_some_and(|slot| {
             !slot.is_driven
@@ -214,7 +219,7 @@ impl Mailboxes {
         });
         let gone = if can_go { shard.remove(&oldest) } else { None };
         drop(shard);
-        drop(gone);
+        gone.and_then(|slot| slot.live)
     }
 
     /// Leaves an execution alone from now on.
@@ -317,7 +322,7 @@ impl Engine {
     async fn drive_to_rest(self, id: ExecutionId, mut live: Option<Box<Live>>) {
         let mut wait = FIRST_WAIT;
         let mut errands = None;
-        while let Some(messages) = self.inner.mailboxes.take(id, &mut live) {
+        while let Some(messages) = self.inner.mailboxes.take(id, &mut live, &self.inner.recent) {
             let mut execution = match live.take() {
                 Some(live) => live,
                 None => match self.load(id).await {

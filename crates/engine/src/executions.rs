@@ -176,13 +176,15 @@ impl Snapshot {
     }
 }
 
-/// Executions that ended a short while ago, and those who wait for an end.
+/// Executions that are in memory or ended a short while ago, and those who wait for an end.
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<Ends>);
 
 #[derive(Default)]
 struct Ends {
     by_arn: FxHashMap<String, Ended>,
+    /// Those that run and are in memory.
+    running: FxHashMap<String, Ended>,
     order: VecDeque<String>,
     waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<Ended>>>,
 }
@@ -195,6 +197,7 @@ impl Recent {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let arn = snapshot.facts.about.arn.clone();
         let waiting = ends.waiting.remove(&id);
+        ends.running.remove(&arn);
         ends.by_arn.insert(arn.clone(), snapshot.clone());
         ends.order.push_back(arn);
         let oldest = (ends.order.len() > MOST_RECENT).then(|| ends.order.pop_front()).flatten();
@@ -205,6 +208,21 @@ impl Recent {
             // Whoever waited may have gone.
             drop(waiting.send(snapshot.clone()));
         }
+    }
+
+    /// An execution that runs is in memory: it is described from there.
+    pub(crate) fn began(&self, snapshot: Ended) {
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.running.insert(snapshot.facts.about.arn.clone(), snapshot);
+    }
+
+    /// An execution has left the memory.
+    pub(crate) fn left(&self, arn: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).running.remove(arn);
+    }
+
+    fn find_running(&self, arn: &str) -> Option<Ended> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).running.get(arn).cloned()
     }
 
     fn find(&self, arn: &str) -> Option<Ended> {
@@ -345,6 +363,9 @@ impl Engine {
                 });
             }
         }
+        if !live.execution.is_over() {
+            self.inner.recent.began(Arc::new(Snapshot::of(&live, None)));
+        }
         self.after_commit(&mut live, taken);
         self.inner.mailboxes.release(self, id, live);
         Ok(())
@@ -352,8 +373,9 @@ impl Engine {
 
     /// An execution as it stands; None where there is none. Express executions leave no trace.
     pub async fn describe(&self, arn: &str) -> Result<Option<Ended>, StoreError> {
-        if let Some(ended) = self.inner.recent.find(arn) {
-            return Ok(Some(ended));
+        let known = self.inner.recent.find(arn).or_else(|| self.inner.recent.find_running(arn));
+        if known.is_some() {
+            return Ok(known);
         }
         let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
         let snapshot = self.snapshot(row).await;

@@ -197,9 +197,9 @@ impl Tasks for Flaky {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             for _ in 0..=usize::from(is_twice) {
                 if is_failure {
-                    report.failed(Failure::new("Flaky", "by chance"), Stage::Run)
+                    report.failed(Failure::new("Flaky", "by chance"), Stage::Run);
                 } else {
-                    report.succeeded(call.call.parameters.clone())
+                    report.succeeded(call.call.parameters.clone());
                 }
             }
         });

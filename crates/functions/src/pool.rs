@@ -15,6 +15,10 @@ pub const MOST_PROCESSES: usize = 64;
 /// A process that nobody called for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
+/// How long a call waits for a process that is busy before another is started. A process that is
+/// soon free is quicker than a new one, and few busy processes do more than many.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 /// How often that is looked at.
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -26,6 +30,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Pool {
     settings: Settings,
     processes: Mutex<Processes>,
+    one_idle: Notify,
     one_ended: Notify,
 }
 
@@ -43,11 +48,17 @@ struct Processes {
 
 impl Pool {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, processes: Mutex::default(), one_ended: Notify::new() })
+        Arc::new(Self {
+            settings,
+            processes: Mutex::default(),
+            one_idle: Notify::new(),
+            one_ended: Notify::new(),
+        })
     }
 
     /// Runs a request in an idle process, or in a new one.
     pub(crate) async fn run(self: &Arc<Self>, request: Arc<Request>) -> Result<Answer, Error> {
+        let patience = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (sandbox, mut outcome) = match self.idle() {
                 Some(sandbox) => match sandbox.assign(request.clone()) {
@@ -58,6 +69,7 @@ impl Pool {
                 None if unpoisoned(&self.processes).is_closed => {
                     return Err(Error::shutting_down());
                 }
+                None if self.one_will_be_idle(patience).await => continue,
                 None => process::start(&self.settings, self, request.clone()).await?,
             };
             let mut wait = self.settings.time_limit;
@@ -86,6 +98,12 @@ impl Pool {
         }
     }
 
+    /// Waits a moment for a process to become idle. Another caller may be quicker to take it.
+    async fn one_will_be_idle(&self, patience: tokio::time::Instant) -> bool {
+        let has_any = !unpoisoned(&self.processes).all.is_empty();
+        has_any && tokio::time::timeout_at(patience, self.one_idle.notified()).await.is_ok()
+    }
+
     fn idle(&self) -> Option<Arc<Sandbox>> {
         unpoisoned(&self.processes).idle.pop().map(|(sandbox, _)| sandbox)
     }
@@ -110,6 +128,8 @@ impl Pool {
             sandbox.retire();
         } else if sandbox.is_idle() {
             processes.idle.push((sandbox, Instant::now()));
+            drop(processes);
+            self.one_idle.notify_one();
         } else {
             drop(processes);
             sandbox.kill(Signal::KILL);

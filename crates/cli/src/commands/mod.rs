@@ -1,6 +1,7 @@
 //! One file each command.
 
 mod check;
+mod dev;
 mod doctor;
 mod env;
 mod fmt;
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Backup(arguments) => doctor::backup(&arguments),
         Command::Env(arguments) => Ok(env::run(&arguments)),

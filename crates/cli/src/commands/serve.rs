@@ -8,17 +8,29 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stepwright_functions::{Functions, Place};
 use stepwright_server::config::LimitsName;
-use stepwright_server::{Assembly, AssemblyError, serve};
+use stepwright_server::{Api, Assembly, AssemblyError, serve};
 use stepwright_simulator::MockConfig;
 
+/// A server that has just begun.
+pub(crate) struct Started {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) api: Api,
+    pub(crate) functions: Functions,
+}
+
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
+    run_with(arguments, drop)
+}
+
+/// The same, and does something more when it has begun.
+pub(crate) fn run_with(arguments: &Serve, more: impl FnOnce(Started)) -> Result<ExitCode, Failure> {
     start_log(arguments.log);
     let assembly = assembly(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the server: {error}")))?;
-    runtime.block_on(serve_until_stopped(assembly))?;
+    runtime.block_on(serve_until_stopped(assembly, more))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,7 +86,10 @@ fn read_mocks(path: &Path) -> Result<MockConfig, Failure> {
         .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
 }
 
-async fn serve_until_stopped(assembly: Assembly) -> Result<(), Failure> {
+async fn serve_until_stopped(
+    assembly: Assembly,
+    more: impl FnOnce(Started),
+) -> Result<(), Failure> {
     let listen = assembly.server.listen;
     let data = assembly.server.data.clone();
     let functions = assembly.functions.clone();
@@ -88,6 +103,7 @@ async fn serve_until_stopped(assembly: Assembly) -> Result<(), Failure> {
     let lambda = stepwright_functions::lambda_api(functions.clone());
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
     anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
+    more(Started { address, api: serving.api.clone(), functions: functions.clone() });
     serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;

@@ -1,0 +1,175 @@
+//! Properties that are written down once: the field, its setter, and how it is rendered.
+//!
+//! A field's kind is a type that converts into a [`Value`](crate::Value), `[Type]` for a list of
+//! them, or `{Type}` for named ones.
+
+/// The type in which a property is kept.
+macro_rules! field_type {
+    ([$kind:ident]) => { Vec<$kind> };
+    ({$kind:ident}) => { Vec<(String, $kind)> };
+    ($kind:ident) => { $kind };
+}
+
+/// What a property may be given as.
+macro_rules! field_argument {
+    ([$kind:ident]) => { impl IntoIterator<Item = impl Into<$kind>> };
+    ({$kind:ident}) => { impl IntoIterator<Item = (impl Into<String>, impl Into<$kind>)> };
+    ($kind:ident) => { impl Into<$kind> };
+}
+
+/// From what is given to what is kept.
+macro_rules! field_from {
+    ($given:expr, [$kind:ident]) => {
+        $given.into_iter().map(Into::into).collect::<Vec<$kind>>()
+    };
+    ($given:expr, {$kind:ident}) => {
+        $given
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect::<Vec<(String, $kind)>>()
+    };
+    ($given:expr, $kind:ident) => {
+        Into::<$kind>::into($given)
+    };
+}
+
+/// A property as a value; `$field` is a reference.
+macro_rules! field_value {
+    ($field:expr, [$kind:ident]) => {
+        $crate::Value::List($field.iter().cloned().map($crate::Value::from).collect())
+    };
+    ($field:expr, {$kind:ident}) => {
+        $crate::Value::Object(
+            $field
+                .iter()
+                .map(|(name, value)| (name.clone(), $crate::Value::from(value.clone())))
+                .collect(),
+        )
+    };
+    ($field:expr, $kind:ident) => {
+        $crate::Value::from($field.clone())
+    };
+}
+
+/// A structure of properties that stands within a state's parameters.
+macro_rules! record {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            required { $($(#[$required_doc:meta])* $required:ident: $required_kind:tt => $required_key:literal,)* }
+            optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_kind:tt => $optional_key:literal,)* }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($required: $crate::fields::field_type!($required_kind),)*
+            $($optional: Option<$crate::fields::field_type!($optional_kind)>,)*
+        }
+
+        impl $name {
+            #[doc = concat!("A `", stringify!($name), "` with what has to be said.")]
+            #[allow(clippy::new_without_default, reason = "most have something that has to be said")]
+            pub fn new($($required: $crate::fields::field_argument!($required_kind)),*) -> Self {
+                Self {
+                    $($required: $crate::fields::field_from!($required, $required_kind),)*
+                    $($optional: None,)*
+                }
+            }
+
+            $(
+                $(#[$optional_doc])*
+                #[must_use]
+                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
+                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
+                    self
+                }
+            )*
+        }
+
+        impl From<$name> for $crate::Value {
+            fn from(record: $name) -> Self {
+                let _ = &record;
+                #[allow(unused_mut, reason = "a record may have no properties")]
+                let mut members: Vec<(String, $crate::Value)> = Vec::new();
+                $(members.push((
+                    $required_key.to_owned(),
+                    $crate::fields::field_value!(record.$required, $required_kind),
+                ));)*
+                $(if let Some(value) = &record.$optional {
+                    members.push((
+                        $optional_key.to_owned(),
+                        $crate::fields::field_value!(value, $optional_kind),
+                    ));
+                })*
+                $crate::Value::Object(members)
+            }
+        }
+    };
+}
+
+/// A property that has one of a few values.
+macro_rules! choices {
+    (
+        $(#[$doc:meta])*
+        pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// How AWS writes it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl From<$name> for $crate::Value {
+            fn from(choice: $name) -> Self {
+                choice.name().into()
+            }
+        }
+    };
+}
+
+pub(crate) use {choices, field_argument, field_from, field_type, field_value, record};
+
+/// A structure that is filled in and then used: as [`record!`], but it is not rendered.
+macro_rules! settings {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            required { $($(#[$required_doc:meta])* $required:ident: $required_kind:tt,)* }
+            optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_kind:tt,)* }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($required: $crate::fields::field_type!($required_kind),)*
+            $($optional: Option<$crate::fields::field_type!($optional_kind)>,)*
+        }
+
+        impl $name {
+            #[doc = concat!("A `", stringify!($name), "` with what has to be said.")]
+            #[allow(clippy::too_many_arguments, reason = "all that has to be said")]
+            pub fn new($($required: $crate::fields::field_argument!($required_kind)),*) -> Self {
+                Self {
+                    $($required: $crate::fields::field_from!($required, $required_kind),)*
+                    $($optional: None,)*
+                }
+            }
+
+            $(
+                $(#[$optional_doc])*
+                #[must_use]
+                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
+                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
+                    self
+                }
+            )*
+        }
+    };
+}
+pub(crate) use settings;

@@ -1,0 +1,76 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::states::Parallel;
+
+/// A part of state machines that is used again: an id and the chain that it stands for.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// /// A job in two steps, done in several flavours.
+/// fn my_job(id: &str, flavour: &str) -> Fragment {
+///     let first = LambdaInvoke::new("First", Function::from_name("worker"))
+///         .payload(object! {"jobFlavor": flavour});
+///     Fragment::new(id, first.next(LambdaInvoke::new("Last", Function::from_name("worker"))))
+/// }
+///
+/// // The states of each job get a prefix, or their names would be the same.
+/// let jobs = Parallel::new("All jobs")
+///     .branch(my_job("Quick", "quick").prefix_states())
+///     .branch(my_job("Medium", "medium").prefix_states())
+///     .branch(my_job("Slow", "slow").prefix_states());
+/// assert!(StateMachine::new("Jobs", jobs).asl().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a fragment that is in no state machine does nothing"]
+pub struct Fragment {
+    id: String,
+    chain: Chain,
+}
+
+impl Fragment {
+    /// A fragment.
+    pub fn new(id: impl Into<String>, definition: impl Chainable) -> Self {
+        Self { id: id.into(), chain: definition.into_chain() }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Puts the id, a colon and a space before the names of its states.
+    pub fn prefix_states(self) -> Self {
+        let prefix = format!("{}: ", self.id);
+        self.prefix_states_with(&prefix)
+    }
+
+    /// Puts a prefix before the names of its states.
+    pub fn prefix_states_with(self, prefix: &str) -> Self {
+        Self { chain: self.chain.prefix_states(prefix), ..self }
+    }
+
+    /// One Parallel state, named like the fragment, with the fragment as its only branch; the states
+    /// are prefixed with its name.
+    pub fn to_single_state(self) -> Parallel {
+        let id = self.id.clone();
+        self.to_single_state_as(&id)
+    }
+
+    /// One Parallel state with this name.
+    pub fn to_single_state_as(self, id: &str) -> Parallel {
+        self.to_single_state_with(id, &format!("{id}: "))
+    }
+
+    /// One Parallel state with this name, whose states get this prefix.
+    pub fn to_single_state_with(self, id: &str, prefix: &str) -> Parallel {
+        Parallel::new(id).branch(self.chain.prefix_states(prefix))
+    }
+}
+
+impl Chainable for Fragment {
+    fn into_chain(self) -> Chain {
+        self.chain
+    }
+}
+
+impl Nextable for Fragment {}

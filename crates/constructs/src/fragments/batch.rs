@@ -1,0 +1,494 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::common::{WithData, WithErrors, WithResultPath};
+use crate::fields::settings;
+use crate::fragments::base::env_fragment;
+use crate::fragments::mount_point::mount_points_and_volumes;
+use crate::fragments::{
+    EnvBase, EnvFragment, MountPointConfiguration, convert_reference_paths,
+    convert_to_sfn_api_action_case, enclose_chainable,
+};
+use crate::json_path::{format_text, json_merge, object_at, string_at, uuid, value_at};
+use crate::retry::Catch;
+use crate::states::{CustomState, Fail, Pass};
+use crate::value::Value;
+use crate::{Input, object, value};
+
+settings! {
+    /// Registers a job definition. The result is its `JobDefinitionArn`, `JobDefinitionName` and
+    /// `Revision`.
+    ///
+    /// What is given may be literal or a path (`"$.image"`).
+    pub struct RegisterJobDefinition {
+        required { id: String, job_definition_name: Input, image: Input, }
+        optional {
+            /// The command: a list.
+            command: Input,
+            /// The role of the job.
+            job_role_arn: Input,
+            /// Variables of the environment: an object.
+            environment: Input,
+            /// MiB of memory.
+            memory: Input,
+            /// Virtual CPUs.
+            vcpus: Input,
+            /// GPUs; none if it is 0.
+            gpu: Input,
+            /// Mount points: a list.
+            mount_points: Input,
+            /// Volumes: a list.
+            volumes: Input,
+            /// `["EC2"]` or `["FARGATE"]`.
+            platform_capabilities: Input,
+            /// Where the result is put.
+            result_path: String,
+            /// The part of the output that goes on.
+            output_path: String,
+        }
+    }
+}
+
+settings! {
+    /// Submits a job and waits for its end. The result is its `JobName`, `JobId` and `JobArn`.
+    ///
+    /// What is given may be literal or a path (`"$.queue"`).
+    pub struct SubmitJob {
+        required { id: String, job_name: Input, job_definition: Input, job_queue: Input, }
+        optional {
+            /// What placeholders in the job definition stand for: an object.
+            parameters: Input,
+            /// The command: a list.
+            command: Input,
+            /// Variables of the environment: an object.
+            environment: Input,
+            /// MiB of memory.
+            memory: Input,
+            /// Virtual CPUs.
+            vcpus: Input,
+            /// GPUs; none if it is 0.
+            gpu: Input,
+            /// Where the result is put.
+            result_path: String,
+            /// The part of the output that goes on.
+            output_path: String,
+        }
+    }
+}
+
+settings! {
+    /// Takes a job definition back.
+    pub struct DeregisterJobDefinition {
+        required { id: String, job_definition: Input, }
+        optional {
+            /// Where the result is put.
+            result_path: String,
+            /// The part of the output that goes on.
+            output_path: String,
+        }
+    }
+}
+
+/// The parts of a request that are there, in order.
+fn members<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Value {
+    let given = pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Object(given.collect())
+}
+
+/// Variables as Batch takes them, by name; a path is left as it is.
+fn environment_pairs(environment: Option<Value>) -> Value {
+    match environment.unwrap_or_else(Value::empty) {
+        Value::Object(mut variables) => {
+            variables.retain(|(_, value)| *value != Value::Null);
+            variables.sort_by(|(a, _), (b, _)| a.cmp(b));
+            let pair = |(name, value)| object! {"Name": Value::from(name), "Value": value};
+            Value::List(
+                variables
+                    .into_iter()
+                    .map(|(name, value): (String, Value)| pair((name, value)))
+                    .collect(),
+            )
+        }
+        computed => computed,
+    }
+}
+
+fn resource_requirements(
+    gpu: Option<&Value>,
+    memory: Option<&Value>,
+    vcpus: Option<&Value>,
+) -> Value {
+    let pairs = [("GPU", gpu), ("MEMORY", memory), ("VCPU", vcpus)];
+    let requirements = pairs.into_iter().filter_map(|(kind, value)| {
+        let value = match value? {
+            Value::Scalar(number) => number.to_string().into(),
+            other => other.clone(),
+        };
+        Some(object! {"Type": kind, "Value": value})
+    });
+    Value::List(requirements.collect())
+}
+
+/// The request that a Pass prepares, the filter of resources that are 0, and the call.
+struct Call<'c> {
+    id: &'c str,
+    /// As in the names of the states.
+    prepared: &'c str,
+    filtered: Option<(String, &'c str)>,
+    call: &'c str,
+    resource: &'c str,
+    result_selector: Option<Value>,
+    result_path: Option<String>,
+    output_path: Option<String>,
+}
+
+impl Call<'_> {
+    fn chain(self, request: Value) -> Chain {
+        let result_path = self.result_path.unwrap_or_else(|| "$".into());
+        let keys: Vec<String> = match &request {
+            Value::Object(members) => members.iter().map(|(key, _)| key.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let prepare = Pass::new(format!("{} {}", self.id, self.prepared))
+            .parameters(convert_reference_paths(request))
+            .result_path(result_path.as_str());
+        let parameters = keys
+            .into_iter()
+            .map(|key| (key.clone(), Value::Expression(format!("{result_path}.{key}"))))
+            .collect();
+        let mut state = vec![
+            ("Type".to_owned(), "Task".into()),
+            ("Resource".to_owned(), format!("arn:aws:states:::{}", self.resource).into()),
+            ("Parameters".to_owned(), Value::Object(parameters)),
+        ];
+        state.extend(self.result_selector.map(|selector| ("ResultSelector".to_owned(), selector)));
+        state.push(("ResultPath".to_owned(), result_path.as_str().into()));
+        state
+            .push(("OutputPath".to_owned(), self.output_path.unwrap_or_else(|| "$".into()).into()));
+        // Tried again for three minutes.
+        state.push((
+            "Retry".to_owned(),
+            value!([{
+                "ErrorEquals": ["Batch.BatchException"],
+                "IntervalSeconds": 3,
+                "MaxAttempts": 7,
+                "BackoffRate": 2,
+                "JitterStrategy": "FULL",
+            }]),
+        ));
+        let call = CustomState::new(format!("{} {}", self.id, self.call), Value::Object(state));
+        match self.filtered {
+            Some((name, member)) => {
+                let path = format!("{result_path}.{member}.ResourceRequirements");
+                let filter = Pass::new(format!("{} {name}", self.id))
+                    .input_path(format!("{path}[?(@.Value != 0 && @.Value != '0')]"))
+                    .result_path(path);
+                prepare.next(filter).next(call)
+            }
+            None => prepare.next(call),
+        }
+    }
+}
+
+fn selected(names: [&str; 3]) -> Value {
+    Value::Object(
+        names.map(|name| (name.to_owned(), Value::Expression(format!("$.{name}")))).to_vec(),
+    )
+}
+
+impl Chainable for RegisterJobDefinition {
+    fn into_chain(self) -> Chain {
+        let name = format_text(
+            "{}-{}",
+            [convert_reference_paths(self.job_definition_name), uuid().into()],
+        );
+        let properties = members([
+            ("Image", Some(self.image)),
+            ("Command", self.command),
+            ("Environment", Some(environment_pairs(self.environment))),
+            (
+                "ResourceRequirements",
+                Some(resource_requirements(
+                    self.gpu.as_ref(),
+                    self.memory.as_ref(),
+                    self.vcpus.as_ref(),
+                )),
+            ),
+            ("MountPoints", self.mount_points),
+            ("Volumes", self.volumes),
+            ("JobRoleArn", self.job_role_arn),
+        ]);
+        let request = members([
+            ("JobDefinitionName", Some(name.into())),
+            ("Type", Some("container".into())),
+            ("ContainerProperties", Some(properties)),
+            ("RetryStrategy", Some(retry_strategy())),
+            ("PlatformCapabilities", self.platform_capabilities),
+        ]);
+        let call = Call {
+            id: &self.id,
+            prepared: "RegisterJobDefinition Prep",
+            filtered: self.gpu.is_some().then(|| {
+                (
+                    "Register Definition Filter Resource Requirements".to_owned(),
+                    "ContainerProperties",
+                )
+            }),
+            call: "RegisterJobDefinition API Call",
+            resource: "aws-sdk:batch:registerJobDefinition",
+            result_selector: Some(selected(["JobDefinitionArn", "JobDefinitionName", "Revision"])),
+            result_path: self.result_path,
+            output_path: self.output_path,
+        };
+        call.chain(request)
+    }
+}
+
+/// Jobs are tried again when their instance was taken away or their image could not be fetched.
+fn retry_strategy() -> Value {
+    object! {
+        "Attempts": 5,
+        "EvaluateOnExit": [
+            {
+                "Action": "RETRY",
+                "OnStatusReason": "Task failed to start",
+                "OnReason": "DockerTimeoutError*",
+            },
+            {"Action": "RETRY", "OnStatusReason": "Host EC2*"},
+            {"Action": "EXIT", "OnStatusReason": "*"},
+        ],
+    }
+}
+
+impl Chainable for SubmitJob {
+    fn into_chain(self) -> Chain {
+        let name = match self.job_name.as_literal() {
+            Some(name) if !name.starts_with('$') => format_text(format!("{name}-{{}}"), [uuid()]),
+            _ => format_text("{}-{}", [convert_reference_paths(self.job_name), uuid().into()]),
+        };
+        let overrides = members([
+            ("Command", self.command),
+            ("Environment", Some(environment_pairs(self.environment))),
+            (
+                "ResourceRequirements",
+                Some(resource_requirements(
+                    self.gpu.as_ref(),
+                    self.memory.as_ref(),
+                    self.vcpus.as_ref(),
+                )),
+            ),
+        ]);
+        let parameters = self.parameters.unwrap_or_else(Value::empty);
+        let request = members([
+            ("JobName", Some(name.into())),
+            ("JobDefinition", Some(self.job_definition)),
+            ("JobQueue", Some(self.job_queue)),
+            ("Parameters", Some(convert_to_sfn_api_action_case(parameters))),
+            ("ContainerOverrides", Some(overrides)),
+        ]);
+        let call = Call {
+            id: &self.id,
+            prepared: "SubmitJob Prep",
+            filtered: self.gpu.is_some().then(|| {
+                ("SubmitJob Filter Resource Requirements".to_owned(), "ContainerOverrides")
+            }),
+            call: "SubmitJob API Call",
+            resource: "batch:submitJob.sync",
+            result_selector: Some(selected(["JobName", "JobId", "JobArn"])),
+            result_path: self.result_path,
+            output_path: self.output_path,
+        };
+        call.chain(request)
+    }
+}
+
+impl Chainable for DeregisterJobDefinition {
+    fn into_chain(self) -> Chain {
+        let call = Call {
+            id: &self.id,
+            prepared: "DeregisterJobDefinition Prep",
+            filtered: None,
+            call: "DeregisterJobDefinition API Call",
+            resource: "aws-sdk:batch:deregisterJobDefinition",
+            result_selector: None,
+            result_path: self.result_path,
+            output_path: self.output_path,
+        };
+        call.chain(object! {"JobDefinition": self.job_definition})
+    }
+}
+
+impl Nextable for RegisterJobDefinition {}
+impl Nextable for SubmitJob {}
+impl Nextable for DeregisterJobDefinition {}
+
+settings! {
+    /// Registers a job definition, runs a job of it, and takes the definition back, also after a
+    /// failure.
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::{EnvBase, EnvBaseFragment, SubmitJobFragment};
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let env = EnvBase::new("dev", Some("marmotdev"));
+    /// let submit = SubmitJobFragment::new("Submit", &env, "my-job", "$.job_queue", "$.image")
+    ///     .command(value!(["echo", "$.text"]))
+    ///     .memory(1024)
+    ///     .vcpus(1);
+    /// assert!(submit.to_state_machine("submit").template().is_ok());
+    /// ```
+    pub struct SubmitJobFragment {
+        required { id: String, env: EnvBase, name: Input, job_queue: Input, image: Input, }
+        optional {
+            /// The command: a list.
+            command: Input,
+            /// Variables of the environment: an object.
+            environment: Input,
+            /// MiB of memory.
+            memory: Input,
+            /// Virtual CPUs.
+            vcpus: Input,
+            /// GPUs; none if it is 0.
+            gpu: Input,
+            /// Mount points: a list.
+            mount_points: Input,
+            /// Volumes: a list.
+            volumes: Input,
+            /// `["EC2"]` or `["FARGATE"]`.
+            platform_capabilities: Input,
+            /// The role of the job.
+            job_role_arn: Input,
+            /// What it takes if the input does not say; see [`SubmitJobFragment::from_defaults`].
+            defaults: Input,
+        }
+    }
+}
+
+env_fragment!(SubmitJobFragment);
+
+impl SubmitJobFragment {
+    /// A fragment whose input says what is run, over these defaults.
+    pub fn from_defaults(
+        id: impl Into<String>,
+        env: impl Into<EnvBase>,
+        name: impl Into<Value>,
+        defaults: JobDefaults,
+    ) -> Self {
+        let request = |member: &str| format!("$.request.{member}");
+        Self::new(id, env, name, request("job_queue"), request("image"))
+            .command(request("command"))
+            .environment(request("environment"))
+            .memory(request("memory"))
+            .vcpus(request("vcpus"))
+            .gpu(request("gpu"))
+            .mount_points(request("mount_points"))
+            .volumes(request("volumes"))
+            .platform_capabilities(request("platform_capabilities"))
+            .job_role_arn(request("job_role_arn"))
+            .defaults(defaults.into_value())
+    }
+
+    pub(crate) fn build(self) -> EnvFragment {
+        let id = self.id.clone();
+        let registered = "$.taskResult.register.JobDefinitionArn";
+        let mut register = RegisterJobDefinition::new(&id, self.name.clone(), self.image.clone());
+        register.command.clone_from(&self.command);
+        register.memory.clone_from(&self.memory);
+        register.vcpus.clone_from(&self.vcpus);
+        register.gpu.clone_from(&self.gpu);
+        register.mount_points = self.mount_points;
+        register.volumes = self.volumes;
+        register.platform_capabilities = self.platform_capabilities;
+        register.job_role_arn = self.job_role_arn;
+        let mut submit = SubmitJob::new(&id, self.name, registered, self.job_queue);
+        submit.command = self.command;
+        submit.environment = self.environment;
+        submit.memory = self.memory;
+        submit.vcpus = self.vcpus;
+        submit.gpu = self.gpu;
+
+        let enclose = |name: String, chain: Chain, result: &str| {
+            enclose_chainable(&name, chain, None, Some(format!("$.taskResult.{result}").into()))
+        };
+        let deregister = |id: &str| DeregisterJobDefinition::new(id, registered).into_chain();
+        let failed = enclose(
+            format!("{id} Deregister FAIL"),
+            deregister(&format!("{id} FAIL")),
+            "deregister",
+        )
+        .next(
+            Fail::new(format!("{id} FAIL"))
+                .cause_path(string_at("$.taskResult.submit.Cause"))
+                .error_path(string_at("$.taskResult.submit.Error")),
+        );
+        let run = enclose(format!("{id} Submit"), submit.into_chain(), "submit")
+            .to_single_state(format!("{id} Enclosure"))
+            .output_path("$[0]")
+            .catch_with(Catch::on(["States.ALL"]).result_path("$.taskResult.submit"), failed);
+        let definition = enclose(format!("{id} Register"), register.into_chain(), "register")
+            .next(run)
+            .next(enclose(format!("{id} Deregister"), deregister(&id), "deregister"));
+        let definition = match self.defaults {
+            Some(defaults) => Pass::new("Start")
+                .parameters(object! {"input": value_at("$"), "default": defaults})
+                .next(Pass::new("Merge").parameters(object! {
+                    "request": json_merge(object_at("$.default"), object_at("$.input")),
+                }))
+                .next(definition),
+            None => definition,
+        };
+        EnvFragment::new(id, self.env, definition)
+    }
+}
+
+settings! {
+    /// What a job is run with if the input does not say.
+    pub struct JobDefaults {
+        required { job_queue: Input, image: Input, }
+        optional {
+            /// The command.
+            command: Input,
+            /// MiB of memory; 1024 if nothing is said.
+            memory: Input,
+            /// Virtual CPUs; 1 if nothing is said.
+            vcpus: Input,
+            /// GPUs; none if nothing is said.
+            gpu: Input,
+            /// Variables of the environment: an object.
+            environment: Input,
+            /// File systems to mount.
+            mount_point_configs: [MountPointConfiguration],
+            /// The role of the job.
+            job_role_arn: Input,
+        }
+    }
+}
+
+impl JobDefaults {
+    fn into_value(self) -> Value {
+        let mut defaults = vec![
+            ("command".to_owned(), self.command.unwrap_or_else(|| "".into())),
+            ("job_queue".to_owned(), self.job_queue),
+            ("environment".to_owned(), self.environment.unwrap_or_else(Value::empty)),
+            ("image".to_owned(), self.image),
+            ("memory".to_owned(), as_text(self.memory, "1024")),
+            ("vcpus".to_owned(), as_text(self.vcpus, "1")),
+            ("gpu".to_owned(), as_text(self.gpu, "0")),
+            ("platform_capabilities".to_owned(), value!(["EC2"])),
+            ("job_role_arn".to_owned(), self.job_role_arn.unwrap_or_default()),
+        ];
+        if let Some(configurations) = self.mount_point_configs {
+            let (mount_points, volumes) = mount_points_and_volumes(&configurations);
+            defaults.push(("mount_points".to_owned(), mount_points));
+            defaults.push(("volumes".to_owned(), volumes));
+        }
+        Value::Object(defaults)
+    }
+}
+
+/// Batch takes numbers as text.
+pub(crate) fn as_text(value: Option<Value>, default: &str) -> Value {
+    match value {
+        Some(Value::Scalar(number)) => number.to_string().into(),
+        Some(other) => other,
+        None => default.into(),
+    }
+}

@@ -1,0 +1,473 @@
+use crate::chain::{Chain, Nextable};
+use crate::common::{WithData, WithResultPath};
+use crate::fields::settings;
+use crate::fragments::base::env_fragment;
+use crate::fragments::batch::as_text;
+use crate::fragments::mount_point::mount_points_and_volumes;
+use crate::fragments::{
+    EnvBase, EnvFragment, MergeDefaults, MountPointConfiguration, S3Operation, SubmitJobFragment,
+    convert_reference_paths,
+};
+use crate::iam::Statement;
+use crate::json_path::{entire_payload, execution_name, format_text, object_at, string_at, uuid};
+use crate::states::Pass;
+use crate::text::{Token, arn, local_arn, text};
+use crate::value::Value;
+use crate::{Input, object, value};
+
+/// Where requests and responses are put, if nothing else is said.
+const SCRATCH: &str = "scratch/";
+
+/// What every fragment that runs jobs with payloads in S3 has to be allowed.
+pub(crate) fn required_statements(env: &EnvBase) -> Vec<Statement> {
+    vec![batch_statement(env), s3_statement(env), pass_role_statement()]
+}
+
+/// Batch, for what is named after the environment, and what has no name.
+pub(crate) fn batch_statement(env: &EnvBase) -> Statement {
+    let actions = [
+        "batch:RegisterJobDefinition",
+        "batch:DeregisterJobDefinition",
+        "batch:DescribeJobDefinitions",
+        "batch:Describe*",
+        "batch:List*",
+        "batch:*",
+    ];
+    let of = |kind: &str| local_arn("batch", text!(kind, "/", env.as_str(), "*"));
+    let kinds = ["compute-environment", "job", "job-definition", "job-queue"];
+    let resources = kinds.into_iter().map(of).chain(std::iter::once("*".into()));
+    Statement::allow(actions, resources).sid("BatchReadWrite")
+}
+
+/// S3, for buckets named after the environment.
+pub(crate) fn s3_statement(env: &EnvBase) -> Statement {
+    Statement::allow(["s3:*"], [arn(text!("s3:::", env.as_str(), "*"))]).sid("S3FullAccess")
+}
+
+/// Step Functions, for machines named after the environment.
+pub(crate) fn states_statement(env: &EnvBase) -> Statement {
+    let actions = [
+        "states:StartExecution",
+        "states:StopExecution",
+        "states:DescribeActivity",
+        "states:DescribeExecution",
+        "states:DescribeStateMachine",
+        "states:DescribeStateMachineForExecution",
+        "states:ListExecutions",
+        "states:GetExecutionHistory",
+        "states:ListStateMachines",
+        "states:ListActivities",
+    ];
+    let machines = local_arn("states", text!("*:", env.as_str(), "*"));
+    Statement::allow(actions, [machines]).sid("SfnFullAccess")
+}
+
+/// The roles of jobs are passed on to their containers.
+pub(crate) fn pass_role_statement() -> Statement {
+    let when = object! {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}};
+    Statement::allow(["iam:PassRole"], ["*"]).when(when).sid("PassRoleForBatchJobs")
+}
+
+/// The payload goes to S3, a job works on it, and its response comes from S3.
+struct Exchange<'e> {
+    id: &'e str,
+    bucket: Value,
+    key_prefix: &'e str,
+    payload: Option<Value>,
+}
+
+impl Exchange<'_> {
+    fn key(&self, file: &str) -> Value {
+        let template = format!("{}{{}}/{{}}/{file}.json", self.key_prefix);
+        let task = string_at("$.taskResult.prep.task_id");
+        format_text(template, [execution_name(), task]).into()
+    }
+
+    /// The URI of the request.
+    fn request_uri() -> Value {
+        let parts = [string_at("$.taskResult.put.Bucket"), string_at("$.taskResult.put.Key")];
+        format_text("s3://{}/{}", parts).into()
+    }
+
+    /// The URI of the response.
+    fn response_uri(&self) -> Value {
+        let bucket = convert_reference_paths(self.bucket.clone());
+        format_text("s3://{}/{}", [bucket, self.key("response")]).into()
+    }
+
+    fn around(self, job: SubmitJobFragment) -> Chain {
+        let id = self.id;
+        let payload = self.payload.clone().unwrap_or_else(|| entire_payload().into());
+        let put = S3Operation::new(format!("{id} Put Request to S3"), self.bucket.clone())
+            .result_path("$.taskResult.put")
+            .put_payload(payload, Some(self.key("request")));
+        let get = S3Operation::new(id, self.bucket.clone())
+            .get_payload(self.key("response"))
+            .to_single_state(format!("{id} Get Response from S3"))
+            .output_path("$[0]");
+        Pass::new(format!("{id} Prep S3 Keys"))
+            .parameters(object! {"task_id": uuid()})
+            .result_path("$.taskResult.prep")
+            .next(put)
+            .next(job)
+            .next(get)
+    }
+}
+
+settings! {
+    /// Runs the handler of a Lambda function in a job of Batch, with payload and response in S3.
+    ///
+    /// What is given may be literal or a path (`"$.image"`).
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::{BatchInvokedLambdaFunction, EnvBase, EnvBaseFragment};
+    ///
+    /// let env = EnvBase::new("dev", Some("marmotdev"));
+    /// let function = BatchInvokedLambdaFunction::new(
+    ///     "Fn", &env, "my-fn", "$.image", "$.handler", "my-queue", "my-bucket",
+    /// )
+    /// .memory("$.memory")
+    /// .vcpus("$.vcpus");
+    /// assert!(function.to_state_machine("fn").template().is_ok());
+    /// ```
+    pub struct BatchInvokedLambdaFunction {
+        required {
+            id: String,
+            env: EnvBase,
+            name: String,
+            image: Input,
+            handler: Input,
+            job_queue: Input,
+            bucket_name: Input,
+        }
+        optional {
+            /// What the keys of payload and response start with; `scratch/` if nothing is said.
+            key_prefix: String,
+            /// The payload; the whole input if nothing is said.
+            payload_path: Input,
+            /// The command; that of the image if nothing is said.
+            command: Input,
+            /// Variables of the environment.
+            environment: {Input},
+            /// MiB of memory.
+            memory: Input,
+            /// Virtual CPUs.
+            vcpus: Input,
+            /// GPUs; none if it is 0.
+            gpu: Input,
+            /// Mount points: a list.
+            mount_points: Input,
+            /// Volumes: a list.
+            volumes: Input,
+            /// File systems to mount, instead of mount points and volumes.
+            mount_point_configs: [MountPointConfiguration],
+            /// `["EC2"]` or `["FARGATE"]`.
+            platform_capabilities: Input,
+            /// The role of the job.
+            job_role_arn: Input,
+            /// What it takes if the input does not say; see [`BatchInvokedDefaults`].
+            defaults: BatchInvokedDefaults,
+        }
+    }
+}
+
+env_fragment!(BatchInvokedLambdaFunction, BatchInvokedExecutorFragment);
+
+settings! {
+    /// What a job is run with if the input does not say, and where the input says it.
+    pub struct BatchInvokedDefaults {
+        required { job_queue: Input, bucket_name: Input, }
+        optional {
+            /// What the keys of payload and response start with.
+            key_prefix: String,
+            /// Where the image is; `$.image` if nothing is said.
+            image_path: String,
+            /// Where the handler is; `$.handler` if nothing is said.
+            handler_path: String,
+            /// Where the payload is; `$.payload` if nothing is said.
+            payload_path: String,
+            /// Where the rest is; `$` if nothing is said.
+            overrides_path: String,
+            /// The command.
+            command: Input,
+            /// MiB of memory; 1024 if nothing is said.
+            memory: Input,
+            /// Virtual CPUs; 1 if nothing is said.
+            vcpus: Input,
+            /// GPUs; none if nothing is said.
+            gpu: Input,
+            /// Variables of the environment.
+            environment: {Input},
+            /// File systems to mount.
+            mount_point_configs: [MountPointConfiguration],
+            /// `["EC2"]` or `["FARGATE"]`; EC2 if nothing is said.
+            platform_capabilities: Input,
+            /// The role of the job.
+            job_role_arn: Input,
+        }
+    }
+}
+
+impl BatchInvokedLambdaFunction {
+    /// A fragment whose input says what is run, over these defaults.
+    pub fn with_defaults(
+        id: impl Into<String>,
+        env: impl Into<EnvBase>,
+        name: impl Into<String>,
+        defaults: BatchInvokedDefaults,
+    ) -> Self {
+        let merged = |member: &str| format!("$.merged.{member}");
+        let mut fragment = Self::new(
+            id,
+            env,
+            name,
+            "$.image",
+            "$.handler",
+            merged("job_queue"),
+            merged("bucket_name"),
+        )
+        .payload_path("$.payload")
+        .command(merged("command"))
+        .memory(merged("memory"))
+        .vcpus(merged("vcpus"))
+        .gpu(merged("gpu"))
+        .mount_points(merged("mount_points"))
+        .volumes(merged("volumes"))
+        .platform_capabilities(merged("platform_capabilities"))
+        .job_role_arn(merged("job_role_arn"));
+        fragment.key_prefix.clone_from(&defaults.key_prefix);
+        fragment.environment.clone_from(&defaults.environment);
+        fragment.defaults = Some(defaults);
+        fragment
+    }
+
+    pub(crate) fn build(mut self) -> EnvFragment {
+        let id = self.id.clone();
+        let (mount_points, volumes) = self.mounts();
+        let key_prefix = self.key_prefix.unwrap_or_else(|| SCRATCH.into());
+        let exchange = Exchange {
+            id: &id,
+            bucket: self.bucket_name,
+            key_prefix: &key_prefix,
+            payload: self.payload_path,
+        };
+        let mut environment = self.environment.unwrap_or_default();
+        environment.extend([
+            ("AWS_LAMBDA_FUNCTION_NAME".to_owned(), self.name.as_str().into()),
+            ("AWS_LAMBDA_FUNCTION_HANDLER".to_owned(), self.handler),
+            ("AWS_LAMBDA_EVENT_PAYLOAD".to_owned(), Exchange::request_uri()),
+            ("AWS_LAMBDA_EVENT_RESPONSE_LOCATION".to_owned(), exchange.response_uri()),
+        ]);
+        environment.extend(place(&self.env));
+        let mut job = SubmitJobFragment::new(
+            format!("{id} Batch"),
+            &self.env,
+            self.name,
+            self.job_queue,
+            self.image,
+        )
+        .command(self.command.unwrap_or_else(|| value!([])))
+        .environment(Value::Object(last_wins(environment)))
+        .mount_points(mount_points)
+        .volumes(volumes);
+        for (value, set) in [
+            (
+                self.memory,
+                SubmitJobFragment::memory as fn(SubmitJobFragment, Value) -> SubmitJobFragment,
+            ),
+            (self.vcpus, SubmitJobFragment::vcpus),
+            (self.gpu, SubmitJobFragment::gpu),
+            (self.platform_capabilities, SubmitJobFragment::platform_capabilities),
+            (self.job_role_arn, SubmitJobFragment::job_role_arn),
+        ] {
+            if let Some(value) = value {
+                job = set(job, value);
+            }
+        }
+        let chain = exchange.around(job);
+        let statements = required_statements(&self.env);
+        let fragment = EnvFragment::new(id.clone(), self.env, chain).require(statements);
+        match self.defaults {
+            Some(defaults) => fragment.change(|chain| defaults.before(&id).next(chain)),
+            None => fragment,
+        }
+    }
+
+    fn mounts(&mut self) -> (Value, Value) {
+        if let Some(configurations) = &self.mount_point_configs {
+            return mount_points_and_volumes(configurations);
+        }
+        let list = |value: &mut Option<Value>| value.take().unwrap_or_else(|| value!([]));
+        (list(&mut self.mount_points), list(&mut self.volumes))
+    }
+}
+
+/// Where a job runs, for its environment.
+fn place(env: &EnvBase) -> [(String, Value); 3] {
+    [
+        ("env_base".to_owned(), env.as_str().into()),
+        ("AWS_REGION".to_owned(), Token::region().into()),
+        ("AWS_ACCOUNT_ID".to_owned(), Token::account().into()),
+    ]
+}
+
+/// Of variables with the same name, the last.
+fn last_wins(variables: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut kept: Vec<(String, Value)> = Vec::new();
+    for (name, value) in variables {
+        match kept.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => kept.push((name, value)),
+        }
+    }
+    kept
+}
+
+impl BatchInvokedDefaults {
+    /// Variables that say where a job runs.
+    pub(crate) fn environment_of(self, env: &EnvBase) -> Self {
+        self.environment(place(env))
+    }
+
+    /// Puts the defaults beneath the input.
+    fn before(self, id: &str) -> Chain {
+        let path = |path: Option<String>, default: &str| path.unwrap_or_else(|| default.to_owned());
+        let start = Pass::new(format!("Start {id}")).parameters(object! {
+            "image": string_at(&path(self.image_path, "$.image")),
+            "handler": string_at(&path(self.handler_path, "$.handler")),
+            "payload": object_at(&path(self.payload_path, "$.payload")),
+            "input": object_at(&path(self.overrides_path, "$")),
+        });
+        let mut defaults = vec![
+            ("job_queue".to_owned(), self.job_queue),
+            ("memory".to_owned(), as_text(self.memory, "1024")),
+            ("vcpus".to_owned(), as_text(self.vcpus, "1")),
+            ("gpu".to_owned(), as_text(self.gpu, "0")),
+            ("environment".to_owned(), Value::Object(self.environment.unwrap_or_default())),
+            (
+                "platform_capabilities".to_owned(),
+                self.platform_capabilities.unwrap_or_else(|| value!(["EC2"])),
+            ),
+            ("bucket_name".to_owned(), self.bucket_name),
+            ("job_role_arn".to_owned(), self.job_role_arn.unwrap_or_default()),
+            ("command".to_owned(), self.command.unwrap_or_else(|| value!([]))),
+        ];
+        if let Some(configurations) = self.mount_point_configs {
+            let (mount_points, volumes) = mount_points_and_volumes(&configurations);
+            defaults.push(("mount_points".to_owned(), mount_points));
+            defaults.push(("volumes".to_owned(), volumes));
+        }
+        start.next(
+            MergeDefaults::new(format!("Merge {id}"), Value::Object(defaults))
+                .input_path("$.input")
+                .result_path("$.merged"),
+        )
+    }
+}
+
+settings! {
+    /// Runs an executor of the AIBS library in a job of Batch, with payload and response in S3.
+    ///
+    /// The library itself cannot make this state machine: it puts paths into a list, where they are
+    /// not evaluated, and refers to a bucket and key that are elsewhere. Here the command is made
+    /// with `States.Array` and refers to where the request was put.
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::{BatchInvokedExecutorFragment, EnvBase, EnvBaseFragment};
+    ///
+    /// let env = EnvBase::new("dev", Some("marmotdev"));
+    /// let executor = BatchInvokedExecutorFragment::new(
+    ///     "Exec", &env, "my-executor", "$.image", "my.module.MyExecutor", "$.job_queue", "my-bucket",
+    /// );
+    /// assert!(executor.to_state_machine("exec").template().is_ok());
+    /// ```
+    pub struct BatchInvokedExecutorFragment {
+        required {
+            id: String,
+            env: EnvBase,
+            name: String,
+            image: Input,
+            executor: Input,
+            job_queue: Input,
+            bucket_name: Input,
+        }
+        optional {
+            /// What the keys of payload and response start with; `scratch/` if nothing is said.
+            key_prefix: String,
+            /// The payload; the whole input if nothing is said.
+            payload_path: Input,
+            /// Variables of the environment: an object.
+            environment: Input,
+            /// MiB of memory.
+            memory: Input,
+            /// Virtual CPUs.
+            vcpus: Input,
+            /// Mount points: a list.
+            mount_points: Input,
+            /// Volumes: a list.
+            volumes: Input,
+            /// File systems to mount, instead of mount points and volumes.
+            mount_point_configs: [MountPointConfiguration],
+            /// `["EC2"]` or `["FARGATE"]`.
+            platform_capabilities: Input,
+            /// The role of the job.
+            job_role_arn: Input,
+        }
+    }
+}
+
+impl BatchInvokedExecutorFragment {
+    pub(crate) fn build(self) -> EnvFragment {
+        let id = self.id;
+        let key_prefix = self.key_prefix.unwrap_or_else(|| SCRATCH.into());
+        let exchange = Exchange {
+            id: &id,
+            bucket: self.bucket_name,
+            key_prefix: &key_prefix,
+            payload: self.payload_path,
+        };
+        let command = value!([
+            "run_cli_executor",
+            "--executor",
+            self.executor,
+            "--input",
+            Exchange::request_uri(),
+            "--output-location",
+            exchange.response_uri(),
+        ]);
+        let (mount_points, volumes) = match self.mount_point_configs {
+            Some(configurations) => mount_points_and_volumes(&configurations),
+            None => (
+                self.mount_points.unwrap_or_else(|| value!([])),
+                self.volumes.unwrap_or_else(|| value!([])),
+            ),
+        };
+        let mut job = SubmitJobFragment::new(
+            format!("{id}Batch"),
+            &self.env,
+            self.name,
+            self.job_queue,
+            self.image,
+        )
+        .command(command)
+        .mount_points(mount_points)
+        .volumes(volumes);
+        for (value, set) in [
+            (
+                self.environment,
+                SubmitJobFragment::environment as fn(SubmitJobFragment, Value) -> SubmitJobFragment,
+            ),
+            (self.memory, SubmitJobFragment::memory),
+            (self.vcpus, SubmitJobFragment::vcpus),
+            (self.platform_capabilities, SubmitJobFragment::platform_capabilities),
+            (self.job_role_arn, SubmitJobFragment::job_role_arn),
+        ] {
+            if let Some(value) = value {
+                job = set(job, value);
+            }
+        }
+        let chain = exchange.around(job);
+        let statements = required_statements(&self.env);
+        EnvFragment::new(id.clone(), self.env, chain).require(statements)
+    }
+}

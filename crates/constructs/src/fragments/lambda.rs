@@ -1,0 +1,37 @@
+use crate::fields::settings;
+use crate::fragments::base::env_fragment;
+use crate::fragments::{EnvBase, EnvFragment};
+use crate::resources::Function;
+use crate::tasks::LambdaInvoke;
+
+settings! {
+    /// Calls a function.
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::{EnvBase, EnvBaseFragment, LambdaFunctionFragment};
+    ///
+    /// let env = EnvBase::new("dev", Some("marmotdev"));
+    /// let fragment = LambdaFunctionFragment::new("Call", &env, env.get_fn("my-function"));
+    /// assert!(fragment.to_state_machine("call").template().is_ok());
+    /// ```
+    pub struct LambdaFunctionFragment {
+        required { id: String, env: EnvBase, lambda_function: Function, }
+        optional {
+            /// The name of the state; the function's name and `Function Execution` if nothing is said.
+            state_name: String,
+        }
+    }
+}
+
+env_fragment!(LambdaFunctionFragment);
+
+impl LambdaFunctionFragment {
+    fn build(self) -> EnvFragment {
+        // A name that only CloudFormation knows cannot be the name of a state; the id is.
+        let name = self.lambda_function.name();
+        let known = name.as_literal().unwrap_or(&self.id);
+        let state = self.state_name.unwrap_or_else(|| format!("{known} Function Execution"));
+        let invoke = LambdaInvoke::new(state, self.lambda_function).payload_response_only();
+        EnvFragment::new(self.id, self.env, invoke)
+    }
+}

@@ -1,0 +1,168 @@
+use crate::param::{At, kind};
+use crate::value::Value;
+use std::fmt;
+
+/// A path in the data that is put together from parts: `request`, `$.request.id`.
+///
+/// ```
+/// use stepwright_constructs::fragments::JsonReferencePath;
+///
+/// let path = JsonReferencePath::new("$.request").extend(&["user", "name"]);
+/// assert_eq!(path.as_reference(), "$.request.user.name");
+/// assert_eq!(path.as_key(), "request.user.name.$");
+/// // A path into the context object stays one.
+/// assert_eq!(JsonReferencePath::new("$$.Execution.Id").as_reference(), "$$.Execution.Id");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonReferencePath {
+    path: String,
+    in_context: bool,
+}
+
+impl JsonReferencePath {
+    /// The path, without what marks it as one.
+    pub fn new(path: &str) -> Self {
+        Self { in_context: path.starts_with("$$"), ..Self::in_data(path) }
+    }
+
+    /// The path, always taken as one into the data, as the library published it.
+    pub fn in_data(path: &str) -> Self {
+        let parts = path.split(['$', '.']).filter(|part| !part.is_empty());
+        Self { path: parts.collect::<Vec<_>>().join("."), in_context: false }
+    }
+
+    /// The whole data.
+    pub fn empty() -> Self {
+        Self::new("")
+    }
+
+    /// The path with parts added.
+    #[must_use]
+    pub fn extend(&self, parts: &[&str]) -> Self {
+        let joined = parts.iter().fold(self.path.clone(), |path, part| format!("{path}.{part}"));
+        Self { in_context: self.in_context, ..Self::in_data(&joined) }
+    }
+
+    /// As a key of a payload template: `request.id.$`.
+    pub fn as_key(&self) -> String {
+        if self.path.is_empty() { "$".to_owned() } else { format!("{}.$", self.path) }
+    }
+
+    /// As a path: `$.request.id`.
+    pub fn as_reference(&self) -> String {
+        let root = if self.in_context { "$$" } else { "$" };
+        if self.path.is_empty() { root.to_owned() } else { format!("{root}.{}", self.path) }
+    }
+
+    /// The text at the path.
+    pub fn as_jsonpath_string(&self) -> At<kind::Text> {
+        At::new(self.as_reference())
+    }
+
+    /// The object at the path.
+    pub fn as_jsonpath_object(&self) -> At<kind::Object> {
+        At::new(self.as_reference())
+    }
+
+    /// The object at the path, written as text.
+    pub fn as_jsonpath_json_to_string(&self) -> At<kind::Text> {
+        crate::json_path::json_to_string(self.as_jsonpath_object())
+    }
+
+    /// The list at the path.
+    pub fn as_jsonpath_list(&self) -> At<kind::List> {
+        At::new(self.as_reference())
+    }
+
+    /// The number at the path.
+    pub fn as_jsonpath_number(&self) -> At<kind::Number> {
+        At::new(self.as_reference())
+    }
+
+    /// Whether a text is a path.
+    pub fn is_reference(text: &str) -> bool {
+        text.starts_with('$')
+    }
+}
+
+impl fmt::Display for JsonReferencePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+/// Text that is a path or an intrinsic function becomes an expression, wherever it stands.
+///
+/// Paths are not evaluated in lists, so a list that holds one is made with `States.Array`.
+///
+/// ```
+/// use stepwright_constructs::fragments::convert_reference_paths;
+/// use stepwright_constructs::prelude::*;
+///
+/// let value = convert_reference_paths(value!({"id": "$.id", "command": ["echo", "$.text"]}));
+/// assert_eq!(
+///     value.to_json(QueryLanguage::JsonPath).to_string(),
+///     r#"{"id.$":"$.id","command.$":"States.Array('echo', $.text)"}"#,
+/// );
+/// ```
+pub fn convert_reference_paths(value: Value) -> Value {
+    match value {
+        Value::Text(text) => match text.as_literal() {
+            Some(path) if path.starts_with('$') || path.starts_with("States.") => {
+                Value::Expression(path.to_owned())
+            }
+            _ => Value::Text(text),
+        },
+        Value::List(items) => {
+            let items: Vec<Value> = items.into_iter().map(convert_reference_paths).collect();
+            if items.iter().any(|item| matches!(item, Value::Expression(_))) {
+                crate::json_path::array(items).into()
+            } else {
+                Value::List(items)
+            }
+        }
+        Value::Object(members) => Value::Object(
+            members.into_iter().map(|(key, value)| (key, convert_reference_paths(value))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// Keys as the integrations of Step Functions with AWS's SDK want them: `jobName` becomes `JobName`.
+pub fn convert_to_sfn_api_action_case(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut converted: Vec<(String, Value)> = Vec::new();
+            for (key, value) in members {
+                let (key, value) = (pascal_case(&key), convert_to_sfn_api_action_case(value));
+                match converted.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, known)) => *known = value,
+                    None => converted.push((key, value)),
+                }
+            }
+            Value::Object(converted)
+        }
+        Value::List(items) => {
+            Value::List(items.into_iter().map(convert_to_sfn_api_action_case).collect())
+        }
+        other => other,
+    }
+}
+
+/// Words between `_`, `-` and spaces start with a large letter; what stands at the edges stays.
+fn pascal_case(key: &str) -> String {
+    let is_separator = |c: char| c == '_' || c == '-' || c == ' ';
+    if key.starts_with(is_separator) {
+        return key.to_owned();
+    }
+    let inner = key.trim_end_matches(is_separator);
+    let mut pascal = String::new();
+    for word in inner.split(is_separator) {
+        let mut characters = word.chars();
+        if let Some(first) = characters.next() {
+            pascal.extend(first.to_uppercase());
+            pascal.push_str(characters.as_str());
+        }
+    }
+    pascal + &key[inner.len()..]
+}

@@ -1,0 +1,142 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::common::{WithData, WithErrors, WithResultPath};
+use crate::fragments::base::env_fragment;
+use crate::fragments::{EnvBase, EnvFragment};
+use crate::json_path::{DISCARD, object_at};
+use crate::object;
+use crate::retry::Catch;
+use crate::states::{Fail, Parallel, Pass};
+use crate::value::Value;
+
+/// A task with something before and after it, and with reports of how it goes.
+///
+/// The task works on the input, augmented if that is wanted; its result is the result of the
+/// fragment. What is done before and after gets the input, the context and, after, the result, and
+/// changes nothing of them.
+///
+/// ```
+/// use stepwright_constructs::fragments::{EnvBase, EnvBaseFragment, TaskWithPrePostStatus};
+/// use stepwright_constructs::prelude::*;
+///
+/// let env = EnvBase::new("dev", Some("marmotdev"));
+/// let task = TaskWithPrePostStatus::new("MyTask", &env, Pass::new("The Task"))
+///     .status_started(Pass::new("Say it started"))
+///     .status_failed(Pass::new("Say it failed"));
+/// assert!(task.to_state_machine("t").template().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskWithPrePostStatus {
+    name: String,
+    env: EnvBase,
+    task: Chain,
+    context: Value,
+    augment_input: Option<Chain>,
+    status_started: Option<Chain>,
+    status_completed: Option<Chain>,
+    status_failed: Option<Chain>,
+    pre_run: Option<Chain>,
+    post_run: Option<Chain>,
+}
+
+/// The setters of the parts.
+macro_rules! parts {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, part: impl Chainable) -> Self {
+            self.$name = Some(part.into_chain());
+            self
+        }
+    )*};
+}
+
+impl TaskWithPrePostStatus {
+    /// A task with nothing around it.
+    pub fn new(name: impl Into<String>, env: impl Into<EnvBase>, task: impl Chainable) -> Self {
+        Self {
+            name: name.into(),
+            env: env.into(),
+            task: task.into_chain(),
+            context: Value::empty(),
+            augment_input: None,
+            status_started: None,
+            status_completed: None,
+            status_failed: None,
+            pre_run: None,
+            post_run: None,
+        }
+    }
+
+    /// What the parts around the task can see besides the input, as `$.context`.
+    #[must_use]
+    pub fn task_context(mut self, context: impl Into<Value>) -> Self {
+        self.context = context.into();
+        self
+    }
+
+    parts! {
+        /// Makes the task's input of `$.input` and `$.context`.
+        augment_input;
+        /// Says that the task has started.
+        status_started;
+        /// Says that the task has ended well.
+        status_completed;
+        /// Says that the task has failed; the fragment fails then.
+        status_failed;
+        /// Is done before the task.
+        pre_run;
+        /// Is done after the task.
+        post_run;
+    }
+
+    fn part(&self, name: &str, chain: Chain) -> Parallel {
+        chain.to_single_state(format!("{} {name}", self.name)).result_path(DISCARD)
+    }
+
+    pub(crate) fn build(self) -> EnvFragment {
+        let name = &self.name;
+        let mut definition = Pass::new(format!("{name} Start"))
+            .parameters(object! {"input": object_at("$"), "context": &self.context})
+            .into_chain();
+        if let Some(chain) = self.augment_input.clone() {
+            let augment = chain
+                .to_single_state(format!("{name} Augment Input"))
+                .result_path("$.input")
+                .output_path("$.input[0]");
+            definition = definition.next(augment);
+        }
+        if let Some(chain) = self.status_started.clone() {
+            definition = definition.next(self.part("Status Started", chain));
+        }
+        if let Some(chain) = self.pre_run.clone() {
+            definition = definition.next(self.part("Pre Run", chain));
+        }
+        let mut run = self
+            .task
+            .clone()
+            .to_single_state(format!("{name} Run"))
+            .input_path("$.input")
+            .result_path("$.result");
+        if let Some(chain) = self.status_failed.clone() {
+            let failed = self.part("Status Failed", chain).next(
+                Fail::new(format!("{name} Fail State"))
+                    .cause(format!("Task {name} failed during execution.")),
+            );
+            run = run.catch_with(Catch::all().result_path("$.error"), failed);
+        }
+        let restructure = Pass::new(format!("{name} Run (Restructure)"))
+            .input_path("$.result[0]")
+            .result_path("$.result");
+        definition = definition.next(run).next(restructure);
+        if let Some(chain) = self.post_run.clone() {
+            definition = definition.next(self.part("Post Run", chain));
+        }
+        if let Some(chain) = self.status_completed.clone() {
+            definition = definition.next(self.part("Status Complete", chain));
+        }
+        let end = Pass::new(format!("{name} End")).input_path("$.result");
+        EnvFragment::new(self.name.clone(), self.env, definition.next(end))
+    }
+}
+
+env_fragment!(TaskWithPrePostStatus);

@@ -1,0 +1,214 @@
+//! Values taken from the execution: paths, the context object, intrinsic functions.
+
+use crate::param::{At, kind};
+use crate::value::Value;
+
+/// Text at a path: `string_at("$.order.id")`.
+pub fn string_at(path: &str) -> At<kind::Text> {
+    At::new(path)
+}
+
+/// A number at a path.
+pub fn number_at(path: &str) -> At<kind::Number> {
+    At::new(path)
+}
+
+/// A truth value at a path.
+pub fn flag_at(path: &str) -> At<kind::Flag> {
+    At::new(path)
+}
+
+/// A list at a path.
+pub fn list_at(path: &str) -> At<kind::List> {
+    At::new(path)
+}
+
+/// An object at a path.
+pub fn object_at(path: &str) -> At<kind::Object> {
+    At::new(path)
+}
+
+/// Whatever is at a path, or what an expression such as `States.UUID()` gives.
+pub fn value_at(path: &str) -> At<kind::Any> {
+    At::new(path)
+}
+
+/// For `result_path`: the result is thrown away and the input goes on.
+pub const DISCARD: Discard = Discard;
+
+/// See [`DISCARD`].
+#[derive(Clone, Copy, Debug)]
+pub struct Discard;
+
+macro_rules! context {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident = $path:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name() -> At<kind::$kind> {
+            At::new($path)
+        }
+    )*};
+}
+context! {
+    /// The whole input of the state: `$`.
+    entire_payload: Any = "$";
+    /// The whole context object: `$$`.
+    entire_context: Any = "$$";
+    /// The token with which a task is answered.
+    task_token: Text = "$$.Task.Token";
+    /// The ARN of the execution.
+    execution_id: Text = "$$.Execution.Id";
+    /// The input of the execution.
+    execution_input: Any = "$$.Execution.Input";
+    /// The name of the execution.
+    execution_name: Text = "$$.Execution.Name";
+    /// The ARN of the role the execution acts in.
+    execution_role_arn: Text = "$$.Execution.RoleArn";
+    /// When the execution was started.
+    execution_start_time: Text = "$$.Execution.StartTime";
+    /// When the state was entered.
+    state_entered_time: Text = "$$.State.EnteredTime";
+    /// The name of the state.
+    state_name: Text = "$$.State.Name";
+    /// How often the state has been tried again.
+    state_retry_count: Number = "$$.State.RetryCount";
+    /// The ARN of the state machine.
+    state_machine_id: Text = "$$.StateMachine.Id";
+    /// The name of the state machine.
+    state_machine_name: Text = "$$.StateMachine.Name";
+}
+
+/// `States.Array`: the values as a list.
+pub fn array<T: Into<Value>>(values: impl IntoIterator<Item = T>) -> At<kind::List> {
+    call("Array", values.into_iter().map(Into::into))
+}
+
+/// `States.ArrayPartition`: the list in chunks of `size`.
+pub fn array_partition(list: impl Into<Value>, size: impl Into<Value>) -> At<kind::List> {
+    call("ArrayPartition", [list.into(), size.into()])
+}
+
+/// `States.ArrayContains`: whether `value` is in the list.
+pub fn array_contains(list: impl Into<Value>, value: impl Into<Value>) -> At<kind::Flag> {
+    call("ArrayContains", [list.into(), value.into()])
+}
+
+/// `States.ArrayRange`: the numbers from `start` to `end` by `step`.
+pub fn array_range(
+    start: impl Into<Value>,
+    end: impl Into<Value>,
+    step: impl Into<Value>,
+) -> At<kind::List> {
+    call("ArrayRange", [start.into(), end.into(), step.into()])
+}
+
+/// `States.ArrayGetItem`: the item at `index`, from 0.
+pub fn array_get_item(list: impl Into<Value>, index: impl Into<Value>) -> At<kind::Any> {
+    call("ArrayGetItem", [list.into(), index.into()])
+}
+
+/// `States.ArrayLength`: how many items there are.
+pub fn array_length(list: impl Into<Value>) -> At<kind::Number> {
+    call("ArrayLength", [list.into()])
+}
+
+/// `States.ArrayUnique`: the list without repetitions.
+pub fn array_unique(list: impl Into<Value>) -> At<kind::List> {
+    call("ArrayUnique", [list.into()])
+}
+
+/// `States.Base64Encode`
+pub fn base64_encode(text: impl Into<Value>) -> At<kind::Text> {
+    call("Base64Encode", [text.into()])
+}
+
+/// `States.Base64Decode`
+pub fn base64_decode(text: impl Into<Value>) -> At<kind::Text> {
+    call("Base64Decode", [text.into()])
+}
+
+/// `States.Hash`: `algorithm` is `MD5`, `SHA-1`, `SHA-256`, `SHA-384` or `SHA-512`.
+pub fn hash(data: impl Into<Value>, algorithm: impl Into<Value>) -> At<kind::Text> {
+    call("Hash", [data.into(), algorithm.into()])
+}
+
+/// `States.JsonMerge`: the members of both objects, those of `second` winning.
+pub fn json_merge(first: impl Into<Value>, second: impl Into<Value>) -> At<kind::Object> {
+    call("JsonMerge", [first.into(), second.into(), false.into()])
+}
+
+/// `States.StringToJson`: the value that the text writes.
+pub fn string_to_json(text: impl Into<Value>) -> At<kind::Any> {
+    call("StringToJson", [text.into()])
+}
+
+/// `States.JsonToString`: the text of a value.
+pub fn json_to_string(value: impl Into<Value>) -> At<kind::Text> {
+    call("JsonToString", [value.into()])
+}
+
+/// `States.MathRandom`: a number from `start` and below `end`.
+pub fn math_random(start: impl Into<Value>, end: impl Into<Value>) -> At<kind::Number> {
+    call("MathRandom", [start.into(), end.into()])
+}
+
+/// `States.MathAdd`: the sum.
+pub fn math_add(first: impl Into<Value>, second: impl Into<Value>) -> At<kind::Number> {
+    call("MathAdd", [first.into(), second.into()])
+}
+
+/// `States.StringSplit`: the parts of the text between the characters of `splitter`.
+pub fn string_split(text: impl Into<Value>, splitter: impl Into<Value>) -> At<kind::List> {
+    call("StringSplit", [text.into(), splitter.into()])
+}
+
+/// `States.UUID`: a random identifier.
+pub fn uuid() -> At<kind::Text> {
+    call("UUID", [])
+}
+
+/// `States.Format`: the template with each `{}` replaced by the next value.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let text = format_text("{}/{}", [execution_name(), string_at("$.id")]);
+/// assert_eq!(text.expression(), "States.Format('{}/{}', $$.Execution.Name, $.id)");
+/// ```
+pub fn format_text<T: Into<Value>>(
+    template: impl Into<Value>,
+    values: impl IntoIterator<Item = T>,
+) -> At<kind::Text> {
+    call("Format", std::iter::once(template.into()).chain(values.into_iter().map(Into::into)))
+}
+
+fn call<K>(function: &str, arguments: impl IntoIterator<Item = Value>) -> At<K> {
+    let arguments: Vec<String> = arguments.into_iter().map(|value| argument(&value)).collect();
+    At::new(format!("States.{function}({})", arguments.join(", ")))
+}
+
+/// A value as an argument of an intrinsic function.
+///
+/// Lists and objects have no form there; they become text that the check of expressions refuses.
+fn argument(value: &Value) -> String {
+    match value {
+        Value::Expression(expression) => expression.clone(),
+        Value::Text(text) => quote(&text.readable()),
+        Value::Input => "$".into(),
+        other => other.to_json(crate::QueryLanguage::JsonPath).to_string(),
+    }
+}
+
+/// Text in single quotes. A backslash before a brace is left: it is how a template writes a brace.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("'");
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => quoted.push_str("\\'"),
+            '\\' if !matches!(characters.peek(), Some('{' | '}')) => quoted.push_str("\\\\"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}

@@ -1,0 +1,98 @@
+//! State machines written in Rust, as with the CDK.
+//!
+//! States are values. A chain owns its states, [`StateMachine`] owns the chain, and synthesis makes
+//! the definition (ASL), the least-privilege policy and a CloudFormation template of it. The names
+//! are those of the CDK's `aws-stepfunctions` and `aws-stepfunctions-tasks`.
+//!
+//! ```
+//! use stepwright_constructs::prelude::*;
+//!
+//! let submit_function = Function::from_name("submit-job");
+//! let check_function = Function::from_name("check-job");
+//!
+//! let submit = LambdaInvoke::new("Submit Job", &submit_function).payload_response_only().result_path("$.guid");
+//! let wait = Wait::new("Wait X Seconds", WaitTime::seconds_path("$.wait_time"));
+//! let check = LambdaInvoke::new("Get Job Status", &check_function)
+//!     .payload_response_only().input_path("$.guid").result_path("$.status");
+//! let failed = Fail::new("Job Failed").cause("AWS Batch Job Failed").error("DescribeJob returned FAILED");
+//! let last = LambdaInvoke::new("Get Final Job Status", &check_function).payload_response_only().input_path("$.guid");
+//!
+//! let definition = submit.next(wait).next(check).next(Choice::new("Job Complete?")
+//!     .when("$.status == 'FAILED'", failed)
+//!     .when("$.status == 'SUCCEEDED'", last)
+//!     .otherwise(go_to("Wait X Seconds")));
+//! let machine = StateMachine::new("StateMachine", definition).timeout(minutes(5));
+//!
+//! assert_eq!(machine.policy()?.len(), 2);
+//! assert!(machine.template()?.to_json().get("Resources").is_some());
+//! # Ok::<(), Misuses>(())
+//! ```
+
+mod chain;
+mod common;
+mod condition;
+mod condition_parser;
+mod duration;
+pub mod evaluate;
+mod fields;
+mod fragment;
+pub mod fragments;
+mod iam;
+pub mod json_path;
+mod logs;
+mod metrics;
+mod misuse;
+mod node;
+mod param;
+pub mod resources;
+mod retry;
+mod scope;
+mod state_machine;
+pub mod states;
+pub mod tasks;
+mod template;
+mod text;
+mod value;
+
+pub use chain::{Chain, Chainable, Nextable, go_to};
+pub use common::{
+    DataPath, IntegrationPattern, State, TaskState, WithData, WithErrors, WithResultPath,
+    WithVariables,
+};
+pub use condition::Condition;
+pub use duration::{
+    Gibibytes, Mebibytes, Minutes, Seconds, Size, Timeout, days, gibibytes, hours, mebibytes,
+    minutes, seconds,
+};
+pub use fragment::Fragment;
+pub use iam::Statement;
+pub use json_path::DISCARD;
+pub use logs::{LogGroup, LogLevel, LogOptions};
+pub use metrics::{Alarm, Comparison, Metric, TaskMetrics, TaskWithMetrics};
+pub use misuse::{Misuse, Misuses};
+pub use param::{At, Flag, Input, Items, Jsonata, Num, Param, Str, jsonata, kind};
+pub use resources::logical_id;
+pub use retry::{Catch, Jitter, Retry, errors};
+pub use state_machine::{Encryption, StateMachine};
+pub use states::{
+    Choice, CustomState, DistributedMap, Fail, Map, Parallel, Pass, Succeed, Wait, WaitTime,
+};
+pub use template::{Stack, Template};
+pub use text::{Text, Token};
+pub use value::{QueryLanguage, Value};
+
+/// Everything that is needed to write state machines.
+pub mod prelude {
+    pub use crate::json_path::*;
+    pub use crate::resources::*;
+    pub use crate::states::*;
+    pub use crate::tasks::*;
+    pub use crate::{
+        Alarm, Catch, Chain, Chainable, Comparison, Condition, Encryption, Flag, Fragment, Input,
+        IntegrationPattern, Items, Jitter, LogGroup, LogLevel, LogOptions, Metric, Misuses,
+        Nextable, Num, QueryLanguage, Retry, Stack, State, StateMachine, Statement, Str, TaskState,
+        TaskWithMetrics, Template, Text, Timeout, Token, Value, WithData, WithErrors,
+        WithResultPath, WithVariables, days, errors, gibibytes, go_to, hours, jsonata, mebibytes,
+        minutes, object, seconds, value,
+    };
+}

@@ -1,0 +1,289 @@
+//! Metrics of CloudWatch, and alarms on them.
+
+use crate::StateMachine;
+use crate::object;
+use crate::resources::{Activity, Resource, Topic, logical_id};
+use crate::tasks::ServiceTask;
+use crate::text::Text;
+use crate::value::Value;
+use std::time::Duration;
+
+/// A metric of Step Functions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    name: String,
+    dimensions: Vec<(String, Text)>,
+    statistic: String,
+    period: Duration,
+}
+
+/// What a task's metrics are called, and what they are about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskMetrics {
+    pub(crate) singular: &'static str,
+    pub(crate) plural: &'static str,
+    pub(crate) dimensions: Vec<(String, Text)>,
+}
+
+impl Metric {
+    /// Any metric of the namespace `AWS/States`, summed up over five minutes.
+    pub fn new(name: impl Into<String>, dimensions: Vec<(String, Text)>) -> Self {
+        let period = Duration::from_mins(5);
+        Self { name: name.into(), dimensions, statistic: "Sum".into(), period }
+    }
+
+    fn average(self) -> Self {
+        self.statistic("Average")
+    }
+
+    /// How values are put together: `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`.
+    #[must_use]
+    pub fn statistic(mut self, statistic: impl Into<String>) -> Self {
+        self.statistic = statistic.into();
+        self
+    }
+
+    /// Over which time values are put together; whole seconds.
+    #[must_use]
+    pub fn period(mut self, period: Duration) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// Something about all executions of the account in the region: `ThrottledEvents`.
+    fn account(name: &str) -> Self {
+        Self::new(name, vec![("ServiceMetric".into(), "StateTransition".into())])
+    }
+
+    /// How often a state transition was held back.
+    pub fn throttled_events() -> Self {
+        Self::account("ThrottledEvents")
+    }
+
+    /// How many state transitions are available at once.
+    pub fn provisioned_bucket_size() -> Self {
+        Self::account("ProvisionedBucketSize").average()
+    }
+
+    /// How many state transitions become available each second.
+    pub fn provisioned_refill_rate() -> Self {
+        Self::account("ProvisionedRefillRate").average()
+    }
+
+    /// How many state transitions are used.
+    pub fn consumed_capacity() -> Self {
+        Self::account("ConsumedCapacity").average()
+    }
+}
+
+impl StateMachine {
+    fn metric(&self, name: &str) -> Metric {
+        Metric::new(name, vec![("StateMachineArn".into(), self.arn())])
+    }
+}
+
+/// Metrics that are one method each.
+macro_rules! machine_metrics {
+    ($($(#[$doc:meta])* $name:ident = $metric:literal $(, $average:ident)?;)*) => {
+        impl StateMachine {
+            $($(#[$doc])*
+            pub fn $name(&self) -> Metric {
+                self.metric($metric)$(.$average())?
+            })*
+        }
+    };
+}
+machine_metrics! {
+    /// How many executions failed.
+    metric_failed = "ExecutionsFailed";
+    /// How many events were held back.
+    metric_throttled = "ExecutionThrottled";
+    /// How many executions were stopped.
+    metric_aborted = "ExecutionsAborted";
+    /// How many executions went well.
+    metric_succeeded = "ExecutionsSucceeded";
+    /// How many executions took too long.
+    metric_timed_out = "ExecutionsTimedOut";
+    /// How many executions were started.
+    metric_started = "ExecutionsStarted";
+    /// How long executions took, on average, in milliseconds.
+    metric_time = "ExecutionTime", average;
+}
+
+macro_rules! work_metrics {
+    ($($(#[$doc:meta])* $name:ident = $number:ident $metric:literal $(, $average:ident)?;)*) => {
+        impl Activity {
+            $($(#[$doc])*
+            pub fn $name(&self) -> Metric {
+                let prefix = (work_metrics!(@$number "Activity", "Activities"));
+                let name = format!("{prefix}{}", $metric);
+                Metric::new(name, vec![("ActivityArn".into(), self.arn())])$(.$average())?
+            })*
+        }
+
+        /// The metrics of a task. A Lambda function and an activity have metrics of their own;
+        /// for the tasks of other services CloudWatch has them by resource, see
+        /// [`Metric::new`].
+        pub trait TaskWithMetrics: ServiceTask {
+            $($(#[$doc])*
+            fn $name(&self) -> Option<Metric> {
+                let metrics = self.metrics()?;
+                let prefix = work_metrics!(@$number metrics.singular, metrics.plural);
+                let name = format!("{prefix}{}", $metric);
+                Some(Metric::new(name, metrics.dimensions)$(.$average())?)
+            })*
+        }
+    };
+    (@one $one:expr, $many:expr) => { $one };
+    (@many $one:expr, $many:expr) => { $many };
+}
+work_metrics! {
+    /// How many failed.
+    metric_failed = many "Failed";
+    /// How long the work itself took, on average, in milliseconds.
+    metric_run_time = one "RunTime", average;
+    /// How long it waited to be taken up, on average, in milliseconds.
+    metric_schedule_time = one "ScheduleTime", average;
+    /// How long it took from being asked for, on average, in milliseconds.
+    metric_time = one "Time", average;
+    /// How many were asked for.
+    metric_scheduled = many "Scheduled";
+    /// How many took too long.
+    metric_timed_out = many "TimedOut";
+    /// How many were started.
+    metric_started = many "Started";
+    /// How many went well.
+    metric_succeeded = many "Succeeded";
+    /// How many were silent for too long.
+    metric_heartbeat_timed_out = many "HeartbeatTimedOut";
+}
+
+impl<T: ServiceTask> TaskWithMetrics for T {}
+
+/// When an alarm goes off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// At the threshold or above.
+    GreaterThanOrEqual,
+    /// Above the threshold.
+    GreaterThan,
+    /// At the threshold or below.
+    LessThanOrEqual,
+    /// Below the threshold.
+    LessThan,
+}
+
+/// An alarm on a metric.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let machine = StateMachine::new("StateMachine", Pass::new("StartState"));
+/// let alarm = Alarm::new("StateMachineAlarm", machine.metric_failed(), 1.0, 1);
+/// let template = Stack::new().machine(machine).alarm(&alarm).template()?;
+/// assert!(template.resource("StateMachineAlarm3E047C22").is_some());
+/// # Ok::<(), Misuses>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarm {
+    id: String,
+    metric: Metric,
+    threshold: f64,
+    evaluation_periods: u32,
+    comparison: Comparison,
+    description: Option<String>,
+    topics: Vec<Topic>,
+    missing_data: Option<String>,
+}
+
+impl Alarm {
+    /// Goes off when the metric is at the threshold or above for so many periods.
+    pub fn new(
+        id: impl Into<String>,
+        metric: Metric,
+        threshold: f64,
+        evaluation_periods: u32,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            metric,
+            threshold,
+            evaluation_periods,
+            comparison: Comparison::GreaterThanOrEqual,
+            description: None,
+            topics: Vec::new(),
+            missing_data: None,
+        }
+    }
+
+    /// When it goes off.
+    #[must_use]
+    pub fn comparison(mut self, comparison: Comparison) -> Self {
+        self.comparison = comparison;
+        self
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Tells a topic.
+    #[must_use]
+    pub fn notify(mut self, topic: impl Into<Topic>) -> Self {
+        self.topics.push(topic.into());
+        self
+    }
+
+    /// What missing values count as: `missing`, `ignore`, `breaching`, `notBreaching`.
+    #[must_use]
+    pub fn treat_missing_data(mut self, treatment: impl Into<String>) -> Self {
+        self.missing_data = Some(treatment.into());
+        self
+    }
+
+    pub(crate) fn resources(&self) -> Vec<Resource> {
+        let comparison = match self.comparison {
+            Comparison::GreaterThanOrEqual => "GreaterThanOrEqualToThreshold",
+            Comparison::GreaterThan => "GreaterThanThreshold",
+            Comparison::LessThanOrEqual => "LessThanOrEqualToThreshold",
+            Comparison::LessThan => "LessThanThreshold",
+        };
+        let dimensions: Vec<Value> = self
+            .metric
+            .dimensions
+            .iter()
+            .map(|(name, value)| object! {"Name": name, "Value": value})
+            .collect();
+        let mut properties: Vec<(String, Value)> = Vec::new();
+        let mut put = |key: &str, value: Value| properties.push((key.to_owned(), value));
+        if !self.topics.is_empty() {
+            let arns: Vec<Text> = self.topics.iter().map(Topic::arn).collect();
+            put("AlarmActions", arns.into());
+        }
+        if let Some(description) = &self.description {
+            put("AlarmDescription", description.into());
+        }
+        put("ComparisonOperator", comparison.into());
+        put("Dimensions", dimensions.into());
+        put("EvaluationPeriods", self.evaluation_periods.into());
+        put("MetricName", self.metric.name.as_str().into());
+        put("Namespace", "AWS/States".into());
+        put("Period", crate::duration::Seconds(self.metric.period).into());
+        put("Statistic", self.metric.statistic.as_str().into());
+        let threshold = self.threshold;
+        put(
+            "Threshold",
+            if threshold.fract() == 0.0 { (threshold as i64).into() } else { threshold.into() },
+        );
+        if let Some(treatment) = &self.missing_data {
+            put("TreatMissingData", treatment.into());
+        }
+        let logical = logical_id(&[&self.id, "Resource"]);
+        let mut resources: Vec<Resource> = self.topics.iter().flat_map(Topic::resources).collect();
+        resources.push(Resource::new(logical, "AWS::CloudWatch::Alarm", Value::Object(properties)));
+        resources
+    }
+}

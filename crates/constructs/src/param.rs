@@ -1,0 +1,149 @@
+use crate::text::{Text, Token};
+use crate::value::Value;
+use std::marker::PhantomData;
+
+/// The kinds of values that a property may want.
+pub mod kind {
+    /// Text.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Text;
+    /// A number.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Number;
+    /// `true` or `false`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Flag;
+    /// A list.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct List;
+    /// An object.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Object;
+    /// Any value: fits wherever one is wanted.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Any;
+}
+
+/// A value that is computed when the state runs, of a known kind: a path or an intrinsic function.
+///
+/// A property that wants a number takes a number or an `At<kind::Number>`; a path to text does not
+/// compile there.
+///
+/// ```compile_fail
+/// use stepwright_constructs::prelude::*;
+///
+/// let table = Table::from_name("t");
+/// BatchSubmitJob::new("Submit", "queue", "definition", "job").array_size(string_at("$.size"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct At<K = kind::Any> {
+    pub(crate) expression: String,
+    kind: PhantomData<K>,
+}
+
+impl<K> At<K> {
+    pub(crate) fn new(expression: impl Into<String>) -> Self {
+        Self { expression: expression.into(), kind: PhantomData }
+    }
+
+    /// The expression as the language writes it.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+}
+
+impl<K> From<At<K>> for Value {
+    fn from(at: At<K>) -> Self {
+        Value::Expression(at.expression)
+    }
+}
+
+/// A JSONata expression: fits wherever a value is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jsonata(pub(crate) String);
+
+/// A JSONata expression, with or without its `{% … %}`.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// assert_eq!(Value::from(jsonata("$states.input.n + 1")), Value::from("{% $states.input.n + 1 %}"));
+/// ```
+pub fn jsonata(expression: &str) -> Jsonata {
+    let bare = crate::value::jsonata_expression(expression).unwrap_or(expression);
+    Jsonata(format!("{{% {} %}}", bare.trim()))
+}
+
+impl From<Jsonata> for Value {
+    fn from(jsonata: Jsonata) -> Self {
+        jsonata.0.into()
+    }
+}
+
+/// A property's value: literal, or computed when the state runs. Literals and expressions of the
+/// right kind convert into it by themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param<K> {
+    pub(crate) value: Value,
+    kind: PhantomData<K>,
+}
+
+/// Text, literal or computed.
+pub type Str = Param<kind::Text>;
+/// A number, literal or computed.
+pub type Num = Param<kind::Number>;
+/// A truth value, literal or computed.
+pub type Flag = Param<kind::Flag>;
+/// A list, literal or computed.
+pub type Items = Param<kind::List>;
+
+impl<K> Param<K> {
+    fn of(value: Value) -> Self {
+        Self { value, kind: PhantomData }
+    }
+
+    pub(crate) fn known_or_any(&self) -> Text {
+        self.value.known_or_any()
+    }
+}
+
+impl<K> From<Param<K>> for Value {
+    fn from(param: Param<K>) -> Self {
+        param.value
+    }
+}
+
+macro_rules! params {
+    ($($kind:ident: $($from:ty),*;)*) => {$(
+        $(impl From<$from> for Param<kind::$kind> {
+            fn from(value: $from) -> Self { Self::of(Value::from(value)) }
+        })*
+        impl From<At<kind::$kind>> for Param<kind::$kind> {
+            fn from(value: At<kind::$kind>) -> Self { Self::of(value.into()) }
+        }
+        impl From<At<kind::Any>> for Param<kind::$kind> {
+            fn from(value: At<kind::Any>) -> Self { Self::of(value.into()) }
+        }
+        impl From<Jsonata> for Param<kind::$kind> {
+            fn from(value: Jsonata) -> Self { Self::of(value.into()) }
+        }
+    )*};
+}
+params! {
+    Text: &str, String, &String, Text, &Text, Token;
+    Number: i32, i64, u32, usize, f64;
+    Flag: bool;
+    List: Vec<Value>, Vec<&str>, Vec<String>;
+    Object: Value;
+}
+
+impl<const N: usize> From<[&str; N]> for Param<kind::List> {
+    fn from(items: [&str; N]) -> Self {
+        Self::of(items.to_vec().into())
+    }
+}
+
+/// What a task is given to work on: text, an object, or a part of the state's input.
+///
+/// It is what the CDK calls a `TaskInput`. Text, objects and expressions convert into it.
+pub type Input = Value;

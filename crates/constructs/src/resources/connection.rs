@@ -1,0 +1,84 @@
+use crate::object;
+use crate::resources::{Resource, logical_id};
+use crate::text::{Text, Token};
+use crate::value::Value;
+
+/// A connection of EventBridge: the credentials for an HTTP endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    arn: Text,
+    secret_arn: Text,
+    resources: Vec<Resource>,
+}
+
+/// How an HTTP endpoint knows who calls.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Authorization {
+    /// A user and a password.
+    Basic {
+        /// The user.
+        user: Text,
+        /// The password, best as `{{resolve:secretsmanager:…}}`.
+        password: Text,
+    },
+    /// A header with a key.
+    ApiKey {
+        /// The name of the header.
+        name: Text,
+        /// The key, best as `{{resolve:secretsmanager:…}}`.
+        value: Text,
+    },
+}
+
+impl Connection {
+    /// A connection defined here.
+    pub fn new(id: &str, authorization: Authorization) -> Self {
+        let logical = logical_id(&[id, "Connection"]);
+        let (kind, parameters) = match authorization {
+            Authorization::Basic { user, password } => {
+                ("BASIC", object! {"BasicAuthParameters": {"Username": user, "Password": password}})
+            }
+            Authorization::ApiKey { name, value } => (
+                "API_KEY",
+                object! {"ApiKeyAuthParameters": {"ApiKeyName": name, "ApiKeyValue": value}},
+            ),
+        };
+        let properties = object! {"AuthorizationType": kind, "AuthParameters": parameters};
+        Self {
+            arn: Token::attribute(&logical, "Arn").into(),
+            secret_arn: Token::attribute(&logical, "SecretArn").into(),
+            resources: vec![Resource::new(logical, "AWS::Events::Connection", properties)],
+        }
+    }
+
+    /// A connection defined elsewhere, and the secret that EventBridge keeps for it.
+    pub fn from_arns(arn: impl Into<Text>, secret_arn: impl Into<Text>) -> Self {
+        Self { arn: arn.into(), secret_arn: secret_arn.into(), resources: Vec::new() }
+    }
+
+    /// Its ARN.
+    pub fn arn(&self) -> Text {
+        self.arn.clone()
+    }
+
+    /// The ARN of the secret with its credentials.
+    pub fn secret_arn(&self) -> Text {
+        self.secret_arn.clone()
+    }
+
+    pub(crate) fn resources(&self) -> Vec<Resource> {
+        self.resources.clone()
+    }
+}
+
+impl From<&Connection> for Connection {
+    fn from(connection: &Connection) -> Self {
+        connection.clone()
+    }
+}
+
+impl From<Connection> for Value {
+    fn from(connection: Connection) -> Self {
+        connection.arn.into()
+    }
+}

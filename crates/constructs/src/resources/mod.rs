@@ -1,0 +1,63 @@
+//! The resources that tasks name: light handles.
+//!
+//! A handle is an ARN or a name that is known (`from_arn`, `from_name`), a parameter of the template
+//! (`parameter`), or a small resource that is defined in the same template (`new`). Networks,
+//! clusters and the like are defined elsewhere and named here.
+
+mod activity;
+mod connection;
+mod function;
+mod handle;
+mod role;
+
+pub use activity::Activity;
+pub use connection::{Authorization, Connection};
+pub use function::{Code, Function};
+pub use handle::{
+    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Resource, Table, TaskDefinition,
+    Topic,
+};
+pub(crate) use handle::{Handle, ResourceBody};
+pub use role::Role;
+pub(crate) use role::policy_resource;
+
+use md5::{Digest, Md5};
+
+/// The id that the CDK gives to the resource at a path of constructs: what is readable of it, and the
+/// start of the path's MD5 sum. So a stack that was written with the CDK keeps its resources.
+pub fn logical_id(path: &[&str]) -> String {
+    let path: Vec<&str> = path.iter().copied().filter(|part| *part != "Default").collect();
+    if let [single] = path.as_slice()
+        && single.chars().all(|c| c.is_ascii_alphanumeric())
+    {
+        return (*single).to_owned();
+    }
+    let sum = Md5::digest(path.join("/"));
+    let hash: String = sum.iter().take(4).map(|byte| format!("{byte:02X}")).collect();
+    let mut readable = String::new();
+    let mut last = String::new();
+    for part in path.iter().filter(|part| **part != "Resource") {
+        let part: String = part.chars().filter(char::is_ascii_alphanumeric).collect();
+        if last.is_empty() || !last.ends_with(&part) {
+            readable.push_str(&part);
+        }
+        last = part;
+    }
+    readable.truncate(240);
+    readable + &hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::logical_id;
+
+    #[test]
+    fn ids_are_those_of_the_cdk() {
+        assert_eq!(logical_id(&["Fn", "Resource"]), "Fn9270CBC0");
+        assert_eq!(logical_id(&["StateMachine", "Resource"]), "StateMachine2E01A3A5");
+        assert_eq!(
+            logical_id(&["StateMachine", "Role", "DefaultPolicy", "Resource"]),
+            "StateMachineRoleDefaultPolicyDF1E6607",
+        );
+    }
+}

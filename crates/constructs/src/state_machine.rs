@@ -1,0 +1,513 @@
+use crate::chain::{Chain, Chainable};
+use crate::iam::{Statement, distinct};
+use crate::logs::LogOptions;
+use crate::misuse::{Misuses, Problems};
+use crate::resources::{Key, Resource, Role, logical_id};
+use crate::scope::{Scope, all_nodes, check};
+use crate::template::{Stack, Template};
+use crate::text::{Text, Token, local_arn, text};
+use crate::value::{QueryLanguage, Value};
+use crate::{object, resources};
+use std::time::Duration;
+use stepwright_asl::Definition;
+use stepwright_json::{Json, Syntax};
+
+/// A state machine: its definition, and how it is deployed.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let machine = StateMachine::new("StateMachine", Pass::new("StartState"))
+///     .timeout(minutes(5))
+///     .tracing();
+/// println!("{}", machine.template()?.to_json().pretty());
+/// # Ok::<(), Misuses>(())
+/// ```
+///
+/// The definition runs as it is in the simulator, so a state machine has unit tests:
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+/// use stepwright_json::json;
+/// use stepwright_simulator::{Answer, Call, Simulation, Status};
+///
+/// let double = LambdaInvoke::new("Double", Function::from_name("double")).payload_response_only();
+/// let machine = StateMachine::new("Doubling", double);
+/// let program = stepwright_program::compile(&machine.definition()?).unwrap();
+/// let run = Simulation::new(&program)
+///     .input(json!({"n": 2}))
+///     .run(&mut |_: &Call<'_>| Answer::returns(json!(4)));
+/// assert_eq!(run.status, Status::Succeeded { output: json!(4) });
+/// # Ok::<(), Misuses>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateMachine {
+    id: String,
+    body: Body,
+    name: Option<Text>,
+    express: Option<bool>,
+    timeout: Option<Duration>,
+    comment: Option<String>,
+    language: Option<QueryLanguage>,
+    role: Option<Role>,
+    logs: Option<LogOptions>,
+    tracing: Option<bool>,
+    encryption: Option<Encryption>,
+    tags: Vec<(String, Text)>,
+    statements: Vec<Statement>,
+    retain: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    Chain(Box<Chain>),
+    Text { definition: String, substitutions: Vec<(String, Text)> },
+}
+
+/// With which key a state machine's data is encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encryption {
+    /// A key of AWS, which nobody else sees.
+    AwsOwned,
+    /// A key of one's own, and how long a data key made with it is used.
+    CustomerManaged(Key, Duration),
+}
+
+impl Encryption {
+    /// A key of one's own. Data keys are used for five minutes.
+    pub fn customer_managed(key: impl Into<Key>) -> Self {
+        Self::CustomerManaged(key.into(), Duration::from_mins(5))
+    }
+}
+
+/// What is known of a state machine once it is put together.
+pub(crate) struct Built {
+    pub(crate) definition: Text,
+    pub(crate) asl: Json,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) distributed: Vec<Statement>,
+    pub(crate) resources: Vec<Resource>,
+}
+
+impl StateMachine {
+    /// A state machine that starts where the chain starts.
+    pub fn new(id: impl Into<String>, definition: impl Chainable) -> Self {
+        Self::of(id, Body::Chain(Box::new(definition.into_chain())))
+    }
+
+    /// A state machine whose definition is given as JSON, which may hold `${Name}`; see
+    /// [`StateMachine::substitution`]. What its role is allowed has to be said with
+    /// [`StateMachine::allow`], or taken from the definition with
+    /// [`policy::from_definition`](crate::policy::from_definition).
+    pub fn from_text(id: impl Into<String>, definition: impl Into<String>) -> Self {
+        Self::of(id, Body::Text { definition: definition.into(), substitutions: Vec::new() })
+    }
+
+    fn of(id: impl Into<String>, body: Body) -> Self {
+        Self {
+            id: id.into(),
+            body,
+            name: None,
+            express: None,
+            timeout: None,
+            comment: None,
+            language: None,
+            role: None,
+            logs: None,
+            tracing: None,
+            encryption: None,
+            tags: Vec::new(),
+            statements: Vec::new(),
+            retain: false,
+        }
+    }
+
+    /// Its name in AWS; CloudFormation makes one up if nothing is said.
+    #[must_use]
+    pub fn state_machine_name(mut self, name: impl Into<Text>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// An Express workflow.
+    #[must_use]
+    pub fn express(mut self) -> Self {
+        self.express = Some(true);
+        self
+    }
+
+    /// A Standard workflow, said outright.
+    #[must_use]
+    pub fn standard(mut self) -> Self {
+        self.express = Some(false);
+        self
+    }
+
+    /// How long an execution may take; whole seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A comment for whoever reads the definition.
+    #[must_use]
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// The language of all states.
+    #[must_use]
+    pub fn query_language(mut self, language: QueryLanguage) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// The role it acts in; one is made if nothing is said.
+    #[must_use]
+    pub fn role(mut self, role: impl Into<Role>) -> Self {
+        self.role = Some(role.into());
+        self
+    }
+
+    /// Writes what happens to a log group.
+    #[must_use]
+    pub fn logs(mut self, logs: LogOptions) -> Self {
+        self.logs = Some(logs);
+        self
+    }
+
+    /// Traces executions with X-Ray.
+    #[must_use]
+    pub fn tracing(mut self) -> Self {
+        self.tracing = Some(true);
+        self
+    }
+
+    /// With which key its data is encrypted.
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = Some(encryption);
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Allows its role something that the states do not say.
+    #[must_use]
+    pub fn allow(mut self, statement: Statement) -> Self {
+        self.statements.push(statement);
+        self
+    }
+
+    /// Keeps the state machine when the stack is deleted.
+    #[must_use]
+    pub fn retained(mut self) -> Self {
+        self.retain = true;
+        self
+    }
+
+    /// What `${name}` in a definition given as text stands for.
+    #[must_use]
+    pub fn substitution(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        if let Body::Text { substitutions, .. } = &mut self.body {
+            substitutions.push((name.into(), value.into()));
+        }
+        self
+    }
+
+    /// The id of its resource in a template.
+    pub fn logical_id(&self) -> String {
+        let mut path: Vec<&str> = self.id.split('/').collect();
+        path.push("Resource");
+        logical_id(&path)
+    }
+
+    /// The id it was given.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its ARN, in the template that defines it.
+    pub fn arn(&self) -> Text {
+        Token::reference(&self.logical_id()).into()
+    }
+
+    /// The definition, with `${Name}` for what CloudFormation fills in.
+    pub fn asl(&self) -> Result<Json, Misuses> {
+        Ok(self.build()?.asl)
+    }
+
+    /// The definition as the compiler and the simulator take it.
+    pub fn definition(&self) -> Result<Definition, Misuses> {
+        Ok(Definition::from_json(&self.asl()?))
+    }
+
+    /// What its role is allowed: no more than its states need.
+    pub fn policy(&self) -> Result<Vec<Statement>, Misuses> {
+        let built = self.build()?;
+        let role = self.role.as_ref().map_or(&[][..], Role::statements);
+        Ok(distinct(&[&built.statements, &built.distributed, role].concat()))
+    }
+
+    /// A template with it and everything it defines, which deploys as it is.
+    pub fn template(&self) -> Result<Template, Misuses> {
+        Stack::new().machine(self.clone()).template()
+    }
+
+    pub(crate) fn build(&self) -> Result<Built, Misuses> {
+        let mut problems = Problems::default();
+        self.check(&mut problems);
+        let mut built = match &self.body {
+            Body::Chain(chain) => self.build_chain(chain, &mut problems),
+            Body::Text { definition, substitutions } => {
+                self.build_text(definition, substitutions, &mut problems)
+            }
+        };
+        built.statements.extend(self.deployment_statements());
+        built.statements.extend(self.statements.iter().cloned());
+        problems.or_ok(built)
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        if let Some(name) = self.name.as_ref().and_then(Text::as_literal) {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "+!@.()-=_'".contains(c);
+            if name.is_empty() || name.len() > 80 || !name.chars().all(allowed) {
+                problems.add(&self.id, format!(
+                    "the name `{name}` has to have 1 to 80 letters, digits and characters of +!@.()-=_'",
+                ));
+            }
+        }
+        if self.timeout.is_some_and(|timeout| timeout.subsec_nanos() != 0 || timeout.is_zero()) {
+            problems.add(&self.id, "the timeout has to be a whole number of seconds");
+        }
+        if let Some(Encryption::CustomerManaged(_, reuse)) = &self.encryption
+            && !(60..=900).contains(&reuse.as_secs())
+        {
+            problems.add(&self.id, "data keys can be used for one to fifteen minutes");
+        }
+    }
+
+    fn build_chain(&self, chain: &Chain, problems: &mut Problems) -> Built {
+        let language = self.language.unwrap_or_default();
+        check(chain, language, problems);
+        let mut members = match Scope::new(chain).to_value(language) {
+            Value::Object(members) => members,
+            _ => Vec::new(),
+        };
+        let mut put = |key: &str, value: Option<Value>| {
+            members.extend(value.map(|value| (key.to_owned(), value)));
+        };
+        put("TimeoutSeconds", self.timeout.map(|timeout| crate::duration::Seconds(timeout).into()));
+        put("Comment", self.comment.clone().map(Value::from));
+        put("QueryLanguage", self.language.map(|language| language.name().into()));
+        let definition = Value::Object(members);
+        let mut statements = Vec::new();
+        let mut resources = Vec::new();
+        let mut labels = Vec::new();
+        all_nodes(chain, &mut |node| {
+            statements.extend(node.statements.iter().cloned());
+            resources.extend(node.resources.iter().cloned());
+            labels.extend(node.distributed.clone());
+        });
+        Built {
+            definition: definition.to_json_text(QueryLanguage::JsonPath),
+            asl: definition.to_json(QueryLanguage::JsonPath),
+            statements,
+            distributed: self.distributed_statements(&labels),
+            resources,
+        }
+    }
+
+    fn build_text(
+        &self,
+        definition: &str,
+        substitutions: &[(String, Text)],
+        problems: &mut Problems,
+    ) -> Built {
+        let unused = [
+            ("timeout", self.timeout.is_some()),
+            ("comment", self.comment.is_some()),
+            ("query_language", self.language.is_some()),
+        ];
+        for (name, given) in unused {
+            if given {
+                problems.add(
+                    &self.id,
+                    format!("`{name}` is for a chain: write it into the definition"),
+                );
+            }
+        }
+        let substituted =
+            substitutions.iter().fold(definition.to_owned(), |text, (name, value)| {
+                text.replace(&format!("${{{name}}}"), &value.readable())
+            });
+        let asl = match Definition::parse(&substituted, Syntax::Strict) {
+            Ok(definition) => definition.to_json(),
+            Err(error) => {
+                problems.add(&self.id, format!("the definition cannot be read: {error}"));
+                Json::Null
+            }
+        };
+        Built {
+            definition: Text::literal(definition),
+            asl,
+            statements: Vec::new(),
+            distributed: Vec::new(),
+            resources: Vec::new(),
+        }
+    }
+
+    /// Executions for the items of a distributed Map are started, watched and stopped by the machine.
+    fn distributed_statements(&self, labels: &[Option<String>]) -> Vec<Statement> {
+        if labels.is_empty() {
+            return Vec::new();
+        }
+        let name = Token::part(&self.arn(), ":", 6);
+        let executions =
+            |rest: String| local_arn("states", text!("execution:", name.clone(), rest));
+        let redriven: Vec<Text> = match labels.iter().cloned().collect::<Option<Vec<String>>>() {
+            Some(labels) => {
+                labels.into_iter().map(|label| executions(format!("/{label}:*"))).collect()
+            }
+            None => vec![executions("/*:*".into())],
+        };
+        vec![
+            Statement::allow(["states:StartExecution"], [self.arn()]),
+            Statement::allow(
+                ["states:DescribeExecution", "states:StopExecution"],
+                [executions(":*".into())],
+            ),
+            Statement::allow(["states:RedriveExecution"], redriven),
+        ]
+    }
+
+    /// What logs, traces and keys need.
+    fn deployment_statements(&self) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        if let Some(Encryption::CustomerManaged(key, _)) = &self.encryption {
+            let name = self.name.clone().unwrap_or_else(|| "*".into());
+            let machine = local_arn("states", text!("stateMachine:", name));
+            let operator = if self.name.is_some() { "StringEquals" } else { "StringLike" };
+            let context = object! {"kms:EncryptionContext:aws:states:stateMachineArn": machine};
+            let when = Value::Object(vec![(operator.to_owned(), context)]);
+            let decrypt = Statement::allow(["kms:Decrypt", "kms:GenerateDataKey"], [key.arn()]);
+            statements.push(decrypt.when(when));
+            if self.logs.is_some() {
+                let logs = object! {
+                    "StringEquals": {"kms:EncryptionContext:SourceArn": local_arn("logs", "*")},
+                };
+                statements.push(Statement::allow(["kms:GenerateDataKey"], [key.arn()]).when(logs));
+            }
+        }
+        if self.logs.is_some() {
+            let actions = [
+                "logs:CreateLogDelivery",
+                "logs:GetLogDelivery",
+                "logs:UpdateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:DescribeResourcePolicies",
+                "logs:DescribeLogGroups",
+            ];
+            statements.push(Statement::allow(actions, ["*"]));
+        }
+        if self.tracing == Some(true) {
+            let actions = [
+                "xray:PutTraceSegments",
+                "xray:PutTelemetryRecords",
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
+            ];
+            statements.push(Statement::allow(actions, ["*"]));
+        }
+        statements
+    }
+
+    /// The resources of the machine: role, policy, log group, the machine itself, all its states
+    /// define.
+    pub(crate) fn to_resources(&self, problems: &mut Problems) -> Vec<Resource> {
+        let built = match self.build() {
+            Ok(built) => built,
+            Err(misuses) => {
+                for misuse in misuses.0 {
+                    problems.add(&misuse.subject, misuse.message);
+                }
+                return Vec::new();
+            }
+        };
+        let mut resources = built.resources;
+        resources.extend(self.logs.iter().flat_map(|logs| logs.group.resources()));
+        if let Some(Encryption::CustomerManaged(key, _)) = &self.encryption {
+            resources.extend(key.resources());
+        }
+        let default_role = Role::new(&format!("{}/Role", self.id), "states.amazonaws.com");
+        let role = self.role.as_ref().unwrap_or(&default_role);
+        resources.extend(role.resources());
+        let mut machine = Resource::new(
+            self.logical_id(),
+            "AWS::StepFunctions::StateMachine",
+            self.properties(&built.definition, role),
+        );
+        if let Some(role_id) = role.logical_id() {
+            let statements = distinct(&built.statements);
+            if !statements.is_empty() {
+                let path = role.policy_path(&self.id, self.role.is_some());
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                machine = machine.after(&logical_id(&path));
+                resources.push(resources::policy_resource(&path, &role_id, &statements));
+            }
+            machine = machine.after(&role_id);
+            if !built.distributed.is_empty() {
+                let path = [self.id.as_str(), "DistributedMapPolicy", "Resource"];
+                resources.push(resources::policy_resource(&path, &role_id, &built.distributed));
+            }
+        }
+        resources.push(if self.retain { machine.retained() } else { machine });
+        resources
+    }
+
+    fn properties(&self, definition: &Text, role: &Role) -> Value {
+        let mut properties: Vec<(String, Value)> = Vec::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            properties.extend(value.map(|value| (key.to_owned(), value)));
+        };
+        put("DefinitionString", Some(definition.into()));
+        if let Body::Text { substitutions, .. } = &self.body
+            && !substitutions.is_empty()
+        {
+            let members = substitutions.iter().map(|(name, value)| (name.clone(), value.into()));
+            put("DefinitionSubstitutions", Some(Value::Object(members.collect())));
+        }
+        put(
+            "EncryptionConfiguration",
+            self.encryption.as_ref().map(|encryption| match encryption {
+                Encryption::AwsOwned => object! {"Type": "AWS_OWNED_KEY"},
+                Encryption::CustomerManaged(key, reuse) => object! {
+                    "KmsDataKeyReusePeriodSeconds": crate::duration::Seconds(*reuse),
+                    "KmsKeyId": key.arn(),
+                    "Type": "CUSTOMER_MANAGED_KMS_KEY",
+                },
+            }),
+        );
+        put("LoggingConfiguration", self.logs.as_ref().map(LogOptions::to_value));
+        put("RoleArn", Some(role.arn_text().into()));
+        put("StateMachineName", self.name.as_ref().map(Value::from));
+        put(
+            "StateMachineType",
+            self.express.map(|express| if express { "EXPRESS" } else { "STANDARD" }.into()),
+        );
+        let tags: Vec<Value> =
+            self.tags.iter().map(|(key, value)| object! {"Key": key, "Value": value}).collect();
+        put("Tags", (!tags.is_empty()).then(|| tags.into()));
+        put("TracingConfiguration", self.tracing.map(|enabled| object! {"Enabled": enabled}));
+        Value::Object(properties)
+    }
+}

@@ -1,0 +1,195 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::common::{Common, state_traits};
+use crate::node::{Next, Processor};
+use crate::states::ExecutionType;
+use crate::value::Value;
+
+/// Does the same with every item of a list.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let map = Map::new("Map State")
+///     .max_concurrency(1)
+///     .items_path("$.inputForMap")
+///     .item_selector(object! {"item": string_at("$$.Map.Item.Value")})
+///     .item_processor(Pass::new("Pass State"));
+/// assert!(StateMachine::new("Mapping", map).asl().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    pub(crate) common: Common,
+    pub(crate) shared: MapFields,
+    parameters: Option<Value>,
+    processor: Option<Processor>,
+}
+
+/// What both kinds of Map have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct MapFields {
+    pub(crate) items_path: Option<Value>,
+    pub(crate) items: Option<Value>,
+    pub(crate) item_selector: Option<Value>,
+    pub(crate) max_concurrency: Option<Value>,
+    pub(crate) max_concurrency_path: Option<Value>,
+}
+
+/// How the items of a [`Map`] are processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessorConfig {
+    /// Within the execution.
+    Inline,
+    /// In executions of their own, of this type. [`DistributedMap`](crate::DistributedMap) can say more.
+    Distributed(ExecutionType),
+}
+
+/// The setters of both kinds of Map.
+macro_rules! map_setters {
+    () => {
+        /// Where the list is.
+        #[must_use]
+        pub fn items_path(mut self, path: impl Into<String>) -> Self {
+            self.shared.items_path = Some(path.into().into());
+            self
+        }
+
+        /// JSONata: the list, literal or an expression.
+        #[must_use]
+        pub fn items(mut self, items: impl Into<Value>) -> Self {
+            self.shared.items = Some(items.into());
+            self
+        }
+
+        /// What the processor gets for each item; in JSONata it may be one expression.
+        #[must_use]
+        pub fn item_selector(mut self, selector: impl Into<Value>) -> Self {
+            self.shared.item_selector = Some(selector.into());
+            self
+        }
+
+        /// How many items are processed at a time; in JSONata it may be an expression.
+        #[must_use]
+        pub fn max_concurrency(mut self, most: impl Into<Value>) -> Self {
+            self.shared.max_concurrency = Some(most.into());
+            self
+        }
+
+        /// Where it says how many items are processed at a time.
+        #[must_use]
+        pub fn max_concurrency_path(mut self, path: impl Into<$crate::common::DataPath>) -> Self {
+            self.shared.max_concurrency_path = Some(path.into().0);
+            self
+        }
+    };
+}
+pub(crate) use map_setters;
+
+impl Map {
+    /// A Map without a processor.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            common: Common::new(id),
+            shared: MapFields::default(),
+            parameters: None,
+            processor: None,
+        }
+    }
+
+    /// A Map in JSONata.
+    pub fn jsonata(id: impl Into<String>) -> Self {
+        Self { common: Common::jsonata(id), ..Self::new("") }
+    }
+
+    map_setters!();
+
+    /// What is done with each item, within the execution.
+    #[must_use]
+    pub fn item_processor(self, processor: impl Chainable) -> Self {
+        self.item_processor_with(ProcessorConfig::Inline, processor)
+    }
+
+    /// What is done with each item, and how.
+    #[must_use]
+    pub fn item_processor_with(
+        mut self,
+        config: ProcessorConfig,
+        processor: impl Chainable,
+    ) -> Self {
+        let config = match config {
+            ProcessorConfig::Inline => crate::object! {"Mode": "INLINE"},
+            ProcessorConfig::Distributed(execution) => {
+                crate::object! {"Mode": "DISTRIBUTED", "ExecutionType": execution.name()}
+            }
+        };
+        let chain = processor.into_chain();
+        self.processor = Some(Processor { field: "ItemProcessor", config: Some(config), chain });
+        self
+    }
+
+    /// What is done with each item, written as it was before there were item processors.
+    #[must_use]
+    pub fn iterator(mut self, processor: impl Chainable) -> Self {
+        let chain = processor.into_chain();
+        self.processor = Some(Processor { field: "Iterator", config: None, chain });
+        self
+    }
+
+    /// What was called so before there were item selectors.
+    #[must_use]
+    pub fn parameters(mut self, parameters: impl Into<Value>) -> Self {
+        self.parameters = Some(parameters.into());
+        self
+    }
+}
+
+state_traits!(Map: State, WithData, WithVariables, WithResultPath, WithErrors);
+
+impl Chainable for Map {
+    fn into_chain(mut self) -> Chain {
+        let id = self.common.id.clone();
+        if self.parameters.is_some() && self.shared.item_selector.is_some() {
+            self.common
+                .problems
+                .add(&id, "`parameters` of a Map is the old name of `item_selector`: give one");
+        }
+        self.shared.check(&mut self.common);
+        let mut chain = self.common.into_chain("Map", Next::Open);
+        self.shared.put(&mut chain);
+        chain.first().payload = self.parameters;
+        chain.first().processor = self.processor;
+        chain
+    }
+}
+
+impl Nextable for Map {}
+
+impl MapFields {
+    pub(crate) fn check(&self, common: &mut Common) {
+        let id = common.id.clone();
+        if self.max_concurrency.is_some() && self.max_concurrency_path.is_some() {
+            common
+                .problems
+                .add(&id, "a Map has either `max_concurrency` or `max_concurrency_path`, not both");
+        }
+        if self.items.is_some() && self.items_path.is_some() {
+            common.problems.add(
+                &id,
+                "a Map has either `items` (JSONata) or `items_path` (JSONPath), not both",
+            );
+        }
+        if let Some(Value::Scalar(number)) = &self.max_concurrency
+            && number.as_i64().is_none_or(|number| number < 0)
+        {
+            common.problems.add(&id, "`max_concurrency` has to be a whole number from 0");
+        }
+    }
+
+    pub(crate) fn put(self, chain: &mut Chain) {
+        let node = chain.first();
+        node.put_value("ItemsPath", self.items_path);
+        node.put_value("Items", self.items);
+        node.put_value("ItemSelector", self.item_selector);
+        node.put_value("MaxConcurrency", self.max_concurrency);
+        node.put_value("MaxConcurrencyPath", self.max_concurrency_path);
+    }
+}

@@ -1,0 +1,70 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::common::{Common, state_traits};
+use crate::node::Next;
+use crate::value::Value;
+
+/// Runs branches side by side; the result is the list of theirs.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let parallel = Parallel::new("Do the work in parallel")
+///     .branch(Pass::new("ShipItem"))
+///     .branch(Pass::new("SendInvoice"))
+///     .branch(Pass::new("Restock"))
+///     .retry(Retry::all().max_attempts(1))
+///     .catch(Pass::new("SendFailureNotification"));
+/// let machine = StateMachine::new("Order", parallel.next(Pass::new("CloseOrder")));
+/// assert!(machine.asl().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parallel {
+    common: Common,
+    parameters: Option<Value>,
+    branches: Vec<Chain>,
+}
+
+impl Parallel {
+    /// A Parallel without branches.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { common: Common::new(id), parameters: None, branches: Vec::new() }
+    }
+
+    /// A Parallel in JSONata.
+    pub fn jsonata(id: impl Into<String>) -> Self {
+        Self { common: Common::jsonata(id), ..Self::new("") }
+    }
+
+    /// Adds a branch. Its states are a scope of their own: none leads out of it.
+    #[must_use]
+    pub fn branch(mut self, branch: impl Chainable) -> Self {
+        self.branches.push(branch.into_chain());
+        self
+    }
+
+    /// What the branches get, made from the input.
+    #[must_use]
+    pub fn parameters(mut self, parameters: impl Into<Value>) -> Self {
+        self.parameters = Some(parameters.into());
+        self
+    }
+
+    /// JSONata: what the branches get.
+    #[must_use]
+    pub fn arguments(self, arguments: impl Into<Value>) -> Self {
+        self.parameters(arguments)
+    }
+}
+
+state_traits!(Parallel: State, WithData, WithVariables, WithResultPath, WithErrors);
+
+impl Chainable for Parallel {
+    fn into_chain(self) -> Chain {
+        let mut chain = self.common.into_chain("Parallel", Next::Open);
+        chain.first().payload = self.parameters;
+        chain.first().branches = self.branches;
+        chain
+    }
+}
+
+impl Nextable for Parallel {}

@@ -1,0 +1,89 @@
+use crate::chain::{Chain, Chainable, Nextable};
+use crate::common::{Common, state_traits};
+use crate::node::Next;
+use crate::param::At;
+use crate::value::Value;
+use std::time::Duration;
+
+/// Waits.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// // Wait until the time mentioned in the input's "triggerTime"; then start the work.
+/// let wait = Wait::new("Wait For Trigger Time", WaitTime::timestamp_path("$.triggerTime"));
+/// let machine = StateMachine::new("Trigger", wait.next(Pass::new("StartTheWork")));
+/// assert!(machine.asl().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    common: Common,
+    time: WaitTime,
+}
+
+/// Until when a [`Wait`] waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitTime(&'static str, Value);
+
+impl WaitTime {
+    /// For a time; whole seconds.
+    pub fn duration(duration: Duration) -> Self {
+        Self("Seconds", crate::duration::Seconds(duration).into())
+    }
+
+    /// For so many seconds: a number, or in JSONata an expression.
+    pub fn seconds(seconds: impl Into<Value>) -> Self {
+        Self("Seconds", seconds.into())
+    }
+
+    /// Until a moment: RFC 3339, or in JSONata an expression.
+    pub fn timestamp(timestamp: impl Into<Value>) -> Self {
+        Self("Timestamp", timestamp.into())
+    }
+
+    /// For the seconds that the input has at a path.
+    pub fn seconds_path(path: impl Into<String>) -> Self {
+        Self("SecondsPath", path.into().into())
+    }
+
+    /// Until the moment that the input has at a path.
+    pub fn timestamp_path(path: impl Into<String>) -> Self {
+        Self("TimestampPath", path.into().into())
+    }
+}
+
+impl From<Duration> for WaitTime {
+    fn from(duration: Duration) -> Self {
+        Self::duration(duration)
+    }
+}
+
+impl<K> From<At<K>> for WaitTime {
+    fn from(at: At<K>) -> Self {
+        Self::seconds_path(at.expression)
+    }
+}
+
+impl Wait {
+    /// A Wait state.
+    pub fn new(id: impl Into<String>, time: impl Into<WaitTime>) -> Self {
+        Self { common: Common::new(id), time: time.into() }
+    }
+
+    /// A Wait state in JSONata.
+    pub fn jsonata(id: impl Into<String>, time: impl Into<WaitTime>) -> Self {
+        Self { common: Common::jsonata(id), time: time.into() }
+    }
+}
+
+state_traits!(Wait: State, WithData, WithVariables);
+
+impl Chainable for Wait {
+    fn into_chain(self) -> Chain {
+        let mut chain = self.common.into_chain("Wait", Next::Open);
+        chain.first().put_value(self.time.0, Some(self.time.1));
+        chain
+    }
+}
+
+impl Nextable for Wait {}

@@ -1,0 +1,186 @@
+use crate::duration::Minutes;
+use crate::fields::choices;
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::{Text, arn, local_arn, text};
+use crate::value::Value;
+use crate::{Items, Str, object};
+
+task! {
+    /// Starts a query of Athena.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let query = AthenaStartQueryExecution::new("Query", string_at("$.query"))
+    ///     .integration_pattern(IntegrationPattern::RunJob)
+    ///     .database_name("mydatabase")
+    ///     .output_location("query-results-bucket", "folder");
+    /// assert!(StateMachine::new("Querying", query).asl().is_ok());
+    /// ```
+    pub struct AthenaStartQueryExecution [RequestResponse, RunJob] {
+        required { query_string: Str => "QueryString", }
+        optional {
+            /// Makes the request safe to repeat: 32 to 128 characters.
+            client_request_token: Str => "ClientRequestToken",
+            /// The catalogue; `AwsDataCatalog` if nothing is said.
+            catalog_name: Str,
+            /// The database.
+            database_name: Str,
+            /// What stands for the question marks in the query.
+            execution_parameters: Items => "ExecutionParameters",
+            /// The work group; `primary` if nothing is said.
+            work_group: Str => "WorkGroup",
+            /// How the result is encrypted.
+            encryption_option: EncryptionOption,
+            /// The ARN or id of the key with which the result is encrypted.
+            encryption_key: Str,
+            /// Bucket and key of the result; see [`output_location`](AthenaStartQueryExecution::output_location).
+            output: OutputPlace,
+            /// How old a result may be to be used again: a minute to a week.
+            result_reuse_configuration_max_age: Minutes,
+        }
+    }
+}
+
+choices! {
+    /// How the result of a query is encrypted.
+    pub enum EncryptionOption {
+        /// By S3.
+        S3Managed = "SSE_S3",
+        /// By S3, with a key of KMS.
+        Kms = "SSE_KMS",
+        /// By Athena, with a key of KMS.
+        ClientSideKms = "CSE_KMS",
+    }
+}
+
+type OutputPlace = (Text, Text);
+
+impl AthenaStartQueryExecution {
+    /// Where in S3 the result is put.
+    #[must_use]
+    pub fn output_location(self, bucket: impl Into<Text>, key: impl Into<Text>) -> Self {
+        self.output((bucket.into(), key.into()))
+    }
+}
+
+impl ServiceTask for AthenaStartQueryExecution {
+    fn plan(&self, plan: &mut Plan) {
+        plan.service("athena", "startQueryExecution");
+        let part = |param: Option<&Str>, default: &str| -> Text {
+            param.map_or_else(|| default.into(), |param| param.known_or_any())
+        };
+        let (catalog, group) = (
+            part(self.catalog_name.as_ref(), "AwsDataCatalog"),
+            part(self.work_group.as_ref(), "primary"),
+        );
+        let database = part(self.database_name.as_ref(), "default");
+        plan.allow(
+            &["athena:getDataCatalog", "athena:startQueryExecution", "athena:getQueryExecution"],
+            [
+                local_arn("athena", text!("datacatalog/", catalog)),
+                local_arn("athena", text!("workgroup/", group)),
+            ],
+        );
+        plan.allow(
+            &["s3:CreateBucket", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"],
+            ["*"],
+        );
+        let results = match &self.output {
+            Some((bucket, key)) => arn(text!("s3:::", bucket, "/", key, "/*")),
+            None => "*".into(),
+        };
+        plan.allow(
+            &[
+                "s3:AbortMultipartUpload",
+                "s3:ListBucketMultipartUploads",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            [results],
+        );
+        plan.allow(&["lakeformation:GetDataAccess"], ["*"]);
+        let tables = |rest: Text| local_arn("glue", rest);
+        plan.allow(
+            &GLUE_ACTIONS,
+            [
+                tables("catalog".into()),
+                tables(text!("database/", &database)),
+                tables(text!("table/", &database, "/*")),
+                tables(text!("userDefinedFunction/", &database, "/*")),
+            ],
+        );
+        self.check(plan);
+        self.put_fields(plan);
+        self.put_nested(plan);
+    }
+}
+
+const GLUE_ACTIONS: [&str; 19] = [
+    "glue:BatchCreatePartition",
+    "glue:BatchDeletePartition",
+    "glue:BatchDeleteTable",
+    "glue:BatchGetPartition",
+    "glue:CreateDatabase",
+    "glue:CreatePartition",
+    "glue:CreateTable",
+    "glue:DeleteDatabase",
+    "glue:DeletePartition",
+    "glue:DeleteTable",
+    "glue:GetDatabase",
+    "glue:GetDatabases",
+    "glue:GetPartition",
+    "glue:GetPartitions",
+    "glue:GetTable",
+    "glue:GetTables",
+    "glue:UpdateDatabase",
+    "glue:UpdatePartition",
+    "glue:UpdateTable",
+];
+
+impl AthenaStartQueryExecution {
+    fn put_nested(&self, plan: &mut Plan) {
+        let members = |pairs: [(&str, Option<Value>); 2]| {
+            let given = pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+            Value::Object(given.collect())
+        };
+        if self.catalog_name.is_some() || self.database_name.is_some() {
+            plan.put("QueryExecutionContext", members([
+                ("Catalog", self.catalog_name.clone().map(Value::from)),
+                ("Database", self.database_name.clone().map(Value::from)),
+            ]));
+        }
+        let encryption = self.encryption_option.map(|option| {
+            members([
+                ("EncryptionOption", Some(option.into())),
+                ("KmsKey", self.encryption_key.clone().map(Value::from)),
+            ])
+        });
+        let location =
+            self.output.as_ref().map(|(bucket, key)| text!("s3://", bucket, "/", key, "/").into());
+        plan.put("ResultConfiguration", members([
+            ("EncryptionConfiguration", encryption),
+            ("OutputLocation", location),
+        ]));
+        if let Some(age) = &self.result_reuse_configuration_max_age {
+            plan.put("ResultReuseConfiguration", object! {
+                "ResultReuseByAgeConfiguration": {"Enabled": true, "MaxAgeInMinutes": age.clone()},
+            });
+        }
+    }
+
+    fn check(&self, plan: &mut Plan) {
+        if self.encryption_key.is_some() && self.encryption_option.is_none() {
+            plan.problem("`encryption_key` goes with `encryption_option`");
+        }
+        let age = self.result_reuse_configuration_max_age.as_ref().map(|age| age.0.as_secs());
+        if age.is_some_and(|age| age != 0 && !(60..=10_080 * 60).contains(&age)) {
+            plan.problem("`result_reuse_configuration_max_age` is nothing, or a minute to a week");
+        }
+        if let Some(Value::List(items)) = self.execution_parameters.as_ref().map(|p| &p.value)
+            && items.is_empty()
+        {
+            plan.problem("`execution_parameters` has an item or is not given");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use crate::duration::{Mebibytes, Timeout};
+use crate::fields::record;
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::local_arn;
+use crate::value::Value;
+use crate::{Input, Num, Str, object};
+
+task! {
+    /// Submits a job to AWS Batch and waits for its end.
+    ///
+    /// `task_timeout` is the time that each attempt of the job may take, at least a minute.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let queue = Text::from("arn:aws:batch:us-east-1:123456789012:job-queue/q");
+    /// let definition = Text::from("arn:aws:batch:us-east-1:123456789012:job-definition/d:1");
+    /// let submit = BatchSubmitJob::new("Submit Job", definition, "MyJob", queue);
+    /// assert!(StateMachine::new("Jobs", submit).asl().is_ok());
+    /// ```
+    pub struct BatchSubmitJob [RunJob, RequestResponse] {
+        required {
+            job_definition_arn: Str => "JobDefinition",
+            job_name: Str => "JobName",
+            job_queue_arn: Str => "JobQueue",
+        }
+        optional {
+            /// How many jobs the array has: 2 to 10,000.
+            array_size: Num,
+            /// How often the job is tried: 1 to 10.
+            attempts: Num,
+            /// What is different from the job definition.
+            container_overrides: BatchContainerOverrides => "ContainerOverrides",
+            /// Jobs that have to end before: 20 at most.
+            depends_on: [BatchJobDependency] => "DependsOn",
+            /// What placeholders in the job definition stand for.
+            payload: Input => "Parameters",
+            /// Tags of the job: 50 at most.
+            tags: {Str} => "Tags",
+        }
+    }
+}
+
+/// What is different from the job definition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchContainerOverrides {
+    command: Option<Value>,
+    environment: Option<Vec<(String, Value)>>,
+    instance_type: Option<Value>,
+    requirements: Vec<(&'static str, Value)>,
+}
+
+impl BatchContainerOverrides {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The command.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<crate::Items>) -> Self {
+        self.command = Some(command.into().into());
+        self
+    }
+
+    /// Variables of the environment; names starting with `AWS_BATCH` are AWS's own.
+    #[must_use]
+    pub fn environment<K: Into<String>, V: Into<Str>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let variable = |(name, value): (K, V)| (name.into(), Value::from(value.into()));
+        self.environment = Some(variables.into_iter().map(variable).collect());
+        self
+    }
+
+    /// The instance type, for jobs on several nodes.
+    #[must_use]
+    pub fn instance_type(mut self, instance_type: impl Into<Str>) -> Self {
+        self.instance_type = Some(instance_type.into().into());
+        self
+    }
+
+    /// How many GPUs.
+    #[must_use]
+    pub fn gpu_count(self, count: impl Into<Num>) -> Self {
+        self.require("GPU", count.into().into())
+    }
+
+    /// How much memory.
+    #[must_use]
+    pub fn memory(self, memory: impl Into<Mebibytes>) -> Self {
+        self.require("MEMORY", memory.into().into())
+    }
+
+    /// How many virtual CPUs.
+    #[must_use]
+    pub fn vcpus(self, count: impl Into<Num>) -> Self {
+        self.require("VCPU", count.into().into())
+    }
+
+    fn require(mut self, kind: &'static str, value: Value) -> Self {
+        let value = match value {
+            Value::Scalar(number) => number.to_string().into(),
+            computed => computed,
+        };
+        self.requirements.push((kind, value));
+        self
+    }
+}
+
+impl From<BatchContainerOverrides> for Value {
+    fn from(overrides: BatchContainerOverrides) -> Self {
+        let mut members = Vec::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            members.extend(value.map(|value| (key.to_owned(), value)));
+        };
+        put("Command", overrides.command);
+        put("Environment", overrides.environment.map(|variables| {
+            let variable = |(name, value)| object! {"Name": Value::from(name), "Value": Value::from(value)};
+            Value::List(variables.into_iter().map(|(name, value): (String, Value)| variable((name, value))).collect())
+        }));
+        put("InstanceType", overrides.instance_type);
+        let requirement = |(kind, value): (&str, Value)| object! {"Type": kind, "Value": value};
+        let requirements: Vec<Value> =
+            overrides.requirements.into_iter().map(requirement).collect();
+        put("ResourceRequirements", (!requirements.is_empty()).then_some(Value::List(requirements)));
+        Value::Object(members)
+    }
+}
+
+record! {
+    /// A job that has to end before.
+    pub struct BatchJobDependency {
+        required {}
+        optional {
+            /// Its id.
+            job_id: Str => "JobId",
+            /// How arrays depend on each other: `N_TO_N` or `SEQUENTIAL`.
+            dependency_type: Str => "Type",
+        }
+    }
+}
+
+impl ServiceTask for BatchSubmitJob {
+    fn plan(&self, plan: &mut Plan) {
+        self.check(plan);
+        plan.service("batch", "submitJob");
+        let queue = Value::from(self.job_queue_arn.clone());
+        match queue.known() {
+            Some(queue) => {
+                let definitions = local_arn("batch", "job-definition/*");
+                plan.allow(&["batch:SubmitJob"], [definitions, queue]);
+            }
+            None => plan.allow(&["batch:SubmitJob"], ["*"]),
+        }
+        plan.allow_events("StepFunctionsGetEventsForBatchJobsRule");
+        self.put_fields(plan);
+        plan.maybe("ArrayProperties", self.array_size.clone().map(|size| object! {"Size": size}));
+        plan.maybe("RetryStrategy", self.attempts.clone().map(|attempts| object! {"Attempts": attempts}));
+        // The service watches the time of each attempt; the state itself has no timeout then.
+        if let Some(timeout) = plan.take_timeout() {
+            let seconds: Value = match timeout {
+                Timeout::After(time) => crate::duration::Seconds(time).into(),
+                Timeout::At(at) => at,
+            };
+            if seconds.known_number().is_some_and(|seconds| seconds < 60.0) {
+                plan.problem("`task_timeout` of a Batch job has to be a minute or more");
+            }
+            plan.put("Timeout", object! {"AttemptDurationSeconds": seconds});
+        }
+    }
+}
+
+impl BatchSubmitJob {
+    fn check(&self, plan: &mut Plan) {
+        let numbers = [("array_size", &self.array_size, 2.0, 10_000.0), ("attempts", &self.attempts, 1.0, 10.0)];
+        for (name, number, least, most) in numbers {
+            let number = number.as_ref().and_then(|number| number.value.known_number());
+            if number.is_some_and(|number| !(least..=most).contains(&number)) {
+                plan.problem(format!("`{name}` has to be between {least} and {most}"));
+            }
+        }
+        if self.depends_on.as_ref().is_some_and(|jobs| jobs.len() > 20) {
+            plan.problem("a job can depend on 20 jobs at most");
+        }
+        if self.tags.as_ref().is_some_and(|tags| tags.len() > 50) {
+            plan.problem("a job can have 50 tags at most");
+        }
+        let variables = self.container_overrides.iter().flat_map(|overrides| overrides.environment.iter().flatten());
+        for (name, _) in variables {
+            if name.starts_with("AWS_BATCH") {
+                plan.problem(format!("the variable `{name}` is one of AWS Batch's own"));
+            }
+        }
+    }
+}

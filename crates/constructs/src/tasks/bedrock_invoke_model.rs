@@ -1,0 +1,144 @@
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::{Text, Token, arn, local_arn, text};
+use crate::value::Value;
+use crate::{Input, Str, object};
+
+task! {
+    /// Asks a model of Bedrock.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let ask = BedrockInvokeModel::new("Ask", BedrockModel::foundation("amazon.titan-text-express-v1"))
+    ///     .body(object! {"inputText": string_at("$.question")})
+    ///     .guardrail(Guardrail::version("abc123", 1));
+    /// assert!(StateMachine::new("Asking", ask).asl().is_ok());
+    /// ```
+    pub struct BedrockInvokeModel [RequestResponse] {
+        required { model: BedrockModel => "ModelId", }
+        optional {
+            /// The question. Either it or `input`.
+            body: Input => "Body",
+            /// Where the question is in S3. Either it or `body`.
+            input: S3Object,
+            /// Where the answer is put in S3.
+            output: S3Object,
+            /// The type of the answer: `application/json` if nothing is said.
+            accept: Str => "Accept",
+            /// The type of the question: `application/json` if nothing is said.
+            content_type: Str => "ContentType",
+            /// What watches over question and answer.
+            guardrail: Guardrail,
+            /// Whether it is told what the guardrail did.
+            trace_enabled: bool,
+        }
+    }
+}
+
+/// A model of Bedrock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BedrockModel(pub(crate) Text);
+
+impl BedrockModel {
+    /// A model that Bedrock offers, by its id.
+    pub fn foundation(id: &str) -> Self {
+        Self(arn(text!("bedrock:", Token::region(), "::foundation-model/", id)))
+    }
+
+    /// The model with this ARN: one's own, or provisioned capacity.
+    pub fn from_arn(arn: impl Into<Text>) -> Self {
+        Self(arn.into())
+    }
+}
+
+impl From<BedrockModel> for Value {
+    fn from(model: BedrockModel) -> Self {
+        model.0.into()
+    }
+}
+
+/// An object in S3.
+#[derive(Clone, Debug, PartialEq)]
+pub struct S3Object {
+    uri: Value,
+    resource: Text,
+}
+
+impl S3Object {
+    /// The object with a key in a bucket.
+    pub fn new(bucket: impl Into<Text>, key: impl Into<Text>) -> Self {
+        let (bucket, key) = (bucket.into(), key.into());
+        Self {
+            uri: text!("s3://", &bucket, "/", &key).into(),
+            resource: arn(text!("s3:::", bucket, "/", key)),
+        }
+    }
+
+    /// The object at a URI, literal or computed. The state machine may use any object then.
+    pub fn at(uri: impl Into<Str>) -> Self {
+        Self { uri: uri.into().into(), resource: arn("s3:::*") }
+    }
+}
+
+/// Watches over questions and answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guardrail {
+    identifier: String,
+    version: String,
+}
+
+impl Guardrail {
+    /// A version of a guardrail, by its id or ARN.
+    pub fn version(identifier: &str, version: u32) -> Self {
+        Self { identifier: identifier.to_owned(), version: version.to_string() }
+    }
+
+    /// The draft of a guardrail.
+    pub fn draft(identifier: &str) -> Self {
+        Self { identifier: identifier.to_owned(), version: "DRAFT".to_owned() }
+    }
+
+    fn check(&self, plan: &mut Plan) {
+        let id = self.identifier.rsplit('/').next().unwrap_or_default();
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) {
+            plan.problem(format!("the id of a guardrail has small letters and digits only, not `{id}`"));
+        }
+        if self.version.parse().is_ok_and(|version: u32| !(1..=99_999_999).contains(&version)) {
+            plan.problem("the version of a guardrail is between 1 and 99999999");
+        }
+    }
+}
+
+impl ServiceTask for BedrockInvokeModel {
+    fn plan(&self, plan: &mut Plan) {
+        plan.service("bedrock", "invokeModel");
+        plan.allow(&["bedrock:InvokeModel"], [&self.model.0]);
+        match (&self.body, &self.input) {
+            (Some(_), Some(_)) => plan.problem("either `body` or `input`, not both"),
+            (None, None) => plan.problem("there has to be a `body` or an `input`"),
+            _ => {}
+        }
+        self.put_fields(plan);
+        if let Some(input) = &self.input {
+            plan.allow(&["s3:GetObject"], [&input.resource]);
+            plan.put("Input", object! {"S3Uri": &input.uri});
+        }
+        if let Some(output) = &self.output {
+            plan.allow(&["s3:PutObject"], [&output.resource]);
+            plan.put("Output", object! {"S3Uri": &output.uri});
+        }
+        if let Some(guardrail) = &self.guardrail {
+            guardrail.check(plan);
+            let identifier = guardrail.identifier.as_str();
+            let resource = if identifier.starts_with("arn:") {
+                identifier.into()
+            } else {
+                local_arn("bedrock", text!("guardrail/", identifier))
+            };
+            plan.allow(&["bedrock:ApplyGuardrail"], [resource]);
+            plan.put("GuardrailIdentifier", identifier);
+            plan.put("GuardrailVersion", guardrail.version.as_str());
+        }
+        plan.maybe("Trace", self.trace_enabled.map(|on| if on { "ENABLED" } else { "DISABLED" }));
+    }
+}

@@ -1,0 +1,84 @@
+//! What the tasks for REST and HTTP APIs have in common.
+
+use crate::fields::choices;
+use crate::tasks::Plan;
+use crate::text::{Text, local_arn, text};
+use crate::{Input, Str};
+
+choices! {
+    /// What is done to a resource.
+    pub enum HttpMethod {
+        /// Reads.
+        Get = "GET",
+        /// Adds.
+        Post = "POST",
+        /// Replaces.
+        Put = "PUT",
+        /// Deletes.
+        Delete = "DELETE",
+        /// Changes.
+        Patch = "PATCH",
+        /// Reads without the body.
+        Head = "HEAD",
+        /// Asks what can be done.
+        Options = "OPTIONS",
+    }
+}
+
+choices! {
+    /// How the API knows who calls.
+    pub enum AuthType {
+        /// Not at all.
+        NoAuth = "NO_AUTH",
+        /// By the state machine's role.
+        IamRole = "IAM_ROLE",
+        /// By the policy of the API.
+        ResourcePolicy = "RESOURCE_POLICY",
+    }
+}
+
+/// A call of an API.
+pub(crate) struct ApiCall<'t> {
+    pub(crate) api_id: &'t Text,
+    pub(crate) region: Option<&'t Text>,
+    pub(crate) method: HttpMethod,
+    pub(crate) stage: Option<&'t Str>,
+    pub(crate) path: Option<&'t Str>,
+    pub(crate) headers: Option<&'t Input>,
+    pub(crate) query: Option<&'t Input>,
+    pub(crate) body: Option<&'t Input>,
+    pub(crate) auth: Option<AuthType>,
+}
+
+impl ApiCall<'_> {
+    pub(crate) fn plan(&self, plan: &mut Plan) {
+        plan.service("apigateway", "invoke");
+        plan.needs_token("headers", self.headers);
+        let region = self.region.cloned().unwrap_or_else(|| crate::Token::region().into());
+        plan.put(
+            "ApiEndpoint",
+            text!(self.api_id, ".execute-api.", region, ".", crate::Token::url_suffix()),
+        );
+        plan.put("Method", self.method);
+        plan.maybe("Headers", self.headers);
+        plan.maybe("Stage", self.stage.cloned());
+        plan.maybe("Path", self.path.cloned());
+        plan.maybe("QueryParameters", self.query);
+        plan.maybe("RequestBody", self.body);
+        let auth = self.auth.unwrap_or(AuthType::NoAuth);
+        plan.put("AuthType", auth);
+        if auth != AuthType::NoAuth {
+            let part = |param: Option<&Str>, default: &str| {
+                param.map_or_else(|| default.into(), |param| param.known_or_any())
+            };
+            // A path without its first slash, or any.
+            let path = match part(self.path, "/*") {
+                path if path.readable() == "*" => "/*".into(),
+                path => path,
+            };
+            let stage = part(self.stage, if self.region.is_some() { "*" } else { "$default" });
+            let resource = text!(self.api_id, "/", stage, "/", self.method.name(), path);
+            plan.allow(&["execute-api:Invoke"], [local_arn("execute-api", resource)]);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use crate::tasks::call_api_gateway::ApiCall;
+use crate::tasks::{AuthType, HttpMethod, Plan, ServiceTask};
+use crate::text::Text;
+use crate::{Input, Str};
+
+task! {
+    /// Calls an HTTP API of API Gateway, by the API's id.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let call = CallApiGatewayHttpApiEndpoint::new("Call", "a1b2c3", HttpMethod::Get);
+    /// assert!(StateMachine::new("Calling", call).asl().is_ok());
+    /// ```
+    pub struct CallApiGatewayHttpApiEndpoint [RequestResponse, WaitForTaskToken] {
+        required { api_id: Text, method: HttpMethod, }
+        optional {
+            /// The stage; `$default` if nothing is said.
+            stage_name: Str,
+            /// Headers; each is a list of values.
+            headers: Input,
+            /// The path within the stage, with its first slash.
+            api_path: Str,
+            /// Parameters of the query; each is a list of values.
+            query_parameters: Input,
+            /// The body.
+            request_body: Input,
+            /// How the API knows who calls; not at all if nothing is said.
+            auth_type: AuthType,
+            /// The region of the API; the stack's if nothing is said.
+            region: Text,
+        }
+    }
+}
+
+impl ServiceTask for CallApiGatewayHttpApiEndpoint {
+    fn plan(&self, plan: &mut Plan) {
+        let call = ApiCall {
+            api_id: &self.api_id,
+            region: self.region.as_ref(),
+            method: self.method,
+            stage: self.stage_name.as_ref(),
+            path: self.api_path.as_ref(),
+            headers: self.headers.as_ref(),
+            query: self.query_parameters.as_ref(),
+            body: self.request_body.as_ref(),
+            auth: self.auth_type,
+        };
+        call.plan(plan);
+    }
+}

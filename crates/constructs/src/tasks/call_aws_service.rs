@@ -1,0 +1,79 @@
+use crate::common::IntegrationPattern::WaitForTaskToken;
+use crate::iam::Statement;
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::Text;
+use crate::value::Value;
+use crate::Input;
+
+task! {
+    /// Calls any action of any service of AWS.
+    ///
+    /// The action is written as in AWS's SDK for JavaScript (`getObject`), its parameters with large
+    /// initials (`Bucket`).
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let bucket = Bucket::new("Bucket");
+    /// let get = CallAwsService::new("Get", "s3", "getObject", ["arn:aws:s3:::b/*"])
+    ///     .parameters(object! {"Bucket": bucket.name(), "Key": string_at("$.key")});
+    /// assert!(StateMachine::new("Getting", get).asl().is_ok());
+    /// ```
+    pub struct CallAwsService [RequestResponse, WaitForTaskToken] {
+        required { service: String, action: String, iam_resources: [Text], }
+        optional {
+            /// What the action gets.
+            parameters: Input,
+            /// The permission, where it is not called like the action.
+            iam_action: String,
+            /// What else the role has to be allowed.
+            additional_iam_statements: [Statement],
+        }
+    }
+}
+
+/// The name of a service in IAM, where it differs from the one in ARNs of tasks.
+pub(crate) fn iam_service(service: &str) -> &str {
+    match service {
+        "bedrockagent" => "bedrock",
+        "cloudwatchlogs" => "logs",
+        "efs" => "elasticfilesystem",
+        "elasticloadbalancingv2" => "elasticloadbalancing",
+        "mediapackagevod" => "mediapackage-vod",
+        "mwaa" => "airflow",
+        "sfn" => "states",
+        other => other,
+    }
+}
+
+/// Says what is wrong with the name of an action or of parameters.
+pub(crate) fn check_case(plan: &mut Plan, action: &str, parameters: Option<&Value>) {
+    if !action.starts_with(|c: char| c.is_ascii_lowercase()) {
+        plan.problem(format!("the action has to start with a small letter, as in `getObject`, not `{action}`"));
+    }
+    if let Some(Value::Object(members)) = parameters {
+        for (key, _) in members {
+            if !key.starts_with(|c: char| !c.is_lowercase()) {
+                plan.problem(format!("parameters have to start with a large letter, as in `Bucket`, not `{key}`"));
+            }
+        }
+    }
+}
+
+impl ServiceTask for CallAwsService {
+    fn plan(&self, plan: &mut Plan) {
+        check_case(plan, &self.action, self.parameters.as_ref());
+        plan.service(&format!("aws-sdk:{}", self.service.to_lowercase()), &self.action);
+        if plan.is(WaitForTaskToken) {
+            plan.needs_token("parameters", self.parameters.as_ref());
+        }
+        let action = self.iam_action.clone().unwrap_or_else(|| {
+            format!("{}:{}", iam_service(&self.service), self.action)
+        });
+        plan.allow(&[action.as_str()], &self.iam_resources);
+        for statement in self.additional_iam_statements.iter().flatten() {
+            plan.state(statement.clone());
+        }
+        plan.only(Some(self.parameters.clone().unwrap_or_else(Value::empty)));
+    }
+}

@@ -1,0 +1,80 @@
+use crate::common::IntegrationPattern::RunJob;
+use crate::duration::{Minutes, Timeout};
+use crate::fields::choices;
+use crate::metrics::TaskMetrics;
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::{local_arn, text};
+use crate::value::Value;
+use crate::{Input, Num, Str, object};
+
+task! {
+    /// Starts a run of a job of Glue.
+    ///
+    /// `task_timeout` is the time that the run may take, in whole minutes.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let run = GlueStartJobRun::new("Task", "my-glue-job")
+    ///     .arguments(object! {"key": "value"})
+    ///     .task_timeout(minutes(30))
+    ///     .notify_delay_after(minutes(5));
+    /// assert!(StateMachine::new("Running", run).asl().is_ok());
+    /// ```
+    pub struct GlueStartJobRun [RequestResponse, RunJob] {
+        required { glue_job_name: Str => "JobName", }
+        optional {
+            /// What the job gets.
+            arguments: Input => "Arguments",
+            /// The name of the security configuration.
+            security_configuration: Str => "SecurityConfiguration",
+            /// After which time it is told that the run takes long.
+            notify_delay_after: Minutes,
+            /// The kind of workers: `G.1X`; goes with `number_of_workers`.
+            worker_type: Str => "WorkerType",
+            /// How many workers.
+            number_of_workers: Num => "NumberOfWorkers",
+            /// Whether spare capacity is used.
+            execution_class: GlueExecutionClass => "ExecutionClass",
+        }
+    }
+}
+
+choices! {
+    /// Whether a run uses spare capacity.
+    pub enum GlueExecutionClass {
+        /// It does: cheaper, later.
+        Flex = "FLEX",
+        /// It does not.
+        Standard = "STANDARD",
+    }
+}
+
+impl ServiceTask for GlueStartJobRun {
+    fn metrics(&self) -> Option<TaskMetrics> {
+        let name = self.glue_job_name.known_or_any();
+        Some(TaskMetrics { singular: "GlueJob", plural: "GlueJobs", dimensions: vec![("GlueJobName".into(), name)] })
+    }
+
+    fn plan(&self, plan: &mut Plan) {
+        plan.service("glue", "startJobRun");
+        let mut actions = vec!["glue:StartJobRun"];
+        if plan.is(RunJob) {
+            actions.extend(["glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]);
+        }
+        let job = local_arn("glue", text!("job/", self.glue_job_name.known_or_any()));
+        plan.allow(&actions, [job]);
+        if self.number_of_workers.is_some() != self.worker_type.is_some() {
+            plan.problem("`worker_type` and `number_of_workers` go together");
+        }
+        self.put_fields(plan);
+        if let Some(after) = &self.notify_delay_after {
+            plan.put("NotificationProperty", object! {"NotifyDelayAfter": after.clone()});
+        }
+        match plan.take_timeout() {
+            Some(Timeout::After(time)) => plan.put("Timeout", Value::from(Minutes(time))),
+            Some(Timeout::At(at)) => plan.put("Timeout", at),
+            None => {}
+        }
+    }
+}

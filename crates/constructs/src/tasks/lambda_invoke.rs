@@ -1,0 +1,113 @@
+use crate::fields::choices;
+use crate::metrics::TaskMetrics;
+use crate::resources::Function;
+use crate::retry::Retry;
+use crate::tasks::{Plan, ServiceTask};
+use crate::value::Value;
+use crate::{Input, Str};
+use std::time::Duration;
+
+task! {
+    /// Calls a function of Lambda.
+    ///
+    /// The function gets the state's input if no `payload` is given. Errors of the Lambda service
+    /// itself are tried again, six times, starting with two seconds.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let ask = LambdaInvoke::new("Ask", Function::from_name("ask"))
+    ///     .integration_pattern(IntegrationPattern::WaitForTaskToken)
+    ///     .payload(object! {"token": task_token(), "input": string_at("$.someField")});
+    /// assert!(StateMachine::new("Asking", ask).asl().is_ok());
+    /// ```
+    pub struct LambdaInvoke [RequestResponse, WaitForTaskToken] {
+        required { function: Function, }
+        optional {
+            /// What the function gets.
+            payload: Input,
+            /// How it is called.
+            invocation_type: InvocationType => "InvocationType",
+            /// What the function sees as the client's context: base64 of JSON, at most 3583 bytes.
+            client_context: Str => "ClientContext",
+            /// The version or alias that is called.
+            qualifier: Str => "Qualifier",
+            /// Whether errors of the Lambda service are tried again; they are if nothing is said.
+            retry_on_service_exceptions: bool,
+            /// Whether the result is what the function answers; see
+            /// [`payload_response_only`](LambdaInvoke::payload_response_only).
+            response_only: bool,
+        }
+    }
+}
+
+choices! {
+    /// How a function is called.
+    pub enum InvocationType {
+        /// And its answer awaited.
+        RequestResponse = "RequestResponse",
+        /// And not awaited.
+        Event = "Event",
+        /// Not at all: only whether it could be.
+        DryRun = "DryRun",
+    }
+}
+
+/// The errors of the Lambda service that may go away.
+pub(crate) fn service_retry() -> Retry {
+    Retry::on([
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+    ])
+    .interval(Duration::from_secs(2))
+    .max_attempts(6)
+    .backoff_rate(2.0)
+}
+
+impl LambdaInvoke {
+    /// The result is what the function answers, not the answer of the Lambda service around it.
+    #[must_use]
+    pub fn payload_response_only(self) -> Self {
+        self.response_only(true)
+    }
+}
+
+impl ServiceTask for LambdaInvoke {
+    fn metrics(&self) -> Option<TaskMetrics> {
+        let mut dimensions = vec![("LambdaFunctionArn".to_owned(), self.function.arn())];
+        if let Some(Value::Text(qualifier)) = self.qualifier.clone().map(Value::from) {
+            dimensions.push(("Qualifier".to_owned(), qualifier));
+        }
+        Some(TaskMetrics { singular: "LambdaFunction", plural: "LambdaFunctions", dimensions })
+    }
+
+    fn plan(&self, plan: &mut Plan) {
+        let payload = self.payload.clone().map(Value::from);
+        plan.uses(self.function.resources());
+        plan.allow(&["lambda:InvokeFunction"], self.function.grants());
+        if self.retry_on_service_exceptions.unwrap_or(true) {
+            plan.retry(service_retry());
+        }
+        plan.needs_token("payload", payload.as_ref());
+        if self.response_only == Some(true) {
+            let not_with = [
+                ("integration_pattern", self.common.pattern.is_some()),
+                ("invocation_type", self.invocation_type.is_some()),
+                ("client_context", self.client_context.is_some()),
+                ("qualifier", self.qualifier.is_some()),
+            ];
+            for (name, _) in not_with.into_iter().filter(|(_, given)| *given) {
+                plan.problem(format!("`payload_response_only` calls the function directly, which has no `{name}`"));
+            }
+            plan.resource(self.function.arn());
+            plan.only(payload);
+        } else {
+            plan.service("lambda", "invoke");
+            plan.put("FunctionName", self.function.arn());
+            plan.put("Payload", payload.unwrap_or(Value::Input));
+            self.put_fields(plan);
+        }
+    }
+}

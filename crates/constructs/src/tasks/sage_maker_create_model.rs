@@ -1,0 +1,102 @@
+use crate::fields::{choices, record};
+use crate::resources::Role;
+use crate::tasks::sage_maker_types::{
+    S3Location, image_statement, lower_arn, pass, role_of, vpc, work_statement,
+};
+use crate::tasks::{Plan, ServiceTask};
+use crate::text::Text;
+use crate::{Flag, Input, Str, Value};
+
+task! {
+    /// Makes a model of SageMaker.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let container = ModelContainer::new()
+    ///     .image(string_at("$.Model.imageName"))
+    ///     .mode(ModelMode::SingleModel)
+    ///     .model_s3_location(S3Location::at(string_at("$.TrainingJob.ModelArtifacts.S3ModelArtifacts")));
+    /// let model = SageMakerCreateModel::new("Sagemaker", "MyModel", container);
+    /// assert!(StateMachine::new("Models", model).asl().is_ok());
+    /// ```
+    pub struct SageMakerCreateModel [RequestResponse] {
+        required { model_name: Str => "ModelName", primary_container: ModelContainer => "PrimaryContainer", }
+        optional {
+            /// The containers of an inference pipeline.
+            containers: [ModelContainer] => "Containers",
+            /// Whether the containers have no network.
+            enable_network_isolation: Flag => "EnableNetworkIsolation",
+            /// The role in which the model is served; one is made if nothing is said.
+            role: Role,
+            /// Tags: a list of objects with `Key` and `Value`.
+            tags: Input => "Tags",
+            /// The subnets of the containers; goes with `security_groups`.
+            subnets: [Text],
+            /// The security groups of the containers; goes with `subnets`.
+            security_groups: [Text],
+        }
+    }
+}
+
+record! {
+    /// A container that serves a model.
+    pub struct ModelContainer {
+        required {}
+        optional {
+            /// Its name in the network.
+            container_host_name: Str => "ContainerHostname",
+            /// Its image, literal or computed.
+            image: Str => "Image",
+            /// How many models it serves.
+            mode: ModelMode => "Mode",
+            /// Where the model is.
+            model_s3_location: S3Location => "ModelDataUrl",
+            /// The name or ARN of a model package.
+            model_package_name: Str => "ModelPackageName",
+            /// Variables of its environment: an object.
+            environment_variables: Input => "Environment",
+        }
+    }
+}
+
+choices! {
+    /// How many models a container serves.
+    pub enum ModelMode {
+        /// One.
+        SingleModel = "SingleModel",
+        /// Several.
+        MultiModel = "MultiModel",
+    }
+}
+
+impl ServiceTask for SageMakerCreateModel {
+    fn plan(&self, plan: &mut Plan) {
+        plan.service("sagemaker", "createModel");
+        let role = role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        plan.allow(&["sagemaker:CreateModel"], [lower_arn("model", &self.model_name, "*")]);
+        plan.allow(&["sagemaker:ListTags"], ["*"]);
+        plan.state(pass(&role));
+        plan.put("ExecutionRoleArn", role.arn);
+        self.put_fields(plan);
+        let network = vpc(self.subnets.as_ref(), self.security_groups.as_ref(), plan);
+        plan.maybe("VpcConfig", network);
+    }
+}
+
+impl SageMakerCreateModel {
+    fn permissions(&self, role: Role) -> Role {
+        let containers =
+            std::iter::once(&self.primary_container).chain(self.containers.iter().flatten());
+        containers.fold(role.allow(work_statement(self.subnets.is_some())), |mut role, container| {
+            if let Some(location) = &container.model_s3_location {
+                role = role.allow(location.reading());
+            }
+            let computed = |image: &Str| Value::from(image.clone()).known().is_none();
+            if container.image.as_ref().is_some_and(computed) {
+                role = role.allow(image_statement());
+            }
+            role
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Histories are read as they were written: now, and by the releases before.
+
+#![expect(clippy::disallowed_methods, reason = "a test reads its corpus")]
+
+use std::path::Path;
+use stepwright_history::stored::{KINDS, StoredError, decode, encode};
+use stepwright_history::{
+    Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
+    TaskCall, TaskId, TaskKind, TimerId, To,
+};
+use stepwright_json::{Json, json};
+
+/// An event of every kind, with every option once taken and once not.
+fn every_kind() -> Vec<Event> {
+    use EventKind as E;
+    let value = json!({"a": [1, 2.5, "three", null, true], "b": {"c": 12_345_678_901_234_i64}});
+    let failure = Failure::new("Error", "Cause");
+    let none = Failure::default();
+    let task = TaskId(7);
+    let timer = TimerId(9);
+    let at = Moment(1_704_067_200_123);
+    let items = value.get("a").and_then(Json::as_array).cloned().unwrap_or_default();
+    let call = |kind: TaskKind, token: Option<&str>| {
+        Box::new(TaskCall {
+            resource: "arn:aws:states:::lambda:invoke".into(),
+            kind,
+            parameters: value.clone(),
+            region: "us-east-1".into(),
+            timeout_seconds: token.map(|_| 60),
+            heartbeat_seconds: token.map(|_| 5),
+            credentials: token.map(|_| "arn:aws:iam::123456789012:role/other".into()),
+            state: "State".into(),
+            retry_count: 3,
+            token: token.map(Into::into),
+        })
+    };
+    let service = TaskKind::Service { service: "lambda".into(), action: "invoke".into() };
+    let start = |deadline, map_context| {
+        E::ExecutionStarted(Box::new(Start {
+            input: value.clone(),
+            identity: Identity { name: "name".into(), ..Identity::default() },
+            first: 0,
+            deadline,
+            seed: [u64::MAX, 0],
+            map_context,
+        }))
+    };
+    let plan = |full: bool| {
+        Box::new(MapPlan {
+            items: items.clone(),
+            first: 4,
+            max_concurrency: 2,
+            distributed: full,
+            tolerated_count: full.then_some(3),
+            tolerated_percentage: full.then_some(12.5),
+            reader: full.then(|| value.clone()),
+        })
+    };
+    let name = || "Map".into();
+    let kinds = vec![
+        start(None, None),
+        start(Some((at, timer)), Some(json!({"Item": {"Index": 0}}))),
+        E::ExecutionSucceeded { output: value.clone() },
+        E::ExecutionFailed { failure: failure.clone() },
+        E::ExecutionTimedOut { failure: none.clone() },
+        E::ExecutionAborted { failure: none },
+        E::ExecutionRedriven { count: 2, deadline: Some((at, timer)) },
+        E::StateEntered {
+            state: 3,
+            kind: StateType::Task,
+            name: "State".into(),
+            input: value.clone(),
+        },
+        E::StateExited {
+            kind: StateType::Choice,
+            name: "State".into(),
+            output: "text".into(),
+            assigned: value.as_object().cloned(),
+            to: To::Next(0),
+        },
+        E::StateExited {
+            kind: StateType::Succeed,
+            name: "State".into(),
+            output: Json::Null,
+            assigned: None,
+            to: To::End,
+        },
+        E::StateAborted { kind: StateType::Wait },
+        E::EvaluationFailed {
+            failure: failure.clone(),
+            state: "State".into(),
+            location: Some("Output".into()),
+        },
+        E::TaskScheduled {
+            task,
+            call: call(service, Some("token")),
+            deadline: Some(at),
+            heartbeat_deadline: Some(at),
+            timer: Some(timer),
+        },
+        E::TaskScheduled {
+            task,
+            call: call(TaskKind::Lambda, None),
+            deadline: None,
+            heartbeat_deadline: None,
+            timer: None,
+        },
+        E::TaskStarted { task, worker: Some("worker".into()) },
+        E::TaskSubmitted { task, output: value.clone() },
+        E::TaskHeartbeat { task, deadline: at, timer },
+        E::TaskSucceeded { task, output: value.clone() },
+        E::TaskFailed { task, failure: failure.clone(), stage: Stage::Submit },
+        E::TaskTimedOut { task, failure: failure.clone(), heartbeat: true },
+        E::RetryScheduled { retrier: 1, due: at, timer },
+        E::TimerFired { timer },
+        E::WaitStarted { due: Moment(-5), timer },
+        E::ParallelStarted { branches: vec![1, 5, 300], input: value.clone() },
+        E::ParallelSucceeded,
+        E::ParallelFailed,
+        E::MapStarted { length: 5, plan: plan(false) },
+        E::MapStarted { length: 5, plan: plan(true) },
+        E::MapIterationStarted { index: 1, name: name(), input: value.clone() },
+        E::MapIterationSucceeded { index: 1, name: name(), output: value.clone() },
+        E::MapIterationFailed { index: 1, name: name() },
+        E::MapIterationAborted { index: 1, name: name() },
+        E::MapSucceeded,
+        E::MapFailed,
+        E::MapRunStarted { run: task, arn: "arn".into() },
+        E::MapRunItems { inputs: items.clone() },
+        E::ChildStarted { index: 70_000 },
+        E::ChildFinished { index: 1, result: Ok(value.clone()) },
+        E::ChildFinished { index: 2, result: Err(failure.clone()) },
+        E::MapRunWriting { request: value.clone() },
+        E::MapRunUpdated {
+            max_concurrency: Some(4),
+            tolerated_count: None,
+            tolerated_percentage: Some(0.5),
+        },
+        E::MapRunRedriven { arn: "arn".into(), count: 1 },
+        E::MapRunSucceeded,
+        E::MapRunFailed { failure },
+    ];
+    kinds
+        .into_iter()
+        .enumerate()
+        .map(|(n, kind)| Event {
+            at: Moment(at.0 + n as i64 * 1_000 - 5_000),
+            frame: FrameId(n as u32 % 3),
+            id: n as u64,
+            previous: n as u64 / 2,
+            kind,
+        })
+        .collect()
+}
+
+#[test]
+fn every_kind_is_read_as_it_was_written() {
+    let events = every_kind();
+    assert_eq!(decode(&encode(&events)).expect("it was just written"), events);
+    for event in events {
+        let one = vec![event];
+        assert_eq!(decode(&encode(&one)).expect("it was just written"), one);
+    }
+    assert_eq!(decode(&encode(&[])).expect("nothing is something, too"), []);
+}
+
+#[test]
+fn a_value_is_written_once() {
+    let value = json!({"text": ("x".repeat(10_000))});
+    let event = |value: &Json| Event {
+        at: Moment(0),
+        frame: FrameId::ROOT,
+        id: 1,
+        previous: 0,
+        kind: EventKind::ExecutionSucceeded { output: value.clone() },
+    };
+    let once = encode(&[event(&value)]).len();
+    let often = encode(&vec![event(&value); 50]).len();
+    assert!(often < once + 500, "{once} bytes once, {often} bytes fifty times");
+}
+
+#[test]
+fn damage_is_told_and_never_a_panic() {
+    let chunk = encode(&every_kind());
+    for length in 0..chunk.len() {
+        assert!(decode(&chunk[..length]).is_err(), "cut off at {length}");
+    }
+    for at in 0..chunk.len() {
+        let mut damaged = chunk.clone();
+        damaged[at] ^= 0x55;
+        // Damage within a text may go unseen; it must not bring anything down.
+        drop(decode(&damaged));
+    }
+    assert_eq!(decode(&[9, 0]), Err(StoredError::UnknownFormat(9)));
+}
+
+#[test]
+fn what_a_later_release_writes_is_refused_by_name() {
+    let event = |kind: u8, revision: u8| [1, 0, 1, 0, 0, 0, 0, kind, revision, 0];
+    assert_eq!(decode(&event(200, 1)), Err(StoredError::UnknownKind(200)));
+    let refused = StoredError::UnknownRevision { kind: KINDS[21], revision: 2 };
+    assert_eq!(decode(&event(21, 2)), Err(refused));
+}
+
+/// `tests/corpus/RELEASE` holds what each release has written. It is never edited.
+#[test]
+fn what_earlier_releases_wrote_is_read() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut read = 0;
+    for release in std::fs::read_dir(corpus).expect("the corpus is there") {
+        let folder = release.expect("it can be listed").path();
+        let chunk = std::fs::read(folder.join("every-kind.chunk")).expect("each release has one");
+        let events = decode(&chunk).expect("it can be read");
+        let known = every_kind();
+        assert_eq!(events, known[..events.len()], "{}", folder.display());
+        read += 1;
+    }
+    assert!(read > 0, "the corpus is empty");
+}
+
+/// Writes the corpus of a release that is to be.
+#[test]
+fn the_corpus_of_this_release_is_what_it_writes() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(env!("CARGO_PKG_VERSION"));
+    let path = folder.join("every-kind.chunk");
+    if std::env::var_os("STEPWRIGHT_BLESS_CORPUS").is_some() {
+        std::fs::create_dir_all(&folder).expect("a directory can be made");
+        std::fs::write(&path, encode(&every_kind())).expect("it can be written");
+    }
+    let written = std::fs::read(path).expect("STEPWRIGHT_BLESS_CORPUS=1 writes it, once a release");
+    assert_eq!(decode(&written).expect("it can be read"), every_kind());
+}

@@ -1,0 +1,17 @@
+//! Prints the CloudFormation template of the orchestrator with its branch and polling machines.
+
+mod branch;
+mod orchestrator;
+mod polling;
+
+use stepwright_constructs::prelude::*;
+
+fn main() -> Result<(), Misuses> {
+    let template = Stack::new()
+        .description("A flow orchestrator")
+        .machine(orchestrator::machine(&orchestrator::Functions::default()))
+        .template()?;
+    std::io::Write::write_all(&mut std::io::stdout(), template.to_json().pretty().as_bytes())
+        .expect("standard output can be written");
+    Ok(())
+}
