@@ -40,23 +40,34 @@ impl Code {
             Self::Archive { path, unpacked } => {
                 let unpack = async || {
                     let archive = path.clone();
-                    tokio::task::spawn_blocking(move || unpack(&archive)).await?.map_err(|error| {
-                        io::Error::other(format!("cannot unpack `{}`: {error}", path.display()))
-                    })
+                    tokio::task::spawn_blocking(move || unpack(&archive, MOST_UNPACKED))
+                        .await?
+                        .map_err(|error| {
+                            io::Error::other(format!("cannot unpack `{}`: {error}", path.display()))
+                        })
                 };
                 Ok(unpacked.get_or_try_init(unpack).await?.path())
             }
         }
     }
+
+    /// Removes what was unpacked, when no process needs it any more. (Else it is removed when it is
+    /// dropped, which may be too late where the whole program ends.)
+    pub(crate) fn remove(&self) {
+        if let Self::Archive { unpacked, .. } = self
+            && let Some(folder) = unpacked.get()
+        {
+            // A folder in the way of nobody is no reason to fail.
+            drop(std::fs::remove_dir_all(folder.path()));
+        }
+    }
 }
 
-fn unpack(path: &Path) -> io::Result<TempDir> {
+fn unpack(path: &Path, most: u128) -> io::Result<TempDir> {
     let mut archive = ZipArchive::new(File::open(path)?)?;
     let size = archive.decompressed_size().unwrap_or(u128::MAX);
-    if size > MOST_UNPACKED {
-        return Err(io::Error::other(format!(
-            "unzipped size must be smaller than {MOST_UNPACKED} bytes"
-        )));
+    if size > most {
+        return Err(io::Error::other(format!("unzipped size must be smaller than {most} bytes")));
     }
     let folder = tempfile::Builder::new().prefix("stepwright-code-").tempdir()?;
     archive.extract(folder.path())?;
@@ -66,7 +77,7 @@ fn unpack(path: &Path) -> io::Result<TempDir> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Seek as _, SeekFrom, Write as _};
+    use std::io::Write as _;
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
@@ -119,20 +130,16 @@ mod tests {
         assert!(error.contains("cannot unpack"), "{error}");
     }
 
-    #[tokio::test]
-    async fn an_archive_has_a_largest_size() {
+    #[test]
+    fn an_archive_has_a_largest_size() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut zeros = File::create(folder.path().join("zeros")).expect("a file");
-        zeros.seek(SeekFrom::Start(MOST_UNPACKED as u64)).expect("a place");
-        zeros.write_all(&[0]).expect("a file");
-        let mut zeros = File::open(folder.path().join("zeros")).expect("a file");
-        let file = File::create(folder.path().join("f.zip")).expect("a file");
-        let mut writer = ZipWriter::new(file);
+        let path = folder.path().join("f.zip");
+        let mut writer = ZipWriter::new(File::create(&path).expect("a file"));
         writer.start_file("zeros", SimpleFileOptions::default()).expect("a name");
-        io::copy(&mut zeros, &mut writer).expect("a file");
+        writer.write_all(&[0; 1_001]).expect("a file");
         writer.finish().expect("a file");
-        let code = Code::new(folder.path(), Some("f.zip"));
-        let error = code.folder().await.expect_err("it is large").to_string();
-        assert!(error.contains("smaller than 262144000 bytes"), "{error}");
+        assert!(unpack(&path, 1_001).is_ok());
+        let error = unpack(&path, 1_000).expect_err("it is large").to_string();
+        assert_eq!(error, "unzipped size must be smaller than 1000 bytes");
     }
 }

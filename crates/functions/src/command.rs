@@ -1,6 +1,6 @@
 //! Functions that are a command for each call.
 
-use crate::answer::{Answer, MOST_PAYLOAD, is_error_object};
+use crate::answer::{Answer, MOST_ANSWER, is_error_object};
 use crate::code::Code;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
@@ -41,7 +41,7 @@ impl CommandFunction {
         })?);
         let missing = || Error::service("a process has no standard output");
         let mut stdin = child.stdin.take().ok_or_else(missing)?;
-        let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_PAYLOAD as u64 + 1);
+        let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_ANSWER as u64 + 1);
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let stderr =
             stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
@@ -57,7 +57,7 @@ impl CommandFunction {
             let read = async {
                 let read = stdout.read_to_end(&mut output).await;
                 // It would wait for ever until somebody reads the rest.
-                if output.len() > MOST_PAYLOAD {
+                if output.len() > MOST_ANSWER {
                     drop(KillOnDrop(group.0));
                 }
                 read
@@ -81,8 +81,8 @@ impl CommandFunction {
     }
 
     fn answer(&self, status: ExitStatus, output: Vec<u8>) -> Answer {
-        if output.len() > MOST_PAYLOAD {
-            return Answer::too_large(output.len());
+        if output.len() > MOST_ANSWER {
+            return Answer::too_large(None);
         }
         let text = output.trim_ascii();
         let answer = stepwright_json::parse_bytes(text);

@@ -211,7 +211,7 @@ impl Functions {
         self.shared.is_over.send_replace(true);
         let entries = self.replace(Entries::new());
         let mut ending = tokio::task::JoinSet::new();
-        let current = entries.into_values().filter_map(|entry| match &entry.target {
+        let current = entries.values().filter_map(|entry| match &entry.target {
             Target::Pool(pool) => Some(pool.clone()),
             _ => None,
         });
@@ -221,6 +221,11 @@ impl Functions {
         }
         ending.join_all().await;
         drop(self.shared.commands.write().await);
+        for entry in entries.values() {
+            if let Target::Command(command) = &entry.target {
+                command.code.remove();
+            }
+        }
     }
 
     fn replace(&self, entries: Entries) -> Entries {

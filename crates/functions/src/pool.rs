@@ -175,6 +175,7 @@ impl Pool {
             // Whether it took too long is seen in the next round.
             drop(tokio::time::timeout(grace, self.all_ended()).await);
         }
+        self.settings.code.remove();
     }
 
     async fn all_ended(&self) {
