@@ -34,8 +34,7 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
 pub fn run_machines(data: &Path, machines: &Machines) -> Result<Vec<Verdict>, String> {
     let text = std::fs::read_to_string(data.join("goldens/allma/scenarios.json"))
         .map_err(|error| error.to_string())?;
-    let scenarios =
-        stepwright_json::parse(&text).map_err(|error| error.to_string())?;
+    let scenarios = stepwright_json::parse(&text).map_err(|error| error.to_string())?;
     let scenarios = scenarios.get("scenarios").and_then(Json::as_array).cloned();
     Ok(scenarios
         .unwrap_or_default()

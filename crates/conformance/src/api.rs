@@ -44,7 +44,7 @@ impl Tasks for Nobody {
     }
 }
 
-fn with_server<T>(work: impl AsyncFnOnce(Api) -> T) -> T {
+pub(crate) fn with_server<T>(work: impl AsyncFnOnce(Api) -> T) -> T {
     serve(DEFAULT_START, Arc::new(Nobody), MemoryObjects::default(), None, work)
 }
 
@@ -87,7 +87,10 @@ fn script(case: &Case) -> Vec<Verdict> {
     })
 }
 
-fn judge(expected: Option<&Json>, answer: &Result<Json, ApiError>) -> Result<(), String> {
+pub(crate) fn judge(
+    expected: Option<&Json>,
+    answer: &Result<Json, ApiError>,
+) -> Result<(), String> {
     let error = expected.and_then(|expected| expected.get("error"));
     match (error, answer) {
         (None, Err(error)) => Err(format!("was refused: {error}")),

@@ -11,6 +11,7 @@ pub mod jsonpath;
 pub mod matcher;
 pub mod rows;
 pub mod served;
+pub mod test_state;
 pub mod validation;
 
 use std::collections::BTreeMap;
@@ -67,6 +68,7 @@ pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
     ("served", served::run_all),
     ("api", api::run_all),
+    ("teststate", test_state::run_all),
     ("rows", rows::run_all),
     ("validation", validation::run_all),
     ("corpus", corpus::run_all),

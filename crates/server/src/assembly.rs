@@ -116,6 +116,9 @@ impl Assembly {
         let mut serving = Serving::new(api, credentials);
         serving.most_body_bytes = self.server.max_body_bytes;
         serving.most_connections = self.server.max_connections;
-        Ok(serving)
+        Ok(match self.server.max_requests_per_second {
+            0 => serving,
+            most => serving.at_most_per_second(most),
+        })
     }
 }

@@ -26,6 +26,8 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// The most connections at once.
     pub max_connections: usize,
+    /// The most operations in a second; 0 for no limit.
+    pub max_requests_per_second: u32,
     /// How long `GetActivityTask` waits for a task, in seconds.
     pub activity_poll_seconds: u64,
     /// The directory for the logs that `loggingConfiguration` asks for.
@@ -43,6 +45,7 @@ impl Default for ServerConfig {
             limits: LimitsName::Aws,
             max_body_bytes: 8 << 20,
             max_connections: 10_000,
+            max_requests_per_second: 0,
             activity_poll_seconds: 60,
             logs: None,
         }

@@ -1,6 +1,7 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and what operators look at.
 
 use crate::auth::{Access, Credentials};
+use crate::rate::Rate;
 use crate::{Api, page, prometheus};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -29,6 +30,7 @@ pub struct Serving {
     pub longest_request: Duration,
     /// The most connections at once.
     pub most_connections: usize,
+    pub(crate) rate: Option<Arc<Rate>>,
 }
 
 impl Serving {
@@ -41,7 +43,15 @@ impl Serving {
             most_body_bytes: 8 << 20,
             longest_request: Duration::from_secs(30),
             most_connections: 10_000,
+            rate: None,
         }
+    }
+
+    /// With at most so many operations in a second.
+    #[must_use]
+    pub fn at_most_per_second(mut self, operations: u32) -> Self {
+        self.rate = Some(Arc::new(Rate::new(operations)));
+        self
     }
 }
 
@@ -149,6 +159,9 @@ async fn call(State(serving): Shared, request: Request) -> Response {
     let access = Access { operation, parts: &parts, body: &bytes, now };
     if let Err(error) = serving.credentials.check(&access) {
         return answer(&id, Err(error));
+    }
+    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
+        return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let body = if bytes.is_empty() {
         Ok(Json::Object(stepwright_json::Object::new()))

@@ -14,6 +14,7 @@ mod logs;
 mod operations;
 mod page;
 mod prometheus;
+mod rate;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembly, AssemblyError};

@@ -28,11 +28,13 @@ mod mock_config;
 mod mocks;
 mod objects;
 mod simulation;
+mod state_test;
 mod timeline;
 
 pub use mock_config::{MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError};
 pub use objects::MemoryObjects;
 pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};
+pub use state_test::{StateOutcome, StateTest, StateTestError};
 pub use stepwright_interpreter::Status;
 pub use timeline::{Line, Timeline, duration, parse_duration};
