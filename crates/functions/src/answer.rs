@@ -5,8 +5,11 @@ use bytes::Bytes;
 use std::time::Duration;
 use stepwright_json::{Json, Object};
 
-/// The largest payload that is taken and given, in bytes: 6 MB, as Lambda's.
+/// The largest payload that is taken, in bytes: 6 MB, as Lambda's.
 pub(crate) const MOST_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// The largest payload that is given, in bytes: a little more, as Lambda's.
+pub(crate) const MOST_ANSWER: usize = MOST_PAYLOAD + 100;
 
 /// What a function gave back.
 #[derive(Clone, Debug)]
@@ -65,12 +68,15 @@ impl Answer {
         Self::error("Runtime.OutOfMemory", message)
     }
 
-    /// The answer instead of one that is larger than Lambda gives.
-    pub(crate) fn too_large(size: usize) -> Self {
+    /// The answer instead of one that is larger than Lambda gives. Its size is not known where the
+    /// rest of it was not read.
+    pub(crate) fn too_large(size: Option<u64>) -> Self {
+        let size = size.map(|size| format!(" ({size} bytes)")).unwrap_or_default();
         Self::error(
             "Function.ResponseSizeTooLarge",
             format!(
-                "Response payload size ({size} bytes) exceeded maximum allowed payload size ({MOST_PAYLOAD} bytes)."
+                "Response payload size{size} exceeded maximum allowed payload size ({MOST_ANSWER} \
+                 bytes)."
             ),
         )
     }

@@ -1,6 +1,7 @@
 //! Functions that are a command for each call.
 
-use crate::answer::{Answer, MOST_PAYLOAD, is_error_object};
+use crate::answer::{Answer, MOST_ANSWER, is_error_object};
+use crate::code::Code;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
 use crate::process::{KillOnDrop, command, group_of};
@@ -8,7 +9,6 @@ use crate::sandbox::Request;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use tokio::net::unix::pipe;
 pub(crate) struct CommandFunction {
     pub(crate) name: Arc<str>,
     pub(crate) line: Vec<String>,
-    pub(crate) folder: PathBuf,
+    pub(crate) code: Code,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) time_limit: Duration,
     pub(crate) sink: LogSink,
@@ -33,14 +33,15 @@ impl CommandFunction {
             Error::service(format!("cannot run `{}`: {error}", self.line[0]))
         };
         let line: Vec<OsString> = self.line.iter().map(OsString::from).collect();
-        let mut command = command(&line, &self.folder, &self.environment);
+        let mut command =
+            command(&line, self.code.folder().await.map_err(cannot)?, &self.environment);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(cannot)?;
         let group = KillOnDrop(group_of(&child).ok_or_else(|| {
             Error::service(format!("`{}` ended before it could be called", self.line[0]))
         })?);
         let missing = || Error::service("a process has no standard output");
         let mut stdin = child.stdin.take().ok_or_else(missing)?;
-        let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_PAYLOAD as u64 + 1);
+        let mut stdout = child.stdout.take().ok_or_else(missing)?.take(MOST_ANSWER as u64 + 1);
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let stderr =
             stderr.into_owned_fd().and_then(pipe::Receiver::from_owned_fd).map_err(cannot)?;
@@ -56,7 +57,7 @@ impl CommandFunction {
             let read = async {
                 let read = stdout.read_to_end(&mut output).await;
                 // It would wait for ever until somebody reads the rest.
-                if output.len() > MOST_PAYLOAD {
+                if output.len() > MOST_ANSWER {
                     drop(KillOnDrop(group.0));
                 }
                 read
@@ -80,8 +81,8 @@ impl CommandFunction {
     }
 
     fn answer(&self, status: ExitStatus, output: Vec<u8>) -> Answer {
-        if output.len() > MOST_PAYLOAD {
-            return Answer::too_large(output.len());
+        if output.len() > MOST_ANSWER {
+            return Answer::too_large(None);
         }
         let text = output.trim_ascii();
         let answer = stepwright_json::parse_bytes(text);

@@ -14,7 +14,8 @@ pub struct Function {
     pub runtime: Option<String>,
     /// The handler as Lambda names it: `module.function`.
     pub handler: Option<String>,
-    /// The folder that holds the code; relative to the file. Without it, the folder of the file.
+    /// The folder or the zip archive that holds the code; relative to the file. Without it, the
+    /// folder of the file.
     pub code: Option<String>,
     /// A command that speaks the Lambda Runtime API; it stays and is called again and again.
     pub bootstrap: Option<Vec<String>>,

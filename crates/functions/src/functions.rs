@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, MOST_PAYLOAD};
 use crate::aws;
+use crate::code::Code;
 use crate::command::CommandFunction;
 use crate::concurrency::Gate;
 use crate::config::{AwsFunction, ConfigError, Function, Kind};
@@ -210,7 +211,7 @@ impl Functions {
         self.shared.is_over.send_replace(true);
         let entries = self.replace(Entries::new());
         let mut ending = tokio::task::JoinSet::new();
-        let current = entries.into_values().filter_map(|entry| match &entry.target {
+        let current = entries.values().filter_map(|entry| match &entry.target {
             Target::Pool(pool) => Some(pool.clone()),
             _ => None,
         });
@@ -220,6 +221,11 @@ impl Functions {
         }
         ending.join_all().await;
         drop(self.shared.commands.write().await);
+        for entry in entries.values() {
+            if let Target::Command(command) = &entry.target {
+                command.code.remove();
+            }
+        }
     }
 
     fn replace(&self, entries: Entries) -> Entries {
@@ -302,7 +308,7 @@ fn entries(
     sink: &LogSink,
 ) -> Result<Entries, ConfigError> {
     let entry = |(name, function): (&String, &Function)| {
-        let code = function.code.as_deref().map_or(folder.to_owned(), |code| folder.join(code));
+        let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
@@ -319,7 +325,7 @@ fn entries(
             Kind::Command(line) => Target::Command(CommandFunction {
                 name: short,
                 line,
-                folder: code,
+                code,
                 environment: function.environment.clone(),
                 time_limit: function.time_limit(),
                 sink: sink.clone(),

@@ -1,6 +1,6 @@
 //! Functions that are an HTTP endpoint.
 
-use crate::answer::{Answer, MOST_PAYLOAD, is_error_object};
+use crate::answer::{Answer, MOST_ANSWER, is_error_object};
 use crate::error::Error;
 use crate::sandbox::Request;
 use bytes::{Bytes, BytesMut};
@@ -14,7 +14,7 @@ pub(crate) struct Client(OnceLock<reqwest::Client>);
 /// What came back, read whole.
 pub(crate) enum Received {
     Whole { status: u16, headers: http::HeaderMap, body: Bytes },
-    TooLarge(usize),
+    TooLarge(Option<u64>),
     TimedOut,
 }
 
@@ -33,13 +33,14 @@ impl Client {
             let mut response =
                 client.execute(request).await.map_err(|error| unreachable(&url, &error))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let size = response.content_length();
             let mut body = BytesMut::new();
             while let Some(chunk) =
                 response.chunk().await.map_err(|error| unreachable(&url, &error))?
             {
                 body.extend_from_slice(&chunk);
-                if body.len() > MOST_PAYLOAD {
-                    return Ok(Received::TooLarge(body.len()));
+                if body.len() > MOST_ANSWER {
+                    return Ok(Received::TooLarge(size));
                 }
             }
             Ok(Received::Whole { status, headers, body: body.freeze() })

@@ -9,6 +9,7 @@
 mod answer;
 mod aws;
 mod bootstraps;
+mod code;
 mod command;
 mod concurrency;
 mod config;
@@ -23,7 +24,6 @@ mod memory;
 mod name;
 mod pool;
 mod process;
-
 mod runtime_api;
 mod sandbox;
 

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long processes get to end by themselves.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// The processes of a function. There are never more than invocations were let in at a time.
 #[derive(Debug)]
@@ -175,6 +175,7 @@ impl Pool {
             // Whether it took too long is seen in the next round.
             drop(tokio::time::timeout(grace, self.all_ended()).await);
         }
+        self.settings.code.remove();
     }
 
     async fn all_ended(&self) {

@@ -2,19 +2,20 @@
 
 use crate::Place;
 use crate::bootstraps;
+use crate::code::Code;
 use crate::config::Runtime;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
 use crate::memory;
-use crate::pool::Pool;
+use crate::pool::{GRACE, Pool};
 use crate::runtime_api;
 use crate::sandbox::{Outcome, Request, Sandbox};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
@@ -33,8 +34,7 @@ const NOMINAL_MEMORY: u32 = 3_008;
 pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
     pub(crate) runtime: Runtime,
-    /// The folder of the code.
-    pub(crate) code: PathBuf,
+    pub(crate) code: Code,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) time_limit: Duration,
     /// Megabytes.
@@ -57,9 +57,10 @@ pub(crate) async fn start(
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let command_line = command_line(settings).await;
-    let mut command = command(&command_line, &settings.code, &settings.environment);
-    describe(&mut command, settings, &address.to_string());
+    let code = settings.code.folder().await.map_err(cannot)?;
+    let command_line = command_line(settings, code).await;
+    let mut command = command(&command_line, code, &settings.environment);
+    describe(&mut command, settings, code, &address.to_string());
     let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| {
         Error::service(format!(
             "the function `{}` cannot be started: `{}`: {error}",
@@ -76,7 +77,7 @@ pub(crate) async fn start(
     let supervisor = Supervisor {
         child,
         sandbox: sandbox.clone(),
-        pool: Arc::downgrade(pool),
+        pool: pool.clone(),
         most_memory: settings.memory.map(|memory| u64::from(memory) << 20),
     };
     // In this order: it may end at once.
@@ -89,7 +90,7 @@ pub(crate) async fn start(
 struct Supervisor {
     child: Child,
     sandbox: Arc<Sandbox>,
-    pool: Weak<Pool>,
+    pool: Arc<Pool>,
     /// Bytes.
     most_memory: Option<u64>,
 }
@@ -104,11 +105,18 @@ impl Supervisor {
                 std::future::pending::<()>().await;
             };
             let watching = watch_memory(sandbox, self.most_memory);
+            let retiring = async {
+                sandbox.retired().await;
+                tokio::time::sleep(GRACE).await;
+                sandbox.kill(Signal::KILL);
+                std::future::pending::<()>().await;
+            };
             let serving = tokio::spawn(serving);
             let status = tokio::select! {
                 status = self.child.wait() => status,
                 () = logs => return,
                 () = watching => return,
+                () = retiring => return,
             };
             serving.abort();
             status
@@ -116,9 +124,7 @@ impl Supervisor {
         if let Ok(status) = status {
             self.sandbox.ended(status);
         }
-        if let Some(pool) = self.pool.upgrade() {
-            pool.forget(&self.sandbox);
-        }
+        self.pool.forget(&self.sandbox);
     }
 }
 
@@ -183,8 +189,7 @@ fn pipes(child: &mut Child) -> std::io::Result<Vec<pipe::Receiver>> {
     Ok(vec![pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
 }
 
-async fn command_line(settings: &Settings) -> Vec<OsString> {
-    let code = &settings.code;
+async fn command_line(settings: &Settings, code: &Path) -> Vec<OsString> {
     match &settings.runtime {
         Runtime::Provided { command: Some(command), .. } => {
             command.iter().map(OsString::from).collect()
@@ -232,7 +237,7 @@ async fn python(version: &str, chosen: &OnceCell<OsString>) -> OsString {
 }
 
 /// The environment that Lambda gives to functions.
-fn describe(command: &mut Command, settings: &Settings, address: &str) {
+fn describe(command: &mut Command, settings: &Settings, code: &Path, address: &str) {
     let (handler, runtime) = match &settings.runtime {
         Runtime::Python { version, handler } => (handler, format!("python{version}")),
         Runtime::Node { version, handler } => (handler, format!("nodejs{version}")),
@@ -244,8 +249,8 @@ fn describe(command: &mut Command, settings: &Settings, address: &str) {
     command
         .env("AWS_LAMBDA_RUNTIME_API", address)
         .env("_HANDLER", handler)
-        .env("LAMBDA_TASK_ROOT", &settings.code)
-        .env("LAMBDA_RUNTIME_DIR", &settings.code)
+        .env("LAMBDA_TASK_ROOT", code)
+        .env("LAMBDA_RUNTIME_DIR", code)
         .env("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}"))
         .env("AWS_LAMBDA_FUNCTION_NAME", &*settings.name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

@@ -1,11 +1,12 @@
 //! The Lambda Runtime API, as one process sees it. Each process has a port of its own, so that it
 //! is known who asks.
 
-use crate::answer::{Answer, MOST_PAYLOAD};
+use crate::answer::{Answer, MOST_ANSWER};
 use crate::sandbox::{Refused, Sandbox};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -64,7 +65,7 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
                 let accepted = sandbox.fail_init(Answer::failed(bytes));
                 acknowledge(accepted)
             }
-            Read::TooLarge => too_large(),
+            Read::TooLarge(_) => too_large(),
             Read::Broken => broken(),
         },
         (&Method::POST, path) => {
@@ -94,7 +95,7 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
                     id,
                     Answer { payload: bytes, is_error: is_error || failed, log_tail: None },
                 )),
-                Read::TooLarge => match sandbox.complete(id, Answer::too_large(MOST_PAYLOAD)) {
+                Read::TooLarge(size) => match sandbox.complete(id, Answer::too_large(size)) {
                     Ok(()) => too_large(),
                     Err(refused) => acknowledge(Err(refused)),
                 },
@@ -133,19 +134,24 @@ async fn next(sandbox: &Sandbox) -> Response<Full<Bytes>> {
 }
 
 enum Read {
-    Whole { bytes: Bytes, failed: bool },
-    TooLarge,
+    Whole {
+        bytes: Bytes,
+        failed: bool,
+    },
+    /// With its size, where it says so.
+    TooLarge(Option<u64>),
     Broken,
 }
 
 async fn read(body: Incoming) -> Read {
-    match Limited::new(body, MOST_PAYLOAD).collect().await {
+    let size = body.size_hint().exact();
+    match Limited::new(body, MOST_ANSWER).collect().await {
         Ok(collected) => {
             let failed =
                 collected.trailers().is_some_and(|trailers| trailers.contains_key(&ERROR_TYPE));
             Read::Whole { bytes: collected.to_bytes(), failed }
         }
-        Err(error) if error.is::<LengthLimitError>() => Read::TooLarge,
+        Err(error) if error.is::<LengthLimitError>() => Read::TooLarge(size),
         Err(_) => Read::Broken,
     }
 }
@@ -165,7 +171,7 @@ fn too_large() -> Response<Full<Bytes>> {
     refusal(
         StatusCode::PAYLOAD_TOO_LARGE,
         "RequestEntityTooLarge",
-        "Exceeded maximum allowed payload size (6291456 bytes).",
+        &format!("Exceeded maximum allowed payload size ({MOST_ANSWER} bytes)."),
     )
 }
 

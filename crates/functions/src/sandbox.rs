@@ -47,6 +47,7 @@ pub(crate) struct Sandbox {
     log: ProcessLog,
     state: Mutex<State>,
     assigned: Notify,
+    retired: Notify,
 }
 
 #[derive(Debug)]
@@ -106,7 +107,15 @@ impl Sandbox {
             started: Instant::now(),
             out_of_memory: false,
         };
-        Self { time_limit, memory, group, log, state: Mutex::new(state), assigned: Notify::new() }
+        Self {
+            time_limit,
+            memory,
+            group,
+            log,
+            state: Mutex::new(state),
+            assigned: Notify::new(),
+            retired: Notify::new(),
+        }
     }
 
     /// Hands the process a request. `None` where it has ended.
@@ -282,7 +291,13 @@ impl Sandbox {
         state.phase = Phase::Over;
         drop(state);
         self.kill(Signal::TERM);
+        self.retired.notify_one();
         true
+    }
+
+    /// Waits until the process has been asked to end.
+    pub(crate) async fn retired(&self) {
+        self.retired.notified().await;
     }
 
     /// Sends a signal to the process and to those that it started.

@@ -293,6 +293,21 @@ async fn shutdown_ends_commands() {
 }
 
 #[tokio::test]
+async fn reload_leaves_no_process_behind() {
+    if !has_program("python3") || !Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let fixture = fixture("");
+    let stubborn = fixture.value("f", r#"{"stubborn":true}"#).await.as_i64().expect("a number");
+    // It asks for more, and will not be asked to end in between.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    fixture.functions.reload(parse("[g]\necho = true")).await.expect("it is usable");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_alive(stubborn), "it is asked first");
+    soon("then it is killed", || !is_alive(stubborn)).await;
+}
+
+#[tokio::test]
 async fn reload_takes_changed_code() {
     if !has_program("python3") {
         return;

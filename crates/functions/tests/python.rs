@@ -4,6 +4,8 @@ mod common;
 
 use base64::Engine as _;
 use common::{Fixture, has_program, invocation, json, member};
+use std::io::Write as _;
+use std::path::PathBuf;
 use stepwright_functions::Invocation;
 use stepwright_json::Json;
 
@@ -238,13 +240,38 @@ async fn an_answer_may_have_six_megabytes() {
         return;
     }
     let fixture = fixture();
-    let most = 6 * 1024 * 1024;
+    let most = 6 * 1024 * 1024 + 100;
     let value = fixture.value("f", &format!(r#"{{"do":"large","size":{}}}"#, most - 2)).await;
     assert_eq!(value.as_str().map(str::len), Some(most - 2));
     let failure = fixture.failure("f", &format!(r#"{{"do":"large","size":{most}}}"#)).await;
     assert_eq!(member(&failure, "errorType"), "Function.ResponseSizeTooLarge");
     assert_eq!(
+        member(&failure, "errorMessage"),
+        "Response payload size (6291558 bytes) exceeded maximum allowed payload size (6291556 \
+         bytes)."
+    );
+    assert_eq!(
         fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(),
         Some("{}")
     );
+}
+
+#[tokio::test]
+async fn code_may_be_an_archive() {
+    if !has_program("python3") {
+        return;
+    }
+    let config = "[f]\nruntime = 'python3.x'\nhandler = 'app.handler'\ncode = 'f.zip'";
+    let fixture = Fixture::new(config, &[]);
+    let file = std::fs::File::create(fixture.folder.path().join("f.zip")).expect("a file");
+    let mut archive = zip::ZipWriter::new(file);
+    archive.start_file("app.py", zip::write::SimpleFileOptions::default()).expect("a name");
+    let code =
+        b"import os\ndef handler(event, context):\n    return os.environ['LAMBDA_TASK_ROOT']\n";
+    archive.write_all(code).expect("a file");
+    archive.finish().expect("a file");
+    let root = fixture.value("f", "{}").await.as_str().map(PathBuf::from).expect("a text");
+    assert!(root.join("app.py").is_file());
+    fixture.functions.shutdown().await;
+    assert!(!root.exists(), "nothing is left behind");
 }
