@@ -85,7 +85,7 @@ pub(crate) struct Doctor {
     pub(crate) data: PathBuf,
 }
 
-/// Copy a data directory. The server that uses it must be stopped.
+/// Copy a data directory, while a server may be using it.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
     /// The directory.

@@ -72,6 +72,15 @@ impl Sqlite {
         })
     }
 
+    /// Copies the store in a directory into another, while a server may be using it.
+    pub fn copy(folder: &Path, to: &Path) -> Result<(), StoreError> {
+        let path = folder.join("stepwright.db");
+        if !path.is_file() {
+            return Err(StoreError::new(format!("{} holds no store", folder.display())));
+        }
+        copy(&Readers::new(path), to)
+    }
+
     /// Has the writer end when it has written what waits; its thread.
     fn end_writer(&self) -> Option<JoinHandle<()>> {
         drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -113,6 +122,21 @@ impl Drop for Sqlite {
             drop(thread.join());
         }
     }
+}
+
+/// Copies what readers see into a new directory.
+fn copy(readers: &Readers, folder: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::new(format!("cannot make {}: {error}", folder.display())))?;
+    let target = folder.join("stepwright.db");
+    if target.exists() {
+        return Err(StoreError::new(format!("{} exists already", target.display())));
+    }
+    readers.read(|connection| {
+        let mut copy = Connection::open(&target)?;
+        let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
+        backup.run_to_completion(1_024, std::time::Duration::ZERO, None)
+    })
 }
 
 /// Settings of the connection that writes.
@@ -195,20 +219,7 @@ impl Store for Sqlite {
         let folder = folder.to_owned();
         let readers = Arc::clone(&self.readers);
         Box::pin(async move {
-            let copied = tokio::task::spawn_blocking(move || {
-                std::fs::create_dir_all(&folder).map_err(|error| {
-                    StoreError::new(format!("cannot make {}: {error}", folder.display()))
-                })?;
-                let target = folder.join("stepwright.db");
-                if target.exists() {
-                    return Err(StoreError::new(format!("{} exists already", target.display())));
-                }
-                readers.read(|connection| {
-                    let mut copy = Connection::open(&target)?;
-                    let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
-                    backup.run_to_completion(1_024, std::time::Duration::ZERO, None)
-                })
-            });
+            let copied = tokio::task::spawn_blocking(move || copy(&readers, &folder));
             copied.await.unwrap_or_else(|_| Err(StoreError::new("the backup was broken off")))
         })
     }

@@ -10,7 +10,7 @@ use stepwright_engine::{Engine, NoObjects, Options, Silent, SystemClock};
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::Integrations;
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::{Sqlite, Store as _, StoreError};
+use stepwright_store::{Sqlite, StoreError};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
@@ -65,8 +65,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn backup(arguments: &Backup) -> Result<ExitCode, Failure> {
-    let store = open(&arguments.data)?;
-    wait(store.backup(&arguments.to))?;
+    Sqlite::copy(&arguments.data, &arguments.to).map_err(failed)?;
     anstream::println!("Copied to {}.", arguments.to.display());
     Ok(ExitCode::SUCCESS)
 }

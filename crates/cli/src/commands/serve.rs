@@ -101,13 +101,16 @@ async fn serve_until_stopped(
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
     let lambda = stepwright_functions::lambda_api(functions.clone());
+    let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
     anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
     more(Started { address, api: serving.api.clone(), functions: functions.clone() });
     serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
-    anstream::println!("Stopped; what was running goes on at the next start.");
+    if is_kept {
+        anstream::println!("Stopped; what was running goes on at the next start.");
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What the operations promise, over HTTP.
 
-use crate::support::{Server, text};
+use crate::support::{Server, command, text};
 use std::time::Instant;
 use stepwright_json::{Json, json};
 
@@ -147,4 +147,26 @@ fn operators_see_how_it_is() {
     assert!(get("/metrics").contains("stepwright_executions_started_total 1"));
     let page = get("/");
     assert!(page.contains("machine") && page.contains("SUCCEEDED"), "{page}");
+}
+
+#[test]
+fn a_backup_is_made_while_the_server_goes_on() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let (data, copy) = (data.to_str().expect("text"), copy.to_str().expect("text"));
+    let server = Server::start(&["--data", data]);
+    let client = server.client();
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#,
+    );
+    let execution = client.start(&machine, "{}");
+    let (is_well, said) = command(&["backup", "--data", data, copy], folder.path());
+    assert!(is_well, "{said}");
+    client.start(&machine, "{}");
+    let (is_well, said) = command(&["doctor", "--data", copy], folder.path());
+    assert!(is_well, "{said}");
+    let restored = Server::start(&["--data", copy]);
+    assert_eq!(text(&restored.client().end(&execution), "status"), "SUCCEEDED");
 }
