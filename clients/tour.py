@@ -234,16 +234,14 @@ def executions():
     equal([item["name"] for page in listed for item in page], ["w4", "w3", "w2", "w1"])
     aborted = sfn.list_executions(stateMachineArn=waiting, statusFilter="ABORTED")["executions"]
     equal([item["executionArn"] for item in aborted], running[:1])
-    redriven = sfn.list_executions(stateMachineArn=waiting, redriveFilter="REDRIVEN")["executions"]
-    equal(redriven, [])
+    # The filter is for the children of a map run.
+    refused("ValidationException", sfn.list_executions, stateMachineArn=waiting, redriveFilter="REDRIVEN")
     refused("StateMachineDoesNotExist", sfn.list_executions, stateMachineArn=f"{waiting}x")
     note("ListExecutions", "by status, in pages, the newest first")
 
     assert sfn.redrive_execution(executionArn=running[0])["redriveDate"] >= stopped["stopDate"]
     described = sfn.describe_execution(executionArn=running[0])
     equal((described["status"], described["redriveCount"]), ("RUNNING", 1))
-    redriven = sfn.list_executions(stateMachineArn=waiting, redriveFilter="REDRIVEN")["executions"]
-    equal([item["executionArn"] for item in redriven], running[:1])
     refused("ExecutionNotRedrivable", sfn.redrive_execution, executionArn=execution)
     for item in running:
         sfn.stop_execution(executionArn=item)
@@ -290,6 +288,8 @@ def map_runs():
     equal(described["executionCounts"]["total"], 3)
     children = sfn.list_executions(mapRunArn=run)["executions"]
     equal([child["mapRunArn"] for child in children], [run] * 3)
+    equal(sfn.list_executions(mapRunArn=run, redriveFilter="REDRIVEN")["executions"], [])
+    equal(len(sfn.list_executions(mapRunArn=run, redriveFilter="NOT_REDRIVEN")["executions"]), 3)
     note("DescribeMapRun", "three children, as updated")
 
 
