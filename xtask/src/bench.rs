@@ -25,7 +25,14 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
         }
         if *name == "server" {
             cargo(&["build", "--release"])?;
-            cargo(&["build", "--release", "--manifest-path", manifest, "--bin", "trivial-function"])?;
+            cargo(&[
+                "build",
+                "--release",
+                "--manifest-path",
+                manifest,
+                "--bin",
+                "trivial-function",
+            ])?;
         }
         for binary in *binaries {
             cargo(&["run", "--release", "--manifest-path", manifest, "--bin", binary])?;

@@ -110,9 +110,9 @@ impl Invocation {
             payload: self.payload.to_string().into(),
             ..Default::default()
         };
-        let reply = runtime.block_on(functions.invoke(invocation)).map_err(|error| {
-            Failure::new(format!("Lambda.{}", error.name()), error.to_string())
-        })?;
+        let reply = runtime
+            .block_on(functions.invoke(invocation))
+            .map_err(|error| Failure::new(format!("Lambda.{}", error.name()), error.to_string()))?;
         let text = String::from_utf8_lossy(&reply.payload);
         let output = stepwright_json::parse(&text);
         if reply.function_error.is_some() {
