@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 mod bench;
+mod clients;
 mod conformance;
 mod fuzz;
 
@@ -12,6 +13,7 @@ const HELP: &str = "cargo xtask <recipe>
 
   check        format, lints, tests, doc tests: what must hold before a push
   test         every test; says what it installs
+  clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, functions
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
@@ -27,6 +29,10 @@ fn main() -> ExitCode {
     let done = match recipe.as_str() {
         "check" => check(),
         "test" => test(),
+        "clients" => {
+            clients::install();
+            clients::build_rust()
+        }
         "bless" => bless(),
         "bench" => bench::run(rest),
         "crash" => crash(rest),
@@ -53,6 +59,7 @@ fn check() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
+    clients::install();
     // The doc tests first, so that the runner's summary is what a run ends with.
     cargo(&["build", "--workspace"])?;
     cargo(&["test", "--workspace", "--doc", "--quiet"])?;

@@ -1,6 +1,7 @@
 //! The server as a process of its own, as its users meet it.
 
 mod bad_input;
+mod clients;
 mod crash;
 mod operations;
 mod support;

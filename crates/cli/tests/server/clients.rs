@@ -1,0 +1,80 @@
+//! AWS's own clients, each on a scripted tour of the operations it supports. `cargo xtask clients`
+//! installs them; a client that is not installed is skipped.
+
+use crate::support::Server;
+use std::path::PathBuf;
+use std::process::Command;
+
+#[test]
+fn boto3_tours_the_api() {
+    let python = installed("venv/bin/python");
+    tour(python, |python| {
+        let mut command = Command::new(python);
+        command.arg(root().join("clients/tour.py"));
+        command
+    });
+}
+
+#[test]
+fn the_aws_cli_tours_the_api() {
+    tour(installed("venv/bin/aws"), |aws| {
+        let folder = aws.parent().expect("it is in a folder").to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
+        let mut command = Command::new("bash");
+        command
+            .arg(root().join("clients/tour_cli.sh"))
+            .env("PATH", std::env::join_paths(folders).expect("no folder holds a separator"));
+        command
+    });
+}
+
+#[test]
+fn the_sdk_for_javascript_tours_the_api() {
+    tour(installed("node/node_modules/@aws-sdk/client-sfn"), |_| {
+        let mut command = Command::new("node");
+        command
+            .arg(root().join("clients/tour.mjs"))
+            .env("SDK_FOLDER", root().join("target/clients/node"));
+        command
+    });
+}
+
+#[test]
+fn the_sdk_for_rust_tours_the_api() {
+    tour(installed("rust/debug/stepwright-tour"), Command::new);
+}
+
+/// Starts a server and lets a client go about it.
+fn tour(client: Option<PathBuf>, command: impl FnOnce(PathBuf) -> Command) {
+    let Some(client) = client else { return };
+    let configuration = root().join("clients/tour.toml");
+    let configuration = configuration.to_str().expect("the path is text");
+    let server = Server::start(&["--memory", "--config", configuration]);
+    let output = command(client)
+        .arg(format!("http://{}", server.address))
+        // What is configured for the user must not reach the tour.
+        .env_remove("AWS_PROFILE")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .output()
+        .expect("the client runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{errors}");
+    assert!(printed.lines().count() > 30, "a tour prints a line for each operation: {printed}");
+}
+
+/// A client in `target/clients`, if it is there.
+fn installed(file: &str) -> Option<PathBuf> {
+    let path = root().join("target/clients").join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: target/clients/{file} is not there; `cargo xtask clients` installs it");
+    None
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
