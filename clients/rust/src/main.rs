@@ -108,8 +108,11 @@ async fn versions(client: &Client, machine: &str) -> Outcome {
     let second = second.ok_or("no version was published")?;
     done("UpdateStateMachine");
     let listed = client.list_state_machine_versions().state_machine_arn(machine).send().await?;
-    let listed: Vec<_> =
-        listed.state_machine_versions().iter().map(|item| &item.state_machine_version_arn).collect();
+    let listed: Vec<_> = listed
+        .state_machine_versions()
+        .iter()
+        .map(|item| &item.state_machine_version_arn)
+        .collect();
     assert_eq!(listed, [&second, &first]);
     done("ListStateMachineVersions");
     let route = |version: &str, weight| {
@@ -145,7 +148,10 @@ async fn executions(client: &Client, waiting: &str) -> Outcome {
     let execution = start.input(r#"{"a":1}"#).send().await?.execution_arn;
     done("StartExecution");
     let ended = end(client, &execution).await?;
-    assert_eq!((ended.status, ended.output.as_deref()), (ExecutionStatus::Succeeded, Some(r#"{"a":1}"#)));
+    assert_eq!(
+        (ended.status, ended.output.as_deref()),
+        (ExecutionStatus::Succeeded, Some(r#"{"a":1}"#))
+    );
     done("DescribeExecution");
     let described = client.describe_state_machine_for_execution().execution_arn(&execution);
     assert_eq!(described.send().await?.definition, PASS);
@@ -180,10 +186,15 @@ async fn express(client: &Client, endpoint: &str) -> Outcome {
     let answer = call
         .input("[1]")
         .customize()
-        .mutate_request(move |request| request.set_uri(&endpoint).expect("it is an address"))
+        .mutate_request(move |request| {
+            request.set_uri(endpoint.as_str()).expect("it is an address")
+        })
         .send()
         .await?;
-    assert_eq!((answer.status, answer.output.as_deref()), (SyncExecutionStatus::Succeeded, Some("[1]")));
+    assert_eq!(
+        (answer.status, answer.output.as_deref()),
+        (SyncExecutionStatus::Succeeded, Some("[1]"))
+    );
     done("StartSyncExecution");
     Ok(())
 }
