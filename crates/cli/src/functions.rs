@@ -36,17 +36,21 @@ impl Config {
         let short = short_name(named);
         let (name, function) = [call.resource.as_str(), named, short, call.state.as_str()]
             .into_iter()
-            .find_map(|name| self.functions.get_key_value(name))?;
+            .find_map(|name| self.functions.get_key_value(name))
+            .map_or((short.to_owned(), None), |(name, function)| (name.clone(), Some(function)));
         let payload = if is_invoke {
             call.parameters.get("Payload").cloned().unwrap_or_else(|| Object::new().into())
         } else {
             call.parameters.clone()
         };
+        if function.is_none() && !Functions::is_expression(&payload) {
+            return None;
+        }
         self.prepare();
         Some(Invocation {
             running: self.running.clone(),
-            name: name.clone(),
-            after: function.delay(),
+            name,
+            after: function.and_then(Function::delay),
             payload,
             wrapped: is_invoke,
         })
