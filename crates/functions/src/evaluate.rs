@@ -164,11 +164,7 @@ mod tests {
             json!({}),
             json!({"errorType": "TypeError", "errorMessage": "no"}),
         );
-        check(
-            "throw 'text'",
-            json!({}),
-            json!({"errorType": "string", "errorMessage": "text"}),
-        );
+        check("throw 'text'", json!({}), json!({"errorType": "string", "errorMessage": "text"}));
         check(
             "process.exit(1)",
             json!({}),

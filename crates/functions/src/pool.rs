@@ -57,11 +57,7 @@ struct Processes {
 
 impl Pool {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self {
-            settings,
-            processes: Mutex::default(),
-            one_ended: Notify::new(),
-        })
+        Arc::new(Self { settings, processes: Mutex::default(), one_ended: Notify::new() })
     }
 
     /// Runs a request in an idle process, or in a new one.

@@ -27,6 +27,7 @@
 mod mock_config;
 mod mocks;
 mod objects;
+mod responses;
 mod simulation;
 mod state_test;
 mod timeline;
@@ -34,7 +35,11 @@ mod timeline;
 pub use mock_config::{MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError};
 pub use objects::MemoryObjects;
+pub use responses::{FieldValidation, check as check_response};
 pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};
-pub use state_test::{StateOutcome, StateTest, StateTestError};
+pub use state_test::{
+    Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
+};
+pub use stepwright_interpreter::Seen;
 pub use stepwright_interpreter::Status;
 pub use timeline::{Line, Timeline, duration, parse_duration};
