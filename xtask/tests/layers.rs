@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-history", &["json"]),
     ("stepwright-interpreter", &["json", "program", "history"]),
     ("stepwright-simulator", &["source", "json", "asl", "program", "history", "interpreter"]),
+    // 4: authoring
+    ("stepwright-fluxio", &["source", "json", "asl"]),
     // 3: service
     ("stepwright-store", &[]),
     ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),

@@ -16,6 +16,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Run(Run),
     TestState(TestState),
+    Compile(Compile),
     Check(Check),
     Fmt(Fmt),
     Graph(Graph),
@@ -238,6 +239,26 @@ impl From<FieldValidation> for stepwright_simulator::FieldValidation {
             FieldValidation::None => Self::None,
         }
     }
+}
+
+/// Compile a Fluxio project, a workflow written in Python, to Amazon States Language.
+///
+/// Prints one JSON object: the name of each state machine and its definition. With --machine, that
+/// machine's definition alone. Exit code 2 when the project cannot be compiled.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright compile project.py
+  stepwright compile project.py --machine main > main.asl.json
+  stepwright compile project.py --compat")]
+pub(crate) struct Compile {
+    /// The project.
+    pub(crate) file: PathBuf,
+    /// Make what the original makes, state keys and oddities included.
+    #[arg(long)]
+    pub(crate) compat: bool,
+    /// The function of the machine that is wanted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) machine: Option<String>,
 }
 
 /// Say everything that is wrong with definitions.

@@ -7,6 +7,7 @@ mod functions;
 mod input;
 mod live;
 mod policy;
+mod project;
 mod report;
 mod synth;
 

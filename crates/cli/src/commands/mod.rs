@@ -1,6 +1,7 @@
 //! One file each command.
 
 mod check;
+mod compile;
 mod dev;
 mod doctor;
 mod env;
@@ -20,6 +21,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::TestState(arguments) => test_state::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),
