@@ -330,6 +330,13 @@ impl<'a> Machine<'a> {
 
     fn handler(&mut self, handler: &Handler<'a>, machines: &mut Machines<'a>) -> Result<()> {
         let task = self.current;
+        if handler.is_nested && handler.exceptions.is_none() {
+            return refused_with(
+                handler.range,
+                "the original cannot handle all exceptions within another `except`",
+                "write `except States.ALL:`",
+            );
+        }
         let catch =
             self.fragment(String::new(), handler.range, Kind::Catch { errors: handler.exceptions });
         let Kind::Task { catches, .. } = &mut self.fragments[task].kind else {

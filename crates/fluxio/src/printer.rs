@@ -300,10 +300,38 @@ impl Printer {
                 let names: Vec<&str> = global.names.iter().map(ast::Identifier::as_str).collect();
                 self.begin(&format!("global {}", names.join(", ")));
             }
+            Stmt::Nonlocal(nonlocal) => {
+                let names: Vec<&str> = nonlocal.names.iter().map(ast::Identifier::as_str).collect();
+                self.begin(&format!("nonlocal {}", names.join(", ")));
+            }
+            Stmt::Import(import) => {
+                self.begin("import ");
+                self.aliases(&import.names);
+            }
+            Stmt::ImportFrom(import) => {
+                self.begin("from ");
+                self.write(&".".repeat(import.level as usize));
+                self.write(import.module.as_ref().map_or("", ast::Identifier::as_str));
+                self.write(" import ");
+                self.aliases(&import.names);
+            }
             // What else there is has no meaning, and no key that anybody knows.
             _ => {
                 self.begin("...");
                 self.body(within);
+            }
+        }
+    }
+
+    fn aliases(&mut self, aliases: &[ast::Alias]) {
+        for (at, alias) in aliases.iter().enumerate() {
+            if at > 0 {
+                self.write(", ");
+            }
+            self.write(alias.name.as_str());
+            if let Some(name) = &alias.asname {
+                self.write(" as ");
+                self.write(name.as_str());
             }
         }
     }

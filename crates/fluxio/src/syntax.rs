@@ -57,6 +57,9 @@ pub(crate) struct Handler<'a> {
     pub(crate) exceptions: Option<&'a Expr>,
     pub(crate) name: Option<&'a str>,
     pub(crate) body: Vec<Statement<'a>>,
+    /// Whether it stands within another `except`, where the original does not know what a bare
+    /// `except:` handles.
+    pub(crate) is_nested: bool,
     pub(crate) range: TextRange,
 }
 
@@ -128,7 +131,7 @@ impl Reading {
             }
             Stmt::Try(statement) if !statement.is_star => Statement::Try(Try {
                 body: self.block(&statement.body),
-                handlers: statement.handlers.iter().map(|handler| Self::handler(handler)).collect(),
+                handlers: statement.handlers.iter().map(|handler| self.handler(handler)).collect(),
                 orelse: self.block(&statement.orelse),
                 finalbody: self.block(&statement.finalbody),
                 range: statement.range,
@@ -167,12 +170,13 @@ impl Reading {
     }
 
     /// Ifs within are left as they are.
-    fn handler(handler: &ast::ExceptHandler) -> Handler<'_> {
+    fn handler(self, handler: &ast::ExceptHandler) -> Handler<'_> {
         let ast::ExceptHandler::ExceptHandler(handler) = handler;
         Handler {
             exceptions: handler.type_.as_deref(),
             name: handler.name.as_ref().map(|name| name.as_str()),
             body: Self { completes_ifs: false }.block(&handler.body),
+            is_nested: !self.completes_ifs,
             range: handler.range,
         }
     }
