@@ -1,0 +1,1 @@
+"""The names that Fluxio's documentation imports."""
