@@ -1,7 +1,7 @@
 //! Running a state machine before somebody's eyes, in real or virtual time.
 
 use crate::config::Config;
-use crate::functions::Invocation;
+use crate::local_project::{LocalProject, Reply, Work, function_reply};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -90,11 +90,27 @@ impl Outcome {
     }
 }
 
-/// Whoever answers tasks: mocks first, then functions.
+/// Whoever answers tasks: mocks first, then functions, then the tasks of a project.
 #[derive(Debug)]
 pub(crate) struct Answerer {
     pub(crate) mocks: Mocks,
     pub(crate) config: Config,
+    pub(crate) project: Option<LocalProject>,
+}
+
+impl Answerer {
+    /// What a task state calls, if it is known.
+    fn resolve(&self, call: &TaskCall) -> Option<Work> {
+        let function = self.config.resolve(call).map(Work::Function);
+        function.or_else(|| self.project.as_ref()?.resolve(call))
+    }
+
+    fn shut_down(&self) {
+        self.config.shut_down();
+        if let Some(project) = &self.project {
+            project.shut_down();
+        }
+    }
 }
 
 fn nobody(call: &TaskCall) -> Failure {
@@ -199,37 +215,56 @@ fn paint(line: &Line, width: usize) -> String {
 }
 
 /// Runs with waits that take no time.
-pub(crate) fn run_virtual(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) -> Outcome {
+pub(crate) fn run_virtual(plan: Plan<'_>, mut answerer: Answerer, screen: &mut Screen) -> Outcome {
     struct Watched<'s> {
-        answerer: Answerer,
+        answerer: &'s mut Answerer,
         screen: &'s mut Screen,
+    }
+    fn ending(reply: Reply) -> Ending {
+        match reply {
+            Reply::Output(output) => Ending::Returns(output),
+            Reply::Failed(failure) => Ending::Fails(failure, Stage::Run),
+            Reply::Stopped(failure) => Ending::Stops(failure),
+        }
     }
     impl Tasks for Watched<'_> {
         fn answer(&mut self, call: &Call<'_>) -> Answer {
             if self.answerer.mocks.has(&call.call.state) {
                 return self.answerer.mocks.answer(call);
             }
-            match self.answerer.config.resolve(call.call) {
-                None => {
-                    let failure = nobody(call.call);
-                    Answer::new(Ending::Fails(failure, Stage::Run))
+            let Some(work) = self.answerer.resolve(call.call) else {
+                let failure = nobody(call.call);
+                return Answer::new(Ending::Fails(failure, Stage::Run));
+            };
+            let after = match &work {
+                Work::Function(invocation) => invocation.after_millis().unwrap_or(0),
+                _ => 0,
+            };
+            let reply = match work {
+                Work::Function(invocation) => function_reply(invocation.call(false)),
+                Work::Container(container) => container.run(),
+                Work::Message(message) => message.handled(),
+                Work::Nested(nested) => {
+                    let screen = &mut Screen::silent();
+                    let mut inner = Watched { answerer: &mut *self.answerer, screen };
+                    let run = Simulation::new(&nested.program)
+                        .input(nested.input.clone())
+                        .identity(nested.identity.clone())
+                        .seed(chance())
+                        .start(now())
+                        .run(&mut inner);
+                    let reply = nested.reply(&run.status, run.start, run.end);
+                    return Answer::new(ending(reply)).after(run.elapsed_millis());
                 }
-                Some(invocation) => {
-                    let after = invocation.after_millis().unwrap_or(0);
-                    Answer::new(match invocation.call(false) {
-                        Ok(output) => Ending::Returns(output),
-                        Err(failure) => Ending::Fails(failure, Stage::Run),
-                    })
-                    .after(after)
-                }
-            }
+            };
+            Answer::new(ending(reply)).after(after)
         }
         fn watch(&mut self, events: &[Event]) {
             self.screen.events(events);
         }
     }
     let objects = answerer.mocks.objects.clone();
-    let mut watched = Watched { answerer, screen };
+    let mut watched = Watched { answerer: &mut answerer, screen };
     let run = Simulation::new(plan.program)
         .input(plan.input)
         .identity(plan.identity)
@@ -237,8 +272,8 @@ pub(crate) fn run_virtual(plan: Plan<'_>, answerer: Answerer, screen: &mut Scree
         .start(now())
         .objects(objects)
         .run(&mut watched);
-    watched.answerer.config.shut_down();
-    let unused = watched.answerer.mocks.unused().into_iter().map(str::to_owned).collect();
+    answerer.shut_down();
+    let unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
     let stuck = stuck_in(&run.events);
     Outcome {
         status: run.status,
@@ -280,8 +315,33 @@ const MOST_CALLS: usize = 64;
 const STACK_BYTES: usize = 1 << 20;
 
 impl Shared {
-    /// Calls a function when there is room for one more.
-    fn call(&self, invocation: &Invocation) -> Result<Json, Failure> {
+    /// Calls what a task state calls, and waits for the end.
+    fn call(self: &Arc<Self>, work: &Work) -> Reply {
+        match work {
+            // A nested execution calls functions itself: it takes up no room.
+            Work::Nested(nested) => {
+                let beginning = Beginning {
+                    input: nested.input.clone(),
+                    identity: nested.identity.clone(),
+                    first: None,
+                    seed: chance(),
+                    map_context: None,
+                    timeout_seconds: None,
+                };
+                let outcome = drive(&nested.program, beginning, self, None);
+                nested.reply(&outcome.status, outcome.start, outcome.end)
+            }
+            // The queue holds messages back by itself.
+            Work::Message(message) => message.handled(),
+            Work::Function(invocation) => {
+                self.when_free(|| function_reply(invocation.call(true)))
+            }
+            Work::Container(container) => self.when_free(|| container.run()),
+        }
+    }
+
+    /// Makes a call when there is room for one more.
+    fn when_free(&self, call: impl FnOnce() -> Reply) -> Reply {
         let unpoisoned = std::sync::PoisonError::into_inner;
         let mut calls = self.calls.lock().unwrap_or_else(unpoisoned);
         while *calls >= MOST_CALLS {
@@ -289,7 +349,7 @@ impl Shared {
         }
         *calls += 1;
         drop(calls);
-        let answer = invocation.call(true);
+        let answer = call();
         *self.calls.lock().unwrap_or_else(unpoisoned) -= 1;
         self.free.notify_one();
         answer
@@ -336,7 +396,7 @@ pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) 
     let program = Arc::new(plan.program.clone());
     let mut outcome = drive(&program, beginning, &shared, Some(screen));
     let answerer = shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    answerer.config.shut_down();
+    answerer.shut_down();
     outcome.unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
     outcome
 }
@@ -422,7 +482,7 @@ fn drive(
                         }
                         continue;
                     }
-                    let Some(invocation) = answerer.config.resolve(&call) else {
+                    let Some(work) = answerer.resolve(&call) else {
                         let failure = nobody(&call);
                         plan(at, Stimulus::TaskFailed { task, failure, stage: Stage::Run });
                         continue;
@@ -431,11 +491,12 @@ fn drive(
                     let (sender, shared) = (sender.clone(), shared.clone());
                     awaited += 1;
                     beside(move || {
-                        let stimulus = match shared.call(&invocation) {
-                            Ok(output) => Stimulus::TaskSucceeded { task, output },
-                            Err(failure) => {
+                        let stimulus = match shared.call(&work) {
+                            Reply::Output(output) => Stimulus::TaskSucceeded { task, output },
+                            Reply::Failed(failure) => {
                                 Stimulus::TaskFailed { task, failure, stage: Stage::Run }
                             }
+                            Reply::Stopped(failure) => Stimulus::Stop { failure },
                         };
                         // The run may be over by now.
                         sender.send(stimulus).ok();

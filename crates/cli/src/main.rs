@@ -6,6 +6,7 @@ mod config;
 mod functions;
 mod input;
 mod live;
+mod local_project;
 mod policy;
 mod project;
 mod report;

@@ -52,6 +52,8 @@ pub enum Outcome {
     Fails(Failure, Stage),
     /// Not at all.
     Never,
+    /// With the end of the whole execution: the task had it stopped.
+    Stops(Failure),
 }
 
 impl Answer {
@@ -96,6 +98,9 @@ impl Answer {
                 stimuli.push((self.after_millis, Stimulus::TaskFailed { task, failure, stage }));
             }
             Outcome::Never => {}
+            Outcome::Stops(failure) => {
+                stimuli.push((self.after_millis, Stimulus::Stop { failure }));
+            }
         }
         stimuli
     }

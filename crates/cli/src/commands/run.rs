@@ -2,6 +2,8 @@ use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
 use crate::input;
 use crate::live::{self, Answerer, Screen};
+use crate::local_project::LocalProject;
+use crate::project;
 use crate::report::{self, Failure};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,19 +16,28 @@ use stepwright_source::Diagnostic;
 
 /// `stepwright run`: exit code 1 when the execution does not succeed.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let named = input::pick(&arguments.file, &arguments.load)?;
+    let mut named = input::pick(&arguments.file, &arguments.load)?;
+    let local = find_project(arguments)?;
+    if let Some(local) = &local
+        && let Some(definition) = named.name.as_deref().and_then(|name| local.definition(name))
+    {
+        named.definition = definition;
+    }
     let mut program = compile(&named)?;
     if arguments.limits == LimitsChoice::Extended {
         program.limits = Limits::EXTENDED;
     }
     let input = find_input(arguments)?;
     let mocks = find_mocks(arguments)?;
-    let config = Config::find(arguments.config.as_deref(), &arguments.file)?;
+    let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
+    if let Some(local) = &local {
+        local.add_functions(&mut config);
+    }
     let mut screen = match arguments.output {
         Output::Text => Screen::for_people(),
         Output::Json => Screen::silent(),
     };
-    let answerer = Answerer { mocks: mocks.unwrap_or_default(), config };
+    let answerer = Answerer { mocks: mocks.unwrap_or_default(), config, project: local };
     let seed = arguments.seed.map_or_else(live::chance, |seed| [seed, seed ^ 0x5EED]);
     let plan = live::Plan { program: &program, input, identity: identity(&named, arguments), seed };
     let outcome = if arguments.virtual_time {
@@ -41,6 +52,19 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
+}
+
+/// The tasks of a project, where the file is one.
+fn find_project(arguments: &Run) -> Result<Option<LocalProject>, Failure> {
+    let state_data = arguments.state_data.as_deref();
+    if project::is_project(&arguments.file) {
+        return LocalProject::open(&arguments.file, state_data).map(Some);
+    }
+    if state_data.is_some() {
+        let failure = Failure::new("`--state-data` goes with a project (a file that ends in .py)");
+        return Err(failure);
+    }
+    Ok(None)
 }
 
 /// What the rules say of a definition.

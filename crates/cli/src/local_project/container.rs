@@ -1,0 +1,162 @@
+//! Tasks on ECS: a process for each.
+
+use super::folder::Folder;
+use super::{PYTHON, Reply, stop_failure};
+use crate::report;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stepwright_history::{Failure, TaskCall};
+use stepwright_json::{Json, Object};
+
+/// The exit code of a task that stopped the execution; see `ecs.py`.
+const STOPPED: i32 = 3;
+
+/// How often a process is asked whether it is over.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The processes that have not ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Running(Arc<Mutex<BTreeMap<u64, Child>>>);
+
+impl Running {
+    pub(crate) fn shut_down(&self) {
+        let mut children = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, mut child) in std::mem::take(&mut *children) {
+            // It may have ended by itself.
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+/// A task to be run.
+#[derive(Debug)]
+pub(crate) struct Container {
+    name: String,
+    environment: BTreeMap<String, String>,
+    answer: PathBuf,
+    number: u64,
+    running: Running,
+}
+
+impl Container {
+    /// The task that a state asks for, with the environment that the state overrides.
+    pub(crate) fn new(
+        name: &str,
+        call: &TaskCall,
+        mut environment: BTreeMap<String, String>,
+        folder: &Folder,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let overrides = call.parameters.get("Overrides");
+        let containers = overrides.and_then(|overrides| overrides.get("ContainerOverrides"));
+        let variables = containers.and_then(|containers| containers.at(0)?.get("Environment"));
+        for variable in variables.and_then(Json::as_array).into_iter().flat_map(|all| all.iter()) {
+            let part = |key: &str| variable.get(key).and_then(Json::as_str);
+            if let (Some(name), Some(value)) = (part("Name"), part("Value")) {
+                environment.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let answer = folder.answer(number);
+        environment.insert("STEPWRIGHT_ANSWER".to_owned(), answer.display().to_string());
+        Self { name: name.to_owned(), environment, answer, number, running: Running::default() }
+    }
+
+    /// With those that end when the run does.
+    pub(crate) fn among(mut self, running: &Running) -> Self {
+        self.running = running.clone();
+        self
+    }
+
+    /// Runs it and waits for the end.
+    pub(crate) fn run(&self) -> Reply {
+        let code = match self.wait() {
+            Ok(code) => code,
+            Err(error) => {
+                let cause = format!("the task `{}` cannot be run with {PYTHON}: {error}", self.name);
+                return Reply::Failed(Failure::new("ECS.AmazonECSException", cause));
+            }
+        };
+        let answer = std::fs::read_to_string(&self.answer).unwrap_or_default();
+        let answer = stepwright_json::parse(&answer).unwrap_or_default();
+        if code == Some(STOPPED) {
+            return Reply::Stopped(stop_failure(&answer));
+        }
+        let described = self.description(code, &answer);
+        if code == Some(0) {
+            return Reply::Output(described);
+        }
+        Reply::Failed(Failure::new("States.TaskFailed", described.to_string()))
+    }
+
+    /// The exit code; None when a signal ended it.
+    fn wait(&self) -> std::io::Result<Option<i32>> {
+        let mut child = Command::new(PYTHON)
+            .args(["-m", "stepwright_fluxio.ecs"])
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let printing = [
+            child.stdout.take().map(pass_on),
+            child.stderr.take().map(pass_on),
+        ];
+        let children = &self.running.0;
+        let lock = || children.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().insert(self.number, child);
+        let status = loop {
+            let mut children = lock();
+            let Some(child) = children.get_mut(&self.number) else {
+                return Ok(None);
+            };
+            if let Some(status) = child.try_wait()? {
+                children.remove(&self.number);
+                break status;
+            }
+            drop(children);
+            std::thread::sleep(INTERVAL);
+        };
+        for thread in printing.into_iter().flatten() {
+            // A thread that reads lines does not panic.
+            thread.join().ok();
+        }
+        Ok(status.code())
+    }
+
+    /// What ECS says of a task that is over.
+    fn description(&self, code: Option<i32>, answer: &Json) -> Json {
+        let part = |name: &str| answer.get(name).and_then(Json::as_str).unwrap_or_default();
+        let mut container = Object::new();
+        container.insert("Name", self.name.as_str().into());
+        container.insert("LastStatus", "STOPPED".into());
+        container.insert("ExitCode", code.map_or(Json::Null, |code| Json::Int(code.into())));
+        if code != Some(0) {
+            container.insert("Reason", format!("{}: {}", part("error"), part("cause")).into());
+        }
+        let mut task = Object::new();
+        task.insert("Containers", vec![container.into()].into());
+        task.insert("LastStatus", "STOPPED".into());
+        task.insert("DesiredStatus", "STOPPED".into());
+        task.insert("LaunchType", "FARGATE".into());
+        task.insert("StopCode", "EssentialContainerExited".into());
+        task.insert("StoppedReason", "Essential container in task exited".into());
+        task.into()
+    }
+}
+
+/// Passes on, line by line, what a process prints.
+pub(super) fn pass_on(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { return };
+            report::function_printed(&String::from_utf8_lossy(&line));
+        }
+    })
+}

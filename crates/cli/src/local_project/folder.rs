@@ -1,0 +1,110 @@
+//! The files that the processes of tasks need.
+
+use std::io::{Error, Result};
+use std::path::{Path, PathBuf};
+use stepwright_fluxio::{Project, RunMethod};
+use tempfile::TempDir;
+
+/// The Python packages that come with Stepwright.
+const PACKAGES: [(&str, &str); 10] = [
+    ("stepwright_fluxio/__init__.py", include_str!("../../../../python/stepwright_fluxio/__init__.py")),
+    ("stepwright_fluxio/context.py", include_str!("../../../../python/stepwright_fluxio/context.py")),
+    ("stepwright_fluxio/ecs.py", include_str!("../../../../python/stepwright_fluxio/ecs.py")),
+    ("stepwright_fluxio/function.py", include_str!("../../../../python/stepwright_fluxio/function.py")),
+    ("stepwright_fluxio/state_data.py", include_str!("../../../../python/stepwright_fluxio/state_data.py")),
+    ("stepwright_fluxio/task.py", include_str!("../../../../python/stepwright_fluxio/task.py")),
+    ("stepwright_fluxio/worker.py", include_str!("../../../../python/stepwright_fluxio/worker.py")),
+    ("stepwright_fluxio/worker_base.py", include_str!("../../../../python/stepwright_fluxio/worker_base.py")),
+    (
+        "ns_sfn_task_entry_points/__init__.py",
+        include_str!("../../../../python/ns_sfn_task_entry_points/__init__.py"),
+    ),
+    (
+        "ns_sfn_task_entry_points/ecs_worker_app.py",
+        include_str!("../../../../python/ns_sfn_task_entry_points/ecs_worker_app.py"),
+    ),
+];
+
+/// A folder that is there for one run, readable by its owner only.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    folder: TempDir,
+    packages: PathBuf,
+    tasks: PathBuf,
+    state_data: PathBuf,
+}
+
+impl Folder {
+    /// Writes the packages and the `run` method of each task.
+    pub(crate) fn new(project: &Project, state_data: Option<&Path>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("stepwright-project-").tempdir()?;
+        let packages = folder.path().join("packages");
+        let tasks = folder.path().join("tasks");
+        for (name, text) in PACKAGES {
+            let path = packages.join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&packages))?;
+            std::fs::write(path, text)?;
+        }
+        std::fs::create_dir_all(&tasks)?;
+        for (name, task) in &project.tasks {
+            if let Some(run) = &task.run {
+                std::fs::write(tasks.join(format!("{name}.py")), module(run))?;
+            }
+        }
+        let state_data = match state_data {
+            Some(path) => std::path::absolute(path)?,
+            None => folder.path().join("state.db"),
+        };
+        if state_data.is_dir() {
+            return Err(Error::other(format!("{} is a folder", state_data.display())));
+        }
+        Ok(Self { folder, packages, tasks, state_data })
+    }
+
+    /// Where Python finds the packages.
+    pub(crate) fn packages(&self) -> &Path {
+        &self.packages
+    }
+
+    /// Where the `run` methods are.
+    pub(crate) fn tasks(&self) -> &Path {
+        &self.tasks
+    }
+
+    /// The file of the state data.
+    pub(crate) fn state_data(&self) -> &Path {
+        &self.state_data
+    }
+
+    /// A file that nobody else uses.
+    pub(crate) fn answer(&self, number: u64) -> PathBuf {
+        self.folder.path().join(format!("answer-{number}.json"))
+    }
+}
+
+/// A `run` method as a module: on the lines it has in the project, not indented.
+fn module(run: &RunMethod) -> String {
+    // Within an `if`, the method may stay as indented as it is: strings keep their text.
+    let is_indented = run.source.starts_with([' ', '\t']);
+    if is_indented && run.line > 1 {
+        return format!("{}if True:\n{}\n", "\n".repeat(run.line - 2), run.source);
+    }
+    format!("{}{}\n", "\n".repeat(run.line - 1), run.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_fluxio::{Mode, compile};
+
+    #[test]
+    fn a_method_stays_on_its_lines() {
+        let source = "class Foo(Task):\n    timeout = 5\n\n    async def run(event, context):\n        return \"\"\"a\n  b\"\"\"\n";
+        let project = compile(source, Mode::Documented).unwrap();
+        let run = project.tasks["Foo"].run.as_ref().unwrap();
+        let text = module(run);
+        assert_eq!(text.lines().nth(3), Some("    async def run(event, context):"));
+        assert_eq!(text.lines().nth(2), Some("if True:"));
+        assert!(text.ends_with("return \"\"\"a\n  b\"\"\"\n"));
+    }
+}

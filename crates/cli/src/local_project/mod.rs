@@ -1,0 +1,241 @@
+//! Running a Fluxio project on this machine: its tasks are Python processes, its nested state
+//! machines executions of their own.
+
+mod container;
+mod folder;
+mod nested;
+mod workers;
+
+pub(crate) use container::Container;
+pub(crate) use nested::Nested;
+pub(crate) use workers::Message;
+
+use crate::config::Config;
+use crate::functions::Invocation;
+use crate::project;
+use crate::report::Failure;
+use folder::Folder;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stepwright_asl::Definition;
+use stepwright_fluxio::{Mode, Project, Task};
+use stepwright_functions::Function;
+use stepwright_history::{self as history, TaskCall};
+use stepwright_json::Json;
+use stepwright_program::Program;
+use workers::Workers;
+
+/// The program that runs Python.
+const PYTHON: &str = "python3";
+
+/// Where everything pretends to be.
+const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "123456789012";
+
+/// How long a Lambda function may take, in seconds.
+const LONGEST_FUNCTION: i64 = 900;
+
+/// The error of a function whose task stopped the execution; see `function.py`.
+const STOPPED: &str = "ExecutionStoppedByTask";
+
+/// A project that is being run.
+#[derive(Debug)]
+pub(crate) struct LocalProject {
+    project: Project,
+    path: PathBuf,
+    folder: Folder,
+    programs: BTreeMap<String, Arc<Program>>,
+    workers: Workers,
+    containers: container::Running,
+}
+
+/// What a task state comes to.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Its result.
+    Output(Json),
+    /// Its failure.
+    Failed(history::Failure),
+    /// The end of the execution, which the task stopped.
+    Stopped(history::Failure),
+}
+
+/// What a task state calls.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A function of `stepwright.toml`, or a task on Lambda.
+    Function(Invocation),
+    /// A task on ECS.
+    Container(Container),
+    /// A message for queue workers.
+    Message(Message),
+    /// A nested state machine.
+    Nested(Nested),
+}
+
+impl LocalProject {
+    /// Prepares to run a project. No process is started. `state_data` is the file that keeps the
+    /// state data; without it, they are gone when the run is over.
+    pub(crate) fn open(path: &Path, state_data: Option<&Path>) -> Result<Self, Failure> {
+        let project = project::read(path, Mode::Documented)?;
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("the tasks of {} cannot be set up: {error}", path.display()))
+        };
+        let path = std::path::absolute(path).map_err(failed)?;
+        let folder = Folder::new(&project, state_data).map_err(failed)?;
+        let mut local = Self {
+            project,
+            path,
+            folder,
+            programs: BTreeMap::new(),
+            workers: Workers::default(),
+            containers: container::Running::default(),
+        };
+        for name in &local.project.names {
+            let definition = local.definition(name).expect("every name has its machine");
+            let program = stepwright_program::compile(&definition).map_err(|errors| {
+                let first = errors.first().map_or("", |error| error.message.as_str());
+                Failure::new(format!("the state machine `{name}` cannot be run: {first}"))
+            })?;
+            local.programs.insert(name.clone(), Arc::new(program));
+        }
+        Ok(local)
+    }
+
+    /// The definition of a state machine, with something of this machine for each `${Name}`.
+    pub(crate) fn definition(&self, machine: &str) -> Option<Definition> {
+        let definition = self.project.machines.get(machine)?.definition.as_ref().ok()?;
+        let mut text = definition.to_string();
+        for (name, value) in self.resources() {
+            text = text.replace(&format!("${{{name}}}"), &value);
+        }
+        let definition = stepwright_json::parse(&text).expect("names in texts are replaced by texts");
+        Some(Definition::from_json(&definition))
+    }
+
+    /// What stands for the resources that deployment would make.
+    fn resources(&self) -> BTreeMap<String, String> {
+        let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}");
+        let mut resources = BTreeMap::new();
+        for name in self.project.tasks.keys() {
+            let function = arn("lambda", &format!("function:{name}"));
+            let definition = arn("ecs", &format!("task-definition/{name}"));
+            let queue = format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}");
+            resources.insert(format!("LambdaFunction{name}"), function);
+            resources.insert(format!("ECSTaskDefinition{name}"), definition);
+            resources.insert(format!("QueueUrl{name}"), queue);
+            resources.insert(format!("CodeBuildProjectName{name}"), name.clone());
+            resources.insert(format!("PackageName{name}"), name.clone());
+            resources.insert(format!("PackageVersion{name}"), "local".to_owned());
+        }
+        for name in &self.project.names {
+            resources.insert(format!("StateMachine{name}"), arn("states", &format!("stateMachine:{name}")));
+        }
+        resources.insert("ECSClusterArn".to_owned(), arn("ecs", "cluster/local"));
+        for group in ["DatabaseSecurityGroup", "PrivateLoadBalancerSecurityGroup"] {
+            resources.insert(group.to_owned(), "sg-local".to_owned());
+        }
+        for index in 0..4 {
+            resources.insert(format!("Subnet{index}"), "subnet-local".to_owned());
+        }
+        resources
+    }
+
+    /// Adds the tasks on Lambda to the functions. Those of the file come first.
+    pub(crate) fn add_functions(&self, config: &mut Config) {
+        for (name, task) in &self.project.tasks {
+            if !task.service().starts_with("lambda") || config.functions.contains_key(name) {
+                continue;
+            }
+            let number = |key: &str| task.attributes.get(key).and_then(Json::as_i64);
+            let memory = number("memory").and_then(|memory| u32::try_from(memory).ok());
+            let timeout = number("timeout").unwrap_or(300).clamp(1, LONGEST_FUNCTION);
+            let function = Function {
+                runtime: Some("python3.12".to_owned()),
+                handler: Some("stepwright_fluxio.function.handler".to_owned()),
+                code: Some(self.folder.packages().display().to_string()),
+                timeout: Some(timeout as f64),
+                memory: memory.filter(|memory| (128..=10_240).contains(memory)),
+                environment: self.environment(name),
+                ..Function::default()
+            };
+            config.functions.insert(name.clone(), function);
+        }
+    }
+
+    /// The environment of a task's processes.
+    fn environment(&self, task: &str) -> BTreeMap<String, String> {
+        let shown = |path: &Path| path.display().to_string();
+        let table = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        [
+            ("PYTHONPATH", shown(self.folder.packages())),
+            ("PYTHONUNBUFFERED", "1".to_owned()),
+            ("STEPWRIGHT_PROJECT", shown(&self.path)),
+            ("STEPWRIGHT_STATE_DATA", shown(self.folder.state_data())),
+            ("STEPWRIGHT_STATE_DATA_TABLE", table.to_string_lossy().into_owned()),
+            ("STEPWRIGHT_TASK", task.to_owned()),
+            ("STEPWRIGHT_TASKS", shown(self.folder.tasks())),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// What a task state of the project calls, but for functions.
+    pub(crate) fn resolve(&self, call: &TaskCall) -> Option<Work> {
+        let parameter = |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
+        let last = |text: &str| text.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        match call.resource.as_str() {
+            "arn:aws:states:::ecs:runTask.sync" => {
+                let name = last(parameter("TaskDefinition"));
+                self.task(&name)?;
+                let container = Container::new(&name, call, self.environment(&name), &self.folder);
+                Some(Work::Container(container.among(&self.containers)))
+            }
+            "arn:aws:states:::sqs:sendMessage.waitForTaskToken" => {
+                let name = last(parameter("QueueUrl"));
+                let task = self.task(&name)?;
+                let pool = self.workers.pool(&name, task, || self.environment(&name));
+                Some(Work::Message(Message::new(pool, call)))
+            }
+            "arn:aws:states:::states:startExecution.sync" => {
+                let name = last(parameter("StateMachineArn"));
+                let program = self.programs.get(&name)?;
+                Some(Work::Nested(Nested::new(&name, program.clone(), call)))
+            }
+            _ => None,
+        }
+    }
+
+    fn task(&self, name: &str) -> Option<&Task> {
+        self.project.tasks.get(name)
+    }
+
+    /// Ends the processes that were started.
+    pub(crate) fn shut_down(&self) {
+        self.workers.shut_down();
+        self.containers.shut_down();
+    }
+}
+
+/// What the failure of a function means: a task may have stopped the execution through it.
+pub(crate) fn function_reply(result: Result<Json, history::Failure>) -> Reply {
+    match result {
+        Ok(output) => Reply::Output(output),
+        Err(failure) if failure.error.as_deref() == Some(STOPPED) => {
+            let cause = failure.cause.as_deref().unwrap_or_default();
+            let message = stepwright_json::parse(cause).ok();
+            let message = message.as_ref().and_then(|answer| answer.get("errorMessage"));
+            let stop = message.and_then(Json::as_str).and_then(|text| stepwright_json::parse(text).ok());
+            Reply::Stopped(stop_failure(&stop.unwrap_or_default()))
+        }
+        Err(failure) => Reply::Failed(failure),
+    }
+}
+
+/// The reason in `{"error": …, "cause": …}`.
+fn stop_failure(value: &Json) -> history::Failure {
+    let part = |name: &str| value.get(name).and_then(Json::as_str).map(Into::into);
+    history::Failure { error: part("error"), cause: part("cause") }
+}
