@@ -54,7 +54,7 @@ enum Kind<'a> {
     Task { call: TaskCall, target: Option<&'a Expr>, catches: Vec<Id>, retries: Vec<Json> },
     Choice { branches: Vec<Id> },
     Branch { test: &'a Expr },
-    Catch { errors: Option<&'a Expr> },
+    Catch { errors: Option<&'a Expr>, is_nested: bool },
     Map { items: &'a Expr, target: Option<&'a Expr>, most: Json, iterator: usize },
     Parallel { branches: Vec<usize> },
     Pass { value: Value<'a> },
@@ -331,7 +331,7 @@ impl<'a> Machine<'a> {
     fn handler(&mut self, handler: &Handler<'a>, machines: &mut Machines<'a>) -> Result<()> {
         let task = self.current;
         let catch =
-            self.fragment(String::new(), handler.range, Kind::Catch { errors: handler.exceptions });
+            self.fragment(String::new(), handler.range, Kind::Catch { errors: handler.exceptions, is_nested: handler.is_nested });
         let Kind::Task { catches, .. } = &mut self.fragments[task].kind else {
             return refused(handler.range, "only a task can have exceptions handled");
         };
@@ -575,7 +575,11 @@ impl<'a> Machine<'a> {
         let mut catcher = Object::new();
         catcher.insert("ResultPath", "$.error".into());
         self.set_next(catch, &mut catcher)?;
-        if let Kind::Catch { errors } = &self.fragments[catch].kind {
+        if let Kind::Catch { errors, is_nested } = &self.fragments[catch].kind {
+            if errors.is_none() && *is_nested {
+                let what = "the original takes no bare `except` within another";
+                return refused(self.fragments[catch].range, what);
+            }
             catcher.insert("ErrorEquals", caught(*errors)?.into());
         }
         Ok(catcher.into())

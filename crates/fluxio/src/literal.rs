@@ -17,10 +17,21 @@ pub(crate) fn evaluate(expression: &Expr) -> Result<Json> {
             tuple.elts.iter().map(evaluate).collect::<Result<Vec<_>>>().map(Json::from)
         }
         Expr::Dict(dict) => {
+            // In Python, `True`, `1` and `1.0` are one key: the first as it is written.
+            let mut known: Vec<(Json, Str)> = Vec::new();
             let mut object = Object::new();
             for item in &dict.items {
                 let Some(key) = &item.key else { return unusable(expression) };
-                object.insert(key_of(key)?, evaluate(&item.value)?);
+                let same = same_key(&evaluate(key)?);
+                let name = match known.iter().find(|(known, _)| *known == same) {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        let name = key_of(key)?;
+                        known.push((same, name.clone()));
+                        name
+                    }
+                };
+                object.insert(name, evaluate(&item.value)?);
             }
             Ok(object.into())
         }
@@ -77,6 +88,15 @@ fn negative(number: &Json) -> Json {
         Json::Int(int) => Json::Int(-int),
         Json::Float(float) => Json::Float(-float),
         other => stepwright_json::parse(&format!("-{other}")).unwrap_or_default(),
+    }
+}
+
+/// What is the same for keys that are equal.
+fn same_key(key: &Json) -> Json {
+    match key {
+        Json::Bool(flag) => Json::Int(i64::from(*flag)),
+        Json::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => Json::Int(*float as i64),
+        other => other.clone(),
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Try<'a> {
 pub(crate) struct Handler<'a> {
     /// The exceptions; None for all.
     pub(crate) exceptions: Option<&'a Expr>,
+    /// Whether it stands within another: there, the original does not know that none means all.
+    pub(crate) is_nested: bool,
     pub(crate) name: Option<&'a str>,
     pub(crate) body: Vec<Statement<'a>>,
     pub(crate) range: TextRange,
@@ -128,7 +130,7 @@ impl Reading {
             }
             Stmt::Try(statement) if !statement.is_star => Statement::Try(Try {
                 body: self.block(&statement.body),
-                handlers: statement.handlers.iter().map(|handler| Self::handler(handler)).collect(),
+                handlers: statement.handlers.iter().map(|handler| self.handler(handler)).collect(),
                 orelse: self.block(&statement.orelse),
                 finalbody: self.block(&statement.finalbody),
                 range: statement.range,
@@ -167,11 +169,12 @@ impl Reading {
     }
 
     /// Ifs within are left as they are.
-    fn handler(handler: &ast::ExceptHandler) -> Handler<'_> {
+    fn handler(self, handler: &ast::ExceptHandler) -> Handler<'_> {
         let ast::ExceptHandler::ExceptHandler(handler) = handler;
         Handler {
             exceptions: handler.type_.as_deref(),
             name: handler.name.as_ref().map(|name| name.as_str()),
+            is_nested: !self.completes_ifs,
             body: Self { completes_ifs: false }.block(&handler.body),
             range: handler.range,
         }
