@@ -14,6 +14,7 @@ use crate::refused::{Result, complaint, refused, refused_with};
 use crate::syntax::{self, Handler, If, Reading, Statement, Try, With, call, name};
 use crate::tasks::TaskCall;
 use crate::{Mode, keys};
+use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
 use stepwright_json::{Json, Object};
@@ -330,8 +331,11 @@ impl<'a> Machine<'a> {
 
     fn handler(&mut self, handler: &Handler<'a>, machines: &mut Machines<'a>) -> Result<()> {
         let task = self.current;
-        let catch =
-            self.fragment(String::new(), handler.range, Kind::Catch { errors: handler.exceptions, is_nested: handler.is_nested });
+        let catch = self.fragment(
+            String::new(),
+            handler.range,
+            Kind::Catch { errors: handler.exceptions, is_nested: handler.is_nested },
+        );
         let Kind::Task { catches, .. } = &mut self.fragments[task].kind else {
             return refused(handler.range, "only a task can have exceptions handled");
         };
@@ -710,7 +714,7 @@ pub(crate) fn wait(call: &ExprCall) -> Result<Object> {
     for keyword in &call.arguments.keywords {
         let value = &keyword.value;
         let reference = || Json::from(path(value, Place::Argument));
-        match (keyword.arg.as_ref().map(|name| name.as_str()), value) {
+        match (keyword.arg.as_ref().map(ast::Identifier::as_str), value) {
             (Some("seconds"), Expr::NumberLiteral(literal)) => {
                 let Some(number) = literal::number(&literal.value) else {
                     return refused(value.range(), "seconds are a number");

@@ -5,6 +5,7 @@ use crate::refused::{Result, refused};
 use crate::syntax::text;
 use ruff_python_ast::{Expr, Number, UnaryOp};
 use ruff_text_size::Ranged as _;
+use std::fmt::Write as _;
 use stepwright_json::{Json, Object, Str};
 
 /// What a literal of numbers, texts, truth values, `None`, lists, tuples and dicts stands for.
@@ -95,7 +96,9 @@ fn negative(number: &Json) -> Json {
 fn same_key(key: &Json) -> Json {
     match key {
         Json::Bool(flag) => Json::Int(i64::from(*flag)),
-        Json::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => Json::Int(*float as i64),
+        Json::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+            Json::Int(*float as i64)
+        }
         other => other.clone(),
     }
 }
@@ -146,7 +149,7 @@ fn quoted(text: &str) -> String {
             ' '..='~' => out.push(c),
             other => {
                 for unit in other.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    write!(out, "\\u{unit:04x}").expect("strings grow");
                 }
             }
         }

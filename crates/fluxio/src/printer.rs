@@ -228,7 +228,9 @@ impl Printer {
             }
             // The original writes out what is caught.
             None if !handler.is_nested => {
-                [" ", "States", ".", "ALL"].iter().for_each(|piece| self.write(piece));
+                for piece in [" ", "States", ".", "ALL"] {
+                    self.write(piece);
+                }
             }
             None => {}
         }

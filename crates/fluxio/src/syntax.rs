@@ -97,11 +97,11 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Reads a block.
-    pub(crate) fn block<'a>(self, statements: &'a [Stmt]) -> Vec<Statement<'a>> {
+    pub(crate) fn block(self, statements: &[Stmt]) -> Vec<Statement<'_>> {
         statements.iter().map(|statement| self.statement(statement)).collect()
     }
 
-    fn statement<'a>(self, statement: &'a Stmt) -> Statement<'a> {
+    fn statement(self, statement: &Stmt) -> Statement<'_> {
         match statement {
             Stmt::Assign(assign) => Statement::Assign {
                 targets: &assign.targets,
@@ -145,11 +145,7 @@ impl Reading {
         }
     }
 
-    fn clauses<'a>(
-        self,
-        clauses: &'a [ast::ElifElseClause],
-        whole: TextRange,
-    ) -> Vec<Statement<'a>> {
+    fn clauses(self, clauses: &[ast::ElifElseClause], whole: TextRange) -> Vec<Statement<'_>> {
         let Some((first, rest)) = clauses.split_first() else {
             return if self.completes_ifs {
                 vec![Statement::Pass { range: None }]
@@ -173,7 +169,7 @@ impl Reading {
         let ast::ExceptHandler::ExceptHandler(handler) = handler;
         Handler {
             exceptions: handler.type_.as_deref(),
-            name: handler.name.as_ref().map(|name| name.as_str()),
+            name: handler.name.as_ref().map(ast::Identifier::as_str),
             is_nested: !self.completes_ifs,
             body: Self { completes_ifs: false }.block(&handler.body),
             range: handler.range,
