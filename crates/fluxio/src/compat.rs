@@ -14,6 +14,7 @@ use crate::refused::{Result, complaint, refused, refused_with};
 use crate::syntax::{self, Handler, If, Reading, Statement, Try, With, call, name};
 use crate::tasks::TaskCall;
 use crate::{Mode, keys};
+use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
 use stepwright_json::{Json, Object};
@@ -54,7 +55,7 @@ enum Kind<'a> {
     Task { call: TaskCall, target: Option<&'a Expr>, catches: Vec<Id>, retries: Vec<Json> },
     Choice { branches: Vec<Id> },
     Branch { test: &'a Expr },
-    Catch { errors: Option<&'a Expr> },
+    Catch { errors: Option<&'a Expr>, is_nested: bool },
     Map { items: &'a Expr, target: Option<&'a Expr>, most: Json, iterator: usize },
     Parallel { branches: Vec<usize> },
     Pass { value: Value<'a> },
@@ -330,15 +331,11 @@ impl<'a> Machine<'a> {
 
     fn handler(&mut self, handler: &Handler<'a>, machines: &mut Machines<'a>) -> Result<()> {
         let task = self.current;
-        if handler.is_nested && handler.exceptions.is_none() {
-            return refused_with(
-                handler.range,
-                "the original cannot handle all exceptions within another `except`",
-                "write `except States.ALL:`",
-            );
-        }
-        let catch =
-            self.fragment(String::new(), handler.range, Kind::Catch { errors: handler.exceptions });
+        let catch = self.fragment(
+            String::new(),
+            handler.range,
+            Kind::Catch { errors: handler.exceptions, is_nested: handler.is_nested },
+        );
         let Kind::Task { catches, .. } = &mut self.fragments[task].kind else {
             return refused(handler.range, "only a task can have exceptions handled");
         };
@@ -582,7 +579,11 @@ impl<'a> Machine<'a> {
         let mut catcher = Object::new();
         catcher.insert("ResultPath", "$.error".into());
         self.set_next(catch, &mut catcher)?;
-        if let Kind::Catch { errors } = &self.fragments[catch].kind {
+        if let Kind::Catch { errors, is_nested } = &self.fragments[catch].kind {
+            if errors.is_none() && *is_nested {
+                let what = "the original takes no bare `except` within another";
+                return refused(self.fragments[catch].range, what);
+            }
             catcher.insert("ErrorEquals", caught(*errors)?.into());
         }
         Ok(catcher.into())
@@ -713,7 +714,7 @@ pub(crate) fn wait(call: &ExprCall) -> Result<Object> {
     for keyword in &call.arguments.keywords {
         let value = &keyword.value;
         let reference = || Json::from(path(value, Place::Argument));
-        match (keyword.arg.as_ref().map(|name| name.as_str()), value) {
+        match (keyword.arg.as_ref().map(ast::Identifier::as_str), value) {
             (Some("seconds"), Expr::NumberLiteral(literal)) => {
                 let Some(number) = literal::number(&literal.value) else {
                     return refused(value.range(), "seconds are a number");

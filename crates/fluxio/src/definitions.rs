@@ -1,5 +1,6 @@
 //! What stands at the top of a project: task classes, event processors, decorators.
 
+use crate::Mode;
 use crate::literal;
 use crate::options::{Form, Known, Options};
 use crate::refused::{Result, refused, refused_with};
@@ -9,7 +10,7 @@ use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::Ranged as _;
 use std::collections::{BTreeMap, BTreeSet};
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, Str};
 
 /// The services that a task can run on.
 pub const SERVICES: [&str; 6] =
@@ -47,21 +48,32 @@ impl Task {
         self.attributes.get("service").and_then(Json::as_str).unwrap_or("lambda")
     }
 
+    /// A task that says nothing of itself.
+    pub(crate) fn plain() -> Self {
+        Self { attributes: defaults(), set: BTreeSet::new(), run: None }
+    }
+
     /// Reads a class that inherits from `Task`.
-    pub(crate) fn read(class: &StmtClassDef, source: &str) -> Result<Self> {
-        let mut task = Self { attributes: defaults(), set: BTreeSet::new(), run: None };
-        task.read_body(&class.body, source)?;
+    pub(crate) fn read(class: &StmtClassDef, source: &str, mode: Mode) -> Result<Self> {
+        let mut task = Self::plain();
+        task.read_body(&class.body, source, mode)?;
         Ok(task)
     }
 
-    fn read_body(&mut self, body: &[Stmt], source: &str) -> Result<()> {
+    fn read_body(&mut self, body: &[Stmt], source: &str, mode: Mode) -> Result<()> {
         for statement in body {
             let Stmt::Assign(assign) = statement else { continue };
             let Some(key) = assign.targets.first().and_then(name) else {
                 return refused(assign.range, "an attribute of a class is one name");
             };
             if !self.attributes.contains_key(key) {
-                continue;
+                if mode == Mode::Compat {
+                    continue;
+                }
+                let known = self.attributes.keys().map(Str::as_str);
+                let known = known.collect::<Vec<_>>().join(", ");
+                let what = format!("a task has no attribute `{key}`");
+                return refused_with(assign.range, what, format!("attributes: {known}"));
             }
             let value = if key == "build_spec" {
                 literal::evaluate(&assign.value)?
@@ -81,14 +93,14 @@ impl Task {
         }
         for statement in body {
             match statement {
-                Stmt::FunctionDef(method) if method.is_async => {
+                Stmt::FunctionDef(method) if method.is_async || mode == Mode::Documented => {
                     if method.name.as_str() != "run" {
                         let what = "a task class has a `run` method and no other";
                         return refused(method.name.range(), what);
                     }
                     self.run = Some(RunMethod::read(method, source));
                 }
-                Stmt::ClassDef(inner) => self.read_body(&inner.body, source)?,
+                Stmt::ClassDef(inner) => self.read_body(&inner.body, source, mode)?,
                 _ => {}
             }
         }

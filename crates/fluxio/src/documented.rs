@@ -13,6 +13,7 @@ use crate::refused::{Result, refused, refused_with};
 use crate::syntax::{self, Handler, If, Reading, Statement, Try, With, call, name};
 use crate::tasks::TaskCall;
 use crate::{Mode, unsupported};
+use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
 use std::collections::BTreeSet;
@@ -326,7 +327,7 @@ impl Builder<'_, '_> {
         let attributes = self.machines.tasks.get(called).map(|task| &task.attributes);
         let of_class = attributes.and_then(|attributes| attributes.get("timeout")).cloned();
         let timeout = options.get_or("timeout", of_class.unwrap_or(Json::Int(300)));
-        if !timeout.as_i64().is_some_and(|seconds| seconds > 0) {
+        if timeout.as_i64().is_none_or(|seconds| seconds <= 0) {
             return refused(inner.range(), format!("the timeout is whole seconds, not {timeout}"));
         }
         let service = self.machines.service(called).to_owned();
@@ -591,7 +592,7 @@ fn wait(call: &ExprCall) -> Result<Object> {
         );
     };
     let value = &keyword.value;
-    match keyword.arg.as_ref().map(|name| name.as_str()) {
+    match keyword.arg.as_ref().map(ast::Identifier::as_str) {
         Some("seconds") => match value {
             Expr::NumberLiteral(_) => match crate::literal::constant(value) {
                 Some(Json::Int(seconds)) => state.insert("Seconds", Json::Int(seconds)),

@@ -5,6 +5,7 @@ use crate::refused::{Result, refused};
 use crate::syntax::text;
 use ruff_python_ast::{Expr, Number, UnaryOp};
 use ruff_text_size::Ranged as _;
+use std::fmt::Write as _;
 use stepwright_json::{Json, Object, Str};
 
 /// What a literal of numbers, texts, truth values, `None`, lists, tuples and dicts stands for.
@@ -17,10 +18,21 @@ pub(crate) fn evaluate(expression: &Expr) -> Result<Json> {
             tuple.elts.iter().map(evaluate).collect::<Result<Vec<_>>>().map(Json::from)
         }
         Expr::Dict(dict) => {
+            // In Python, `True`, `1` and `1.0` are one key: the first as it is written.
+            let mut known: Vec<(Json, Str)> = Vec::new();
             let mut object = Object::new();
             for item in &dict.items {
                 let Some(key) = &item.key else { return unusable(expression) };
-                object.insert(key_of(key)?, evaluate(&item.value)?);
+                let same = same_key(&evaluate(key)?);
+                let name = match known.iter().find(|(known, _)| *known == same) {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        let name = key_of(key)?;
+                        known.push((same, name.clone()));
+                        name
+                    }
+                };
+                object.insert(name, evaluate(&item.value)?);
             }
             Ok(object.into())
         }
@@ -80,6 +92,17 @@ fn negative(number: &Json) -> Json {
     }
 }
 
+/// What is the same for keys that are equal.
+fn same_key(key: &Json) -> Json {
+    match key {
+        Json::Bool(flag) => Json::Int(i64::from(*flag)),
+        Json::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+            Json::Int(*float as i64)
+        }
+        other => other.clone(),
+    }
+}
+
 /// A key as Python writes it into JSON.
 fn key_of(key: &Expr) -> Result<Str> {
     Ok(match evaluate(key)? {
@@ -126,7 +149,7 @@ fn quoted(text: &str) -> String {
             ' '..='~' => out.push(c),
             other => {
                 for unit in other.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    write!(out, "\\u{unit:04x}").expect("strings grow");
                 }
             }
         }

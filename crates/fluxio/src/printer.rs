@@ -217,9 +217,9 @@ impl Printer {
 
     fn handler(&mut self, handler: &Handler<'_>) {
         self.begin("except");
-        self.write(" ");
         match handler.exceptions {
             Some(exceptions) => {
+                self.write(" ");
                 self.expression(exceptions, HIGHEST);
                 if let Some(name) = handler.name {
                     self.write(" as ");
@@ -227,7 +227,12 @@ impl Printer {
                 }
             }
             // The original writes out what is caught.
-            None => ["States", ".", "ALL"].iter().for_each(|piece| self.write(piece)),
+            None if !handler.is_nested => {
+                for piece in [" ", "States", ".", "ALL"] {
+                    self.write(piece);
+                }
+            }
+            None => {}
         }
         self.write(":");
         self.body(&handler.body);
@@ -358,8 +363,9 @@ impl Printer {
         if needed {
             self.write("(");
         } else {
-            // Waiting line feeds are written here.
+            // Parentheses that are taken back leave an empty piece, which lines are broken around.
             self.write("");
+            self.pieces.push(String::new());
         }
         write(self);
         if needed {

@@ -55,11 +55,10 @@ pub(crate) struct Try<'a> {
 pub(crate) struct Handler<'a> {
     /// The exceptions; None for all.
     pub(crate) exceptions: Option<&'a Expr>,
+    /// Whether it stands within another: there, the original does not know that none means all.
+    pub(crate) is_nested: bool,
     pub(crate) name: Option<&'a str>,
     pub(crate) body: Vec<Statement<'a>>,
-    /// Whether it stands within another `except`, where the original does not know what a bare
-    /// `except:` handles.
-    pub(crate) is_nested: bool,
     pub(crate) range: TextRange,
 }
 
@@ -98,11 +97,11 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Reads a block.
-    pub(crate) fn block<'a>(self, statements: &'a [Stmt]) -> Vec<Statement<'a>> {
+    pub(crate) fn block(self, statements: &[Stmt]) -> Vec<Statement<'_>> {
         statements.iter().map(|statement| self.statement(statement)).collect()
     }
 
-    fn statement<'a>(self, statement: &'a Stmt) -> Statement<'a> {
+    fn statement(self, statement: &Stmt) -> Statement<'_> {
         match statement {
             Stmt::Assign(assign) => Statement::Assign {
                 targets: &assign.targets,
@@ -146,11 +145,7 @@ impl Reading {
         }
     }
 
-    fn clauses<'a>(
-        self,
-        clauses: &'a [ast::ElifElseClause],
-        whole: TextRange,
-    ) -> Vec<Statement<'a>> {
+    fn clauses(self, clauses: &[ast::ElifElseClause], whole: TextRange) -> Vec<Statement<'_>> {
         let Some((first, rest)) = clauses.split_first() else {
             return if self.completes_ifs {
                 vec![Statement::Pass { range: None }]
@@ -174,9 +169,9 @@ impl Reading {
         let ast::ExceptHandler::ExceptHandler(handler) = handler;
         Handler {
             exceptions: handler.type_.as_deref(),
-            name: handler.name.as_ref().map(|name| name.as_str()),
-            body: Self { completes_ifs: false }.block(&handler.body),
+            name: handler.name.as_ref().map(ast::Identifier::as_str),
             is_nested: !self.completes_ifs,
+            body: Self { completes_ifs: false }.block(&handler.body),
             range: handler.range,
         }
     }

@@ -1,6 +1,12 @@
 //! What the original makes of the projects in the reference data. Skipped, saying so, where they
 //! are not at hand.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the projects are read from files, and a test that is skipped says so"
+)]
+
 use std::path::{Path, PathBuf};
 use stepwright_fluxio::{Mode, Project, compile};
 use stepwright_json::{Json, Object};

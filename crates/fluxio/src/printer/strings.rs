@@ -12,7 +12,7 @@ const LONGEST_LINE: usize = 100;
 
 /// `repr` of a text.
 pub(crate) fn repr(text: &str) -> String {
-    let escape = UnicodeEscape::new_repr(text.into());
+    let escape = UnicodeEscape::new_repr(text);
     escape.str_repr().to_string().unwrap_or_default()
 }
 
