@@ -1,6 +1,5 @@
 """The entry point of tasks on Lambda: `handler`."""
 
-import json
 import os
 
 from . import task
@@ -10,6 +9,9 @@ NAME = os.environ["STEPWRIGHT_TASK"]
 RUN = task.load(NAME)
 LOOP = task.new_loop()
 
+#: The only key of the answer of a task that stopped the execution.
+STOP = "stepwright:stop-execution"
+
 
 def handler(event, _):
     """Calls `run` with the data in a task state's parameters."""
@@ -18,7 +20,7 @@ def handler(event, _):
         return task.call(LOOP, RUN, NAME, data, meta)
     except ExecutionStopped as stopped:
         # Whoever called the function ends the execution.
-        raise ExecutionStoppedByTask(stopped) from None
+        return {STOP: {"error": stopped.error, "cause": stopped.cause}}
 
 
 def unpack(event):
@@ -28,10 +30,3 @@ def unpack(event):
         meta = {key.lower(): value for key, value in environment.items()}
         return environment.get("SFN_INPUT_VALUE"), meta
     return event["data"], event["meta"]
-
-
-class ExecutionStoppedByTask(Exception):
-    """Carries error and cause through the answer of a function."""
-
-    def __init__(self, stopped):
-        super().__init__(json.dumps({"error": stopped.error, "cause": stopped.cause}))

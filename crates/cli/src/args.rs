@@ -342,8 +342,8 @@ pub(crate) struct Load {
     /// A file with values for `${Name}`: a JSON or YAML object.
     #[arg(long, value_name = "FILE")]
     pub(crate) values: Option<PathBuf>,
-    /// Which state machine of a template: its name or logical id.
-    #[arg(long, value_name = "NAME")]
+    /// Which state machine of a template or project: its name or logical id. `--machine` for short.
+    #[arg(long, value_name = "NAME", alias = "machine")]
     pub(crate) state_machine: Option<String>,
 }
 

@@ -36,8 +36,8 @@ const ACCOUNT: &str = "123456789012";
 /// How long a Lambda function may take, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
 
-/// The error of a function whose task stopped the execution; see `function.py`.
-const STOPPED: &str = "ExecutionStoppedByTask";
+/// The only key in the answer of a function whose task stopped the execution; see `function.py`.
+const STOP: &str = "stepwright:stop-execution";
 
 /// A project that is being run.
 #[derive(Debug)]
@@ -219,17 +219,13 @@ impl LocalProject {
     }
 }
 
-/// What the failure of a function means: a task may have stopped the execution through it.
+/// What the answer of a function means: a task may have stopped the execution through it.
 pub(crate) fn function_reply(result: Result<Json, history::Failure>) -> Reply {
     match result {
-        Ok(output) => Reply::Output(output),
-        Err(failure) if failure.error.as_deref() == Some(STOPPED) => {
-            let cause = failure.cause.as_deref().unwrap_or_default();
-            let message = stepwright_json::parse(cause).ok();
-            let message = message.as_ref().and_then(|answer| answer.get("errorMessage"));
-            let stop = message.and_then(Json::as_str).and_then(|text| stepwright_json::parse(text).ok());
-            Reply::Stopped(stop_failure(&stop.unwrap_or_default()))
-        }
+        Ok(output) => match output.get(STOP) {
+            Some(stop) => Reply::Stopped(stop_failure(stop)),
+            None => Reply::Output(output),
+        },
         Err(failure) => Reply::Failed(failure),
     }
 }
