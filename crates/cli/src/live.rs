@@ -333,9 +333,7 @@ impl Shared {
             }
             // The queue holds messages back by itself.
             Work::Message(message) => message.handled(),
-            Work::Function(invocation) => {
-                self.when_free(|| function_reply(invocation.call(true)))
-            }
+            Work::Function(invocation) => self.when_free(|| function_reply(invocation.call(true))),
             Work::Container(container) => self.when_free(|| container.run()),
         }
     }

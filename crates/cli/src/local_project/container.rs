@@ -79,7 +79,8 @@ impl Container {
         let code = match self.wait() {
             Ok(code) => code,
             Err(error) => {
-                let cause = format!("the task `{}` cannot be run with {PYTHON}: {error}", self.name);
+                let cause =
+                    format!("the task `{}` cannot be run with {PYTHON}: {error}", self.name);
                 return Reply::Failed(Failure::new("ECS.AmazonECSException", cause));
             }
         };
@@ -104,10 +105,7 @@ impl Container {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let printing = [
-            child.stdout.take().map(pass_on),
-            child.stderr.take().map(pass_on),
-        ];
+        let printing = [child.stdout.take().map(pass_on), child.stderr.take().map(pass_on)];
         let children = &self.running.0;
         let lock = || children.lock().unwrap_or_else(PoisonError::into_inner);
         lock().insert(self.number, child);

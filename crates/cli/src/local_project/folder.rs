@@ -7,14 +7,29 @@ use tempfile::TempDir;
 
 /// The Python packages that come with Stepwright.
 const PACKAGES: [(&str, &str); 10] = [
-    ("stepwright_fluxio/__init__.py", include_str!("../../../../python/stepwright_fluxio/__init__.py")),
-    ("stepwright_fluxio/context.py", include_str!("../../../../python/stepwright_fluxio/context.py")),
+    (
+        "stepwright_fluxio/__init__.py",
+        include_str!("../../../../python/stepwright_fluxio/__init__.py"),
+    ),
+    (
+        "stepwright_fluxio/context.py",
+        include_str!("../../../../python/stepwright_fluxio/context.py"),
+    ),
     ("stepwright_fluxio/ecs.py", include_str!("../../../../python/stepwright_fluxio/ecs.py")),
-    ("stepwright_fluxio/function.py", include_str!("../../../../python/stepwright_fluxio/function.py")),
-    ("stepwright_fluxio/state_data.py", include_str!("../../../../python/stepwright_fluxio/state_data.py")),
+    (
+        "stepwright_fluxio/function.py",
+        include_str!("../../../../python/stepwright_fluxio/function.py"),
+    ),
+    (
+        "stepwright_fluxio/state_data.py",
+        include_str!("../../../../python/stepwright_fluxio/state_data.py"),
+    ),
     ("stepwright_fluxio/task.py", include_str!("../../../../python/stepwright_fluxio/task.py")),
     ("stepwright_fluxio/worker.py", include_str!("../../../../python/stepwright_fluxio/worker.py")),
-    ("stepwright_fluxio/worker_base.py", include_str!("../../../../python/stepwright_fluxio/worker_base.py")),
+    (
+        "stepwright_fluxio/worker_base.py",
+        include_str!("../../../../python/stepwright_fluxio/worker_base.py"),
+    ),
     (
         "ns_sfn_task_entry_points/__init__.py",
         include_str!("../../../../python/ns_sfn_task_entry_points/__init__.py"),

@@ -110,13 +110,15 @@ impl LocalProject {
         for (name, value) in self.resources() {
             text = text.replace(&format!("${{{name}}}"), &value);
         }
-        let definition = stepwright_json::parse(&text).expect("names in texts are replaced by texts");
+        let definition =
+            stepwright_json::parse(&text).expect("names in texts are replaced by texts");
         Some(Definition::from_json(&definition))
     }
 
     /// What stands for the resources that deployment would make.
     fn resources(&self) -> BTreeMap<String, String> {
-        let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}");
+        let arn =
+            |service: &str, rest: &str| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}");
         let mut resources = BTreeMap::new();
         for name in self.project.tasks.keys() {
             let function = arn("lambda", &format!("function:{name}"));
@@ -130,7 +132,10 @@ impl LocalProject {
             resources.insert(format!("PackageVersion{name}"), "local".to_owned());
         }
         for name in &self.project.names {
-            resources.insert(format!("StateMachine{name}"), arn("states", &format!("stateMachine:{name}")));
+            resources.insert(
+                format!("StateMachine{name}"),
+                arn("states", &format!("stateMachine:{name}")),
+            );
         }
         resources.insert("ECSClusterArn".to_owned(), arn("ecs", "cluster/local"));
         for group in ["DatabaseSecurityGroup", "PrivateLoadBalancerSecurityGroup"] {
@@ -184,7 +189,8 @@ impl LocalProject {
 
     /// What a task state of the project calls, but for functions.
     pub(crate) fn resolve(&self, call: &TaskCall) -> Option<Work> {
-        let parameter = |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
+        let parameter =
+            |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
         let last = |text: &str| text.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
         match call.resource.as_str() {
             "arn:aws:states:::ecs:runTask.sync" => {

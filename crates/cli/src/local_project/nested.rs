@@ -51,7 +51,9 @@ impl Nested {
                 described.insert("Output", output.to_string().into());
                 failed = false;
             }
-            Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
+            Status::Failed { failure }
+            | Status::TimedOut { failure }
+            | Status::Aborted { failure } => {
                 for (key, text) in [("Error", &failure.error), ("Cause", &failure.cause)] {
                     if let Some(text) = text {
                         described.insert(key, text.clone().into());

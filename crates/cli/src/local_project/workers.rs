@@ -32,7 +32,10 @@ impl Workers {
     ) -> Arc<Pool> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new(Pool { settings: Settings::new(name, task, environment()), state: Mutex::default() })
+            Arc::new(Pool {
+                settings: Settings::new(name, task, environment()),
+                state: Mutex::default(),
+            })
         });
         pool.clone()
     }
