@@ -9,6 +9,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("jsonata", &["jsonata"]),
     ("server", &["server"]),
     ("functions", &["functions"]),
+    ("fluxio", &["fluxio"]),
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {

@@ -136,7 +136,7 @@ pub(crate) struct Run {
     /// The file that says what the functions are.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The SQLite file that keeps a project's state data [default: one that is gone afterwards].
+    /// The file that keeps a project's state data [default: one that is gone afterwards].
     #[arg(long, value_name = "FILE")]
     pub(crate) state_data: Option<PathBuf>,
     /// Let waits and retries take no time.

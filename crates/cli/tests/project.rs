@@ -244,4 +244,7 @@ fn mocks_come_before_tasks_and_options_that_do_not_fit_are_refused() {
     let output = stepwright(folder.path(), &["run", "flow.asl.json", "--state-data", "x.db"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("goes with a project"));
+    let output = stepwright(folder.path(), &["dev", "project.py"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("stepwright run"));
 }

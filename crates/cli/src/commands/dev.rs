@@ -4,6 +4,7 @@ use crate::args::{Dev, Load, Serve};
 use crate::commands::serve::{self, Started};
 use crate::config::Config;
 use crate::input;
+use crate::project;
 use crate::report::{self, Failure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,13 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright-dev";
 pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let files =
         if arguments.files.is_empty() { definitions_here()? } else { arguments.files.clone() };
+    if let Some(file) = files.iter().find(|file| project::is_project(file)) {
+        return Err(Failure::new(format!(
+            "{} is a project, which `dev` does not follow",
+            file.display()
+        ))
+        .help("run it with `stepwright run`, or print its definitions with `stepwright compile`"));
+    }
     let config_path = arguments.serve.config.clone().unwrap_or_else(|| "stepwright.toml".into());
     serve::run_with(&in_memory(&arguments.serve), |started: Started| {
         let watched = Watched { files, config: config_path, load: arguments.load.clone() };

@@ -43,7 +43,7 @@ const PACKAGES: [(&str, &str); 10] = [
 /// A folder that is there for one run, readable by its owner only.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    folder: TempDir,
+    root: TempDir,
     packages: PathBuf,
     tasks: PathBuf,
     state_data: PathBuf,
@@ -52,9 +52,9 @@ pub(crate) struct Folder {
 impl Folder {
     /// Writes the packages and the `run` method of each task.
     pub(crate) fn new(project: &Project, state_data: Option<&Path>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("stepwright-project-").tempdir()?;
-        let packages = folder.path().join("packages");
-        let tasks = folder.path().join("tasks");
+        let root = tempfile::Builder::new().prefix("stepwright-project-").tempdir()?;
+        let packages = root.path().join("packages");
+        let tasks = root.path().join("tasks");
         for (name, text) in PACKAGES {
             let path = packages.join(name);
             std::fs::create_dir_all(path.parent().unwrap_or(&packages))?;
@@ -68,12 +68,12 @@ impl Folder {
         }
         let state_data = match state_data {
             Some(path) => std::path::absolute(path)?,
-            None => folder.path().join("state.db"),
+            None => root.path().join("state.db"),
         };
         if state_data.is_dir() {
             return Err(Error::other(format!("{} is a folder", state_data.display())));
         }
-        Ok(Self { folder, packages, tasks, state_data })
+        Ok(Self { root, packages, tasks, state_data })
     }
 
     /// Where Python finds the packages.
@@ -93,7 +93,7 @@ impl Folder {
 
     /// A file that nobody else uses.
     pub(crate) fn answer(&self, number: u64) -> PathBuf {
-        self.folder.path().join(format!("answer-{number}.json"))
+        self.root.path().join(format!("answer-{number}.json"))
     }
 }
 

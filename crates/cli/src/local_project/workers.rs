@@ -43,7 +43,9 @@ impl Workers {
     /// Lets the workers clean up, and ends those that take too long.
     pub(crate) fn shut_down(&self) {
         let pools = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        pools.values().for_each(|pool| pool.shut_down());
+        for pool in pools.values() {
+            pool.shut_down();
+        }
     }
 }
 
