@@ -202,6 +202,54 @@ fn a_worker_that_cannot_start_fails_its_messages() {
 }
 
 #[test]
+fn a_worker_without_a_heartbeat_loses_its_message() {
+    let source = QUEUE.replace("concurrency = 2", "heartbeat_interval = 1");
+    let hands = r#"
+import os
+import time
+
+from stepwright_fluxio import TaskWorker
+
+
+class Hand(TaskWorker):
+    async def run(self, event, context):
+        try:
+            os.close(os.open("seen", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return "by another"
+        # Nothing beats while the loop is blocked.
+        time.sleep(60)
+"#;
+    let files =
+        [("project.py", source.as_str()), ("crew/__init__.py", ""), ("crew/hands.py", hands)];
+    let folder = folder(&files);
+    let (outcome, shown) = run(folder.path(), &["--input", r#"{"names": []}"#], 0);
+    assert_eq!(text(&outcome, &["output", "again"]), "by another", "{shown}");
+}
+
+#[test]
+fn a_process_that_nobody_waits_for_is_ended() {
+    let source = r#"
+class Slow(Task):
+    service = "ecs"
+    async def run(event, context):
+        import time
+        time.sleep(4)
+        open("finished", "w").close()
+
+def main(data):
+    try:
+        Slow(timeout=1)
+    except States.Timeout:
+        wait(seconds=5)
+"#;
+    let folder = folder(&[("project.py", source)]);
+    let (outcome, _) = run(folder.path(), &["--input", "{}"], 0);
+    assert_eq!(text(&outcome, &["output", "error", "Error"]), "States.Timeout");
+    assert!(!folder.path().join("finished").exists());
+}
+
+#[test]
 fn state_data_can_be_kept() {
     let source = r#"
 class Count(Task):

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
 
@@ -42,6 +42,16 @@ pub(crate) struct Container {
     answer: PathBuf,
     number: u64,
     running: Running,
+    /// How long the state waits for it.
+    limit: Option<Duration>,
+}
+
+/// How a process ended.
+enum End {
+    /// With this code; None when a signal ended it.
+    Exited(Option<i32>),
+    /// It was stopped, for nobody waited any more.
+    TimedOut,
 }
 
 impl Container {
@@ -65,7 +75,15 @@ impl Container {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let answer = folder.answer(number);
         environment.insert("STEPWRIGHT_ANSWER".to_owned(), answer.display().to_string());
-        Self { name: name.to_owned(), environment, answer, number, running: Running::default() }
+        let seconds = call.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        Self {
+            name: name.to_owned(),
+            environment,
+            answer,
+            number,
+            running: Running::default(),
+            limit: seconds.map(Duration::from_secs),
+        }
     }
 
     /// With those that end when the run does.
@@ -77,7 +95,8 @@ impl Container {
     /// Runs it and waits for the end.
     pub(crate) fn run(&self) -> Reply {
         let code = match self.wait() {
-            Ok(code) => code,
+            Ok(End::Exited(code)) => code,
+            Ok(End::TimedOut) => return Reply::Failed(Failure::new("States.Timeout", "")),
             Err(error) => {
                 let cause =
                     format!("the task `{}` cannot be run with {PYTHON}: {error}", self.name);
@@ -96,8 +115,8 @@ impl Container {
         Reply::Failed(Failure::new("States.TaskFailed", described.to_string()))
     }
 
-    /// The exit code; None when a signal ended it.
-    fn wait(&self) -> std::io::Result<Option<i32>> {
+    fn wait(&self) -> std::io::Result<End> {
+        let start = Instant::now();
         let mut child = Command::new(PYTHON)
             .args(["-m", "stepwright_fluxio.ecs"])
             .envs(&self.environment)
@@ -112,11 +131,17 @@ impl Container {
         let status = loop {
             let mut children = lock();
             let Some(child) = children.get_mut(&self.number) else {
-                return Ok(None);
+                return Ok(End::Exited(None));
             };
             if let Some(status) = child.try_wait()? {
                 children.remove(&self.number);
                 break status;
+            }
+            if self.limit.is_some_and(|limit| start.elapsed() > limit) {
+                child.kill()?;
+                child.wait()?;
+                children.remove(&self.number);
+                return Ok(End::TimedOut);
             }
             drop(children);
             std::thread::sleep(INTERVAL);
@@ -125,7 +150,7 @@ impl Container {
             // A thread that reads lines does not panic.
             thread.join().ok();
         }
-        Ok(status.code())
+        Ok(End::Exited(status.code()))
     }
 
     /// What ECS says of a task that is over.

@@ -2,7 +2,7 @@
 
 use super::container::pass_on;
 use super::{PYTHON, Reply, stop_failure};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,7 +12,7 @@ use stepwright_fluxio::Task;
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
 
-/// How often a message is handed to a worker before it is given up.
+/// How often a message is handed to a worker, or a worker started, before it is given up.
 const MOST_RECEIVES: u32 = 3;
 
 /// How long workers may clean up.
@@ -97,6 +97,8 @@ struct State {
     waiting: VecDeque<Entry>,
     processes: BTreeMap<u64, Process>,
     next: u64,
+    /// Workers in a row that ended before they were ready.
+    failed_starts: u32,
     is_over: bool,
 }
 
@@ -113,7 +115,16 @@ struct Entry {
 struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
+    is_ready: bool,
     busy: BTreeMap<u64, Entry>,
+    /// Messages that were taken back, which it may still be busy with.
+    lost: BTreeSet<u64>,
+}
+
+impl Process {
+    fn load(&self) -> usize {
+        self.busy.len() + self.lost.len()
+    }
 }
 
 /// What happens to a message.
@@ -222,7 +233,7 @@ impl Pool {
     /// Hands waiting messages to workers, and starts workers where there are too few.
     fn dispatch(self: &Arc<Self>, state: &mut State) {
         while !state.waiting.is_empty() && !state.is_over {
-            let room = |process: &Process| process.busy.len() < self.settings.concurrency;
+            let room = |process: &Process| process.load() < self.settings.concurrency;
             let has_room = state.processes.values().any(room);
             let is_short = state.processes.len() < self.settings.least;
             if (is_short || !has_room)
@@ -243,8 +254,9 @@ impl Pool {
                 continue;
             }
             // The one with least to do.
-            let processes = state.processes.values_mut().filter(|process| room(process));
-            let Some(process) = processes.min_by_key(|process| process.busy.len()) else { return };
+            let processes = state.processes.values_mut();
+            let free = processes.filter(|process| process.is_ready && room(process));
+            let Some(process) = free.min_by_key(|process| process.load()) else { return };
             let Some(mut entry) = state.waiting.pop_front() else { return };
             entry.receives += 1;
             // A worker that is gone is noticed by whoever reads its answers.
@@ -274,7 +286,9 @@ impl Pool {
             let pool = self.clone();
             std::thread::spawn(move || pool.listen(number, stdout));
         }
-        state.processes.insert(number, Process { child, stdin, busy: BTreeMap::new() });
+        let process =
+            Process { child, stdin, is_ready: false, busy: BTreeMap::new(), lost: BTreeSet::new() };
+        state.processes.insert(number, process);
         Ok(())
     }
 
@@ -301,13 +315,35 @@ impl Pool {
             let failure = Failure::new("States.TaskFailed", cause);
             entry.events.send(Event::Over(Reply::Failed(failure))).ok();
         }
+        if !process.is_ready {
+            state.failed_starts += 1;
+            if state.failed_starts >= MOST_RECEIVES {
+                state.failed_starts = 0;
+                let cause = format!(
+                    "the worker of `{}` ended ({how}) before it was ready, {MOST_RECEIVES} times",
+                    self.settings.name
+                );
+                for entry in state.waiting.drain(..) {
+                    let failure = Failure::new("States.TaskFailed", cause.clone());
+                    entry.events.send(Event::Over(Reply::Failed(failure))).ok();
+                }
+            }
+        }
         self.dispatch(&mut state);
     }
 
     fn answered(self: &Arc<Self>, number: u64, answer: &Json) {
+        let mut state = self.lock();
+        if answer.get("ready").is_some() {
+            state.failed_starts = 0;
+            if let Some(process) = state.processes.get_mut(&number) {
+                process.is_ready = true;
+            }
+            self.dispatch(&mut state);
+            return;
+        }
         let Some(id) = answer.get("id").and_then(Json::as_i64) else { return };
         let id = id as u64;
-        let mut state = self.lock();
         let Some(process) = state.processes.get_mut(&number) else { return };
         if answer.get("heartbeat").is_some() {
             if let Some(entry) = process.busy.get(&id) {
@@ -316,6 +352,7 @@ impl Pool {
             return;
         }
         // A message that was taken back is another worker's by now.
+        process.lost.remove(&id);
         if let Some(entry) = process.busy.remove(&id) {
             let part = |name: &str| answer.get(name).and_then(Json::as_str).unwrap_or_default();
             let reply = match (answer.get("output"), answer.get("stop")) {
@@ -331,7 +368,11 @@ impl Pool {
     /// Lets another worker have a message.
     fn take_back(self: &Arc<Self>, id: u64) {
         let mut state = self.lock();
-        let entry = state.processes.values_mut().find_map(|process| process.busy.remove(&id));
+        let entry = state.processes.values_mut().find_map(|process| {
+            let entry = process.busy.remove(&id)?;
+            process.lost.insert(id);
+            Some(entry)
+        });
         let Some(entry) = entry else { return };
         if entry.receives < MOST_RECEIVES {
             state.waiting.push_back(entry);
