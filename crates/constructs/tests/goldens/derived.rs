@@ -62,7 +62,7 @@ fn a_definition_alone_says_what_its_role_needs() {
 fn actions(policy: &Json, key: &str) -> BTreeSet<String> {
     let statements = policy.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
     let mut actions = BTreeSet::new();
-    for statement in statements.iter() {
+    for statement in &statements {
         match statement.get("Action") {
             Some(Json::Array(all)) => {
                 actions.extend(all.iter().filter_map(Json::as_str).map(str::to_lowercase));
