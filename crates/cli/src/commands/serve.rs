@@ -75,6 +75,7 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         credentials: config.credentials,
         machines: config.machines,
         objects,
+        otlp: config.otlp,
         functions,
         mocks,
     })
@@ -100,6 +101,7 @@ async fn serve_until_stopped(
     let serving = assembly.open().await.map_err(|error| refused(&error))?;
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
+    let otlp = serving.otlp.clone();
     let lambda = stepwright_functions::lambda_api(functions.clone());
     let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
@@ -108,6 +110,9 @@ async fn serve_until_stopped(
     serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
+    if let Some(otlp) = otlp {
+        otlp.flush().await;
+    }
     if is_kept {
         anstream::println!("Stopped; what was running goes on at the next start.");
     }
