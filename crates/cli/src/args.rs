@@ -131,6 +131,12 @@ pub(crate) struct Run {
     /// A file that answers the tasks, state by state.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
+    /// A mock file as of Step Functions Local (`MockConfigFile.json`).
+    #[arg(long, value_name = "FILE", requires = "test_case")]
+    pub(crate) mock_config: Option<PathBuf>,
+    /// The test case of the mock file that answers the tasks.
+    #[arg(long, value_name = "NAME", requires = "mock_config")]
+    pub(crate) test_case: Option<String>,
     /// The file that says what the functions are.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod failure;
 pub mod items;
 mod outlook;
 mod parameters;
+mod retrospect;
 mod states;
 mod token;
 mod turn;
@@ -22,6 +23,7 @@ mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
 pub use outlook::{MapRunView, OpenTaskView};
+pub use retrospect::catcher_of;
 pub use turn::{EVENTS_PER_TURN, Turn, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};

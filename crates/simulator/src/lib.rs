@@ -24,6 +24,7 @@
 //! assert_eq!(run.elapsed_millis(), 86_400_000);
 //! ```
 
+mod compare;
 mod mock_config;
 mod mocks;
 mod objects;
@@ -31,10 +32,11 @@ mod simulation;
 mod state_test;
 mod timeline;
 
-pub use mock_config::{MockConfig, MockConfigError};
-pub use mocks::{Mocks, MocksError};
+pub use compare::{Difference, Extent, differences};
+pub use mock_config::{MockCase, MockConfig, MockConfigError};
+pub use mocks::{Mocks, MocksError, Reply};
 pub use objects::MemoryObjects;
-pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};
+pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
 pub use state_test::{StateOutcome, StateTest, StateTestError};
 pub use stepwright_interpreter::Status;
 pub use timeline::{Line, Timeline, duration, parse_duration};
