@@ -18,6 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-history", &["json"]),
     ("stepwright-interpreter", &["json", "program", "history"]),
     ("stepwright-simulator", &["source", "json", "asl", "program", "history", "interpreter"]),
+    (
+        "stepwright-testkit",
+        &["source", "json", "asl", "program", "history", "interpreter", "simulator"],
+    ),
     // 3: service
     ("stepwright-store", &[]),
     ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),
@@ -67,6 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "history",
             "interpreter",
             "simulator",
+            "testkit",
             "store",
             "engine",
             "functions",

@@ -134,8 +134,9 @@ pub trait Tasks {
     /// Told of each turn's events at the top level, as they happen.
     fn watch(&mut self, _events: &[Event]) {}
 
-    /// Told of the whole history of each child execution of a distributed Map, when it has ended.
-    fn watch_child(&mut self, _events: &[Event]) {}
+    /// Told of the whole history of each child execution of a distributed Map when it has ended,
+    /// and of the Map states around it with the index of the item.
+    fn watch_child(&mut self, _around: &[(Str, u32)], _events: &[Event]) {}
 }
 
 impl<F: FnMut(&Call<'_>) -> Answer> Tasks for F {
@@ -439,12 +440,12 @@ impl<'p> Loop<'p> {
             most_turns: self.plan.most_turns.saturating_sub(self.turns),
             end: self.plan.end,
             in_child: true,
-            around,
+            around: around.clone(),
             first: beginning.first,
             timeout_seconds: None,
         };
         let run = child.run(tasks);
-        tasks.watch_child(&run.events);
+        tasks.watch_child(&around, &run.events);
         self.plan.objects = run.objects;
         self.children += run.children;
         let result = match run.status {
