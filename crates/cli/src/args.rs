@@ -15,6 +15,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Run),
+    Test(Test),
     Check(Check),
     Fmt(Fmt),
     Graph(Graph),
@@ -152,6 +153,57 @@ pub(crate) struct Run {
     /// Makes random numbers the same in every run.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
+}
+
+/// Run test files: cases with an input, what tasks answer, and what is expected.
+///
+/// Exit codes: 0 all tests pass; 1 one fails, or too little is covered; 2 a file cannot be used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright test
+  stepwright test order.test.yaml --filter refund
+  stepwright test --coverage --coverage-threshold 90 --junit results.xml
+  stepwright test --watch")]
+pub(crate) struct Test {
+    /// Test files, or directories that are searched for them; this directory if none is named.
+    pub(crate) files: Vec<PathBuf>,
+    /// Only tests with this text in their name or file.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Run again whenever a file changes.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+    /// A file for the results as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write the snapshots of timelines that differ.
+    #[arg(long)]
+    pub(crate) bless: bool,
+    /// Say which states, transitions, rules, retriers and catchers the tests use.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Fail when less of a definition is used than this, in per cent of all its parts.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) coverage_threshold: Option<f64>,
+    /// A file for the definition as a picture, with what the tests use in green.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) coverage_graph: Option<PathBuf>,
+    /// Fail when a mock is not used.
+    #[arg(long)]
+    pub(crate) deny_unused: bool,
+    /// How many tests run at once; as many as there are processors if not given.
+    #[arg(short, long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<usize>,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim().parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "a number from 0 to 100".to_owned())
 }
 
 /// Say everything that is wrong with definitions.

@@ -203,10 +203,9 @@ fn state(name: &Str, expect: &StateExpectations, trace: &StateTrace, found: &mut
         }
     }
     let inputs = if trace.calls.is_empty() { &trace.inputs } else { &trace.calls };
-    for (what, wanted, actual) in [
-        ("input", &expect.input, inputs),
-        ("output", &expect.output, &trace.outputs),
-    ] {
+    for (what, wanted, actual) in
+        [("input", &expect.input, inputs), ("output", &expect.output, &trace.outputs)]
+    {
         for wanted in wanted {
             let place = format!("states.{name}.{what}");
             if actual.is_empty() {
@@ -241,7 +240,10 @@ fn is_path(wanted: &[Step], there: &[Visit]) -> bool {
                     let count = visit.within.keys().next_back().map_or(0, |last| last + 1);
                     scopes.len() == count as usize
                         && scopes.iter().enumerate().all(|(at, scope)| {
-                            is_path(scope, visit.within.get(&(at as u32)).map_or(&[], Vec::as_slice))
+                            is_path(
+                                scope,
+                                visit.within.get(&(at as u32)).map_or(&[], Vec::as_slice),
+                            )
                         })
                 })
         })
@@ -253,7 +255,9 @@ fn step(step: &Step) -> String {
         Some(scopes) => {
             let scopes: Vec<String> = scopes
                 .iter()
-                .map(|scope| format!("[{}]", scope.iter().map(self::step).collect::<Vec<_>>().join(", ")))
+                .map(|scope| {
+                    format!("[{}]", scope.iter().map(self::step).collect::<Vec<_>>().join(", "))
+                })
                 .collect();
             format!("{}: [{}]", step.name, scopes.join(", "))
         }
@@ -288,7 +292,8 @@ fn as_step(visit: &Visit) -> Step {
 pub(crate) fn snapshot(file: &str, kept: Option<&str>, timeline: &str) -> Option<Mismatch> {
     let lines = |text: &str| Shown::Lines(text.lines().map(str::to_owned).collect());
     let Some(kept) = kept else {
-        let mut mismatch = words("timeline", format!("the snapshot {file}"), "there is no such file");
+        let mut mismatch =
+            words("timeline", format!("the snapshot {file}"), "there is no such file");
         mismatch.note = Some("write it with `stepwright test --bless`".to_owned());
         return Some(mismatch);
     };

@@ -169,7 +169,8 @@ impl Coverage {
                 missed.push((state, kind, *part));
             }
         }
-        let is_entered = |state: StateId| hits.of(Part::State(state)).is_some_and(|count| count > 0);
+        let is_entered =
+            |state: StateId| hits.of(Part::State(state)).is_some_and(|count| count > 0);
         missed.retain(|(state, _, part)| match part {
             Part::State(_) => true,
             // What lies behind a state that is never entered is missed anyway.

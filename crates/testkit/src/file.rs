@@ -164,7 +164,8 @@ impl Reader<'_> {
             None => {
                 let stem = stem(self.file);
                 let names = BESIDE.iter().map(|ending| format!("{stem}{ending}"));
-                let found = names.clone().find_map(|name| Some((name.clone(), (self.read)(&name).ok()?)));
+                let found =
+                    names.clone().find_map(|name| Some((name.clone(), (self.read)(&name).ok()?)));
                 let Some(found) = found else {
                     let tried = names.collect::<Vec<_>>().join(", ");
                     self.found.add_with_help(
@@ -177,8 +178,7 @@ impl Reader<'_> {
                 found
             }
         };
-        let options =
-            LoadOptions { file: &name, values: values.as_ref(), read: Some(self.read) };
+        let options = LoadOptions { file: &name, values: values.as_ref(), read: Some(self.read) };
         let loaded = stepwright_asl::load(&bytes, &options);
         if loaded.has_errors() {
             self.others.extend(loaded.complaints);

@@ -124,10 +124,8 @@ impl<'p> Reader<'p> {
                         Some(TextField::Literal(text)) => Some(text.clone()),
                         _ => None,
                     };
-                    self.failure = (
-                        Failure { error: text(&fail.error), cause: text(&fail.cause) },
-                        false,
-                    );
+                    self.failure =
+                        (Failure { error: text(&fail.error), cause: text(&fail.cause) }, false);
                 }
             }
             E::StateExited { name, output, assigned, to, .. } => {

@@ -8,6 +8,7 @@ mod fmt;
 mod graph;
 mod run;
 mod serve;
+mod test;
 
 pub(crate) use run::compile;
 
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),

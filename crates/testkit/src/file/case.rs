@@ -87,11 +87,8 @@ pub(super) fn draft(
     is_default: bool,
 ) -> Draft {
     let mut draft = Draft::default();
-    let (what, known) = if is_default {
-        ("`defaults`", &KEYS[1..KEYS.len() - 1])
-    } else {
-        ("a case", &KEYS[..])
-    };
+    let (what, known) =
+        if is_default { ("`defaults`", &KEYS[1..KEYS.len() - 1]) } else { ("a case", &KEYS[..]) };
     for Member { key, key_span, value } in reader.found.members(node, what, known) {
         match key.as_str() {
             "name" => {
@@ -103,8 +100,7 @@ pub(super) fn draft(
             }
             "input" => draft.input = Some(value.to_json()),
             "input_file" => {
-                draft.input =
-                    reader.data(value, "`input_file`").map(|(_, _, root)| root.to_json());
+                draft.input = reader.data(value, "`input_file`").map(|(_, _, root)| root.to_json());
             }
             "context" => context(reader, value, &mut draft),
             "clock" => draft.start = moment(reader, value, "`clock`"),

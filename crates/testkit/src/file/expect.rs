@@ -215,8 +215,7 @@ fn states(
             .is_none_or(|id| matches!(program.state(id).kind, Kind::Task(_)));
         let mut expect = StateExpectations::default();
         let what = format!("`{}`", member.key);
-        for Member { key, key_span, value } in
-            complaints.members(&member.value, &what, &STATE_KEYS)
+        for Member { key, key_span, value } in complaints.members(&member.value, &what, &STATE_KEYS)
         {
             match key.as_str() {
                 "entered" => expect.entered = complaints.count(value, "`entered`"),

@@ -36,9 +36,10 @@ pub fn case(result: &CaseResult) -> String {
         write!(
             out,
             "\n        {RED}`{state}` is called and not answered{RED:#}: {why}\n          it calls \
-             {resource}\n          with     {}\n          {DIM}mock it:{DIM:#} mocks: {{\"{state}\": \
+             {resource}\n          with     {}\n          {DIM}mock it:{DIM:#} mocks: {{{}: \
              {{return: {{}}}}}}",
-            cut(&input.to_string())
+            cut(&input.to_string()),
+            key(state)
         )
         .expect("strings grow");
     }
@@ -69,7 +70,7 @@ fn explain(mismatch: &Mismatch, out: &mut String) {
             }
         }
         _ if differences.is_empty() || is_root(differences) => {
-            pair(out, &cut(&side(expected)), &cut(&side(actual)));
+            pair(out, &cut(&expected.text()), &cut(&actual.text()));
         }
         _ => {
             for difference in differences.iter().take(MOST_DIFFERENCES) {
@@ -93,17 +94,19 @@ fn is_root(differences: &[stepwright_simulator::Difference]) -> bool {
     differences.len() == 1 && differences[0].path == "$"
 }
 
-fn side(shown: &Shown) -> String {
-    shown.text()
-}
-
 fn pair(out: &mut String, expected: &str, actual: &str) {
     write!(
         out,
-        "\n            {RED}- {expected}{RED:#}  {DIM}expected{DIM:#}\n            {GREEN}+ \
-         {actual}{GREEN:#}  {DIM}is{DIM:#}"
+        "\n            {DIM}expected{DIM:#}  {RED}{expected}{RED:#}\n            \
+         {DIM}is{DIM:#}        {GREEN}{actual}{GREEN:#}"
     )
     .expect("strings grow");
+}
+
+/// A state's name as a key in YAML.
+fn key(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if is_plain { name.to_owned() } else { Json::from(name).to_string() }
 }
 
 fn cut(text: &str) -> String {
