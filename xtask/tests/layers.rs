@@ -92,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "history",
             "interpreter",
             "simulator",
+            "testkit",
             "store",
             "engine",
             "server",

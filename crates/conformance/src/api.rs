@@ -2,7 +2,6 @@
 
 use crate::Verdict;
 use crate::case::{self, Case};
-use crate::matcher::Matcher;
 use crate::served::serve;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use stepwright_engine::{Call, Report, Tasks};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::ApiError;
+use stepwright_testkit::matcher::Matcher;
 use stepwright_server::Api;
 use stepwright_simulator::{DEFAULT_START, MemoryObjects};
 

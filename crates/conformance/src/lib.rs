@@ -8,7 +8,7 @@ pub mod corpus;
 pub mod executions;
 pub mod jsonata;
 pub mod jsonpath;
-pub mod matcher;
+pub mod replay;
 pub mod rows;
 pub mod served;
 pub mod test_state;
@@ -66,6 +66,7 @@ pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
+    ("replay", replay::run_all),
     ("served", served::run_all),
     ("api", api::run_all),
     ("teststate", test_state::run_all),

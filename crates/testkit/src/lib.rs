@@ -26,6 +26,7 @@
 mod check;
 mod coverage;
 mod file;
+mod replay;
 mod report;
 mod run;
 mod trace;
@@ -35,6 +36,11 @@ pub use coverage::{Coverage, Hits, Part, Share};
 pub use file::{
     Case, ENDINGS, Expectations, StateExpectations, Step, TestFile, Wanted, WantedCause, load, stem,
 };
+pub use replay::{
+    Answers, Departure, RecordedAnswer, Recording, RecordingError, Replay, matcher, objects, replay,
+    type_of,
+};
 pub use report::{FileResult, case_text, coverage_text, to_json, to_junit};
 pub use run::{CaseResult, Functions, NoFunctions, Unmocked};
+pub use stepwright_asl::Definition;
 pub use trace::{ChildHistory, StateTrace, Trace, Visit};
