@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Run(Run),
     Test(Test),
+    Replay(Replay),
+    Record(Record),
+    Explore(Explore),
     Check(Check),
     Fmt(Fmt),
     Graph(Graph),
@@ -197,6 +200,87 @@ pub(crate) struct Test {
     /// How many tests run at once; as many as there are processors if not given.
     #[arg(short, long, value_name = "NUMBER")]
     pub(crate) jobs: Option<usize>,
+}
+
+/// Check that a definition reproduces a recorded execution, and say where it departs.
+///
+/// The tasks answer what they answered then. The history comes from `aws stepfunctions
+/// get-execution-history`, from a server here, or from `stepwright run --output json`.
+///
+/// Exit codes: 0 the history is reproduced; 1 the definition departs from it; 2 a file cannot be
+/// used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  aws stepfunctions get-execution-history --execution-arn ARN > history.json
+  stepwright replay history.json --definition order.asl.yaml")]
+pub(crate) struct Replay {
+    /// The history; `-` reads standard input.
+    pub(crate) history: PathBuf,
+    /// The definition or template; if left out, the one that the file of the history has.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) definition: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// The execution's ARN, for what reads it from the context object: a history does not say it.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) execution_arn: Option<String>,
+    /// A mocks file for calls that are in no history: those of a distributed Map's children.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) mocks: Option<PathBuf>,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+}
+
+/// Make a test file of an execution that a server has run.
+///
+/// Asks the server for the execution, its definition and its history, and writes a test whose mocks
+/// answer what the tasks answered, and which expects what happened. Any server will do that speaks
+/// the API of Step Functions: requests are signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
+  stepwright record ARN --endpoint-url https://states.eu-central-1.amazonaws.com -o tests/")]
+pub(crate) struct Record {
+    /// The execution's ARN.
+    pub(crate) arn: String,
+    /// Where the server is [default: AWS_ENDPOINT_URL_SFN, else http://127.0.0.1:8083].
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The directory that the definition and the test file are written to.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Look for what can go wrong: drive every task through success, every error, and silence.
+///
+/// Says which states are never reached, which errors nobody handles, which loops never end, where
+/// an execution can hang, and which payloads can grow past AWS's limits, each with the shortest
+/// mocks that show it. Exit codes: 0 nothing is found; 1 something is; 2 a file cannot be used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright explore order.asl.yaml
+  stepwright explore order.asl.yaml --save tests/")]
+pub(crate) struct Explore {
+    /// A definition or template.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// The input to begin with, as JSON; one is made from what the states need if not given.
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The directory that a test file is written to for what is found.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save: Option<PathBuf>,
+    /// The most runs that are made.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
+    pub(crate) runs: usize,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
 }
 
 fn percent(text: &str) -> Result<f64, String> {

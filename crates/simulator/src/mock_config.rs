@@ -136,7 +136,7 @@ impl MockConfig {
             return Some(Answer::fails("States.Runtime", cause));
         };
         let mut answer = match &response.answer {
-            Ok(output) => Answer::returns(output.clone()),
+            Ok(output) => Answer::returns(result(output, call)),
             Err(failure) => Answer::new(Outcome::Fails(failure.clone(), Stage::Run)),
         };
         if is_submitted(call) {
@@ -176,6 +176,28 @@ impl MockCase {
     pub fn unused(&self) -> Vec<&str> {
         let is_used = |state: &str| self.calls.keys().any(|(_, called)| called == state);
         self.states().into_iter().filter(|state| !is_used(state)).collect()
+    }
+}
+
+/// What Lambda's API answers an invocation with.
+const REPLY: [&str; 7] = [
+    "Payload",
+    "StatusCode",
+    "ExecutedVersion",
+    "FunctionError",
+    "LogResult",
+    "SdkHttpMetadata",
+    "SdkResponseMetadata",
+];
+
+/// What a task gets of a mocked answer. Mock files give a function's answer as Lambda's API does;
+/// a task that names the function by its ARN gets what the function returned.
+fn result(output: &Json, call: &TaskCall) -> Json {
+    let Some(reply) = output.as_object() else { return output.clone() };
+    let is_reply = reply.keys().all(|key| REPLY.contains(&key.as_str()));
+    match reply.get("Payload") {
+        Some(payload) if is_reply && call.kind == TaskKind::Lambda => payload.clone(),
+        _ => output.clone(),
     }
 }
 

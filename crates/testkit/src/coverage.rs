@@ -93,6 +93,11 @@ impl Hits {
         self.0.get(&part).copied()
     }
 
+    /// The parts that were used.
+    pub fn used(&self) -> impl Iterator<Item = Part> {
+        self.0.iter().filter(|(_, count)| **count > 0).map(|(part, _)| *part)
+    }
+
     fn hit(&mut self, part: Part) {
         if let Some(count) = self.0.get_mut(&part) {
             *count += 1;

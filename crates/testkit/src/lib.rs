@@ -25,7 +25,9 @@
 
 mod check;
 mod coverage;
+mod explore;
 mod file;
+mod record;
 mod replay;
 mod report;
 mod run;
@@ -33,12 +35,14 @@ mod trace;
 
 pub use check::{Mismatch, Shown};
 pub use coverage::{Coverage, Hits, Part, Share};
+pub use explore::{Exploration, ExploreOptions, Finding, FindingKind, Script, explore};
 pub use file::{
     Case, ENDINGS, Expectations, StateExpectations, Step, TestFile, Wanted, WantedCause, load, stem,
 };
+pub use record::{Recorded, record};
 pub use replay::{
     Answers, Departure, RecordedAnswer, Recording, RecordingError, Replay, matcher, objects, replay,
-    type_of,
+    state_span, type_of,
 };
 pub use report::{FileResult, case_text, coverage_text, to_json, to_junit};
 pub use run::{CaseResult, Functions, NoFunctions, Unmocked};

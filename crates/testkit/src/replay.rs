@@ -37,7 +37,9 @@ pub use event::type_of;
 pub use recording::{Recording, RecordingError, objects};
 
 use compare::Compared;
+use stepwright_json::tree::Node;
 use stepwright_json::{Json, Str};
+use stepwright_source::Span;
 use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Run, Simulation};
 
@@ -62,6 +64,21 @@ pub struct Replay {
     pub unanswered: Vec<Str>,
     /// Recorded answers that nobody asked for, by the state that did then.
     pub unused: Vec<Str>,
+}
+
+/// Where a state stands in the text of a definition: its name.
+pub fn state_span(definition: &stepwright_asl::Definition, name: &str) -> Option<Span> {
+    fn find(node: &Node, name: &str, depth: usize) -> Option<Span> {
+        if depth > 64 {
+            return None;
+        }
+        if let Some(member) = node.get("States").and_then(|states| states.member(name)) {
+            return Some(member.key_span);
+        }
+        let within = node.members().iter().map(|member| &member.value).chain(node.items());
+        within.filter_map(|inner| find(inner, name, depth + 1)).next()
+    }
+    find(&definition.root, name, 0)
 }
 
 /// Runs a program with the input, the clock and the answers of a recorded execution, and compares

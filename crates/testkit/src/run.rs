@@ -15,7 +15,7 @@ use stepwright_simulator::{
 };
 
 /// Turns that a case may take. A case that is not over by then is cut off, and fails.
-const MOST_TURNS: u64 = 1_000_000;
+pub(crate) const MOST_TURNS: u64 = 1_000_000;
 
 /// The real functions that a mock may pass a call on to.
 pub trait Functions: Sync {

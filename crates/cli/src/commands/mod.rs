@@ -4,8 +4,11 @@ mod check;
 mod dev;
 mod doctor;
 mod env;
+mod explore;
 mod fmt;
 mod graph;
+mod record;
+mod replay;
 mod run;
 mod serve;
 mod test;
@@ -20,6 +23,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Record(arguments) => record::record(&arguments),
+        Command::Explore(arguments) => explore::explore(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),

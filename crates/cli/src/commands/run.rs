@@ -111,8 +111,13 @@ fn find_mocks(arguments: &Run) -> Result<Option<Mocks>, Failure> {
             path
         }
     };
-    let (tree, text) = input::read_tree(&path)?;
-    Mocks::parse(&tree).map(Some).map_err(|error| {
+    read_mocks(&path).map(Some)
+}
+
+/// A mocks file; what is wrong with it is printed.
+pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
+    let (tree, text) = input::read_tree(path)?;
+    Mocks::parse(&tree).map_err(|error| {
         let mut diagnostic = Diagnostic::error("invalid-mocks", error.message).span(error.span);
         diagnostic.help = error.help;
         anstream::eprintln!("{}", report::render(&path.display().to_string(), &text, &diagnostic));
