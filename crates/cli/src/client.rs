@@ -67,8 +67,7 @@ impl Client {
         // A server here takes any key unless it has credentials of its own.
         let key = variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "stepwright".to_owned());
         let secret = variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "stepwright".to_owned());
-        let identity =
-            Credentials::from_keys(key, secret, variable("AWS_SESSION_TOKEN")).into();
+        let identity = Credentials::from_keys(key, secret, variable("AWS_SESSION_TOKEN")).into();
         let target = format!("AWSStepFunctions.{operation}");
         let said = |error: &dyn std::fmt::Display| error.to_string();
         let parameters = v4::SigningParams::builder()

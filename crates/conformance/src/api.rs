@@ -9,9 +9,9 @@ use stepwright_engine::{Call, Report, Tasks};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::ApiError;
-use stepwright_testkit::matcher::Matcher;
 use stepwright_server::Api;
 use stepwright_simulator::{DEFAULT_START, MemoryObjects};
+use stepwright_testkit::matcher::Matcher;
 
 /// Runs every script. Each step is a case.
 pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {

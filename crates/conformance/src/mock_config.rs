@@ -26,13 +26,12 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
 fn run(case: &Case) -> Result<(), String> {
     let program = compile(&case.get("definition"))?;
     let mut answers = mock_case(case).ok_or("the mock file has no such test case")?;
-    let run = Simulation::new(&program)
-        .input(case.get("input"))
-        .identity(identity(case))
-        .run(&mut |call: &Call<'_>| {
+    let run = Simulation::new(&program).input(case.get("input")).identity(identity(case)).run(
+        &mut |call: &Call<'_>| {
             let missing = || Answer::fails("Stepwright.NotMocked", "the mock file has no answer");
             answers.answer(call).unwrap_or_else(missing)
-        });
+        },
+    );
     let expected = case.get("expected");
     let response = expected.get("response").cloned().unwrap_or_else(|| expected.clone());
     let status = response.get("status").cloned().unwrap_or_default();

@@ -202,7 +202,13 @@ impl Explorer<'_> {
             }
             Ending::Looping(states) => {
                 let first = states.first().cloned().unwrap_or_default();
-                self.found.add(FindingKind::EndlessLoop, &first, Some(states.join(" → ")), plan, ran);
+                self.found.add(
+                    FindingKind::EndlessLoop,
+                    &first,
+                    Some(states.join(" → ")),
+                    plan,
+                    ran,
+                );
             }
             Ending::Failed(failure) => {
                 let deviating = plan.fates.iter().next_back();
@@ -216,7 +222,7 @@ impl Explorer<'_> {
                     self.found.add(FindingKind::UnhandledError, &state, Some(error), plan, ran);
                 } else if error == "States.DataLimitExceeded" {
                     self.found.add(FindingKind::LargePayload, &last, None, plan, ran);
-                } else if deviating.is_none() {
+                } else if deviating.is_none() && error != "States.Timeout" {
                     // A value that was made does not do.
                     let why = failure.cause.as_deref().unwrap_or_default();
                     self.blocked.entry(last).or_insert_with(|| format!("{error}: {why}"));
@@ -297,9 +303,10 @@ impl Explorer<'_> {
                 FindingKind::Unreachable
             };
             // What lies behind a state that is not reached needs no words of its own.
-            let behind = self.leading_to(id).into_iter().any(|before| {
-                self.hits.of(Part::State(before)).is_some_and(|count| count > 0)
-            });
+            let behind = self
+                .leading_to(id)
+                .into_iter()
+                .any(|before| self.hits.of(Part::State(before)).is_some_and(|count| count > 0));
             if behind || kind == FindingKind::Unreachable {
                 self.found.add_bare(kind, &state.name);
             }
@@ -312,9 +319,7 @@ impl Explorer<'_> {
             .map(|(at, state)| (state.name.as_str(), at))
             .collect();
         let mut findings = self.found.into_findings(&mut self.runner);
-        findings.sort_by_key(|finding| {
-            (order.get(finding.state.as_str()).copied(), finding.kind)
-        });
+        findings.sort_by_key(|finding| (order.get(finding.state.as_str()).copied(), finding.kind));
         Exploration {
             findings,
             coverage: Coverage::of(self.program, &self.hits),

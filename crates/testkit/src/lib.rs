@@ -41,8 +41,8 @@ pub use file::{
 };
 pub use record::{Recorded, record};
 pub use replay::{
-    Answers, Departure, RecordedAnswer, Recording, RecordingError, Replay, matcher, objects, replay,
-    state_span, type_of,
+    Answers, Departure, RecordedAnswer, Recording, RecordingError, Replay, matcher, objects,
+    replay, state_span, type_of,
 };
 pub use report::{FileResult, case_text, coverage_text, to_json, to_junit};
 pub use run::{CaseResult, Functions, NoFunctions, Unmocked};

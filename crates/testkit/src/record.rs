@@ -169,8 +169,7 @@ fn mock(answers: &[&RecordedAnswer]) -> Json {
     let cases = answers.iter().zip(shown).map(|(recorded, shown)| {
         let item = recorded.map_path[0].1;
         let (entry, attempt) = (recorded.entry, recorded.attempt);
-        let when =
-            format!("{{% $item = {item} and $entry = {entry} and $attempt = {attempt} %}}");
+        let when = format!("{{% $item = {item} and $entry = {entry} and $attempt = {attempt} %}}");
         let mut case = Object::new();
         case.insert("when", when.into());
         for (key, value) in shown.iter() {

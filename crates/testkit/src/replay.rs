@@ -39,9 +39,9 @@ pub use recording::{Recording, RecordingError, objects};
 use compare::Compared;
 use stepwright_json::tree::Node;
 use stepwright_json::{Json, Str};
-use stepwright_source::Span;
 use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Run, Simulation};
+use stepwright_source::Span;
 
 /// Turns that a replay may take.
 const MOST_TURNS: u64 = 1_000_000;

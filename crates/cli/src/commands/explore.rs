@@ -51,10 +51,7 @@ fn print(explored: &Exploration, named: &NamedDefinition) {
         if let Some(span) = state_span(&named.definition, &finding.state) {
             diagnostic = diagnostic.span(span);
         }
-        anstream::println!(
-            "{}",
-            report::render(&named.file, &named.definition.text, &diagnostic)
-        );
+        anstream::println!("{}", report::render(&named.file, &named.definition.text, &diagnostic));
     }
     for (state, why) in &explored.blocked {
         let why = cut(why, 300);

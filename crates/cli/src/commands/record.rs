@@ -44,13 +44,8 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
         file: definition_file.clone(),
         definition,
     })?;
-    let recorded = stepwright_testkit::record(
-        &recording,
-        name,
-        &program,
-        &definition_file,
-        pretty.as_bytes(),
-    );
+    let recorded =
+        stepwright_testkit::record(&recording, name, &program, &definition_file, pretty.as_bytes());
     for (file, text) in
         [(definition_file, pretty), (format!("{machine}-{name}.test.yaml"), recorded.text)]
     {
@@ -75,7 +70,9 @@ fn history(client: &Client, arn: &str) -> Result<Json, Failure> {
             request.insert("nextToken", token);
         }
         let page = client.call("GetExecutionHistory", &request.into())?;
-        events.extend(page.get("events").and_then(Json::as_array).into_iter().flat_map(|e| e.to_vec()));
+        events.extend(
+            page.get("events").and_then(Json::as_array).into_iter().flat_map(|e| e.to_vec()),
+        );
         token = page.get("nextToken").filter(|token| !token.is_null()).cloned();
         if token.is_none() {
             break;

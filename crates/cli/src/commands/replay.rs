@@ -26,12 +26,11 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
         Some(path) => super::run::read_mocks(path)?,
         None => Mocks::default(),
     };
-    let replayed = stepwright_testkit::replay(&program, &recording, &mut |call| {
-        match mocks.reply(call) {
+    let replayed =
+        stepwright_testkit::replay(&program, &recording, &mut |call| match mocks.reply(call) {
             Some(Reply::Answer(answer)) => Some(answer),
             _ => None,
-        }
-    });
+        });
     let all = recording.events.len();
     match arguments.format {
         Output::Json => {

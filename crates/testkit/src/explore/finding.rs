@@ -68,7 +68,8 @@ pub struct Script {
 impl Script {
     /// The mocks of the tasks that do otherwise than succeed; all if none does.
     pub fn telling(&self) -> Vec<&(Str, Json)> {
-        let fails = |mock: &Json| mock.to_string().contains("\"fail\"") || mock.get("never").is_some();
+        let fails =
+            |mock: &Json| mock.to_string().contains("\"fail\"") || mock.get("never").is_some();
         let telling: Vec<_> = self.mocks.iter().filter(|(_, mock)| fails(mock)).collect();
         if telling.is_empty() { self.mocks.iter().collect() } else { telling }
     }
@@ -147,16 +148,16 @@ fn words(
 ) -> (String, String) {
     let help = |text: &str| text.to_owned();
     match kind {
-        FindingKind::Unreachable => (
-            format!("no transition leads to `{state}`"),
-            help("lead to it, or take it out"),
-        ),
+        FindingKind::Unreachable => {
+            (format!("no transition leads to `{state}`"), help("lead to it, or take it out"))
+        }
         FindingKind::NotReached => (
             format!("`{state}` was not reached by any input or answer that was tried"),
             help("give an input with --input that leads there, or take the state out"),
         ),
         FindingKind::UnhandledError => {
-            let named: Vec<&String> = details.iter().filter(|error| !is_unforeseen(error)).collect();
+            let named: Vec<&String> =
+                details.iter().filter(|error| !is_unforeseen(error)).collect();
             let any = named.len() < details.len();
             let mut message = "nothing catches ".to_owned();
             let mut what: Vec<String> = named.iter().map(|error| format!("`{error}`")).collect();
@@ -169,8 +170,10 @@ fn words(
         }
         FindingKind::CanHang => (
             format!("nothing wakes the execution when `{state}` is never answered"),
-            help("give the state a `TimeoutSeconds` or `HeartbeatSeconds`, or the machine a \
-                  `TimeoutSeconds`"),
+            help(
+                "give the state a `TimeoutSeconds` or `HeartbeatSeconds`, or the machine a \
+                  `TimeoutSeconds`",
+            ),
         ),
         FindingKind::EndlessLoop => {
             let round = details.first().cloned().unwrap_or_default();
@@ -180,18 +183,25 @@ fn words(
             };
             (
                 format!("the loop {round} goes on {ends} if the answers stay the same"),
-                help("count the rounds and leave after some, or give the machine a `TimeoutSeconds`"),
+                help(
+                    "count the rounds and leave after some, or give the machine a `TimeoutSeconds`",
+                ),
             )
         }
         FindingKind::LargePayload => {
             let who = match details.first() {
-                Some(who) => format!("when {who} return{} 200 KiB", if who.contains(" and ") { "" } else { "s" }),
+                Some(who) => format!(
+                    "when {who} return{} 200 KiB",
+                    if who.contains(" and ") { "" } else { "s" }
+                ),
                 None => "with the values that were made".to_owned(),
             };
             (
                 format!("the data at `{state}` passes 256 KiB {who}"),
-                help("keep large data elsewhere and pass its place, or drop what is not needed \
-                      with `ResultSelector`, `OutputPath` or `Output`"),
+                help(
+                    "keep large data elsewhere and pass its place, or drop what is not needed \
+                      with `ResultSelector`, `OutputPath` or `Output`",
+                ),
             )
         }
     }
@@ -207,7 +217,10 @@ pub(crate) fn test_file(definition_file: &str, findings: &[Finding]) -> String {
     let mut line = |line: String| writeln!(out, "{line}").expect("strings grow");
     for finding in findings {
         let Some(script) = &finding.script else { continue };
-        line(format!("  - name: {}", text(&format!("{}: {}", finding.kind.name(), finding.message))));
+        line(format!(
+            "  - name: {}",
+            text(&format!("{}: {}", finding.kind.name(), finding.message))
+        ));
         line(format!("    input: {}", script.input));
         line("    mocks:".to_owned());
         for (state, mock) in &script.mocks {

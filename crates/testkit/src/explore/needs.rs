@@ -21,6 +21,12 @@ const ITEMS: usize = 2;
 /// Lists within lists within lists are not made deeper than this.
 const DEPTH: usize = 6;
 
+/// How many times names are followed to where their values come from.
+const ROUNDS: usize = 3;
+
+/// Stands for the whole as JSON text, until the whole is there.
+const AS_TEXT: &str = "\u{1}";
+
 /// Needs that are collected. A definition of a megabyte may name more; some of them will do.
 const MOST: usize = 4_000;
 
@@ -28,6 +34,8 @@ const MOST: usize = 4_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Needs {
     found: Vec<Need>,
+    /// What is put under a name as it is: the name, and the path that it comes from.
+    passed_on: Vec<(String, Vec<Seg>)>,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -51,6 +59,15 @@ static OF_JSON: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?:States\.StringToJson|\$parse)\(\s*(\$[\w.\[\]']+)"));
 static OF_OBJECT: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"States\.JsonMerge\(\s*(\$[\w.\[\]']+)\s*,\s*(\$[\w.\[\]']+)"));
+/// A text that is nothing but a path.
+static ONLY_PATH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:\{%\s*)?\$(states\.(?:input|result)|states\.context\.Map\.Item\.Value|\$\.Map\.Item\.Value)?((?:\.\w+|\[[^\]]*\])*)(?:\s*%\})?$",
+    )
+});
+/// A variable, and what is asked of it.
+static VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:^|[^$\w])\$([A-Za-z]\w*)((?:\.\w+|\[[^\]]*\])+)"));
 /// A comparison in JSONata with something written down.
 static COMPARED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -95,13 +112,40 @@ impl Needs {
     pub(super) fn of(definition: &Json) -> Self {
         let mut needs = Self::default();
         needs.walk("", definition, 0);
+        needs.follow();
         // What says less comes first, so that what says more replaces it.
         needs.found.sort_by_key(|(path, value)| (weight(value), path.len()));
         needs
     }
 
+    /// What is asked of a name is asked of the place that its value comes from.
+    fn follow(&mut self) {
+        let mut from = 0;
+        for _ in 0..ROUNDS {
+            let to = self.found.len();
+            for at in from..to {
+                for (name, source) in &self.passed_on {
+                    let (path, value) = &self.found[at];
+                    let is_name = |seg: &Seg| matches!(seg, Seg::Key(key) if key == name);
+                    let Some(place) = path.iter().position(is_name) else { continue };
+                    if self.found.len() >= MOST {
+                        return;
+                    }
+                    let path = source.iter().chain(&path[place + 1..]).cloned().collect::<Vec<_>>();
+                    let need = (path, value.clone());
+                    if !need.0.is_empty() && !self.found.contains(&need) {
+                        self.found.push(need);
+                    }
+                }
+            }
+            from = to;
+        }
+    }
+
     fn need(&mut self, path: &str, value: Json) {
-        let path = segments(path);
+        // What is asked of an item of the whole is asked of the whole: a list is made of it later.
+        let path: Vec<Seg> =
+            segments(path).into_iter().skip_while(|seg| *seg == Seg::Item).collect();
         if !path.is_empty() && self.found.len() < MOST {
             self.found.push((path, value));
         }
@@ -134,11 +178,22 @@ impl Needs {
         if !is_expression || matches!(key, "ResultPath" | "Variable" | "Comment") {
             return;
         }
+        if let Some(found) = ONLY_PATH.captures(text) {
+            let source = segments(&format!("${}", &found[2]));
+            let name = key.strip_suffix(".$").unwrap_or(key);
+            if source.last() != Some(&Seg::Key(name.to_owned())) || source.len() > 1 {
+                self.passed_on.push((name.to_owned(), source));
+            }
+        }
+        for found in VARIABLE.captures_iter(text).filter(|found| &found[1] != "states") {
+            self.need(&format!("$.{}{}", &found[1], &found[2]), "value".into());
+        }
         let whole = match key {
             "ItemsPath" => list_of(&Object::new().into()),
             "Items" if text.starts_with("{%") => list_of(&Object::new().into()),
             key if key.ends_with("SecondsPath") || key.ends_with("ConcurrencyPath") => Json::Int(1),
             key if key.starts_with("Tolerated") => Json::Int(0),
+            "Condition" if ONLY_PATH.is_match(text) => Json::Bool(true),
             "TimestampPath" => "2024-01-01T00:00:01Z".into(),
             _ => "value".into(),
         };
@@ -152,7 +207,7 @@ impl Needs {
         for (pattern, value) in [
             (&OF_LIST, list),
             (&OF_NUMBER, Json::Int(1)),
-            (&OF_JSON, "{}".into()),
+            (&OF_JSON, AS_TEXT.into()),
             (&OF_OBJECT, Object::new().into()),
             (&ARITHMETIC, Json::Int(1)),
         ] {
@@ -167,6 +222,11 @@ impl Needs {
         }
     }
 
+    /// A list of such values, for what asks its input for items.
+    pub(super) fn list(value: &Json) -> Json {
+        list_of(value)
+    }
+
     /// One value that has all that is needed, with some places made otherwise.
     pub(super) fn value(&self, overrides: &[Need]) -> Json {
         let mut value = Json::Object(Object::new());
@@ -176,6 +236,9 @@ impl Needs {
         // An item of a list is asked for what the whole is: its states are written the same way.
         let item = value.clone();
         fill_items(&mut value, &item, 0);
+        let mut within = value.clone();
+        replace_texts(&mut within, "{}", 0);
+        replace_texts(&mut value, &within.to_string(), 0);
         value
     }
 }
@@ -202,6 +265,12 @@ pub(super) fn compared(text: &str) -> Vec<Need> {
     needs
 }
 
+/// The path of a condition that is nothing but one.
+pub(super) fn only_path(text: &str) -> Option<Vec<Seg>> {
+    let found = ONLY_PATH.captures(text)?;
+    Some(segments(&format!("${}", &found[2]))).filter(|path| !path.is_empty())
+}
+
 /// A value for which a comparison of a Choice rule holds; None for what is no comparison.
 pub(super) fn satisfying(operator: &str, operand: &Json) -> Option<Json> {
     if operator.ends_with("Path") {
@@ -214,11 +283,16 @@ pub(super) fn satisfying(operator: &str, operand: &Json) -> Option<Json> {
     }
     let number = operand.as_f64();
     Some(match operator {
-        "StringEquals" | "BooleanEquals" | "NumericEquals" | "TimestampEquals"
-        | "NumericGreaterThanEquals" | "NumericLessThanEquals" | "StringGreaterThanEquals"
-        | "StringLessThanEquals" | "TimestampGreaterThanEquals" | "TimestampLessThanEquals" => {
-            operand.clone()
-        }
+        "StringEquals"
+        | "BooleanEquals"
+        | "NumericEquals"
+        | "TimestampEquals"
+        | "NumericGreaterThanEquals"
+        | "NumericLessThanEquals"
+        | "StringGreaterThanEquals"
+        | "StringLessThanEquals"
+        | "TimestampGreaterThanEquals"
+        | "TimestampLessThanEquals" => operand.clone(),
         "NumericGreaterThan" => shifted(number?, 1.0),
         "NumericLessThan" => shifted(number?, -1.0),
         "StringGreaterThan" => format!("{}~", operand.as_str()?).into(),
@@ -258,7 +332,11 @@ pub(super) fn violating(operator: &str, operand: &Json) -> Option<Json> {
 
 fn shifted(number: f64, by: f64) -> Json {
     let moved = number + by;
-    if moved.fract() == 0.0 && moved.abs() < 9e15 { Json::Int(moved as i64) } else { Json::Float(moved) }
+    if moved.fract() == 0.0 && moved.abs() < 9e15 {
+        Json::Int(moved as i64)
+    } else {
+        Json::Float(moved)
+    }
 }
 
 fn other_than(value: &Json) -> Json {
@@ -356,6 +434,33 @@ fn fill_items(value: &mut Json, whole: &Json, depth: usize) {
         }
         _ => {}
     }
+}
+
+/// Puts a text where the whole is to stand as one.
+fn replace_texts(value: &mut Json, text: &str, depth: usize) {
+    if depth > 64 {
+        return;
+    }
+    match value {
+        Json::String(there) if there == AS_TEXT => *value = text.into(),
+        Json::Array(items) => {
+            items.make_mut().iter_mut().for_each(|item| replace_texts(item, text, depth + 1));
+        }
+        Json::Object(members) => {
+            let keys: Vec<_> = members.keys().cloned().collect();
+            for key in keys {
+                if let Some(member) = members.get_mut(&key) {
+                    replace_texts(member, text, depth + 1);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a value stands where nothing better is known.
+pub(super) fn is_plain(value: &Json) -> bool {
+    weight(value) == 0
 }
 
 fn has_list(value: &Json, depth: usize) -> bool {

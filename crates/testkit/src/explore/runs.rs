@@ -1,6 +1,6 @@
 //! Runs with made values.
 
-use super::needs::{Needs, part, segments};
+use super::needs::{Needs, is_plain, part, segments};
 use super::ways::Fate;
 use super::{ExploreOptions, Plan};
 use crate::coverage::Hits;
@@ -10,7 +10,7 @@ use stepwright_history::{Event, EventKind, Failure, Identity, StateType};
 use stepwright_interpreter::{Command, Execution};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::Program;
-use stepwright_simulator::{Answer, Call, Outcome, Simulation, Status, Tasks};
+use stepwright_simulator::{Answer, Call, MemoryObjects, Outcome, Simulation, Status, Tasks};
 
 /// Turns that a run may take: a loop has shown itself by then.
 const MOST_TURNS: u64 = 3_000;
@@ -56,6 +56,8 @@ pub(super) struct Runner<'p> {
     input: Option<Json>,
     states: BTreeMap<Str, Object>,
     identity: Identity,
+    /// The objects that readers asked for.
+    objects: MemoryObjects,
     /// What was made last, and with which overrides: plans that follow each other often agree.
     made: Option<(Vec<super::Need>, Json)>,
 }
@@ -79,7 +81,8 @@ impl<'p> Runner<'p> {
             state_machine_name: machine.into(),
             region: "us-east-1".into(),
         };
-        Self { program, needs, input: options.input.clone(), states, identity, made: None }
+        let objects = MemoryObjects::default();
+        Self { program, needs, input: options.input.clone(), states, identity, objects, made: None }
     }
 
     pub(super) fn run(&mut self, plan: &Plan) -> Ran {
@@ -100,10 +103,39 @@ impl<'p> Runner<'p> {
                 value
             }
         };
-        let input = self.input.clone().unwrap_or_else(|| value.clone());
+        let input = self.input.clone().unwrap_or_else(|| {
+            let first = self.program.state(self.program.start).name.as_str();
+            if asks_for_list(self.states.get(first)) { Needs::list(&value) } else { value.clone() }
+        });
+        let mut ran = self.run_with(plan, turns, &value, &input);
+        // A reader says which object it misses: there it is.
+        for _ in 0..MOST_OBJECTS {
+            let Ending::Failed(failure) = &ran.ending else { break };
+            let Some((bucket, key)) = missing_object(failure) else { break };
+            self.objects =
+                std::mem::take(&mut self.objects).with(&bucket, &key, self.content(&value));
+            ran = self.run_with(plan, turns, &value, &input);
+        }
+        ran
+    }
+
+    /// What an object holds: items in the form that the first reader asks for.
+    fn content(&self, value: &Json) -> String {
+        let form = self.states.values().find_map(|state| {
+            let config = state.get("ItemReader")?.get("ReaderConfig")?;
+            config.get("InputType")?.as_str()
+        });
+        match form {
+            Some("CSV") => "id,name,value\n1,a,x\n2,b,y\n".to_owned(),
+            Some("JSONL") => format!("{value}\n{value}\n"),
+            _ => Needs::list(value).to_string(),
+        }
+    }
+
+    fn run_with(&self, plan: &Plan, turns: u64, value: &Json, input: &Json) -> Ran {
         let mut answering = Answering {
             plan,
-            value,
+            value: value.clone(),
             states: &self.states,
             called: BTreeMap::new(),
             last_called: Str::default(),
@@ -112,6 +144,7 @@ impl<'p> Runner<'p> {
         let run = Simulation::new(self.program)
             .input(input.clone())
             .identity(self.identity.clone())
+            .objects(self.objects.clone())
             .most_turns(turns)
             .run(&mut answering);
         let trace = Trace::read(self.program, &run.events, &answering.children);
@@ -138,8 +171,50 @@ impl<'p> Runner<'p> {
             last_state,
             last_called: answering.last_called,
             status: run.status,
-            input,
+            input: input.clone(),
         }
+    }
+}
+
+/// Objects that are made for one run.
+const MOST_OBJECTS: usize = 4;
+
+/// The object that an item reader did not find: bucket and key.
+fn missing_object(failure: &Failure) -> Option<(String, String)> {
+    let rest = failure.cause.as_deref()?.strip_prefix("There is no object '")?;
+    let (key, rest) = rest.split_once("' in the bucket '")?;
+    Some((rest.trim_end_matches('\'').to_owned(), key.to_owned()))
+}
+
+/// Whether a state takes its input for a list.
+fn asks_for_list(state: Option<&Object>) -> bool {
+    let Some(state) = state else { return false };
+    let text = |key: &str| state.get(key).and_then(Json::as_str);
+    let is_whole = text("Items").is_some_and(|items| {
+        items.trim_start_matches("{%").trim_end_matches("%}").trim() == "$states.input"
+    });
+    let is_map = text("Type") == Some("Map")
+        && ["Items", "ItemReader", "InputPath"].iter().all(|key| !state.contains_key(key))
+        && text("ItemsPath").is_none_or(|path| path == "$");
+    is_whole || is_map || state.iter().any(|(key, value)| begins_with_item(key, value, 0))
+}
+
+/// Whether a JSONPath there begins with an index.
+fn begins_with_item(key: &str, value: &Json, depth: usize) -> bool {
+    // What stands in the states within sees other data.
+    if depth > 32 || ["ItemProcessor", "Iterator", "Branches"].contains(&key) {
+        return false;
+    }
+    match value {
+        Json::String(text) => {
+            let is_path = key.ends_with(".$") || key.ends_with("Path") || key == "Variable";
+            is_path && text.starts_with("$[")
+        }
+        Json::Array(items) => items.iter().any(|item| begins_with_item(key, item, depth + 1)),
+        Json::Object(members) => {
+            members.iter().any(|(key, value)| begins_with_item(key, value, depth + 1))
+        }
+        _ => false,
     }
 }
 
@@ -149,10 +224,8 @@ fn is_history_full(failure: &Failure) -> bool {
 
 fn unfinished(events: &[Event]) -> Ending {
     let Ok(execution) = Execution::replay(events) else { return Ending::Stuck(Vec::new()) };
-    let goes_on = execution
-        .commands()
-        .iter()
-        .any(|command| !matches!(command, Command::RunTask { .. }));
+    let goes_on =
+        execution.commands().iter().any(|command| !matches!(command, Command::RunTask { .. }));
     let looped = round(events);
     if goes_on && !looped.is_empty() {
         return Ending::Looping(looped);
@@ -211,19 +284,35 @@ impl Answering<'_> {
         let path = self.states.get(state).and_then(|state| state.get("ResultPath")?.as_str());
         if let Some(path) = path {
             let at = part(&self.value, &segments(path));
-            if let Some(scalar) = at.filter(|at| !matches!(at, Json::Object(_))) {
+            let is_told = |at: &&Json| !matches!(at, Json::Object(_)) && !is_plain(at);
+            if let Some(scalar) = at.filter(is_told) {
                 // The result itself is what is asked for.
                 return scalar.clone();
             }
             add(at);
         }
-        let payload: Json = result.clone().into();
+        let next = self.states.get(state).and_then(|state| state.get("Next")?.as_str());
+        let is_list = path.is_none() && asks_for_list(next.and_then(|next| self.states.get(next)));
         let resource = call.call.resource.as_str();
-        if resource.contains(":::lambda:invoke") {
-            result.get_or_insert_with("Payload", || payload.clone());
-            result.insert("StatusCode", Json::Int(200));
-        } else if resource.contains(":::states:startExecution.sync:2") {
-            result.get_or_insert_with("Output", || payload.clone());
+        let wrapper = match resource {
+            _ if resource.contains(":::lambda:invoke") => Some("Payload"),
+            _ if resource.contains(":::states:startExecution.sync:2") => Some("Output"),
+            _ => None,
+        };
+        match wrapper {
+            Some(key) => {
+                let mut inner = result.clone();
+                let own = result.get(key).and_then(Json::as_object).cloned().unwrap_or_default();
+                inner.remove(key);
+                own.iter().for_each(|(key, value)| {
+                    inner.insert(key.clone(), value.clone());
+                });
+                let inner = Json::Object(inner);
+                result.insert(key, if is_list { Needs::list(&inner) } else { inner });
+                result.insert("StatusCode", Json::Int(200));
+            }
+            None if is_list => return Needs::list(&result.into()),
+            None => {}
         }
         if self.plan.large.contains(state) {
             let size = Json::Object(result.clone()).to_string().len();

@@ -1,6 +1,6 @@
 //! What can be made otherwise: the ways out of Choice states, and what becomes of tasks.
 
-use super::needs::{Need, compared, satisfying, segments, violating};
+use super::needs::{Need, compared, only_path, satisfying, segments, violating};
 use std::collections::BTreeMap;
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{
@@ -84,6 +84,7 @@ fn conditions(rule: &Json, should_hold: bool, needs: &mut Vec<Need>, depth: usiz
         }
     }
     if let Some(text) = rule.get("Condition").and_then(Json::as_str) {
+        needs.extend(only_path(text).map(|path| (path, Json::Bool(should_hold))));
         for (path, value) in compared(text) {
             let value = match (should_hold, &value) {
                 (true, _) => value,
@@ -185,7 +186,9 @@ pub(super) fn leads_to(kind: &Kind) -> Vec<StateId> {
         Kind::Wait(wait) => next(wait.next),
         Kind::Parallel(parallel) => next(parallel.next),
         Kind::Map(map) => next(map.next),
-        Kind::Choice(choice) => choice.rules.iter().map(|rule| rule.next).chain(choice.default).collect(),
+        Kind::Choice(choice) => {
+            choice.rules.iter().map(|rule| rule.next).chain(choice.default).collect()
+        }
         Kind::Succeed | Kind::Fail(_) => Vec::new(),
     };
     to.extend(handlers(kind).1.iter().map(|catcher| catcher.next));

@@ -68,9 +68,9 @@ impl Answers {
 fn token_in<'j>(recorded: &'j Json, input: &Json, token: &str) -> Option<&'j str> {
     match (recorded, input) {
         (Json::String(old), Json::String(new)) if new == token => Some(old),
-        (Json::Object(recorded), Json::Object(input)) => input
-            .iter()
-            .find_map(|(key, value)| token_in(recorded.get(key)?, value, token)),
+        (Json::Object(recorded), Json::Object(input)) => {
+            input.iter().find_map(|(key, value)| token_in(recorded.get(key)?, value, token))
+        }
         (Json::Array(recorded), Json::Array(input)) => {
             recorded.iter().zip(input.iter()).find_map(|(old, new)| token_in(old, new, token))
         }
@@ -101,7 +101,8 @@ fn with_token(output: &Json, recorded: Option<&str>, token: &Str) -> Json {
 
 /// An answer as a case file of the recordings lists it.
 pub(super) fn of_mock(mock: &Json) -> RecordedAnswer {
-    let number = |value: &Json, key: &str| value.get(key).and_then(Json::as_i64).unwrap_or(0) as u32;
+    let number =
+        |value: &Json, key: &str| value.get(key).and_then(Json::as_i64).unwrap_or(0) as u32;
     let path = mock.get("map_path").and_then(Json::as_array).cloned().unwrap_or_default();
     let map_path = path.iter().map(|step| {
         let map = step.get("map").and_then(Json::as_str).unwrap_or_default();

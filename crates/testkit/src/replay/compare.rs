@@ -125,9 +125,9 @@ fn sorted_regions(events: &[Json]) -> Vec<Json> {
 }
 
 fn has_scopes(events: &[Json]) -> bool {
-    events.iter().any(|event| {
-        matches!(type_of(event), "ParallelStateStarted" | "MapIterationStarted")
-    })
+    events
+        .iter()
+        .any(|event| matches!(type_of(event), "ParallelStateStarted" | "MapIterationStarted"))
 }
 
 /// An event without what the run of time and the order of scopes give it.

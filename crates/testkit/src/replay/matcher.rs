@@ -121,8 +121,7 @@ impl Matcher {
         actual: &Object,
         path: &str,
     ) -> Result<(), String> {
-        let is_left_out =
-            |key: &str| self.chance.is_some() && NOT_COMPARED.contains(&key);
+        let is_left_out = |key: &str| self.chance.is_some() && NOT_COMPARED.contains(&key);
         let compared: Vec<_> = expected.iter().filter(|(key, _)| !is_left_out(key)).collect();
         let unexpected = actual
             .keys()

@@ -79,7 +79,9 @@ impl Recording {
         if events.iter().all(|event| id_of(event).is_some()) {
             events.sort_by_key(id_of);
         }
-        let Some(first) = events.first().cloned() else { return wrong("the history has no events") };
+        let Some(first) = events.first().cloned() else {
+            return wrong("the history has no events");
+        };
         let first = &first;
         if type_of(first) != "ExecutionStarted" {
             return wrong(format!(
@@ -99,9 +101,7 @@ impl Recording {
             notes.push("the execution was redriven: what came before is compared".to_owned());
         }
         let Some(input) = json.get("input").cloned().or_else(|| value(first, "input")) else {
-            return wrong(
-                "the history has no data: export it with --include-execution-data",
-            );
+            return wrong("the history has no data: export it with --include-execution-data");
         };
         let start = moment(first).map_or(DEFAULT_START, Moment);
         let last = events.last().expect("there is a first event");

@@ -65,7 +65,8 @@ fn place(
         // The state was entered in this scope, or in one around it.
         let state: Str = name_of(event).into();
         let around = entered.get(&state).into_iter().flatten();
-        let around = around.filter(|outer| scope.starts_with(outer)).max_by_key(|outer| outer.len());
+        let around =
+            around.filter(|outer| scope.starts_with(outer)).max_by_key(|outer| outer.len());
         return Place { scope: around.cloned().unwrap_or(scope), state };
     }
     if kind.starts_with("MapIteration") {
