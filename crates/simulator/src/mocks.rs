@@ -16,7 +16,7 @@ use stepwright_source::{Span, did_you_mean};
 /// Answers to tasks, as a mocks file gives them: by the name of the state.
 #[derive(Clone, Debug, Default)]
 pub struct Mocks {
-    mocks: BTreeMap<Str, Mock>,
+    by_state: BTreeMap<Str, Mock>,
     default: Option<Mock>,
     /// The object store of `objects:`.
     pub objects: MemoryObjects,
@@ -100,8 +100,8 @@ impl Mocks {
     /// These mocks, and those of `others` for the states that these leave alone.
     #[must_use]
     pub fn over(mut self, others: &Self) -> Self {
-        for (state, mock) in &others.mocks {
-            self.mocks.entry(state.clone()).or_insert_with(|| mock.clone());
+        for (state, mock) in &others.by_state {
+            self.by_state.entry(state.clone()).or_insert_with(|| mock.clone());
         }
         self.default = self.default.or_else(|| others.default.clone());
         for (place, bytes) in &others.objects.objects {
@@ -114,7 +114,7 @@ impl Mocks {
     /// call nothing.
     pub fn check(&self, program: &Program) -> Vec<MocksError> {
         let mut found = Vec::new();
-        for (name, mock) in &self.mocks {
+        for (name, mock) in &self.by_state {
             let mut wrong = |message: String, help: String| {
                 found.push(MocksError { message, span: mock.span, help: Some(help) });
             };
@@ -141,7 +141,7 @@ impl Mocks {
 
     /// The states that are mocked, in order of their names.
     pub fn states(&self) -> impl Iterator<Item = &str> {
-        self.mocks.keys().map(Str::as_str)
+        self.by_state.keys().map(Str::as_str)
     }
 
     /// The mocks that no task asked for.
@@ -156,19 +156,19 @@ impl Mocks {
 
     /// Whether there is an answer for a state, if perhaps on a condition.
     pub fn has(&self, state: &str) -> bool {
-        self.mocks.contains_key(state) || self.default.is_some()
+        self.by_state.contains_key(state) || self.default.is_some()
     }
 
     /// Where a state's mock stands.
     pub fn span(&self, state: &str) -> Option<Span> {
-        self.mocks.get(state).map(|mock| mock.span)
+        self.by_state.get(state).map(|mock| mock.span)
     }
 
     /// What a call is answered. `None` where no mock is meant for it; the state then counts as
     /// unmocked. A condition that cannot be evaluated does not hold.
     pub fn reply(&mut self, call: &Call<'_>) -> Option<Reply> {
         let state = &call.call.state;
-        let mock = match self.mocks.get_mut(state) {
+        let mock = match self.by_state.get_mut(state) {
             Some(mock) => Some(mock),
             None => self.default.as_mut(),
         };

@@ -213,7 +213,7 @@ impl Explorer<'_> {
             Ending::Failed(failure) => {
                 let deviating = plan.fates.iter().next_back();
                 let error = failure.name();
-                if let Some((state, fate)) = self.cause_of(plan, ran, error) {
+                if let Some((state, fate)) = cause_of(plan, ran, error) {
                     // An error that the definition itself names is said with its name.
                     let error = match fate {
                         Fate::Silent => "States.Timeout".to_owned(),
@@ -229,27 +229,6 @@ impl Explorer<'_> {
                 }
             }
         }
-    }
-
-    /// The task whose failure has ended the run.
-    fn cause_of(&self, plan: &Plan, ran: &Ran, error: &str) -> Option<(Str, Fate)> {
-        let is_it = |fate: &Fate| match fate {
-            Fate::Fails(name) | Fate::FailsOnce(name) => name == error,
-            Fate::Silent => error == "States.Timeout",
-        };
-        let by_name = plan
-            .fates
-            .iter()
-            .filter(|(state, fate)| ran.called.contains_key(*state) && is_it(fate))
-            .map(|(state, fate)| (state.clone(), fate.clone()));
-        let by_name: Vec<_> = by_name.collect();
-        let last = by_name.iter().find(|(state, _)| *state == ran.last_called);
-        if let Some(found) = last.or_else(|| by_name.first()) {
-            return Some(found.clone());
-        }
-        // A distributed Map that tolerates no failure says so in words of its own.
-        let of_map = error == "States.ExceedToleratedFailureThreshold";
-        plan.fates.iter().next().filter(|_| of_map).map(|(s, f)| (s.clone(), f.clone()))
     }
 
     /// Whether a task can be waited for without end.
@@ -361,6 +340,27 @@ impl Explorer<'_> {
         let all = self.program.states.iter().enumerate();
         all.filter(|(_, state)| leads(&state.kind)).map(|(at, _)| StateId(at as u32)).collect()
     }
+}
+
+/// The task whose failure has ended the run.
+fn cause_of(plan: &Plan, ran: &Ran, error: &str) -> Option<(Str, Fate)> {
+    let is_it = |fate: &Fate| match fate {
+        Fate::Fails(name) | Fate::FailsOnce(name) => name == error,
+        Fate::Silent => error == "States.Timeout",
+    };
+    let by_name = plan
+        .fates
+        .iter()
+        .filter(|(state, fate)| ran.called.contains_key(*state) && is_it(fate))
+        .map(|(state, fate)| (state.clone(), fate.clone()));
+    let by_name: Vec<_> = by_name.collect();
+    let last = by_name.iter().find(|(state, _)| *state == ran.last_called);
+    if let Some(found) = last.or_else(|| by_name.first()) {
+        return Some(found.clone());
+    }
+    // A distributed Map that tolerates no failure says so in words of its own.
+    let of_map = error == "States.ExceedToleratedFailureThreshold";
+    plan.fates.iter().next().filter(|_| of_map).map(|(s, f)| (s.clone(), f.clone()))
 }
 
 /// Whether an error stands for one that the definition does not know.

@@ -92,7 +92,7 @@ fn write(
 ) -> String {
     let mut out = format!("# Recorded from {}.\n", recording.identity.execution_arn);
     for note in notes {
-        out += &format!("# Note: {}\n", note.replace('\n', " "));
+        writeln!(out, "# Note: {}", note.replace('\n', " ")).expect("strings grow");
     }
     let text = |text: &str| Json::from(text).to_string();
     let line = |out: &mut String, line: String| writeln!(out, "{line}").expect("strings grow");

@@ -75,8 +75,8 @@ pub fn state_span(definition: &stepwright_asl::Definition, name: &str) -> Option
         if let Some(member) = node.get("States").and_then(|states| states.member(name)) {
             return Some(member.key_span);
         }
-        let within = node.members().iter().map(|member| &member.value).chain(node.items());
-        within.filter_map(|inner| find(inner, name, depth + 1)).next()
+        let mut within = node.members().iter().map(|member| &member.value).chain(node.items());
+        within.find_map(|inner| find(inner, name, depth + 1))
     }
     find(&definition.root, name, 0)
 }

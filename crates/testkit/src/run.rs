@@ -4,6 +4,7 @@ use crate::check::{self, Mismatch};
 use crate::coverage::Hits;
 use crate::file::{Case, TestFile};
 use crate::trace::{ChildHistory, Trace};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use stepwright_history::{Event, Failure, Stage, TaskCall};
 use stepwright_interpreter::{Command, Execution};
@@ -97,9 +98,10 @@ impl TestFile {
         functions: &dyn Functions,
         snapshot: &dyn Fn(&str) -> Option<String>,
     ) -> CaseResult {
-        let program = match case.extended_limits {
-            false => Arc::clone(&self.program),
-            true => Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) }),
+        let program = if case.extended_limits {
+            Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) })
+        } else {
+            Arc::clone(&self.program)
         };
         let mut simulation = Simulation::new(&program)
             .input(case.input.clone())
@@ -122,10 +124,11 @@ impl TestFile {
         };
         let run = simulation.run(&mut answering);
         let trace = Trace::read(&program, &run.events, &answering.children);
-        let snapshot_file = case.expect.timeline.clone().map(|file| match file.is_empty() {
-            true => self.snapshot_of(case),
-            false => file,
-        });
+        let snapshot_file = case
+            .expect
+            .timeline
+            .clone()
+            .map(|file| if file.is_empty() { self.snapshot_of(case) } else { file });
         let timeline = snapshot_text(&run.events);
         let mut mismatches = Vec::new();
         // What follows from a missing mock is not worth saying.
@@ -189,7 +192,8 @@ fn snapshot_text(events: &[Event]) -> String {
         let indent = "  ".repeat(line.depth);
         let words = [line.verb, &line.subject, &line.detail];
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        text += &format!("{:>8}  {indent}{}\n", duration(line.at_millis), words.join(" "));
+        writeln!(text, "{:>8}  {indent}{}", duration(line.at_millis), words.join(" "))
+            .expect("strings grow");
     }
     text
 }

@@ -29,10 +29,10 @@ pub(super) fn mocks(root: &Node) -> Result<Mocks, MocksError> {
             "objects" => mocks.objects = objects(&member.value)?,
             "default" => mocks.default = Some(mock(member)?),
             state => {
-                if mocks.mocks.contains_key(state) {
+                if mocks.by_state.contains_key(state) {
                     return Err(wrong(member.key_span, format!("`{state}` is mocked twice")));
                 }
-                mocks.mocks.insert(member.key.clone(), mock(member)?);
+                mocks.by_state.insert(member.key.clone(), mock(member)?);
             }
         }
     }

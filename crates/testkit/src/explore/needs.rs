@@ -44,7 +44,7 @@ fn pattern(text: &str) -> Regex {
 
 /// A JSONPath, or one within an intrinsic function.
 static PATH: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(^|[^$\w])\$((?:\.[\w\-]+|\.\.?\*|\[[^\]]*\])+)"#));
+    LazyLock::new(|| pattern(r"(^|[^$\w])\$((?:\.[\w\-]+|\.\.?\*|\[[^\]]*\])+)"));
 /// What JSONata asks of the input or the result.
 static JSONATA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\$states\.(?:input|result)((?:\.[\w]+|\[[^\]]*\])+)"));

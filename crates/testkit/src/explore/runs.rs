@@ -259,6 +259,10 @@ fn round(events: &[Event]) -> Vec<Str> {
         }
         states.push((*name).clone());
     }
+    // A round begins where the loop was entered.
+    let first = entered.iter().find(|name| states.contains(name));
+    let at = first.and_then(|first| states.iter().position(|state| state == *first)).unwrap_or(0);
+    states.rotate_left(at);
     states
 }
 

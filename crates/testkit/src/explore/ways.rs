@@ -76,9 +76,10 @@ fn conditions(rule: &Json, should_hold: bool, needs: &mut Vec<Need>, depth: usiz
     }
     if let Some(variable) = rule.get("Variable").and_then(Json::as_str) {
         for (operator, operand) in rule.iter() {
-            let value = match should_hold {
-                true => satisfying(operator, operand),
-                false => violating(operator, operand),
+            let value = if should_hold {
+                satisfying(operator, operand)
+            } else {
+                violating(operator, operand)
             };
             needs.extend(value.map(|value| (segments(variable), value)));
         }

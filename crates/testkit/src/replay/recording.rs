@@ -62,14 +62,13 @@ impl Recording {
     /// `stepwright run --output json` prints, or a case file of the recordings.
     pub fn read(json: &Json) -> Result<Self, RecordingError> {
         let case = json.get("expected").and_then(|expected| expected.get("history"));
-        let list = match (json, case.or_else(|| json.get("events"))) {
-            (_, Some(Json::Array(events))) | (Json::Array(events), None) => events,
-            _ => {
-                return wrong(
-                    "this is no history: an object with `events`, as `aws stepfunctions \
-                     get-execution-history` prints it, or a list of events",
-                );
-            }
+        let ((_, Some(Json::Array(list))) | (Json::Array(list), None)) =
+            (json, case.or_else(|| json.get("events")))
+        else {
+            return wrong(
+                "this is no history: an object with `events`, as `aws stepfunctions \
+                 get-execution-history` prints it, or a list of events",
+            );
         };
         let mut events: Vec<Json> = list.to_vec();
         if let Some(at) = events.iter().position(|event| type_of(event).is_empty()) {

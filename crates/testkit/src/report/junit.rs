@@ -1,4 +1,4 @@
-//! JUnit's XML, which every CI server reads.
+//! The XML of `JUnit`, which every CI server reads.
 
 use super::{FileResult, text};
 use std::fmt::Write as _;
