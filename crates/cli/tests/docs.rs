@@ -5,6 +5,7 @@ use stepwright_asl::{Definition, read_data};
 use stepwright_json::Syntax;
 use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
+use stepwright_testkit::NoFunctions;
 
 #[test]
 fn the_manual_holds_what_works() {
@@ -12,7 +13,7 @@ fn the_manual_holds_what_works() {
     let mut files = vec![root.join("README.md")];
     collect(&root.join("docs/src"), &mut files);
     collect(&root.join("examples"), &mut files);
-    let (mut definitions, mut mocks) = (0, 0);
+    let (mut definitions, mut mocks, mut tests) = (0, 0, 0);
     for file in &files {
         let text = std::fs::read_to_string(file).unwrap();
         for (kind, body) in blocks(&text) {
@@ -34,11 +35,26 @@ fn the_manual_holds_what_works() {
                     Mocks::parse(&tree).unwrap_or_else(|error| panic!("{error} in {}", at()));
                     mocks += 1;
                 }
+                // Files are named from the root of the project.
+                "test" => {
+                    let read = |name: &str| {
+                        std::fs::read(root.join(name)).map_err(|error| error.to_string())
+                    };
+                    let test = stepwright_testkit::load("page.test.yaml", &body, &read)
+                        .unwrap_or_else(|found| panic!("{found:?} in {}", at()));
+                    for case in &test.cases {
+                        let result = test.run(case, &NoFunctions, &|_| None);
+                        let (differs, unmocked) = (&result.mismatches, &result.unmocked);
+                        assert!(result.passed(), "{differs:?} {unmocked:?} in {}", at());
+                    }
+                    tests += 1;
+                }
                 _ => {}
             }
         }
     }
-    assert!(definitions >= 3 && mocks >= 1, "{definitions} definitions, {mocks} mocks");
+    let counts = format!("{definitions} definitions, {mocks} mocks, {tests} test files");
+    assert!(definitions >= 3 && mocks >= 4 && tests >= 2, "{counts}");
 }
 
 #[test]

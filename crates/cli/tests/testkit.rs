@@ -237,3 +237,23 @@ fn what_is_explored_is_saved_as_tests_that_pass() {
     assert_eq!(found.get("state").and_then(Json::as_str), Some("Work"));
     assert_eq!(found.get("line"), Some(&Json::Int(4)));
 }
+
+#[test]
+fn the_package_for_python_runs_test_files() {
+    let venv = root().join("target/clients/venv/bin/python");
+    let python = if venv.is_file() { venv } else { PathBuf::from("python3") };
+    let tests = root().join("python/stepwright-pytest/tests");
+    let output = Command::new(&python)
+        .args(["-m", "unittest", "-v", "test_runner"])
+        .current_dir(tests)
+        .env("STEPWRIGHT_BIN", env!("CARGO_BIN_EXE_stepwright"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output();
+    let Ok(output) = output else {
+        println!("skipped: there is no Python");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("test_the_quickstart_passes"), "{said}");
+}

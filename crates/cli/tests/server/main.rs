@@ -4,4 +4,5 @@ mod bad_input;
 mod clients;
 mod crash;
 mod operations;
+mod record;
 mod support;
