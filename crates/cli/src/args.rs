@@ -162,6 +162,7 @@ pub(crate) struct Run {
 ///
 /// Exit codes: 0 all tests pass; 1 one fails, or too little is covered; 2 a file cannot be used.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
   stepwright test
   stepwright test order.test.yaml --filter refund
@@ -179,7 +180,7 @@ pub(crate) struct Test {
     /// What is printed: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
-    /// A file for the results as JUnit's XML.
+    /// A file for the results, in the XML of `JUnit`.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Write the snapshots of timelines that differ.
@@ -236,7 +237,8 @@ pub(crate) struct Replay {
 ///
 /// Asks the server for the execution, its definition and its history, and writes a test whose mocks
 /// answer what the tasks answered, and which expects what happened. Any server will do that speaks
-/// the API of Step Functions: requests are signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+/// the API of Step Functions: requests are signed with `AWS_ACCESS_KEY_ID` and
+/// `AWS_SECRET_ACCESS_KEY`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
@@ -244,7 +246,7 @@ pub(crate) struct Replay {
 pub(crate) struct Record {
     /// The execution's ARN.
     pub(crate) arn: String,
-    /// Where the server is [default: AWS_ENDPOINT_URL_SFN, else http://127.0.0.1:8083].
+    /// Where the server is [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// The directory that the definition and the test file are written to.

@@ -111,14 +111,16 @@ impl Answerer {
         if let Some(answer) = self.mock_case.as_mut().and_then(|case| case.answer(call)) {
             return Destiny::Answered(answer);
         }
-        let (name, mut after) = match self.mocks.has(&call.call.state) {
-            false => (None, None),
-            true => match self.mocks.reply(call) {
+        let (mut name, mut after) = (None, None);
+        if self.mocks.has(&call.call.state) {
+            match self.mocks.reply(call) {
                 None => return Destiny::Answered(self.mocks.missing(call)),
                 Some(Reply::Answer(answer)) => return Destiny::Answered(answer),
-                Some(Reply::Function { name, after_millis }) => (name, Some(after_millis)),
-            },
-        };
+                Some(Reply::Function { name: other, after_millis }) => {
+                    (name, after) = (other, Some(after_millis));
+                }
+            }
+        }
         match self.config.resolve(name.as_deref(), call.call) {
             Some(invocation) => {
                 after = after.filter(|after| *after > 0).or(invocation.after_millis());

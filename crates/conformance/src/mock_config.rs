@@ -55,7 +55,7 @@ fn run(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// LocalStack records a mocked failure as that of a service even where the task names a function by
+/// The recorder has a mocked failure as that of a service even where the task names a function by
 /// its ARN; AWS records `LambdaFunctionFailed` there, and so do we.
 fn as_on_aws(partial: Json, event: &Json) -> Json {
     let Json::Object(mut partial) = partial else { return partial };

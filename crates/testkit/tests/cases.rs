@@ -44,6 +44,9 @@ States:
 fn read(name: &str) -> Result<Vec<u8>, String> {
     match name {
         "order.asl.yaml" => Ok(ORDER.into()),
+        "MockConfigFile.json" => Ok(r#"{"StateMachines": {"M": {"TestCases": {"Slow": {"Price": "Busy"}}}},
+            "MockedResponses": {"Busy": {"0": {"Throw": {"Error": "Busy"}}, "1-9": {"Return": 4}}}}"#
+            .into()),
         "mocks.yaml" => Ok("Price: {return: 5}\nMail: {return: {}}\n".into()),
         other => Err(format!("{other}: there is no such file")),
     }
@@ -109,6 +112,18 @@ cases:
   - name: a failure and its cause
     input: {name: Eve, items: []}
     expect: {error: Unknown, cause: {who: nobody}, cause_includes: nobody, elapsed: 3d}
+  - name: a mock file of Step Functions Local
+    mock_config: {file: MockConfigFile.json, test_case: Slow}
+    expect: {output_includes: {prices: [4, 4]}, states: {Price: {called: 3}}, elapsed: 3d 1m}
+  - name: by entry and by item
+    mocks:
+      Price: {by: item, answers: [{return: first}, {return: second}]}
+      Mail: [{when: "$.Message", return: told}, {never: true}]
+    expect: {output_includes: {prices: [first, second]}, states: {Mail: {output: told}}}
+  - name: the context and the clock
+    input: {name: Ada, items: []}
+    context: {Execution: {Name: e-1, StartTime: "2026-01-05T09:00:00Z"}, StateMachine: {Name: orders}}
+    expect: {elapsed: 3d}
   - name: somebody stops it
     stop: {after: 1d, error: Stopped, cause: too long}
     expect: {status: ABORTED, error: Stopped, cause: too long, elapsed: 1d}
@@ -169,14 +184,14 @@ fn snapshots_are_compared_line_by_line() {
 #[test]
 fn coverage_counts_rules_that_lead_to_the_same_state_apart() {
     let file = file(
-        r#"
+        r"
 defaults: {mocks: mocks.yaml}
 cases:
   - {name: bob, input: {name: Bob, items: []}}
   - name: caught by the second
     input: {name: Bob, items: [1]}
     mocks: {Price: {fail: Else}}
-"#,
+",
     );
     let mut hits = Hits::new(&file.program);
     for case in &file.cases {
@@ -244,6 +259,11 @@ fn bad_files_are_pointed_at() {
     refuses(&case("limits: none"), "none", "`aws` or `extended`");
     refuses(&case("input: 1\n    input_file: x"), "input_file", "either");
     refuses(&case("mock_config: {file: a}"), "{file", "`file` and `test_case`");
+    refuses(
+        &case("mock_config: {file: MockConfigFile.json, test_case: Slw}"),
+        "Slw",
+        "did you mean `Slow`",
+    );
     refuses("cases: [{name: a}\n", "", "");
 }
 

@@ -86,7 +86,7 @@ except ImportError:
 class Plugin(Runner):
     def pytest(self, path):
         environment = dict(os.environ, PYTHONPATH=str(HERE.parent / "src"))
-        command = [sys.executable, "-m", "pytest", "-p", "stepwright_pytest.plugin", "-q", str(path)]
+        command = [sys.executable, "-m", "pytest", "-p", "stepwright_pytest.plugin", "-p", "no:cacheprovider", "-q", str(path)]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=path.parent)
 
     def test_each_case_is_a_test(self):

@@ -44,7 +44,7 @@ fn print(explored: &Exploration, named: &NamedDefinition) {
         if let Some(script) = &finding.script
             && finding.kind != FindingKind::LargePayload
         {
-            help += &format!("\nshown by: {}", telling(script));
+            help = format!("{help}\nshown by: {}", telling(script));
         }
         let mut diagnostic =
             Diagnostic::warning(code(finding.kind), finding.message.clone()).help(help);

@@ -247,6 +247,8 @@ fn differ(
     let message = result.err()?;
     // The matcher says where before the first colon: `.stateExitedEventDetails.output: expected …`.
     let path = message.split(": ").next().unwrap_or_default().trim_start_matches('.');
+    // JSON in texts is compared as what it holds.
+    let path = &path.replace("(json)", "");
     let field: Vec<&str> = path.split('.').take(2).collect();
     let key = field.get(1).map(|key| key.split(['(', '[']).next().unwrap_or(key));
     let of = |event: &Json| -> Option<Json> {
