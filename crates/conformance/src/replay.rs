@@ -22,11 +22,11 @@ fn run(case: &Case) -> Verdict {
         Json::String(text) => stepwright_json::parse(&text).unwrap_or_default(),
         other => other,
     };
-    // As a user has it: the history and nothing else.
-    let mut exported = Object::new();
-    exported.insert("events", case.get("expected").get("history").cloned().unwrap_or_default());
+    let expected = case.get("expected");
+    let history = expected.get("history").and_then(Json::as_array).cloned().unwrap_or_default();
     let unordered = case.notes().iter().any(|note| note.starts_with("parallel_unordered"));
-    for (measure, json) in [("as recorded", case.json.clone()), ("as exported", exported.into())] {
+    for (measure, json) in [("as recorded", case.json.clone()), ("as exported", exported(&history))]
+    {
         if unordered && measure == "as exported" {
             // The recorder has lost the ids by which the answers are found.
             continue;
@@ -52,6 +52,31 @@ fn run(case: &Case) -> Verdict {
         );
     }
     verdict
+}
+
+/// A history as the AWS CLI prints it with `--reverse-order`: without anything else, and with the
+/// data as text.
+fn exported(history: &[Json]) -> Json {
+    let events = history.iter().rev().map(|event| {
+        let mut event = event.as_object().cloned().unwrap_or_default();
+        let keys: Vec<_> =
+            event.keys().filter(|key| key.ends_with("EventDetails")).cloned().collect();
+        for key in keys {
+            if let Some(Json::Object(details)) = event.get_mut(&key) {
+                for name in ["input", "output", "parameters", "cause"] {
+                    if let Some(value) = details.get_mut(name)
+                        && !matches!(value, Json::String(_))
+                    {
+                        *value = value.to_string().into();
+                    }
+                }
+            }
+        }
+        Json::Object(event)
+    });
+    let mut object = Object::new();
+    object.insert("events", events.collect::<Vec<_>>().into());
+    object.into()
 }
 
 fn once(case: &Case, definition: &Json, json: &Json) -> Result<Replay, String> {
