@@ -62,6 +62,7 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
     let covered = coverage::sum(&suite, &files);
     let complaints: Vec<&Complaint> = bad.iter().flat_map(|bad| &bad.complaints).collect();
     match arguments.format {
+        Output::Text if files.is_empty() => {}
         Output::Text => print(&files, arguments, &covered, started.elapsed()),
         Output::Json => print_json(&files, &complaints, &covered),
     }

@@ -156,16 +156,15 @@ fn words(
             help("give an input with --input that leads there, or take the state out"),
         ),
         FindingKind::UnhandledError => {
-            let named: Vec<&String> =
-                details.iter().filter(|error| !is_unforeseen(error)).collect();
-            let any = named.len() < details.len();
-            let mut message = "nothing catches ".to_owned();
-            let mut what: Vec<String> = named.iter().map(|error| format!("`{error}`")).collect();
-            if any {
-                what.push("an error that is not named".to_owned());
+            let named = details.iter().filter(|error| !is_unforeseen(error));
+            let mut what: Vec<String> = named.map(|error| format!("`{error}`")).collect();
+            if what.len() < details.len() {
+                what.push("an unforeseen error".to_owned());
             }
-            write!(message, "{} of `{state}`: it ends the execution", what.join(", "))
-                .expect("strings grow");
+            let last = what.pop().unwrap_or_default();
+            let before = if what.is_empty() { String::new() } else { what.join(", ") + " or " };
+            let message =
+                format!("nothing catches {before}{last} of `{state}`: it ends the execution");
             (message, help("add a catcher for `States.ALL`, here or around it, if it should not"))
         }
         FindingKind::CanHang => (
