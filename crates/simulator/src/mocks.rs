@@ -94,6 +94,13 @@ impl std::error::Error for MocksError {}
 impl Mocks {
     /// Reads the tree of a mocks file.
     pub fn parse(root: &Node) -> Result<Self, MocksError> {
+        let (mocks, mut errors) = read::mocks(root);
+        if errors.is_empty() { Ok(mocks) } else { Err(errors.remove(0)) }
+    }
+
+    /// Reads the tree of a mocks file, and says of each state what is wrong with its mock. The
+    /// mocks that can be read are there all the same.
+    pub fn parse_all(root: &Node) -> (Self, Vec<MocksError>) {
         read::mocks(root)
     }
 

@@ -19,24 +19,34 @@ fn wrong(span: Span, message: impl Into<String>) -> MocksError {
     MocksError { message: message.into(), span, help: None }
 }
 
-pub(super) fn mocks(root: &Node) -> Result<Mocks, MocksError> {
-    if !root.is_object() {
-        return Err(wrong(root.span, "mocks are an object: names of states and their answers"));
-    }
+pub(super) fn mocks(root: &Node) -> (Mocks, Vec<MocksError>) {
     let mut mocks = Mocks::default();
+    if !root.is_object() {
+        let message = "mocks are an object: names of states and their answers";
+        return (mocks, vec![wrong(root.span, message)]);
+    }
+    let mut errors = Vec::new();
     for member in root.members() {
-        match member.key.as_str() {
-            "objects" => mocks.objects = objects(&member.value)?,
-            "default" => mocks.default = Some(mock(member)?),
-            state => {
-                if mocks.by_state.contains_key(state) {
-                    return Err(wrong(member.key_span, format!("`{state}` is mocked twice")));
-                }
-                mocks.by_state.insert(member.key.clone(), mock(member)?);
-            }
+        if let Err(error) = entry(member, &mut mocks) {
+            errors.push(error);
         }
     }
-    Ok(mocks)
+    (mocks, errors)
+}
+
+/// Reads what stands at one key.
+fn entry(member: &Member, mocks: &mut Mocks) -> Result<(), MocksError> {
+    match member.key.as_str() {
+        "objects" => mocks.objects = objects(&member.value)?,
+        "default" => mocks.default = Some(mock(member)?),
+        state => {
+            if mocks.by_state.contains_key(state) {
+                return Err(wrong(member.key_span, format!("`{state}` is mocked twice")));
+            }
+            mocks.by_state.insert(member.key.clone(), mock(member)?);
+        }
+    }
+    Ok(())
 }
 
 fn mock(member: &Member) -> Result<Mock, MocksError> {
@@ -256,7 +266,8 @@ mod tests {
     #[track_caller]
     fn refuse(text: &str, at: &str, words: &str) {
         let root = tree::parse(text, Syntax::Comments, Limits::default()).unwrap();
-        let error = mocks(&root).unwrap_err();
+        let (_, mut errors) = mocks(&root);
+        let error = errors.remove(0);
         let marked = &text[error.span.start as usize..error.span.end as usize];
         let said = format!("{} {}", error.message, error.help.unwrap_or_default());
         assert!(marked.starts_with(at), "marked {marked:?}");
@@ -278,5 +289,8 @@ mod tests {
         refuse(r#"{"A": {"when": "$.[", "return": 2}}"#, "\"$.[", "no JSONPath");
         refuse(r#"{"A": {"return": 1}, "A": {"return": 2}}"#, "\"A\"", "twice");
         refuse(r#"{"objects": {"b": 1}}"#, "1", "buckets");
+        let text = r#"{"A": 1, "B": {"return": 1}, "C": 2}"#;
+        let root = tree::parse(text, Syntax::Comments, Limits::default()).unwrap();
+        assert_eq!(mocks(&root).1.len(), 2, "each state's mistake is said");
     }
 }

@@ -250,16 +250,11 @@ fn mocks(reader: &mut Reader<'_>, program: &Program, node: &Node) -> Option<Mock
             }),
         }
     };
-    match Mocks::parse(root) {
-        Ok(mocks) => {
-            mocks.check(program).into_iter().for_each(say);
-            Some(mocks)
-        }
-        Err(error) => {
-            say(error);
-            None
-        }
-    }
+    let (mocks, errors) = Mocks::parse_all(root);
+    let mut errors = [errors, mocks.check(program)].concat();
+    errors.sort_by_key(|error| error.span.start);
+    errors.into_iter().for_each(&mut say);
+    Some(mocks)
 }
 
 fn mock_config(reader: &mut Reader<'_>, around: &Around<'_>, node: &Node) -> Option<MockCase> {
