@@ -75,6 +75,9 @@ refused redrive-execution ExecutionNotRedrivable --execution-arn "$first"
 sfn delete-state-machine-version @ '' --state-machine-version-arn "$machine:1"
 sfn create-state-machine stateMachineArn '*:express' --name express --type EXPRESS --definition "$pass" --role-arn $role
 sfn start-sync-execution '[status,output]' $'SUCCEEDED\t{"a":1}' --state-machine-arn "$found" --input '{"a":1}'
+sfn test-state '[status,nextState,error]' $'CAUGHT_ERROR\tN\tOops' --mock 'errorOutput={error=Oops}' --definition \
+    '{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true,
+      "Catch":[{"ErrorEquals":["Oops"],"Next":"N"}]}'
 
 sfn create-state-machine stateMachineArn '*:items' --name items --role-arn $role --definition \
     '{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{

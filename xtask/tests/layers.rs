@@ -59,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 4: authoring
     ("stepwright-constructs", &["source", "json", "asl"]),
+    ("stepwright-fluxio", &["source", "json", "asl"]),
     // 5: tools
     (
         "stepwright",
@@ -78,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "integrations",
             "server",
             "constructs",
+            "fluxio",
         ],
     ),
     (
@@ -141,6 +143,7 @@ fn the_core_is_pure() {
         "interpreter",
         "simulator",
         "constructs",
+        "fluxio",
     ] {
         let text = std::fs::read_to_string(format!("{root}/{name}/clippy.toml"))
             .unwrap_or_else(|_| panic!("`{name}` has a clippy.toml of its own"));

@@ -278,7 +278,7 @@ impl Client {
         loop {
             match text(&self.call("DescribeExecution", &body), "status").as_str() {
                 "SUCCEEDED" => return,
-                "RUNNING" => std::thread::sleep(Duration::from_millis(1)),
+                "RUNNING" => std::thread::sleep(Duration::from_micros(200)),
                 other => panic!("an execution ended as {other}"),
             }
         }

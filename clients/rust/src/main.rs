@@ -5,8 +5,8 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{
-    ExecutionStatus, RoutingConfigurationListItem, StateMachineType, SyncExecutionStatus, Tag,
-    ValidateStateMachineDefinitionResultCode,
+    ExecutionStatus, InspectionLevel, RoutingConfigurationListItem, StateMachineType,
+    SyncExecutionStatus, Tag, ValidateStateMachineDefinitionResultCode,
 };
 use std::time::Duration;
 
@@ -183,6 +183,7 @@ async fn express(client: &Client, endpoint: &str) -> Outcome {
     let call = client.start_sync_execution().state_machine_arn(made.state_machine_arn);
     // The SDK has put `sync-` before the host, which is no name that resolves here.
     let endpoint = endpoint.to_owned();
+    let same_endpoint = endpoint.clone();
     let answer = call
         .input("[1]")
         .customize()
@@ -196,6 +197,19 @@ async fn express(client: &Client, endpoint: &str) -> Outcome {
         (SyncExecutionStatus::Succeeded, Some("[1]"))
     );
     done("StartSyncExecution");
+    let call = client.test_state().definition(r#"{"Type":"Pass","Result":7,"End":true}"#);
+    let answer = call
+        .inspection_level(InspectionLevel::Debug)
+        .customize()
+        .mutate_request(move |request| {
+            request.set_uri(same_endpoint.as_str()).expect("it is an address")
+        })
+        .send()
+        .await?;
+    assert_eq!(answer.output.as_deref(), Some("7"));
+    let seen = answer.inspection_data.ok_or("nothing was seen")?;
+    assert_eq!(seen.after_result_path.as_deref(), Some("7"));
+    done("TestState");
     Ok(())
 }
 

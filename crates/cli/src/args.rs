@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Replay(Replay),
     Record(Record),
     Explore(Explore),
+    TestState(TestState),
+    Compile(Compile),
     Check(Check),
     Fmt(Fmt),
     Graph(Graph),
@@ -290,6 +292,117 @@ fn percent(text: &str) -> Result<f64, String> {
     number
         .filter(|number| (0.0..=100.0).contains(number))
         .ok_or_else(|| "a number from 0 to 100".to_owned())
+}
+
+/// Test one state, as AWS's `TestState` does: what it makes of an input, and what is seen on the way.
+///
+/// A task is answered by a mock or by a function of stepwright.toml; a Map or Parallel by a mock.
+/// JSON may be given as @FILE. Exit code 1 when the state failed and nothing caught it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright test-state order.asl.yaml --state Price --input '{\"id\": 7}' --inspection-level debug
+  stepwright test-state flow.asl.json --state Pay --mock-error Payment.Declined --retrier-retry-count 2")]
+pub(crate) struct TestState {
+    /// A definition with the state, or a file with the state alone.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Which state; it may lie within a Map or Parallel.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// The state's input [default: {}].
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The variables it sees: an object.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) variables: Option<String>,
+    /// The context object it sees, instead of a made-up one.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) context: Option<String>,
+    /// What the task, the branches or the iterations come to.
+    #[arg(long, value_name = "JSON", conflicts_with = "mock_error")]
+    pub(crate) mock_result: Option<String>,
+    /// The error that the task, a branch or an iteration fails with.
+    #[arg(long, value_name = "ERROR")]
+    pub(crate) mock_error: Option<String>,
+    /// The cause of that error.
+    #[arg(long, value_name = "TEXT", requires = "mock_error")]
+    pub(crate) mock_cause: Option<String>,
+    /// How much of a mocked result is held against what the service answers.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) field_validation: FieldValidation,
+    /// How much is shown: the outcome, or what the data look like at each stage as well.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) inspection_level: Inspection,
+    /// How often the retrier for the mocked error has tried before.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) retrier_retry_count: Option<u32>,
+    /// The state within a Map or Parallel that the mocked error comes from.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) error_caused_by_state: Option<String>,
+    /// How many iterations of a Map have failed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) map_iteration_failure_count: Option<u64>,
+    /// What a Map's item reader finds at its source.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map_item_reader_data: Option<PathBuf>,
+    /// The file that says what the functions are.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// How much `test-state` shows.
+#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Inspection {
+    /// The outcome.
+    #[default]
+    Info,
+    /// What the data look like at each stage, too.
+    Debug,
+    /// The same; of an HTTP task, AWS shows the request and response as well.
+    Trace,
+}
+
+/// How much of a mocked result is held against what the service answers.
+#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    /// What must be there is there, and what is there has the right form.
+    #[default]
+    Strict,
+    /// What is there has the right form.
+    Present,
+    /// Nothing is looked at.
+    None,
+}
+
+impl From<FieldValidation> for stepwright_simulator::FieldValidation {
+    fn from(chosen: FieldValidation) -> Self {
+        match chosen {
+            FieldValidation::Strict => Self::Strict,
+            FieldValidation::Present => Self::Present,
+            FieldValidation::None => Self::None,
+        }
+    }
+}
+
+/// Compile a Fluxio project, a workflow written in Python, to Amazon States Language.
+///
+/// Prints one JSON object: the name of each state machine and its definition. With --machine, that
+/// machine's definition alone. Exit code 2 when the project cannot be compiled.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright compile project.py
+  stepwright compile project.py --machine main > main.asl.json
+  stepwright compile project.py --compat")]
+pub(crate) struct Compile {
+    /// The project.
+    pub(crate) file: PathBuf,
+    /// Make what the original makes, state keys and oddities included.
+    #[arg(long)]
+    pub(crate) compat: bool,
+    /// The function of the machine that is wanted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) machine: Option<String>,
 }
 
 /// Say everything that is wrong with definitions.

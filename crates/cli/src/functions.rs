@@ -34,21 +34,29 @@ impl Config {
             call.resource.as_str()
         };
         let short = short_name(named);
-        let names = [call.resource.as_str(), named, short, call.state.as_str()];
-        let (name, function) = match instead {
-            Some(name) => self.functions.get_key_value(name)?,
-            None => names.into_iter().find_map(|name| self.functions.get_key_value(name))?,
+        let names = match instead {
+            Some(name) => vec![name],
+            None => vec![call.resource.as_str(), named, short, call.state.as_str()],
+        };
+        let found = names.into_iter().find_map(|name| self.functions.get_key_value(name));
+        let (name, function) = match (found, instead) {
+            (Some((name, function)), _) => (name.clone(), Some(function)),
+            (None, Some(_)) => return None,
+            (None, None) => (short.to_owned(), None),
         };
         let payload = if is_invoke {
             call.parameters.get("Payload").cloned().unwrap_or_else(|| Object::new().into())
         } else {
             call.parameters.clone()
         };
+        if function.is_none() && !Functions::is_expression(&payload) {
+            return None;
+        }
         self.prepare();
         Some(Invocation {
             running: self.running.clone(),
-            name: name.clone(),
-            after: function.delay(),
+            name,
+            after: function.and_then(Function::delay),
             payload,
             wrapped: is_invoke,
         })

@@ -1,6 +1,7 @@
 //! Files: definitions, values, inputs.
 
 use crate::args::Load;
+use crate::project;
 use crate::report::{self, Failure};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -80,6 +81,9 @@ pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCa
 
 /// The state machines of a file.
 pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
+    if project::is_project(path) {
+        return project::load(path);
+    }
     let bytes = read(path)?;
     let values = values(options)?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -112,6 +116,7 @@ pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failu
         return Err(Failure::Said);
     }
     let wanted = options.state_machine.as_deref();
+    let wanted = wanted.or_else(|| project::is_project(path).then_some(project::MAIN));
     if let Some(found) = loaded.find(wanted) {
         return Ok(found.clone());
     }

@@ -8,6 +8,7 @@ mod functions;
 mod input;
 mod live;
 mod policy;
+mod project;
 mod report;
 mod synth;
 

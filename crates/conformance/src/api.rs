@@ -44,7 +44,7 @@ impl Tasks for Nobody {
     }
 }
 
-pub(crate) fn with_server<T>(work: impl AsyncFnOnce(Api) -> T) -> T {
+fn with_server<T>(work: impl AsyncFnOnce(Api) -> T) -> T {
     serve(DEFAULT_START, Arc::new(Nobody), MemoryObjects::default(), None, work)
 }
 
@@ -87,7 +87,24 @@ fn script(case: &Case) -> Vec<Verdict> {
     })
 }
 
+/// Whether an answer has all that is expected; it may have more.
 pub(crate) fn judge(
+    expected: Option<&Json>,
+    answer: &Result<Json, ApiError>,
+) -> Result<(), String> {
+    judge_with(Matcher::of_subset(), expected, answer)
+}
+
+/// Whether an answer is what is expected, and nothing else.
+pub(crate) fn judge_exactly(
+    expected: Option<&Json>,
+    answer: &Result<Json, ApiError>,
+) -> Result<(), String> {
+    judge_with(Matcher::default(), expected, answer)
+}
+
+fn judge_with(
+    mut matcher: Matcher,
     expected: Option<&Json>,
     answer: &Result<Json, ApiError>,
 ) -> Result<(), String> {
@@ -98,7 +115,6 @@ pub(crate) fn judge(
             let Some(wanted) = expected.and_then(|expected| expected.get("response")) else {
                 return Ok(());
             };
-            let mut matcher = Matcher::of_subset();
             matcher.compare(wanted, reply, "$")
         }
         (Some(error), Ok(reply)) => Err(format!("should be refused with {error}, got {reply}")),

@@ -1,14 +1,16 @@
 //! Express executions: the same core, in memory.
 
+use crate::facts::More;
 use crate::tasks::Destination;
-use crate::{Call, Engine, Facts, Report, StartRequest};
+use crate::{Call, Engine, Facts, Report, Revision, StartRequest};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_history::{Event, Failure, Moment, TaskId, TimerId};
+use stepwright_history::{Event, Failure, Moment, Stage, TaskCall, TaskId, TimerId};
 use stepwright_interpreter::{Beginning, Command, Execution, Status, Stimulus, items, step};
 use stepwright_json::Json;
+use stepwright_store::{About, ExecutionId};
 use tokio::sync::{mpsc, watch};
 
 /// How an Express execution ended.
@@ -47,6 +49,60 @@ impl Engine {
         let engine = self.clone();
         tokio::spawn(async move { engine.run_in_memory(facts, beginning).await });
         begun
+    }
+
+    /// Makes one call that belongs to no execution, and waits for its end.
+    pub async fn call_once(
+        &self,
+        revision: Arc<Revision>,
+        arn: &str,
+        call: TaskCall,
+    ) -> Result<Json, (Failure, Stage)> {
+        let started_at = self.now().0;
+        let more = More { revision: revision.id.clone(), ..More::default() };
+        let about = About {
+            arn: arn.to_owned(),
+            machine: String::new(),
+            version: None,
+            alias: None,
+            map_run: None,
+            started_at,
+            more: more.write(),
+        };
+        let facts = Arc::new(Facts {
+            id: ExecutionId(0),
+            about,
+            revision,
+            test_case: None,
+            trace_header: None,
+            parent: None,
+            is_express: true,
+        });
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (_call_off, cancelled) = watch::channel(false);
+        let seconds = call.timeout_seconds.map_or(LONGEST_SECONDS, i64::unsigned_abs);
+        let task = TaskId(0);
+        let to = Destination::Express(sender);
+        let report = Report { engine: self.clone(), task, to, cancelled };
+        let call =
+            Call { facts, task, call: Box::new(call), submitted: false, map_path: Vec::new() };
+        self.options().tasks.run(call, report);
+        let ends = async {
+            loop {
+                match receiver.recv().await {
+                    Some(Stimulus::TaskSucceeded { output, .. }) => return Ok(output),
+                    Some(Stimulus::TaskFailed { failure, stage, .. }) => {
+                        return Err((failure, stage));
+                    }
+                    Some(_) => {}
+                    None => return Err((Failure::default(), Stage::Run)),
+                }
+            }
+        };
+        let limit = Duration::from_secs(seconds.min(LONGEST_SECONDS));
+        tokio::time::timeout(limit, ends).await.unwrap_or_else(|_| {
+            Err((Failure { error: Some("States.Timeout".into()), cause: None }, Stage::Run))
+        })
     }
 
     pub(crate) async fn run_in_memory(

@@ -7,6 +7,7 @@ use crate::command::CommandFunction;
 use crate::concurrency::Gate;
 use crate::config::{AwsFunction, ConfigError, Function, Kind};
 use crate::error::Error;
+use crate::evaluate::{self, Expression};
 use crate::fixed;
 use crate::http_endpoint::{self, Client};
 use crate::logs::LogSink;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
+use stepwright_json::Json;
 use tokio::sync::{OnceCell, Semaphore, watch};
 
 /// The largest payload of an event, in bytes.
@@ -45,6 +47,7 @@ struct Shared {
     sink: LogSink,
     event_retries: Vec<Duration>,
     entries: RwLock<Entries>,
+    evaluator: Arc<Entry>,
     client: Client,
     events: Arc<Semaphore>,
     /// Pools of former configurations, some of whose processes may still be busy.
@@ -78,6 +81,7 @@ enum Target {
     Aws(AwsFunction),
     Echo { after: Duration },
     Return { payload: Bytes, after: Duration },
+    Evaluate,
 }
 
 impl Functions {
@@ -103,6 +107,11 @@ impl Functions {
     ) -> Result<Self, ConfigError> {
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let entries = entries(&functions, &folder, &place, &sink)?;
+        let evaluator = Arc::new(Entry {
+            gate: Arc::new(Gate::new(None)),
+            target: Target::Evaluate,
+            time_limit: evaluate::TIME_LIMIT,
+        });
         Ok(Self {
             shared: Arc::new(Shared {
                 folder,
@@ -110,6 +119,7 @@ impl Functions {
                 sink,
                 event_retries,
                 entries: RwLock::new(entries),
+                evaluator,
                 client: Client::default(),
                 events: Arc::new(Semaphore::new(MOST_EVENTS)),
                 retired: Mutex::default(),
@@ -123,6 +133,12 @@ impl Functions {
     /// `123456789012:function:NAME`, or an ARN with or without a qualifier.
     pub fn has(&self, name: &str) -> bool {
         self.find(name, FunctionName::parse(name)).is_some()
+    }
+
+    /// Whether this payload is answered even where no function has the name: what the CDK's
+    /// `EvaluateExpression` sends to its function is evaluated here.
+    pub fn is_expression(payload: &Json) -> bool {
+        Expression::of(payload).is_some()
     }
 
     /// Runs a function as Lambda does. Dropping the future leaves the invocation running, as on
@@ -139,7 +155,9 @@ impl Functions {
             }
             (named, given) => named.or(given),
         };
-        let found = self.find(&invocation.function, FunctionName { qualifier, ..parsed });
+        let found = self
+            .find(&invocation.function, FunctionName { qualifier, ..parsed })
+            .or_else(|| self.evaluator(&invocation.payload));
         let arn = self.arn(parsed.name, qualifier);
         let Some(entry) = found.filter(|_| !self.shared.is_over()) else {
             return Err(Error::ResourceNotFound { arn });
@@ -240,6 +258,12 @@ impl Functions {
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
         entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
+    }
+
+    /// What evaluates an expression, if the payload is one.
+    fn evaluator(&self, payload: &[u8]) -> Option<Arc<Entry>> {
+        let payload = stepwright_json::parse_bytes(payload).ok()?;
+        Self::is_expression(&payload).then(|| self.shared.evaluator.clone())
     }
 
     fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
@@ -386,6 +410,15 @@ impl Run {
             Target::Return { payload, after } => {
                 tokio::time::sleep(*after).await;
                 Answer::returned(payload.clone())
+            }
+            Target::Evaluate => {
+                let request = request.clone();
+                let evaluated = tokio::task::spawn_blocking(move || {
+                    let payload = stepwright_json::parse_bytes(&request.payload).ok()?;
+                    Some(Expression::of(&payload)?.evaluate(&request.id, limit))
+                });
+                let evaluated = evaluated.await.ok().flatten();
+                evaluated.ok_or_else(|| Error::service("an expression was not evaluated"))?
             }
         };
         Ok((answer, None))

@@ -15,6 +15,7 @@ mod concurrency;
 mod config;
 mod duration;
 mod error;
+mod evaluate;
 mod fixed;
 mod functions;
 mod http_endpoint;

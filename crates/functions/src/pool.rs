@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::process::{self, Settings};
 use crate::sandbox::{Outcome, Overdue, Request, Sandbox, unpoisoned};
 use rustix::process::Signal;
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// How many processes a function without a `concurrency` has at most.
 pub const MOST_PROCESSES: usize = 64;
@@ -15,9 +17,13 @@ pub const MOST_PROCESSES: usize = 64;
 /// A process that nobody called for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a call waits for a process that is busy before another is started. A process that is
-/// soon free is quicker than a new one, and few busy processes do more than many.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long a call waits for a busy process before another is started: as long as the last one
+/// took to start. So it never waits more than twice as long as it had to, and few busy processes
+/// do more than many.
+const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
+
+/// The same, where none has started yet.
+const FIRST_PATIENCE: Duration = Duration::from_millis(50);
 
 /// How often that is looked at.
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
@@ -30,7 +36,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Pool {
     settings: Settings,
     processes: Mutex<Processes>,
-    one_idle: Notify,
     one_ended: Notify,
 }
 
@@ -39,6 +44,10 @@ struct Processes {
     all: Vec<Arc<Sandbox>>,
     /// The one that was used last comes last, and is used first.
     idle: Vec<(Arc<Sandbox>, Instant)>,
+    /// Calls that wait for a process, the first first.
+    waiting: VecDeque<oneshot::Sender<Arc<Sandbox>>>,
+    /// How long the last process took to start.
+    start_up: Option<Duration>,
     /// Each process ends when it has answered.
     is_retired: bool,
     /// No process may start.
@@ -48,29 +57,20 @@ struct Processes {
 
 impl Pool {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self {
-            settings,
-            processes: Mutex::default(),
-            one_idle: Notify::new(),
-            one_ended: Notify::new(),
-        })
+        Arc::new(Self { settings, processes: Mutex::default(), one_ended: Notify::new() })
     }
 
     /// Runs a request in an idle process, or in a new one.
     pub(crate) async fn run(self: &Arc<Self>, request: Arc<Request>) -> Result<Answer, Error> {
-        let patience = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let (sandbox, mut outcome) = match self.idle() {
-                Some(sandbox) => match sandbox.assign(request.clone()) {
+            let (sandbox, mut outcome) = match self.take().await {
+                Taken::Idle(sandbox) => match sandbox.assign(request.clone()) {
                     Some(outcome) => (sandbox, outcome),
                     // It has just ended.
                     None => continue,
                 },
-                None if unpoisoned(&self.processes).is_closed => {
-                    return Err(Error::shutting_down());
-                }
-                None if self.one_will_be_idle(patience).await => continue,
-                None => process::start(&self.settings, self, request.clone()).await?,
+                Taken::Closed => return Err(Error::shutting_down()),
+                Taken::None => process::start(&self.settings, self, request.clone()).await?,
             };
             let mut wait = self.settings.time_limit;
             let answer = loop {
@@ -98,14 +98,31 @@ impl Pool {
         }
     }
 
-    /// Waits a moment for a process to become idle. Another caller may be quicker to take it.
-    async fn one_will_be_idle(&self, patience: tokio::time::Instant) -> bool {
-        let has_any = !unpoisoned(&self.processes).all.is_empty();
-        has_any && tokio::time::timeout_at(patience, self.one_idle.notified()).await.is_ok()
-    }
-
-    fn idle(&self) -> Option<Arc<Sandbox>> {
-        unpoisoned(&self.processes).idle.pop().map(|(sandbox, _)| sandbox)
+    /// A process for a call: an idle one, or a busy one that is soon idle.
+    async fn take(&self) -> Taken {
+        let (mut free, patience) = {
+            let mut processes = unpoisoned(&self.processes);
+            if processes.is_closed {
+                return Taken::Closed;
+            }
+            if let Some((sandbox, _)) = processes.idle.pop() {
+                return Taken::Idle(sandbox);
+            }
+            if processes.all.is_empty() {
+                return Taken::None;
+            }
+            let (sender, free) = oneshot::channel();
+            processes.waiting.push_back(sender);
+            (free, processes.patience())
+        };
+        match tokio::time::timeout(patience, &mut free).await {
+            Ok(Ok(sandbox)) => return Taken::Idle(sandbox),
+            Ok(Err(_)) => return Taken::Closed,
+            Err(_) => {}
+        }
+        // One may have come at the last moment, and would be lost.
+        free.close();
+        free.try_recv().map_or(Taken::None, Taken::Idle)
     }
 
     /// Takes a new process in.
@@ -127,9 +144,8 @@ impl Pool {
             drop(processes);
             sandbox.retire();
         } else if sandbox.is_idle() {
-            processes.idle.push((sandbox, Instant::now()));
-            drop(processes);
-            self.one_idle.notify_one();
+            processes.start_up = sandbox.start_up();
+            processes.hand_on(sandbox);
         } else {
             drop(processes);
             sandbox.kill(Signal::KILL);
@@ -167,6 +183,7 @@ impl Pool {
             let all = {
                 let mut processes = unpoisoned(&self.processes);
                 processes.idle.clear();
+                processes.waiting.clear();
                 processes.all.clone()
             };
             for sandbox in all {
@@ -188,6 +205,33 @@ impl Pool {
             }
             ended.await;
         }
+    }
+}
+
+/// What [`Pool::take`] found.
+enum Taken {
+    Idle(Arc<Sandbox>),
+    /// Nothing: a new one has to start.
+    None,
+    Closed,
+}
+
+impl Processes {
+    fn patience(&self) -> Duration {
+        let start_up = self.start_up.unwrap_or(FIRST_PATIENCE);
+        start_up.clamp(*PATIENCE.start(), *PATIENCE.end())
+    }
+
+    /// Gives an idle process to the call that has waited longest.
+    fn hand_on(&mut self, mut sandbox: Arc<Sandbox>) {
+        while let Some(call) = self.waiting.pop_front() {
+            match call.send(sandbox) {
+                Ok(()) => return,
+                // It has become impatient.
+                Err(back) => sandbox = back,
+            }
+        }
+        self.idle.push((sandbox, Instant::now()));
     }
 }
 

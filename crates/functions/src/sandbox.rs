@@ -53,9 +53,9 @@ pub(crate) struct Sandbox {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// Whether the process has asked for an invocation.
-    is_ready: bool,
     started: Instant,
+    /// How long it took until the process asked for its first invocation, if it has.
+    start_up: Option<Duration>,
     out_of_memory: bool,
 }
 
@@ -103,8 +103,8 @@ impl Sandbox {
     pub(crate) fn new(time_limit: Duration, memory: u32, group: Pid, log: ProcessLog) -> Self {
         let state = State {
             phase: Phase::Idle,
-            is_ready: false,
             started: Instant::now(),
+            start_up: None,
             out_of_memory: false,
         };
         Self {
@@ -143,7 +143,8 @@ impl Sandbox {
 
     fn take(&self) -> Result<Option<Delivery>, Refused> {
         let mut state = unpoisoned(&self.state);
-        state.is_ready = true;
+        let started = state.started;
+        state.start_up.get_or_insert_with(|| started.elapsed());
         match std::mem::replace(&mut state.phase, Phase::Over) {
             Phase::Idle => {
                 state.phase = Phase::Idle;
@@ -184,7 +185,7 @@ impl Sandbox {
     /// The process says that it cannot start. Whoever waits for it gets this answer.
     pub(crate) fn fail_init(&self, answer: Answer) -> Result<(), Refused> {
         let mut state = unpoisoned(&self.state);
-        if state.is_ready {
+        if state.start_up.is_some() {
             return Err(Refused);
         }
         let phase = std::mem::replace(&mut state.phase, Phase::Over);
@@ -201,7 +202,7 @@ impl Sandbox {
     pub(crate) fn ended(&self, status: ExitStatus) {
         let mut state = unpoisoned(&self.state);
         let phase = std::mem::replace(&mut state.phase, Phase::Over);
-        let was_ready = state.is_ready;
+        let was_ready = state.start_up.is_some();
         let out_of_memory = state.out_of_memory;
         drop(state);
         let (job, since) = match phase {
@@ -241,7 +242,7 @@ impl Sandbox {
     /// Looks whether the time of an assigned request is over, and if so ends the process.
     pub(crate) fn overdue(&self, request_id: &str) -> Overdue {
         let mut state = unpoisoned(&self.state);
-        let was_ready = state.is_ready;
+        let was_ready = state.start_up.is_some();
         let (end, is_this) = match &state.phase {
             Phase::Busy(job, since) => (*since + self.time_limit, job.request.id == request_id),
             Phase::Assigned(job) => {
@@ -280,6 +281,11 @@ impl Sandbox {
     /// Whether it can be given a request.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(unpoisoned(&self.state).phase, Phase::Idle)
+    }
+
+    /// How long it took until the process asked for its first invocation, if it has.
+    pub(crate) fn start_up(&self) -> Option<Duration> {
+        unpoisoned(&self.state).start_up
     }
 
     /// Takes no more requests, and asks the process to end if it has none.

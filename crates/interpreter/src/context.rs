@@ -17,7 +17,10 @@ pub(crate) fn build(execution: &Execution, frame: FrameId, more: &More<'_>) -> J
     of_execution.insert("StartTime", time::format(execution.started_at.0).into());
     of_execution.insert("Name", identity.name.clone().into());
     of_execution.insert("RoleArn", identity.role_arn.clone().into());
-    of_execution.insert("RedriveCount", Json::Int(i64::from(execution.redrives)));
+    // Express executions cannot be redriven.
+    if !identity.execution_arn.contains(":express:") {
+        of_execution.insert("RedriveCount", Json::Int(i64::from(execution.redrives)));
+    }
     if let Some(at) = execution.redriven_at {
         of_execution.insert("RedriveTime", time::format(at.0).into());
     }
@@ -46,6 +49,18 @@ pub(crate) fn build(execution: &Execution, frame: FrameId, more: &More<'_>) -> J
         context.insert("Map", map);
     }
     Json::Object(context)
+}
+
+/// A context object that is given, with the item that is being prepared.
+pub(crate) fn with_item(given: &Json, more: &More<'_>) -> Json {
+    match (given, more.item) {
+        (Json::Object(members), Some((index, value))) => {
+            let mut members = members.clone();
+            members.insert("Map", item(index, value));
+            members.into()
+        }
+        _ => given.clone(),
+    }
 }
 
 /// The `Map` of the context object: the item of the nearest iteration around the frame.

@@ -17,7 +17,8 @@ impl Stepper<'_> {
         document: &'v Json,
         more: More<'v>,
     ) -> View<'v> {
-        View::new(self.execution, frame, document, more, self.at, &self.chance)
+        let context = self.inspection.and_then(|test| test.context.as_ref());
+        View::new(self.execution, frame, document, more, self.at, &self.chance).within(context)
     }
 
     pub(crate) fn raw_input(&self, frame: FrameId) -> Json {
@@ -27,7 +28,9 @@ impl Stepper<'_> {
     /// The raw input after `InputPath`.
     pub(crate) fn document(&self, frame: FrameId, io: &Io) -> Result<Json, EvaluationError> {
         let raw = &self.execution.frame(frame).entry.input;
-        self.select(frame, &io.input_path, raw)
+        let document = self.select(frame, &io.input_path, raw)?;
+        self.see(|seen| seen.after_input_path = Some(document.clone()));
+        Ok(document)
     }
 
     fn select(
@@ -81,9 +84,11 @@ impl Stepper<'_> {
                     Some(selector) => self.fill(frame, selector, &result, More::default())?,
                     None => result,
                 };
+                self.see(|seen| seen.after_result_selector = Some(result.clone()));
                 let assigned = self.assign(frame, io.assign.as_ref(), &result, More::default())?;
                 let raw = &self.execution.frame(frame).entry.input;
                 let output = Self::place(&io.result_path, raw, result)?;
+                self.see(|seen| seen.after_result_path = Some(output.clone()));
                 let output = self.select(frame, &io.output_path, &output)?;
                 Ok((output, assigned))
             }

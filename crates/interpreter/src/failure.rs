@@ -39,19 +39,27 @@ impl Stepper<'_> {
         if origin.from_within {
             self.abort_children(frame);
         }
+        self.see(|seen| seen.failure = Some(failure.clone()));
         let retrier = retriers
             .iter()
             .enumerate()
             .find(|(_, retrier)| matches(&retrier.errors, &failure, origin.heartbeat));
         if let Some((index, retrier)) = retrier {
-            let tries = self.execution.frame(frame).entry.tries.get(index).copied().unwrap_or(0);
+            let tried = self.execution.frame(frame).entry.tries.get(index).copied().unwrap_or(0);
+            let tries = self.inspection.map_or(tried, |test| test.tries);
+            self.see(|seen| seen.retrier = Some(index));
             if tries < retrier.max_attempts {
                 self.retry(frame, index, retrier, tries, origin);
                 return;
             }
         }
-        let catcher =
-            catchers.iter().find(|catcher| matches(&catcher.errors, &failure, origin.heartbeat));
+        let catcher = catchers
+            .iter()
+            .position(|catcher| matches(&catcher.errors, &failure, origin.heartbeat))
+            .map(|index| {
+                self.see(|seen| seen.catcher = Some(index));
+                &catchers[index]
+            });
         // AWS does not record MapStateFailed for what no catcher could catch anyway.
         if origin.from_within || failure.name() != "States.Runtime" {
             match &state.kind {
@@ -73,17 +81,8 @@ impl Stepper<'_> {
 
     fn record_evaluation_failure(&mut self, frame: FrameId, error: EvaluationError) -> Failure {
         let entry = &self.execution.frame(frame).entry;
-        let (name, event) = (entry.name.clone(), entry.event);
-        let cause = if error.error == "States.DataLimitExceeded" {
-            error.cause
-        } else {
-            format!(
-                "An error occurred while executing the state '{name}' (entered at the event id \
-                 #{event}). {}",
-                error.cause
-            )
-        };
-        let failure = Failure::new(error.error, cause);
+        let name = entry.name.clone();
+        let failure = Failure::new(error.error, self.cause(entry, &error));
         if error.error == "States.QueryEvaluationError" {
             let location = error.location.map(Str::from);
             let kind =
@@ -105,6 +104,7 @@ impl Stepper<'_> {
         if let Some(most) = retrier.max_delay_seconds {
             seconds = seconds.min(most);
         }
+        self.see(|seen| seen.backoff_seconds = Some(seconds));
         // A year is longer than any execution lives.
         let mut millis = (seconds * 1_000.0).clamp(0.0, 366.0 * 86_400_000.0) as i64;
         if retrier.full_jitter && millis > 0 {

@@ -12,6 +12,7 @@ mod context;
 mod data;
 mod execution;
 mod failure;
+mod inspection;
 pub mod items;
 mod outlook;
 mod parameters;
@@ -22,9 +23,10 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
+pub use inspection::{Inspection, Seen};
 pub use outlook::{MapRunView, OpenTaskView};
 pub use retrospect::catcher_of;
-pub use turn::{EVENTS_PER_TURN, Turn, step};
+pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
 use stepwright_json::{Array, Json, Str};

@@ -1,4 +1,5 @@
-use crate::execution::{Execution, Phase, RunStage, Status};
+use crate::execution::{Entry, Execution, Phase, RunStage, Status};
+use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
 use stepwright_history::{
@@ -30,10 +31,33 @@ pub fn step(
     stimulus: Stimulus,
     at: Moment,
 ) -> Result<Turn, Stale> {
+    step_with(program, execution, stimulus, at, None)
+}
+
+/// [`step`] for the test of one state: what the world is to it is in `inspection`, and what the
+/// data looks like at each stage is noted there. Nothing runs after that state.
+pub fn inspect(
+    program: &Program,
+    execution: &mut Execution,
+    stimulus: Stimulus,
+    at: Moment,
+    inspection: &Inspection,
+) -> Result<Turn, Stale> {
+    step_with(program, execution, stimulus, at, Some(inspection))
+}
+
+fn step_with(
+    program: &Program,
+    execution: &mut Execution,
+    stimulus: Stimulus,
+    at: Moment,
+    inspection: Option<&Inspection>,
+) -> Result<Turn, Stale> {
     let mut stepper = Stepper {
         program,
         execution,
         at,
+        inspection,
         turn: Turn::default(),
         chance: Cell::new(0),
         exit_after: None,
@@ -47,6 +71,8 @@ pub(crate) struct Stepper<'a> {
     pub(crate) program: &'a Program,
     pub(crate) execution: &'a mut Execution,
     pub(crate) at: Moment,
+    /// What a test of one state sees and says.
+    pub(crate) inspection: Option<&'a Inspection>,
     turn: Turn,
     /// How many random numbers this turn has used.
     pub(crate) chance: Cell<u64>,
@@ -243,6 +269,9 @@ impl<'a> Stepper<'a> {
     /// Goes on with whatever can go on, depth first, until all wait or the turn is long enough.
     fn run(&mut self) {
         while let Some(frame) = self.execution.ready.last().copied() {
+            if self.inspection.is_some_and(Inspection::is_done) {
+                return;
+            }
             if self.turn.events.len() >= EVENTS_PER_TURN {
                 self.owe(Command::Continue);
                 return;
@@ -278,6 +307,9 @@ impl<'a> Stepper<'a> {
         let state = self.state(to);
         let kind = state_type(&state.kind);
         let name = state.name.clone();
+        if let Some(inspection) = self.inspection {
+            inspection.enters(&name);
+        }
         self.emit(frame, EventKind::StateEntered { state: to.0, kind, name, input });
         self.perform(frame);
     }
@@ -285,7 +317,14 @@ impl<'a> Stepper<'a> {
     /// Does what the state of a frame does.
     fn perform(&mut self, frame: FrameId) {
         let state = self.state(self.execution.frame(frame).entry.state);
+        let mocked = self.inspection.and_then(|test| Some((test, test.mock.clone()?)));
         let done = match &state.kind {
+            Kind::Parallel(parallel) if let Some((_, mock)) = mocked => {
+                self.tested_parallel(frame, state, parallel, mock)
+            }
+            Kind::Map(map) if let Some((test, mock)) = mocked => {
+                self.tested_map(frame, state, map, test, mock)
+            }
             Kind::Pass(pass) => self.pass(frame, state, pass),
             Kind::Task(task) => self.task(frame, state, task),
             Kind::Choice(choice) => self.choice(frame, state, choice),
@@ -325,6 +364,9 @@ impl<'a> Stepper<'a> {
         };
         let kind = EventKind::StateExited { kind, name, output, assigned, to };
         let previous = self.exit_after.take().unwrap_or(self.execution.frame(frame).last);
+        if let (Some(inspection), EventKind::StateExited { name, .. }) = (self.inspection, &kind) {
+            inspection.leaves(name);
+        }
         self.emit_after(frame, previous, kind);
         if to == To::End {
             self.scope_ended(frame);
@@ -392,16 +434,7 @@ impl<'a> Stepper<'a> {
     pub(crate) fn evaluation_failed(&mut self, frame: FrameId, error: EvaluationError) {
         self.exit_after = None;
         let entry = &self.execution.frame(frame).entry;
-        let is_limit = error.error == "States.DataLimitExceeded";
-        let cause = if is_limit {
-            error.cause
-        } else {
-            format!(
-                "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
-                entry.name, entry.event, error.cause
-            )
-        };
-        let failure = Failure::new(error.error, cause);
+        let failure = Failure::new(error.error, self.cause(entry, &error));
         let is_jsonata = self.state_of(frame).language == Language::Jsonata;
         if is_jsonata && error.error == "States.QueryEvaluationError" {
             let entry = &self.execution.frame(frame).entry;
@@ -420,6 +453,17 @@ impl<'a> Stepper<'a> {
             self.emit_after(frame, previous, kind);
         }
         self.state_failed(frame, failure);
+    }
+
+    /// What AWS says of an error in an expression. A test of one state gets it as it is.
+    pub(crate) fn cause(&self, entry: &Entry, error: &EvaluationError) -> String {
+        if self.inspection.is_some() || error.error == "States.DataLimitExceeded" {
+            return error.cause.clone();
+        }
+        format!(
+            "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
+            entry.name, entry.event, error.cause
+        )
     }
 }
 

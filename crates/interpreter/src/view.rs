@@ -16,6 +16,8 @@ pub(crate) struct View<'a> {
     /// How many random numbers this turn has used.
     chance: &'a Cell<u64>,
     context: OnceCell<Json>,
+    /// The context object, where a test gives one.
+    given_context: Option<&'a Json>,
 }
 
 /// What else there is to see, besides the state's input.
@@ -40,7 +42,13 @@ impl<'a> View<'a> {
         at: Moment,
         chance: &'a Cell<u64>,
     ) -> Self {
-        Self { execution, frame, document, more, at, chance, context: OnceCell::new() }
+        let context = OnceCell::new();
+        Self { execution, frame, document, more, at, chance, context, given_context: None }
+    }
+
+    /// With this context object, if any, instead of the execution's own.
+    pub(crate) fn within(self, given_context: Option<&'a Json>) -> Self {
+        Self { given_context, ..self }
     }
 }
 
@@ -50,7 +58,10 @@ impl Scope for View<'_> {
     }
 
     fn context(&self) -> &Json {
-        self.context.get_or_init(|| context::build(self.execution, self.frame, &self.more))
+        self.context.get_or_init(|| match self.given_context {
+            None => context::build(self.execution, self.frame, &self.more),
+            Some(given) => context::with_item(given, &self.more),
+        })
     }
 
     fn variable(&self, name: &str) -> Option<&Json> {

@@ -277,7 +277,7 @@ impl<'p> Simulation<'p> {
     }
 }
 
-fn default_identity() -> Identity {
+pub(crate) fn default_identity() -> Identity {
     Identity {
         execution_arn: "arn:aws:states:us-east-1:123456789012:execution:machine:simulation".into(),
         name: "simulation".into(),

@@ -1,6 +1,7 @@
 //! One file each command.
 
 mod check;
+mod compile;
 mod dev;
 mod doctor;
 mod env;
@@ -12,6 +13,7 @@ mod replay;
 mod run;
 mod serve;
 mod test;
+mod test_state;
 
 pub(crate) use run::compile;
 
@@ -26,6 +28,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Record(arguments) => record::record(&arguments),
         Command::Explore(arguments) => explore::explore(&arguments),
+        Command::TestState(arguments) => test_state::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),

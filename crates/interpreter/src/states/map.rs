@@ -19,6 +19,32 @@ impl Stepper<'_> {
         state: &State,
         map: &Map,
     ) -> Result<(), EvaluationError> {
+        let Some((mut plan, checked)) = self.map_plan(frame, state, map)? else {
+            // AWS takes a negative concurrency, and then never starts an iteration. We give up
+            // after a year.
+            let due = self.at.after_millis(STALL_MILLIS);
+            let timer = self.new_timer();
+            self.emit(frame, EventKind::WaitStarted { due, timer });
+            self.owe(Command::WakeAt { timer, due });
+            return Ok(());
+        };
+        let length = plan.items.len() as u32;
+        if checked.is_err() {
+            plan.items = Array::new();
+        }
+        self.emit(frame, EventKind::MapStarted { length, plan: Box::new(plan) });
+        checked
+    }
+
+    /// What a Map state is going to do, and what it will stumble over when it has begun; None for
+    /// one that never begins.
+    #[expect(clippy::type_complexity, reason = "the two outcomes come at different times")]
+    pub(crate) fn map_plan(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+    ) -> Result<Option<(MapPlan, Result<(), EvaluationError>)>, EvaluationError> {
         let document = self.document(frame, &state.io)?;
         let items = match &map.item_reader {
             Some(_) => Array::new(),
@@ -42,12 +68,7 @@ impl Stepper<'_> {
         let concurrency =
             number(self, &map.max_concurrency, "MaxConcurrency", "integer")?.unwrap_or(0.0);
         if concurrency < 0.0 {
-            // AWS takes it, and then never starts an iteration. We give up after a year.
-            let due = self.at.after_millis(STALL_MILLIS);
-            let timer = self.new_timer();
-            self.emit(frame, EventKind::WaitStarted { due, timer });
-            self.owe(Command::WakeAt { timer, due });
-            return Ok(());
+            return Ok(None);
         }
         // These AWS looks at only after it has recorded the start.
         let tolerated_count =
@@ -71,19 +92,17 @@ impl Stepper<'_> {
             Some(reader) => Some(self.read_request(frame, reader, &document)?),
             None => None,
         };
-        let length = items.len() as u32;
         let (tolerated_count, tolerated_percentage) = checked.clone().unwrap_or_default();
-        let plan = Box::new(MapPlan {
-            items: if checked.is_ok() { items } else { Array::new() },
+        let plan = MapPlan {
+            items,
             first: map.processor.start.0,
             max_concurrency: concurrency as u32,
             distributed: map.processor.distributed,
             tolerated_count,
             tolerated_percentage,
             reader,
-        });
-        self.emit(frame, EventKind::MapStarted { length, plan });
-        checked.map(|_| ())
+        };
+        Ok(Some((plan, checked.map(|_| ()))))
     }
 
     fn items(
@@ -122,8 +141,10 @@ impl Stepper<'_> {
         };
         match items {
             Json::Array(items) => Ok(items),
+            // AWS leaves out that a path starts from the context object.
             _ => Err(EvaluationError::runtime(format!(
-                "Reference path \"{text}\" must point to array."
+                "Reference path \"{}\" must point to array.",
+                text.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(text)
             ))),
         }
     }

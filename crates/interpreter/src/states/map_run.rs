@@ -8,7 +8,7 @@ use crate::turn::Stepper;
 use crate::view::{More, mix};
 use stepwright_history::{EventKind, Failure, FrameId, TaskId};
 use stepwright_json::{Array, Json, Object, Str};
-use stepwright_program::{EvaluationError, ItemReader, Kind, Map, NumberField};
+use stepwright_program::{EvaluationError, ItemReader, Kind, Map, NumberField, State};
 
 impl Stepper<'_> {
     /// What a reader is asked: see [`items::read`].
@@ -147,36 +147,50 @@ impl Stepper<'_> {
     fn prepare(&mut self, frame: FrameId, items: Array) {
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
-        let selected: Result<Vec<Json>, EvaluationError> = items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| self.item_input(frame, state, map, index as u32, item))
-            .collect();
-        let inputs = selected.and_then(|selected| match &map.item_batcher {
-            None => Ok(selected),
-            Some(batcher) => {
-                let document = self.document(frame, &state.io)?;
-                let most =
-                    self.count(frame, batcher.max_items.as_ref(), &document, "MaxItemsPerBatch")?;
-                let bytes = self.count(
-                    frame,
-                    batcher.max_bytes.as_ref(),
-                    &document,
-                    "MaxInputBytesPerBatch",
-                )?;
-                let batch_input = match &batcher.batch_input {
-                    Some(input) => Some(self.fill(frame, input, &document, More::default())?),
-                    None => None,
-                };
-                Ok(items::batches(selected, most, bytes, batch_input.as_ref()))
-            }
-        });
+        let inputs = self
+            .selected(frame, state, map, &items)
+            .and_then(|selected| self.batched(frame, state, map, selected));
         match inputs {
             Ok(inputs) => {
                 self.emit(frame, EventKind::MapRunItems { inputs: inputs.into() });
             }
             Err(error) => self.evaluation_failed(frame, error),
         }
+    }
+
+    /// The items as the selector makes them.
+    pub(crate) fn selected(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        items: &Array,
+    ) -> Result<Vec<Json>, EvaluationError> {
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.item_input(frame, state, map, index as u32, item))
+            .collect()
+    }
+
+    /// The items as the batcher bundles them.
+    pub(crate) fn batched(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        selected: Vec<Json>,
+    ) -> Result<Vec<Json>, EvaluationError> {
+        let Some(batcher) = &map.item_batcher else { return Ok(selected) };
+        let document = self.document(frame, &state.io)?;
+        let most = self.count(frame, batcher.max_items.as_ref(), &document, "MaxItemsPerBatch")?;
+        let bytes =
+            self.count(frame, batcher.max_bytes.as_ref(), &document, "MaxInputBytesPerBatch")?;
+        let batch_input = match &batcher.batch_input {
+            Some(input) => Some(self.fill(frame, input, &document, More::default())?),
+            None => None,
+        };
+        Ok(items::batches(selected, most, bytes, batch_input.as_ref()))
     }
 
     pub(crate) fn child_finished(
@@ -193,11 +207,7 @@ impl Stepper<'_> {
     pub(crate) fn map_run_updated(&mut self, frame: FrameId) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         if is_past_tolerance(open) {
-            let failure = Failure::new(
-                "States.ExceedToleratedFailureThreshold",
-                "The specified tolerated failure threshold was exceeded",
-            );
-            self.map_run_failed(frame, failure);
+            self.map_run_failed(frame, past_tolerance());
         }
     }
 
@@ -279,6 +289,14 @@ impl Stepper<'_> {
         let last = self.execution.frame(frame).last;
         self.fail(frame, failure, &Origin { from_within: true, last, heartbeat: false });
     }
+}
+
+/// More iterations failed than may.
+pub(crate) fn past_tolerance() -> Failure {
+    Failure::new(
+        "States.ExceedToleratedFailureThreshold",
+        "The specified tolerated failure threshold was exceeded",
+    )
 }
 
 fn error_of(failure: &Failure) -> Json {

@@ -9,3 +9,5 @@ mod pass;
 mod succeed;
 mod task;
 mod wait;
+
+pub(crate) use map_run::past_tolerance;

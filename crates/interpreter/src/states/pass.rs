@@ -20,6 +20,10 @@ impl Stepper<'_> {
                     }
                     (None, None) => document,
                 };
+                self.see(|seen| match &pass.result {
+                    Some(result) => seen.result = Some(result.clone()),
+                    None => seen.after_arguments = Some(result.clone()),
+                });
                 self.finish(frame, state, result)?
             }
             Language::Jsonata => {

@@ -37,6 +37,7 @@ impl Stepper<'_> {
             Some(arguments) => self.fill(frame, arguments, &document, more)?,
             None => document.clone(),
         };
+        self.see(|seen| seen.after_arguments = Some(parameters.clone()));
         let credentials = match &task.credentials {
             Some(credentials) => self
                 .fill(frame, credentials, &document, more)?
@@ -126,6 +127,7 @@ impl Stepper<'_> {
         }
         self.start_late(frame, task);
         self.emit(frame, EventKind::TaskSucceeded { task, output: output.clone() });
+        self.see(|seen| seen.result = Some(output.clone()));
         let state = self.state_of(frame);
         let Kind::Task(task) = &state.kind else { return };
         let left = self

@@ -1,104 +1,142 @@
-use super::start_sync_execution::insert_failure;
 use crate::api::{Api, Reply};
-use stepwright_history::Failure;
+use std::sync::Arc;
+use stepwright_engine::Revision;
+use stepwright_history::{Failure, Identity, TaskKind};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, Request};
-use stepwright_simulator::{StateOutcome, StateTest, StateTestError};
+use stepwright_simulator::{
+    FieldValidation, Mock, StateConfiguration, StateTest, StateTestError, Testing,
+};
 
-/// What is not served yet, and refused rather than left aside.
-const NOT_SERVED: [&str; 3] = ["context", "stateConfiguration", "revealSecrets"];
-
-pub(super) async fn call(_api: &Api, request: &Request) -> Reply {
-    for member in NOT_SERVED {
-        if request.get(member).is_some_and(|value| *value != Json::Bool(false)) {
-            return Err(ApiError::validation(format!("'{member}' is not supported by this server")));
-        }
-    }
-    if request.text("inspectionLevel").is_some_and(|level| level != "INFO") {
-        let what = "this server supports the inspection level INFO only";
-        return Err(ApiError::validation(what));
-    }
-    let json = |name: &str, text: &str| {
-        stepwright_json::parse(text)
-            .map_err(|error| ApiError::validation(format!("'{name}' is not JSON: {error}")))
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+    let options = api.engine.options();
+    let (region, account) = (options.region.clone(), options.account.clone());
+    let id = api.engine.new_uuid();
+    let machine = format!("TestState-{}", &id[..8]);
+    let role_arn = request.text("roleArn").unwrap_or_default();
+    let identity = Identity {
+        execution_arn: format!("arn:aws:states:{region}:{account}:express:{machine}:{id}").into(),
+        name: id.as_str().into(),
+        role_arn: role_arn.into(),
+        state_machine_arn: format!("arn:aws:states:{region}:{account}:stateMachine:{machine}").into(),
+        state_machine_name: machine.as_str().into(),
+        region: region.as_str().into(),
     };
-    let definition = stepwright_json::parse(request.required("definition")).map_err(|error| {
-        let what = format!("Invalid State Machine Definition: '{error}'");
-        ApiError::new("InvalidDefinition", what)
-    })?;
-    let variables = match request.text("variables") {
-        Some(text) => json("variables", text)?.as_object().cloned().unwrap_or_default(),
-        None => Object::new(),
+    let object = |member: &str| match json(request, member)? {
+        None => Ok(None),
+        Some(Json::Object(members)) => Ok(Some(members)),
+        Some(_) => Err(ApiError::validation(format!("'{member}' must be a JSON object"))),
     };
     let test = StateTest {
-        definition,
+        definition: request.required("definition").to_owned(),
         state: request.text("stateName").map(str::to_owned),
-        input: match request.text("input") {
-            Some(text) => json("input", text)?,
-            None => Object::new().into(),
-        },
-        variables,
-        identity: None,
+        input: json(request, "input")?.unwrap_or_else(|| Object::new().into()),
+        variables: object("variables")?.unwrap_or_default(),
+        identity: Some(identity.clone()),
+        context: object("context")?.map(Json::from),
         mock: mock(request)?,
+        configuration: configuration(request),
     };
-    let mut reply = Object::new();
-    match test.run().map_err(refused)? {
-        StateOutcome::Succeeded { output, next } => {
-            reply.insert("status", "SUCCEEDED".into());
-            reply.insert("output", output.to_string().into());
-            super::insert_text(&mut reply, "nextState", next.as_deref());
-        }
-        StateOutcome::Caught { failure, output, next } => {
-            reply.insert("status", "CAUGHT_ERROR".into());
-            insert_failure(&mut reply, &failure);
-            reply.insert("output", output.to_string().into());
-            super::insert_text(&mut reply, "nextState", next.as_deref());
-        }
-        StateOutcome::Retriable { failure } => {
-            reply.insert("status", "RETRIABLE".into());
-            insert_failure(&mut reply, &failure);
-        }
-        StateOutcome::Failed { failure } => {
-            reply.insert("status", "FAILED".into());
-            insert_failure(&mut reply, &failure);
-        }
+    let mut testing = test.begin(options.clock.now()).map_err(refused)?;
+    if testing.call().is_some() {
+        run_task(api, request, &identity, &mut testing).await?;
     }
-    Ok(reply.into())
+    let level = request.text("inspectionLevel").unwrap_or("INFO");
+    Ok(testing.finish().to_json(level != "INFO"))
 }
 
-fn mock(request: &Request) -> Result<Option<Result<Json, Failure>>, ApiError> {
+/// Calls what the tested task calls.
+async fn run_task(
+    api: &Api,
+    request: &Request,
+    identity: &Identity,
+    testing: &mut Testing,
+) -> Result<(), ApiError> {
+    let Some(call) = testing.call() else { return Ok(()) };
+    if request.text("roleArn").is_none() {
+        return Err(ApiError::validation("RoleArn must be specified when testing a Task state"));
+    }
+    let needs_mock = call.kind == TaskKind::Activity
+        || call.resource.contains(".sync")
+        || call.resource.ends_with(".waitForTaskToken");
+    if needs_mock {
+        return Err(ApiError::new(
+            "InvalidDefinition",
+            format!(
+                "TestState API does not support the resource '{}' when a mock is not specified.",
+                call.resource
+            ),
+        ));
+    }
+    let revision = Revision {
+        id: api.engine.new_uuid(),
+        definition: request.required("definition").to_owned(),
+        role_arn: identity.role_arn.to_string(),
+        is_express: true,
+        logging: None,
+        is_traced: false,
+        encryption: None,
+        created_at: api.engine.options().clock.now().0,
+        program: Arc::new(testing.program().clone()),
+    };
+    let (arn, call) = (identity.execution_arn.clone(), call.clone());
+    let outcome = api.engine.call_once(Arc::new(revision), &arn, call).await;
+    testing.answer(outcome);
+    Ok(())
+}
+
+/// A member that is JSON as text.
+fn json(request: &Request, member: &str) -> Result<Option<Json>, ApiError> {
+    let Some(text) = request.text(member) else { return Ok(None) };
+    stepwright_json::parse(text)
+        .map(Some)
+        .map_err(|error| ApiError::validation(format!("'{member}' is not valid JSON: {error}")))
+}
+
+fn mock(request: &Request) -> Result<Option<Mock>, ApiError> {
     let Some(mock) = request.get("mock") else { return Ok(None) };
+    if request.flag("revealSecrets") {
+        let what = "TestState does not support RevealSecrets when a mock is specified.";
+        return Err(ApiError::validation(what));
+    }
     let given = |name: &str| mock.get(name).filter(|value| !value.is_null());
-    match (given("result"), given("errorOutput")) {
-        (Some(_), Some(_)) => Err(ApiError::validation(
-            "A test mock should have only one of the following fields: [result, errorOutput].",
-        )),
+    let outcome = match (given("result"), given("errorOutput")) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::validation(
+                "A test mock should have only one of the following fields: [result, errorOutput].",
+            ));
+        }
         (Some(result), None) => {
             let text = result.as_str().unwrap_or_default();
-            let value = stepwright_json::parse(text)
-                .map_err(|_| ApiError::validation("Mocked result must be valid JSON"))?;
-            Ok(Some(Ok(value)))
+            Ok(stepwright_json::parse(text)
+                .map_err(|_| ApiError::validation("Mocked result must be valid JSON"))?)
         }
         (None, Some(error)) => {
             let text = |key: &str| error.get(key).and_then(Json::as_str).map(Into::into);
-            Ok(Some(Err(Failure { error: text("error"), cause: text("cause") })))
+            Err(Failure { error: text("error"), cause: text("cause") })
         }
-        (None, None) => Ok(None),
+        (None, None) => return Ok(None),
+    };
+    let mode = mock.get("fieldValidationMode").and_then(Json::as_str);
+    let validation = mode.and_then(FieldValidation::parse).unwrap_or_default();
+    Ok(Some(Mock { outcome, validation }))
+}
+
+fn configuration(request: &Request) -> StateConfiguration {
+    let get = |key: &str| request.get("stateConfiguration")?.get(key);
+    let text = |key: &str| get(key).and_then(Json::as_str).map(str::to_owned);
+    let count = |key: &str| get(key).and_then(Json::as_i64).map(i64::unsigned_abs);
+    StateConfiguration {
+        retrier_retry_count: count("retrierRetryCount").map(|n| n.try_into().unwrap_or(u32::MAX)),
+        error_caused_by_state: text("errorCausedByState"),
+        map_iteration_failure_count: count("mapIterationFailureCount"),
+        map_item_reader_data: text("mapItemReaderData"),
     }
 }
 
 fn refused(error: StateTestError) -> ApiError {
     match error {
-        StateTestError::NoSuchState => ApiError::validation("State not found in definition"),
-        StateTestError::TakesNoMock { kind } => ApiError::validation(format!(
-            "State type '{kind}' is not supported when a mock is specified"
-        )),
-        StateTestError::NeedsMock { what } => ApiError::validation(format!(
-            "this server tests '{what}' with a mock only: give 'mock.result' or 'mock.errorOutput'"
-        )),
-        StateTestError::Invalid { message } => {
-            let what = format!("Invalid State Machine Definition: '{message}'");
-            ApiError::new("InvalidDefinition", what)
-        }
+        StateTestError::Definition(message) => ApiError::new("InvalidDefinition", message),
+        StateTestError::Request(message) => ApiError::validation(message),
     }
 }

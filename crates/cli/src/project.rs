@@ -1,0 +1,70 @@
+//! Fluxio projects: workflows written in Python.
+
+use crate::input;
+use crate::report::{self, Failure};
+use std::path::Path;
+use stepwright_asl::{Complaint, Definition, Loaded, NamedDefinition};
+use stepwright_fluxio::{Mode, Project, compile};
+use stepwright_source::Diagnostic;
+
+/// The machine that is meant where none is named.
+pub(crate) const MAIN: &str = "main";
+
+/// Whether a file is a project: Python by its name.
+pub(crate) fn is_project(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "py")
+}
+
+/// Compiles a project. What is wrong with it has been said when this fails.
+pub(crate) fn read(path: &Path, mode: Mode) -> Result<Project, Failure> {
+    let text = input::read_text(path)?;
+    compile(&text, mode).map_err(|errors| said(path, &text, &errors))
+}
+
+/// Says what is wrong with a project.
+pub(crate) fn said<'d>(
+    path: &Path,
+    text: &str,
+    errors: impl IntoIterator<Item = &'d Diagnostic>,
+) -> Failure {
+    for error in errors {
+        anstream::eprintln!("{}", report::render(&path.display().to_string(), text, error));
+    }
+    Failure::Said
+}
+
+/// The state machines of a project, as those of any other file.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let text = input::read_text(path)?;
+    let file = path.display().to_string();
+    let mut loaded = Loaded::default();
+    match compile(&text, Mode::Documented) {
+        Err(errors) => {
+            loaded.complaints = errors
+                .into_iter()
+                .map(|diagnostic| Complaint {
+                    file: file.clone(),
+                    text: text.as_str().into(),
+                    diagnostic,
+                })
+                .collect();
+        }
+        Ok(project) => {
+            for name in &project.names {
+                // In this mode, every machine has its definition.
+                let Some(Ok(definition)) = project.machines.get(name).map(|one| &one.definition)
+                else {
+                    continue;
+                };
+                loaded.definitions.push(NamedDefinition {
+                    name: Some(name.clone()),
+                    logical_id: None,
+                    express: false,
+                    file: format!("{file} ({name})"),
+                    definition: Definition::from_json(definition),
+                });
+            }
+        }
+    }
+    Ok(loaded)
+}

@@ -1,0 +1,177 @@
+//! Parts of the data: `data['order']['items'][0]`.
+
+use crate::literal;
+use crate::printer::repr;
+use crate::refused::{Result, refused, refused_with};
+use crate::syntax::{name, text};
+use ruff_python_ast::{Expr, Number};
+use ruff_text_size::Ranged as _;
+use stepwright_json::{Json, Object, Str};
+
+/// A part of the data: the keys and indices that lead to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference(Vec<Step>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Index(u64),
+}
+
+impl Reference {
+    /// All data.
+    pub(crate) fn whole() -> Self {
+        Self(Vec::new())
+    }
+
+    /// A key of the data.
+    pub(crate) fn key(key: &str) -> Self {
+        Self(vec![Step::Key(key.to_owned())])
+    }
+
+    /// As a path: `$['order']['items'][0]`.
+    pub(crate) fn path(&self) -> Str {
+        let steps = self.0.iter().map(|step| match step {
+            Step::Key(key) => format!("[{}]", repr(key)),
+            Step::Index(index) => format!("[{index}]"),
+        });
+        format!("${}", steps.collect::<String>()).into()
+    }
+
+    /// In JSONata.
+    pub(crate) fn jsonata(&self) -> String {
+        let steps = self.0.iter().map(|step| match step {
+            Step::Key(key) => format!(".`{key}`"),
+            Step::Index(index) => format!("[{index}]"),
+        });
+        format!("$states.input{}", steps.collect::<String>())
+    }
+
+    /// The key, where there is one and nothing else.
+    pub(crate) fn only_key(&self) -> Option<&str> {
+        match &self.0[..] {
+            [Step::Key(key)] => Some(key),
+            _ => None,
+        }
+    }
+
+    /// In a few words, for the name of a state.
+    pub(crate) fn label(&self) -> String {
+        let steps = self.0.iter().map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        steps.collect::<Vec<_>>().join(".")
+    }
+}
+
+/// The part of the data that an expression is.
+pub(crate) fn reference(expression: &Expr) -> Result<Reference> {
+    let mut steps = Vec::new();
+    let mut at = expression;
+    while let Expr::Subscript(subscript) = at {
+        let step = match &*subscript.slice {
+            Expr::NumberLiteral(literal) => match &literal.value {
+                Number::Int(int) => int.as_u64().map(Step::Index),
+                _ => None,
+            },
+            other => match text(other) {
+                // JSONata has no way to write it between its quotes.
+                Some(key) if key.contains('`') => None,
+                Some(key) => Some(Step::Key(key.to_owned())),
+                None => None,
+            },
+        };
+        let Some(step) = step else {
+            return refused_with(
+                subscript.slice.range(),
+                "a part of the data is named by keys and indices that are written down",
+                "write `data['key']` or `data['list'][0]`",
+            );
+        };
+        steps.push(step);
+        at = &subscript.value;
+    }
+    if name(at) != Some("data") {
+        return refused_with(
+            expression.range(),
+            "this is no part of the data",
+            "write `data['key']`",
+        );
+    }
+    steps.reverse();
+    Ok(Reference(steps))
+}
+
+/// The place that is assigned to.
+pub(crate) fn target(expression: &Expr) -> Result<Reference> {
+    let target = match expression {
+        Expr::Subscript(_) => reference(expression)?,
+        _ => {
+            return refused_with(
+                expression.range(),
+                "values are assigned to keys of `data`",
+                "write `data['key'] = …`",
+            );
+        }
+    };
+    if matches!(target.0.first(), Some(Step::Key(key)) if key == "__trace") {
+        return refused(expression.range(), "`__trace` is not yours to set");
+    }
+    Ok(target)
+}
+
+/// Gives a Pass state the value it sets.
+pub(crate) fn put_value(state: &mut Object, value: &Expr) -> Result<()> {
+    match value {
+        Expr::Subscript(_) => {
+            state.insert("InputPath", reference(value)?.path().into());
+        }
+        Expr::Dict(_) if has_references(value) => {
+            state.insert("Parameters", template(value)?);
+        }
+        _ => {
+            state.insert("Result", literal::evaluate(value)?);
+        }
+    }
+    Ok(())
+}
+
+fn has_references(value: &Expr) -> bool {
+    match value {
+        Expr::Subscript(_) => true,
+        Expr::Dict(dict) => dict.items.iter().any(|item| has_references(&item.value)),
+        Expr::List(list) => list.elts.iter().any(has_references),
+        Expr::Tuple(tuple) => tuple.elts.iter().any(has_references),
+        _ => false,
+    }
+}
+
+/// A dict with parts of the data as a payload template.
+fn template(value: &Expr) -> Result<Json> {
+    let Expr::Dict(dict) = value else {
+        if has_references(value) {
+            return refused_with(
+                value.range(),
+                "a list cannot hold parts of the data",
+                "put the parts into a dict",
+            );
+        }
+        return literal::evaluate(value);
+    };
+    let mut object = Object::new();
+    for item in &dict.items {
+        let Some(key) = item.key.as_ref().and_then(text) else {
+            return refused(value.range(), "the keys of this dict are texts");
+        };
+        match &item.value {
+            Expr::Subscript(_) => {
+                object.insert(format!("{key}.$"), reference(&item.value)?.path().into());
+            }
+            inner => {
+                object.insert(key, template(inner)?);
+            }
+        }
+    }
+    Ok(object.into())
+}

@@ -1,0 +1,334 @@
+//! What stands at the top of a project: task classes, event processors, decorators.
+
+use crate::Mode;
+use crate::literal;
+use crate::options::{Form, Known, Options};
+use crate::refused::{Result, refused, refused_with};
+use crate::syntax::{call, name};
+use ruff_python_ast as ast;
+use ruff_python_ast::visitor::{Visitor, walk_stmt};
+use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_text_size::Ranged as _;
+use std::collections::{BTreeMap, BTreeSet};
+use stepwright_json::{Json, Object, Str};
+
+/// The services that a task can run on.
+pub const SERVICES: [&str; 6] =
+    ["lambda", "lambda:container", "lambda:pexpm-runner", "ecs", "ecs:worker", "codebuild"];
+
+/// A task class of a project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its attributes, with the defaults of those that it does not set: `service`, `timeout`, `cpu`,
+    /// `memory`, `build_spec`, `autoscaling_min`, `autoscaling_max`, `spec`, `concurrency`,
+    /// `heartbeat_interval`.
+    pub attributes: Object,
+    /// The attributes that the class sets itself.
+    pub set: BTreeSet<String>,
+    /// Its `run` method, if it has one.
+    pub run: Option<RunMethod>,
+}
+
+/// The `run` method of a task, as it stands in the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunMethod {
+    /// The source of the method, decorators and all, as it is indented in its class.
+    pub source: String,
+    /// The line it begins on, from 1.
+    pub line: usize,
+    /// The import statements within, in order.
+    pub imports: Vec<String>,
+    /// The top-level packages that it imports.
+    pub dependencies: BTreeSet<String>,
+}
+
+impl Task {
+    /// Where it runs: `lambda`, `ecs`, …
+    pub fn service(&self) -> &str {
+        self.attributes.get("service").and_then(Json::as_str).unwrap_or("lambda")
+    }
+
+    /// A task that says nothing of itself.
+    pub(crate) fn plain() -> Self {
+        Self { attributes: defaults(), set: BTreeSet::new(), run: None }
+    }
+
+    /// Reads a class that inherits from `Task`.
+    pub(crate) fn read(class: &StmtClassDef, source: &str, mode: Mode) -> Result<Self> {
+        let mut task = Self::plain();
+        task.read_body(&class.body, source, mode)?;
+        Ok(task)
+    }
+
+    fn read_body(&mut self, body: &[Stmt], source: &str, mode: Mode) -> Result<()> {
+        for statement in body {
+            let Stmt::Assign(assign) = statement else { continue };
+            let Some(key) = assign.targets.first().and_then(name) else {
+                return refused(assign.range, "an attribute of a class is one name");
+            };
+            if !self.attributes.contains_key(key) {
+                if mode == Mode::Compat {
+                    continue;
+                }
+                let known = self.attributes.keys().map(Str::as_str);
+                let known = known.collect::<Vec<_>>().join(", ");
+                let what = format!("a task has no attribute `{key}`");
+                return refused_with(assign.range, what, format!("attributes: {known}"));
+            }
+            let value = if key == "build_spec" {
+                literal::evaluate(&assign.value)?
+            } else {
+                let value = literal::constant(&assign.value);
+                value.map_or_else(
+                    || {
+                        let what = format!("the attribute `{key}` is a value that is written down");
+                        refused(assign.value.range(), what)
+                    },
+                    Ok,
+                )?
+            };
+            check_attribute(key, &value, assign)?;
+            self.attributes.insert(key, value);
+            self.set.insert(key.to_owned());
+        }
+        for statement in body {
+            match statement {
+                Stmt::FunctionDef(method) if method.is_async || mode == Mode::Documented => {
+                    if method.name.as_str() != "run" {
+                        let what = "a task class has a `run` method and no other";
+                        return refused(method.name.range(), what);
+                    }
+                    self.run = Some(RunMethod::read(method, source));
+                }
+                Stmt::ClassDef(inner) => self.read_body(&inner.body, source, mode)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn defaults() -> Object {
+    let defaults: [(&str, Json); 10] = [
+        ("service", "lambda".into()),
+        ("timeout", Json::Int(300)),
+        ("cpu", Json::Int(1024)),
+        ("memory", Json::Int(2048)),
+        ("build_spec", Json::Null),
+        ("autoscaling_min", Json::Int(0)),
+        ("autoscaling_max", Json::Int(10)),
+        ("spec", "".into()),
+        ("concurrency", Json::Int(1)),
+        ("heartbeat_interval", Json::Null),
+    ];
+    defaults.into_iter().collect()
+}
+
+fn check_attribute(key: &str, value: &Json, at: &ast::StmtAssign) -> Result<()> {
+    match key {
+        "service" if !value.as_str().is_some_and(|service| SERVICES.contains(&service)) => {
+            let help = format!("services: {}", SERVICES.join(", "));
+            refused_with(at.value.range(), format!("there is no service {value}"), help)
+        }
+        "concurrency"
+            if !value.as_f64().is_some_and(|n| n.fract() == 0.0 && (1.0..=100.0).contains(&n)) =>
+        {
+            refused(at.value.range(), "the concurrency is a whole number from 1 to 100")
+        }
+        _ => Ok(()),
+    }
+}
+
+impl RunMethod {
+    fn read(method: &StmtFunctionDef, source: &str) -> Self {
+        #[derive(Default)]
+        struct Imports<'s> {
+            source: &'s str,
+            statements: Vec<String>,
+            packages: BTreeSet<String>,
+        }
+        impl Visitor<'_> for Imports<'_> {
+            fn visit_stmt(&mut self, statement: &Stmt) {
+                let package = match statement {
+                    Stmt::Import(import) => import.names.first().map(|alias| alias.name.as_str()),
+                    Stmt::ImportFrom(import) => import.module.as_ref().map(ast::Identifier::as_str),
+                    _ => None,
+                };
+                if let Some(package) = package {
+                    let text = &self.source[statement.range().to_std_range()];
+                    self.statements.push(text.to_owned());
+                    let top = package.split('.').next().unwrap_or_default();
+                    self.packages.insert(top.to_owned());
+                }
+                walk_stmt(self, statement);
+            }
+        }
+        let mut imports = Imports { source, ..Imports::default() };
+        method.body.iter().for_each(|statement| imports.visit_stmt(statement));
+        let start = method.range.start().to_usize();
+        let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+        Self {
+            source: source[line_start..method.range.end().to_usize()].to_owned(),
+            line: source[..start].matches('\n').count() + 1,
+            imports: imports.statements,
+            dependencies: imports.packages,
+        }
+    }
+}
+
+/// Checks a class that inherits from `EventProcessor`.
+pub(crate) fn check_event_processor(class: &StmtClassDef) -> Result<()> {
+    for statement in &class.body {
+        let Stmt::FunctionDef(method) = statement else { continue };
+        if !method.is_async {
+            return refused_with(
+                method.name.range(),
+                "the methods of an event processor are asynchronous",
+                format!("write `async def {}`", method.name),
+            );
+        }
+        if !method.name.starts_with("get_custom_tags_") {
+            let what = "an event processor has `get_custom_tags_…` methods and no others";
+            return refused(method.name.range(), what);
+        }
+        let arguments: BTreeSet<&str> =
+            method.parameters.args.iter().map(|one| one.parameter.name.as_str()).collect();
+        if arguments != BTreeSet::from(["message", "input_data", "state_data_client"]) {
+            return refused_with(
+                method.parameters.range(),
+                format!("the arguments of `{}` are not those it gets", method.name),
+                "they are (message, input_data, state_data_client)",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The name in a class's base, of one of the two kinds a project has.
+pub(crate) fn base(class: &StmtClassDef) -> Result<&str> {
+    let bases = class.arguments.as_ref().map(|arguments| &arguments.args[..]).unwrap_or_default();
+    for base in bases {
+        let Some(base) = name(base) else {
+            return refused(base.range(), "the base of a class is a plain name");
+        };
+        if matches!(base, "Task" | "EventProcessor") {
+            return Ok(base);
+        }
+    }
+    refused_with(
+        class.name.range(),
+        format!("the class `{}` is neither a task nor an event processor", class.name),
+        "let it inherit from Task or EventProcessor, or import it within a `run` method",
+    )
+}
+
+/// What the decorators of a function say of its state machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decorators {
+    /// `@schedule`: `expression` and `input_data`.
+    pub schedule: Option<Object>,
+    /// `@export`: `enabled`.
+    pub export: Option<Object>,
+    /// Each `@subscribe`: `topic_arn_import_value`, `project`, `state_machine`, `status`.
+    pub subscribes: Vec<Object>,
+    /// `@process_events`: `processor`.
+    pub event_processor: Option<Object>,
+}
+
+const EXPORT: &[Known] = &[("enabled", Form::Flag)];
+const SCHEDULE: &[Known] = &[("expression", Form::Text), ("input_data", Form::Dict)];
+const SUBSCRIBE: &[Known] = &[
+    ("topic_arn_import_value", Form::Text),
+    ("project", Form::Text),
+    ("state_machine", Form::Text),
+    ("status", Form::Text),
+];
+const PROCESS_EVENTS: &[Known] = &[("processor", Form::Class)];
+
+impl Decorators {
+    pub(crate) fn read(
+        function: &StmtFunctionDef,
+        processors: &BTreeMap<String, String>,
+        takes_flags: bool,
+    ) -> Result<Self> {
+        let mut decorators = Self::default();
+        for decorator in &function.decorator_list {
+            decorators.read_one(&decorator.expression, processors, takes_flags)?;
+        }
+        Ok(decorators)
+    }
+
+    fn read_one(
+        &mut self,
+        decorator: &Expr,
+        processors: &BTreeMap<String, String>,
+        takes_flags: bool,
+    ) -> Result<()> {
+        let Some((name, call)) = call(decorator) else {
+            return refused_with(
+                decorator.range(),
+                "this is no decorator of a state machine",
+                "decorators: @export(), @schedule(…), @subscribe(…), @process_events(…)",
+            );
+        };
+        let once = |before: &Option<Object>| {
+            if before.is_some() {
+                return refused(decorator.range(), format!("there can be one @{name} only"));
+            }
+            Ok(())
+        };
+        let filled = |known: &[Known], defaults: &[(&str, Json)]| -> Result<Object> {
+            let options = Options::read(call, known)?;
+            Ok(known
+                .iter()
+                .map(|(name, _)| {
+                    let default = defaults.iter().find(|(known, _)| known == name);
+                    let default = default.map_or(Json::Null, |(_, value)| value.clone());
+                    (*name, options.get_or(name, default))
+                })
+                .collect())
+        };
+        match name {
+            "export" => {
+                once(&self.export)?;
+                if !takes_flags && !call.arguments.keywords.is_empty() {
+                    return refused(decorator.range(), "the original takes no option of @export");
+                }
+                self.export = Some(filled(EXPORT, &[("enabled", Json::Bool(true))])?);
+            }
+            "schedule" => {
+                once(&self.schedule)?;
+                self.schedule = Some(filled(SCHEDULE, &[])?);
+            }
+            "subscribe" => {
+                let defaults = [("state_machine", "main".into()), ("status", "success".into())];
+                let options = filled(SUBSCRIBE, &defaults)?;
+                let status = options.get("status").and_then(Json::as_str).unwrap_or_default();
+                if !matches!(status, "success" | "failure") {
+                    let what = format!("the status is `success` or `failure`, not `{status}`");
+                    return refused(decorator.range(), what);
+                }
+                self.subscribes.push(options);
+            }
+            "process_events" => {
+                once(&self.event_processor)?;
+                let options = filled(PROCESS_EVENTS, &[])?;
+                if let Some(processor) = options.get("processor").and_then(Json::as_str)
+                    && !processors.contains_key(processor)
+                {
+                    let what = format!("there is no event processor `{processor}` above");
+                    return refused(decorator.range(), what);
+                }
+                self.event_processor = Some(options);
+            }
+            other => {
+                return refused_with(
+                    decorator.range(),
+                    format!("there is no decorator `{other}`"),
+                    "decorators: @export(), @schedule(…), @subscribe(…), @process_events(…)",
+                );
+            }
+        }
+        Ok(())
+    }
+}

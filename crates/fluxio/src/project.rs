@@ -1,0 +1,211 @@
+//! A project: what its file defines.
+
+use crate::compat;
+use crate::definitions::{Decorators, Task, base, check_event_processor};
+use crate::documented;
+use crate::machines::{Body, Function, Machines, TaskState};
+use crate::refused::{Result, complaint, refused_with};
+use crate::{Mode, unsupported};
+use ruff_python_ast::{Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_text_size::Ranged as _;
+use std::collections::BTreeMap;
+use stepwright_json::Json;
+use stepwright_source::Diagnostic;
+
+/// A project, compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Project {
+    /// The state machines by the names of their functions.
+    pub machines: BTreeMap<String, Machine>,
+    /// The names of the machines, in the order of the file.
+    pub names: Vec<String>,
+    /// The task classes by their names.
+    pub tasks: BTreeMap<String, Task>,
+    /// The event processors by their names.
+    pub event_processors: BTreeMap<String, EventProcessor>,
+}
+
+/// A state machine of a project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// Its definition, or why there is none. In [`Mode::Documented`], there is one.
+    pub definition: std::result::Result<Json, Box<Diagnostic>>,
+    /// Whether it is a machine of its own, and not only a branch or an iterator of others.
+    pub is_first_class: bool,
+    /// Whether it is the iterator of a Map.
+    pub is_map_iterator: bool,
+    /// Its name for CloudFormation: `Some_Machine`.
+    pub normalized_name: String,
+    /// What its decorators say.
+    pub decorators: Decorators,
+    /// The states that call tasks, those of branches and iterators included.
+    pub task_states: Vec<TaskState>,
+}
+
+impl Machine {
+    /// The logical id of its stack.
+    pub fn logical_id(&self) -> String {
+        format!("{}StateMachineStack", self.normalized_name)
+    }
+}
+
+/// A class that processes the events of executions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventProcessor {
+    /// Its source, as it stands in the project.
+    pub source: String,
+}
+
+impl Project {
+    /// What is wrong with machines that have no definition.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        let machines = self.names.iter().filter_map(|name| self.machines.get(name));
+        machines.filter_map(|machine| machine.definition.as_ref().err()).map(|error| &**error)
+    }
+}
+
+/// Compiles the text of a project.
+///
+/// In [`Mode::Documented`], everything that is wrong is said at once, one complaint for each
+/// function or class. In [`Mode::Compat`], the first stops it, as it stops the original; what the
+/// original finds out later, when it writes a machine, is that machine's own.
+pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
+    let parsed = ruff_python_parser::parse_module(source).map_err(|error| {
+        let message = format!("this is not Python: {}", error.error);
+        vec![*complaint(error.location, message)]
+    })?;
+    let mut reader =
+        Reader { source, mode, machines: Machines::default(), processors: BTreeMap::new() };
+    let mut errors = Vec::new();
+    for statement in &parsed.syntax().body {
+        if let Err(error) = reader.statement(statement) {
+            errors.push(*error);
+            if mode == Mode::Compat {
+                break;
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(reader.project())
+}
+
+struct Reader<'a> {
+    source: &'a str,
+    mode: Mode,
+    machines: Machines<'a>,
+    processors: BTreeMap<String, String>,
+}
+
+impl<'a> Reader<'a> {
+    fn statement(&mut self, statement: &'a Stmt) -> Result<()> {
+        match statement {
+            Stmt::ClassDef(class) => self.class(class),
+            Stmt::FunctionDef(function) if !function.is_async => self.function(function),
+            Stmt::FunctionDef(function) if self.mode == Mode::Documented => refused_with(
+                function.name.range(),
+                "a state machine is not asynchronous",
+                format!("write `def {}`", function.name),
+            ),
+            // A docstring, or what makes an editor understand the file.
+            Stmt::Expr(_) | Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::Pass(_) => Ok(()),
+            other if self.mode == Mode::Documented => match other {
+                Stmt::Assign(assign) => refused_with(
+                    assign.range,
+                    "a project has tasks and state machines, and no variables",
+                    "set the value where it is used",
+                ),
+                other => unsupported::statement(other),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn class(&mut self, class: &'a StmtClassDef) -> Result<()> {
+        let name = class.name.to_string();
+        match base(class)? {
+            "Task" => {
+                let task = Task::read(class, self.source, self.mode);
+                // One that is wrong is known all the same, so that its calls are not wrong as well.
+                let known = task.as_ref().map_or_else(|_| Task::plain(), Clone::clone);
+                if self.machines.tasks.insert(name.clone(), known).is_none() {
+                    self.machines.task_names.push(name);
+                }
+                task?;
+            }
+            _ => {
+                check_event_processor(class)?;
+                let source = &self.source[class.range().to_std_range()];
+                self.processors.insert(name, source.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn function(&mut self, function: &'a StmtFunctionDef) -> Result<()> {
+        let takes_flags = self.mode == Mode::Documented;
+        let decorators = Decorators::read(function, &self.processors, takes_flags)?;
+        let body = match self.mode {
+            Mode::Compat => Body::Compat(compat::Machine::read(function, &mut self.machines)?),
+            Mode::Documented => {
+                Body::Documented(documented::compile(function, &mut self.machines)?)
+            }
+        };
+        self.machines.add(Function {
+            name: function.name.as_str(),
+            syntax: function,
+            decorators,
+            is_first_class: true,
+            is_map_iterator: false,
+            body: Some(body),
+        });
+        Ok(())
+    }
+
+    fn project(self) -> Project {
+        let machines = &self.machines;
+        let names: Vec<String> = machines.names.iter().map(|name| (*name).to_owned()).collect();
+        let one = |name: &&str| {
+            let index = machines.find(name)?;
+            let function = &machines.functions[index];
+            let (definition, task_states) = match &function.body {
+                Some(Body::Documented(machine)) => {
+                    (Ok(machine.definition.clone()), machine.task_states.clone())
+                }
+                _ => (machines.compat_definition(index), machines.compat_task_states(index)),
+            };
+            let machine = Machine {
+                definition,
+                is_first_class: function.is_first_class,
+                is_map_iterator: function.is_map_iterator,
+                normalized_name: title(name),
+                decorators: function.decorators.clone(),
+                task_states,
+            };
+            Some(((*name).to_owned(), machine))
+        };
+        let compiled = machines.names.iter().filter_map(one).collect();
+        let event_processors = self
+            .processors
+            .into_iter()
+            .map(|(name, source)| (name, EventProcessor { source }))
+            .collect();
+        Project { machines: compiled, names, tasks: self.machines.tasks, event_processors }
+    }
+}
+
+/// A name as Python's `title` writes it: a capital at the start of each word.
+fn title(name: &str) -> String {
+    let mut is_within = false;
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if is_within {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        is_within = c.is_alphabetic();
+    }
+    out
+}
