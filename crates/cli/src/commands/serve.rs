@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use stepwright_functions::{Functions, Place};
 use stepwright_server::config::LimitsName;
 use stepwright_server::{Api, Assembly, AssemblyError, serve};
-use stepwright_simulator::MockConfig;
 
 /// A server that has just begun.
 pub(crate) struct Started {
@@ -64,7 +63,7 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
     let mocks = match &arguments.mock_config {
-        Some(path) => Some(read_mocks(path)?),
+        Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
     let place = Place { account: server.account.clone(), region: server.region.clone() };
@@ -79,12 +78,6 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         functions,
         mocks,
     })
-}
-
-fn read_mocks(path: &Path) -> Result<MockConfig, Failure> {
-    let (tree, _) = input::read_tree(path)?;
-    MockConfig::read(&tree.to_json())
-        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
 }
 
 async fn serve_until_stopped(

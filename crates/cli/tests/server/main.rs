@@ -5,4 +5,5 @@ mod clients;
 mod crash;
 mod operations;
 mod otlp;
+mod record;
 mod support;
