@@ -93,6 +93,11 @@ impl Hits {
         self.0.get(&part).copied()
     }
 
+    /// Every part of the program, and how often it was used.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, u64)> {
+        self.0.iter().map(|(part, count)| (*part, *count))
+    }
+
     /// The parts that were used.
     pub fn used(&self) -> impl Iterator<Item = Part> {
         self.0.iter().filter(|(_, count)| **count > 0).map(|(part, _)| *part)

@@ -2,6 +2,7 @@
 
 use super::files::Loaded;
 use crate::report::Failure;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_graph::{Mark, Marks};
@@ -86,7 +87,7 @@ pub(super) fn draw(path: &Path, covered: &[Covered]) -> Result<(), Failure> {
             1 => path.to_owned(),
             _ => beside(path, &one.definition, at),
         };
-        let picture = stepwright_graph::svg_marked(&one.program, &marks(&one.program, &one.hits));
+        let picture = stepwright_graph::svg_marked(&one.program, &marks(&one.hits));
         super::write(&target, &picture)?;
         anstream::eprintln!("drew {} to {}", one.definition, target.display());
     }
@@ -100,21 +101,28 @@ fn beside(path: &Path, definition: &str, at: usize) -> PathBuf {
     path.with_file_name(format!("{stem}-{}-{name}.svg", at + 1))
 }
 
-fn marks(program: &Program, hits: &Hits) -> Marks {
+fn marks(hits: &Hits) -> Marks {
     let mut marks = Marks::default();
-    for at in 0..program.states.len() {
-        let id = StateId(at as u32);
-        let count = hits.of(Part::State(id)).unwrap_or(0);
-        // What belongs to the state: its rules, retriers and catchers.
-        let parts = (0..64).flat_map(|n| {
-            [Part::Rule(id, n), Part::Retrier(id, n), Part::Catcher(id, n)]
-                .map(|part| hits.of(part))
-        });
-        let is_whole = parts.flatten().all(|count| count > 0);
-        let mark = match (count, is_whole) {
+    // States whose rules, retriers or catchers are not all used.
+    let mut partly: BTreeSet<StateId> = BTreeSet::new();
+    for (part, count) in hits.parts() {
+        match part {
+            Part::Transition(from, to, is_catch) => {
+                let mark = if count > 0 { Mark::Used } else { Mark::Missed };
+                marks.transitions.insert((from, to, is_catch), mark);
+            }
+            Part::Rule(id, _) | Part::Retrier(id, _) | Part::Catcher(id, _) if count == 0 => {
+                partly.insert(id);
+            }
+            _ => {}
+        }
+    }
+    for (part, count) in hits.parts() {
+        let Part::State(id) = part else { continue };
+        let mark = match (count, partly.contains(&id)) {
             (0, _) => Mark::Missed,
-            (_, true) => Mark::Used,
-            (_, false) => Mark::Partly,
+            (_, true) => Mark::Partly,
+            (_, false) => Mark::Used,
         };
         let words = match count {
             0 => "never entered".to_owned(),
@@ -122,14 +130,6 @@ fn marks(program: &Program, hits: &Hits) -> Marks {
             count => format!("entered {count} times"),
         };
         marks.states.insert(id, (mark, words));
-        for to in (0..program.states.len()).map(|to| StateId(to as u32)) {
-            for is_catch in [false, true] {
-                if let Some(count) = hits.of(Part::Transition(id, to, is_catch)) {
-                    let mark = if count > 0 { Mark::Used } else { Mark::Missed };
-                    marks.transitions.insert((id, to, is_catch), mark);
-                }
-            }
-        }
     }
     marks
 }
