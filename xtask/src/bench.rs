@@ -7,6 +7,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("json", &["json", "json-memory"]),
     ("jsonpath", &["jsonpath"]),
     ("jsonata", &["jsonata"]),
+    ("testkit", &["testkit"]),
     ("server", &["server"]),
     ("functions", &["functions"]),
     ("fluxio", &["fluxio"]),

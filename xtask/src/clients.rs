@@ -4,7 +4,7 @@ use crate::run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PYTHON: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.2"];
+const PYTHON: [&str; 3] = ["boto3==1.44.5", "awscli==1.46.2", "pytest==9.2.0"];
 const NODE: [&str; 1] = ["@aws-sdk/client-sfn@3.1162.0"];
 
 /// Installs the clients for Python and Node.js. A registry that cannot be reached is no failure:

@@ -18,6 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-history", &["json"]),
     ("stepwright-interpreter", &["json", "program", "history"]),
     ("stepwright-simulator", &["source", "json", "asl", "program", "history", "interpreter"]),
+    (
+        "stepwright-testkit",
+        &["source", "json", "asl", "program", "history", "interpreter", "simulator"],
+    ),
     // 3: service
     ("stepwright-store", &[]),
     ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),
@@ -68,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "history",
             "interpreter",
             "simulator",
+            "testkit",
             "store",
             "engine",
             "functions",
@@ -89,6 +94,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "history",
             "interpreter",
             "simulator",
+            "testkit",
             "store",
             "engine",
             "server",

@@ -15,6 +15,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Run),
+    Test(Test),
+    Replay(Replay),
+    Record(Record),
+    Explore(Explore),
     TestState(TestState),
     Compile(Compile),
     Check(Check),
@@ -133,6 +137,12 @@ pub(crate) struct Run {
     /// A file that answers the tasks, state by state.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
+    /// A mock file as of Step Functions Local (`MockConfigFile.json`).
+    #[arg(long, value_name = "FILE", requires = "test_case")]
+    pub(crate) mock_config: Option<PathBuf>,
+    /// The test case of the mock file that answers the tasks.
+    #[arg(long, value_name = "NAME", requires = "mock_config")]
+    pub(crate) test_case: Option<String>,
     /// The file that says what the functions are.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -151,6 +161,140 @@ pub(crate) struct Run {
     /// Makes random numbers the same in every run.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
+}
+
+/// Run test files: cases with an input, what tasks answer, and what is expected.
+///
+/// Exit codes: 0 all tests pass; 1 one fails, or too little is covered; 2 a file cannot be used.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = "Examples:
+  stepwright test
+  stepwright test order.test.yaml --filter refund
+  stepwright test --coverage --coverage-threshold 90 --junit results.xml
+  stepwright test --watch")]
+pub(crate) struct Test {
+    /// Test files, or directories that are searched for them; this directory if none is named.
+    pub(crate) files: Vec<PathBuf>,
+    /// Only tests with this text in their name or file.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Run again whenever a file changes.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+    /// A file for the results, in the XML of `JUnit`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write the snapshots of timelines that differ.
+    #[arg(long)]
+    pub(crate) bless: bool,
+    /// Say which states, transitions, rules, retriers and catchers the tests use.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Fail when less of a definition is used than this, in per cent of all its parts.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) coverage_threshold: Option<f64>,
+    /// A file for the definition as a picture, with what the tests use in green.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) coverage_graph: Option<PathBuf>,
+    /// Fail when a mock is not used.
+    #[arg(long)]
+    pub(crate) deny_unused: bool,
+    /// How many tests run at once; as many as there are processors if not given.
+    #[arg(short, long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// Check that a definition reproduces a recorded execution, and say where it departs.
+///
+/// The tasks answer what they answered then. The history comes from `aws stepfunctions
+/// get-execution-history`, from a server here, or from `stepwright run --output json`.
+///
+/// Exit codes: 0 the history is reproduced; 1 the definition departs from it; 2 a file cannot be
+/// used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  aws stepfunctions get-execution-history --execution-arn ARN > history.json
+  stepwright replay history.json --definition order.asl.yaml")]
+pub(crate) struct Replay {
+    /// The history; `-` reads standard input.
+    pub(crate) history: PathBuf,
+    /// The definition or template; if left out, the one that the file of the history has.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) definition: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// The execution's ARN, for what reads it from the context object: a history does not say it.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) execution_arn: Option<String>,
+    /// A mocks file for calls that are in no history: those of a distributed Map's children.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) mocks: Option<PathBuf>,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+}
+
+/// Make a test file of an execution that a server has run.
+///
+/// Asks the server for the execution, its definition and its history, and writes a test whose mocks
+/// answer what the tasks answered, and which expects what happened. Any server will do that speaks
+/// the API of Step Functions: requests are signed with `AWS_ACCESS_KEY_ID` and
+/// `AWS_SECRET_ACCESS_KEY`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
+  stepwright record ARN --endpoint-url https://states.eu-central-1.amazonaws.com -o tests/")]
+pub(crate) struct Record {
+    /// The execution's ARN.
+    pub(crate) arn: String,
+    /// Where the server is [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The directory that the definition and the test file are written to.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Look for what can go wrong: drive every task through success, every error, and silence.
+///
+/// Says which states are never reached, which errors nobody handles, which loops never end, where
+/// an execution can hang, and which payloads can grow past AWS's limits, each with the shortest
+/// mocks that show it. Exit codes: 0 nothing is found; 1 something is; 2 a file cannot be used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright explore order.asl.yaml
+  stepwright explore order.asl.yaml --save tests/")]
+pub(crate) struct Explore {
+    /// A definition or template.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// The input to begin with, as JSON; one is made from what the states need if not given.
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The directory that a test file is written to for what is found.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save: Option<PathBuf>,
+    /// The most runs that are made.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
+    pub(crate) runs: usize,
+    /// What is printed: lines for people, or one JSON object for scripts.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) format: Output,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim().parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "a number from 0 to 100".to_owned())
 }
 
 /// Test one state, as AWS's `TestState` does: what it makes of an input, and what is seen on the way.

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_functions::Function;
-use stepwright_server::config::{CredentialConfig, MachineConfig, ObjectsConfig, ServerConfig};
+use stepwright_server::config::{
+    CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+};
 
 /// The file, as it is read.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +31,8 @@ pub(crate) struct Config {
     /// What stands for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
+    /// A collector for logs and traces.
+    pub(crate) otlp: Option<OtlpConfig>,
     /// Where the file stands.
     #[serde(skip)]
     pub(crate) folder: PathBuf,

@@ -25,8 +25,8 @@ pub(crate) struct Invocation {
 pub(crate) struct Running(OnceLock<Result<(Runtime, Functions), String>>);
 
 impl Config {
-    /// The function that a task calls, if the file has it.
-    pub(crate) fn resolve(&self, call: &TaskCall) -> Option<Invocation> {
+    /// The function that a task calls, or the one of this name instead; if the file has it.
+    pub(crate) fn resolve(&self, instead: Option<&str>, call: &TaskCall) -> Option<Invocation> {
         let is_invoke = call.resource.contains(":::lambda:invoke");
         let named = if is_invoke {
             call.parameters.get("FunctionName").and_then(Json::as_str).unwrap_or_default()
@@ -34,10 +34,16 @@ impl Config {
             call.resource.as_str()
         };
         let short = short_name(named);
-        let (name, function) = [call.resource.as_str(), named, short, call.state.as_str()]
-            .into_iter()
-            .find_map(|name| self.functions.get_key_value(name))
-            .map_or((short.to_owned(), None), |(name, function)| (name.clone(), Some(function)));
+        let names = match instead {
+            Some(name) => vec![name],
+            None => vec![call.resource.as_str(), named, short, call.state.as_str()],
+        };
+        let found = names.into_iter().find_map(|name| self.functions.get_key_value(name));
+        let (name, function) = match (found, instead) {
+            (Some((name, function)), _) => (name.clone(), Some(function)),
+            (None, Some(_)) => return None,
+            (None, None) => (short.to_owned(), None),
+        };
         let payload = if is_invoke {
             call.parameters.get("Payload").cloned().unwrap_or_else(|| Object::new().into())
         } else {

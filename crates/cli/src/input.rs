@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use stepwright_asl::{LoadOptions, Loaded, NamedDefinition};
 use stepwright_json::Json;
 use stepwright_json::tree::Node;
+use stepwright_simulator::{MockCase, MockConfig};
 
 /// The most bytes that are read of a file.
 const MOST_BYTES: u64 = 64 << 20;
@@ -45,6 +46,37 @@ pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
             Err(Failure::Said)
         }
     }
+}
+
+/// A mock file as of Step Functions Local.
+pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
+    let (tree, _) = read_tree(path)?;
+    MockConfig::read(&tree.to_json())
+        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
+}
+
+/// The test case of a mock file for a machine. A file with one machine is meant for whatever
+/// machine is run.
+pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCase, Failure> {
+    let config = read_mock_config(path)?;
+    let machines = config.machines();
+    let meant = match machines[..] {
+        [only] => only,
+        _ => machines.into_iter().find(|name| *name == machine).ok_or_else(|| {
+            let names = config.machines().join(", ");
+            Failure::new(format!("{} has no state machine `{machine}`", path.display()))
+                .help(format!("it has {names}; choose with --state-machine"))
+        })?,
+    };
+    config.case(meant, case).ok_or_else(|| {
+        let cases = config.cases(meant);
+        let failure =
+            Failure::new(format!("{} has no test case `{case}` of `{meant}`", path.display()));
+        match stepwright_source::did_you_mean(case, cases.iter().copied()) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None => failure.help(format!("it has {}", cases.join(", "))),
+        }
+    })
 }
 
 /// The state machines of a file.

@@ -11,11 +11,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall};
 use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, items, step};
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, Str};
 use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Program};
 use stepwright_simulator::{
-    Answer, Call, Line, MemoryObjects, Mocks, Outcome as Ending, Simulation, Status, Tasks,
-    Timeline, duration,
+    Answer, Call, Entries, Line, MemoryObjects, MockCase, Mocks, Outcome as Ending,
+    Reply as MockReply, Simulation, Status, Tasks, Timeline, duration,
 };
 
 /// What is run.
@@ -90,21 +90,17 @@ impl Outcome {
     }
 }
 
-/// Whoever answers tasks: mocks first, then functions, then the tasks of a project.
+/// Whoever answers tasks: a test case of a `MockConfigFile.json` first, then mocks, then functions, then
+/// the tasks of a project.
 #[derive(Debug)]
 pub(crate) struct Answerer {
+    pub(crate) mock_case: Option<MockCase>,
     pub(crate) mocks: Mocks,
     pub(crate) config: Config,
     pub(crate) project: Option<LocalProject>,
 }
 
 impl Answerer {
-    /// What a task state calls, if it is known.
-    fn resolve(&self, call: &TaskCall) -> Option<Work> {
-        let function = self.config.resolve(call).map(Work::Function);
-        function.or_else(|| self.project.as_ref()?.resolve(call))
-    }
-
     fn shut_down(&self) {
         self.config.shut_down();
         if let Some(project) = &self.project {
@@ -113,7 +109,61 @@ impl Answerer {
     }
 }
 
-fn nobody(call: &TaskCall) -> Failure {
+/// What becomes of a call.
+enum Destiny {
+    /// It is answered so.
+    Answered(Answer),
+    /// Something is called; a function takes so many milliseconds in virtual time.
+    Called(Work, i64),
+}
+
+impl Answerer {
+    fn meet(&mut self, call: &Call<'_>) -> Destiny {
+        if let Some(answer) = self.mock_case.as_mut().and_then(|case| case.answer(call)) {
+            return Destiny::Answered(answer);
+        }
+        let (mut name, mut after) = (None, None);
+        if self.mocks.has(&call.call.state) {
+            match self.mocks.reply(call) {
+                None => return Destiny::Answered(self.mocks.missing(call)),
+                Some(MockReply::Answer(answer)) => return Destiny::Answered(answer),
+                Some(MockReply::Function { name: other, after_millis }) => {
+                    (name, after) = (other, Some(after_millis));
+                }
+            }
+        }
+        match self.config.resolve(name.as_deref(), call.call) {
+            Some(invocation) => {
+                after = after.filter(|after| *after > 0).or(invocation.after_millis());
+                Destiny::Called(Work::Function(invocation), after.unwrap_or(0))
+            }
+            None => {
+                let project = self.project.as_ref().filter(|_| name.is_none());
+                if let Some(work) = project.and_then(|project| project.resolve(call.call)) {
+                    return Destiny::Called(work, 0);
+                }
+                let failure = nobody(call.call, name.as_deref());
+                Destiny::Answered(Answer::new(Ending::Fails(failure, Stage::Run)))
+            }
+        }
+    }
+
+    /// The mocks that no task asked for.
+    fn unused(&self) -> Vec<String> {
+        let of_case = self.mock_case.iter().flat_map(MockCase::unused);
+        of_case.chain(self.mocks.unused()).map(str::to_owned).collect()
+    }
+}
+
+fn nobody(call: &TaskCall, function: Option<&str>) -> Failure {
+    if let Some(function) = function {
+        let cause = format!(
+            "The mock of the state '{}' passes the call on to the function '{function}', which \
+             stepwright.toml does not have.",
+            call.state
+        );
+        return Failure::new("States.Runtime", cause);
+    }
     Failure::new(
         "States.Runtime",
         format!(
@@ -229,16 +279,9 @@ pub(crate) fn run_virtual(plan: Plan<'_>, mut answerer: Answerer, screen: &mut S
     }
     impl Tasks for Watched<'_> {
         fn answer(&mut self, call: &Call<'_>) -> Answer {
-            if self.answerer.mocks.has(&call.call.state) {
-                return self.answerer.mocks.answer(call);
-            }
-            let Some(work) = self.answerer.resolve(call.call) else {
-                let failure = nobody(call.call);
-                return Answer::new(Ending::Fails(failure, Stage::Run));
-            };
-            let after = match &work {
-                Work::Function(invocation) => invocation.after_millis().unwrap_or(0),
-                _ => 0,
+            let (work, after) = match self.answerer.meet(call) {
+                Destiny::Answered(answer) => return answer,
+                Destiny::Called(work, after) => (work, after),
             };
             let reply = match work {
                 Work::Function(invocation) => function_reply(invocation.call(false)),
@@ -273,7 +316,7 @@ pub(crate) fn run_virtual(plan: Plan<'_>, mut answerer: Answerer, screen: &mut S
         .objects(objects)
         .run(&mut watched);
     answerer.shut_down();
-    let unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
+    let unused = answerer.unused();
     let stuck = stuck_in(&run.events);
     Outcome {
         status: run.status,
@@ -328,7 +371,7 @@ impl Shared {
                     map_context: None,
                     timeout_seconds: None,
                 };
-                let outcome = drive(&nested.program, beginning, self, None);
+                let outcome = drive(&nested.program, beginning, &[], self, None);
                 nested.reply(&outcome.status, outcome.start, outcome.end)
             }
             // The queue holds messages back by itself.
@@ -392,10 +435,10 @@ pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) 
         timeout_seconds: None,
     };
     let program = Arc::new(plan.program.clone());
-    let mut outcome = drive(&program, beginning, &shared, Some(screen));
+    let mut outcome = drive(&program, beginning, &[], &shared, Some(screen));
     let answerer = shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     answerer.shut_down();
-    outcome.unused = answerer.mocks.unused().into_iter().map(str::to_owned).collect();
+    outcome.unused = answerer.unused();
     outcome
 }
 
@@ -405,9 +448,12 @@ type Agenda = BinaryHeap<Reverse<(Moment, u64)>>;
 fn drive(
     program: &Arc<Program>,
     beginning: Beginning,
+    around: &[(Str, u32)],
     shared: &Arc<Shared>,
     mut screen: Option<&mut Screen>,
 ) -> Outcome {
+    let arn = beginning.identity.execution_arn.clone();
+    let mut entries = Entries::default();
     let (sender, receiver) = mpsc::channel::<Stimulus>();
     let mut execution = Execution::default();
     let mut events = Vec::new();
@@ -462,28 +508,27 @@ fn drive(
                     if !execution.waits_for(task) {
                         continue;
                     }
-                    let map_path = execution.map_path(task);
+                    let mut map_path = around.to_vec();
+                    map_path.extend(execution.map_path(task));
                     let at = now();
                     let mut answerer =
                         shared.answerer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    let seen = Call {
+                    let met = answerer.meet(&Call {
                         call: &call,
                         map_path: &map_path,
-                        entry: 0,
+                        entry: entries.of(&map_path, &call),
                         attempt: call.retry_count,
                         in_child: screen.is_none(),
-                    };
-                    if answerer.mocks.has(&call.state) {
-                        let answer = answerer.mocks.answer(&seen);
-                        for (after, stimulus) in answer.stimuli(task) {
-                            plan(at.after_millis(after), stimulus);
+                        execution: &arn,
+                    });
+                    let work = match met {
+                        Destiny::Called(work, _) => work,
+                        Destiny::Answered(answer) => {
+                            for (after, stimulus) in answer.stimuli(task) {
+                                plan(at.after_millis(after), stimulus);
+                            }
+                            continue;
                         }
-                        continue;
-                    }
-                    let Some(work) = answerer.resolve(&call) else {
-                        let failure = nobody(&call);
-                        plan(at, Stimulus::TaskFailed { task, failure, stage: Stage::Run });
-                        continue;
                     };
                     drop(answerer);
                     let (sender, shared) = (sender.clone(), shared.clone());
@@ -514,9 +559,14 @@ fn drive(
                 }
                 Command::StartChild { run, index, map_run, input, first } => {
                     let begun = execution.start().expect("whoever has children has begun");
+                    let mut around = around.to_vec();
+                    around.extend(execution.map_path(run));
+                    let map = execution.frame_of(run).and_then(|frame| execution.name_in(frame));
+                    around.extend(map.map(|name| (name.clone(), index)));
                     let child = Child {
                         program: program.clone(),
                         shared: shared.clone(),
+                        around,
                         beginning: Beginning::child(begun, run, index, &map_run, input, first),
                     };
                     awaited += 1;
@@ -544,6 +594,8 @@ fn drive(
 struct Child {
     program: Arc<Program>,
     shared: Arc<Shared>,
+    /// The Map states around it, with the index of the item.
+    around: Vec<(Str, u32)>,
     beginning: Beginning,
 }
 
@@ -554,7 +606,7 @@ impl Child {
         finished: impl FnOnce(Result<Json, Failure>) -> Stimulus + Send + 'static,
     ) {
         beside(move || {
-            let outcome = drive(&self.program, self.beginning, &self.shared, None);
+            let outcome = drive(&self.program, self.beginning, &self.around, &self.shared, None);
             let result = match outcome.status {
                 Status::Succeeded { output } => Ok(output),
                 Status::Failed { failure }

@@ -1,6 +1,7 @@
 //! The command `stepwright`.
 
 mod args;
+mod client;
 mod commands;
 mod config;
 mod functions;

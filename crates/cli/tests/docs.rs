@@ -5,6 +5,7 @@ use stepwright_asl::{Definition, read_data};
 use stepwright_json::Syntax;
 use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
+use stepwright_testkit::NoFunctions;
 
 #[test]
 fn the_manual_holds_what_works() {
@@ -12,9 +13,10 @@ fn the_manual_holds_what_works() {
     let mut files = vec![root.join("README.md")];
     collect(&root.join("docs/src"), &mut files);
     collect(&root.join("examples"), &mut files);
-    let (mut definitions, mut mocks) = (0, 0);
+    let (mut definitions, mut mocks, mut tests) = (0, 0, 0);
     for file in &files {
         let text = std::fs::read_to_string(file).unwrap();
+        let mut last_definition = String::new();
         for (kind, body) in blocks(&text) {
             let at = || format!("{}:\n{body}", file.display());
             match kind.as_str() {
@@ -27,6 +29,7 @@ fn the_manual_holds_what_works() {
                         .collect();
                     assert!(errors.is_empty(), "{errors:?} in {}", at());
                     definitions += 1;
+                    last_definition = body;
                 }
                 "mocks" => {
                     let tree = read_data(&body, "mocks.yaml")
@@ -34,11 +37,28 @@ fn the_manual_holds_what_works() {
                     Mocks::parse(&tree).unwrap_or_else(|error| panic!("{error} in {}", at()));
                     mocks += 1;
                 }
+                // Files are named from the root of the project; without a name, the page's own
+                // definition is meant.
+                "test" => {
+                    let read = |name: &str| match name {
+                        "page.asl.json" => Ok(last_definition.clone().into_bytes()),
+                        _ => std::fs::read(root.join(name)).map_err(|error| error.to_string()),
+                    };
+                    let test = stepwright_testkit::load("page.test.yaml", &body, &read)
+                        .unwrap_or_else(|found| panic!("{found:?} in {}", at()));
+                    for case in &test.cases {
+                        let result = test.run(case, &NoFunctions, &|_| None);
+                        let (differs, unmocked) = (&result.mismatches, &result.unmocked);
+                        assert!(result.passed(), "{differs:?} {unmocked:?} in {}", at());
+                    }
+                    tests += 1;
+                }
                 _ => {}
             }
         }
     }
-    assert!(definitions >= 3 && mocks >= 1, "{definitions} definitions, {mocks} mocks");
+    let counts = format!("{definitions} definitions, {mocks} mocks, {tests} test files");
+    assert!(definitions >= 3 && mocks >= 4 && tests >= 3, "{counts}");
 }
 
 #[test]

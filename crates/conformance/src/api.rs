@@ -2,7 +2,6 @@
 
 use crate::Verdict;
 use crate::case::{self, Case};
-use crate::matcher::Matcher;
 use crate::served::serve;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use stepwright_json::{Json, Object};
 use stepwright_protocol::ApiError;
 use stepwright_server::Api;
 use stepwright_simulator::{DEFAULT_START, MemoryObjects};
+use stepwright_testkit::matcher::Matcher;
 
 /// Runs every script. Each step is a case.
 pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {

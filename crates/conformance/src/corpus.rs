@@ -1,11 +1,13 @@
-//! Real definitions: read, checked, and simulated to the end with generated mocks.
+//! Real definitions: read, checked, simulated to the end with generated mocks, and explored.
 
 use crate::Verdict;
 use crate::case;
 use std::path::Path;
+use std::time::Instant;
 use stepwright_asl::{Definition, LoadOptions, load};
 use stepwright_json::{Json, Object};
 use stepwright_simulator::{Answer, Call, Simulation, Status};
+use stepwright_testkit::{ExploreOptions, explore};
 
 /// Runs every definition of the corpus.
 pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
@@ -37,6 +39,7 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
                 if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) },
             );
             verdict.measure("simulated", simulate(definition));
+            verdict.measure("explored", explored(definition));
             verdict
         })
         .collect())
@@ -59,6 +62,28 @@ fn simulate(definition: &Definition) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Runs that an exploration may make here, and the seconds that all of them may take.
+const RUNS: usize = 12;
+const MOST_SECONDS: u64 = 60;
+
+/// Explores with few runs: it comes to an end, reaches something, and names states in what it finds.
+fn explored(definition: &Definition) -> Result<(), String> {
+    let program = stepwright_program::compile(definition)
+        .map_err(|found| format!("does not compile: {}", found[0].message))?;
+    let begun = Instant::now();
+    let options = ExploreOptions { runs: RUNS, ..ExploreOptions::default() };
+    let explored = explore(definition, &program, &options);
+    if begun.elapsed().as_secs() > MOST_SECONDS {
+        return Err(format!("it took {:?}", begun.elapsed()));
+    }
+    if explored.coverage.shares[0].used == 0 {
+        return Err("no state was reached".to_owned());
+    }
+    let nameless =
+        explored.findings.iter().find(|finding| program.state_named(&finding.state).is_none());
+    nameless.map_or(Ok(()), |finding| Err(format!("{} names no state", finding.message)))
 }
 
 fn echo(parameters: &Json) -> Json {

@@ -2,16 +2,17 @@
 
 use crate::Verdict;
 use crate::case::{self, Case};
-use crate::matcher::{self, Matcher};
-use std::collections::BTreeMap;
 use std::path::Path;
 use stepwright_asl::Definition;
 use stepwright_history::{Failure, Identity, Moment, Stage};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{Program, Vintage, time};
 use stepwright_simulator::{
-    Answer, Call, DEFAULT_START, MemoryObjects, Outcome, Run, Simulation, Status, Tasks,
+    Answer, Call, DEFAULT_START, MemoryObjects, MockCase, MockConfig, Outcome, Run, Simulation,
+    Status, Tasks,
 };
+use stepwright_testkit::matcher::{self, Matcher};
+use stepwright_testkit::{Answers, Recording, type_of};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -130,101 +131,35 @@ fn simulate(case: &Case, program: &Program) -> Run {
     simulation.run(&mut Recorded::new(case))
 }
 
-/// The answers of a case's `MockConfigFile.json`, state by state.
-fn mock_config(case: &Case) -> Option<Object> {
-    let config = case.get("mock_config");
-    let machines = config.get("StateMachines")?.as_object()?;
-    let test_case = case.text("mock_test_case");
-    let cases = machines.values().next()?.get("TestCases")?;
-    let states = cases.get(test_case)?.as_object()?;
-    let responses = config.get("MockedResponses")?;
-    states
-        .iter()
-        .map(|(state, name)| Some((state.clone(), responses.get(name.as_str()?)?.clone())))
-        .collect::<Option<Vec<_>>>()
-        .map(|states| states.into_iter().collect())
+/// The test case of a case's `MockConfigFile.json`.
+pub(crate) fn mock_case(case: &Case) -> Option<MockCase> {
+    let config = MockConfig::read(&case.json.get("mock_config").filter(|c| !c.is_null())?.clone());
+    let config = config.ok()?;
+    let machine = config.machines().first().map(|name| (*name).to_owned())?;
+    config.case(&machine, case.text("mock_test_case"))
 }
 
 pub(crate) fn fixtures(case: &Case) -> MemoryObjects {
-    let mut objects =
-        MemoryObjects { last_modified: DEFAULT_START.0 / 1_000, ..Default::default() };
-    let fixtures = case.get("fixtures");
-    let buckets = fixtures.get("s3").and_then(Json::as_object).cloned().unwrap_or_default();
-    for (bucket, keys) in buckets.iter() {
-        for (key, content) in keys.as_object().cloned().unwrap_or_default().iter() {
-            let text = match content {
-                Json::String(text) => text.to_string(),
-                other => other.to_string(),
-            };
-            objects = objects.with(bucket, key, text);
-        }
-    }
-    objects
+    stepwright_testkit::objects(&case.json)
 }
 
 /// Answers as AWS's services did when the case was recorded.
 #[derive(Debug)]
 pub struct Recorded {
-    mocks: Vec<(Json, bool)>,
+    answers: Answers,
     lambdas: Object,
-    /// The state's answers in the test case's `MockConfigFile.json`.
-    mock_config: Object,
-    mock_calls: BTreeMap<Str, i64>,
+    mock_case: Option<MockCase>,
 }
 
 impl Recorded {
     /// The answers of a case.
     pub fn new(case: &Case) -> Self {
+        let recording = Recording::read(&case.json).ok();
         Self {
-            mocks: case.list("mocks").into_iter().map(|mock| (mock, false)).collect(),
+            answers: Answers::new(recording.map(|found| found.answers).unwrap_or_default()),
             lambdas: case.get("lambdas").as_object().cloned().unwrap_or_default(),
-            mock_config: mock_config(case).unwrap_or_default(),
-            mock_calls: BTreeMap::new(),
+            mock_case: mock_case(case),
         }
-    }
-
-    fn find(&self, call: &Call<'_>) -> Option<usize> {
-        let number = |mock: &Json, key: &str| mock.get(key).and_then(Json::as_i64).unwrap_or(0);
-        let is_state = |mock: &Json| {
-            mock.get("state").and_then(Json::as_str) == Some(call.call.state.as_str())
-        };
-        let path = |mock: &Json| -> Vec<(Str, u32)> {
-            let path = mock.get("map_path").and_then(Json::as_array).cloned().unwrap_or_default();
-            path.iter()
-                .map(|step| {
-                    let map = step.get("map").and_then(Json::as_str).unwrap_or_default();
-                    (map.into(), number(step, "index") as u32)
-                })
-                .collect()
-        };
-        let exact = self.mocks.iter().position(|(mock, _)| {
-            is_state(mock)
-                && path(mock) == call.map_path
-                && number(mock, "entry") == i64::from(call.entry)
-                && number(mock, "attempt") == i64::from(call.attempt)
-        });
-        exact.or_else(|| self.mocks.iter().position(|(mock, used)| !used && is_state(mock)))
-    }
-
-    /// What the mock file of Step Functions Local answers: by the number of the call.
-    fn mock_config(&mut self, call: &Call<'_>) -> Option<Answer> {
-        let answers = self.mock_config.get(&call.call.state)?.as_object()?;
-        let number = self.mock_calls.entry(call.call.state.clone()).or_insert(0);
-        let at = *number;
-        *number += 1;
-        let (_, answer) = answers.iter().find(|(range, _)| match range.split_once('-') {
-            Some((from, to)) => {
-                from.parse().is_ok_and(|from: i64| from <= at)
-                    && to.parse().is_ok_and(|to: i64| at <= to)
-            }
-            None => range.parse() == Ok(at),
-        })?;
-        if let Some(output) = answer.get("Return") {
-            return Some(Answer::returns(output.clone()));
-        }
-        let text = |key: &str| answer.get("Throw")?.get(key)?.as_str().map(Str::from);
-        let failure = Failure { error: text("Error"), cause: text("Cause") };
-        Some(Answer::new(Outcome::Fails(failure, Stage::Run)))
     }
 
     /// What one of the test's functions would have answered.
@@ -260,62 +195,19 @@ impl Recorded {
 impl Tasks for Recorded {
     fn answer(&mut self, call: &Call<'_>) -> Answer {
         let resource = &call.call.resource;
-        let found = self.find(call);
-        if found.is_none() && resource.contains(":activity:") {
+        if let Some(answer) = self.answers.answer(call) {
+            return answer;
+        }
+        if resource.contains(":activity:") {
             // Nothing was recorded of it: the activity was gone before.
             let cause = format!("The activity {resource} does not exist.");
             let failure = Failure::new("States.Runtime", cause);
             return Answer::new(Outcome::Fails(failure, Stage::Schedule));
         }
-        let Some(at) = found else {
-            return self.function(call).or_else(|| self.mock_config(call)).unwrap_or_else(|| {
-                Answer::fails("Stepwright.NoRecording", "nothing was recorded for this call")
-            });
-        };
-        self.mocks[at].1 = true;
-        let mock = &self.mocks[at].0;
-        let outcome = mock.get("outcome").cloned().unwrap_or_default();
-        let text = |key: &str| match outcome.get(key) {
-            None | Some(Json::Null) => None,
-            Some(Json::String(text)) => Some(text.clone()),
-            Some(other) => Some(other.to_string().into()),
-        };
-        let stage = match text("stage").as_deref() {
-            Some("TaskSubmitFailed") => Stage::Submit,
-            Some("TaskStartFailed" | "LambdaFunctionStartFailed") => Stage::Start,
-            Some(stage) if stage.ends_with("ScheduleFailed") => Stage::Schedule,
-            _ => Stage::Run,
-        };
-        let mut answer = Answer::new(match text("type").as_deref() {
-            Some("success") => {
-                let output = outcome.get("output").cloned().unwrap_or_default();
-                Outcome::Returns(with_token(&output, call))
-            }
-            Some("timeout") => Outcome::Never,
-            _ => Outcome::Fails(Failure { error: text("error"), cause: text("cause") }, stage),
-        });
-        answer.submitted = mock.get("submitted").filter(|value| !value.is_null()).cloned();
-        answer.worker = mock.get("worker").and_then(Json::as_str).map(Str::from);
-        answer
-    }
-}
-
-/// A callback that returns what it was sent returns the task token, too.
-fn with_token(output: &Json, call: &Call<'_>) -> Json {
-    let Some(token) = &call.call.token else { return output.clone() };
-    match output {
-        Json::String(text) if text.starts_with("<*:task_token") && text.ends_with('>') => {
-            token.clone().into()
-        }
-        Json::Array(items) => {
-            items.iter().map(|item| with_token(item, call)).collect::<Vec<_>>().into()
-        }
-        Json::Object(members) => members
-            .iter()
-            .map(|(key, value)| (key.clone(), with_token(value, call)))
-            .collect::<Object>()
-            .into(),
-        other => other.clone(),
+        let of_case = self.mock_case.as_mut().and_then(|case| case.answer(call));
+        self.function(call).or(of_case).unwrap_or_else(|| {
+            Answer::fails("Stepwright.NoRecording", "nothing was recorded for this call")
+        })
     }
 }
 
@@ -360,13 +252,13 @@ fn short(note: &str) -> &str {
 }
 
 fn event_types(expected: &[Json], actual: &[Json], notes: &[&str]) -> Result<(), String> {
-    let mut expected: Vec<&str> = expected.iter().map(matcher::type_of).collect();
+    let mut expected: Vec<&str> = expected.iter().map(type_of).collect();
     let normalised;
     let mut actual: Vec<&str> = if notes.contains(&"parallel_unordered") {
         normalised = matcher::parallel_normalise(actual);
-        normalised.iter().map(matcher::type_of).collect()
+        normalised.iter().map(type_of).collect()
     } else {
-        actual.iter().map(matcher::type_of).collect()
+        actual.iter().map(type_of).collect()
     };
     if notes.contains(&"parallel_unordered") {
         expected.sort_unstable();

@@ -8,7 +8,8 @@ pub mod corpus;
 pub mod executions;
 pub mod jsonata;
 pub mod jsonpath;
-pub mod matcher;
+pub mod mock_config;
+pub mod replay;
 pub mod rows;
 pub mod served;
 pub mod test_state;
@@ -66,6 +67,8 @@ pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
+    ("mock-config", mock_config::run_all),
+    ("replay", replay::run_all),
     ("served", served::run_all),
     ("api", api::run_all),
     ("teststate", test_state::run_all),

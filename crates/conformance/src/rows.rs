@@ -3,10 +3,10 @@
 use crate::Verdict;
 use crate::case::{self, Case};
 use crate::executions::{compile, ending, identity};
-use crate::matcher::{self, Matcher};
 use std::path::Path;
 use stepwright_json::Json;
 use stepwright_simulator::{Answer, Call, Simulation};
+use stepwright_testkit::matcher::{self, Matcher};
 
 /// Runs every row.
 pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {

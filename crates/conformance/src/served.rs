@@ -139,6 +139,7 @@ impl Tasks for Answering {
                     entry,
                     attempt: call.call.retry_count,
                     in_child: call.facts.about.map_run.is_some(),
+                    execution: &call.facts.about.arn,
                 },
             )
         };

@@ -97,3 +97,8 @@ pub mod prelude {
         minutes, object, seconds, value,
     };
 }
+
+/// The chapter of the manual, whose examples are compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/constructs.md")]
+struct Chapter;

@@ -199,7 +199,7 @@ impl StateMachine {
         self
     }
 
-    /// Allows its role something that the states do not say.
+    /// Allows its role something that the states do not say, be it about the machine itself.
     #[must_use]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
@@ -271,7 +271,16 @@ impl StateMachine {
             }
         };
         built.statements.extend(self.deployment_statements());
-        built.statements.extend(self.statements.iter().cloned());
+        // The machine needs its role and the role's policy: what is about the machine itself stands
+        // in a policy of its own, which nothing waits for.
+        let itself = self.logical_id();
+        let (about_itself, others): (Vec<Statement>, Vec<Statement>) = self
+            .statements
+            .iter()
+            .cloned()
+            .partition(|statement| statement.to_json().to_string().contains(&itself));
+        built.distributed.extend(about_itself);
+        built.statements.extend(others);
         problems.or_ok(built)
     }
 

@@ -117,7 +117,7 @@ pub fn template_from_definition(
         let name = place.trim_start_matches("${").trim_end_matches('}');
         if !name.starts_with("AWS::") {
             let parameter = parameter_id(name);
-            let description = format!("What `{place}` in the definition stands for");
+            let description = format!("What {name} in the definition stands for");
             stack = stack.resource(Resource::parameter(&parameter, description));
         }
         machine = machine.substitution(name, Token::place(name));

@@ -42,6 +42,8 @@ pub(crate) struct PlacedEdge {
     pub(crate) label: String,
     pub(crate) label_at: (f64, f64),
     pub(crate) is_catch: bool,
+    /// The states it leads from and to, by their ids.
+    pub(crate) ends: (u32, u32),
 }
 
 /// How wide a text is, near enough, in the font of the picture.
@@ -196,6 +198,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             label: edge.label.clone(),
             label_at,
             is_catch: edge.is_catch,
+            ends: (scope.nodes[edge.from].id, scope.nodes[edge.to].id),
         });
     }
     width += 16.0 * lanes + if lanes > 0.0 { 8.0 } else { 0.0 };

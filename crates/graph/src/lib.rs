@@ -4,15 +4,22 @@
 //! loops run back along the side. Parallel and Map states are boxes with their scopes inside.
 
 mod layout;
+mod marks;
 mod model;
 mod svg;
 mod text;
 
+pub use marks::{Mark, Marks};
 use stepwright_program::Program;
 
 /// The machine as a picture that needs nothing else: no fonts, no scripts.
 pub fn svg(program: &Program) -> String {
-    svg::draw(&layout::layout(&model::scope(program, program.start)))
+    svg::draw(&layout::layout(&model::scope(program, program.start)), None)
+}
+
+/// The same with what tests use of it in green, what they do not in red, and a legend.
+pub fn svg_marked(program: &Program, marks: &Marks) -> String {
+    svg::draw(&layout::layout(&model::scope(program, program.start)), Some(marks))
 }
 
 /// The machine as a Mermaid flowchart.

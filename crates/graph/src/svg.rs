@@ -1,4 +1,5 @@
 use crate::layout::{CAP, Placed, PlacedEdge, PlacedNode, TITLE_HEIGHT, text_width};
+use crate::marks::{Mark, Marks};
 use std::fmt::Write as _;
 
 const MARGIN: f64 = 16.0;
@@ -16,9 +17,15 @@ fn colors(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
-pub(crate) fn draw(placed: &Placed) -> String {
+/// The room for the legend of a marked picture.
+const LEGEND: (f64, f64) = (330.0, 28.0);
+
+pub(crate) fn draw(placed: &Placed, marks: Option<&Marks>) -> String {
     let mut out = String::new();
-    let (width, height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
+    let (mut width, mut height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
+    if marks.is_some() {
+        (width, height) = (width.max(LEGEND.0 + 2.0 * MARGIN), height + LEGEND.1);
+    }
     write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
@@ -29,21 +36,59 @@ pub(crate) fn draw(placed: &Placed) -> String {
          fill=\"#5a6472\"/></marker>\
          <marker id=\"catch\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
          markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L10 5L0 10z\" \
-         fill=\"#cf3b3b\"/></marker></defs>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+         fill=\"#cf3b3b\"/></marker>"
     )
     .expect("strings grow");
-    scope(placed, MARGIN, MARGIN, &mut out);
+    if marks.is_some() {
+        for mark in MARKS {
+            let line = mark.colors().1;
+            write!(
+                out,
+                "<marker id=\"{}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" \
+                 markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L10 5L0 10z\" \
+                 fill=\"{line}\"/></marker>",
+                &line[1..]
+            )
+            .expect("strings grow");
+        }
+    }
+    out.push_str(
+        "</defs>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+    );
+    scope(placed, MARGIN, MARGIN, marks, &mut out);
+    if marks.is_some() {
+        legend(MARGIN, height - MARGIN, &mut out);
+    }
     out.push_str("</svg>\n");
     out
 }
 
-fn scope(placed: &Placed, x: f64, y: f64, out: &mut String) {
+const MARKS: [Mark; 3] = [Mark::Used, Mark::Partly, Mark::Missed];
+
+fn legend(x: f64, y: f64, out: &mut String) {
+    let words = ["used", "partly used", "not used"];
+    for (at, (mark, words)) in MARKS.into_iter().zip(words).enumerate() {
+        let (fill, line) = mark.colors();
+        let left = x + 110.0 * at as f64;
+        writeln!(
+            out,
+            "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"14\" height=\"14\" rx=\"3\" \
+             fill=\"{fill}\" stroke=\"{line}\"/><text x=\"{:.1}\" y=\"{y:.1}\" \
+             font-size=\"12\" fill=\"#1f2630\">{words}</text>",
+            y - 11.0,
+            left + 20.0
+        )
+        .expect("strings grow");
+    }
+}
+
+fn scope(placed: &Placed, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
     for node in &placed.nodes {
-        draw_node(node, x, y, out);
+        draw_node(node, x, y, marks, out);
     }
     for edge in &placed.edges {
-        draw_edge(edge, x, y, out);
+        draw_edge(edge, x, y, marks, out);
     }
     let start = &placed.nodes[placed.start];
     let (middle, top) = (x + start.x + start.width / 2.0, y + start.y);
@@ -75,18 +120,20 @@ fn scope(placed: &Placed, x: f64, y: f64, out: &mut String) {
     }
 }
 
-fn draw_node(node: &PlacedNode, x: f64, y: f64, out: &mut String) {
-    let (fill, line) = colors(node.node.kind);
+fn draw_node(node: &PlacedNode, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
+    let mark = marks.and_then(|marks| marks.state(node.node.id));
+    let (fill, line) = mark.map_or(colors(node.node.kind), |(mark, _)| mark.colors());
     let (left, top) = (x + node.x, y + node.y);
     let is_box = !node.inner.is_empty();
     let radius = if node.node.kind == "Choice" { 22.0 } else { 8.0 };
     write!(
         out,
-        "<g><title>{}: {}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
+        "<g><title>{}: {}{}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
          height=\"{:.1}\" rx=\"{radius}\" fill=\"{fill}\" stroke=\"{line}\" \
          stroke-width=\"1.4\"{}/>",
         escape(node.node.kind),
         escape(&node.node.name),
+        escape(&mark.map_or_else(String::new, |(_, words)| format!(", {words}"))),
         node.width,
         node.height,
         if is_box { " stroke-dasharray=\"5 3\"" } else { "" }
@@ -144,12 +191,12 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, out: &mut String) {
             )
             .expect("strings grow");
         }
-        scope(inner, left + inner_x, top + inner_y, out);
+        scope(inner, left + inner_x, top + inner_y, marks, out);
     }
 }
 
 /// Straight through its corners, with each corner rounded.
-fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
+fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
     let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
     if is_loop(&points) {
@@ -183,6 +230,11 @@ fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
         ("#cf3b3b", " stroke-dasharray=\"4 3\"", "catch")
     } else {
         ("#5a6472", "", "arrow")
+    };
+    let mark = marks.and_then(|marks| marks.transition(edge.ends, edge.is_catch));
+    let (color, marker) = match mark {
+        Some(mark) => (mark.colors().1, &mark.colors().1[1..]),
+        None => (color, marker),
     };
     writeln!(
         out,

@@ -229,7 +229,7 @@ fn error_output(failure: &Failure) -> Json {
 }
 
 /// Whether one of the error names of a retrier or catcher stands for this failure.
-fn matches(errors: &[Str], failure: &Failure, heartbeat: bool) -> bool {
+pub(crate) fn matches(errors: &[Str], failure: &Failure, heartbeat: bool) -> bool {
     let error = failure.name();
     if error == "States.Runtime" {
         return false;

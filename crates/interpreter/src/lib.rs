@@ -16,6 +16,7 @@ mod inspection;
 pub mod items;
 mod outlook;
 mod parameters;
+mod retrospect;
 mod states;
 mod token;
 mod turn;
@@ -24,6 +25,7 @@ mod view;
 pub use execution::{CorruptHistory, Execution, Status};
 pub use inspection::{Inspection, Seen};
 pub use outlook::{MapRunView, OpenTaskView};
+pub use retrospect::catcher_of;
 pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};

@@ -1,6 +1,9 @@
 //! A server, put together from its configuration.
 
-use crate::config::{CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, ServerConfig};
+use crate::config::{
+    CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+};
+use crate::otlp::{Observers, Otlp};
 use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub struct Assembly {
     pub machines: BTreeMap<String, MachineConfig>,
     /// `[objects]`
     pub objects: ObjectsConfig,
+    /// `[otlp]`
+    pub otlp: Option<OtlpConfig>,
     /// Whoever invokes functions.
     pub functions: Functions,
     /// The mock file.
@@ -53,6 +58,9 @@ pub enum AssemblyError {
     /// What the store holds cannot be read.
     #[error("what the store holds cannot be read")]
     Open(#[from] OpenError),
+    /// Nothing can be sent to a collector.
+    #[error("nothing can be sent to the collector of `[otlp]`")]
+    Otlp(#[source] reqwest::Error),
 }
 
 /// The API, for tasks that call it.
@@ -81,9 +89,13 @@ impl Assembly {
             None => Arc::new(NoObjects),
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
-        let observer: Arc<dyn Observer> = match logs {
-            Some(folder) => Arc::new(LogFiles::new(folder)),
-            None => Arc::new(Silent),
+        let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
+        let mut observers = Observers::default();
+        observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
+        observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
+        let observer: Arc<dyn Observer> = match observers.0.len() {
+            0 => Arc::new(Silent),
+            _ => Arc::new(observers),
         };
         let integrations = Integrations::new(self.functions, self.mocks);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
@@ -116,6 +128,7 @@ impl Assembly {
         let mut serving = Serving::new(api, credentials);
         serving.most_body_bytes = self.server.max_body_bytes;
         serving.most_connections = self.server.max_connections;
+        serving.otlp = otlp;
         Ok(match self.server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),

@@ -104,6 +104,25 @@ pub struct ObjectsConfig {
     pub folder: Option<PathBuf>,
 }
 
+/// `[otlp]`: a collector for logs and traces.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// Where the collector takes OTLP over HTTP: `http://127.0.0.1:4318`. `/v1/logs` and `/v1/traces`
+    /// are added.
+    pub endpoint: String,
+    /// Headers of each request, for those who want to be told who it is.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What `service.name` is.
+    #[serde(default = "stepwright")]
+    pub service: String,
+}
+
+fn stepwright() -> String {
+    "stepwright".to_owned()
+}
+
 /// The keys of `[[credentials]]`.
 pub fn credentials(configured: &[CredentialConfig]) -> Credentials {
     let keys: BTreeMap<String, Key> = configured

@@ -1,6 +1,7 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and what operators look at.
 
 use crate::auth::{Access, Credentials};
+use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::{Api, page, prometheus};
 use axum::Router;
@@ -31,6 +32,8 @@ pub struct Serving {
     /// The most connections at once.
     pub most_connections: usize,
     pub(crate) rate: Option<Arc<Rate>>,
+    /// Who sends logs and traces to a collector: to be flushed at the end.
+    pub otlp: Option<Arc<Otlp>>,
 }
 
 impl Serving {
@@ -44,6 +47,7 @@ impl Serving {
             longest_request: Duration::from_secs(30),
             most_connections: 10_000,
             rate: None,
+            otlp: None,
         }
     }
 

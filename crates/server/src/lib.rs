@@ -12,6 +12,7 @@ mod http;
 mod logs;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
+mod otlp;
 mod page;
 mod prometheus;
 mod rate;
@@ -22,3 +23,4 @@ pub use auth::{Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
 pub use logs::{LogFiles, log_records};
+pub use otlp::Otlp;

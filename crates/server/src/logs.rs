@@ -90,25 +90,34 @@ impl LogFiles {
     }
 }
 
+/// The records of events that the execution's `loggingConfiguration` asks for, each with its level,
+/// and the log group that they are for.
+pub(crate) fn wanted<'f>(
+    facts: &'f Facts,
+    events: &[Event],
+) -> Option<(&'f str, Vec<(&'static str, Json)>)> {
+    let logging = facts.revision.logging.as_ref()?;
+    let level = logging.get("level").and_then(Json::as_str)?;
+    let least = LEVELS.iter().position(|known| *known == level)?;
+    let group = logging.get("destinations")?.at(0)?.get("cloudWatchLogsLogGroup")?;
+    let group = group.get("logGroupArn")?.as_str()?.split(":log-group:").nth(1)?;
+    let with_data = logging.get("includeExecutionData").and_then(Json::as_bool);
+    let records = log_records(&facts.about.arn, events, with_data.unwrap_or_default());
+    let records = records.into_iter().filter_map(|record| {
+        let level = level_of(record.get("type").and_then(Json::as_str).unwrap_or_default());
+        let rank = LEVELS.iter().position(|known| *known == level).unwrap_or(0);
+        (rank >= least).then_some((level, record))
+    });
+    Some((group.trim_end_matches(":*"), records.collect()))
+}
+
 impl Observer for LogFiles {
     fn turn(&self, facts: &Facts, events: &[Event]) {
-        let Some(logging) = &facts.revision.logging else { return };
-        let level = logging.get("level").and_then(Json::as_str).unwrap_or("OFF");
-        let Some(least) = LEVELS.iter().position(|known| *known == level) else { return };
-        let group = logging.get("destinations").and_then(|destinations| {
-            destinations.at(0)?.get("cloudWatchLogsLogGroup")?.get("logGroupArn")?.as_str()
-        });
-        let Some(group) = group.and_then(|arn| arn.split(":log-group:").nth(1)) else { return };
-        let group = group.trim_end_matches(":*");
-        let with_data = logging.get("includeExecutionData").and_then(Json::as_bool);
+        let Some((group, records)) = wanted(facts, events) else { return };
         let mut text = String::new();
-        for record in log_records(&facts.about.arn, events, with_data.unwrap_or_default()) {
-            let kind = record.get("type").and_then(Json::as_str).unwrap_or_default();
-            let rank = LEVELS.iter().position(|known| *known == level_of(kind)).unwrap_or(0);
-            if rank >= least {
-                record.write(&mut text);
-                text.push('\n');
-            }
+        for (_, record) in records {
+            record.write(&mut text);
+            text.push('\n');
         }
         if let Err(error) = self.write(group, &text) {
             tracing::warn!(group, %error, "a log could not be written");

@@ -23,7 +23,33 @@
 //! assert_eq!(run.status, Status::Succeeded { output: json!("done") });
 //! assert_eq!(run.elapsed_millis(), 86_400_000);
 //! ```
+//!
+//! The answers may come from a [`Mocks`] file instead, by attempt, by item, or on a condition:
+//!
+//! ```
+//! use stepwright_asl::{Definition, read_data};
+//! use stepwright_json::json;
+//! use stepwright_simulator::{Mocks, Simulation, Status};
+//!
+//! let definition = Definition::from_json(&json!({
+//!     "StartAt": "Work",
+//!     "States": {"Work": {
+//!         "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:1:function:work", "End": true,
+//!         "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 60}]
+//!     }}
+//! }));
+//! let program = stepwright_program::compile(&definition).unwrap();
+//! let text = "Work: {by: attempt, answers: [{fail: Busy}, {return: done}]}";
+//! let mut mocks = Mocks::parse(&read_data(text, "mocks.yaml").unwrap()).unwrap();
+//! assert!(mocks.check(&program).is_empty(), "every mock is of a task of the program");
+//! let run = Simulation::new(&program).run(&mut mocks);
+//! assert_eq!(run.status, Status::Succeeded { output: json!("done") });
+//! assert_eq!(run.elapsed_millis(), 60_000);
+//! ```
+//!
+//! Whole test files, with expectations and coverage, are the crate `stepwright-testkit`'s.
 
+mod compare;
 mod mock_config;
 mod mocks;
 mod objects;
@@ -32,11 +58,12 @@ mod simulation;
 mod state_test;
 mod timeline;
 
-pub use mock_config::{MockConfig, MockConfigError};
-pub use mocks::{Mocks, MocksError};
+pub use compare::{Difference, Extent, differences};
+pub use mock_config::{MockCase, MockConfig, MockConfigError};
+pub use mocks::{Mocks, MocksError, Reply};
 pub use objects::MemoryObjects;
 pub use responses::{FieldValidation, check as check_response};
-pub use simulation::{Answer, Call, DEFAULT_START, Outcome, Run, Simulation, Tasks};
+pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
 pub use state_test::{
     Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
 };

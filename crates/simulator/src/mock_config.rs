@@ -1,6 +1,6 @@
 //! `MockConfigFile.json`, the mock file of Step Functions Local.
 
-use crate::{Answer, Outcome};
+use crate::{Answer, Call, Outcome};
 use std::collections::BTreeMap;
 use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
 use stepwright_json::{Json, Object, Str};
@@ -98,6 +98,21 @@ impl MockConfig {
         self.machines.get(machine).into_iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The names of the machines that have test cases.
+    pub fn machines(&self) -> Vec<&str> {
+        self.machines.keys().map(String::as_str).collect()
+    }
+
+    /// A test case, ready to answer. None where the machine has no such test case.
+    pub fn case(&self, machine: &str, case: &str) -> Option<MockCase> {
+        self.has(machine, case).then(|| MockCase {
+            config: self.clone(),
+            machine: machine.to_owned(),
+            case: case.to_owned(),
+            calls: BTreeMap::new(),
+        })
+    }
+
     /// The answer to a state's call of this number, counted from 0 over a whole execution, retries
     /// included. None where the test case leaves the state alone.
     ///
@@ -121,13 +136,68 @@ impl MockConfig {
             return Some(Answer::fails("States.Runtime", cause));
         };
         let mut answer = match &response.answer {
-            Ok(output) => Answer::returns(output.clone()),
+            Ok(output) => Answer::returns(result(output, call)),
             Err(failure) => Answer::new(Outcome::Fails(failure.clone(), Stage::Run)),
         };
         if is_submitted(call) {
             answer.submitted = Some(response.answer.clone().unwrap_or_default());
         }
         Some(answer)
+    }
+}
+
+/// One test case that answers calls. Each state of each execution has one counter, which retries
+/// count through, too.
+#[derive(Clone, Debug)]
+pub struct MockCase {
+    config: MockConfig,
+    machine: String,
+    case: String,
+    calls: BTreeMap<(String, Str), u64>,
+}
+
+impl MockCase {
+    /// The answer to the next call of a state. None where the test case leaves the state alone.
+    pub fn answer(&mut self, call: &Call<'_>) -> Option<Answer> {
+        let key = (call.execution.to_owned(), call.call.state.clone());
+        let number = self.calls.get(&key).copied().unwrap_or(0);
+        let answer = self.config.answer(&self.machine, &self.case, call.call, number)?;
+        self.calls.insert(key, number + 1);
+        Some(answer)
+    }
+
+    /// The states that it answers, in order of their names.
+    pub fn states(&self) -> Vec<&str> {
+        let case = self.config.machines.get(&self.machine).and_then(|c| c.get(&self.case));
+        case.into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect()
+    }
+
+    /// The states that it would have answered, and that called nothing.
+    pub fn unused(&self) -> Vec<&str> {
+        let is_used = |state: &str| self.calls.keys().any(|(_, called)| called == state);
+        self.states().into_iter().filter(|state| !is_used(state)).collect()
+    }
+}
+
+/// What Lambda's API answers an invocation with.
+const REPLY: [&str; 7] = [
+    "Payload",
+    "StatusCode",
+    "ExecutedVersion",
+    "FunctionError",
+    "LogResult",
+    "SdkHttpMetadata",
+    "SdkResponseMetadata",
+];
+
+/// What a task gets of a mocked answer. Mock files give a function's answer as Lambda's API does;
+/// a task that names the function by its ARN gets what the function returned.
+fn result(output: &Json, call: &TaskCall) -> Json {
+    let Some(reply) = output.as_object() else { return output.clone() };
+    let is_reply = reply.keys().all(|key| REPLY.contains(&key.as_str()));
+    match reply.get("Payload") {
+        Some(payload) if is_reply && call.kind == TaskKind::Lambda => payload.clone(),
+        _ => output.clone(),
     }
 }
 

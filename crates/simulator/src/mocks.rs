@@ -1,21 +1,75 @@
+//! The mocks file: what tasks answer, state by state.
+
+mod condition;
+mod read;
+
 use crate::objects::MemoryObjects;
-use crate::simulation::{Answer, Call, Outcome, Tasks};
+use crate::simulation::{Answer, Call, Tasks};
+use condition::Condition;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use stepwright_history::{Failure, Stage};
-use stepwright_json::tree::{Node, Value};
-use stepwright_json::{Json, Str};
-use stepwright_source::Span;
+use stepwright_json::Str;
+use stepwright_json::tree::Node;
+use stepwright_program::{Kind, Program};
+use stepwright_source::{Span, did_you_mean};
 
-/// Answers to tasks, as a mocks file gives them: by the name of the state, attempt by attempt.
+/// Answers to tasks, as a mocks file gives them: by the name of the state.
 #[derive(Clone, Debug, Default)]
 pub struct Mocks {
-    answers: BTreeMap<Str, Vec<Answer>>,
-    default: Option<Vec<Answer>>,
+    by_state: BTreeMap<Str, Mock>,
+    default: Option<Mock>,
     /// The object store of `objects:`.
     pub objects: MemoryObjects,
     used: FxHashMap<Str, u32>,
     unmocked: Vec<Str>,
+}
+
+/// What the calls of one state are answered.
+#[derive(Clone, Debug)]
+struct Mock {
+    /// Where the state is named.
+    span: Span,
+    /// The first whose condition holds answers.
+    cases: Vec<Case>,
+}
+
+/// Answers, and when they are given.
+#[derive(Clone, Debug)]
+struct Case {
+    condition: Option<Condition>,
+    by: By,
+    /// At least one.
+    answers: Vec<Reply>,
+    /// How many calls it has answered.
+    calls: usize,
+}
+
+/// What counts through a list of answers. The last answer is given again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum By {
+    /// The calls that it answers, over the whole execution.
+    #[default]
+    Call,
+    /// The attempts within one entry of the state: retries.
+    Attempt,
+    /// How often the state was entered before, in one iteration or at the top level.
+    Entry,
+    /// The index of the Map's item around the state: of the nearest Map.
+    Item,
+}
+
+/// What a mocks file says to a call.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// This answer.
+    Answer(Answer),
+    /// The call goes through to a real function.
+    Function {
+        /// Which one; None for the one that the task calls.
+        name: Option<Str>,
+        /// How long it takes, in milliseconds of virtual time.
+        after_millis: i64,
+    },
 }
 
 /// A mocks file says something that cannot be.
@@ -25,6 +79,8 @@ pub struct MocksError {
     pub message: String,
     /// Where.
     pub span: Span,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 impl std::fmt::Display for MocksError {
@@ -35,32 +91,64 @@ impl std::fmt::Display for MocksError {
 
 impl std::error::Error for MocksError {}
 
-fn wrong(node: &Node, message: impl Into<String>) -> MocksError {
-    MocksError { message: message.into(), span: node.span }
-}
-
 impl Mocks {
     /// Reads the tree of a mocks file.
     pub fn parse(root: &Node) -> Result<Self, MocksError> {
-        if !root.is_object() {
-            return Err(wrong(root, "a mocks file is an object: state names and their answers"));
+        let (mocks, mut errors) = read::mocks(root);
+        if errors.is_empty() { Ok(mocks) } else { Err(errors.remove(0)) }
+    }
+
+    /// Reads the tree of a mocks file, and says of each state what is wrong with its mock. The
+    /// mocks that can be read are there all the same.
+    pub fn parse_all(root: &Node) -> (Self, Vec<MocksError>) {
+        read::mocks(root)
+    }
+
+    /// These mocks, and those of `others` for the states that these leave alone.
+    #[must_use]
+    pub fn over(mut self, others: &Self) -> Self {
+        for (state, mock) in &others.by_state {
+            self.by_state.entry(state.clone()).or_insert_with(|| mock.clone());
         }
-        let mut mocks = Self::default();
-        for member in root.members() {
-            match member.key.as_str() {
-                "objects" => mocks.objects = objects(&member.value)?,
-                "default" => mocks.default = Some(answers(&member.value)?),
-                _ => {
-                    mocks.answers.insert(member.key.clone(), answers(&member.value)?);
-                }
+        self.default = self.default.or_else(|| others.default.clone());
+        for (place, bytes) in &others.objects.objects {
+            self.objects.objects.entry(place.clone()).or_insert_with(|| bytes.clone());
+        }
+        self
+    }
+
+    /// What is wrong with the mocks for a program: states that it does not have, and states that
+    /// call nothing.
+    pub fn check(&self, program: &Program) -> Vec<MocksError> {
+        let mut found = Vec::new();
+        for (name, mock) in &self.by_state {
+            let mut wrong = |message: String, help: String| {
+                found.push(MocksError { message, span: mock.span, help: Some(help) });
+            };
+            let tasks = program.states.iter().filter(|state| matches!(state.kind, Kind::Task(_)));
+            let tasks: Vec<&str> = tasks.map(|state| state.name.as_str()).collect();
+            match program.state_named(name).map(|id| program.state(id)) {
+                Some(state) if matches!(state.kind, Kind::Task(_)) => {}
+                Some(state) => wrong(
+                    format!("`{name}` is a {} state, which calls nothing", state.kind.name()),
+                    format!("only Task states are mocked: {}", list(&tasks)),
+                ),
+                None => wrong(
+                    format!("the definition has no state `{name}`"),
+                    match did_you_mean(name, tasks.iter().copied()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("its Task states are {}", list(&tasks)),
+                    },
+                ),
             }
         }
-        Ok(mocks)
+        found.sort_by_key(|error| error.span.start);
+        found
     }
 
     /// The states that are mocked, in order of their names.
     pub fn states(&self) -> impl Iterator<Item = &str> {
-        self.answers.keys().map(Str::as_str)
+        self.by_state.keys().map(Str::as_str)
     }
 
     /// The mocks that no task asked for.
@@ -73,130 +161,82 @@ impl Mocks {
         &self.unmocked
     }
 
-    /// Whether there is an answer for a state.
+    /// Whether there is an answer for a state, if perhaps on a condition.
     pub fn has(&self, state: &str) -> bool {
-        self.answers.contains_key(state) || self.default.is_some()
+        self.by_state.contains_key(state) || self.default.is_some()
+    }
+
+    /// Where a state's mock stands.
+    pub fn span(&self, state: &str) -> Option<Span> {
+        self.by_state.get(state).map(|mock| mock.span)
+    }
+
+    /// What a call is answered. `None` where no mock is meant for it; the state then counts as
+    /// unmocked. A condition that cannot be evaluated does not hold.
+    pub fn reply(&mut self, call: &Call<'_>) -> Option<Reply> {
+        let state = &call.call.state;
+        let mock = match self.by_state.get_mut(state) {
+            Some(mock) => Some(mock),
+            None => self.default.as_mut(),
+        };
+        let case = mock.and_then(|mock| {
+            mock.cases
+                .iter_mut()
+                .find(|case| case.condition.as_ref().is_none_or(|condition| condition.holds(call)))
+        });
+        let Some(case) = case else {
+            self.unmocked.push(state.clone());
+            return None;
+        };
+        *self.used.entry(state.clone()).or_insert(0) += 1;
+        let number = match case.by {
+            By::Call => case.calls,
+            By::Attempt => call.attempt as usize,
+            By::Entry => call.entry as usize,
+            By::Item => call.map_path.last().map_or(0, |(_, index)| *index as usize),
+        };
+        case.calls += 1;
+        Some(case.answers[number.min(case.answers.len() - 1)].clone())
+    }
+
+    /// The failure of a task that no mock answers. Nothing can catch it: a missing mock is no
+    /// failure of the task.
+    pub fn missing(&self, call: &Call<'_>) -> Answer {
+        let call = call.call;
+        let why = if self.has(&call.state) { "No case of the mock of" } else { "No mock answers" };
+        let cause = format!("{why} the state '{}', which calls {}.", call.state, call.resource);
+        let cause = match why {
+            "No mock answers" => cause,
+            _ => format!("{} fits its input {}.", cause.trim_end_matches('.'), call.parameters),
+        };
+        Answer::fails("States.Runtime", cause)
     }
 }
 
 impl Tasks for Mocks {
     fn answer(&mut self, call: &Call<'_>) -> Answer {
-        let state = &call.call.state;
-        let Some(answers) = self.answers.get(state).or(self.default.as_ref()) else {
-            self.unmocked.push(state.clone());
-            return Answer::fails(
-                // Nothing can catch it: a missing mock is no failure of the task.
+        match self.reply(call) {
+            Some(Reply::Answer(answer)) => answer,
+            Some(Reply::Function { .. }) => Answer::fails(
                 "States.Runtime",
-                format!("No mock answers the state '{state}', which calls {}.", call.call.resource),
-            );
-        };
-        let calls = self.used.entry(state.clone()).or_insert(0);
-        let at = (*calls as usize).min(answers.len().saturating_sub(1));
-        *calls += 1;
-        answers[at].clone()
-    }
-}
-
-fn answers(node: &Node) -> Result<Vec<Answer>, MocksError> {
-    match &node.value {
-        Value::Array(items) if items.is_empty() => Err(wrong(node, "a list of answers needs one")),
-        Value::Array(items) => items.iter().map(answer).collect(),
-        _ => Ok(vec![answer(node)?]),
-    }
-}
-
-fn answer(node: &Node) -> Result<Answer, MocksError> {
-    if !node.is_object() {
-        return Err(wrong(node, "an answer is an object: `return`, `fail` or `never`"));
-    }
-    let mut outcome = None;
-    let mut answer = Answer::new(Outcome::Never);
-    for member in node.members() {
-        let value = &member.value;
-        let ends = |outcome: &Option<Outcome>| match outcome {
-            None => Ok(()),
-            Some(_) => Err(wrong(value, "an answer is one of `return`, `fail` and `never`")),
-        };
-        match member.key.as_str() {
-            "return" => {
-                ends(&outcome)?;
-                outcome = Some(Outcome::Returns(value.to_json()));
-            }
-            "fail" => {
-                ends(&outcome)?;
-                outcome = Some(Outcome::Fails(failure(value)?, Stage::Run));
-            }
-            "never" => {
-                ends(&outcome)?;
-                outcome = Some(Outcome::Never);
-            }
-            "after" => answer.after_millis = duration_of(value)?,
-            "heartbeat" => answer.heartbeat_millis = Some(duration_of(value)?),
-            "submitted" => answer.submitted = Some(value.to_json()),
-            "worker" => answer.worker = value.as_str().map(Str::from),
-            other => {
-                return Err(MocksError {
-                    message: format!(
-                        "an answer has no `{other}`; it has `return`, `fail`, `never`, `after`, \
-                         `heartbeat`, `submitted` and `worker`"
-                    ),
-                    span: member.key_span,
-                });
-            }
+                format!(
+                    "The mock of the state '{}' passes the call on to a function, and there are \
+                     none here.",
+                    call.call.state
+                ),
+            ),
+            None => self.missing(call),
         }
     }
-    answer.outcome =
-        outcome.ok_or_else(|| wrong(node, "an answer needs `return`, `fail` or `never`"))?;
-    Ok(answer)
 }
 
-fn failure(node: &Node) -> Result<Failure, MocksError> {
-    if let Some(error) = node.as_str() {
-        return Ok(Failure { error: Some(error.into()), cause: None });
+/// Names in a sentence, the first of them where there are many.
+fn list(names: &[&str]) -> String {
+    const MOST: usize = 8;
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    match (shown.is_empty(), names.len().checked_sub(MOST)) {
+        (true, _) => "none".to_owned(),
+        (false, Some(more)) if more > 0 => format!("{} and {more} more", shown.join(", ")),
+        (false, _) => shown.join(", "),
     }
-    let text = |key: &str| -> Result<Option<Str>, MocksError> {
-        match node.get(key) {
-            None => Ok(None),
-            Some(value) => match value.as_str() {
-                Some(text) => Ok(Some(text.into())),
-                // A cause given as an object stands for its JSON text.
-                None if !matches!(value.value, Value::Scalar(_)) => {
-                    Ok(Some(value.to_json().to_string().into()))
-                }
-                None => Err(wrong(value, format!("`{key}` is a text"))),
-            },
-        }
-    };
-    if !node.is_object() {
-        return Err(wrong(node, "`fail` is an error name, or an object of `error` and `cause`"));
-    }
-    Ok(Failure { error: text("error")?, cause: text("cause")? })
-}
-
-fn duration_of(node: &Node) -> Result<i64, MocksError> {
-    let scalar = node.as_scalar();
-    if let Some(seconds) = scalar.and_then(Json::as_f64) {
-        return Ok((seconds * 1_000.0) as i64);
-    }
-    scalar.and_then(Json::as_str).and_then(crate::timeline::parse_duration).ok_or_else(|| {
-        wrong(node, "a duration is a number of seconds, or like `500ms`, `2s`, `3h`")
-    })
-}
-
-fn objects(node: &Node) -> Result<MemoryObjects, MocksError> {
-    let mut store = MemoryObjects::default();
-    for bucket in node.members() {
-        for object in bucket.value.members() {
-            // What is no text is taken as JSON.
-            let bytes = match object.value.as_str() {
-                Some(text) => text.to_owned(),
-                None => object.value.to_json().to_string(),
-            };
-            store = store.with(&bucket.key, &object.key, bytes);
-        }
-    }
-    if !node.is_object() {
-        return Err(wrong(node, "`objects` is an object: buckets, their keys, and the contents"));
-    }
-    Ok(store)
 }

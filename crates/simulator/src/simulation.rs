@@ -18,7 +18,8 @@ const MOST_TURNS: u64 = 5_000_000;
 pub struct Call<'a> {
     /// What is called, with what.
     pub call: &'a TaskCall,
-    /// The Map states around it, from the outside in, with the index of the item.
+    /// The Map states around it, from the outside in, with the index of the item; those of a
+    /// distributed Map, too.
     pub map_path: &'a [(Str, u32)],
     /// How often the state was entered before, under this map path.
     pub entry: u32,
@@ -26,6 +27,8 @@ pub struct Call<'a> {
     pub attempt: u32,
     /// Whether it comes from a child execution of a distributed Map.
     pub in_child: bool,
+    /// The ARN of the execution it comes from.
+    pub execution: &'a str,
 }
 
 /// What a task answers.
@@ -113,6 +116,21 @@ impl Answer {
     }
 }
 
+/// Counts how often states are entered, under each path of Map iterations.
+#[derive(Clone, Debug, Default)]
+pub struct Entries(FxHashMap<(String, Str), u32>);
+
+impl Entries {
+    /// How often the state that makes this call was entered before, under this map path.
+    pub fn of(&mut self, map_path: &[(Str, u32)], call: &TaskCall) -> u32 {
+        let count = self.0.entry((format!("{map_path:?}"), call.state.clone())).or_insert(0);
+        if call.retry_count == 0 {
+            *count += 1;
+        }
+        count.saturating_sub(1)
+    }
+}
+
 /// Whoever answers the tasks of a simulation.
 pub trait Tasks {
     /// The answer to a call.
@@ -120,6 +138,10 @@ pub trait Tasks {
 
     /// Told of each turn's events at the top level, as they happen.
     fn watch(&mut self, _events: &[Event]) {}
+
+    /// Told of the whole history of each child execution of a distributed Map when it has ended,
+    /// and of the Map states around it with the index of the item.
+    fn watch_child(&mut self, _around: &[(Str, u32)], _events: &[Event]) {}
 }
 
 impl<F: FnMut(&Call<'_>) -> Answer> Tasks for F {
@@ -141,6 +163,8 @@ pub struct Simulation<'p> {
     most_turns: u64,
     end: Option<Moment>,
     in_child: bool,
+    /// The Map states around a child execution.
+    around: Vec<(Str, u32)>,
     first: Option<StateId>,
     map_context: Option<Json>,
     timeout_seconds: Option<u64>,
@@ -189,6 +213,7 @@ impl<'p> Simulation<'p> {
             most_turns: MOST_TURNS,
             end: None,
             in_child: false,
+            around: Vec::new(),
             first: None,
             map_context: None,
             timeout_seconds: None,
@@ -278,7 +303,7 @@ struct Loop<'p> {
     agenda: BinaryHeap<Reverse<(Moment, u64)>>,
     stimuli: FxHashMap<u64, Stimulus>,
     order: u64,
-    entries: FxHashMap<(String, Str), u32>,
+    entries: Entries,
     children: u64,
     turns: u64,
 }
@@ -294,7 +319,7 @@ impl<'p> Loop<'p> {
             agenda: BinaryHeap::new(),
             stimuli: FxHashMap::default(),
             order: 0,
-            entries: FxHashMap::default(),
+            entries: Entries::default(),
             children: 0,
             turns: 0,
         }
@@ -375,19 +400,16 @@ impl<'p> Loop<'p> {
         if !self.execution.waits_for(task) {
             return;
         }
-        let map_path = self.execution.map_path(task);
-        let key = (format!("{map_path:?}"), call.state.clone());
-        let entries = self.entries.entry(key).or_insert(0);
-        if call.retry_count == 0 {
-            *entries += 1;
-        }
-        let entry = entries.saturating_sub(1);
+        let mut map_path = self.plan.around.clone();
+        map_path.extend(self.execution.map_path(task));
+        let entry = self.entries.of(&map_path, call);
         let answer = tasks.answer(&Call {
             call,
             map_path: &map_path,
             entry,
             attempt: call.retry_count,
             in_child: self.plan.in_child,
+            execution: &self.plan.identity.execution_arn,
         });
         for (after, stimulus) in answer.stimuli(task) {
             self.at(self.now.after_millis(after), stimulus);
@@ -407,6 +429,10 @@ impl<'p> Loop<'p> {
         self.children += 1;
         let start = self.execution.start().expect("whoever has children has begun");
         let beginning = Beginning::child(start, run, index, map_run, input, first);
+        let mut around = self.plan.around.clone();
+        around.extend(self.execution.map_path(run));
+        let map = self.execution.frame_of(run).and_then(|frame| self.execution.name_in(frame));
+        around.extend(map.map(|name| (name.clone(), index)));
         let child = Simulation {
             program: self.plan.program,
             map_context: beginning.map_context,
@@ -419,10 +445,12 @@ impl<'p> Loop<'p> {
             most_turns: self.plan.most_turns.saturating_sub(self.turns),
             end: self.plan.end,
             in_child: true,
+            around: around.clone(),
             first: beginning.first,
             timeout_seconds: None,
         };
         let run = child.run(tasks);
+        tasks.watch_child(&around, &run.events);
         self.plan.objects = run.objects;
         self.children += run.children;
         let result = match run.status {

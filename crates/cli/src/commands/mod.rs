@@ -5,10 +5,14 @@ mod compile;
 mod dev;
 mod doctor;
 mod env;
+mod explore;
 mod fmt;
 mod graph;
+mod record;
+mod replay;
 mod run;
 mod serve;
+mod test;
 mod test_state;
 
 pub(crate) use run::compile;
@@ -20,6 +24,10 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Record(arguments) => record::record(&arguments),
+        Command::Explore(arguments) => explore::explore(&arguments),
         Command::TestState(arguments) => test_state::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),

@@ -37,9 +37,16 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         Output::Text => Screen::for_people(),
         Output::Json => Screen::silent(),
     };
-    let answerer = Answerer { mocks: mocks.unwrap_or_default(), config, project: local };
+    let identity = identity(&named, &arguments.file);
+    let mock_case = match (&arguments.mock_config, &arguments.test_case) {
+        (Some(path), Some(case)) => {
+            Some(input::mock_case(path, &identity.state_machine_name, case)?)
+        }
+        _ => None,
+    };
+    let answerer = Answerer { mock_case, mocks: mocks.unwrap_or_default(), config, project: local };
     let seed = arguments.seed.map_or_else(live::chance, |seed| [seed, seed ^ 0x5EED]);
-    let plan = live::Plan { program: &program, input, identity: identity(&named, arguments), seed };
+    let plan = live::Plan { program: &program, input, identity, seed };
     let outcome = if arguments.virtual_time {
         live::run_virtual(plan, answerer, &mut screen)
     } else {
@@ -128,16 +135,22 @@ fn find_mocks(arguments: &Run) -> Result<Option<Mocks>, Failure> {
             path
         }
     };
-    let (tree, text) = input::read_tree(&path)?;
-    Mocks::parse(&tree).map(Some).map_err(|error| {
-        let diagnostic = Diagnostic::error("invalid-mocks", error.message).span(error.span);
+    read_mocks(&path).map(Some)
+}
+
+/// A mocks file; what is wrong with it is printed.
+pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
+    let (tree, text) = input::read_tree(path)?;
+    Mocks::parse(&tree).map_err(|error| {
+        let mut diagnostic = Diagnostic::error("invalid-mocks", error.message).span(error.span);
+        diagnostic.help = error.help;
         anstream::eprintln!("{}", report::render(&path.display().to_string(), &text, &diagnostic));
         Failure::Said
     })
 }
 
-fn identity(named: &NamedDefinition, arguments: &Run) -> Identity {
-    let stem = arguments.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
+pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
     let stem = stem.split('.').next().unwrap_or(stem).to_owned();
     let machine = named.name.clone().or_else(|| named.logical_id.clone()).unwrap_or(stem);
     let name = "local";

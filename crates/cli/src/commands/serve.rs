@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use stepwright_functions::{Functions, Place};
 use stepwright_server::config::LimitsName;
 use stepwright_server::{Api, Assembly, AssemblyError, serve};
-use stepwright_simulator::MockConfig;
 
 /// A server that has just begun.
 pub(crate) struct Started {
@@ -64,7 +63,7 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
     let mocks = match &arguments.mock_config {
-        Some(path) => Some(read_mocks(path)?),
+        Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
     let place = Place { account: server.account.clone(), region: server.region.clone() };
@@ -75,15 +74,10 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         credentials: config.credentials,
         machines: config.machines,
         objects,
+        otlp: config.otlp,
         functions,
         mocks,
     })
-}
-
-fn read_mocks(path: &Path) -> Result<MockConfig, Failure> {
-    let (tree, _) = input::read_tree(path)?;
-    MockConfig::read(&tree.to_json())
-        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
 }
 
 async fn serve_until_stopped(
@@ -100,6 +94,7 @@ async fn serve_until_stopped(
     let serving = assembly.open().await.map_err(|error| refused(&error))?;
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
+    let otlp = serving.otlp.clone();
     let lambda = stepwright_functions::lambda_api(functions.clone());
     let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
@@ -108,6 +103,9 @@ async fn serve_until_stopped(
     serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
+    if let Some(otlp) = otlp {
+        otlp.flush().await;
+    }
     if is_kept {
         anstream::println!("Stopped; what was running goes on at the next start.");
     }

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
     let now = Moment(since_1970.unwrap_or_default().as_millis() as i64);
     let mut testing = test.begin(now).map_err(|error| Failure::new(error.to_string()))?;
     if let Some(call) = testing.call() {
-        let Some(invocation) = config.resolve(call) else {
+        let Some(invocation) = config.resolve(None, call) else {
             return Err(Failure::new(format!("nothing answers the task's call of {}", call.resource))
                 .help("say what it comes to with --mock-result or --mock-error, or name the function in stepwright.toml"));
         };

@@ -232,3 +232,44 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     }
     assert!(!acknowledged.is_empty());
 }
+
+#[test]
+fn one_poisoned_execution_stops_nobody_else() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let path = data.to_str().expect("the path is text");
+    let server = Server::start(&["--data", path]);
+    let client = server.client();
+    let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3,"End":true}}}"#;
+    let machine = client.create("machine", "STANDARD", wait);
+    let (poisoned, healthy) = (client.start(&machine, "{}"), client.start(&machine, "{}"));
+    assert!(server.stop());
+    // What an execution has been through cannot be read any more.
+    let database = rusqlite::Connection::open(data.join("stepwright.db")).expect("it opens");
+    let changed = database.execute(
+        "UPDATE chunks SET bytes = x'00FF' WHERE execution = \
+         (SELECT id FROM executions WHERE arn = ?1)",
+        [&poisoned],
+    );
+    assert_eq!(changed, Ok(1));
+    drop(database);
+    let (is_well, found) = command(&["doctor", "--data", path], folder.path());
+    assert!(!is_well && found.contains(&poisoned), "{found}");
+
+    let server = Server::start(&["--data", path]);
+    let client = server.client();
+    assert_eq!(text(&client.end(&healthy), "status"), "SUCCEEDED");
+    let described = client.ok("DescribeExecution", &[("executionArn", healthy.into())]);
+    assert_eq!(text(&described, "status"), "SUCCEEDED");
+    // It is refused by name, and the server goes on.
+    let (name, message) =
+        client.refused("StopExecution", &[("executionArn", poisoned.as_str().into())]);
+    assert!(!name.is_empty() && !message.is_empty(), "{name}: {message}");
+    let metrics = ureq::get(format!("http://{}/metrics", server.address)).call();
+    let metrics = metrics.and_then(|mut answer| answer.body_mut().read_to_string());
+    let metrics = metrics.expect("there are metrics");
+    let parked = metrics.lines().find(|line| line.starts_with("stepwright_parked_executions "));
+    assert_eq!(parked, Some("stepwright_parked_executions 1"), "{metrics}");
+    let after = client.start(&machine, "{}");
+    assert_eq!(text(&client.end(&after), "status"), "SUCCEEDED");
+}

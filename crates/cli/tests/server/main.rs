@@ -4,4 +4,6 @@ mod bad_input;
 mod clients;
 mod crash;
 mod operations;
+mod otlp;
+mod record;
 mod support;

@@ -111,6 +111,11 @@ impl Call<'_> {
                     "StepFunctionsGetEventForCodeBuildStartBuildBatchRule",
                 );
             }
+            "athena:startQueryExecution" => self.allow_query(sync),
+            "elasticmapreduce:createCluster" => {
+                self.allow_by_table(action, sync);
+                self.allow_cluster_roles();
+            }
             "events:putEvents" => self.allow_events(),
             "http:invoke" => self.allow_http(),
             "apigateway:invoke" => self.allow_api(),
@@ -161,11 +166,60 @@ impl Call<'_> {
         if !rule.is_empty() {
             self.allow_rule(sync, rule);
         }
-        if let Some(role) =
-            ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
+        if action.starts_with("sagemaker:create") {
+            self.allow(&["sagemaker:ListTags"], ["*"]);
+        }
+        // EMR on EKS takes the role over by itself: nothing is passed.
+        if service != "emr-containers"
+            && let Some(role) =
+                ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
         {
             self.allow_pass(role, &format!("{service}.amazonaws.com"));
         }
+    }
+
+    fn allow_query(&mut self, sync: bool) {
+        let part = |this: &mut Self, path: &[&str], default: &str| {
+            this.parameter(path).unwrap_or_else(|| default.into())
+        };
+        let catalog = part(self, &["QueryExecutionContext", "Catalog"], "AwsDataCatalog");
+        let database = part(self, &["QueryExecutionContext", "Database"], "default");
+        let group = part(self, &["WorkGroup"], "primary");
+        let place = self.parameter(&["ResultConfiguration", "OutputLocation"]);
+        let results = match place.as_ref().and_then(Text::as_literal) {
+            Some(place) => {
+                let place = place.trim_start_matches("s3://").trim_end_matches('/');
+                arn(text!("s3:::", place, "/*"))
+            }
+            None => "*".into(),
+        };
+        let permissions = crate::tasks::query_permissions(catalog, group, &database, results);
+        for (actions, resources) in permissions {
+            self.allow(actions, resources);
+        }
+        if sync {
+            self.allow(&["athena:stopQueryExecution"], ["*"]);
+        }
+    }
+
+    /// The roles that a cluster and its machines have, and the one that cleans up after it.
+    fn allow_cluster_roles(&mut self) {
+        for field in ["ServiceRole", "JobFlowRole", "AutoScalingRole"] {
+            if let Some(role) = self.parameter(&[field]) {
+                let role = arn_or(role, |name| {
+                    arn(text!("iam::", crate::Token::account(), ":role/", name))
+                });
+                self.push(Statement::allow(["iam:PassRole"], [role]));
+            }
+        }
+        let services = vec!["elasticmapreduce.amazonaws.com", "elasticmapreduce.amazonaws.com.cn"];
+        let when = object! {"StringEquals": {"iam:AWSServiceName": services}};
+        let role = arn(text!(
+            "iam::",
+            crate::Token::account(),
+            ":role/aws-service-role/elasticmapreduce.amazonaws.com*/AWSServiceRoleForEMRCleanup*"
+        ));
+        self.push(Statement::allow(["iam:CreateServiceLinkedRole"], [role]).when(when));
     }
 
     fn allow_rule(&mut self, sync: bool, rule: &str) {
@@ -313,6 +367,11 @@ impl Call<'_> {
             }
         };
         self.allow(&[&permission], [resource]);
+        // A role that is given to a service has to be passed to it.
+        let roles = [&["RoleArn"][..], &["ExecutionRoleArn"], &["Role"], &["Target", "RoleArn"]];
+        if let Some(role) = roles.into_iter().find_map(|path| self.parameter(path)) {
+            self.push(Statement::allow(["iam:PassRole"], [role]));
+        }
     }
 
     /// The objects that a distributed Map reads or writes.
@@ -346,13 +405,6 @@ type Row =
     (&'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
 
 const TABLE: &[Row] = &[
-    (
-        "athena:startQueryExecution",
-        &["athena:startQueryExecution", "athena:getDataCatalog", "athena:getQueryExecution"],
-        &["athena:stopQueryExecution"],
-        "*",
-        "",
-    ),
     ("athena:stopQueryExecution", &["athena:stopQueryExecution"], &[], "*", ""),
     ("athena:getQueryExecution", &["athena:getQueryExecution"], &[], "*", ""),
     ("athena:getQueryResults", &["athena:getQueryResults", "s3:GetObject"], &[], "*", ""),

@@ -75,45 +75,59 @@ impl ServiceTask for AthenaStartQueryExecution {
             part(self.work_group.as_ref(), "primary"),
         );
         let database = part(self.database_name.as_ref(), "default");
-        plan.allow(
-            &["athena:getDataCatalog", "athena:startQueryExecution", "athena:getQueryExecution"],
-            [
-                local_arn("athena", text!("datacatalog/", catalog)),
-                local_arn("athena", text!("workgroup/", group)),
-            ],
-        );
-        plan.allow(
-            &["s3:CreateBucket", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"],
-            ["*"],
-        );
         let results = match &self.output {
             Some((bucket, key)) => arn(text!("s3:::", bucket, "/", key, "/*")),
             None => "*".into(),
         };
-        plan.allow(
+        for (actions, resources) in permissions(catalog, group, &database, results) {
+            plan.allow(actions, resources);
+        }
+        self.check(plan);
+        self.put_fields(plan);
+        self.put_nested(plan);
+    }
+}
+
+/// What a query needs: to be run, to read what it is about, to write its results.
+pub(crate) fn permissions(
+    catalog: Text,
+    group: Text,
+    database: &Text,
+    results: Text,
+) -> [(&'static [&'static str], Vec<Text>); 5] {
+    let tables = |rest: Text| local_arn("glue", rest);
+    [
+        (
+            &["athena:getDataCatalog", "athena:startQueryExecution", "athena:getQueryExecution"],
+            vec![
+                local_arn("athena", text!("datacatalog/", catalog)),
+                local_arn("athena", text!("workgroup/", group)),
+            ],
+        ),
+        (
+            &["s3:CreateBucket", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"],
+            vec!["*".into()],
+        ),
+        (
             &[
                 "s3:AbortMultipartUpload",
                 "s3:ListBucketMultipartUploads",
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
             ],
-            [results],
-        );
-        plan.allow(&["lakeformation:GetDataAccess"], ["*"]);
-        let tables = |rest: Text| local_arn("glue", rest);
-        plan.allow(
+            vec![results],
+        ),
+        (&["lakeformation:GetDataAccess"], vec!["*".into()]),
+        (
             &GLUE_ACTIONS,
-            [
+            vec![
                 tables("catalog".into()),
-                tables(text!("database/", &database)),
-                tables(text!("table/", &database, "/*")),
-                tables(text!("userDefinedFunction/", &database, "/*")),
+                tables(text!("database/", database)),
+                tables(text!("table/", database, "/*")),
+                tables(text!("userDefinedFunction/", database, "/*")),
             ],
-        );
-        self.check(plan);
-        self.put_fields(plan);
-        self.put_nested(plan);
-    }
+        ),
+    ]
 }
 
 const GLUE_ACTIONS: [&str; 19] = [

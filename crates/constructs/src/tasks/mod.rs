@@ -300,6 +300,7 @@ macro_rules! tasks {
         $(pub use $file::{$($name),*};)*
     };
 }
+pub(crate) use athena_start_query_execution::permissions as query_permissions;
 pub(crate) use call_aws_service::iam_service;
 
 mod call_api_gateway;

@@ -71,3 +71,43 @@ fn of_a_machine() {
     });
     same_alarms("001-23-metrics-state-machine-alarm", &stack);
 }
+
+/// The nine metrics of something that does work, each behind an alarm.
+macro_rules! work_alarms {
+    ($stack:expr, $failed:literal, $of:expr $(, $unwrap:ident)?) => {
+        [
+            ($failed, $of.metric_failed()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricRunTime", $of.metric_run_time()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricScheduleTime", $of.metric_schedule_time()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricTime", $of.metric_time()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricScheduled", $of.metric_scheduled()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricTimedOut", $of.metric_timed_out()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricStarted", $of.metric_started()$(.$unwrap("it has metrics"))?),
+            ("AlarmmetricSucceeded", $of.metric_succeeded()$(.$unwrap("it has metrics"))?),
+            (
+                "AlarmmetricHeartbeatTimedOut",
+                $of.metric_heartbeat_timed_out()$(.$unwrap("it has metrics"))?,
+            ),
+        ]
+        .into_iter()
+        .fold($stack, |stack, (id, metric)| stack.alarm(&Alarm::new(id, metric, 1.0, 1)))
+    };
+}
+
+#[test]
+fn of_a_task() {
+    let function = Function::new("MyLambda", Code::inline("exports.handler = async () => {}"));
+    let task = LambdaInvoke::new("Task", function);
+    let stack = work_alarms!(Stack::new(), "TaskAlarm", task, expect);
+    let stack = stack.machine(StateMachine::new("StateMachine", task));
+    same_alarms("001-22-metrics-task-alarm", &stack);
+}
+
+#[test]
+fn of_an_activity() {
+    let activity = Activity::new("Activity");
+    let stack = work_alarms!(Stack::new(), "AlarmmetricFailed", activity);
+    let task = StepFunctionsInvokeActivity::new("Do it", activity);
+    let stack = stack.machine(StateMachine::new("StateMachine", task));
+    same_alarms("001-22b-metrics-activity", &stack);
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 use stepwright_json::{Json, json};
 
 /// cfn-lint knows no `Parameters` of a Parallel, and no paths and language of a Succeed.
-const UNKNOWN_TO_CFN_LINT: &[&str] = &["x-24-parallel-full", "x-27-succeed-paths"];
+pub(crate) const UNKNOWN_TO_CFN_LINT: &[&str] = &["x-24-parallel-full", "x-27-succeed-paths"];
 
 #[test]
 fn cfn_lint_takes_the_templates() {
@@ -33,6 +33,7 @@ fn cfn_lint_takes_the_templates() {
         std::fs::write(&file, whole.pretty()).expect("a template is written");
         files.push(file);
     }
+    files.extend(super::derived::templates(&folder));
     let output = Command::new("cfn-lint")
         // As in the CDK, machines name their role twice; some examples hold a password.
         .args(["--ignore-checks", "W3005", "W2501", "--"])

@@ -9,6 +9,7 @@ mod alarms;
 mod branch;
 mod clusters;
 mod compare;
+mod derived;
 mod lint;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;

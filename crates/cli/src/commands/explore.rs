@@ -1,0 +1,167 @@
+//! `stepwright explore`: what can go wrong with a definition.
+
+use crate::args::{Explore, Output};
+use crate::input;
+use crate::report::{self, Failure};
+use std::path::Path;
+use std::process::ExitCode;
+use stepwright_asl::NamedDefinition;
+use stepwright_json::{Json, Object};
+use stepwright_source::Diagnostic;
+use stepwright_testkit::{Exploration, ExploreOptions, Finding, FindingKind, Script, state_span};
+
+/// Exit code 1 when something is found.
+pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
+    let named = input::pick(&arguments.file, &arguments.load)?;
+    let program = super::compile(&named)?;
+    let given = match arguments.input.as_deref().map(stepwright_json::parse) {
+        None => None,
+        Some(Ok(input)) => Some(input),
+        Some(Err(error)) => {
+            return Err(Failure::new(format!("the input is not JSON: {error}")));
+        }
+    };
+    let machine = super::run::identity(&named, &arguments.file).state_machine_name.to_string();
+    let options = ExploreOptions { input: given, runs: arguments.runs, machine };
+    let explored = stepwright_testkit::explore(&named.definition, &program, &options);
+    match arguments.format {
+        Output::Text => print(&explored, &named),
+        Output::Json => anstream::println!("{}", to_json(&explored, &named).pretty()),
+    }
+    if let Some(folder) = &arguments.save {
+        save(&explored, folder, &arguments.file)?;
+    }
+    Ok(ExitCode::from(u8::from(!explored.findings.is_empty())))
+}
+
+fn code(kind: FindingKind) -> &'static str {
+    kind.name()
+}
+
+fn print(explored: &Exploration, named: &NamedDefinition) {
+    for finding in &explored.findings {
+        let mut help = finding.help.clone();
+        if let Some(script) = &finding.script
+            && finding.kind != FindingKind::LargePayload
+        {
+            help = format!("{help}\nshown by: {}", telling(script));
+        }
+        let mut diagnostic =
+            Diagnostic::warning(code(finding.kind), finding.message.clone()).help(help);
+        if let Some(span) = state_span(&named.definition, &finding.state) {
+            diagnostic = diagnostic.span(span);
+        }
+        anstream::println!("{}", report::render(&named.file, &named.definition.text, &diagnostic));
+    }
+    for (state, why) in &explored.blocked {
+        let why = cut(why, 300);
+        anstream::eprintln!("note: the values that were made do not get past `{state}`: {why}");
+    }
+    if explored.is_cut_off {
+        anstream::eprintln!("note: there is more to try; allow more with --runs");
+    }
+    let states = explored.coverage.shares[0];
+    let count = explored.findings.len();
+    anstream::println!(
+        "{} in {} runs, which reached {} of {} states",
+        match count {
+            0 => "nothing was found".to_owned(),
+            1 => "1 thing was found".to_owned(),
+            count => format!("{count} things were found"),
+        },
+        explored.runs,
+        states.used,
+        states.all
+    );
+}
+
+/// The mocks that make the difference, on one line.
+fn telling(script: &Script) -> String {
+    let mocks = script.telling();
+    let shown: Vec<String> = mocks
+        .iter()
+        .take(4)
+        .map(|(state, mock)| format!("{state}: {}", cut(&mock.to_string(), 160)))
+        .collect();
+    let more = mocks.len().saturating_sub(4);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    if shown.is_empty() {
+        return format!("the input {}", cut(&script.input.to_string(), 160));
+    }
+    format!("{}{more}", shown.join("; "))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn to_json(explored: &Exploration, named: &NamedDefinition) -> Json {
+    let mut object = Object::new();
+    let findings: Vec<Json> =
+        explored.findings.iter().map(|finding| finding_json(finding, named)).collect();
+    object.insert("findings", findings.into());
+    object.insert("coverage", explored.coverage.to_json());
+    object.insert("runs", explored.runs.into());
+    object.insert("cutOff", Json::Bool(explored.is_cut_off));
+    let blocked: Object = explored
+        .blocked
+        .iter()
+        .map(|(state, why)| (state.clone(), Json::from(why.as_str())))
+        .collect();
+    object.insert("blocked", blocked.into());
+    object.into()
+}
+
+fn finding_json(finding: &Finding, named: &NamedDefinition) -> Json {
+    let mut object = Object::new();
+    object.insert("code", code(finding.kind).into());
+    object.insert("state", finding.state.clone().into());
+    object.insert("message", finding.message.as_str().into());
+    object.insert("help", finding.help.as_str().into());
+    if let Some(span) = state_span(&named.definition, &finding.state) {
+        let text = &named.definition.text;
+        let (start, _) = stepwright_source::LineIndex::new(text).span(text, span);
+        object.insert("line", start.line.into());
+        object.insert("column", start.column.into());
+    }
+    if let Some(script) = &finding.script {
+        let mocks: Object =
+            script.mocks.iter().map(|(state, mock)| (state.clone(), mock.clone())).collect();
+        object.insert("input", script.input.clone());
+        object.insert("mocks", mocks.into());
+        object.insert("status", script.status.name().into());
+    }
+    object.into()
+}
+
+/// Writes the findings that a run shows as a test file.
+fn save(explored: &Exploration, folder: &Path, definition: &Path) -> Result<(), Failure> {
+    if explored.findings.iter().all(|finding| finding.script.is_none()) {
+        anstream::eprintln!("note: no run shows anything, so there is nothing to save");
+        return Ok(());
+    }
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::new(format!("cannot write {}: {error}", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let name = definition.file_name().and_then(|name| name.to_str()).unwrap_or("definition");
+    let stem = name.split('.').next().unwrap_or(name);
+    let path = folder.join(format!("{stem}.explored.test.yaml"));
+    let from = relative(folder, definition).unwrap_or_else(|| definition.display().to_string());
+    std::fs::write(&path, explored.test_file(&from)).map_err(|error| failed(&path, error))?;
+    anstream::eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+/// The way from a directory to a file.
+fn relative(folder: &Path, file: &Path) -> Option<String> {
+    let (folder, file) = (folder.canonicalize().ok()?, file.canonicalize().ok()?);
+    let common = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(common).map(|_| "..".to_owned());
+    let down = file.components().skip(common);
+    let down = down.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
+}

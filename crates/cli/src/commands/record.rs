@@ -1,0 +1,100 @@
+//! `stepwright record`: an execution of a server, made a test file.
+
+use crate::args::Record;
+use crate::client::Client;
+use crate::report::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use stepwright_asl::{Definition, NamedDefinition};
+use stepwright_json::{Json, Object, Syntax, json};
+use stepwright_testkit::Recording;
+
+/// Pages of a history that are asked for.
+const MOST_PAGES: usize = 1_000;
+
+/// Writes `NAME.asl.json` and `NAME.test.yaml`.
+pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
+    let arn = arguments.arn.as_str();
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", _, "states", region, _, "execution", machine, name] = parts[..] else {
+        let message = format!("`{arn}` is not the ARN of a standard execution");
+        return Err(Failure::new(message)
+            .help("it looks like arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME"));
+    };
+    let client = Client::new(arguments.endpoint_url.as_deref(), region)?;
+    let about = json!({"executionArn": arn});
+    let machine_of = client.call("DescribeStateMachineForExecution", &about)?;
+    let history = history(&client, arn)?;
+    let mut recording = Recording::read(&history)
+        .map_err(|error| Failure::new(format!("the history of {arn}: {error}")))?
+        .of_execution(arn);
+    if let Some(role) = machine_of.get("roleArn").and_then(Json::as_str) {
+        recording.identity.role_arn = role.into();
+    }
+    let text = machine_of.get("definition").and_then(Json::as_str).unwrap_or_default();
+    let definition = Definition::parse(text, Syntax::Strict)
+        .map_err(|error| Failure::new(format!("the definition of {machine}: {error}")))?;
+    // As a person writes it.
+    let pretty = definition.root.to_json().pretty() + "\n";
+    let definition_file = format!("{machine}.asl.json");
+    let program = super::compile(&NamedDefinition {
+        name: Some(machine.to_owned()),
+        logical_id: None,
+        express: false,
+        file: definition_file.clone(),
+        definition,
+    })?;
+    let recorded =
+        stepwright_testkit::record(&recording, name, &program, &definition_file, pretty.as_bytes());
+    for (file, text) in
+        [(definition_file, pretty), (format!("{machine}-{name}.test.yaml"), recorded.text)]
+    {
+        write(&arguments.out.join(file), &text, arguments.force)?;
+    }
+    for note in &recorded.notes {
+        anstream::eprintln!("note: {note}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole history, page by page.
+fn history(client: &Client, arn: &str) -> Result<Json, Failure> {
+    let mut events: Vec<Json> = Vec::new();
+    let mut token: Option<Json> = None;
+    for _ in 0..MOST_PAGES {
+        let mut request = Object::new();
+        request.insert("executionArn", arn.into());
+        request.insert("maxResults", Json::Int(1_000));
+        request.insert("includeExecutionData", Json::Bool(true));
+        if let Some(token) = token.take() {
+            request.insert("nextToken", token);
+        }
+        let page = client.call("GetExecutionHistory", &request.into())?;
+        events.extend(
+            page.get("events").and_then(Json::as_array).into_iter().flat_map(|e| e.to_vec()),
+        );
+        token = page.get("nextToken").filter(|token| !token.is_null()).cloned();
+        if token.is_none() {
+            break;
+        }
+    }
+    let mut object = Object::new();
+    object.insert("events", events.into());
+    Ok(object.into())
+}
+
+fn write(path: &PathBuf, text: &str, force: bool) -> Result<(), Failure> {
+    let is_same = std::fs::read_to_string(path).is_ok_and(|there| there == text);
+    if path.exists() && !force && !is_same {
+        return Err(Failure::new(format!("{} is there already", path.display()))
+            .help("replace it with --force, or write elsewhere with --out DIR"));
+    }
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(path, text).map_err(failed)?;
+    anstream::println!("wrote {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What the tests of each definition use of it.
+
+use super::files::Loaded;
+use crate::report::Failure;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stepwright_graph::{Mark, Marks};
+use stepwright_json::{Json, Object};
+use stepwright_program::{Program, StateId};
+use stepwright_testkit::{Coverage, FileResult, Hits, Part};
+
+/// What tests use of one definition.
+pub(super) struct Covered {
+    definition: String,
+    program: Arc<Program>,
+    hits: Hits,
+}
+
+impl Covered {
+    fn coverage(&self) -> Coverage {
+        Coverage::of(&self.program, &self.hits)
+    }
+
+    pub(super) fn text(&self) -> String {
+        stepwright_testkit::coverage_text(&self.definition, &self.coverage())
+    }
+
+    pub(super) fn to_json(&self) -> Json {
+        let mut object = Object::new();
+        object.insert("definition", self.definition.as_str().into());
+        if let Json::Object(figures) = self.coverage().to_json() {
+            for (key, value) in figures.iter() {
+                object.insert(key.clone(), value.clone());
+            }
+        }
+        object.into()
+    }
+}
+
+/// Sums up what all test files of a definition use of it.
+pub(super) fn sum(suite: &[Loaded], files: &[FileResult]) -> Vec<Covered> {
+    let mut all: Vec<Covered> = Vec::new();
+    for (loaded, file) in suite.iter().zip(files).filter(|(_, file)| !file.results.is_empty()) {
+        let test = &loaded.test;
+        let mut definition = match test.definition_file.as_str() {
+            "" => test.file.clone(),
+            name => loaded.folder.join(name).display().to_string(),
+        };
+        if let Some(id) = test.named.logical_id.as_ref().or(test.named.name.as_ref()) {
+            definition = format!("{definition} ({id})");
+        }
+        let at = all.iter().position(|covered| covered.definition == definition);
+        let at = at.unwrap_or_else(|| {
+            let (program, hits) = (Arc::clone(&test.program), Hits::new(&test.program));
+            all.push(Covered { definition, program, hits });
+            all.len() - 1
+        });
+        for (result, _) in &file.results {
+            all[at].hits.add(&result.hits);
+        }
+    }
+    all
+}
+
+/// Says of each definition that less of it is used than should be.
+pub(super) fn too_little(covered: &[Covered], threshold: Option<f64>) -> Vec<String> {
+    let Some(threshold) = threshold else { return Vec::new() };
+    covered
+        .iter()
+        .filter_map(|covered| {
+            let percent = covered.coverage().total().percent();
+            (percent < threshold).then(|| {
+                format!(
+                    "the coverage of {} is {percent:.1} %, below {threshold} %",
+                    covered.definition
+                )
+            })
+        })
+        .collect()
+}
+
+/// Draws each definition: `coverage.svg`, or `coverage-order.svg` and so on where there are many.
+pub(super) fn draw(path: &Path, covered: &[Covered]) -> Result<(), Failure> {
+    for (at, one) in covered.iter().enumerate() {
+        let target = match covered.len() {
+            1 => path.to_owned(),
+            _ => beside(path, &one.definition, at),
+        };
+        let picture = stepwright_graph::svg_marked(&one.program, &marks(&one.hits));
+        super::write(&target, &picture)?;
+        anstream::eprintln!("drew {} to {}", one.definition, target.display());
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, definition: &str, at: usize) -> PathBuf {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("coverage");
+    let name = definition.rsplit(['/', '\\']).next().unwrap_or(definition);
+    let name = name.split('.').next().unwrap_or(name);
+    path.with_file_name(format!("{stem}-{}-{name}.svg", at + 1))
+}
+
+fn marks(hits: &Hits) -> Marks {
+    let mut marks = Marks::default();
+    // States whose rules, retriers or catchers are not all used.
+    let mut partly: BTreeSet<StateId> = BTreeSet::new();
+    for (part, count) in hits.parts() {
+        match part {
+            Part::Transition(from, to, is_catch) => {
+                let mark = if count > 0 { Mark::Used } else { Mark::Missed };
+                marks.transitions.insert((from, to, is_catch), mark);
+            }
+            Part::Rule(id, _) | Part::Retrier(id, _) | Part::Catcher(id, _) if count == 0 => {
+                partly.insert(id);
+            }
+            _ => {}
+        }
+    }
+    for (part, count) in hits.parts() {
+        let Part::State(id) = part else { continue };
+        let mark = match (count, partly.contains(&id)) {
+            (0, _) => Mark::Missed,
+            (_, true) => Mark::Partly,
+            (_, false) => Mark::Used,
+        };
+        let words = match count {
+            0 => "never entered".to_owned(),
+            1 => "entered once".to_owned(),
+            count => format!("entered {count} times"),
+        };
+        marks.states.insert(id, (mark, words));
+    }
+    marks
+}

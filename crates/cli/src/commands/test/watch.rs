@@ -1,0 +1,44 @@
+//! Running the tests again whenever a file they are made of changes.
+
+use super::{files, run};
+use crate::args::Test;
+use crate::report::{self, Failure};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_millis(300);
+
+/// When each file was changed last; None for one that is not there.
+type Stamps = BTreeMap<PathBuf, Option<SystemTime>>;
+
+fn stamps(read: &[PathBuf]) -> Stamps {
+    let stamp = |path: &PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    read.iter().map(|path| (path.clone(), stamp(path))).collect()
+}
+
+/// Runs until it is interrupted.
+pub(super) fn watch(arguments: &Test) -> Result<ExitCode, Failure> {
+    loop {
+        let read = match run(arguments) {
+            Ok(ran) => ran.read,
+            Err(failure) => {
+                report::failure(&failure);
+                files::find(&arguments.files).unwrap_or_default()
+            }
+        };
+        anstream::eprintln!("watching {} files; stop with Ctrl+C", read.len());
+        let seen = stamps(&read);
+        let known = files::find(&arguments.files).unwrap_or_default();
+        loop {
+            std::thread::sleep(EVERY);
+            let is_new = files::find(&arguments.files).is_ok_and(|files| files != known);
+            if is_new || stamps(&read) != seen {
+                break;
+            }
+        }
+        anstream::eprintln!();
+    }
+}

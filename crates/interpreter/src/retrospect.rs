@@ -1,0 +1,80 @@
+//! What those who read a history back ask: where an event happened, and why it went that way.
+
+use crate::execution::Execution;
+use crate::failure;
+use crate::view::{More, View};
+use std::cell::Cell;
+use stepwright_history::{Failure, FrameId, Moment, TaskId};
+use stepwright_json::{Json, Object, Str};
+use stepwright_program::{Catcher, Choice, InputPath, Io, StateId};
+
+impl Execution {
+    /// The Parallel and Map states around a frame, from the outside in, with the index of the
+    /// branch or item. Empty for the top level, and for a frame that does not live.
+    pub fn scopes_around(&self, frame: FrameId) -> Vec<(Str, u32)> {
+        let mut path = Vec::new();
+        let mut at = self.find(frame);
+        while let Some((parent, index)) = at.and_then(|frame| frame.parent) {
+            at = self.find(parent);
+            path.extend(at.map(|frame| (frame.entry.name.clone(), index)));
+        }
+        path.reverse();
+        path
+    }
+
+    /// The state that a frame is in, or was in last, by its position in the program.
+    pub fn state_in(&self, frame: FrameId) -> Option<StateId> {
+        self.find(frame).map(|frame| frame.entry.state)
+    }
+
+    /// The input of the state that a frame is in, or was in last.
+    pub fn input_in(&self, frame: FrameId) -> Option<&Json> {
+        self.find(frame).map(|frame| &frame.entry.input)
+    }
+
+    /// The variables that a frame has set itself.
+    pub fn variables_in(&self, frame: FrameId) -> Option<&Object> {
+        self.find(frame).map(|frame| &frame.variables)
+    }
+
+    /// The frame of a map run, while it is under way.
+    pub fn frame_of(&self, run: TaskId) -> Option<FrameId> {
+        self.tasks.get(&run).copied()
+    }
+
+    /// The name of the state that a frame is in.
+    pub fn name_in(&self, frame: FrameId) -> Option<&Str> {
+        self.find(frame).map(|frame| &frame.entry.name)
+    }
+
+    /// Which rule of the Choice state that a frame is in applies at a moment. `None` where no rule
+    /// does, or one cannot be evaluated.
+    pub fn rule_that_applies(
+        &self,
+        frame: FrameId,
+        io: &Io,
+        choice: &Choice,
+        at: Moment,
+    ) -> Option<usize> {
+        let raw = self.input_in(frame)?;
+        let chance = Cell::new(0);
+        let view = |document| View::new(self, frame, document, More::default(), at, &chance);
+        let document = match &io.input_path {
+            InputPath::Whole => raw.clone(),
+            InputPath::Nothing => Json::Object(Object::new()),
+            InputPath::Path(path) => path.evaluate(&view(raw)).ok()?,
+        };
+        let view = view(&document);
+        for (index, rule) in choice.rules.iter().enumerate() {
+            if rule.condition.holds(&view).ok()? {
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+/// The catcher that takes a failure. `heartbeat` says whether it is a missed heartbeat.
+pub fn catcher_of(catchers: &[Catcher], failure: &Failure, heartbeat: bool) -> Option<usize> {
+    catchers.iter().position(|catcher| failure::matches(&catcher.errors, failure, heartbeat))
+}

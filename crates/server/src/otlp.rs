@@ -1,0 +1,341 @@
+//! Logs and traces for an OpenTelemetry collector, as OTLP over HTTP in JSON.
+//!
+//! Logs are the records that `loggingConfiguration` asks for; spans are those of executions whose
+//! `tracingConfiguration` is enabled, and of their states. Everything is sent behind the execution's
+//! back: when the collector is slow or away, what does not fit into the queue is dropped and counted.
+//!
+//! Source: the [OTLP specification](https://opentelemetry.io/docs/specs/otlp/#otlphttp) and its
+//! protocol buffers' JSON form.
+
+use crate::config::OtlpConfig;
+use crate::logs::wanted;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stepwright_engine::{Facts, Observer};
+use stepwright_history::{Event, EventKind, FrameId, Moment};
+use stepwright_json::{Json, Object, Str, json};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many logs and spans wait to be sent.
+const MOST_WAITING: usize = 16_384;
+
+/// How many are sent at once.
+const MOST_AT_ONCE: usize = 512;
+
+/// How long the first of them waits for others.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the collector may take.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many executions have their open states remembered.
+const MOST_OPEN: usize = 100_000;
+
+/// Sends what executions do to a collector.
+pub struct Otlp {
+    queue: mpsc::Sender<Item>,
+    open: Mutex<HashMap<String, OpenStates>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The states that an execution is in: by frame, their names and since when.
+type OpenStates = HashMap<FrameId, (Str, Moment)>;
+
+enum Item {
+    Log(Json),
+    Span(Json),
+    /// Everything before it has been sent.
+    Flush(oneshot::Sender<()>),
+}
+
+impl std::fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Otlp").field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+impl Otlp {
+    /// Begins to send. Must be called within a tokio runtime.
+    pub fn start(config: &OtlpConfig) -> Result<Arc<Self>, reqwest::Error> {
+        let client = reqwest::Client::builder().timeout(TIME_LIMIT).build()?;
+        let (queue, items) = mpsc::channel(MOST_WAITING);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let sender = Sender { client, config: config.clone(), dropped: dropped.clone() };
+        tokio::spawn(sender.run(items));
+        Ok(Arc::new(Self { queue, open: Mutex::default(), dropped }))
+    }
+
+    /// Waits until all there is has been sent, or was given up.
+    pub async fn flush(&self) {
+        let (done, sent) = oneshot::channel();
+        if self.queue.send(Item::Flush(done)).await.is_ok() {
+            // The task that sends ends with the runtime only.
+            drop(sent.await);
+        }
+    }
+
+    fn put(&self, item: Item) {
+        if self.queue.try_send(item).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn trace(&self, facts: &Facts, events: &[Event]) {
+        let arn = &facts.about.arn;
+        let trace = Trace::of(facts);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            match &event.kind {
+                EventKind::StateEntered { name, .. }
+                    if open.contains_key(arn) || open.len() < MOST_OPEN =>
+                {
+                    let states = open.entry(arn.clone()).or_default();
+                    states.insert(event.frame, (name.clone(), event.at));
+                }
+                EventKind::StateExited { .. } => {
+                    if let Some((name, since)) =
+                        open.get_mut(arn).and_then(|states| states.remove(&event.frame))
+                    {
+                        self.put(Item::Span(trace.state(&name, since, event.at, true)));
+                    }
+                }
+                EventKind::ExecutionSucceeded { .. }
+                | EventKind::ExecutionFailed { .. }
+                | EventKind::ExecutionTimedOut { .. }
+                | EventKind::ExecutionAborted { .. } => {
+                    let is_good = matches!(event.kind, EventKind::ExecutionSucceeded { .. });
+                    for (name, since) in open.remove(arn).into_iter().flatten().map(|(_, one)| one)
+                    {
+                        self.put(Item::Span(trace.state(&name, since, event.at, is_good)));
+                    }
+                    let span =
+                        trace.execution(facts, Moment(facts.about.started_at), event.at, is_good);
+                    self.put(Item::Span(span));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Observer for Otlp {
+    fn turn(&self, facts: &Facts, events: &[Event]) {
+        if let Some((group, records)) = wanted(facts, events) {
+            let trace = Trace::of(facts);
+            for (level, record) in records {
+                self.put(Item::Log(log(facts, &trace, group, level, &record)));
+            }
+        }
+        if facts.revision.is_traced {
+            self.trace(facts, events);
+        }
+    }
+}
+
+/// The ids of an execution's trace.
+struct Trace {
+    id: String,
+    span: String,
+    parent: Option<String>,
+}
+
+impl Trace {
+    /// Those of the X-Ray header it was started with, or ids made from its ARN.
+    fn of(facts: &Facts) -> Self {
+        let made = hex(&Sha256::digest(&facts.about.arn));
+        let header = facts.trace_header.as_deref().unwrap_or_default();
+        let part = |name: &str| {
+            header.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
+        // `Root=1-5759e988-bd862e3fe1be46a994272793`
+        let root = part("Root").map(|root| root.trim_start_matches("1-").replace('-', ""));
+        let is_id = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        Self {
+            id: root.filter(|root| is_id(root, 32)).unwrap_or_else(|| made[..32].to_owned()),
+            span: made[32..48].to_owned(),
+            parent: part("Parent").filter(|parent| is_id(parent, 16)).map(str::to_owned),
+        }
+    }
+
+    fn execution(&self, facts: &Facts, since: Moment, until: Moment, is_good: bool) -> Json {
+        let machine = facts.about.machine.rsplit(':').next().unwrap_or_default();
+        let attributes = [
+            ("aws.step_functions.execution.arn", facts.about.arn.as_str()),
+            ("aws.step_functions.state_machine.arn", facts.about.machine.as_str()),
+        ];
+        let mut span = self.span(&self.span, machine, since, until, is_good, &attributes);
+        if let Some(parent) = &self.parent {
+            span.insert("parentSpanId", parent.as_str().into());
+        }
+        span.into()
+    }
+
+    fn state(&self, name: &str, since: Moment, until: Moment, is_good: bool) -> Json {
+        let of_state = format!("{}/{name}/{}", self.span, since.0);
+        let id = &hex(&Sha256::digest(of_state))[..16];
+        let attributes = [("aws.step_functions.state.name", name)];
+        let mut span = self.span(id, name, since, until, is_good, &attributes);
+        span.insert("parentSpanId", self.span.as_str().into());
+        span.into()
+    }
+
+    fn span(
+        &self,
+        id: &str,
+        name: &str,
+        since: Moment,
+        until: Moment,
+        is_good: bool,
+        given: &[(&str, &str)],
+    ) -> Object {
+        // Internal spans are of kind 1; a status is 1 where all is well and 2 where it is not.
+        let members: [(&str, Json); 8] = [
+            ("traceId", self.id.as_str().into()),
+            ("spanId", id.into()),
+            ("name", name.into()),
+            ("kind", Json::Int(1)),
+            ("startTimeUnixNano", nanos(since).into()),
+            ("endTimeUnixNano", nanos(until).into()),
+            ("attributes", attributes(given)),
+            ("status", json!({"code": (if is_good { 1 } else { 2 })})),
+        ];
+        members.into_iter().collect()
+    }
+}
+
+fn log(facts: &Facts, trace: &Trace, group: &str, level: &str, record: &Json) -> Json {
+    let at = record.get("event_timestamp").and_then(Json::as_str).unwrap_or("0");
+    let kind = record.get("type").and_then(Json::as_str).unwrap_or_default();
+    let (number, severity) = match level {
+        "FATAL" => (21, "FATAL"),
+        "ERROR" => (17, "ERROR"),
+        _ => (9, "INFO"),
+    };
+    let given = [
+        ("aws.log.group.names", group),
+        ("aws.step_functions.event.type", kind),
+        ("aws.step_functions.execution.arn", facts.about.arn.as_str()),
+        ("aws.step_functions.state_machine.arn", facts.about.machine.as_str()),
+    ];
+    json!({
+        "timeUnixNano": (format!("{at}000000")),
+        "severityNumber": (number),
+        "severityText": (severity),
+        "body": {"stringValue": (record.to_string())},
+        "attributes": (attributes(&given)),
+        "traceId": (trace.id.as_str()),
+        "spanId": (trace.span.as_str())
+    })
+}
+
+fn attributes(given: &[(&str, &str)]) -> Json {
+    let one =
+        |(key, value): &(&str, &str)| json!({"key": (*key), "value": {"stringValue": (*value)}});
+    given.iter().map(one).collect::<Vec<_>>().into()
+}
+
+fn nanos(at: Moment) -> String {
+    format!("{}000000", at.0)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("strings grow");
+        text
+    })
+}
+
+/// The task that sends.
+struct Sender {
+    client: reqwest::Client,
+    config: OtlpConfig,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Sender {
+    async fn run(self, mut items: mpsc::Receiver<Item>) {
+        let mut said = 0;
+        while let Some(first) = items.recv().await {
+            let (mut logs, mut spans, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
+            let mut take = |item| match item {
+                Item::Log(log) => logs.push(log),
+                Item::Span(span) => spans.push(span),
+                Item::Flush(done) => flushed.push(done),
+            };
+            let mut is_flush = matches!(first, Item::Flush(_));
+            take(first);
+            let until = tokio::time::Instant::now() + LONGEST_WAIT;
+            let mut count = 1;
+            while count < MOST_AT_ONCE && !is_flush {
+                let Ok(Some(next)) = tokio::time::timeout_at(until, items.recv()).await else {
+                    break;
+                };
+                is_flush = matches!(next, Item::Flush(_));
+                take(next);
+                count += 1;
+            }
+            self.send("logs", "resourceLogs", "scopeLogs", "logRecords", logs).await;
+            self.send("traces", "resourceSpans", "scopeSpans", "spans", spans).await;
+            for done in flushed {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            if dropped > said {
+                tracing::warn!(
+                    dropped = dropped - said,
+                    "logs or spans were not sent to the collector"
+                );
+                said = dropped;
+            }
+        }
+    }
+
+    async fn send(&self, path: &str, of_resource: &str, of_scope: &str, key: &str, all: Vec<Json>) {
+        if all.is_empty() {
+            return;
+        }
+        let count = all.len() as u64;
+        let scope = json!({"name": "stepwright", "version": (env!("CARGO_PKG_VERSION"))});
+        let mut scoped = Object::new();
+        scoped.insert("scope", scope);
+        scoped.insert(key, all.into());
+        let mut resource = Object::new();
+        let service = attributes(&[("service.name", self.config.service.as_str())]);
+        resource.insert("resource", json!({"attributes": (service)}));
+        resource.insert(of_scope, vec![Json::from(scoped)].into());
+        let mut body = Object::new();
+        body.insert(of_resource, vec![Json::from(resource)].into());
+        let url = format!("{}/v1/{path}", self.config.endpoint.trim_end_matches('/'));
+        let mut request = self.client.post(url).header("Content-Type", "application/json");
+        for (name, value) in &self.config.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.body(Json::from(body).to_string()).send().await;
+        let why = match answer {
+            Ok(answer) if answer.status().is_success() => return,
+            Ok(answer) => answer.status().to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(count, why, "the collector did not take {path}");
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// Tells several.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn turn(&self, facts: &Facts, events: &[Event]) {
+        for observer in &self.0 {
+            observer.turn(facts, events);
+        }
+    }
+}

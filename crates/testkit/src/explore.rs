@@ -1,0 +1,369 @@
+//! Exploration: every task is driven through success, every error and silence, and every Choice
+//! state through its ways out, to find what can go wrong.
+//!
+//! Values are made from what the states ask for. What they cannot do is guess: a state that needs
+//! a value of a kind that is not written in the definition is said not to have been got past.
+
+mod finding;
+mod needs;
+mod runs;
+mod ways;
+
+pub use finding::{Finding, FindingKind, Script};
+
+use crate::coverage::{Coverage, Hits, Part};
+use finding::Found;
+use needs::{Need, Needs};
+use runs::{Ending, Ran, Runner};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use stepwright_asl::Definition;
+use stepwright_json::{Json, Object, Str};
+use stepwright_program::{Kind, Program, StateId};
+use ways::{Fate, UNFORESEEN, fates, leads_to, states, waits, ways};
+
+/// How much is tried.
+#[derive(Clone, Debug)]
+pub struct ExploreOptions {
+    /// The input; None for one that is made.
+    pub input: Option<Json>,
+    /// The most runs.
+    pub runs: usize,
+    /// The name of the machine, for its ARN.
+    pub machine: String,
+}
+
+impl Default for ExploreOptions {
+    fn default() -> Self {
+        Self { input: None, runs: 2_000, machine: "machine".to_owned() }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Exploration {
+    /// What can go wrong, in the order of the definition.
+    pub findings: Vec<Finding>,
+    /// How much of the definition was reached.
+    pub coverage: Coverage,
+    /// How many runs were made.
+    pub runs: usize,
+    /// Whether there was more to try.
+    pub is_cut_off: bool,
+    /// States that made values did not get past, and why.
+    pub blocked: BTreeMap<Str, String>,
+}
+
+impl Exploration {
+    /// A test file with a case for each finding that a run shows; `definition_file` is the name of
+    /// the definition from where the test file will stand.
+    pub fn test_file(&self, definition_file: &str) -> String {
+        finding::test_file(definition_file, &self.findings)
+    }
+}
+
+/// What is made otherwise than in the plain run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    overrides: Vec<Need>,
+    fates: BTreeMap<Str, Fate>,
+    /// The states whose results are made large.
+    large: BTreeSet<Str>,
+}
+
+/// Deviations from the plain run that are tried together.
+const MOST_DEVIATIONS: usize = 4;
+
+/// How often a way out of a Choice state is tried from different runs.
+const TRIES_OF_A_WAY: usize = 4;
+
+/// Explores a definition.
+pub fn explore(
+    definition: &Definition,
+    program: &Program,
+    options: &ExploreOptions,
+) -> Exploration {
+    let json = definition.to_json();
+    let mut explorer = Explorer {
+        program,
+        runner: Runner::new(program, Needs::of(&json), options, states(&json)),
+        fates: fates(program),
+        choices: choices(program, &states(&json)),
+        most: options.runs.max(1),
+        hits: Hits::new(program),
+        tried: BTreeSet::new(),
+        tried_ways: BTreeMap::new(),
+        queue: VecDeque::from([Plan::default()]),
+        found: Found::default(),
+        blocked: BTreeMap::new(),
+        runs: 0,
+    };
+    explorer.explore();
+    explorer.look_for_large_payloads();
+    explorer.finish()
+}
+
+type Ways = BTreeMap<StateId, Vec<Vec<Need>>>;
+
+fn choices(program: &Program, states: &BTreeMap<Str, Object>) -> Ways {
+    let mut found = Ways::new();
+    for (at, state) in program.states.iter().enumerate() {
+        if matches!(state.kind, Kind::Choice(_))
+            && let Some(json) = states.get(&state.name)
+        {
+            found.insert(StateId(at as u32), ways(json));
+        }
+    }
+    found
+}
+
+struct Explorer<'p> {
+    program: &'p Program,
+    runner: Runner<'p>,
+    fates: BTreeMap<Str, Vec<Fate>>,
+    choices: Ways,
+    most: usize,
+    hits: Hits,
+    tried: BTreeSet<(Str, Fate)>,
+    tried_ways: BTreeMap<(StateId, usize), usize>,
+    queue: VecDeque<Plan>,
+    found: Found,
+    blocked: BTreeMap<Str, String>,
+    runs: usize,
+}
+
+impl Explorer<'_> {
+    fn explore(&mut self) {
+        while let Some(plan) = self.queue.pop_front() {
+            if self.runs >= self.most {
+                self.queue.push_front(plan);
+                return;
+            }
+            self.runs += 1;
+            let ran = self.runner.run(&plan);
+            let is_new = self.is_new(&ran.hits);
+            self.hits.add(&ran.hits);
+            self.judge(&plan, &ran);
+            let size = plan.fates.len() + usize::from(!plan.overrides.is_empty());
+            if (is_new || size <= 1) && size < MOST_DEVIATIONS {
+                self.go_on(&plan, &ran);
+            }
+        }
+    }
+
+    /// Whether a run used a part of the program that none before did.
+    fn is_new(&self, hits: &Hits) -> bool {
+        hits.used().any(|part| self.hits.of(part) == Some(0))
+    }
+
+    /// Puts the plans on the queue that deviate from this one by one thing more.
+    fn go_on(&mut self, plan: &Plan, ran: &Ran) {
+        for (state, ways) in &self.choices {
+            if ran.hits.of(Part::State(*state)).unwrap_or(0) == 0 {
+                continue;
+            }
+            for (way, needs) in ways.iter().enumerate() {
+                let is_done = self.hits.of(Part::Rule(*state, way)) != Some(0);
+                let tries = self.tried_ways.entry((*state, way)).or_insert(0);
+                if is_done || *tries >= TRIES_OF_A_WAY || needs.is_empty() {
+                    continue;
+                }
+                *tries += 1;
+                let mut next = plan.clone();
+                next.overrides.extend(needs.iter().cloned());
+                self.queue.push_back(next);
+            }
+        }
+        for state in ran.called.keys() {
+            for fate in self.fates.get(state).into_iter().flatten() {
+                let key = (state.clone(), fate.clone());
+                if plan.fates.contains_key(state) || self.tried.contains(&key) {
+                    continue;
+                }
+                self.tried.insert(key);
+                let mut next = plan.clone();
+                next.fates.insert(state.clone(), fate.clone());
+                self.queue.push_back(next);
+            }
+        }
+    }
+
+    /// What a run shows.
+    fn judge(&mut self, plan: &Plan, ran: &Ran) {
+        let last = ran.last_state.clone();
+        match &ran.ending {
+            Ending::Succeeded | Ending::FailedByState => {}
+            Ending::Stuck(states) => {
+                for state in states {
+                    let is_silent = plan.fates.get(state) == Some(&Fate::Silent);
+                    if is_silent && self.hangs(state) {
+                        self.found.add(FindingKind::CanHang, state, None, plan, ran);
+                    }
+                }
+            }
+            Ending::Looping(states) => {
+                let first = states.first().cloned().unwrap_or_default();
+                self.found.add(
+                    FindingKind::EndlessLoop,
+                    &first,
+                    Some(states.join(" → ")),
+                    plan,
+                    ran,
+                );
+            }
+            Ending::Failed(failure) => {
+                let deviating = plan.fates.iter().next_back();
+                let error = failure.name();
+                if let Some((state, fate)) = cause_of(plan, ran, error) {
+                    // An error that the definition itself names is said with its name.
+                    let error = match fate {
+                        Fate::Silent => "States.Timeout".to_owned(),
+                        _ => error.to_owned(),
+                    };
+                    self.found.add(FindingKind::UnhandledError, &state, Some(error), plan, ran);
+                } else if error == "States.DataLimitExceeded" {
+                    self.found.add(FindingKind::LargePayload, &last, None, plan, ran);
+                } else if deviating.is_none() && error != "States.Timeout" {
+                    // A value that was made does not do.
+                    let why = failure.cause.as_deref().unwrap_or_default();
+                    self.blocked.entry(last).or_insert_with(|| format!("{error}: {why}"));
+                }
+            }
+        }
+    }
+
+    /// Whether a task can be waited for without end.
+    fn hangs(&self, state: &str) -> bool {
+        let id = self.program.state_named(state);
+        match id.map(|id| &self.program.state(id).kind) {
+            Some(Kind::Task(task)) => waits(task),
+            _ => false,
+        }
+    }
+
+    /// Makes all results large, as large as a result may be, and then as few as will do.
+    fn look_for_large_payloads(&mut self) {
+        let plain = self.runner.run(&Plan::default());
+        let mut large: BTreeSet<Str> = plain.called.keys().cloned().collect();
+        let is_too_large = |runner: &mut Runner<'_>, large: &BTreeSet<Str>| {
+            let plan = Plan { large: large.clone(), ..Plan::default() };
+            let ran = runner.run(&plan);
+            let fails = matches!(&ran.ending, Ending::Failed(failure)
+                if failure.name() == "States.DataLimitExceeded");
+            fails.then_some((plan, ran))
+        };
+        self.runs += 2;
+        let Some(mut shortest) = is_too_large(&mut self.runner, &large) else { return };
+        for state in large.clone() {
+            let mut fewer = large.clone();
+            fewer.remove(&state);
+            self.runs += 1;
+            if let Some(found) = is_too_large(&mut self.runner, &fewer) {
+                large = fewer;
+                shortest = found;
+            }
+        }
+        let (plan, ran) = shortest;
+        let which: Vec<String> = plan.large.iter().map(|state| format!("`{state}`")).collect();
+        let which = which.join(" and ");
+        self.found.add(FindingKind::LargePayload, &ran.last_state, Some(which), &plan, &ran);
+    }
+
+    fn finish(mut self) -> Exploration {
+        let reached = self.reachable();
+        for (at, state) in self.program.states.iter().enumerate() {
+            let id = StateId(at as u32);
+            let is_entered = self.hits.of(Part::State(id)).is_some_and(|count| count > 0);
+            if is_entered {
+                continue;
+            }
+            let kind = if reached.contains(&id) {
+                FindingKind::NotReached
+            } else {
+                FindingKind::Unreachable
+            };
+            // What lies behind a state that is not reached needs no words of its own.
+            let behind = self
+                .leading_to(id)
+                .into_iter()
+                .any(|before| self.hits.of(Part::State(before)).is_some_and(|count| count > 0));
+            if behind || kind == FindingKind::Unreachable {
+                self.found.add_bare(kind, &state.name);
+            }
+        }
+        let order: BTreeMap<&str, usize> = self
+            .program
+            .states
+            .iter()
+            .enumerate()
+            .map(|(at, state)| (state.name.as_str(), at))
+            .collect();
+        let mut findings = self.found.into_findings(&mut self.runner);
+        findings.sort_by_key(|finding| (order.get(finding.state.as_str()).copied(), finding.kind));
+        Exploration {
+            findings,
+            coverage: Coverage::of(self.program, &self.hits),
+            runs: self.runs,
+            is_cut_off: !self.queue.is_empty(),
+            blocked: self.blocked,
+        }
+    }
+
+    /// The states that transitions lead to, from the start on.
+    fn reachable(&self) -> BTreeSet<StateId> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![self.program.start];
+        while let Some(id) = open.pop() {
+            if !reached.insert(id) {
+                continue;
+            }
+            let kind = &self.program.state(id).kind;
+            open.extend(leads_to(kind));
+            match kind {
+                Kind::Parallel(parallel) => open.extend(&parallel.branches),
+                Kind::Map(map) => open.push(map.processor.start),
+                _ => {}
+            }
+        }
+        reached
+    }
+
+    /// The states that lead to one, or hold it as their first.
+    fn leading_to(&self, id: StateId) -> Vec<StateId> {
+        let leads = |kind: &Kind| {
+            leads_to(kind).contains(&id)
+                || match kind {
+                    Kind::Parallel(parallel) => parallel.branches.contains(&id),
+                    Kind::Map(map) => map.processor.start == id,
+                    _ => false,
+                }
+        };
+        let all = self.program.states.iter().enumerate();
+        all.filter(|(_, state)| leads(&state.kind)).map(|(at, _)| StateId(at as u32)).collect()
+    }
+}
+
+/// The task whose failure has ended the run.
+fn cause_of(plan: &Plan, ran: &Ran, error: &str) -> Option<(Str, Fate)> {
+    let is_it = |fate: &Fate| match fate {
+        Fate::Fails(name) | Fate::FailsOnce(name) => name == error,
+        Fate::Silent => error == "States.Timeout",
+    };
+    let by_name = plan
+        .fates
+        .iter()
+        .filter(|(state, fate)| ran.called.contains_key(*state) && is_it(fate))
+        .map(|(state, fate)| (state.clone(), fate.clone()));
+    let by_name: Vec<_> = by_name.collect();
+    let last = by_name.iter().find(|(state, _)| *state == ran.last_called);
+    if let Some(found) = last.or_else(|| by_name.first()) {
+        return Some(found.clone());
+    }
+    // A distributed Map that tolerates no failure says so in words of its own.
+    let of_map = error == "States.ExceedToleratedFailureThreshold";
+    plan.fates.iter().next().filter(|_| of_map).map(|(s, f)| (s.clone(), f.clone()))
+}
+
+/// Whether an error stands for one that the definition does not know.
+pub(crate) fn is_unforeseen(error: &str) -> bool {
+    error == UNFORESEEN
+}

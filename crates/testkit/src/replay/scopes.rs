@@ -1,0 +1,107 @@
+//! Which events of a history belong to one scope: the top level, a branch, an iteration.
+
+use super::event::{details, id_of, name_of, previous_of, type_of};
+use std::collections::BTreeMap;
+use stepwright_json::{Json, Str};
+
+/// A step into a scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Within {
+    /// An item of the Map state of this name.
+    Item(Str, u32),
+    /// The branch that begins with the state of this name.
+    Branch(Str),
+}
+
+/// The way to a scope from the top level.
+pub(crate) type Scope = Vec<Within>;
+
+/// What is known of each event's place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Its scope.
+    pub(crate) scope: Scope,
+    /// The state it belongs to; empty before the first.
+    pub(crate) state: Str,
+}
+
+/// The place of each event. Events follow each other within a scope by `previousEventId`.
+pub(crate) fn places(events: &[Json]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::with_capacity(events.len());
+    let mut by_id: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut entered: BTreeMap<Str, Vec<Scope>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        let previous = previous_of(event).and_then(|id| by_id.get(&id)).copied();
+        let before = previous.map(|at| places[at].clone()).unwrap_or_default();
+        let previous_type = previous.map(|at| type_of(&events[at])).unwrap_or_default();
+        let place = place(event, before, previous_type, &entered);
+        if type_of(event).ends_with("StateEntered") {
+            entered.entry(place.state.clone()).or_default().push(place.scope.clone());
+        }
+        places.push(place);
+        if let Some(id) = id_of(event) {
+            by_id.insert(id, at);
+        }
+    }
+    places
+}
+
+fn place(
+    event: &Json,
+    before: Place,
+    previous_type: &str,
+    entered: &BTreeMap<Str, Vec<Scope>>,
+) -> Place {
+    let kind = type_of(event);
+    let mut scope = before.scope;
+    if kind.ends_with("StateEntered") {
+        let state: Str = name_of(event).into();
+        if previous_type == "ParallelStateStarted" {
+            scope.push(Within::Branch(state.clone()));
+        }
+        return Place { scope, state };
+    }
+    if kind.ends_with("StateExited") {
+        // The state was entered in this scope, or in one around it.
+        let state: Str = name_of(event).into();
+        let around = entered.get(&state).into_iter().flatten();
+        let around =
+            around.filter(|outer| scope.starts_with(outer)).max_by_key(|outer| outer.len());
+        return Place { scope: around.cloned().unwrap_or(scope), state };
+    }
+    if kind.starts_with("MapIteration") {
+        let found = details(event);
+        let name: Str = name_of(event).into();
+        let index = found.and_then(|found| found.get("index")).and_then(Json::as_i64).unwrap_or(0);
+        leave_map(&mut scope, Some(&name));
+        scope.push(Within::Item(name.clone(), index as u32));
+        return Place { scope, state: name };
+    }
+    match kind {
+        "MapStateSucceeded" | "MapStateFailed" if previous_type.starts_with("MapIteration") => {
+            leave_map(&mut scope, None);
+            Place { scope, state: before.state }
+        }
+        "ParallelStateSucceeded" | "ParallelStateFailed" => {
+            if let Some(at) = scope.iter().rposition(|step| matches!(step, Within::Branch(_))) {
+                scope.truncate(at);
+            }
+            Place { scope, state: before.state }
+        }
+        "ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut" => {
+            Place { scope: Vec::new(), state: before.state }
+        }
+        _ => Place { scope, state: before.state },
+    }
+}
+
+/// Cuts a scope off before the item of a Map: of this one, or of the nearest.
+fn leave_map(scope: &mut Scope, name: Option<&Str>) {
+    let is_meant = |step: &Within| match step {
+        Within::Item(of, _) => name.is_none_or(|name| name == of),
+        Within::Branch(_) => false,
+    };
+    if let Some(at) = scope.iter().rposition(is_meant) {
+        scope.truncate(at);
+    }
+}

@@ -1,0 +1,114 @@
+//! What exploration finds.
+
+use stepwright_asl::Definition;
+use stepwright_json::Syntax;
+use stepwright_program::compile;
+use stepwright_testkit::{Exploration, ExploreOptions, NoFunctions, explore, load};
+
+fn explored(text: &str) -> Exploration {
+    let definition = Definition::parse(text, Syntax::Comments).unwrap();
+    let program = compile(&definition).unwrap();
+    explore(&definition, &program, &ExploreOptions::default())
+}
+
+#[track_caller]
+fn finds(text: &str, expected: &[(&str, &str)]) {
+    let explored = explored(text);
+    let found: Vec<(&str, &str)> =
+        explored.findings.iter().map(|f| (f.kind.name(), f.state.as_str())).collect();
+    assert_eq!(found, expected);
+    // What a run shows is a test that passes.
+    let text_of_definition = text.to_owned();
+    let read = |_: &str| Ok(text_of_definition.clone().into_bytes());
+    if explored.findings.iter().any(|finding| finding.script.is_some()) {
+        let file = load("found.test.yaml", &explored.test_file("found.asl.json"), &read).unwrap();
+        for case in &file.cases {
+            let result = file.run(case, &NoFunctions, &|_| None);
+            assert!(result.passed(), "{}: {:?}", result.name, result.mismatches);
+        }
+    }
+}
+
+#[test]
+fn an_error_that_nobody_catches() {
+    finds(
+        r#"{"StartAt": "A", "States": {
+            "A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "a"},
+                  "Catch": [{"ErrorEquals": ["Known"], "Next": "B"}], "Next": "B"},
+            "B": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "b"},
+                  "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C"}], "End": true},
+            "C": {"Type": "Fail", "Error": "Meant"}}}"#,
+        &[("unhandled-error", "A")],
+    );
+}
+
+#[test]
+fn an_error_that_the_state_around_catches_is_handled() {
+    finds(
+        r#"{"StartAt": "P", "States": {
+            "P": {"Type": "Parallel", "Branches": [{"StartAt": "A", "States": {
+                  "A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a", "End": true}}}],
+                  "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C"}], "End": true},
+            "C": {"Type": "Fail", "Error": "Meant"}}}"#,
+        &[],
+    );
+}
+
+#[test]
+fn a_callback_without_a_timer_can_hang() {
+    finds(
+        r#"{"StartAt": "Ask", "States": {
+            "Ask": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+                    "Parameters": {"QueueUrl": "q", "MessageBody.$": "$$.Task.Token"},
+                    "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Timed"}], "Next": "Timed"},
+            "Timed": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "TimeoutSeconds": 60,
+                    "Parameters": {"QueueUrl": "q", "MessageBody.$": "$$.Task.Token"},
+                    "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}], "End": true},
+            "Done": {"Type": "Succeed"}}}"#,
+        &[("can-hang", "Ask")],
+    );
+}
+
+#[test]
+fn a_poll_that_never_gives_up_is_an_endless_loop() {
+    finds(
+        r#"{"StartAt": "Poll", "States": {
+            "Poll": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:poll",
+                     "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}], "Next": "Ready"},
+            "Ready": {"Type": "Choice", "Choices": [{"Variable": "$.status", "StringEquals": "READY", "Next": "Done"}],
+                      "Default": "Nap"},
+            "Nap": {"Type": "Wait", "Seconds": 60, "Next": "Poll"},
+            "Done": {"Type": "Succeed"}}}"#,
+        &[("endless-loop", "Poll")],
+    );
+}
+
+#[test]
+fn results_that_add_up_grow_too_large() {
+    finds(
+        r#"{"StartAt": "A", "States": {
+            "A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a", "ResultPath": "$.a",
+                  "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}], "Next": "B"},
+            "B": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:b", "ResultPath": "$.b",
+                  "Catch": [{"ErrorEquals": ["States.TaskFailed", "States.Timeout"], "Next": "Done"}], "Next": "Done"},
+            "Done": {"Type": "Succeed"}}}"#,
+        &[("large-payload", "B")],
+    );
+}
+
+#[test]
+fn states_behind_conditions_are_reached_by_made_values() {
+    let explored = explored(
+        r#"{"QueryLanguage": "JSONata", "StartAt": "Get", "States": {
+            "Get": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "get"},
+                    "Output": "{% $states.result.Payload %}", "Next": "Which"},
+            "Which": {"Type": "Choice", "Choices": [
+                {"Condition": "{% $states.input.kind = 'big' %}", "Next": "Big"},
+                {"Condition": "{% $states.input.count > 10 %}", "Next": "Many"}], "Default": "Else"},
+            "Big": {"Type": "Map", "Items": "{% $states.input.list %}", "ItemProcessor": {"StartAt": "One", "States": {
+                "One": {"Type": "Pass", "Output": "{% $states.input.id %}", "End": true}}}, "End": true},
+            "Many": {"Type": "Pass", "End": true},
+            "Else": {"Type": "Pass", "End": true}}}"#,
+    );
+    assert_eq!(explored.coverage.shares[0].percent(), 100.0, "{:?}", explored.blocked);
+}

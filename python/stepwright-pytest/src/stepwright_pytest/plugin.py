@@ -1,0 +1,51 @@
+"""The pytest plugin: each case of a test file is a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from .runner import StepwrightError, complaint, is_test_file, run
+
+
+def pytest_collect_file(parent, file_path):
+    if is_test_file(file_path):
+        return StepwrightFile.from_parent(parent, path=file_path)
+    return None
+
+
+class StepwrightFile(pytest.File):
+    """A test file. Its cases are run together, once, when they are collected: in a few milliseconds."""
+
+    def collect(self):
+        try:
+            result = run(self.path)
+        except StepwrightError as error:
+            raise self.CollectError(str(error)) from None
+        if result.complaints:
+            raise self.CollectError("\n".join(map(complaint, result.complaints)))
+        for case in result.cases:
+            yield StepwrightCase.from_parent(self, name=case.name, case=case)
+
+
+class StepwrightCase(pytest.Item):
+    def __init__(self, *, case, **kwargs):
+        super().__init__(**kwargs)
+        self.case = case
+
+    def runtest(self):
+        if not self.case.passed:
+            raise CaseFailed(self.case)
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, CaseFailed):
+            return excinfo.value.case.explain()
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, 0, self.name
+
+
+class CaseFailed(Exception):
+    def __init__(self, case):
+        super().__init__(case.name)
+        self.case = case
