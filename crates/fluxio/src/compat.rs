@@ -7,7 +7,7 @@
 use crate::conditions;
 use crate::graph::{Graph, Id};
 use crate::literal;
-use crate::machines::{Machines, TaskState};
+use crate::machines::{Body, MOST_STATES, MOST_WITHIN, Machines, TaskState};
 use crate::options::{Form, Known, Options, error_name, path};
 use crate::printer::Place;
 use crate::refused::{Result, complaint, refused, refused_with};
@@ -82,6 +82,10 @@ pub(crate) struct Machine<'a> {
     choices: Vec<Option<Id>>,
     in_choice_body: bool,
     in_else: bool,
+    /// Its states and those of its branches and iterators.
+    states: usize,
+    /// How many machines are within each other in it.
+    height: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -96,11 +100,30 @@ impl<'a> Machine<'a> {
             choices: vec![None],
             in_choice_body: false,
             in_else: false,
+            states: 0,
+            height: 0,
         };
         let body = Reading { completes_ifs: true }.block(&function.body);
         machine.visit_all(&body, machines)?;
         machine.shape()?;
+        machine.states += machine.fragments.len();
+        machines.count(machine.states, function.name.range())?;
         Ok(machine)
+    }
+
+    /// Counts what comes with a branch or iterator.
+    fn embed(&mut self, function: usize, machines: &Machines<'a>, at: TextRange) -> Result<usize> {
+        if let Some(Body::Compat(machine)) = &machines.functions[function].body {
+            self.states += machine.states;
+            self.height = self.height.max(machine.height + 1);
+        }
+        if self.states > MOST_STATES {
+            return refused(at, "the state machine has more than 10,000 states");
+        }
+        if self.height > MOST_WITHIN {
+            return refused(at, "more than 32 state machines are within each other");
+        }
+        Ok(function)
     }
 
     fn visit_all(
@@ -212,7 +235,10 @@ impl<'a> Machine<'a> {
                     .arguments
                     .args
                     .iter()
-                    .map(|branch| machines.branch(branch))
+                    .map(|branch| {
+                        let function = machines.branch(branch)?;
+                        self.embed(function, machines, branch.range())
+                    })
                     .collect::<Result<Vec<_>>>()?;
                 self.state(key, range, Kind::Parallel { branches });
                 Ok(())
@@ -267,6 +293,7 @@ impl<'a> Machine<'a> {
             );
         };
         let iterator = machines.iterator(iterator)?;
+        let iterator = self.embed(iterator, machines, range)?;
         let options = Options::read(inner, MAP)?;
         let most = options.get_or("max_concurrency", Json::Int(0));
         let key = format!("Map-{}", keys::of(statement, ""));

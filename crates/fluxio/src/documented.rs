@@ -7,7 +7,7 @@
 use crate::compat::{MAP, TASK, caught, check_try, default_retries, retrier, retry_call};
 use crate::conditions;
 use crate::data::{self, Reference};
-use crate::machines::{Machines, TaskState};
+use crate::machines::{MOST_STATES, MOST_WITHIN, Machines, TaskState};
 use crate::options::Options;
 use crate::refused::{Result, refused, refused_with};
 use crate::syntax::{self, Handler, If, Reading, Statement, Try, With, call, name};
@@ -16,7 +16,7 @@ use crate::{Mode, unsupported};
 use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use stepwright_json::{Json, Object, Str};
 
 /// A state machine.
@@ -26,8 +26,9 @@ pub(crate) struct Machine {
     pub(crate) task_states: Vec<TaskState>,
 }
 
-/// The names of all states of a machine: they are unique, within branches as well.
-type Names = BTreeSet<String>;
+/// The names of all states of a machine: they are unique, within branches as well. With each goes
+/// the last number that was put behind it to make another.
+type Names = BTreeMap<String, u32>;
 
 /// Where what comes next will be named.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ fn compile_within(
     let body = Reading { completes_ifs: false }.block(&function.body);
     let loose = builder.block(&body, vec![Loose::Start])?;
     builder.end(loose);
+    builder.machines.count(builder.states.len(), function.name.range())?;
     let mut definition = Object::new();
     definition.insert("StartAt", builder.start.unwrap_or_default().into());
     let states: Object = builder
@@ -139,11 +141,15 @@ impl Builder<'_, '_> {
     /// Adds a state under a name that is like the wanted one, and ties up loose ends.
     fn add(&mut self, wanted: &str, state: Object, loose: Vec<Loose>) -> usize {
         let mut name = wanted.to_owned();
-        let mut number = 1;
-        while !self.names.insert(name.clone()) {
-            number += 1;
-            name = format!("{wanted} {number}");
+        if let Some(&last) = self.names.get(wanted) {
+            let mut number = last;
+            while self.names.contains_key(&name) {
+                number += 1;
+                name = format!("{wanted} {number}");
+            }
+            self.names.insert(wanted.to_owned(), number);
         }
+        self.names.insert(name.clone(), 1);
         self.tie(loose, &name);
         self.states.push((name, state));
         self.states.len() - 1
@@ -442,10 +448,16 @@ impl Builder<'_, '_> {
     /// The definition of a branch or iterator.
     fn within(&mut self, function: usize, is_iterator: bool, at: TextRange) -> Result<Json> {
         let function = self.machines.functions[function].syntax;
-        if self.names.len() > 10_000 {
+        if self.names.len() > MOST_STATES {
             return refused(at, "the state machine has more than 10,000 states");
         }
-        let machine = compile_within(function, self.machines, self.names, is_iterator)?;
+        if self.machines.within == MOST_WITHIN {
+            return refused(at, "more than 32 state machines are within each other");
+        }
+        self.machines.within += 1;
+        let machine = compile_within(function, self.machines, self.names, is_iterator);
+        self.machines.within -= 1;
+        let machine = machine?;
         self.task_states.extend(machine.task_states);
         Ok(machine.definition)
     }

@@ -34,6 +34,7 @@ mod project;
 mod refused;
 mod syntax;
 mod tasks;
+mod text;
 mod unsupported;
 
 pub use definitions::{Decorators, RunMethod, SERVICES, Task};

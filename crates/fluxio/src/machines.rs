@@ -3,11 +3,11 @@
 use crate::compat;
 use crate::definitions::{Decorators, Task};
 use crate::documented;
-use crate::refused::{Result, refused_with};
+use crate::refused::{Result, refused, refused_with};
 use crate::syntax::name;
 use crate::tasks::TaskCall;
 use ruff_python_ast::{Expr, StmtFunctionDef};
-use ruff_text_size::Ranged as _;
+use ruff_text_size::{Ranged as _, TextRange};
 use std::collections::BTreeMap;
 use stepwright_json::Json;
 
@@ -53,6 +53,15 @@ pub(crate) enum Body<'a> {
     Documented(documented::Machine),
 }
 
+/// The most states of a machine, with those of its branches and iterators.
+pub(crate) const MOST_STATES: usize = 10_000;
+
+/// The most states of all machines.
+const MOST_STATES_IN_ALL: usize = 200_000;
+
+/// The most machines within each other.
+pub(crate) const MOST_WITHIN: usize = 32;
+
 /// All of a project, as far as it has been read.
 #[derive(Debug, Default)]
 pub(crate) struct Machines<'a> {
@@ -63,6 +72,10 @@ pub(crate) struct Machines<'a> {
     /// The names in the order they were first used.
     pub(crate) names: Vec<&'a str>,
     pub(crate) task_names: Vec<String>,
+    /// The states of all machines so far, those of branches and iterators counted at each use.
+    states: usize,
+    /// How many machines the one that is compiled is within.
+    pub(crate) within: usize,
 }
 
 impl<'a> Machines<'a> {
@@ -110,6 +123,16 @@ impl<'a> Machines<'a> {
                 format!("functions so far: {}", self.names.join(", ")),
             ),
         }
+    }
+
+    /// Counts states: functions that use each other twice have more of them than anybody can wait
+    /// for.
+    pub(crate) fn count(&mut self, states: usize, at: TextRange) -> Result<()> {
+        self.states += states;
+        if self.states > MOST_STATES_IN_ALL {
+            return refused(at, "the machines of the project have more than 200,000 states");
+        }
+        Ok(())
     }
 
     /// What to say of a call of something unknown.

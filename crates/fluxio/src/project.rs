@@ -5,9 +5,10 @@ use crate::definitions::{Decorators, Task, base, check_event_processor};
 use crate::documented;
 use crate::machines::{Body, Function, Machines, TaskState};
 use crate::refused::{Result, complaint, refused_with};
+use crate::text::{self, Lines};
 use crate::{Mode, unsupported};
 use ruff_python_ast::{Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_text_size::Ranged as _;
+use ruff_text_size::{Ranged as _, TextRange};
 use std::collections::BTreeMap;
 use stepwright_json::Json;
 use stepwright_source::Diagnostic;
@@ -69,15 +70,26 @@ impl Project {
 /// In [`Mode::Documented`], everything that is wrong is said at once, one complaint for each
 /// function or class. In [`Mode::Compat`], the first stops it, as it stops the original; what the
 /// original finds out later, when it writes a machine, is that machine's own.
+///
+/// A project is at most 256 KiB, for what stands in it is nested as deep as its text is long.
 pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
-    let parsed = ruff_python_parser::parse_module(source).map_err(|error| {
-        let message = format!("this is not Python: {}", error.error);
-        vec![*complaint(error.location, message)]
-    })?;
+    if source.len() > text::MOST_BYTES {
+        let complaint = complaint(TextRange::default(), "the project is larger than 256 KiB");
+        let help = "move code into packages that the tasks import";
+        return Err(vec![Diagnostic { help: Some(help.to_owned()), ..*complaint }]);
+    }
+    let lines = Lines::of(source);
+    let compiled = stacker::grow(text::STACK, || compile_lines(&lines.text, mode));
+    lines.place(compiled)
+}
+
+/// The same, for a text whose lines end as Python's do.
+fn compile_lines(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
+    let parsed = text::parse(source, mode).map_err(|error| vec![*error])?;
     let mut reader =
         Reader { source, mode, machines: Machines::default(), processors: BTreeMap::new() };
     let mut errors = Vec::new();
-    for statement in &parsed.syntax().body {
+    for statement in &parsed.body {
         if let Err(error) = reader.statement(statement) {
             errors.push(*error);
             if mode == Mode::Compat {

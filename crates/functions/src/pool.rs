@@ -6,6 +6,7 @@ use crate::process::{self, Settings};
 use crate::sandbox::{Outcome, Overdue, Request, Sandbox, unpoisoned};
 use rustix::process::Signal;
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub const MOST_PROCESSES: usize = 64;
 /// A process that nobody called for so long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a call waits for a busy process before another is started: as long as the last one
+/// How long a call waits for one of more than a few busy processes before another is started: as long as the last one
 /// took to start. So it never waits more than twice as long as it had to, and few busy processes
 /// do more than many.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
@@ -35,6 +36,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Pool {
     settings: Settings,
+    /// As many processes start without waiting for others: twice as many as there are cores.
+    few: usize,
     processes: Mutex<Processes>,
     one_ended: Notify,
 }
@@ -57,7 +60,9 @@ struct Processes {
 
 impl Pool {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, processes: Mutex::default(), one_ended: Notify::new() })
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let processes = Mutex::default();
+        Arc::new(Self { settings, few: 2 * cores, processes, one_ended: Notify::new() })
     }
 
     /// Runs a request in an idle process, or in a new one.
@@ -108,7 +113,7 @@ impl Pool {
             if let Some((sandbox, _)) = processes.idle.pop() {
                 return Taken::Idle(sandbox);
             }
-            if processes.all.is_empty() {
+            if processes.all.len() < self.few {
                 return Taken::None;
             }
             let (sender, free) = oneshot::channel();
