@@ -1,5 +1,6 @@
 //! Texts that are made to break the compiler.
 
+use std::fmt::Write;
 use stepwright_fluxio::{Mode, compile};
 
 const MODES: [Mode; 2] = [Mode::Documented, Mode::Compat];
@@ -38,7 +39,7 @@ fn functions_that_double_are_refused() {
     let mut text = String::from("def f0(data):\n    wait(seconds=1)\n\n");
     for n in 1..30 {
         let before = n - 1;
-        text += &format!("def f{n}(data):\n    parallel(f{before}, f{before})\n\n");
+        let _ = write!(text, "def f{n}(data):\n    parallel(f{before}, f{before})\n\n");
     }
     for mode in MODES {
         let said = complaint(&text, mode);
@@ -51,7 +52,7 @@ fn functions_within_functions_are_refused_when_too_many() {
     let mut text = String::from("def f0(data):\n    wait(seconds=1)\n\n");
     for n in 1..60 {
         let before = n - 1;
-        text += &format!("def f{n}(data):\n    parallel(f{before})\n\n");
+        let _ = write!(text, "def f{n}(data):\n    parallel(f{before})\n\n");
     }
     for mode in MODES {
         let said = complaint(&text, mode);
