@@ -130,8 +130,9 @@ fn parse_cron(text: &str) -> Result<Schedule, String> {
 fn check_field(name: &str, wildcards: &str, field: &str) -> Result<(), String> {
     let has_names = matches!(name, "month" | "day-of-week");
     for c in field.chars() {
+        let is_name = has_names && c.is_ascii_uppercase();
         let is_known = c.is_ascii_digit() || ",-*".contains(c) || wildcards.contains(c);
-        if !is_known && !(has_names && c.is_ascii_uppercase()) {
+        if !is_known && !is_name {
             return Err(format!("`{c}` cannot stand in the field {name}"));
         }
     }

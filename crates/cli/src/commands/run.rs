@@ -2,7 +2,7 @@ use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
 use crate::input;
 use crate::live::{self, Answerer, Screen};
-use crate::local_project::LocalProject;
+use crate::local_project::{LocalProject, Site};
 use crate::project;
 use crate::report::{self, Failure};
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
 fn find_project(arguments: &Run) -> Result<Option<LocalProject>, Failure> {
     let state_data = arguments.state_data.as_deref();
     if project::is_project(&arguments.file) {
-        return LocalProject::open(&arguments.file, state_data).map(Some);
+        return LocalProject::open(&arguments.file, state_data, Site::default()).map(Some);
     }
     if state_data.is_some() {
         let failure = Failure::new("`--state-data` goes with a project (a file that ends in .py)");

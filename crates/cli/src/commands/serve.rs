@@ -77,6 +77,8 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         otlp: config.otlp,
         functions,
         mocks,
+        local: None,
+        observers: Vec::new(),
     })
 }
 
