@@ -18,7 +18,8 @@ META = ["SFN_EXECUTION_NAME", "SFN_STATE_NAME", "SFN_STATE_MACHINE_NAME", "TRACE
 
 def end_with_parent():
     """Ends the process when whoever started it is gone: then nobody holds the other end of its input."""
-    while sys.stdin.buffer.read(4096):
+    # Not through `sys.stdin`, which the end of the interpreter would wait for.
+    while os.read(0, 4096):
         pass
     os._exit(1)
 

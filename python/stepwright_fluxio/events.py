@@ -11,7 +11,7 @@ import os
 import typing
 
 from . import task
-from .state_data import StateDataClient
+from .state_data import StateDataClient, execution_id
 
 
 class EventProcessor:
@@ -30,7 +30,7 @@ def handler(event, _):
         client = StateDataClient(
             os.environ["STEPWRIGHT_STATE_DATA"],
             os.environ["STEPWRIGHT_STATE_DATA_TABLE"],
-            event["meta"]["execution_name"],
+            execution_id(event["meta"]["state_machine_name"], event["meta"]["execution_name"]),
         )
         custom = method(message=message, input_data=input_data, state_data_client=client)
         if inspect.isawaitable(custom):

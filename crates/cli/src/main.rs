@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod commands;
 mod config;
+mod dev_project;
 mod functions;
 mod input;
 mod live;

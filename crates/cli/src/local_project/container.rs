@@ -111,6 +111,11 @@ impl Container {
         self
     }
 
+    /// The name of the task.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its number among those that run, and they.
     pub(crate) fn place(&self) -> (u64, Running) {
         (self.number, self.running.clone())

@@ -15,10 +15,7 @@ const PACKAGES: [(&str, &str); 11] = [
         "stepwright_fluxio/context.py",
         include_str!("../../../../python/stepwright_fluxio/context.py"),
     ),
-    (
-        "stepwright_fluxio/events.py",
-        include_str!("../../../../python/stepwright_fluxio/events.py"),
-    ),
+    ("stepwright_fluxio/events.py", include_str!("../../../../python/stepwright_fluxio/events.py")),
     ("stepwright_fluxio/ecs.py", include_str!("../../../../python/stepwright_fluxio/ecs.py")),
     (
         "stepwright_fluxio/function.py",

@@ -281,6 +281,15 @@ impl LocalProject {
         self.project.tasks.get(name)
     }
 
+    /// Whether an ARN is that of a task on Lambda.
+    pub(crate) fn has_function(&self, arn: &str) -> bool {
+        let mut tasks = self.project.tasks.iter();
+        tasks.any(|(name, task)| {
+            task.service().starts_with("lambda")
+                && self.site.arn("lambda", "function:", name) == arn
+        })
+    }
+
     /// The queue of a task.
     pub(crate) fn pool(&self, name: &str) -> Option<Arc<Pool>> {
         let task = self.task(name).filter(|task| task.service() == "ecs:worker")?;
