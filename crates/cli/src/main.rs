@@ -12,6 +12,7 @@ mod local_project;
 mod policy;
 mod project;
 mod report;
+mod signals;
 mod synth;
 
 use std::process::ExitCode;

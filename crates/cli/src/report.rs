@@ -125,3 +125,10 @@ pub(crate) fn announce(line: &str) {
     // A server goes on when the program that read its lines has ended.
     writeln!(anstream::stdout().lock(), "{line}").ok();
 }
+
+/// Prints JSON as it is: nothing in it is taken for a colour of the terminal.
+pub(crate) fn print_json(json: &Json) {
+    use std::io::Write as _;
+    // Whoever has read enough may have ended.
+    writeln!(std::io::stdout().lock(), "{}", json.pretty()).ok();
+}

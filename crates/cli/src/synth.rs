@@ -1,6 +1,6 @@
 use crate::args::Synth;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_constructs::template_from_definition;
 
@@ -15,7 +15,7 @@ pub(crate) fn synth(arguments: &Synth) -> Result<ExitCode, Failure> {
     let (template, notes) = template_from_definition(&name, &definition)
         .map_err(|misuses| Failure::new(misuses.to_string()))?;
     crate::policy::tell(&notes);
-    anstream::println!("{}", template.to_json().pretty());
+    report::print_json(&template.to_json());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
     if let Some(local) = &local {
         local.add_functions(&mut config);
+        local.clean_up_when_interrupted();
     }
     let mut screen = match arguments.output {
         Output::Text => Screen::for_people(),
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     screen.finish();
     match arguments.output {
         Output::Text => print_ending(&outcome, arguments.limits),
-        Output::Json => anstream::println!("{}", outcome.to_json().pretty()),
+        Output::Json => report::print_json(&outcome.to_json()),
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
@@ -180,7 +181,7 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
     match &outcome.status {
         Status::Succeeded { output } => {
             anstream::eprintln!("succeeded in {took}");
-            anstream::println!("{}", output.pretty());
+            report::print_json(output);
         }
         Status::NotStarted | Status::Running => anstream::eprintln!(
             "still running after {took}: nothing will ever wake {}",

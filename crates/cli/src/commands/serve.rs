@@ -4,6 +4,7 @@ use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
 use crate::report::Failure;
+use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -146,21 +147,6 @@ fn refused(error: &AssemblyError) -> Failure {
              \"…\"\nsecret_access_key = \"…\"",
         ),
         _ => failure,
-    }
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => drop(interrupted.await),
     }
 }
 

@@ -45,15 +45,10 @@ pub(super) async fn follow(projects: &Projects, name: &str, project: &LocalProje
         let since = since.unwrap_or_else(|| server.now());
         kept.insert(key, json!({"expression": (text), "since": (Json::Int(since))}));
         let full_name = format!("{name}-{machine}");
-        match schedule.after(server.now(), since) {
-            Some(next) => {
-                let next = shown(next);
-                report::announce(&format!("schedule {full_name}: {text}, next at {next}"));
-            }
-            None => {
-                report::announce(&format!("schedule {full_name}: {text}, which is never again"))
-            }
-        }
+        let next = schedule.after(server.now(), since);
+        let next =
+            next.map_or("which is never again".to_owned(), |at| format!("next at {}", shown(at)));
+        report::announce(&format!("schedule {full_name}: {text}, {next}"));
         let job = Job {
             name: full_name,
             arn: project.machine_arn(machine),

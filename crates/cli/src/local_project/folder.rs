@@ -83,6 +83,11 @@ impl Folder {
         Ok(Self { root, packages, tasks, processors, state_data })
     }
 
+    /// All of it.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     /// Where Python finds the packages.
     pub(crate) fn packages(&self) -> &Path {
         &self.packages

@@ -57,6 +57,9 @@ impl Site {
 /// How long a Lambda function may take, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
 
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
 /// The only key in the answer of a function whose task stopped the execution; see `function.py`.
 const STOP: &str = "stepwright:stop-execution";
 
@@ -299,6 +302,22 @@ impl LocalProject {
     /// Whether all its messages have been handled.
     pub(crate) fn is_idle(&self) -> bool {
         self.workers.are_idle() && self.containers.is_empty()
+    }
+
+    /// Leaves no files behind when somebody ends the program. Processes end by themselves: they notice
+    /// that nobody holds the other end of their input.
+    pub(crate) fn clean_up_when_interrupted(&self) {
+        let folder = self.folder.root().to_owned();
+        let wait = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(crate::signals::stopped());
+            // There is nobody left to tell.
+            std::fs::remove_dir_all(&folder).ok();
+            std::process::exit(INTERRUPTED);
+        };
+        // Without a thread to be had, the files stay.
+        std::thread::Builder::new().spawn(wait).ok();
     }
 
     /// Ends the processes that were started.
