@@ -1,3 +1,4 @@
+mod queue;
 mod read;
 mod schema;
 mod writer;
@@ -6,20 +7,17 @@ use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
     Page, Pending, Status, Store, StoreError,
 };
+use queue::Queue;
 use read::Readers;
 use rusqlite::Connection;
 use schema::broken;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use writer::Work;
-
-/// How much work may wait for the writer before those who bring more are kept waiting.
-const QUEUE: usize = 8_192;
 
 /// Keeps everything in a directory: a `SQLite` database with a write-ahead log. What is acknowledged
 /// has reached the disk (`synchronous=FULL`). One process at a time may open it.
@@ -27,7 +25,7 @@ const QUEUE: usize = 8_192;
 pub struct Sqlite {
     path: PathBuf,
     next: AtomicU64,
-    writer: Mutex<Option<SyncSender<Work>>>,
+    queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
     /// Held as long as the store is open, so that no second process opens it.
@@ -57,16 +55,17 @@ impl Sqlite {
         let last: i64 = connection
             .query_row("SELECT coalesce(max(id), 0) FROM executions", [], |row| row.get(0))
             .map_err(broken)?;
-        let (writer, queue) = sync_channel(QUEUE);
+        let queue = Arc::new(Queue::new(connection));
+        let writing = queue.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::write(connection, queue))
+            .spawn(move || writing.run())
             .map_err(|error| io("cannot start the writer for", error))?;
         Ok(Self {
             readers: Arc::new(Readers::new(path.clone())),
             path,
             next: AtomicU64::new(last as u64 + 1),
-            writer: Mutex::new(Some(writer)),
+            queue,
             thread: Mutex::new(Some(thread)),
             _lock: lock,
         })
@@ -83,7 +82,7 @@ impl Sqlite {
 
     /// Has the writer end when it has written what waits; its thread.
     fn end_writer(&self) -> Option<JoinHandle<()>> {
-        drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.queue.close();
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -92,14 +91,11 @@ impl Sqlite {
         work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
     ) -> Pending<Result<T, E>> {
         let (answer, answered) = oneshot::channel();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closed = || E::from(StoreError::new("the store is closed"));
-        match writer {
-            Some(writer) if writer.send(work(answer)).is_ok() => {
-                Box::pin(async move { answered.await.unwrap_or_else(|_| Err(closed())) })
-            }
-            _ => Box::pin(std::future::ready(Err(closed()))),
+        if !self.queue.put(work(answer)) {
+            return Box::pin(std::future::ready(Err(closed())));
         }
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(closed())) })
     }
 
     fn read<T: Send + 'static>(

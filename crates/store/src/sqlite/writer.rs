@@ -1,12 +1,12 @@
-//! The one thread that writes. It takes all that waits, and one fsync makes all of it durable.
+//! Writing: one fsync makes all work durable that is written at once.
 
 use super::schema::broken;
-use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, StoreError};
+use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, Status, StoreError};
 use rusqlite::{Connection, params};
-use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot::Sender;
 
 /// What is to be written.
+#[derive(Debug)]
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
     Put(DocumentChanges, Sender<Result<(), StoreError>>),
@@ -14,28 +14,14 @@ pub(crate) enum Work {
     ForgetMachine(String, Sender<Result<u64, StoreError>>),
 }
 
-/// The most pieces of work in one transaction: so that the first in it need not wait for ever.
-const MOST_WORK: usize = 1_024;
-
-/// Writes until nobody can ask any more.
-pub(crate) fn write(mut connection: Connection, queue: Receiver<Work>) {
-    while let Ok(first) = queue.recv() {
-        let mut work = vec![first];
-        while work.len() < MOST_WORK
-            && let Ok(next) = queue.try_recv()
-        {
-            work.push(next);
-        }
-        write_all(&mut connection, work);
-    }
-    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    // A log that is left behind is read at the next opening.
-    drop(checkpointed);
+/// Moves what the log holds into the database. A log that is left behind is read at the next opening.
+pub(crate) fn checkpoint(connection: &Connection) {
+    drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
 /// One transaction. An append that does not fit its execution changes nothing; all else is kept,
 /// or nothing is.
-fn write_all(connection: &mut Connection, work: Vec<Work>) {
+pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
     let mut answers: Vec<Answer> = Vec::with_capacity(work.len());
     let mut outcome = Ok(());
     match connection.transaction() {
@@ -167,6 +153,20 @@ fn write_execution(connection: &Connection, append: &Append) -> rusqlite::Result
                 redrive_count,
                 redriven_at,
             ])?,
+        // The usual turn of an execution that goes on touches no index.
+        None if goes_on(append) => connection
+            .prepare_cached(
+                "UPDATE executions SET len = ?3, wake_at = ?4, is_owed = ?5 \
+                 WHERE id = ?1 AND len = ?2 AND status = ?6",
+            )?
+            .execute(params![
+                append.execution.0 as i64,
+                append.expected_len as i64,
+                append.len as i64,
+                append.wake_at,
+                append.is_owed,
+                append.status as i64,
+            ])?,
         None => connection
             .prepare_cached(
                 "UPDATE executions SET status = ?3, len = ?4, stopped_at = ?5, wake_at = ?6, \
@@ -185,6 +185,11 @@ fn write_execution(connection: &Connection, append: &Append) -> rusqlite::Result
             ])?,
     };
     Ok(changed == 1)
+}
+
+/// Whether it ran before the turn, runs after it, and was never redriven.
+fn goes_on(append: &Append) -> bool {
+    append.status == Status::Running && append.stopped_at.is_none() && append.redriven.is_none()
 }
 
 fn write_rest(connection: &Connection, append: &Append) -> rusqlite::Result<()> {
