@@ -1,0 +1,150 @@
+//! A CloudFormation template in the making, and the pieces that all resources use.
+
+use crate::complaint::{Complaints, Refused};
+use stepwright_constructs::Statement;
+use stepwright_json::{Json, Object, json};
+
+/// The most resources of a template.
+const MOST_RESOURCES: usize = 500;
+/// The most parameters of a template.
+const MOST_PARAMETERS: usize = 200;
+/// The most outputs of a template.
+const MOST_OUTPUTS: usize = 200;
+/// The most bytes of a template.
+const MOST_BYTES: usize = 1_000_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Template {
+    description: String,
+    parameters: Object,
+    conditions: Object,
+    resources: Object,
+    outputs: Object,
+    complaints: Complaints,
+}
+
+impl Template {
+    pub(crate) fn new(description: impl Into<String>) -> Self {
+        Self { description: description.into(), ..Self::default() }
+    }
+
+    /// Adds a parameter, unless it is there.
+    pub(crate) fn parameter(&mut self, name: &str, parameter: Json) {
+        if !self.parameters.contains_key(name) {
+            self.parameters.insert(name, parameter);
+        }
+    }
+
+    /// Adds a text parameter without a default.
+    pub(crate) fn text(&mut self, name: &str, description: &str) {
+        self.parameter(name, json!({"Type": "String", "Description": description}));
+    }
+
+    pub(crate) fn condition(&mut self, name: &str, condition: Json) {
+        self.conditions.insert(name, condition);
+    }
+
+    pub(crate) fn resource(&mut self, id: &str, kind: &str, properties: Json) {
+        self.add(id, json!({"Type": kind, "Properties": (properties)}));
+    }
+
+    /// Adds a resource with all that is around its properties.
+    pub(crate) fn add(&mut self, id: &str, resource: Json) {
+        if self.resources.contains_key(id) {
+            let message = "two resources of the template would have this id";
+            self.complaints.add(format!("`{id}`"), message, "rename a task or a state machine");
+        }
+        self.resources.insert(id, resource);
+    }
+
+    pub(crate) fn output(&mut self, name: &str, value: Json) {
+        self.outputs.insert(name, json!({"Value": (value)}));
+    }
+
+    /// Adds an output that other stacks import.
+    pub(crate) fn export(&mut self, name: &str, value: Json, exported: &str) {
+        self.outputs
+            .insert(name, json!({"Value": (value), "Export": {"Name": (substituted(exported))}}));
+    }
+
+    /// The template as text, if CloudFormation takes as much. `subject` is whose template it is.
+    pub(crate) fn finish(mut self, subject: &str) -> Result<Vec<u8>, Refused> {
+        let mut template = Object::new();
+        template.insert("AWSTemplateFormatVersion", "2010-09-09".into());
+        template.insert("Description", self.description.as_str().into());
+        for (name, most, members) in [
+            ("Parameters", MOST_PARAMETERS, &self.parameters),
+            ("Conditions", usize::MAX, &self.conditions),
+            ("Resources", MOST_RESOURCES, &self.resources),
+            ("Outputs", MOST_OUTPUTS, &self.outputs),
+        ] {
+            if members.len() > most {
+                let message = format!(
+                    "the template has {} {}; CloudFormation takes {most}",
+                    members.len(),
+                    name.to_lowercase()
+                );
+                self.complaints.add(subject, message, "split the project into several");
+            }
+            if !members.is_empty() {
+                template.insert(name, members.clone().into());
+            }
+        }
+        let mut text = Json::from(template).pretty();
+        text.push('\n');
+        if text.len() > MOST_BYTES {
+            let message =
+                format!("the template has {} bytes; CloudFormation takes 1 MB", text.len());
+            self.complaints.add(subject, message, "split the project into several");
+        }
+        self.complaints.or_ok(text.into_bytes())
+    }
+}
+
+/// `Ref`.
+pub(crate) fn reference(id: &str) -> Json {
+    json!({"Ref": id})
+}
+
+/// `Fn::GetAtt`.
+pub(crate) fn attribute(id: &str, attribute: &str) -> Json {
+    json!({"Fn::GetAtt": [id, attribute]})
+}
+
+/// A text in which CloudFormation fills in `${Name}`.
+pub(crate) fn substituted(text: &str) -> Json {
+    if text.contains("${") { json!({"Fn::Sub": text}) } else { text.into() }
+}
+
+/// An ARN in the stack's region and account.
+pub(crate) fn local_arn(service: &str, rest: &str) -> Json {
+    let place = "${AWS::Region}:${AWS::AccountId}";
+    substituted(&format!("arn:${{AWS::Partition}}:{service}:{place}:{rest}"))
+}
+
+/// A statement of a policy. One resource is written alone, several as a list.
+pub(crate) fn allow(actions: &[&str], resources: Vec<Json>) -> Json {
+    let action = match actions {
+        [one] => Json::from(*one),
+        several => several.iter().copied().map(Json::from).collect::<Vec<_>>().into(),
+    };
+    let mut statement = Object::new();
+    statement.insert("Effect", "Allow".into());
+    statement.insert("Action", action);
+    statement.insert("Resource", one_or_list(resources));
+    statement.into()
+}
+
+pub(crate) fn one_or_list(mut items: Vec<Json>) -> Json {
+    if items.len() == 1 { items.remove(0) } else { items.into() }
+}
+
+/// A policy that stands within a role.
+pub(crate) fn policy(statements: Vec<Json>) -> Json {
+    json!({"Version": "2012-10-17", "Statement": (statements)})
+}
+
+/// The statements as a template has them.
+pub(crate) fn statements(statements: &[Statement]) -> Vec<Json> {
+    statements.iter().map(Statement::to_cloudformation).collect()
+}
