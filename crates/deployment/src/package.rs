@@ -3,10 +3,12 @@
 use crate::complaint::{Complaints, Refused};
 use crate::event_processor::folder;
 use crate::names::id;
-use crate::plan::Plan;
+use crate::plan::{Plan, Processor};
 use crate::{File, imports, runner};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use stepwright_fluxio::Task;
+use stepwright_json::Json;
 
 /// The most bytes in the folder of a function.
 const MOST_BYTES: usize = 250 * 1024 * 1024;
@@ -30,10 +32,7 @@ const RUNTIME: &[(&str, &str)] = &[
         "stepwright_fluxio/aws/__init__.py",
         include_str!("../../../python/stepwright_fluxio/aws/__init__.py"),
     ),
-    (
-        "stepwright_fluxio/aws/clients.py",
-        include_str!("../../../python/stepwright_fluxio/aws/clients.py"),
-    ),
+    CLIENTS,
     (
         "stepwright_fluxio/aws/context.py",
         include_str!("../../../python/stepwright_fluxio/aws/context.py"),
@@ -56,6 +55,10 @@ const RUNTIME: &[(&str, &str)] = &[
     ),
 ];
 
+const CLIENTS: (&str, &str) = (
+    "stepwright_fluxio/aws/clients.py",
+    include_str!("../../../python/stepwright_fluxio/aws/clients.py"),
+);
 const FUNCTION: (&str, &str) = (
     "stepwright_fluxio/aws/function.py",
     include_str!("../../../python/stepwright_fluxio/aws/function.py"),
@@ -84,7 +87,13 @@ const TELEMETRY: (&str, &str) = (
 );
 
 /// Packages that come with the folder and cannot come from beside the project.
-const OWN: [&str; 3] = ["stepwright_fluxio", "ns_sfn_task_entry_points", "fluxio_task"];
+const OWN: [&str; 5] = [
+    "stepwright_fluxio",
+    "ns_sfn_task_entry_points",
+    "fluxio_task",
+    "fluxio_events",
+    "fluxio_settings",
+];
 
 /// The files of all folders.
 pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
@@ -101,8 +110,11 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
         files.extend(folder.within(&format!("tasks/{name}")));
     }
     for machine in &plan.machines {
-        let Some(processor) = machine.processor() else { continue };
-        let processor = processor.and_then(|name| plan.project.event_processors.get(name));
+        let processor = match machine.processor() {
+            Processor::None => continue,
+            Processor::Default => None,
+            Processor::Own(class) => plan.project.event_processors.get(class),
+        };
         let mut of_machine = Folder::new();
         of_machine.add_all(&[PROCESSOR, TELEMETRY]);
         if let Some(processor) = processor {
@@ -119,6 +131,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
         for (path, text) in [
             ("stepwright_fluxio/__init__.py", ""),
             ("stepwright_fluxio/aws/__init__.py", ""),
+            CLIENTS,
             STARTER,
         ] {
             starter.text(path, text);
@@ -156,11 +169,12 @@ fn of_task(plan: &Plan<'_>, name: &str, task: &Task) -> Folder {
         "lambda:pexpm-runner" => {
             folder.add_all(&[RUNNER]);
             folder.text("pyproject.toml", &runner_package(name));
+            folder.text("fluxio_settings.py", &settings(plan, name));
             folder.add_requirements(plan, "boto3\n");
         }
         "ecs:worker" => {
             folder.add_all(&[WORKER]);
-            let spec = task.attributes.get("spec").and_then(stepwright_json::Json::as_str);
+            let spec = task.attributes.get("spec").and_then(Json::as_str);
             let module = spec.unwrap_or_default().split([':', '.']).next().unwrap_or_default();
             packages.insert(module.to_owned());
             folder.add_requirements(plan, "boto3\n");
@@ -206,10 +220,18 @@ fn runner_package(task: &str) -> String {
         "[build-system]\nrequires = [\"setuptools>=61\"]\nbuild-backend = \"setuptools.build_meta\"\n\n\
          [project]\nname = \"{name}\"\nversion = \"1\"\ndynamic = [\"dependencies\"]\n\n\
          [project.scripts]\n{name} = \"stepwright_fluxio.aws.runner:main\"\n\n\
-         [tool.setuptools]\npy-modules = [\"fluxio_task\"]\n\n\
+         [tool.setuptools]\npy-modules = [\"fluxio_settings\", \"fluxio_task\"]\n\n\
          [tool.setuptools.dynamic]\ndependencies = {{ file = [\"requirements.txt\"] }}\n\n\
          [tool.setuptools.packages.find]\nnamespaces = true\n"
     )
+}
+
+/// What a task cannot learn from its environment, which is that of the runner.
+fn settings(plan: &Plan<'_>, task: &str) -> String {
+    let machines: Vec<Json> = plan.users(task).map(|machine| machine.name.into()).collect();
+    let project = Json::from(plan.names.project.as_str());
+    let (task, machines) = (Json::from(task), Json::from(machines));
+    format!("PROJECT = {project}\nTASK = {task}\nMACHINES = {machines}\n")
 }
 
 /// The files of one folder.
@@ -241,7 +263,7 @@ impl Folder {
                 continue;
             }
             for file in (plan.origin.packages)(&package) {
-                if file.path.ends_with(".py")
+                if Path::new(&file.path).extension().is_some_and(|ending| ending == "py")
                     && let Ok(text) = std::str::from_utf8(&file.content)
                 {
                     for package in imports::of(text) {

@@ -8,6 +8,7 @@ import os
 import sys
 
 from . import task
+from .clients import client
 
 
 def main():
@@ -16,10 +17,31 @@ def main():
     output, sys.stdout = sys.stdout, sys.stderr
     value = os.environ.get("SFN_INPUT_VALUE")
     run = task.load()["run"]
-    name = os.environ.get("STEPWRIGHT_TASK") or sys.argv[0]
-    result = task.call(task.new_loop(), run, name, read(value), task.meta_of(os.environ))
+    settings = task.load("fluxio_settings.py")
+    meta = task.meta_of(os.environ)
+    os.environ.update(environment_of(meta["sfn_state_machine_name"], settings))
+    result = task.call(task.new_loop(), run, settings["TASK"], read(value), meta)
     json.dump(result, output, allow_nan=False)
     output.write("\n")
+
+
+def environment_of(machine, settings):
+    """What the deployment would say, had it made the runner: the names follow from the machine's."""
+    for function in settings["MACHINES"]:
+        ending = "-" + settings["PROJECT"] + "-" + function
+        if machine and machine.endswith(ending):
+            environment = machine[: -len(ending)]
+            break
+    else:
+        return {}
+    # The session knows the region and the partition; the account is asked for.
+    identity = client("sts").get_caller_identity()
+    partition = identity["Arn"].split(":")[1]
+    region = client("stepfunctions").meta.region_name
+    return {
+        "STEPWRIGHT_EXECUTIONS": f"arn:{partition}:states:{region}:{identity['Account']}:execution",
+        "STEPWRIGHT_STATE_DATA_TABLE": f"{environment}-{settings['PROJECT']}-state-data",
+    }
 
 
 def read(value):
