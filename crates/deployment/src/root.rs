@@ -59,16 +59,21 @@ pub(crate) fn templates(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
 
 fn add_parameters(template: &mut Template, plan: &Plan<'_>) {
     add_shared_parameters(template, plan);
-    template.parameter("StateDataDays", state_data_days());
-    template.parameter(
-        TASK_POLICY,
-        json!({
-            "Type": "String",
-            "Default": "",
-            "Description": "The ARN of a policy that the roles of all tasks get, for what the tasks themselves call"
-        }),
-    );
-    if plan.tasks.values().any(|task| task.service() != "lambda:pexpm-runner") {
+    let has_processor = plan.machines.iter().any(|machine| machine.processor() != Processor::None);
+    let services = || plan.tasks.values().map(|task| task.service());
+    let has_context = |service| !matches!(service, "codebuild" | "lambda:pexpm-runner");
+    if has_processor || services().any(has_context) {
+        template.parameter("StateDataDays", state_data_days());
+    }
+    if services().any(|service| service != "lambda:pexpm-runner") {
+        template.parameter(
+            TASK_POLICY,
+            json!({
+                "Type": "String",
+                "Default": "",
+                "Description": "The ARN of a policy that the roles of all tasks get, for what the tasks themselves call"
+            }),
+        );
         let is_empty = json!({"Fn::Equals": [(reference(TASK_POLICY)), ""]});
         template.condition(HAS_TASK_POLICY, json!({"Fn::Not": [(is_empty)]}));
     }
@@ -77,7 +82,7 @@ fn add_parameters(template: &mut Template, plan: &Plan<'_>) {
             template.parameter(name, json!({"Type": kind, "Description": description}));
         }
     }
-    if plan.machines.iter().any(|machine| machine.processor() != Processor::None) {
+    if has_processor {
         event_processor::add_parameters(template);
     }
 }
