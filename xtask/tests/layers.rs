@@ -60,7 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 4: authoring
     ("stepwright-constructs", &["source", "json", "asl"]),
     ("stepwright-fluxio", &["source", "json", "asl"]),
-    ("stepwright-deployment", &["json", "constructs", "fluxio"]),
+    ("stepwright-deployment", &["source", "json", "constructs", "fluxio"]),
     // 5: tools
     (
         "stepwright",

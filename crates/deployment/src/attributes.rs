@@ -1,6 +1,6 @@
 //! What AWS takes as the attributes of a task.
 
-use crate::complaint::Complaints;
+use crate::complaint::{Complaints, Subject};
 use stepwright_fluxio::Task;
 use stepwright_json::Json;
 
@@ -84,7 +84,7 @@ struct Check<'c> {
 
 impl Check<'_> {
     fn refuse(&mut self, attribute: &str, message: String, help: &str) {
-        let subject = format!("the attribute `{attribute}` of the task `{}`", self.name);
+        let subject = Subject::attribute(self.name, attribute);
         self.complaints.add(subject, message, help);
     }
 
@@ -94,7 +94,7 @@ impl Check<'_> {
 
     fn run(&mut self) {
         if self.task.run.is_none() {
-            let subject = format!("the task `{}`", self.name);
+            let subject = Subject::task(self.name);
             let help = "write `async def run(event, context):`";
             self.complaints.add(subject, "it has no `run` method", help);
         }

@@ -1,6 +1,6 @@
 //! What things are called in AWS.
 
-use crate::complaint::Complaints;
+use crate::complaint::{Complaints, Subject};
 
 /// The most letters that the environment's name gets.
 const MOST_FOR_ENVIRONMENT: usize = 32;
@@ -22,7 +22,7 @@ impl Names {
     /// Takes note of a name of which AWS takes at most `most` characters.
     pub(crate) fn limit(
         &mut self,
-        subject: &str,
+        subject: &Subject,
         part: &str,
         most: usize,
         complaints: &mut Complaints,

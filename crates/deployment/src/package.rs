@@ -1,6 +1,6 @@
 //! The folders of tasks, of event processors and of what starts machines.
 
-use crate::complaint::{Complaints, Refused};
+use crate::complaint::{Complaints, Refused, Subject};
 use crate::event_processor::folder;
 use crate::names::id;
 use crate::plan::{Plan, Processor};
@@ -97,7 +97,7 @@ const OWN: [&str; 5] = [
 
 /// The files of all folders.
 pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
-    let mut complaints = Complaints::default();
+    let mut complaints = Complaints::about(plan.project);
     let mut files = Vec::new();
     for (name, task) in &plan.tasks {
         if task.service() == "codebuild" {
@@ -105,7 +105,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
         }
         let folder = of_task(plan, name, task);
         if task.service() == "lambda" {
-            check_size(&format!("the task `{name}`"), &folder, &mut complaints);
+            check_size(Subject::task(name), &folder, &mut complaints);
         }
         files.extend(folder.within(&format!("tasks/{name}")));
     }
@@ -122,8 +122,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
             of_machine.add_packages(plan, imports::of(&processor.source));
             of_machine.add_requirements(plan, "");
         }
-        let subject = format!("the event processor of `{}`", machine.name);
-        check_size(&subject, &of_machine, &mut complaints);
+        check_size(Subject::machine(machine.name), &of_machine, &mut complaints);
         files.extend(of_machine.within(&folder(machine.name)));
     }
     if plan.machines.iter().any(|machine| !machine.sources().is_empty()) {
@@ -141,7 +140,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
     complaints.or_ok(files)
 }
 
-fn check_size(subject: &str, folder: &Folder, complaints: &mut Complaints) {
+fn check_size(subject: Subject, folder: &Folder, complaints: &mut Complaints) {
     let bytes: usize = folder.0.values().map(Vec::len).sum();
     if bytes > MOST_BYTES {
         let message = format!("its folder has {bytes} bytes; Lambda takes 250 MB");

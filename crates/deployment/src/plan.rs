@@ -1,6 +1,6 @@
 //! What is deployed of a project, and where it stands.
 
-use crate::complaint::{Complaints, Refused};
+use crate::complaint::{Complaints, Refused, Subject};
 use crate::names::{Names, id, is_plain};
 use crate::{Origin, attributes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,11 @@ use stepwright_json::{Json, Object};
 
 /// Which machine is meant where none is named.
 const MAIN: &str = "main";
+
+/// What the ARN of a task has beside the names of project and task.
+const LONGEST_ARN: usize = 80;
+/// The characters of a role's policies that are left for the tasks of a machine.
+const MOST_POLICY: usize = 8_500;
 
 /// A project whose deployment has been thought out.
 pub(crate) struct Plan<'a> {
@@ -99,7 +104,7 @@ fn source(subscribe: &Object) -> Source<'_> {
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(project: &'a Project, origin: &'a Origin<'a>) -> Result<Self, Refused> {
-        let mut complaints = Complaints::default();
+        let mut complaints = Complaints::about(project);
         let machines = deployed(project, &mut complaints);
         let used: BTreeSet<&str> = machines.iter().flat_map(Deployed::tasks).collect();
         let tasks = project.tasks.iter().filter(|(name, _)| used.contains(name.as_str()));
@@ -180,7 +185,7 @@ impl<'a> Plan<'a> {
         }
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
         for (name, task) in &self.tasks {
-            let subject = format!("the task `{name}`");
+            let subject = Subject::task(name);
             check_plain(&subject, name, complaints);
             if let Some(other) = taken.insert(id(name).to_lowercase(), name) {
                 let message = format!("its name is that of `{other}` but for case or `_`");
@@ -196,7 +201,7 @@ impl<'a> Plan<'a> {
         }
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
         for machine in &self.machines {
-            let subject = format!("the state machine `{}`", machine.name);
+            let subject = Subject::machine(machine.name);
             check_plain(&subject, machine.name, complaints);
             if let Some(other) = taken.insert(machine.stack(), machine.name) {
                 let message = format!("its name is that of `{other}` but for case or `_`");
@@ -209,12 +214,13 @@ impl<'a> Plan<'a> {
     fn check_machines(&self, complaints: &mut Complaints) {
         for name in &self.project.names {
             let Some(machine) = self.project.machines.get(name) else { continue };
-            let subject = format!("the state machine `{name}`");
+            let subject = Subject::machine(name);
             if machine.decorators.event_processor.is_some() && self.machine(name).is_none() {
                 let message = "it is only a branch or iterator: it has no executions with events";
                 complaints.add(&subject, message, "put @process_events on the machine around it");
             }
             let Some(deployed) = self.machine(name) else { continue };
+            self.check_policy(&subject, deployed, complaints);
             if let Some(schedule) = &machine.decorators.schedule {
                 crate::schedule::check(&subject, schedule, complaints);
             }
@@ -231,7 +237,21 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn check_source(&self, subject: &str, source: Source<'_>, complaints: &mut Complaints) {
+    /// The policies of a role have a limited size; a machine's names each task that it calls.
+    fn check_policy(&self, subject: &Subject, machine: &Deployed<'_>, complaints: &mut Complaints) {
+        let called: BTreeSet<&str> = machine.tasks().chain(machine.nested()).collect();
+        let of_name = |name: &str| LONGEST_ARN + self.names.project.len() + name.len();
+        let size: usize = called.iter().map(|name| of_name(name)).sum();
+        if size > MOST_POLICY {
+            let message = format!(
+                "it calls {} tasks and machines, more than the policy of one role can name",
+                called.len()
+            );
+            complaints.add(subject, message, "move some of its states to a nested state machine");
+        }
+    }
+
+    fn check_source(&self, subject: &Subject, source: Source<'_>, complaints: &mut Complaints) {
         let Source::Machine { project, machine, .. } = source else { return };
         if project.is_empty() {
             return;
@@ -255,7 +275,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn check_plain(subject: &str, name: &str, complaints: &mut Complaints) {
+fn check_plain(subject: &Subject, name: &str, complaints: &mut Complaints) {
     if !is_plain(name) {
         let message = "names in AWS have the letters of English, digits and `_`";
         complaints.add(subject, message, "rename it");
@@ -284,7 +304,7 @@ fn deployed<'a>(project: &'a Project, complaints: &mut Complaints) -> Vec<Deploy
                 machines.push(Deployed { name, machine, definition, is_exported });
             }
             Err(error) => complaints.add(
-                format!("the state machine `{name}`"),
+                Subject::machine(name),
                 format!("it has no definition: {}", error.message),
                 "mend it first",
             ),

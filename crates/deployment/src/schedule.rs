@@ -1,6 +1,6 @@
 //! Executions that begin by the clock.
 
-use crate::complaint::Complaints;
+use crate::complaint::{Complaints, Subject};
 use crate::machine::{self, Ids};
 use crate::role;
 use crate::template::{Template, allow, attribute};
@@ -33,7 +33,7 @@ fn expression(schedule: &Object) -> Option<&str> {
 }
 
 /// Complains of an expression that is none.
-pub(crate) fn check(subject: &str, schedule: &Object, complaints: &mut Complaints) {
+pub(crate) fn check(subject: &Subject, schedule: &Object, complaints: &mut Complaints) {
     let help = "write `rate(5 minutes)`, `rate(1 hour)` or `cron(0 3 * * ? *)`";
     match expression(schedule) {
         None => complaints.add(subject, "@schedule has no `expression`", help),

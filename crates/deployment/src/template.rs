@@ -144,7 +144,30 @@ pub(crate) fn policy(statements: Vec<Json>) -> Json {
     json!({"Version": "2012-10-17", "Statement": (statements)})
 }
 
-/// The statements as a template has them.
+/// The statements as a template has them. Those that differ in their resources only become one: the
+/// policies of a role have a limited size.
 pub(crate) fn statements(statements: &[Statement]) -> Vec<Json> {
-    statements.iter().map(Statement::to_cloudformation).collect()
+    let mut merged: Vec<(Object, Vec<Json>)> = Vec::new();
+    for statement in statements {
+        let mut statement = statement.to_cloudformation().as_object().cloned().unwrap_or_default();
+        let resources = match statement.remove("Resource").unwrap_or_default() {
+            Json::Array(resources) => resources.to_vec(),
+            one => vec![one],
+        };
+        let index = merged.iter().position(|(known, _)| *known == statement);
+        let index = index.unwrap_or_else(|| {
+            merged.push((statement, Vec::new()));
+            merged.len() - 1
+        });
+        for resource in resources {
+            if !merged[index].1.contains(&resource) {
+                merged[index].1.push(resource);
+            }
+        }
+    }
+    let whole = |(mut statement, resources): (Object, Vec<Json>)| {
+        statement.insert("Resource", one_or_list(resources));
+        Json::from(statement)
+    };
+    merged.into_iter().map(whole).collect()
 }

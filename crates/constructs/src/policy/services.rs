@@ -21,7 +21,9 @@ impl Call<'_> {
                 self.allow_function(self.with_places(resource));
             }
             None if self.places.contains_key(resource.trim_matches(['$', '{', '}'])) => {
-                self.allow_function(self.with_places(resource));
+                // Of a function that is known, the definition names no version.
+                let function = self.with_places(resource);
+                self.allow(&["lambda:InvokeFunction"], [function]);
             }
             None if resource.starts_with("${") => {
                 self.note(format!(
