@@ -14,13 +14,16 @@ from . import task
 
 def main():
     """Runs the task. Gives back the exit code."""
+    loop = task.new_loop()
     try:
         data = json.loads(os.environ.get("SFN_INPUT_VALUE", "null"))
         run = task.load()["run"]
-        task.call(task.new_loop(), run, os.environ["STEPWRIGHT_TASK"], data, task.meta_of(os.environ))
+        task.call(loop, run, os.environ["STEPWRIGHT_TASK"], data, task.meta_of(os.environ))
     except Exception:
         traceback.print_exc()
         return 1
+    finally:
+        loop.close()
     return 0
 
 

@@ -20,7 +20,9 @@ def main():
     settings = task.load("fluxio_settings.py")
     meta = task.meta_of(os.environ)
     os.environ.update(environment_of(meta["sfn_state_machine_name"], settings))
-    result = task.call(task.new_loop(), run, settings["TASK"], read(value), meta)
+    loop = task.new_loop()
+    result = task.call(loop, run, settings["TASK"], read(value), meta)
+    loop.close()
     json.dump(result, output, allow_nan=False)
     output.write("\n")
 

@@ -19,8 +19,8 @@ def folder():
     return os.path.dirname(os.path.dirname(here))
 
 
-def load(file=FILE):
-    """The module in a file of the task's folder, as its names.
+def load(file=FILE, names=None):
+    """The module in a file of the task's folder, as its names. It knows `names` from the start.
 
     Its text stands on the lines that it has in the project. Annotations are not evaluated: what they
     name need not be imported.
@@ -31,7 +31,7 @@ def load(file=FILE):
     with open(path, encoding="utf-8") as opened:
         source = opened.read()
     flags = __future__.annotations.compiler_flag
-    module = {"__name__": file[: -len(".py")], "__file__": path}
+    module = {"__name__": file[: -len(".py")], "__file__": path} | (names or {})
     exec(compile(source, path, "exec", flags=flags, dont_inherit=True), module)
     return module
 
