@@ -24,8 +24,9 @@ WAIT = 20
 #: How many messages SQS gives at once.
 MOST_MESSAGES = 10
 
-#: How long messages may be finished after SIGTERM, in seconds. ECS kills the task after 120.
-GRACE = 100
+#: How long messages may be finished after SIGTERM, in seconds. ECS kills the task after 120, and a question
+#: for messages may have to be waited for.
+GRACE = 90
 
 #: How long to wait after SQS could not be reached, in seconds.
 PAUSE = 5
