@@ -104,7 +104,7 @@ fn check_resource(deployment: &stepwright_deployment::Deployment, resource: &Jso
             .map(Object::keys)
             .into_iter()
             .flatten()
-            .map(|key| key.to_string())
+            .map(ToString::to_string)
             .collect()
     };
     let given = names(properties.get("Parameters").expect("parameters are given"));

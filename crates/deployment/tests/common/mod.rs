@@ -1,6 +1,11 @@
 //! The projects that tests are done with.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "each test uses a part; projects are read from files, and a test that is skipped says so"
+)]
 
 use std::path::{Path, PathBuf};
 use stepwright_deployment::{Deployment, File, Origin, Refused, synthesize};
