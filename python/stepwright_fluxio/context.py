@@ -2,7 +2,7 @@
 
 import os
 
-from .state_data import StateDataClient
+from .state_data import StateDataClient, execution_id
 
 
 class ExecutionStopped(Exception):
@@ -38,7 +38,7 @@ class TaskContext:
             self._state_data_client = StateDataClient(
                 os.environ["STEPWRIGHT_STATE_DATA"],
                 os.environ["STEPWRIGHT_STATE_DATA_TABLE"],
-                self.execution_name,
+                execution_id(self.state_machine_name, self.execution_name),
             )
         return self._state_data_client
 

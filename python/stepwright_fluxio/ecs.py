@@ -7,6 +7,7 @@ anyone. Exit code 1: it failed, and STEPWRIGHT_ANSWER says why. Exit code 3: it 
 import json
 import os
 import sys
+import threading
 import traceback
 
 from . import task
@@ -15,7 +16,16 @@ from .context import ExecutionStopped
 META = ["SFN_EXECUTION_NAME", "SFN_STATE_NAME", "SFN_STATE_MACHINE_NAME", "TRACE_ID", "TRACE_SOURCE"]
 
 
+def end_with_parent():
+    """Ends the process when whoever started it is gone: then nobody holds the other end of its input."""
+    # Not through `sys.stdin`, which the end of the interpreter would wait for.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def main():
+    threading.Thread(target=end_with_parent, daemon=True).start()
     name = os.environ["STEPWRIGHT_TASK"]
     meta = {key.lower(): os.environ.get(key) for key in META}
     try:

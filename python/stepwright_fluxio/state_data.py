@@ -42,10 +42,10 @@ class StateDataClient:
     and a table name, as the `put_*` methods give them, and reach those of any execution and project.
     """
 
-    def __init__(self, path, table_name, execution_name):
-        """`path` is the SQLite file, `table_name` the project's table."""
+    def __init__(self, path, table_name, execution):
+        """`path` is the SQLite file, `table_name` the project's table, `execution` what `execution_id` gives."""
         self.table_name = table_name
-        self.execution_name = execution_name
+        self.execution = execution
         # Tasks may use the client in threads of their own.
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
@@ -121,7 +121,7 @@ class StateDataClient:
         )
 
     def _partition_key(self, key):
-        return f"{self.execution_name}:{key}"
+        return f"{self.execution}:{key}"
 
     def _write(self, table_name, partition_key, items, replace=False):
         rows = []
@@ -147,6 +147,11 @@ class StateDataClient:
             self._connection.execute("COMMIT")
 
 
+def execution_id(state_machine_name, execution_name):
+    """What no two executions have in common: machines may have executions of the same name."""
+    return f"{state_machine_name}:{execution_name}"
+
+
 def _place(partition_key, table_name):
-    key = partition_key.split(":", 1)[-1]
+    key = partition_key.split(":", 2)[-1]
     return {"key": key, "partition_key": partition_key, "table_name": table_name}

@@ -138,7 +138,7 @@ class Processor(unittest.TestCase):
         self.assertEqual((path, key), ("/v1/logs", "a b"))
         [record] = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         tags = self.tags(record)
-        self.assertEqual((tags["a.b"], tags["c"]), (True, "[1]"))
+        self.assertEqual((tags["a.b"], tags["c.0"]), (True, "1"))
         self.assertEqual((tags["execution_name"], tags["state_machine_name"]), ("order-7", "dev-shop-main"))
         self.assertEqual((tags["trace_id"], tags["trace_source"]), ("order-7", "dev-shop-main"))
         self.assertEqual(record["timeUnixNano"], "103500000000")
@@ -173,19 +173,19 @@ class Processor(unittest.TestCase):
             "    async def get_custom_tags_ExecutionStarted(\n"
             "        message: Dict[str, Any], input_data, state_data_client: StateDataClient\n"
             "    ):\n"
-            "        return {'id': input_data['id'], 'kept': state_data_client.execution_name}\n"
+            "        return {'id': input_data['id'], 'kept': state_data_client.execution}\n"
         )
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "fluxio_events.py"), "w", encoding="utf-8") as file:
                 file.write(text)
             with mock.patch.object(task, "folder", return_value=folder):
-                with mock.patch.dict(os.environ, {"STEPWRIGHT_PROCESSOR": "Own"}):
+                with mock.patch.dict(os.environ, {"STEPWRIGHT_EVENT_PROCESSOR": "Own"}):
                     own = processor.load()
             sys.path.remove(folder)
         with mock.patch.object(processor, "PROCESSOR", own):
             [(_, _, body)] = self.process(self.event("ExecutionStarted", input='{"id": 9}'))
             [record] = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
-            self.assertEqual((self.tags(record)["id"], self.tags(record)["kept"]), ("9", "order-7"))
+            self.assertEqual((self.tags(record)["id"], self.tags(record)["kept"]), ("9", "dev-shop-main:order-7"))
             Endpoint.received.clear()
             with mock.patch("traceback.print_exc"):
                 [(_, _, body)] = self.process(self.event("ExecutionStarted", input="{}"))

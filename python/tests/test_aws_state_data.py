@@ -15,6 +15,7 @@ from stepwright_fluxio import ItemNotFound, ItemTooLarge  # noqa: E402
 from stepwright_fluxio.aws import task  # noqa: E402
 from stepwright_fluxio.aws.context import AwsTaskContext  # noqa: E402
 from stepwright_fluxio.aws.state_data import DynamoStateDataClient  # noqa: E402
+from stepwright_fluxio.state_data import execution_id  # noqa: E402
 
 META = {"sfn_execution_name": "one", "sfn_state_machine_name": "dev-shop-main"}
 
@@ -25,11 +26,11 @@ class StateData(unittest.TestCase):
         self.client = self.open("one")
 
     def open(self, execution):
-        return DynamoStateDataClient("project", execution, 7, self.dynamo)
+        return DynamoStateDataClient("project", execution_id("main", execution), 7, self.dynamo)
 
     def test_items_come_back(self):
         place = self.client.put_item("jerry", {"name": "jerry"})
-        self.assertEqual(place, {"key": "jerry", "partition_key": "one:jerry", "table_name": "project"})
+        self.assertEqual(place, {"key": "jerry", "partition_key": "main:one:jerry", "table_name": "project"})
         self.assertEqual(self.client.get_item("jerry"), {"name": "jerry"})
         self.client.put_item("jerry", [1.5, 2**70, None], index=24)
         self.assertEqual(self.client.get_item("jerry", index=24), [1.5, 2**70, None])
@@ -124,7 +125,7 @@ class Context(unittest.TestCase):
     def test_the_state_data_are_those_of_the_environment(self):
         with mock.patch.dict(os.environ, {"STEPWRIGHT_STATE_DATA_TABLE": "dev-shop-state-data"}):
             client = AwsTaskContext("Foo", META).state_data_client
-        self.assertEqual((client.table_name, client.execution_name), ("dev-shop-state-data", "one"))
+        self.assertEqual((client.table_name, client.execution), ("dev-shop-state-data", "dev-shop-main:one"))
 
     def test_asynchronous_stop(self):
         context = AwsTaskContext("Foo", META)

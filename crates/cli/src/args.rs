@@ -70,11 +70,13 @@ pub(crate) struct Serve {
     pub(crate) log: Output,
 }
 
-/// Serve, and follow the files: state machines are created and updated as their definitions
-/// change, functions are reloaded as their code does. Everything is in memory unless --data is given.
+/// Serve, and follow the files: state machines are created and updated as their definitions and
+/// projects change, functions are reloaded as their code does. Schedules and subscriptions of projects
+/// start executions. Everything is in memory unless --data is given.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Definitions and templates; all *.asl.json and *.asl.yaml of this directory if none is named.
+    /// Definitions, templates and projects; all *.asl.json and *.asl.yaml and the project.py of this
+    /// directory if none is named.
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,

@@ -286,7 +286,7 @@ pub(crate) fn run_virtual(plan: Plan<'_>, mut answerer: Answerer, screen: &mut S
             let reply = match work {
                 Work::Function(invocation) => function_reply(invocation.call(false)),
                 Work::Container(container) => container.run(),
-                Work::Message(message) => message.handled(),
+                Work::Message(message) => message.handled_here(),
                 Work::Nested(nested) => {
                     let screen = &mut Screen::silent();
                     let mut inner = Watched { answerer: &mut *self.answerer, screen };
@@ -375,7 +375,7 @@ impl Shared {
                 nested.reply(&outcome.status, outcome.start, outcome.end)
             }
             // The queue holds messages back by itself.
-            Work::Message(message) => message.handled(),
+            Work::Message(message) => message.handled_here(),
             Work::Function(invocation) => self.when_free(|| function_reply(invocation.call(true))),
             Work::Container(container) => self.when_free(|| container.run()),
         }

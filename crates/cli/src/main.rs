@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod commands;
 mod config;
+mod dev_project;
 mod functions;
 mod input;
 mod live;
@@ -11,6 +12,7 @@ mod local_project;
 mod policy;
 mod project;
 mod report;
+mod signals;
 mod synth;
 
 use std::process::ExitCode;

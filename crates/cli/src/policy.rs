@@ -1,6 +1,6 @@
 use crate::args::Policy;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_asl::NamedDefinition;
 use stepwright_constructs::policy::{self, Note};
@@ -11,7 +11,7 @@ pub(crate) fn policy(arguments: &Policy) -> Result<ExitCode, Failure> {
     let named = input::pick(&arguments.file, &arguments.load)?;
     let policy = policy::from_definition(&definition(&named)?, None);
     tell(&policy.notes);
-    anstream::println!("{}", policy.to_json().pretty());
+    report::print_json(&policy.to_json());
     Ok(ExitCode::SUCCESS)
 }
 

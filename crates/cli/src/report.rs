@@ -118,3 +118,17 @@ pub(crate) fn to_json(file: &str, text: &str, diagnostic: &Diagnostic) -> Json {
     }
     object.into()
 }
+
+/// Says what a server does, to whoever still listens.
+pub(crate) fn announce(line: &str) {
+    use std::io::Write as _;
+    // A server goes on when the program that read its lines has ended.
+    writeln!(anstream::stdout().lock(), "{line}").ok();
+}
+
+/// Prints JSON as it is: nothing in it is taken for a colour of the terminal.
+pub(crate) fn print_json(json: &Json) {
+    use std::io::Write as _;
+    // Whoever has read enough may have ended.
+    writeln!(std::io::stdout().lock(), "{}", json.pretty()).ok();
+}

@@ -4,10 +4,9 @@ mod beside;
 mod output;
 
 use crate::args::Synth;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::{input, project};
 use beside::Beside;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stepwright_constructs::template_from_definition;
@@ -38,11 +37,8 @@ pub(crate) fn synth(arguments: &Synth) -> Result<ExitCode, Failure> {
     let (template, notes) = template_from_definition(&name, &definition)
         .map_err(|misuses| Failure::new(misuses.to_string()))?;
     crate::policy::tell(&notes);
-    // Not by way of the terminal's colours: texts may have characters that look like them.
-    match writeln!(std::io::stdout(), "{}", template.to_json().pretty()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(Failure::new(format!("the template cannot be printed: {error}"))),
-    }
+    report::print_json(&template.to_json());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the folder that a project is deployed from.
@@ -62,12 +58,12 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
     let text = input::read_text(path)?;
     let compiled = compile(&text, Mode::Documented);
     let compiled = compiled.map_err(|errors| project::said(path, &text, &errors))?;
-    let whole = std::path::absolute(path).map_err(|error| {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().map_err(|error| {
         Failure::new(format!("it is not known where {} is: {error}", path.display()))
     })?;
-    let folder = whole.parent().map(Path::to_path_buf).unwrap_or_default();
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let beside = Beside::new(&whole);
+    let beside = Beside::new(&folder, path.file_name().unwrap_or_default());
     let requirements = beside.requirements()?;
     let find = |package: &str| beside.find(package);
     let origin = Origin::new(&name).packages(&find);

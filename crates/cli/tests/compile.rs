@@ -66,3 +66,23 @@ fn other_commands_take_a_project() {
     let graph = stepwright(&["graph", "--format", "mermaid"], &project);
     assert!(text(&graph.stdout).contains("Foo"), "{}", text(&graph.stdout));
 }
+
+#[test]
+fn json_is_printed_as_it_is() {
+    let odd = "\u{7f}\u{9b}x \u{1b}[1m";
+    let project = file(
+        "odd",
+        &format!("def main(data):\n    data['a'] = {odd:?}\n")
+            .replace("\\u{7f}", "\\x7f")
+            .replace("\\u{9b}", "\\x9b")
+            .replace("\\u{1b}", "\\x1b"),
+    );
+    let printed = stepwright(&["compile"], &project);
+    let printed = stepwright_json::parse_bytes(&printed.stdout).expect("it is JSON");
+    let state = printed.get("main").and_then(|main| main.get("States")?.get("Set a"));
+    let result = state.and_then(|state| state.get("Result")?.as_str());
+    assert_eq!(result, Some(odd), "{printed}");
+    let run = stepwright(&["run", "--input", "{}"], &project);
+    let run = stepwright_json::parse_bytes(&run.stdout).expect("it is JSON");
+    assert_eq!(run.get("a").and_then(|value| value.as_str()), Some(odd));
+}

@@ -292,7 +292,42 @@ fn mocks_come_before_tasks_and_options_that_do_not_fit_are_refused() {
     let output = stepwright(folder.path(), &["run", "flow.asl.json", "--state-data", "x.db"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("goes with a project"));
-    let output = stepwright(folder.path(), &["dev", "project.py"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("stepwright run"));
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    let source = "class Slow(Task):\n    service = \"ecs\"\n\n    async def run(event, context):\n        \
+                  import os, time\n        open(event[\"mark\"], \"w\").write(str(os.getpid()))\n        \
+                  time.sleep(60)\n\ndef main(data):\n    Slow()\n";
+    let folder = folder(&[("project.py", source)]);
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mark = folder.path().join("mark");
+    let input = format!("{{\"mark\": \"{}\"}}", mark.display());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(["run", "project.py", "--input", &input])
+        .current_dir(folder.path())
+        .env("TMPDIR", &temporary)
+        .spawn()
+        .expect("the binary runs");
+    let wait_until = |what: &str, holds: &dyn Fn() -> bool| {
+        for _ in 0..400 {
+            if holds() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{what}");
+    };
+    let pid = || std::fs::read_to_string(&mark).unwrap_or_default();
+    wait_until("the task runs", &|| !pid().is_empty());
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    wait_until("the task ends", &|| {
+        let process = format!("/proc/{}/stat", pid());
+        // One that nobody has waited for yet is a zombie.
+        std::fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z "))
+    });
 }

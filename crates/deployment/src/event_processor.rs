@@ -64,7 +64,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'
     variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", reference(ENDPOINT)));
     variables.push(("OTEL_EXPORTER_OTLP_HEADERS", reference(HEADERS)));
     let class = if let Processor::Own(class) = processor { class } else { "" };
-    variables.push(("STEPWRIGHT_PROCESSOR", class.into()));
+    variables.push(("STEPWRIGHT_EVENT_PROCESSOR", class.into()));
     let service = Service {
         suffix: &ids.suffix,
         prefix: "Events",

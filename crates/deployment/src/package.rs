@@ -81,6 +81,10 @@ const PROCESSOR: (&str, &str) = (
     "stepwright_fluxio/aws/processor.py",
     include_str!("../../../python/stepwright_fluxio/aws/processor.py"),
 );
+const EVENTS: (&str, &str) =
+    ("stepwright_fluxio/events.py", include_str!("../../../python/stepwright_fluxio/events.py"));
+const LOCAL_TASK: (&str, &str) =
+    ("stepwright_fluxio/task.py", include_str!("../../../python/stepwright_fluxio/task.py"));
 const TELEMETRY: (&str, &str) = (
     "stepwright_fluxio/aws/telemetry.py",
     include_str!("../../../python/stepwright_fluxio/aws/telemetry.py"),
@@ -116,7 +120,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
             Processor::Own(class) => plan.project.event_processors.get(class),
         };
         let mut of_machine = Folder::new();
-        of_machine.add_all(&[PROCESSOR, TELEMETRY]);
+        of_machine.add_all(&[PROCESSOR, TELEMETRY, EVENTS, LOCAL_TASK]);
         if let Some(processor) = processor {
             of_machine.text("fluxio_events.py", &format!("{}\n", processor.source));
             of_machine.add_packages(plan, imports::of(&processor.source));

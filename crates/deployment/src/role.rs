@@ -16,8 +16,7 @@ pub(crate) const TASK_POLICY: &str = "TaskPolicyArn";
 /// The document that lets a service take a role. Where the service says for whom it acts, this is
 /// the only account.
 pub(crate) fn assumed_by(service: &str) -> Json {
-    let says_for_whom =
-        ["states.amazonaws.com", "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"];
+    let says_for_whom = ["states.amazonaws.com", "events.amazonaws.com", "ecs-tasks.amazonaws.com"];
     let mut statement = stepwright_json::Object::new();
     statement.insert("Effect", "Allow".into());
     statement.insert("Principal", json!({"Service": service}));

@@ -5,11 +5,10 @@ use crate::plan::{Deployed, Plan};
 use crate::template::{Template, policy, reference, substituted};
 use stepwright_json::{Json, json};
 
-/// What the topics are called, and the statuses that they are about.
-const TOPICS: [(&str, &str, &[&str]); 2] = [
-    ("Success", "success", &["SUCCEEDED"]),
-    ("Failure", "failure", &["FAILED", "TIMED_OUT", "ABORTED"]),
-];
+/// What the topics are called, and the statuses that they are about. Who aborts an execution knows of
+/// its end.
+const TOPICS: [(&str, &str, &[&str]); 2] =
+    [("Success", "success", &["SUCCEEDED"]), ("Failure", "failure", &["FAILED", "TIMED_OUT"])];
 
 /// Adds the two topics, their rules, and the exported values with their ARNs.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'_>, ids: &Ids) {

@@ -150,18 +150,9 @@ fn names_fit_into_those_of_aws() {
 
 #[test]
 fn what_stands_around_machines_can_be_deployed() {
-    check("@schedule()\ndef main(data):\n    wait(seconds=1)\n", &[("main", "no `expression`")]);
-    check(
-        "@schedule(expression='hourly')\ndef main(data):\n    wait(seconds=1)\n",
-        &[("main", "cannot have the expression `hourly`")],
-    );
     check(
         "@subscribe(project='shop', state_machine='other')\ndef main(data):\n    wait(seconds=1)\n",
         &[("main", "it subscribes to `other` of this project, which is no exported state machine")],
-    );
-    check(
-        "@subscribe()\ndef main(data):\n    wait(seconds=1)\n",
-        &[("main", "one of `project` and `topic_arn_import_value`")],
     );
     check(
         "@subscribe(project='not a name')\ndef main(data):\n    wait(seconds=1)\n",
@@ -188,6 +179,6 @@ fn a_role_can_name_so_many_tasks() {
 #[test]
 fn everything_is_said_at_once() {
     let source = "class Foo(Task):\n    memory = 1\n    timeout = 1000\n\n    async def run(event, context):\n        pass\n\n\n\
-                  @schedule(expression='rate(1 hours)')\ndef main(data):\n    Foo(timeout=5)\n";
-    check(source, &[("main", "rate(1 hours)"), ("1000", "`timeout`"), ("1", "`memory`")]);
+                  @subscribe(project='no name')\ndef main(data):\n    Foo(timeout=5)\n";
+    check(source, &[("main", "`no name`"), ("1000", "`timeout`"), ("1", "`memory`")]);
 }

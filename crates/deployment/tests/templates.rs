@@ -153,7 +153,7 @@ fn machines_are_allowed_what_their_states_call() {
     assert_eq!(actions[..actions.len() - 1], expected);
     assert!(actions.last().expect("logs are delivered").contains("logs:CreateLogDelivery"));
     // Nothing but the watching of tasks and the delivery of logs is for any resource.
-    for statement in statements.as_array().expect("a list").iter() {
+    for statement in statements.as_array().expect("a list") {
         let is_any = at(statement, &["Resource"]) == "*".into();
         let action = at(statement, &["Action"]).to_string();
         assert!(!is_any || action.contains("ecs:StopTask") || action.contains("logs:"), "{action}");

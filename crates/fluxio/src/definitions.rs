@@ -1,10 +1,10 @@
 //! What stands at the top of a project: task classes, event processors, decorators.
 
-use crate::Mode;
 use crate::literal;
 use crate::options::{Form, Known, Options};
 use crate::refused::{Result, refused, refused_with};
 use crate::syntax::{call, name};
+use crate::{Mode, Schedule};
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
@@ -260,11 +260,11 @@ impl Decorators {
     pub(crate) fn read(
         function: &StmtFunctionDef,
         processors: &BTreeMap<String, String>,
-        takes_flags: bool,
+        is_documented: bool,
     ) -> Result<Self> {
         let mut decorators = Self::default();
         for decorator in &function.decorator_list {
-            decorators.read_one(&decorator.expression, processors, takes_flags)?;
+            decorators.read_one(&decorator.expression, processors, is_documented)?;
         }
         Ok(decorators)
     }
@@ -273,7 +273,7 @@ impl Decorators {
         &mut self,
         decorator: &Expr,
         processors: &BTreeMap<String, String>,
-        takes_flags: bool,
+        is_documented: bool,
     ) -> Result<()> {
         let Some((name, call)) = call(decorator) else {
             return refused_with(
@@ -302,14 +302,27 @@ impl Decorators {
         match name {
             "export" => {
                 once(&self.export)?;
-                if !takes_flags && !call.arguments.keywords.is_empty() {
+                if !is_documented && !call.arguments.keywords.is_empty() {
                     return refused(decorator.range(), "the original takes no option of @export");
                 }
                 self.export = Some(filled(EXPORT, &[("enabled", Json::Bool(true))])?);
             }
             "schedule" => {
                 once(&self.schedule)?;
-                self.schedule = Some(filled(SCHEDULE, &[])?);
+                let options = filled(SCHEDULE, &[])?;
+                if is_documented {
+                    let Some(expression) = options.get("expression").and_then(Json::as_str) else {
+                        return refused_with(
+                            decorator.range(),
+                            "a schedule has an expression",
+                            "write `@schedule(expression=\"rate(1 hour)\")`",
+                        );
+                    };
+                    if let Err(what) = Schedule::parse(expression) {
+                        return refused(decorator.range(), what);
+                    }
+                }
+                self.schedule = Some(options);
             }
             "subscribe" => {
                 let defaults = [("state_machine", "main".into()), ("status", "success".into())];
@@ -318,6 +331,15 @@ impl Decorators {
                 if !matches!(status, "success" | "failure") {
                     let what = format!("the status is `success` or `failure`, not `{status}`");
                     return refused(decorator.range(), what);
+                }
+                let is_given =
+                    |key: &str| options.get(key).is_some_and(|value| *value != Json::Null);
+                if is_documented && is_given("project") == is_given("topic_arn_import_value") {
+                    return refused_with(
+                        decorator.range(),
+                        "a subscription is to a project or to a topic",
+                        "write `@subscribe(project=\"…\")` or `@subscribe(topic_arn_import_value=\"…\")`",
+                    );
                 }
                 self.subscribes.push(options);
             }

@@ -32,6 +32,7 @@ mod options;
 mod printer;
 mod project;
 mod refused;
+mod schedule;
 mod syntax;
 mod tasks;
 mod text;
@@ -40,6 +41,7 @@ mod unsupported;
 pub use definitions::{Decorators, RunMethod, SERVICES, Task};
 pub use machines::TaskState;
 pub use project::{EventProcessor, Machine, Project, compile};
+pub use schedule::Schedule;
 
 /// Whose meaning a project has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

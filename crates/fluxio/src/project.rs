@@ -175,8 +175,8 @@ impl<'a> Reader<'a> {
 
     fn function(&mut self, function: &'a StmtFunctionDef) -> Result<()> {
         self.places.insert(function.name.to_string(), span(function.name.range()));
-        let takes_flags = self.mode == Mode::Documented;
-        let decorators = Decorators::read(function, &self.processors, takes_flags)?;
+        let is_documented = self.mode == Mode::Documented;
+        let decorators = Decorators::read(function, &self.processors, is_documented)?;
         let body = match self.mode {
             Mode::Compat => Body::Compat(compat::Machine::read(function, &mut self.machines)?),
             Mode::Documented => {

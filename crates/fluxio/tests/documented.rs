@@ -52,6 +52,7 @@ const ILLEGAL: &[(&str, &str)] = &[
     ("edge-81", "two inputs"),
     ("edge-90", "a state that is never reached"),
     ("edge-97", "a computation"),
+    ("edge-105", "a schedule without an expression"),
     ("readme-16-", "a branch that does not exist: a slip in the documentation"),
     ("readme-17b", "an update of a part of the data, which the documentation excludes"),
 ];

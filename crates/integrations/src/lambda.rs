@@ -1,22 +1,33 @@
 //! Lambda functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`.
 
 use crate::{End, Task, insert_metadata};
-use stepwright_functions::{Invocation, InvocationType, Reply};
+use stepwright_engine::{Call, Report};
+use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object};
 
 /// A task whose resource is a function's ARN: the input is the payload, the result the output.
 pub(crate) async fn run_arn(task: Task) -> End {
+    match call_function(&task.services.functions, &task.call, &task.report).await {
+        Err(failure) => End::Failed(failure, Stage::Run),
+        Ok(output) => End::Succeeded(output),
+    }
+}
+
+/// Invokes the function that is the resource of a task, with its parameters. The failure is the one
+/// that the task ends with.
+pub async fn call_function(
+    functions: &Functions,
+    call: &Call,
+    report: &Report,
+) -> Result<Json, Failure> {
     let invocation = Invocation {
-        function: task.call.call.resource.to_string(),
-        payload: task.call.call.parameters.to_string().into(),
-        trace_header: task.call.facts.trace_header.clone(),
+        function: call.call.resource.to_string(),
+        payload: call.call.parameters.to_string().into(),
+        trace_header: call.facts.trace_header.clone(),
         ..Invocation::default()
     };
-    match invoke(&task, invocation).await {
-        Err(failure) => End::Failed(failure, Stage::Run),
-        Ok(reply) => End::Succeeded(value_of(&reply)),
-    }
+    invoke(functions, report, invocation).await.map(|reply| value_of(&reply))
 }
 
 /// `lambda:invoke`, with or without a task token.
@@ -38,7 +49,7 @@ pub(crate) async fn run_invoke(task: Task) -> End {
         trace_header: task.call.facts.trace_header.clone(),
         log_tail: text("LogType").as_deref() == Some("Tail"),
     };
-    let reply = match invoke(&task, invocation).await {
+    let reply = match invoke(&task.services.functions, &task.report, invocation).await {
         Ok(reply) => reply,
         Err(failure) => {
             // A task that waits for its token has not got as far as to wait.
@@ -75,11 +86,15 @@ fn value_of(reply: &Reply) -> Json {
         .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())
 }
 
-async fn invoke(task: &Task, invocation: Invocation) -> Result<Reply, Failure> {
-    match task.services.functions.invoke(invocation).await {
+async fn invoke(
+    functions: &Functions,
+    report: &Report,
+    invocation: Invocation,
+) -> Result<Reply, Failure> {
+    match functions.invoke(invocation).await {
         Err(error) => {
             let (name, status) = (error.name(), error.status());
-            let id = task.report.engine().new_uuid();
+            let id = report.engine().new_uuid();
             let cause = format!(
                 "{error} (Service: AWSLambda; Status Code: {status}; Error Code: {name}; \
                  Request ID: {id}; Proxy: null)"

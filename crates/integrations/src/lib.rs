@@ -8,6 +8,8 @@ mod mocked;
 mod start_execution;
 mod step_functions_sdk;
 
+pub use lambda::call_function;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -27,6 +29,12 @@ pub trait StepFunctions: Send + Sync + 'static {
     fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>>;
 }
 
+/// Tasks that are done here, before any integration is asked: those of a project, say.
+pub trait LocalTasks: Send + Sync + 'static {
+    /// Takes a task on and says how it goes, or gives it back. Must not block.
+    fn run(&self, call: Call, report: Report) -> Result<(), (Call, Report)>;
+}
+
 /// Runs tasks by what their resources name.
 #[derive(Clone)]
 pub struct Integrations {
@@ -37,6 +45,7 @@ pub struct Integrations {
 pub(crate) struct Services {
     pub(crate) functions: Functions,
     pub(crate) mocks: Option<mocked::Mocked>,
+    pub(crate) local: Option<Arc<dyn LocalTasks>>,
     pub(crate) step_functions: OnceLock<Arc<dyn StepFunctions>>,
 }
 
@@ -62,10 +71,15 @@ impl std::fmt::Debug for Integrations {
 }
 
 impl Integrations {
-    /// Integrations with these functions, and with the test cases of a mock file.
-    pub fn new(functions: Functions, mocks: Option<MockConfig>) -> Self {
+    /// Integrations with these functions, with the test cases of a mock file, and with tasks that
+    /// are done here.
+    pub fn new(
+        functions: Functions,
+        mocks: Option<MockConfig>,
+        local: Option<Arc<dyn LocalTasks>>,
+    ) -> Self {
         let mocks = mocks.map(mocked::Mocked::new);
-        let services = Services { functions, mocks, step_functions: OnceLock::new() };
+        let services = Services { functions, mocks, local, step_functions: OnceLock::new() };
         Self { services: Arc::new(services) }
     }
 
@@ -77,12 +91,18 @@ impl Integrations {
 }
 
 impl Tasks for Integrations {
-    fn run(&self, call: Call, report: Report) {
+    fn run(&self, mut call: Call, mut report: Report) {
         let services = self.services.clone();
         if let Some(mocks) = &services.mocks
             && mocks.answer(&call, &report)
         {
             return;
+        }
+        if let Some(local) = &services.local {
+            match local.run(call, report) {
+                Ok(()) => return,
+                Err(back) => (call, report) = back,
+            }
         }
         let task = Task { call, report, services };
         tokio::spawn(async move {

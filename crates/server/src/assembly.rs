@@ -12,7 +12,7 @@ use stepwright_engine::{
     Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
 };
 use stepwright_functions::Functions;
-use stepwright_integrations::{Integrations, Pending, StepFunctions};
+use stepwright_integrations::{Integrations, LocalTasks, Pending, StepFunctions};
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
@@ -36,6 +36,10 @@ pub struct Assembly {
     pub functions: Functions,
     /// The mock file.
     pub mocks: Option<MockConfig>,
+    /// Tasks that are done here and by no integration.
+    pub local: Option<Arc<dyn LocalTasks>>,
+    /// Whoever else is told of what happens.
+    pub observers: Vec<Arc<dyn Observer>>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -90,14 +94,14 @@ impl Assembly {
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
-        let mut observers = Observers::default();
+        let mut observers = Observers(self.observers);
         observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
-        let integrations = Integrations::new(self.functions, self.mocks);
+        let integrations = Integrations::new(self.functions, self.mocks, self.local);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,

@@ -23,4 +23,4 @@ pub use auth::{Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
 pub use logs::{LogFiles, log_records};
-pub use otlp::Otlp;
+pub use otlp::{ExecutionEvent, Otlp};

@@ -3,6 +3,7 @@
 import os
 
 from ..context import TaskContext
+from ..state_data import execution_id
 from .clients import client, error_code
 from .state_data import DynamoStateDataClient
 
@@ -19,7 +20,9 @@ class AwsTaskContext(TaskContext):
         """The client for state data, made when it is first used."""
         if self._state_data_client is None:
             table = os.environ["STEPWRIGHT_STATE_DATA_TABLE"]
-            self._state_data_client = DynamoStateDataClient(table, self.execution_name)
+            self._state_data_client = DynamoStateDataClient(
+                table, execution_id(self.state_machine_name, self.execution_name)
+            )
         return self._state_data_client
 
     def end_execution(self):

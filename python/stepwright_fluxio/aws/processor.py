@@ -6,7 +6,10 @@ import inspect
 import json
 import os
 import traceback
+import typing
 
+from ..events import EventProcessor, default_tags
+from ..state_data import StateDataClient, execution_id
 from . import task, telemetry
 from .clients import client
 from .state_data import DynamoStateDataClient
@@ -21,17 +24,16 @@ STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
-class EventProcessor:
-    """The base class of a project's event processors."""
-
-
 def load():
     """The project's own processor, if it has one."""
-    name = os.environ.get("STEPWRIGHT_PROCESSOR")
+    name = os.environ.get("STEPWRIGHT_EVENT_PROCESSOR")
     if not name:
         return EventProcessor
-    # The class stands alone in its file, and names its base as in the project.
-    return task.load("fluxio_events.py", {"EventProcessor": EventProcessor})[name]
+    # The class stands alone in its file, and names its base as in the project. What the documentation
+    # writes in annotations is at hand.
+    names = {"EventProcessor": EventProcessor, "StateDataClient": StateDataClient, "typing": typing}
+    names |= {key: getattr(typing, key) for key in ("Any", "Dict", "List", "Optional", "Union")}
+    return task.load("fluxio_events.py", names)[name]
 
 
 PROCESSOR = load()
@@ -59,7 +61,7 @@ def handler(event, _):
 def process(message):
     """The log record of an event, and the span if the execution has ended."""
     kind, arn = message["type"], message["execution_arn"]
-    details = message.get("details") or {}
+    details = message["details"] = message.get("details") or {}
     described = None
     if kind in ENDS or "input" not in details or (details.get("inputDetails") or {}).get("truncated"):
         described = client("stepfunctions").describe_execution(executionArn=arn)
@@ -83,32 +85,13 @@ def process(message):
 def tags_of(message, data, trace, source):
     """The tags that every event has."""
     parts = message["execution_arn"].split(":")
-    details = message.get("details") or {}
-    tags = flatten(data)
-    tags |= {
-        "event_type": message["type"],
+    meta = {
         "execution_name": parts[7],
         "state_machine_name": parts[6],
         "trace_id": trace,
         "trace_source": source,
     }
-    for part in ("error", "cause"):
-        if details.get(part) is not None:
-            tags[part] = details[part]
-    return tags
-
-
-def flatten(data, prefix=""):
-    """An object without objects in it: `{"foo": {"bar": 1}}` is `{"foo.bar": 1}`."""
-    if not isinstance(data, dict):
-        return {}
-    flat = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+    return default_tags(message, data, meta)
 
 
 def trace_of(arn, data):
@@ -142,12 +125,11 @@ def custom_tags(message, data):
     method = getattr(PROCESSOR, "get_custom_tags_" + message["type"], None)
     if method is None:
         return {}
-    name = message["execution_arn"].split(":")[7]
+    parts = message["execution_arn"].split(":")
     table = os.environ.get("STEPWRIGHT_STATE_DATA_TABLE", "")
+    state_data = DynamoStateDataClient(table, execution_id(parts[6], parts[7]))
     try:
-        tags = method(
-            message=message, input_data=data, state_data_client=DynamoStateDataClient(table, name)
-        )
+        tags = method(message=message, input_data=data, state_data_client=state_data)
         if inspect.isawaitable(tags):
             tags = LOOP.run_until_complete(tags)
         return dict(tags or {})

@@ -24,10 +24,13 @@ class DynamoStateDataClient(StateDataClient):
     JSON text in `data`, and `expires_at`, after which DynamoDB drops it.
     """
 
-    def __init__(self, table_name, execution_name, days=None, dynamodb=None):
-        """`table_name` is the project's table; `days` says how long items are kept."""
+    def __init__(self, table_name, execution, days=None, dynamodb=None):
+        """`table_name` is the project's table, `execution` what `execution_id` gives.
+
+        `days` says how long items are kept.
+        """
         self.table_name = table_name
-        self.execution_name = execution_name
+        self.execution = execution
         self._days = int(days or os.environ.get("STEPWRIGHT_STATE_DATA_DAYS") or 366)
         self._given = dynamodb
 

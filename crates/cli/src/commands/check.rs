@@ -46,7 +46,7 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
         }
     }
     match arguments.format {
-        Output::Json => anstream::println!("{}", Json::from(lines).pretty()),
+        Output::Json => report::print_json(&Json::from(lines)),
         Output::Text => {
             let many = |count: usize, what: &str| {
                 format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -1,7 +1,7 @@
 use crate::args::Compile;
 use crate::input;
 use crate::project::{read, said};
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_fluxio::Mode;
 use stepwright_json::{Json, Object};
@@ -34,6 +34,6 @@ pub(crate) fn run(arguments: &Compile) -> Result<ExitCode, Failure> {
             Json::from(machines.collect::<Object>())
         }
     };
-    anstream::println!("{}", printed.pretty());
+    report::print_json(&printed);
     Ok(ExitCode::SUCCESS)
 }

@@ -3,12 +3,14 @@
 use crate::args::{Dev, Load, Serve};
 use crate::commands::serve::{self, Started};
 use crate::config::Config;
+use crate::dev_project::{Projects, Server};
 use crate::input;
 use crate::project;
 use crate::report::{self, Failure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use stepwright_functions::Functions;
 use stepwright_json::{Json, Object};
@@ -23,19 +25,31 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright-dev";
 pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let files =
         if arguments.files.is_empty() { definitions_here()? } else { arguments.files.clone() };
-    if let Some(file) = files.iter().find(|file| project::is_project(file)) {
-        return Err(Failure::new(format!(
-            "{} is a project, which `dev` does not follow",
-            file.display()
-        ))
-        .help("run it with `stepwright run`, or print its definitions with `stepwright compile`"));
-    }
-    let config_path = arguments.serve.config.clone().unwrap_or_else(|| "stepwright.toml".into());
-    serve::run_with(&in_memory(&arguments.serve), |started: Started| {
-        let watched = Watched { files, config: config_path, load: arguments.load.clone() };
-        tokio::spawn(watched.follow(started.api, started.functions));
-        anstream::println!("The page is at http://{}/", started.address);
-    })
+    let serving = in_memory(&arguments.serve);
+    let mut config = serve::config(&serving)?;
+    let (projects, definitions): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| project::is_project(file));
+    let server = &config.server;
+    let open = Projects::open(&projects, server.data.as_deref(), &server.region, &server.account)?;
+    open.add_functions(&mut config);
+    let mut assembly = serve::assembly(&serving, config)?;
+    assembly.local = Some(Arc::new(open.clone()));
+    assembly.observers.push(Arc::new(open.clone()));
+    let watched = Watched {
+        definitions,
+        config: serving.config.clone().unwrap_or_else(|| "stepwright.toml".into()),
+        load: arguments.load.clone(),
+        project_files: projects,
+        projects: open.clone(),
+    };
+    let code = serve::run_with(serving.log, assembly, |started: Started| {
+        let Started { address, api, functions, otlp } = started;
+        open.connect(&Server { api: api.clone(), functions: functions.clone(), otlp });
+        tokio::spawn(watched.follow(api, functions));
+        report::announce(&format!("The page is at http://{address}/"));
+    });
+    open.shut_down();
+    code
 }
 
 /// Nothing is kept unless a directory is named.
@@ -48,7 +62,7 @@ fn in_memory(arguments: &Serve) -> Serve {
 fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(".")
         .map_err(|error| Failure::new(format!("cannot read this directory: {error}")))?;
-    let ends = [".asl.json", ".asl.yaml", ".asl.yml"];
+    let ends = [".asl.json", ".asl.yaml", ".asl.yml", "project.py"];
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| ends.iter().any(|end| path.to_string_lossy().ends_with(end)))
@@ -56,7 +70,7 @@ fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new("there is no *.asl.json or *.asl.yaml here")
+        return Err(Failure::new("there is no *.asl.json, *.asl.yaml or project.py here")
             .help("name the definitions: stepwright dev order.asl.yaml"));
     }
     Ok(files)
@@ -64,17 +78,41 @@ fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
 
 /// The files that are followed.
 struct Watched {
-    files: Vec<PathBuf>,
+    definitions: Vec<PathBuf>,
     config: PathBuf,
     load: Load,
+    project_files: Vec<PathBuf>,
+    projects: Projects,
 }
 
 impl Watched {
     async fn follow(self, api: Api, functions: Functions) {
         let mut seen: BTreeMap<PathBuf, SystemTime> = BTreeMap::new();
+        let mut projects_seen: BTreeMap<PathBuf, Vec<SystemTime>> = BTreeMap::new();
         let mut functions_seen = self.function_stamps();
+        for file in &self.project_files {
+            projects_seen.insert(file.clone(), python_stamps(file));
+            self.deploy_project(&api, file).await;
+        }
+        // A subscription finds the machines of all projects.
+        for file in &self.project_files {
+            self.projects.deployed(file).await;
+        }
         loop {
-            for file in &self.files {
+            for file in &self.project_files {
+                let stamps = python_stamps(file);
+                if projects_seen.get(file) != Some(&stamps) {
+                    projects_seen.insert(file.clone(), stamps);
+                    if let Err(failure) = self.projects.read_again(file) {
+                        report::failure(&failure);
+                        continue;
+                    }
+                    self.reload(&functions).await;
+                    self.deploy_project(&api, file).await;
+                    self.projects.deployed(file).await;
+                }
+            }
+            for file in &self.definitions {
                 let stamp = stamp(file);
                 if seen.get(file) != Some(&stamp) {
                     seen.insert(file.clone(), stamp);
@@ -106,7 +144,7 @@ impl Watched {
             let definition = named.definition.root.to_json().to_string();
             let kind = if named.express { "EXPRESS" } else { "STANDARD" };
             match put(api, &name, kind, &definition).await {
-                Ok(what) => anstream::println!("{what} {name} ({})", file.display()),
+                Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
                     for diagnostic in
                         crate::commands::run::diagnostics(&named.definition, named.express)
@@ -120,10 +158,26 @@ impl Watched {
         }
     }
 
+    /// Creates or updates the state machines of a project.
+    async fn deploy_project(&self, api: &Api, file: &Path) {
+        let machines = match self.projects.machines(file) {
+            Ok(machines) => machines,
+            Err(failure) => return report::failure(&failure),
+        };
+        for (name, definition) in machines {
+            match put(api, &name, "STANDARD", &definition).await {
+                Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
+                Err(why) => {
+                    report::failure(&Failure::new(format!("{name} stays as it was: {why}")));
+                }
+            }
+        }
+    }
+
     /// When the configuration and the code of its functions were last changed.
     fn function_stamps(&self) -> Vec<SystemTime> {
         let mut stamps = vec![stamp(&self.config)];
-        if let Ok(config) = Config::find(Some(&self.config), Path::new("")) {
+        if let Ok(config) = self.read_config() {
             for function in config.functions.values() {
                 if let Some(code) = &function.code {
                     newest(&config.folder.join(code), &mut stamps, 4);
@@ -133,12 +187,22 @@ impl Watched {
         stamps
     }
 
+    fn read_config(&self) -> Result<Config, Failure> {
+        if !self.config.is_file() {
+            return Ok(Config::default());
+        }
+        Config::find(Some(&self.config), Path::new(""))
+    }
+
     async fn reload(&self, functions: &Functions) {
-        match Config::find(Some(&self.config), Path::new("")) {
-            Ok(config) => match functions.reload(config.functions).await {
-                Ok(()) => anstream::println!("reloaded the functions"),
-                Err(error) => report::failure(&Failure::new(error.to_string())),
-            },
+        match self.read_config() {
+            Ok(mut config) => {
+                self.projects.add_functions(&mut config);
+                match functions.reload(config.functions).await {
+                    Ok(()) => report::announce("reloaded the functions"),
+                    Err(error) => report::failure(&Failure::new(error.to_string())),
+                }
+            }
             Err(failure) => report::failure(&failure),
         }
     }
@@ -149,9 +213,28 @@ fn stamp(path: &Path) -> SystemTime {
     changed.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// The stamps of a project's file and of the packages beside it.
+fn python_stamps(file: &Path) -> Vec<SystemTime> {
+    let mut stamps = vec![stamp(file)];
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(entries) = std::fs::read_dir(folder.unwrap_or(Path::new("."))) else { return stamps };
+    let mut packages: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| project::is_project(path) || path.join("__init__.py").is_file())
+        .collect();
+    packages.sort();
+    for package in packages {
+        newest(&package, &mut stamps, 4);
+    }
+    stamps
+}
+
 /// The stamps of the files below a directory, so many levels deep.
 fn newest(path: &Path, stamps: &mut Vec<SystemTime>, levels: usize) {
-    stamps.push(stamp(path));
+    // A folder changes with what Python writes into it.
+    if !path.is_dir() {
+        stamps.push(stamp(path));
+    }
     if levels == 0 || !path.is_dir() {
         return;
     }

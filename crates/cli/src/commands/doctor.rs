@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
         let engine = Engine::closed(Options {
             store,
             clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(functions, None)),
+            tasks: Arc::new(Integrations::new(functions, None, None)),
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
             account: String::new(),

@@ -26,7 +26,7 @@ pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
     let explored = stepwright_testkit::explore(&named.definition, &program, &options);
     match arguments.format {
         Output::Text => print(&explored, &named),
-        Output::Json => anstream::println!("{}", to_json(&explored, &named).pretty()),
+        Output::Json => report::print_json(&to_json(&explored, &named)),
     }
     if let Some(folder) = &arguments.save {
         save(&explored, folder, &arguments.file)?;

@@ -47,7 +47,7 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
                 let states: Vec<Json> = states.iter().map(|state| state.clone().into()).collect();
                 object.insert(key, states.into());
             }
-            anstream::println!("{}", Json::Object(object).pretty());
+            report::print_json(&Json::Object(object));
         }
         Output::Text => {
             match &replayed.departure {

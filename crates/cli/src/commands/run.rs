@@ -2,7 +2,7 @@ use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
 use crate::input;
 use crate::live::{self, Answerer, Screen};
-use crate::local_project::LocalProject;
+use crate::local_project::{LocalProject, Site};
 use crate::project;
 use crate::report::{self, Failure};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
     if let Some(local) = &local {
         local.add_functions(&mut config);
+        local.clean_up_when_interrupted();
     }
     let mut screen = match arguments.output {
         Output::Text => Screen::for_people(),
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     screen.finish();
     match arguments.output {
         Output::Text => print_ending(&outcome, arguments.limits),
-        Output::Json => anstream::println!("{}", outcome.to_json().pretty()),
+        Output::Json => report::print_json(&outcome.to_json()),
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
 fn find_project(arguments: &Run) -> Result<Option<LocalProject>, Failure> {
     let state_data = arguments.state_data.as_deref();
     if project::is_project(&arguments.file) {
-        return LocalProject::open(&arguments.file, state_data).map(Some);
+        return LocalProject::open(&arguments.file, state_data, Site::default()).map(Some);
     }
     if state_data.is_some() {
         let failure = Failure::new("`--state-data` goes with a project (a file that ends in .py)");
@@ -180,7 +181,7 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
     match &outcome.status {
         Status::Succeeded { output } => {
             anstream::eprintln!("succeeded in {took}");
-            anstream::println!("{}", output.pretty());
+            report::print_json(output);
         }
         Status::NotStarted | Status::Running => anstream::eprintln!(
             "still running after {took}: nothing will ever wake {}",

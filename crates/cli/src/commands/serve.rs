@@ -4,27 +4,34 @@ use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
 use crate::report::Failure;
+use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use stepwright_functions::{Functions, Place};
 use stepwright_server::config::LimitsName;
-use stepwright_server::{Api, Assembly, AssemblyError, serve};
+use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
 /// A server that has just begun.
 pub(crate) struct Started {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) api: Api,
     pub(crate) functions: Functions,
+    pub(crate) otlp: Option<Arc<Otlp>>,
 }
 
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
-    run_with(arguments, drop)
+    let config = config(arguments)?;
+    run_with(arguments.log, assembly(arguments, config)?, drop)
 }
 
-/// The same, and does something more when it has begun.
-pub(crate) fn run_with(arguments: &Serve, more: impl FnOnce(Started)) -> Result<ExitCode, Failure> {
-    start_log(arguments.log);
-    let assembly = assembly(arguments)?;
+/// Serves, and does something more when it has begun.
+pub(crate) fn run_with(
+    log: Output,
+    assembly: Assembly,
+    more: impl FnOnce(Started),
+) -> Result<ExitCode, Failure> {
+    start_log(log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -33,13 +40,14 @@ pub(crate) fn run_with(arguments: &Serve, more: impl FnOnce(Started)) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
-    let config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
-    let mut server = config.server;
+/// The configuration, with what the command line says of the server.
+pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
+    let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
+    let server = &mut config.server;
     // Paths in the file start where the file stands.
-    let within = |path: PathBuf| config.folder.join(path);
-    server.data = server.data.map(within);
-    server.logs = server.logs.map(|path| config.folder.join(path));
+    let folder = config.folder.clone();
+    server.data = server.data.take().map(|path| folder.join(path));
+    server.logs = server.logs.take().map(|path| folder.join(path));
     server.listen = arguments.listen.unwrap_or(server.listen);
     if let Some(limits) = arguments.limits {
         server.limits = match limits {
@@ -60,6 +68,12 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
     } else if server.data.is_none() {
         server.data = Some(PathBuf::from(".stepwright"));
     }
+    Ok(config)
+}
+
+/// A server with this configuration.
+pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
+    let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
     let mocks = match &arguments.mock_config {
@@ -77,6 +91,8 @@ fn assembly(arguments: &Serve) -> Result<Assembly, Failure> {
         otlp: config.otlp,
         functions,
         mocks,
+        local: None,
+        observers: Vec::new(),
     })
 }
 
@@ -99,7 +115,12 @@ async fn serve_until_stopped(
     let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
     anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
-    more(Started { address, api: serving.api.clone(), functions: functions.clone() });
+    more(Started {
+        address,
+        api: serving.api.clone(),
+        functions: functions.clone(),
+        otlp: otlp.clone(),
+    });
     serve(listener, serving, lambda, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
@@ -126,21 +147,6 @@ fn refused(error: &AssemblyError) -> Failure {
              \"…\"\nsecret_access_key = \"…\"",
         ),
         _ => failure,
-    }
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => drop(interrupted.await),
     }
 }
 

@@ -248,5 +248,5 @@ fn print_json(files: &[FileResult], complaints: &[&Complaint], covered: &[covera
     object.insert("complaints", complaints.collect::<Vec<_>>().into());
     let coverage: Vec<Json> = covered.iter().map(coverage::Covered::to_json).collect();
     object.insert("coverage", coverage.into());
-    anstream::println!("{}", Json::Object(object).pretty());
+    report::print_json(&Json::Object(object));
 }

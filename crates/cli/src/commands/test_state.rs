@@ -1,7 +1,7 @@
 use crate::args::{Inspection, TestState};
 use crate::config::Config;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_history::{Moment, Stage};
 use stepwright_json::{Json, Object};
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
         config.shut_down();
     }
     let report = testing.finish();
-    anstream::println!("{}", readable(&report, arguments.inspection_level).pretty());
+    report::print_json(&readable(&report, arguments.inspection_level));
     Ok(match report.outcome {
         StateOutcome::Succeeded { .. } | StateOutcome::Caught { .. } => ExitCode::SUCCESS,
         StateOutcome::Retriable { .. } | StateOutcome::Failed { .. } => ExitCode::FAILURE,

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
@@ -24,8 +24,27 @@ const INTERVAL: Duration = Duration::from_millis(10);
 pub(crate) struct Running(Arc<Mutex<BTreeMap<u64, Child>>>);
 
 impl Running {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Ends one, if it runs.
+    pub(crate) fn end(&self, number: u64) {
+        let child = self.lock().remove(&number);
+        if let Some(mut child) = child {
+            // It may have ended by itself.
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+
     pub(crate) fn shut_down(&self) {
-        let mut children = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = self.lock();
         for (_, mut child) in std::mem::take(&mut *children) {
             // It may have ended by itself.
             child.kill().ok();
@@ -92,6 +111,16 @@ impl Container {
         self
     }
 
+    /// The name of the task.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number among those that run, and they.
+    pub(crate) fn place(&self) -> (u64, Running) {
+        (self.number, self.running.clone())
+    }
+
     /// Runs it and waits for the end.
     pub(crate) fn run(&self) -> Reply {
         let code = match self.wait() {
@@ -120,16 +149,15 @@ impl Container {
         let mut child = Command::new(PYTHON)
             .args(["-m", "stepwright_fluxio.ecs"])
             .envs(&self.environment)
-            .stdin(Stdio::null())
+            // It ends when nobody holds the other end any more.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
         let printing = [child.stdout.take().map(pass_on), child.stderr.take().map(pass_on)];
-        let children = &self.running.0;
-        let lock = || children.lock().unwrap_or_else(PoisonError::into_inner);
-        lock().insert(self.number, child);
+        self.running.lock().insert(self.number, child);
         let status = loop {
-            let mut children = lock();
+            let mut children = self.running.lock();
             let Some(child) = children.get_mut(&self.number) else {
                 return Ok(End::Exited(None));
             };

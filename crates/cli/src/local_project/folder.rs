@@ -6,7 +6,7 @@ use stepwright_fluxio::{Project, RunMethod};
 use tempfile::TempDir;
 
 /// The Python packages that come with Stepwright.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     (
         "stepwright_fluxio/__init__.py",
         include_str!("../../../../python/stepwright_fluxio/__init__.py"),
@@ -15,6 +15,7 @@ const PACKAGES: [(&str, &str); 10] = [
         "stepwright_fluxio/context.py",
         include_str!("../../../../python/stepwright_fluxio/context.py"),
     ),
+    ("stepwright_fluxio/events.py", include_str!("../../../../python/stepwright_fluxio/events.py")),
     ("stepwright_fluxio/ecs.py", include_str!("../../../../python/stepwright_fluxio/ecs.py")),
     (
         "stepwright_fluxio/function.py",
@@ -46,6 +47,7 @@ pub(crate) struct Folder {
     root: TempDir,
     packages: PathBuf,
     tasks: PathBuf,
+    processors: PathBuf,
     state_data: PathBuf,
 }
 
@@ -60,7 +62,12 @@ impl Folder {
             std::fs::create_dir_all(path.parent().unwrap_or(&packages))?;
             std::fs::write(path, text)?;
         }
+        let processors = root.path().join("processors");
         std::fs::create_dir_all(&tasks)?;
+        std::fs::create_dir_all(&processors)?;
+        for (name, processor) in &project.event_processors {
+            std::fs::write(processors.join(format!("{name}.py")), &processor.source)?;
+        }
         for (name, task) in &project.tasks {
             if let Some(run) = &task.run {
                 std::fs::write(tasks.join(format!("{name}.py")), module(run))?;
@@ -73,7 +80,12 @@ impl Folder {
         if state_data.is_dir() {
             return Err(Error::other(format!("{} is a folder", state_data.display())));
         }
-        Ok(Self { root, packages, tasks, state_data })
+        Ok(Self { root, packages, tasks, processors, state_data })
+    }
+
+    /// All of it.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// Where Python finds the packages.
@@ -84,6 +96,11 @@ impl Folder {
     /// Where the `run` methods are.
     pub(crate) fn tasks(&self) -> &Path {
         &self.tasks
+    }
+
+    /// Where the event processors are.
+    pub(crate) fn processors(&self) -> &Path {
+        &self.processors
     }
 
     /// The file of the state data.

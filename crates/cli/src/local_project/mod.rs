@@ -6,9 +6,9 @@ mod folder;
 mod nested;
 mod workers;
 
-pub(crate) use container::Container;
+pub(crate) use container::{Container, Running};
 pub(crate) use nested::Nested;
-pub(crate) use workers::Message;
+pub(crate) use workers::{Message, Pool};
 
 use crate::config::Config;
 use crate::functions::Invocation;
@@ -33,8 +33,32 @@ const PYTHON: &str = "python3";
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "123456789012";
 
+/// Where the machines and tasks of a project pretend to be, and what stands before their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) prefix: String,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self { region: REGION.to_owned(), account: ACCOUNT.to_owned(), prefix: String::new() }
+    }
+}
+
+impl Site {
+    fn arn(&self, service: &str, kind: &str, name: &str) -> String {
+        let Self { region, account, prefix } = self;
+        format!("arn:aws:{service}:{region}:{account}:{kind}{prefix}{name}")
+    }
+}
+
 /// How long a Lambda function may take, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
+
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
 
 /// The only key in the answer of a function whose task stopped the execution; see `function.py`.
 const STOP: &str = "stepwright:stop-execution";
@@ -42,12 +66,13 @@ const STOP: &str = "stepwright:stop-execution";
 /// A project that is being run.
 #[derive(Debug)]
 pub(crate) struct LocalProject {
-    project: Project,
+    pub(crate) project: Project,
     path: PathBuf,
+    site: Site,
     folder: Folder,
     programs: BTreeMap<String, Arc<Program>>,
     workers: Workers,
-    containers: container::Running,
+    containers: Running,
 }
 
 /// What a task state comes to.
@@ -77,7 +102,11 @@ pub(crate) enum Work {
 impl LocalProject {
     /// Prepares to run a project. No process is started. `state_data` is the file that keeps the
     /// state data; without it, they are gone when the run is over.
-    pub(crate) fn open(path: &Path, state_data: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        path: &Path,
+        state_data: Option<&Path>,
+        site: Site,
+    ) -> Result<Self, Failure> {
         let project = project::read(path, Mode::Documented)?;
         let failed = |error: std::io::Error| {
             Failure::new(format!("the tasks of {} cannot be set up: {error}", path.display()))
@@ -87,10 +116,11 @@ impl LocalProject {
         let mut local = Self {
             project,
             path,
+            site,
             folder,
             programs: BTreeMap::new(),
             workers: Workers::default(),
-            containers: container::Running::default(),
+            containers: Running::default(),
         };
         for name in &local.project.names {
             let definition = local.definition(name).expect("every name has its machine");
@@ -117,27 +147,24 @@ impl LocalProject {
 
     /// What stands for the resources that deployment would make.
     fn resources(&self) -> BTreeMap<String, String> {
-        let arn =
-            |service: &str, rest: &str| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}");
+        let Site { region, account, prefix } = &self.site;
+        let arn = |service: &str, kind: &str, name: &str| self.site.arn(service, kind, name);
         let mut resources = BTreeMap::new();
         for name in self.project.tasks.keys() {
-            let function = arn("lambda", &format!("function:{name}"));
-            let definition = arn("ecs", &format!("task-definition/{name}"));
-            let queue = format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}");
+            let function = arn("lambda", "function:", name);
+            let definition = arn("ecs", "task-definition/", name);
+            let queue = format!("https://sqs.{region}.amazonaws.com/{account}/{prefix}{name}");
             resources.insert(format!("LambdaFunction{name}"), function);
             resources.insert(format!("ECSTaskDefinition{name}"), definition);
             resources.insert(format!("QueueUrl{name}"), queue);
-            resources.insert(format!("CodeBuildProjectName{name}"), name.clone());
+            resources.insert(format!("CodeBuildProjectName{name}"), format!("{prefix}{name}"));
             resources.insert(format!("PackageName{name}"), name.clone());
             resources.insert(format!("PackageVersion{name}"), "local".to_owned());
         }
         for name in &self.project.names {
-            resources.insert(
-                format!("StateMachine{name}"),
-                arn("states", &format!("stateMachine:{name}")),
-            );
+            resources.insert(format!("StateMachine{name}"), self.machine_arn(name));
         }
-        resources.insert("ECSClusterArn".to_owned(), arn("ecs", "cluster/local"));
+        resources.insert("ECSClusterArn".to_owned(), arn("ecs", "cluster/", "local"));
         for group in ["DatabaseSecurityGroup", "PrivateLoadBalancerSecurityGroup"] {
             resources.insert(group.to_owned(), "sg-local".to_owned());
         }
@@ -147,25 +174,60 @@ impl LocalProject {
         resources
     }
 
-    /// Adds the tasks on Lambda to the functions. Those of the file come first.
+    /// The ARN of a state machine.
+    pub(crate) fn machine_arn(&self, machine: &str) -> String {
+        self.site.arn("states", "stateMachine:", machine)
+    }
+
+    /// Adds the tasks on Lambda and the event processors to the functions. Those of the file come
+    /// first.
     pub(crate) fn add_functions(&self, config: &mut Config) {
+        let prefix = &self.site.prefix;
         for (name, task) in &self.project.tasks {
-            if !task.service().starts_with("lambda") || config.functions.contains_key(name) {
+            let full_name = format!("{prefix}{name}");
+            if !task.service().starts_with("lambda") || config.functions.contains_key(&full_name) {
+                continue;
+            }
+            if let Some(theirs) = config.functions.get(name) {
+                config.functions.insert(full_name, theirs.clone());
                 continue;
             }
             let number = |key: &str| task.attributes.get(key).and_then(Json::as_i64);
             let memory = number("memory").and_then(|memory| u32::try_from(memory).ok());
             let timeout = number("timeout").unwrap_or(300).clamp(1, LONGEST_FUNCTION);
             let function = Function {
-                runtime: Some("python3.12".to_owned()),
-                handler: Some("stepwright_fluxio.function.handler".to_owned()),
-                code: Some(self.folder.packages().display().to_string()),
                 timeout: Some(timeout as f64),
                 memory: memory.filter(|memory| (128..=10_240).contains(memory)),
                 environment: self.environment(name),
-                ..Function::default()
+                ..self.python("stepwright_fluxio.function.handler")
             };
-            config.functions.insert(name.clone(), function);
+            config.functions.insert(full_name, function);
+        }
+        for (machine, processor) in self.event_processors() {
+            let mut environment = self.environment(machine);
+            environment.insert("STEPWRIGHT_PROCESSOR".to_owned(), processor.to_owned());
+            let function =
+                Function { environment, ..self.python("stepwright_fluxio.events.handler") };
+            config.functions.insert(format!("{prefix}{machine}-events"), function);
+        }
+    }
+
+    /// The machines whose events are processed, each with the class that gives them tags, or nothing.
+    pub(crate) fn event_processors(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.project.machines.iter().filter_map(|(name, machine)| {
+            let options = machine.decorators.event_processor.as_ref()?;
+            let class = options.get("processor").and_then(Json::as_str);
+            Some((name.as_str(), class.unwrap_or_default()))
+        })
+    }
+
+    /// A function of ours, with the packages that come with Stepwright.
+    fn python(&self, handler: &str) -> Function {
+        Function {
+            runtime: Some("python3.12".to_owned()),
+            handler: Some(handler.to_owned()),
+            code: Some(self.folder.packages().display().to_string()),
+            ..Function::default()
         }
     }
 
@@ -181,6 +243,7 @@ impl LocalProject {
             ("STEPWRIGHT_STATE_DATA_TABLE", table.to_string_lossy().into_owned()),
             ("STEPWRIGHT_TASK", task.to_owned()),
             ("STEPWRIGHT_TASKS", shown(self.folder.tasks())),
+            ("STEPWRIGHT_PROCESSORS", shown(self.folder.processors())),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -191,7 +254,10 @@ impl LocalProject {
     pub(crate) fn resolve(&self, call: &TaskCall) -> Option<Work> {
         let parameter =
             |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
-        let last = |text: &str| text.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        let last = |text: &str| {
+            let name = text.rsplit(['/', ':']).next().unwrap_or_default();
+            name.strip_prefix(&self.site.prefix).unwrap_or(name).to_owned()
+        };
         match call.resource.as_str() {
             "arn:aws:states:::ecs:runTask.sync" => {
                 let name = last(parameter("TaskDefinition"));
@@ -203,7 +269,7 @@ impl LocalProject {
                 let name = last(parameter("QueueUrl"));
                 let task = self.task(&name)?;
                 let pool = self.workers.pool(&name, task, || self.environment(&name));
-                Some(Work::Message(Message::new(pool, call)))
+                Some(Work::Message(Message::of(pool, call)))
             }
             "arn:aws:states:::states:startExecution.sync" => {
                 let name = last(parameter("StateMachineArn"));
@@ -216,6 +282,42 @@ impl LocalProject {
 
     fn task(&self, name: &str) -> Option<&Task> {
         self.project.tasks.get(name)
+    }
+
+    /// Whether an ARN is that of a task on Lambda.
+    pub(crate) fn has_function(&self, arn: &str) -> bool {
+        let mut tasks = self.project.tasks.iter();
+        tasks.any(|(name, task)| {
+            task.service().starts_with("lambda")
+                && self.site.arn("lambda", "function:", name) == arn
+        })
+    }
+
+    /// The queue of a task.
+    pub(crate) fn pool(&self, name: &str) -> Option<Arc<Pool>> {
+        let task = self.task(name).filter(|task| task.service() == "ecs:worker")?;
+        Some(self.workers.pool(name, task, || self.environment(name)))
+    }
+
+    /// Whether all its messages have been handled.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.workers.are_idle() && self.containers.is_empty()
+    }
+
+    /// Leaves no files behind when somebody ends the program. Processes end by themselves: they notice
+    /// that nobody holds the other end of their input.
+    pub(crate) fn clean_up_when_interrupted(&self) {
+        let folder = self.folder.root().to_owned();
+        let wait = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(crate::signals::stopped());
+            // There is nobody left to tell.
+            std::fs::remove_dir_all(&folder).ok();
+            std::process::exit(INTERRUPTED);
+        };
+        // Without a thread to be had, the files stay.
+        std::thread::Builder::new().spawn(wait).ok();
     }
 
     /// Ends the processes that were started.

@@ -5,12 +5,12 @@ use super::{PYTHON, Reply, stop_failure};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use stepwright_fluxio::Task;
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// How often a message is handed to a worker, or a worker started, before it is given up.
 const MOST_RECEIVES: u32 = 3;
@@ -38,6 +38,15 @@ impl Workers {
             })
         });
         pool.clone()
+    }
+
+    /// Whether no message waits or is being handled.
+    pub(crate) fn are_idle(&self) -> bool {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.values().all(|pool| {
+            let state = pool.lock();
+            state.waiting.is_empty() && state.processes.values().all(|one| one.busy.is_empty())
+        })
     }
 
     /// Lets the workers clean up, and ends those that take too long.
@@ -108,7 +117,7 @@ struct Entry {
     id: u64,
     line: Arc<str>,
     receives: u32,
-    events: Sender<Event>,
+    events: UnboundedSender<Event>,
 }
 
 #[derive(Debug)]
@@ -144,67 +153,70 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// A message with a body and the attributes that go with it.
+    pub(crate) fn new(pool: Arc<Pool>, body: Json, meta: Json) -> Self {
+        Self { pool, body, meta }
+    }
+
     /// The message that a state sends.
-    pub(crate) fn new(pool: Arc<Pool>, call: &TaskCall) -> Self {
+    pub(crate) fn of(pool: Arc<Pool>, call: &TaskCall) -> Self {
         let body = call.parameters.get("MessageBody").and_then(|body| body.get("Input"));
         let attributes = call.parameters.get("MessageAttributes").and_then(Json::as_object);
         let meta = attributes.into_iter().flat_map(Object::iter).map(|(name, value)| {
             let value = value.get("StringValue").cloned().unwrap_or_default();
             (name.to_lowercase(), value)
         });
-        Self {
-            pool,
-            body: body.cloned().unwrap_or_default(),
-            meta: meta.collect::<Object>().into(),
+        let meta = meta.collect::<Object>().into();
+        Self::new(pool, body.cloned().unwrap_or_default(), meta)
+    }
+
+    /// What it takes to send it again: the name of the task, the body, the attributes.
+    pub(crate) fn parts(&self) -> (&str, &Json, &Json) {
+        (&self.pool.settings.name, &self.body, &self.meta)
+    }
+
+    /// Sends it and waits until a worker has handled it; for those who do not wait otherwise.
+    pub(crate) fn handled_here(&self) -> Reply {
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime.block_on(self.handled()),
+            Err(error) => Reply::Failed(Failure::new("States.Runtime", error.to_string())),
         }
     }
 
     /// Sends it and waits until a worker has handled it.
-    pub(crate) fn handled(&self) -> Reply {
-        let (events, receiver) = mpsc::channel();
-        let id = self.pool.send(&self.body, &self.meta, events);
-        self.pool.settings.heartbeat.map_or_else(
-            || wait(&receiver),
-            |interval| self.wait_for_heartbeats(id, interval, &receiver),
-        )
-    }
-
+    ///
     /// A worker that sends no heartbeat for two intervals has lost the message: it goes to another.
-    fn wait_for_heartbeats(&self, id: u64, interval: Duration, events: &Receiver<Event>) -> Reply {
+    pub(crate) async fn handled(&self) -> Reply {
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let id = self.pool.send(&self.body, &self.meta, sender);
+        let patience = self.pool.settings.heartbeat.map(|interval| interval * 2);
         let mut is_with_worker = false;
         loop {
-            let event = if is_with_worker {
-                match events.recv_timeout(interval * 2) {
-                    Err(RecvTimeoutError::Timeout) => {
+            let event = match patience.filter(|_| is_with_worker) {
+                None => events.recv().await,
+                Some(patience) => match next_within(patience, &mut events).await {
+                    Ok(event) => event,
+                    Err(_) => {
                         is_with_worker = false;
                         self.pool.take_back(id);
                         continue;
                     }
-                    Err(RecvTimeoutError::Disconnected) => return lost(&self.pool.settings.name),
-                    Ok(event) => event,
-                }
-            } else {
-                match events.recv() {
-                    Err(_) => return lost(&self.pool.settings.name),
-                    Ok(event) => event,
-                }
+                },
             };
             match event {
-                Event::Received | Event::Heartbeat => is_with_worker = true,
-                Event::Over(reply) => return reply,
+                Some(Event::Received | Event::Heartbeat) => is_with_worker = true,
+                Some(Event::Over(reply)) => return reply,
+                None => return lost(&self.pool.settings.name),
             }
         }
     }
 }
 
-fn wait(events: &Receiver<Event>) -> Reply {
-    loop {
-        match events.recv() {
-            Ok(Event::Over(reply)) => return reply,
-            Ok(Event::Received | Event::Heartbeat) => {}
-            Err(_) => return lost("worker"),
-        }
-    }
+async fn next_within(
+    patience: Duration,
+    events: &mut UnboundedReceiver<Event>,
+) -> Result<Option<Event>, tokio::time::error::Elapsed> {
+    tokio::time::timeout(patience, events.recv()).await
 }
 
 fn lost(name: &str) -> Reply {
@@ -216,7 +228,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(self: &Arc<Self>, body: &Json, meta: &Json, events: Sender<Event>) -> u64 {
+    fn send(self: &Arc<Self>, body: &Json, meta: &Json, events: UnboundedSender<Event>) -> u64 {
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;

@@ -2,6 +2,7 @@
 
 use crate::report::Failure;
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use stepwright_deployment::File;
@@ -12,15 +13,19 @@ const DEEPEST: usize = 32;
 /// The folder of a project. The first thing that could not be read is kept.
 #[derive(Debug)]
 pub(crate) struct Beside {
-    project: PathBuf,
     folder: PathBuf,
+    /// The project itself, which is no module.
+    project: PathBuf,
     failure: RefCell<Option<String>>,
 }
 
 impl Beside {
-    pub(crate) fn new(project: &Path) -> Self {
-        let folder = project.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self { project: project.to_path_buf(), folder, failure: RefCell::default() }
+    pub(crate) fn new(folder: &Path, project: &OsStr) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+            project: folder.join(project),
+            failure: RefCell::default(),
+        }
     }
 
     /// The text of `requirements.txt`, if there is one.

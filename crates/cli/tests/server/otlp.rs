@@ -8,7 +8,7 @@ use std::time::Duration;
 use stepwright_json::{Json, json};
 
 /// A collector that answers everything with 200 and hands on what it gets.
-fn collector() -> (String, Receiver<(String, Json)>) {
+pub(crate) fn collector() -> (String, Receiver<(String, Json)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = format!("http://{}", listener.local_addr().expect("it has an address"));
     let (sender, received) = channel();

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use stepwright_json::{Json, Object};
 
@@ -32,22 +33,35 @@ impl Server {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)
     }
 
+    /// One that follows files, and the lines that it prints.
+    pub(crate) fn dev(arguments: &[&str], folder: &Path) -> (Self, Receiver<String>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        command.args(["dev", "--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder);
+        let (server, printed) = Self::begin(command).expect("the server says where it listens");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            // A test that has seen enough does not listen any more.
+            printed.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).ok();
+        });
+        (server, lines)
+    }
+
     fn spawn(mut command: Command, arguments: &[&str]) -> Option<Self> {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Some(Self::begin(command)?.0)
+    }
+
+    fn begin(mut command: Command) -> Option<(Self, BufReader<ChildStdout>)> {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("it was asked for");
-        BufReader::new(stdout).read_line(&mut line).expect("it prints text");
+        let mut printed = BufReader::new(child.stdout.take().expect("it was asked for"));
+        printed.read_line(&mut line).expect("it prints text");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         let Some(address) = address else {
             child.wait().expect("it has ended");
             return None;
         };
-        Some(Self { child, address: address.to_owned() })
+        Some((Self { child, address: address.to_owned() }, printed))
     }
 
     pub(crate) fn client(&self) -> Client {
