@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from fakes import Queue, States  # noqa: E402
 
 from stepwright_fluxio import TaskWorker  # noqa: E402
-from stepwright_fluxio.aws import ecs, runner, task  # noqa: E402
+from stepwright_fluxio.aws import dead_letters, ecs, runner, task  # noqa: E402
 from stepwright_fluxio.aws.worker import Worker  # noqa: E402
 
 
@@ -142,6 +142,36 @@ class Workers(unittest.TestCase):
         queue = Queue(message("a", {}))
         self.work(queue, until=lambda: self.states.calls)
         self.assertEqual((queue.deleted, list(queue.hidden)), ([], ["a"]))
+
+
+class DeadLetters(unittest.TestCase):
+    def setUp(self):
+        self.states = States()
+        patch = mock.patch.object(dead_letters, "client", return_value=self.states)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def handle(self, *bodies):
+        source = "arn:aws:sqs:eu-west-1:1:dev-shop-Foo-dead.fifo"
+        records = [
+            {"messageId": str(index), "body": body, "eventSourceARN": source} for index, body in enumerate(bodies)
+        ]
+        with mock.patch("builtins.print"):
+            answer = dead_letters.handler({"Records": records}, None)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def test_tasks_fail(self):
+        self.assertEqual(self.handle('{"TaskToken": "a"}', "nonsense", "[]", '{"TaskToken": "b"}'), [])
+        tokens = [(request["taskToken"], request["error"]) for _, request in self.states.calls]
+        self.assertEqual(tokens, [("a", "States.TaskFailed"), ("b", "States.TaskFailed")])
+
+    def test_nobody_waits_any_more(self):
+        self.states.refusals["send_task_failure"] = "TaskTimedOut"
+        self.assertEqual(self.handle('{"TaskToken": "a"}'), [])
+
+    def test_what_cannot_be_told_comes_again(self):
+        self.states.refusals["send_task_failure"] = "ThrottlingException"
+        self.assertEqual(self.handle('"x"', '{"TaskToken": "a"}', '{"TaskToken": "b"}'), ["1", "2"])
 
 
 class Alone(unittest.TestCase):

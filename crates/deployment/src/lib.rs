@@ -25,6 +25,7 @@ mod attributes;
 mod build;
 mod complaint;
 mod container;
+mod dead_letters;
 mod event_processor;
 mod exported;
 mod function;

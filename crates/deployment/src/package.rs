@@ -4,7 +4,7 @@ use crate::complaint::{Complaints, Refused, Subject};
 use crate::event_processor::folder;
 use crate::names::id;
 use crate::plan::{Plan, Processor};
-use crate::{File, imports, runner};
+use crate::{File, dead_letters, imports, runner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use stepwright_fluxio::Task;
@@ -77,6 +77,10 @@ const STARTER: (&str, &str) = (
     "stepwright_fluxio/aws/starter.py",
     include_str!("../../../python/stepwright_fluxio/aws/starter.py"),
 );
+const DEAD_LETTERS: (&str, &str) = (
+    "stepwright_fluxio/aws/dead_letters.py",
+    include_str!("../../../python/stepwright_fluxio/aws/dead_letters.py"),
+);
 const PROCESSOR: (&str, &str) = (
     "stepwright_fluxio/aws/processor.py",
     include_str!("../../../python/stepwright_fluxio/aws/processor.py"),
@@ -130,16 +134,10 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
         files.extend(of_machine.within(&folder(machine.name)));
     }
     if plan.machines.iter().any(|machine| !machine.sources().is_empty()) {
-        let mut starter = Folder(BTreeMap::new());
-        for (path, text) in [
-            ("stepwright_fluxio/__init__.py", ""),
-            ("stepwright_fluxio/aws/__init__.py", ""),
-            CLIENTS,
-            STARTER,
-        ] {
-            starter.text(path, text);
-        }
-        files.extend(starter.within("starter"));
+        files.extend(Folder::alone(STARTER).within("starter"));
+    }
+    if plan.on("ecs:worker").next().is_some() {
+        files.extend(Folder::alone(DEAD_LETTERS).within(dead_letters::FOLDER));
     }
     complaints.or_ok(files)
 }
@@ -244,6 +242,16 @@ impl Folder {
     fn new() -> Self {
         let mut folder = Self(BTreeMap::new());
         folder.add_all(RUNTIME);
+        folder
+    }
+
+    /// A module that needs nothing but the clients of services.
+    fn alone(module: (&str, &str)) -> Self {
+        let mut folder = Self(BTreeMap::new());
+        let packages =
+            [("stepwright_fluxio/__init__.py", ""), ("stepwright_fluxio/aws/__init__.py", "")];
+        folder.add_all(&packages);
+        folder.add_all(&[CLIENTS, module]);
         folder
     }
 

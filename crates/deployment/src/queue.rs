@@ -8,7 +8,11 @@ use stepwright_fluxio::Task;
 use stepwright_json::{Json, json};
 
 /// How often a message is received before it is given up.
-const MOST_RECEIVES: i64 = 3;
+pub(crate) const MOST_RECEIVES: i64 = 3;
+
+/// For how long a message is hidden from the function that fails its task, in seconds: Lambda wants
+/// six of the function's timeouts.
+const DEAD_VISIBILITY: i64 = 360;
 
 /// How long messages are kept, in seconds: fourteen days, SQS's longest.
 pub(crate) const RETENTION: i64 = 1_209_600;
@@ -24,6 +28,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
         json!({
             "QueueName": (substituted(&plan.names.of(&format!("{name}-dead.fifo")))),
             "FifoQueue": true,
+            "VisibilityTimeout": DEAD_VISIBILITY,
             "MessageRetentionPeriod": RETENTION
         }),
     );

@@ -7,8 +7,8 @@ use crate::plan::{Plan, Processor};
 use crate::role::{HAS_TASK_POLICY, TASK_POLICY};
 use crate::template::{Template, attribute, reference};
 use crate::{
-    File, build, container, event_processor, exported, function, runner, subscription, table,
-    worker,
+    File, build, container, dead_letters, event_processor, exported, function, runner,
+    subscription, table, worker,
 };
 use stepwright_json::{Json, json};
 
@@ -36,6 +36,7 @@ pub(crate) fn templates(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
         let tasks = plan.on("ecs").chain(plan.on("ecs:worker")).map(|(name, _)| name);
         container::add_execution_role(&mut template, tasks);
     }
+    dead_letters::add(&mut template, plan);
     let mut files = Vec::new();
     for machine in &plan.machines {
         if machine.is_exported {
