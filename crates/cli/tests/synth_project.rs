@@ -88,6 +88,21 @@ fn a_second_run_leaves_nothing_of_the_first() {
 }
 
 #[test]
+fn a_run_does_not_take_up_what_another_has_written() {
+    let folder = shop(PROJECT);
+    write(folder.path().join("shop/words/__init__.py"), "");
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let (code, _, said) =
+            synth(folder.path(), &["shop/project.py", "--out", "shop/words/build"]);
+        assert_eq!(code, Some(0), "{said}");
+        let marker = folder.path().join("shop/words/build/.stepwright-synth");
+        counts.push(std::fs::read_to_string(marker).expect("it is there").lines().count());
+    }
+    assert_eq!(counts[0], counts[1]);
+}
+
+#[test]
 fn folders_of_others_are_left_alone() {
     let folder = shop(PROJECT);
     write(folder.path().join("build/precious"), "");

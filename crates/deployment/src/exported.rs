@@ -64,7 +64,7 @@ pub(crate) fn nest(
     });
     template.add(&machine.stack(), stack);
     let content = own.finish(&format!("the state machine `{}`", machine.name))?;
-    Ok(File { path, content })
+    Ok(File { path, content: content.into() })
 }
 
 fn parameters_of(given: &BTreeMap<String, Text>) -> Object {

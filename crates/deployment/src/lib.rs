@@ -49,6 +49,7 @@ mod worker;
 pub use complaint::{Complaint, Refused};
 
 use plan::Plan;
+use std::sync::Arc;
 use stepwright_fluxio::Project;
 
 /// A file of a deployment.
@@ -56,8 +57,8 @@ use stepwright_fluxio::Project;
 pub struct File {
     /// Its place in the folder, with `/` between the parts.
     pub path: String,
-    /// What is in it.
-    pub content: Vec<u8>,
+    /// What is in it. A package that many tasks import is there once.
+    pub content: Arc<[u8]>,
 }
 
 /// The files of a deployment, and what is worth saying of them.

@@ -7,6 +7,7 @@ use crate::plan::{Plan, Processor};
 use crate::{File, dead_letters, imports, runner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use stepwright_fluxio::Task;
 use stepwright_json::Json;
 
@@ -143,7 +144,7 @@ pub(crate) fn files(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
 }
 
 fn check_size(subject: Subject, folder: &Folder, complaints: &mut Complaints) {
-    let bytes: usize = folder.0.values().map(Vec::len).sum();
+    let bytes: usize = folder.0.values().map(|content| content.len()).sum();
     if bytes > MOST_BYTES {
         let message = format!("its folder has {bytes} bytes; Lambda takes 250 MB");
         complaints.add(subject, message, "use the service `lambda:container` or `ecs`");
@@ -169,7 +170,6 @@ fn of_task(plan: &Plan<'_>, name: &str, task: &Task) -> Folder {
         }
         "lambda:pexpm-runner" => {
             folder.add_all(&[RUNNER]);
-            folder.text("pyproject.toml", &runner_package(name));
             folder.text("fluxio_settings.py", &settings(plan, name));
             folder.add_requirements(plan, "boto3\n");
         }
@@ -188,6 +188,10 @@ fn of_task(plan: &Plan<'_>, name: &str, task: &Task) -> Folder {
         }
     }
     folder.add_packages(plan, packages);
+    if task.service() == "lambda:pexpm-runner" {
+        let package = runner_package(name, &folder.modules());
+        folder.text("pyproject.toml", &package);
+    }
     folder
 }
 
@@ -215,14 +219,16 @@ fn task_image(entry: &str) -> String {
 }
 
 /// What the PEX is made from. Its command is called as the package is, with `run` as an argument.
-fn runner_package(task: &str) -> String {
+fn runner_package(task: &str, modules: &[&str]) -> String {
     let name = runner::package_name(&id(task));
+    let modules: Json = modules.iter().copied().map(Json::from).collect::<Vec<_>>().into();
     format!(
         "[build-system]\nrequires = [\"setuptools>=61\"]\nbuild-backend = \"setuptools.build_meta\"\n\n\
          [project]\nname = \"{name}\"\nversion = \"1\"\ndynamic = [\"dependencies\"]\n\n\
          [project.scripts]\n{name} = \"stepwright_fluxio.aws.runner:main\"\n\n\
-         [tool.setuptools]\npy-modules = [\"fluxio_settings\", \"fluxio_task\"]\n\n\
+         [tool.setuptools]\npy-modules = {modules}\n\n\
          [tool.setuptools.dynamic]\ndependencies = {{ file = [\"requirements.txt\"] }}\n\n\
+         [tool.setuptools.package-data]\n\"*\" = [\"*\"]\n\n\
          [tool.setuptools.packages.find]\nnamespaces = true\n"
     )
 }
@@ -236,7 +242,7 @@ fn settings(plan: &Plan<'_>, task: &str) -> String {
 }
 
 /// The files of one folder.
-struct Folder(BTreeMap<String, Vec<u8>>);
+struct Folder(BTreeMap<String, Arc<[u8]>>);
 
 impl Folder {
     fn new() -> Self {
@@ -262,7 +268,7 @@ impl Folder {
     }
 
     fn text(&mut self, path: &str, text: &str) {
-        self.0.insert(path.to_owned(), text.as_bytes().to_vec());
+        self.0.insert(path.to_owned(), text.as_bytes().into());
     }
 
     /// Adds packages that stand beside the project, and those that they import. Others are installed.
@@ -286,6 +292,12 @@ impl Folder {
                 self.0.insert(file.path, file.content);
             }
         }
+    }
+
+    /// The modules that stand in no package.
+    fn modules(&self) -> Vec<&str> {
+        let files = self.0.keys().filter(|path| !path.contains('/'));
+        files.filter_map(|path| path.strip_suffix(".py")).collect()
     }
 
     /// Adds what has to be installed. Says whether there is anything.

@@ -44,7 +44,7 @@ fn a_small_project() {
         if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(&folder).expect("the folder can be made");
             std::fs::write(&path, &file.content).expect("a snapshot is written");
-        } else if std::fs::read(&path).unwrap_or_default() != file.content {
+        } else if std::fs::read(&path).unwrap_or_default() != *file.content {
             wrong.push(path.display().to_string());
         }
     }
@@ -229,6 +229,11 @@ fn folders_have_what_tasks_import() {
     assert!(!has("tasks/Unused/fluxio_task.py"));
     assert!(text(&deployment, "tasks/Growing/Dockerfile").contains("stepwright_fluxio.aws.worker"));
     assert!(text(&deployment, "tasks/Packed/pyproject.toml").contains("name = \"fluxio-packed\""));
+    let package = text(&deployment, "tasks/Packed/pyproject.toml");
+    assert!(
+        package.contains(r#"py-modules = ["fluxio_settings","fluxio_task","helpers"]"#),
+        "{package}"
+    );
     let run = text(&deployment, "tasks/Long/fluxio_task.py");
     let line = own("everything")
         .lines()

@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import importlib
 import json
+import math
 import os
 import signal
 import sys
@@ -177,7 +178,7 @@ class Worker:
             await self._hide(message, self.interval * 2)
 
     async def _hide(self, message, seconds):
-        request = self._handle_of(message) | {"VisibilityTimeout": int(seconds)}
+        request = self._handle_of(message) | {"VisibilityTimeout": math.ceil(seconds)}
         try:
             await self._call(self._sqs.change_message_visibility, **request)
         except Exception:

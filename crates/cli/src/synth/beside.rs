@@ -1,7 +1,9 @@
 //! What stands beside a project: the packages that its tasks import, and what has to be installed.
 
+use super::output;
 use crate::report::Failure;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ pub(crate) struct Beside {
     /// The project itself, which is no module.
     project: PathBuf,
     failure: RefCell<Option<String>>,
+    /// The packages so far. Many tasks may import one.
+    known: RefCell<BTreeMap<String, Vec<File>>>,
 }
 
 impl Beside {
@@ -25,6 +29,7 @@ impl Beside {
             folder: folder.to_path_buf(),
             project: folder.join(project),
             failure: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -40,6 +45,15 @@ impl Beside {
 
     /// The files of a package or module, if it stands here.
     pub(crate) fn find(&self, package: &str) -> Vec<File> {
+        if let Some(files) = self.known.borrow().get(package) {
+            return files.clone();
+        }
+        let files = self.read(package);
+        self.known.borrow_mut().insert(package.to_owned(), files.clone());
+        files
+    }
+
+    fn read(&self, package: &str) -> Vec<File> {
         let mut files = Vec::new();
         let module = self.folder.join(format!("{package}.py"));
         let folder = self.folder.join(package);
@@ -63,7 +77,7 @@ impl Beside {
     }
 }
 
-/// Reads all that belongs to a package: not what Python or an editor has left there.
+/// Reads all that belongs to a package: not what Python, an editor or an earlier run has left there.
 fn read_folder(folder: &Path, name: &str, depth: usize, files: &mut Vec<File>) -> Result<()> {
     if depth == 0 {
         let message = format!("{} is more than {DEEPEST} folders deep", folder.display());
@@ -83,6 +97,9 @@ fn read_folder(folder: &Path, name: &str, depth: usize, files: &mut Vec<File>) -
         }
         let name = format!("{name}/{entry}");
         if path.is_dir() {
+            if output::is_ours(&path) {
+                continue;
+            }
             read_folder(&path, &name, depth - 1, files)?;
         } else {
             read_file(&path, name, files)?;
@@ -94,6 +111,6 @@ fn read_folder(folder: &Path, name: &str, depth: usize, files: &mut Vec<File>) -
 fn read_file(path: &Path, name: String, files: &mut Vec<File>) -> Result<()> {
     let content = std::fs::read(path)
         .map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    files.push(File { path: name, content });
+    files.push(File { path: name, content: content.into() });
     Ok(())
 }

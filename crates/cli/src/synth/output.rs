@@ -9,6 +9,11 @@ use stepwright_deployment::File;
 /// The file that says that a folder is ours, and which of the files in it are.
 const MARKER: &str = ".stepwright-synth";
 
+/// Whether a folder was written by an earlier run.
+pub(crate) fn is_ours(folder: &Path) -> bool {
+    folder.join(MARKER).is_file()
+}
+
 /// Writes the files. What an earlier deployment wrote there is removed; a folder that holds anything
 /// else is left alone.
 pub(crate) fn write(folder: &Path, files: &[File]) -> std::result::Result<(), Failure> {

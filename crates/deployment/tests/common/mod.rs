@@ -73,7 +73,7 @@ fn beside(package: &str) -> Vec<File> {
     };
     let file = |(path, text): &(&str, &str)| File {
         path: (*path).to_owned(),
-        content: text.as_bytes().to_vec(),
+        content: text.as_bytes().into(),
     };
     files.iter().map(file).collect()
 }
