@@ -196,7 +196,8 @@ class Alone(unittest.TestCase):
 
     def test_ecs(self):
         # Annotations name what nobody imports.
-        self.write("fluxio_task.py", "if True:\n    async def run(event: Dict, context: Context):\n        assert event['n'] == 1\n")
+        method = "    async def run(event: Dict, context: Context):\n        assert event['n'] == 1\n"
+        self.write("fluxio_task.py", "if True:\n" + method)
         with self.environment('{"n": 1}'):
             self.assertEqual(ecs.main(), 0)
         with self.environment('{"n": 2}'), mock.patch("traceback.print_exc") as printed:
@@ -204,7 +205,8 @@ class Alone(unittest.TestCase):
             printed.assert_called_once()
 
     def test_runner(self):
-        self.write("fluxio_task.py", "async def run(event, context):\n    print('noise')\n    return [event, context.task_name]\n")
+        method = "async def run(event, context):\n    print('noise')\n    return [event, context.task_name]\n"
+        self.write("fluxio_task.py", method)
         self.write("fluxio_settings.py", 'PROJECT = "shop"\nTASK = "Foo"\nMACHINES = ["main"]\n')
         service = mock.Mock()
         service.get_caller_identity.return_value = {"Arn": "arn:aws-cn:sts::7:x", "Account": "7"}

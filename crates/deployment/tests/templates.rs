@@ -11,7 +11,7 @@ mod common;
 use common::{deploy, own, root, template, text};
 use std::path::Path;
 use std::process::Command;
-use stepwright_deployment::Deployment;
+use stepwright_deployment::{Deployment, File};
 use stepwright_json::{Json, Object, json};
 
 fn everything() -> Deployment {
@@ -39,7 +39,9 @@ fn a_small_project() {
     let deployment = deploy("greetings", &own("greetings")).expect("it is deployable");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/greetings");
     let mut wrong = Vec::new();
-    for file in common::templates(&deployment) {
+    let list: String = deployment.files.iter().flat_map(|file| [&file.path, "\n"]).collect();
+    let list = File { path: "files.txt".to_owned(), content: list.as_bytes().into() };
+    for file in common::templates(&deployment).chain([&list]) {
         let path = folder.join(&file.path);
         if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(&folder).expect("the folder can be made");
