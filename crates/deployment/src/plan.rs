@@ -203,7 +203,7 @@ impl<'a> Plan<'a> {
         for machine in &self.machines {
             let subject = Subject::machine(machine.name);
             check_plain(&subject, machine.name, complaints);
-            if let Some(other) = taken.insert(machine.stack(), machine.name) {
+            if let Some(other) = taken.insert(id(machine.name).to_lowercase(), machine.name) {
                 let message = format!("its name is that of `{other}` but for case or `_`");
                 complaints.add(&subject, message, "rename one: their templates would be the same");
             }

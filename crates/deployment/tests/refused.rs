@@ -132,7 +132,7 @@ fn names_fit_into_those_of_aws() {
     );
     check(
         "def some_one(data):\n    wait(seconds=1)\n\n\ndef someone(data):\n    wait(seconds=1)\n",
-        &[],
+        &[("someone", "its name is that of `some_one` but for case or `_`")],
     );
     check(
         "def send_it(data):\n    wait(seconds=1)\n\n\ndef send_It(data):\n    wait(seconds=1)\n",
