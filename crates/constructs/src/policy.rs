@@ -339,3 +339,86 @@ fn fill(value: &str, of_name: impl Fn(&str) -> Text) -> Text {
     }
     text.and(rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_json::json;
+
+    /// The statements for one task, of which it is known what its places stand for.
+    fn check(resource: &str, parameters: Json, expected: &[&str]) {
+        let definition = json!({
+            "StartAt": "Task",
+            "States": {"Task": {
+                "Type": "Task", "Resource": resource, "Parameters": (parameters), "End": true
+            }}
+        });
+        let text = |text: &str| Place::Text(text.into());
+        let places = [
+            ("Work", text("arn:aws:lambda:eu-west-1:1:function:work")),
+            ("Cluster", text("arn:aws:ecs:eu-west-1:1:cluster/c")),
+            (
+                "Queue",
+                Place::Queue { url: "https://q".into(), arn: "arn:aws:sqs:eu-west-1:1:q".into() },
+            ),
+            (
+                "Label",
+                Place::TaskDefinition {
+                    arn: "arn:aws:ecs:eu-west-1:1:task-definition/label:7".into(),
+                    family: "label".into(),
+                    roles: vec!["arn:aws:iam::1:role/task".into()],
+                },
+            ),
+            (
+                "Books",
+                Place::Machine {
+                    arn: "arn:aws:states:eu-west-1:1:stateMachine:books".into(),
+                    name: "books".into(),
+                },
+            ),
+        ];
+        let places = places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect();
+        let policy = from_definition_with(&definition, None, &places);
+        assert_eq!(policy.notes, [], "{resource}");
+        let said: Vec<String> =
+            policy.statements.iter().map(|statement| statement.to_json().to_string()).collect();
+        assert_eq!(said, expected, "{resource}");
+    }
+
+    #[test]
+    fn what_places_stand_for_narrows_policies_down() {
+        check(
+            "${Work}",
+            json!({}),
+            &[
+                r#"{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":"arn:aws:lambda:eu-west-1:1:function:work"}"#,
+            ],
+        );
+        check(
+            "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            json!({"QueueUrl": "${Queue}"}),
+            &[
+                r#"{"Action":"sqs:SendMessage","Effect":"Allow","Resource":"arn:aws:sqs:eu-west-1:1:q"}"#,
+            ],
+        );
+        let parameters = json!({"Cluster": "${Cluster}", "TaskDefinition": "${Label}"});
+        check(
+            "arn:aws:states:::ecs:runTask",
+            parameters,
+            &[
+                r#"{"Action":"ecs:RunTask","Condition":{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:eu-west-1:1:cluster/c"}},"Effect":"Allow","Resource":"arn:aws:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/label:*"}"#,
+                r#"{"Action":["ecs:StopTask","ecs:DescribeTasks"],"Condition":{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:eu-west-1:1:cluster/c"}},"Effect":"Allow","Resource":"*"}"#,
+                r#"{"Action":"iam:PassRole","Condition":{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}},"Effect":"Allow","Resource":"arn:aws:iam::1:role/task"}"#,
+            ],
+        );
+        check(
+            "arn:aws:states:::states:startExecution.sync",
+            json!({"StateMachineArn": "${Books}"}),
+            &[
+                r#"{"Action":"states:StartExecution","Effect":"Allow","Resource":"arn:aws:states:eu-west-1:1:stateMachine:books"}"#,
+                r#"{"Action":["states:DescribeExecution","states:StopExecution"],"Effect":"Allow","Resource":"arn:aws:states:${AWS::Region}:${AWS::AccountId}:execution:books:*"}"#,
+                r#"{"Action":["events:PutTargets","events:PutRule","events:DescribeRule"],"Effect":"Allow","Resource":"arn:aws:events:${AWS::Region}:${AWS::AccountId}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"}"#,
+            ],
+        );
+    }
+}
