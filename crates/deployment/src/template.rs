@@ -1,6 +1,7 @@
 //! A CloudFormation template in the making, and the pieces that all resources use.
 
 use crate::complaint::{Complaints, Refused};
+use std::collections::BTreeSet;
 use stepwright_constructs::Statement;
 use stepwright_json::{Json, Object, json};
 
@@ -69,6 +70,7 @@ impl Template {
 
     /// The template as text, if CloudFormation takes as much. `subject` is whose template it is.
     pub(crate) fn finish(mut self, subject: &str) -> Result<Vec<u8>, Refused> {
+        self.check_substitutions(subject);
         let mut template = Object::new();
         template.insert("AWSTemplateFormatVersion", "2010-09-09".into());
         template.insert("Description", self.description.as_str().into());
@@ -98,6 +100,44 @@ impl Template {
             self.complaints.add(subject, message, "split the project into several");
         }
         self.complaints.or_ok(text.into_bytes())
+    }
+}
+
+impl Template {
+    /// Complains of places that nothing fills in: a project may write some itself.
+    fn check_substitutions(&mut self, subject: &str) {
+        let mut names = BTreeSet::new();
+        for (_, resource) in self.resources.iter() {
+            substitutions(resource, &mut names);
+        }
+        for name in names {
+            let id = name.split('.').next().unwrap_or_default();
+            let is_known = name.starts_with('!')
+                || name.starts_with("AWS::")
+                || self.parameters.contains_key(id)
+                || self.resources.contains_key(id);
+            if !is_known {
+                let message = format!("`${{{name}}}` stands for nothing in the template");
+                let help = "write `${Environment}`, or a name that begins with `AWS::`";
+                self.complaints.add(subject, message, help);
+            }
+        }
+    }
+}
+
+/// The names of places in texts that CloudFormation fills in.
+fn substitutions(json: &Json, names: &mut BTreeSet<String>) {
+    for item in json.as_array().into_iter().flat_map(|list| list.iter()) {
+        substitutions(item, names);
+    }
+    for (key, value) in json.as_object().into_iter().flat_map(Object::iter) {
+        match value.as_str() {
+            Some(text) if key.as_str() == "Fn::Sub" => {
+                let places = text.split("${").skip(1);
+                names.extend(places.filter_map(|place| Some(place.split_once('}')?.0.to_owned())));
+            }
+            _ => substitutions(value, names),
+        }
     }
 }
 

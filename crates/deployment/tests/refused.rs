@@ -158,6 +158,16 @@ fn what_stands_around_machines_can_be_deployed() {
         "@subscribe(project='not a name')\ndef main(data):\n    wait(seconds=1)\n",
         &[("main", "the project `not a name`, which cannot be a name")],
     );
+    let import = |name: &str| {
+        format!(
+            "@subscribe(topic_arn_import_value='{name}')\ndef main(data):\n    wait(seconds=1)\n"
+        )
+    };
+    check(&import("${Environment}-${AWS::Region}-news"), &[]);
+    check(
+        &import("${Stage}-news"),
+        &[("", "the state machine `main`: `${Stage}` stands for nothing")],
+    );
     check(
         "@process_events()\ndef branch(data):\n    wait(seconds=1)\n\n\ndef main(data):\n    parallel(branch)\n",
         &[("branch", "it is only a branch or iterator")],
@@ -174,6 +184,22 @@ fn a_role_can_name_so_many_tasks() {
         calls.extend(["    ", "Task", &number.to_string(), "()\n"]);
     }
     check(&format!("{tasks}def main(data):\n{calls}"), &[("main", "it calls 120 tasks")]);
+}
+
+#[test]
+fn a_template_has_so_many_resources() {
+    let mut project = String::new();
+    for number in 0..180 {
+        let class = task("").replace("Foo", &format!("Task{number}"));
+        project += class.split_once("def main").expect("the machine comes last").0;
+    }
+    for machine in 0..3 {
+        project.extend(["def machine", &machine.to_string(), "(data):\n"]);
+        for number in 0..60 {
+            project.extend(["    Task", &(machine * 60 + number).to_string(), "()\n"]);
+        }
+    }
+    check(&project, &[("", "the template has 544 resources; CloudFormation takes 500")]);
 }
 
 #[test]

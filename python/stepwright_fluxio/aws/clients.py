@@ -9,7 +9,9 @@ def client(service):
     import boto3
     from botocore.config import Config
 
-    return boto3.client(service, config=Config(retries={"mode": "standard", "max_attempts": 8}))
+    # A worker may have a hundred messages at a time.
+    retries = {"mode": "standard", "max_attempts": 8}
+    return boto3.client(service, config=Config(retries=retries, max_pool_connections=128))
 
 
 def error_code(problem):
