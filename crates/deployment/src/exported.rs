@@ -1,6 +1,6 @@
 //! The template of an exported machine: what is there for it alone.
 
-use crate::complaint::Refused;
+use crate::complaint::{Refused, Subject};
 use crate::event_processor::{self, ENDPOINT, HEADERS};
 use crate::machine::{self, Ids};
 use crate::places;
@@ -63,7 +63,7 @@ pub(crate) fn nest(
         }
     });
     template.add(&machine.stack(), stack);
-    let content = own.finish(&format!("the state machine `{}`", machine.name))?;
+    let content = own.finish(&Subject::machine(machine.name), plan.project)?;
     Ok(File { path, content: content.into() })
 }
 

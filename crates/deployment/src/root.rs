@@ -53,7 +53,7 @@ pub(crate) fn templates(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
     }
     subscription::add_among_machines(&mut template, plan);
     template.output("StateDataTableName", reference(table::ID));
-    let content = template.finish("the project")?;
+    let content = template.finish(&"the project".into(), plan.project)?;
     files.push(File { path: "template.json".to_owned(), content: content.into() });
     Ok(files)
 }

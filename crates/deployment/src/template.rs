@@ -1,8 +1,9 @@
 //! A CloudFormation template in the making, and the pieces that all resources use.
 
-use crate::complaint::{Complaints, Refused};
+use crate::complaint::{Complaints, Refused, Subject};
 use std::collections::BTreeSet;
 use stepwright_constructs::Statement;
+use stepwright_fluxio::Project;
 use stepwright_json::{Json, Object, json};
 
 /// The most resources of a template.
@@ -21,7 +22,8 @@ pub(crate) struct Template {
     conditions: Object,
     resources: Object,
     outputs: Object,
-    complaints: Complaints,
+    /// The ids that two resources would have.
+    taken_twice: Vec<String>,
 }
 
 impl Template {
@@ -52,8 +54,7 @@ impl Template {
     /// Adds a resource with all that is around its properties.
     pub(crate) fn add(&mut self, id: &str, resource: Json) {
         if self.resources.contains_key(id) {
-            let message = "two resources of the template would have this id";
-            self.complaints.add(format!("`{id}`"), message, "rename a task or a state machine");
+            self.taken_twice.push(id.to_owned());
         }
         self.resources.insert(id, resource);
     }
@@ -68,9 +69,14 @@ impl Template {
             .insert(name, json!({"Value": (value), "Export": {"Name": (substituted(exported))}}));
     }
 
-    /// The template as text, if CloudFormation takes as much. `subject` is whose template it is.
-    pub(crate) fn finish(mut self, subject: &str) -> Result<Vec<u8>, Refused> {
-        self.check_substitutions(subject);
+    /// The template as text, if CloudFormation takes as much. `subject` is whose template of the project it is.
+    pub(crate) fn finish(self, subject: &Subject, project: &Project) -> Result<Vec<u8>, Refused> {
+        let mut complaints = Complaints::about(project);
+        for id in &self.taken_twice {
+            let message = format!("two resources of the template would have the id `{id}`");
+            complaints.add(subject, message, "rename a task or a state machine");
+        }
+        self.check_substitutions(subject, &mut complaints);
         let mut template = Object::new();
         template.insert("AWSTemplateFormatVersion", "2010-09-09".into());
         template.insert("Description", self.description.as_str().into());
@@ -86,7 +92,7 @@ impl Template {
                     members.len(),
                     name.to_lowercase()
                 );
-                self.complaints.add(subject, message, "split the project into several");
+                complaints.add(subject, message, "split the project into several");
             }
             if !members.is_empty() {
                 template.insert(name, members.clone().into());
@@ -97,15 +103,15 @@ impl Template {
         if text.len() > MOST_BYTES {
             let message =
                 format!("the template has {} bytes; CloudFormation takes 1 MB", text.len());
-            self.complaints.add(subject, message, "split the project into several");
+            complaints.add(subject, message, "split the project into several");
         }
-        self.complaints.or_ok(text.into_bytes())
+        complaints.or_ok(text.into_bytes())
     }
 }
 
 impl Template {
     /// Complains of places that nothing fills in: a project may write some itself.
-    fn check_substitutions(&mut self, subject: &str) {
+    fn check_substitutions(&self, subject: &Subject, complaints: &mut Complaints) {
         let mut names = BTreeSet::new();
         for (_, resource) in self.resources.iter() {
             substitutions(resource, &mut names);
@@ -119,7 +125,7 @@ impl Template {
             if !is_known {
                 let message = format!("`${{{name}}}` stands for nothing in the template");
                 let help = "write `${Environment}`, or a name that begins with `AWS::`";
-                self.complaints.add(subject, message, help);
+                complaints.add(subject, message, help);
             }
         }
     }

@@ -166,7 +166,7 @@ fn what_stands_around_machines_can_be_deployed() {
     check(&import("${Environment}-${AWS::Region}-news"), &[]);
     check(
         &import("${Stage}-news"),
-        &[("", "the state machine `main`: `${Stage}` stands for nothing")],
+        &[("main", "the state machine `main`: `${Stage}` stands for nothing")],
     );
     check(
         "@process_events()\ndef branch(data):\n    wait(seconds=1)\n\n\ndef main(data):\n    parallel(branch)\n",
