@@ -170,9 +170,16 @@ impl<'a> Plan<'a> {
     pub(crate) fn notes(&self) -> Vec<String> {
         let unused =
             self.project.tasks.keys().filter(|name| !self.tasks.contains_key(name.as_str()));
-        unused
+        let mut notes: Vec<String> = unused
             .map(|name| format!("the task `{name}` is used by no state machine: it is left out"))
-            .collect()
+            .collect();
+        let has_functions = self.on("lambda").next().is_some();
+        if has_functions && self.origin.requirements.is_some_and(|text| !text.trim().is_empty()) {
+            let note = "what requirements.txt names is not in the folders of functions: \
+                        pip install --target FOLDER --requirement FOLDER/requirements.txt";
+            notes.push(note.to_owned());
+        }
+        notes
     }
 
     fn check_names(&mut self, complaints: &mut Complaints) {
