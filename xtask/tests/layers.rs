@@ -60,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 4: authoring
     ("stepwright-constructs", &["source", "json", "asl"]),
     ("stepwright-fluxio", &["source", "json", "asl"]),
+    ("stepwright-deployment", &["source", "json", "constructs", "fluxio"]),
     // 5: tools
     (
         "stepwright",
@@ -80,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "server",
             "constructs",
             "fluxio",
+            "deployment",
         ],
     ),
     (
@@ -144,6 +146,7 @@ fn the_core_is_pure() {
         "simulator",
         "constructs",
         "fluxio",
+        "deployment",
     ] {
         let text = std::fs::read_to_string(format!("{root}/{name}/clippy.toml"))
             .unwrap_or_else(|_| panic!("`{name}` has a clippy.toml of its own"));

@@ -467,11 +467,23 @@ pub(crate) struct Policy {
     pub(crate) load: Load,
 }
 
-/// Make a CloudFormation template of a definition: state machine, role, policy, parameters.
+/// Make CloudFormation templates: of a definition, or of a Fluxio project with its tasks.
+///
+/// Of a definition, one template is printed: state machine, role, policy, parameters. Of a project, a
+/// folder is written: the templates, and a folder for each task. `aws cloudformation package` takes it
+/// from there.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright synth flow.asl.json > template.json
+  stepwright synth project.py --out build
+  aws cloudformation package --template-file build/template.json --s3-bucket BUCKET \\
+      --output-template-file packaged.yaml")]
 pub(crate) struct Synth {
-    /// A definition or template.
+    /// A definition, a template or a project.
     pub(crate) file: PathBuf,
+    /// Where the files of a project go [default: stepwright.out].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
     /// What the state machine is called in the template; by the file's name if not given.

@@ -1,11 +1,33 @@
+//! `stepwright synth`: CloudFormation templates of definitions and projects.
+
+mod beside;
+mod output;
+
 use crate::args::Synth;
-use crate::input;
 use crate::report::{self, Failure};
+use crate::{input, project};
+use beside::Beside;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stepwright_constructs::template_from_definition;
+use stepwright_deployment::{Origin, Refused, synthesize};
+use stepwright_fluxio::{Mode, compile};
+use stepwright_source::Diagnostic;
+
+/// Where the files of a project go if nothing is said.
+const FOLDER: &str = "stepwright.out";
 
 /// `stepwright synth`
 pub(crate) fn synth(arguments: &Synth) -> Result<ExitCode, Failure> {
+    if project::is_project(&arguments.file) {
+        return of_project(arguments);
+    }
+    if arguments.out.is_some() {
+        return Err(Failure::new(
+            "`--out` is for projects: the template of a definition is printed",
+        )
+        .help("redirect it: stepwright synth flow.asl.json > template.json"));
+    }
     let named = input::pick(&arguments.file, &arguments.load)?;
     let definition = crate::policy::definition(&named)?;
     let name = match (&arguments.id, &named.logical_id) {
@@ -17,6 +39,68 @@ pub(crate) fn synth(arguments: &Synth) -> Result<ExitCode, Failure> {
     crate::policy::tell(&notes);
     report::print_json(&template.to_json());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the folder that a project is deployed from.
+fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
+    let path = &arguments.file;
+    let load = &arguments.load;
+    let for_definitions = [
+        ("--id", arguments.id.is_some()),
+        ("--set", !load.set.is_empty()),
+        ("--values", load.values.is_some()),
+        ("--state-machine", load.state_machine.is_some()),
+    ];
+    if let Some((option, _)) = for_definitions.iter().find(|(_, is_given)| *is_given) {
+        let message = format!("`{option}` is for definitions: a project is deployed as a whole");
+        return Err(Failure::new(message).help("leave it out"));
+    }
+    let text = input::read_text(path)?;
+    let compiled = compile(&text, Mode::Documented);
+    let compiled = compiled.map_err(|errors| project::said(path, &text, &errors))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().map_err(|error| {
+        Failure::new(format!("it is not known where {} is: {error}", path.display()))
+    })?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = Beside::new(&folder, path.file_name().unwrap_or_default());
+    let requirements = beside.requirements()?;
+    let find = |package: &str| beside.find(package);
+    let origin = Origin::new(&name).packages(&find);
+    let origin = match &requirements {
+        Some(requirements) => origin.requirements(requirements),
+        None => origin,
+    };
+    let deployment = synthesize(&compiled, &origin).map_err(|refused| said(path, &text, &refused));
+    // What could not be read comes first: the rest may follow from it.
+    beside.or_ok()?;
+    let deployment = deployment?;
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
+    output::write(&out, &deployment.files)?;
+    for note in &deployment.notes {
+        anstream::eprintln!("note: {note}");
+    }
+    for shown in output::listing(&out, &deployment.files) {
+        anstream::println!("{shown}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says why a project cannot be deployed.
+fn said(path: &Path, text: &str, refused: &Refused) -> Failure {
+    let diagnostics: Vec<Diagnostic> = refused
+        .0
+        .iter()
+        .map(|complaint| {
+            let message = format!("{}: {}", complaint.subject, complaint.message);
+            let diagnostic = Diagnostic::error("deployment", message).help(&complaint.help);
+            match complaint.span {
+                Some(span) => diagnostic.span(span),
+                None => diagnostic,
+            }
+        })
+        .collect();
+    project::said(path, text, &diagnostics)
 }
 
 /// The logical id that a file's name makes: `order-flow.asl.json` makes `OrderFlow`.

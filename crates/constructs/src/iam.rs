@@ -49,7 +49,7 @@ impl Statement {
     }
 
     /// The statement within a template.
-    pub(crate) fn to_cloudformation(&self) -> Json {
+    pub fn to_cloudformation(&self) -> Json {
         self.write(Text::to_cloudformation, Value::to_cloudformation)
     }
 

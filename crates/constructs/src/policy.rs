@@ -7,6 +7,7 @@ mod services;
 
 use crate::iam::{Statement, distinct};
 use crate::text::{Text, Token, local_arn, text};
+use std::collections::BTreeMap;
 use stepwright_json::Json;
 
 /// What the role of a state machine has to be allowed, and what could not be narrowed down.
@@ -61,10 +62,83 @@ impl DerivedPolicy {
 /// assert_eq!(policy.notes, []);
 /// ```
 pub fn from_definition(definition: &Json, machine: Option<&Text>) -> DerivedPolicy {
+    from_definition_with(definition, machine, &Places::new())
+}
+
+/// What the places of a definition stand for, by their names: `Worker` for `${Worker}`.
+pub type Places = BTreeMap<String, Place>;
+
+/// What a place of a definition stands for, where the role has to be allowed more than its text says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// This text and nothing else: the ARN of a function, the name of a project, …
+    Text(Text),
+    /// The URL of a queue.
+    Queue {
+        /// The URL.
+        url: Text,
+        /// The ARN of the same queue.
+        arn: Text,
+    },
+    /// A task definition of ECS.
+    TaskDefinition {
+        /// The ARN of the task definition.
+        arn: Text,
+        /// Its family.
+        family: Text,
+        /// The roles that it names, which are passed on to the task.
+        roles: Vec<Text>,
+    },
+    /// A state machine.
+    Machine {
+        /// Its ARN.
+        arn: Text,
+        /// Its name.
+        name: Text,
+    },
+}
+
+impl Place {
+    /// What is filled in.
+    pub fn text(&self) -> &Text {
+        match self {
+            Self::Text(text) => text,
+            Self::Queue { url, .. } => url,
+            Self::TaskDefinition { arn, .. } | Self::Machine { arn, .. } => arn,
+        }
+    }
+}
+
+/// The policy of a definition of which it is known what its places stand for.
+///
+/// ```
+/// use stepwright_constructs::policy::{self, Place, Places};
+/// use stepwright_json::json;
+///
+/// let definition = json!({
+///     "StartAt": "Send",
+///     "States": {"Send": {
+///         "Type": "Task",
+///         "Resource": "arn:aws:states:::sqs:sendMessage",
+///         "Parameters": {"QueueUrl": "${Orders}", "MessageBody": "Hi"},
+///         "End": true,
+///     }},
+/// });
+/// let queue = Place::Queue { url: "https://…".into(), arn: "arn:aws:sqs:eu-west-1:123456789012:orders".into() };
+/// let places = Places::from([("Orders".to_owned(), queue)]);
+/// let policy = policy::from_definition_with(&definition, None, &places);
+/// assert_eq!(policy.notes, []);
+/// ```
+pub fn from_definition_with(
+    definition: &Json,
+    machine: Option<&Text>,
+    places: &Places,
+) -> DerivedPolicy {
     let any = || local_arn("states", "stateMachine:*");
     let mut reader = Reader {
         policy: DerivedPolicy::default(),
         machine: machine.cloned().unwrap_or_else(any),
+        places,
         depth: 0,
     };
     reader.scope(definition);
@@ -73,16 +147,32 @@ pub fn from_definition(definition: &Json, machine: Option<&Text>) -> DerivedPoli
     policy
 }
 
+/// What a state machine that writes to a log group needs: CloudWatch takes nothing narrower.
+pub fn for_logs() -> Statement {
+    let actions = [
+        "logs:CreateLogDelivery",
+        "logs:GetLogDelivery",
+        "logs:UpdateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:DescribeResourcePolicies",
+        "logs:DescribeLogGroups",
+    ];
+    Statement::allow(actions, ["*"])
+}
+
 /// States may nest this deep; AWS takes far fewer.
 const DEEPEST: usize = 64;
 
-struct Reader {
+struct Reader<'p> {
     policy: DerivedPolicy,
     machine: Text,
+    places: &'p Places,
     depth: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn scope(&mut self, scope: &Json) {
         if self.depth == DEEPEST {
             return;
@@ -98,7 +188,7 @@ impl Reader {
     fn state(&mut self, name: &str, state: &Json) {
         match state.get("Type").and_then(Json::as_str) {
             Some("Task") => {
-                let mut call = Call { name, state, policy: &mut self.policy };
+                let mut call = Call { name, state, places: self.places, policy: &mut self.policy };
                 call.allow_resource();
                 call.allow_credentials();
             }
@@ -129,7 +219,8 @@ impl Reader {
             if let Some(part) = state.get(field)
                 && part.get("Resource").is_some()
             {
-                Call { name, state: part, policy: &mut self.policy }.allow_map_data(field);
+                let places = self.places;
+                Call { name, state: part, places, policy: &mut self.policy }.allow_map_data(field);
             }
         }
     }
@@ -158,6 +249,7 @@ impl Reader {
 pub(crate) struct Call<'s> {
     name: &'s str,
     state: &'s Json,
+    places: &'s Places,
     policy: &'s mut DerivedPolicy,
 }
 
@@ -179,9 +271,27 @@ impl Call<'_> {
 
     /// A parameter of the call, by path; `None` if it is not there or computed.
     fn parameter(&self, path: &[&str]) -> Option<Text> {
+        let value = self.raw_parameter(path)?;
+        crate::value::jsonata_expression(value).is_none().then(|| self.with_places(value))
+    }
+
+    fn raw_parameter(&self, path: &[&str]) -> Option<&str> {
         let payload = self.state.get("Parameters").or_else(|| self.state.get("Arguments"))?;
-        let value = path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()?;
-        crate::value::jsonata_expression(value).is_none().then(|| with_places(value))
+        path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()
+    }
+
+    /// What the place that a parameter consists of stands for.
+    fn place(&self, path: &[&str]) -> Option<&Place> {
+        let name = self.raw_parameter(path)?.strip_prefix("${")?.strip_suffix('}')?;
+        self.places.get(name)
+    }
+
+    /// A text, its places filled in as far as they are known.
+    fn with_places(&self, value: &str) -> Text {
+        fill(value, |name| match self.places.get(name) {
+            Some(place) => place.text().clone(),
+            None => Token::place(name).into(),
+        })
     }
 
     /// A parameter, or any with a note.
@@ -202,12 +312,19 @@ impl Call<'_> {
         if known.is_none() {
             self.note("the role in `Credentials` is only known when the state runs");
         }
-        self.allow(&["sts:AssumeRole"], [known.map_or_else(|| "*".into(), with_places)]);
+        self.allow(
+            &["sts:AssumeRole"],
+            [known.map_or_else(|| "*".into(), |role| self.with_places(role))],
+        );
     }
 }
 
 /// Text in which `${Name}` is a place that CloudFormation fills in.
 pub(crate) fn with_places(value: &str) -> Text {
+    fill(value, |name| Token::place(name).into())
+}
+
+fn fill(value: &str, of_name: impl Fn(&str) -> Text) -> Text {
     let mut text = Text::default();
     let mut rest = value;
     while let Some(start) = rest.find("${") {
@@ -217,8 +334,91 @@ pub(crate) fn with_places(value: &str) -> Text {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-:".contains(c));
         let end = start + length + 1;
         text = text.and(&rest[..start]);
-        text = if is_name { text.and(Token::place(name)) } else { text.and(&rest[start..end]) };
+        text = if is_name { text.and(of_name(name)) } else { text.and(&rest[start..end]) };
         rest = &rest[end..];
     }
     text.and(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_json::json;
+
+    /// The statements for one task, of which it is known what its places stand for.
+    fn check(resource: &str, parameters: Json, expected: &[&str]) {
+        let definition = json!({
+            "StartAt": "Task",
+            "States": {"Task": {
+                "Type": "Task", "Resource": resource, "Parameters": (parameters), "End": true
+            }}
+        });
+        let text = |text: &str| Place::Text(text.into());
+        let places = [
+            ("Work", text("arn:aws:lambda:eu-west-1:1:function:work")),
+            ("Cluster", text("arn:aws:ecs:eu-west-1:1:cluster/c")),
+            (
+                "Queue",
+                Place::Queue { url: "https://q".into(), arn: "arn:aws:sqs:eu-west-1:1:q".into() },
+            ),
+            (
+                "Label",
+                Place::TaskDefinition {
+                    arn: "arn:aws:ecs:eu-west-1:1:task-definition/label:7".into(),
+                    family: "label".into(),
+                    roles: vec!["arn:aws:iam::1:role/task".into()],
+                },
+            ),
+            (
+                "Books",
+                Place::Machine {
+                    arn: "arn:aws:states:eu-west-1:1:stateMachine:books".into(),
+                    name: "books".into(),
+                },
+            ),
+        ];
+        let places = places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect();
+        let policy = from_definition_with(&definition, None, &places);
+        assert_eq!(policy.notes, [], "{resource}");
+        let said: Vec<String> =
+            policy.statements.iter().map(|statement| statement.to_json().to_string()).collect();
+        assert_eq!(said, expected, "{resource}");
+    }
+
+    #[test]
+    fn what_places_stand_for_narrows_policies_down() {
+        check(
+            "${Work}",
+            json!({}),
+            &[
+                r#"{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":"arn:aws:lambda:eu-west-1:1:function:work"}"#,
+            ],
+        );
+        check(
+            "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            json!({"QueueUrl": "${Queue}"}),
+            &[
+                r#"{"Action":"sqs:SendMessage","Effect":"Allow","Resource":"arn:aws:sqs:eu-west-1:1:q"}"#,
+            ],
+        );
+        let parameters = json!({"Cluster": "${Cluster}", "TaskDefinition": "${Label}"});
+        check(
+            "arn:aws:states:::ecs:runTask",
+            parameters,
+            &[
+                r#"{"Action":"ecs:RunTask","Condition":{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:eu-west-1:1:cluster/c"}},"Effect":"Allow","Resource":"arn:aws:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/label:*"}"#,
+                r#"{"Action":["ecs:StopTask","ecs:DescribeTasks"],"Condition":{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:eu-west-1:1:cluster/c"}},"Effect":"Allow","Resource":"*"}"#,
+                r#"{"Action":"iam:PassRole","Condition":{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}},"Effect":"Allow","Resource":"arn:aws:iam::1:role/task"}"#,
+            ],
+        );
+        check(
+            "arn:aws:states:::states:startExecution.sync",
+            json!({"StateMachineArn": "${Books}"}),
+            &[
+                r#"{"Action":"states:StartExecution","Effect":"Allow","Resource":"arn:aws:states:eu-west-1:1:stateMachine:books"}"#,
+                r#"{"Action":["states:DescribeExecution","states:StopExecution"],"Effect":"Allow","Resource":"arn:aws:states:${AWS::Region}:${AWS::AccountId}:execution:books:*"}"#,
+                r#"{"Action":["events:PutTargets","events:PutRule","events:DescribeRule"],"Effect":"Allow","Resource":"arn:aws:events:${AWS::Region}:${AWS::AccountId}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"}"#,
+            ],
+        );
+    }
 }

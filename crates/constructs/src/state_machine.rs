@@ -421,17 +421,7 @@ impl StateMachine {
             }
         }
         if self.logs.is_some() {
-            let actions = [
-                "logs:CreateLogDelivery",
-                "logs:GetLogDelivery",
-                "logs:UpdateLogDelivery",
-                "logs:DeleteLogDelivery",
-                "logs:ListLogDeliveries",
-                "logs:PutResourcePolicy",
-                "logs:DescribeResourcePolicies",
-                "logs:DescribeLogGroups",
-            ];
-            statements.push(Statement::allow(actions, ["*"]));
+            statements.push(crate::policy::for_logs());
         }
         if self.tracing == Some(true) {
             let actions = [

@@ -140,6 +140,17 @@ fn check_attribute(key: &str, value: &Json, at: &ast::StmtAssign) -> Result<()> 
 }
 
 impl RunMethod {
+    /// The method as a module: on the lines it has in the project, indented as it is, so that
+    /// strings keep their text.
+    pub fn module(&self) -> String {
+        let is_indented = self.source.starts_with([' ', '\t']);
+        if is_indented && self.line > 1 {
+            // Within an `if`, anything may be indented.
+            return format!("{}if True:\n{}\n", "\n".repeat(self.line - 2), self.source);
+        }
+        format!("{}{}\n", "\n".repeat(self.line - 1), self.source)
+    }
+
     fn read(method: &StmtFunctionDef, source: &str) -> Self {
         #[derive(Default)]
         struct Imports<'s> {

@@ -4,14 +4,14 @@ use crate::compat;
 use crate::definitions::{Decorators, Task, base, check_event_processor};
 use crate::documented;
 use crate::machines::{Body, Function, Machines, TaskState};
-use crate::refused::{Result, complaint, refused_with};
+use crate::refused::{Result, complaint, refused_with, span};
 use crate::text::{self, Lines};
 use crate::{Mode, unsupported};
 use ruff_python_ast::{Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
 use std::collections::BTreeMap;
 use stepwright_json::Json;
-use stepwright_source::Diagnostic;
+use stepwright_source::{Diagnostic, Span};
 
 /// A project, compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,9 @@ pub struct Project {
     pub tasks: BTreeMap<String, Task>,
     /// The event processors by their names.
     pub event_processors: BTreeMap<String, EventProcessor>,
+    /// Where things stand in the text: `Foo` for a class or function, `Foo.memory` for what a class
+    /// sets.
+    pub places: BTreeMap<String, Span>,
 }
 
 /// A state machine of a project.
@@ -86,8 +89,13 @@ pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Dia
 /// The same, for a text whose lines end as Python's do.
 fn compile_lines(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
     let parsed = text::parse(source, mode).map_err(|error| vec![*error])?;
-    let mut reader =
-        Reader { source, mode, machines: Machines::default(), processors: BTreeMap::new() };
+    let mut reader = Reader {
+        source,
+        mode,
+        machines: Machines::default(),
+        processors: BTreeMap::new(),
+        places: BTreeMap::new(),
+    };
     let mut errors = Vec::new();
     for statement in &parsed.body {
         if let Err(error) = reader.statement(statement) {
@@ -108,6 +116,7 @@ struct Reader<'a> {
     mode: Mode,
     machines: Machines<'a>,
     processors: BTreeMap<String, String>,
+    places: BTreeMap<String, Span>,
 }
 
 impl<'a> Reader<'a> {
@@ -136,6 +145,15 @@ impl<'a> Reader<'a> {
 
     fn class(&mut self, class: &'a StmtClassDef) -> Result<()> {
         let name = class.name.to_string();
+        self.places.insert(name.clone(), span(class.name.range()));
+        for statement in &class.body {
+            if let Stmt::Assign(assign) = statement
+                && let Some(attribute) = assign.targets.first().and_then(crate::syntax::name)
+            {
+                let key = format!("{name}.{attribute}");
+                self.places.insert(key, span(assign.value.range()));
+            }
+        }
         match base(class)? {
             "Task" => {
                 let task = Task::read(class, self.source, self.mode);
@@ -156,6 +174,7 @@ impl<'a> Reader<'a> {
     }
 
     fn function(&mut self, function: &'a StmtFunctionDef) -> Result<()> {
+        self.places.insert(function.name.to_string(), span(function.name.range()));
         let is_documented = self.mode == Mode::Documented;
         let decorators = Decorators::read(function, &self.processors, is_documented)?;
         let body = match self.mode {
@@ -203,7 +222,13 @@ impl<'a> Reader<'a> {
             .into_iter()
             .map(|(name, source)| (name, EventProcessor { source }))
             .collect();
-        Project { machines: compiled, names, tasks: self.machines.tasks, event_processors }
+        Project {
+            machines: compiled,
+            names,
+            tasks: self.machines.tasks,
+            event_processors,
+            places: self.places,
+        }
     }
 }
 

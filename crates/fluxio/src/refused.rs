@@ -28,6 +28,7 @@ pub(crate) fn complaint(at: impl Ranged, message: impl Into<String>) -> Box<Diag
     Box::new(Diagnostic::error(CODE, message).span(span(at.range())))
 }
 
-fn span(range: TextRange) -> Span {
+/// A place in the text.
+pub(crate) fn span(range: TextRange) -> Span {
     Span::new(range.start().to_usize(), range.end().to_usize())
 }

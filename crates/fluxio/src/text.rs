@@ -109,16 +109,20 @@ impl<'a> Lines<'a> {
         &self,
         mut compiled: std::result::Result<Project, Vec<Diagnostic>>,
     ) -> std::result::Result<Project, Vec<Diagnostic>> {
-        let complaints: Vec<&mut Diagnostic> = match &mut compiled {
-            Err(complaints) => complaints.iter_mut().collect(),
-            Ok(project) => project
-                .machines
-                .values_mut()
-                .filter_map(|machine| machine.definition.as_mut().err())
-                .map(|complaint| &mut **complaint)
-                .collect(),
+        let spans: Vec<&mut Span> = match &mut compiled {
+            Err(complaints) => {
+                complaints.iter_mut().filter_map(|complaint| complaint.span.as_mut()).collect()
+            }
+            Ok(project) => {
+                let machines = project.machines.values_mut();
+                let complaints = machines.filter_map(|machine| machine.definition.as_mut().err());
+                complaints
+                    .filter_map(|complaint| complaint.span.as_mut())
+                    .chain(project.places.values_mut())
+                    .collect()
+            }
         };
-        for span in complaints.into_iter().filter_map(|complaint| complaint.span.as_mut()) {
+        for span in spans {
             *span = Span::new(self.before(span.start as usize), self.before(span.end as usize));
         }
         compiled

@@ -1,10 +1,11 @@
 //! What each integration needs.
 
-use super::Call;
+use super::{Call, Place};
 use crate::iam::Statement;
 use crate::object;
 use crate::tasks::iam_service;
 use crate::text::{Text, arn, local_arn, text};
+use crate::value::Value;
 use stepwright_json::Json;
 
 impl Call<'_> {
@@ -17,13 +18,18 @@ impl Call<'_> {
             Some(integration) => self.allow_integration(integration),
             None if resource.contains(":activity:") => {}
             None if resource.contains(":lambda:") => {
-                self.allow_function(super::with_places(resource));
+                self.allow_function(self.with_places(resource));
+            }
+            None if self.places.contains_key(resource.trim_matches(['$', '{', '}'])) => {
+                // Of a function that is known, the definition names no version.
+                let function = self.with_places(resource);
+                self.allow(&["lambda:InvokeFunction"], [function]);
             }
             None if resource.starts_with("${") => {
                 self.note(format!(
                     "`{resource}` is taken for a function; an activity would need nothing"
                 ));
-                self.allow_function(super::with_places(resource));
+                self.allow_function(self.with_places(resource));
             }
             None => self.note(format!("it is not known what `{resource}` needs")),
         }
@@ -235,6 +241,11 @@ impl Call<'_> {
     }
 
     fn allow_queue(&mut self) {
+        if let Some(Place::Queue { arn, .. }) = self.place(&["QueueUrl"]) {
+            let arn = arn.clone();
+            self.allow(&["sqs:SendMessage"], [arn]);
+            return;
+        }
         let url = self.parameter_or_any(&["QueueUrl"]);
         let queue = match url.as_literal().map(|url| url.split('/').collect::<Vec<_>>()) {
             Some(parts) => match parts.as_slice() {
@@ -258,9 +269,17 @@ impl Call<'_> {
         let machine = self.parameter_or_any(&["StateMachineArn"]);
         self.allow(&["states:StartExecution"], [&machine]);
         if sync {
-            let name = match machine.as_literal() {
-                Some(arn) => arn.rsplit(':').next().unwrap_or("*").into(),
-                None => text!(crate::Token::part(&machine, ":", 6)),
+            let known = match self.place(&["StateMachineArn"]) {
+                Some(Place::Machine { name, .. }) => Some(text!(name, ":")),
+                _ => None,
+            };
+            let name = if let Some(name) = known {
+                name
+            } else {
+                match machine.as_literal() {
+                    Some(arn) => arn.rsplit(':').next().unwrap_or("*").into(),
+                    None => text!(crate::Token::part(&machine, ":", 6)),
+                }
             };
             let executions = if name.as_literal() == Some("*") { name } else { text!(name, "*") };
             self.allow(
@@ -272,6 +291,27 @@ impl Call<'_> {
     }
 
     fn allow_ecs(&mut self, sync: bool) {
+        if let Some(Place::TaskDefinition { family, roles, .. }) = self.place(&["TaskDefinition"]) {
+            let (family, roles) = (family.clone(), roles.clone());
+            let when = match self.place(&["Cluster"]) {
+                Some(cluster) => object! {"ArnEquals": {"ecs:cluster": cluster.text()}},
+                None => object! {},
+            };
+            let conditioned = |statement: Statement| match &when {
+                Value::Object(members) if members.is_empty() => statement,
+                when => statement.when(when.clone()),
+            };
+            let definitions = local_arn("ecs", text!("task-definition/", family, ":*"));
+            self.push(conditioned(Statement::allow(["ecs:RunTask"], [definitions])));
+            let watch = Statement::allow(["ecs:StopTask", "ecs:DescribeTasks"], ["*"]);
+            self.push(conditioned(watch));
+            let to_tasks = object! {
+                "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"},
+            };
+            self.push(Statement::allow(["iam:PassRole"], roles).when(to_tasks));
+            self.allow_rule(sync, "StepFunctionsGetEventsForECSTaskRule");
+            return;
+        }
         let definition = self.parameter_or_any(&["TaskDefinition"]);
         let family = match definition.as_literal() {
             Some(name) => {

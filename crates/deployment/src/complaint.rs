@@ -1,0 +1,113 @@
+//! What cannot be deployed, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use stepwright_fluxio::Project;
+use stepwright_source::Span;
+
+/// Something that AWS would not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// What it is about: ``the task `Foo` ``.
+    pub subject: String,
+    /// Where that stands in the project, if it does.
+    pub span: Option<Span>,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} ({})", self.subject, self.message, self.help)
+    }
+}
+
+/// Why a project cannot be deployed: at least one complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub Vec<Complaint>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(Complaint::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a complaint is about: how it reads, and by which names its place is known, the closest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    text: String,
+    keys: Vec<String>,
+}
+
+impl Subject {
+    pub(crate) fn task(name: &str) -> Self {
+        Self { text: format!("the task `{name}`"), keys: vec![name.to_owned()] }
+    }
+
+    pub(crate) fn attribute(task: &str, attribute: &str) -> Self {
+        Self {
+            text: format!("the attribute `{attribute}` of the task `{task}`"),
+            keys: vec![format!("{task}.{attribute}"), task.to_owned()],
+        }
+    }
+
+    pub(crate) fn machine(name: &str) -> Self {
+        Self { text: format!("the state machine `{name}`"), keys: vec![name.to_owned()] }
+    }
+}
+
+impl From<&Subject> for Subject {
+    fn from(subject: &Self) -> Self {
+        subject.clone()
+    }
+}
+
+impl From<String> for Subject {
+    fn from(text: String) -> Self {
+        Self { text, keys: Vec::new() }
+    }
+}
+
+impl From<&str> for Subject {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+/// The complaints so far, and where they may be about.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    found: Vec<Complaint>,
+    places: BTreeMap<String, Span>,
+}
+
+impl Complaints {
+    /// None so far, about this project.
+    pub(crate) fn about(project: &Project) -> Self {
+        Self { found: Vec::new(), places: project.places.clone() }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        subject: impl Into<Subject>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let subject = subject.into();
+        self.found.push(Complaint {
+            span: subject.keys.iter().find_map(|key| self.places.get(key)).copied(),
+            subject: subject.text,
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+
+    pub(crate) fn or_ok<T>(self, value: T) -> Result<T, Refused> {
+        if self.found.is_empty() { Ok(value) } else { Err(Refused(self.found)) }
+    }
+}

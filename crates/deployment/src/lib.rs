@@ -1,0 +1,117 @@
+//! What it takes to deploy a Fluxio project: CloudFormation templates, and the folders of its tasks.
+//!
+//! [`synthesize`] gives files, and writes none. The root template holds what machines share: the
+//! tasks, the table of the state data, machines that are only nested. Each exported machine has a
+//! template of its own, which the root nests.
+//!
+//! ```
+//! use stepwright_deployment::{Origin, synthesize};
+//! use stepwright_fluxio::{Mode, compile};
+//!
+//! let project = compile(
+//!     "class Greet(Task):\n    async def run(event, context):\n        return 'hello'\n\n\
+//!      def main(data):\n    data['greeting'] = Greet()\n",
+//!     Mode::Documented,
+//! )
+//! .unwrap();
+//! let deployment = synthesize(&project, &Origin::new("greetings")).unwrap();
+//! let paths: Vec<&str> = deployment.files.iter().map(|file| file.path.as_str()).collect();
+//! assert!(paths.contains(&"template.json"));
+//! assert!(paths.contains(&"MainStateMachineStack.template.json"));
+//! assert!(paths.contains(&"tasks/Greet/fluxio_task.py"));
+//! ```
+
+mod attributes;
+mod build;
+mod complaint;
+mod container;
+mod dead_letters;
+mod event_processor;
+mod exported;
+mod function;
+mod imports;
+mod machine;
+mod names;
+mod package;
+mod places;
+mod plan;
+mod queue;
+mod role;
+mod root;
+mod runner;
+mod schedule;
+mod subscription;
+mod table;
+mod template;
+mod topics;
+mod worker;
+
+pub use complaint::{Complaint, Refused};
+
+use plan::Plan;
+use std::sync::Arc;
+use stepwright_fluxio::Project;
+
+/// A file of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its place in the folder, with `/` between the parts.
+    pub path: String,
+    /// What is in it. A package that many tasks import is there once.
+    pub content: Arc<[u8]>,
+}
+
+/// The files of a deployment, and what is worth saying of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// The files, by path.
+    pub files: Vec<File>,
+    /// What somebody may not expect.
+    pub notes: Vec<String>,
+}
+
+/// Finds a package or module that stands beside a project: its files, by their paths from there.
+pub type Packages<'a> = &'a dyn Fn(&str) -> Vec<File>;
+
+/// Where a project comes from.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    name: &'a str,
+    packages: Packages<'a>,
+    requirements: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Origin<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Origin").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Origin<'a> {
+    /// A project with this name, which is that of its folder. Nothing stands beside it.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, packages: &|_| Vec::new(), requirements: None }
+    }
+
+    /// With the packages beside it.
+    #[must_use]
+    pub fn packages(self, packages: Packages<'a>) -> Self {
+        Self { packages, ..self }
+    }
+
+    /// With the `requirements.txt` beside it.
+    #[must_use]
+    pub fn requirements(self, requirements: &'a str) -> Self {
+        Self { requirements: Some(requirements), ..self }
+    }
+}
+
+/// Makes the templates and the folders of the tasks. Everything that AWS would not take is said at
+/// once.
+pub fn synthesize(project: &Project, origin: &Origin<'_>) -> Result<Deployment, Refused> {
+    let plan = Plan::new(project, origin)?;
+    let mut files = root::templates(&plan)?;
+    files.extend(package::files(&plan)?);
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(Deployment { files, notes: plan.notes() })
+}
