@@ -247,3 +247,14 @@ fn the_chapters_projects_compile() {
         }
     }
 }
+
+#[test]
+fn a_method_stays_on_its_lines() {
+    let source = "class Foo(Task):\n    timeout = 5\n\n    async def run(event, context):\n        \
+                  return \"\"\"a\n  b\"\"\"\n";
+    let project = compile(source, Mode::Documented).unwrap();
+    let text = project.tasks["Foo"].run.as_ref().unwrap().module();
+    assert_eq!(text.lines().nth(3), Some("    async def run(event, context):"));
+    assert_eq!(text.lines().nth(2), Some("if True:"));
+    assert!(text.ends_with("return \"\"\"a\n  b\"\"\"\n"));
+}

@@ -38,6 +38,8 @@ pub(super) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
             EventKind::ExecutionStarted(_)
                 | EventKind::ExecutionSucceeded { .. }
                 | EventKind::ExecutionFailed { .. }
+                | EventKind::ExecutionTimedOut { .. }
+                | EventKind::ExecutionAborted { .. }
         )
     };
     let happened = events.iter().filter(is_wanted).flat_map(|event| {
@@ -101,7 +103,7 @@ async fn process_one(server: &Server, one: &Happened, machine: &str) {
             around: &lineage,
             at: one.at,
             since: is_over.then_some(one.started_at),
-            is_good: kind != "ExecutionFailed",
+            is_good: matches!(kind, "ExecutionStarted" | "ExecutionSucceeded"),
             tags: &tags,
         });
     }

@@ -302,6 +302,7 @@ impl Observer for Projects {
                     | EventKind::ExecutionSucceeded { .. }
                     | EventKind::ExecutionFailed { .. }
                     | EventKind::ExecutionTimedOut { .. }
+                    | EventKind::ExecutionAborted { .. }
             )
         };
         // A child of a map run is no execution of the machine.

@@ -6,14 +6,14 @@
 
 use super::{Projects, Server};
 use crate::local_project::LocalProject;
-use crate::report::{self, Failure};
+use crate::report;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use stepwright_engine::Facts;
-use stepwright_history::{Event, EventKind};
+use stepwright_history::{Event, EventKind, Failure};
 use stepwright_json::{Json, Object, Str, json};
 use stepwright_store::{Filter, Page, Status};
 use tokio::sync::mpsc;
@@ -60,24 +60,41 @@ struct Subscription {
 pub(super) struct Ended {
     arn: String,
     machine: String,
-    is_success: bool,
+    outcome: Outcome,
+}
+
+/// How an execution has ended.
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// With this output.
+    Succeeded(Json),
+    Failed(Failure),
+    /// Some time ago, well or not: how is still to be asked.
+    Before {
+        well: bool,
+    },
+}
+
+impl Outcome {
+    fn is_success(&self) -> bool {
+        matches!(self, Self::Succeeded(_) | Self::Before { well: true })
+    }
 }
 
 impl Subscriptions {
     /// What to deliver of an event, if anything.
     pub(super) fn wanted(&self, facts: &Facts, event: &Event) -> Option<Ended> {
-        let is_success = match event.kind {
-            EventKind::ExecutionSucceeded { .. } => true,
-            EventKind::ExecutionFailed { .. } | EventKind::ExecutionTimedOut { .. } => false,
+        let outcome = match &event.kind {
+            EventKind::ExecutionSucceeded { output } => Outcome::Succeeded(output.clone()),
+            EventKind::ExecutionFailed { failure } | EventKind::ExecutionTimedOut { failure } => {
+                Outcome::Failed(failure.clone())
+            }
             _ => return None,
         };
         let machine = &facts.about.machine;
-        let is_wanted = !self.to(machine, is_success).is_empty();
-        is_wanted.then(|| Ended {
-            arn: facts.about.arn.clone(),
-            machine: machine.clone(),
-            is_success,
-        })
+        let is_wanted = !self.to(machine, outcome.is_success()).is_empty();
+        let (arn, machine) = (facts.about.arn.clone(), machine.clone());
+        is_wanted.then_some(Ended { arn, machine, outcome })
     }
 
     /// The subscriptions to a kind of end.
@@ -196,7 +213,7 @@ async fn catch_up(projects: &Projects, server: &Server, one: &Subscription, sinc
                     let ended = Ended {
                         arn: row.about.arn,
                         machine: row.about.machine,
-                        is_success: one.wants_success,
+                        outcome: Outcome::Before { well: one.wants_success },
                     };
                     // Those who deliver live as long as this does.
                     projects.shared.ended.send(ended).ok();
@@ -227,7 +244,7 @@ pub(super) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiv
             }
         };
         let Some(next) = next else { return };
-        for one in projects.shared.subscriptions.to(&next.machine, next.is_success) {
+        for one in projects.shared.subscriptions.to(&next.machine, next.outcome.is_success()) {
             start(&server, &one, &next).await;
             delivered.insert(one.key);
         }
@@ -237,18 +254,17 @@ pub(super) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiv
 async fn start(server: &Server, one: &Subscription, ended: &Ended) {
     let failed = |what: &str| {
         let message = format!("the end of {} started nothing: {what}", ended.arn);
-        report::failure(&Failure::new(message));
+        report::failure(&report::Failure::new(message));
     };
-    let body = json!({"executionArn": (ended.arn.as_str())});
-    let described = match server.api.call("DescribeExecution", body).await {
-        Ok(described) => described,
-        Err(error) => return failed(&error.message),
+    let input = match input(server, ended).await {
+        Ok(input) => input,
+        Err(why) => return failed(&why),
     };
     let name = name_after(&ended.arn, &one.target);
     let body = json!({
         "stateMachineArn": (one.target.as_str()),
         "name": (name),
-        "input": (input(&described, ended.is_success))
+        "input": (input.to_string())
     });
     match server.api.call("StartExecution", body).await {
         Ok(_) => {
@@ -263,12 +279,25 @@ async fn start(server: &Server, one: &Subscription, ended: &Ended) {
 
 /// The input of what starts: the output of what has ended; where that failed, its input with the
 /// `error` that a Catch would find.
-fn input(described: &Json, is_success: bool) -> String {
-    let text = |key: &str| described.get(key).and_then(Json::as_str);
-    if is_success {
-        return text("output").unwrap_or("{}").to_owned();
+async fn input(server: &Server, ended: &Ended) -> Result<Json, String> {
+    if let Outcome::Succeeded(output) = &ended.outcome {
+        return Ok(output.clone());
     }
-    let input = stepwright_json::parse(text("input").unwrap_or_default()).unwrap_or_default();
+    let body = json!({"executionArn": (ended.arn.as_str())});
+    let described = server.api.call("DescribeExecution", body).await;
+    let described = described.map_err(|error| error.message)?;
+    let text = |key: &str| described.get(key).and_then(Json::as_str).unwrap_or_default();
+    let value = |key: &str| stepwright_json::parse(text(key)).map_err(|error| error.to_string());
+    match &ended.outcome {
+        Outcome::Failed(failure) => Ok(input_with(value("input")?, failure)),
+        Outcome::Before { well: false } => {
+            Ok(input_with(value("input")?, &Failure::new(text("error"), text("cause"))))
+        }
+        Outcome::Succeeded(_) | Outcome::Before { well: true } => value("output"),
+    }
+}
+
+fn input_with(input: Json, failure: &Failure) -> Json {
     let mut object = match input {
         Json::Object(object) => object,
         other => {
@@ -277,11 +306,12 @@ fn input(described: &Json, is_success: bool) -> String {
             object
         }
     };
+    let text = |part: &Option<Str>| Json::from(part.clone().unwrap_or_default());
     let mut error = Object::new();
-    error.insert("Error", text("error").unwrap_or_default().into());
-    error.insert("Cause", text("cause").unwrap_or_default().into());
+    error.insert("Error", text(&failure.error));
+    error.insert("Cause", text(&failure.cause));
     object.insert("error", error.into());
-    Json::from(object).to_string()
+    object.into()
 }
 
 /// The name of the execution that the end of another starts.
@@ -309,13 +339,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_input_tells_what_has_ended() {
-        let succeeded = json!({"input": "{\"a\":1}", "output": "[2]"});
-        assert_eq!(input(&succeeded, true), "[2]");
-        let failed = json!({"input": "{\"a\":1}", "error": "Bad", "cause": "why"});
-        assert_eq!(input(&failed, false), r#"{"a":1,"error":{"Error":"Bad","Cause":"why"}}"#);
-        let odd = json!({"input": "[1]", "error": "Bad"});
-        assert_eq!(input(&odd, false), r#"{"input":[1],"error":{"Error":"Bad","Cause":""}}"#);
+    fn a_failure_is_where_a_catch_would_put_it() {
+        let failure = Failure::new("Bad", "why");
+        let expected = json!({"a": 1, "error": {"Error": "Bad", "Cause": "why"}});
+        assert_eq!(input_with(json!({"a": 1}), &failure), expected);
+        let expected = json!({"input": [1], "error": {"Error": "", "Cause": ""}});
+        assert_eq!(input_with(json!([1]), &Failure::default()), expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
-use stepwright_fluxio::{Project, RunMethod};
+use stepwright_fluxio::Project;
 use tempfile::TempDir;
 
 /// The Python packages that come with Stepwright.
@@ -70,7 +70,7 @@ impl Folder {
         }
         for (name, task) in &project.tasks {
             if let Some(run) = &task.run {
-                std::fs::write(tasks.join(format!("{name}.py")), module(run))?;
+                std::fs::write(tasks.join(format!("{name}.py")), run.module())?;
             }
         }
         let state_data = match state_data {
@@ -111,32 +111,5 @@ impl Folder {
     /// A file that nobody else uses.
     pub(crate) fn answer(&self, number: u64) -> PathBuf {
         self.root.path().join(format!("answer-{number}.json"))
-    }
-}
-
-/// A `run` method as a module: on the lines it has in the project, not indented.
-fn module(run: &RunMethod) -> String {
-    // Within an `if`, the method may stay as indented as it is: strings keep their text.
-    let is_indented = run.source.starts_with([' ', '\t']);
-    if is_indented && run.line > 1 {
-        return format!("{}if True:\n{}\n", "\n".repeat(run.line - 2), run.source);
-    }
-    format!("{}{}\n", "\n".repeat(run.line - 1), run.source)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use stepwright_fluxio::{Mode, compile};
-
-    #[test]
-    fn a_method_stays_on_its_lines() {
-        let source = "class Foo(Task):\n    timeout = 5\n\n    async def run(event, context):\n        return \"\"\"a\n  b\"\"\"\n";
-        let project = compile(source, Mode::Documented).unwrap();
-        let run = project.tasks["Foo"].run.as_ref().unwrap();
-        let text = module(run);
-        assert_eq!(text.lines().nth(3), Some("    async def run(event, context):"));
-        assert_eq!(text.lines().nth(2), Some("if True:"));
-        assert!(text.ends_with("return \"\"\"a\n  b\"\"\"\n"));
     }
 }
