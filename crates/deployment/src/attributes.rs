@@ -30,11 +30,8 @@ pub(crate) fn number(task: &Task, attribute: &str) -> Option<i64> {
 
 /// The least and most workers of a task: one of each unless the class says otherwise.
 pub(crate) fn scale(task: &Task) -> (i64, i64) {
-    let one = |attribute: &str| {
-        if task.set.contains(attribute) { number(task, attribute).unwrap_or(1) } else { 1 }
-    };
-    let least = one("autoscaling_min");
-    (least, one("autoscaling_max").max(least))
+    let least = number(task, "autoscaling_min").unwrap_or(1);
+    (least, number(task, "autoscaling_max").unwrap_or(1).max(least))
 }
 
 /// For how long a message is hidden from other workers: two heartbeats, or as long as the task may
@@ -175,17 +172,15 @@ impl Check<'_> {
             );
             self.refuse("heartbeat_interval", message, "send heartbeats more often");
         }
-        let is_set = |attribute: &str| self.task.set.contains(attribute);
-        let (sets_least, sets_most) = (is_set("autoscaling_min"), is_set("autoscaling_max"));
-        let least_is_good = !sets_least || self.whole("autoscaling_min", 0, 5000);
-        let most_is_good = !sets_most || self.whole("autoscaling_max", 1, 5000);
-        let least = if sets_least { number(self.task, "autoscaling_min").unwrap_or(1) } else { 1 };
-        if least_is_good && most_is_good && sets_most {
-            let most = number(self.task, "autoscaling_max").unwrap_or(1);
-            if most < least {
-                let message = format!("it is {most}, below `autoscaling_min`, which is {least}");
-                self.refuse("autoscaling_max", message, "raise it, or lower the other");
-            }
+        let least_is_good = self.whole("autoscaling_min", 0, 5000);
+        let most_is_good = self.whole("autoscaling_max", 1, 5000);
+        let least = number(self.task, "autoscaling_min").unwrap_or(1);
+        let most = number(self.task, "autoscaling_max").unwrap_or(1);
+        // A minimum alone raises the maximum.
+        let sets_most = self.task.set.contains("autoscaling_max");
+        if least_is_good && most_is_good && sets_most && most < least {
+            let message = format!("it is {most}, below `autoscaling_min`, which is {least}");
+            self.refuse("autoscaling_max", message, "raise it, or lower the other");
         }
     }
 

@@ -49,13 +49,13 @@ impl Task {
     }
 
     /// A task that says nothing of itself.
-    pub(crate) fn plain() -> Self {
-        Self { attributes: defaults(), set: BTreeSet::new(), run: None }
+    pub(crate) fn plain(mode: Mode) -> Self {
+        Self { attributes: defaults(mode), set: BTreeSet::new(), run: None }
     }
 
     /// Reads a class that inherits from `Task`.
     pub(crate) fn read(class: &StmtClassDef, source: &str, mode: Mode) -> Result<Self> {
-        let mut task = Self::plain();
+        let mut task = Self::plain(mode);
         task.read_body(&class.body, source, mode)?;
         Ok(task)
     }
@@ -108,15 +108,20 @@ impl Task {
     }
 }
 
-fn defaults() -> Object {
+fn defaults(mode: Mode) -> Object {
+    // Of the workers' scale, the documentation says something else than what the original does.
+    let (least, most) = match mode {
+        Mode::Compat => (0, 10),
+        Mode::Documented => (1, 1),
+    };
     let defaults: [(&str, Json); 10] = [
         ("service", "lambda".into()),
         ("timeout", Json::Int(300)),
         ("cpu", Json::Int(1024)),
         ("memory", Json::Int(2048)),
         ("build_spec", Json::Null),
-        ("autoscaling_min", Json::Int(0)),
-        ("autoscaling_max", Json::Int(10)),
+        ("autoscaling_min", Json::Int(least)),
+        ("autoscaling_max", Json::Int(most)),
         ("spec", "".into()),
         ("concurrency", Json::Int(1)),
         ("heartbeat_interval", Json::Null),

@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             "Task" => {
                 let task = Task::read(class, self.source, self.mode);
                 // One that is wrong is known all the same, so that its calls are not wrong as well.
-                let known = task.as_ref().map_or_else(|_| Task::plain(), Clone::clone);
+                let known = task.as_ref().map_or_else(|_| Task::plain(self.mode), Clone::clone);
                 if self.machines.tasks.insert(name.clone(), known).is_none() {
                     self.machines.task_names.push(name);
                 }

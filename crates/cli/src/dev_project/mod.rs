@@ -12,7 +12,7 @@ mod tasks;
 use crate::config::Config;
 use crate::local_project::{LocalProject, Site};
 use crate::report::{self, Failure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -28,6 +28,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How often it is asked whether a former version of a project has done its work.
 const EVERY: Duration = Duration::from_millis(200);
+
+/// How many former versions of projects keep their files.
+const MOST_FORMER: usize = 16;
 
 /// How many events wait for their processors.
 const MOST_EVENTS: usize = 10_000;
@@ -46,6 +49,8 @@ struct Shared {
     /// The folder of the state data where nothing is kept for longer.
     _folder: Option<TempDir>,
     projects: RwLock<BTreeMap<String, Arc<LocalProject>>>,
+    /// Former versions, the oldest first.
+    former: Mutex<VecDeque<Arc<LocalProject>>>,
     server: watch::Sender<Option<Server>>,
     /// Executions that others wait for the end of.
     ended: mpsc::UnboundedSender<subscriptions::Ended>,
@@ -104,6 +109,7 @@ impl Projects {
                 data,
                 _folder: folder,
                 projects: RwLock::default(),
+                former: Mutex::default(),
                 server: watch::Sender::new(None),
                 ended,
                 happened,
@@ -146,6 +152,7 @@ impl Projects {
         let project = self.read(&name, file)?;
         let former = self.write_lock().insert(name, Arc::new(project));
         if let Some(former) = former {
+            self.keep(former.clone());
             tokio::spawn(async move {
                 while !former.is_idle() {
                     tokio::time::sleep(EVERY).await;
@@ -155,6 +162,16 @@ impl Projects {
             });
         }
         Ok(())
+    }
+
+    /// Keeps the files of a former version: a function may have been called with it just now, and reads
+    /// them when it starts.
+    fn keep(&self, former: Arc<LocalProject>) {
+        let mut kept = self.shared.former.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_back(former);
+        if kept.len() > MOST_FORMER {
+            kept.pop_front();
+        }
     }
 
     /// Adds what the tasks on Lambda are done by.

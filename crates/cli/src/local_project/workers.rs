@@ -73,8 +73,6 @@ struct Settings {
 impl Settings {
     fn new(name: &str, task: &Task, mut environment: BTreeMap<String, String>) -> Self {
         let number = |key: &str| task.attributes.get(key).and_then(Json::as_i64).filter(|n| *n > 0);
-        // The defaults of the documentation, not of the original.
-        let scale = |key: &str| if task.set.contains(key) { number(key).unwrap_or(1) } else { 1 };
         let heartbeat = number("heartbeat_interval");
         let spec = task.attributes.get("spec").and_then(Json::as_str).unwrap_or_default();
         environment.insert("STEPWRIGHT_SPEC".to_owned(), spec.to_owned());
@@ -82,13 +80,13 @@ impl Settings {
             "STEPWRIGHT_HEARTBEAT".to_owned(),
             heartbeat.map_or_else(String::new, |seconds| seconds.to_string()),
         );
-        let least = scale("autoscaling_min") as usize;
+        let least = number("autoscaling_min").unwrap_or(1) as usize;
         Self {
             name: name.to_owned(),
             environment,
             concurrency: number("concurrency").unwrap_or(1) as usize,
             least,
-            most: least.max(scale("autoscaling_max") as usize),
+            most: least.max(number("autoscaling_max").unwrap_or(1) as usize),
             heartbeat: heartbeat.map(|seconds| Duration::from_secs(seconds as u64)),
         }
     }

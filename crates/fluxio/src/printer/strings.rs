@@ -33,9 +33,7 @@ pub(super) fn number(number: &Number) -> String {
             int.as_u64().map_or_else(|| int.to_string().replace('_', ""), |small| small.to_string())
         }
         Number::Float(value) => part(*value),
-        Number::Complex { real, imag } if *real == 0.0 => {
-            format!("{}j", part(*imag).trim_end_matches(".0"))
-        }
+        Number::Complex { real, imag } if *real == 0.0 => format!("{}j", part(*imag)),
         Number::Complex { real, imag } => format!("({}+{}j)", part(*real), part(*imag)),
     }
 }
