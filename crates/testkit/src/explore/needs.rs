@@ -27,6 +27,9 @@ const ROUNDS: usize = 3;
 /// Stands for the whole as JSON text, until the whole is there.
 const AS_TEXT: &str = "\u{1}";
 
+/// Parts that are handed on as the whole, and are thought of.
+const HANDED_ON: usize = 8;
+
 /// Needs that are collected. A definition of a megabyte may name more; some of them will do.
 const MOST: usize = 4_000;
 
@@ -36,6 +39,8 @@ pub(super) struct Needs {
     found: Vec<Need>,
     /// What is put under a name as it is: the name, and the path that it comes from.
     passed_on: Vec<(String, Vec<Seg>)>,
+    /// Parts that states hand on as the whole: what comes after them asks it of these.
+    handed_on: Vec<Vec<Seg>>,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -178,6 +183,13 @@ impl Needs {
         if !is_expression || matches!(key, "ResultPath" | "Variable" | "Comment") {
             return;
         }
+        if key == "OutputPath" {
+            let part = segments(text);
+            let is_new = !part.is_empty() && !self.handed_on.contains(&part);
+            if is_new && self.handed_on.len() < HANDED_ON {
+                self.handed_on.push(part);
+            }
+        }
         if let Some(found) = ONLY_PATH.captures(text) {
             let source = segments(&format!("${}", &found[2]));
             let name = key.strip_suffix(".$").unwrap_or(key);
@@ -232,6 +244,13 @@ impl Needs {
         let mut value = Json::Object(Object::new());
         for (path, leaf) in self.found.iter().chain(overrides) {
             put(&mut value, path, leaf, 0);
+        }
+        for part in &self.handed_on {
+            for (path, leaf) in self.found.iter().chain(overrides) {
+                if !path.starts_with(part) {
+                    put(&mut value, &[part.as_slice(), path].concat(), leaf, 0);
+                }
+            }
         }
         // An item of a list is asked for what the whole is: its states are written the same way.
         let item = value.clone();

@@ -201,8 +201,8 @@ fn asks_for_list(state: Option<&Object>) -> bool {
 
 /// Whether a JSONPath there begins with an index.
 fn begins_with_item(key: &str, value: &Json, depth: usize) -> bool {
-    // What stands in the states within sees other data.
-    if depth > 32 || ["ItemProcessor", "Iterator", "Branches"].contains(&key) {
+    // What stands in the states within, or is asked of the result, sees other data.
+    if depth > 32 || ["ItemProcessor", "Iterator", "Branches", "ResultSelector"].contains(&key) {
         return false;
     }
     match value {
@@ -296,7 +296,9 @@ impl Answering<'_> {
             add(at);
         }
         let next = self.states.get(state).and_then(|state| state.get("Next")?.as_str());
-        let is_list = path.is_none() && asks_for_list(next.and_then(|next| self.states.get(next)));
+        let own = self.states.get(state).and_then(|state| state.get("ResultSelector"));
+        let is_list = own.is_some_and(|own| begins_with_item("", own, 0))
+            || path.is_none() && asks_for_list(next.and_then(|next| self.states.get(next)));
         let resource = call.call.resource.as_str();
         let wrapper = match resource {
             _ if resource.contains(":::lambda:invoke") => Some("Payload"),
