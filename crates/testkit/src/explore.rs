@@ -265,7 +265,13 @@ impl Explorer<'_> {
         let (plan, ran) = shortest;
         let which: Vec<String> = plan.large.iter().map(|state| format!("`{state}`")).collect();
         let which = which.join(" and ");
-        self.found.add(FindingKind::LargePayload, &ran.last_state, Some(which), &plan, &ran);
+        // The state that was entered last may lie within the one whose results are too large together.
+        let named = match &ran.ending {
+            Ending::Failed(failure) => failure.cause.as_deref().and_then(state_in),
+            _ => None,
+        };
+        let at = named.map_or_else(|| ran.last_state.clone(), Str::from);
+        self.found.add(FindingKind::LargePayload, &at, Some(which), &plan, &ran);
     }
 
     fn finish(mut self) -> Exploration {
@@ -366,4 +372,10 @@ fn cause_of(plan: &Plan, ran: &Ran, error: &str) -> Option<(Str, Fate)> {
 /// Whether an error stands for one that the definition does not know.
 pub(crate) fn is_unforeseen(error: &str) -> bool {
     error == UNFORESEEN
+}
+
+/// The state that the text of a failure names.
+fn state_in(cause: &str) -> Option<&str> {
+    let name = cause.strip_prefix("The state/task '")?;
+    name.split_once("' returned").map(|(name, _)| name)
 }

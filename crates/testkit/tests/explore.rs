@@ -112,3 +112,15 @@ fn states_behind_conditions_are_reached_by_made_values() {
     );
     assert_eq!(explored.coverage.shares[0].percent(), 100.0, "{:?}", explored.blocked);
 }
+
+#[test]
+fn the_map_whose_results_are_too_large_together_is_named() {
+    finds(
+        r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map",
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}],
+            "ItemProcessor": {"StartAt": "A", "States": {
+                "A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a", "End": true}}},
+            "Next": "Done"}, "Done": {"Type": "Succeed"}}}"#,
+        &[("large-payload", "Each")],
+    );
+}
