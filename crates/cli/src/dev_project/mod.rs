@@ -47,7 +47,7 @@ struct Shared {
     /// Where the state data are kept.
     data: PathBuf,
     /// The folder of the state data where nothing is kept for longer.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
     projects: RwLock<BTreeMap<String, Arc<LocalProject>>>,
     /// Former versions, the oldest first.
     former: Mutex<VecDeque<Arc<LocalProject>>>,
@@ -107,7 +107,7 @@ impl Projects {
                 region: region.to_owned(),
                 account: account.to_owned(),
                 data,
-                _folder: folder,
+                folder,
                 projects: RwLock::default(),
                 former: Mutex::default(),
                 server: watch::Sender::new(None),
@@ -215,11 +215,17 @@ impl Projects {
         subscriptions::follow(self, &name, &project).await;
     }
 
-    /// Ends what was started. The engine takes no more answers by then.
+    /// Ends what was started, and leaves no files. The engine takes no more answers by then.
     pub(crate) fn shut_down(&self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        for project in self.all().values() {
+        let former =
+            std::mem::take(&mut *self.shared.former.lock().unwrap_or_else(PoisonError::into_inner));
+        for project in self.all().into_values().chain(former) {
             project.shut_down();
+            project.remove_files();
+        }
+        if let Some(folder) = &self.shared.folder {
+            std::fs::remove_dir_all(folder.path()).ok();
         }
     }
 

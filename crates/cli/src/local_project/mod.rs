@@ -320,6 +320,12 @@ impl LocalProject {
         std::thread::Builder::new().spawn(wait).ok();
     }
 
+    /// Removes the files that it wrote, whoever still knows of them.
+    pub(crate) fn remove_files(&self) {
+        // What is left stands among temporary files.
+        std::fs::remove_dir_all(self.folder.root()).ok();
+    }
+
     /// Ends the processes that were started.
     pub(crate) fn shut_down(&self) {
         self.workers.shut_down();

@@ -104,7 +104,9 @@ fn folder() -> tempfile::TempDir {
     ] {
         write(&folder.path().join(name), content);
     }
-    std::fs::create_dir(folder.path().join("marks")).expect("a directory can be made");
+    for name in ["marks", "tmp"] {
+        std::fs::create_dir(folder.path().join(name)).expect("a directory can be made");
+    }
     folder
 }
 
@@ -258,6 +260,8 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
     assert_eq!(span.get("name"), Some(&json!("shop-main")), "{span}");
     assert!(attribute(&span, "duration_ms").is_some(), "{span}");
     assert!(server.stop());
+    let left = std::fs::read_dir(folder.path().join("tmp")).expect("it is there");
+    assert_eq!(left.count(), 0, "temporary files are left");
 }
 
 #[test]

@@ -33,10 +33,11 @@ impl Server {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)
     }
 
-    /// One that follows files, and the lines that it prints.
+    /// One that follows files, and the lines that it prints. Its temporary files are in `tmp`.
     pub(crate) fn dev(arguments: &[&str], folder: &Path) -> (Self, Receiver<String>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
         command.args(["dev", "--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder);
+        command.env("TMPDIR", folder.join("tmp"));
         let (server, printed) = Self::begin(command).expect("the server says where it listens");
         let (sender, lines) = channel();
         std::thread::spawn(move || {
