@@ -695,6 +695,9 @@ pub(crate) fn retry_call<'a>(with: &With<'a>) -> Result<&'a ExprCall> {
 /// A retrier as `retry(…)` describes it.
 pub(crate) fn retrier(retry: &ExprCall, mode: Mode) -> Result<Json> {
     let options = Options::read(retry, RETRY)?;
+    if mode == Mode::Documented {
+        check_retry(&options, retry)?;
+    }
     let all = match mode {
         Mode::Compat => "Exception",
         Mode::Documented => "States.ALL",
@@ -706,6 +709,25 @@ pub(crate) fn retrier(retry: &ExprCall, mode: Mode) -> Result<Json> {
         ("BackoffRate", options.get_or("backoff_rate", Json::Float(2.0))),
     ];
     Ok(retrier.into_iter().collect::<Object>().into())
+}
+
+/// What Step Functions does not take of a retrier.
+fn check_retry(options: &Options, retry: &ExprCall) -> Result<()> {
+    for (name, least, what) in [
+        ("interval", 1, "whole seconds, from 1"),
+        ("max_attempts", 0, "a whole number, from 0"),
+        ("backoff_rate", 1, "a number, from 1"),
+    ] {
+        let Some(value) = options.get(name) else { continue };
+        let holds = match name {
+            "backoff_rate" => value.as_f64().is_some_and(|rate| rate >= 1.0),
+            _ => value.as_i64().is_some_and(|value| (least..=99_999_999).contains(&value)),
+        };
+        if !holds {
+            return refused(retry.range(), format!("`{name}` is {what}, not {value}"));
+        }
+    }
+    Ok(())
 }
 
 /// The retriers that a task has without being asked: AWS's advice for Lambda.

@@ -1,6 +1,7 @@
 //! Conditions of an `if` as rules of a Choice state.
 
 use crate::Mode;
+use crate::data;
 use crate::literal;
 use crate::options::path;
 use crate::printer::Place;
@@ -76,7 +77,7 @@ fn serialized(node: &Expr, mode: Mode) -> Result<Json> {
             Ok(object([("Not", inner)]))
         }
         Expr::Compare(compare) => comparison(compare, mode),
-        Expr::Subscript(_) => Ok(path(node, Place::Alone).into()),
+        Expr::Subscript(_) => variable(node, mode),
         Expr::Call(inner) => {
             let cast = name(&inner.func).and_then(Type::of_cast);
             let Some(cast) = cast else {
@@ -129,6 +130,20 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
         _ => Ok(None),
     };
     let (left_cast, right_cast) = (cast_of(left)?, cast_of(right)?);
+    if mode == Mode::Documented {
+        for side in [left, right] {
+            if let Expr::Call(cast) = side
+                && !(matches!(&cast.arguments.args[..], [Expr::Subscript(_)])
+                    && cast.arguments.keywords.is_empty())
+            {
+                return refused(side.range(), "a cast is about one part of the data");
+            }
+        }
+        if !matches!(bare(left), Expr::Subscript(_)) {
+            let what = "the left side is a part of the data";
+            return refused_with(left.range(), what, "turn it round");
+        }
+    }
     let type_ = match (&left_cast, &right_cast) {
         (Some(one), Some(other)) if one != other => {
             return refused(compare.range, format!("a `{one}` is compared with a `{other}`"));
@@ -155,9 +170,6 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
     };
     let (key, is_negated) = operator(*op, type_, compare)?;
     let variable = operand(left, mode)?;
-    if mode == Mode::Documented && !matches!(bare(left), Expr::Subscript(_)) {
-        return refused_with(left.range(), "the left side is a part of the data", "turn it round");
-    }
     // A cast part of the data on the right is a path, which the original compares with as a text.
     let is_path = matches!(bare(right), Expr::Subscript(_)) && mode == Mode::Documented;
     let value = match number_of(right, mode) {
@@ -172,6 +184,14 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
 /// One side of a comparison. A cast says its type and nothing else, but for the original's `bool`.
 fn operand(side: &Expr, mode: Mode) -> Result<Json> {
     serialized(if mode == Mode::Documented { bare(side) } else { side }, mode)
+}
+
+/// The path of a part of the data. The original takes the path of anything.
+fn variable(node: &Expr, mode: Mode) -> Result<Json> {
+    match mode {
+        Mode::Compat => Ok(path(node, Place::Alone).into()),
+        Mode::Documented => Ok(data::reference(node)?.path().into()),
+    }
 }
 
 /// A side without its cast.
@@ -204,7 +224,8 @@ fn refused_right(
             let (key, is_negated) = operator(compare.ops[0], type_, compare)?;
             let variable = operand(&compare.left, mode)?;
             let key = format!("{key}Path");
-            let rule = object([("Variable", variable), (&key, path(right, Place::Alone).into())]);
+            let other = self::variable(right, mode)?;
+            let rule = object([("Variable", variable), (&key, other)]);
             return Ok(if is_negated { object([("Not", rule)]) } else { rule });
         }
         return refused_with(

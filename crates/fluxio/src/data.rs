@@ -72,7 +72,10 @@ pub(crate) fn reference(expression: &Expr) -> Result<Reference> {
     while let Expr::Subscript(subscript) = at {
         let step = match &*subscript.slice {
             Expr::NumberLiteral(literal) => match &literal.value {
-                Number::Int(int) => int.as_u64().map(Step::Index),
+                // No list is longer than its JSON.
+                Number::Int(int) => {
+                    int.as_u64().filter(|index| u32::try_from(*index).is_ok()).map(Step::Index)
+                }
                 _ => None,
             },
             other => match text(other) {
@@ -101,6 +104,16 @@ pub(crate) fn reference(expression: &Expr) -> Result<Reference> {
     }
     steps.reverse();
     Ok(Reference(steps))
+}
+
+/// Checks that what is looked up in an option is a part of the data.
+pub(crate) fn check_references(expression: &Expr) -> Result<()> {
+    match expression {
+        Expr::Subscript(_) => reference(expression).map(drop),
+        Expr::Dict(dict) => dict.iter_values().try_for_each(check_references),
+        Expr::List(list) => list.elts.iter().try_for_each(check_references),
+        _ => Ok(()),
+    }
 }
 
 /// The place that is assigned to.

@@ -319,6 +319,9 @@ impl Builder<'_, '_> {
         loose: Vec<Loose>,
     ) -> Result<usize> {
         let options = Options::read(inner, TASK)?;
+        for keyword in &inner.arguments.keywords {
+            data::check_references(&keyword.value)?;
+        }
         let input = match &inner.arguments.args[..] {
             [] => Reference::whole(),
             [input] => data::reference(input)?,
@@ -370,6 +373,12 @@ impl Builder<'_, '_> {
         };
         let items = data::reference(items)?.jsonata();
         let options = Options::read(inner, MAP)?;
+        if let Some(most) = options.get("max_concurrency")
+            && most.as_i64().is_none_or(|most| most < 0)
+        {
+            let what = format!("`max_concurrency` is a whole number from 0 (no limit), not {most}");
+            return refused(inner.range(), what);
+        }
         let iterator_range = iterator.range();
         let iterator = self.machines.iterator(iterator)?;
         let output = match target {

@@ -258,3 +258,30 @@ fn a_method_stays_on_its_lines() {
     assert_eq!(text.lines().nth(2), Some("if True:"));
     assert!(text.ends_with("return \"\"\"a\n  b\"\"\"\n"));
 }
+
+#[test]
+fn what_step_functions_would_refuse_is_refused() {
+    for (body, expected) in [
+        ("if A['x'] == 1:\n        Foo()", "this is no part of the data"),
+        ("if data[True] == 1:\n        Foo()", "named by keys and indices"),
+        ("if data[2.5] == 1:\n        Foo()", "named by keys and indices"),
+        ("if data[100000000000000000000] == 1:\n        Foo()", "named by keys and indices"),
+        ("if int(data['a']) == int(Foo['b']):\n        Foo()", "this is no part of the data"),
+        ("with retry(backoff_rate=0):\n        Foo()", "`backoff_rate` is a number, from 1"),
+        ("with retry(interval=0):\n        Foo()", "`interval` is whole seconds, from 1"),
+        ("with retry(max_attempts=-1):\n        Foo()", "`max_attempts`"),
+        ("map(data['l'], each, max_concurrency=2.5)", "`max_concurrency` is a whole number"),
+        ("if str('x', data['a']) == data['b']:\n        Foo()", "one part of the data"),
+        ("if 'x' == data['b']:\n        Foo()", "the left side is a part of the data"),
+        ("if int(data['a']) == int('x'):\n        Foo()", "one part of the data"),
+        ("Build(env={'A': other['x']})", "this is no part of the data"),
+    ] {
+        let source = format!(
+            "class Foo(Task):\n    async def run(event, context):\n        return\n\n\
+             class Build(Task):\n    service = 'codebuild'\n\n\
+             def each(data):\n    Foo()\n\ndef main(data):\n    {body}\n"
+        );
+        let errors = compile(&source, Mode::Documented).unwrap_err();
+        assert!(errors[0].message.contains(expected), "{body}: {}", errors[0].message);
+    }
+}
