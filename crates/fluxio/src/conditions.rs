@@ -7,7 +7,7 @@ use crate::options::path;
 use crate::printer::Place;
 use crate::refused::{Result, refused, refused_with};
 use crate::syntax::{call, name, text};
-use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCompare, UnaryOp};
+use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, UnaryOp};
 use ruff_text_size::Ranged as _;
 use stepwright_json::{Json, Object};
 
@@ -133,10 +133,13 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
     if mode == Mode::Documented {
         for side in [left, right] {
             if let Expr::Call(cast) = side
-                && !(matches!(&cast.arguments.args[..], [Expr::Subscript(_)])
-                    && cast.arguments.keywords.is_empty())
+                && !is_plain_cast(cast, mode)
             {
-                return refused(side.range(), "a cast is about one part of the data");
+                return refused_with(
+                    side.range(),
+                    "a cast is about one part of the data, or a value of its type",
+                    "write `int(data['key'])`",
+                );
             }
         }
         if !matches!(bare(left), Expr::Subscript(_)) {
@@ -184,6 +187,18 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
 /// One side of a comparison. A cast says its type and nothing else, but for the original's `bool`.
 fn operand(side: &Expr, mode: Mode) -> Result<Json> {
     serialized(if mode == Mode::Documented { bare(side) } else { side }, mode)
+}
+
+/// Whether a cast has one argument, which is a part of the data or a value of its type.
+fn is_plain_cast(cast: &ExprCall, mode: Mode) -> bool {
+    let [argument] = &cast.arguments.args[..] else { return false };
+    let fits = match name(&cast.func).and_then(Type::of_cast) {
+        Some(Type::Text) => text(argument).is_some(),
+        Some(Type::Number) => number_of(argument, mode).is_some(),
+        Some(Type::Flag) => matches!(argument, Expr::BooleanLiteral(_)),
+        None => false,
+    };
+    cast.arguments.keywords.is_empty() && (fits || matches!(argument, Expr::Subscript(_)))
 }
 
 /// The path of a part of the data. The original takes the path of anything.
