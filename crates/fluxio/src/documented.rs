@@ -4,9 +4,10 @@
 //! state, the `Default` of a choice, the `Next` of a catcher. The next state ties them up; what is
 //! loose when the function ends, ends the machine.
 
-use crate::compat::{MAP, TASK, caught, check_try, default_retries, retrier, retry_call};
+use crate::compat::{MAP, TASK};
 use crate::conditions;
 use crate::data::{self, Reference};
+use crate::errors::{caught, check_try, default_retries, retrier, retry_call};
 use crate::machines::{MOST_STATES, MOST_WITHIN, Machines, TaskState};
 use crate::options::Options;
 use crate::refused::{Result, refused, refused_with};

@@ -24,6 +24,7 @@ mod conditions;
 mod data;
 mod definitions;
 mod documented;
+mod errors;
 mod graph;
 mod keys;
 mod literal;

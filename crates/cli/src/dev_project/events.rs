@@ -30,19 +30,21 @@ pub(super) struct Happened {
     at: i64,
 }
 
+/// Whether an execution begins or ends with an event.
+pub(super) fn is_start_or_end(event: &Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::ExecutionStarted(_)
+            | EventKind::ExecutionSucceeded { .. }
+            | EventKind::ExecutionFailed { .. }
+            | EventKind::ExecutionTimedOut { .. }
+            | EventKind::ExecutionAborted { .. }
+    )
+}
+
 /// Those of the events that processors are told of.
 pub(super) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
-    let is_wanted = |event: &&Event| {
-        matches!(
-            event.kind,
-            EventKind::ExecutionStarted(_)
-                | EventKind::ExecutionSucceeded { .. }
-                | EventKind::ExecutionFailed { .. }
-                | EventKind::ExecutionTimedOut { .. }
-                | EventKind::ExecutionAborted { .. }
-        )
-    };
-    let happened = events.iter().filter(is_wanted).flat_map(|event| {
+    let happened = events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
         let records = log_records(&facts.about.arn, std::slice::from_ref(event), true);
         records.into_iter().map(|record| Happened {
             machine: facts.about.machine.clone(),

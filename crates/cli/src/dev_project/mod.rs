@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use stepwright_engine::{Facts, Observer};
 use stepwright_functions::Functions;
-use stepwright_history::{Event, EventKind, Failure as ExecutionFailure};
+use stepwright_history::{Event, Failure as ExecutionFailure};
 use stepwright_json::Json;
 use stepwright_server::{Api, Otlp};
 use stepwright_store::DocumentChanges;
@@ -318,18 +318,8 @@ impl Server {
 
 impl Observer for Projects {
     fn turn(&self, facts: &Facts, events: &[Event]) {
-        let is_of_interest = |event: &Event| {
-            matches!(
-                event.kind,
-                EventKind::ExecutionStarted(_)
-                    | EventKind::ExecutionSucceeded { .. }
-                    | EventKind::ExecutionFailed { .. }
-                    | EventKind::ExecutionTimedOut { .. }
-                    | EventKind::ExecutionAborted { .. }
-            )
-        };
         // A child of a map run is no execution of the machine.
-        if facts.about.map_run.is_some() || !events.iter().any(is_of_interest) {
+        if facts.about.map_run.is_some() || !events.iter().any(events::is_start_or_end) {
             return;
         }
         for event in events {
