@@ -311,6 +311,7 @@ impl World {
             trace_header: None,
             test_case: None,
             parent: None,
+            seed: None,
         };
         loop {
             match engine.start(request.clone()).await {
@@ -319,6 +320,7 @@ impl World {
                 Err(StartError::Exists { arn }) => return arn,
                 Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(StartError::Closing) => panic!("seed {}: nobody closes it", self.seed),
+                Err(error @ StartError::Panicked { .. }) => panic!("seed {}: {error}", self.seed),
             }
         }
     }

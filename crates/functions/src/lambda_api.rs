@@ -78,6 +78,7 @@ async fn invocation(
         client_context: header("x-amz-client-context"),
         trace_header: header("x-amzn-trace-id"),
         log_tail,
+        is_instant: false,
     })
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use stepwright_engine::{Engine, NoObjects, Options, Silent, SystemClock};
 use stepwright_functions::{Functions, Place};
-use stepwright_integrations::Integrations;
+use stepwright_integrations::{Integrations, Mocked};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{Sqlite, StoreError};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
         let engine = Engine::closed(Options {
             store,
             clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(functions, None, None)),
+            tasks: Arc::new(Integrations::new(functions, Mocked::default(), None)),
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
             account: String::new(),
