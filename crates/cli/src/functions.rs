@@ -22,7 +22,8 @@ pub(crate) type Ended = Result<Json, (stepwright_history::Failure, Stage)>;
 impl Called {
     /// The functions of a configuration. No process is started before one is called.
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
-        let functions = config.functions(LogSink::new(|line| report::function_printed(line.text)))?;
+        let functions =
+            config.functions(LogSink::new(|line| report::function_printed(line.text)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -1,9 +1,9 @@
 //! What executions run: state machines with their revisions, versions and aliases; activities.
 
 use crate::{Engine, Options};
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
@@ -359,8 +359,7 @@ impl Catalogue {
         }
         {
             let documents = store.documents("activity/").await?;
-            let mut activities =
-                catalogue.activities.write();
+            let mut activities = catalogue.activities.write();
             for (key, bytes) in documents {
                 let arn = key.trim_start_matches("activity/");
                 let activity = Activity::read(arn, &bytes).ok_or_else(|| broken(&key))?;
@@ -439,8 +438,7 @@ impl Engine {
         if let Some(revision) = revision {
             self.inner.catalogue.cache(revision);
         }
-        let mut machines =
-            self.inner.catalogue.machines.write();
+        let mut machines = self.inner.catalogue.machines.write();
         machines.insert(machine.arn.clone(), Arc::new(machine));
         Ok(())
     }
@@ -459,8 +457,7 @@ impl Engine {
         let key = format!("activity/{}", activity.arn);
         self.store().put(vec![(key, Some(activity.write()))]).await?;
         self.inner.activities.open(&activity.arn);
-        let mut activities =
-            self.inner.catalogue.activities.write();
+        let mut activities = self.inner.catalogue.activities.write();
         activities.insert(activity.arn.clone(), Arc::new(activity));
         Ok(())
     }

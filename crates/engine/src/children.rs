@@ -4,7 +4,8 @@ use crate::facts::More;
 use crate::live::Live;
 use crate::mailbox::Message;
 use crate::starts::Begun;
-use crate::{Ended, Engine, Facts, Parent};
+use crate::underway::Errand;
+use crate::{Engine, Facts, Parent};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, TaskId};
@@ -12,7 +13,7 @@ use stepwright_interpreter::{Beginning, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
 use stepwright_store::ExecutionId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -40,11 +41,12 @@ impl Engine {
             redriven_at: live.execution.redriven_at(),
         };
         let engine = self.clone();
+        let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let result = if child.is_express {
-                engine.run_express_child(&child, beginning, cancelled).await
+                engine.run_express_child(&child, beginning, cancelled, &errand).await
             } else {
-                engine.run_child(&child, beginning, cancelled).await
+                engine.run_child(&child, beginning, cancelled, &errand).await
             };
             let Some(result) = result else { return };
             let stimulus = Stimulus::ChildFinished { run, index, result };
@@ -58,6 +60,7 @@ impl Engine {
         child: &Child,
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
+        errand: &Errand,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
@@ -69,8 +72,14 @@ impl Engine {
             }
             Err(Begun::Exists | Begun::Store(_) | Begun::Closing) => return None,
         };
+        errand.rest();
         tokio::select! {
-            ended = told(ended) => Some(ended?.result()),
+            news = ended => {
+                // Only an engine that closes forgets an execution before its end.
+                let (ended, _news) = news.ok()?;
+                errand.resume();
+                Some(ended.result())
+            }
             () = called_off(cancelled) => {
                 let failure = Failure::default();
                 self.deliver(id, Message::new(Stimulus::Stop { failure }));
@@ -86,10 +95,11 @@ impl Engine {
         child: &Child,
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
+        errand: &Errand,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         tokio::select! {
-            result = self.child_result(child, &arn, beginning) => Some(result),
+            result = self.child_result(child, &arn, beginning, errand) => Some(result),
             () = called_off(cancelled) => {
                 self.stop_child(&arn).await;
                 None
@@ -102,6 +112,7 @@ impl Engine {
         child: &Child,
         arn: &str,
         beginning: Beginning,
+        errand: &Errand,
     ) -> Result<Json, Failure> {
         loop {
             let facts = Arc::new(child.facts(self, arn));
@@ -121,8 +132,11 @@ impl Engine {
                 Err(Begun::Closing) => return std::future::pending().await,
             }
         }
-        match self.ended(arn).await {
-            Some(snapshot) => snapshot.result(),
+        errand.rest();
+        let news = self.news_of(arn).await;
+        errand.resume();
+        match news {
+            Some((snapshot, _)) => snapshot.result(),
             None => Err(Failure::new("States.Runtime", "The child execution is gone.")),
         }
     }
@@ -193,11 +207,6 @@ fn has_express_children(live: &Live, run: TaskId) -> bool {
         Kind::Map(map) => map.processor.express,
         _ => false,
     })
-}
-
-/// The end of an execution in memory; None if it was dropped with the engine.
-async fn told(ended: oneshot::Receiver<Ended>) -> Option<Ended> {
-    ended.await.ok()
 }
 
 async fn called_off(mut cancelled: watch::Receiver<bool>) {

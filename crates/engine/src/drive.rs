@@ -282,7 +282,7 @@ impl Engine {
                     status: Status::Failed { failure },
                     ..Snapshot::of(&live, Some(now))
                 };
-                live.end_in_memory(Arc::new(snapshot));
+                live.end_in_memory((Arc::new(snapshot), self.inner.underway.begin()));
                 self.inner.mailboxes.cancel(id);
             }
             _ => self.inner.mailboxes.park(id, reason),
@@ -366,9 +366,9 @@ impl Engine {
             if let Some(last) = ended {
                 let snapshot = Arc::new(Snapshot::of(live, Some(last.at.0)));
                 if live.in_memory.is_some() {
-                    live.end_in_memory(snapshot);
+                    live.end_in_memory((snapshot, self.inner.underway.begin()));
                 } else {
-                    self.inner.recent.ended(live.facts.id, snapshot);
+                    self.inner.recent.ended(live.facts.id, snapshot, &self.inner.underway);
                 }
             }
             return;

@@ -1,5 +1,6 @@
 //! Ends of executions: waiting for them, bringing them about, undoing them.
 
+use crate::snapshot::News;
 use crate::{Ended, Engine, RedriveError, Refused, Snapshot, StopError};
 use stepwright_history::Failure;
 use stepwright_interpreter::{Status, Stimulus};
@@ -13,9 +14,15 @@ const REDRIVABLE_MILLIS: i64 = 14 * 86_400_000;
 impl Engine {
     /// Waits until an execution has ended; None where there is none.
     pub async fn ended(&self, arn: &str) -> Option<Ended> {
+        self.news_of(arn).await.map(|(ended, _)| ended)
+    }
+
+    /// The same, for whoever acts on it.
+    pub(crate) async fn news_of(&self, arn: &str) -> Option<News> {
+        let news = |ended| Some((ended, self.inner.underway.begin()));
         loop {
             if let Some(ended) = self.inner.recent.find_ended(arn) {
-                return Some(ended);
+                return news(ended);
             }
             match self.store().execution_by_arn(arn).await {
                 Ok(None) => return None,
@@ -26,10 +33,10 @@ impl Engine {
                         && now.status.is_over()
                         && let Ok(snapshot) = self.snapshot(now).await
                     {
-                        return Some(snapshot);
+                        return news(snapshot);
                     }
-                    if let Ok(ended) = watch.await {
-                        return Some(ended);
+                    if let Ok(news) = watch.await {
+                        return Some(news);
                     }
                 }
                 Err(error) => {

@@ -1,7 +1,8 @@
 //! An execution in memory, and its turns.
 
+use crate::snapshot::News;
 use crate::timers::Alarm;
-use crate::{Ended, Engine, Facts};
+use crate::{Engine, Facts};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -36,14 +37,14 @@ pub(crate) struct Live {
 #[derive(Default)]
 pub(crate) struct InMemory {
     /// Whoever waits for its end.
-    ended: Option<oneshot::Sender<Ended>>,
+    ended: Option<oneshot::Sender<News>>,
     /// What wakes it next.
     pub(crate) alarm: Option<Alarm>,
 }
 
 impl InMemory {
     /// The end will be told to the receiver.
-    pub(crate) fn watched() -> (Self, oneshot::Receiver<Ended>) {
+    pub(crate) fn watched() -> (Self, oneshot::Receiver<News>) {
         let (sender, receiver) = oneshot::channel();
         (Self { ended: Some(sender), alarm: None }, receiver)
     }
@@ -137,14 +138,14 @@ impl Live {
     }
 
     /// Tells whoever waits for the end of an execution in memory.
-    pub(crate) fn end_in_memory(&mut self, snapshot: Ended) {
+    pub(crate) fn end_in_memory(&mut self, news: News) {
         for call_off in self.errands.values() {
             // Whoever runs it may be done already.
             call_off.send_replace(true);
         }
         if let Some(ended) = self.in_memory.as_mut().and_then(|kept| kept.ended.take()) {
             // Whoever waited may have gone.
-            drop(ended.send(snapshot));
+            drop(ended.send(news));
         }
     }
 

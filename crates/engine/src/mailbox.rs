@@ -1,8 +1,8 @@
 //! Mailboxes: what has come for executions, and the executions that are in memory.
 
+use crate::Refused;
 use crate::activities::ActivityTask;
 use crate::live::Live;
-use crate::Refused;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -139,7 +139,8 @@ impl Mailboxes {
 
     /// How many of them are in memory only.
     pub(crate) fn count_in_memory(&self) -> usize {
-        let in_memory = |shard| self.shard(ExecutionId(shard)).keys().filter(|id| is_in_memory(**id)).count();
+        let in_memory =
+            |shard| self.shard(ExecutionId(shard)).keys().filter(|id| is_in_memory(**id)).count();
         (0..SHARDS as u64).map(in_memory).sum()
     }
 

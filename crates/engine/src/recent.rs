@@ -1,6 +1,8 @@
 //! Executions that are in memory or ended a short while ago, and those who wait for an end.
 
 use crate::Ended;
+use crate::snapshot::News;
+use crate::underway::Underway;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -19,28 +21,27 @@ struct Known {
     running: FxHashMap<String, Ended>,
     /// The ended ones, the one that ended first in front.
     order: VecDeque<String>,
-    waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<Ended>>>,
+    waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<News>>>,
 }
 
 /// How many ended executions stay in memory.
 const MOST_ENDED: usize = 512;
 
 impl Recent {
-    pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended) {
+    pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended, underway: &Underway) {
         let mut known = self.0.lock();
         let arn = snapshot.facts.about.arn.clone();
         let waiting = known.waiting.remove(&id);
         known.running.remove(&arn);
         known.ended.insert(arn.clone(), snapshot.clone());
         known.order.push_back(arn);
-        let oldest =
-            (known.order.len() > MOST_ENDED).then(|| known.order.pop_front()).flatten();
+        let oldest = (known.order.len() > MOST_ENDED).then(|| known.order.pop_front()).flatten();
         let gone = oldest.and_then(|arn| known.ended.remove(&arn));
         drop(known);
         drop(gone);
         for waiting in waiting.into_iter().flatten() {
             // Whoever waited may have gone.
-            drop(waiting.send(snapshot.clone()));
+            drop(waiting.send((snapshot.clone(), underway.begin())));
         }
     }
 
@@ -79,7 +80,7 @@ impl Recent {
     }
 
     /// Hears of the end of an execution.
-    pub(crate) fn watch(&self, id: ExecutionId) -> oneshot::Receiver<Ended> {
+    pub(crate) fn watch(&self, id: ExecutionId) -> oneshot::Receiver<News> {
         let (sender, receiver) = oneshot::channel();
         let mut known = self.0.lock();
         let waiting = known.waiting.entry(id).or_default();

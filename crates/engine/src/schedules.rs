@@ -125,8 +125,7 @@ impl Engine {
         let machine =
             machine.ok_or_else(|| ScheduleError::NoSuchMachine { machine: arn.to_owned() })?;
         let revision = self.revision(&machine.revision).await.map_err(ScheduleError::Store)?;
-        let request =
-            StartRequest::new(machine, revision, schedule.name(due), schedule.input(due));
+        let request = StartRequest::new(machine, revision, schedule.name(due), schedule.input(due));
         self.start(request).await.map_err(ScheduleError::Start)
     }
 }

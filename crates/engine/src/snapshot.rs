@@ -1,5 +1,6 @@
 use crate::Facts;
 use crate::live::Live;
+use crate::underway::Errand;
 use std::sync::Arc;
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
@@ -24,6 +25,9 @@ pub struct Snapshot {
 
 /// An execution that has ended.
 pub type Ended = Arc<Snapshot>;
+
+/// The news of an end, which is under way until somebody has acted on it.
+pub(crate) type News = (Ended, Errand);
 
 impl Snapshot {
     /// Whether its map run would redrive it.

@@ -1,9 +1,10 @@
 //! Starts of executions, durable ones and Express.
 
+use crate::drive::Outcome;
 use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
-use crate::drive::Outcome;
+use crate::snapshot::News;
 use crate::{Ended, Engine, Facts, Machine, Parent, Revision, Snapshot, StartError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -121,7 +122,7 @@ impl Engine {
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
         })?;
         // Only an engine that closes forgets an execution before its end.
-        ended.await.map_err(|_| StartError::Closing)
+        ended.await.map(|(ended, _)| ended).map_err(|_| StartError::Closing)
     }
 
     fn facts_of(&self, request: &StartRequest) -> Facts {
@@ -226,7 +227,7 @@ impl Engine {
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
-    ) -> Result<oneshot::Receiver<Ended>, Begun> {
+    ) -> Result<oneshot::Receiver<News>, Begun> {
         let id = facts.id;
         let (mut live, taken) = self.first_turn(facts, beginning)?;
         let (in_memory, ended) = InMemory::watched();

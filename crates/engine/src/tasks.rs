@@ -1,6 +1,6 @@
 use crate::mailbox::Message;
 use crate::underway::Errand;
-use crate::{Engine, Facts};
+use crate::{Ended, Engine, Facts};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Event, Failure, Stage, TaskCall, TaskId};
@@ -144,9 +144,13 @@ impl Report {
         });
     }
 
-    /// Nothing is done for the task any more but to wait for another execution.
-    pub fn waits_for_execution(&self) {
+    /// Waits until another execution has ended, which is all that is done for the task meanwhile; None
+    /// where there is none.
+    pub async fn ended(&self, arn: &str) -> Option<Ended> {
         self.errand.rest();
+        let news = self.engine.news_of(arn).await;
+        self.errand.resume();
+        news.map(|(ended, _)| ended)
     }
 
     /// Waits until nobody wants the task's end any more.

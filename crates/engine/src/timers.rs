@@ -1,11 +1,11 @@
 use crate::mailbox::Message;
 use crate::schedules::is_schedule;
 use crate::{Clock, Engine};
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stepwright_history::Moment;
 use stepwright_store::ExecutionId;

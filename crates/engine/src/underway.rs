@@ -31,6 +31,13 @@ impl Errand {
     pub(crate) fn rest(&self) {
         self.0.rest();
     }
+
+    /// It goes on.
+    pub(crate) fn resume(&self) {
+        if self.0.rests.swap(false, Ordering::SeqCst) {
+            self.0.count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Counted {

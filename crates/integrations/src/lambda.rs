@@ -72,15 +72,11 @@ pub(crate) async fn call(
     let form = Form::of(call);
     match result {
         // A task that waits for more than the answer has not got as far as to wait.
-        Err(failure) if form != Form::Answer => {
-            Answer::new(Outcome::Fails(failure, Stage::Submit))
-        }
+        Err(failure) if form != Form::Answer => Answer::new(Outcome::Fails(failure, Stage::Submit)),
         Err(failure) => Answer::new(Outcome::Fails(failure, Stage::Run)),
         Ok(output) => match form {
             Form::Answer => Answer::returns(output),
-            Form::Sync => {
-                Answer { submitted: Some(output.clone()), ..Answer::returns(output) }
-            }
+            Form::Sync => Answer { submitted: Some(output.clone()), ..Answer::returns(output) },
             Form::Token => Answer { submitted: Some(output), ..Answer::new(Outcome::Never) },
         },
     }

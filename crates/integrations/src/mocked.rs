@@ -3,7 +3,9 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use stepwright_engine::Call;
-use stepwright_simulator::{self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply};
+use stepwright_simulator::{
+    self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply,
+};
 
 /// What answers tasks before anything else is asked.
 #[derive(Debug, Default)]

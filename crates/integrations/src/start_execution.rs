@@ -55,9 +55,8 @@ pub(crate) async fn run(task: Task) -> End {
         }
     };
     let engine = task.report.engine().clone();
-    task.report.waits_for_execution();
     tokio::select! {
-        ended = engine.ended(&arn) => match ended {
+        ended = task.report.ended(&arn) => match ended {
             Some(ended) => match result(&Nested::of(&ended), form) {
                 Ok(output) => End::Succeeded(output),
                 Err(failure) => End::Failed(failure, Stage::Run),

@@ -1,10 +1,10 @@
 //! The tasks of a simulation, answered by what answers those of an engine.
 
+use crate::Integrations;
 use crate::lambda;
 use crate::mocked::Met;
 use crate::route::Route;
 use crate::start_execution::{self, Form, Nested};
-use crate::Integrations;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
@@ -77,8 +77,7 @@ impl<'m> VirtualTasks<'m> {
         self.nested += 1;
         let name = text("Name").map_or_else(|| format!("nested-{}", self.nested), str::to_owned);
         let machine_name = arn.rsplit(':').next().unwrap_or_default();
-        let execution =
-            format!("{}:{name}", arn.replacen(":stateMachine:", ":execution:", 1));
+        let execution = format!("{}:{name}", arn.replacen(":stateMachine:", ":execution:", 1));
         let input = start_execution::input(&call.call.parameters);
         let seed = self.seed.map(|part| part.wrapping_add(self.nested));
         let mut within = VirtualTasks {
@@ -119,9 +118,7 @@ impl<'m> VirtualTasks<'m> {
         };
         match form {
             Form::RequestResponse => Answer::returns(submitted),
-            Form::TaskToken => {
-                Answer { submitted: Some(submitted), ..Answer::new(Outcome::Never) }
-            }
+            Form::TaskToken => Answer { submitted: Some(submitted), ..Answer::new(Outcome::Never) },
             Form::Sync | Form::Sync2 => {
                 let outcome = match start_execution::result(&nested, form) {
                     Ok(output) => Outcome::Returns(output),

@@ -69,15 +69,19 @@ impl Machines {
         let path = &arguments.file;
         let read = project::read(path, stepwright_fluxio::Mode::Documented)?;
         let state_data = arguments.state_data.as_deref();
-        let projects = Projects::alone(path, read, state_data, place, listener)
-            .map_err(project::unusable)?;
+        let projects =
+            Projects::alone(path, read, state_data, place, listener).map_err(project::unusable)?;
         let wanted = arguments.load.state_machine.as_deref().unwrap_or(project::MAIN);
         let (mut main, mut others, mut names) = (None, Vec::new(), Vec::new());
         for (name, definition) in projects.machines(path).map_err(project::unusable)? {
             let file = format!("{} ({name})", path.display());
             let named = NamedDefinition::new(Some(name.clone()), file, definition);
             let made = runnable(&named, path, arguments.limits, place)?;
-            if name == wanted { main = Some(made) } else { others.push(made) }
+            if name == wanted {
+                main = Some(made)
+            } else {
+                others.push(made)
+            }
             names.push(name);
         }
         let main = main.ok_or_else(|| {
@@ -136,6 +140,13 @@ impl Runnable {
         engine.put_machine(machine.clone(), Some(revision.clone())).await?;
         Ok((Arc::new(machine), revision))
     }
+}
+
+/// The machine of a definition that is known to be right.
+#[cfg(test)]
+pub(super) fn alone(named: &NamedDefinition, program: Program, place: &Place) -> Machines {
+    let main = made(named, Path::new("machine"), program, LimitsChoice::Aws, place);
+    Machines { main, others: Vec::new(), project: None }
 }
 
 fn runnable(

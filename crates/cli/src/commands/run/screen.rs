@@ -93,7 +93,9 @@ impl Screen {
 /// The columns of the terminal.
 fn width() -> usize {
     let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    named.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into())).unwrap_or(WIDTH)
+    named
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+        .unwrap_or(WIDTH)
 }
 
 /// Shows the executions that nobody is a child of: the one that was asked for.

@@ -32,8 +32,8 @@ impl Loaded {
     pub(super) fn functions(&self) -> Result<&Called, &str> {
         let read = || {
             let named = self.test.config.as_ref().map(|name| self.folder.join(name));
-            let called = Config::find(named.as_deref(), &self.path)
-                .and_then(|config| Called::new(&config));
+            let called =
+                Config::find(named.as_deref(), &self.path).and_then(|config| Called::new(&config));
             called.map_err(|failure| match failure {
                 Failure::Plain { message, .. } => message,
                 Failure::Said => "stepwright.toml cannot be used".to_owned(),
