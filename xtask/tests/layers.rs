@@ -12,12 +12,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-jsonpath", &["source", "json"]),
     ("stepwright-jsonata", &["source", "json"]),
     ("stepwright-asl", &["source", "json"]),
-    ("stepwright-program", &["source", "json", "asl", "jsonpath", "jsonata"]),
+    ("stepwright-aws", &["json"]),
+    ("stepwright-program", &["source", "json", "aws", "asl", "jsonpath", "jsonata"]),
     ("stepwright-graph", &["json", "program"]),
     // 2: core
     ("stepwright-history", &["json"]),
-    ("stepwright-interpreter", &["json", "program", "history"]),
-    ("stepwright-simulator", &["source", "json", "asl", "program", "history", "interpreter"]),
+    ("stepwright-interpreter", &["json", "aws", "program", "history"]),
+    (
+        "stepwright-simulator",
+        &["source", "json", "aws", "asl", "program", "history", "interpreter"],
+    ),
     (
         "stepwright-testkit",
         &["source", "json", "asl", "program", "history", "interpreter", "simulator"],
@@ -25,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 3: service
     ("stepwright-store", &[]),
     ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),
-    ("stepwright-functions", &["json"]),
+    ("stepwright-functions", &["json", "aws"]),
     ("stepwright-protocol", &["json"]),
     (
         "stepwright-integrations",
@@ -58,15 +62,32 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // 4: authoring
-    ("stepwright-constructs", &["source", "json", "asl"]),
+    ("stepwright-constructs", &["source", "json", "aws", "asl"]),
     ("stepwright-fluxio", &["source", "json", "asl"]),
     ("stepwright-deployment", &["source", "json", "constructs", "fluxio"]),
+    (
+        "stepwright-projects",
+        &[
+            "source",
+            "json",
+            "asl",
+            "history",
+            "interpreter",
+            "simulator",
+            "store",
+            "engine",
+            "functions",
+            "integrations",
+            "fluxio",
+        ],
+    ),
     // 5: tools
     (
         "stepwright",
         &[
             "source",
             "json",
+            "aws",
             "asl",
             "program",
             "graph",
@@ -81,6 +102,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "server",
             "constructs",
             "fluxio",
+            "projects",
             "deployment",
         ],
     ),
@@ -99,6 +121,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testkit",
             "store",
             "engine",
+            "integrations",
             "server",
             "protocol",
         ],
@@ -141,6 +164,7 @@ fn the_core_is_pure() {
         "asl",
         "program",
         "graph",
+        "aws",
         "history",
         "interpreter",
         "simulator",

@@ -12,6 +12,7 @@ mod activities;
 mod catalogue;
 mod children;
 mod clock;
+mod collector;
 mod dispatch;
 mod drive;
 mod ends;
@@ -40,6 +41,7 @@ pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,
 };
 pub use clock::{Clock, SystemClock};
+pub use collector::{Collector, ExecutionEvent};
 pub use errors::{RedriveError, Refused, StartError, StopError, TokenError};
 pub use facts::{Facts, Parent};
 pub use map_runs::{Counts, MapRun, MapRunStatus};

@@ -15,7 +15,6 @@ mod failure;
 mod inspection;
 pub mod items;
 mod outlook;
-mod parameters;
 mod retrospect;
 mod states;
 pub mod token;

@@ -3,13 +3,13 @@
 use crate::folder::Folder;
 use crate::listener::Listener;
 use crate::project::{PYTHON, Reply, stop_failure};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};

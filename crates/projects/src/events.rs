@@ -5,39 +5,12 @@
 //! killed is lost.
 
 use crate::{Host, Projects};
-use stepwright_engine::Facts;
+use stepwright_engine::{ExecutionEvent, Facts};
 use stepwright_functions::Invocation;
 use stepwright_history::aws::log_records;
 use stepwright_history::{Event, EventKind};
 use stepwright_json::{Json, Object, json};
 use tokio::sync::mpsc;
-
-/// Something that an execution did, with the tags that its processor gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct ExecutionEvent<'a> {
-    /// What it did: `ExecutionStarted`.
-    pub name: &'a str,
-    /// The name of its machine.
-    pub machine: &'a str,
-    /// Its ARN.
-    pub arn: &'a str,
-    /// The ARNs of the executions it is nested in, the outermost first.
-    pub around: &'a [String],
-    /// When it did it, in milliseconds since 1970.
-    pub at: i64,
-    /// When it began, in milliseconds since 1970, if this is its end.
-    pub since: Option<i64>,
-    /// Whether all is well.
-    pub is_good: bool,
-    /// The tags.
-    pub tags: &'a Object,
-}
-
-/// Who sends what executions do to a collector.
-pub trait Collector: Send + Sync + 'static {
-    /// An execution did something. Must not block.
-    fn execution_event(&self, event: &ExecutionEvent<'_>);
-}
 
 /// How many executions may lie around one another.
 const DEEPEST: usize = 32;
@@ -130,7 +103,12 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
 }
 
 /// The tags that the processor gives an event.
-async fn tags(projects: &Projects, host: &Host, machine: &str, payload: &Json) -> Result<Object, String> {
+async fn tags(
+    projects: &Projects,
+    host: &Host,
+    machine: &str,
+    payload: &Json,
+) -> Result<Object, String> {
     let invocation = Invocation {
         function: format!("{machine}-events"),
         payload: payload.to_string().into(),

@@ -18,7 +18,6 @@ mod tasks;
 mod workers;
 
 pub use error::ProjectError;
-pub use events::{Collector, ExecutionEvent};
 pub use listener::Listener;
 
 use parking_lot::{Mutex, RwLock};
@@ -29,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stepwright_asl::Definition;
-use stepwright_engine::{Engine, Facts, Observer};
+use stepwright_engine::{Collector, Engine, Facts, Observer};
 use stepwright_fluxio::{Mode, Project, compile};
 use stepwright_functions::{Function, Functions, Place};
 use stepwright_history::Event;
@@ -418,9 +417,8 @@ impl Observer for Projects {
 }
 
 fn read(file: &Path) -> Result<Project, ProjectError> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        ProjectError::new(format!("cannot read {}: {error}", file.display()))
-    })?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| ProjectError::new(format!("cannot read {}: {error}", file.display())))?;
     compile(&text, Mode::Documented).map_err(|wrong| ProjectError::wrong(file, &text, wrong))
 }
 

@@ -56,9 +56,8 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
         };
         let full_name = scheduled.name.clone();
         let next = host.engine.follow(&key, Arc::new(scheduled));
-        let next = next.map_or("which is never again".to_owned(), |at| {
-            format!("next at {}", shown(at.0))
-        });
+        let next =
+            next.map_or("which is never again".to_owned(), |at| format!("next at {}", shown(at.0)));
         projects.shared.listener.announce(&format!("schedule {full_name}: {text}, {next}"));
         followed.push(key);
     }

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stepwright_engine::{Facts, StartError, StartRequest};
-use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_history::{Event, EventKind, Failure};
+use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_json::{Json, Object, Str, json};
 use stepwright_store::{Filter, Page, Status};
 use tokio::sync::mpsc;
@@ -140,11 +140,7 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
     }
 }
 
-fn of_project(
-    projects: &Projects,
-    project: &LocalProject,
-    prefix: &str,
-) -> Vec<Subscription> {
+fn of_project(projects: &Projects, project: &LocalProject, prefix: &str) -> Vec<Subscription> {
     let others = projects.all();
     let mut subscriptions = Vec::new();
     for (machine, compiled) in &project.project.machines {

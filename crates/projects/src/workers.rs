@@ -3,10 +3,10 @@
 use crate::container::pass_on;
 use crate::listener::Listener;
 use crate::project::{PYTHON, Reply, stop_failure};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stepwright_fluxio::Task;

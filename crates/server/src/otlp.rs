@@ -14,10 +14,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stepwright_engine::{Facts, Observer};
+use stepwright_engine::{Collector, ExecutionEvent, Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
 use stepwright_json::{Json, Object, Str, json};
-use stepwright_projects::{Collector, ExecutionEvent};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many logs and spans wait to be sent.

@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use stepwright_asl::NamedDefinition;
+use stepwright_engine::Collector;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, Object, json};
-use stepwright_projects::{Collector, Host, Projects};
+use stepwright_projects::{Host, Projects};
 use stepwright_server::Api;
 
 /// How often the files are looked at.

@@ -3,6 +3,7 @@ use crate::iam::Statement;
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::Text;
 use crate::value::Value;
+use stepwright_aws::iam::iam_service;
 use crate::Input;
 
 task! {
@@ -29,20 +30,6 @@ task! {
             /// What else the role has to be allowed.
             additional_iam_statements: [Statement],
         }
-    }
-}
-
-/// The name of a service in IAM, where it differs from the one in ARNs of tasks.
-pub(crate) fn iam_service(service: &str) -> &str {
-    match service {
-        "bedrockagent" => "bedrock",
-        "cloudwatchlogs" => "logs",
-        "efs" => "elasticfilesystem",
-        "elasticloadbalancingv2" => "elasticloadbalancing",
-        "mediapackagevod" => "mediapackage-vod",
-        "mwaa" => "airflow",
-        "sfn" => "states",
-        other => other,
     }
 }
 

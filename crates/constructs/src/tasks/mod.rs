@@ -301,7 +301,6 @@ macro_rules! tasks {
     };
 }
 pub(crate) use athena_start_query_execution::permissions as query_permissions;
-pub(crate) use call_aws_service::iam_service;
 
 mod call_api_gateway;
 pub use call_api_gateway::{AuthType, HttpMethod};
