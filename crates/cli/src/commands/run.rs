@@ -97,23 +97,12 @@ pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnos
 
 /// The program of a definition; what is wrong with it is printed.
 pub(crate) fn compile(named: &NamedDefinition) -> Result<Program, Failure> {
-    let found = diagnostics(&named.definition, named.express);
-    let errors: Vec<_> = found.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-    for diagnostic in &errors {
+    let options = CheckOptions { express: named.express, ..CheckOptions::default() };
+    let checked = stepwright_program::check_and_compile(&named.definition, &options);
+    for diagnostic in checked.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
         anstream::eprintln!("{}", report::render(&named.file, &named.definition.text, diagnostic));
     }
-    if !errors.is_empty() {
-        return Err(Failure::Said);
-    }
-    stepwright_program::compile(&named.definition).map_err(|diagnostics| {
-        for diagnostic in &diagnostics {
-            anstream::eprintln!(
-                "{}",
-                report::render(&named.file, &named.definition.text, diagnostic)
-            );
-        }
-        Failure::Said
-    })
+    checked.program.ok_or(Failure::Said)
 }
 
 /// `order.asl.yaml` and `input.json` give `order.input.json`.
