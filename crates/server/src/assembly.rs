@@ -1,9 +1,12 @@
 //! A server, put together from its configuration.
 
 use crate::config::{
-    CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
+    ServerConfig,
 };
+use crate::door::Hosts;
 use crate::otlp::{Observers, Otlp};
+use crate::tls::{self, TlsError};
 use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,6 +59,20 @@ pub enum AssemblyError {
         "the address {0} can be reached from elsewhere, and no `[[credentials]]` are configured"
     )]
     Unprotected(std::net::SocketAddr),
+    /// Anybody on the way could read everything.
+    #[error(
+        "the address {0} can be reached from elsewhere, and connections would not be encrypted"
+    )]
+    Unencrypted(std::net::SocketAddr),
+    /// Connections cannot be encrypted.
+    #[error("`[server.tls]` cannot be used")]
+    Tls(#[from] TlsError),
+    /// Something in `hosts` is no name of a host.
+    #[error("`{0}` in `hosts` is no name of a host; a name has no scheme, port or path")]
+    Host(String),
+    /// Nobody could be let in as configured.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -80,10 +97,18 @@ impl StepFunctions for Loopback {
 impl Assembly {
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
-        let credentials = config::credentials(&self.credentials);
-        if !is_loopback(self.server.listen) && credentials.is_empty() {
-            return Err(AssemblyError::Unprotected(self.server.listen));
+        let metrics_token = self.server.metrics_token.as_deref();
+        let credentials = config::credentials(&self.credentials, metrics_token)?;
+        if !is_loopback(self.server.listen) {
+            if credentials.is_empty() {
+                return Err(AssemblyError::Unprotected(self.server.listen));
+            }
+            if self.server.tls.is_none() && !self.server.insecure {
+                return Err(AssemblyError::Unencrypted(self.server.listen));
+            }
         }
+        let hosts = Hosts::new(&self.server.hosts).map_err(AssemblyError::Host)?;
+        let tls = self.server.tls.as_ref().map(tls::acceptor).transpose()?;
         let store: Arc<dyn Store> = match &self.server.data {
             Some(folder) => Arc::new(Sqlite::open(folder)?),
             None => Arc::new(Memory::new()),
@@ -101,7 +126,7 @@ impl Assembly {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
-        let integrations = Integrations::new(self.functions, self.mocks, self.local);
+        let integrations = Integrations::new(self.functions.clone(), self.mocks, self.local);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,
@@ -129,7 +154,9 @@ impl Assembly {
         let api = Api::new(engine, settings);
         api.finish_deletions();
         integrations.connect(Arc::new(Loopback(api.clone())));
-        let mut serving = Serving::new(api, credentials);
+        let mut serving = Serving::new(api, self.functions, credentials);
+        serving.hosts = hosts;
+        serving.tls = tls;
         serving.most_body_bytes = self.server.max_body_bytes;
         serving.most_connections = self.server.max_connections;
         serving.otlp = otlp;
