@@ -13,7 +13,7 @@ fn read(text: &str, values: &[(&str, &str)]) -> Loaded {
         _ => Err("no such file".to_owned()),
     };
     let options =
-        LoadOptions { file: "machines/template.yaml", values: Some(&values), read: Some(&file) };
+        LoadOptions { file: "machines/template.yaml", values: Some(&values), read: Some(&file), machine_arn: None };
     load(text.as_bytes(), &options)
 }
 

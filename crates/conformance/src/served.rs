@@ -188,7 +188,7 @@ impl Log {
     pub(crate) fn end(&self) -> Option<Json> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let arn = self.arn.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = stepwright_server::log_records(&arn, &events, true);
+        let records = stepwright_history::aws::log_records(&arn, &events, true);
         let last = records.into_iter().next_back()?;
         let is_end = last
             .get("type")

@@ -86,6 +86,7 @@ async fn invocation(
         client_context: header("x-amz-client-context"),
         trace_header: header("x-amzn-trace-id"),
         log_tail,
+        is_instant: false,
     })
 }
 

@@ -70,6 +70,9 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Whether the reply carries the end of the log.
     pub log_tail: bool,
+    /// Whether a fixed answer is given without the wait that it is configured with: for those whose
+    /// time is virtual.
+    pub is_instant: bool,
 }
 
 /// Whether the answer of an invocation is waited for.

@@ -18,7 +18,7 @@ mod outlook;
 mod parameters;
 mod retrospect;
 mod states;
-mod token;
+pub mod token;
 mod turn;
 mod view;
 

@@ -19,10 +19,10 @@ mod rate;
 mod tls;
 
 pub use api::{Api, Settings};
-pub use assembly::{Assembly, AssemblyError};
+pub use assembly::{Assembled, Assembly, AssemblyError};
 pub use door::{Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
-pub use logs::{LogFiles, log_records};
-pub use otlp::{ExecutionEvent, Otlp};
+pub use logs::LogFiles;
+pub use otlp::Otlp;
 pub use tls::TlsError;

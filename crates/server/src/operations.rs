@@ -68,20 +68,6 @@ operations! {
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
-/// What an event says of data, and AWS leaves out when no data are wanted.
-pub(crate) const DATA: [&str; 10] = [
-    "input",
-    "inputDetails",
-    "output",
-    "outputDetails",
-    "parameters",
-    "cause",
-    "error",
-    "assignedVariables",
-    "assignedVariablesDetails",
-    "evaluationFailedEventDetails",
-];
-
 /// The characters that no name may hold, besides white space and control characters.
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 

@@ -56,7 +56,6 @@ mod objects;
 mod responses;
 mod simulation;
 mod state_test;
-mod timeline;
 
 pub use compare::{Difference, Extent, differences};
 pub use mock_config::{MockCase, MockConfig, MockConfigError};
@@ -69,4 +68,4 @@ pub use state_test::{
 };
 pub use stepwright_interpreter::Seen;
 pub use stepwright_interpreter::Status;
-pub use timeline::{Line, Timeline, duration, parse_duration};
+pub use stepwright_history::{Line, Timeline, duration, parse_duration};

@@ -8,7 +8,9 @@ use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_functions::{Functions, Place};
+use stepwright_engine::SystemClock;
+use stepwright_functions::Functions;
+use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
@@ -84,6 +86,7 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
 
 /// A server with this configuration.
 pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
+    let place = config.place();
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
@@ -91,7 +94,6 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
-    let place = Place { account: server.account.clone(), region: server.region.clone() };
     let functions = Functions::new(config.functions, config.folder, place)
         .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Assembly {
@@ -101,9 +103,11 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         objects,
         otlp: config.otlp,
         functions,
-        mocks,
+        mocked: Mocked::default().with_config(mocks),
         local: None,
         observers: Vec::new(),
+        object_store: None,
+        clock: Arc::new(SystemClock),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use stepwright_engine::Engine;
 use stepwright_functions::Functions;
+use stepwright_interpreter::token;
 use stepwright_json::Json;
 use stepwright_protocol::operation;
 
@@ -124,7 +125,7 @@ fn resources(name: &str, body: &Json, engine: &Engine) -> Vec<String> {
             let arn = text(member).map(|arn| arn.split_once('#').map_or(arn, |(arn, _)| arn));
             found.extend(arn.map(str::to_owned));
         } else if member == "taskToken" {
-            let token = text(member).and_then(Engine::read_token);
+            let token = text(member).and_then(token::read);
             found.extend(token.map(|(execution, _)| execution));
         } else if member == "routingConfiguration" {
             let routes = body.get(member).and_then(Json::as_array).cloned().unwrap_or_default();

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
+use stepwright_engine::SystemClock;
 use stepwright_functions::{Function, Functions, Place};
+use stepwright_integrations::Mocked;
 use stepwright_server::config::{CredentialConfig, ObjectsConfig, ServerConfig};
 use stepwright_server::{Assembly, Serving, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -51,9 +54,11 @@ pub(crate) fn assembly(server: ServerConfig, credentials: Vec<CredentialConfig>)
         objects: ObjectsConfig::default(),
         otlp: None,
         functions: Functions::new(functions, PathBuf::new(), place).expect("they are functions"),
-        mocks: None,
+        mocked: Mocked::default(),
         local: None,
         observers: Vec::new(),
+        object_store: None,
+        clock: Arc::new(SystemClock),
     }
 }
 

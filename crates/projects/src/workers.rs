@@ -1,11 +1,13 @@
 //! `ecs:worker` tasks: a queue, and processes that take messages from it.
 
-use super::container::pass_on;
-use super::{PYTHON, Reply, stop_failure};
+use crate::container::pass_on;
+use crate::listener::Listener;
+use crate::project::{PYTHON, Reply, stop_failure};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stepwright_fluxio::Task;
 use stepwright_history::{Failure, TaskCall};
@@ -19,7 +21,7 @@ const MOST_RECEIVES: u32 = 3;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The workers of all tasks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Workers(Mutex<BTreeMap<String, Arc<Pool>>>);
 
 impl Workers {
@@ -28,12 +30,14 @@ impl Workers {
         &self,
         name: &str,
         task: &Task,
+        listener: &Arc<dyn Listener>,
         environment: impl FnOnce() -> BTreeMap<String, String>,
     ) -> Arc<Pool> {
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.0.lock();
         let pool = pools.entry(name.to_owned()).or_insert_with(|| {
             Arc::new(Pool {
                 settings: Settings::new(name, task, environment()),
+                listener: listener.clone(),
                 state: Mutex::default(),
             })
         });
@@ -42,7 +46,7 @@ impl Workers {
 
     /// Whether no message waits or is being handled.
     pub(crate) fn are_idle(&self) -> bool {
-        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = self.0.lock();
         pools.values().all(|pool| {
             let state = pool.lock();
             state.waiting.is_empty() && state.processes.values().all(|one| one.busy.is_empty())
@@ -51,7 +55,7 @@ impl Workers {
 
     /// Lets the workers clean up, and ends those that take too long.
     pub(crate) fn shut_down(&self) {
-        let pools = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let pools = std::mem::take(&mut *self.0.lock());
         for pool in pools.values() {
             pool.shut_down();
         }
@@ -93,9 +97,9 @@ impl Settings {
 }
 
 /// The queue of one task and its workers.
-#[derive(Debug)]
 pub(crate) struct Pool {
     settings: Settings,
+    listener: Arc<dyn Listener>,
     state: Mutex<State>,
 }
 
@@ -143,7 +147,6 @@ enum Event {
 }
 
 /// A message to be sent.
-#[derive(Debug)]
 pub(crate) struct Message {
     pool: Arc<Pool>,
     body: Json,
@@ -171,14 +174,6 @@ impl Message {
     /// What it takes to send it again: the name of the task, the body, the attributes.
     pub(crate) fn parts(&self) -> (&str, &Json, &Json) {
         (&self.pool.settings.name, &self.body, &self.meta)
-    }
-
-    /// Sends it and waits until a worker has handled it; for those who do not wait otherwise.
-    pub(crate) fn handled_here(&self) -> Reply {
-        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(self.handled()),
-            Err(error) => Reply::Failed(Failure::new("States.Runtime", error.to_string())),
-        }
     }
 
     /// Sends it and waits until a worker has handled it.
@@ -223,7 +218,7 @@ fn lost(name: &str) -> Reply {
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn send(self: &Arc<Self>, body: &Json, meta: &Json, events: UnboundedSender<Event>) -> u64 {
@@ -289,7 +284,7 @@ impl Pool {
         let number = state.next;
         state.next += 1;
         if let Some(stderr) = child.stderr.take() {
-            pass_on(stderr);
+            pass_on(stderr, self.listener.clone());
         }
         let stdin = child.stdin.take();
         if let Some(stdout) = child.stdout.take() {

@@ -1,14 +1,15 @@
 //! Tasks on ECS: a process for each.
 
-use super::folder::Folder;
-use super::{PYTHON, Reply, stop_failure};
-use crate::report;
+use crate::folder::Folder;
+use crate::listener::Listener;
+use crate::project::{PYTHON, Reply, stop_failure};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
@@ -25,7 +26,7 @@ pub(crate) struct Running(Arc<Mutex<BTreeMap<u64, Child>>>);
 
 impl Running {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Child>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Whether there is none.
@@ -54,7 +55,6 @@ impl Running {
 }
 
 /// A task to be run.
-#[derive(Debug)]
 pub(crate) struct Container {
     name: String,
     environment: BTreeMap<String, String>,
@@ -63,6 +63,7 @@ pub(crate) struct Container {
     running: Running,
     /// How long the state waits for it.
     limit: Option<Duration>,
+    listener: Arc<dyn Listener>,
 }
 
 /// How a process ended.
@@ -80,6 +81,8 @@ impl Container {
         call: &TaskCall,
         mut environment: BTreeMap<String, String>,
         folder: &Folder,
+        running: &Running,
+        listener: Arc<dyn Listener>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let overrides = call.parameters.get("Overrides");
@@ -100,15 +103,10 @@ impl Container {
             environment,
             answer,
             number,
-            running: Running::default(),
+            running: running.clone(),
             limit: seconds.map(Duration::from_secs),
+            listener,
         }
-    }
-
-    /// With those that end when the run does.
-    pub(crate) fn among(mut self, running: &Running) -> Self {
-        self.running = running.clone();
-        self
     }
 
     /// The name of the task.
@@ -154,7 +152,8 @@ impl Container {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let printing = [child.stdout.take().map(pass_on), child.stderr.take().map(pass_on)];
+        let stdout = child.stdout.take().map(|out| pass_on(out, self.listener.clone()));
+        let stderr = child.stderr.take().map(|out| pass_on(out, self.listener.clone()));
         self.running.lock().insert(self.number, child);
         let status = loop {
             let mut children = self.running.lock();
@@ -174,7 +173,7 @@ impl Container {
             drop(children);
             std::thread::sleep(INTERVAL);
         };
-        for thread in printing.into_iter().flatten() {
+        for thread in [stdout, stderr].into_iter().flatten() {
             // A thread that reads lines does not panic.
             thread.join().ok();
         }
@@ -203,11 +202,14 @@ impl Container {
 }
 
 /// Passes on, line by line, what a process prints.
-pub(super) fn pass_on(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<()> {
+pub(crate) fn pass_on(
+    stream: impl Read + Send + 'static,
+    listener: Arc<dyn Listener>,
+) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n') {
             let Ok(line) = line else { return };
-            report::function_printed(&String::from_utf8_lossy(&line));
+            listener.printed(&String::from_utf8_lossy(&line));
         }
     })
 }

@@ -1,5 +1,5 @@
 use rustc_hash::FxHashMap;
-use stepwright_history::{Event, EventKind, Failure, Moment, StateType, TaskCall, To};
+use crate::{Event, EventKind, Failure, Moment, StateType, TaskCall, To};
 use stepwright_json::{Json, Str};
 
 /// One line of a timeline.

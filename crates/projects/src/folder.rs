@@ -5,40 +5,26 @@ use std::path::{Path, PathBuf};
 use stepwright_fluxio::Project;
 use tempfile::TempDir;
 
+/// A file below `python/`: its name there, and its text.
+macro_rules! file {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../python/", $name)))
+    };
+}
+
 /// The Python packages that come with Stepwright.
 const PACKAGES: [(&str, &str); 11] = [
-    (
-        "stepwright_fluxio/__init__.py",
-        include_str!("../../../../python/stepwright_fluxio/__init__.py"),
-    ),
-    (
-        "stepwright_fluxio/context.py",
-        include_str!("../../../../python/stepwright_fluxio/context.py"),
-    ),
-    ("stepwright_fluxio/events.py", include_str!("../../../../python/stepwright_fluxio/events.py")),
-    ("stepwright_fluxio/ecs.py", include_str!("../../../../python/stepwright_fluxio/ecs.py")),
-    (
-        "stepwright_fluxio/function.py",
-        include_str!("../../../../python/stepwright_fluxio/function.py"),
-    ),
-    (
-        "stepwright_fluxio/state_data.py",
-        include_str!("../../../../python/stepwright_fluxio/state_data.py"),
-    ),
-    ("stepwright_fluxio/task.py", include_str!("../../../../python/stepwright_fluxio/task.py")),
-    ("stepwright_fluxio/worker.py", include_str!("../../../../python/stepwright_fluxio/worker.py")),
-    (
-        "stepwright_fluxio/worker_base.py",
-        include_str!("../../../../python/stepwright_fluxio/worker_base.py"),
-    ),
-    (
-        "ns_sfn_task_entry_points/__init__.py",
-        include_str!("../../../../python/ns_sfn_task_entry_points/__init__.py"),
-    ),
-    (
-        "ns_sfn_task_entry_points/ecs_worker_app.py",
-        include_str!("../../../../python/ns_sfn_task_entry_points/ecs_worker_app.py"),
-    ),
+    file!("stepwright_fluxio/__init__.py"),
+    file!("stepwright_fluxio/context.py"),
+    file!("stepwright_fluxio/events.py"),
+    file!("stepwright_fluxio/ecs.py"),
+    file!("stepwright_fluxio/function.py"),
+    file!("stepwright_fluxio/state_data.py"),
+    file!("stepwright_fluxio/task.py"),
+    file!("stepwright_fluxio/worker.py"),
+    file!("stepwright_fluxio/worker_base.py"),
+    file!("ns_sfn_task_entry_points/__init__.py"),
+    file!("ns_sfn_task_entry_points/ecs_worker_app.py"),
 ];
 
 /// A folder that is there for one run, readable by its owner only.

@@ -4,14 +4,40 @@
 //! As telemetry does, this happens behind the executions' back: what a server has not sent when it is
 //! killed is lost.
 
-use super::{Projects, Server};
-use crate::report::{self, Failure};
+use crate::{Host, Projects};
 use stepwright_engine::Facts;
 use stepwright_functions::Invocation;
+use stepwright_history::aws::log_records;
 use stepwright_history::{Event, EventKind};
 use stepwright_json::{Json, Object, json};
-use stepwright_server::{ExecutionEvent, log_records};
 use tokio::sync::mpsc;
+
+/// Something that an execution did, with the tags that its processor gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutionEvent<'a> {
+    /// What it did: `ExecutionStarted`.
+    pub name: &'a str,
+    /// The name of its machine.
+    pub machine: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The ARNs of the executions it is nested in, the outermost first.
+    pub around: &'a [String],
+    /// When it did it, in milliseconds since 1970.
+    pub at: i64,
+    /// When it began, in milliseconds since 1970, if this is its end.
+    pub since: Option<i64>,
+    /// Whether all is well.
+    pub is_good: bool,
+    /// The tags.
+    pub tags: &'a Object,
+}
+
+/// Who sends what executions do to a collector.
+pub trait Collector: Send + Sync + 'static {
+    /// An execution did something. Must not block.
+    fn execution_event(&self, event: &ExecutionEvent<'_>);
+}
 
 /// How many executions may lie around one another.
 const DEEPEST: usize = 32;
@@ -21,7 +47,7 @@ const LONGEST_SHOWN: usize = 60;
 
 /// Something that an execution did.
 #[derive(Debug)]
-pub(super) struct Happened {
+pub(crate) struct Happened {
     machine: String,
     arn: String,
     started_at: i64,
@@ -31,19 +57,12 @@ pub(super) struct Happened {
 }
 
 /// Whether an execution begins or ends with an event.
-pub(super) fn is_start_or_end(event: &Event) -> bool {
-    matches!(
-        event.kind,
-        EventKind::ExecutionStarted(_)
-            | EventKind::ExecutionSucceeded { .. }
-            | EventKind::ExecutionFailed { .. }
-            | EventKind::ExecutionTimedOut { .. }
-            | EventKind::ExecutionAborted { .. }
-    )
+pub(crate) fn is_start_or_end(event: &Event) -> bool {
+    event.kind.ends_execution() || matches!(event.kind, EventKind::ExecutionStarted(_))
 }
 
 /// Those of the events that processors are told of.
-pub(super) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
+pub(crate) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
     let happened = events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
         let records = log_records(&facts.about.arn, std::slice::from_ref(event), true);
         records.into_iter().map(|record| Happened {
@@ -58,22 +77,22 @@ pub(super) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
 }
 
 /// Processes events one after another.
-pub(super) async fn process(projects: Projects, mut happened: mpsc::Receiver<Happened>) {
-    let server = projects.server().await;
+pub(crate) async fn process(projects: Projects, mut happened: mpsc::Receiver<Happened>) {
+    let host = projects.host().await;
     while let Some(one) = happened.recv().await {
         if projects.is_over() {
             return;
         }
         let Some((_, machine)) = projects.of_machine(&one.machine) else { continue };
-        process_one(&server, &one, machine).await;
+        process_one(&projects, &host, &one, machine).await;
     }
 }
 
-async fn process_one(server: &Server, one: &Happened, machine: &str) {
+async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: &str) {
     let full_name = one.machine.rsplit(':').next().unwrap_or_default();
     let kind = one.record.get("type").and_then(Json::as_str).unwrap_or_default();
-    let input = input_of(server, &one.arn).await;
-    let lineage = lineage(server, &one.arn, input.as_ref()).await;
+    let input = input_of(host, &one.arn).await;
+    let lineage = lineage(host, &one.arn, input.as_ref()).await;
     let name = one.arn.rsplit(':').next().unwrap_or_default();
     let trace = lineage.first().unwrap_or(&one.arn);
     let payload = json!({
@@ -86,19 +105,18 @@ async fn process_one(server: &Server, one: &Happened, machine: &str) {
             "trace_source": (machine_of(trace))
         }
     });
-    let tags = match tags(server, full_name, &payload).await {
+    let tags = match tags(projects, host, full_name, &payload).await {
         Ok(tags) => tags,
         Err(why) => {
-            report::failure(&Failure::new(format!(
-                "the event processor of {machine} gave no tags for {kind}: {why}"
-            )));
+            let line = format!("the event processor of {machine} gave no tags for {kind}: {why}");
+            projects.shared.listener.complain(&line);
             return;
         }
     };
-    report::announce(&format!("event {kind} {full_name} {}", shown(&tags)));
-    if let Some(otlp) = &server.otlp {
+    projects.shared.listener.announce(&format!("event {kind} {full_name} {}", shown(&tags)));
+    if let Some(collector) = &host.collector {
         let is_over = kind != "ExecutionStarted";
-        otlp.execution_event(&ExecutionEvent {
+        collector.execution_event(&ExecutionEvent {
             name: kind,
             machine: full_name,
             arn: &one.arn,
@@ -112,20 +130,21 @@ async fn process_one(server: &Server, one: &Happened, machine: &str) {
 }
 
 /// The tags that the processor gives an event.
-async fn tags(server: &Server, machine: &str, payload: &Json) -> Result<Object, String> {
+async fn tags(projects: &Projects, host: &Host, machine: &str, payload: &Json) -> Result<Object, String> {
     let invocation = Invocation {
         function: format!("{machine}-events"),
         payload: payload.to_string().into(),
         ..Invocation::default()
     };
-    let reply = server.functions.invoke(invocation).await.map_err(|error| error.to_string())?;
+    let reply = host.functions.invoke(invocation).await.map_err(|error| error.to_string())?;
     let answer = stepwright_json::parse_bytes(&reply.payload).unwrap_or_default();
     if reply.function_error.is_some() {
         return Err(answer.to_string());
     }
     if let Some(problem) = answer.get("error").and_then(Json::as_str) {
         // The tags that every event has are there all the same.
-        report::failure(&Failure::new(format!("the event processor of {machine}: {problem}")));
+        let line = format!("the event processor of {machine}: {problem}");
+        projects.shared.listener.complain(&line);
     }
     Ok(answer.get("tags").and_then(Json::as_object).cloned().unwrap_or_default())
 }
@@ -154,21 +173,20 @@ fn message(record: &Json) -> Json {
     members.collect::<Object>().into()
 }
 
-async fn input_of(server: &Server, arn: &str) -> Option<Json> {
-    let described = server.api.call("DescribeExecution", json!({"executionArn": (arn)})).await;
-    let described = described.ok()?;
-    stepwright_json::parse(described.get("input")?.as_str()?).ok()
+async fn input_of(host: &Host, arn: &str) -> Option<Json> {
+    let described = host.engine.describe(arn).await.ok()??;
+    Some(described.input.clone())
 }
 
 /// The executions that an execution is nested in, the outermost first.
-async fn lineage(server: &Server, arn: &str, input: Option<&Json>) -> Vec<String> {
+async fn lineage(host: &Host, arn: &str, input: Option<&Json>) -> Vec<String> {
     let mut around = Vec::new();
     let mut input = input.cloned();
     while let Some(parent) = input.as_ref().and_then(parent_of) {
         if around.len() == DEEPEST || parent == arn || around.contains(&parent) {
             break;
         }
-        input = input_of(server, &parent).await;
+        input = input_of(host, &parent).await;
         around.push(parent);
     }
     around.reverse();

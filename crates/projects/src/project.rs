@@ -1,55 +1,32 @@
-//! Running a Fluxio project on this machine: its tasks are Python processes, its nested state
-//! machines executions of their own.
+//! One project: its tasks are Python processes.
 
-mod container;
-mod folder;
-mod nested;
-mod workers;
-
-pub(crate) use container::{Container, Running};
-pub(crate) use nested::Nested;
-pub(crate) use workers::{Message, Pool};
-
-use crate::config::Config;
-use crate::functions::Invocation;
-use crate::project;
-use crate::report::Failure;
-use folder::Folder;
+use crate::container::{Container, Running};
+use crate::error::ProjectError;
+use crate::folder::Folder;
+use crate::listener::Listener;
+use crate::workers::{Message, Pool, Workers};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_asl::Definition;
-use stepwright_fluxio::{Mode, Project, Task};
-use stepwright_functions::Function;
-use stepwright_history::{self as history, TaskCall};
+use stepwright_fluxio::{Project, Task};
+use stepwright_functions::{Function, Place};
+use stepwright_history::{Failure, TaskCall};
 use stepwright_json::Json;
-use stepwright_program::Program;
-use workers::Workers;
 
 /// The program that runs Python.
-const PYTHON: &str = "python3";
-
-/// Where everything pretends to be.
-const REGION: &str = "us-east-1";
-const ACCOUNT: &str = "123456789012";
+pub(crate) const PYTHON: &str = "python3";
 
 /// Where the machines and tasks of a project pretend to be, and what stands before their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
-    pub(crate) region: String,
-    pub(crate) account: String,
+    pub(crate) place: Place,
     pub(crate) prefix: String,
-}
-
-impl Default for Site {
-    fn default() -> Self {
-        Self { region: REGION.to_owned(), account: ACCOUNT.to_owned(), prefix: String::new() }
-    }
 }
 
 impl Site {
     fn arn(&self, service: &str, kind: &str, name: &str) -> String {
-        let Self { region, account, prefix } = self;
+        let Self { place: Place { region, account }, prefix } = self;
         format!("arn:aws:{service}:{region}:{account}:{kind}{prefix}{name}")
     }
 }
@@ -57,22 +34,18 @@ impl Site {
 /// How long a Lambda function may take, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
 
-/// The exit code of a program that was interrupted.
-const INTERRUPTED: i32 = 130;
-
 /// The only key in the answer of a function whose task stopped the execution; see `function.py`.
 const STOP: &str = "stepwright:stop-execution";
 
 /// A project that is being run.
-#[derive(Debug)]
 pub(crate) struct LocalProject {
     pub(crate) project: Project,
     path: PathBuf,
     site: Site,
     folder: Folder,
-    programs: BTreeMap<String, Arc<Program>>,
     workers: Workers,
     containers: Running,
+    listener: Arc<dyn Listener>,
 }
 
 /// What a task state comes to.
@@ -81,22 +54,19 @@ pub(crate) enum Reply {
     /// Its result.
     Output(Json),
     /// Its failure.
-    Failed(history::Failure),
+    Failed(Failure),
     /// The end of the execution, which the task stopped.
-    Stopped(history::Failure),
+    Stopped(Failure),
 }
 
-/// What a task state calls.
-#[derive(Debug)]
+/// What does a task.
 pub(crate) enum Work {
-    /// A function of `stepwright.toml`, or a task on Lambda.
-    Function(Invocation),
-    /// A task on ECS.
+    /// A function.
+    Function,
+    /// A process, as ECS has it.
     Container(Container),
-    /// A message for queue workers.
+    /// A queue worker.
     Message(Message),
-    /// A nested state machine.
-    Nested(Nested),
 }
 
 impl LocalProject {
@@ -104,33 +74,25 @@ impl LocalProject {
     /// state data; without it, they are gone when the run is over.
     pub(crate) fn open(
         path: &Path,
+        project: Project,
         state_data: Option<&Path>,
         site: Site,
-    ) -> Result<Self, Failure> {
-        let project = project::read(path, Mode::Documented)?;
+        listener: Arc<dyn Listener>,
+    ) -> Result<Self, ProjectError> {
         let failed = |error: std::io::Error| {
-            Failure::new(format!("the tasks of {} cannot be set up: {error}", path.display()))
+            ProjectError::new(format!("the tasks of {} cannot be set up: {error}", path.display()))
         };
         let path = std::path::absolute(path).map_err(failed)?;
         let folder = Folder::new(&project, state_data).map_err(failed)?;
-        let mut local = Self {
+        Ok(Self {
             project,
             path,
             site,
             folder,
-            programs: BTreeMap::new(),
             workers: Workers::default(),
             containers: Running::default(),
-        };
-        for name in &local.project.names {
-            let definition = local.definition(name).expect("every name has its machine");
-            let program = stepwright_program::compile(&definition).map_err(|errors| {
-                let first = errors.first().map_or("", |error| error.message.as_str());
-                Failure::new(format!("the state machine `{name}` cannot be run: {first}"))
-            })?;
-            local.programs.insert(name.clone(), Arc::new(program));
-        }
-        Ok(local)
+            listener,
+        })
     }
 
     /// The definition of a state machine, with something of this machine for each `${Name}`.
@@ -147,7 +109,7 @@ impl LocalProject {
 
     /// What stands for the resources that deployment would make.
     fn resources(&self) -> BTreeMap<String, String> {
-        let Site { region, account, prefix } = &self.site;
+        let Site { place: Place { region, account }, prefix } = &self.site;
         let arn = |service: &str, kind: &str, name: &str| self.site.arn(service, kind, name);
         let mut resources = BTreeMap::new();
         for name in self.project.tasks.keys() {
@@ -174,6 +136,16 @@ impl LocalProject {
         resources
     }
 
+    /// The name of a state machine, with what stands before it.
+    pub(crate) fn full_name(&self, machine: &str) -> String {
+        format!("{}{machine}", self.site.prefix)
+    }
+
+    /// The name that the project calls a state machine by.
+    pub(crate) fn own_name<'m>(&self, full_name: &'m str) -> Option<&'m str> {
+        full_name.strip_prefix(&self.site.prefix)
+    }
+
     /// The ARN of a state machine.
     pub(crate) fn machine_arn(&self, machine: &str) -> String {
         self.site.arn("states", "stateMachine:", machine)
@@ -181,15 +153,15 @@ impl LocalProject {
 
     /// Adds the tasks on Lambda and the event processors to the functions. Those of the file come
     /// first.
-    pub(crate) fn add_functions(&self, config: &mut Config) {
+    pub(crate) fn add_functions(&self, functions: &mut BTreeMap<String, Function>) {
         let prefix = &self.site.prefix;
         for (name, task) in &self.project.tasks {
             let full_name = format!("{prefix}{name}");
-            if !task.service().starts_with("lambda") || config.functions.contains_key(&full_name) {
+            if !task.service().starts_with("lambda") || functions.contains_key(&full_name) {
                 continue;
             }
-            if let Some(theirs) = config.functions.get(name) {
-                config.functions.insert(full_name, theirs.clone());
+            if let Some(theirs) = functions.get(name) {
+                functions.insert(full_name, theirs.clone());
                 continue;
             }
             let number = |key: &str| task.attributes.get(key).and_then(Json::as_i64);
@@ -201,14 +173,14 @@ impl LocalProject {
                 environment: self.environment(name),
                 ..self.python("stepwright_fluxio.function.handler")
             };
-            config.functions.insert(full_name, function);
+            functions.insert(full_name, function);
         }
         for (machine, processor) in self.event_processors() {
             let mut environment = self.environment(machine);
             environment.insert("STEPWRIGHT_PROCESSOR".to_owned(), processor.to_owned());
             let function =
                 Function { environment, ..self.python("stepwright_fluxio.events.handler") };
-            config.functions.insert(format!("{prefix}{machine}-events"), function);
+            functions.insert(format!("{prefix}{machine}-events"), function);
         }
     }
 
@@ -250,8 +222,8 @@ impl LocalProject {
         .collect()
     }
 
-    /// What a task state of the project calls, but for functions.
-    pub(crate) fn resolve(&self, call: &TaskCall) -> Option<Work> {
+    /// What does a task of the project; None for a task that is not the project's.
+    pub(crate) fn work(&self, call: &TaskCall) -> Option<Work> {
         let parameter =
             |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
         let last = |text: &str| {
@@ -262,21 +234,20 @@ impl LocalProject {
             "arn:aws:states:::ecs:runTask.sync" => {
                 let name = last(parameter("TaskDefinition"));
                 self.task(&name)?;
-                let container = Container::new(&name, call, self.environment(&name), &self.folder);
-                Some(Work::Container(container.among(&self.containers)))
+                Some(Work::Container(Container::new(
+                    &name,
+                    call,
+                    self.environment(&name),
+                    &self.folder,
+                    &self.containers,
+                    self.listener.clone(),
+                )))
             }
             "arn:aws:states:::sqs:sendMessage.waitForTaskToken" => {
-                let name = last(parameter("QueueUrl"));
-                let task = self.task(&name)?;
-                let pool = self.workers.pool(&name, task, || self.environment(&name));
+                let pool = self.pool(&last(parameter("QueueUrl")))?;
                 Some(Work::Message(Message::of(pool, call)))
             }
-            "arn:aws:states:::states:startExecution.sync" => {
-                let name = last(parameter("StateMachineArn"));
-                let program = self.programs.get(&name)?;
-                Some(Work::Nested(Nested::new(&name, program.clone(), call)))
-            }
-            _ => None,
+            arn => self.has_function(arn).then_some(Work::Function),
         }
     }
 
@@ -285,7 +256,7 @@ impl LocalProject {
     }
 
     /// Whether an ARN is that of a task on Lambda.
-    pub(crate) fn has_function(&self, arn: &str) -> bool {
+    fn has_function(&self, arn: &str) -> bool {
         let mut tasks = self.project.tasks.iter();
         tasks.any(|(name, task)| {
             task.service().starts_with("lambda")
@@ -296,28 +267,12 @@ impl LocalProject {
     /// The queue of a task.
     pub(crate) fn pool(&self, name: &str) -> Option<Arc<Pool>> {
         let task = self.task(name).filter(|task| task.service() == "ecs:worker")?;
-        Some(self.workers.pool(name, task, || self.environment(name)))
+        Some(self.workers.pool(name, task, &self.listener, || self.environment(name)))
     }
 
     /// Whether all its messages have been handled.
     pub(crate) fn is_idle(&self) -> bool {
         self.workers.are_idle() && self.containers.is_empty()
-    }
-
-    /// Leaves no files behind when somebody ends the program. Processes end by themselves: they notice
-    /// that nobody holds the other end of their input.
-    pub(crate) fn clean_up_when_interrupted(&self) {
-        let folder = self.folder.root().to_owned();
-        let wait = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(crate::signals::stopped());
-            // There is nobody left to tell.
-            std::fs::remove_dir_all(&folder).ok();
-            std::process::exit(INTERRUPTED);
-        };
-        // Without a thread to be had, the files stay.
-        std::thread::Builder::new().spawn(wait).ok();
     }
 
     /// Removes the files that it wrote, whoever still knows of them.
@@ -334,7 +289,7 @@ impl LocalProject {
 }
 
 /// What the answer of a function means: a task may have stopped the execution through it.
-pub(crate) fn function_reply(result: Result<Json, history::Failure>) -> Reply {
+pub(crate) fn function_reply(result: Result<Json, Failure>) -> Reply {
     match result {
         Ok(output) => match output.get(STOP) {
             Some(stop) => Reply::Stopped(stop_failure(stop)),
@@ -345,7 +300,7 @@ pub(crate) fn function_reply(result: Result<Json, history::Failure>) -> Reply {
 }
 
 /// The reason in `{"error": …, "cause": …}`.
-fn stop_failure(value: &Json) -> history::Failure {
+pub(crate) fn stop_failure(value: &Json) -> Failure {
     let part = |name: &str| value.get(name).and_then(Json::as_str).map(Into::into);
-    history::Failure { error: part("error"), cause: part("cause") }
+    Failure { error: part("error"), cause: part("cause") }
 }

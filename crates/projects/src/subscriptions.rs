@@ -4,15 +4,14 @@
 //! after it is delivered by the next server; the execution that it starts has a name made from the one
 //! that ended, so that whatever is delivered twice starts one execution.
 
-use super::{Projects, Server};
-use crate::local_project::LocalProject;
-use crate::report;
+use crate::project::LocalProject;
+use crate::{Host, Projects};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use stepwright_engine::Facts;
+use stepwright_engine::{Facts, StartError, StartRequest};
+use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_history::{Event, EventKind, Failure};
 use stepwright_json::{Json, Object, Str, json};
 use stepwright_store::{Filter, Page, Status};
@@ -32,7 +31,7 @@ const PAGE: usize = 500;
 
 /// Which ends of which machines start which others.
 #[derive(Default)]
-pub(super) struct Subscriptions(Mutex<Routes>);
+pub(crate) struct Subscriptions(Mutex<Routes>);
 
 #[derive(Default)]
 struct Routes {
@@ -57,7 +56,7 @@ struct Subscription {
 
 /// An execution that somebody has waited for the end of.
 #[derive(Clone, Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     arn: String,
     machine: String,
     outcome: Outcome,
@@ -83,7 +82,7 @@ impl Outcome {
 
 impl Subscriptions {
     /// What to deliver of an event, if anything.
-    pub(super) fn wanted(&self, facts: &Facts, event: &Event) -> Option<Ended> {
+    pub(crate) fn wanted(&self, facts: &Facts, event: &Event) -> Option<Ended> {
         let outcome = match &event.kind {
             EventKind::ExecutionSucceeded { output } => Outcome::Succeeded(output.clone()),
             EventKind::ExecutionFailed { failure } | EventKind::ExecutionTimedOut { failure } => {
@@ -99,7 +98,7 @@ impl Subscriptions {
 
     /// The subscriptions to a kind of end.
     fn to(&self, machine: &str, is_success: bool) -> Vec<Subscription> {
-        let routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.0.lock();
         let all = routes.by_project.values().flatten();
         all.filter(|one| one.source == machine && one.wants_success == is_success)
             .cloned()
@@ -108,11 +107,11 @@ impl Subscriptions {
 }
 
 /// Follows the subscriptions of a project as it is now, and no longer those it had.
-pub(super) async fn follow(projects: &Projects, name: &str, project: &LocalProject) {
-    let server = projects.server().await;
+pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProject) {
+    let host = projects.host().await;
     let prefix = format!("{KEY}{name}/");
-    let subscriptions = of_project(projects, name, project, &prefix);
-    let known: BTreeMap<String, Json> = server.documents(&prefix).await.into_iter().collect();
+    let subscriptions = of_project(projects, project, &prefix);
+    let known: BTreeMap<String, Json> = host.documents(&prefix).await.into_iter().collect();
     let mut changes = Vec::new();
     for key in known.keys() {
         if !subscriptions.iter().any(|one| one.key == *key) {
@@ -121,43 +120,42 @@ pub(super) async fn follow(projects: &Projects, name: &str, project: &LocalProje
     }
     for one in &subscriptions {
         if !known.contains_key(&one.key) {
-            changes.push((one.key.clone(), Some(note(server.now()))));
+            changes.push((one.key.clone(), Some(note(host.now()))));
         }
     }
-    if !changes.is_empty() && !server.put(changes).await {
+    if !changes.is_empty() && !host.put(changes).await {
         return;
     }
     let unseen: Vec<Subscription> = {
         let routes = &projects.shared.subscriptions.0;
-        let mut routes = routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = routes.lock();
         routes.by_project.insert(name.to_owned(), subscriptions.clone());
         subscriptions.into_iter().filter(|one| routes.seen.insert(one.key.clone())).collect()
     };
     for one in unseen {
         let since = known.get(&one.key).and_then(|note| note.get("since")?.as_i64());
         if let Some(since) = since {
-            catch_up(projects, &server, &one, since).await;
+            catch_up(projects, &host, &one, since).await;
         }
     }
 }
 
 fn of_project(
     projects: &Projects,
-    name: &str,
     project: &LocalProject,
     prefix: &str,
 ) -> Vec<Subscription> {
     let others = projects.all();
     let mut subscriptions = Vec::new();
     for (machine, compiled) in &project.project.machines {
-        let full_name = format!("{name}-{machine}");
+        let full_name = project.full_name(machine);
         for options in &compiled.decorators.subscribes {
             let text = |key: &str| options.get(key).and_then(Json::as_str);
             let Some(other) = text("project") else {
                 let topic = text("topic_arn_import_value").unwrap_or_default();
-                anstream::println!(
+                projects.shared.listener.announce(&format!(
                     "{full_name} is subscribed to {topic}: nothing is sent to it here"
-                );
+                ));
                 continue;
             };
             let (source, status) =
@@ -166,7 +164,7 @@ fn of_project(
                 other.project.machines.get(source).is_some_and(|machine| machine.is_first_class)
             });
             let Some(found) = found else {
-                report::announce(&format!(
+                projects.shared.listener.announce(&format!(
                     "{full_name} is subscribed to {other}-{source}, which is not served here"
                 ));
                 continue;
@@ -187,10 +185,9 @@ fn note(since: i64) -> Json {
 }
 
 /// Delivers what has ended since a moment.
-async fn catch_up(projects: &Projects, server: &Server, one: &Subscription, since: i64) {
+async fn catch_up(projects: &Projects, host: &Host, one: &Subscription, since: i64) {
     let statuses: &[Status] =
         if one.wants_success { &[Status::Succeeded] } else { &[Status::Failed, Status::TimedOut] };
-    let store = server.api.engine().options().store.clone();
     for status in statuses {
         let mut after = None;
         loop {
@@ -199,7 +196,7 @@ async fn catch_up(projects: &Projects, server: &Server, one: &Subscription, sinc
                 status: Some(*status),
                 ..Filter::default()
             };
-            let rows = match store.list(filter, Page { after, most: PAGE }).await {
+            let rows = match host.engine.executions(filter, Page { after, most: PAGE }).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::error!(%error, "what has ended cannot be read");
@@ -224,8 +221,8 @@ async fn catch_up(projects: &Projects, server: &Server, one: &Subscription, sinc
 }
 
 /// Starts what is subscribed to the ends that come in.
-pub(super) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiver<Ended>) {
-    let server = projects.server().await;
+pub(crate) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiver<Ended>) {
+    let host = projects.host().await;
     let mut delivered: BTreeSet<String> = BTreeSet::new();
     loop {
         let next = if delivered.is_empty() {
@@ -235,65 +232,67 @@ pub(super) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiv
                 Ok(next) => next,
                 Err(_) => {
                     // Nothing is left to be delivered but what has ended just now.
-                    let since = note(server.now() - SLACK_MILLIS);
+                    let since = note(host.now() - SLACK_MILLIS);
                     let notes = std::mem::take(&mut delivered);
                     let notes = notes.into_iter().map(|key| (key, Some(since.clone()))).collect();
-                    server.put(notes).await;
+                    host.put(notes).await;
                     continue;
                 }
             }
         };
         let Some(next) = next else { return };
         for one in projects.shared.subscriptions.to(&next.machine, next.outcome.is_success()) {
-            start(&server, &one, &next).await;
+            start(&projects, &host, &one, &next).await;
             delivered.insert(one.key);
         }
     }
 }
 
-async fn start(server: &Server, one: &Subscription, ended: &Ended) {
+async fn start(projects: &Projects, host: &Host, one: &Subscription, ended: &Ended) {
+    let listener = &projects.shared.listener;
     let failed = |what: &str| {
-        let message = format!("the end of {} started nothing: {what}", ended.arn);
-        report::failure(&report::Failure::new(message));
+        listener.complain(&format!("the end of {} started nothing: {what}", ended.arn));
     };
-    let input = match input(server, ended).await {
+    let input = match input(host, ended).await {
         Ok(input) => input,
         Err(why) => return failed(&why),
     };
+    let Some(machine) = host.engine.catalogue().machine(&one.target) else {
+        return failed("the state machine is gone");
+    };
+    let revision = match host.engine.revision(&machine.revision).await {
+        Ok(revision) => revision,
+        Err(error) => return failed(&error.to_string()),
+    };
     let name = name_after(&ended.arn, &one.target);
-    let body = json!({
-        "stateMachineArn": (one.target.as_str()),
-        "name": (name),
-        "input": (input.to_string())
-    });
-    match server.api.call("StartExecution", body).await {
+    match host.engine.start(StartRequest::new(machine, revision, name, input)).await {
         Ok(_) => {
             let target = one.target.rsplit(':').next().unwrap_or_default();
-            report::announce(&format!("started {target} ({} has ended)", ended.arn));
+            listener.announce(&format!("started {target} ({} has ended)", ended.arn));
         }
         // It was started before, and its input or its end may have been forgotten.
-        Err(error) if error.code == "ExecutionAlreadyExists" => {}
-        Err(error) => failed(&error.message),
+        Err(StartError::Exists { .. }) => {}
+        Err(error) => failed(&error.to_string()),
     }
 }
 
 /// The input of what starts: the output of what has ended; where that failed, its input with the
 /// `error` that a Catch would find.
-async fn input(server: &Server, ended: &Ended) -> Result<Json, String> {
+async fn input(host: &Host, ended: &Ended) -> Result<Json, String> {
     if let Outcome::Succeeded(output) = &ended.outcome {
         return Ok(output.clone());
     }
-    let body = json!({"executionArn": (ended.arn.as_str())});
-    let described = server.api.call("DescribeExecution", body).await;
-    let described = described.map_err(|error| error.message)?;
-    let text = |key: &str| described.get(key).and_then(Json::as_str).unwrap_or_default();
-    let value = |key: &str| stepwright_json::parse(text(key)).map_err(|error| error.to_string());
-    match &ended.outcome {
-        Outcome::Failed(failure) => Ok(input_with(value("input")?, failure)),
-        Outcome::Before { well: false } => {
-            Ok(input_with(value("input")?, &Failure::new(text("error"), text("cause"))))
+    let described = host.engine.describe(&ended.arn).await.map_err(|error| error.to_string())?;
+    let described = described.ok_or("it is gone")?;
+    if let Outcome::Failed(failure) = &ended.outcome {
+        return Ok(input_with(described.input.clone(), failure));
+    }
+    match &described.status {
+        ExecutionStatus::Succeeded { output } => Ok(output.clone()),
+        _ => {
+            let failure = described.result().err().unwrap_or_default();
+            Ok(input_with(described.input.clone(), &failure))
         }
-        Outcome::Succeeded(_) | Outcome::Before { well: true } => value("output"),
     }
 }
 
@@ -317,21 +316,15 @@ fn input_with(input: Json, failure: &Failure) -> Json {
 /// The name of the execution that the end of another starts.
 fn name_after(arn: &str, target: &str) -> String {
     let name: String = arn.rsplit(':').next().unwrap_or_default().chars().take(60).collect();
-    format!("{name}-{}", &hex(&format!("{arn} {target}"))[..12])
+    format!("{name}-{}", &hex::encode(Sha256::digest(format!("{arn} {target}")))[..12])
 }
 
 /// A UUID that the same text always has.
-pub(super) fn uuid_of(text: &str) -> Str {
-    let hex = hex(text);
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
-    parts.join("-").into()
-}
-
-fn hex(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("strings grow");
-        hex
-    })
+pub(crate) fn uuid_of(text: &str) -> Str {
+    let hash = Sha256::digest(text);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Uuid::from_bytes(bytes).to_string().into()
 }
 
 #[cfg(test)]

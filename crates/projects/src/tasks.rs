@@ -1,12 +1,14 @@
 //! The tasks of projects, done on this machine.
 
-use super::{Projects, messages};
-use crate::local_project::{Container, LocalProject, Message, Reply, Work, function_reply};
+use crate::container::Container;
+use crate::project::{Reply, Work, function_reply};
+use crate::{Projects, messages};
 use std::sync::LazyLock;
 use stepwright_engine::{Call, Report};
-use stepwright_history::{Stage, TaskKind};
+use stepwright_history::{Stage, TaskCall};
 use stepwright_integrations::{LocalTasks, call_function};
 use stepwright_json::{Json, json};
+use stepwright_simulator::Outcome;
 use tokio::sync::Semaphore;
 
 /// How many tasks on ECS run at once.
@@ -14,48 +16,47 @@ const MOST_CONTAINERS: usize = 64;
 
 static CONTAINERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(MOST_CONTAINERS));
 
-/// What does a task.
-enum Way {
-    Function,
-    Container(Container),
-    Message(Message),
-}
-
 impl LocalTasks for Projects {
     fn run(&self, call: Call, report: Report) -> Result<(), (Call, Report)> {
         let found = self.of_machine(&call.facts.about.machine);
-        let Some(way) = found.as_ref().and_then(|(project, _)| way_of(project, &call)) else {
+        let Some(work) = found.and_then(|(project, _)| project.work(&call.call)) else {
             return Err((call, report));
         };
         let projects = self.clone();
         tokio::spawn(async move {
-            match way {
-                Way::Function => projects.call(&call, &report).await,
-                Way::Container(container) => projects.contain(container, &call, &report).await,
-                Way::Message(message) => messages::send(&projects, message, &call, &report).await,
+            match work {
+                Work::Function => projects.call(&call, &report).await,
+                Work::Container(container) => projects.contain(container, &call, &report).await,
+                Work::Message(message) => messages::send(&projects, message, &call, &report).await,
             }
         });
         Ok(())
     }
-}
 
-fn way_of(project: &LocalProject, call: &Call) -> Option<Way> {
-    if matches!(call.call.kind, TaskKind::Lambda) {
-        return project.has_function(&call.call.resource).then_some(Way::Function);
-    }
-    match project.resolve(&call.call)? {
-        Work::Container(container) => Some(Way::Container(container)),
-        Work::Message(message) => Some(Way::Message(message)),
-        // The engine has executions of its own.
-        Work::Function(_) | Work::Nested(_) => None,
+    fn run_here(&self, machine: &str, call: &TaskCall) -> Option<Outcome> {
+        let (project, _) = self.of_machine(machine)?;
+        let reply = match project.work(call)? {
+            Work::Function => {
+                let (functions, runtime) = (self.functions()?, self.runtime()?);
+                function_reply(runtime.block_on(call_function(&functions, call, None)))
+            }
+            Work::Container(container) => container.run(),
+            Work::Message(message) => self.runtime()?.block_on(message.handled()),
+        };
+        Some(match reply {
+            Reply::Output(output) => Outcome::Returns(output),
+            Reply::Failed(failure) => Outcome::Fails(failure, Stage::Run),
+            Reply::Stopped(failure) => Outcome::Stops(failure),
+        })
     }
 }
 
 impl Projects {
     async fn call(&self, call: &Call, report: &Report) {
-        let server = self.server().await;
-        let reply = function_reply(call_function(&server.functions, call, report).await);
-        self.say(reply, call, report).await;
+        let Some(functions) = self.functions() else { return };
+        let trace_header = call.facts.trace_header.clone();
+        let called = call_function(&functions, &call.call, trace_header).await;
+        self.say(function_reply(called), report);
     }
 
     async fn contain(&self, container: Container, call: &Call, report: &Report) {
@@ -83,21 +84,19 @@ impl Projects {
             }
         };
         if let Ok(reply) = reply {
-            self.say(reply, call, report).await;
+            self.say(reply, report);
         }
     }
 
     /// Says how a task ended; a task that a server's end has cut short begins anew with the next.
-    async fn say(&self, reply: Reply, call: &Call, report: &Report) {
+    fn say(&self, reply: Reply, report: &Report) {
         if self.is_over() {
             return;
         }
         match reply {
             Reply::Output(output) => report.succeeded(output),
             Reply::Failed(failure) => report.failed(failure, Stage::Run),
-            Reply::Stopped(failure) => {
-                self.server().await.stop_execution(&call.facts.about.arn, &failure).await;
-            }
+            Reply::Stopped(failure) => report.stopped(failure),
         }
     }
 }
