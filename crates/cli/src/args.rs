@@ -95,6 +95,9 @@ pub(crate) struct Dev {
 
 /// Look for what is wrong with a data directory: damage, histories that do not fold, executions
 /// that nothing would wake. The server that uses it must be stopped.
+///
+/// Says on standard error how far it has come; Ctrl-C stops it. Exit codes: 0 nothing is wrong; 1
+/// something is; 130 it was stopped before its end.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The directory.

@@ -210,7 +210,8 @@ impl Store for Sqlite {
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        let place = |row: &ExecutionRow| (row.about.owner().to_owned(), row.about.started_at, row.id);
+        let place =
+            |row: &ExecutionRow| (row.about.owner().to_owned(), row.about.started_at, row.id);
         let after = after.map(place);
         self.read(move |connection| read::live(connection, after.as_ref(), most))
     }

@@ -1,4 +1,4 @@
-//! Lists and counts: what the SQLite store finds is what the store in memory finds, and both find
+//! Lists and counts: what the `SQLite` store finds is what the store in memory finds, and both find
 //! what is there, whatever executions have been through.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,8 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
 
@@ -108,21 +109,21 @@ fn filters() -> Vec<Filter> {
 /// What a filter must find, by the definition of the filter.
 fn expected(rows: &BTreeMap<ExecutionId, ExecutionRow>, filter: &Filter) -> Vec<ExecutionRow> {
     let about = |row: &ExecutionRow| row.about.clone();
-    let mut found: Vec<ExecutionRow> = rows
-        .values()
-        .filter(|row| {
-            filter.machine.as_ref().is_none_or(|machine| {
-                *machine == about(row).machine && row.about.map_run.is_none()
-            }) && (filter.version.is_none() || filter.version == row.about.version)
-                && (filter.alias.is_none() || filter.alias == row.about.alias)
-                && (filter.map_run.is_none() || filter.map_run == row.about.map_run)
-                && filter.status.is_none_or(|status| status == row.status)
-                && filter.is_redriven.is_none_or(|is| is == row.redriven.is_some())
-        })
-        .cloned()
-        .collect();
-    let is_ordered_by_number =
-        *filter == Filter { status: filter.status, is_redriven: filter.is_redriven, ..Filter::default() };
+    let mut found: Vec<ExecutionRow> =
+        rows.values()
+            .filter(|row| {
+                filter.machine.as_ref().is_none_or(|machine| {
+                    *machine == about(row).machine && row.about.map_run.is_none()
+                }) && (filter.version.is_none() || filter.version == row.about.version)
+                    && (filter.alias.is_none() || filter.alias == row.about.alias)
+                    && (filter.map_run.is_none() || filter.map_run == row.about.map_run)
+                    && filter.status.is_none_or(|status| status == row.status)
+                    && filter.is_redriven.is_none_or(|is| is == row.redriven.is_some())
+            })
+            .cloned()
+            .collect();
+    let is_ordered_by_number = *filter
+        == Filter { status: filter.status, is_redriven: filter.is_redriven, ..Filter::default() };
     found.sort_by_key(|row| {
         let started_at = if is_ordered_by_number { 0 } else { row.about.started_at };
         std::cmp::Reverse((started_at, row.id))
@@ -130,7 +131,11 @@ fn expected(rows: &BTreeMap<ExecutionId, ExecutionRow>, filter: &Filter) -> Vec<
     found
 }
 
-async fn compare(store: &dyn Store, rows: &BTreeMap<ExecutionId, ExecutionRow>, chance: &mut Chance) {
+async fn compare(
+    store: &dyn Store,
+    rows: &BTreeMap<ExecutionId, ExecutionRow>,
+    chance: &mut Chance,
+) {
     for filter in filters() {
         let expected = expected(rows, &filter);
         let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
@@ -172,7 +177,10 @@ async fn compare(store: &dyn Store, rows: &BTreeMap<ExecutionId, ExecutionRow>, 
         recorded.extend(part);
         from = ExecutionId(last.0 + 1);
     }
-    assert_eq!(recorded.iter().map(|one| &one.row).collect::<Vec<_>>(), rows.values().collect::<Vec<_>>());
+    assert_eq!(
+        recorded.iter().map(|one| &one.row).collect::<Vec<_>>(),
+        rows.values().collect::<Vec<_>>()
+    );
     for one in recorded {
         assert_eq!(store.history(one.row.id).await.expect("it can be read"), one.chunks);
         assert!(!one.chunks.is_empty());
@@ -192,18 +200,15 @@ fn lists_and_counts_find_what_is_there() {
             let mut ids: Vec<ExecutionId> = Vec::new();
             for round in 0..6 {
                 for _ in 0..60 {
-                    let append = match ids.is_empty() || chance.below(2) == 0 {
-                        true => {
-                            let id = store.new_id();
-                            ids.push(id);
-                            start(id, &mut chance)
-                        }
-                        false => {
-                            let id = *chance.pick(&ids);
-                            let row = store.execution(id).await.expect("it can be read");
-                            let Some(row) = row else { continue };
-                            turn(&row, &mut chance)
-                        }
+                    let append = if ids.is_empty() || chance.below(2) == 0 {
+                        let id = store.new_id();
+                        ids.push(id);
+                        start(id, &mut chance)
+                    } else {
+                        let id = *chance.pick(&ids);
+                        let row = store.execution(id).await.expect("it can be read");
+                        let Some(row) = row else { continue };
+                        turn(&row, &mut chance)
                     };
                     store.append(append.clone()).await.expect("it fits");
                     // The same again does not fit, and changes nothing.
@@ -218,9 +223,9 @@ fn lists_and_counts_find_what_is_there() {
                 }
                 if round == 4 {
                     let rows = all(&*store, &ids).await;
-                    let ended = rows.values().filter(|row| {
-                        row.about.machine == "machine-b" && row.status.is_over()
-                    });
+                    let ended = rows
+                        .values()
+                        .filter(|row| row.about.machine == "machine-b" && row.status.is_over());
                     let ended = ended.count() as u64;
                     assert!(ended > 0);
                     assert_eq!(store.forget_machine("machine-b").await.expect("it forgets"), ended);
@@ -253,8 +258,7 @@ fn what_many_change_at_once_is_counted_once() {
         let starts: Vec<_> = (0..3_000)
             .map(|_| {
                 let append = start(store.new_id(), &mut chance);
-                let twice = [store.append(append.clone()), store.append(append)];
-                twice
+                [store.append(append.clone()), store.append(append)]
             })
             .collect();
         let mut kept = 0;

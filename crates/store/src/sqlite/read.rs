@@ -175,7 +175,10 @@ struct Part {
 fn parts(filter: &Filter) -> (Option<&str>, Vec<Part>) {
     let part = |index, condition: &str| Part { index, condition: condition.to_owned() };
     if let Some(alias) = &filter.alias {
-        return (Some(alias), vec![part("executions_by_alias", "alias = ?1 AND alias IS NOT NULL")]);
+        return (
+            Some(alias),
+            vec![part("executions_by_alias", "alias = ?1 AND alias IS NOT NULL")],
+        );
     }
     if let Some(version) = &filter.version {
         let condition = "version = ?1 AND version IS NOT NULL";
@@ -376,4 +379,3 @@ pub(crate) fn documents(
         .query_map(params![prefix, end], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
-

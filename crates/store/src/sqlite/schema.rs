@@ -7,7 +7,8 @@ use rusqlite::Connection;
 pub(crate) const VERSION: i64 = 2;
 
 /// From the layout before each to itself: the first makes an empty database layout 1.
-const MIGRATIONS: [&str; VERSION as usize] = ["
+const MIGRATIONS: [&str; VERSION as usize] = [
+    "
     CREATE TABLE executions (
         id INTEGER PRIMARY KEY,
         arn TEXT NOT NULL UNIQUE,
@@ -49,7 +50,8 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
         key TEXT PRIMARY KEY,
         bytes BLOB NOT NULL
     ) WITHOUT ROWID;
-", "
+",
+    "
     -- What lists an execution: its map run, or its machine if it is no map run's child.
     ALTER TABLE executions ADD COLUMN owner TEXT AS (coalesce(map_run, machine)) VIRTUAL;
     DROP INDEX executions_by_machine;
@@ -71,7 +73,8 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
         PRIMARY KEY (owner, status)
     ) WITHOUT ROWID;
     INSERT INTO counts SELECT owner, status, count(*) FROM executions GROUP BY owner, status;
-"];
+",
+];
 
 /// Brings a database to this layout. Each migration and its number are committed together.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -16,10 +16,7 @@ const CHECKS: [Check; 3] = [pages, belonging, counts];
 const LOOK_EVERY: i32 = 10_000;
 
 /// Runs all checks. Those that are under way when it is to stop have found nothing.
-pub(crate) fn verify(
-    readers: &Readers,
-    stop: &Arc<AtomicBool>,
-) -> Result<Vec<String>, StoreError> {
+pub(crate) fn verify(readers: &Readers, stop: &Arc<AtomicBool>) -> Result<Vec<String>, StoreError> {
     std::thread::scope(|scope| {
         let run = |check: Check| {
             scope.spawn(move || {

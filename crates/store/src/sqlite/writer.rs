@@ -11,7 +11,11 @@ use tokio::sync::oneshot::Sender;
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
     Put(DocumentChanges, Sender<Result<(), StoreError>>),
-    Forget { ended_before: i64, most: usize, answer: Sender<Result<u64, StoreError>> },
+    Forget {
+        ended_before: i64,
+        most: usize,
+        answer: Sender<Result<u64, StoreError>>,
+    },
     /// Forgets these executions, if they have ended.
     Remove(Vec<ExecutionId>, Sender<Result<u64, StoreError>>),
 }
@@ -47,10 +51,9 @@ pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
                 outcome = match counting.write(&transaction) {
                     Err(error) => Outcome::NotWritten(broken(error)),
                     // What went to the disk before this failed may be found there after a crash.
-                    Ok(()) => transaction.commit().map_or_else(
-                        |error| Outcome::Unknown(broken(error)),
-                        |()| Outcome::Kept,
-                    ),
+                    Ok(()) => transaction
+                        .commit()
+                        .map_or_else(|error| Outcome::Unknown(broken(error)), |()| Outcome::Kept),
                 };
             }
         }
@@ -255,10 +258,9 @@ fn write_execution(
         None => {
             let before = connection
                 .prepare_cached("SELECT owner, status FROM executions WHERE id = ?1 AND len = ?2")?
-                .query_row(
-                    params![append.execution.0 as i64, append.expected_len as i64],
-                    |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
-                )
+                .query_row(params![append.execution.0 as i64, append.expected_len as i64], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+                })
                 .optional()?;
             let Some((owner, status)) = before else { return Ok(false) };
             if status != append.status as i64 {
@@ -357,13 +359,94 @@ fn remove(
         let Some((owner, status)) = removed else { continue };
         counting.add(&owner, status, -1);
         counting.is_forgetting = true;
-        for statement in [
-            "DELETE FROM chunks WHERE execution = ?1",
-            "DELETE FROM map_runs WHERE execution = ?1",
-        ] {
+        for statement in
+            ["DELETE FROM chunks WHERE execution = ?1", "DELETE FROM map_runs WHERE execution = ?1"]
+        {
             connection.prepare_cached(statement)?.execute(params![id.0 as i64])?;
         }
         count += 1;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::About;
+    use tokio::sync::oneshot::{Receiver, channel};
+
+    fn database() -> Connection {
+        let mut connection = Connection::open_in_memory().expect("memory is a database");
+        super::super::schema::migrate(&mut connection).expect("it is empty");
+        connection
+    }
+
+    fn start(id: u64, bytes: usize) -> (Work, Receiver<Result<(), AppendError>>) {
+        let (answer, answered) = channel();
+        let about = About { arn: format!("execution-{id}"), ..About::default() };
+        let append = Append {
+            execution: ExecutionId(id),
+            expected_len: 0,
+            len: 1,
+            chunk: vec![1; bytes],
+            about: Some(Box::new(about)),
+            status: Status::Running,
+            stopped_at: None,
+            wake_at: None,
+            is_owed: false,
+            redriven: None,
+            map_runs: Vec::new(),
+        };
+        (Work::Append(Box::new(append), answer), answered)
+    }
+
+    fn append(connection: &mut Connection, id: u64, bytes: usize) -> Result<(), AppendError> {
+        let (work, mut answered) = start(id, bytes);
+        write_all(connection, vec![work]);
+        answered.try_recv().expect("it is answered")
+    }
+
+    fn executions(connection: &Connection) -> (i64, i64) {
+        let count = |query: &str| connection.query_row(query, [], |row| row.get(0));
+        let counted = count("SELECT coalesce(sum(number), 0) FROM counts");
+        let there = count("SELECT count(*) FROM executions");
+        (there.expect("it can be counted"), counted.expect("it can be summed"))
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_written() {
+        let mut connection = database();
+        append(&mut connection, 1, 10).expect("there is room");
+        let pages: i64 =
+            connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("it has pages");
+        connection
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            .expect("it can be limited");
+        // One that has room goes with one that has none, in a transaction.
+        let (small, mut small_answer) = start(2, 10);
+        let (large, mut large_answer) = start(3, 1 << 20);
+        write_all(&mut connection, vec![small, large]);
+        for answer in [&mut small_answer, &mut large_answer] {
+            let answer = answer.try_recv().expect("it is answered");
+            assert!(matches!(answer, Err(AppendError::NotWritten(_))), "{answer:?}");
+        }
+        assert_eq!(executions(&connection), (1, 1));
+        // It goes on.
+        append(&mut connection, 2, 10).expect("there is room");
+        assert_eq!(executions(&connection), (2, 2));
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_unknown() {
+        let mut connection = database();
+        connection.commit_hook(Some(|| true));
+        let refused = append(&mut connection, 1, 10);
+        assert!(matches!(refused, Err(AppendError::Unknown(_))), "{refused:?}");
+        connection.commit_hook(None::<fn() -> bool>);
+        // What the store holds says what came of it.
+        assert_eq!(executions(&connection), (0, 0));
+        append(&mut connection, 1, 10).expect("it is kept");
+        assert!(matches!(append(&mut connection, 1, 10), Err(AppendError::Exists)));
+        assert_eq!(executions(&connection), (1, 1));
+    }
 }
