@@ -228,9 +228,9 @@ impl Engine {
         let (id, len) = (append.execution, append.len);
         match self.store().append(append).await {
             Ok(()) => {}
-            Err(AppendError::Store(error)) => match self.outcome(id, len).await {
+            Err(AppendError::Unknown(error)) => match self.outcome(id, len).await {
                 Outcome::Kept => {}
-                Outcome::NotKept | Outcome::Unknown => return Err(AppendError::Store(error)),
+                Outcome::NotKept | Outcome::Unknown => return Err(AppendError::Unknown(error)),
             },
             Err(error) => return Err(error),
         }

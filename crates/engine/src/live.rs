@@ -75,6 +75,15 @@ pub(crate) enum NotTaken {
     Panicked(String),
 }
 
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a text".to_owned())
+}
+
 impl Live {
     pub(crate) fn new(facts: Arc<Facts>, execution: Execution, len: u64) -> Self {
         let mut live = Self {
@@ -108,14 +117,7 @@ impl Live {
         let stepped = catch_unwind(AssertUnwindSafe(|| step(program, execution, stimulus, at)));
         match stepped {
             Ok(turn) => turn.map_err(|Stale| NotTaken::Stale),
-            Err(panic) => {
-                let text = panic
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned());
-                let text = text.unwrap_or_else(|| "a panic without a text".to_owned());
-                Err(NotTaken::Panicked(text))
-            }
+            Err(panic) => Err(NotTaken::Panicked(panic_text(&*panic))),
         }
     }
 

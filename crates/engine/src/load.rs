@@ -31,18 +31,18 @@ impl Engine {
     }
 
     pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
+        let chunks = self.store().history(row.id).await?;
+        let wake_at = row.wake_at;
+        let facts = self.facts(row).await?;
+        fold(facts, wake_at, &chunks)
+    }
+
+    /// What never changes of an execution.
+    pub(crate) async fn facts(&self, row: ExecutionRow) -> Result<Facts, LoadError> {
         let more = More::read(&row.about.more)
             .ok_or_else(|| LoadError::Unreadable("its facts cannot be read".to_owned()))?;
         let revision = self.revision(&more.revision).await?;
-        let mut execution = Execution::default();
-        let mut len = 0;
-        for chunk in self.store().history(row.id).await? {
-            for event in stored::decode(&chunk)? {
-                execution.apply(&event)?;
-                len += 1;
-            }
-        }
-        let facts = Facts {
+        Ok(Facts {
             id: row.id,
             is_express: revision.is_express,
             about: row.about,
@@ -50,9 +50,25 @@ impl Engine {
             test_case: more.test_case,
             trace_header: more.trace_header,
             parent: more.parent,
-        };
-        let mut live = Live::new(Arc::new(facts), execution, len);
-        live.woken_at = row.wake_at.map(Moment);
-        Ok(live)
+        })
     }
+}
+
+/// Folds an execution from the chunks of its history.
+pub(crate) fn fold(
+    facts: Facts,
+    wake_at: Option<i64>,
+    chunks: &[Vec<u8>],
+) -> Result<Live, LoadError> {
+    let mut execution = Execution::default();
+    let mut len = 0;
+    for chunk in chunks {
+        for event in stored::decode(chunk)? {
+            execution.apply(&event)?;
+            len += 1;
+        }
+    }
+    let mut live = Live::new(Arc::new(facts), execution, len);
+    live.woken_at = wake_at.map(Moment);
+    Ok(live)
 }

@@ -1,8 +1,8 @@
-//! Opening an engine on what its store holds, and what is wrong with that, if anything.
+//! Opening an engine on what its store holds.
 
 use crate::activities::Activities;
 use crate::facts::More;
-use crate::live::{Live, status_of};
+use crate::live::Live;
 use crate::mailbox::{Mailboxes, Message};
 use crate::recent::Recent;
 use crate::schedules::Schedules;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use stepwright_history::{Failure, Moment};
-use stepwright_interpreter::{Command, Stimulus};
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, StoreError};
+use stepwright_interpreter::Stimulus;
+use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +22,6 @@ pub enum OpenError {
     /// The store cannot be read.
     #[error("the store cannot be read")]
     Store(#[from] StoreError),
-}
-
-/// Something that `doctor` has found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The execution's ARN, if it is about one.
-    pub arn: Option<String>,
-    /// What is wrong.
-    pub what: String,
 }
 
 /// The parent that was looked at last, folded back: the children of a map run follow one another, and
@@ -90,10 +81,10 @@ impl Engine {
 
     /// Wakes everything that lived when the store was closed.
     async fn resume(self, end: ExecutionId) {
-        let mut after = None;
+        let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
         loop {
-            let rows = match self.store().live(after, PAGE).await {
+            let rows = match self.store().live(after.as_ref(), PAGE).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the live executions");
@@ -102,10 +93,13 @@ impl Engine {
                 }
             };
             let Some(last) = rows.last() else { return };
-            after = Some(last.id);
+            after = Some(last.clone());
             for row in rows {
-                if row.id > end || self.is_closing() {
+                if self.is_closing() {
                     return;
+                }
+                if row.id > end {
+                    continue;
                 }
                 if let Some(wake_at) = row.wake_at {
                     self.inner.timers.wake_at(Moment(wake_at), row.id);
@@ -153,65 +147,5 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Looks for what is wrong: what the store finds, histories that do not fold, live executions
-    /// that nothing would wake.
-    pub async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
-        let mut findings: Vec<Finding> = Vec::new();
-        for what in self.store().verify().await? {
-            findings.push(Finding { arn: None, what });
-        }
-        let mut after = None;
-        loop {
-            let rows = self.store().list(Filter::default(), Page { after, most: PAGE }).await?;
-            let Some(last) = rows.last() else { return Ok(findings) };
-            after = Some((last.about.started_at, last.id));
-            for row in rows {
-                let arn = row.about.arn.clone();
-                for what in self.examine(row).await {
-                    findings.push(Finding { arn: Some(arn.clone()), what });
-                }
-            }
-        }
-    }
-
-    async fn examine(&self, row: ExecutionRow) -> Vec<String> {
-        let mut findings = Vec::new();
-        let (status, len, wake_at, is_owed) = (row.status, row.len, row.wake_at, row.is_owed);
-        let mut live = match self.load_row(row).await {
-            Ok(live) => live,
-            Err(error) => return vec![error.to_string()],
-        };
-        if live.len != len {
-            findings.push(format!("it has {} events and should have {len}", live.len));
-        }
-        if status_of(&live.execution) != status {
-            findings.push(format!(
-                "it is listed as {} and its history says {}",
-                status.name(),
-                live.execution.status().name()
-            ));
-        }
-        if live.execution.is_over() {
-            return findings;
-        }
-        let commands = live.execution.commands();
-        let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.token.is_some());
-        let needs_work = commands
-            .iter()
-            .any(|command| !matches!(command, Command::WakeAt { .. }) && !waits_for_token(command));
-        if commands.is_empty() {
-            findings.push("it is running and nothing would ever wake it".to_owned());
-        }
-        if needs_work && !is_owed {
-            findings
-                .push("it waits for work that would not be asked for after a restart".to_owned());
-        }
-        let next = live.next_appointment().map(|(due, _)| due.0);
-        if next.is_some() && wake_at.is_none_or(|at| Some(at) > next) {
-            findings.push("its next timer would not be set after a restart".to_owned());
-        }
-        findings
     }
 }

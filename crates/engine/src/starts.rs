@@ -193,7 +193,8 @@ impl Engine {
         if let Err(error) = self.store().append(append).await {
             let begun = match error {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
-                AppendError::Store(error) => match self.outcome(id, live.len).await {
+                AppendError::NotWritten(error) => Begun::Store(error),
+                AppendError::Unknown(error) => match self.outcome(id, live.len).await {
                     Outcome::Kept => {
                         self.begun(live, taken);
                         return Ok(());

@@ -19,7 +19,7 @@ use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Memory, Page, Pending, Status as StoredStatus, Store, StoreError,
+    Memory, Page, Pending, Recorded, Status as StoredStatus, Store, StoreError,
 };
 
 const DEFINITION: &str = r#"{
@@ -89,9 +89,12 @@ impl Store for FaultyStore {
 
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
         let is_faulty = self.is_faulty.load(Ordering::Relaxed);
-        let broken = || Err(AppendError::Store(StoreError::new("the disk is full")));
         if is_faulty && self.chance.one_in(12) {
-            return Box::pin(std::future::ready(broken()));
+            let broken = match self.chance.below(2) {
+                0 => AppendError::NotWritten(StoreError::new("the disk is full")),
+                _ => AppendError::Unknown(StoreError::new("the disk is gone")),
+            };
+            return Box::pin(std::future::ready(Err(broken)));
         }
         let is_reported_failed = is_faulty && self.chance.one_in(12);
         let wait = if self.chance.one_in(4) { self.chance.below(30) } else { 0 };
@@ -102,7 +105,7 @@ impl Store for FaultyStore {
             }
             let appended = appended.await;
             if is_reported_failed && appended.is_ok() {
-                Err(AppendError::Store(StoreError::new("the connection was lost")))
+                Err(AppendError::Unknown(StoreError::new("the connection was lost")))
             } else {
                 appended
             }
@@ -132,9 +135,21 @@ impl Store for FaultyStore {
         self.inner.history(id)
     }
 
+    fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
+        self.inner.first_from(id)
+    }
+
+    fn recorded(
+        &self,
+        numbers: std::ops::Range<u64>,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Recorded>, StoreError>> {
+        self.inner.recorded(numbers, most_bytes)
+    }
+
     fn live(
         &self,
-        after: Option<ExecutionId>,
+        after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
         self.inner.live(after, most)
@@ -168,8 +183,8 @@ impl Store for FaultyStore {
         self.inner.backup(folder)
     }
 
-    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
-        self.inner.verify()
+    fn verify(&self, stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>> {
+        self.inner.verify(stop)
     }
 
     fn close(&self) -> Pending<()> {

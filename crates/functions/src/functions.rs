@@ -135,6 +135,16 @@ impl Functions {
         self.find(name, FunctionName::parse(name)).is_some()
     }
 
+    /// The ARN of what answers to this name, without a qualifier: what a right to invoke it is about.
+    pub fn arn_of(&self, name: &str) -> String {
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        // A function that is configured by its whole ARN may be of another account.
+        if name.starts_with("arn:") && entries.contains_key(name) {
+            return name.to_owned();
+        }
+        self.arn(FunctionName::parse(name).name, None)
+    }
+
     /// Whether a function is configured under exactly this key: the resource of a task that is no
     /// function's, or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {

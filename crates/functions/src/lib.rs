@@ -28,10 +28,11 @@ mod process;
 mod runtime_api;
 mod sandbox;
 
+pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
 pub use functions::Functions;
-pub use lambda_api::lambda_api;
+pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};
 pub use pool::MOST_PROCESSES;
 

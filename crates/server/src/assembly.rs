@@ -1,9 +1,12 @@
 //! A server, put together from its configuration.
 
 use crate::config::{
-    CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
+    ServerConfig,
 };
+use crate::door::Hosts;
 use crate::otlp::{Observers, Otlp};
+use crate::tls::{self, TlsError};
 use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +72,20 @@ pub enum AssemblyError {
         "the address {0} can be reached from elsewhere, and no `[[credentials]]` are configured"
     )]
     Unprotected(std::net::SocketAddr),
+    /// Anybody on the way could read everything.
+    #[error(
+        "the address {0} can be reached from elsewhere, and connections would not be encrypted"
+    )]
+    Unencrypted(std::net::SocketAddr),
+    /// Connections cannot be encrypted.
+    #[error("`[server.tls]` cannot be used")]
+    Tls(#[from] TlsError),
+    /// Something in `hosts` is no name of a host.
+    #[error("`{0}` in `hosts` is no name of a host; a name has no scheme, port or path")]
+    Host(String),
+    /// Nobody could be let in as configured.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -93,13 +110,23 @@ impl StepFunctions for Loopback {
 impl Assembly {
     /// Opens the store and the engine, to be served. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
-        let credentials = config::credentials(&self.credentials);
         let server = self.server.clone();
-        if !is_loopback(server.listen) && credentials.is_empty() {
-            return Err(AssemblyError::Unprotected(server.listen));
+        let credentials = config::credentials(&self.credentials, server.metrics_token.as_deref())?;
+        if !is_loopback(server.listen) {
+            if credentials.is_empty() {
+                return Err(AssemblyError::Unprotected(server.listen));
+            }
+            if server.tls.is_none() && !server.insecure {
+                return Err(AssemblyError::Unencrypted(server.listen));
+            }
         }
+        let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
+        let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let functions = self.functions.clone();
         let Assembled { api, otlp, .. } = self.assemble().await?;
-        let mut serving = Serving::new(api, credentials);
+        let mut serving = Serving::new(api, functions, credentials);
+        serving.hosts = hosts;
+        serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
         serving.most_connections = server.max_connections;
         serving.otlp = otlp;

@@ -47,12 +47,12 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
         projects: open.clone(),
     };
     let code = serve::run_with(serving.log, assembly, |started: Started| {
-        let Started { address, api, functions, otlp } = started;
+        let Started { url, api, functions, otlp } = started;
         let collector = otlp.map(|otlp| otlp as Arc<dyn Collector>);
         let engine = api.engine().clone();
         open.connect(&Host { engine, functions: functions.clone(), collector });
         tokio::spawn(watched.follow(api, functions));
-        report::announce(&format!("The page is at http://{address}/"));
+        report::announce(&format!("The page is at {url}/"));
     });
     open.shut_down();
     code

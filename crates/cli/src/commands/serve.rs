@@ -11,12 +11,13 @@ use std::sync::Arc;
 use stepwright_engine::SystemClock;
 use stepwright_functions::Functions;
 use stepwright_integrations::Mocked;
-use stepwright_server::config::LimitsName;
+use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
 /// A server that has just begun.
 pub(crate) struct Started {
-    pub(crate) address: std::net::SocketAddr,
+    /// Where it is reached.
+    pub(crate) url: String,
     pub(crate) api: Api,
     pub(crate) functions: Functions,
     pub(crate) otlp: Option<Arc<Otlp>>,
@@ -50,6 +51,16 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
     server.logs = server.logs.take().map(|path| folder.join(path));
+    if let Some(tls) = &mut server.tls {
+        tls.certificate = folder.join(&tls.certificate);
+        tls.key = folder.join(&tls.key);
+    }
+    if let Some((certificate, key)) =
+        arguments.tls_certificate.clone().zip(arguments.tls_key.clone())
+    {
+        server.tls = Some(TlsConfig { certificate, key });
+    }
+    server.insecure |= arguments.insecure;
     server.listen = arguments.listen.unwrap_or(server.listen);
     if let Some(limits) = arguments.limits {
         server.limits = match limits {
@@ -115,17 +126,18 @@ async fn serve_until_stopped(
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
     let otlp = serving.otlp.clone();
-    let lambda = stepwright_functions::lambda_api(functions.clone());
+    let scheme = if serving.is_encrypted() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
     let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
-    anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
+    anstream::println!("Stepwright serves Step Functions on {url}, {kept}.");
     more(Started {
-        address,
+        url,
         api: serving.api.clone(),
         functions: functions.clone(),
         otlp: otlp.clone(),
     });
-    serve(listener, serving, lambda, stopped()).await;
+    serve(listener, serving, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
     if let Some(otlp) = otlp {
@@ -149,6 +161,11 @@ fn refused(error: &AssemblyError) -> Failure {
         AssemblyError::Unprotected(_) => failure.help(
             "listen on 127.0.0.1, or add to stepwright.toml:\n[[credentials]]\naccess_key_id = \
              \"…\"\nsecret_access_key = \"…\"",
+        ),
+        AssemblyError::Unencrypted(_) => failure.help(
+            "listen on 127.0.0.1, or add to stepwright.toml:\n[server.tls]\ncertificate = \"…\"\n\
+             key = \"…\"\nIf something else encrypts the connections, say `insecure = true` in \
+             [server], or --insecure",
         ),
         _ => failure,
     }
