@@ -133,13 +133,9 @@ impl Stepper<'_> {
         match path {
             ResultPath::Replace => Ok(result),
             ResultPath::Discard => Ok(raw.clone()),
-            ResultPath::At(path) => {
-                path.set(raw.clone(), result).map_err(|error| EvaluationError {
-                    error: "States.ResultPathMatchFailure",
-                    cause: error.to_string(),
-                    location: None,
-                })
-            }
+            ResultPath::At(path) => path
+                .set(raw.clone(), result)
+                .map_err(|error| EvaluationError::runtime(error.to_string())),
         }
     }
 

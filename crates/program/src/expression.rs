@@ -114,15 +114,19 @@ impl PathExpression {
         })
     }
 
-    /// The value, or the error AWS gives for a path in the payload field `field`.
+    /// The value, or the error AWS gives for a path in the payload field `field`. An index past the
+    /// end of an array is `null` there.
     pub fn evaluate_field(&self, scope: &dyn Scope, field: &str) -> Result<Json, EvaluationError> {
-        self.find(scope).map(Cow::into_owned).map_err(|_| {
+        self.find(scope).map(Cow::into_owned).or_else(|_| {
+            if self.root(scope).is_some_and(|root| self.path.is_past_end(root)) {
+                return Ok(Json::Null);
+            }
             let text = &self.text;
             let input = scope.input();
-            EvaluationError::runtime(format!(
+            Err(EvaluationError::runtime(format!(
                 "The JSONPath '{text}' specified for the field '{field}' could not be found in \
                  the input '{input}'"
-            ))
+            )))
         })
     }
 }

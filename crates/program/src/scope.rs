@@ -35,11 +35,6 @@ impl EvaluationError {
         Self { error: "States.Runtime", cause: cause.into(), location: None }
     }
 
-    /// A failed intrinsic function.
-    pub fn intrinsic(cause: impl Into<String>) -> Self {
-        Self { error: "States.IntrinsicFailure", cause: cause.into(), location: None }
-    }
-
     /// A failed JSONata expression of the field `location`.
     pub fn query(cause: impl Into<String>, location: Option<&str>) -> Self {
         Self {

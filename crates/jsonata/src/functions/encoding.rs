@@ -25,21 +25,15 @@ pub(super) fn base64_encode<'a>(
     evaluator.text(encoded)
 }
 
-pub(super) fn base64_decode<'a>(
-    evaluator: &mut Evaluator<'a>,
-    arguments: Args<'a>,
-    _: &Caller<'_, 'a>,
-) -> Result<Value<'a>> {
+/// Decodes Base64 without complaint: the text ends at the first `=`, the characters of both
+/// alphabets count, and any other is passed over.
+pub fn decode_base64(text: &str) -> Vec<u8> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new()
             .with_decode_padding_mode(DecodePaddingMode::Indifferent)
             .with_decode_allow_trailing_bits(true),
     );
-    let Some(text) = arguments.first().and_then(Value::as_str) else {
-        return Ok(Value::Undefined);
-    };
-    evaluator.charge(text.len())?;
     let mut digits: String = text
         .chars()
         .take_while(|char| *char != '=')
@@ -53,7 +47,19 @@ pub(super) fn base64_decode<'a>(
     if digits.len() % 4 == 1 {
         digits.pop();
     }
-    let bytes = LENIENT.decode(digits).unwrap_or_default();
+    LENIENT.decode(digits).unwrap_or_default()
+}
+
+pub(super) fn base64_decode<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: Args<'a>,
+    _: &Caller<'_, 'a>,
+) -> Result<Value<'a>> {
+    let Some(text) = arguments.first().and_then(Value::as_str) else {
+        return Ok(Value::Undefined);
+    };
+    evaluator.charge(text.len())?;
+    let bytes = decode_base64(text);
     let decoded = if evaluator.dialect.step_functions() {
         String::from_utf8_lossy(&bytes).into_owned()
     } else {

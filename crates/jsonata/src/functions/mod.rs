@@ -24,6 +24,8 @@ use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+pub use encoding::decode_base64;
+
 pub(crate) type Run =
     for<'a, 'c> fn(&mut Evaluator<'a>, Args<'a>, &Caller<'c, 'a>) -> Result<Value<'a>>;
 

@@ -11,6 +11,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::fmt::Write as _;
 use stepwright_json::Json;
+use stepwright_json::java::Random;
 
 pub(super) fn partition<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -102,18 +103,10 @@ pub(super) fn random<'a>(
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    const MASK: u64 = (1 << 48) - 1;
     let Some(seed) = number_at(&arguments, 0) else {
         return Ok(Value::float(evaluator.chance()));
     };
-    let mut state = (seed as i64 as u64 ^ 0x5_DEEC_E66D) & MASK;
-    let mut bits = |count: u32| {
-        state = (state.wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB)) & MASK;
-        state >> (48 - count)
-    };
-    let high = bits(26);
-    let low = bits(27);
-    Ok(Value::float(((high << 27) + low) as f64 / (1u64 << 53) as f64))
+    Ok(Value::float(Random::new(seed as i64).fraction()))
 }
 
 pub(super) fn uuid<'a>(

@@ -5,7 +5,7 @@ use crate::state::{InputPath, Language, NumberField, ResultPath, TextField};
 use crate::template::Template;
 use std::fmt::Write as _;
 use stepwright_json::tree::{Node, Value};
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Str, java};
 use stepwright_jsonpath::ReferencePath;
 use stepwright_source::{Diagnostic, Span};
 
@@ -43,7 +43,7 @@ impl Compiler {
                 fold_array(items)
             }
             Value::Object(members) => {
-                // AWS puts what is computed behind what is written down.
+                // AWS puts what is computed behind what is written down, in the order of a hash map.
                 let mut plain: Vec<(Str, Template)> = Vec::new();
                 let mut computed: Vec<(Str, Template)> = Vec::new();
                 for member in members {
@@ -71,6 +71,7 @@ impl Compiler {
                         ),
                     }
                 }
+                java::hash_order(&mut computed, 0, |(key, _)| java::hash_text(key));
                 plain.append(&mut computed);
                 fold_object(plain)
             }
