@@ -18,7 +18,9 @@ impl Stepper<'_> {
         more: More<'v>,
     ) -> View<'v> {
         let context = self.inspection.and_then(|test| test.context.as_ref());
-        View::new(self.execution, frame, document, more, self.at, &self.chance).within(context)
+        let limits = &self.program.limits;
+        View::new(self.execution, frame, document, more, self.at, &self.chance, limits)
+            .within(context)
     }
 
     pub(crate) fn raw_input(&self, frame: FrameId) -> Json {

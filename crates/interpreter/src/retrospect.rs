@@ -6,7 +6,7 @@ use crate::view::{More, View};
 use std::cell::Cell;
 use stepwright_history::{Failure, FrameId, Moment, TaskId};
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Catcher, Choice, InputPath, Io, StateId};
+use stepwright_program::{Catcher, Choice, InputPath, Io, Limits, StateId};
 
 impl Execution {
     /// The Parallel and Map states around a frame, from the outside in, with the index of the
@@ -52,13 +52,14 @@ impl Execution {
     pub fn rule_that_applies(
         &self,
         frame: FrameId,
-        io: &Io,
-        choice: &Choice,
+        (io, choice): (&Io, &Choice),
         at: Moment,
+        limits: &Limits,
     ) -> Option<usize> {
         let raw = self.input_in(frame)?;
         let chance = Cell::new(0);
-        let view = |document| View::new(self, frame, document, More::default(), at, &chance);
+        let view =
+            |document| View::new(self, frame, document, More::default(), at, &chance, limits);
         let document = match &io.input_path {
             InputPath::Whole => raw.clone(),
             InputPath::Nothing => Json::Object(Object::new()),

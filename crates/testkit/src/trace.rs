@@ -188,7 +188,12 @@ impl<'p> Reader<'p> {
                     // Several rules lead there: the one that applies is looked for.
                     _ => self
                         .execution
-                        .rule_that_applies(event.frame, &state.io, choice, event.at)
+                        .rule_that_applies(
+                            event.frame,
+                            (&state.io, choice),
+                            event.at,
+                            &self.program.limits,
+                        )
                         .unwrap_or(choice.rules.len()),
                 };
                 trace.hits.rule(from, way);

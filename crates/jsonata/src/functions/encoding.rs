@@ -50,6 +50,16 @@ pub fn decode_base64(text: &str) -> Vec<u8> {
     LENIENT.decode(digits).unwrap_or_default()
 }
 
+/// Whether Java's strict decoder takes a text: padded rightly or not at all.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.bytes().all(is_digit)
+        && digits.len() % 4 != 1
+        && (padding == 0 || (padding <= 2 && text.len() % 4 == 0))
+}
+
 pub(super) fn base64_decode<'a>(
     evaluator: &mut Evaluator<'a>,
     arguments: Args<'a>,
@@ -59,6 +69,9 @@ pub(super) fn base64_decode<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.charge(text.len())?;
+    if evaluator.dialect.step_functions() && !is_base64(text) {
+        return Err(Fault::new("U1005"));
+    }
     let bytes = decode_base64(text);
     let decoded = if evaluator.dialect.step_functions() {
         String::from_utf8_lossy(&bytes).into_owned()

@@ -329,7 +329,8 @@ fn random(values: &[Json], scope: &dyn Scope) -> Result<Json, Invalid> {
     Ok((from + offset).into())
 }
 
-fn uuid(scope: &dyn Scope) -> String {
+/// A random UUID.
+pub(crate) fn uuid(scope: &dyn Scope) -> String {
     let (high, low) = (scope.random(), scope.random());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use stepwright_json::{Json, Str};
 
 pub use functions::MAX_RANGE;
+pub(crate) use functions::uuid;
 
 /// A compiled call.
 #[derive(Clone, Debug)]
