@@ -441,6 +441,8 @@ pub enum Stage {
 pub struct MapPlan {
     /// The items. Empty while a reader has yet to read them.
     pub items: Array,
+    /// Whether the items are the members of an object: each is `{"Key": …, "Value": …}`.
+    pub of_object: bool,
     /// The position of the first state of an iteration.
     pub first: u32,
     /// How many iterations may run at once; 0 for no limit.

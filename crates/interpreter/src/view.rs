@@ -1,5 +1,6 @@
 use crate::context;
 use crate::execution::Execution;
+use crate::items::Item;
 use std::cell::{Cell, OnceCell};
 use stepwright_history::{FrameId, Moment};
 use stepwright_json::{Json, Object};
@@ -28,8 +29,8 @@ pub(crate) struct More<'a> {
     pub(crate) result: Option<&'a Json>,
     /// `$states.errorOutput`
     pub(crate) error: Option<&'a Json>,
-    /// The item of a Map that is being prepared: its index and value.
-    pub(crate) item: Option<(u32, &'a Json)>,
+    /// The item of a Map that is being prepared.
+    pub(crate) item: Option<Item<'a>>,
     /// The task token.
     pub(crate) token: Option<&'a str>,
 }

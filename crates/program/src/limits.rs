@@ -29,6 +29,11 @@ impl Vintage {
     pub fn exit_follows_map_run_end(self) -> bool {
         self.0 < 202_409
     }
+
+    /// Until 2025 a Map state went over arrays only; since then over the members of objects, too.
+    pub fn maps_go_over_objects(self) -> bool {
+        self.0 >= 202_509
+    }
 }
 
 impl Default for Vintage {
