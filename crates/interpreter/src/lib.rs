@@ -23,6 +23,7 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
+pub use failure::Failed;
 pub use inspection::{Inspection, Seen};
 pub use outlook::{MapRunView, OpenTaskView};
 pub use retrospect::catcher_of;

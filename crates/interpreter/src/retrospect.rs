@@ -1,7 +1,7 @@
 //! What those who read a history back ask: where an event happened, and why it went that way.
 
 use crate::execution::Execution;
-use crate::failure;
+use crate::failure::{self, Failed};
 use crate::view::{More, View};
 use std::cell::Cell;
 use stepwright_history::{Failure, FrameId, Moment, TaskId};
@@ -75,7 +75,7 @@ impl Execution {
     }
 }
 
-/// The catcher that takes a failure. `heartbeat` says whether it is a missed heartbeat.
-pub fn catcher_of(catchers: &[Catcher], failure: &Failure, heartbeat: bool) -> Option<usize> {
-    catchers.iter().position(|catcher| failure::matches(&catcher.errors, failure, heartbeat))
+/// The catcher that takes a failure of `what`.
+pub fn catcher_of(catchers: &[Catcher], failure: &Failure, what: Failed) -> Option<usize> {
+    catchers.iter().position(|catcher| failure::matches(&catcher.errors, failure, what))
 }

@@ -30,6 +30,12 @@ impl Vintage {
         self.0 < 202_409
     }
 
+    /// Until December 2024 the failure of a JSONata expression followed what came before the entry
+    /// of its state, but for Wait states; it follows the entry since.
+    pub fn evaluation_failure_precedes_entry(self) -> bool {
+        self.0 < 202_412
+    }
+
     /// Until 2025 a Map state went over arrays only; since then over the members of objects, too.
     pub fn maps_go_over_objects(self) -> bool {
         self.0 >= 202_509

@@ -197,14 +197,16 @@ impl Stepper<'_> {
         self.map_finish(frame, results.into());
     }
 
+    /// Leaves the state after `MapSucceeded`.
     pub(crate) fn map_finish(&mut self, frame: FrameId, result: Json) {
+        let succeeded = self.execution.shown;
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
         let left = self
             .finish(frame, state, result)
             .and_then(|(output, assigned)| self.exit(frame, output, assigned, map.next));
         if let Err(error) = left {
-            self.evaluation_failed(frame, error);
+            self.evaluation_failed_after(frame, error, succeeded);
         }
     }
 }

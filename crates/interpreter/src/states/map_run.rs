@@ -3,7 +3,7 @@
 use crate::Command;
 use crate::context::STATE_DATA;
 use crate::execution::{MapRun, Phase, RunStage};
-use crate::failure::Origin;
+use crate::failure::{Failed, Origin};
 use crate::items::{self, Item, Items};
 use crate::turn::Stepper;
 use crate::view::{More, mix};
@@ -303,7 +303,7 @@ impl Stepper<'_> {
     fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
         self.emit(frame, EventKind::MapRunFailed { failure: failure.clone() });
         let last = self.execution.frame(frame).last;
-        self.fail(frame, failure, &Origin { from_within: true, last, heartbeat: false });
+        self.fail(frame, failure, &Origin { from_within: true, last, what: Failed::State });
     }
 }
 

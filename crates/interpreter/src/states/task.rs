@@ -1,7 +1,7 @@
 use crate::Command;
 use crate::data::{is_larger_than, too_large};
 use crate::execution::Phase;
-use crate::failure::Origin;
+use crate::failure::{Failed, Origin};
 use crate::token::token;
 use crate::turn::Stepper;
 use crate::view::More;
@@ -155,7 +155,8 @@ impl Stepper<'_> {
             self.start_late(frame, task);
         }
         self.emit(frame, EventKind::TaskFailed { task, failure: failure.clone(), stage });
-        self.state_failed(frame, failure);
+        let last = self.execution.frame(frame).last;
+        self.fail(frame, failure, &Origin { from_within: false, last, what: Failed::Task });
     }
 
     pub(crate) fn task_timed_out(&mut self, frame: FrameId, task: TaskId, heartbeat: bool) {
@@ -163,7 +164,8 @@ impl Stepper<'_> {
         let kind = EventKind::TaskTimedOut { task, failure: failure.clone(), heartbeat };
         self.emit(frame, kind);
         let last = self.execution.frame(frame).last;
-        self.fail(frame, failure, &Origin { from_within: false, last, heartbeat });
+        let what = if heartbeat { Failed::Heartbeat } else { Failed::Task };
+        self.fail(frame, failure, &Origin { from_within: false, last, what });
     }
 
     /// An end without a beginning: the worker's report that it took the task was lost.

@@ -29,7 +29,7 @@ impl Compiler {
         Some(match language {
             Language::JsonPath => self.json_path_template(node, &location),
             Language::Jsonata => {
-                self.jsonata_template(node, &mut field.to_owned(), &fields.location)
+                self.jsonata_template(node, &mut fields.trail_of(field), fields.state())
             }
         })
     }
@@ -221,7 +221,9 @@ impl Compiler {
         if language == Language::Jsonata && node.as_str().is_some_and(|t| jsonata_text(t).is_some())
         {
             let location = format!("{}/{field}", fields.location);
-            return self.jsonata(node, field, &location).map(NumberField::Jsonata);
+            return self
+                .jsonata(node, &fields.trail_of(field), &location)
+                .map(NumberField::Jsonata);
         }
         self.number(fields, field).map(NumberField::Literal)
     }
@@ -247,7 +249,7 @@ impl Compiler {
         let location = format!("{}/{field}", fields.location);
         match node.as_str() {
             Some(text) if language == Language::Jsonata && jsonata_text(text).is_some() => {
-                self.jsonata(node, field, &location).map(TextField::Jsonata)
+                self.jsonata(node, &fields.trail_of(field), &location).map(TextField::Jsonata)
             }
             Some(text) => Some(TextField::Literal(text.into())),
             None => {
