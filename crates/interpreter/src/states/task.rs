@@ -7,7 +7,12 @@ use crate::turn::Stepper;
 use crate::view::More;
 use stepwright_history::{EventKind, Failure, FrameId, Stage, TaskCall, TaskId, TaskKind};
 use stepwright_json::{Json, Str};
-use stepwright_program::{EvaluationError, Integration, Kind, NumberField, Pattern, State, Task};
+use stepwright_program::{
+    EvaluationError, Integration, Kind, Language, NumberField, Pattern, State, Task,
+};
+
+/// The longest time-out of a task and the longest wait, in seconds. AWS's limit.
+pub(crate) const MAX_SECONDS: i64 = 99_999_999;
 
 impl Stepper<'_> {
     pub(crate) fn task(
@@ -20,7 +25,7 @@ impl Stepper<'_> {
         let start = self.execution.start.as_ref().expect("a running execution has started");
         let has_token = match &task.resource.integration {
             Integration::Activity => true,
-            Integration::Service { pattern, .. } => *pattern == Pattern::TaskToken,
+            Integration::Service { pattern, .. } => *pattern != Pattern::RequestResponse,
             Integration::Lambda => false,
         };
         let token = has_token.then(|| token(start, id));
@@ -33,6 +38,16 @@ impl Stepper<'_> {
         };
         let timeout_seconds = seconds(self, task.timeout.as_ref(), "TimeoutSeconds")?;
         let heartbeat_seconds = seconds(self, task.heartbeat.as_ref(), "HeartbeatSeconds")?;
+        let computed = [&task.timeout, &task.heartbeat].into_iter().flatten();
+        if let (Some(timeout), Some(heartbeat)) = (timeout_seconds, heartbeat_seconds)
+            && heartbeat > timeout
+            && computed.into_iter().any(|field| !matches!(field, NumberField::Literal(_)))
+        {
+            let cause = format!(
+                "HeartbeatSeconds must not be greater than TimeoutSeconds but was: {heartbeat}"
+            );
+            return Err(of_value(state.language, cause, "HeartbeatSeconds"));
+        }
         let parameters = match &state.io.arguments {
             Some(arguments) => self.fill(frame, arguments, &document, more)?,
             None => document.clone(),
@@ -100,7 +115,25 @@ impl Stepper<'_> {
                 path.text
             )
         };
-        self.number(frame, field, document, wrong).map(|seconds| seconds as i64)
+        let seconds = self.number(frame, field, document, &wrong)?;
+        let language = match field {
+            NumberField::Literal(_) => return Ok(seconds as i64),
+            NumberField::Path(_) => Language::JsonPath,
+            NumberField::Jsonata(_) => Language::Jsonata,
+        };
+        let shown = Json::from(seconds);
+        match (field, shown.as_i64()) {
+            (_, Some(whole)) if (0..=MAX_SECONDS).contains(&whole) => Ok(whole),
+            (_, Some(whole)) => Err(of_value(
+                language,
+                format!("{name} must be between 0 and {MAX_SECONDS} but was: {whole}"),
+                name,
+            )),
+            (NumberField::Path(path), None) => Err(EvaluationError::runtime(wrong(path, &shown))),
+            (_, None) => {
+                Err(of_value(language, format!("{name} must be an integer but was: {shown}"), name))
+            }
+        }
     }
 
     pub(crate) fn heartbeat(&mut self, frame: FrameId, task: TaskId) {
@@ -174,6 +207,14 @@ impl Stepper<'_> {
         if !open.started {
             self.emit(frame, EventKind::TaskStarted { task, worker: None });
         }
+    }
+}
+
+/// What is wrong with the value that a field was computed to.
+fn of_value(language: Language, cause: String, field: &str) -> EvaluationError {
+    match language {
+        Language::JsonPath => EvaluationError::runtime(cause),
+        Language::Jsonata => EvaluationError::query(cause, Some(field)),
     }
 }
 
