@@ -5,6 +5,7 @@ use stepwright_engine::{Call, Report};
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object};
+use stepwright_program::time;
 
 /// A task whose resource is a function's ARN: the input is the payload, the result the output.
 pub(crate) async fn run_arn(task: Task) -> End {
@@ -57,7 +58,7 @@ pub(crate) async fn run_invoke(task: Task) -> End {
             return End::Failed(failure, stage);
         }
     };
-    let output = answer(&reply);
+    let output = answer(&reply, &task);
     if task.call.call.token.is_some() {
         task.report.submitted(output);
         return End::Elsewhere;
@@ -66,18 +67,38 @@ pub(crate) async fn run_invoke(task: Task) -> End {
 }
 
 /// What `lambda:invoke` makes of an answer.
-fn answer(reply: &Reply) -> Json {
+fn answer(reply: &Reply, task: &Task) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
     if let Some(log) = &reply.log_tail {
         output.insert("LogResult", log.as_str().into());
     }
     output.insert("Payload", value_of(reply));
-    let more = [("X-Amz-Executed-Version", reply.executed_version.as_str())];
-    let length = reply.payload.len();
-    insert_metadata(&mut output, &reply.request_id, "application/json", length, &more);
+    let now = task.report.engine().now();
+    let (length, date) = (reply.payload.len().to_string(), time::http_date(now.0));
+    let trace = task.call.facts.trace_header.as_deref().map_or_else(
+        || trace_of(&reply.request_id, now.0),
+        |header| header.replacen("Root=", "root=", 1),
+    );
+    let headers = [
+        ("X-Amz-Executed-Version", reply.executed_version.as_str()),
+        ("x-amzn-Remapped-Content-Length", "0"),
+        ("Connection", "keep-alive"),
+        ("x-amzn-RequestId", &reply.request_id),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("X-Amzn-Trace-Id", &trace),
+        ("Content-Type", "application/json"),
+    ];
+    insert_metadata(&mut output, &reply.request_id, &headers);
     output.insert("StatusCode", Json::Int(i64::from(reply.status)));
     output.into()
+}
+
+/// The trace header of a request that nobody traces.
+fn trace_of(request_id: &str, now_millis: i64) -> String {
+    let id: String = request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect();
+    format!("root=1-{:08x}-{id:0>24};sampled=0", now_millis / 1_000)
 }
 
 /// A payload as JSON; what is none is text.

@@ -146,25 +146,14 @@ fn unknown(task: &Task) -> End {
     End::Failed(Failure::new("States.TaskFailed", cause), Stage::Run)
 }
 
-/// What AWS's optimised integrations say of the HTTP answer that they got.
-pub(crate) fn insert_metadata(
-    object: &mut Object,
-    request_id: &str,
-    content_type: &str,
-    length: usize,
-    more: &[(&str, &str)],
-) {
-    let length = length.to_string();
-    let mut headers: Vec<(&str, &str)> = vec![
-        ("Connection", "keep-alive"),
-        ("Content-Length", &length),
-        ("Content-Type", content_type),
-    ];
-    headers.extend(more);
-    headers.push(("x-amzn-RequestId", request_id));
-    let single: Object = headers.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
+/// What AWS's optimised integrations say of the HTTP answer that they got. The headers come as they
+/// were sent; AWS lists them a second time by their names.
+pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[(&str, &str)]) {
     let all: Object =
         headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();
+    let mut by_name = headers.to_vec();
+    by_name.sort_by_key(|(key, _)| key.to_ascii_lowercase());
+    let single: Object = by_name.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
     let mut http = Object::new();
     http.insert("AllHttpHeaders", all.into());
     http.insert("HttpHeaders", single.into());

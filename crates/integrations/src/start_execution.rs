@@ -7,6 +7,7 @@ use stepwright_engine::Snapshot;
 use stepwright_history::{Failure, Stage, TaskKind};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object};
+use stepwright_program::time;
 use stepwright_protocol::ApiError;
 
 /// In which way the end of the nested execution is waited for.
@@ -116,8 +117,16 @@ fn answer(task: &Task, arn: &str, reply: &Json) -> Json {
     let mut output = Object::new();
     output.insert("ExecutionArn", arn.into());
     let id = task.report.engine().new_uuid();
-    let length = reply.to_string().len();
-    insert_metadata(&mut output, &id, "application/x-amz-json-1.0", length, &[]);
+    let length = reply.to_string().len().to_string();
+    let date = time::http_date(task.report.engine().now().0);
+    let headers = [
+        ("x-amzn-RequestId", id.as_str()),
+        ("connection", "keep-alive"),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("Content-Type", "application/x-amz-json-1.0"),
+    ];
+    insert_metadata(&mut output, &id, &headers);
     let started_at = reply.get("startDate").and_then(Json::as_f64).unwrap_or_default();
     output.insert("StartDate", Json::Int((started_at * 1_000.0) as i64));
     output.into()
