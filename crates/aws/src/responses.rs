@@ -53,7 +53,12 @@ pub fn check(
     result: &Json,
     mode: FieldValidation,
 ) -> Result<(), String> {
-    // What these patterns come to is not what the operation answers.
+    let action = match (service, action) {
+        // What is waited for is described as this operation does.
+        ("states", "startExecution.sync" | "startExecution.sync:2") => "describeExecution",
+        _ => action,
+    };
+    // What the other patterns come to is not what the operation answers.
     if mode == FieldValidation::None || action.contains(".sync") || action.contains(".wait") {
         return Ok(());
     }
@@ -213,16 +218,16 @@ impl Limits {
     }
 
     fn length(&self, field: &str, length: usize) -> Result<(), String> {
-        self.check(field, length as f64, "length")
+        self.check(field, length as f64, "smaller", "length")
     }
 
     fn value(&self, field: &str, value: f64) -> Result<(), String> {
-        self.check(field, value, "value")
+        self.check(field, value, "less", "value")
     }
 
-    fn check(&self, field: &str, number: f64, what: &str) -> Result<(), String> {
+    fn check(&self, field: &str, number: f64, under: &str, what: &str) -> Result<(), String> {
         if self.least.is_some_and(|least| number < least) {
-            return Err(format!("Field '{field}' is smaller than the minimum {what}"));
+            return Err(format!("Field '{field}' is {under} than the minimum {what}"));
         }
         if self.most.is_some_and(|most| number > most) {
             return Err(format!("Field '{field}' exceeds the maximum {what}"));
@@ -268,7 +273,7 @@ mod tests {
             "aws-sdk:lambda",
             "getFunction",
             json!({"Configuration": {"MemorySize": 64}}),
-            "Field 'MemorySize' is smaller than the minimum value",
+            "Field 'MemorySize' is less than the minimum value",
         );
         check_one(
             "aws-sdk:s3",
@@ -294,7 +299,29 @@ mod tests {
             json!({"ExecutionArn": "a"}),
             "Required field 'StartDate' is missing",
         );
-        check_one("states", "startExecution.sync:2", json!({"Output": {}}), "");
+        let ended = |output: Json| {
+            json!({
+                "ExecutionArn": "a",
+                "StateMachineArn": "m",
+                "Status": "SUCCEEDED",
+                "StartDate": "2025-01-01T00:00:00Z",
+                "Output": output,
+            })
+        };
+        check_one("states", "startExecution.sync:2", ended(json!("{}")), "");
+        check_one(
+            "states",
+            "startExecution.sync:2",
+            ended(json!({})),
+            "Field 'Output' must be a string",
+        );
+        check_one("batch", "submitJob.sync", json!({}), "");
+        check_one(
+            "aws-sdk:lambda",
+            "getFunction",
+            json!({"Configuration": {"MemorySize": 10_241}}),
+            "Field 'MemorySize' exceeds the maximum value",
+        );
         check_one("lambda", "invoke", json!({"Payload": {"any": 1}, "StatusCode": 200}), "");
         check_one(
             "lambda",

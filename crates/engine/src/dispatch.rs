@@ -19,7 +19,8 @@ impl Engine {
     ) {
         // A task may have ended within the turn that began it.
         let Some(open) = live.execution.task(task) else { return };
-        if (submitted && call.token.is_some()) || (open.started && call.kind == TaskKind::Activity)
+        if (submitted && call.waits_for_token())
+            || (open.started && call.kind == TaskKind::Activity)
         {
             // Whoever has the token is awaited, and nobody else.
             return;

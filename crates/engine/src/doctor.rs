@@ -186,7 +186,7 @@ fn compare(row: &ExecutionRow, live: &mut Live) -> Vec<String> {
         return findings;
     }
     let commands = live.execution.commands();
-    let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.token.is_some());
+    let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.waits_for_token());
     let needs_work = commands
         .iter()
         .any(|command| !matches!(command, Command::WakeAt { .. }) && !waits_for_token(command));

@@ -167,7 +167,8 @@ impl Engine {
         &*self.inner.options.store
     }
 
-    pub(crate) fn now(&self) -> stepwright_history::Moment {
+    /// The present, by the engine's clock.
+    pub fn now(&self) -> stepwright_history::Moment {
         self.inner.options.clock.now()
     }
 }

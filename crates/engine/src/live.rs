@@ -202,7 +202,7 @@ impl Live {
         for event in &taken.events {
             let settled = match &event.kind {
                 E::TaskStarted { task, .. } if self.is_activity(*task) => (*task, None),
-                E::TaskSubmitted { task, .. } if self.has_token(*task) => (*task, None),
+                E::TaskSubmitted { task, .. } if self.waits_for_token(*task) => (*task, None),
                 E::TaskSucceeded { task, .. } | E::TaskFailed { task, .. } => (*task, None),
                 E::MapRunItems { .. }
                 | E::MapRunSucceeded
@@ -236,8 +236,8 @@ impl Live {
         open.is_some_and(|open| open.call.kind == TaskKind::Activity)
     }
 
-    fn has_token(&self, task: TaskId) -> bool {
-        self.execution.task(task).is_some_and(|open| open.call.token.is_some())
+    fn waits_for_token(&self, task: TaskId) -> bool {
+        self.execution.task(task).is_some_and(|open| open.call.waits_for_token())
     }
 
     /// Whether what a command asks for is under way.

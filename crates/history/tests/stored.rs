@@ -48,6 +48,7 @@ fn every_kind() -> Vec<Event> {
     let plan = |full: bool| {
         Box::new(MapPlan {
             items: items.clone(),
+            of_object: full,
             first: 4,
             max_concurrency: 2,
             distributed: full,

@@ -3,8 +3,9 @@
 
 use crate::metadata::insert_metadata;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
-use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_json::{Json, Object};
+use stepwright_program::time;
 use stepwright_simulator::{Answer, Outcome};
 
 /// A function that a task calls, by its name in any form.
@@ -43,14 +44,23 @@ impl Form {
     }
 }
 
-/// Calls a function for a task, and says how the task goes. `is_instant`: without the wait of a fixed
-/// answer.
+/// What a function is called with besides what the task says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// The X-Ray header of the execution.
+    pub(crate) trace_header: Option<String>,
+    /// What time it is.
+    pub(crate) now: Moment,
+    /// Whether a fixed answer is given without its wait.
+    pub(crate) is_instant: bool,
+}
+
+/// Calls a function for a task, and says how the task goes.
 pub(crate) async fn call(
     functions: &Functions,
     call: &TaskCall,
     callee: &Callee,
-    trace_header: Option<String>,
-    is_instant: bool,
+    around: &Circumstances,
 ) -> Answer {
     let result = match callee {
         Callee::Called(name) => {
@@ -58,15 +68,15 @@ pub(crate) async fn call(
             let invocation = Invocation {
                 function: name.clone(),
                 payload: payload.into(),
-                trace_header,
-                is_instant,
+                trace_header: around.trace_header.clone(),
+                is_instant: around.is_instant,
                 ..Invocation::default()
             };
             invoke(functions, invocation).await.map(|reply| value_of(&reply))
         }
         Callee::Invoked(name) => {
-            let invocation = invocation(call, name, trace_header, is_instant);
-            invoke(functions, invocation).await.map(|reply| answer(&reply))
+            let invocation = invocation(call, name, around);
+            invoke(functions, invocation).await.map(|reply| answer(&reply, around))
         }
     };
     let form = Form::of(call);
@@ -105,12 +115,7 @@ pub(crate) fn is_expression(call: &TaskCall) -> bool {
 }
 
 /// What `lambda:invoke` asks of Lambda.
-fn invocation(
-    call: &TaskCall,
-    function: &str,
-    trace_header: Option<String>,
-    is_instant: bool,
-) -> Invocation {
+fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invocation {
     let parameters = &call.parameters;
     let text = |key: &str| parameters.get(key).and_then(Json::as_str).map(str::to_owned);
     let payload = parameters.get("Payload").map_or_else(|| "{}".to_owned(), Json::to_string);
@@ -125,25 +130,45 @@ fn invocation(
         payload: payload.into(),
         kind,
         client_context: text("ClientContext"),
-        trace_header,
+        trace_header: around.trace_header.clone(),
         log_tail: text("LogType").as_deref() == Some("Tail"),
-        is_instant,
+        is_instant: around.is_instant,
     }
 }
 
 /// What `lambda:invoke` makes of an answer.
-fn answer(reply: &Reply) -> Json {
+fn answer(reply: &Reply, around: &Circumstances) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
     if let Some(log) = &reply.log_tail {
         output.insert("LogResult", log.as_str().into());
     }
     output.insert("Payload", value_of(reply));
-    let more = [("X-Amz-Executed-Version", reply.executed_version.as_str())];
-    let length = reply.payload.len();
-    insert_metadata(&mut output, &reply.request_id, "application/json", length, &more);
+    let now = around.now.0;
+    let (length, date) = (reply.payload.len().to_string(), time::http_date(now));
+    let trace = around.trace_header.as_deref().map_or_else(
+        || trace_of(&reply.request_id, now),
+        |header| header.replacen("Root=", "root=", 1),
+    );
+    let headers = [
+        ("X-Amz-Executed-Version", reply.executed_version.as_str()),
+        ("x-amzn-Remapped-Content-Length", "0"),
+        ("Connection", "keep-alive"),
+        ("x-amzn-RequestId", &reply.request_id),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("X-Amzn-Trace-Id", &trace),
+        ("Content-Type", "application/json"),
+    ];
+    insert_metadata(&mut output, &reply.request_id, &headers);
     output.insert("StatusCode", Json::Int(i64::from(reply.status)));
     output.into()
+}
+
+/// The trace header of a request that nobody traces.
+fn trace_of(request_id: &str, now_millis: i64) -> String {
+    let id: String = request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect();
+    format!("root=1-{:08x}-{id:0>24};sampled=0", now_millis / 1_000)
 }
 
 /// A payload as JSON; what is none is text.

@@ -18,12 +18,13 @@ pub use lambda::call_function;
 pub use mocked::Mocked;
 pub use virtual_time::VirtualTasks;
 
+use lambda::Circumstances;
 use mocked::Met;
 use route::Route;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use stepwright_engine::{Call, Report, Tasks};
+use stepwright_engine::{Call, Clock as _, Report, SystemClock, Tasks};
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, Stage, TaskCall};
 use stepwright_json::Json;
@@ -108,7 +109,9 @@ impl Integrations {
         if !functions.has(callee.name()) && !lambda::is_expression(call) {
             return None;
         }
-        let answer = lambda::call(functions, call, &callee, None, true).await;
+        let around =
+            Circumstances { now: SystemClock.now(), is_instant: true, ..Circumstances::default() };
+        let answer = lambda::call(functions, call, &callee, &around).await;
         let delay = functions.delay(callee.name());
         Some(answer.after(delay.map_or(0, |delay| delay.as_millis() as i64)))
     }
@@ -153,9 +156,14 @@ impl Tasks for Integrations {
 async fn find(task: Task, instead: Option<String>) -> End {
     match Route::of(&task.call.call, &task.services.functions, instead) {
         Route::Function(callee) => {
-            let (functions, trace) = (&task.services.functions, &task.call.facts.trace_header);
-            let answer = lambda::call(functions, &task.call.call, &callee, trace.clone(), false);
-            task.report.play(answer.await.stimuli(task.call.task));
+            let around = Circumstances {
+                trace_header: task.call.facts.trace_header.clone(),
+                now: task.report.engine().now(),
+                is_instant: false,
+            };
+            let functions = &task.services.functions;
+            let answer = lambda::call(functions, &task.call.call, &callee, &around).await;
+            task.report.play(answer.stimuli(task.call.task));
             End::Elsewhere
         }
         Route::StartExecution => start_execution::run(task).await,

@@ -4,9 +4,10 @@ use crate::metadata::insert_metadata;
 use crate::{End, Task};
 use sha2::{Digest as _, Sha256};
 use stepwright_engine::Snapshot;
-use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
+use stepwright_program::time;
 use stepwright_protocol::{ApiError, Arn};
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(task: Task) -> End {
     let arn = match start(&task).await {
         Ok(reply) => {
             let arn = reply.get("executionArn").and_then(Json::as_str).unwrap_or_default();
-            let answer = started(arn, &reply);
+            let answer = started(arn, &reply, task.report.engine().now());
             match form {
                 Form::RequestResponse => return End::Succeeded(answer),
                 Form::TaskToken => {
@@ -125,12 +126,20 @@ fn derived_name(key: &str) -> String {
 }
 
 /// What `StartExecution` answers, as the task's result shows it.
-pub(crate) fn started(arn: &str, reply: &Json) -> Json {
+pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
     let mut output = Object::new();
     output.insert("ExecutionArn", arn.into());
     let id = Uuid::new_v4().to_string();
-    let length = reply.to_string().len();
-    insert_metadata(&mut output, &id, "application/x-amz-json-1.0", length, &[]);
+    let length = reply.to_string().len().to_string();
+    let date = time::http_date(now.0);
+    let headers = [
+        ("x-amzn-RequestId", id.as_str()),
+        ("connection", "keep-alive"),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("Content-Type", "application/x-amz-json-1.0"),
+    ];
+    insert_metadata(&mut output, &id, &headers);
     let started_at = reply.get("startDate").and_then(Json::as_f64).unwrap_or_default();
     output.insert("StartDate", Json::Int((started_at * 1_000.0) as i64));
     output.into()

@@ -1,7 +1,7 @@
 //! The tasks of a simulation, answered by what answers those of an engine.
 
 use crate::Integrations;
-use crate::lambda;
+use crate::lambda::{self, Circumstances};
 use crate::mocked::Met;
 use crate::route::Route;
 use crate::start_execution::{self, Form, Nested};
@@ -105,7 +105,7 @@ impl<'m> VirtualTasks<'m> {
             "executionArn": (execution.as_str()),
             "startDate": (Json::Float(run.start.0 as f64 / 1_000.0))
         });
-        let submitted = start_execution::started(&execution, &reply);
+        let submitted = start_execution::started(&execution, &reply, self.start);
         let form = Form::of(call.call);
         let nested = Nested {
             arn: &execution,
@@ -149,7 +149,9 @@ impl Tasks for VirtualTasks<'_> {
             Route::Function(callee) => {
                 let delay = services.functions.delay(callee.name());
                 let delay = delay.map_or(0, |delay| delay.as_millis() as i64);
-                let called = lambda::call(&services.functions, call.call, &callee, None, true);
+                let around =
+                    Circumstances { now: self.start, is_instant: true, ..Circumstances::default() };
+                let called = lambda::call(&services.functions, call.call, &callee, &around);
                 let answer = self.runtime.block_on(called);
                 answer.after(if after > 0 { after } else { delay })
             }

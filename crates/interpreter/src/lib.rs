@@ -22,13 +22,14 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
+pub use failure::Failed;
 pub use inspection::{Inspection, Seen};
 pub use outlook::{MapRunView, OpenTaskView};
 pub use retrospect::catcher_of;
 pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
-use stepwright_json::{Array, Json, Str};
+use stepwright_json::{Json, Str};
 use stepwright_program::StateId;
 
 /// Something that happened outside and that the execution has not heard of yet.
@@ -81,7 +82,7 @@ pub enum Stimulus {
         /// Which map run.
         run: TaskId,
         /// The items, or why there are none.
-        items: Result<Array, Failure>,
+        items: Result<items::Items, Failure>,
     },
     /// A child execution ended.
     ChildFinished {
@@ -154,7 +155,7 @@ impl Beginning {
         let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
         let mix = view::mix(run.0 ^ (u64::from(index) << 32));
         Self {
-            map_context: Some(context::item(index, &input)),
+            map_context: Some(context::item(&items::Item::new(index, &input, false, None))),
             input,
             identity: Identity {
                 execution_arn: format!("{machine}:{name}").into(),

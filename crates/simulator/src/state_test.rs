@@ -166,10 +166,14 @@ impl StateTest {
         let Some(name) = &self.state else {
             let machine = wrap(NAMELESS, whole.clone(), None, &Object::new());
             invalid(&errors(&Definition::from_json(&machine))).map_err(|error| match error {
-                // There is no machine around the state.
-                StateTestError::Definition(message) => StateTestError::Definition(
-                    message.replace(&format!(" at /States/{NAMELESS}"), " at "),
-                ),
+                // There is no machine around the state; what is in it has its place all the same.
+                StateTestError::Definition(message) => {
+                    let place = format!(" at /States/{NAMELESS}");
+                    let message = [",", "'"].iter().fold(message, |message, end| {
+                        message.replace(&format!("{place}{end}"), &format!(" at {end}"))
+                    });
+                    StateTestError::Definition(message)
+                }
                 other @ StateTestError::Request(_) => other,
             })?;
             return Ok((NAMELESS.to_owned(), whole, None));

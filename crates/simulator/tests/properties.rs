@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
+use stepwright_interpreter::items::Items;
 use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, step};
-use stepwright_json::{Array, Json, Syntax, json};
+use stepwright_json::{Json, Syntax, json};
 use stepwright_program::Program;
 
 const DEFINITION: &str = r#"{
@@ -144,7 +145,7 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
             };
             Stimulus::ChildFinished { run, index, result }
         }
-        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Array::default()) },
+        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Items::default()) },
         Command::WriteResults { run, .. } => {
             Stimulus::ResultsWritten { run, result: Ok(json!({})) }
         }

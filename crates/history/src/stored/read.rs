@@ -85,7 +85,8 @@ impl<'b> Reader<'b> {
         let Some(name) = KINDS.get(usize::from(kind)).copied() else {
             return Err(StoredError::UnknownKind(kind));
         };
-        if revision != 1 {
+        // The second revision of `MapStarted` may say that its items are those of an object.
+        if revision != 1 && (name, revision) != ("MapStarted", 2) {
             return Err(StoredError::UnknownRevision { kind: name, revision });
         }
         Ok(match name {
@@ -375,11 +376,14 @@ impl<'b> Reader<'b> {
     }
 
     fn plan(&mut self) -> Read<MapPlan> {
+        let (items, first, max_concurrency) = (self.items()?, self.small()?, self.small()?);
+        let flags = self.byte()?;
         Ok(MapPlan {
-            items: self.items()?,
-            first: self.small()?,
-            max_concurrency: self.small()?,
-            distributed: self.byte()? != 0,
+            items,
+            of_object: flags & 2 != 0,
+            first,
+            max_concurrency,
+            distributed: flags & 1 != 0,
             tolerated_count: self.option(Self::number)?,
             tolerated_percentage: self.option(Self::float)?,
             reader: self.option(Self::json)?,

@@ -253,7 +253,8 @@ impl Writer {
                 38
             }
         };
-        (number, 1)
+        let of_object = matches!(kind, E::MapStarted { plan, .. } if plan.of_object);
+        (number, if of_object { 2 } else { 1 })
     }
 
     fn number(&mut self, mut number: u64) {
@@ -401,6 +402,7 @@ impl Writer {
     fn plan(&mut self, plan: &MapPlan) {
         let MapPlan {
             items,
+            of_object,
             first,
             max_concurrency,
             distributed,
@@ -411,7 +413,7 @@ impl Writer {
         self.items(items);
         self.number(u64::from(*first));
         self.number(u64::from(*max_concurrency));
-        self.bytes.push(u8::from(*distributed));
+        self.bytes.push(u8::from(*distributed) | u8::from(*of_object) << 1);
         self.option(tolerated_count.as_ref(), |w, count| w.number(*count));
         self.option(tolerated_percentage.as_ref(), |w, number| w.float(*number));
         self.option(reader.as_ref(), Writer::json);
