@@ -83,6 +83,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 5: tools
     (
+        "stepwright-run",
+        &[
+            "json",
+            "program",
+            "history",
+            "interpreter",
+            "simulator",
+            "store",
+            "engine",
+            "functions",
+            "integrations",
+            "projects",
+            "server",
+        ],
+    ),
+    (
         "stepwright",
         &[
             "source",
@@ -104,6 +120,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fluxio",
             "projects",
             "deployment",
+            "run",
         ],
     ),
     (

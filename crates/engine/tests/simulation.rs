@@ -396,8 +396,8 @@ impl World {
 
     fn run(&self) {
         self.live(async |engine| {
-            let machine = ((*self.machine).clone(), Some(self.revision.clone()));
-            engine.put_machine(machine.0, machine.1).await.expect("documents are kept");
+            let first = ((*self.machine).clone(), Some(self.revision.clone()));
+            engine.put_machine(first.0, first.1).await.expect("documents are kept");
             let tick = (machine("tick", &self.tick), Some(self.tick.clone()));
             engine.put_machine(tick.0, tick.1).await.expect("documents are kept");
         });

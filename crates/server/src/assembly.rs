@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent,
+    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
@@ -108,6 +108,23 @@ impl StepFunctions for Loopback {
 }
 
 impl Assembly {
+    /// A server with these functions and AWS's limits, that keeps everything in memory.
+    pub fn new(functions: Functions) -> Self {
+        Self {
+            server: ServerConfig::default(),
+            credentials: Vec::new(),
+            machines: BTreeMap::new(),
+            objects: ObjectsConfig::default(),
+            otlp: None,
+            functions,
+            mocked: Mocked::default(),
+            local: None,
+            observers: Vec::new(),
+            object_store: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
     /// Opens the store and the engine, to be served. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
         let server = self.server.clone();

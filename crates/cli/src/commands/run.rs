@@ -4,35 +4,28 @@
 //! server. In virtual time, it is a simulation whose tasks are answered by the same code.
 
 mod machines;
-mod outcome;
-mod plan;
 mod screen;
-#[cfg(test)]
-mod three_ways;
 
 use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
 use crate::input;
 use crate::report::{self, Failure};
-use machines::Machines;
-use outcome::Outcome;
-use plan::Plan;
+use crate::signals::stopped;
 use screen::Screen;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_engine::SystemClock;
-use stepwright_functions::LogSink;
+use stepwright_functions::{LogSink, Place};
 use stepwright_history::{Identity, duration};
 use stepwright_interpreter::Status;
-use stepwright_json::{Json, Object, Str};
+use stepwright_json::{Json, Object};
 use stepwright_program::{CheckOptions, Program};
+use stepwright_run::{Outcome, Plan};
+use stepwright_server::config::LimitsName;
 use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
-
-/// The name of the execution.
-const NAME: &str = "local";
 
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -44,11 +37,11 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         Output::Json => Screen::silent(),
     });
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
-    let machines = Machines::read(arguments, &config, screen.clone())?;
+    let machines = machines::read(arguments, &config, screen.clone())?;
     let input = find_input(arguments)?;
     let mocks = find_mocks(arguments)?.unwrap_or_default();
     let case = match (&arguments.mock_config, &arguments.test_case) {
-        (Some(path), Some(case)) => Some(input::mock_case(path, &machines.main.name, case)?),
+        (Some(path), Some(case)) => Some(input::mock_case(path, machines.main.name(), case)?),
         _ => None,
     };
     if let Some(project) = &machines.project {
@@ -61,27 +54,41 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the execution cannot be run: {error}")))?;
+    let mut server = config.server;
+    server.limits = match arguments.limits {
+        LimitsChoice::Aws => LimitsName::Aws,
+        LimitsChoice::Extended => LimitsName::Extended,
+    };
+    let watching = screen.clone();
     let plan = Plan {
         machines,
         input,
         mocks,
         case,
-        config,
         functions,
-        limits: arguments.limits,
+        server,
+        buckets: config.objects.folder.map(|path| config.folder.join(path)),
         seed: arguments.seed.map(|seed| [seed, seed ^ 0x5EED]),
         clock: Arc::new(SystemClock),
+        watch: Arc::new(move |events| watching.events(events)),
     };
     let outcome = if arguments.virtual_time {
-        plan.run_virtual(&runtime, &screen)
+        Some(Ok(plan.run_virtual(runtime.handle())))
     } else {
-        let Some(outcome) = runtime.block_on(plan.run_real(&screen))? else {
-            screen.finish();
-            anstream::eprintln!("interrupted");
-            return Ok(ExitCode::from(INTERRUPTED));
-        };
-        outcome
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = plan.run() => Some(outcome),
+                () = stopped() => None,
+            }
+        })
     };
+    runtime.block_on(plan.clean_up());
+    screen.finish();
+    let Some(outcome) = outcome else {
+        anstream::eprintln!("interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let outcome = outcome.map_err(|error| report::refused(&error))?;
     match arguments.output {
         Output::Text => print_ending(&outcome, arguments.limits),
         Output::Json => report::print_json(&outcome.to_json()),
@@ -157,20 +164,7 @@ pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
 /// Who an execution is that runs here.
 pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
     let name = machines::name_of(named, file);
-    identity_of(&format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"), &name)
-}
-
-fn identity_of(machine_arn: &str, machine: &str) -> Identity {
-    let execution = machine_arn.replacen(":stateMachine:", ":execution:", 1);
-    let region: Str = machine_arn.split(':').nth(3).unwrap_or_default().into();
-    Identity {
-        execution_arn: format!("{execution}:{NAME}").into(),
-        name: NAME.into(),
-        role_arn: "arn:aws:iam::123456789012:role/stepwright".into(),
-        state_machine_arn: machine_arn.into(),
-        state_machine_name: machine.into(),
-        region,
-    }
+    stepwright_run::identity(&input::machine_arn(&Place::default(), &name))
 }
 
 fn print_ending(outcome: &Outcome, limits: LimitsChoice) {
@@ -188,10 +182,13 @@ fn print_ending(outcome: &Outcome, limits: LimitsChoice) {
             anstream::eprintln!("succeeded in {took}");
             report::print_json(output);
         }
-        Status::NotStarted | Status::Running => anstream::eprintln!(
-            "still running after {took}: nothing will ever wake {}",
-            outcome.stuck_in().join(", ")
-        ),
+        Status::NotStarted | Status::Running => {
+            let (states, advice) = outcome.stuck();
+            anstream::eprintln!("still running after {took}: nothing will ever wake {states}");
+            if let Some(advice) = advice {
+                anstream::eprintln!("help: {advice}");
+            }
+        }
         status => {
             anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "));
         }

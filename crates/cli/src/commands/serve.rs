@@ -3,12 +3,11 @@
 use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_engine::SystemClock;
 use stepwright_functions::Functions;
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
@@ -102,12 +101,8 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         machines: config.machines,
         objects,
         otlp: config.otlp,
-        functions,
         mocked: Mocked::default().with_config(mocks),
-        local: None,
-        observers: Vec::new(),
-        object_store: None,
-        clock: Arc::new(SystemClock),
+        ..Assembly::new(functions)
     })
 }
 
@@ -150,13 +145,7 @@ async fn serve_until_stopped(
 }
 
 fn refused(error: &AssemblyError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        message = format!("{message}: {error}");
-        source = error.source();
-    }
-    let failure = Failure::new(message);
+    let failure = report::refused(error);
     match error {
         AssemblyError::Unprotected(_) => failure.help(
             "listen on 127.0.0.1, or add to stepwright.toml:\n[[credentials]]\naccess_key_id = \

@@ -5,7 +5,6 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use stepwright_engine::{Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Line, Timeline, duration};
 use stepwright_json::Str;
 use stepwright_projects::Listener;
@@ -13,7 +12,7 @@ use stepwright_projects::Listener;
 /// The width of lines where nobody says how wide the screen is.
 const WIDTH: usize = 120;
 
-/// Shows an execution as it happens, and keeps its events.
+/// Shows an execution as it happens.
 #[derive(Debug)]
 pub(super) struct Screen {
     shown: bool,
@@ -25,7 +24,6 @@ pub(super) struct Screen {
 #[derive(Debug, Default)]
 struct State {
     timeline: Timeline,
-    events: Vec<Event>,
     /// The states that it stands in, by frame.
     current: BTreeMap<FrameId, Str>,
 }
@@ -50,7 +48,7 @@ impl Screen {
         Self { shown: false, bar, width: WIDTH, state: Mutex::default() }
     }
 
-    /// Shows and keeps the events of a turn.
+    /// Shows the events of a turn.
     pub(super) fn events(&self, events: &[Event]) {
         let mut state = self.state.lock();
         for event in events {
@@ -67,7 +65,6 @@ impl Screen {
                 self.print(&paint(&line, self.width));
             }
         }
-        state.events.extend(events.iter().cloned());
         if !self.bar.is_hidden() {
             let current: Vec<&str> = state.current.values().map(Str::as_str).collect();
             self.bar.set_message(current.join(", "));
@@ -83,10 +80,9 @@ impl Screen {
         }
     }
 
-    /// Ends what is shown of the present; the events so far.
-    pub(super) fn finish(&self) -> Vec<Event> {
+    /// Ends what is shown of the present.
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
-        std::mem::take(&mut self.state.lock().events)
     }
 }
 
@@ -96,23 +92,6 @@ fn width() -> usize {
     named
         .or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
         .unwrap_or(WIDTH)
-}
-
-/// Shows the executions that nobody is a child of: the one that was asked for.
-#[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) screen: std::sync::Arc<Screen>,
-    /// The ARN of the machine.
-    pub(super) machine: String,
-}
-
-impl Observer for Watched {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        // Children of map runs and nested executions are no part of its history.
-        if facts.parent.is_none() && facts.about.machine == self.machine {
-            self.screen.events(events);
-        }
-    }
 }
 
 impl Listener for Screen {

@@ -2,23 +2,20 @@
 //! simulator, with `run` and on a server. Examples and spec cases are always compared; the corpus is
 //! where there is one.
 
-use super::machines::{Machines, alone};
-use super::plan::Plan;
-use super::screen::Screen;
-use super::{NAME, identity_of};
-use crate::args::LimitsChoice;
-use crate::config::Config;
-use crate::input;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_asl::{Definition, LoadOptions, NamedDefinition, load, read_data};
+use stepwright_asl::{Definition, LoadOptions, load, read_data};
 use stepwright_engine::Clock;
-use stepwright_functions::{Functions, LogSink};
+use stepwright_functions::{Functions, Place};
 use stepwright_history::{Event, EventKind, Moment, aws};
 use stepwright_integrations::{MemoryBuckets, Mocked};
 use stepwright_json::{Json, Object, Syntax, json};
+use stepwright_run::{Machines, NAME, Plan, Runnable, identity};
 use stepwright_server::Assembly;
+use stepwright_server::config::ServerConfig;
 use stepwright_simulator::{DEFAULT_START, Mocks, Simulation};
 
 /// What is run three times.
@@ -156,17 +153,20 @@ fn same(one: &str, events: &[String], other: &str, others: &[String]) -> Result<
     }
 }
 
-fn named(case: &Case) -> NamedDefinition {
-    NamedDefinition::new(Some("machine".to_owned()), case.name.clone(), case.definition.clone())
-}
-
 fn machines(case: &Case) -> Machines {
     let program = stepwright_program::compile(&case.definition).expect("it was checked");
-    alone(&named(case), program, &Config::default().place())
+    let main = Runnable {
+        arn: "arn:aws:states:us-east-1:123456789012:stateMachine:machine".to_owned(),
+        is_express: false,
+        definition: case.definition.root.to_json().to_string(),
+        program: Arc::new(program),
+    };
+    Machines { main, others: Vec::new(), project: None }
 }
 
 fn functions() -> Functions {
-    Config::default().functions(LogSink::default()).expect("there are none")
+    let none = BTreeMap::new();
+    Functions::new(none, PathBuf::new(), Place::default()).expect("there are none")
 }
 
 fn in_virtual_time<T>(work: impl AsyncFnOnce(Arc<dyn Clock>) -> T) -> T {
@@ -183,7 +183,7 @@ fn simulated(case: &Case, seed: [u64; 2]) -> Vec<Event> {
     let mut mocks = case.mocks.clone();
     Simulation::new(&machines.main.program)
         .input(case.input.clone())
-        .identity(identity_of(&machines.main.arn, &machines.main.name))
+        .identity(identity(&machines.main.arn))
         .seed(seed)
         .start(DEFAULT_START)
         .objects(case.mocks.objects.clone())
@@ -193,43 +193,38 @@ fn simulated(case: &Case, seed: [u64; 2]) -> Vec<Event> {
 
 fn ran(case: &Case, seed: [u64; 2]) -> Vec<Event> {
     in_virtual_time(async |clock| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let keeping = seen.clone();
         let plan = Plan {
             machines: machines(case),
             input: case.input.clone(),
             mocks: case.mocks.clone(),
             case: None,
-            config: Config::default(),
             functions: functions(),
-            limits: LimitsChoice::Aws,
+            server: ServerConfig::default(),
+            buckets: None,
             seed: Some(seed),
             clock,
+            watch: Arc::new(move |events: &[Event]| keeping.lock().extend(events.iter().cloned())),
         };
-        let screen = Arc::new(Screen::silent());
-        let ran = tokio::time::timeout(LONGEST, plan.run_real(&screen)).await;
-        match ran {
-            Ok(Ok(Some(outcome))) => outcome.events,
-            Ok(_) => Vec::new(),
-            Err(_) => screen.finish(),
+        // One that loops for longer has shown enough.
+        let ran = tokio::time::timeout(LONGEST, plan.run()).await;
+        let events = std::mem::take(&mut *seen.lock());
+        if let Ok(ran) = ran {
+            assert_eq!(ran.expect("it runs").events, events, "all events were seen");
         }
+        events
     })
 }
 
 fn served(case: &Case) -> Result<Vec<Event>, String> {
     in_virtual_time(async |clock| {
-        let config = Config::default();
         let objects = case.mocks.objects.clone();
         let assembly = Assembly {
-            server: config.server,
-            credentials: Vec::new(),
-            machines: config.machines,
-            objects: config.objects,
-            otlp: None,
-            functions: functions(),
             mocked: Mocked::default().with_mocks(Some(case.mocks.clone())),
-            local: None,
-            observers: Vec::new(),
             object_store: Some(Arc::new(MemoryBuckets::new(objects))),
             clock,
+            ..Assembly::new(functions())
         };
         let api = assembly.assemble().await.map_err(|error| error.to_string())?.api;
         let call = async |operation: &str, body: Json| {
@@ -298,12 +293,16 @@ fn examples() -> Vec<Case> {
     let folder = root().join("examples");
     let mut cases = Vec::new();
     for path in files(&folder, ".asl.json").into_iter().chain(files(&folder, ".asl.yaml")) {
-        let load = crate::args::Load { set: Vec::new(), values: None, state_machine: None };
-        let definition = input::pick(&path, &load).expect("an example is right").definition;
+        let (name, bytes) = (path.display().to_string(), std::fs::read(&path).unwrap());
+        let loaded = load(&bytes, &LoadOptions { file: &name, ..LoadOptions::default() });
+        let definition = loaded.definitions.into_iter().next().expect("it holds one").definition;
         let beside = path.parent().unwrap_or(&folder);
         let input = files(beside, "input.json").into_iter().next().map_or_else(
             || Object::new().into(),
-            |path| input::read_tree(&path).expect("an input is data").0.to_json(),
+            |path| {
+                let text = std::fs::read_to_string(path).unwrap();
+                read_data(&text, "input.json").expect("an input is data").to_json()
+            },
         );
         for file in files(beside, "mocks.yaml") {
             cases.push(Case {
