@@ -1,6 +1,6 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and what operators look at.
 
-use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddress, Route};
+use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddresses, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::{Api, page, prometheus};
@@ -108,6 +108,7 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
     let connections = Arc::new(Semaphore::new(serving.most_connections));
     let (longest_request, longest_handshake) = (serving.longest_request, serving.longest_handshake);
     let tls = serving.tls.clone();
+    let listens_on = listener.local_addr().ok().map(|address| address.ip());
     let router = router(serving);
     let mut server = hyper::server::conn::http1::Builder::new();
     // A client that is slow to send its headers is not waited for.
@@ -140,7 +141,7 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
         let Ok(local) = stream.local_addr() else { continue };
         // An answer is one packet; it need not wait for more.
         drop(stream.set_nodelay(true));
-        let local = Extension(LocalAddress(local.ip()));
+        let local = Extension(LocalAddresses([local.ip(), listens_on.unwrap_or(local.ip())]));
         let router = tower::Layer::layer(&local, router.clone());
         let service = hyper_util::service::TowerToHyperService::new(router);
         let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());

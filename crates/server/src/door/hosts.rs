@@ -32,9 +32,9 @@ impl Hosts {
         Ok(Self { configured: configured.iter().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// Refuses a request that names a foreign host or comes from a foreign page. `local` is the
-    /// address that the connection was made to.
-    pub(crate) fn check(&self, parts: &Parts, local: IpAddr) -> Result<(), ApiError> {
+    /// Refuses a request that names a foreign host or comes from a foreign page. `local` are
+    /// this server's own addresses.
+    pub(crate) fn check(&self, parts: &Parts, local: &[IpAddr]) -> Result<(), ApiError> {
         let host = only(&parts.headers, header::HOST.as_str())
             .ok_or_else(|| refused("a request must have one header Host".to_owned()))?;
         let authority = self.known(host, local)?;
@@ -48,7 +48,7 @@ impl Hosts {
     }
 
     /// A host that this server answers to.
-    fn known(&self, text: &str, local: IpAddr) -> Result<Authority, ApiError> {
+    fn known(&self, text: &str, local: &[IpAddr]) -> Result<Authority, ApiError> {
         match Authority::read(text).filter(|authority| self.knows(&authority.name, local)) {
             Some(authority) => Ok(authority),
             None => Err(refused(format!(
@@ -58,16 +58,16 @@ impl Hosts {
         }
     }
 
-    fn knows(&self, name: &str, local: IpAddr) -> bool {
+    fn knows(&self, name: &str, local: &[IpAddr]) -> bool {
         self.knows_exactly(name, local)
             || without_prefix(name).is_some_and(|name| self.knows(name, local))
     }
 
-    fn knows_exactly(&self, name: &str, local: IpAddr) -> bool {
+    fn knows_exactly(&self, name: &str, local: &[IpAddr]) -> bool {
         if let Ok(address) = name.parse::<IpAddr>() {
             let address = address.to_canonical();
             return address.is_loopback()
-                || address == local.to_canonical()
+                || local.iter().any(|local| address == local.to_canonical())
                 || self.configured.iter().any(|configured| configured == name);
         }
         let is_below = |domain: &str| {
@@ -190,7 +190,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("it is a request").into_parts();
-        hosts.check(&parts, IpAddr::from([192, 168, 1, 5])).is_ok()
+        hosts.check(&parts, &[IpAddr::from([192, 168, 1, 5])]).is_ok()
     }
 
     #[test]

@@ -27,9 +27,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use stepwright_protocol::ApiError;
 
-/// The address that a connection was made to.
+/// Where a connection came in: the address that it was made to, and the one that is listened on, which
+/// may stand for all of this machine's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalAddress(pub(crate) IpAddr);
+pub(crate) struct LocalAddresses(pub(crate) [IpAddr; 2]);
 
 /// A route: its method, its path as the router writes it, and what it is for.
 pub(crate) type Route = (Method, &'static str, Access);
@@ -77,9 +78,9 @@ impl Door {
         if access == Some(Access::Open) {
             return Ok(body);
         }
-        let LocalAddress(local) =
-            *parts.extensions.get().expect("the address is put beside every request");
-        self.serving.hosts.check(parts, local)?;
+        let LocalAddresses(local) =
+            *parts.extensions.get().expect("the addresses are put beside every request");
+        self.serving.hosts.check(parts, &local)?;
         let credentials = &self.serving.credentials;
         let is_free = credentials.is_empty()
             && !(access == Some(Access::Metrics) && credentials.has_metrics_token());

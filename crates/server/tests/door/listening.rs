@@ -170,3 +170,13 @@ async fn configured_hosts_are_answered_to() {
         .with("origin", "https://flows.example.com");
     assert_eq!(server.ask(&page).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_address_that_is_listened_on_is_a_host() {
+    let serving = assembly(server(), Vec::new()).open().await.expect("it opens");
+    let server = Server::serve_on("0.0.0.0", serving).await;
+    for (host, expected) in [("0.0.0.0:8083", 200), ("127.0.0.1", 200), ("192.0.2.7", 403)] {
+        let answer = server.ask(&Request::new("GET", "/").with("host", host)).await;
+        assert_eq!(answer.status, expected, "{host}: {answer:?}");
+    }
+}

@@ -75,8 +75,14 @@ impl Server {
     }
 
     pub(crate) async fn serve(serving: Serving) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
-        let address = listener.local_addr().expect("it has an address");
+        Self::serve_on("127.0.0.1", serving).await
+    }
+
+    /// One that listens on this address; it is asked on the loopback address.
+    pub(crate) async fn serve_on(address: &str, serving: Serving) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a port is free");
+        let port = listener.local_addr().expect("it has an address").port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         tokio::spawn(serve(listener, serving.clone(), std::future::pending()));
         Self { address, serving }
     }

@@ -2,7 +2,7 @@ use super::schema::broken;
 use crate::{
     About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status, StoreError,
 };
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, StatementStatus, params};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -258,6 +258,12 @@ pub(crate) fn list(
         for place in found {
             places.push(place?);
         }
+        let steps = |of| statement.get_status(of);
+        debug_assert_eq!(
+            (steps(StatementStatus::Sort), steps(StatementStatus::FullscanStep)),
+            (0, 0),
+            "a list is read from an index, in its order: {query}"
+        );
     }
     places.sort_unstable_by(|one, other| other.cmp(one));
     places.truncate(page.most);
