@@ -38,6 +38,7 @@ fn every_kind() -> Vec<Event> {
     let start = |deadline, map_context| {
         E::ExecutionStarted(Box::new(Start {
             input: value.clone(),
+            input_text: None,
             identity: Identity { name: "name".into(), ..Identity::default() },
             first: 0,
             deadline,
@@ -48,7 +49,7 @@ fn every_kind() -> Vec<Event> {
     let plan = |full: bool| {
         Box::new(MapPlan {
             items: items.clone(),
-            of_object: full,
+            of_object: false,
             first: 4,
             max_concurrency: 2,
             distributed: full,
@@ -163,6 +164,22 @@ fn every_kind_is_read_as_it_was_written() {
         assert_eq!(decode(&encode(&one)).expect("it was just written"), one);
     }
     assert_eq!(decode(&encode(&[])).expect("nothing is something, too"), []);
+}
+
+/// What the second revisions of events add is read as it was written.
+#[test]
+fn second_revisions_are_read_as_they_were_written() {
+    let mut events = every_kind();
+    for event in &mut events {
+        match &mut event.kind {
+            EventKind::ExecutionStarted(start) => start.input_text = Some("{ \"a\": 1.0 }".into()),
+            EventKind::MapStarted { plan, .. } => plan.of_object = true,
+            _ => {}
+        }
+    }
+    let bytes = encode(&events);
+    assert_eq!(decode(&bytes).expect("what was written is read"), events);
+    assert_ne!(bytes, encode(&every_kind()));
 }
 
 #[test]
