@@ -365,6 +365,7 @@ impl Shared {
             Work::Nested(nested) => {
                 let beginning = Beginning {
                     input: nested.input.clone(),
+                    input_text: None,
                     identity: nested.identity.clone(),
                     first: None,
                     seed: chance(),
@@ -428,6 +429,7 @@ pub(crate) fn run_real(plan: Plan<'_>, answerer: Answerer, screen: &mut Screen) 
     });
     let beginning = Beginning {
         input: plan.input,
+        input_text: None,
         identity: plan.identity,
         first: None,
         seed: plan.seed,

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use stepwright_history::{Event, Failure, Identity, Stage, TaskId, stored};
 use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
-use stepwright_json::Json;
+use stepwright_json::{Json, Str};
 use stepwright_store::{About, AppendError, ExecutionId, ExecutionRow, StoreError};
 use tokio::sync::oneshot;
 
@@ -30,6 +30,8 @@ pub struct StartRequest {
     pub name: String,
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// AWS X-Ray's header.
     pub trace_header: Option<String>,
     /// The test case that answers its tasks.
@@ -144,6 +146,8 @@ pub struct Snapshot {
     pub status: Status,
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// When it ended, in milliseconds since 1970.
     pub stopped_at: Option<i64>,
     /// How often it was redriven, and when last.
@@ -164,11 +168,14 @@ impl Snapshot {
     }
 
     pub(crate) fn of(live: &Live, stopped_at: Option<i64>) -> Self {
-        let input = live.execution.start().map(|start| start.input.clone()).unwrap_or_default();
+        let start = live.execution.start();
+        let input = start.map(|start| start.input.clone()).unwrap_or_default();
+        let input_text = start.and_then(|start| start.input_text.clone());
         Self {
             facts: live.facts.clone(),
             status: live.execution.status().clone(),
             input,
+            input_text,
             stopped_at,
             redriven: live.redriven,
             event_count: live.execution.event_count(),
@@ -324,6 +331,7 @@ impl Engine {
     pub(crate) fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
         Beginning {
             input: request.input.clone(),
+            input_text: request.input_text.clone(),
             identity: Identity {
                 execution_arn: facts.about.arn.as_str().into(),
                 name: request.name.as_str().into(),

@@ -302,6 +302,7 @@ impl World {
     /// Starts an execution again and again until it is acknowledged.
     async fn start(&self, engine: &Engine, n: u64) -> String {
         let request = StartRequest {
+            input_text: None,
             machine: self.machine.clone(),
             revision: self.revision.clone(),
             version: None,
