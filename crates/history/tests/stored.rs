@@ -6,7 +6,7 @@ use std::path::Path;
 use stepwright_history::stored::{KINDS, StoredError, decode, encode};
 use stepwright_history::{
     Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
-    TaskCall, TaskId, TaskKind, TimerId, To,
+    TaskCall, TaskId, TaskKind, TimerId, To, aws,
 };
 use stepwright_json::{Json, json};
 
@@ -248,4 +248,16 @@ fn the_corpus_of_this_release_is_what_it_writes() {
     }
     let written = std::fs::read(path).expect("STEPWRIGHT_BLESS_CORPUS=1 writes it, once a release");
     assert_eq!(decode(&written).expect("it can be read"), every_kind());
+}
+
+/// The first event shows the input as it was sent.
+#[test]
+fn the_input_is_shown_as_it_was_sent() {
+    let mut events = every_kind();
+    events[0].id = 1;
+    let EventKind::ExecutionStarted(start) = &mut events[0].kind else { panic!("no start") };
+    start.input_text = Some("{ \"a\" : 1e2 }".into());
+    let shown = aws::project(&events);
+    let details = shown[0].get("executionStartedEventDetails").expect("it has details");
+    assert_eq!(details.get("input").and_then(Json::as_str), Some("{ \"a\" : 1e2 }"));
 }
