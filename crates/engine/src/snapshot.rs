@@ -4,7 +4,7 @@ use crate::underway::Errand;
 use std::sync::Arc;
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
-use stepwright_json::Json;
+use stepwright_json::{Json, Str};
 
 /// An execution as it stands.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub status: Status,
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// When it ended, in milliseconds since 1970.
     pub stopped_at: Option<i64>,
     /// How often it was redriven, and when last.
@@ -49,11 +51,14 @@ impl Snapshot {
     }
 
     pub(crate) fn of(live: &Live, stopped_at: Option<i64>) -> Self {
-        let input = live.execution.start().map(|start| start.input.clone()).unwrap_or_default();
+        let start = live.execution.start();
+        let input = start.map(|start| start.input.clone()).unwrap_or_default();
+        let input_text = start.and_then(|start| start.input_text.clone());
         Self {
             facts: live.facts.clone(),
             status: live.execution.status().clone(),
             input,
+            input_text,
             stopped_at,
             redriven: live.redriven,
             event_count: live.execution.event_count(),

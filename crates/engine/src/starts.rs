@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stepwright_history::{Identity, Moment};
 use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
-use stepwright_json::Json;
+use stepwright_json::{Json, Str};
 use stepwright_store::{About, AppendError, ExecutionId, StoreError};
 use tokio::sync::oneshot;
 
@@ -32,6 +32,8 @@ pub struct StartRequest {
     pub name: String,
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// AWS X-Ray's header.
     pub trace_header: Option<String>,
     /// The test case that answers its tasks.
@@ -52,6 +54,7 @@ impl StartRequest {
             alias: None,
             name,
             input,
+            input_text: None,
             trace_header: None,
             test_case: None,
             parent: None,
@@ -163,6 +166,7 @@ impl Engine {
     fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
         Beginning {
             input: request.input.clone(),
+            input_text: request.input_text.clone(),
             identity: Identity {
                 execution_arn: facts.about.arn.as_str().into(),
                 name: request.name.as_str().into(),

@@ -147,18 +147,9 @@ async fn it_stops_when_it_is_told_to() {
     });
     engine.put_machine((*machine).clone(), Some(revision.clone())).await.expect("it is kept");
     for n in 0..5_000 {
-        let request = StartRequest {
-            machine: machine.clone(),
-            revision: revision.clone(),
-            version: None,
-            alias: None,
-            name: format!("execution-{n}"),
-            input: json!({}),
-            trace_header: None,
-            test_case: None,
-            parent: None,
-            seed: None,
-        };
+        let (machine, revision) = (machine.clone(), revision.clone());
+        let name = format!("execution-{n}");
+        let request = StartRequest::new(machine, revision, name, json!({}));
         engine.start(request).await.expect("it is started");
     }
     let stop = Arc::new(AtomicBool::new(false));

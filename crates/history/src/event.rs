@@ -333,6 +333,8 @@ pub enum EventKind {
 pub struct Start {
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// Who it is.
     pub identity: Identity,
     /// The position of its first state in the program.

@@ -127,6 +127,8 @@ pub enum Stimulus {
 pub struct Beginning {
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// Who it is.
     pub identity: Identity,
     /// Where it begins, if not where its machine does: a child execution begins in a processor.
@@ -157,6 +159,7 @@ impl Beginning {
         Self {
             map_context: Some(context::item(&items::Item::new(index, &input, false, None))),
             input,
+            input_text: None,
             identity: Identity {
                 execution_arn: format!("{machine}:{name}").into(),
                 name: name.into(),

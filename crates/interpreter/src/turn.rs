@@ -201,6 +201,7 @@ impl<'a> Stepper<'a> {
         let first = beginning.first.unwrap_or(self.program.start).0;
         let start = Start {
             input: beginning.input,
+            input_text: beginning.input_text,
             identity: beginning.identity,
             first,
             deadline,

@@ -135,6 +135,10 @@ impl Api {
             machine: target.machine,
             revision,
             name,
+            input_text: request
+                .text("input")
+                .filter(|text| *text != input.to_string())
+                .map(Into::into),
             input,
             trace_header: request.text("traceHeader").map(str::to_owned),
             test_case,

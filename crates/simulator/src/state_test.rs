@@ -130,6 +130,7 @@ impl StateTest {
             variables: self.variables.clone(),
         };
         let beginning = Beginning {
+            input_text: None,
             input: self.input.clone(),
             identity: self.identity.clone().unwrap_or_else(crate::simulation::default_identity),
             first: None,

@@ -61,6 +61,7 @@ fn play(program: &Program, choices: &[u16]) -> Result<(), TestCaseError> {
     let mut events: Vec<Event> = Vec::new();
     let mut now = Moment(1_000);
     let mut next = Some(Stimulus::Start(Box::new(Beginning {
+        input_text: None,
         input: json!({"items": [1, 2, 3, 4, 5]}),
         identity: Identity::default(),
         first: None,
@@ -169,6 +170,7 @@ fn a_failed_execution_goes_on_when_redriven() {
     let program = stepwright_program::compile(&definition).unwrap();
     let mut execution = Execution::default();
     let beginning = Beginning {
+        input_text: None,
         input: json!({"n": 1}),
         identity: Identity::default(),
         first: None,

@@ -85,12 +85,12 @@ impl<'b> Reader<'b> {
         let Some(name) = KINDS.get(usize::from(kind)).copied() else {
             return Err(StoredError::UnknownKind(kind));
         };
-        // The second revision of `MapStarted` may say that its items are those of an object.
-        if revision != 1 && (name, revision) != ("MapStarted", 2) {
+        let most = if matches!(name, "ExecutionStarted" | "MapStarted") { 2 } else { 1 };
+        if !(1..=most).contains(&revision) {
             return Err(StoredError::UnknownRevision { kind: name, revision });
         }
         Ok(match name {
-            "ExecutionStarted" => E::ExecutionStarted(Box::new(self.start()?)),
+            "ExecutionStarted" => E::ExecutionStarted(Box::new(self.start(revision)?)),
             "ExecutionSucceeded" => E::ExecutionSucceeded { output: self.json()? },
             "ExecutionFailed" => E::ExecutionFailed { failure: self.failure()? },
             "ExecutionTimedOut" => E::ExecutionTimedOut { failure: self.failure()? },
@@ -332,9 +332,10 @@ impl<'b> Reader<'b> {
         self.option(|r| Ok((Moment(r.signed()?), TimerId(r.number()?))))
     }
 
-    fn start(&mut self) -> Read<Start> {
-        Ok(Start {
+    fn start(&mut self, revision: u8) -> Read<Start> {
+        let mut start = Start {
             input: self.json()?,
+            input_text: None,
             identity: Identity {
                 execution_arn: self.str()?,
                 name: self.str()?,
@@ -347,7 +348,11 @@ impl<'b> Reader<'b> {
             deadline: self.deadline()?,
             seed: [self.word()?, self.word()?],
             map_context: self.option(Self::json)?,
-        })
+        };
+        if revision == 2 {
+            start.input_text = Some(self.str()?);
+        }
+        Ok(start)
     }
 
     fn word(&mut self) -> Read<u64> {

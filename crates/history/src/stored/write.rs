@@ -253,8 +253,14 @@ impl Writer {
                 38
             }
         };
-        let of_object = matches!(kind, E::MapStarted { plan, .. } if plan.of_object);
-        (number, if of_object { 2 } else { 1 })
+        // The second revisions say something that the first do not; where there is nothing of it to
+        // say, the first is written.
+        let is_second = match kind {
+            E::ExecutionStarted(start) => start.input_text.is_some(),
+            E::MapStarted { plan, .. } => plan.of_object,
+            _ => false,
+        };
+        (number, if is_second { 2 } else { 1 })
     }
 
     fn number(&mut self, mut number: u64) {
@@ -345,7 +351,7 @@ impl Writer {
     }
 
     fn start(&mut self, start: &Start) {
-        let Start { input, identity, first, deadline, seed, map_context } = start;
+        let Start { input, input_text, identity, first, deadline, seed, map_context } = start;
         self.json(input);
         let Identity {
             execution_arn,
@@ -364,6 +370,9 @@ impl Writer {
             self.bytes.extend(part.to_le_bytes());
         }
         self.option(map_context.as_ref(), Writer::json);
+        if let Some(text) = input_text {
+            self.str(text);
+        }
     }
 
     fn call(&mut self, call: &TaskCall) {
