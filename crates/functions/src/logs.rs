@@ -1,11 +1,11 @@
 //! What functions print.
 
-use crate::sandbox::unpoisoned;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::net::unix::pipe::Receiver;
 
 /// How much of the end of a log a reply carries, in bytes, as Lambda's.
@@ -95,7 +95,7 @@ impl ProcessLog {
     pub(crate) async fn follow(&self, pipe: usize) {
         let mut buffer = vec![0; 64 * 1024];
         while self.pipes[pipe].readable().await.is_ok() {
-            let mut log = unpoisoned(&self.log);
+            let mut log = self.log.lock();
             match self.pipes[pipe].try_read(&mut buffer) {
                 Ok(0) => return,
                 Ok(length) => self.add(&mut log, pipe, &buffer[..length]),
@@ -107,7 +107,7 @@ impl ProcessLog {
 
     /// Begins the log of an invocation.
     pub(crate) fn begin(&self, request_id: &str, version: &str) {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         request_id.clone_into(&mut log.request_id);
@@ -118,7 +118,7 @@ impl ProcessLog {
 
     /// Ends it. Where `report` is asked for, gives the tail with Lambda's last lines, in Base64.
     pub(crate) fn end(&self, report: Option<String>) -> Option<String> {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         let id = std::mem::take(&mut log.request_id);

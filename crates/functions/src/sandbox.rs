@@ -4,9 +4,10 @@ use crate::answer::Answer;
 use crate::logs::ProcessLog;
 use crate::memory;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
@@ -121,7 +122,7 @@ impl Sandbox {
 
     /// Hands the process a request. `None` where it has ended.
     pub(crate) fn assign(&self, request: Arc<Request>) -> Option<oneshot::Receiver<Outcome>> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return None;
         }
@@ -143,7 +144,7 @@ impl Sandbox {
     }
 
     fn take(&self) -> Result<Option<Delivery>, Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let started = state.started;
         state.start_up.get_or_insert_with(|| started.elapsed());
         match std::mem::replace(&mut state.phase, Phase::Over) {
@@ -169,7 +170,7 @@ impl Sandbox {
 
     /// Takes the answer to a request from the process.
     pub(crate) fn complete(&self, request_id: &str, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Busy(job, since) if job.request.id == request_id => {
                 drop(state);
@@ -185,7 +186,7 @@ impl Sandbox {
 
     /// The process says that it cannot start. Whoever waits for it gets this answer.
     pub(crate) fn fail_init(&self, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if state.start_up.is_some() {
             return Err(Refused);
         }
@@ -201,7 +202,7 @@ impl Sandbox {
 
     /// The process has ended.
     pub(crate) fn ended(&self, status: ExitStatus) {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Over);
         let was_ready = state.start_up.is_some();
         let out_of_memory = state.out_of_memory;
@@ -242,7 +243,7 @@ impl Sandbox {
 
     /// Looks whether the time of an assigned request is over, and if so ends the process.
     pub(crate) fn overdue(&self, request_id: &str) -> Overdue {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let was_ready = state.start_up.is_some();
         let (end, is_this) = match &state.phase {
             Phase::Busy(job, since) => (*since + self.time_limit, job.request.id == request_id),
@@ -275,23 +276,23 @@ impl Sandbox {
 
     /// Ends the process for the memory it took.
     pub(crate) fn kill_for_memory(&self) {
-        unpoisoned(&self.state).out_of_memory = true;
+        self.state.lock().out_of_memory = true;
         self.kill(Signal::KILL);
     }
 
     /// Whether it can be given a request.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(unpoisoned(&self.state).phase, Phase::Idle)
+        matches!(self.state.lock().phase, Phase::Idle)
     }
 
     /// How long it took until the process asked for its first invocation, if it has.
     pub(crate) fn start_up(&self) -> Option<Duration> {
-        unpoisoned(&self.state).start_up
+        self.state.lock().start_up
     }
 
     /// Takes no more requests, and asks the process to end if it has none.
     pub(crate) fn retire(&self) -> bool {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return false;
         }
@@ -320,9 +321,4 @@ impl Sandbox {
     pub(crate) fn group(&self) -> Pid {
         self.group
     }
-}
-
-/// A lock whose holder panicked is as good as any: what it guards is replaced whole.
-pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
