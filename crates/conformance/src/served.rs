@@ -12,7 +12,7 @@ use stepwright_engine::{Call, Clock, Engine, Facts, Observer, Options, Report, S
 use stepwright_history::{Event, Failure, Moment};
 use stepwright_integrations::MemoryBuckets;
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Limits, Vintage};
+use stepwright_program::Vintage;
 use stepwright_server::{Api, Settings};
 use stepwright_simulator::{self as simulator, MemoryObjects, Run};
 use stepwright_store::Memory;
@@ -54,16 +54,12 @@ fn serve_as<T>(
             None => Arc::new(Silent),
         };
         let options = Options {
-            store: Arc::new(Memory::new()),
             clock: Arc::new(Virtual { start, since: tokio::time::Instant::now() }),
-            tasks,
             objects: Arc::new(MemoryBuckets::new(objects)),
             observer,
             account: "111111111111".to_owned(),
-            region: "us-east-1".to_owned(),
-            limits: Limits::default(),
             vintage,
-            retention_millis: None,
+            ..Options::new(Arc::new(Memory::new()), tasks)
         };
         let engine = Engine::open(options).await.expect("an empty store can be read");
         work(Api::new(engine, Settings::default())).await

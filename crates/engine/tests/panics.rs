@@ -1,11 +1,9 @@
 //! A panic of the interpreter stays in its execution, and whoever waits for that execution hears of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Silent, StartError,
-    StartRequest, SystemClock, Tasks,
+    Call, Engine, Machine, Options, Report, Revision, StartError, StartRequest, Tasks,
 };
 use stepwright_interpreter::Status;
 use stepwright_json::json;
@@ -19,20 +17,8 @@ impl Tasks for Nobody {
 }
 
 async fn engine() -> Engine {
-    Engine::open(Options {
-        store: Arc::new(Memory::new()),
-        clock: Arc::new(SystemClock),
-        tasks: Arc::new(Nobody),
-        objects: Arc::new(NoObjects),
-        observer: Arc::new(Silent),
-        account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
-        limits: Limits::default(),
-        vintage: Vintage::TODAY,
-        retention_millis: None,
-    })
-    .await
-    .expect("the store can be read")
+    let options = Options::new(Arc::new(Memory::new()), Arc::new(Nobody));
+    Engine::open(options).await.expect("the store can be read")
 }
 
 /// A definition whose state `Wait` leads to where there is no state: no compiler makes such a program.
@@ -51,31 +37,11 @@ fn broken(definition: &str) -> Program {
 }
 
 async fn request(engine: &Engine, program: Program, is_express: bool) -> StartRequest {
-    let revision = Arc::new(Revision {
-        id: engine.new_uuid(),
-        definition: String::new(),
-        role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
-        is_express,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program: Arc::new(program),
-    });
-    let machine = Machine {
-        arn: "arn:aws:states:us-east-1:123456789012:stateMachine:machine".to_owned(),
-        name: "machine".to_owned(),
-        is_express,
-        status: MachineStatus::Active,
-        created_at: 0,
-        updated_at: 0,
-        revision: revision.id.clone(),
-        first_revision: revision.id.clone(),
-        tags: BTreeMap::new(),
-        versions: Vec::new(),
-        last_version: 0,
-        aliases: BTreeMap::new(),
-    };
+    let role = "arn:aws:iam::123456789012:role/role".to_owned();
+    let revision = Revision::new(engine.new_uuid(), String::new(), role, Arc::new(program));
+    let revision = Arc::new(Revision { is_express, ..revision });
+    let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:machine".to_owned();
+    let machine = Machine::new(arn, &revision);
     engine.put_machine(machine.clone(), Some(revision.clone())).await.expect("it is kept");
     StartRequest::new(Arc::new(machine), revision, engine.new_uuid(), json!({}))
 }
