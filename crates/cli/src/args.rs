@@ -68,7 +68,7 @@ pub(crate) struct Serve {
     /// The configuration [default: stepwright.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A mock file as of Step Functions Local; start with `ARN#TestCase`.
+    /// A mock file in the format of Step Functions Local; start with `ARN#TestCase`.
     #[arg(long, value_name = "FILE")]
     pub(crate) mock_config: Option<PathBuf>,
     /// Whose limits on payloads and histories hold [default: aws].
@@ -154,7 +154,7 @@ pub(crate) struct Run {
     /// A file that answers the tasks, state by state.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
-    /// A mock file as of Step Functions Local (`MockConfigFile.json`).
+    /// A mock file in the format of Step Functions Local (`MockConfigFile.json`).
     #[arg(long, value_name = "FILE", requires = "test_case")]
     pub(crate) mock_config: Option<PathBuf>,
     /// The test case of the mock file that answers the tasks.

@@ -49,7 +49,7 @@ pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
     }
 }
 
-/// A mock file as of Step Functions Local.
+/// A mock file in the format of Step Functions Local.
 pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
     let (tree, _) = read_tree(path)?;
     MockConfig::read(&tree.to_json())

@@ -45,7 +45,7 @@ struct Round {
 }
 
 /// What became of an append that was not confirmed.
-pub(crate) enum Outcome {
+pub(crate) enum Fate {
     /// It is in the store all the same.
     Kept,
     /// It is not.
@@ -229,8 +229,8 @@ impl Engine {
         match self.store().append(append).await {
             Ok(()) => {}
             Err(AppendError::Unknown(error)) => match self.outcome(id, len).await {
-                Outcome::Kept => {}
-                Outcome::NotKept | Outcome::Unknown => return Err(AppendError::Unknown(error)),
+                Fate::Kept => {}
+                Fate::NotKept | Fate::Unknown => return Err(AppendError::Unknown(error)),
             },
             Err(error) => return Err(error),
         }
@@ -239,12 +239,12 @@ impl Engine {
     }
 
     /// Whether the turn after which an execution has so many events is in the store.
-    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Outcome {
+    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Fate {
         match self.store().execution(id).await {
             // Nobody else appends to it: one driver at a time.
-            Ok(Some(row)) if row.len == len => Outcome::Kept,
-            Ok(_) => Outcome::NotKept,
-            Err(_) => Outcome::Unknown,
+            Ok(Some(row)) if row.len == len => Fate::Kept,
+            Ok(_) => Fate::NotKept,
+            Err(_) => Fate::Unknown,
         }
     }
 

@@ -437,7 +437,8 @@ impl Run {
             Target::Aws(function) => {
                 let qualifier = self.qualifier.as_deref();
                 let region = &self.shared.place.region;
-                let call = aws::Call { function, name: &self.name, qualifier, region, limit };
+                let call =
+                    aws::RemoteFunction { function, name: &self.name, qualifier, region, limit };
                 return aws::run(client, &call, request).await;
             }
             Target::Echo { after } => {
