@@ -23,6 +23,7 @@ pub use listener::Listener;
 use parking_lot::{Mutex, RwLock};
 use project::{LocalProject, Site};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,9 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// How many former versions of projects keep their files.
 const MOST_FORMER: usize = 16;
+
+/// The most bytes that are read of a project's file.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// How many events wait for their processors.
 const MOST_EVENTS: usize = 10_000;
