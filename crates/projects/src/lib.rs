@@ -421,8 +421,13 @@ impl Observer for Projects {
 }
 
 fn read(file: &Path) -> Result<Project, ProjectError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| ProjectError::new(format!("cannot read {}: {error}", file.display())))?;
+    let cannot = |why: String| ProjectError::new(format!("cannot read {}: {why}", file.display()));
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| cannot(error.to_string()))?;
+    let length = opened.take(MOST_BYTES + 1).read_to_string(&mut text);
+    if length.map_err(|error| cannot(error.to_string()))? as u64 > MOST_BYTES {
+        return Err(cannot("it is larger than 64 MiB".to_owned()));
+    }
     compile(&text, Mode::Documented).map_err(|wrong| ProjectError::wrong(file, &text, wrong))
 }
 
