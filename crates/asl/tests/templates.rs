@@ -1,4 +1,4 @@
-//! Templates: what becomes of their functions, names and places.
+//! Templates: how their functions, names and places are handled.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
