@@ -132,7 +132,7 @@ impl From<Discard> for DataPath {
 
 /// Settings of every state.
 pub trait State: HasCommon + Sized {
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     fn comment(mut self, comment: impl Into<String>) -> Self {
         self.common_mut().comment = Some(comment.into());

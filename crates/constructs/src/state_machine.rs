@@ -150,7 +150,7 @@ impl StateMachine {
         self
     }
 
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());

@@ -25,13 +25,13 @@ settings! {
             command: Input,
             /// The role of the job.
             job_role_arn: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -41,7 +41,7 @@ settings! {
             platform_capabilities: Input,
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
@@ -58,17 +58,17 @@ settings! {
             parameters: Input,
             /// The command: a list.
             command: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
@@ -81,7 +81,7 @@ settings! {
         optional {
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
@@ -336,13 +336,13 @@ settings! {
         optional {
             /// The command: a list.
             command: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -443,13 +443,13 @@ settings! {
         optional {
             /// The command.
             command: Input,
-            /// MiB of memory; 1024 if nothing is said.
+            /// The memory in MiB. Defaults to 1024.
             memory: Input,
-            /// Virtual CPUs; 1 if nothing is said.
+            /// The number of virtual CPUs. Defaults to 1.
             vcpus: Input,
-            /// GPUs; none if nothing is said.
+            /// The number of GPUs. Defaults to none.
             gpu: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],

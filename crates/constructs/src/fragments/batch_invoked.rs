@@ -148,13 +148,13 @@ settings! {
             payload_path: Input,
             /// The command. Defaults to that of the image.
             command: Input,
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Input},
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -192,17 +192,17 @@ settings! {
             overrides_path: String,
             /// The command.
             command: Input,
-            /// MiB of memory; 1024 if nothing is said.
+            /// The memory in MiB. Defaults to 1024.
             memory: Input,
-            /// Virtual CPUs; 1 if nothing is said.
+            /// The number of virtual CPUs. Defaults to 1.
             vcpus: Input,
-            /// GPUs; none if nothing is said.
+            /// The number of GPUs. Defaults to none.
             gpu: Input,
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Input},
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],
-            /// `["EC2"]` or `["FARGATE"]`; EC2 if nothing is said.
+            /// `["EC2"]` or `["FARGATE"]`. Defaults to EC2.
             platform_capabilities: Input,
             /// The role of the job.
             job_role_arn: Input,
@@ -399,11 +399,11 @@ settings! {
             key_prefix: String,
             /// The payload. Defaults to the whole input.
             payload_path: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
             /// Mount points: a list.
             mount_points: Input,

@@ -44,7 +44,7 @@ impl S3Operation {
         self
     }
 
-    /// The part of the output that goes on.
+    /// The part of the output that is passed on.
     #[must_use]
     pub fn output_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.output_path);

@@ -51,7 +51,7 @@ impl Transition {
         Self::default()
     }
 
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());

@@ -284,7 +284,7 @@ impl ContainerOverride {
         self.with("MemoryReservation", mebibytes.into().into())
     }
 
-    /// Variables of the environment.
+    /// The environment variables.
     #[must_use]
     pub fn environment<N: Into<Str>, V: Into<Str>>(
         self,

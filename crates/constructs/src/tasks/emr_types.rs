@@ -585,7 +585,7 @@ choices! {
         Instances = "Instances",
         /// Units of fleets.
         InstanceFleetUnits = "InstanceFleetUnits",
-        /// Virtual CPUs.
+        /// The number of virtual CPUs.
         Vcpu = "VCPU",
     }
 }

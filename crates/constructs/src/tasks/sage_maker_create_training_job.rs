@@ -37,7 +37,7 @@ task! {
         optional {
             /// Whether the containers are isolated from the network.
             enable_network_isolation: Flag => "EnableNetworkIsolation",
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Str} => "Environment",
             /// The hyperparameters of the algorithm: an object.
             hyperparameters: Input => "HyperParameters",

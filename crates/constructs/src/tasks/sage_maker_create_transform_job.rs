@@ -35,7 +35,7 @@ task! {
         optional {
             /// The number of records in a request.
             batch_strategy: BatchStrategy => "BatchStrategy",
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Str} => "Environment",
             /// The largest number of requests at a time.
             max_concurrent_transforms: Num => "MaxConcurrentTransforms",
