@@ -27,7 +27,7 @@ pub struct Needs {
     pub sync_actions: &'static [&'static str],
     /// The resource: `*`, or the part of its ARN after region and account.
     pub resource: &'static str,
-    /// The EventBridge rule by which Step Functions learns of the end; empty if there is none.
+    /// The `EventBridge` rule by which Step Functions learns of the end; empty if there is none.
     pub rule: &'static str,
 }
 

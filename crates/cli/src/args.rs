@@ -205,7 +205,7 @@ pub(crate) struct Test {
     /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
-    /// A file to write the results to, as JUnit XML.
+    /// A file to write the results to, as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Write the snapshots of timelines that have changed.
