@@ -154,11 +154,17 @@ fn as_api(node: &Node, resolver: &Resolver<'_>) -> Json {
 
 /// The ARN of a log group, with the `:*` that the API requires.
 fn log_group(text: &str) -> String {
-    let text = match text.strip_prefix("${").and_then(|rest| rest.split(['.', '}']).next()) {
+    let text = match name_in_placeholder(text) {
         Some(id) => format!("arn:aws:logs:us-east-1:123456789012:log-group:{id}"),
         None => text.to_owned(),
     };
     if text.ends_with(":*") { text } else { format!("{text}:*") }
+}
+
+/// `Logs` of a placeholder for `Logs.Arn`.
+fn name_in_placeholder(text: &str) -> Option<&str> {
+    let at = text.find('{').filter(|_| text.starts_with('$') && has_placeholder(text))?;
+    text[at + 1..].split(['.', '}']).next()
 }
 
 fn body(properties: &Node, span: Span, resolver: &Resolver<'_>) -> Body {

@@ -191,7 +191,8 @@ impl Reader<'_> {
     fn state(&mut self, name: &str, state: &Json) {
         match state.get("Type").and_then(Json::as_str) {
             Some("Task") => {
-                let mut call = Call { name, state, places: self.places, policy: &mut self.policy };
+                let mut call =
+                    Caller { name, state, places: self.places, policy: &mut self.policy };
                 call.allow_resource();
                 call.allow_credentials();
             }
@@ -223,7 +224,8 @@ impl Reader<'_> {
                 && part.get("Resource").is_some()
             {
                 let places = self.places;
-                Call { name, state: part, places, policy: &mut self.policy }.allow_map_data(field);
+                Caller { name, state: part, places, policy: &mut self.policy }
+                    .allow_map_data(field);
             }
         }
     }
@@ -249,14 +251,14 @@ impl Reader<'_> {
 }
 
 /// A state that calls a service.
-pub(crate) struct Call<'s> {
+pub(crate) struct Caller<'s> {
     name: &'s str,
     state: &'s Json,
     places: &'s Places,
     policy: &'s mut DerivedPolicy,
 }
 
-impl Call<'_> {
+impl Caller<'_> {
     fn allow<R: Into<Text>>(&mut self, actions: &[&str], resources: impl IntoIterator<Item = R>) {
         self.push(Statement::allow(actions.iter().copied(), resources));
     }

@@ -132,6 +132,21 @@ pub struct DefinitionError {
 }
 
 impl Revision {
+    /// A revision of a Standard machine that is neither logged nor traced.
+    pub fn new(id: String, definition: String, role_arn: String, program: Arc<Program>) -> Self {
+        Self {
+            id,
+            definition,
+            role_arn,
+            is_express: false,
+            logging: None,
+            is_traced: false,
+            encryption: None,
+            created_at: 0,
+            program,
+        }
+    }
+
     /// Compiles a definition.
     pub fn compile(
         definition: &str,
@@ -191,6 +206,24 @@ fn insert_option(object: &mut Object, key: &'static str, value: Option<&Json>) {
 }
 
 impl Machine {
+    /// A machine that is created with its first revision.
+    pub fn new(arn: String, revision: &Revision) -> Self {
+        Self {
+            name: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+            arn,
+            is_express: revision.is_express,
+            status: MachineStatus::Active,
+            created_at: revision.created_at,
+            updated_at: revision.created_at,
+            revision: revision.id.clone(),
+            first_revision: revision.id.clone(),
+            tags: BTreeMap::new(),
+            versions: Vec::new(),
+            last_version: 0,
+            aliases: BTreeMap::new(),
+        }
+    }
+
     /// The version with this number.
     pub fn version(&self, number: u64) -> Option<&Version> {
         self.versions.iter().find(|version| version.number == number)

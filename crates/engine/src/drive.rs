@@ -47,7 +47,7 @@ struct Round {
 }
 
 /// What a look at the store says of an append that was not confirmed.
-pub(crate) enum Outcome {
+pub(crate) enum Fate {
     /// The append is in the store.
     Kept,
     /// The append is not in the store.
@@ -232,8 +232,8 @@ impl Engine {
         match self.store().append(append).await {
             Ok(()) => {}
             Err(AppendError::Unknown(error)) => match self.outcome(id, len).await {
-                Outcome::Kept => {}
-                Outcome::NotKept | Outcome::Unknown => return Err(AppendError::Unknown(error)),
+                Fate::Kept => {}
+                Fate::NotKept | Fate::Unknown => return Err(AppendError::Unknown(error)),
             },
             Err(error) => return Err(error),
         }
@@ -242,12 +242,12 @@ impl Engine {
     }
 
     /// Whether the store holds the turn that brought the execution to this many events.
-    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Outcome {
+    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Fate {
         match self.store().execution(id).await {
             // Nobody else appends to this execution, because it has one driver at a time.
-            Ok(Some(row)) if row.len == len => Outcome::Kept,
-            Ok(_) => Outcome::NotKept,
-            Err(_) => Outcome::Unknown,
+            Ok(Some(row)) if row.len == len => Fate::Kept,
+            Ok(_) => Fate::NotKept,
+            Err(_) => Fate::Unknown,
         }
     }
 

@@ -91,6 +91,25 @@ pub struct Options {
     pub retention_millis: Option<i64>,
 }
 
+impl Options {
+    /// AWS's limits, no object store, nobody who watches, everything kept for ever, in the account
+    /// 123456789012 and the region us-east-1.
+    pub fn new(store: Arc<dyn Store>, tasks: Arc<dyn Tasks>) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            tasks,
+            objects: Arc::new(NoObjects),
+            observer: Arc::new(Silent),
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            limits: Limits::default(),
+            vintage: Vintage::TODAY,
+            retention_millis: None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")

@@ -1,6 +1,6 @@
 //! Starts executions, both durable and Express.
 
-use crate::drive::Outcome;
+use crate::drive::Fate;
 use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
@@ -200,12 +200,12 @@ impl Engine {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),
                 AppendError::Unknown(error) => match self.outcome(id, live.len).await {
-                    Outcome::Kept => {
+                    Fate::Kept => {
                         self.begun(live, taken);
                         return Ok(());
                     }
-                    Outcome::NotKept => Begun::Store(error),
-                    Outcome::Unknown => {
+                    Fate::NotKept => Begun::Store(error),
+                    Fate::Unknown => {
                         // If the execution is in the store after all, it is driven as soon as the
                         // store answers again.
                         self.inner.mailboxes.cancel(id);

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stepwright_engine::{
-    Call, Engine, Machine, MachineStatus, NoObjects, Options, Progress, Report, Revision, Silent,
-    StartRequest, SystemClock, Tasks,
+    Call, Engine, Machine, Options, Progress, Report, Revision, StartRequest, Tasks,
 };
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
@@ -19,18 +18,7 @@ impl Tasks for Nobody {
 }
 
 async fn engine(store: Arc<dyn Store>) -> Engine {
-    let options = Options {
-        store,
-        clock: Arc::new(SystemClock),
-        tasks: Arc::new(Nobody),
-        objects: Arc::new(NoObjects),
-        observer: Arc::new(Silent),
-        account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
-        limits: Limits::default(),
-        vintage: Vintage::TODAY,
-        retention_millis: None,
-    };
+    let options = Options::new(store, Arc::new(Nobody));
     Engine::closed(options).await.expect("the store can be read")
 }
 
@@ -120,31 +108,16 @@ async fn it_stops_when_it_is_told_to() {
     let engine = engine(Arc::new(Memory::new())).await;
     let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
     let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
-    let revision = Arc::new(Revision {
-        id: "revision".to_owned(),
-        definition: definition.to_owned(),
-        role_arn: String::new(),
-        is_express: false,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program: program.expect("it is a definition"),
-    });
-    let machine = Arc::new(Machine {
-        arn: "arn:aws:states:us-east-1:123456789012:stateMachine:many".to_owned(),
-        name: "many".to_owned(),
-        is_express: false,
-        status: MachineStatus::Active,
-        created_at: 0,
-        updated_at: 0,
-        revision: revision.id.clone(),
-        first_revision: revision.id.clone(),
-        tags: std::collections::BTreeMap::new(),
-        versions: Vec::new(),
-        last_version: 0,
-        aliases: std::collections::BTreeMap::new(),
-    });
+    let revision = Arc::new(Revision::new(
+        "revision".to_owned(),
+        definition.to_owned(),
+        String::new(),
+        program.expect("it is a definition"),
+    ));
+    let machine = Arc::new(Machine::new(
+        "arn:aws:states:us-east-1:123456789012:stateMachine:many".to_owned(),
+        &revision,
+    ));
     engine.put_machine((*machine).clone(), Some(revision.clone())).await.expect("it is kept");
     for n in 0..5_000 {
         let (machine, revision) = (machine.clone(), revision.clone());

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Schedule,
-    ScheduleError, Silent, StartError, StartRequest, Started, Tasks,
+    Call, Clock, Engine, Machine, Options, Report, Revision, Schedule, ScheduleError, StartError,
+    StartRequest, Started, Tasks,
 };
 use stepwright_history::{EventKind, Failure, Moment, Stage};
 use stepwright_interpreter::Status;
@@ -293,20 +293,7 @@ struct Revisions {
 }
 
 fn machine(name: &str, revision: &Revision) -> Machine {
-    Machine {
-        arn: format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"),
-        name: name.to_owned(),
-        is_express: revision.is_express,
-        status: MachineStatus::Active,
-        created_at: 0,
-        updated_at: 0,
-        revision: revision.id.clone(),
-        first_revision: revision.id.clone(),
-        tags: std::collections::BTreeMap::new(),
-        versions: Vec::new(),
-        last_version: 0,
-        aliases: std::collections::BTreeMap::new(),
-    }
+    Machine::new(format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"), revision)
 }
 
 impl World {
@@ -352,16 +339,8 @@ impl World {
             };
             let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
             let options = Options {
-                store: Arc::new(store),
                 clock: Arc::new(clock),
-                tasks: Arc::new(tasks),
-                objects: Arc::new(NoObjects),
-                observer: Arc::new(Silent),
-                account: "123456789012".to_owned(),
-                region: "us-east-1".to_owned(),
-                limits: Limits::default(),
-                vintage: Vintage::TODAY,
-                retention_millis: None,
+                ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
             work(engine).await
@@ -465,17 +444,9 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
     });
     let revision = |id: &str, definition: &str| {
         let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
-        Arc::new(Revision {
-            id: id.to_owned(),
-            definition: definition.to_owned(),
-            role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
-            is_express: false,
-            logging: None,
-            is_traced: false,
-            encryption: None,
-            created_at: 0,
-            program: program.expect("the definition compiles"),
-        })
+        let (id, definition) = (id.to_owned(), definition.to_owned());
+        let role = "arn:aws:iam::123456789012:role/role".to_owned();
+        Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))
     };
     let revisions =
         Revisions { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) };

@@ -4,7 +4,6 @@ use crate::printer::{self, Place};
 use crate::syntax::Statement;
 use md5::{Digest as _, Md5};
 use ruff_python_ast::{Expr, ExprCall};
-use std::fmt::Write as _;
 
 /// The hash of a statement. `namespace` distinguishes machines where the original does.
 pub(crate) fn of(statement: &Statement<'_>, namespace: &str) -> String {
@@ -20,8 +19,5 @@ fn sum(namespace: &str, source: &str) -> String {
     let mut md5 = Md5::new();
     md5.update(namespace);
     md5.update(source.replace(['\n', ' '], ""));
-    md5.finalize().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("strings grow");
-        text
-    })
+    hex::encode(md5.finalize())
 }

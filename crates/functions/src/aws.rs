@@ -12,7 +12,7 @@ use stepwright_aws::signing::{Key, Unsigned, sign};
 
 /// The function to call, and the parts of the request other than its payload.
 #[derive(Debug)]
-pub(crate) struct Call<'c> {
+pub(crate) struct RemoteFunction<'c> {
     pub(crate) function: &'c AwsFunction,
     pub(crate) name: &'c str,
     pub(crate) qualifier: Option<&'c str>,
@@ -23,7 +23,7 @@ pub(crate) struct Call<'c> {
 /// Invokes the function with a signed request.
 pub(crate) async fn run(
     client: &Client,
-    call: &Call<'_>,
+    call: &RemoteFunction<'_>,
     request: &Request,
 ) -> Result<(Answer, Option<String>), Error> {
     let outgoing = signed(call, request)?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(
     Ok((answer, header("x-amz-executed-version")))
 }
 
-fn signed(call: &Call<'_>, request: &Request) -> Result<http::Request<Bytes>, Error> {
+fn signed(call: &RemoteFunction<'_>, request: &Request) -> Result<http::Request<Bytes>, Error> {
     let cannot = |why: String| Error::service(format!("`{}` cannot be called: {why}", call.name));
     let region = call.function.region.as_deref().unwrap_or(call.region);
     let endpoint = match &call.function.endpoint {

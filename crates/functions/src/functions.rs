@@ -14,13 +14,14 @@ use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
 use crate::process::Settings;
-use crate::sandbox::{Request, unpoisoned};
+use crate::sandbox::Request;
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use stepwright_json::Json;
 use tokio::sync::{OnceCell, Semaphore, watch};
@@ -138,7 +139,7 @@ impl Functions {
     /// The ARN of the function with this name, without a qualifier. The right to invoke it is
     /// checked against this ARN.
     pub fn arn_of(&self, name: &str) -> String {
-        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.shared.entries.read();
         // A function that is configured by its full ARN may belong to another account.
         if name.starts_with("arn:") && entries.contains_key(name) {
             return name.to_owned();
@@ -149,7 +150,7 @@ impl Functions {
     /// Whether a function is configured under exactly this key, which can also be the resource of
     /// another service's task or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {
-        self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        self.shared.entries.read().contains_key(key)
     }
 
     /// The delay of a function's fixed answer, if it has one. The name may have any form that
@@ -240,7 +241,7 @@ impl Functions {
         let shared = &self.shared;
         let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
         let old = self.replace(entries);
-        let mut retired = unpoisoned(&shared.retired);
+        let mut retired = shared.retired.lock();
         retired.retain(|pool| pool.strong_count() > 0);
         for entry in old.into_values() {
             if let Target::Pool(pool) = &entry.target {
@@ -262,7 +263,7 @@ impl Functions {
             Target::Pool(pool) => Some(pool.clone()),
             _ => None,
         });
-        let retired = std::mem::take(&mut *unpoisoned(&self.shared.retired));
+        let retired = std::mem::take(&mut *self.shared.retired.lock());
         for pool in current.chain(retired.iter().filter_map(Weak::upgrade)) {
             ending.spawn(async move { pool.shut_down().await });
         }
@@ -276,13 +277,13 @@ impl Functions {
     }
 
     fn replace(&self, entries: Entries) -> Entries {
-        let mut current = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.shared.entries.write();
         std::mem::replace(&mut *current, entries)
     }
 
     /// Finds a function by its whole name, its name with a qualifier, or its bare name.
     fn find(&self, whole: &str, parsed: FunctionName<'_>) -> Option<Arc<Entry>> {
-        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.shared.entries.read();
         let qualified = parsed
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
@@ -437,7 +438,8 @@ impl Run {
             Target::Aws(function) => {
                 let qualifier = self.qualifier.as_deref();
                 let region = &self.shared.place.region;
-                let call = aws::Call { function, name: &self.name, qualifier, region, limit };
+                let call =
+                    aws::RemoteFunction { function, name: &self.name, qualifier, region, limit };
                 return aws::run(client, &call, request).await;
             }
             Target::Echo { after } => {

@@ -1,11 +1,11 @@
 //! The output of functions.
 
-use crate::sandbox::unpoisoned;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::net::unix::pipe::Receiver;
 
 /// The size of the end of the log in a reply in bytes, as on Lambda.
@@ -95,7 +95,7 @@ impl ProcessLog {
     pub(crate) async fn follow(&self, pipe: usize) {
         let mut buffer = vec![0; 64 * 1024];
         while self.pipes[pipe].readable().await.is_ok() {
-            let mut log = unpoisoned(&self.log);
+            let mut log = self.log.lock();
             match self.pipes[pipe].try_read(&mut buffer) {
                 Ok(0) => return,
                 Ok(length) => self.add(&mut log, pipe, &buffer[..length]),
@@ -107,7 +107,7 @@ impl ProcessLog {
 
     /// Begins the log of an invocation.
     pub(crate) fn begin(&self, request_id: &str, version: &str) {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         request_id.clone_into(&mut log.request_id);
@@ -119,7 +119,7 @@ impl ProcessLog {
     /// Ends the log of an invocation. If a `report` is given, returns the tail of the log with
     /// Lambda's last lines, in Base64.
     pub(crate) fn end(&self, report: Option<String>) -> Option<String> {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         let id = std::mem::take(&mut log.request_id);

@@ -3,12 +3,13 @@
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::process::{self, Settings};
-use crate::sandbox::{Outcome, Overdue, Request, Sandbox, unpoisoned};
+use crate::sandbox::{Outcome, Overdue, Request, Sandbox};
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
@@ -109,7 +110,7 @@ impl Pool {
     /// Finds a process for a call: an idle one, or a busy one that soon becomes idle.
     async fn take(&self) -> Taken {
         let (mut free, patience) = {
-            let mut processes = unpoisoned(&self.processes);
+            let mut processes = self.processes.lock();
             if processes.is_closed {
                 return Taken::Closed;
             }
@@ -135,7 +136,7 @@ impl Pool {
 
     /// Adds a new process.
     pub(crate) fn add(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         if processes.is_closed {
             sandbox.kill(Signal::KILL);
         }
@@ -147,7 +148,7 @@ impl Pool {
     }
 
     fn give_back(&self, sandbox: Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         if processes.is_retired {
             drop(processes);
             sandbox.retire();
@@ -162,7 +163,7 @@ impl Pool {
 
     /// Removes a process that has ended.
     pub(crate) fn forget(&self, ended: &Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         processes.all.retain(|sandbox| !Arc::ptr_eq(sandbox, ended));
         processes.idle.retain(|(sandbox, _)| !Arc::ptr_eq(sandbox, ended));
         drop(processes);
@@ -171,7 +172,7 @@ impl Pool {
 
     /// Ends idle processes now, and the others when they have answered.
     pub(crate) fn retire(&self) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         processes.is_retired = true;
         let idle = std::mem::take(&mut processes.idle);
         drop(processes);
@@ -183,13 +184,13 @@ impl Pool {
     /// Ends all processes, and waits until they are gone.
     pub(crate) async fn shut_down(&self) {
         {
-            let mut processes = unpoisoned(&self.processes);
+            let mut processes = self.processes.lock();
             processes.is_retired = true;
             processes.is_closed = true;
         }
         for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
             let all = {
-                let mut processes = unpoisoned(&self.processes);
+                let mut processes = self.processes.lock();
                 processes.idle.clear();
                 processes.waiting.clear();
                 processes.all.clone()
@@ -208,7 +209,7 @@ impl Pool {
             let ended = self.one_ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            if unpoisoned(&self.processes).all.is_empty() {
+            if self.processes.lock().all.is_empty() {
                 return;
             }
             ended.await;
@@ -249,7 +250,7 @@ async fn reap(pool: Weak<Pool>) {
         tokio::time::sleep(REAP_INTERVAL).await;
         let Some(pool) = pool.upgrade() else { return };
         let now = Instant::now();
-        let mut processes = unpoisoned(&pool.processes);
+        let mut processes = pool.processes.lock();
         let is_due = |since: Instant| now.duration_since(since) > IDLE_LIMIT;
         let due = processes.idle.iter().take_while(|(_, since)| is_due(*since)).count();
         let due: Vec<_> = processes.idle.drain(..due).collect();

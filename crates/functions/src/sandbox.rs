@@ -4,9 +4,10 @@ use crate::answer::Answer;
 use crate::logs::ProcessLog;
 use crate::memory;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
@@ -122,7 +123,7 @@ impl Sandbox {
 
     /// Assigns a request to the process. Returns `None` if the process has ended.
     pub(crate) fn assign(&self, request: Arc<Request>) -> Option<oneshot::Receiver<Outcome>> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return None;
         }
@@ -144,7 +145,7 @@ impl Sandbox {
     }
 
     fn take(&self) -> Result<Option<Delivery>, Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let started = state.started;
         state.start_up.get_or_insert_with(|| started.elapsed());
         match std::mem::replace(&mut state.phase, Phase::Over) {
@@ -170,7 +171,7 @@ impl Sandbox {
 
     /// Accepts the answer to a request from the process.
     pub(crate) fn complete(&self, request_id: &str, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Busy(job, since) if job.request.id == request_id => {
                 drop(state);
@@ -186,7 +187,7 @@ impl Sandbox {
 
     /// Called when the process reports that it cannot start. Whoever waits for it gets this answer.
     pub(crate) fn fail_init(&self, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if state.start_up.is_some() {
             return Err(Refused);
         }
@@ -202,7 +203,7 @@ impl Sandbox {
 
     /// Called when the process has ended.
     pub(crate) fn ended(&self, status: ExitStatus) {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Over);
         let was_ready = state.start_up.is_some();
         let out_of_memory = state.out_of_memory;
@@ -243,7 +244,7 @@ impl Sandbox {
 
     /// Checks whether the time of an assigned request is up. If so, kills the process.
     pub(crate) fn overdue(&self, request_id: &str) -> Overdue {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let was_ready = state.start_up.is_some();
         let (end, is_this) = match &state.phase {
             Phase::Busy(job, since) => (*since + self.time_limit, job.request.id == request_id),
@@ -276,24 +277,24 @@ impl Sandbox {
 
     /// Kills the process because it used too much memory.
     pub(crate) fn kill_for_memory(&self) {
-        unpoisoned(&self.state).out_of_memory = true;
+        self.state.lock().out_of_memory = true;
         self.kill(Signal::KILL);
     }
 
     /// Whether it can be given a request.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(unpoisoned(&self.state).phase, Phase::Idle)
+        matches!(self.state.lock().phase, Phase::Idle)
     }
 
     /// How long the process took until it asked for its first invocation; `None` until then.
     pub(crate) fn start_up(&self) -> Option<Duration> {
-        unpoisoned(&self.state).start_up
+        self.state.lock().start_up
     }
 
     /// If the process has no request, asks it to end, assigns it no more, and returns true.
     /// Otherwise does nothing and returns false.
     pub(crate) fn retire(&self) -> bool {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return false;
         }
@@ -322,9 +323,4 @@ impl Sandbox {
     pub(crate) fn group(&self) -> Pid {
         self.group
     }
-}
-
-/// Locks a mutex even if it is poisoned: the value behind it is always replaced as a whole.
-pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

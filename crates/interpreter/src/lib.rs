@@ -24,7 +24,7 @@ mod view;
 pub use execution::{CorruptHistory, Execution, Status};
 pub use failure::Failed;
 pub use inspection::{Inspection, Seen};
-pub use outlook::{MapRunView, OpenTaskView};
+pub use outlook::OpenTaskView;
 pub use retrospect::catcher_of;
 pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
 

@@ -1,7 +1,7 @@
 use crate::ROLE;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stepwright_engine::{Engine, Machine, MachineStatus, Revision};
+use stepwright_engine::{Engine, Machine, Revision};
 use stepwright_program::Program;
 use stepwright_projects::Projects;
 use stepwright_store::StoreError;
@@ -56,32 +56,13 @@ impl Runnable {
     }
 
     async fn create(&self, engine: &Engine) -> Result<(Arc<Machine>, Arc<Revision>), StoreError> {
-        let now = engine.options().clock.now().0;
+        let (id, program) = (engine.new_uuid(), self.program.clone());
         let revision = Arc::new(Revision {
-            id: engine.new_uuid(),
-            definition: self.definition.clone(),
-            role_arn: ROLE.to_owned(),
             is_express: self.is_express,
-            logging: None,
-            is_traced: false,
-            encryption: None,
-            created_at: now,
-            program: self.program.clone(),
+            created_at: engine.now().0,
+            ..Revision::new(id, self.definition.clone(), ROLE.to_owned(), program)
         });
-        let machine = Machine {
-            arn: self.arn.clone(),
-            name: self.name().to_owned(),
-            is_express: self.is_express,
-            status: MachineStatus::Active,
-            created_at: now,
-            updated_at: now,
-            revision: revision.id.clone(),
-            first_revision: revision.id.clone(),
-            tags: BTreeMap::new(),
-            versions: Vec::new(),
-            last_version: 0,
-            aliases: BTreeMap::new(),
-        };
+        let machine = Machine::new(self.arn.clone(), &revision);
         engine.put_machine(machine.clone(), Some(revision.clone())).await?;
         Ok((Arc::new(machine), revision))
     }

@@ -1,9 +1,9 @@
 //! Execution logs, as `loggingConfiguration` requests them: each event is a record.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
 use stepwright_engine::{Facts, Observer};
 use stepwright_history::Event;
 use stepwright_history::aws::log_records;
@@ -42,7 +42,7 @@ impl LogFiles {
     }
 
     fn write(&self, group: &str, text: &str) -> std::io::Result<()> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock();
         if !files.contains_key(group) {
             std::fs::create_dir_all(&self.folder)?;
             // A group's name may contain slashes, which a file's name cannot.

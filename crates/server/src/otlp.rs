@@ -10,10 +10,11 @@
 
 use crate::config::OtlpConfig;
 use crate::logs::wanted;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stepwright_engine::{Collector, ExecutionEvent, Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
@@ -87,7 +88,7 @@ impl Otlp {
     fn trace(&self, facts: &Facts, events: &[Event]) {
         let arn = &facts.about.arn;
         let trace = Trace::of(facts);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         for event in events {
             match &event.kind {
                 EventKind::StateEntered { name, .. }
@@ -124,8 +125,9 @@ impl Otlp {
 
 impl Collector for Otlp {
     fn execution_event(&self, event: &ExecutionEvent<'_>) {
-        let root = hex(&Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
-        let span = |arn: &str| hex(&Sha256::digest(arn))[32..48].to_owned();
+        let root =
+            hex::encode(Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
+        let span = |arn: &str| hex::encode(Sha256::digest(arn))[32..48].to_owned();
         let trace = Trace {
             id: root[..32].to_owned(),
             span: span(event.arn),
@@ -182,7 +184,7 @@ impl Trace {
     /// The ids in the X-Ray header that the execution was started with; otherwise ids made from its
     /// ARN.
     fn of(facts: &Facts) -> Self {
-        let made = hex(&Sha256::digest(&facts.about.arn));
+        let made = hex::encode(Sha256::digest(&facts.about.arn));
         let header = facts.trace_header.as_deref().unwrap_or_default();
         let part = |name: &str| {
             header.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
@@ -214,7 +216,7 @@ impl Trace {
 
     fn state(&self, name: &str, since: Moment, until: Moment, is_good: bool) -> Json {
         let of_state = format!("{}/{name}/{}", self.span, since.0);
-        let id = &hex(&Sha256::digest(of_state))[..16];
+        let id = &hex::encode(Sha256::digest(of_state))[..16];
         let attributes = [("aws.step_functions.state.name", name)];
         let mut span = self.span(id, name, since, until, is_good, &attributes);
         span.insert("parentSpanId", self.span.as_str().into());
@@ -295,14 +297,6 @@ fn tag_attributes(tags: &Object) -> Vec<Json> {
 
 fn nanos(at: Moment) -> String {
     format!("{}000000", at.0)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("strings grow");
-        text
-    })
 }
 
 /// The task that sends to the collector.

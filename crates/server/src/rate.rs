@@ -1,4 +1,4 @@
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use stepwright_history::Moment;
 
 /// Limits the number of requests per second. A whole second's worth may come at once.
@@ -16,7 +16,7 @@ impl Rate {
 
     /// Whether a request may pass now.
     pub(crate) fn lets_through(&self, now: Moment) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         let millis = (now.0 - left.1.0).max(0) as f64;
         left.0 = (left.0 + millis * self.per_second / 1_000.0).min(self.per_second);
         left.1 = now;

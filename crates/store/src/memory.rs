@@ -2,11 +2,12 @@ use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
     Page, Pending, Recorded, Status, Store, StoreError,
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A store in memory, which lasts as long as the process.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,7 @@ impl Memory {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // No code that can panic leaves the data half changed.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

@@ -8,14 +8,15 @@ use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
     Page, Pending, Recorded, Status, Store, StoreError,
 };
+use parking_lot::Mutex;
 use queue::Queue;
 use read::Readers;
 use rusqlite::Connection;
 use schema::broken;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use writer::Work;
@@ -84,7 +85,7 @@ impl Sqlite {
     /// Tells the writer to end once it has written what is pending. Returns its thread.
     fn end_writer(&self) -> Option<JoinHandle<()>> {
         self.queue.close();
-        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.thread.lock().take()
     }
 
     fn read<T: Send + 'static>(

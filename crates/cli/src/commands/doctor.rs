@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use stepwright_engine::{Engine, NoObjects, Options, Progress, Silent, SystemClock};
+use stepwright_engine::{Engine, Options, Progress};
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{Integrations, Mocked};
-use stepwright_program::{Limits, Vintage};
+use stepwright_program::Limits;
 use stepwright_store::Sqlite;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -36,20 +36,11 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let examination = runtime.block_on(async {
-        let engine = Engine::closed(Options {
-            store,
-            clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(functions, Mocked::default(), None)),
-            objects: Arc::new(NoObjects),
-            observer: Arc::new(Silent),
-            account: String::new(),
-            region: String::new(),
-            limits: Limits::EXTENDED,
-            vintage: Vintage::TODAY,
-            retention_millis: None,
-        })
-        .await
-        .map_err(failed)?;
+        let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None));
+        let engine =
+            Engine::closed(Options { limits: Limits::EXTENDED, ..Options::new(store, tasks) })
+                .await
+                .map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         tokio::spawn(async move {

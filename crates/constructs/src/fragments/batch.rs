@@ -124,7 +124,7 @@ fn resource_requirements(
 
 /// A call of Batch: a Pass that prepares the request, the removal of resources that are 0, and the
 /// call itself.
-struct Call<'c> {
+struct Submission<'c> {
     id: &'c str,
     /// Part of the names of the states.
     prepared: &'c str,
@@ -136,7 +136,7 @@ struct Call<'c> {
     output_path: Option<String>,
 }
 
-impl Call<'_> {
+impl Submission<'_> {
     fn chain(self, request: Value) -> Chain {
         let result_path = self.result_path.unwrap_or_else(|| "$".into());
         let keys: Vec<String> = match &request {
@@ -219,7 +219,7 @@ impl Chainable for RegisterJobDefinition {
             ("RetryStrategy", Some(retry_strategy())),
             ("PlatformCapabilities", self.platform_capabilities),
         ]);
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "RegisterJobDefinition Prep",
             filtered: self.gpu.is_some().then(|| {
@@ -228,7 +228,7 @@ impl Chainable for RegisterJobDefinition {
                     "ContainerProperties",
                 )
             }),
-            name: "RegisterJobDefinition API Call",
+            name: "RegisterJobDefinition API Submission",
             resource: "aws-sdk:batch:registerJobDefinition",
             result_selector: Some(selected(["JobDefinitionArn", "JobDefinitionName", "Revision"])),
             result_path: self.result_path,
@@ -280,13 +280,13 @@ impl Chainable for SubmitJob {
             ("Parameters", Some(convert_to_sfn_api_action_case(parameters))),
             ("ContainerOverrides", Some(overrides)),
         ]);
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "SubmitJob Prep",
             filtered: self.gpu.is_some().then(|| {
                 ("SubmitJob Filter Resource Requirements".to_owned(), "ContainerOverrides")
             }),
-            name: "SubmitJob API Call",
+            name: "SubmitJob API Submission",
             resource: "batch:submitJob.sync",
             result_selector: Some(selected(["JobName", "JobId", "JobArn"])),
             result_path: self.result_path,
@@ -298,11 +298,11 @@ impl Chainable for SubmitJob {
 
 impl Chainable for DeregisterJobDefinition {
     fn into_chain(self) -> Chain {
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "DeregisterJobDefinition Prep",
             filtered: None,
-            name: "DeregisterJobDefinition API Call",
+            name: "DeregisterJobDefinition API Submission",
             resource: "aws-sdk:batch:deregisterJobDefinition",
             result_selector: None,
             result_path: self.result_path,

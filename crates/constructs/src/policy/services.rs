@@ -1,6 +1,6 @@
 //! The permissions that each integration needs.
 
-use super::{Call, Place};
+use super::{Caller, Place};
 use crate::iam::Statement;
 use crate::object;
 use crate::text::{Text, arn, local_arn, text};
@@ -8,7 +8,7 @@ use crate::value::Value;
 use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_json::Json;
 
-impl Call<'_> {
+impl Caller<'_> {
     /// Allows what the `Resource` of a task needs.
     pub(crate) fn allow_resource(&mut self) {
         let Some(resource) = self.state.get("Resource").and_then(Json::as_str) else { return };

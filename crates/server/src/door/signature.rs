@@ -127,7 +127,7 @@ impl<'a> Signature<'a> {
 
     /// Verifies the signature against the secret, and the body against the signed hash.
     pub(crate) fn check(&self, parts: &Parts, body: &[u8], secret: &str) -> Result<(), ApiError> {
-        let hash = hex(&Sha256::digest(body));
+        let hash = hex::encode(Sha256::digest(body));
         if self.said.is_some_and(|said| said != hash) {
             return Err(refusal(
                 "InvalidSignatureException",
@@ -174,13 +174,13 @@ impl<'a> Signature<'a> {
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{date}/{region}/{service}/aws4_request\n{}",
             self.at,
-            hex(&Sha256::digest(canonical.as_bytes()))
+            hex::encode(Sha256::digest(canonical.as_bytes()))
         );
         let mut key = format!("AWS4{secret}").into_bytes();
         for part in [date, region, service, "aws4_request"] {
             key = sign(&key, part);
         }
-        hex(&sign(&key, &to_sign))
+        hex::encode(sign(&key, &to_sign))
     }
 }
 
@@ -289,14 +289,6 @@ fn sign(key: &[u8], text: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("text grows");
-    }
-    text
 }
 
 /// Parses `20260102T030405Z` to milliseconds since 1970.

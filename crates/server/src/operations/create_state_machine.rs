@@ -1,6 +1,5 @@
 use crate::api::{Api, Reply, store_failed};
 use super::{Draft, check_definition, check_name, publish, read_tags};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_engine::{Machine, MachineStatus};
 use stepwright_json::Object;
@@ -36,20 +35,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         }
         None => {
             let revision = Arc::new(draft.revision(api, program));
-            let machine = Machine {
-                arn: arn.clone(),
-                name: name.to_owned(),
-                is_express,
-                status: MachineStatus::Active,
-                created_at: now,
-                updated_at: now,
-                revision: revision.id.clone(),
-                first_revision: revision.id.clone(),
-                tags,
-                versions: Vec::new(),
-                last_version: 0,
-                aliases: BTreeMap::new(),
-            };
+            let machine = Machine { tags, ..Machine::new(arn.clone(), &revision) };
             (machine, Some(revision))
         }
     };

@@ -3,8 +3,8 @@
 //! way to the thread and back, which takes as long as the writing.
 
 use super::writer::{self, Work};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The number of pieces of work that may be pending before callers are made to wait.
@@ -48,7 +48,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Adds work, or does it at once. Returns false if the queue is closed: then nobody will
@@ -56,7 +56,7 @@ impl Queue {
     pub(crate) fn put(&self, work: Work) -> bool {
         let mut state = self.lock();
         while state.waiting.len() >= MOST_WAITING && !state.is_closed {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.room.wait(&mut state);
         }
         if state.is_closed {
             return false;
@@ -86,7 +86,7 @@ impl Queue {
         let mut state = self.lock();
         loop {
             if state.is_writing || (state.waiting.is_empty() && !state.is_closed) {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.work.wait(&mut state);
             } else if state.waiting.is_empty() {
                 break;
             } else {
@@ -95,7 +95,7 @@ impl Queue {
             }
         }
         drop(state);
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         writer::checkpoint(&connection);
     }
 
@@ -108,7 +108,7 @@ impl Queue {
         drop(state);
         let mut turn = Turn { queue: self, is_calm: false, is_done: false };
         let (began, is_alone) = (Instant::now(), work.len() == 1);
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock();
         writer::write_all(&mut connection, work);
         drop(connection);
         turn.is_calm = is_alone && began.elapsed() < QUICK;

@@ -2,12 +2,12 @@ use super::schema::broken;
 use crate::{
     About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status, StoreError,
 };
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, StatementStatus, params};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 /// Connections for reading. A read sees what was committed before it began, and blocks nobody.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.connect().map_err(broken)?,
         };
         let result = read(&connection).map_err(broken);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         // After an error a connection may be broken. The next read opens a new one.
         if result.is_ok() && idle.len() < MOST_IDLE {
             idle.push(connection);
