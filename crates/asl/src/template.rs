@@ -161,7 +161,7 @@ fn log_group(text: &str) -> String {
     if text.ends_with(":*") { text } else { format!("{text}:*") }
 }
 
-/// `Logs` of a placeholder for `Logs.Arn`.
+/// The name in a placeholder: `Logs` in one for `Logs.Arn`.
 fn name_in_placeholder(text: &str) -> Option<&str> {
     let at = text.find('{').filter(|_| text.starts_with('$') && has_placeholder(text))?;
     text[at + 1..].split(['.', '}']).next()

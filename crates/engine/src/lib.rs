@@ -92,8 +92,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// AWS's limits, no object store, nobody who watches, everything kept for ever, in the account
-    /// 123456789012 and the region us-east-1.
+    /// Options with AWS's limits, no object store, no observer and unlimited retention, in the
+    /// account 123456789012 and the region us-east-1.
     pub fn new(store: Arc<dyn Store>, tasks: Arc<dyn Tasks>) -> Self {
         Self {
             store,
