@@ -8,7 +8,7 @@ use crate::workers::{Message, Pool, Workers};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_asl::Definition;
+use stepwright_asl::{Definition, LoadOptions, load};
 use stepwright_fluxio::{Project, Task};
 use stepwright_functions::{Function, Place};
 use stepwright_history::{Failure, TaskCall};
@@ -100,13 +100,11 @@ impl LocalProject {
     /// machine.
     pub(crate) fn definition(&self, machine: &str) -> Option<Definition> {
         let definition = self.project.machines.get(machine)?.definition.as_ref().ok()?;
-        let mut text = definition.to_string();
-        for (name, value) in self.resources() {
-            text = text.replace(&format!("${{{name}}}"), &value);
-        }
-        let definition =
-            stepwright_json::parse(&text).expect("names in texts are replaced by texts");
-        Some(Definition::from_json(&definition))
+        let text = definition.to_string();
+        let values = self.resources();
+        let options =
+            LoadOptions { file: "project.json", values: Some(&values), ..LoadOptions::default() };
+        load(text.as_bytes(), &options).definitions.pop().map(|found| found.definition)
     }
 
     /// The resources of this machine that take the place of those a deployment would create.
