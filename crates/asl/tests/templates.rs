@@ -1,4 +1,4 @@
-//! Templates: what becomes of their functions, names and places.
+//! Templates: how their functions, names and places are handled.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -136,7 +136,7 @@ fn machines_of_a_template_know_one_another_where_they_are_run() {
     let outer = loaded.find(Some("Outer")).expect("it is there");
     let text = outer.definition.root.to_json().to_string();
     assert!(text.contains(r#""StateMachineArn":"arn:of:inner","Name":"inner""#), "{text}");
-    // For others, only a deployment knows.
+    // Without the ARNs of machines, only a deployment knows the value.
     let loaded = load(TWO.as_bytes(), &LoadOptions { machine_arn: None, ..options });
     let outer = loaded.find(Some("Outer")).expect("it is there");
     let text = outer.definition.root.to_json().to_string();

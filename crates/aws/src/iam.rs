@@ -1,10 +1,10 @@
-//! IAM: what services are called there, and what integrations need that need the same whatever they are
-//! given.
+//! IAM: the names of services there, and the permissions of integrations whose permissions do not
+//! depend on their parameters.
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>,
 //! and the policies that aws-cdk-lib 2.276.0 writes.
 
-/// The name of a service in IAM, where it differs from the one in ARNs of tasks.
+/// The name of a service in IAM, if it differs from the one in the ARNs of tasks.
 pub fn iam_service(service: &str) -> &str {
     match service {
         "bedrockagent" => "bedrock",
@@ -18,27 +18,29 @@ pub fn iam_service(service: &str) -> &str {
     }
 }
 
-/// What an integration needs.
+/// The permissions that an integration needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// The actions it needs in every form.
+    /// The actions for every pattern.
     pub actions: &'static [&'static str],
-    /// What it needs besides when its end is waited for.
+    /// The further actions for waiting until the end.
     pub sync_actions: &'static [&'static str],
-    /// The resource: `*`, or what stands behind region and account in its ARN.
+    /// The resource: `*`, or the part of its ARN after region and account.
     pub resource: &'static str,
-    /// The rule by which Step Functions hears of the end; empty where there is none.
+    /// The `EventBridge` rule by which Step Functions learns of the end; empty if there is none.
     pub rule: &'static str,
 }
 
-/// What an integration (`glue:startJobRun`) needs, where that does not depend on its parameters.
+/// The permissions that an integration such as `glue:startJobRun` needs, if they do not depend on
+/// its parameters.
 pub fn needs(integration: &str) -> Option<Needs> {
     let row = TABLE.iter().find(|(known, ..)| *known == integration)?;
     let (_, actions, sync_actions, resource, rule) = *row;
     Some(Needs { actions, sync_actions, resource, rule })
 }
 
-/// Integration, actions, more for `.sync`, resource (`*` or within the account), the rule for `.sync`.
+/// Integration, actions, further actions for `.sync`, resource (`*` or within the account), the
+/// rule for `.sync`.
 type Row =
     (&'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
 

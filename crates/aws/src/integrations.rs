@@ -2,10 +2,11 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>
 
-/// One integration: its service as resources name it, and its actions.
+/// A service, as resources name it, and its actions.
 type Integration = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// Service, action, and which patterns the action knows besides request and response: `s` for `.sync`, `2` for `.sync:2`, `t` for `.waitForTaskToken`.
+/// The services and their actions. Each action lists the patterns that it supports besides request
+/// and response: `s` for `.sync`, `2` for `.sync:2`, `t` for `.waitForTaskToken`.
 const INTEGRATIONS: &[Integration] = &[
     ("apigateway", &[("invoke", "t")]),
     (
@@ -105,13 +106,13 @@ pub fn services() -> impl Iterator<Item = &'static str> + Clone {
     INTEGRATIONS.iter().map(|(service, _)| *service)
 }
 
-/// The actions of a service's optimised integration; None where it has none.
+/// The actions of a service's optimised integration; `None` if it has none.
 pub fn actions(service: &str) -> Option<impl Iterator<Item = &'static str> + Clone> {
     find(service).map(|actions| actions.iter().map(|(action, _)| *action))
 }
 
-/// Whether an optimised integration has an action and knows a pattern of it: none (`""`), `sync`,
-/// `sync:2` or `waitForTaskToken`.
+/// Whether an optimised integration supports an action with this pattern: `""`, `sync`, `sync:2` or
+/// `waitForTaskToken`.
 pub fn knows(service: &str, action: &str, pattern: &str) -> bool {
     let actions = find(service).unwrap_or_default();
     let Some((_, patterns)) = actions.iter().find(|(name, _)| *name == action) else {

@@ -1,10 +1,10 @@
-//! Parameters of service calls that a service refuses before it is called.
+//! Parameters that are refused before a service is called.
 
 use stepwright_json::Json;
 
-/// What a service refuses before it is called. AWS checks the shapes of its optimised
-/// integrations' parameters; these are the checks known.
-/// The error is the cause that the task fails with.
+/// Checks parameters before the service is called. AWS checks the shape of the parameters of its
+/// optimised integrations; these are the checks that are known. The error is the cause of the
+/// task's failure.
 pub fn check(service: &str, action: &str, parameters: &Json) -> Result<(), String> {
     if service == "apigateway" && action.starts_with("invoke") {
         let is_list = |value: &Json| {

@@ -7,25 +7,25 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use std::time::SystemTime;
 
-/// A key that requests are signed with.
+/// An access key for signing requests.
 #[derive(Clone)]
 pub struct Key {
     /// The access key id.
     pub id: String,
     /// The secret access key.
     pub secret: String,
-    /// The session's token, where the key is one of a session.
+    /// The session token, if the key belongs to a session.
     pub token: Option<String>,
 }
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The secret stays one.
+        // The secret must not be printed.
         f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// A request as it is to be sent.
+/// A request that is ready to be signed and sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Unsigned<'r> {
     /// `POST`
@@ -42,7 +42,7 @@ pub struct Unsigned<'r> {
     pub region: &'r str,
 }
 
-/// The headers that sign a request at a moment.
+/// Signs a request and returns the headers to add.
 pub fn sign(
     request: &Unsigned<'_>,
     key: &Key,

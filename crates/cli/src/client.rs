@@ -1,14 +1,14 @@
-//! Calling a server that speaks the API of Step Functions, as an SDK would.
+//! Calls a server with the API of Step Functions, as an SDK would.
 
 use crate::report::Failure;
 use std::time::{Duration, SystemTime};
 use stepwright_aws::signing::{Key, Unsigned, sign};
 use stepwright_json::Json;
 
-/// The longest that an answer is waited for.
+/// How long to wait for an answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A server's API.
+/// A client of a server's API.
 pub(crate) struct Client {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -17,7 +17,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The server at `url`, or where the environment says one is.
+    /// A client of the server at `url`, or of the server that the environment variables name.
     pub(crate) fn new(url: Option<&str>, region: &str) -> Result<Self, Failure> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = url
@@ -62,7 +62,7 @@ impl Client {
 
     fn signed(&self, operation: &str, body: String) -> Result<reqwest::Request, String> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // A server here takes any key unless it has credentials of its own.
+        // A server of ours accepts any key unless it has credentials configured.
         let key = Key {
             id: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "stepwright".to_owned()),
             secret: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "stepwright".to_owned()),

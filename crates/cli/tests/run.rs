@@ -1,4 +1,5 @@
-//! `run` is a server's engine: nested machines, functions for any service, buckets, task tokens.
+//! `run` uses the engine of a server: nested machines, functions for any service, buckets, task
+//! tokens.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -99,7 +100,8 @@ fn a_function_stands_for_any_service_and_nothing_stands_for_none() {
         assert_eq!(outcome.get("output"), Some(&expected));
         let outcome = run(folder.path(), &with("by-state.toml"), 0);
         assert_eq!(outcome.get("output"), Some(&json!({"sent": true})));
-        // What is missing here is no failure of the task: it is not caught.
+        // A service that is missing on this machine is not a failure of the task itself, so it is
+        // not caught.
         let outcome = run(folder.path(), &[&["queue.asl.json"], virtual_time].concat(), 1);
         assert_eq!(text(&outcome, "error"), "States.Runtime");
         assert!(text(&outcome, "cause").contains("'Send'"), "{outcome}");
@@ -158,7 +160,7 @@ fn a_run_can_be_interrupted() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It waits once it has said so.
+    // Once it has printed this, it waits.
     let mut shown = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("wait") {

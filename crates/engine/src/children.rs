@@ -54,7 +54,7 @@ impl Engine {
         });
     }
 
-    /// Runs a child in memory to its end; None if nobody waits for it any more.
+    /// Runs a child in memory to its end. Returns `None` once nobody waits for it any more.
     async fn run_express_child(
         &self,
         child: &Child,
@@ -75,7 +75,7 @@ impl Engine {
         errand.rest();
         tokio::select! {
             news = ended => {
-                // Only an engine that closes forgets an execution before its end.
+                // The execution is dropped before its end only when the engine closes.
                 let (ended, _news) = news.ok()?;
                 errand.resume();
                 Some(ended.result())
@@ -88,8 +88,8 @@ impl Engine {
         }
     }
 
-    /// Runs a child to its end: begins it, or finds it where it is already. None if nobody waits for it
-    /// any more.
+    /// Runs a child to its end; begins it unless it has begun already. Returns `None` once nobody
+    /// waits for it any more.
     async fn run_child(
         &self,
         child: &Child,
@@ -141,7 +141,7 @@ impl Engine {
         }
     }
 
-    /// A child that failed before its parent was redriven goes on from where it failed.
+    /// Redrives a child that failed before its parent was redriven.
     async fn redrive_child(&self, child: &Child, arn: &str) {
         let Some(redriven_at) = child.redriven_at else { return };
         let Ok(Some(row)) = self.store().execution_by_arn(arn).await else { return };
@@ -149,7 +149,7 @@ impl Engine {
         let has_failed = row.status.is_over() && row.status != stepwright_store::Status::Succeeded;
         if is_older && has_failed {
             self.inner.recent.forget(arn);
-            // A child that cannot be redriven has ended: its parent hears of it.
+            // If the child cannot be redriven, it has ended, and its parent is told so.
             drop(self.ask(row.id, Stimulus::Redrive).await);
         }
     }
@@ -199,7 +199,7 @@ impl Child {
     }
 }
 
-/// Whether the Map of a run has Express children.
+/// Whether the children of a map run are Express executions.
 fn has_express_children(live: &Live, run: TaskId) -> bool {
     let execution = &live.execution;
     let state = execution.frame_of(run).and_then(|frame| execution.state_in(frame));
@@ -211,7 +211,7 @@ fn has_express_children(live: &Live, run: TaskId) -> bool {
 
 async fn called_off(mut cancelled: watch::Receiver<bool>) {
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        // Nobody can call it off any more.
+        // Nobody is left who could cancel it.
         std::future::pending::<()>().await;
     }
 }

@@ -1,28 +1,28 @@
 use stepwright_json::Object;
 
-/// Something that an execution did, with the tags that its processor gave it.
+/// Something that an execution did, with the tags that its Fluxio processor attached to it.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecutionEvent<'a> {
-    /// What it did: `ExecutionStarted`.
+    /// The name of the event, such as `ExecutionStarted`.
     pub name: &'a str,
-    /// The name of its machine.
+    /// The name of the execution's state machine.
     pub machine: &'a str,
-    /// Its ARN.
+    /// The execution's ARN.
     pub arn: &'a str,
-    /// The ARNs of the executions it is nested in, the outermost first.
+    /// The ARNs of the executions around it, the outermost first.
     pub around: &'a [String],
-    /// When it did it, in milliseconds since 1970.
+    /// When it happened, in milliseconds since 1970.
     pub at: i64,
-    /// When it began, in milliseconds since 1970, if this is its end.
+    /// When the execution started, in milliseconds since 1970. Present on the event of its end.
     pub since: Option<i64>,
-    /// Whether all is well.
+    /// False if the event reports a failure.
     pub is_good: bool,
     /// The tags.
     pub tags: &'a Object,
 }
 
-/// Who sends what executions do to a collector.
+/// Sends execution events to a telemetry collector.
 pub trait Collector: Send + Sync + 'static {
-    /// An execution did something. Must not block.
+    /// Called when an execution did something. Must not block.
     fn execution_event(&self, event: &ExecutionEvent<'_>);
 }

@@ -1,4 +1,4 @@
-//! What a turn owes, sent out.
+//! Sends out what a turn owes: tasks, children, reads, writes and timers.
 
 use crate::live::Live;
 use crate::mailbox::Message;
@@ -22,7 +22,7 @@ impl Engine {
         if (submitted && call.waits_for_token())
             || (open.started && call.kind == TaskKind::Activity)
         {
-            // Whoever has the token is awaited, and nobody else.
+            // Only the holder of the token can end this task. There is nothing to run.
             return;
         }
         let id = live.facts.id;

@@ -1,4 +1,4 @@
-//! Starts of executions, durable ones and Express.
+//! Starts executions, both durable and Express.
 
 use crate::drive::Fate;
 use crate::facts::More;
@@ -17,35 +17,35 @@ use tokio::sync::oneshot;
 /// The longest an Express execution may take: five minutes.
 pub(crate) const LONGEST_EXPRESS_SECONDS: u64 = 300;
 
-/// What an execution is started with.
+/// A request to start an execution.
 #[derive(Clone, Debug)]
 pub struct StartRequest {
     /// Its machine.
     pub machine: Arc<Machine>,
     /// The revision it runs.
     pub revision: Arc<Revision>,
-    /// The ARN of the version it was started through or with.
+    /// The ARN of the version it was started with, directly or through an alias.
     pub version: Option<String>,
     /// The ARN of the alias it was started through.
     pub alias: Option<String>,
-    /// Its name: unique within its machine.
+    /// Its name, unique within its machine.
     pub name: String,
     /// Its input.
     pub input: Json,
-    /// The text of the input as it was sent, where we would write it otherwise.
+    /// The input as it was sent, if writing `input` would give a different text.
     pub input_text: Option<Str>,
-    /// AWS X-Ray's header.
+    /// The value of AWS X-Ray's trace header.
     pub trace_header: Option<String>,
     /// The test case that answers its tasks.
     pub test_case: Option<String>,
-    /// The execution that waits for it.
+    /// The execution that waits for it, if one does.
     pub parent: Option<Parent>,
-    /// What its random numbers and task tokens are made from; None for a seed that nobody can guess.
+    /// The seed of its random numbers and task tokens; `None` picks a seed that nobody can guess.
     pub seed: Option<[u64; 2]>,
 }
 
 impl StartRequest {
-    /// The start of a machine itself, not through a version or alias.
+    /// A start of the machine itself, not through a version or an alias.
     pub fn new(machine: Arc<Machine>, revision: Arc<Revision>, name: String, input: Json) -> Self {
         Self {
             machine,
@@ -63,16 +63,16 @@ impl StartRequest {
     }
 }
 
-/// What came of a start.
+/// The result of a start.
 #[derive(Clone, Debug)]
 pub struct Started {
     /// The execution's ARN.
     pub arn: String,
-    /// When it began, in milliseconds since 1970.
+    /// When it started, in milliseconds since 1970.
     pub started_at: i64,
 }
 
-/// Why an execution has not begun.
+/// Why an execution did not begin.
 #[derive(Debug)]
 pub(crate) enum Begun {
     Exists,
@@ -85,7 +85,7 @@ impl Engine {
     /// Starts an execution. When this returns, the start is durable, and so is everything the
     /// execution did without having to wait.
     ///
-    /// Of an Express execution, nothing is durable: it has begun, and nobody waits for its end.
+    /// An Express execution is not durable: it has begun, and nobody waits for its end.
     pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
@@ -103,7 +103,8 @@ impl Engine {
             Err(Begun::Store(error)) => Err(StartError::Store(error)),
             Err(Begun::Exists) => {
                 let before = self.describe(&arn).await.map_err(StartError::Store)?;
-                // The same start twice is one start, as long as the execution runs.
+                // Starting twice with the same name and input is one start, as long as the
+                // execution runs.
                 match before {
                     Some(before)
                         if before.status == Status::Running && before.input == request.input =>
@@ -124,7 +125,7 @@ impl Engine {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
         })?;
-        // Only an engine that closes forgets an execution before its end.
+        // The execution is dropped before its end only when the engine closes.
         ended.await.map(|(ended, _)| ended).map_err(|_| StartError::Closing)
     }
 
@@ -182,12 +183,12 @@ impl Engine {
         }
     }
 
-    /// The number of an execution of which nothing is stored.
+    /// A new number for an execution that is not stored.
     pub(crate) fn new_in_memory_id(&self) -> ExecutionId {
         in_memory_id(self.inner.next_in_memory.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Begins an execution: its first turn is durable when this returns.
+    /// Begins an execution. Its first turn is durable when this returns.
     pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
         let id = facts.id;
         let (mut live, taken) = self.first_turn(facts, beginning)?;
@@ -205,7 +206,8 @@ impl Engine {
                     }
                     Fate::NotKept => Begun::Store(error),
                     Fate::Unknown => {
-                        // Should it be in the store, it is driven as soon as that answers again.
+                        // If the execution is in the store after all, it is driven as soon as the
+                        // store answers again.
                         self.inner.mailboxes.cancel(id);
                         self.deliver(id, Message::resume(false));
                         return Err(Begun::Store(error));
@@ -227,7 +229,7 @@ impl Engine {
         self.release(live.facts.id, live);
     }
 
-    /// Begins an execution of which nothing is stored. Whoever wants to know hears of its end.
+    /// Begins an execution that is not stored. The receiver gets the news of its end.
     pub(crate) fn begin_in_memory(
         &self,
         facts: Arc<Facts>,
@@ -243,7 +245,7 @@ impl Engine {
         Ok(ended)
     }
 
-    /// The first turn of an execution, in memory only.
+    /// Takes the first turn of an execution, in memory only.
     fn first_turn(
         &self,
         facts: Arc<Facts>,
@@ -273,7 +275,7 @@ impl Engine {
         uuid::Uuid::new_v4().to_string()
     }
 
-    /// A number from 0 to below `below` that nobody can foresee.
+    /// A random number below `below` that nobody can predict.
     pub fn draw(&self, below: u64) -> u64 {
         random() % below.max(1)
     }

@@ -1,4 +1,4 @@
-//! What an examination finds, how far it says it has come, and that it can be stopped.
+//! What an examination finds, the progress it reports, and that it can be stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{Memory, Sqlite, Store};
 
-/// No task is run here.
+/// A task runner for tests in which no task runs.
 struct Nobody;
 
 impl Tasks for Nobody {
@@ -31,7 +31,7 @@ fn left_behind() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// What is found in a store after this was done to its database.
+/// The findings in a store whose database was damaged by this SQL.
 async fn findings(damage: &str) -> Vec<String> {
     let (folder, file) = left_behind();
     drop(Sqlite::open(folder.path()).expect("it opens"));
@@ -97,7 +97,7 @@ async fn what_was_damaged_is_found_and_named() {
     let found =
         findings(&format!("DELETE FROM executions WHERE id = {}", id("order:plain-0"))).await;
     assert!(found.iter().any(|line| line.contains("belong to no execution")), "{found:?}");
-    // In the order of the executions' numbers, however many look.
+    // Findings come in the order of the executions' numbers, however many workers there are.
     let found = findings("UPDATE chunks SET bytes = x'00FF'").await;
     assert_eq!(found.len(), 25, "{found:?}");
     assert!(found[0].starts_with("plain-0:") && found[9].starts_with("alias-1:"), "{found:?}");

@@ -1,4 +1,5 @@
-//! A panic of the interpreter stays in its execution, and whoever waits for that execution hears of it.
+//! A panic of the interpreter affects only its execution, and whoever waits for that execution is
+//! told of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,8 @@ async fn engine() -> Engine {
     Engine::open(options).await.expect("the store can be read")
 }
 
-/// A definition whose state `Wait` leads to where there is no state: no compiler makes such a program.
+/// A program whose state `Wait` leads to a state that does not exist. The compiler never makes such
+/// a program.
 fn broken(definition: &str) -> Program {
     let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
     let mut program = (*program.expect("it compiles")).clone();

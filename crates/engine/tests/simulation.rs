@@ -1,9 +1,9 @@
-//! The engine and its store with everything going wrong that can: appends that fail, appends that
-//! are kept and reported as failed, slow appends, tasks that answer late, twice or never, and
-//! restarts at any moment. Whatever the seed, every start that was acknowledged comes to its right
+//! Runs the engine and its store while everything goes wrong that can: appends that fail, appends
+//! that are kept but reported as failed, slow appends, tasks that answer late, twice or never, and
+//! restarts at any moment. Whatever the seed, every start that was acknowledged reaches its right
 //! end, and nothing happens twice.
 //!
-//! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds; a failure prints its seed.
+//! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds. A failure prints its seed.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,13 +52,13 @@ const DEFINITION: &str = r#"{
   }
 }"#;
 
-/// What a schedule starts.
+/// The definition that the schedule starts.
 const TICK: &str = r#"{"StartAt": "Tick", "States": {"Tick": {"Type": "Pass", "End": true}}}"#;
 
-/// How often it does, in milliseconds.
+/// The interval of the schedule, in milliseconds.
 const EVERY: i64 = 700;
 
-/// Numbers that follow from a seed.
+/// Random numbers that depend on a seed only.
 #[derive(Debug)]
 struct Chance(AtomicU64);
 
@@ -75,7 +75,7 @@ impl Chance {
     }
 }
 
-/// A store whose appends go wrong while it is told so.
+/// A store whose appends go wrong while it is told to be faulty.
 struct FaultyStore {
     inner: Memory,
     chance: Arc<Chance>,
@@ -196,7 +196,7 @@ impl Store for FaultyStore {
     }
 }
 
-/// Tasks that answer with what they are given: sooner, later, twice, never, or with a failure.
+/// Runs tasks badly: they answer with their input sooner, later, twice or never, or they fail.
 struct Flaky {
     chance: Arc<Chance>,
     is_faulty: Arc<AtomicBool>,
@@ -205,13 +205,14 @@ struct Flaky {
 impl Tasks for Flaky {
     fn run(&self, call: Call, report: Report) {
         let is_faulty = self.is_faulty.load(Ordering::Relaxed);
-        // What has no time-out is lost by restarts only, and must be handed out again.
+        // A task without a time-out must be answered: it is lost only by restarts, and handed out
+        // again.
         if is_faulty && call.call.timeout_seconds.is_some() && self.chance.one_in(15) {
             return;
         }
         let is_failure = is_faulty && self.chance.one_in(8);
         let is_twice = is_faulty && self.chance.one_in(6);
-        // Some answers come when the task is timed out already.
+        // Some answers come after the task has timed out.
         let is_late = is_faulty && self.chance.one_in(10);
         let wait = if is_late { 2_500 } else { self.chance.below(40) };
         tokio::spawn(async move {
@@ -227,7 +228,7 @@ impl Tasks for Flaky {
     }
 }
 
-/// Time that passes when everybody waits, and goes on over restarts.
+/// Virtual time, which passes when everybody waits and continues over restarts.
 struct Virtual {
     start: Moment,
     since: tokio::time::Instant,
@@ -243,7 +244,7 @@ impl Clock for Virtual {
     }
 }
 
-/// Starts executions of the machine `tick`, and keeps those that were acknowledged.
+/// A schedule of the machine `tick` that remembers the starts that were acknowledged.
 struct Ticking {
     machine: String,
     started: Arc<Mutex<Vec<(Moment, String)>>>,
@@ -310,7 +311,7 @@ impl World {
         }
     }
 
-    /// The start of an Express execution of the same definition.
+    /// A request to start an Express execution of the same definition.
     fn express(&self, n: u64) -> StartRequest {
         let revision = Arc::new(Revision { is_express: true, ..(*self.revision).clone() });
         let machine = Arc::new(machine("express", &revision));
@@ -318,7 +319,7 @@ impl World {
         StartRequest::new(machine, revision, format!("express-{n}"), input)
     }
 
-    /// One life of the engine. When the work is done everything else that runs is cut off.
+    /// Runs the engine once, until `work` is done. Whatever else still runs is then cut off.
     fn live<T>(&self, work: impl AsyncFnOnce(Engine) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -356,7 +357,7 @@ impl World {
         loop {
             match engine.start(request.clone()).await {
                 Ok(started) => return started.arn,
-                // An earlier try was kept after all, and has ended by now.
+                // An earlier attempt was kept after all, and its execution has ended by now.
                 Err(StartError::Exists { arn }) => return arn,
                 Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(StartError::Closing) => panic!("seed {}: nobody closes it", self.seed),
@@ -365,7 +366,7 @@ impl World {
         }
     }
 
-    /// Whatever a restart has left behind folds, and has something that will wake it.
+    /// Checks that every execution left behind by a restart folds, and that something will wake it.
     fn examine(&self) {
         self.is_faulty.store(false, Ordering::Relaxed);
         let findings = self.live(async |engine| engine.doctor().await.expect("it can be read"));

@@ -1,4 +1,4 @@
-//! Functions at an AWS endpoint.
+//! Functions at an AWS endpoint, called over the network.
 
 use crate::answer::Answer;
 use crate::config::AwsFunction;
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use std::time::{Duration, SystemTime};
 use stepwright_aws::signing::{Key, Unsigned, sign};
 
-/// What is called, and what the request says beyond its payload.
+/// The function to call, and the parts of the request other than its payload.
 #[derive(Debug)]
 pub(crate) struct RemoteFunction<'c> {
     pub(crate) function: &'c AwsFunction,
@@ -91,7 +91,7 @@ fn signed(call: &RemoteFunction<'_>, request: &Request) -> Result<http::Request<
         .headers()
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        // On the way, this one may change.
+        // Not signed, because it may be changed on the way.
         .filter(|(name, _)| *name != "x-amzn-trace-id")
         .collect();
     let unsigned = Unsigned {
@@ -121,7 +121,7 @@ fn key() -> Result<Key, Error> {
     Ok(Key { id, secret, token: variable("AWS_SESSION_TOKEN") })
 }
 
-/// A part of a path or query as URLs write it.
+/// Escapes a part of a path or query for a URL.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

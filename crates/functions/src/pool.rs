@@ -13,31 +13,34 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
-/// How many processes a function without a `concurrency` has at most.
+/// The largest number of processes of a function without a `concurrency`.
 pub const MOST_PROCESSES: usize = 64;
 
-/// A process that nobody called for so long is ended.
+/// A process that has been idle for this long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a call waits for one of more than a few busy processes before another is started: as long as the last one
-/// took to start. So it never waits more than twice as long as it had to, and few busy processes
-/// do more than many.
+/// How long a call waits for a busy process before another is started, once there are more than a
+/// few processes. The wait is as long as the last process took to start, within these bounds. So a
+/// call never waits more than twice as long as necessary, and few busy processes are preferred to
+/// many.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
 
-/// The same, where none has started yet.
+/// The same wait, if no process has started yet.
 const FIRST_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often that is looked at.
+/// How often idle processes are checked.
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long processes get to end by themselves.
+/// How much time processes get to end by themselves.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// The processes of a function. There are never more than invocations were let in at a time.
+/// The processes of a function. There are never more than the invocations that are admitted at a
+/// time.
 #[derive(Debug)]
 pub(crate) struct Pool {
     settings: Settings,
-    /// As many processes start without waiting for others: twice as many as there are cores.
+    /// The number of processes that are started without waiting for others: twice the number of
+    /// cores.
     few: usize,
     processes: Mutex<Processes>,
     one_ended: Notify,
@@ -46,15 +49,15 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Processes {
     all: Vec<Arc<Sandbox>>,
-    /// The one that was used last comes last, and is used first.
+    /// Idle processes. The one that was used last is at the end, and is used first.
     idle: Vec<(Arc<Sandbox>, Instant)>,
-    /// Calls that wait for a process, the first first.
+    /// Calls that wait for a process, the oldest first.
     waiting: VecDeque<oneshot::Sender<Arc<Sandbox>>>,
     /// How long the last process took to start.
     start_up: Option<Duration>,
-    /// Each process ends when it has answered.
+    /// Whether each process is to end when it has answered.
     is_retired: bool,
-    /// No process may start.
+    /// Whether no process may start any more.
     is_closed: bool,
     is_reaped: bool,
 }
@@ -72,7 +75,7 @@ impl Pool {
             let (sandbox, mut outcome) = match self.take().await {
                 Taken::Idle(sandbox) => match sandbox.assign(request.clone()) {
                     Some(outcome) => (sandbox, outcome),
-                    // It has just ended.
+                    // The process has just ended.
                     None => continue,
                 },
                 Taken::Closed => return Err(Error::shutting_down()),
@@ -104,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// A process for a call: an idle one, or a busy one that is soon idle.
+    /// Finds a process for a call: an idle one, or a busy one that soon becomes idle.
     async fn take(&self) -> Taken {
         let (mut free, patience) = {
             let mut processes = self.processes.lock();
@@ -126,12 +129,12 @@ impl Pool {
             Ok(Err(_)) => return Taken::Closed,
             Err(_) => {}
         }
-        // One may have come at the last moment, and would be lost.
+        // A process may have come at the last moment, and would be lost.
         free.close();
         free.try_recv().map_or(Taken::None, Taken::Idle)
     }
 
-    /// Takes a new process in.
+    /// Adds a new process.
     pub(crate) fn add(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
         let mut processes = self.processes.lock();
         if processes.is_closed {
@@ -158,7 +161,7 @@ impl Pool {
         }
     }
 
-    /// A process has ended.
+    /// Removes a process that has ended.
     pub(crate) fn forget(&self, ended: &Arc<Sandbox>) {
         let mut processes = self.processes.lock();
         processes.all.retain(|sandbox| !Arc::ptr_eq(sandbox, ended));
@@ -167,7 +170,7 @@ impl Pool {
         self.one_ended.notify_waiters();
     }
 
-    /// Ends idle processes now, and others when they have answered.
+    /// Ends idle processes now, and the others when they have answered.
     pub(crate) fn retire(&self) {
         let mut processes = self.processes.lock();
         processes.is_retired = true;
@@ -178,7 +181,7 @@ impl Pool {
         }
     }
 
-    /// Ends all processes, and waits until none is left.
+    /// Ends all processes, and waits until they are gone.
     pub(crate) async fn shut_down(&self) {
         {
             let mut processes = self.processes.lock();
@@ -195,7 +198,7 @@ impl Pool {
             for sandbox in all {
                 sandbox.kill(signal);
             }
-            // Whether it took too long is seen in the next round.
+            // Whether this took too long is checked in the next round.
             drop(tokio::time::timeout(grace, self.all_ended()).await);
         }
         self.settings.code.remove();
@@ -214,10 +217,10 @@ impl Pool {
     }
 }
 
-/// What [`Pool::take`] found.
+/// The result of [`Pool::take`].
 enum Taken {
     Idle(Arc<Sandbox>),
-    /// Nothing: a new one has to start.
+    /// No process is free: a new one must start.
     None,
     Closed,
 }
@@ -233,7 +236,7 @@ impl Processes {
         while let Some(call) = self.waiting.pop_front() {
             match call.send(sandbox) {
                 Ok(()) => return,
-                // It has become impatient.
+                // The call has stopped waiting.
                 Err(back) => sandbox = back,
             }
         }
@@ -241,7 +244,7 @@ impl Processes {
     }
 }
 
-/// Ends the processes of a pool that have been idle for long, as long as there is the pool.
+/// Ends processes of a pool that have been idle for long, until the pool is dropped.
 async fn reap(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(REAP_INTERVAL).await;

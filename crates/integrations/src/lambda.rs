@@ -1,5 +1,5 @@
-//! Functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`; and functions of
-//! `stepwright.toml` that stand for another service.
+//! Functions, called by their ARN, by `lambda:invoke` or by `lambda:invoke.waitForTaskToken`; and
+//! functions of `stepwright.toml` that stand in for another service.
 
 use crate::metadata::insert_metadata;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
@@ -8,11 +8,11 @@ use stepwright_json::{Json, Object};
 use stepwright_program::time;
 use stepwright_simulator::{Answer, Outcome};
 
-/// A function that a task calls, by its name in any form.
+/// The function that a task calls, by its name in any form.
 pub(crate) enum Callee {
-    /// With the task's input as its payload; what it returns is the task's result.
+    /// Called with the task's input as its payload; what it returns is the task's result.
     Called(String),
-    /// With `Payload`; the result is what Lambda's `Invoke` answers.
+    /// Called with `Payload`; the task's result is the answer of Lambda's `Invoke`.
     Invoked(String),
 }
 
@@ -23,14 +23,14 @@ impl Callee {
     }
 }
 
-/// How the end of a task comes.
+/// How a task that calls a function ends.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
-    /// With the answer.
+    /// It ends with the answer.
     Answer,
-    /// After the answer, from the same callee: `.sync`.
+    /// It ends later, with a second report from the callee: `.sync`.
     Sync,
-    /// From whoever has the task's token.
+    /// It ends when the holder of the task's token reports.
     Token,
 }
 
@@ -44,18 +44,18 @@ impl Form {
     }
 }
 
-/// What a function is called with besides what the task says.
+/// What a call depends on besides the task.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Circumstances {
     /// The X-Ray header of the execution.
     pub(crate) trace_header: Option<String>,
-    /// What time it is.
+    /// The current time.
     pub(crate) now: Moment,
-    /// Whether a fixed answer is given without its wait.
+    /// Whether a fixed answer is given at once, without its configured delay.
     pub(crate) is_instant: bool,
 }
 
-/// Calls a function for a task, and says how the task goes.
+/// Calls a function for a task, and returns what the task is to report.
 pub(crate) async fn call(
     functions: &Functions,
     call: &TaskCall,
@@ -81,7 +81,7 @@ pub(crate) async fn call(
     };
     let form = Form::of(call);
     match result {
-        // A task that waits for more than the answer has not got as far as to wait.
+        // A task that needs more than the answer has failed before it began to wait.
         Err(failure) if form != Form::Answer => Answer::new(Outcome::Fails(failure, Stage::Submit)),
         Err(failure) => Answer::new(Outcome::Fails(failure, Stage::Run)),
         Ok(output) => match form {
@@ -92,8 +92,8 @@ pub(crate) async fn call(
     }
 }
 
-/// Calls the function that is the resource of a task, with the task's input. The failure is the one
-/// that the task ends with.
+/// Calls the function that is the resource of a task, with the task's input. The error is the
+/// failure that the task ends with.
 pub async fn call_function(
     functions: &Functions,
     call: &TaskCall,
@@ -108,13 +108,13 @@ pub async fn call_function(
     invoke(functions, invocation).await.map(|reply| value_of(&reply))
 }
 
-/// Whether a task sends what the CDK's `EvaluateExpression` does, which needs no function.
+/// Whether a task sends the payload of the CDK's `EvaluateExpression`, which needs no function.
 pub(crate) fn is_expression(call: &TaskCall) -> bool {
     let payload = call.parameters.get("Payload").unwrap_or(&call.parameters);
     Functions::is_expression(payload)
 }
 
-/// What `lambda:invoke` asks of Lambda.
+/// The invocation that `lambda:invoke` makes.
 fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invocation {
     let parameters = &call.parameters;
     let text = |key: &str| parameters.get(key).and_then(Json::as_str).map(str::to_owned);
@@ -136,7 +136,7 @@ fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invoca
     }
 }
 
-/// What `lambda:invoke` makes of an answer.
+/// The result that `lambda:invoke` makes of an answer.
 fn answer(reply: &Reply, around: &Circumstances) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
@@ -165,13 +165,13 @@ fn answer(reply: &Reply, around: &Circumstances) -> Json {
     output.into()
 }
 
-/// The trace header of a request that nobody traces.
+/// A trace header for a request that is not traced.
 fn trace_of(request_id: &str, now_millis: i64) -> String {
     let id: String = request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect();
     format!("root=1-{:08x}-{id:0>24};sampled=0", now_millis / 1_000)
 }
 
-/// A payload as JSON; what is none is text.
+/// The payload as JSON; as a string if it is not JSON.
 fn value_of(reply: &Reply) -> Json {
     stepwright_json::parse_bytes(&reply.payload)
         .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())

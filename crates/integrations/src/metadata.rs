@@ -1,9 +1,9 @@
-//! What AWS's optimised integrations say of the HTTP answer that they got.
+//! The HTTP metadata that AWS's optimised integrations add to results.
 
 use stepwright_json::{Json, Object};
 
-/// Adds `SdkHttpMetadata` and `SdkResponseMetadata`. The headers come as they were sent; AWS lists them a
-/// second time by their names.
+/// Adds `SdkHttpMetadata` and `SdkResponseMetadata`. They contain the headers as they were sent,
+/// and a second time sorted by name, as AWS does.
 pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[(&str, &str)]) {
     let all: Object =
         headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();

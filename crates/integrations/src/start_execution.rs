@@ -11,7 +11,7 @@ use stepwright_program::time;
 use stepwright_protocol::{ApiError, Arn};
 use uuid::Uuid;
 
-/// In which way the end of the nested execution is waited for.
+/// How a task waits for the end of the nested execution.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Form {
     RequestResponse,
@@ -68,14 +68,15 @@ pub(crate) async fn run(task: Task) -> End {
             ),
         },
         () = task.report.cancelled() => {
-            // Whoever waited was stopped or timed out; it may have ended by itself meanwhile.
+            // The waiting task was stopped or timed out. The nested execution may have ended
+            // meanwhile.
             drop(engine.stop(&arn, Failure::default()).await);
             End::Elsewhere
         }
     }
 }
 
-/// Starts it, or finds the one that was started for the same task before.
+/// Starts the nested execution, or finds the one that was started for the same task before.
 async fn start(task: &Task) -> Result<Json, ApiError> {
     let parameters = &task.call.call.parameters;
     let mut body = Object::new();
@@ -85,7 +86,7 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
         }
     }
     let name = parameters.get("Name").and_then(Json::as_str).map(str::to_owned);
-    // The same task handed out twice starts one execution: its name follows from the task.
+    // The name is derived from the task, so a task that is handed out twice starts one execution.
     body.insert("name", name.unwrap_or_else(|| derived_name(&task.call.idempotency_key())).into());
     body.insert("input", input(parameters).to_string().into());
     let step_functions = task.services.step_functions.get();
@@ -94,7 +95,8 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     };
     let started = step_functions.call("StartExecution".to_owned(), body.clone().into()).await;
     match started {
-        // A task that is handed out again has started its execution, which may be over by now.
+        // The task was handed out before and has started its execution, which may have ended by
+        // now.
         Err(error) if error.code == "ExecutionAlreadyExists" && task.call.submitted => {
             let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
             let (machine, _) = Arn::parse(text("stateMachineArn"))?.machine();
@@ -109,7 +111,7 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
 pub(crate) fn input(parameters: &Json) -> Json {
     match parameters.get("Input") {
         None | Some(Json::Null) => Object::new().into(),
-        // Text that is JSON is taken as it is.
+        // A string that holds JSON is used as it is.
         Some(Json::String(text)) => {
             stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into())
         }
@@ -117,7 +119,7 @@ pub(crate) fn input(parameters: &Json) -> Json {
     }
 }
 
-/// A name in the form of a UUID that belongs to one task.
+/// Derives a name from a task, in the form of a UUID.
 fn derived_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let mut bytes = [0; 16];
@@ -125,7 +127,7 @@ fn derived_name(key: &str) -> String {
     Uuid::from_bytes(bytes).to_string()
 }
 
-/// What `StartExecution` answers, as the task's result shows it.
+/// The answer of `StartExecution`, as the task's result shows it.
 pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
     let mut output = Object::new();
     output.insert("ExecutionArn", arn.into());
@@ -185,7 +187,7 @@ impl<'e> Nested<'e> {
     }
 }
 
-/// What the task that waited for an execution gets.
+/// The result of a task that waited for an execution.
 pub(crate) fn result(nested: &Nested<'_>, form: Form) -> Result<Json, Failure> {
     let described = describe(nested, form);
     match nested.status {
@@ -194,7 +196,7 @@ pub(crate) fn result(nested: &Nested<'_>, form: Form) -> Result<Json, Failure> {
     }
 }
 
-/// An execution as the task's result shows it.
+/// A nested execution as the task's result shows it.
 fn describe(nested: &Nested<'_>, form: Form) -> Json {
     let data = |value: &Json| match form {
         Form::Sync2 => value.clone(),

@@ -1,8 +1,9 @@
-//! `@process_events`: the class of the project gives tags to what executions do; the events go to the
-//! collector of `[otlp]`, with a span for each execution that has ended, and to standard output.
+//! `@process_events`: a class of the project attaches tags to the events of executions. The tagged
+//! events go to standard output and to the collector of `[otlp]`, together with a span for each
+//! execution that has ended.
 //!
-//! As telemetry does, this happens behind the executions' back: what a server has not sent when it is
-//! killed is lost.
+//! This is telemetry, so it happens behind the execution's back: events that a server has not sent
+//! when it is killed are lost.
 
 use crate::{Host, Projects};
 use stepwright_engine::{ExecutionEvent, Facts};
@@ -12,10 +13,10 @@ use stepwright_history::{Event, EventKind};
 use stepwright_json::{Json, Object, json};
 use tokio::sync::mpsc;
 
-/// How many executions may lie around one another.
+/// How deeply executions may be nested in one another.
 const DEEPEST: usize = 32;
 
-/// How many characters of a tag are shown.
+/// The number of characters of a tag that are printed.
 const LONGEST_SHOWN: usize = 60;
 
 /// Something that an execution did.
@@ -24,17 +25,17 @@ pub(crate) struct Happened {
     machine: String,
     arn: String,
     started_at: i64,
-    /// The record, as in `CloudWatch` Logs.
+    /// The event's record, as in `CloudWatch` Logs.
     record: Json,
     at: i64,
 }
 
-/// Whether an execution begins or ends with an event.
+/// Whether an event is the start or the end of an execution.
 pub(crate) fn is_start_or_end(event: &Event) -> bool {
     event.kind.ends_execution() || matches!(event.kind, EventKind::ExecutionStarted(_))
 }
 
-/// Those of the events that processors are told of.
+/// The events that processors are told about.
 pub(crate) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
     let happened = events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
         let records = log_records(&facts.about.arn, std::slice::from_ref(event), true);
@@ -102,7 +103,7 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
     }
 }
 
-/// The tags that the processor gives an event.
+/// Asks the processor for the tags of an event.
 async fn tags(
     projects: &Projects,
     host: &Host,
@@ -120,14 +121,14 @@ async fn tags(
         return Err(answer.to_string());
     }
     if let Some(problem) = answer.get("error").and_then(Json::as_str) {
-        // The tags that every event has are there all the same.
+        // The event keeps the tags that every event has.
         let line = format!("the event processor of {machine}: {problem}");
         projects.shared.listener.complain(&line);
     }
     Ok(answer.get("tags").and_then(Json::as_object).cloned().unwrap_or_default())
 }
 
-/// Tags for people: long values are cut.
+/// The tags for printing, with long values cut.
 fn shown(tags: &Object) -> Json {
     let cut = |value: &Json| match value.as_str() {
         Some(text) if text.chars().count() > LONGEST_SHOWN => {
@@ -139,7 +140,7 @@ fn shown(tags: &Object) -> Json {
     tags.iter().map(|(key, value)| (key.clone(), cut(value))).collect::<Object>().into()
 }
 
-/// The message as a processor gets it: numbers are numbers.
+/// The message that a processor gets. Numbers that are text in the record become numbers.
 fn message(record: &Json) -> Json {
     let numbers = ["id", "previous_event_id", "event_timestamp"];
     let members = record.as_object().into_iter().flat_map(Object::iter);
@@ -156,7 +157,7 @@ async fn input_of(host: &Host, arn: &str) -> Option<Json> {
     Some(described.input.clone())
 }
 
-/// The executions that an execution is nested in, the outermost first.
+/// The executions around an execution, the outermost first.
 async fn lineage(host: &Host, arn: &str, input: Option<&Json>) -> Vec<String> {
     let mut around = Vec::new();
     let mut input = input.cloned();

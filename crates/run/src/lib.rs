@@ -1,8 +1,8 @@
-//! One execution on this machine, as `stepwright run` has it.
+//! One execution on this machine, as `stepwright run` starts it.
 //!
-//! In real time, it is an execution of an engine that keeps everything in memory, with the tasks of a
-//! server. In virtual time, it is a simulation whose tasks are answered by the same code. Either way,
-//! whoever watches sees its events as they happen.
+//! In real time, it runs on an engine that keeps everything in memory, with the tasks of a server.
+//! In virtual time, it is a simulation whose tasks are answered by the same code. In both cases its
+//! events can be watched as they happen.
 
 mod machines;
 mod outcome;
@@ -20,7 +20,7 @@ pub const NAME: &str = "local";
 /// The role of machines that run here.
 const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright";
 
-/// Who the execution of a machine is.
+/// The identity of a machine's execution.
 pub fn identity(machine_arn: &str) -> Identity {
     let execution = machine_arn.replacen(":stateMachine:", ":execution:", 1);
     Identity {

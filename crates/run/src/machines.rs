@@ -6,14 +6,14 @@ use stepwright_program::Program;
 use stepwright_projects::Projects;
 use stepwright_store::StoreError;
 
-/// What is run, and what it may start.
+/// The machines of a run.
 #[derive(Debug)]
 pub struct Machines {
-    /// The machine that is meant.
+    /// The machine to run.
     pub main: Runnable,
-    /// Those that executions of it may start.
+    /// Machines that its executions may start.
     pub others: Vec<Runnable>,
-    /// The project that they belong to, if they do.
+    /// The project that the machines belong to, if any.
     pub project: Option<Projects>,
 }
 
@@ -26,12 +26,12 @@ pub struct Runnable {
     pub is_express: bool,
     /// The definition.
     pub definition: String,
-    /// What it compiles to.
+    /// The compiled definition.
     pub program: Arc<Program>,
 }
 
 impl Machines {
-    /// Creates the machines; the one that is meant.
+    /// Creates the machines in the engine. Returns the one to run.
     pub(crate) async fn create(
         &self,
         engine: &Engine,

@@ -3,18 +3,18 @@ use stepwright_interpreter::{Command, Execution, Status};
 use stepwright_json::{Json, Object};
 use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};
 
-/// How it went.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its status, with output or failure; still running if nothing will ever wake it.
+    /// The execution's status, with its output or failure; `RUNNING` if nothing will ever wake it.
     pub status: Status,
-    /// What happened.
+    /// The events of the execution.
     pub events: Vec<Event>,
-    /// When it began.
+    /// When the execution began.
     pub start: Moment,
-    /// When it ended.
+    /// When the execution ended.
     pub end: Moment,
-    /// The mocks that nothing asked for.
+    /// The mocks that were not used.
     pub unused: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Outcome {
         object.into()
     }
 
-    /// Where AWS would have failed.
+    /// Warnings about limits that AWS would have applied.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let shown = self.events.iter().map(|event| event.id).max().unwrap_or(0);
@@ -69,7 +69,8 @@ impl Outcome {
         remarks
     }
 
-    /// What it waits for, if it never ended: the states it stands in, and what to do.
+    /// Describes what an execution that never ended waits for: the states it is in, and what to do
+    /// about it.
     pub fn stuck(&self) -> (String, Option<&'static str>) {
         let Ok(execution) = Execution::replay(&self.events) else {
             return (String::new(), None);

@@ -18,46 +18,46 @@ use stepwright_simulator::{MockCase, Mocks, Simulation};
 use stepwright_store::StoreError;
 use tokio::runtime::Handle;
 
-/// How often it is looked whether anything can still happen.
+/// How often the run checks whether anything can still happen.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Told of the events of the execution as they happen.
+/// Called with the events of the execution as they happen.
 pub type Watch = Arc<dyn Fn(&[Event]) + Send + Sync>;
 
-/// What is run, and with what.
+/// Everything that a run needs.
 pub struct Plan {
-    /// The machine, and those that it may start.
+    /// The machine to run, and those that it may start.
     pub machines: Machines,
     /// The input.
     pub input: Json,
     /// The mocks file.
     pub mocks: Mocks,
-    /// A test case of a mock file of Step Functions Local.
+    /// A test case of a Step Functions Local mock file.
     pub case: Option<MockCase>,
-    /// The functions, those of a project included.
+    /// The functions, including those of a project.
     pub functions: Functions,
-    /// `[server]`: the place and the limits count.
+    /// `[server]`, of which the account, the region and the limits are used.
     pub server: ServerConfig,
     /// The folder of `[objects]`.
     pub buckets: Option<PathBuf>,
-    /// What random numbers and task tokens are made from; None for what nobody can guess.
+    /// The seed of random numbers and task tokens; `None` picks one that nobody can guess.
     pub seed: Option<[u64; 2]>,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Who watches.
+    /// Called with the events.
     pub watch: Watch,
 }
 
-/// Why an execution was not run.
+/// Why an execution could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is nothing to run it on.
+    /// The engine could not be assembled.
     #[error("there is no engine to run the execution on")]
     Assembly(#[from] AssemblyError),
-    /// Its machine was not created.
+    /// The machine could not be created.
     #[error("the state machine was not created")]
     Machine(#[from] StoreError),
-    /// It was not started.
+    /// The execution could not be started.
     #[error("the execution was not started")]
     Start(#[from] StartError),
 }
@@ -68,8 +68,8 @@ impl std::fmt::Debug for Plan {
     }
 }
 
-/// Keeps the events of the execution that was asked for. Children of map runs and nested executions are
-/// no part of its history.
+/// Keeps the events of the execution that is run. Children of map runs and nested executions have
+/// histories of their own.
 struct Keeping {
     machine: String,
     events: Mutex<Vec<Event>>,
@@ -89,8 +89,8 @@ impl Observer for Keeping {
 }
 
 impl Plan {
-    /// Runs it on an engine that keeps everything in memory. Whoever does not wait for the end calls
-    /// [`Self::clean_up`] as well.
+    /// Runs the execution on an engine that keeps everything in memory. A caller that does not wait
+    /// for the end must call [`Self::clean_up`].
     pub async fn run(&self) -> Result<Outcome, RunError> {
         let keeping = Arc::new(Keeping {
             machine: self.machines.main.arn.clone(),
@@ -117,8 +117,8 @@ impl Plan {
         })
     }
 
-    /// Runs it in a simulation, with waits that take no time. Functions are called on a runtime that
-    /// this thread is no part of.
+    /// Runs the execution in a simulation, in which waits take no time. Functions are called on the
+    /// given runtime, which this thread must not be part of.
     pub fn run_virtual(&self, runtime: &Handle) -> Outcome {
         let integrations =
             Integrations::new(self.functions.clone(), self.mocked(), self.local_tasks());
@@ -157,7 +157,7 @@ impl Plan {
         }
     }
 
-    /// Ends the processes that were started, and leaves no files behind.
+    /// Ends the processes that were started, and deletes temporary files.
     pub async fn clean_up(&self) {
         self.functions.shutdown().await;
         if let Some(project) = self.machines.project.clone() {
@@ -167,7 +167,8 @@ impl Plan {
     }
 
     async fn assemble(&self, keeping: Arc<Keeping>) -> Result<Assembled, AssemblyError> {
-        // The buckets of the mocks come first; without any of either, there are empty ones.
+        // The buckets of the mocks file take precedence. If there are neither mocked buckets nor a
+        // folder, the buckets are empty.
         let is_mocked = !self.mocks.objects.objects.is_empty() || self.buckets.is_none();
         let buckets = || Arc::new(MemoryBuckets::new(self.mocks.objects.clone()));
         let mut observers: Vec<Arc<dyn Observer>> = vec![keeping];
@@ -197,7 +198,7 @@ impl Plan {
     }
 }
 
-/// Starts an execution and waits for its end; None if nothing will ever wake it.
+/// Starts an execution and waits for its end. Returns `None` if nothing will ever wake it.
 async fn start_and_wait(
     engine: &Engine,
     request: StartRequest,
@@ -213,7 +214,7 @@ async fn start_and_wait(
             ended = &mut ended => return Ok(ended),
             () = tokio::time::sleep(EVERY) => {
                 if engine.is_idle() {
-                    // Its end may have come just now.
+                    // It may have ended just now.
                     let now = engine.describe(&started.arn).await.ok().flatten();
                     return Ok(now.filter(|now| now.status != Status::Running));
                 }

@@ -1,6 +1,6 @@
-//! One meaning: the same definition with the same input and the same mocks has the same history in the
-//! simulator, with `run` and on a server. Examples and spec cases are always compared; the corpus is
-//! where there is one.
+//! Checks that a definition has one meaning: with the same input and the same mocks, it has the
+//! same history in the simulator, with `run`, and on a server. Examples and spec cases are always
+//! compared; the corpus only where it is available.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use stepwright_server::Assembly;
 use stepwright_server::config::ServerConfig;
 use stepwright_simulator::{DEFAULT_START, Mocks, Simulation};
 
-/// What is run three times.
+/// A definition that is run in all three ways.
 struct Case {
     name: String,
     definition: Definition,
@@ -26,7 +26,7 @@ struct Case {
     input: Json,
 }
 
-/// Time that passes when everybody waits.
+/// Virtual time, which passes when everybody waits.
 struct Virtual(tokio::time::Instant);
 
 impl Clock for Virtual {
@@ -105,7 +105,7 @@ fn shown(events: &[Event]) -> Vec<String> {
     events.collect()
 }
 
-/// The text with a mark in the place of each moment: `2023-01-01T00:00:00.000Z`.
+/// The text in which each moment such as `2023-01-01T00:00:00.000Z` is replaced by a mark.
 fn without_times(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("T") {
@@ -207,7 +207,7 @@ fn ran(case: &Case, seed: [u64; 2]) -> Vec<Event> {
             clock,
             watch: Arc::new(move |events: &[Event]| keeping.lock().extend(events.iter().cloned())),
         };
-        // One that loops for longer has shown enough.
+        // If it runs longer than this, what it did so far is enough to compare.
         let ran = tokio::time::timeout(LONGEST, plan.run()).await;
         let events = std::mem::take(&mut *seen.lock());
         if let Ok(ran) = ran {
@@ -349,13 +349,13 @@ fn spec_cases() -> Vec<Case> {
     cases
 }
 
-/// The definitions of the corpus that AWS would take, with tasks that all answer the same.
+/// The definitions of the corpus that AWS would accept, with tasks that all give the same answer.
 fn corpus() -> Vec<Case> {
     let folder = root().join("../shared/corpus");
     let mut cases = Vec::new();
     for path in files(&folder, ".asl.json") {
         let text = std::fs::read_to_string(&path).unwrap();
-        // What a deployment would put in: a function for whatever there is.
+        // Every placeholder, which a deployment would fill, is filled with a function's ARN.
         let names = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
         let values = names.map(|name| (name.to_owned(), format!("{FUNCTION}{}", plain(name))));
         let values = values.collect();

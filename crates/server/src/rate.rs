@@ -1,7 +1,7 @@
 use parking_lot::Mutex;
 use stepwright_history::Moment;
 
-/// Lets so many requests through in a second; a second's worth may come at once.
+/// Limits the number of requests per second. A whole second's worth may come at once.
 #[derive(Debug)]
 pub(crate) struct Rate {
     per_second: f64,
@@ -14,7 +14,7 @@ impl Rate {
         Self { per_second, left: Mutex::new((per_second, Moment(0))) }
     }
 
-    /// Whether a request may go through now.
+    /// Whether a request may pass now.
     pub(crate) fn lets_through(&self, now: Moment) -> bool {
         let mut left = self.left.lock();
         let millis = (now.0 - left.1.0).max(0) as f64;

@@ -1,4 +1,4 @@
-//! `stepwright doctor` and `stepwright backup`: looking after a data directory.
+//! `stepwright doctor` and `stepwright backup`: maintenance of a data directory.
 
 use crate::args::{Backup, Doctor};
 use crate::report::Failure;
@@ -68,13 +68,13 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The exit code of a program that Ctrl-C has ended.
+/// The exit code of a program that was ended with Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// How often is said how far it has come.
+/// How often the progress is printed.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// When it was last said how far it has come.
+/// When the progress was last printed.
 struct Told(Mutex<Instant>);
 
 impl Default for Told {
@@ -84,7 +84,7 @@ impl Default for Told {
 }
 
 impl Told {
-    /// Says it on standard error; on a terminal, over what was said before.
+    /// Prints the progress on standard error; on a terminal, over the previous line.
     fn tell(&self, Progress { examined, total }: Progress) {
         let mut last = self.0.lock();
         if last.elapsed() < TOLD_EVERY {

@@ -1,7 +1,7 @@
-//! `stepwright run`: one execution, before somebody's eyes.
+//! `stepwright run`: one execution, shown as it happens.
 //!
-//! In real time, it is an execution of an engine that keeps everything in memory, with the tasks of a
-//! server. In virtual time, it is a simulation whose tasks are answered by the same code.
+//! In real time, it runs on an engine that keeps everything in memory, with the tasks of a server.
+//! In virtual time, it is a simulation whose tasks are answered by the same code.
 
 mod machines;
 mod screen;
@@ -30,7 +30,7 @@ use stepwright_source::Diagnostic;
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
-/// `stepwright run`: exit code 1 when the execution does not succeed.
+/// `stepwright run`: exit code 1 if the execution does not succeed.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let screen = Arc::new(match arguments.output {
         Output::Text => Screen::for_people(),
@@ -97,12 +97,12 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!succeeded)))
 }
 
-/// What the rules say of a definition.
+/// The diagnostics of a definition.
 pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnostic> {
     stepwright_program::check_with(definition, &CheckOptions { express, ..CheckOptions::default() })
 }
 
-/// The program of a definition; what is wrong with it is printed.
+/// Compiles a definition, and prints what is wrong with it.
 pub(crate) fn compile(named: &NamedDefinition) -> Result<Program, Failure> {
     let options = CheckOptions { express: named.express, ..CheckOptions::default() };
     let checked = stepwright_program::check_and_compile(&named.definition, &options);
@@ -112,7 +112,8 @@ pub(crate) fn compile(named: &NamedDefinition) -> Result<Program, Failure> {
     checked.program.ok_or(Failure::Said)
 }
 
-/// `order.asl.yaml` and `input.json` give `order.input.json`.
+/// The path of a file beside the definition: `order.asl.yaml` and `input.json` give
+/// `order.input.json`.
 fn beside(definition: &Path, ending: &str) -> PathBuf {
     let name = definition.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or(name);
@@ -150,7 +151,7 @@ fn find_mocks(arguments: &Run) -> Result<Option<Mocks>, Failure> {
     read_mocks(&path).map(Some)
 }
 
-/// A mocks file; what is wrong with it is printed.
+/// Reads a mocks file, and prints what is wrong with it.
 pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
     let (tree, text) = input::read_tree(path)?;
     Mocks::parse(&tree).map_err(|error| {
@@ -161,7 +162,7 @@ pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
     })
 }
 
-/// Who an execution is that runs here.
+/// The identity of an execution on this machine.
 pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
     let name = machines::name_of(named, file);
     stepwright_run::identity(&input::machine_arn(&Place::default(), &name))

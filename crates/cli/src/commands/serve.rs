@@ -1,4 +1,4 @@
-//! `stepwright serve`: the API, until it is told to stop.
+//! `stepwright serve`: serves the API until it is told to stop.
 
 use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
@@ -13,9 +13,9 @@ use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
-/// A server that has just begun.
+/// A server that has just started.
 pub(crate) struct Started {
-    /// Where it is reached.
+    /// The URL of the server.
     pub(crate) url: String,
     pub(crate) api: Api,
     pub(crate) functions: Functions,
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     run_with(arguments.log, assembly(arguments, config)?, drop)
 }
 
-/// Serves, and does something more when it has begun.
+/// Serves, and calls a function once the server has started.
 pub(crate) fn run_with(
     log: Output,
     assembly: Assembly,
@@ -42,11 +42,11 @@ pub(crate) fn run_with(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration, with what the command line says of the server.
+/// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
     let server = &mut config.server;
-    // Paths in the file start where the file stands.
+    // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
     server.logs = server.logs.take().map(|path| folder.join(path));
@@ -83,7 +83,7 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// A server with this configuration.
+/// Assembles a server from a configuration.
 pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
     let place = config.place();
     let server = config.server;
@@ -160,7 +160,7 @@ fn refused(error: &AssemblyError) -> Failure {
     }
 }
 
-/// The server's own log, on standard error. `RUST_LOG` says how much.
+/// Starts the server's own log on standard error. `RUST_LOG` sets the level.
 pub(crate) fn start_log(format: Output) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -7,9 +7,10 @@ use crate::value::Value;
 use crate::{Str, object};
 
 task! {
-    /// Starts a job of Bedrock that adapts a model.
+    /// Starts a Bedrock job that customises a model.
     ///
-    /// The CDK writes the same without `.sync` for `RUN_JOB`, which is refused here.
+    /// For `RUN_JOB`, the CDK writes the same definition, without `.sync`. Here, `RUN_JOB` is
+    /// refused.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -33,42 +34,42 @@ task! {
         optional {
             /// Makes the request safe to repeat.
             client_request_token: Str => "ClientRequestToken",
-            /// How the model is adapted.
+            /// How the model is customised.
             customization_type: CustomizationType => "CustomizationType",
             /// The key with which the model is encrypted.
             custom_model_kms_key: Key,
-            /// Tags of the model: 200 at most.
+            /// Tags of the model: at most 200.
             custom_model_tags: {Str},
-            /// Parameters of the training.
+            /// Hyperparameters of the training.
             hyper_parameters: {Str} => "HyperParameters",
-            /// Tags of the job: 200 at most.
+            /// Tags of the job: at most 200.
             job_tags: {Str},
-            /// What the model is tested with: 1 to 10. Either it or the hyperparameter
+            /// The data for validation, from 1 to 10 places. Alternatively, set the hyperparameter
             /// `Evaluation percentage`.
             validation_data: [BucketPath],
-            /// The role in which the job reads and writes; one is made if nothing is said.
+            /// The role with which the job reads and writes. By default, one is created.
             role: Role,
-            /// The subnets that the job runs in: 16 at most.
+            /// The subnets of the job: at most 16.
             subnets: [Text],
-            /// The security groups that the job has: 5 at most.
+            /// The security groups of the job: at most 5.
             security_groups: [Text],
         }
     }
 }
 
 choices! {
-    /// How a model is adapted.
+    /// How a model is customised.
     pub enum CustomizationType {
-        /// With questions and answers.
+        /// With pairs of questions and answers.
         FineTuning = "FINE_TUNING",
-        /// With text.
+        /// With text that has no labels.
         ContinuedPreTraining = "CONTINUED_PRE_TRAINING",
-        /// From a larger model.
+        /// With the answers of a larger model.
         Distillation = "DISTILLATION",
     }
 }
 
-/// A place in a bucket.
+/// A path in a bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BucketPath {
     bucket: Bucket,
@@ -76,12 +77,12 @@ pub struct BucketPath {
 }
 
 impl BucketPath {
-    /// A place in a bucket.
+    /// A path in a bucket.
     pub fn new(bucket: impl Into<Bucket>, path: &str) -> Self {
         Self { bucket: bucket.into(), path: Some(path.to_owned()) }
     }
 
-    /// The whole bucket.
+    /// A whole bucket.
     pub fn bucket(bucket: impl Into<Bucket>) -> Self {
         Self { bucket: bucket.into(), path: None }
     }
@@ -143,7 +144,7 @@ impl ServiceTask for BedrockCreateModelCustomizationJob {
     }
 }
 
-/// Tags as most services take them.
+/// Tags in the form that most services take.
 pub(crate) fn tag_list(tags: &[(String, Str)]) -> Value {
     let tag = |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
     Value::List(tags.iter().map(tag).collect())

@@ -7,10 +7,10 @@ use crate::value::Value;
 use stepwright_aws::iam::iam_service;
 
 task! {
-    /// Calls any action of any service of AWS.
+    /// Calls any action of any AWS service.
     ///
-    /// The action is written as in AWS's SDK for JavaScript (`getObject`), its parameters with large
-    /// initials (`Bucket`).
+    /// The action is spelled as in the AWS SDK for JavaScript (`getObject`), and its parameters
+    /// begin with capital letters (`Bucket`).
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -23,17 +23,17 @@ task! {
     pub struct CallAwsService [RequestResponse, WaitForTaskToken] {
         required { service: String, action: String, iam_resources: [Text], }
         optional {
-            /// What the action gets.
+            /// The parameters of the action.
             parameters: Input,
-            /// The permission, where it is not called like the action.
+            /// The IAM action to allow, if its name differs from that of the action.
             iam_action: String,
-            /// What else the role has to be allowed.
+            /// Further permissions of the role.
             additional_iam_statements: [Statement],
         }
     }
 }
 
-/// Says what is wrong with the name of an action or of parameters.
+/// Checks the spelling of the action and of its parameters.
 pub(crate) fn check_case(plan: &mut Plan, action: &str, parameters: Option<&Value>) {
     if !action.starts_with(|c: char| c.is_ascii_lowercase()) {
         plan.problem(format!(

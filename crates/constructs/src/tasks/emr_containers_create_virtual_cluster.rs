@@ -5,9 +5,9 @@ use crate::value::Value;
 use crate::{Str, jsonata, object};
 
 task! {
-    /// Makes a virtual cluster of EMR on a cluster of EKS.
+    /// Creates a virtual EMR cluster on an EKS cluster.
     ///
-    /// It is called like the execution and the state if no name is given.
+    /// By default it is named after the execution and the state.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -19,7 +19,7 @@ task! {
     pub struct EmrContainersCreateVirtualCluster [RequestResponse] {
         required { eks_cluster: Str, }
         optional {
-            /// The namespace; `default` if nothing is said.
+            /// The namespace. Defaults to `default`.
             eks_namespace: Str,
             /// The name of the virtual cluster.
             virtual_cluster_name: Str,

@@ -3,7 +3,7 @@ use crate::text::local_arn;
 use crate::{Num, Str, object};
 
 task! {
-    /// Changes the size of a fleet of a cluster of EMR.
+    /// Changes the size of an instance fleet of an EMR cluster.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -11,9 +11,9 @@ use crate::retry::Retry;
 use crate::text::{Text, arn, text};
 use crate::value::{QueryLanguage, Value};
 
-/// A task that a service does: what it is called, given and allowed.
+/// A task that a service performs: its resource, its parameters and its permissions.
 pub trait ServiceTask: HasCommon {
-    /// The metrics that tasks of this kind have.
+    /// The metrics of this kind of task.
     fn metrics(&self) -> Option<TaskMetrics> {
         None
     }
@@ -23,7 +23,7 @@ pub trait ServiceTask: HasCommon {
     fn plan(&self, plan: &mut Plan);
 }
 
-/// What becomes of a task: filled in by the task, then turned into a state.
+/// The plan of a task. The task fills it in, and then it becomes a state.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Plan {
@@ -41,8 +41,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan for a task that supports these patterns, the first being the one it has if nothing is
-    /// said.
+    /// A plan for a task that supports these patterns. The first one is the default.
     pub(crate) fn new(common: &Common, kind: &str, patterns: &[IntegrationPattern]) -> Self {
         let default = patterns.first().copied().unwrap_or(IntegrationPattern::RequestResponse);
         let pattern = common.pattern.unwrap_or(default);
@@ -70,7 +69,7 @@ impl Plan {
         }
     }
 
-    /// The timeout, for a service that watches it itself: the state has none then.
+    /// Takes the timeout, for a service that enforces it itself. The state then has none.
     pub(crate) fn take_timeout(&mut self) -> Option<Timeout> {
         self.takes_timeout = true;
         self.timeout.clone()
@@ -84,12 +83,12 @@ impl Plan {
         self.language == Some(QueryLanguage::Jsonata)
     }
 
-    /// Calls an action of a service, as the pattern wants it.
+    /// Calls an action of a service with the task's pattern.
     pub(crate) fn service(&mut self, service: &str, action: &str) {
         self.resource = arn(text!("states:::", service, ":", action, self.pattern.suffix()));
     }
 
-    /// Calls what has this ARN.
+    /// Calls the resource with this ARN.
     pub(crate) fn resource(&mut self, resource: Text) {
         self.resource = resource;
     }
@@ -101,19 +100,19 @@ impl Plan {
         }
     }
 
-    /// Adds a parameter if there is one.
+    /// Adds a parameter if it has a value.
     pub(crate) fn maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
-    /// The parameters are this value, or there are none.
+    /// Makes this value all of the parameters; with `None`, there are none.
     pub(crate) fn only(&mut self, parameters: Option<Value>) {
         self.parameters = parameters;
     }
 
-    /// What the state machine's role has to be allowed.
+    /// Adds permissions to the state machine's role.
     pub(crate) fn allow<R: Into<Text>>(
         &mut self,
         actions: &[&str],
@@ -126,13 +125,13 @@ impl Plan {
         self.statements.push(statement);
     }
 
-    /// What a `.sync` task needs so that Step Functions hears of its end.
+    /// Adds the permissions with which Step Functions is notified of the end of a `.sync` task.
     pub(crate) fn allow_events(&mut self, rule: &str) {
         let rule = crate::text::local_arn("events", text!("rule/", rule));
         self.allow(&["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]);
     }
 
-    /// The template has to hold these.
+    /// Adds resources that the template must contain.
     pub(crate) fn uses(&mut self, resources: Vec<Resource>) {
         self.resources.extend(resources);
     }
@@ -149,7 +148,7 @@ impl Plan {
         self.retries.push(retry);
     }
 
-    /// A task that waits for its token has to send it.
+    /// Checks that a task that waits for its token sends the token.
     pub(crate) fn needs_token(&mut self, place: &str, value: Option<&Value>) {
         let sends = value.is_some_and(|value| value.any_expression(is_token));
         if self.is(IntegrationPattern::WaitForTaskToken) && !sends {
@@ -200,7 +199,7 @@ impl Plan {
     }
 }
 
-/// Whether an expression gives the task token, or something that holds it.
+/// Whether the value of an expression is the task token, or contains it.
 fn is_token(expression: &str) -> bool {
     let of = |whole: &str| {
         expression.match_indices(whole).any(|(at, _)| {
@@ -213,7 +212,7 @@ fn is_token(expression: &str) -> bool {
     of("$$") || of("$states.context")
 }
 
-/// A task: its properties, and everything that all tasks share.
+/// Defines a task: its properties, and everything that all tasks share.
 macro_rules! task {
     (
         $(#[$doc:meta])*
@@ -266,7 +265,7 @@ macro_rules! task {
                 }
             )*
 
-            /// The parameters that are written as they are given.
+            /// Adds the parameters that are written as they are given.
             #[allow(dead_code, unused_variables, reason = "some tasks have none")]
             fn put_fields(&self, plan: &mut $crate::tasks::Plan) {
                 $($(plan.put($required_key, $crate::fields::field_value!(self.$required, $required_kind));)?)*

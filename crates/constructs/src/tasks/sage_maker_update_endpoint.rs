@@ -3,7 +3,7 @@ use crate::tasks::sage_maker_types::lower_arn;
 use crate::tasks::{Plan, ServiceTask};
 
 task! {
-    /// Changes an endpoint of SageMaker.
+    /// Changes a SageMaker endpoint.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

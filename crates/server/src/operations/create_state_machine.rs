@@ -24,7 +24,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let (mut machine, revision) = match api.engine.catalogue().machine(&arn) {
         Some(machine) => {
             let first = api.revision(&machine.revision).await?;
-            // The same machine twice is one machine.
+            // Creating the same machine twice gives one machine.
             if machine.status == MachineStatus::Deleting || !draft.is(&first) {
                 return Err(ApiError::new(
                     "StateMachineAlreadyExists",

@@ -31,7 +31,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         let sent = request.text("input").map_or_else(|| end.input.to_string(), str::to_owned);
         reply.insert("input", sent.into());
         reply.insert("inputDetails", json!({"included": true}));
-        // AWS says so of an execution that failed, too.
+        // AWS includes this for a failed execution as well.
         reply.insert("outputDetails", json!({"included": true}));
     }
     match &end.status {

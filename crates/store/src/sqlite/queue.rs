@@ -1,28 +1,29 @@
-//! Who writes: a thread of its own, which takes all that waits at once; or, when nothing else waits and
-//! the disk is quick, whoever brings the work. That spares the way to the thread and back, which
-//! takes as long as the writing itself.
+//! The queue of the writer. A thread writes everything that is pending in one transaction. If
+//! nothing else is pending and the disk is quick, the caller writes its work itself. This saves the
+//! way to the thread and back, which takes as long as the writing.
 
 use super::writer::{self, Work};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
-/// How much work may wait before those who bring more are kept waiting.
+/// The number of pieces of work that may be pending before callers are made to wait.
 const MOST_WAITING: usize = 8_192;
 
-/// The most pieces of work in one transaction: so that the first in it need not wait for ever.
+/// The largest number of pieces of work in one transaction, so that the first one does not wait too
+/// long.
 const MOST_AT_ONCE: usize = 1_024;
 
-/// A disk that took longer than this for the last transaction is left to the thread.
+/// If the last transaction took longer than this, the next is left to the thread.
 const QUICK: Duration = Duration::from_millis(1);
 
-/// Work for the one connection that writes.
+/// The work for the one connection that writes.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// There is work for the thread, or nothing will come any more.
+    /// Notified when there is work for the thread, and when the queue is closed.
     work: Condvar,
-    /// There is room for more work.
+    /// Notified when there is room for more work.
     room: Condvar,
     connection: Mutex<Connection>,
 }
@@ -31,7 +32,7 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<Work>,
     is_writing: bool,
-    /// The last transaction was quick, had one piece of work, and nothing came meanwhile.
+    /// Whether the last transaction was quick, had one piece of work, and nothing came meanwhile.
     is_calm: bool,
     is_closed: bool,
 }
@@ -50,7 +51,8 @@ impl Queue {
         self.state.lock()
     }
 
-    /// Has work done. False if the queue is closed: then nobody will answer.
+    /// Adds work, or does it at once. Returns false if the queue is closed: then nobody will
+    /// answer.
     pub(crate) fn put(&self, work: Work) -> bool {
         let mut state = self.lock();
         while state.waiting.len() >= MOST_WAITING && !state.is_closed {
@@ -61,7 +63,7 @@ impl Queue {
         }
         state.waiting.push(work);
         if state.is_writing {
-            // Whoever writes passes on what has come meanwhile.
+            // Whoever is writing wakes the thread afterwards if work has come meanwhile.
             return true;
         }
         if state.is_calm && state.waiting.len() == 1 {
@@ -72,14 +74,14 @@ impl Queue {
         true
     }
 
-    /// Takes no more work. What waits is still done.
+    /// Closes the queue. Pending work is still done.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.work.notify_all();
         self.room.notify_all();
     }
 
-    /// The thread: writes until nothing will come any more.
+    /// Runs the thread: writes until the queue is closed and empty.
     pub(crate) fn run(&self) {
         let mut state = self.lock();
         loop {
@@ -97,7 +99,7 @@ impl Queue {
         writer::checkpoint(&connection);
     }
 
-    /// Writes what waits.
+    /// Writes the pending work.
     fn write(&self, mut state: MutexGuard<'_, State>) {
         let count = state.waiting.len().min(MOST_AT_ONCE);
         let rest = state.waiting.split_off(count);
@@ -114,7 +116,7 @@ impl Queue {
     }
 }
 
-/// Somebody's turn to write, which ends with its value.
+/// The right to write. It ends when this is dropped.
 struct Turn<'q> {
     queue: &'q Queue,
     is_calm: bool,
@@ -127,7 +129,7 @@ impl Drop for Turn<'_> {
         state.is_writing = false;
         state.is_calm = self.is_calm && state.waiting.is_empty();
         if !self.is_done {
-            // It panicked. Work that waits is dropped, so that whoever waits for it hears of it.
+            // It panicked. Pending work is dropped, so that its callers notice.
             state.is_closed = true;
             state.waiting.clear();
         }

@@ -1,4 +1,4 @@
-//! The state machines of the file that is run.
+//! The state machines in the file that is run.
 
 use crate::args::{LimitsChoice, Run};
 use crate::commands::compile;
@@ -13,8 +13,8 @@ use stepwright_program::{Limits, Program};
 use stepwright_projects::{Listener, Projects};
 use stepwright_run::{Machines, Runnable};
 
-/// Reads and compiles the machines of the file. What is wrong with the one that is meant is printed;
-/// another one that is wrong is left out.
+/// Reads and compiles the machines of a file. Errors in the machine to run are printed; other
+/// machines with errors are left out.
 pub(super) fn read(
     arguments: &Run,
     config: &Config,
@@ -97,7 +97,7 @@ fn made(
     }
 }
 
-/// What a machine is called: as the template says, else like the file.
+/// The name of a machine: the one in the template, otherwise that of the file.
 pub(super) fn name_of(named: &NamedDefinition, file: &Path) -> String {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
     let stem = stem.split('.').next().unwrap_or(stem);

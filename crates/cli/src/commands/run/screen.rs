@@ -1,4 +1,4 @@
-//! The timeline on the screen, and below it what is going on now.
+//! The timeline on the screen, and below it a line with the current states.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::Mutex;
@@ -9,7 +9,7 @@ use stepwright_history::{Event, EventKind, FrameId, Line, Timeline, duration};
 use stepwright_json::Str;
 use stepwright_projects::Listener;
 
-/// The width of lines where nobody says how wide the screen is.
+/// The width of lines if the width of the screen is unknown.
 const WIDTH: usize = 120;
 
 /// Shows an execution as it happens.
@@ -24,7 +24,7 @@ pub(super) struct Screen {
 #[derive(Debug, Default)]
 struct State {
     timeline: Timeline,
-    /// The states that it stands in, by frame.
+    /// The states that the execution is in, by frame.
     current: BTreeMap<FrameId, Str>,
 }
 
@@ -71,7 +71,7 @@ impl Screen {
         }
     }
 
-    /// Prints a line above what is going on now.
+    /// Prints a line above the current states.
     pub(super) fn print(&self, line: &str) {
         if self.bar.is_hidden() {
             anstream::eprintln!("{line}");
@@ -80,13 +80,13 @@ impl Screen {
         }
     }
 
-    /// Ends what is shown of the present.
+    /// Removes the line with the current states.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// The columns of the terminal.
+/// The number of columns of the terminal.
 fn width() -> usize {
     let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     named
