@@ -9,6 +9,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("jsonata", &["jsonata"]),
     ("testkit", &["testkit"]),
     ("server", &["server"]),
+    ("store", &["store-lists"]),
     ("functions", &["functions"]),
     ("fluxio", &["fluxio"]),
 ];

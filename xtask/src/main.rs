@@ -15,7 +15,7 @@ const HELP: &str = "cargo xtask <recipe>
   test         every test; says what it installs
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, functions, fluxio
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
