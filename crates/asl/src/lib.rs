@@ -29,5 +29,5 @@ mod yaml;
 
 pub use data::read_data;
 pub use definition::Definition;
-pub use load::{Complaint, LoadOptions, Loaded, NamedDefinition, ReadFile, load};
+pub use load::{Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, load};
 pub use print::{PrintError, print};

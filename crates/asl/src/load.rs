@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use stepwright_json::tree::{self, Node, Value};
-use stepwright_json::{Limits, Str, Syntax, jackson};
+use stepwright_json::{Json, Limits, Str, Syntax, jackson};
 use stepwright_source::{Diagnostic, Span};
 
 /// What a file is read with.
@@ -20,7 +20,13 @@ pub struct LoadOptions<'a> {
     pub values: Option<&'a BTreeMap<String, String>>,
     /// Reads a file that a template names, relative to the template.
     pub read: Option<&'a ReadFile<'a>>,
+    /// The ARN of a state machine by its name. With it, what a template says of its own state machines
+    /// (`Ref`, `GetAtt`) is known: for those who run them all.
+    pub machine_arn: Option<&'a MachineArn<'a>>,
 }
+
+/// Makes the ARN of a state machine from its name.
+pub type MachineArn<'a> = dyn Fn(&str) -> String + 'a;
 
 /// Gives the bytes of a file, or says why there are none.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
@@ -68,10 +74,29 @@ pub struct NamedDefinition {
     pub logical_id: Option<String>,
     /// Whether a template says that it is an Express workflow.
     pub express: bool,
+    /// `loggingConfiguration` as the API takes it, if a template has one.
+    pub logging: Option<Json>,
+    /// Whether a template has it traced.
+    pub is_traced: bool,
     /// The file that the places in the definition point into.
     pub file: String,
     /// The definition.
     pub definition: Definition,
+}
+
+impl NamedDefinition {
+    /// A definition that no template says anything of.
+    pub fn new(name: Option<String>, file: String, definition: Definition) -> Self {
+        Self {
+            name,
+            logical_id: None,
+            express: false,
+            logging: None,
+            is_traced: false,
+            file,
+            definition,
+        }
+    }
 }
 
 /// A diagnostic, and the text it points into.
@@ -200,6 +225,8 @@ impl Loader<'_> {
             name: found.and_then(|found| found.name.clone()),
             logical_id: found.map(|found| found.logical_id.clone()),
             express: found.is_some_and(|found| found.express),
+            logging: found.and_then(|found| found.logging.clone()),
+            is_traced: found.is_some_and(|found| found.is_traced),
             file: file.to_owned(),
             definition: Definition { text: text.clone(), root },
         });
@@ -208,7 +235,7 @@ impl Loader<'_> {
     fn template(&mut self, file: &str, text: &Arc<str>, root: &Node) {
         let empty = BTreeMap::new();
         let values = self.options.values.unwrap_or(&empty);
-        let machines = template::state_machines(root, text, values);
+        let machines = template::state_machines(root, text, values, self.options.machine_arn);
         if machines.is_empty() {
             let diagnostic =
                 Diagnostic::error("no-state-machine", "The template holds no state machine")

@@ -4,7 +4,8 @@
 //! given by the user come first, then defaults of parameters.
 
 use crate::assembled::Assembled;
-use crate::substitute::placeholder;
+use crate::load::MachineArn;
+use crate::substitute::{has_placeholder, placeholder};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use stepwright_json::Json;
@@ -12,11 +13,12 @@ use stepwright_json::tree::{Node, Value};
 use stepwright_source::Span;
 
 /// What a template's expressions are computed from.
-#[derive(Debug)]
 pub(crate) struct Resolver<'t> {
     pub(crate) root: &'t Node,
     pub(crate) text: &'t str,
     pub(crate) values: &'t BTreeMap<String, String>,
+    /// The ARN of a state machine by its name, where that is known.
+    pub(crate) machine_arn: Option<&'t MachineArn<'t>>,
     /// How many calls and conditions may still be looked at.
     pub(crate) budget: Cell<usize>,
 }
@@ -203,11 +205,33 @@ impl Resolver<'_> {
         if let Some(value) = pseudo {
             return value.to_owned();
         }
+        if let Some(known) = self.machine(name) {
+            return known;
+        }
         let default = self.root.get("Parameters").and_then(|all| all.get(name)?.get("Default"));
         match default.and_then(Node::as_scalar) {
             Some(Json::String(text)) => text.to_string(),
             Some(scalar) => scalar.to_string(),
             None => placeholder(name),
+        }
+    }
+
+    /// What `Ref` and `GetAtt` say of a state machine of the template.
+    fn machine(&self, name: &str) -> Option<String> {
+        let arn = self.machine_arn?;
+        let (id, attribute) = name.split_once('.').unwrap_or((name, "Arn"));
+        let resource = self.root.get("Resources")?.get(id)?;
+        let name = match resource.get("Type").and_then(Node::as_str)? {
+            "AWS::StepFunctions::StateMachine" => "StateMachineName",
+            "AWS::Serverless::StateMachine" => "Name",
+            _ => return None,
+        };
+        let given = resource.get("Properties").and_then(|all| all.get(name)?.as_str());
+        let name = given.filter(|name| !has_placeholder(name)).unwrap_or(id);
+        match attribute {
+            "Arn" => Some(arn(name)),
+            "Name" => Some(name.to_owned()),
+            _ => None,
         }
     }
 

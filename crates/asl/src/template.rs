@@ -1,12 +1,13 @@
 //! State machines in CloudFormation, SAM and Serverless Framework templates.
 
 use crate::assembled::Assembled;
+use crate::load::MachineArn;
 use crate::resolve::{BUDGET, Resolver, is_call};
 use crate::substitute::has_placeholder;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use stepwright_json::tree::{Member, Node, Value};
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Object, Str};
 use stepwright_source::Span;
 
 /// A state machine found in a template.
@@ -15,6 +16,9 @@ pub(crate) struct Found {
     pub(crate) logical_id: String,
     pub(crate) name: Option<String>,
     pub(crate) express: bool,
+    /// `loggingConfiguration` as the API takes it.
+    pub(crate) logging: Option<Json>,
+    pub(crate) is_traced: bool,
     pub(crate) body: Body,
     /// The values of `DefinitionSubstitutions`.
     pub(crate) substitutions: BTreeMap<String, String>,
@@ -52,8 +56,9 @@ pub(crate) fn state_machines(
     root: &Node,
     text: &str,
     values: &BTreeMap<String, String>,
+    machine_arn: Option<&MachineArn<'_>>,
 ) -> Vec<Found> {
-    let resolver = Resolver { root, text, values, budget: Cell::new(BUDGET) };
+    let resolver = Resolver { root, text, values, machine_arn, budget: Cell::new(BUDGET) };
     let resources = root.get("Resources").map_or(&[] as &[Member], Node::members);
     let mut found: Vec<Found> =
         resources.iter().filter_map(|resource| cloudformation(resource, &resolver)).collect();
@@ -65,6 +70,8 @@ pub(crate) fn state_machines(
             logical_id: machine.key.to_string(),
             name,
             express: kind == Some("EXPRESS"),
+            logging: None,
+            is_traced: machine.value.get("tracingConfig").is_some_and(is_enabled),
             body: match machine.value.get("definition") {
                 Some(node) => inline(node, &resolver),
                 None => Body::Nothing("it has no `definition`".to_owned(), machine.key_span),
@@ -97,13 +104,61 @@ fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
         };
         substitutions.insert(member.key.to_string(), value);
     }
+    let (logging, tracing) = if sam {
+        (properties.get("Logging"), properties.get("Tracing"))
+    } else {
+        (properties.get("LoggingConfiguration"), properties.get("TracingConfiguration"))
+    };
     Some(Found {
         logical_id: resource.key.to_string(),
         name: field("StateMachineName", "Name").filter(|name| !has_placeholder(name)),
         express: field("StateMachineType", "Type").as_deref() == Some("EXPRESS"),
+        logging: logging.map(|logging| as_api(logging, resolver)),
+        is_traced: tracing.is_some_and(is_enabled),
         body: body(properties, resource.key_span, resolver),
         substitutions,
     })
+}
+
+/// `Enabled` or `enabled`, of a configuration of tracing.
+fn is_enabled(tracing: &Node) -> bool {
+    let enabled = tracing.get("Enabled").or_else(|| tracing.get("enabled"));
+    enabled.and_then(Node::as_scalar).and_then(Json::as_bool).unwrap_or_default()
+}
+
+/// A configuration as the API takes it: the same members, with a small first letter. A log group of
+/// which only the deployment would know the ARN gets one.
+fn as_api(node: &Node, resolver: &Resolver<'_>) -> Json {
+    if is_call(node) {
+        return resolver.text_of(node).into();
+    }
+    match &node.value {
+        Value::Scalar(scalar) => scalar.clone(),
+        Value::Array(items) => {
+            items.iter().map(|item| as_api(item, resolver)).collect::<Vec<_>>().into()
+        }
+        Value::Object(members) => {
+            let members = members.iter().map(|member| {
+                let value = match member.key.as_str() {
+                    "LogGroupArn" => log_group(&resolver.text_of(&member.value)).into(),
+                    _ => as_api(&member.value, resolver),
+                };
+                let mut letters = member.key.chars();
+                let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+                (first.into_iter().chain(letters).collect::<String>(), value)
+            });
+            members.collect::<Object>().into()
+        }
+    }
+}
+
+/// The ARN of a log group, with the `:*` that the API wants.
+fn log_group(text: &str) -> String {
+    let text = match text.strip_prefix("${").and_then(|rest| rest.split(['.', '}']).next()) {
+        Some(id) => format!("arn:aws:logs:us-east-1:123456789012:log-group:{id}"),
+        None => text.to_owned(),
+    };
+    if text.ends_with(":*") { text } else { format!("{text}:*") }
 }
 
 fn body(properties: &Node, span: Span, resolver: &Resolver<'_>) -> Body {

@@ -116,7 +116,7 @@ fn odd_texts_do_no_harm() {
     for _ in 0..20_000 {
         let text: String = (0..next(24)).map(|_| pieces[next(pieces.len())]).collect();
         for file in ["a.json", "a.yaml", "a.jsonc", ""] {
-            let options = LoadOptions { file, values: Some(&values), read: None };
+            let options = LoadOptions { file, values: Some(&values), ..LoadOptions::default() };
             let loaded = load(text.as_bytes(), &options);
             assert!(
                 loaded.has_errors()

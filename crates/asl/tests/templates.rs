@@ -12,8 +12,12 @@ fn read(text: &str, values: &[(&str, &str)]) -> Loaded {
         "machines/one.asl.json" => Ok(br#"{"StartAt": "A", "Comment": "${Fn}"}"#.to_vec()),
         _ => Err("no such file".to_owned()),
     };
-    let options =
-        LoadOptions { file: "machines/template.yaml", values: Some(&values), read: Some(&file) };
+    let options = LoadOptions {
+        file: "machines/template.yaml",
+        values: Some(&values),
+        read: Some(&file),
+        machine_arn: None,
+    };
     load(text.as_bytes(), &options)
 }
 

@@ -41,9 +41,18 @@ pub(crate) enum Command {
   eval \"$(stepwright env)\" && aws stepfunctions list-state-machines")]
 pub(crate) struct Serve {
     /// Where connections are taken [default: 127.0.0.1:8083]. An address that can be reached from
-    /// elsewhere needs `[[credentials]]` in the configuration.
+    /// elsewhere needs `[[credentials]]` in the configuration, and encryption.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Encrypt connections with the certificate in this PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Let connections from elsewhere do without encryption: a proxy does it, say.
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// The directory that everything is kept in [default: .stepwright].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
@@ -86,6 +95,9 @@ pub(crate) struct Dev {
 
 /// Look for what is wrong with a data directory: damage, histories that do not fold, executions
 /// that nothing would wake. The server that uses it must be stopped.
+///
+/// Says on standard error how far it has come; Ctrl-C stops it. Exit codes: 0 nothing is wrong; 1
+/// something is; 130 it was stopped before its end.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The directory.
@@ -109,6 +121,9 @@ pub(crate) struct Env {
     /// Where the server listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8083")]
     pub(crate) listen: std::net::SocketAddr,
+    /// The server encrypts connections.
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// The region.
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub(crate) region: String,

@@ -1,13 +1,11 @@
 //! `stepwright.toml`: what the functions are.
 
-use crate::functions::Running;
 use crate::input;
 use crate::report::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use stepwright_functions::Function;
+use stepwright_functions::{Function, Functions, LogSink, Place};
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
 };
@@ -36,9 +34,6 @@ pub(crate) struct Config {
     /// Where the file stands.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
-    /// The functions, once one is called.
-    #[serde(skip)]
-    pub(crate) running: Arc<Running>,
 }
 
 impl Config {
@@ -66,5 +61,18 @@ impl Config {
                 .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         }
         Ok(config)
+    }
+
+    /// The functions, printing to a sink. None is started before it is called.
+    pub(crate) fn functions(&self, sink: LogSink) -> Result<Functions, Failure> {
+        let functions = self.functions.clone();
+        let (folder, place) = (self.folder.clone(), self.place());
+        Functions::configured(functions, folder, place, sink, Vec::new())
+            .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Where machines and functions pretend to be.
+    pub(crate) fn place(&self) -> Place {
+        Place { account: self.server.account.clone(), region: self.server.region.clone() }
     }
 }

@@ -6,7 +6,8 @@ use crate::report::{self, Failure};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use stepwright_asl::{LoadOptions, Loaded, NamedDefinition};
+use stepwright_asl::{LoadOptions, Loaded, MachineArn, NamedDefinition};
+use stepwright_functions::Place;
 use stepwright_json::Json;
 use stepwright_json::tree::Node;
 use stepwright_simulator::{MockCase, MockConfig};
@@ -81,6 +82,25 @@ pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCa
 
 /// The state machines of a file.
 pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
+    load_at(path, options, None)
+}
+
+/// The state machines of a file, for those who run them all: what a template says of its own machines
+/// is known.
+pub(crate) fn load_to_run(path: &Path, options: &Load, place: &Place) -> Result<Loaded, Failure> {
+    load_at(path, options, Some(&|name: &str| machine_arn(place, name)))
+}
+
+/// The ARN of a state machine.
+pub(crate) fn machine_arn(place: &Place, name: &str) -> String {
+    format!("arn:aws:states:{}:{}:stateMachine:{name}", place.region, place.account)
+}
+
+fn load_at(
+    path: &Path,
+    options: &Load,
+    machine_arn: Option<&MachineArn<'_>>,
+) -> Result<Loaded, Failure> {
     if project::is_project(path) {
         return project::load(path);
     }
@@ -98,7 +118,7 @@ pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
     };
     let loaded = stepwright_asl::load(
         &bytes,
-        &LoadOptions { file: &file, values: Some(&values), read: Some(&beside) },
+        &LoadOptions { file: &file, values: Some(&values), read: Some(&beside), machine_arn },
     );
     Ok(loaded)
 }
@@ -106,6 +126,15 @@ pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
 /// The one state machine of a file that is meant.
 pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
     let loaded = load(path, options)?;
+    picked(path, options, &loaded).cloned()
+}
+
+/// The one state machine that is meant of those of a file.
+pub(crate) fn picked<'l>(
+    path: &Path,
+    options: &Load,
+    loaded: &'l Loaded,
+) -> Result<&'l NamedDefinition, Failure> {
     for complaint in &loaded.complaints {
         anstream::eprintln!(
             "{}",
@@ -118,7 +147,7 @@ pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failu
     let wanted = options.state_machine.as_deref();
     let wanted = wanted.or_else(|| project::is_project(path).then_some(project::MAIN));
     if let Some(found) = loaded.find(wanted) {
-        return Ok(found.clone());
+        return Ok(found);
     }
     let names: Vec<&str> = loaded
         .definitions

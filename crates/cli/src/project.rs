@@ -5,6 +5,7 @@ use crate::report::{self, Failure};
 use std::path::Path;
 use stepwright_asl::{Complaint, Definition, Loaded, NamedDefinition};
 use stepwright_fluxio::{Mode, Project, compile};
+use stepwright_projects::ProjectError;
 use stepwright_source::Diagnostic;
 
 /// The machine that is meant where none is named.
@@ -19,6 +20,17 @@ pub(crate) fn is_project(path: &Path) -> bool {
 pub(crate) fn read(path: &Path, mode: Mode) -> Result<Project, Failure> {
     let text = input::read_text(path)?;
     compile(&text, mode).map_err(|errors| said(path, &text, &errors))
+}
+
+/// Why a project cannot be run; what is wrong with its text has been said then.
+pub(crate) fn unusable(error: ProjectError) -> Failure {
+    match error {
+        ProjectError::Wrong { file, text, diagnostics } => {
+            said(Path::new(&file), &text, &diagnostics)
+        }
+        ProjectError::Unusable { message, help: Some(help) } => Failure::new(message).help(help),
+        ProjectError::Unusable { message, help: None } => Failure::new(message),
+    }
 }
 
 /// Says what is wrong with a project.
@@ -56,13 +68,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
                 else {
                     continue;
                 };
-                loaded.definitions.push(NamedDefinition {
-                    name: Some(name.clone()),
-                    logical_id: None,
-                    express: false,
-                    file: format!("{file} ({name})"),
-                    definition: Definition::from_json(definition),
-                });
+                loaded.definitions.push(NamedDefinition::new(
+                    Some(name.clone()),
+                    format!("{file} ({name})"),
+                    Definition::from_json(definition),
+                ));
             }
         }
     }

@@ -27,6 +27,17 @@ impl Failure {
     }
 }
 
+/// An error with the reasons behind it.
+pub(crate) fn refused(error: &dyn std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        message = format!("{message}: {error}");
+        source = error.source();
+    }
+    Failure::new(message)
+}
+
 pub(crate) fn failure(failure: &Failure) {
     let Failure::Plain { message, help } = failure else { return };
     let mut groups = vec![Group::with_title(Level::ERROR.primary_title(message.as_str()))];

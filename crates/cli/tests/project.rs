@@ -65,7 +65,7 @@ fn a_nested_machine_is_an_execution_of_its_own() {
     let (outcome, shown) = run(&example(), &["--machine", "nightly"], 0);
     assert!(shown.contains("closed 20"), "{shown}");
     let events = outcome.get("events").unwrap().to_string();
-    assert!(events.contains("books-1"), "{events}");
+    assert!(events.contains(":execution:books:"), "{events}");
 }
 
 const FLAGS: &str = r#"

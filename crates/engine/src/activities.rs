@@ -1,7 +1,8 @@
 use crate::Engine;
+use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::TaskId;
 use stepwright_json::{Json, Str};
@@ -31,24 +32,24 @@ struct Queue {
 
 impl Queue {
     fn tasks(&self) -> MutexGuard<'_, VecDeque<(ExecutionId, TaskId)>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 }
 
 impl Activities {
     /// Makes the queue of an activity that exists.
     pub(crate) fn open(&self, arn: &str) {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues.lock();
         queues.entry(arn.to_owned()).or_default();
     }
 
     /// Forgets the queue of an activity; its tasks time out.
     pub(crate) fn close(&self, arn: &str) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.queues.lock().remove(arn);
     }
 
     fn queue(&self, arn: &str) -> Option<Arc<Queue>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+        self.queues.lock().get(arn).cloned()
     }
 
     /// Puts a task in its activity's queue; says whether there is such an activity.
@@ -61,7 +62,7 @@ impl Activities {
 
     /// How many tasks wait for workers.
     pub(crate) fn waiting(&self) -> usize {
-        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queues = self.queues.lock();
         queues.values().map(|queue| queue.tasks().len()).sum()
     }
 }

@@ -1,9 +1,10 @@
 //! What executions run: state machines with their revisions, versions and aliases; activities.
 
 use crate::{Engine, Options};
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
 use stepwright_program::{Limits, Program, Vintage, compile};
@@ -349,7 +350,7 @@ impl Catalogue {
         let broken = |key: &str| StoreError::new(format!("the document `{key}` cannot be read"));
         {
             let documents = store.documents("machine/").await?;
-            let mut machines = catalogue.machines.write().unwrap_or_else(PoisonError::into_inner);
+            let mut machines = catalogue.machines.write();
             for (key, bytes) in documents {
                 let arn = key.trim_start_matches("machine/");
                 let machine = Machine::read(arn, &bytes).ok_or_else(|| broken(&key))?;
@@ -358,8 +359,7 @@ impl Catalogue {
         }
         {
             let documents = store.documents("activity/").await?;
-            let mut activities =
-                catalogue.activities.write().unwrap_or_else(PoisonError::into_inner);
+            let mut activities = catalogue.activities.write();
             for (key, bytes) in documents {
                 let arn = key.trim_start_matches("activity/");
                 let activity = Activity::read(arn, &bytes).ok_or_else(|| broken(&key))?;
@@ -371,30 +371,30 @@ impl Catalogue {
 
     /// The machine with this ARN, which names neither version nor alias.
     pub fn machine(&self, arn: &str) -> Option<Arc<Machine>> {
-        self.machines.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+        self.machines.read().get(arn).cloned()
     }
 
     /// All machines, by ARN.
     pub fn machines(&self) -> Vec<Arc<Machine>> {
-        self.machines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.machines.read().values().cloned().collect()
     }
 
     /// The activity with this ARN.
     pub fn activity(&self, arn: &str) -> Option<Arc<Activity>> {
-        self.activities.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+        self.activities.read().get(arn).cloned()
     }
 
     /// All activities, by ARN.
     pub fn activities(&self) -> Vec<Arc<Activity>> {
-        self.activities.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.activities.read().values().cloned().collect()
     }
 
     fn cached(&self, id: &str) -> Option<Arc<Revision>> {
-        self.revisions.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.revisions.lock().get(id).cloned()
     }
 
     fn cache(&self, revision: Arc<Revision>) {
-        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut revisions = self.revisions.lock();
         if revisions.len() >= MOST_REVISIONS {
             revisions.clear();
         }
@@ -438,8 +438,7 @@ impl Engine {
         if let Some(revision) = revision {
             self.inner.catalogue.cache(revision);
         }
-        let mut machines =
-            self.inner.catalogue.machines.write().unwrap_or_else(PoisonError::into_inner);
+        let mut machines = self.inner.catalogue.machines.write();
         machines.insert(machine.arn.clone(), Arc::new(machine));
         Ok(())
     }
@@ -447,7 +446,7 @@ impl Engine {
     /// Forgets a machine. Its revisions stay for as long as executions may need them.
     pub async fn remove_machine(&self, arn: &str) -> Result<(), StoreError> {
         self.store().put(vec![(format!("machine/{arn}"), None)]).await?;
-        self.inner.catalogue.machines.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.inner.catalogue.machines.write().remove(arn);
         self.store().forget_machine(arn).await?;
         self.inner.recent.clear();
         Ok(())
@@ -458,8 +457,7 @@ impl Engine {
         let key = format!("activity/{}", activity.arn);
         self.store().put(vec![(key, Some(activity.write()))]).await?;
         self.inner.activities.open(&activity.arn);
-        let mut activities =
-            self.inner.catalogue.activities.write().unwrap_or_else(PoisonError::into_inner);
+        let mut activities = self.inner.catalogue.activities.write();
         activities.insert(activity.arn.clone(), Arc::new(activity));
         Ok(())
     }
@@ -468,7 +466,7 @@ impl Engine {
     pub async fn remove_activity(&self, arn: &str) -> Result<(), StoreError> {
         self.store().put(vec![(format!("activity/{arn}"), None)]).await?;
         self.inner.activities.close(arn);
-        self.inner.catalogue.activities.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.inner.catalogue.activities.write().remove(arn);
         Ok(())
     }
 }

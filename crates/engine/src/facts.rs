@@ -1,7 +1,7 @@
 use crate::Revision;
 use std::sync::Arc;
 use stepwright_history::TaskId;
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, Str};
 use stepwright_store::{About, ExecutionId};
 
 /// What is known of an execution and never changes.
@@ -38,6 +38,16 @@ impl Facts {
     /// The execution's name: the last part of its ARN.
     pub fn name(&self) -> &str {
         self.about.arn.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// The Map state around a child execution of a map run, with the index of its item; nothing for
+    /// other executions.
+    pub fn map_path(&self) -> Vec<(Str, u32)> {
+        let index = self.parent.and_then(|parent| parent.index);
+        let run = self.about.map_run.as_deref();
+        // A map run's ARN ends in `MACHINE/LABEL:ID`.
+        let label = run.and_then(|arn| Some(arn.rsplit_once('/')?.1.split(':').next()?.into()));
+        label.zip(index).into_iter().collect()
     }
 }
 

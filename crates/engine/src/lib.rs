@@ -10,45 +10,61 @@
 
 mod activities;
 mod catalogue;
+mod children;
 mod clock;
+mod collector;
 mod dispatch;
+mod doctor;
 mod drive;
-mod executions;
-mod express;
+mod ends;
+mod errors;
 mod facts;
 mod live;
+mod load;
+mod mailbox;
 mod map_runs;
 mod metrics;
 mod objects;
+mod once;
+mod query;
+mod recent;
 mod recovery;
+mod schedules;
+mod snapshot;
+mod starts;
 mod tasks;
 mod timers;
+mod tokens;
+mod underway;
 
 pub use activities::ActivityTask;
 pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,
 };
 pub use clock::{Clock, SystemClock};
-pub use executions::{
-    Ended, RedriveError, Refused, Snapshot, StartError, StartRequest, Started, StopError,
-    TokenError,
-};
-pub use express::ExpressEnd;
+pub use collector::{Collector, ExecutionEvent};
+pub use doctor::{Examination, Finding, Progress};
+pub use errors::{RedriveError, Refused, StartError, StopError, TokenError};
 pub use facts::{Facts, Parent};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
 pub use objects::{NoObjects, ObjectStore};
-pub use recovery::{Finding, OpenError};
+pub use recovery::OpenError;
+pub use schedules::{Schedule, ScheduleError};
+pub use snapshot::{Ended, Snapshot};
+pub use starts::{StartRequest, Started};
 pub use tasks::{Call, Observer, Report, Silent, Tasks};
 
 use activities::Activities;
-use drive::Mailboxes;
-use executions::Recent;
+use mailbox::Mailboxes;
+use recent::Recent;
+use schedules::Schedules;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::Store;
 use timers::Timers;
+use underway::Underway;
 
 /// What an engine is made of.
 #[derive(Clone)]
@@ -95,9 +111,12 @@ struct Inner {
     catalogue: Catalogue,
     mailboxes: Mailboxes,
     timers: Timers,
+    schedules: Schedules,
+    underway: Underway,
     activities: Activities,
     recent: Recent,
     metrics: Metrics,
+    next_in_memory: AtomicU64,
     closing: AtomicBool,
 }
 
@@ -142,11 +161,6 @@ impl Engine {
     /// How many executions are in memory: driven, or resting there.
     pub fn executions_in_memory(&self) -> usize {
         self.inner.mailboxes.len()
-    }
-
-    /// A number from 0 to below `below` that nobody can foresee.
-    pub fn draw(&self, below: u64) -> u64 {
-        executions::random() % below.max(1)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

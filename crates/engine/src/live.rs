@@ -1,14 +1,17 @@
 //! An execution in memory, and its turns.
 
+use crate::snapshot::News;
+use crate::timers::Alarm;
 use crate::{Engine, Facts};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, stored};
 use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step};
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// What is out in the world for an execution: a task, or a child of a map run.
 pub(crate) type Errand = (TaskId, Option<u32>);
@@ -26,6 +29,25 @@ pub(crate) struct Live {
     /// What is out, with the means to call it off.
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
     pub(crate) redriven: Option<(u32, i64)>,
+    /// What there is instead of a place in the store, for an Express execution.
+    pub(crate) in_memory: Option<InMemory>,
+}
+
+/// An execution of which nothing is stored.
+#[derive(Default)]
+pub(crate) struct InMemory {
+    /// Whoever waits for its end.
+    ended: Option<oneshot::Sender<News>>,
+    /// What wakes it next.
+    pub(crate) alarm: Option<Alarm>,
+}
+
+impl InMemory {
+    /// The end will be told to the receiver.
+    pub(crate) fn watched() -> (Self, oneshot::Receiver<News>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { ended: Some(sender), alarm: None }, receiver)
+    }
 }
 
 /// What came of the stimuli of one append.
@@ -33,6 +55,33 @@ pub(crate) struct Live {
 pub(crate) struct Taken {
     pub(crate) events: Vec<Event>,
     pub(crate) commands: Vec<Command>,
+    /// The children of map runs that were heard of.
+    pub(crate) settled: Vec<Errand>,
+}
+
+impl Taken {
+    pub(crate) fn add(&mut self, turn: Turn) {
+        self.events.extend(turn.events);
+        self.commands.extend(turn.commands);
+    }
+}
+
+/// Why a turn was not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// The execution does not wait for the stimulus. It is as it was.
+    Stale,
+    /// The interpreter panicked, with this text. The execution must not be used any more.
+    Panicked(String),
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
 impl Live {
@@ -45,11 +94,12 @@ impl Live {
             woken_at: None,
             errands: FxHashMap::default(),
             redriven: None,
+            in_memory: None,
         };
         live.redriven =
             live.execution.redriven_at().map(|at| (live.execution.redrive_count(), at.0));
         for command in live.execution.commands() {
-            live.note(&command);
+            live.note_appointment(&command);
             if let Command::RunTask { task, call, .. } = &command
                 && call.kind == TaskKind::Activity
             {
@@ -60,15 +110,44 @@ impl Live {
         live
     }
 
-    /// Takes a turn, in memory only. A turn that panics leaves the execution unusable.
-    pub(crate) fn step(&mut self, stimulus: Stimulus, at: Moment) -> Result<Turn, Stale> {
+    /// Takes a turn, in memory only.
+    pub(crate) fn step(&mut self, stimulus: Stimulus, at: Moment) -> Result<Turn, NotTaken> {
         let program = &self.facts.revision.program;
-        step(program, &mut self.execution, stimulus, at)
+        let execution = &mut self.execution;
+        let stepped = catch_unwind(AssertUnwindSafe(|| step(program, execution, stimulus, at)));
+        match stepped {
+            Ok(turn) => turn.map_err(|Stale| NotTaken::Stale),
+            Err(panic) => Err(NotTaken::Panicked(panic_text(&*panic))),
+        }
     }
 
-    fn note(&mut self, command: &Command) {
+    /// Notes what turns have changed, before they are made durable.
+    pub(crate) fn note(&mut self, taken: &Taken) {
+        for command in &taken.commands {
+            self.note_appointment(command);
+        }
+        for event in &taken.events {
+            if let EventKind::ExecutionRedriven { count, .. } = event.kind {
+                self.redriven = Some((count, event.at.0));
+            }
+        }
+    }
+
+    fn note_appointment(&mut self, command: &Command) {
         if let Command::WakeAt { timer, due } = command {
             self.appointments.push(Reverse((*due, *timer)));
+        }
+    }
+
+    /// Tells whoever waits for the end of an execution in memory.
+    pub(crate) fn end_in_memory(&mut self, news: News) {
+        for call_off in self.errands.values() {
+            // Whoever runs it may be done already.
+            call_off.send_replace(true);
+        }
+        if let Some(ended) = self.in_memory.as_mut().and_then(|kept| kept.ended.take()) {
+            // Whoever waited may have gone.
+            drop(ended.send(news));
         }
     }
 
@@ -83,18 +162,10 @@ impl Live {
         None
     }
 
-    /// The append that makes a turn durable.
+    /// The append that makes turns durable which have been noted.
     pub(crate) fn append(&mut self, taken: &Taken, is_new: bool) -> Append {
-        for command in &taken.commands {
-            self.note(command);
-        }
         let status = status_of(&self.execution);
         let last = taken.events.last().map_or(0, |event| event.at.0);
-        for event in &taken.events {
-            if let EventKind::ExecutionRedriven { count, .. } = event.kind {
-                self.redriven = Some((count, event.at.0));
-            }
-        }
         Append {
             execution: self.facts.id,
             expected_len: self.len,
@@ -120,18 +191,20 @@ impl Live {
             || self.errands.keys().any(|(task, _)| self.execution.waits_for(*task))
     }
 
-    /// Forgets the errands that these events have brought to an end, and calls off those that
-    /// nobody waits for any more.
-    pub(crate) fn settle(&mut self, events: &[Event]) {
+    /// Forgets the errands that have come to an end, and calls off those that nobody waits for any
+    /// more. Only what can give errands up makes it look at all of them.
+    pub(crate) fn settle(&mut self, taken: &Taken) {
         use EventKind as E;
+        for errand in &taken.settled {
+            self.errands.remove(errand);
+        }
         let mut given_up = self.execution.is_over();
-        for event in events {
+        for event in &taken.events {
             let settled = match &event.kind {
                 E::TaskStarted { task, .. } if self.is_activity(*task) => (*task, None),
                 E::TaskSubmitted { task, .. } if self.waits_for_token(*task) => (*task, None),
                 E::TaskSucceeded { task, .. } | E::TaskFailed { task, .. } => (*task, None),
-                E::ChildFinished { .. }
-                | E::MapRunItems { .. }
+                E::MapRunItems { .. }
                 | E::MapRunSucceeded
                 | E::MapRunFailed { .. }
                 | E::TaskTimedOut { .. }
@@ -180,7 +253,8 @@ impl Live {
 
     /// Whether it can be folded back from the store when it is wanted again.
     pub(crate) fn can_rest(&self) -> bool {
-        self.errands.keys().all(|(task, index)| index.is_none() && self.is_activity(*task))
+        let is_queued = |(task, index): &Errand| index.is_none() && self.is_activity(*task);
+        self.in_memory.is_none() && self.errands.keys().all(is_queued)
     }
 }
 

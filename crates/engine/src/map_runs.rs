@@ -1,7 +1,6 @@
 //! Map runs, as their execution's history tells them.
 
-use crate::Engine;
-use crate::executions::Refused;
+use crate::{Engine, Refused};
 use stepwright_history::{Event, EventKind, MapPlan, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::Json;
@@ -66,7 +65,7 @@ impl MapRunStatus {
     }
 }
 
-/// How many stand how.
+/// Counts child executions, or items, by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Not begun.

@@ -1,18 +1,20 @@
-//! Opening an engine on what its store holds, and what is wrong with that, if anything.
+//! Opening an engine on what its store holds.
 
 use crate::activities::Activities;
-use crate::drive::{Mailboxes, Message};
-use crate::executions::Recent;
 use crate::facts::More;
-use crate::live::{Live, status_of};
+use crate::live::Live;
+use crate::mailbox::{Mailboxes, Message};
+use crate::recent::Recent;
+use crate::schedules::Schedules;
 use crate::timers::Timers;
-use crate::{Catalogue, Engine, Facts, Inner, Metrics, Options};
+use crate::underway::Underway;
+use crate::{Catalogue, Engine, Inner, Metrics, Options};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
-use stepwright_history::{Failure, Moment, stored};
-use stepwright_interpreter::{Command, CorruptHistory, Execution, Stimulus};
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, StoreError};
+use stepwright_history::{Failure, Moment};
+use stepwright_interpreter::Stimulus;
+use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,27 +24,10 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// Why an execution cannot be folded back.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    #[error("its history cannot be read: {0}")]
-    Stored(#[from] stored::StoredError),
-    #[error("its history does not hang together: {0}")]
-    Corrupt(#[from] CorruptHistory),
-    #[error("{0}")]
-    Unreadable(String),
-}
-
-/// Something that `doctor` has found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The execution's ARN, if it is about one.
-    pub arn: Option<String>,
-    /// What is wrong.
-    pub what: String,
-}
+/// The parent that was looked at last, folded back: the children of a map run follow one another, and
+/// ten thousand of them are no reason to fold their parent ten thousand times.
+#[derive(Default)]
+struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
 
 /// How many rows are read at once.
 const PAGE: usize = 1_000;
@@ -83,9 +68,12 @@ impl Engine {
             catalogue,
             mailboxes: Mailboxes::new(),
             timers: Timers::default(),
+            schedules: Schedules::default(),
+            underway: Underway::default(),
             activities,
             recent: Recent::default(),
             metrics: Metrics::default(),
+            next_in_memory: AtomicU64::new(0),
             closing: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -93,9 +81,10 @@ impl Engine {
 
     /// Wakes everything that lived when the store was closed.
     async fn resume(self, end: ExecutionId) {
-        let mut after = None;
+        let mut after: Option<ExecutionRow> = None;
+        let mut parents = Parents::default();
         loop {
-            let rows = match self.store().live(after, PAGE).await {
+            let rows = match self.store().live(after.as_ref(), PAGE).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the live executions");
@@ -104,15 +93,18 @@ impl Engine {
                 }
             };
             let Some(last) = rows.last() else { return };
-            after = Some(last.id);
+            after = Some(last.clone());
             for row in rows {
-                if row.id > end || self.is_closing() {
+                if self.is_closing() {
                     return;
+                }
+                if row.id > end {
+                    continue;
                 }
                 if let Some(wake_at) = row.wake_at {
                     self.inner.timers.wake_at(Moment(wake_at), row.id);
                 }
-                if self.is_orphan(&row).await {
+                if self.is_orphan(&row, &mut parents).await {
                     let failure = Failure::default();
                     self.deliver(row.id, Message::new(Stimulus::Stop { failure }));
                 } else if row.is_owed {
@@ -123,15 +115,24 @@ impl Engine {
     }
 
     /// Whether the execution that it was begun for does not wait for it any more.
-    async fn is_orphan(&self, row: &ExecutionRow) -> bool {
+    async fn is_orphan(&self, row: &ExecutionRow, parents: &mut Parents) -> bool {
         let Some(parent) = More::read(&row.about.more).and_then(|more| more.parent) else {
             return false;
         };
-        match self.load(parent.execution).await {
-            Ok(Some(live)) => !live.execution.wants(parent.task, parent.index),
+        if parents.0.as_ref().is_none_or(|(id, _)| *id != parent.execution) {
+            parents.0 = match self.load(parent.execution).await {
+                Ok(found) => Some((parent.execution, found)),
+                Err(error) => {
+                    let child = &row.about.arn;
+                    tracing::warn!(child, %error, "the execution that waits for it cannot be read");
+                    return false;
+                }
+            };
+        }
+        match &parents.0 {
+            Some((_, Some(live))) => !live.execution.wants(parent.task, parent.index),
             // A parent that was forgotten waits for nobody.
-            Ok(None) => true,
-            Err(_) => false,
+            _ => true,
         }
     }
 
@@ -146,99 +147,5 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Folds an execution back.
-    pub(crate) async fn load(&self, id: ExecutionId) -> Result<Option<Box<Live>>, LoadError> {
-        match self.store().execution(id).await? {
-            Some(row) => self.load_row(row).await.map(|live| Some(Box::new(live))),
-            None => Ok(None),
-        }
-    }
-
-    pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
-        let more = More::read(&row.about.more)
-            .ok_or_else(|| LoadError::Unreadable("its facts cannot be read".to_owned()))?;
-        let revision = self.revision(&more.revision).await?;
-        let mut execution = Execution::default();
-        let mut len = 0;
-        for chunk in self.store().history(row.id).await? {
-            for event in stored::decode(&chunk)? {
-                execution.apply(&event)?;
-                len += 1;
-            }
-        }
-        let facts = Facts {
-            id: row.id,
-            is_express: revision.is_express,
-            about: row.about,
-            revision,
-            test_case: more.test_case,
-            trace_header: more.trace_header,
-            parent: more.parent,
-        };
-        let mut live = Live::new(Arc::new(facts), execution, len);
-        live.woken_at = row.wake_at.map(Moment);
-        Ok(live)
-    }
-
-    /// Looks for what is wrong: what the store finds, histories that do not fold, live executions
-    /// that nothing would wake.
-    pub async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
-        let mut findings: Vec<Finding> = Vec::new();
-        for what in self.store().verify().await? {
-            findings.push(Finding { arn: None, what });
-        }
-        let mut after = None;
-        loop {
-            let rows = self.store().list(Filter::default(), Page { after, most: PAGE }).await?;
-            let Some(last) = rows.last() else { return Ok(findings) };
-            after = Some((last.about.started_at, last.id));
-            for row in rows {
-                let arn = row.about.arn.clone();
-                for what in self.examine(row).await {
-                    findings.push(Finding { arn: Some(arn.clone()), what });
-                }
-            }
-        }
-    }
-
-    async fn examine(&self, row: ExecutionRow) -> Vec<String> {
-        let mut findings = Vec::new();
-        let (status, len, wake_at, is_owed) = (row.status, row.len, row.wake_at, row.is_owed);
-        let mut live = match self.load_row(row).await {
-            Ok(live) => live,
-            Err(error) => return vec![error.to_string()],
-        };
-        if live.len != len {
-            findings.push(format!("it has {} events and should have {len}", live.len));
-        }
-        if status_of(&live.execution) != status {
-            findings.push(format!(
-                "it is listed as {} and its history says {}",
-                status.name(),
-                live.execution.status().name()
-            ));
-        }
-        if live.execution.is_over() {
-            return findings;
-        }
-        let commands = live.execution.commands();
-        let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.waits_for_token());
-        let needs_work = commands
-            .iter()
-            .any(|command| !matches!(command, Command::WakeAt { .. }) && !waits_for_token(command));
-        if commands.is_empty() {
-            findings.push("it is running and nothing would ever wake it".to_owned());
-        }
-        if needs_work && !is_owed {
-            findings
-                .push("it waits for work that would not be asked for after a restart".to_owned());
-        }
-        let next = live.next_appointment().map(|(due, _)| due.0);
-        if next.is_some() && wake_at.is_none_or(|at| Some(at) > next) {
-            findings.push("its next timer would not be set after a restart".to_owned());
-        }
-        findings
     }
 }

@@ -1,6 +1,8 @@
-use crate::drive::Message;
-use crate::{Engine, Facts};
+use crate::mailbox::Message;
+use crate::underway::Errand;
+use crate::{Ended, Engine, Facts};
 use std::sync::Arc;
+use std::time::Duration;
 use stepwright_history::{Event, Failure, Stage, TaskCall, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
@@ -13,6 +15,12 @@ pub trait Tasks: Send + Sync + 'static {
     ///
     /// A task may be handed out more than once, with the same id: after a restart, say.
     fn run(&self, call: Call, report: Report);
+
+    /// Whether this task of an activity is run like any other, and no worker gets it: a mock answers it,
+    /// say.
+    fn answers_activity(&self, _call: &Call) -> bool {
+        false
+    }
 
     /// Whether a definition may name this resource: None for yes, else what is wrong with it.
     fn refuses(&self, _resource: &str) -> Option<String> {
@@ -45,19 +53,41 @@ impl Call {
 /// Where a task says how it goes.
 #[derive(Clone, Debug)]
 pub struct Report {
-    pub(crate) engine: Engine,
-    pub(crate) task: TaskId,
-    pub(crate) to: Destination,
-    pub(crate) cancelled: watch::Receiver<bool>,
+    engine: Engine,
+    task: TaskId,
+    to: Destination,
+    cancelled: watch::Receiver<bool>,
+    errand: Errand,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Destination {
+enum Destination {
     Execution(ExecutionId),
-    Express(mpsc::UnboundedSender<Stimulus>),
+    /// Whoever made a call that belongs to no execution.
+    Caller(mpsc::UnboundedSender<Stimulus>),
 }
 
 impl Report {
+    pub(crate) fn to_execution(
+        engine: &Engine,
+        execution: ExecutionId,
+        task: TaskId,
+        cancelled: watch::Receiver<bool>,
+    ) -> Self {
+        let (to, errand) = (Destination::Execution(execution), engine.inner.underway.begin());
+        Self { engine: engine.clone(), task, to, cancelled, errand }
+    }
+
+    pub(crate) fn to_caller(
+        engine: &Engine,
+        caller: mpsc::UnboundedSender<Stimulus>,
+        task: TaskId,
+        cancelled: watch::Receiver<bool>,
+    ) -> Self {
+        let (to, errand) = (Destination::Caller(caller), engine.inner.underway.begin());
+        Self { engine: engine.clone(), task, to, cancelled, errand }
+    }
+
     /// The engine that the task belongs to.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -78,6 +108,11 @@ impl Report {
         self.send(Stimulus::TaskFailed { task: self.task, failure, stage });
     }
 
+    /// The task had the whole execution stopped, which ends as `ABORTED`.
+    pub fn stopped(&self, failure: Failure) {
+        self.send(Stimulus::Stop { failure });
+    }
+
     /// The task gives a sign of life.
     pub fn heartbeat(&self) {
         self.send(Stimulus::TaskHeartbeat { task: self.task });
@@ -86,6 +121,36 @@ impl Report {
     /// A worker took the task on.
     pub fn started(&self, worker: Option<Str>) {
         self.send(Stimulus::TaskStarted { task: self.task, worker });
+    }
+
+    /// Plays what was written beforehand: each stimulus after so many milliseconds. Returns at once;
+    /// what is due at once has been said by then.
+    pub fn play(self, mut stimuli: Vec<(i64, Stimulus)>) {
+        stimuli.sort_by_key(|(after, _)| *after);
+        let later = stimuli.split_off(stimuli.partition_point(|(after, _)| *after <= 0));
+        for (_, stimulus) in stimuli {
+            self.send(stimulus);
+        }
+        if later.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            let mut passed = 0;
+            for (after, stimulus) in later {
+                tokio::time::sleep(Duration::from_millis((after - passed) as u64)).await;
+                passed = after;
+                self.send(stimulus);
+            }
+        });
+    }
+
+    /// Waits until another execution has ended, which is all that is done for the task meanwhile; None
+    /// where there is none.
+    pub async fn ended(&self, arn: &str) -> Option<Ended> {
+        self.errand.rest();
+        let news = self.engine.news_of(arn).await;
+        self.errand.resume();
+        news.map(|(ended, _)| ended)
     }
 
     /// Waits until nobody wants the task's end any more.
@@ -100,8 +165,8 @@ impl Report {
     fn send(&self, stimulus: Stimulus) {
         match &self.to {
             Destination::Execution(id) => self.engine.deliver(*id, Message::new(stimulus)),
-            // An express execution that is over has dropped its end.
-            Destination::Express(sender) => drop(sender.send(stimulus)),
+            // Whoever called may have given up.
+            Destination::Caller(sender) => drop(sender.send(stimulus)),
         }
     }
 }

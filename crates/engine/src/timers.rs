@@ -1,15 +1,18 @@
-use crate::drive::Message;
+use crate::mailbox::Message;
+use crate::schedules::is_schedule;
 use crate::{Clock, Engine};
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stepwright_history::Moment;
 use stepwright_store::ExecutionId;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
-/// Which executions must be woken when: 16 bytes each.
+/// Which executions must be woken when, and when schedules are due: 16 bytes each.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     agenda: Mutex<BinaryHeap<Reverse<(Moment, ExecutionId)>>>,
@@ -23,13 +26,18 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 impl Timers {
     pub(crate) fn wake_at(&self, due: Moment, execution: ExecutionId) {
-        let mut agenda = self.agenda.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agenda = self.agenda.lock();
         let is_first = agenda.peek().is_none_or(|Reverse((first, _))| due < *first);
         agenda.push(Reverse((due, execution)));
         drop(agenda);
         if is_first {
             self.changed.notify_one();
         }
+    }
+
+    /// Whether nobody must be woken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.agenda.lock().is_empty()
     }
 
     pub(crate) fn close(&self) {
@@ -39,7 +47,7 @@ impl Timers {
 
     /// The executions whose time has come, and when the next one's comes.
     fn due(&self, now: Moment) -> (Vec<ExecutionId>, Option<Moment>) {
-        let mut agenda = self.agenda.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agenda = self.agenda.lock();
         let mut due = Vec::new();
         while let Some(Reverse((at, execution))) = agenda.peek().copied() {
             if at > now {
@@ -54,9 +62,14 @@ impl Timers {
     /// Wakes executions until it is closed.
     pub(crate) async fn run(&self, engine: &Engine, clock: &dyn Clock) {
         while !self.is_closed.load(Ordering::SeqCst) {
-            let (due, next) = self.due(clock.now());
-            for execution in due {
-                engine.deliver(execution, Message::wake());
+            let now = clock.now();
+            let (due, next) = self.due(now);
+            for id in due {
+                if is_schedule(id) {
+                    engine.fire(id, now);
+                } else {
+                    engine.deliver(id, Message::wake());
+                }
             }
             let sleep = next.map_or(LONGEST_SLEEP, |next| {
                 let millis = next.0.saturating_sub(clock.now().0).max(1);
@@ -67,5 +80,34 @@ impl Timers {
                 () = self.changed.notified() => {}
             }
         }
+    }
+}
+
+/// What wakes an execution in memory. Gone with it, so that the timers need not remember executions
+/// that have long ended.
+#[derive(Debug)]
+pub(crate) struct Alarm(AbortHandle);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Engine {
+    /// Wakes an execution at a moment.
+    pub(crate) fn alarm(&self, due: Moment, execution: ExecutionId) -> Alarm {
+        let engine = self.clone();
+        let waiting = tokio::spawn(async move {
+            loop {
+                let left = due.0 - engine.now().0;
+                if left <= 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(left as u64).min(LONGEST_SLEEP)).await;
+            }
+            engine.deliver(execution, Message::wake());
+        });
+        Alarm(waiting.abort_handle())
     }
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Silent,
-    StartError, StartRequest, Tasks,
+    Call, Clock, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Schedule,
+    ScheduleError, Silent, StartError, StartRequest, Started, Tasks,
 };
 use stepwright_history::{EventKind, Failure, Moment, Stage};
 use stepwright_interpreter::Status;
@@ -19,7 +19,7 @@ use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Memory, Page, Pending, Status as StoredStatus, Store, StoreError,
+    Memory, Page, Pending, Recorded, Status as StoredStatus, Store, StoreError,
 };
 
 const DEFINITION: &str = r#"{
@@ -52,6 +52,12 @@ const DEFINITION: &str = r#"{
   }
 }"#;
 
+/// What a schedule starts.
+const TICK: &str = r#"{"StartAt": "Tick", "States": {"Tick": {"Type": "Pass", "End": true}}}"#;
+
+/// How often it does, in milliseconds.
+const EVERY: i64 = 700;
+
 /// Numbers that follow from a seed.
 #[derive(Debug)]
 struct Chance(AtomicU64);
@@ -83,9 +89,12 @@ impl Store for FaultyStore {
 
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
         let is_faulty = self.is_faulty.load(Ordering::Relaxed);
-        let broken = || Err(AppendError::Store(StoreError::new("the disk is full")));
         if is_faulty && self.chance.one_in(12) {
-            return Box::pin(std::future::ready(broken()));
+            let broken = match self.chance.below(2) {
+                0 => AppendError::NotWritten(StoreError::new("the disk is full")),
+                _ => AppendError::Unknown(StoreError::new("the disk is gone")),
+            };
+            return Box::pin(std::future::ready(Err(broken)));
         }
         let is_reported_failed = is_faulty && self.chance.one_in(12);
         let wait = if self.chance.one_in(4) { self.chance.below(30) } else { 0 };
@@ -96,7 +105,7 @@ impl Store for FaultyStore {
             }
             let appended = appended.await;
             if is_reported_failed && appended.is_ok() {
-                Err(AppendError::Store(StoreError::new("the connection was lost")))
+                Err(AppendError::Unknown(StoreError::new("the connection was lost")))
             } else {
                 appended
             }
@@ -126,9 +135,21 @@ impl Store for FaultyStore {
         self.inner.history(id)
     }
 
+    fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
+        self.inner.first_from(id)
+    }
+
+    fn recorded(
+        &self,
+        numbers: std::ops::Range<u64>,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Recorded>, StoreError>> {
+        self.inner.recorded(numbers, most_bytes)
+    }
+
     fn live(
         &self,
-        after: Option<ExecutionId>,
+        after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
         self.inner.live(after, most)
@@ -162,8 +183,8 @@ impl Store for FaultyStore {
         self.inner.backup(folder)
     }
 
-    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
-        self.inner.verify()
+    fn verify(&self, stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>> {
+        self.inner.verify(stop)
     }
 
     fn close(&self) -> Pending<()> {
@@ -222,6 +243,36 @@ impl Clock for Virtual {
     }
 }
 
+/// Starts executions of the machine `tick`, and keeps those that were acknowledged.
+struct Ticking {
+    machine: String,
+    started: Arc<Mutex<Vec<(Moment, String)>>>,
+}
+
+impl Schedule for Ticking {
+    fn after(&self, moment: Moment) -> Option<Moment> {
+        Some(Moment((moment.0.div_euclid(EVERY) + 1) * EVERY))
+    }
+
+    fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    fn name(&self, due: Moment) -> String {
+        format!("tick-{}", due.0)
+    }
+
+    fn input(&self, due: Moment) -> Json {
+        Json::Int(due.0)
+    }
+
+    fn fired(&self, due: Moment, result: &Result<Started, ScheduleError>) {
+        if let Ok(started) = result {
+            self.started.lock().expect("nobody panics").push((due, started.arn.clone()));
+        }
+    }
+}
+
 struct World {
     seed: u64,
     memory: Memory,
@@ -230,35 +281,54 @@ struct World {
     last: Arc<Mutex<Moment>>,
     revision: Arc<Revision>,
     machine: Arc<Machine>,
+    tick: Arc<Revision>,
+    ticks: Arc<Mutex<Vec<(Moment, String)>>>,
 }
 
-const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+/// The revisions of the machines.
+struct Revisions {
+    machine: Arc<Revision>,
+    tick: Arc<Revision>,
+}
+
+fn machine(name: &str, revision: &Revision) -> Machine {
+    Machine {
+        arn: format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"),
+        name: name.to_owned(),
+        is_express: revision.is_express,
+        status: MachineStatus::Active,
+        created_at: 0,
+        updated_at: 0,
+        revision: revision.id.clone(),
+        first_revision: revision.id.clone(),
+        tags: std::collections::BTreeMap::new(),
+        versions: Vec::new(),
+        last_version: 0,
+        aliases: std::collections::BTreeMap::new(),
+    }
+}
 
 impl World {
-    fn new(seed: u64, revision: &Arc<Revision>) -> Self {
-        let machine = Machine {
-            arn: MACHINE.to_owned(),
-            name: "machine".to_owned(),
-            is_express: false,
-            status: MachineStatus::Active,
-            created_at: 0,
-            updated_at: 0,
-            revision: revision.id.clone(),
-            first_revision: revision.id.clone(),
-            tags: std::collections::BTreeMap::new(),
-            versions: Vec::new(),
-            last_version: 0,
-            aliases: std::collections::BTreeMap::new(),
-        };
+    fn new(seed: u64, revisions: &Revisions) -> Self {
         Self {
             seed,
             memory: Memory::new(),
             chance: Arc::new(Chance(AtomicU64::new(seed))),
             is_faulty: Arc::new(AtomicBool::new(true)),
             last: Arc::new(Mutex::new(Moment(1_704_067_200_000))),
-            revision: revision.clone(),
-            machine: Arc::new(machine),
+            revision: revisions.machine.clone(),
+            machine: Arc::new(machine("machine", &revisions.machine)),
+            tick: revisions.tick.clone(),
+            ticks: Arc::default(),
         }
+    }
+
+    /// The start of an Express execution of the same definition.
+    fn express(&self, n: u64) -> StartRequest {
+        let revision = Arc::new(Revision { is_express: true, ..(*self.revision).clone() });
+        let machine = Arc::new(machine("express", &revision));
+        let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
+        StartRequest::new(machine, revision, format!("express-{n}"), input)
     }
 
     /// One life of the engine. When the work is done everything else that runs is cut off.
@@ -301,18 +371,9 @@ impl World {
 
     /// Starts an execution again and again until it is acknowledged.
     async fn start(&self, engine: &Engine, n: u64) -> String {
-        let request = StartRequest {
-            input_text: None,
-            machine: self.machine.clone(),
-            revision: self.revision.clone(),
-            version: None,
-            alias: None,
-            name: format!("execution-{n}"),
-            input: json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]}),
-            trace_header: None,
-            test_case: None,
-            parent: None,
-        };
+        let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
+        let (machine, revision) = (self.machine.clone(), self.revision.clone());
+        let request = StartRequest::new(machine, revision, format!("execution-{n}"), input);
         loop {
             match engine.start(request.clone()).await {
                 Ok(started) => return started.arn,
@@ -320,6 +381,7 @@ impl World {
                 Err(StartError::Exists { arn }) => return arn,
                 Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(StartError::Closing) => panic!("seed {}: nobody closes it", self.seed),
+                Err(error @ StartError::Panicked { .. }) => panic!("seed {}: {error}", self.seed),
             }
         }
     }
@@ -333,19 +395,21 @@ impl World {
     }
 
     fn run(&self) {
-        let setup = (self.machine.clone(), self.revision.clone());
         self.live(async |engine| {
-            let (machine, revision) = setup;
-            engine
-                .put_machine((*machine).clone(), Some(revision))
-                .await
-                .expect("documents are kept");
+            let first = ((*self.machine).clone(), Some(self.revision.clone()));
+            engine.put_machine(first.0, first.1).await.expect("documents are kept");
+            let tick = (machine("tick", &self.tick), Some(self.tick.clone()));
+            engine.put_machine(tick.0, tick.1).await.expect("documents are kept");
         });
         let mut acknowledged = Vec::new();
         for life in 0..3 {
             let lasts = 1 + self.chance.below(4_000);
             let mut started = self.live(async |engine| {
+                let machine = machine("tick", &self.tick).arn;
+                let ticking = Ticking { machine, started: self.ticks.clone() };
+                engine.follow("ticking", Arc::new(ticking)).expect("it is always due again");
                 let arn = self.start(&engine, life).await;
+                engine.start(self.express(life)).await.expect("nothing of it is stored");
                 tokio::time::sleep(Duration::from_millis(lasts)).await;
                 vec![arn]
             });
@@ -375,6 +439,14 @@ impl World {
                 };
                 assert_eq!(events.iter().filter(done).count(), 5, "seed {}", self.seed);
             }
+            let express = engine.run_express(self.express(7)).await.expect("it begins");
+            assert!(matches!(express.status, Status::Succeeded { .. }), "{:?}", express.status);
+            for (due, arn) in self.ticks.lock().expect("nobody panics").iter() {
+                assert_eq!(due.0 % EVERY, 0, "seed {}: {due:?}", self.seed);
+                let ended = engine.ended(arn).await.expect("what was acknowledged is there");
+                let output = Json::Int(due.0);
+                assert_eq!(ended.status, Status::Succeeded { output }, "seed {}", self.seed);
+            }
             let findings = engine.doctor().await.expect("the store can be read");
             assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
             let parked = engine.metrics().parked.get();
@@ -387,22 +459,25 @@ impl World {
 fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
     let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
     let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
-    let (from, to) = seeds.map_or((0, 10_000), |(from, to)| {
+    let (from, to) = seeds.map_or((0, 4_000), |(from, to)| {
         (from.parse().expect("a number"), to.parse().expect("a number"))
     });
-    let program = Revision::compile(DEFINITION, Limits::default(), Vintage::TODAY)
-        .expect("the definition compiles");
-    let revision = Arc::new(Revision {
-        id: "revision".to_owned(),
-        definition: DEFINITION.to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
-        is_express: false,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program,
-    });
+    let revision = |id: &str, definition: &str| {
+        let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+        Arc::new(Revision {
+            id: id.to_owned(),
+            definition: definition.to_owned(),
+            role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
+            is_express: false,
+            logging: None,
+            is_traced: false,
+            encryption: None,
+            created_at: 0,
+            program: program.expect("the definition compiles"),
+        })
+    };
+    let revisions =
+        Revisions { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) };
     let next = AtomicU64::new(from);
     std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -413,7 +488,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
                     if seed >= to {
                         return;
                     }
-                    World::new(seed, &revision).run();
+                    World::new(seed, &revisions).run();
                 }
             });
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stepwright_json::{Json, Object};
 
 /// The largest payload that is taken, in bytes: 6 MB, as Lambda's.
-pub(crate) const MOST_PAYLOAD: usize = 6 * 1024 * 1024;
+pub const MOST_PAYLOAD: usize = 6 * 1024 * 1024;
 
 /// The largest payload that is given, in bytes: a little more, as Lambda's.
 pub(crate) const MOST_ANSWER: usize = MOST_PAYLOAD + 100;

@@ -135,6 +135,34 @@ impl Functions {
         self.find(name, FunctionName::parse(name)).is_some()
     }
 
+    /// The ARN of what answers to this name, without a qualifier: what a right to invoke it is about.
+    pub fn arn_of(&self, name: &str) -> String {
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        // A function that is configured by its whole ARN may be of another account.
+        if name.starts_with("arn:") && entries.contains_key(name) {
+            return name.to_owned();
+        }
+        self.arn(FunctionName::parse(name).name, None)
+    }
+
+    /// Whether a function is configured under exactly this key: the resource of a task that is no
+    /// function's, or the name of a state.
+    pub fn is_configured(&self, key: &str) -> bool {
+        self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// How long a function takes that gives a fixed answer, where it takes time. The name is taken as
+    /// by [`Self::has`].
+    pub fn delay(&self, name: &str) -> Option<Duration> {
+        let entry = self.find(name, FunctionName::parse(name))?;
+        match &entry.target {
+            Target::Echo { after } | Target::Return { after, .. } => {
+                Some(*after).filter(|after| !after.is_zero())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this payload is answered even where no function has the name: what the CDK's
     /// `EvaluateExpression` sends to its function is evaluated here.
     pub fn is_expression(payload: &Json) -> bool {
@@ -304,7 +332,15 @@ impl Functions {
             client_context: invocation.client_context.as_deref().map(client_context).transpose()?,
             trace_header: invocation.trace_header.clone().unwrap_or_else(new_trace_header),
             log_tail: invocation.log_tail,
+            is_instant: invocation.is_instant,
         })
+    }
+}
+
+/// Waits as long as a fixed answer takes.
+async fn wait(after: Duration, request: &Request) {
+    if !request.is_instant {
+        tokio::time::sleep(after).await;
     }
 }
 
@@ -404,11 +440,11 @@ impl Run {
                 return aws::run(client, &call, request).await;
             }
             Target::Echo { after } => {
-                tokio::time::sleep(*after).await;
+                wait(*after, request).await;
                 Answer::returned(request.payload.clone())
             }
             Target::Return { payload, after } => {
-                tokio::time::sleep(*after).await;
+                wait(*after, request).await;
                 Answer::returned(payload.clone())
             }
             Target::Evaluate => {

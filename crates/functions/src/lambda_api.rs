@@ -12,18 +12,26 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::collections::BTreeMap;
 use stepwright_json::{Json, Object};
 
+/// The path of an invocation.
+pub const INVOCATIONS: &str = "/2015-03-31/functions/{name}/invocations";
+
 /// Serves `POST /2015-03-31/functions/{name}/invocations`, so that every AWS SDK and `aws lambda
-/// invoke` run these functions by endpoint URL alone.
+/// invoke` run these functions by endpoint URL alone. Whoever can connect may.
 pub fn lambda_api(functions: Functions) -> Router {
-    Router::new()
-        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
-        .with_state(functions)
+    let invoke = |State(functions): State<Functions>,
+                  Path(name): Path<String>,
+                  Query(query): Query<BTreeMap<String, String>>,
+                  request: Request| async move {
+        serve_invocation(&functions, name, query, request).await
+    };
+    Router::new().route(INVOCATIONS, post(invoke)).with_state(functions)
 }
 
-async fn invoke(
-    State(functions): State<Functions>,
-    Path(name): Path<String>,
-    Query(query): Query<BTreeMap<String, String>>,
+/// Runs the function that the path and the parameters of a request name, as Lambda's API does.
+pub async fn serve_invocation(
+    functions: &Functions,
+    name: String,
+    query: BTreeMap<String, String>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -78,6 +86,7 @@ async fn invocation(
         client_context: header("x-amz-client-context"),
         trace_header: header("x-amzn-trace-id"),
         log_tail,
+        is_instant: false,
     })
 }
 

@@ -28,10 +28,11 @@ mod process;
 mod runtime_api;
 mod sandbox;
 
+pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
 pub use functions::Functions;
-pub use lambda_api::lambda_api;
+pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};
 pub use pool::MOST_PROCESSES;
 
@@ -69,6 +70,9 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Whether the reply carries the end of the log.
     pub log_tail: bool,
+    /// Whether a fixed answer is given without the wait that it is configured with: for those whose
+    /// time is virtual.
+    pub is_instant: bool,
 }
 
 /// Whether the answer of an invocation is waited for.

@@ -26,6 +26,7 @@ pub(crate) struct Request {
     pub(crate) client_context: Option<String>,
     pub(crate) trace_header: String,
     pub(crate) log_tail: bool,
+    pub(crate) is_instant: bool,
 }
 
 /// What became of a request that a process was given.

@@ -1,5 +1,9 @@
 //! Events as AWS's `GetExecutionHistory` shows them.
 
+mod log;
+
+pub use log::{DATA, log_records};
+
 use crate::{Event, EventKind, Failure, Stage, StateType, TaskCall, TaskKind};
 use rustc_hash::FxHashMap;
 use stepwright_json::{Json, Object, Str};

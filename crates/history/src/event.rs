@@ -41,6 +41,17 @@ impl EventKind {
                 | Self::MapRunUpdated { .. }
         )
     }
+
+    /// Whether the execution ends with it.
+    pub fn ends_execution(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionSucceeded { .. }
+                | Self::ExecutionFailed { .. }
+                | Self::ExecutionTimedOut { .. }
+                | Self::ExecutionAborted { .. }
+        )
+    }
 }
 
 impl Failure {

@@ -7,10 +7,12 @@
 pub mod aws;
 mod event;
 pub mod stored;
+mod timeline;
 
 pub use event::{
     Event, EventKind, Failure, Identity, MapPlan, Stage, Start, StateType, TaskCall, TaskKind, To,
 };
+pub use timeline::{Line, Timeline, duration, parse_duration};
 
 /// A point in time: milliseconds since 1970 began (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,39 +1,122 @@
-//! Lambda functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`.
+//! Functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`; and functions of
+//! `stepwright.toml` that stand for another service.
 
-use crate::{End, Task, insert_metadata};
-use stepwright_engine::{Call, Report};
+use crate::metadata::insert_metadata;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
-use stepwright_history::{Failure, Stage};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
+use stepwright_simulator::{Answer, Outcome};
 
-/// A task whose resource is a function's ARN: the input is the payload, the result the output.
-pub(crate) async fn run_arn(task: Task) -> End {
-    match call_function(&task.services.functions, &task.call, &task.report).await {
-        Err(failure) => End::Failed(failure, Stage::Run),
-        Ok(output) => End::Succeeded(output),
+/// A function that a task calls, by its name in any form.
+pub(crate) enum Callee {
+    /// With the task's input as its payload; what it returns is the task's result.
+    Called(String),
+    /// With `Payload`; the result is what Lambda's `Invoke` answers.
+    Invoked(String),
+}
+
+impl Callee {
+    pub(crate) fn name(&self) -> &str {
+        let (Self::Called(name) | Self::Invoked(name)) = self;
+        name
     }
 }
 
-/// Invokes the function that is the resource of a task, with its parameters. The failure is the one
+/// How the end of a task comes.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// With the answer.
+    Answer,
+    /// After the answer, from the same callee: `.sync`.
+    Sync,
+    /// From whoever has the task's token.
+    Token,
+}
+
+impl Form {
+    fn of(call: &TaskCall) -> Self {
+        match &call.kind {
+            _ if call.resource.ends_with(".waitForTaskToken") => Self::Token,
+            TaskKind::Service { action, .. } if action.contains(".sync") => Self::Sync,
+            _ => Self::Answer,
+        }
+    }
+}
+
+/// What a function is called with besides what the task says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// The X-Ray header of the execution.
+    pub(crate) trace_header: Option<String>,
+    /// What time it is.
+    pub(crate) now: Moment,
+    /// Whether a fixed answer is given without its wait.
+    pub(crate) is_instant: bool,
+}
+
+/// Calls a function for a task, and says how the task goes.
+pub(crate) async fn call(
+    functions: &Functions,
+    call: &TaskCall,
+    callee: &Callee,
+    around: &Circumstances,
+) -> Answer {
+    let result = match callee {
+        Callee::Called(name) => {
+            let payload = call.parameters.to_string();
+            let invocation = Invocation {
+                function: name.clone(),
+                payload: payload.into(),
+                trace_header: around.trace_header.clone(),
+                is_instant: around.is_instant,
+                ..Invocation::default()
+            };
+            invoke(functions, invocation).await.map(|reply| value_of(&reply))
+        }
+        Callee::Invoked(name) => {
+            let invocation = invocation(call, name, around);
+            invoke(functions, invocation).await.map(|reply| answer(&reply, around))
+        }
+    };
+    let form = Form::of(call);
+    match result {
+        // A task that waits for more than the answer has not got as far as to wait.
+        Err(failure) if form != Form::Answer => Answer::new(Outcome::Fails(failure, Stage::Submit)),
+        Err(failure) => Answer::new(Outcome::Fails(failure, Stage::Run)),
+        Ok(output) => match form {
+            Form::Answer => Answer::returns(output),
+            Form::Sync => Answer { submitted: Some(output.clone()), ..Answer::returns(output) },
+            Form::Token => Answer { submitted: Some(output), ..Answer::new(Outcome::Never) },
+        },
+    }
+}
+
+/// Calls the function that is the resource of a task, with the task's input. The failure is the one
 /// that the task ends with.
 pub async fn call_function(
     functions: &Functions,
-    call: &Call,
-    report: &Report,
+    call: &TaskCall,
+    trace_header: Option<String>,
 ) -> Result<Json, Failure> {
     let invocation = Invocation {
-        function: call.call.resource.to_string(),
-        payload: call.call.parameters.to_string().into(),
-        trace_header: call.facts.trace_header.clone(),
+        function: call.resource.to_string(),
+        payload: call.parameters.to_string().into(),
+        trace_header,
         ..Invocation::default()
     };
-    invoke(functions, report, invocation).await.map(|reply| value_of(&reply))
+    invoke(functions, invocation).await.map(|reply| value_of(&reply))
 }
 
-/// `lambda:invoke`, with or without a task token.
-pub(crate) async fn run_invoke(task: Task) -> End {
-    let parameters = &task.call.call.parameters;
+/// Whether a task sends what the CDK's `EvaluateExpression` does, which needs no function.
+pub(crate) fn is_expression(call: &TaskCall) -> bool {
+    let payload = call.parameters.get("Payload").unwrap_or(&call.parameters);
+    Functions::is_expression(payload)
+}
+
+/// What `lambda:invoke` asks of Lambda.
+fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invocation {
+    let parameters = &call.parameters;
     let text = |key: &str| parameters.get(key).and_then(Json::as_str).map(str::to_owned);
     let payload = parameters.get("Payload").map_or_else(|| "{}".to_owned(), Json::to_string);
     let kind = match text("InvocationType").as_deref() {
@@ -41,43 +124,30 @@ pub(crate) async fn run_invoke(task: Task) -> End {
         Some("DryRun") => InvocationType::DryRun,
         _ => InvocationType::RequestResponse,
     };
-    let invocation = Invocation {
-        function: text("FunctionName").unwrap_or_default(),
+    Invocation {
+        function: function.to_owned(),
         qualifier: text("Qualifier"),
         payload: payload.into(),
         kind,
         client_context: text("ClientContext"),
-        trace_header: task.call.facts.trace_header.clone(),
+        trace_header: around.trace_header.clone(),
         log_tail: text("LogType").as_deref() == Some("Tail"),
-    };
-    let reply = match invoke(&task.services.functions, &task.report, invocation).await {
-        Ok(reply) => reply,
-        Err(failure) => {
-            // A task that waits for its token has not got as far as to wait.
-            let stage = if task.call.call.token.is_some() { Stage::Submit } else { Stage::Run };
-            return End::Failed(failure, stage);
-        }
-    };
-    let output = answer(&reply, &task);
-    if task.call.call.token.is_some() {
-        task.report.submitted(output);
-        return End::Elsewhere;
+        is_instant: around.is_instant,
     }
-    End::Succeeded(output)
 }
 
 /// What `lambda:invoke` makes of an answer.
-fn answer(reply: &Reply, task: &Task) -> Json {
+fn answer(reply: &Reply, around: &Circumstances) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
     if let Some(log) = &reply.log_tail {
         output.insert("LogResult", log.as_str().into());
     }
     output.insert("Payload", value_of(reply));
-    let now = task.report.engine().now();
-    let (length, date) = (reply.payload.len().to_string(), time::http_date(now.0));
-    let trace = task.call.facts.trace_header.as_deref().map_or_else(
-        || trace_of(&reply.request_id, now.0),
+    let now = around.now.0;
+    let (length, date) = (reply.payload.len().to_string(), time::http_date(now));
+    let trace = around.trace_header.as_deref().map_or_else(
+        || trace_of(&reply.request_id, now),
         |header| header.replacen("Root=", "root=", 1),
     );
     let headers = [
@@ -107,15 +177,11 @@ fn value_of(reply: &Reply) -> Json {
         .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())
 }
 
-async fn invoke(
-    functions: &Functions,
-    report: &Report,
-    invocation: Invocation,
-) -> Result<Reply, Failure> {
+async fn invoke(functions: &Functions, invocation: Invocation) -> Result<Reply, Failure> {
     match functions.invoke(invocation).await {
         Err(error) => {
             let (name, status) = (error.name(), error.status());
-            let id = report.engine().new_uuid();
+            let id = uuid::Uuid::new_v4();
             let cause = format!(
                 "{error} (Service: AWSLambda; Status Code: {status}; Error Code: {name}; \
                  Request ID: {id}; Proxy: null)"
@@ -124,8 +190,17 @@ async fn invoke(
         }
         Ok(reply) if reply.function_error.is_some() => {
             let payload = value_of(&reply);
-            let name = payload.get("errorType").and_then(Json::as_str).unwrap_or("Lambda.Unknown");
-            Err(Failure::new(name, String::from_utf8_lossy(&reply.payload)))
+            let text = String::from_utf8_lossy(&reply.payload);
+            Err(match payload.get("errorType").and_then(Json::as_str) {
+                Some(error) => Failure::new(error, text),
+                None => Failure::new(
+                    "Lambda.Unknown",
+                    format!(
+                        "The cause could not be determined because Lambda did not return an error \
+                         type. Returned payload: {text}"
+                    ),
+                ),
+            })
         }
         Ok(reply) => Ok(reply),
     }

@@ -1,24 +1,35 @@
 //! What tasks call: the resource of a task, made an action. One file for each integration.
 //!
-//! To add one: a file with a function that takes the [`Task`] and runs it to its end, and a row in
-//! [`find`].
+//! [`Integrations`] is the [`Tasks`] of an engine; [`VirtualTasks`] answers the tasks of a simulation,
+//! by the same code, in virtual time. To add an integration: a file with a function that takes the
+//! [`Task`] and runs it to its end, and a row in [`find`].
 
+mod buckets;
 mod lambda;
+mod metadata;
 mod mocked;
+mod route;
 mod start_execution;
 mod step_functions_sdk;
+mod virtual_time;
 
+pub use buckets::MemoryBuckets;
 pub use lambda::call_function;
+pub use mocked::Mocked;
+pub use virtual_time::VirtualTasks;
 
+use lambda::Circumstances;
+use mocked::Met;
+use route::Route;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use stepwright_engine::{Call, Report, Tasks};
+use stepwright_engine::{Call, Clock as _, Report, SystemClock, Tasks};
 use stepwright_functions::Functions;
-use stepwright_history::{Failure, Stage, TaskKind};
-use stepwright_json::{Json, Object};
+use stepwright_history::{Failure, Stage, TaskCall};
+use stepwright_json::Json;
 use stepwright_protocol::ApiError;
-use stepwright_simulator::MockConfig;
+use stepwright_simulator::{Answer, Outcome};
 
 /// An answer that takes a while.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -33,6 +44,10 @@ pub trait StepFunctions: Send + Sync + 'static {
 pub trait LocalTasks: Send + Sync + 'static {
     /// Takes a task on and says how it goes, or gives it back. Must not block.
     fn run(&self, call: Call, report: Report) -> Result<(), (Call, Report)>;
+
+    /// Does a task of a machine (its ARN) in virtual time: waits for its end and says how it ended. None
+    /// for a task that is not done here.
+    fn run_here(&self, machine: &str, call: &TaskCall) -> Option<Outcome>;
 }
 
 /// Runs tasks by what their resources name.
@@ -43,10 +58,10 @@ pub struct Integrations {
 
 /// What integrations call.
 pub(crate) struct Services {
-    pub(crate) functions: Functions,
-    pub(crate) mocks: Option<mocked::Mocked>,
-    pub(crate) local: Option<Arc<dyn LocalTasks>>,
-    pub(crate) step_functions: OnceLock<Arc<dyn StepFunctions>>,
+    functions: Functions,
+    mocked: Mocked,
+    local: Option<Arc<dyn LocalTasks>>,
+    step_functions: OnceLock<Arc<dyn StepFunctions>>,
 }
 
 /// A task on its way, and where it says how it goes.
@@ -71,15 +86,10 @@ impl std::fmt::Debug for Integrations {
 }
 
 impl Integrations {
-    /// Integrations with these functions, with the test cases of a mock file, and with tasks that
-    /// are done here.
-    pub fn new(
-        functions: Functions,
-        mocks: Option<MockConfig>,
-        local: Option<Arc<dyn LocalTasks>>,
-    ) -> Self {
-        let mocks = mocks.map(mocked::Mocked::new);
-        let services = Services { functions, mocks, local, step_functions: OnceLock::new() };
+    /// Integrations with these functions, with mocks that answer first, and with tasks that are done
+    /// here.
+    pub fn new(functions: Functions, mocked: Mocked, local: Option<Arc<dyn LocalTasks>>) -> Self {
+        let services = Services { functions, mocked, local, step_functions: OnceLock::new() };
         Self { services: Arc::new(services) }
     }
 
@@ -88,17 +98,39 @@ impl Integrations {
         // A second one would be the same.
         self.services.step_functions.get_or_init(|| step_functions);
     }
+
+    /// What a function answers to a task that belongs to no execution, at once; `after_millis` says how
+    /// long a fixed answer would have taken. `instead` names another function than the task does. None
+    /// where no function is configured for it.
+    pub async fn answer(&self, call: &TaskCall, instead: Option<&str>) -> Option<Answer> {
+        let functions = &self.services.functions;
+        let route = Route::of(call, functions, instead.map(str::to_owned));
+        let Route::Function(callee) = route else { return None };
+        if !functions.has(callee.name()) && !lambda::is_expression(call) {
+            return None;
+        }
+        let around =
+            Circumstances { now: SystemClock.now(), is_instant: true, ..Circumstances::default() };
+        let answer = lambda::call(functions, call, &callee, &around).await;
+        let delay = functions.delay(callee.name());
+        Some(answer.after(delay.map_or(0, |delay| delay.as_millis() as i64)))
+    }
+
+    /// The mocks, with what they have answered.
+    pub fn mocked(&self) -> &Mocked {
+        &self.services.mocked
+    }
 }
 
 impl Tasks for Integrations {
     fn run(&self, mut call: Call, mut report: Report) {
         let services = self.services.clone();
-        if let Some(mocks) = &services.mocks
-            && mocks.answer(&call, &report)
-        {
-            return;
-        }
-        if let Some(local) = &services.local {
+        let instead = match services.mocked.meet_task(&call) {
+            Some(Met::Answer(answer)) => return report.play(answer.stimuli(call.task)),
+            Some(Met::Function { name, .. }) => name,
+            None => None,
+        };
+        if let (Some(local), None) = (&services.local, &instead) {
             match local.run(call, report) {
                 Ok(()) => return,
                 Err(back) => (call, report) = back,
@@ -107,59 +139,35 @@ impl Tasks for Integrations {
         let task = Task { call, report, services };
         tokio::spawn(async move {
             let report = task.report.clone();
-            match find(task).await {
+            match find(task, instead).await {
                 End::Succeeded(output) => report.succeeded(output),
                 End::Failed(failure, stage) => report.failed(failure, stage),
                 End::Elsewhere => {}
             }
         });
     }
-}
 
-/// Runs a task by what its resource names.
-async fn find(task: Task) -> End {
-    let (service, action) = match &task.call.call.kind {
-        TaskKind::Lambda => return lambda::run_arn(task).await,
-        TaskKind::Activity => return unknown(&task),
-        TaskKind::Service { service, action } => (service.clone(), action.clone()),
-    };
-    match (service.as_str(), action.as_str()) {
-        ("lambda", "invoke" | "invoke.waitForTaskToken") => lambda::run_invoke(task).await,
-        (
-            "states",
-            "startExecution"
-            | "startExecution.sync"
-            | "startExecution.sync:2"
-            | "startExecution.waitForTaskToken",
-        ) => start_execution::run(task).await,
-        ("aws-sdk:sfn", _) => step_functions_sdk::run(task).await,
-        _ => unknown(&task),
+    fn answers_activity(&self, call: &Call) -> bool {
+        self.services.mocked.has(call) || self.services.functions.is_configured(&call.call.state)
     }
 }
 
-fn unknown(task: &Task) -> End {
-    let cause = format!(
-        "Stepwright has no integration for the resource '{}' (state '{}'). Mock it with \
-         `--mock-config`, or see the list of integrations in the manual's page on compatibility.",
-        task.call.call.resource, task.call.call.state
-    );
-    End::Failed(Failure::new("States.TaskFailed", cause), Stage::Run)
-}
-
-/// What AWS's optimised integrations say of the HTTP answer that they got. The headers come as they
-/// were sent; AWS lists them a second time by their names.
-pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[(&str, &str)]) {
-    let all: Object =
-        headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();
-    let mut by_name = headers.to_vec();
-    by_name.sort_by_key(|(key, _)| key.to_ascii_lowercase());
-    let single: Object = by_name.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
-    let mut http = Object::new();
-    http.insert("AllHttpHeaders", all.into());
-    http.insert("HttpHeaders", single.into());
-    http.insert("HttpStatusCode", Json::Int(200));
-    object.insert("SdkHttpMetadata", http.into());
-    let mut response = Object::new();
-    response.insert("RequestId", request_id.into());
-    object.insert("SdkResponseMetadata", response.into());
+/// Runs a task by what its resource names; by a function of this name, where a mock says so.
+async fn find(task: Task, instead: Option<String>) -> End {
+    match Route::of(&task.call.call, &task.services.functions, instead) {
+        Route::Function(callee) => {
+            let around = Circumstances {
+                trace_header: task.call.facts.trace_header.clone(),
+                now: task.report.engine().now(),
+                is_instant: false,
+            };
+            let functions = &task.services.functions;
+            let answer = lambda::call(functions, &task.call.call, &callee, &around).await;
+            task.report.play(answer.stimuli(task.call.task));
+            End::Elsewhere
+        }
+        Route::StartExecution => start_execution::run(task).await,
+        Route::StepFunctions => step_functions_sdk::run(task).await,
+        Route::Nowhere(failure) => End::Failed(failure, Stage::Run),
+    }
 }

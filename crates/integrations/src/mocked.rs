@@ -1,65 +1,158 @@
-//! Tasks that a test case of a mock file answers.
+//! Tasks that mocks answer: a test case of Step Functions Local's mock file, or a mocks file of ours.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-use stepwright_engine::{Call, Report};
-use stepwright_interpreter::Stimulus;
-use stepwright_simulator::MockConfig;
+use stepwright_engine::Call;
+use stepwright_simulator::{
+    self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply,
+};
 
-/// A mock file, and how often each state of each execution was called.
-pub(crate) struct Mocked {
-    config: MockConfig,
-    calls: Mutex<BTreeMap<(String, String), u64>>,
+/// What answers tasks before anything else is asked.
+#[derive(Debug, Default)]
+pub struct Mocked {
+    /// Whether there is anything at all: then nothing need be locked to know.
+    is_some: bool,
+    state: Mutex<State>,
 }
 
-/// More counters than this are those of executions that are long over.
-const MOST_COUNTERS: usize = 100_000;
+#[derive(Debug, Default)]
+struct State {
+    /// The file whose test cases executions are started with (`…:stateMachine:NAME#CASE`).
+    config: Option<MockConfig>,
+    /// Those that were asked for, by machine and case.
+    cases: BTreeMap<(String, String), MockCase>,
+    /// The test case that answers every execution.
+    case: Option<MockCase>,
+    mocks: Option<Mocks>,
+    /// How often states were entered, by execution.
+    entries: BTreeMap<String, Entries>,
+    calls: usize,
+}
+
+/// What a mock says to a call.
+pub(crate) enum Met {
+    /// This.
+    Answer(Answer),
+    /// A function is to be called: this one, or the one that the task calls, after so many milliseconds.
+    Function { name: Option<String>, after_millis: i64 },
+}
+
+/// After so many calls, what was counted is that of executions that are long over.
+const MOST_CALLS: usize = 100_000;
 
 impl Mocked {
-    pub(crate) fn new(config: MockConfig) -> Self {
-        Self { config, calls: Mutex::default() }
+    /// The test cases of a mock file of Step Functions Local, which executions are started with.
+    #[must_use]
+    pub fn with_config(mut self, config: Option<MockConfig>) -> Self {
+        self.is_some |= config.is_some();
+        self.state.get_mut().config = config;
+        self
     }
 
-    /// Answers a task if a test case does; says whether.
-    pub(crate) fn answer(&self, call: &Call, report: &Report) -> bool {
-        let Some(case) = &call.facts.test_case else { return false };
-        let machine = call.facts.about.machine.rsplit(':').next().unwrap_or_default();
-        let number = {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            if calls.len() > MOST_COUNTERS {
-                calls.clear();
-            }
-            let key = (call.facts.about.arn.clone(), call.call.state.to_string());
-            let counter = calls.entry(key).or_insert(0);
-            *counter += 1;
-            *counter - 1
-        };
-        let Some(answer) = self.config.answer(machine, case, &call.call, number) else {
+    /// One test case, which answers every execution.
+    #[must_use]
+    pub fn with_case(mut self, case: Option<MockCase>) -> Self {
+        self.is_some |= case.is_some();
+        self.state.get_mut().case = case;
+        self
+    }
+
+    /// A mocks file.
+    #[must_use]
+    pub fn with_mocks(mut self, mocks: Option<Mocks>) -> Self {
+        self.is_some |= mocks.is_some();
+        self.state.get_mut().mocks = mocks;
+        self
+    }
+
+    /// The mocks that no task has asked for.
+    pub fn unused(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let of_case = state.case.iter().flat_map(MockCase::unused);
+        let of_mocks = state.mocks.iter().flat_map(Mocks::unused);
+        of_case.chain(of_mocks).map(str::to_owned).collect()
+    }
+
+    /// Whether there is an answer for a task.
+    pub(crate) fn has(&self, call: &Call) -> bool {
+        if !self.is_some {
             return false;
-        };
-        for (after, stimulus) in answer.stimuli(call.task) {
-            let report = report.clone();
-            if after == 0 {
-                say(&report, stimulus);
-                continue;
-            }
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after as u64)).await;
-                say(&report, stimulus);
-            });
         }
-        true
+        let state = self.state.lock();
+        let name = call.call.state.as_str();
+        let is_in_case = |case: &MockCase| case.states().contains(&name);
+        call.facts.test_case.is_some()
+            || state.case.as_ref().is_some_and(is_in_case)
+            || state.mocks.as_ref().is_some_and(|mocks| mocks.has(name))
+    }
+
+    /// What the mocks say to a task of an engine; None if they leave it alone.
+    pub(crate) fn meet_task(&self, call: &Call) -> Option<Met> {
+        if !self.is_some {
+            return None;
+        }
+        let execution = call.facts.about.arn.as_str();
+        let entry = {
+            let mut state = self.state.lock();
+            state.calls += 1;
+            if state.calls > MOST_CALLS {
+                state.calls = 0;
+                state.entries.clear();
+                state.cases.clear();
+            }
+            let entries = state.entries.entry(execution.to_owned()).or_default();
+            entries.of(&call.map_path, &call.call)
+        };
+        let asked = simulator::Call {
+            call: &call.call,
+            map_path: &call.map_path,
+            entry,
+            attempt: call.call.retry_count,
+            in_child: call.facts.about.map_run.is_some(),
+            execution,
+        };
+        let machine = call.facts.about.machine.rsplit(':').next().unwrap_or_default();
+        self.meet(machine, call.facts.test_case.as_deref(), &asked)
+    }
+
+    /// What the mocks say to a call of a machine.
+    pub(crate) fn meet(
+        &self,
+        machine: &str,
+        test_case: Option<&str>,
+        call: &simulator::Call<'_>,
+    ) -> Option<Met> {
+        let mut state = self.state.lock();
+        if let Some(answer) = state.of_case(machine, test_case, call) {
+            return Some(Met::Answer(answer));
+        }
+        let mocks = state.mocks.as_mut().filter(|mocks| mocks.has(&call.call.state))?;
+        Some(match mocks.reply(call) {
+            None => Met::Answer(mocks.missing(call)),
+            Some(Reply::Answer(answer)) => Met::Answer(answer),
+            Some(Reply::Function { name, after_millis }) => {
+                Met::Function { name: name.map(Into::into), after_millis }
+            }
+        })
     }
 }
 
-fn say(report: &Report, stimulus: Stimulus) {
-    match stimulus {
-        Stimulus::TaskStarted { worker, .. } => report.started(worker),
-        Stimulus::TaskSubmitted { output, .. } => report.submitted(output),
-        Stimulus::TaskHeartbeat { .. } => report.heartbeat(),
-        Stimulus::TaskSucceeded { output, .. } => report.succeeded(output),
-        Stimulus::TaskFailed { failure, stage, .. } => report.failed(failure, stage),
-        _ => unreachable!("a mock answers a task and nothing else"),
+impl State {
+    fn of_case(
+        &mut self,
+        machine: &str,
+        test_case: Option<&str>,
+        call: &simulator::Call<'_>,
+    ) -> Option<Answer> {
+        if let Some(case) = &mut self.case {
+            return case.answer(call);
+        }
+        let (config, case) = (self.config.as_ref()?, test_case?);
+        let key = (machine.to_owned(), case.to_owned());
+        if !self.cases.contains_key(&key) {
+            let case = config.case(machine, case)?;
+            self.cases.insert(key.clone(), case);
+        }
+        self.cases.get_mut(&key)?.answer(call)
     }
 }

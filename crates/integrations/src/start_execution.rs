@@ -1,18 +1,19 @@
 //! Nested executions: `states:startExecution` in all its forms.
 
-use crate::{End, Task, insert_metadata};
+use crate::metadata::insert_metadata;
+use crate::{End, Task};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use stepwright_engine::Snapshot;
-use stepwright_history::{Failure, Stage, TaskKind};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_interpreter::Status;
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, json};
 use stepwright_program::time;
-use stepwright_protocol::ApiError;
+use stepwright_protocol::{ApiError, Arn};
+use uuid::Uuid;
 
 /// In which way the end of the nested execution is waited for.
 #[derive(Clone, Copy, PartialEq)]
-enum Form {
+pub(crate) enum Form {
     RequestResponse,
     /// Input and output are text.
     Sync,
@@ -21,18 +22,24 @@ enum Form {
     TaskToken,
 }
 
+impl Form {
+    pub(crate) fn of(call: &TaskCall) -> Self {
+        let TaskKind::Service { action, .. } = &call.kind else { return Self::RequestResponse };
+        match action.strip_prefix("startExecution").unwrap_or_default() {
+            ".sync" => Self::Sync,
+            ".sync:2" => Self::Sync2,
+            ".waitForTaskToken" => Self::TaskToken,
+            _ => Self::RequestResponse,
+        }
+    }
+}
+
 pub(crate) async fn run(task: Task) -> End {
-    let TaskKind::Service { action, .. } = &task.call.call.kind else { return End::Elsewhere };
-    let form = match action.strip_prefix("startExecution").unwrap_or_default() {
-        ".sync" => Form::Sync,
-        ".sync:2" => Form::Sync2,
-        ".waitForTaskToken" => Form::TaskToken,
-        _ => Form::RequestResponse,
-    };
+    let form = Form::of(&task.call.call);
     let arn = match start(&task).await {
         Ok(reply) => {
             let arn = reply.get("executionArn").and_then(Json::as_str).unwrap_or_default();
-            let answer = answer(&task, arn, &reply);
+            let answer = started(arn, &reply, task.report.engine().now());
             match form {
                 Form::RequestResponse => return End::Succeeded(answer),
                 Form::TaskToken => {
@@ -45,13 +52,16 @@ pub(crate) async fn run(task: Task) -> End {
         }
         Err(error) => {
             let stage = if form == Form::RequestResponse { Stage::Run } else { Stage::Submit };
-            return End::Failed(failure(&task, &error), stage);
+            return End::Failed(failure(&error), stage);
         }
     };
     let engine = task.report.engine().clone();
     tokio::select! {
-        ended = engine.ended(&arn) => match ended {
-            Some(ended) => end(&ended, form),
+        ended = task.report.ended(&arn) => match ended {
+            Some(ended) => match result(&Nested::of(&ended), form) {
+                Ok(output) => End::Succeeded(output),
+                Err(failure) => End::Failed(failure, Stage::Run),
+            },
             None => End::Failed(
                 Failure::new("States.TaskFailed", format!("The execution {arn} is gone.")),
                 Stage::Run,
@@ -77,15 +87,7 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     let name = parameters.get("Name").and_then(Json::as_str).map(str::to_owned);
     // The same task handed out twice starts one execution: its name follows from the task.
     body.insert("name", name.unwrap_or_else(|| derived_name(&task.call.idempotency_key())).into());
-    let input = match parameters.get("Input") {
-        None | Some(Json::Null) => Object::new().into(),
-        // Text that is JSON is taken as it is.
-        Some(Json::String(text)) => {
-            stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into())
-        }
-        Some(input) => input.clone(),
-    };
-    body.insert("input", input.to_string().into());
+    body.insert("input", input(parameters).to_string().into());
     let step_functions = task.services.step_functions.get();
     let Some(step_functions) = step_functions else {
         return Err(ApiError::internal("the API is not there yet"));
@@ -94,31 +96,42 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     match started {
         // A task that is handed out again has started its execution, which may be over by now.
         Err(error) if error.code == "ExecutionAlreadyExists" && task.call.submitted => {
-            let mut reply = Object::new();
-            let arn = error.message.split('\'').nth(1).unwrap_or_default();
-            reply.insert("executionArn", arn.into());
-            Ok(reply.into())
+            let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
+            let (machine, _) = Arn::parse(text("stateMachineArn"))?.machine();
+            let arn = machine.replacen(":stateMachine:", ":execution:", 1);
+            Ok(json!({"executionArn": (format!("{arn}:{}", text("name")))}))
         }
         started => started,
+    }
+}
+
+/// The input of the nested execution.
+pub(crate) fn input(parameters: &Json) -> Json {
+    match parameters.get("Input") {
+        None | Some(Json::Null) => Object::new().into(),
+        // Text that is JSON is taken as it is.
+        Some(Json::String(text)) => {
+            stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into())
+        }
+        Some(input) => input.clone(),
     }
 }
 
 /// A name in the form of a UUID that belongs to one task.
 fn derived_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
-    let mut hex = String::with_capacity(32);
-    for byte in &hash[..16] {
-        write!(hex, "{byte:02x}").expect("text grows");
-    }
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(bytes).to_string()
 }
 
-fn answer(task: &Task, arn: &str, reply: &Json) -> Json {
+/// What `StartExecution` answers, as the task's result shows it.
+pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
     let mut output = Object::new();
     output.insert("ExecutionArn", arn.into());
-    let id = task.report.engine().new_uuid();
+    let id = Uuid::new_v4().to_string();
     let length = reply.to_string().len().to_string();
-    let date = time::http_date(task.report.engine().now().0);
+    let date = time::http_date(now.0);
     let headers = [
         ("x-amzn-RequestId", id.as_str()),
         ("connection", "keep-alive"),
@@ -133,7 +146,7 @@ fn answer(task: &Task, arn: &str, reply: &Json) -> Json {
 }
 
 /// An error of the API as an optimised integration reports it.
-fn failure(task: &Task, error: &ApiError) -> Failure {
+fn failure(error: &ApiError) -> Failure {
     let (code, status) = (error.code, error.status);
     let name =
         if code.ends_with("Exception") { code.to_owned() } else { format!("{code}Exception") };
@@ -141,29 +154,55 @@ fn failure(task: &Task, error: &ApiError) -> Failure {
         "{} (Service: AWSStepFunctions; Status Code: {status}; Error Code: {code}; Request ID: {}; \
          Proxy: null)",
         error.message,
-        task.report.engine().new_uuid()
+        Uuid::new_v4()
     );
     Failure::new(format!("StepFunctions.{name}"), cause)
 }
 
-fn end(ended: &Snapshot, form: Form) -> End {
-    let described = describe(ended, form);
-    match &ended.status {
-        Status::Succeeded { .. } => End::Succeeded(described),
-        _ => End::Failed(Failure::new("States.TaskFailed", described.to_string()), Stage::Run),
+/// A nested execution that has ended.
+pub(crate) struct Nested<'e> {
+    pub(crate) arn: &'e str,
+    pub(crate) machine: &'e str,
+    pub(crate) input: &'e Json,
+    pub(crate) status: &'e Status,
+    pub(crate) started_at: i64,
+    pub(crate) stopped_at: Option<i64>,
+    pub(crate) redrive_count: u32,
+}
+
+impl<'e> Nested<'e> {
+    fn of(ended: &'e Snapshot) -> Self {
+        let about = &ended.facts.about;
+        Self {
+            arn: &about.arn,
+            machine: &about.machine,
+            input: &ended.input,
+            status: &ended.status,
+            started_at: about.started_at,
+            stopped_at: ended.stopped_at,
+            redrive_count: ended.redriven.map_or(0, |(count, _)| count),
+        }
+    }
+}
+
+/// What the task that waited for an execution gets.
+pub(crate) fn result(nested: &Nested<'_>, form: Form) -> Result<Json, Failure> {
+    let described = describe(nested, form);
+    match nested.status {
+        Status::Succeeded { .. } => Ok(described),
+        _ => Err(Failure::new("States.TaskFailed", described.to_string())),
     }
 }
 
 /// An execution as the task's result shows it.
-fn describe(ended: &Snapshot, form: Form) -> Json {
+fn describe(nested: &Nested<'_>, form: Form) -> Json {
     let data = |value: &Json| match form {
         Form::Sync2 => value.clone(),
         _ => value.to_string().into(),
     };
-    let about = &ended.facts.about;
-    let included = stepwright_json::json!({"Included": true});
+    let included = json!({"Included": true});
     let mut object = Object::new();
-    if let Status::Failed { failure } | Status::Aborted { failure } = &ended.status {
+    if let Status::Failed { failure } | Status::Aborted { failure } = nested.status {
         if let Some(cause) = &failure.cause {
             object.insert("Cause", cause.clone().into());
         }
@@ -171,19 +210,19 @@ fn describe(ended: &Snapshot, form: Form) -> Json {
             object.insert("Error", error.clone().into());
         }
     }
-    object.insert("ExecutionArn", about.arn.as_str().into());
-    object.insert("Input", data(&ended.input));
+    object.insert("ExecutionArn", nested.arn.into());
+    object.insert("Input", data(nested.input));
     object.insert("InputDetails", included.clone());
-    object.insert("Name", ended.facts.name().into());
-    if let Status::Succeeded { output } = &ended.status {
+    object.insert("Name", nested.arn.rsplit(':').next().unwrap_or_default().into());
+    if let Status::Succeeded { output } = nested.status {
         object.insert("Output", data(output));
         object.insert("OutputDetails", included);
     }
-    object.insert("RedriveCount", Json::Int(ended.redriven.map_or(0, |(count, _)| count.into())));
-    object.insert("StartDate", Json::Int(about.started_at));
-    object.insert("StateMachineArn", about.machine.as_str().into());
-    object.insert("Status", ended.status.name().into());
-    if let Some(at) = ended.stopped_at {
+    object.insert("RedriveCount", Json::Int(nested.redrive_count.into()));
+    object.insert("StartDate", Json::Int(nested.started_at));
+    object.insert("StateMachineArn", nested.machine.into());
+    object.insert("Status", nested.status.name().into());
+    if let Some(at) = nested.stopped_at {
         object.insert("StopDate", Json::Int(at));
     }
     object.into()

@@ -11,7 +11,7 @@ pub(crate) async fn run(task: Task) -> End {
     let name = action.trim_end_matches(".waitForTaskToken");
     let Some(operation) = operation(&capital(name)) else {
         let error = ApiError::new("UnknownOperationException", format!("there is no {name}"));
-        return End::Failed(failure(&task, &error), Stage::Run);
+        return End::Failed(failure(&error), Stage::Run);
     };
     let parameters = &task.call.call.parameters;
     let mut body = members(operation.input, parameters);
@@ -23,11 +23,11 @@ pub(crate) async fn run(task: Task) -> End {
     }
     let Some(step_functions) = task.services.step_functions.get() else {
         let error = ApiError::internal("the API is not there yet");
-        return End::Failed(failure(&task, &error), Stage::Run);
+        return End::Failed(failure(&error), Stage::Run);
     };
     let stage = if waits { Stage::Submit } else { Stage::Run };
     match step_functions.call(operation.name.to_owned(), body.into()).await {
-        Err(error) => End::Failed(failure(&task, &error), stage),
+        Err(error) => End::Failed(failure(&error), stage),
         Ok(reply) if waits => {
             task.report.submitted(answer(&reply));
             End::Elsewhere
@@ -91,7 +91,7 @@ fn capital(name: &str) -> String {
 }
 
 /// An error of the API as an SDK integration reports it.
-fn failure(task: &Task, error: &ApiError) -> Failure {
+fn failure(error: &ApiError) -> Failure {
     let code = error.code;
     let name =
         if code.ends_with("Exception") { code.to_owned() } else { format!("{code}Exception") };
@@ -99,7 +99,7 @@ fn failure(task: &Task, error: &ApiError) -> Failure {
         "{} (Service: Sfn, Status Code: {}, Request ID: {}) (SDK Attempt Count: 1)",
         error.message,
         error.status,
-        task.report.engine().new_uuid()
+        uuid::Uuid::new_v4()
     );
     Failure::new(format!("Sfn.{name}"), cause)
 }

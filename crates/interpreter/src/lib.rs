@@ -15,10 +15,9 @@ mod failure;
 mod inspection;
 pub mod items;
 mod outlook;
-mod parameters;
 mod retrospect;
 mod states;
-mod token;
+pub mod token;
 mod turn;
 mod view;
 

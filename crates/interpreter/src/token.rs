@@ -19,3 +19,13 @@ pub(crate) fn token(start: &Start, task: TaskId) -> String {
     bytes.extend(start.identity.execution_arn.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
+
+/// The ARN of the execution and the task that a token names; None for what is no token. Whether the
+/// token was ever given out is another question: see [`Execution::task`](crate::Execution::task).
+pub fn read(token: &str) -> Option<(String, TaskId)> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let (version, rest) = bytes.split_first()?;
+    let (task, rest) = rest.split_first_chunk::<8>()?;
+    let arn = std::str::from_utf8(rest.get(24..)?).ok()?;
+    (*version == 1).then(|| (arn.to_owned(), TaskId(u64::from_be_bytes(*task))))
+}

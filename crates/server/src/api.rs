@@ -143,6 +143,7 @@ impl Api {
             trace_header: request.text("traceHeader").map(str::to_owned),
             test_case,
             parent: None,
+            seed: None,
         })
     }
 }

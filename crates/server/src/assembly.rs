@@ -1,26 +1,27 @@
 //! A server, put together from its configuration.
 
 use crate::config::{
-    CredentialConfig, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
+    ServerConfig,
 };
+use crate::door::Hosts;
 use crate::otlp::{Observers, Otlp};
+use crate::tls::{self, TlsError};
 use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
+    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
 };
 use stepwright_functions::Functions;
-use stepwright_integrations::{Integrations, LocalTasks, Pending, StepFunctions};
+use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
-use stepwright_simulator::MockConfig;
 use stepwright_store::{Memory, Sqlite, Store, StoreError};
 
 /// What a server is made of.
-#[derive(Clone)]
 pub struct Assembly {
     /// `[server]`
     pub server: ServerConfig,
@@ -34,12 +35,27 @@ pub struct Assembly {
     pub otlp: Option<OtlpConfig>,
     /// Whoever invokes functions.
     pub functions: Functions,
-    /// The mock file.
-    pub mocks: Option<MockConfig>,
+    /// What answers tasks before anything else does.
+    pub mocked: Mocked,
     /// Tasks that are done here and by no integration.
     pub local: Option<Arc<dyn LocalTasks>>,
     /// Whoever else is told of what happens.
     pub observers: Vec<Arc<dyn Observer>>,
+    /// What stands for S3 in the place of `[objects]`.
+    pub object_store: Option<Arc<dyn ObjectStore>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An engine with everything around it but connections.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The operations, and behind them the engine.
+    pub api: Api,
+    /// What runs the engine's tasks.
+    pub integrations: Integrations,
+    /// Who sends logs and traces to a collector: to be flushed at the end.
+    pub otlp: Option<Arc<Otlp>>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -56,6 +72,20 @@ pub enum AssemblyError {
         "the address {0} can be reached from elsewhere, and no `[[credentials]]` are configured"
     )]
     Unprotected(std::net::SocketAddr),
+    /// Anybody on the way could read everything.
+    #[error(
+        "the address {0} can be reached from elsewhere, and connections would not be encrypted"
+    )]
+    Unencrypted(std::net::SocketAddr),
+    /// Connections cannot be encrypted.
+    #[error("`[server.tls]` cannot be used")]
+    Tls(#[from] TlsError),
+    /// Something in `hosts` is no name of a host.
+    #[error("`{0}` in `hosts` is no name of a host; a name has no scheme, port or path")]
+    Host(String),
+    /// Nobody could be let in as configured.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -78,19 +108,61 @@ impl StepFunctions for Loopback {
 }
 
 impl Assembly {
-    /// Opens the store and the engine. Must be called within a tokio runtime.
-    pub async fn open(self) -> Result<Serving, AssemblyError> {
-        let credentials = config::credentials(&self.credentials);
-        if !is_loopback(self.server.listen) && credentials.is_empty() {
-            return Err(AssemblyError::Unprotected(self.server.listen));
+    /// A server with these functions and AWS's limits, that keeps everything in memory.
+    pub fn new(functions: Functions) -> Self {
+        Self {
+            server: ServerConfig::default(),
+            credentials: Vec::new(),
+            machines: BTreeMap::new(),
+            objects: ObjectsConfig::default(),
+            otlp: None,
+            functions,
+            mocked: Mocked::default(),
+            local: None,
+            observers: Vec::new(),
+            object_store: None,
+            clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Opens the store and the engine, to be served. Must be called within a tokio runtime.
+    pub async fn open(self) -> Result<Serving, AssemblyError> {
+        let server = self.server.clone();
+        let credentials = config::credentials(&self.credentials, server.metrics_token.as_deref())?;
+        if !is_loopback(server.listen) {
+            if credentials.is_empty() {
+                return Err(AssemblyError::Unprotected(server.listen));
+            }
+            if server.tls.is_none() && !server.insecure {
+                return Err(AssemblyError::Unencrypted(server.listen));
+            }
+        }
+        let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
+        let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let functions = self.functions.clone();
+        let Assembled { api, otlp, .. } = self.assemble().await?;
+        let mut serving = Serving::new(api, functions, credentials);
+        serving.hosts = hosts;
+        serving.tls = tls;
+        serving.most_body_bytes = server.max_body_bytes;
+        serving.most_connections = server.max_connections;
+        serving.otlp = otlp;
+        Ok(match server.max_requests_per_second {
+            0 => serving,
+            most => serving.at_most_per_second(most),
+        })
+    }
+
+    /// Opens the store and the engine. Must be called within a tokio runtime.
+    pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
         let store: Arc<dyn Store> = match &self.server.data {
             Some(folder) => Arc::new(Sqlite::open(folder)?),
             None => Arc::new(Memory::new()),
         };
-        let objects: Arc<dyn ObjectStore> = match self.objects.folder {
-            Some(folder) => Arc::new(FolderObjects::new(folder)),
-            None => Arc::new(NoObjects),
+        let objects: Arc<dyn ObjectStore> = match (self.object_store, self.objects.folder) {
+            (Some(objects), _) => objects,
+            (None, Some(folder)) => Arc::new(FolderObjects::new(folder)),
+            (None, None) => Arc::new(NoObjects),
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
@@ -101,11 +173,11 @@ impl Assembly {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
-        let integrations = Integrations::new(self.functions, self.mocks, self.local);
+        let integrations = Integrations::new(self.functions, self.mocked, self.local);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,
-            clock: Arc::new(SystemClock),
+            clock: self.clock,
             tasks: Arc::new(integrations.clone()),
             objects,
             observer,
@@ -129,13 +201,6 @@ impl Assembly {
         let api = Api::new(engine, settings);
         api.finish_deletions();
         integrations.connect(Arc::new(Loopback(api.clone())));
-        let mut serving = Serving::new(api, credentials);
-        serving.most_body_bytes = self.server.max_body_bytes;
-        serving.most_connections = self.server.max_connections;
-        serving.otlp = otlp;
-        Ok(match self.server.max_requests_per_second {
-            0 => serving,
-            most => serving.at_most_per_second(most),
-        })
+        Ok(Assembled { api, integrations, otlp })
     }
 }

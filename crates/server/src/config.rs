@@ -32,6 +32,24 @@ pub struct ServerConfig {
     pub activity_poll_seconds: u64,
     /// The directory for the logs that `loggingConfiguration` asks for.
     pub logs: Option<PathBuf>,
+    /// The names that the server is reached by, besides those of this machine and AWS's.
+    pub hosts: Vec<String>,
+    /// What opens `/metrics` to a scraper: a bearer token, or `sha256:` and its hash.
+    pub metrics_token: Option<String>,
+    /// Encryption of connections.
+    pub tls: Option<TlsConfig>,
+    /// Whether connections from elsewhere may do without encryption.
+    pub insecure: bool,
+}
+
+/// `[server.tls]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// A PEM file with the certificate, and with those that lead from it to the root.
+    pub certificate: PathBuf,
+    /// A PEM file with the certificate's private key.
+    pub key: PathBuf,
 }
 
 impl Default for ServerConfig {
@@ -48,6 +66,10 @@ impl Default for ServerConfig {
             max_requests_per_second: 0,
             activity_poll_seconds: 60,
             logs: None,
+            hosts: Vec::new(),
+            metrics_token: None,
+            tls: None,
+            insecure: false,
         }
     }
 }
@@ -70,9 +92,12 @@ pub struct CredentialConfig {
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: String,
-    /// What it may do: `states:StartExecution`, with `*` for any letters.
+    /// What it may do: `states:StartExecution`, with `*` for any characters.
     #[serde(default = "everything")]
     pub actions: Vec<String>,
+    /// The ARNs of what it may do that to, with `*` for any characters.
+    #[serde(default = "everything")]
+    pub resources: Vec<String>,
 }
 
 impl std::fmt::Debug for CredentialConfig {
@@ -85,7 +110,7 @@ impl std::fmt::Debug for CredentialConfig {
 }
 
 fn everything() -> Vec<String> {
-    vec!["states:*".to_owned()]
+    vec!["*".to_owned()]
 }
 
 /// One `[machines.NAME]`.
@@ -123,14 +148,44 @@ fn stepwright() -> String {
     "stepwright".to_owned()
 }
 
-/// The keys of `[[credentials]]`.
-pub fn credentials(configured: &[CredentialConfig]) -> Credentials {
-    let keys: BTreeMap<String, Key> = configured
-        .iter()
-        .map(|one| {
-            let key = Key { secret: one.secret_access_key.clone(), actions: one.actions.clone() };
-            (one.access_key_id.clone(), key)
-        })
-        .collect();
-    Credentials::new(keys)
+/// Why nobody could be let in as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// A key without an id or a secret would be no key.
+    #[error("the key `{0}` of `[[credentials]]` has an empty id or secret")]
+    Empty(String),
+    /// Two keys with one id.
+    #[error("the key `{0}` stands in `[[credentials]]` twice")]
+    Twice(String),
+    /// A token that is none.
+    #[error("`metrics_token` is neither a token nor `sha256:` and 64 hexadecimal digits")]
+    Token,
+}
+
+/// The keys of `[[credentials]]`, and the token for metrics.
+pub(crate) fn credentials(
+    configured: &[CredentialConfig],
+    metrics_token: Option<&str>,
+) -> Result<Credentials, CredentialsError> {
+    let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    for one in configured {
+        let id = one.access_key_id.clone();
+        // A colon would end the id in a browser's login, a slash in a signature.
+        if id.is_empty() || id.contains([':', '/', ',']) || one.secret_access_key.is_empty() {
+            return Err(CredentialsError::Empty(id));
+        }
+        let key = Key {
+            secret: one.secret_access_key.clone(),
+            actions: one.actions.clone(),
+            resources: one.resources.clone(),
+        };
+        if keys.insert(id.clone(), key).is_some() {
+            return Err(CredentialsError::Twice(id));
+        }
+    }
+    let credentials = Credentials::new(keys);
+    match metrics_token {
+        Some(token) => credentials.with_metrics_token(token).ok_or(CredentialsError::Token),
+        None => Ok(credentials),
+    }
 }

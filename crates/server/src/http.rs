@@ -1,51 +1,76 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and what operators look at.
 
-use crate::auth::{Access, Credentials};
+use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddresses, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::{Api, page, prometheus};
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::handler::Handler;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, MethodRouter, any};
+use axum::{Extension, Router, middleware};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 /// What a server is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Serving {
     /// The operations.
     pub api: Api,
-    /// Who may call them. Without any, everybody who can connect may.
+    /// The functions that can be invoked.
+    pub functions: Functions,
+    /// Who may call. Without any, everybody who can connect may.
     pub credentials: Credentials,
     /// The largest request body, in bytes.
     pub most_body_bytes: usize,
     /// The longest that sending a request may take.
     pub longest_request: Duration,
+    /// The longest that agreeing on encryption may take.
+    pub longest_handshake: Duration,
     /// The most connections at once.
     pub most_connections: usize,
+    pub(crate) hosts: Hosts,
+    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
     /// Who sends logs and traces to a collector: to be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
 }
 
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Serving")
+            .field("api", &self.api)
+            .field("credentials", &self.credentials)
+            .field("is_encrypted", &self.is_encrypted())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Serving {
     /// With limits that fit AWS's.
-    pub fn new(api: Api, credentials: Credentials) -> Self {
+    pub fn new(api: Api, functions: Functions, credentials: Credentials) -> Self {
         Self {
             api,
+            functions,
             credentials,
             // A definition of 1 MiB may take six times as much as JSON text within JSON text.
             most_body_bytes: 8 << 20,
             longest_request: Duration::from_secs(30),
+            longest_handshake: Duration::from_secs(10),
             most_connections: 10_000,
+            hosts: Hosts::default(),
+            tls: None,
             rate: None,
             otlp: None,
         }
@@ -57,21 +82,34 @@ impl Serving {
         self.rate = Some(Arc::new(Rate::new(operations)));
         self
     }
+
+    /// Whether connections are encrypted: whether its URL begins with `https`.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Every route that it serves: the method, and the path with its parameters in braces.
+    pub fn routes(&self) -> Vec<(Method, &'static str)> {
+        let routes = routes().known;
+        routes.into_iter().map(|(method, path, _)| (method, path)).collect()
+    }
+
+    /// The largest body that is looked at before it is known who sends it: the same for all routes.
+    pub(crate) fn most_signed_bytes(&self) -> usize {
+        self.most_body_bytes.max(MOST_PAYLOAD)
+    }
 }
 
 /// The largest nesting of a request body.
 const MOST_DEPTH: usize = 200;
 
 /// Serves connections until `stop` comes about, then lets those under way finish for a while.
-pub async fn serve(
-    listener: TcpListener,
-    serving: Serving,
-    more: Router,
-    stop: impl Future<Output = ()>,
-) {
+pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(serving.most_connections));
-    let longest_request = serving.longest_request;
-    let router = router(serving).merge(more);
+    let (longest_request, longest_handshake) = (serving.longest_request, serving.longest_handshake);
+    let tls = serving.tls.clone();
+    let listens_on = listener.local_addr().ok().map(|address| address.ip());
+    let router = router(serving);
     let mut server = hyper::server::conn::http1::Builder::new();
     // A client that is slow to send its headers is not waited for.
     server
@@ -99,14 +137,21 @@ pub async fn serve(
             tracing::warn!(%peer, "too many connections; one was closed");
             continue;
         };
+        // Whoever has gone already needs no answer.
+        let Ok(local) = stream.local_addr() else { continue };
         // An answer is one packet; it need not wait for more.
         drop(stream.set_nodelay(true));
-        let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        let connection = server.serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let local = Extension(LocalAddresses([local.ip(), listens_on.unwrap_or(local.ip())]));
+        let router = tower::Layer::layer(&local, router.clone());
+        let service = hyper_util::service::TowerToHyperService::new(router);
+        let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
         tokio::spawn(async move {
-            // A client that breaks off has nobody to be told.
-            drop(connection.await);
+            let opening = tokio::time::timeout(longest_handshake, open(stream, tls));
+            if let Ok(Some(stream)) = opening.await {
+                let stream = hyper_util::rt::TokioIo::new(stream);
+                // A client that breaks off has nobody to be told.
+                drop(watcher.watch(server.serve_connection(stream, service)).await);
+            }
             drop(permit);
         });
     }
@@ -116,14 +161,69 @@ pub async fn serve(
     }
 }
 
+/// A connection, encrypted or not.
+trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+/// A connection that is ready for requests, if the client agrees on encryption.
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Connection>> {
+    let Some(tls) = tls else { return Some(Box::new(stream)) };
+    match tls.accept(stream).await {
+        Ok(stream) => Some(Box::new(stream)),
+        Err(error) => {
+            tracing::debug!(%error, "a client did not agree on encryption");
+            None
+        }
+    }
+}
+
 fn router(serving: Serving) -> Router {
     let serving = Arc::new(serving);
-    Router::new()
-        .route("/", post(call).get(page::first))
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(serving)
+    let Routes { paths, known } = routes();
+    let door = Arc::new(Door { serving: serving.clone(), routes: known });
+    let mut router = Router::new();
+    for (path, methods) in paths {
+        router = router.route(path, methods);
+    }
+    router.with_state(serving).layer(middleware::from_fn_with_state(door, door::pass))
+}
+
+/// All that is served. What is open to everybody is what says so here.
+fn routes() -> Routes {
+    Routes::default()
+        .add(Method::POST, "/", Access::Operation, call)
+        .add(Method::GET, "/", Access::Page, page::first)
+        .add(Method::GET, "/health", Access::Open, health)
+        .add(Method::GET, "/ready", Access::Open, ready)
+        .add(Method::GET, "/metrics", Access::Metrics, metrics)
+        .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
+}
+
+/// What is served on each path, and what each route is for.
+#[derive(Default)]
+struct Routes {
+    paths: BTreeMap<&'static str, MethodRouter<Arc<Serving>>>,
+    known: Vec<Route>,
+}
+
+impl Routes {
+    fn add<T: 'static>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: impl Handler<T, Arc<Serving>>,
+    ) -> Self {
+        let filter = MethodFilter::try_from(method.clone()).expect("it is a usual method");
+        // The door lets no other method through. With `any`, the router does not add a header
+        // `Allow` to the door's answer, which would tell a stranger what there is.
+        let methods = self.paths.remove(path);
+        let methods = methods.unwrap_or_else(|| any(StatusCode::METHOD_NOT_ALLOWED));
+        self.paths.insert(path, methods.on(filter, handler));
+        self.known.push((method, path, access));
+        self
+    }
 }
 
 pub(crate) type Shared = State<Arc<Serving>>;
@@ -132,54 +232,51 @@ pub(crate) type Shared = State<Arc<Serving>>;
 async fn call(State(serving): Shared, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let id = serving.api.engine().new_uuid();
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    let operation = target.and_then(|target| target.strip_prefix("AWSStepFunctions."));
-    let Some(operation) = operation else {
+    let Some(operation) = target(&parts.headers) else {
         let error = ApiError::new(
             "UnknownOperationException",
             "the header X-Amz-Target must be AWSStepFunctions.<Operation>",
         );
         return answer(&id, Err(error));
     };
-    let read = to_bytes(body, serving.most_body_bytes);
-    let bytes = match tokio::time::timeout(serving.longest_request, read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
-            let error = ApiError {
-                status: 413,
-                ..ApiError::new(
-                    "RequestEntityTooLarge",
-                    format!("a request has at most {} bytes", serving.most_body_bytes),
-                )
-            };
-            return answer(&id, Err(error));
-        }
-        Err(_) => {
-            let error = ApiError { status: 408, ..ApiError::new("RequestTimeout", "too slow") };
-            return answer(&id, Err(error));
-        }
+    let read = read_body(body, serving.most_body_bytes, serving.longest_request).await;
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(error) => return answer(&id, Err(error)),
     };
     let now = serving.api.engine().options().clock.now();
-    let access = Access { operation, parts: &parts, body: &bytes, now };
-    if let Err(error) = serving.credentials.check(&access) {
-        return answer(&id, Err(error));
-    }
     if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
-    let body = if bytes.is_empty() {
-        Ok(Json::Object(stepwright_json::Object::new()))
-    } else {
-        parse(&bytes)
-    };
-    let reply = match body {
+    let reply = match parse(&bytes) {
         Ok(body) => serving.api.call(operation, body).await,
         Err(error) => Err(error),
     };
     answer(&id, reply)
 }
 
-fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
+/// The operation that a request is for.
+pub(crate) fn target(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix("AWSStepFunctions.")
+}
+
+/// The body of a request, if it is not too large and comes in time.
+pub(crate) async fn read_body(body: Body, most: usize, time: Duration) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(time, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(ApiError {
+            status: 413,
+            ..ApiError::new("RequestEntityTooLarge", format!("a request has at most {most} bytes"))
+        }),
+        Err(_) => Err(ApiError { status: 408, ..ApiError::new("RequestTimeout", "too slow") }),
+    }
+}
+
+/// The body of a request as JSON; where there is none, an empty object.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
+    if bytes.is_empty() {
+        return Ok(Json::Object(stepwright_json::Object::new()));
+    }
     let refused = |why: String| ApiError::new("SerializationException", why);
     let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
     let limits = stepwright_json::Limits { bytes: bytes.len(), depth: MOST_DEPTH };
@@ -187,7 +284,17 @@ fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
         .map_err(|error| refused(error.to_string()))
 }
 
-fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {
+/// A function's invocation.
+async fn invoke(
+    State(serving): Shared,
+    Path(name): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+    request: Request,
+) -> Response {
+    serve_invocation(&serving.functions, name, query, request).await
+}
+
+pub(crate) fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {
     let (status, body, code) = match &reply {
         Ok(reply) => (200, reply.to_string(), None),
         Err(error) => {
@@ -207,6 +314,10 @@ fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {
     }
     if let Some(code) = code {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
+    }
+    if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        // The rest of the body is not read: nothing else can follow it on this connection.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

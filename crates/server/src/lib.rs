@@ -5,8 +5,8 @@
 
 mod api;
 mod assembly;
-mod auth;
 pub mod config;
+mod door;
 mod folder_objects;
 mod http;
 mod logs;
@@ -16,11 +16,13 @@ mod otlp;
 mod page;
 mod prometheus;
 mod rate;
+mod tls;
 
 pub use api::{Api, Settings};
-pub use assembly::{Assembly, AssemblyError};
-pub use auth::{Credentials, Key};
+pub use assembly::{Assembled, Assembly, AssemblyError};
+pub use door::{Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
-pub use logs::{LogFiles, log_records};
-pub use otlp::{ExecutionEvent, Otlp};
+pub use logs::LogFiles;
+pub use otlp::Otlp;
+pub use tls::TlsError;

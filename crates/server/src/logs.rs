@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use stepwright_engine::{Facts, Observer};
-use stepwright_history::{Event, aws};
-use stepwright_json::{Json, Object};
+use stepwright_history::Event;
+use stepwright_history::aws::log_records;
+use stepwright_json::Json;
 
 /// How bad an event of this type is, in the levels that `loggingConfiguration` knows.
 pub(crate) fn level_of(kind: &str) -> &'static str {
@@ -20,40 +21,6 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
         }
         _ => "ALL",
     }
-}
-
-/// The records of events in the form that AWS writes to `CloudWatch` Logs: numbers are text, and what
-/// is said of an event stands under `details`.
-pub fn log_records(arn: &str, events: &[Event], with_data: bool) -> Vec<Json> {
-    let redrives = events.iter().fold(0, |count, event| match event.kind {
-        stepwright_history::EventKind::ExecutionRedriven { count, .. } => count,
-        _ => count,
-    });
-    aws::project(events).iter().map(|event| record(arn, event, redrives, with_data)).collect()
-}
-
-fn record(arn: &str, event: &Json, redrives: u32, with_data: bool) -> Json {
-    let text = |key: &str| event.get(key).map(Json::to_string).unwrap_or_default();
-    let mut record = Object::new();
-    record.insert("id", text("id").into());
-    record.insert("type", event.get("type").cloned().unwrap_or_default());
-    let members = event.as_object().into_iter().flat_map(Object::iter);
-    let details = members
-        .filter(|(key, _)| key.ends_with("EventDetails"))
-        .find_map(|(_, value)| value.as_object());
-    let is_kept = |key: &str| with_data || !crate::operations::DATA.contains(&key);
-    let details: Object = details
-        .into_iter()
-        .flat_map(Object::iter)
-        .filter(|(key, _)| is_kept(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    record.insert("details", details.into());
-    record.insert("redrive_count", redrives.to_string().into());
-    record.insert("previous_event_id", text("previousEventId").into());
-    record.insert("event_timestamp", text("timestamp").into());
-    record.insert("execution_arn", arn.into());
-    record.into()
 }
 
 /// Writes records to files, one for each log group, in a directory: JSON lines.

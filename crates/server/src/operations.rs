@@ -4,10 +4,13 @@ use crate::api::{Api, Reply};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_engine::{Machine, Revision, Version};
 use stepwright_json::{Json, Object};
-use stepwright_program::{CheckOptions, aws_message, check_with, variable_references};
+use stepwright_program::{
+    CheckOptions, Program, aws_message, check_and_compile, check_with, variable_references,
+};
 use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 use stepwright_source::Diagnostic;
 
@@ -68,20 +71,6 @@ operations! {
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
-/// What an event says of data, and AWS leaves out when no data are wanted.
-pub(crate) const DATA: [&str; 10] = [
-    "input",
-    "inputDetails",
-    "output",
-    "outputDetails",
-    "parameters",
-    "cause",
-    "error",
-    "assignedVariables",
-    "assignedVariablesDetails",
-    "evaluationFailedEventDetails",
-];
-
 /// The characters that no name may hold, besides white space and control characters.
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 
@@ -109,14 +98,14 @@ pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
     }
 }
 
-/// Refuses a definition as `CreateStateMachine` and `UpdateStateMachine` do.
-pub(crate) fn check_definition(text: &str, express: bool) -> Result<(), ApiError> {
-    let errors: Vec<Diagnostic> =
-        check(text, express).into_iter().filter(Diagnostic::is_error).collect();
-    match aws_message(&errors) {
-        Some(message) => Err(ApiError::new("InvalidDefinition", message)),
-        None => Ok(()),
-    }
+/// The program of a definition, which is refused as `CreateStateMachine` and `UpdateStateMachine` do.
+pub(crate) fn check_definition(text: &str, express: bool) -> Result<Program, ApiError> {
+    let refused = |diagnostics: &[Diagnostic]| {
+        ApiError::new("InvalidDefinition", aws_message(diagnostics).unwrap_or_default())
+    };
+    let definition = Definition::from_api(text).map_err(|wrong| refused(&[*wrong]))?;
+    let checked = check_and_compile(&definition, &CheckOptions { express, deployed: true });
+    checked.program.ok_or_else(|| refused(&checked.diagnostics))
 }
 
 /// The parts of a revision that a request gives; what it does not give stays as it was.
@@ -178,17 +167,11 @@ impl Draft {
             && self.encryption == revision.encryption
     }
 
-    /// A new revision.
-    pub(crate) fn revision(self, api: &Api) -> Result<Revision, ApiError> {
+    /// A new revision, with what its definition compiles to.
+    pub(crate) fn revision(self, api: &Api, mut program: Program) -> Revision {
         let options = api.engine.options();
-        let program = Revision::compile(&self.definition, options.limits, options.vintage)
-            .map_err(|error| {
-                ApiError::new(
-                    "InvalidDefinition",
-                    format!("Invalid State Machine Definition: '{error}'"),
-                )
-            })?;
-        Ok(Revision {
+        (program.limits, program.vintage) = (options.limits, options.vintage);
+        Revision {
             id: api.engine.new_uuid(),
             definition: self.definition,
             role_arn: self.role_arn,
@@ -196,9 +179,9 @@ impl Draft {
             logging: self.logging,
             is_traced: self.is_traced,
             encryption: self.encryption,
-            created_at: api.engine.options().clock.now().0,
-            program,
-        })
+            created_at: options.clock.now().0,
+            program: Arc::new(program),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stepwright_engine::{Facts, Observer};
+use stepwright_engine::{Collector, ExecutionEvent, Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
 use stepwright_json::{Json, Object, Str, json};
 use tokio::sync::{mpsc, oneshot};
@@ -33,27 +33,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many executions have their open states remembered.
 const MOST_OPEN: usize = 100_000;
-
-/// Something that an execution did, with tags: a log record, and a span once it has ended.
-#[derive(Clone, Copy, Debug)]
-pub struct ExecutionEvent<'a> {
-    /// What it did: `ExecutionStarted`.
-    pub name: &'a str,
-    /// The name of its machine.
-    pub machine: &'a str,
-    /// Its ARN.
-    pub arn: &'a str,
-    /// The ARNs of the executions it is nested in, the outermost first.
-    pub around: &'a [String],
-    /// When it did it, in milliseconds since 1970.
-    pub at: i64,
-    /// When it began, in milliseconds since 1970, if this is its end.
-    pub since: Option<i64>,
-    /// Whether all is well.
-    pub is_good: bool,
-    /// The tags.
-    pub tags: &'a Object,
-}
 
 /// Sends what executions do to a collector.
 pub struct Otlp {
@@ -87,40 +66,6 @@ impl Otlp {
         let sender = Sender { client, config: config.clone(), dropped: dropped.clone() };
         tokio::spawn(sender.run(items));
         Ok(Arc::new(Self { queue, open: Mutex::default(), dropped }))
-    }
-
-    /// Sends an event of an execution, and if it is its end, a span.
-    pub fn execution_event(&self, event: &ExecutionEvent<'_>) {
-        let root = hex(&Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
-        let span = |arn: &str| hex(&Sha256::digest(arn))[32..48].to_owned();
-        let trace = Trace {
-            id: root[..32].to_owned(),
-            span: span(event.arn),
-            parent: event.around.last().map(|parent| span(parent)),
-        };
-        let mut tags = tag_attributes(event.tags);
-        if let Some(since) = event.since {
-            let duration = json!({"intValue": ((event.at - since).to_string())});
-            tags.push(json!({"key": "duration_ms", "value": (duration)}));
-            let (since, until) = (Moment(since), Moment(event.at));
-            let mut span = trace.span(&trace.span, event.machine, since, until, event.is_good, &[]);
-            span.insert("attributes", tags.clone().into());
-            if let Some(parent) = &trace.parent {
-                span.insert("parentSpanId", parent.as_str().into());
-            }
-            self.put(Item::Span(span.into()));
-        }
-        let (number, severity) = if event.is_good { (9, "INFO") } else { (17, "ERROR") };
-        self.put(Item::Log(json!({
-            "timeUnixNano": (nanos(Moment(event.at))),
-            "eventName": (event.name),
-            "severityNumber": (number),
-            "severityText": (severity),
-            "body": {"stringValue": (format!("{} {}", event.machine, event.name))},
-            "attributes": (Json::from(tags)),
-            "traceId": (trace.id.as_str()),
-            "spanId": (trace.span.as_str())
-        })));
     }
 
     /// Waits until all there is has been sent, or was given up.
@@ -173,6 +118,41 @@ impl Otlp {
                 _ => {}
             }
         }
+    }
+}
+
+impl Collector for Otlp {
+    fn execution_event(&self, event: &ExecutionEvent<'_>) {
+        let root = hex(&Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
+        let span = |arn: &str| hex(&Sha256::digest(arn))[32..48].to_owned();
+        let trace = Trace {
+            id: root[..32].to_owned(),
+            span: span(event.arn),
+            parent: event.around.last().map(|parent| span(parent)),
+        };
+        let mut tags = tag_attributes(event.tags);
+        if let Some(since) = event.since {
+            let duration = json!({"intValue": ((event.at - since).to_string())});
+            tags.push(json!({"key": "duration_ms", "value": (duration)}));
+            let (since, until) = (Moment(since), Moment(event.at));
+            let mut span = trace.span(&trace.span, event.machine, since, until, event.is_good, &[]);
+            span.insert("attributes", tags.clone().into());
+            if let Some(parent) = &trace.parent {
+                span.insert("parentSpanId", parent.as_str().into());
+            }
+            self.put(Item::Span(span.into()));
+        }
+        let (number, severity) = if event.is_good { (9, "INFO") } else { (17, "ERROR") };
+        self.put(Item::Log(json!({
+            "timeUnixNano": (nanos(Moment(event.at))),
+            "eventName": (event.name),
+            "severityNumber": (number),
+            "severityText": (severity),
+            "body": {"stringValue": (format!("{} {}", event.machine, event.name))},
+            "attributes": (Json::from(tags)),
+            "traceId": (trace.id.as_str()),
+            "spanId": (trace.span.as_str())
+        })));
     }
 }
 

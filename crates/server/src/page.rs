@@ -20,7 +20,6 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;ma
 
 pub(crate) async fn first(State(serving): Shared) -> Html<String> {
     let engine = serving.api.engine();
-    let store = &engine.options().store;
     let mut body = String::new();
     let out = &mut body;
     let machines = engine.catalogue().machines();
@@ -31,7 +30,7 @@ pub(crate) async fn first(State(serving): Shared) -> Html<String> {
         push(out, "<table><tr><th>Name<th>Type<th>Running<th>Succeeded<th>Failed</tr>");
         for machine in &machines {
             let filter = Filter { machine: Some(machine.arn.clone()), ..Filter::default() };
-            let counts = store.count(filter).await.unwrap_or_default();
+            let counts = engine.count(filter).await.unwrap_or_default();
             let of = |wanted: &[Status]| -> u64 {
                 let found = counts.iter().filter(|(status, _)| wanted.contains(status));
                 found.map(|(_, count)| count).sum()
@@ -50,7 +49,7 @@ pub(crate) async fn first(State(serving): Shared) -> Html<String> {
         push(out, "</table>");
     }
     push(out, "<h2>Latest executions</h2>");
-    let rows = store.list(Filter::default(), Page { after: None, most: SHOWN }).await;
+    let rows = engine.executions(Filter::default(), Page { after: None, most: SHOWN }).await;
     let rows = rows.unwrap_or_default();
     if rows.is_empty() {
         push(out, "<p class=none>None yet. Start one with StartExecution.</p>");
@@ -60,7 +59,7 @@ pub(crate) async fn first(State(serving): Shared) -> Html<String> {
             let name = row.about.arn.rsplit(':').next().unwrap_or_default();
             let machine = row.about.machine.rsplit(':').next().unwrap_or_default();
             let took = row.stopped_at.map_or_else(String::new, |at| {
-                stepwright_simulator::duration(at - row.about.started_at)
+                stepwright_history::duration(at - row.about.started_at)
             });
             let status = row.status.name();
             let line = format!(

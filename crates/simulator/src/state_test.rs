@@ -5,9 +5,9 @@ mod report;
 
 pub use report::{StateOutcome, StateReport};
 
-use crate::responses::{self, FieldValidation};
 use std::collections::BTreeSet;
 use stepwright_asl::Definition;
+use stepwright_aws::responses::{self, FieldValidation};
 use stepwright_history::{Event, EventKind, Failure, Identity, Moment, Stage, TaskCall, TaskId};
 use stepwright_interpreter::{Beginning, Command, Execution, Inspection, Stimulus, inspect};
 use stepwright_json::{Json, Object, Str};

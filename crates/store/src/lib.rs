@@ -11,12 +11,14 @@ mod row;
 mod sqlite;
 
 pub use memory::Memory;
-pub use row::{About, ExecutionRow, Filter, MapRunRow, Page, Status};
+pub use row::{About, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status};
 pub use sqlite::Sqlite;
 
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An execution's number in its store. Numbers rise; none is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,17 +59,32 @@ pub trait Store: Send + Sync + 'static {
     /// The chunks of an execution, in order.
     fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>>;
 
-    /// Executions with a status that is not the end, from the number after this one on.
+    /// The first execution with this number or a later one.
+    fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>>;
+
+    /// The executions whose numbers are in a range, with their histories, by number. Where they are
+    /// larger than `most_bytes`, only the first ones: at least one, if there is one.
+    fn recorded(
+        &self,
+        numbers: std::ops::Range<u64>,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Recorded>, StoreError>>;
+
+    /// Executions with a status that is not the end: those after this one, in an order that is the
+    /// store's own. One that lives while page after page is read is on one page.
     fn live(
         &self,
-        after: Option<ExecutionId>,
+        after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
-    /// Executions, the ones that began last first.
+    /// Executions, the ones that began last first. Without a machine, a version, an alias or a map run
+    /// in the filter, those with the highest numbers come first. What it costs depends on the page
+    /// and on nothing else, for a machine or a map run, with or without a status.
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
-    /// How many executions a filter finds, by status.
+    /// How many executions a filter finds, by status; a status that none has is left out. Those of a
+    /// machine, of a map run, and all are counted as they come and go, so that asking costs little.
     fn count(&self, filter: Filter) -> Pending<Result<Vec<(Status, u64)>, StoreError>>;
 
     /// A map run.
@@ -86,8 +103,9 @@ pub trait Store: Send + Sync + 'static {
     /// Copies everything into a new directory while work goes on.
     fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>>;
 
-    /// What is wrong with what the store keeps, for as far as it can tell by itself.
-    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>>;
+    /// What is wrong with what the store keeps, for as far as it can tell by itself. Once `stop` is
+    /// set, it ends soon, with what it has found.
+    fn verify(&self, stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>>;
 
     /// Writes what waits and takes nothing more.
     fn close(&self) -> Pending<()>;
@@ -132,9 +150,12 @@ pub enum AppendError {
     /// Another execution has the ARN.
     #[error("an execution with this ARN exists")]
     Exists,
-    /// The store cannot.
-    #[error("the turn could not be stored")]
-    Store(#[from] StoreError),
+    /// The store cannot, and nothing of the turn is kept.
+    #[error("the turn was not stored")]
+    NotWritten(#[source] StoreError),
+    /// The turn may be kept or not: what the store holds says so. It does not change any more.
+    #[error("it is not known whether the turn was stored")]
+    Unknown(#[source] StoreError),
 }
 
 /// The store cannot do what it was asked.

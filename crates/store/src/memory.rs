@@ -1,9 +1,11 @@
 use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Page, Pending, Status, Store, StoreError,
+    Page, Pending, Recorded, Status, Store, StoreError,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps everything as long as the process lives.
@@ -12,11 +14,17 @@ pub struct Memory {
     kept: Arc<Mutex<Kept>>,
 }
 
+/// Where an execution stands in a list: when it began, and its number.
+type Place = (i64, ExecutionId);
+
 #[derive(Debug, Default)]
 struct Kept {
     next: u64,
     executions: BTreeMap<ExecutionId, ExecutionRow>,
     by_arn: HashMap<String, ExecutionId>,
+    /// The executions of each machine or map run, by status, those that began last first.
+    listed: HashMap<String, BTreeMap<Status, BTreeSet<Reverse<Place>>>>,
+    live: BTreeSet<ExecutionId>,
     chunks: BTreeMap<ExecutionId, Vec<Vec<u8>>>,
     map_runs: BTreeMap<String, MapRunRow>,
     documents: BTreeMap<String, Vec<u8>>,
@@ -38,6 +46,9 @@ fn now<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(std::future::ready(value))
 }
 
+/// What is left of one status.
+type Places<'a> = std::iter::Peekable<std::collections::btree_set::Range<'a, Reverse<Place>>>;
+
 impl Kept {
     fn append(&mut self, append: Append) -> Result<(), AppendError> {
         if let Some(about) = append.about {
@@ -56,17 +67,26 @@ impl Kept {
                 redriven: None,
             };
             self.executions.insert(append.execution, row);
+            self.list(append.execution);
         }
-        let row = self.executions.get_mut(&append.execution).ok_or(AppendError::Conflict)?;
+        let row = self.executions.get(&append.execution).ok_or(AppendError::Conflict)?;
         if row.len != append.expected_len {
             return Err(AppendError::Conflict);
         }
+        let is_listed = row.status == append.status;
+        if !is_listed {
+            self.unlist(append.execution);
+        }
+        let row = self.executions.get_mut(&append.execution).expect("it was there just now");
         row.len = append.len;
         row.status = append.status;
         row.stopped_at = append.stopped_at;
         row.wake_at = append.wake_at;
         row.is_owed = append.is_owed;
         row.redriven = append.redriven;
+        if !is_listed {
+            self.list(append.execution);
+        }
         if !append.chunk.is_empty() {
             self.chunks.entry(append.execution).or_default().push(append.chunk);
         }
@@ -76,8 +96,93 @@ impl Kept {
         Ok(())
     }
 
+    /// Puts an execution into the lists that it belongs to.
+    fn list(&mut self, id: ExecutionId) {
+        let row = &self.executions[&id];
+        let owner = row.about.owner();
+        if !self.listed.contains_key(owner) {
+            self.listed.insert(owner.to_owned(), BTreeMap::new());
+        }
+        let of_owner = self.listed.get_mut(owner).expect("it was put in");
+        of_owner.entry(row.status).or_default().insert(Reverse((row.about.started_at, id)));
+        if !row.status.is_over() {
+            self.live.insert(id);
+        }
+    }
+
+    /// Takes an execution out of its lists, before its status changes.
+    fn unlist(&mut self, id: ExecutionId) {
+        let row = &self.executions[&id];
+        self.live.remove(&id);
+        let Some(of_owner) = self.listed.get_mut(row.about.owner()) else { return };
+        if let Some(places) = of_owner.get_mut(&row.status) {
+            places.remove(&Reverse((row.about.started_at, id)));
+            if places.is_empty() {
+                of_owner.remove(&row.status);
+            }
+        }
+        if of_owner.is_empty() {
+            self.listed.remove(row.about.owner());
+        }
+    }
+
+    /// The places of what a filter may find, in the order of the list.
+    fn places(&self, owner: &str, filter: &Filter, after: Option<Place>) -> Vec<Places<'_>> {
+        let Some(of_owner) = self.listed.get(owner) else { return Vec::new() };
+        let of = |status: Status| {
+            let places = of_owner.get(&status)?;
+            Some(match after {
+                None => places.range(..),
+                Some(after) => {
+                    use std::ops::Bound::{Excluded, Unbounded};
+                    places.range((Excluded(Reverse(after)), Unbounded))
+                }
+            })
+        };
+        filter.statuses().into_iter().filter_map(|status| Some(of(status)?.peekable())).collect()
+    }
+
+    fn page(&self, filter: &Filter, page: Page) -> Vec<ExecutionRow> {
+        let mut found = Vec::new();
+        let Some(owner) = filter.owner() else { return self.page_of_all(filter, page) };
+        let mut places = self.places(owner, filter, page.after);
+        while found.len() < page.most {
+            let first = places.iter_mut().filter_map(|places| {
+                let place = **places.peek()?;
+                Some((place, places))
+            });
+            let Some((Reverse((_, id)), places)) = first.min_by_key(|(place, _)| *place) else {
+                break;
+            };
+            places.next();
+            let row = &self.executions[&id];
+            if filter.takes(row) {
+                found.push(row.clone());
+            }
+        }
+        found
+    }
+
+    fn page_of_all(&self, filter: &Filter, page: Page) -> Vec<ExecutionRow> {
+        let is_by_number = filter.version.is_none() && filter.alias.is_none();
+        let end = page.after.filter(|_| is_by_number).map_or(ExecutionId(u64::MAX), |(_, id)| id);
+        let rows = self.executions.range(..end).rev().map(|(_, row)| row);
+        let rows = rows.filter(|row| filter.takes(row));
+        if is_by_number {
+            return rows.take(page.most).cloned().collect();
+        }
+        let place = |row: &ExecutionRow| (row.about.started_at, row.id);
+        let is_after = |row: &&ExecutionRow| page.after.is_none_or(|after| place(row) < after);
+        let mut rows: Vec<&ExecutionRow> = rows.filter(is_after).collect();
+        rows.sort_by_key(|row| Reverse(place(row)));
+        rows.into_iter().take(page.most).cloned().collect()
+    }
+
     fn remove(&mut self, ids: &[ExecutionId]) {
         for id in ids {
+            if self.executions.contains_key(id) {
+                self.unlist(*id);
+            }
             if let Some(row) = self.executions.remove(id) {
                 self.by_arn.remove(&row.about.arn);
             }
@@ -133,32 +238,64 @@ impl Store for Memory {
         now(Ok(self.kept().chunks.get(&id).cloned().unwrap_or_default()))
     }
 
+    fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
+        now(Ok(self.kept().executions.range(id..).next().map(|(id, _)| *id)))
+    }
+
+    fn recorded(
+        &self,
+        numbers: std::ops::Range<u64>,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Recorded>, StoreError>> {
+        let kept = self.kept();
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for (id, row) in kept.executions.range(ExecutionId(numbers.start)..ExecutionId(numbers.end))
+        {
+            let chunks = kept.chunks.get(id).cloned().unwrap_or_default();
+            bytes += chunks.iter().map(Vec::len).sum::<usize>();
+            if bytes > most_bytes && !found.is_empty() {
+                break;
+            }
+            found.push(Recorded { row: row.clone(), chunks });
+        }
+        now(Ok(found))
+    }
+
     fn live(
         &self,
-        after: Option<ExecutionId>,
+        after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        let from = after.map_or(ExecutionId(0), |id| ExecutionId(id.0 + 1));
+        let from = after.map_or(ExecutionId(0), |row| ExecutionId(row.id.0 + 1));
         let kept = self.kept();
-        let rows = kept.executions.range(from..).map(|(_, row)| row);
-        now(Ok(rows.filter(|row| !row.status.is_over()).take(most).cloned().collect()))
+        let rows = kept.live.range(from..).take(most).map(|id| kept.executions[id].clone());
+        now(Ok(rows.collect()))
     }
 
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        let kept = self.kept();
-        let mut rows: Vec<&ExecutionRow> =
-            kept.executions.values().filter(|row| filter.takes(row)).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse((row.about.started_at, row.id)));
-        let is_after = |row: &&ExecutionRow| {
-            page.after.is_none_or(|after| (row.about.started_at, row.id) < after)
-        };
-        now(Ok(rows.into_iter().filter(is_after).take(page.most).cloned().collect()))
+        now(Ok(self.kept().page(&filter, page)))
     }
 
     fn count(&self, filter: Filter) -> Pending<Result<Vec<(Status, u64)>, StoreError>> {
+        let kept = self.kept();
         let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
-        for row in self.kept().executions.values().filter(|row| filter.takes(row)) {
-            *counts.entry(row.status).or_default() += 1;
+        if filter.is_narrow() {
+            for row in kept.executions.values().filter(|row| filter.takes(row)) {
+                *counts.entry(row.status).or_default() += 1;
+            }
+            return now(Ok(counts.into_iter().collect()));
+        }
+        let mut add = |of_owner: &BTreeMap<Status, BTreeSet<Reverse<Place>>>| {
+            for (status, places) in of_owner {
+                if filter.status.is_none_or(|wanted| wanted == *status) {
+                    *counts.entry(*status).or_default() += places.len() as u64;
+                }
+            }
+        };
+        match filter.owner() {
+            Some(owner) => kept.listed.get(owner).into_iter().for_each(&mut add),
+            None => kept.listed.values().for_each(&mut add),
         }
         now(Ok(counts.into_iter().collect()))
     }
@@ -200,7 +337,7 @@ impl Store for Memory {
         now(Err(StoreError::new("a store in memory cannot be backed up; give the server `--data`")))
     }
 
-    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
+    fn verify(&self, _stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>> {
         now(Ok(Vec::new()))
     }
 

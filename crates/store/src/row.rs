@@ -40,6 +40,22 @@ pub struct ExecutionRow {
     pub redriven: Option<(u32, i64)>,
 }
 
+/// An execution with its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// What else is known of it.
+    pub row: ExecutionRow,
+    /// Its chunks, in order.
+    pub chunks: Vec<Vec<u8>>,
+}
+
+impl About {
+    /// The ARN of what lists it: of its map run, or of its machine if it is no map run's child.
+    pub(crate) fn owner(&self) -> &str {
+        self.map_run.as_deref().unwrap_or(&self.machine)
+    }
+}
+
 /// An execution's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
@@ -126,6 +142,25 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The machine or map run that all that it finds belong to; None if it says neither. Nothing
+    /// belongs to both.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.map_run.as_deref().or(self.machine.as_deref())
+    }
+
+    /// Whether it says something that is neither an owner nor a status.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.version.is_some()
+            || self.alias.is_some()
+            || self.is_redriven.is_some()
+            || (self.machine.is_some() && self.map_run.is_some())
+    }
+
+    /// The statuses that what it finds may have.
+    pub(crate) fn statuses(&self) -> Vec<Status> {
+        self.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status])
+    }
+
     pub(crate) fn takes(&self, row: &ExecutionRow) -> bool {
         fn agrees<T: PartialEq + ?Sized>(wanted: Option<&T>, actual: Option<&T>) -> bool {
             wanted.is_none() || wanted == actual

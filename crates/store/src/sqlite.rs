@@ -1,11 +1,12 @@
 mod queue;
 mod read;
 mod schema;
+mod verify;
 mod writer;
 
 use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Page, Pending, Status, Store, StoreError,
+    Page, Pending, Recorded, Status, Store, StoreError,
 };
 use queue::Queue;
 use read::Readers;
@@ -13,7 +14,7 @@ use rusqlite::Connection;
 use schema::broken;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -86,18 +87,6 @@ impl Sqlite {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn ask<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
-    ) -> Pending<Result<T, E>> {
-        let (answer, answered) = oneshot::channel();
-        let closed = || E::from(StoreError::new("the store is closed"));
-        if !self.queue.put(work(answer)) {
-            return Box::pin(std::future::ready(Err(closed())));
-        }
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(closed())) })
-    }
-
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -118,6 +107,28 @@ impl Drop for Sqlite {
             drop(thread.join());
         }
     }
+}
+
+/// The most executions of a deleted machine that are removed in one transaction.
+const REMOVED_AT_ONCE: usize = 500;
+
+/// Has the writer do something. What was not taken is `refused`; what was taken and not answered is
+/// `unknown`.
+fn ask<T: Send + 'static, E: Send + 'static>(
+    queue: &Queue,
+    work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
+    refused: fn(StoreError) -> E,
+    unknown: fn(StoreError) -> E,
+) -> Pending<Result<T, E>> {
+    let (answer, answered) = oneshot::channel();
+    if !queue.put(work(answer)) {
+        let closed = StoreError::new("the store is closed");
+        return Box::pin(std::future::ready(Err(refused(closed))));
+    }
+    Box::pin(async move {
+        let lost = || unknown(StoreError::new("the store broke off while it was writing"));
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    })
 }
 
 /// Copies what readers see into a new directory.
@@ -152,11 +163,16 @@ impl Store for Sqlite {
     }
 
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
-        self.ask(|answer| Work::Append(Box::new(append), answer))
+        ask(
+            &self.queue,
+            |answer| Work::Append(Box::new(append), answer),
+            AppendError::NotWritten,
+            AppendError::Unknown,
+        )
     }
 
     fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
-        self.ask(|answer| Work::Put(documents, answer))
+        ask(&self.queue, |answer| Work::Put(documents, answer), |error| error, |error| error)
     }
 
     fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
@@ -177,12 +193,27 @@ impl Store for Sqlite {
         self.read(move |connection| read::history(connection, id))
     }
 
+    fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
+        self.read(move |connection| read::first_from(connection, id))
+    }
+
+    fn recorded(
+        &self,
+        numbers: std::ops::Range<u64>,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Recorded>, StoreError>> {
+        self.read(move |connection| read::recorded(connection, &numbers, most_bytes))
+    }
+
     fn live(
         &self,
-        after: Option<ExecutionId>,
+        after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        self.read(move |connection| read::live(connection, after, most))
+        let place =
+            |row: &ExecutionRow| (row.about.owner().to_owned(), row.about.started_at, row.id);
+        let after = after.map(place);
+        self.read(move |connection| read::live(connection, after.as_ref(), most))
     }
 
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
@@ -203,12 +234,23 @@ impl Store for Sqlite {
     }
 
     fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
-        self.ask(|answer| Work::Forget { ended_before, most, answer })
+        let work = |answer| Work::Forget { ended_before, most, answer };
+        ask(&self.queue, work, |error| error, |error| error)
     }
 
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {
         let machine = machine.to_owned();
-        self.ask(|answer| Work::ForgetMachine(machine, answer))
+        let found = self.read(move |connection| read::ended_of_machine(connection, &machine));
+        let queue = self.queue.clone();
+        Box::pin(async move {
+            let mut count = 0;
+            // In pieces: others want to write, too.
+            for ids in found.await?.chunks(REMOVED_AT_ONCE) {
+                let work = |answer| Work::Remove(ids.to_vec(), answer);
+                count += ask(&queue, work, |error| error, |error| error).await?;
+            }
+            Ok(count)
+        })
     }
 
     fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>> {
@@ -220,8 +262,12 @@ impl Store for Sqlite {
         })
     }
 
-    fn verify(&self) -> Pending<Result<Vec<String>, StoreError>> {
-        self.read(read::verify)
+    fn verify(&self, stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>> {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move {
+            let verified = tokio::task::spawn_blocking(move || verify::verify(&readers, &stop));
+            verified.await.unwrap_or_else(|_| Err(StoreError::new("the check was broken off")))
+        })
     }
 
     fn close(&self) -> Pending<()> {

@@ -1,7 +1,7 @@
 //! What is put into the store from many sides is there when it was acknowledged, and after it is closed.
 
 use std::sync::Arc;
-use stepwright_store::{Sqlite, Store};
+use stepwright_store::{About, Append, AppendError, ExecutionId, Sqlite, Status, Store};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
@@ -9,6 +9,24 @@ fn runtime() -> tokio::runtime::Runtime {
         .enable_all()
         .build()
         .expect("threads can be started")
+}
+
+/// The first turn of an execution.
+fn append(execution: ExecutionId) -> Append {
+    let about = About { arn: format!("execution-{}", execution.0), ..About::default() };
+    Append {
+        execution,
+        expected_len: 0,
+        len: 1,
+        chunk: vec![1],
+        about: Some(Box::new(about)),
+        status: Status::Running,
+        stopped_at: None,
+        wake_at: None,
+        is_owed: false,
+        redriven: None,
+        map_runs: Vec::new(),
+    }
 }
 
 #[test]
@@ -39,6 +57,8 @@ fn many_at_once_and_one_after_another_are_kept() {
         }
         store.close().await;
         assert!(store.put(vec![("late".to_owned(), None)]).await.is_err());
+        let late = store.append(append(store.new_id())).await;
+        assert!(matches!(late, Err(AppendError::NotWritten(_))), "{late:?}");
     });
     drop(store);
     let store = Sqlite::open(folder.path()).expect("it opens again");

@@ -3,7 +3,7 @@
 use crate::args::{Dev, Load, Serve};
 use crate::commands::serve::{self, Started};
 use crate::config::Config;
-use crate::dev_project::{Projects, Server};
+use crate::console::Console;
 use crate::input;
 use crate::project;
 use crate::report::{self, Failure};
@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use stepwright_functions::Functions;
-use stepwright_json::{Json, Object};
+use stepwright_asl::NamedDefinition;
+use stepwright_engine::Collector;
+use stepwright_functions::{Functions, Place};
+use stepwright_json::{Json, Object, json};
+use stepwright_projects::{Host, Projects};
 use stepwright_server::Api;
 
 /// How often the files are looked at.
@@ -29,9 +32,10 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let mut config = serve::config(&serving)?;
     let (projects, definitions): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| project::is_project(file));
-    let server = &config.server;
-    let open = Projects::open(&projects, server.data.as_deref(), &server.region, &server.account)?;
-    open.add_functions(&mut config);
+    let data = config.server.data.as_deref();
+    let open = Projects::open(&projects, data, &config.place(), Arc::new(Console))
+        .map_err(project::unusable)?;
+    open.add_functions(&mut config.functions);
     let mut assembly = serve::assembly(&serving, config)?;
     assembly.local = Some(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(open.clone()));
@@ -43,10 +47,12 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
         projects: open.clone(),
     };
     let code = serve::run_with(serving.log, assembly, |started: Started| {
-        let Started { address, api, functions, otlp } = started;
-        open.connect(&Server { api: api.clone(), functions: functions.clone(), otlp });
+        let Started { url, api, functions, otlp } = started;
+        let collector = otlp.map(|otlp| otlp as Arc<dyn Collector>);
+        let engine = api.engine().clone();
+        open.connect(&Host { engine, functions: functions.clone(), collector });
         tokio::spawn(watched.follow(api, functions));
-        report::announce(&format!("The page is at http://{address}/"));
+        report::announce(&format!("The page is at {url}/"));
     });
     open.shut_down();
     code
@@ -103,8 +109,8 @@ impl Watched {
                 let stamps = python_stamps(file);
                 if projects_seen.get(file) != Some(&stamps) {
                     projects_seen.insert(file.clone(), stamps);
-                    if let Err(failure) = self.projects.read_again(file) {
-                        report::failure(&failure);
+                    if let Err(error) = self.projects.read_again(file) {
+                        report::failure(&project::unusable(error));
                         continue;
                     }
                     self.reload(&functions).await;
@@ -130,7 +136,9 @@ impl Watched {
 
     /// Creates or updates the state machines of a file.
     async fn deploy(&self, api: &Api, file: &Path) {
-        let loaded = match input::load(file, &self.load) {
+        let options = api.engine().options();
+        let place = Place { account: options.account.clone(), region: options.region.clone() };
+        let loaded = match input::load_to_run(file, &self.load, &place) {
             Ok(loaded) => loaded,
             Err(failure) => return report::failure(&failure),
         };
@@ -141,9 +149,7 @@ impl Watched {
         for named in &loaded.definitions {
             let name = named.name.clone().or_else(|| named.logical_id.clone());
             let name = name.unwrap_or_else(|| stem(file));
-            let definition = named.definition.root.to_json().to_string();
-            let kind = if named.express { "EXPRESS" } else { "STANDARD" };
-            match put(api, &name, kind, &definition).await {
+            match put(api, &name, named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
                     for diagnostic in
@@ -162,10 +168,11 @@ impl Watched {
     async fn deploy_project(&self, api: &Api, file: &Path) {
         let machines = match self.projects.machines(file) {
             Ok(machines) => machines,
-            Err(failure) => return report::failure(&failure),
+            Err(error) => return report::failure(&project::unusable(error)),
         };
         for (name, definition) in machines {
-            match put(api, &name, "STANDARD", &definition).await {
+            let named = NamedDefinition::new(None, file.display().to_string(), definition);
+            match put(api, &name, &named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
                     report::failure(&Failure::new(format!("{name} stays as it was: {why}")));
@@ -197,7 +204,7 @@ impl Watched {
     async fn reload(&self, functions: &Functions) {
         match self.read_config() {
             Ok(mut config) => {
-                self.projects.add_functions(&mut config);
+                self.projects.add_functions(&mut config.functions);
                 match functions.reload(config.functions).await {
                     Ok(()) => report::announce("reloaded the functions"),
                     Err(error) => report::failure(&Failure::new(error.to_string())),
@@ -257,12 +264,17 @@ fn stem(file: &Path) -> String {
 }
 
 /// Creates a machine, or updates the one there is; what was done.
-async fn put(api: &Api, name: &str, kind: &str, definition: &str) -> Result<&'static str, String> {
-    let mut body = Object::new();
+async fn put(api: &Api, name: &str, named: &NamedDefinition) -> Result<&'static str, String> {
+    let mut settings = Object::new();
+    settings.insert("definition", named.definition.root.to_json().to_string().into());
+    if let Some(logging) = &named.logging {
+        settings.insert("loggingConfiguration", logging.clone());
+    }
+    settings.insert("tracingConfiguration", json!({"enabled": (named.is_traced)}));
+    let mut body = settings.clone();
     body.insert("name", name.into());
-    body.insert("definition", definition.into());
     body.insert("roleArn", ROLE.into());
-    body.insert("type", kind.into());
+    body.insert("type", if named.express { "EXPRESS" } else { "STANDARD" }.into());
     match api.call("CreateStateMachine", body.into()).await {
         Ok(_) => return Ok("created"),
         Err(error) if error.code != "StateMachineAlreadyExists" => return Err(error.message),
@@ -270,9 +282,7 @@ async fn put(api: &Api, name: &str, kind: &str, definition: &str) -> Result<&'st
     }
     let options = api.engine().options();
     let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);
-    let mut body = Object::new();
-    body.insert("stateMachineArn", arn.into());
-    body.insert("definition", definition.into());
-    let updated = api.call("UpdateStateMachine", Json::from(body)).await;
+    settings.insert("stateMachineArn", arn.into());
+    let updated = api.call("UpdateStateMachine", Json::from(settings)).await;
     updated.map(|_| "updated").map_err(|error| error.message)
 }

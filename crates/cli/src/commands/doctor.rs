@@ -2,15 +2,20 @@
 
 use crate::args::{Backup, Doctor};
 use crate::report::Failure;
+use crate::signals::stopped;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_engine::{Engine, NoObjects, Options, Silent, SystemClock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use stepwright_engine::{Engine, NoObjects, Options, Progress, Silent, SystemClock};
 use stepwright_functions::{Functions, Place};
-use stepwright_integrations::Integrations;
+use stepwright_integrations::{Integrations, Mocked};
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::{Sqlite, StoreError};
+use stepwright_store::Sqlite;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
@@ -24,21 +29,17 @@ fn open(folder: &Path) -> Result<Arc<Sqlite>, Failure> {
     Sqlite::open(folder).map(Arc::new).map_err(failed)
 }
 
-fn wait<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(work).map_err(failed)
-}
-
 pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let store = open(&arguments.data)?;
     let functions =
         Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
-    let findings = wait(async {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let examination = runtime.block_on(async {
         let engine = Engine::closed(Options {
             store,
             clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(functions, None, None)),
+            tasks: Arc::new(Integrations::new(functions, Mocked::default(), None)),
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
             account: String::new(),
@@ -48,20 +49,65 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
             retention_millis: None,
         })
         .await
-        .map_err(|error| StoreError::new(error.to_string()))?;
-        engine.doctor().await
+        .map_err(failed)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            stopped().await;
+            stopping.store(true, Ordering::Relaxed);
+        });
+        let told = Told::default();
+        engine.examine(stop, move |progress| told.tell(progress)).await.map_err(failed)
     })?;
-    for finding in &findings {
+    for finding in &examination.findings {
         match &finding.arn {
             Some(arn) => anstream::println!("{arn}\n  {}", finding.what),
             None => anstream::println!("{}", finding.what),
         }
     }
-    if findings.is_empty() {
+    let Progress { examined, total } = examination.progress;
+    if !examination.is_whole {
+        anstream::println!("Stopped: {examined} of {total} executions were examined.");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if examination.findings.is_empty() {
         anstream::println!("Nothing is wrong with {}.", arguments.data.display());
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// The exit code of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+/// How often is said how far it has come.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// When it was last said how far it has come.
+struct Told(Mutex<Instant>);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+}
+
+impl Told {
+    /// Says it on standard error; on a terminal, over what was said before.
+    fn tell(&self, Progress { examined, total }: Progress) {
+        let mut last = self.0.lock();
+        if last.elapsed() < TOLD_EVERY {
+            return;
+        }
+        *last = Instant::now();
+        let percent = examined * 100 / total.max(1);
+        let line = format!("{examined} of {total} executions examined ({percent} %)");
+        if std::io::stderr().is_terminal() {
+            anstream::eprint!("\r{line}\r");
+        } else {
+            anstream::eprintln!("{line}");
+        }
+    }
 }
 
 pub(crate) fn backup(arguments: &Backup) -> Result<ExitCode, Failure> {

@@ -4,9 +4,10 @@ use crate::args::Env;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Env) -> ExitCode {
-    let Env { listen, region } = arguments;
-    anstream::println!("export AWS_ENDPOINT_URL_SFN=http://{listen}");
-    anstream::println!("export AWS_ENDPOINT_URL_LAMBDA=http://{listen}");
+    let Env { listen, region, tls } = arguments;
+    let scheme = if *tls { "https" } else { "http" };
+    anstream::println!("export AWS_ENDPOINT_URL_SFN={scheme}://{listen}");
+    anstream::println!("export AWS_ENDPOINT_URL_LAMBDA={scheme}://{listen}");
     anstream::println!("# SDKs put `sync-` before the host of StartSyncExecution and TestState:");
     anstream::println!("export AWS_DISABLE_HOST_PREFIX_INJECTION=true");
     anstream::println!("export AWS_DEFAULT_REGION={region}");

@@ -37,13 +37,9 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     // As a person writes it.
     let pretty = definition.root.to_json().pretty() + "\n";
     let definition_file = format!("{machine}.asl.json");
-    let program = super::compile(&NamedDefinition {
-        name: Some(machine.to_owned()),
-        logical_id: None,
-        express: false,
-        file: definition_file.clone(),
-        definition,
-    })?;
+    let name_of_machine = Some(machine.to_owned());
+    let named = NamedDefinition::new(name_of_machine, definition_file.clone(), definition);
+    let program = super::compile(&named)?;
     let recorded =
         stepwright_testkit::record(&recording, name, &program, &definition_file, pretty.as_bytes());
     for (file, text) in

@@ -84,13 +84,8 @@ fn definition(arguments: &Replay, recording: &Recording) -> Result<NamedDefiniti
     let definition = Definition::parse(&text, Syntax::Strict).map_err(|error| {
         Failure::new(format!("the definition in {}: {error}", arguments.history.display()))
     })?;
-    Ok(NamedDefinition {
-        name: None,
-        logical_id: None,
-        express: false,
-        file: format!("the definition in {}", arguments.history.display()),
-        definition,
-    })
+    let file = format!("the definition in {}", arguments.history.display());
+    Ok(NamedDefinition::new(None, file, definition))
 }
 
 /// AWS as it was when the execution ran.

@@ -1,78 +1,100 @@
+//! `stepwright run`: one execution, before somebody's eyes.
+//!
+//! In real time, it is an execution of an engine that keeps everything in memory, with the tasks of a
+//! server. In virtual time, it is a simulation whose tasks are answered by the same code.
+
+mod machines;
+mod screen;
+
 use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
 use crate::input;
-use crate::live::{self, Answerer, Screen};
-use crate::local_project::{LocalProject, Site};
-use crate::project;
 use crate::report::{self, Failure};
+use crate::signals::stopped;
+use screen::Screen;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use stepwright_asl::{Definition, NamedDefinition};
-use stepwright_history::Identity;
-use stepwright_json::{Json, Object, Str};
-use stepwright_program::{CheckOptions, Limits, Program};
-use stepwright_simulator::{Mocks, Status, duration};
+use stepwright_engine::SystemClock;
+use stepwright_functions::{LogSink, Place};
+use stepwright_history::{Identity, duration};
+use stepwright_interpreter::Status;
+use stepwright_json::{Json, Object};
+use stepwright_program::{CheckOptions, Program};
+use stepwright_run::{Outcome, Plan};
+use stepwright_server::config::LimitsName;
+use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
+
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
 
 /// `stepwright run`: exit code 1 when the execution does not succeed.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let mut named = input::pick(&arguments.file, &arguments.load)?;
-    let local = find_project(arguments)?;
-    if let Some(local) = &local
-        && let Some(definition) = named.name.as_deref().and_then(|name| local.definition(name))
-    {
-        named.definition = definition;
-    }
-    let mut program = compile(&named)?;
-    if arguments.limits == LimitsChoice::Extended {
-        program.limits = Limits::EXTENDED;
-    }
-    let input = find_input(arguments)?;
-    let mocks = find_mocks(arguments)?;
-    let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
-    if let Some(local) = &local {
-        local.add_functions(&mut config);
-        local.clean_up_when_interrupted();
-    }
-    let mut screen = match arguments.output {
+    let screen = Arc::new(match arguments.output {
         Output::Text => Screen::for_people(),
         Output::Json => Screen::silent(),
-    };
-    let identity = identity(&named, &arguments.file);
-    let mock_case = match (&arguments.mock_config, &arguments.test_case) {
-        (Some(path), Some(case)) => {
-            Some(input::mock_case(path, &identity.state_machine_name, case)?)
-        }
+    });
+    let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
+    let machines = machines::read(arguments, &config, screen.clone())?;
+    let input = find_input(arguments)?;
+    let mocks = find_mocks(arguments)?.unwrap_or_default();
+    let case = match (&arguments.mock_config, &arguments.test_case) {
+        (Some(path), Some(case)) => Some(input::mock_case(path, machines.main.name(), case)?),
         _ => None,
     };
-    let answerer = Answerer { mock_case, mocks: mocks.unwrap_or_default(), config, project: local };
-    let seed = arguments.seed.map_or_else(live::chance, |seed| [seed, seed ^ 0x5EED]);
-    let plan = live::Plan { program: &program, input, identity, seed };
-    let outcome = if arguments.virtual_time {
-        live::run_virtual(plan, answerer, &mut screen)
-    } else {
-        live::run_real(plan, answerer, &mut screen)
+    if let Some(project) = &machines.project {
+        project.add_functions(&mut config.functions);
+    }
+    let printing = screen.clone();
+    let functions = config.functions(LogSink::new(move |line| printing.print(line.text)))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("the execution cannot be run: {error}")))?;
+    let mut server = config.server;
+    server.limits = match arguments.limits {
+        LimitsChoice::Aws => LimitsName::Aws,
+        LimitsChoice::Extended => LimitsName::Extended,
     };
+    let watching = screen.clone();
+    let plan = Plan {
+        machines,
+        input,
+        mocks,
+        case,
+        functions,
+        server,
+        buckets: config.objects.folder.map(|path| config.folder.join(path)),
+        seed: arguments.seed.map(|seed| [seed, seed ^ 0x5EED]),
+        clock: Arc::new(SystemClock),
+        watch: Arc::new(move |events| watching.events(events)),
+    };
+    let outcome = if arguments.virtual_time {
+        Some(Ok(plan.run_virtual(runtime.handle())))
+    } else {
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = plan.run() => Some(outcome),
+                () = stopped() => None,
+            }
+        })
+    };
+    runtime.block_on(plan.clean_up());
     screen.finish();
+    let Some(outcome) = outcome else {
+        anstream::eprintln!("interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let outcome = outcome.map_err(|error| report::refused(&error))?;
     match arguments.output {
         Output::Text => print_ending(&outcome, arguments.limits),
         Output::Json => report::print_json(&outcome.to_json()),
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
-}
-
-/// The tasks of a project, where the file is one.
-fn find_project(arguments: &Run) -> Result<Option<LocalProject>, Failure> {
-    let state_data = arguments.state_data.as_deref();
-    if project::is_project(&arguments.file) {
-        return LocalProject::open(&arguments.file, state_data, Site::default()).map(Some);
-    }
-    if state_data.is_some() {
-        let failure = Failure::new("`--state-data` goes with a project (a file that ends in .py)");
-        return Err(failure);
-    }
-    Ok(None)
 }
 
 /// What the rules say of a definition.
@@ -82,23 +104,12 @@ pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnos
 
 /// The program of a definition; what is wrong with it is printed.
 pub(crate) fn compile(named: &NamedDefinition) -> Result<Program, Failure> {
-    let found = diagnostics(&named.definition, named.express);
-    let errors: Vec<_> = found.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-    for diagnostic in &errors {
+    let options = CheckOptions { express: named.express, ..CheckOptions::default() };
+    let checked = stepwright_program::check_and_compile(&named.definition, &options);
+    for diagnostic in checked.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
         anstream::eprintln!("{}", report::render(&named.file, &named.definition.text, diagnostic));
     }
-    if !errors.is_empty() {
-        return Err(Failure::Said);
-    }
-    stepwright_program::compile(&named.definition).map_err(|diagnostics| {
-        for diagnostic in &diagnostics {
-            anstream::eprintln!(
-                "{}",
-                report::render(&named.file, &named.definition.text, diagnostic)
-            );
-        }
-        Failure::Said
-    })
+    checked.program.ok_or(Failure::Said)
 }
 
 /// `order.asl.yaml` and `input.json` give `order.input.json`.
@@ -150,25 +161,13 @@ pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
     })
 }
 
+/// Who an execution is that runs here.
 pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
-    let stem = stem.split('.').next().unwrap_or(stem).to_owned();
-    let machine = named.name.clone().or_else(|| named.logical_id.clone()).unwrap_or(stem);
-    let name = "local";
-    let arn = |kind: &str, rest: &str| -> Str {
-        format!("arn:aws:states:us-east-1:123456789012:{kind}:{rest}").into()
-    };
-    Identity {
-        execution_arn: arn("execution", &format!("{machine}:{name}")),
-        name: name.into(),
-        role_arn: "arn:aws:iam::123456789012:role/stepwright".into(),
-        state_machine_arn: arn("stateMachine", &machine),
-        state_machine_name: machine.into(),
-        region: "us-east-1".into(),
-    }
+    let name = machines::name_of(named, file);
+    stepwright_run::identity(&input::machine_arn(&Place::default(), &name))
 }
 
-fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
+fn print_ending(outcome: &Outcome, limits: LimitsChoice) {
     if limits == LimitsChoice::Extended {
         for remark in outcome.remarks() {
             anstream::eprintln!("note: {remark}");
@@ -183,10 +182,13 @@ fn print_ending(outcome: &live::Outcome, limits: LimitsChoice) {
             anstream::eprintln!("succeeded in {took}");
             report::print_json(output);
         }
-        Status::NotStarted | Status::Running => anstream::eprintln!(
-            "still running after {took}: nothing will ever wake {}",
-            outcome.stuck.join(", ")
-        ),
+        Status::NotStarted | Status::Running => {
+            let (states, advice) = outcome.stuck();
+            anstream::eprintln!("still running after {took}: nothing will ever wake {states}");
+            if let Some(advice) = advice {
+                anstream::eprintln!("help: {advice}");
+            }
+        }
         status => {
             anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "));
         }

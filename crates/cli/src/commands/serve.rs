@@ -3,18 +3,20 @@
 use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_functions::{Functions, Place};
-use stepwright_server::config::LimitsName;
+use stepwright_functions::Functions;
+use stepwright_integrations::Mocked;
+use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
 /// A server that has just begun.
 pub(crate) struct Started {
-    pub(crate) address: std::net::SocketAddr,
+    /// Where it is reached.
+    pub(crate) url: String,
     pub(crate) api: Api,
     pub(crate) functions: Functions,
     pub(crate) otlp: Option<Arc<Otlp>>,
@@ -48,6 +50,16 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
     server.logs = server.logs.take().map(|path| folder.join(path));
+    if let Some(tls) = &mut server.tls {
+        tls.certificate = folder.join(&tls.certificate);
+        tls.key = folder.join(&tls.key);
+    }
+    if let Some((certificate, key)) =
+        arguments.tls_certificate.clone().zip(arguments.tls_key.clone())
+    {
+        server.tls = Some(TlsConfig { certificate, key });
+    }
+    server.insecure |= arguments.insecure;
     server.listen = arguments.listen.unwrap_or(server.listen);
     if let Some(limits) = arguments.limits {
         server.limits = match limits {
@@ -73,6 +85,7 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
 
 /// A server with this configuration.
 pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
+    let place = config.place();
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
@@ -80,7 +93,6 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
-    let place = Place { account: server.account.clone(), region: server.region.clone() };
     let functions = Functions::new(config.functions, config.folder, place)
         .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Assembly {
@@ -89,10 +101,8 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         machines: config.machines,
         objects,
         otlp: config.otlp,
-        functions,
-        mocks,
-        local: None,
-        observers: Vec::new(),
+        mocked: Mocked::default().with_config(mocks),
+        ..Assembly::new(functions)
     })
 }
 
@@ -111,17 +121,18 @@ async fn serve_until_stopped(
     let address = listener.local_addr().unwrap_or(listen);
     let engine = serving.api.engine().clone();
     let otlp = serving.otlp.clone();
-    let lambda = stepwright_functions::lambda_api(functions.clone());
+    let scheme = if serving.is_encrypted() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
     let is_kept = data.is_some();
     let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
-    anstream::println!("Stepwright serves Step Functions on http://{address}, {kept}.");
+    anstream::println!("Stepwright serves Step Functions on {url}, {kept}.");
     more(Started {
-        address,
+        url,
         api: serving.api.clone(),
         functions: functions.clone(),
         otlp: otlp.clone(),
     });
-    serve(listener, serving, lambda, stopped()).await;
+    serve(listener, serving, stopped()).await;
     engine.shutdown().await;
     functions.shutdown().await;
     if let Some(otlp) = otlp {
@@ -134,17 +145,16 @@ async fn serve_until_stopped(
 }
 
 fn refused(error: &AssemblyError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        message = format!("{message}: {error}");
-        source = error.source();
-    }
-    let failure = Failure::new(message);
+    let failure = report::refused(error);
     match error {
         AssemblyError::Unprotected(_) => failure.help(
             "listen on 127.0.0.1, or add to stepwright.toml:\n[[credentials]]\naccess_key_id = \
              \"…\"\nsecret_access_key = \"…\"",
+        ),
+        AssemblyError::Unencrypted(_) => failure.help(
+            "listen on 127.0.0.1, or add to stepwright.toml:\n[server.tls]\ncertificate = \"…\"\n\
+             key = \"…\"\nIf something else encrypts the connections, say `insecure = true` in \
+             [server], or --insecure",
         ),
         _ => failure,
     }

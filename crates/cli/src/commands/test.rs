@@ -5,7 +5,6 @@ mod files;
 mod watch;
 
 use crate::args::{Output, Test};
-use crate::config::Config;
 use crate::report::{self, Failure};
 use files::Loaded;
 use std::path::Path;
@@ -158,11 +157,10 @@ impl Functions for Real<'_> {
         name: Option<&str>,
         call: &TaskCall,
     ) -> Result<(i64, Result<Json, stepwright_history::Failure>), String> {
-        let config: &Config = self.loaded.config().map_err(str::to_owned)?;
-        let Some(invocation) = config.resolve(name, call) else {
-            return Err("stepwright.toml has no such function".to_owned());
-        };
-        Ok((invocation.after_millis().unwrap_or(0), invocation.call(false)))
+        let functions = self.loaded.functions().map_err(str::to_owned)?;
+        let called = functions.call(name, call);
+        let (after, ended) = called.ok_or("stepwright.toml has no such function")?;
+        Ok((after, ended.map_err(|(failure, _)| failure)))
     }
 }
 

@@ -1,9 +1,10 @@
 use crate::args::{Inspection, TestState};
 use crate::config::Config;
+use crate::functions::Called;
 use crate::input;
 use crate::report::{self, Failure};
 use std::process::ExitCode;
-use stepwright_history::{Moment, Stage};
+use stepwright_history::Moment;
 use stepwright_json::{Json, Object};
 use stepwright_simulator::{
     FieldValidation, Mock, StateConfiguration, StateOutcome, StateReport, StateTest,
@@ -44,14 +45,18 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = Moment(since_1970.unwrap_or_default().as_millis() as i64);
     let mut testing = test.begin(now).map_err(|error| Failure::new(error.to_string()))?;
-    if let Some(call) = testing.call() {
-        let Some(invocation) = config.resolve(None, call) else {
-            return Err(Failure::new(format!("nothing answers the task's call of {}", call.resource))
-                .help("say what it comes to with --mock-result or --mock-error, or name the function in stepwright.toml"));
-        };
-        let outcome = invocation.call(true).map_err(|failure| (failure, Stage::Run));
-        testing.answer(outcome);
-        config.shut_down();
+    if let Some(call) = testing.call().cloned() {
+        let functions = Called::new(&config)?;
+        let called = functions.call(None, &call);
+        functions.shut_down();
+        let (_, ended) = called.ok_or_else(|| {
+            let what = format!("nothing answers the task's call of {}", call.resource);
+            Failure::new(what).help(
+                "say what it comes to with --mock-result or --mock-error, or name the function in \
+                 stepwright.toml",
+            )
+        })?;
+        testing.answer(ended);
     }
     let report = testing.finish();
     report::print_json(&readable(&report, arguments.inspection_level));

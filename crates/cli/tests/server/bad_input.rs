@@ -52,7 +52,7 @@ fn senseless_requests_are_refused_with_a_reason() {
         Answer::Ok(reply) => panic!("{reply}"),
     }
     assert!(raw(&server, b"GARBAGE\r\n\r\n").starts_with("HTTP/1.1 400"));
-    let half = raw(&server, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    let half = raw(&server, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
     assert!(!half.starts_with("HTTP/1.1 200"), "{half}");
     client.ok("ListStateMachines", &[]);
 }
@@ -122,7 +122,7 @@ fn nobody_gets_in_without_the_key() {
     let server = Server::start(&["--memory", "--config", config]);
     let (name, _) = server.client().refused("ListStateMachines", &[]);
     assert_eq!(name, "MissingAuthenticationTokenException");
-    let forged = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AWSStepFunctions.ListStateMachines\r\n\
+    let forged = "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSStepFunctions.ListStateMachines\r\n\
         X-Amz-Date: 20200101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 \
         Credential=AKID/20200101/us-east-1/states/aws4_request, SignedHeaders=host;x-amz-date, \
         Signature=00\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
@@ -138,6 +138,17 @@ fn an_open_door_needs_a_key() {
     let (is_well, said) = command(&arguments, folder.path());
     assert!(!is_well);
     assert!(said.contains("credentials"), "{said}");
+    // With a key, it still lacks encryption.
+    let text = "[[credentials]]\naccess_key_id = \"AKID\"\nsecret_access_key = \"secret\"\n";
+    std::fs::write(folder.path().join("stepwright.toml"), text).expect("it can be written");
+    let (is_well, said) = command(&arguments, folder.path());
+    assert!(!is_well);
+    assert!(said.contains("[server.tls]") && said.contains("--insecure"), "{said}");
+    let arguments =
+        [&arguments[..], &["--tls-certificate", "no.pem", "--tls-key", "no.key"]].concat();
+    let (is_well, said) = command(&arguments, folder.path());
+    assert!(!is_well);
+    assert!(said.contains("no.pem cannot be read"), "{said}");
 }
 
 #[test]

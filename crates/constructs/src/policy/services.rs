@@ -3,9 +3,9 @@
 use super::{Call, Place};
 use crate::iam::Statement;
 use crate::object;
-use crate::tasks::iam_service;
 use crate::text::{Text, arn, local_arn, text};
 use crate::value::Value;
+use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_json::Json;
 
 impl Call<'_> {
@@ -153,9 +153,7 @@ impl Call<'_> {
 
     /// Integrations that need the same whatever they are given.
     fn allow_by_table(&mut self, action: &str, sync: bool) {
-        let Some((_, actions, sync_actions, resource, rule)) =
-            TABLE.iter().find(|(known, ..)| *known == action)
-        else {
+        let Some(Needs { actions, sync_actions, resource, rule }) = iam::needs(action) else {
             let (service, name) = action.split_once(':').unwrap_or((action, ""));
             let permission = format!("{}:{}", iam_service(service), capital(name));
             self.note(format!("it is assumed that `{action}` needs `{permission}`"));
@@ -163,10 +161,10 @@ impl Call<'_> {
             return;
         };
         let service = action.split(':').next().unwrap_or_default();
-        let resource = if *resource == "*" { "*".into() } else { local_arn(service, *resource) };
+        let resource = if resource == "*" { "*".into() } else { local_arn(service, resource) };
         let mut all = actions.to_vec();
         if sync {
-            all.extend(*sync_actions);
+            all.extend(sync_actions);
         }
         self.allow(&all, [resource]);
         if !rule.is_empty() {
@@ -439,123 +437,6 @@ impl Call<'_> {
         }
     }
 }
-
-/// Integration, actions, more for `.sync`, resource (`*` or within the account), the rule for `.sync`.
-type Row =
-    (&'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
-
-const TABLE: &[Row] = &[
-    ("athena:stopQueryExecution", &["athena:stopQueryExecution"], &[], "*", ""),
-    ("athena:getQueryExecution", &["athena:getQueryExecution"], &[], "*", ""),
-    ("athena:getQueryResults", &["athena:getQueryResults", "s3:GetObject"], &[], "*", ""),
-    (
-        "sagemaker:createTrainingJob",
-        &[
-            "sagemaker:CreateTrainingJob",
-            "sagemaker:DescribeTrainingJob",
-            "sagemaker:StopTrainingJob",
-            "sagemaker:AddTags",
-        ],
-        &[],
-        "training-job/*",
-        "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
-    ),
-    (
-        "sagemaker:createTransformJob",
-        &[
-            "sagemaker:CreateTransformJob",
-            "sagemaker:DescribeTransformJob",
-            "sagemaker:StopTransformJob",
-        ],
-        &["sagemaker:AddTags"],
-        "transform-job/*",
-        "StepFunctionsGetEventsForSageMakerTransformJobsRule",
-    ),
-    ("sagemaker:createModel", &["sagemaker:CreateModel"], &[], "model/*", ""),
-    (
-        "sagemaker:createEndpointConfig",
-        &["sagemaker:CreateEndpointConfig"],
-        &[],
-        "endpoint-config/*",
-        "",
-    ),
-    ("sagemaker:createEndpoint", &["sagemaker:CreateEndpoint"], &[], "endpoint*", ""),
-    ("sagemaker:updateEndpoint", &["sagemaker:UpdateEndpoint"], &[], "endpoint*", ""),
-    (
-        "elasticmapreduce:createCluster",
-        &[
-            "elasticmapreduce:RunJobFlow",
-            "elasticmapreduce:DescribeCluster",
-            "elasticmapreduce:TerminateJobFlows",
-            "elasticmapreduce:AddTags",
-        ],
-        &[],
-        "*",
-        "StepFunctionsGetEventForEMRRunJobFlowRule",
-    ),
-    (
-        "elasticmapreduce:terminateCluster",
-        &["elasticmapreduce:DescribeCluster", "elasticmapreduce:TerminateJobFlows"],
-        &[],
-        "cluster/*",
-        "StepFunctionsGetEventForEMRTerminateJobFlowsRule",
-    ),
-    (
-        "elasticmapreduce:addStep",
-        &[
-            "elasticmapreduce:AddJobFlowSteps",
-            "elasticmapreduce:DescribeStep",
-            "elasticmapreduce:CancelSteps",
-        ],
-        &[],
-        "cluster/*",
-        "StepFunctionsGetEventForEMRAddJobFlowStepsRule",
-    ),
-    ("elasticmapreduce:cancelStep", &["elasticmapreduce:CancelSteps"], &[], "cluster/*", ""),
-    (
-        "elasticmapreduce:setClusterTerminationProtection",
-        &["elasticmapreduce:SetTerminationProtection"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    (
-        "elasticmapreduce:modifyInstanceFleetByName",
-        &["elasticmapreduce:ModifyInstanceFleet", "elasticmapreduce:ListInstanceFleets"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    (
-        "elasticmapreduce:modifyInstanceGroupByName",
-        &["elasticmapreduce:ModifyInstanceGroups", "elasticmapreduce:ListInstanceGroups"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    ("emr-containers:createVirtualCluster", &["emr-containers:CreateVirtualCluster"], &[], "*", ""),
-    (
-        "emr-containers:deleteVirtualCluster",
-        &["emr-containers:DeleteVirtualCluster"],
-        &["emr-containers:DescribeVirtualCluster"],
-        "/virtualclusters/*",
-        "",
-    ),
-    (
-        "emr-containers:startJobRun",
-        &["emr-containers:StartJobRun"],
-        &["emr-containers:DescribeJobRun", "emr-containers:CancelJobRun"],
-        "/virtualclusters/*",
-        "",
-    ),
-    (
-        "bedrock:createModelCustomizationJob",
-        &["bedrock:CreateModelCustomizationJob", "bedrock:TagResource"],
-        &["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"],
-        "*",
-        "StepFunctionsGetEventsForBedrockRule",
-    ),
-];
 
 /// An ARN as it is; a name as the ARN it stands for; `*` as it is.
 fn arn_or(text: Text, of_name: impl FnOnce(Text) -> Text) -> Text {

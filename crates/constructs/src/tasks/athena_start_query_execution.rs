@@ -159,10 +159,13 @@ impl AthenaStartQueryExecution {
             Value::Object(given.collect())
         };
         if self.catalog_name.is_some() || self.database_name.is_some() {
-            plan.put("QueryExecutionContext", members([
-                ("Catalog", self.catalog_name.clone().map(Value::from)),
-                ("Database", self.database_name.clone().map(Value::from)),
-            ]));
+            plan.put(
+                "QueryExecutionContext",
+                members([
+                    ("Catalog", self.catalog_name.clone().map(Value::from)),
+                    ("Database", self.database_name.clone().map(Value::from)),
+                ]),
+            );
         }
         let encryption = self.encryption_option.map(|option| {
             members([
@@ -172,10 +175,10 @@ impl AthenaStartQueryExecution {
         });
         let location =
             self.output.as_ref().map(|(bucket, key)| text!("s3://", bucket, "/", key, "/").into());
-        plan.put("ResultConfiguration", members([
-            ("EncryptionConfiguration", encryption),
-            ("OutputLocation", location),
-        ]));
+        plan.put(
+            "ResultConfiguration",
+            members([("EncryptionConfiguration", encryption), ("OutputLocation", location)]),
+        );
         if let Some(age) = &self.result_reuse_configuration_max_age {
             plan.put("ResultReuseConfiguration", object! {
                 "ResultReuseByAgeConfiguration": {"Enabled": true, "MaxAgeInMinutes": age.clone()},

@@ -116,15 +116,22 @@ impl From<BatchContainerOverrides> for Value {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
         put("Command", overrides.command);
-        put("Environment", overrides.environment.map(|variables| {
-            let variable = |(name, value): (String, Value)| object! {"Name": name, "Value": value};
-            Value::List(variables.into_iter().map(variable).collect())
-        }));
+        put(
+            "Environment",
+            overrides.environment.map(|variables| {
+                let variable =
+                    |(name, value): (String, Value)| object! {"Name": name, "Value": value};
+                Value::List(variables.into_iter().map(variable).collect())
+            }),
+        );
         put("InstanceType", overrides.instance_type);
         let requirement = |(kind, value): (&str, Value)| object! {"Type": kind, "Value": value};
         let requirements: Vec<Value> =
             overrides.requirements.into_iter().map(requirement).collect();
-        put("ResourceRequirements", (!requirements.is_empty()).then_some(Value::List(requirements)));
+        put(
+            "ResourceRequirements",
+            (!requirements.is_empty()).then_some(Value::List(requirements)),
+        );
         Value::Object(members)
     }
 }
@@ -157,7 +164,10 @@ impl ServiceTask for BatchSubmitJob {
         plan.allow_events("StepFunctionsGetEventsForBatchJobsRule");
         self.put_fields(plan);
         plan.maybe("ArrayProperties", self.array_size.clone().map(|size| object! {"Size": size}));
-        plan.maybe("RetryStrategy", self.attempts.clone().map(|attempts| object! {"Attempts": attempts}));
+        plan.maybe(
+            "RetryStrategy",
+            self.attempts.clone().map(|attempts| object! {"Attempts": attempts}),
+        );
         // The service watches the time of each attempt; the state itself has no timeout then.
         if let Some(timeout) = plan.take_timeout() {
             let seconds: Value = match timeout {
@@ -174,7 +184,10 @@ impl ServiceTask for BatchSubmitJob {
 
 impl BatchSubmitJob {
     fn check(&self, plan: &mut Plan) {
-        let numbers = [("array_size", &self.array_size, 2.0, 10_000.0), ("attempts", &self.attempts, 1.0, 10.0)];
+        let numbers = [
+            ("array_size", &self.array_size, 2.0, 10_000.0),
+            ("attempts", &self.attempts, 1.0, 10.0),
+        ];
         for (name, number, least, most) in numbers {
             let number = number.as_ref().and_then(|number| number.value.known_number());
             if number.is_some_and(|number| !(least..=most).contains(&number)) {
@@ -187,7 +200,10 @@ impl BatchSubmitJob {
         if self.tags.as_ref().is_some_and(|tags| tags.len() > 50) {
             plan.problem("a job can have 50 tags at most");
         }
-        let variables = self.container_overrides.iter().flat_map(|overrides| overrides.environment.iter().flatten());
+        let variables = self
+            .container_overrides
+            .iter()
+            .flat_map(|overrides| overrides.environment.iter().flatten());
         for (name, _) in variables {
             if name.starts_with("AWS_BATCH") {
                 plan.problem(format!("the variable `{name}` is one of AWS Batch's own"));

@@ -125,14 +125,20 @@ impl ServiceTask for BedrockCreateModelCustomizationJob {
         plan.put("OutputDataConfig", self.output_data.to_value());
         plan.put("RoleArn", role.arn);
         plan.put("TrainingDataConfig", self.training_data.to_value());
-        plan.maybe("ValidationDataConfig", self.validation_data.as_ref().map(|places| {
-            let places: Vec<Value> = places.iter().map(BucketPath::to_value).collect();
-            object! {"Validators": places}
-        }));
+        plan.maybe(
+            "ValidationDataConfig",
+            self.validation_data.as_ref().map(|places| {
+                let places: Vec<Value> = places.iter().map(BucketPath::to_value).collect();
+                object! {"Validators": places}
+            }),
+        );
         if let (Some(subnets), Some(groups)) = (&self.subnets, &self.security_groups) {
-            plan.put("VpcConfig", object! {
-                "SecurityGroupIds": groups.clone(), "SubnetIds": subnets.clone(),
-            });
+            plan.put(
+                "VpcConfig",
+                object! {
+                    "SecurityGroupIds": groups.clone(), "SubnetIds": subnets.clone(),
+                },
+            );
         }
     }
 }
@@ -145,18 +151,19 @@ pub(crate) fn tag_list(tags: &[(String, Str)]) -> Value {
 
 impl BedrockCreateModelCustomizationJob {
     fn places(&self) -> impl Iterator<Item = &BucketPath> {
-        [&self.training_data, &self.output_data].into_iter().chain(self.validation_data.iter().flatten())
+        [&self.training_data, &self.output_data]
+            .into_iter()
+            .chain(self.validation_data.iter().flatten())
     }
 
     fn check(&self, plan: &mut Plan) {
-        let has_percentage = self
-            .hyper_parameters
-            .iter()
-            .flatten()
-            .any(|(name, _)| name == "Evaluation percentage");
+        let has_percentage =
+            self.hyper_parameters.iter().flatten().any(|(name, _)| name == "Evaluation percentage");
         let validation = self.validation_data.as_ref().map(Vec::len);
         if validation.is_none() && !has_percentage {
-            plan.problem("there has to be `validation_data` or the hyperparameter `Evaluation percentage`");
+            plan.problem(
+                "there has to be `validation_data` or the hyperparameter `Evaluation percentage`",
+            );
         }
         let counts = [
             ("validation_data", validation, 1, 10),
@@ -173,7 +180,9 @@ impl BedrockCreateModelCustomizationJob {
         if self.subnets.is_some() != self.security_groups.is_some() {
             plan.problem("`subnets` and `security_groups` go together");
         }
-        for (name, value) in [("custom_model_name", &self.custom_model_name), ("job_name", &self.job_name)] {
+        for (name, value) in
+            [("custom_model_name", &self.custom_model_name), ("job_name", &self.job_name)]
+        {
             let length = value.value.as_literal().map(|text| text.chars().count());
             if length.is_some_and(|length| !(1..=63).contains(&length)) {
                 plan.problem(format!("`{name}` has 1 to 63 characters"));

@@ -101,7 +101,9 @@ impl Guardrail {
     fn check(&self, plan: &mut Plan) {
         let id = self.identifier.rsplit('/').next().unwrap_or_default();
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) {
-            plan.problem(format!("the id of a guardrail has small letters and digits only, not `{id}`"));
+            plan.problem(format!(
+                "the id of a guardrail has small letters and digits only, not `{id}`"
+            ));
         }
         if self.version.parse().is_ok_and(|version: u32| !(1..=99_999_999).contains(&version)) {
             plan.problem("the version of a guardrail is between 1 and 99999999");

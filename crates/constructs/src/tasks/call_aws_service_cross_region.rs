@@ -70,9 +70,10 @@ impl ServiceTask for CallAwsServiceCrossRegion {
         };
         let action =
             self.iam_action.clone().unwrap_or_else(|| format!("{service}:{}", self.action));
-        let mut function = Function::new(&format!("{}/{PURPOSE}", self.common.id), Code::inline(CALLER))
-            .timeout(Duration::from_secs(30))
-            .allow(Statement::allow([action], &self.iam_resources));
+        let mut function =
+            Function::new(&format!("{}/{PURPOSE}", self.common.id), Code::inline(CALLER))
+                .timeout(Duration::from_secs(30))
+                .allow(Statement::allow([action], &self.iam_resources));
         for statement in self.additional_iam_statements.iter().flatten() {
             function = function.allow(statement.clone());
         }

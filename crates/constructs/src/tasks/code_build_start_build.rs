@@ -57,12 +57,15 @@ pub(crate) fn plan_build(
 ) {
     plan.uses(project.resources());
     plan.put("ProjectName", project.name());
-    plan.maybe("EnvironmentVariablesOverride", variables.map(|variables| {
-        let variable = |(name, variable): &(String, BuildVariable)| {
-            object! {"Name": name, "Type": variable.kind, "Value": &variable.value}
-        };
-        variables.iter().map(variable).collect::<Vec<_>>()
-    }));
+    plan.maybe(
+        "EnvironmentVariablesOverride",
+        variables.map(|variables| {
+            let variable = |(name, variable): &(String, BuildVariable)| {
+                object! {"Name": name, "Type": variable.kind, "Value": &variable.value}
+            };
+            variables.iter().map(variable).collect::<Vec<_>>()
+        }),
+    );
 }
 
 pub(crate) fn build_metrics(project: &BuildProject) -> TaskMetrics {

@@ -32,7 +32,10 @@ impl ServiceTask for DynamoGetItem {
     fn plan(&self, plan: &mut Plan) {
         plan_table(plan, &self.table, "getItem");
         plan.put("ConsistentRead", self.consistent_read.clone().unwrap_or_else(|| false.into()));
-        plan.maybe("ProjectionExpression", self.projection_expression.as_ref().map(|e| e.join(",")));
+        plan.maybe(
+            "ProjectionExpression",
+            self.projection_expression.as_ref().map(|e| e.join(",")),
+        );
         self.put_fields(plan);
     }
 }

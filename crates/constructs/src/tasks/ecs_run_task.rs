@@ -114,8 +114,19 @@ impl EcsTaskDefinition {
         let piece = |index| Token::part(&arn, ":", index);
         let resource = text!(piece(5));
         text!(
-            "arn:", piece(1), ":", piece(2), ":", piece(3), ":", piece(4), ":",
-            Token::part(&resource, "/", 0), "/", Token::part(&resource, "/", 1), ":*",
+            "arn:",
+            piece(1),
+            ":",
+            piece(2),
+            ":",
+            piece(3),
+            ":",
+            piece(4),
+            ":",
+            Token::part(&resource, "/", 0),
+            "/",
+            Token::part(&resource, "/", 1),
+            ":*",
         )
     }
 }
@@ -304,10 +315,13 @@ impl ServiceTask for EcsRunTask {
         }
         plan.put("Cluster", self.cluster.arn());
         let family = self.task_definition.name();
-        plan.put("TaskDefinition", match self.revision_number {
-            Some(revision) => text!(family, format!(":{revision}")),
-            None => family,
-        });
+        plan.put(
+            "TaskDefinition",
+            match self.revision_number {
+                Some(revision) => text!(family, format!(":{revision}")),
+                None => family,
+            },
+        );
         let network = self.network(plan.problems());
         plan.maybe("NetworkConfiguration", network);
         plan.maybe("Overrides", self.overrides());
@@ -325,7 +339,9 @@ impl EcsRunTask {
         let Some(subnets) = &self.subnets else {
             if self.security_groups.is_some() || self.assign_public_ip.is_some() {
                 problems.push("`security_groups` and `assign_public_ip` go with `subnets`".into());
-            } else if self.launch_target.launch_type == "FARGATE" && self.launch_target.capacity.is_none() {
+            } else if self.launch_target.launch_type == "FARGATE"
+                && self.launch_target.capacity.is_none()
+            {
                 problems.push("a task on Fargate has to have `subnets`".into());
             }
             return None;
@@ -349,7 +365,8 @@ impl EcsRunTask {
         };
         put("Cpu", self.cpu.clone().map(Value::from));
         put("Memory", self.memory_mib.clone().map(Value::from));
-        let containers = self.container_overrides.clone().filter(|containers| !containers.is_empty());
+        let containers =
+            self.container_overrides.clone().filter(|containers| !containers.is_empty());
         put("ContainerOverrides", containers.map(Value::from));
         (!overrides.is_empty()).then_some(Value::Object(overrides))
     }
@@ -374,9 +391,10 @@ impl EcsRunTask {
             Some(_) => {}
         }
         plan.maybe("PlatformVersion", target.platform_version.clone());
-        for (key, list) in
-            [("PlacementConstraints", &target.constraints), ("PlacementStrategy", &target.strategies)]
-        {
+        for (key, list) in [
+            ("PlacementConstraints", &target.constraints),
+            ("PlacementStrategy", &target.strategies),
+        ] {
             if !list.is_empty() {
                 plan.put(key, Value::List(list.clone()));
             }

@@ -63,14 +63,21 @@ impl ServiceTask for EmrAddStep {
         };
         put("MainClass", self.main_class.clone().map(Value::from));
         put("Args", self.args.clone().map(Value::from));
-        put("Properties", self.properties.as_ref().map(|properties| {
-            let property = |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
-            Value::List(properties.iter().map(property).collect())
-        }));
-        plan.put("Step", object! {
-            "Name": self.name.clone(),
-            "ActionOnFailure": self.action_on_failure.unwrap_or(ActionOnFailure::Continue),
-            "HadoopJarStep": Value::Object(program),
-        });
+        put(
+            "Properties",
+            self.properties.as_ref().map(|properties| {
+                let property =
+                    |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
+                Value::List(properties.iter().map(property).collect())
+            }),
+        );
+        plan.put(
+            "Step",
+            object! {
+                "Name": self.name.clone(),
+                "ActionOnFailure": self.action_on_failure.unwrap_or(ActionOnFailure::Continue),
+                "HadoopJarStep": Value::Object(program),
+            },
+        );
     }
 }

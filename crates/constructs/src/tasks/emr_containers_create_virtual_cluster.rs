@@ -52,11 +52,14 @@ impl ServiceTask for EmrContainersCreateVirtualCluster {
         };
         plan.put("Name", name);
         let namespace = self.eks_namespace.clone().unwrap_or_else(|| "default".into());
-        plan.put("ContainerProvider", object! {
-            "Id": self.eks_cluster.clone(),
-            "Info": {"EksInfo": {"Namespace": namespace}},
-            "Type": "EKS",
-        });
+        plan.put(
+            "ContainerProvider",
+            object! {
+                "Id": self.eks_cluster.clone(),
+                "Info": {"EksInfo": {"Namespace": namespace}},
+                "Type": "EKS",
+            },
+        );
         self.put_fields(plan);
     }
 }

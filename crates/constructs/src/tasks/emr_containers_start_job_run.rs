@@ -112,7 +112,9 @@ impl Monitoring {
         let mut members = Vec::new();
         if let Some(group) = &self.log_group {
             let mut logs = vec![("LogGroupName".to_owned(), Value::from(group.name()))];
-            logs.extend(self.prefix.clone().map(|prefix| ("LogStreamNamePrefix".to_owned(), prefix.into())));
+            logs.extend(
+                self.prefix.clone().map(|prefix| ("LogStreamNamePrefix".to_owned(), prefix.into())),
+            );
             members.push(("CloudWatchMonitoringConfiguration".to_owned(), Value::Object(logs)));
         }
         let ui = if self.ui == Some(false) { "DISABLED" } else { "ENABLED" };
@@ -170,7 +172,9 @@ impl EmrContainersStartJobRun {
             for configuration in configurations {
                 match (&configuration.properties, &configuration.nested_config) {
                     (None, None) => {
-                        plan.problem("an application configuration has properties or configurations within");
+                        plan.problem(
+                            "an application configuration has properties or configurations within",
+                        );
                     }
                     (Some(properties), _) if properties.len() > 100 => {
                         plan.problem("an application configuration has 100 properties at most");

@@ -113,9 +113,11 @@ impl ServiceTask for EmrCreateCluster {
         };
         members.push(("KeepJobFlowAliveWhenNoSteps".to_owned(), true.into()));
         plan.put("Instances", Value::Object(members));
-        for (key, role) in
-            [("ServiceRole", Some(&service)), ("JobFlowRole", Some(&instances)), ("AutoScalingRole", scaling.as_ref())]
-        {
+        for (key, role) in [
+            ("ServiceRole", Some(&service)),
+            ("JobFlowRole", Some(&instances)),
+            ("AutoScalingRole", scaling.as_ref()),
+        ] {
             let Some(role) = role else { continue };
             match role.name_text() {
                 Some(name) => plan.put(key, name),
@@ -123,10 +125,16 @@ impl ServiceTask for EmrCreateCluster {
             }
         }
         plan.maybe("Tags", self.tags.as_ref().map(|tags| tag_list(tags)));
-        plan.put("VisibleToAllUsers", self.visible_to_all_users.clone().unwrap_or_else(|| true.into()));
-        plan.maybe("AutoTerminationPolicy", self.auto_termination_policy_idle_timeout.clone().map(|time| {
-            object! {"IdleTimeout": time}
-        }));
+        plan.put(
+            "VisibleToAllUsers",
+            self.visible_to_all_users.clone().unwrap_or_else(|| true.into()),
+        );
+        plan.maybe(
+            "AutoTerminationPolicy",
+            self.auto_termination_policy_idle_timeout.clone().map(|time| {
+                object! {"IdleTimeout": time}
+            }),
+        );
         self.put_fields(plan);
     }
 }
@@ -154,9 +162,10 @@ impl EmrCreateCluster {
             Role::new(&format!("{id}/ServiceRole"), emr)
                 .managed_policy("service-role/AmazonElasticMapReduceRole")
         });
-        let instances = self.cluster_role.clone().unwrap_or_else(|| {
-            Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com")
-        });
+        let instances = self
+            .cluster_role
+            .clone()
+            .unwrap_or_else(|| Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com"));
         if self.cluster_role.is_none()
             && let Some(name) = instances.name_text()
         {
@@ -215,13 +224,16 @@ impl EmrCreateCluster {
         }
         let idle = self.auto_termination_policy_idle_timeout.as_ref().map(|time| time.0.as_secs());
         if idle.is_some_and(|idle| !(60..=604_800).contains(&idle)) {
-            plan.problem("`auto_termination_policy_idle_timeout` has to be between a minute and a week");
+            plan.problem(
+                "`auto_termination_policy_idle_timeout` has to be between a minute and a week",
+            );
         }
         let several = self.step_concurrency_level.as_ref().and_then(|n| n.value.known_number());
         if version.is_some_and(|version| version < [5, 28, 0]) && several.is_some_and(|n| n > 1.0) {
             plan.problem("steps run at the same time from release 5.28.0 on");
         }
-        let tuned = self.ebs_root_volume_iops.is_some() || self.ebs_root_volume_throughput.is_some();
+        let tuned =
+            self.ebs_root_volume_iops.is_some() || self.ebs_root_volume_throughput.is_some();
         if version.is_some_and(|version| version < [6, 15, 0]) && tuned {
             plan.problem("root volumes are tuned from release 6.15.0 on");
         }

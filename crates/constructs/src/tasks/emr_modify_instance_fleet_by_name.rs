@@ -29,9 +29,12 @@ impl ServiceTask for EmrModifyInstanceFleetByName {
             ["elasticmapreduce:ModifyInstanceFleet", "elasticmapreduce:ListInstanceFleets"];
         plan.allow(&actions, [local_arn("elasticmapreduce", "cluster/*")]);
         self.put_fields(plan);
-        plan.put("InstanceFleet", object! {
-            "TargetOnDemandCapacity": self.target_on_demand_capacity.clone(),
-            "TargetSpotCapacity": self.target_spot_capacity.clone(),
-        });
+        plan.put(
+            "InstanceFleet",
+            object! {
+                "TargetOnDemandCapacity": self.target_on_demand_capacity.clone(),
+                "TargetSpotCapacity": self.target_spot_capacity.clone(),
+            },
+        );
     }
 }

@@ -180,7 +180,8 @@ impl InstanceFleet {
             None => Some(0.0),
             Some(capacity) => capacity.value.known_number(),
         };
-        let (spot, demand) = (known(&self.target_spot_capacity), known(&self.target_on_demand_capacity));
+        let (spot, demand) =
+            (known(&self.target_spot_capacity), known(&self.target_on_demand_capacity));
         if let (Some(spot), Some(demand)) = (spot, demand) {
             if spot + demand <= 0.0 {
                 problem("a fleet has a target capacity, spot or on demand, of more than 0".into());
@@ -190,11 +191,16 @@ impl InstanceFleet {
             }
         }
         for config in self.instance_type_configs.iter().flatten() {
-            if config.bid_price.is_some() && config.bid_price_as_percentage_of_on_demand_price.is_some() {
+            if config.bid_price.is_some()
+                && config.bid_price_as_percentage_of_on_demand_price.is_some()
+            {
                 problem("a spot price is either an amount or a percentage, not both".into());
             }
         }
-        let spot = self.launch_specifications.as_ref().and_then(|launch| launch.spot_specification.as_ref());
+        let spot = self
+            .launch_specifications
+            .as_ref()
+            .and_then(|launch| launch.spot_specification.as_ref());
         if let Some(spot) = spot
             && !(300..=86_400).contains(&spot.timeout.0.as_secs())
         {
@@ -212,7 +218,10 @@ impl InstanceFleet {
             problem("`priority` counts only with the on-demand strategy `Prioritized`".into());
         }
         if prioritized && !has_priority && self.instance_type_configs.is_some() {
-            problem("the on-demand strategy `Prioritized` needs a `priority` of an instance type".into());
+            problem(
+                "the on-demand strategy `Prioritized` needs a `priority` of an instance type"
+                    .into(),
+            );
         }
     }
 }

@@ -30,7 +30,8 @@ type ExpressionText = String;
 type RuntimeName = String;
 
 /// Puts the values in the place of the paths and evaluates what comes of it.
-const EVALUATOR: &str = "exports.handler = async ({ expression, expressionAttributeValues: values }) => {
+const EVALUATOR: &str =
+    "exports.handler = async ({ expression, expressionAttributeValues: values }) => {
   const path = /\\$[.\\[][.a-zA-Z[\\]0-9-_]+/g;
   const code = expression.replace(path, (found) => `(values[${JSON.stringify(found)}])`);
   return new Function('values', `return (${code});`)(values);
@@ -43,7 +44,9 @@ impl ServiceTask for EvaluateExpression {
         let mut function = Function::new(&id, Code::inline(EVALUATOR));
         if let Some(runtime) = &self.runtime {
             if !runtime.starts_with("nodejs") {
-                plan.problem(format!("the expression is JavaScript, which `{runtime}` does not run"));
+                plan.problem(format!(
+                    "the expression is JavaScript, which `{runtime}` does not run"
+                ));
             }
             function = function.runtime(runtime);
         }

@@ -38,7 +38,12 @@ impl EventEntry {
         detail_type: impl Into<Str>,
         detail: impl Into<Input>,
     ) -> Self {
-        Self { source: source.into(), detail_type: detail_type.into(), detail: detail.into(), bus: None }
+        Self {
+            source: source.into(),
+            detail_type: detail_type.into(),
+            detail: detail.into(),
+            bus: None,
+        }
     }
 
     /// The bus it is put on.

@@ -154,10 +154,18 @@ impl ScheduleTarget {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
         put("Input", self.input.clone().map(Value::from));
-        put("RetryPolicy", self.retry.map(|(attempts, age)| object! {
-            "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
-        }));
-        put("DeadLetterConfig", self.dead_letters.as_ref().map(|queue| object! {"Arn": queue.arn()}));
+        put(
+            "RetryPolicy",
+            self.retry.map(|(attempts, age)| {
+                object! {
+                    "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
+                }
+            }),
+        );
+        put(
+            "DeadLetterConfig",
+            self.dead_letters.as_ref().map(|queue| object! {"Arn": queue.arn()}),
+        );
         Value::Object(members)
     }
 
@@ -183,7 +191,8 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
         if window.is_some_and(|window| !(60..=86_400).contains(&window.0.as_secs())) {
             plan.problem("`flexible_time_window` has to be a minute to a day");
         }
-        let long = self.description.as_ref().map(|text| text.known_or_any().readable().chars().count());
+        let long =
+            self.description.as_ref().map(|text| text.known_or_any().readable().chars().count());
         if long.is_some_and(|long| long > 512) {
             plan.problem("`description` can have 512 characters at most");
         }
@@ -202,11 +211,19 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
         );
         plan.allow(&["iam:PassRole"], [self.target.role.arn_text()]);
 
-        plan.put("ActionAfterCompletion", self.action_after_completion.unwrap_or(ActionAfterCompletion::None));
-        plan.put("FlexibleTimeWindow", match window {
-            Some(window) => object! {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window.clone()},
-            None => object! {"Mode": "OFF"},
-        });
+        plan.put(
+            "ActionAfterCompletion",
+            self.action_after_completion.unwrap_or(ActionAfterCompletion::None),
+        );
+        plan.put(
+            "FlexibleTimeWindow",
+            match window {
+                Some(window) => {
+                    object! {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window.clone()}
+                }
+                None => object! {"Mode": "OFF"},
+            },
+        );
         plan.put("Name", self.schedule_name.clone());
         plan.maybe("KmsKeyArn", self.kms_key.as_ref().map(Key::arn));
         plan.put("State", if self.enabled.unwrap_or(true) { "ENABLED" } else { "DISABLED" });

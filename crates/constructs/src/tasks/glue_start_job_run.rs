@@ -53,7 +53,11 @@ choices! {
 impl ServiceTask for GlueStartJobRun {
     fn metrics(&self) -> Option<TaskMetrics> {
         let name = self.glue_job_name.known_or_any();
-        Some(TaskMetrics { singular: "GlueJob", plural: "GlueJobs", dimensions: vec![("GlueJobName".into(), name)] })
+        Some(TaskMetrics {
+            singular: "GlueJob",
+            plural: "GlueJobs",
+            dimensions: vec![("GlueJobName".into(), name)],
+        })
     }
 
     fn plan(&self, plan: &mut Plan) {

@@ -80,7 +80,9 @@ impl ServiceTask for HttpInvoke {
                     members.retain(|(name, _)| name != "Content-Type");
                     members.push(("Content-Type".into(), FORM.into()));
                 }
-                _ => plan.problem("`url_encoding_format` sets a header, so `headers` has to be an object"),
+                _ => plan.problem(
+                    "`url_encoding_format` sets a header, so `headers` has to be an object",
+                ),
             }
         }
         plan.maybe("Headers", headers);
@@ -94,13 +96,16 @@ impl ServiceTask for HttpInvoke {
             Some(UrlEncoding::Brackets) => Some("BRACKETS"),
             Some(UrlEncoding::Default | UrlEncoding::None) => None,
         };
-        plan.put("Transform", match lists {
-            Some(lists) => object! {
-                "RequestBodyEncoding": "URL_ENCODED",
-                "RequestEncodingOptions": {"ArrayFormat": lists},
+        plan.put(
+            "Transform",
+            match lists {
+                Some(lists) => object! {
+                    "RequestBodyEncoding": "URL_ENCODED",
+                    "RequestEncodingOptions": {"ArrayFormat": lists},
+                },
+                None => object! {"RequestBodyEncoding": "URL_ENCODED"},
             },
-            None => object! {"RequestBodyEncoding": "URL_ENCODED"},
-        });
+        );
     }
 }
 

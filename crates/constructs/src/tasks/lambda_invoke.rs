@@ -99,7 +99,9 @@ impl ServiceTask for LambdaInvoke {
                 ("qualifier", self.qualifier.is_some()),
             ];
             for (name, _) in not_with.into_iter().filter(|(_, given)| *given) {
-                plan.problem(format!("`payload_response_only` calls the function directly, which has no `{name}`"));
+                plan.problem(format!(
+                    "`payload_response_only` calls the function directly, which has no `{name}`"
+                ));
             }
             plan.resource(self.function.arn());
             plan.only(payload);

@@ -73,7 +73,8 @@ choices! {
 impl ServiceTask for SageMakerCreateModel {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createModel");
-        let role = role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let role =
+            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
         plan.allow(&["sagemaker:CreateModel"], [lower_arn("model", &self.model_name, "*")]);
         plan.allow(&["sagemaker:ListTags"], ["*"]);
         plan.state(pass(&role));
@@ -88,15 +89,18 @@ impl SageMakerCreateModel {
     fn permissions(&self, role: Role) -> Role {
         let containers =
             std::iter::once(&self.primary_container).chain(self.containers.iter().flatten());
-        containers.fold(role.allow(work_statement(self.subnets.is_some())), |mut role, container| {
-            if let Some(location) = &container.model_s3_location {
-                role = role.allow(location.reading());
-            }
-            let computed = |image: &Str| Value::from(image.clone()).known().is_none();
-            if container.image.as_ref().is_some_and(computed) {
-                role = role.allow(image_statement());
-            }
-            role
-        })
+        containers.fold(
+            role.allow(work_statement(self.subnets.is_some())),
+            |mut role, container| {
+                if let Some(location) = &container.model_s3_location {
+                    role = role.allow(location.reading());
+                }
+                let computed = |image: &Str| Value::from(image.clone()).known().is_none();
+                if container.image.as_ref().is_some_and(computed) {
+                    role = role.allow(image_statement());
+                }
+                role
+            },
+        )
     }
 }

@@ -106,7 +106,10 @@ impl TrainingAlgorithm {
 
     /// Metrics that are read off the log.
     #[must_use]
-    pub fn metric_definitions(mut self, metrics: impl IntoIterator<Item = MetricDefinition>) -> Self {
+    pub fn metric_definitions(
+        mut self,
+        metrics: impl IntoIterator<Item = MetricDefinition>,
+    ) -> Self {
         self.metrics = Some(metrics.into_iter().collect());
         self
     }
@@ -287,7 +290,8 @@ record! {
 impl ServiceTask for SageMakerCreateTrainingJob {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createTrainingJob");
-        let role = role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let role =
+            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
         let name = match self.training_job_name.value.known() {
             Some(name) => text!(name, "*"),
             None => "*".into(),

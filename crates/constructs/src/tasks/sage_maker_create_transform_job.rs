@@ -207,12 +207,17 @@ impl ServiceTask for SageMakerCreateTransformJob {
         }
         if let Some((retries, timeout)) = self.client {
             if retries > 3 || !(1..=3_600).contains(&timeout.as_secs()) {
-                plan.problem("a request to the model is tried again 0 to 3 times, for up to an hour");
+                plan.problem(
+                    "a request to the model is tried again 0 to 3 times, for up to an hour",
+                );
             }
-            plan.put("ModelClientConfig", object! {
-                "InvocationsMaxRetries": retries,
-                "InvocationsTimeoutInSeconds": Seconds(timeout),
-            });
+            plan.put(
+                "ModelClientConfig",
+                object! {
+                    "InvocationsMaxRetries": retries,
+                    "InvocationsTimeoutInSeconds": Seconds(timeout),
+                },
+            );
         }
         let default = || TransformResources::new(1, "m4.xlarge");
         plan.put("TransformResources", self.transform_resources.clone().unwrap_or_else(default));

@@ -21,7 +21,14 @@ impl S3Location {
     pub fn from_bucket(bucket: impl Into<Bucket>, prefix: &str) -> Self {
         let bucket = bucket.into();
         let uri = text!(
-            "https://s3.", Token::region(), ".", Token::url_suffix(), "/", bucket.name(), "/", prefix,
+            "https://s3.",
+            Token::region(),
+            ".",
+            Token::url_suffix(),
+            "/",
+            bucket.name(),
+            "/",
+            prefix,
         );
         Self { uri: uri.into(), bucket: Some((bucket, prefix.to_owned())) }
     }
@@ -34,7 +41,9 @@ impl S3Location {
     /// What a role has to be allowed to read it.
     pub(crate) fn reading(&self) -> Statement {
         match &self.bucket {
-            Some(_) => Statement::allow(["s3:GetObject*", "s3:GetBucket*", "s3:List*"], self.arns()),
+            Some(_) => {
+                Statement::allow(["s3:GetObject*", "s3:GetBucket*", "s3:List*"], self.arns())
+            }
             None => Statement::allow(["s3:GetObject", "s3:ListBucket"], ["*"]),
         }
     }
@@ -96,7 +105,12 @@ choices! {
 }
 
 /// The role in which SageMaker works: the given one, or one made for the task.
-pub(crate) fn role_of(plan: &mut Plan, id: &str, given: Option<&Role>, make: impl FnOnce(Role) -> Role) -> Role {
+pub(crate) fn role_of(
+    plan: &mut Plan,
+    id: &str,
+    given: Option<&Role>,
+    make: impl FnOnce(Role) -> Role,
+) -> Role {
     let role = given.cloned().unwrap_or_else(|| {
         make(Role::new(&format!("{id}/SagemakerRole"), "sagemaker.amazonaws.com"))
     });
@@ -156,7 +170,11 @@ pub(crate) fn lower_arn(kind: &str, name: &Param<kind::Text>, suffix: &str) -> T
 }
 
 /// A network: subnets and security groups.
-pub(crate) fn vpc(subnets: Option<&Vec<Text>>, groups: Option<&Vec<Text>>, plan: &mut Plan) -> Option<Value> {
+pub(crate) fn vpc(
+    subnets: Option<&Vec<Text>>,
+    groups: Option<&Vec<Text>>,
+    plan: &mut Plan,
+) -> Option<Value> {
     match (subnets, groups) {
         (None, None) => None,
         (Some(subnets), Some(groups)) => {
@@ -168,4 +186,3 @@ pub(crate) fn vpc(subnets: Option<&Vec<Text>>, groups: Option<&Vec<Text>>, plan:
         }
     }
 }
-

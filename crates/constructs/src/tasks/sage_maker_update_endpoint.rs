@@ -1,6 +1,6 @@
+use crate::Str;
 use crate::tasks::sage_maker_types::lower_arn;
 use crate::tasks::{Plan, ServiceTask};
-use crate::Str;
 
 task! {
     /// Changes an endpoint of SageMaker.

@@ -44,7 +44,8 @@ impl ServiceTask for StepFunctionsStartExecution {
         plan.allow(&["states:StartExecution"], [&machine]);
         if plan.is(RunJob) {
             plan.resource(arn("states:::states:startExecution.sync:2"));
-            let executions = local_arn("states", text!("execution:", self.state_machine.name(), "*"));
+            let executions =
+                local_arn("states", text!("execution:", self.state_machine.name(), "*"));
             plan.allow(&["states:DescribeExecution", "states:StopExecution"], [executions]);
             plan.allow_events("StepFunctionsGetEventsForStepFunctionsExecutionRule");
         }

@@ -65,7 +65,8 @@ impl Stepper<'_> {
             Integration::Lambda => TaskKind::Lambda,
             Integration::Activity => TaskKind::Activity,
             Integration::Service { service, action, .. } => {
-                crate::parameters::check(service, action, &parameters)?;
+                stepwright_aws::parameters::check(service, action, &parameters)
+                    .map_err(EvaluationError::runtime)?;
                 TaskKind::Service { service: service.clone(), action: action.clone() }
             }
         };

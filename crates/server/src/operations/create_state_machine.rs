@@ -15,7 +15,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         return Err(ApiError::validation("Version description can only be set when publish is true"));
     }
     let tags = read_tags(request)?;
-    check_definition(request.required("definition"), is_express)?;
+    let program = check_definition(request.required("definition"), is_express)?;
     let draft = Draft::read(request, None, is_express)?;
     let options = api.engine.options();
     let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);
@@ -35,7 +35,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
             ((*machine).clone(), None)
         }
         None => {
-            let revision = Arc::new(draft.revision(api)?);
+            let revision = Arc::new(draft.revision(api, program));
             let machine = Machine {
                 arn: arn.clone(),
                 name: name.to_owned(),

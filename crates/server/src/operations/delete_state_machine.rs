@@ -1,7 +1,6 @@
 use crate::api::{Api, Reply, store_failed};
 use super::empty;
 use stepwright_engine::{Engine, MachineStatus};
-use stepwright_store::{Filter, Status};
 use std::time::Duration;
 use stepwright_protocol::{ApiError, Arn, Qualifier, Request};
 
@@ -23,7 +22,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         api.engine.put_machine(machine, None).await.map_err(store_failed)?;
     }
     let engine = api.engine.clone();
-    if is_idle(&engine, &arn).await {
+    if engine.running(&arn).await.is_ok_and(|running| running == 0) {
         engine.remove_machine(&arn).await.map_err(store_failed)?;
     } else {
         tokio::spawn(async move { remove_when_idle(engine, arn).await });
@@ -31,21 +30,10 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(empty())
 }
 
-/// Whether no execution of a machine runs.
-async fn is_idle(engine: &Engine, arn: &str) -> bool {
-    let running = Filter {
-        machine: Some(arn.to_owned()),
-        status: Some(Status::Running),
-        ..Filter::default()
-    };
-    let counts = engine.options().store.count(running).await;
-    counts.is_ok_and(|counts| counts.is_empty())
-}
-
 /// A machine that is deleted lets its executions run to their end.
 pub(crate) async fn remove_when_idle(engine: Engine, arn: String) {
     while !engine.is_closing() {
-        if is_idle(&engine, &arn).await {
+        if engine.running(&arn).await.is_ok_and(|running| running == 0) {
             if let Err(error) = engine.remove_machine(&arn).await {
                 tracing::warn!(arn, %error, "a deleted state machine could not be removed");
             }

@@ -1,5 +1,6 @@
 use crate::api::{Api, Reply, execution_missing, store_failed};
-use super::{DATA, Paging, execution_arn, list};
+use super::{Paging, execution_arn, list};
+use stepwright_history::aws::DATA;
 use stepwright_history::aws;
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{timestamp, Request};

@@ -27,7 +27,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         None => None,
     };
     let page = Page { after, most: paging.most + 1 };
-    let mut rows = api.engine.options().store.list(filter, page).await.map_err(store_failed)?;
+    let mut rows = api.engine.executions(filter, page).await.map_err(store_failed)?;
     let is_more = rows.len() > paging.most;
     rows.truncate(paging.most);
     let last = rows.last().filter(|_| is_more);
@@ -55,7 +55,7 @@ fn of_machine(api: &Api, text: &str) -> Result<Filter, ApiError> {
 
 async fn of_map_run(api: &Api, arn: &str) -> Result<Filter, ApiError> {
     Arn::parse_kind(arn, &["mapRun"])?;
-    let run = api.engine.options().store.map_run(arn).await.map_err(store_failed)?;
+    let run = api.engine.map_run_row(arn).await.map_err(store_failed)?;
     run.ok_or_else(|| resource_missing(arn))?;
     Ok(Filter { map_run: Some(arn.to_owned()), ..Filter::default() })
 }

@@ -6,10 +6,9 @@ use stepwright_protocol::{Request, timestamp};
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;
     let paging = Paging::read(request)?;
-    let store = &api.engine.options().store;
-    let row = store.execution_by_arn(arn).await.map_err(store_failed)?;
-    let row = row.ok_or_else(|| execution_missing(arn))?;
-    let runs = store.map_runs(row.id).await.map_err(store_failed)?;
+    let described = api.engine.describe(arn).await.map_err(store_failed)?;
+    let described = described.ok_or_else(|| execution_missing(arn))?;
+    let runs = api.engine.map_runs(arn).await.map_err(store_failed)?.unwrap_or_default();
     let key = |at: i64, arn: &str| format!("{at:020}{arn}");
     let (page, next) = paging.cut(
         runs,
@@ -22,7 +21,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         let mut item = Object::new();
         item.insert("executionArn", arn.into());
         item.insert("mapRunArn", run.arn.as_str().into());
-        item.insert("stateMachineArn", row.about.machine.as_str().into());
+        item.insert("stateMachineArn", described.facts.about.machine.as_str().into());
         item.insert("startDate", timestamp(run.started_at));
         insert_date(&mut item, "stopDate", stopped_at.and_then(|run| run.stopped_at));
         items.push(Json::from(item));

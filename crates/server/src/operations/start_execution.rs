@@ -1,30 +1,27 @@
 use crate::api::{Api, Reply, store_failed};
 use stepwright_engine::StartError;
-use stepwright_store::{Filter, Status};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, timestamp, Request};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let start = api.start_request(request).await?;
     check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
-    let (arn, started_at) = if start.machine.is_express {
-        api.engine.start_express(start)
-    } else {
-        let started = api.engine.start(start).await.map_err(refused)?;
-        (started.arn, started.started_at)
-    };
+    let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();
-    reply.insert("executionArn", arn.into());
-    reply.insert("startDate", timestamp(started_at));
+    reply.insert("executionArn", started.arn.into());
+    reply.insert("startDate", timestamp(started.started_at));
     Ok(reply.into())
 }
 
-fn refused(error: StartError) -> ApiError {
+pub(super) fn refused(error: StartError) -> ApiError {
     match error {
         StartError::Exists { arn } => ApiError::new(
             "ExecutionAlreadyExists",
             format!("Execution Already Exists: '{arn}'"),
         ),
+        StartError::Panicked { reason } => {
+            ApiError::internal(format!("the execution could not begin: {reason}"))
+        }
         StartError::Store(error) => store_failed(error),
         StartError::Closing => closing(),
     }
@@ -41,13 +38,7 @@ pub(super) fn closing() -> ApiError {
 /// Our own limit: `max_concurrent_executions` of a machine in stepwright.toml.
 async fn check_concurrency(api: &Api, arn: &str, name: &str) -> Result<(), ApiError> {
     let Some(most) = api.settings.max_concurrent_executions.get(name) else { return Ok(()) };
-    let running = Filter {
-        machine: Some(arn.to_owned()),
-        status: Some(Status::Running),
-        ..Filter::default()
-    };
-    let counts = api.engine.options().store.count(running).await.map_err(store_failed)?;
-    let running: u64 = counts.iter().map(|(_, count)| count).sum();
+    let running = api.engine.running(arn).await.map_err(store_failed)?;
     if running >= *most {
         return Err(ApiError::new(
             "ExecutionLimitExceeded",

@@ -1,5 +1,5 @@
 use crate::api::{Api, Reply};
-use super::insert_text;
+use super::{insert_text, start_execution};
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
@@ -16,13 +16,15 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let with_data = request.text("includedData") != Some("METADATA_ONLY");
     let (machine, name) = (start.machine.arn.clone(), start.name.clone());
     let trace_header = start.trace_header.clone();
-    let end = api.engine.run_express(start).await;
+    let end = api.engine.run_express(start).await.map_err(start_execution::refused)?;
+    let started_at = end.facts.about.started_at;
+    let stopped_at = end.stopped_at.unwrap_or(started_at);
     let mut reply = Object::new();
-    reply.insert("executionArn", end.arn.into());
+    reply.insert("executionArn", end.facts.about.arn.as_str().into());
     reply.insert("stateMachineArn", machine.into());
     reply.insert("name", name.into());
-    reply.insert("startDate", timestamp(end.started_at));
-    reply.insert("stopDate", timestamp(end.stopped_at));
+    reply.insert("startDate", timestamp(started_at));
+    reply.insert("stopDate", timestamp(stopped_at));
     reply.insert("status", end.status.name().into());
     insert_text(&mut reply, "traceHeader", trace_header.as_deref());
     if with_data {
@@ -42,7 +44,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         _ => {}
     }
     // AWS bills in steps of 100 ms, and by 64 MB.
-    let billed = (end.stopped_at - end.started_at).max(1).div_euclid(100) * 100 + 100;
+    let billed = (stopped_at - started_at).max(1).div_euclid(100) * 100 + 100;
     let mut billing = Object::new();
     billing.insert("billedDurationInMilliseconds", Json::Int(billed));
     billing.insert("billedMemoryUsedInMB", Json::Int(64));

@@ -37,12 +37,15 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     }
     let before = api.revision(&machine.revision).await?;
     let draft = Draft::read(request, Some(&before), machine.is_express)?;
-    if draft.definition != before.definition {
-        check_definition(&draft.definition, machine.is_express)?;
-    }
+    let program = if draft.definition == before.definition {
+        (*before.program).clone()
+    } else {
+        check_definition(&draft.definition, machine.is_express)?
+    };
     let now = api.engine.options().clock.now().0;
     let mut machine = (*machine).clone();
-    let revision = if draft.is(&before) { None } else { Some(Arc::new(draft.revision(api)?)) };
+    let revision =
+        if draft.is(&before) { None } else { Some(Arc::new(draft.revision(api, program))) };
     if let Some(revision) = &revision {
         machine.revision.clone_from(&revision.id);
     }

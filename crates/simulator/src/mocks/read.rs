@@ -229,7 +229,7 @@ fn duration_of(node: &Node) -> Result<i64, MocksError> {
     let scalar = node.as_scalar();
     let millis = match scalar.and_then(Json::as_f64) {
         Some(seconds) => Some((seconds * 1_000.0) as i64),
-        None => scalar.and_then(Json::as_str).and_then(crate::timeline::parse_duration),
+        None => scalar.and_then(Json::as_str).and_then(stepwright_history::parse_duration),
     };
     millis.filter(|millis| *millis >= 0).ok_or_else(|| {
         wrong(node.span, "a duration is a number of seconds, or like `500ms`, `2s`, `3h`, `1d`")

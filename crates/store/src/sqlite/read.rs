@@ -1,6 +1,11 @@
 use super::schema::broken;
-use crate::{About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use crate::{
+    About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status, StoreError,
+};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, StatementStatus, params};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -102,53 +107,123 @@ pub(crate) fn history(connection: &Connection, id: ExecutionId) -> rusqlite::Res
         .collect()
 }
 
+pub(crate) fn first_from(
+    connection: &Connection,
+    id: ExecutionId,
+) -> rusqlite::Result<Option<ExecutionId>> {
+    connection
+        .prepare_cached("SELECT id FROM executions WHERE id >= ?1 ORDER BY id LIMIT 1")?
+        .query_row(params![id.0 as i64], |row| Ok(ExecutionId(row.get::<_, i64>(0)? as u64)))
+        .optional()
+}
+
+pub(crate) fn recorded(
+    connection: &Connection,
+    numbers: &Range<u64>,
+    most_bytes: usize,
+) -> rusqlite::Result<Vec<Recorded>> {
+    // Rows and chunks of one moment.
+    let reading = connection.unchecked_transaction()?;
+    let mut statement = reading.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM executions WHERE id >= ?1 AND id < ?2 ORDER BY id"
+    ))?;
+    let rows = statement.query_map(params![numbers.start as i64, numbers.end as i64], row)?;
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let row = row?;
+        let chunks = history(&reading, row.id)?;
+        bytes += chunks.iter().map(Vec::len).sum::<usize>();
+        if bytes > most_bytes && !found.is_empty() {
+            break;
+        }
+        found.push(Recorded { row, chunks });
+    }
+    Ok(found)
+}
+
 pub(crate) fn live(
     connection: &Connection,
-    after: Option<ExecutionId>,
+    after: Option<&LivePlace>,
     most: usize,
 ) -> rusqlite::Result<Vec<ExecutionRow>> {
-    let after = after.map_or(-1, |id| id.0 as i64);
+    let (owner, started_at, id) = match after {
+        Some((owner, started_at, id)) => (owner.as_str(), *started_at, id.0 as i64),
+        None => ("", i64::MIN, -1),
+    };
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM executions INDEXED BY executions_live \
-             WHERE status IN (0, 5) AND id > ?1 ORDER BY id LIMIT ?2"
+             WHERE status IN (0, 5) AND (owner, started_at, id) > (?1, ?2, ?3) \
+             ORDER BY owner, started_at, id LIMIT ?4"
         ))?
-        .query_map(params![after, most as i64], row)?
+        .query_map(params![owner, started_at, id, most as i64], row)?
         .collect()
 }
 
-/// The filter as SQL, with the values it names `?1`… .
-fn condition(filter: &Filter) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
-    let mut parts: Vec<String> = Vec::new();
-    let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
-    let texts = [
-        ("machine", &filter.machine),
-        ("version", &filter.version),
-        ("alias", &filter.alias),
-        ("map_run", &filter.map_run),
-    ];
-    for (column, value) in texts {
-        if let Some(value) = value {
-            values.push(Box::new(value.clone()));
-            parts.push(format!("{column} = ?{}", values.len()));
+/// Where an execution stands among those that live: its owner, when it began, and its number.
+pub(crate) type LivePlace = (String, i64, ExecutionId);
+
+/// A part of the table in which executions stand in the order of a list.
+struct Part {
+    index: &'static str,
+    condition: String,
+}
+
+/// The parts that hold all that a filter finds; none if only the order of numbers is left. `?1` is
+/// what they are asked for.
+fn parts(filter: &Filter) -> (Option<&str>, Vec<Part>) {
+    let part = |index, condition: &str| Part { index, condition: condition.to_owned() };
+    if let Some(alias) = &filter.alias {
+        return (
+            Some(alias),
+            vec![part("executions_by_alias", "alias = ?1 AND alias IS NOT NULL")],
+        );
+    }
+    if let Some(version) = &filter.version {
+        let condition = "version = ?1 AND version IS NOT NULL";
+        return (Some(version), vec![part("executions_by_version", condition)]);
+    }
+    let Some(owner) = filter.owner() else { return (None, Vec::new()) };
+    let (over, live): (Vec<Status>, Vec<Status>) =
+        filter.statuses().into_iter().partition(|status| status.is_over());
+    let mut parts = Vec::new();
+    if !live.is_empty() {
+        parts.push(part("executions_live", "owner = ?1 AND status IN (0, 5)"));
+    }
+    parts.extend(over.into_iter().map(|status| Part {
+        index: "executions_over",
+        // The index is used only where its own condition is repeated.
+        condition: format!("owner = ?1 AND status NOT IN (0, 5) AND status = {}", status as i64),
+    }));
+    (Some(owner), parts)
+}
+
+/// What a filter says beyond the part, as SQL; its values follow those before.
+fn rest(filter: &Filter, values: &mut Vec<Box<dyn rusqlite::ToSql>>) -> String {
+    let mut rest = String::new();
+    let texts =
+        [("machine", &filter.machine), ("version", &filter.version), ("map_run", &filter.map_run)];
+    if filter.is_narrow() {
+        for (column, value) in texts {
+            if let Some(value) = value {
+                values.push(Box::new(value.clone()));
+                write!(rest, " AND {column} = ?{}", values.len()).expect("text grows");
+            }
+        }
+        if filter.machine.is_some() {
+            rest.push_str(" AND map_run IS NULL");
         }
     }
-    if filter.machine.is_some() {
-        parts.push("map_run IS NULL".to_owned());
-    }
     if let Some(status) = filter.status {
-        values.push(Box::new(status as i64));
-        parts.push(format!("status = ?{}", values.len()));
+        write!(rest, " AND status = {}", status as i64).expect("text grows");
     }
     match filter.is_redriven {
-        Some(true) => parts.push("redrive_count IS NOT NULL".to_owned()),
-        Some(false) => parts.push("redrive_count IS NULL".to_owned()),
+        Some(true) => rest.push_str(" AND redrive_count IS NOT NULL"),
+        Some(false) => rest.push_str(" AND redrive_count IS NULL"),
         None => {}
     }
-    if parts.is_empty() {
-        parts.push("1".to_owned());
-    }
-    (parts.join(" AND "), values)
+    rest
 }
 
 pub(crate) fn list(
@@ -156,37 +231,116 @@ pub(crate) fn list(
     filter: &Filter,
     page: Page,
 ) -> rusqlite::Result<Vec<ExecutionRow>> {
-    let (mut condition, mut values) = condition(filter);
-    if let Some((started_at, id)) = page.after {
-        values.push(Box::new(started_at));
-        values.push(Box::new(id.0 as i64));
-        let count = values.len();
-        condition = format!("{condition} AND (started_at, id) < (?{}, ?{count})", count - 1);
+    let (wanted, parts) = parts(filter);
+    let Some(wanted) = wanted else { return list_by_number(connection, filter, page) };
+    // An execution that goes from one part to another meanwhile must not be missed.
+    let reading = connection.unchecked_transaction()?;
+    let mut places: Vec<(i64, i64)> = Vec::new();
+    for Part { index, condition } in parts {
+        let mut values: Vec<Box<dyn rusqlite::ToSql>> = vec![Box::new(wanted.to_owned())];
+        let mut condition = condition + &rest(filter, &mut values);
+        if let Some((started_at, id)) = page.after {
+            values.push(Box::new(started_at));
+            values.push(Box::new(id.0 as i64));
+            let count = values.len();
+            write!(condition, " AND (started_at, id) < (?{}, ?{count})", count - 1)
+                .expect("text grows");
+        }
+        values.push(Box::new(page.most as i64));
+        let query = format!(
+            "SELECT started_at, id FROM executions INDEXED BY {index} WHERE {condition} \
+             ORDER BY started_at DESC, id DESC LIMIT ?{}",
+            values.len()
+        );
+        let mut statement = reading.prepare_cached(&query)?;
+        let found = statement
+            .query_map(rusqlite::params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for place in found {
+            places.push(place?);
+        }
+        let steps = |of| statement.get_status(of);
+        debug_assert_eq!(
+            (steps(StatementStatus::Sort), steps(StatementStatus::FullscanStep)),
+            (0, 0),
+            "a list is read from an index, in its order: {query}"
+        );
     }
-    values.push(Box::new(page.most as i64));
-    let query = format!(
-        "SELECT {COLUMNS} FROM executions WHERE {condition} \
-         ORDER BY started_at DESC, id DESC LIMIT ?{}",
-        values.len()
-    );
-    connection.prepare_cached(&query)?.query_map(rusqlite::params_from_iter(values), row)?.collect()
+    places.sort_unstable_by(|one, other| other.cmp(one));
+    places.truncate(page.most);
+    let rows = places.into_iter().map(|(_, id)| execution(&reading, ExecutionId(id as u64)));
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// All executions, or those that nothing but a status or a redrive tells apart.
+fn list_by_number(
+    connection: &Connection,
+    filter: &Filter,
+    page: Page,
+) -> rusqlite::Result<Vec<ExecutionRow>> {
+    let end = page.after.map_or(i64::MAX, |(_, id)| id.0 as i64);
+    let rest = rest(filter, &mut Vec::new());
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM executions WHERE id < ?1{rest} ORDER BY id DESC LIMIT ?2"
+        ))?
+        .query_map(params![end, page.most as i64], row)?
+        .collect()
 }
 
 pub(crate) fn count(
     connection: &Connection,
     filter: &Filter,
 ) -> rusqlite::Result<Vec<(Status, u64)>> {
-    let (condition, values) = condition(filter);
-    let query =
-        format!("SELECT status, count(*) FROM executions WHERE {condition} GROUP BY status");
-    let mut statement = connection.prepare_cached(&query)?;
-    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
-        let status: i64 = row.get(0)?;
-        let status =
-            Status::numbered(status).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, status))?;
-        Ok((status, row.get::<_, i64>(1)? as u64))
-    })?;
-    rows.collect()
+    let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+    let mut queries: Vec<String> = Vec::new();
+    if filter.is_narrow() {
+        let (wanted, parts) = parts(filter);
+        values.extend(wanted.map(|text| Box::new(text.to_owned()) as Box<dyn rusqlite::ToSql>));
+        let rest = rest(filter, &mut values);
+        let all = Part { index: "", condition: "1".to_owned() };
+        let parts = if wanted.is_some() { parts } else { vec![all] };
+        for Part { index, condition } in parts {
+            let indexed = if index.is_empty() { "" } else { "INDEXED BY " };
+            queries.push(format!(
+                "SELECT status, count(*) FROM executions {indexed}{index} \
+                 WHERE {condition}{rest} GROUP BY status"
+            ));
+        }
+    } else {
+        let owner = filter.owner().map(|owner| {
+            values.push(Box::new(owner.to_owned()));
+            " AND owner = ?1"
+        });
+        let rest = rest(filter, &mut Vec::new());
+        queries.push(format!(
+            "SELECT status, sum(number) FROM counts WHERE number > 0{}{rest} GROUP BY status",
+            owner.unwrap_or_default()
+        ));
+    }
+    let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
+    let reading = connection.unchecked_transaction()?;
+    for query in queries {
+        let mut statement = reading.prepare_cached(&query)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values.iter()))?;
+        while let Some(row) = rows.next()? {
+            let status: i64 = row.get(0)?;
+            let status = Status::numbered(status)
+                .ok_or(rusqlite::Error::IntegralValueOutOfRange(0, status))?;
+            *counts.entry(status).or_default() += row.get::<_, i64>(1)? as u64;
+        }
+    }
+    Ok(counts.into_iter().collect())
+}
+
+/// The executions of a machine that have ended, its map runs' children included.
+pub(crate) fn ended_of_machine(
+    connection: &Connection,
+    machine: &str,
+) -> rusqlite::Result<Vec<ExecutionId>> {
+    connection
+        .prepare_cached("SELECT id FROM executions WHERE machine = ?1 AND status NOT IN (0, 5)")?
+        .query_map(params![machine], |row| Ok(ExecutionId(row.get::<_, i64>(0)? as u64)))?
+        .collect()
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<MapRunRow> {
@@ -230,31 +384,4 @@ pub(crate) fn documents(
         )?
         .query_map(params![prefix, end], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
-}
-
-/// What `SQLite` finds wrong with its file, and chunks that belong to nothing.
-pub(crate) fn verify(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut findings: Vec<String> = connection
-        .prepare("PRAGMA integrity_check")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    findings.retain(|finding| finding != "ok");
-    let orphans: i64 = connection.query_row(
-        "SELECT count(*) FROM chunks WHERE execution NOT IN (SELECT id FROM executions)",
-        [],
-        |row| row.get(0),
-    )?;
-    if orphans > 0 {
-        findings.push(format!("{orphans} chunks of history belong to no execution"));
-    }
-    let mismatched: i64 = connection.query_row(
-        "SELECT count(*) FROM executions e WHERE e.len <> \
-         coalesce((SELECT max(c.len) FROM chunks c WHERE c.execution = e.id), 0)",
-        [],
-        |row| row.get(0),
-    )?;
-    if mismatched > 0 {
-        findings.push(format!("{mismatched} executions have another length than their history"));
-    }
-    Ok(findings)
 }

@@ -4,10 +4,11 @@ use crate::StoreError;
 use rusqlite::Connection;
 
 /// The number of this layout, kept as `SQLite`'s `user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// From the layout before each to itself: the first makes an empty database layout 1.
-const MIGRATIONS: [&str; VERSION as usize] = ["
+const MIGRATIONS: [&str; VERSION as usize] = [
+    "
     CREATE TABLE executions (
         id INTEGER PRIMARY KEY,
         arn TEXT NOT NULL UNIQUE,
@@ -49,7 +50,31 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
         key TEXT PRIMARY KEY,
         bytes BLOB NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- What lists an execution: its map run, or its machine if it is no map run's child.
+    ALTER TABLE executions ADD COLUMN owner TEXT AS (coalesce(map_run, machine)) VIRTUAL;
+    DROP INDEX executions_by_machine;
+    DROP INDEX executions_by_map_run;
+    DROP INDEX executions_live;
+    -- An execution is in one of these two, by whether it has ended. Once it has, its status stays.
+    CREATE INDEX executions_live ON executions (owner, started_at, id) WHERE status IN (0, 5);
+    CREATE INDEX executions_over ON executions (owner, status, started_at, id)
+        WHERE status NOT IN (0, 5);
+    CREATE INDEX executions_by_version ON executions (version, started_at, id)
+        WHERE version IS NOT NULL;
+    CREATE INDEX executions_by_alias ON executions (alias, started_at, id)
+        WHERE alias IS NOT NULL;
+    -- How many executions there are, changed with them in one transaction.
+    CREATE TABLE counts (
+        owner TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (owner, status)
+    ) WITHOUT ROWID;
+    INSERT INTO counts SELECT owner, status, count(*) FROM executions GROUP BY owner, status;
+",
+];
 
 /// Brings a database to this layout. Each migration and its number are committed together.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

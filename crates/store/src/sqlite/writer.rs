@@ -2,7 +2,8 @@
 
 use super::schema::broken;
 use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, Status, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeMap;
 use tokio::sync::oneshot::Sender;
 
 /// What is to be written.
@@ -10,8 +11,13 @@ use tokio::sync::oneshot::Sender;
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
     Put(DocumentChanges, Sender<Result<(), StoreError>>),
-    Forget { ended_before: i64, most: usize, answer: Sender<Result<u64, StoreError>> },
-    ForgetMachine(String, Sender<Result<u64, StoreError>>),
+    Forget {
+        ended_before: i64,
+        most: usize,
+        answer: Sender<Result<u64, StoreError>>,
+    },
+    /// Forgets these executions, if they have ended.
+    Remove(Vec<ExecutionId>, Sender<Result<u64, StoreError>>),
 }
 
 /// Moves what the log holds into the database. A log that is left behind is read at the next opening.
@@ -23,27 +29,62 @@ pub(crate) fn checkpoint(connection: &Connection) {
 /// or nothing is.
 pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
     let mut answers: Vec<Answer> = Vec::with_capacity(work.len());
-    let mut outcome = Ok(());
+    let mut outcome = Outcome::Kept;
     match connection.transaction() {
         Err(error) => {
-            outcome = Err(broken(error));
+            outcome = Outcome::NotWritten(broken(error));
             answers.extend(work.into_iter().map(Answer::to));
         }
         Ok(transaction) => {
+            let mut counting = Counting::default();
             for piece in work {
                 let mut answer = Answer::Nothing;
-                if outcome.is_ok() {
-                    outcome = answer_by_writing(&transaction, piece, &mut answer);
+                if matches!(outcome, Outcome::Kept) {
+                    let written = write(&transaction, piece, &mut counting, &mut answer);
+                    outcome = written.map_or_else(Outcome::NotWritten, |()| Outcome::Kept);
                 } else {
                     answer = Answer::to(piece);
                 }
                 answers.push(answer);
             }
-            outcome = outcome.and_then(|()| transaction.commit().map_err(broken));
+            if matches!(outcome, Outcome::Kept) {
+                outcome = match counting.write(&transaction) {
+                    Err(error) => Outcome::NotWritten(broken(error)),
+                    // What went to the disk before this failed may be found there after a crash.
+                    Ok(()) => transaction
+                        .commit()
+                        .map_or_else(|error| Outcome::Unknown(broken(error)), |()| Outcome::Kept),
+                };
+            }
         }
     }
     for answer in answers {
         answer.send(outcome.clone());
+    }
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug)]
+enum Outcome {
+    Kept,
+    NotWritten(StoreError),
+    Unknown(StoreError),
+}
+
+impl Outcome {
+    fn for_append(self) -> Result<(), AppendError> {
+        match self {
+            Self::Kept => Ok(()),
+            Self::NotWritten(error) => Err(AppendError::NotWritten(error)),
+            Self::Unknown(error) => Err(AppendError::Unknown(error)),
+        }
+    }
+
+    fn for_others(self) -> Result<(), StoreError> {
+        match self {
+            Self::Kept => Ok(()),
+            Self::NotWritten(error) | Self::Unknown(error) => Err(error),
+        }
     }
 }
 
@@ -60,33 +101,72 @@ impl Answer {
         match work {
             Work::Append(_, answer) => Self::Append(answer, Ok(())),
             Work::Put(_, answer) => Self::Put(answer),
-            Work::Forget { answer, .. } | Work::ForgetMachine(_, answer) => Self::Count(answer, 0),
+            Work::Forget { answer, .. } | Work::Remove(_, answer) => Self::Count(answer, 0),
         }
     }
 
     /// Whoever has gone away does not want to know.
-    fn send(self, outcome: Result<(), StoreError>) {
+    fn send(self, outcome: Outcome) {
         match self {
-            Self::Append(answer, Ok(())) => {
-                drop(answer.send(outcome.map_err(AppendError::Store)));
-            }
+            Self::Append(answer, Ok(())) => drop(answer.send(outcome.for_append())),
+            // It was refused for what the store held, and what is not kept changes nothing of that.
             Self::Append(answer, refused) => drop(answer.send(refused)),
-            Self::Put(answer) => drop(answer.send(outcome)),
-            Self::Count(answer, count) => drop(answer.send(outcome.map(|()| count))),
+            Self::Put(answer) => drop(answer.send(outcome.for_others())),
+            Self::Count(answer, count) => drop(answer.send(outcome.for_others().map(|()| count))),
             Self::Nothing => {}
         }
     }
 }
 
-fn answer_by_writing(
+/// How many executions come to each owner and status, or go, in one transaction.
+#[derive(Debug, Default)]
+struct Counting {
+    changes: BTreeMap<(String, i64), i64>,
+    /// Whether executions were forgotten: then nothing may be left to count.
+    is_forgetting: bool,
+}
+
+impl Counting {
+    fn add(&mut self, owner: &str, status: i64, number: i64) {
+        *self.changes.entry((owner.to_owned(), status)).or_default() += number;
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        for ((owner, status), number) in &self.changes {
+            if *number != 0 {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO counts (owner, status, number) VALUES (?1, ?2, ?3) \
+                         ON CONFLICT DO UPDATE SET number = number + excluded.number",
+                    )?
+                    .execute(params![owner, status, number])?;
+            }
+            if self.is_forgetting {
+                connection
+                    .prepare_cached("DELETE FROM counts WHERE owner = ?1 AND number = 0")?
+                    .execute(params![owner])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(
     connection: &Connection,
     work: Work,
+    counting: &mut Counting,
     answer: &mut Answer,
 ) -> Result<(), StoreError> {
     let mut written = Ok(());
+    let mut count = |counted: rusqlite::Result<u64>| {
+        counted.unwrap_or_else(|error| {
+            written = Err(broken(error));
+            0
+        })
+    };
     *answer = match work {
         Work::Append(append, to) => {
-            let refused = write_append(connection, &append).unwrap_or_else(|error| {
+            let refused = write_append(connection, &append, counting).unwrap_or_else(|error| {
                 written = Err(broken(error));
                 None
             });
@@ -97,26 +177,24 @@ fn answer_by_writing(
             Answer::Put(to)
         }
         Work::Forget { ended_before, most, answer } => {
-            let count = forget(connection, ended_before, most).unwrap_or_else(|error| {
-                written = Err(broken(error));
-                0
-            });
-            Answer::Count(answer, count)
+            let forgotten = forget(connection, ended_before, most, counting);
+            Answer::Count(answer, count(forgotten))
         }
-        Work::ForgetMachine(machine, to) => {
-            let count = forget_machine(connection, &machine).unwrap_or_else(|error| {
-                written = Err(broken(error));
-                0
-            });
-            Answer::Count(to, count)
+        Work::Remove(ids, to) => {
+            let removed = remove(connection, &ids, counting);
+            Answer::Count(to, count(removed))
         }
     };
     written
 }
 
 /// Why the append does not fit, if it does not; then nothing is changed.
-fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<Option<AppendError>> {
-    if !write_execution(connection, append)? {
+fn write_append(
+    connection: &Connection,
+    append: &Append,
+    counting: &mut Counting,
+) -> rusqlite::Result<Option<AppendError>> {
+    if !write_execution(connection, append, counting)? {
         return Ok(Some(match append.about {
             Some(_) => AppendError::Exists,
             None => AppendError::Conflict,
@@ -126,33 +204,43 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<Op
     Ok(None)
 }
 
-fn write_execution(connection: &Connection, append: &Append) -> rusqlite::Result<bool> {
+fn write_execution(
+    connection: &Connection,
+    append: &Append,
+    counting: &mut Counting,
+) -> rusqlite::Result<bool> {
     let (redrive_count, redriven_at) = append.redriven.unzip();
     let changed = match &append.about {
-        Some(about) => connection
-            .prepare_cached(
-                "INSERT INTO executions (id, arn, machine, version, alias, map_run, started_at, more, \
-                 status, len, stopped_at, wake_at, is_owed, redrive_count, redriven_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                append.execution.0 as i64,
-                about.arn,
-                about.machine,
-                about.version,
-                about.alias,
-                about.map_run,
-                about.started_at,
-                about.more,
-                append.status as i64,
-                append.len as i64,
-                append.stopped_at,
-                append.wake_at,
-                append.is_owed,
-                redrive_count,
-                redriven_at,
-            ])?,
+        Some(about) => {
+            let changed = connection
+                .prepare_cached(
+                    "INSERT INTO executions (id, arn, machine, version, alias, map_run, started_at, \
+                     more, status, len, stopped_at, wake_at, is_owed, redrive_count, redriven_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![
+                    append.execution.0 as i64,
+                    about.arn,
+                    about.machine,
+                    about.version,
+                    about.alias,
+                    about.map_run,
+                    about.started_at,
+                    about.more,
+                    append.status as i64,
+                    append.len as i64,
+                    append.stopped_at,
+                    append.wake_at,
+                    append.is_owed,
+                    redrive_count,
+                    redriven_at,
+                ])?;
+            if changed == 1 {
+                counting.add(about.owner(), append.status as i64, 1);
+            }
+            changed
+        }
         // The usual turn of an execution that goes on touches no index.
         None if goes_on(append) => connection
             .prepare_cached(
@@ -167,22 +255,34 @@ fn write_execution(connection: &Connection, append: &Append) -> rusqlite::Result
                 append.is_owed,
                 append.status as i64,
             ])?,
-        None => connection
-            .prepare_cached(
-                "UPDATE executions SET status = ?3, len = ?4, stopped_at = ?5, wake_at = ?6, \
-                 is_owed = ?7, redrive_count = ?8, redriven_at = ?9 WHERE id = ?1 AND len = ?2",
-            )?
-            .execute(params![
-                append.execution.0 as i64,
-                append.expected_len as i64,
-                append.status as i64,
-                append.len as i64,
-                append.stopped_at,
-                append.wake_at,
-                append.is_owed,
-                redrive_count,
-                redriven_at,
-            ])?,
+        None => {
+            let before = connection
+                .prepare_cached("SELECT owner, status FROM executions WHERE id = ?1 AND len = ?2")?
+                .query_row(params![append.execution.0 as i64, append.expected_len as i64], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+                })
+                .optional()?;
+            let Some((owner, status)) = before else { return Ok(false) };
+            if status != append.status as i64 {
+                counting.add(&owner, status, -1);
+                counting.add(&owner, append.status as i64, 1);
+            }
+            connection
+                .prepare_cached(
+                    "UPDATE executions SET status = ?2, len = ?3, stopped_at = ?4, wake_at = ?5, \
+                     is_owed = ?6, redrive_count = ?7, redriven_at = ?8 WHERE id = ?1",
+                )?
+                .execute(params![
+                    append.execution.0 as i64,
+                    append.status as i64,
+                    append.len as i64,
+                    append.stopped_at,
+                    append.wake_at,
+                    append.is_owed,
+                    redrive_count,
+                    redriven_at,
+                ])?
+        }
     };
     Ok(changed == 1)
 }
@@ -223,43 +323,130 @@ fn put(connection: &Connection, documents: &[(String, Option<Vec<u8>>)]) -> rusq
     Ok(())
 }
 
-fn forget(connection: &Connection, ended_before: i64, most: usize) -> rusqlite::Result<u64> {
-    let ids = ids(
-        connection,
-        "SELECT id FROM executions WHERE stopped_at < ?1 AND status NOT IN (0, 5) LIMIT ?2",
-        params![ended_before, most as i64],
-    );
-    remove(connection, &ids?)
-}
-
-fn forget_machine(connection: &Connection, machine: &str) -> rusqlite::Result<u64> {
-    let ids = ids(
-        connection,
-        "SELECT id FROM executions WHERE machine = ?1 AND status NOT IN (0, 5)",
-        params![machine],
-    );
-    remove(connection, &ids?)
-}
-
-fn ids(
+fn forget(
     connection: &Connection,
-    query: &str,
-    parameters: &[&dyn rusqlite::ToSql],
-) -> rusqlite::Result<Vec<ExecutionId>> {
-    let mut statement = connection.prepare_cached(query)?;
-    let rows = statement.query_map(parameters, |row| row.get::<_, i64>(0))?;
-    rows.map(|id| id.map(|id| ExecutionId(id as u64))).collect()
+    ended_before: i64,
+    most: usize,
+    counting: &mut Counting,
+) -> rusqlite::Result<u64> {
+    let ids: Vec<ExecutionId> = connection
+        .prepare_cached(
+            "SELECT id FROM executions WHERE stopped_at < ?1 AND status NOT IN (0, 5) LIMIT ?2",
+        )?
+        .query_map(params![ended_before, most as i64], |row| {
+            Ok(ExecutionId(row.get::<_, i64>(0)? as u64))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    remove(connection, &ids, counting)
 }
 
-fn remove(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<u64> {
+fn remove(
+    connection: &Connection,
+    ids: &[ExecutionId],
+    counting: &mut Counting,
+) -> rusqlite::Result<u64> {
+    let mut count = 0;
     for id in ids {
-        for statement in [
-            "DELETE FROM chunks WHERE execution = ?1",
-            "DELETE FROM map_runs WHERE execution = ?1",
-            "DELETE FROM executions WHERE id = ?1",
-        ] {
+        let removed = connection
+            .prepare_cached(
+                "DELETE FROM executions WHERE id = ?1 AND status NOT IN (0, 5) \
+                 RETURNING coalesce(map_run, machine), status",
+            )?
+            .query_row(params![id.0 as i64], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+            })
+            .optional()?;
+        let Some((owner, status)) = removed else { continue };
+        counting.add(&owner, status, -1);
+        counting.is_forgetting = true;
+        for statement in
+            ["DELETE FROM chunks WHERE execution = ?1", "DELETE FROM map_runs WHERE execution = ?1"]
+        {
             connection.prepare_cached(statement)?.execute(params![id.0 as i64])?;
         }
+        count += 1;
     }
-    Ok(ids.len() as u64)
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::About;
+    use tokio::sync::oneshot::{Receiver, channel};
+
+    fn database() -> Connection {
+        let mut connection = Connection::open_in_memory().expect("memory is a database");
+        super::super::schema::migrate(&mut connection).expect("it is empty");
+        connection
+    }
+
+    fn start(id: u64, bytes: usize) -> (Work, Receiver<Result<(), AppendError>>) {
+        let (answer, answered) = channel();
+        let about = About { arn: format!("execution-{id}"), ..About::default() };
+        let append = Append {
+            execution: ExecutionId(id),
+            expected_len: 0,
+            len: 1,
+            chunk: vec![1; bytes],
+            about: Some(Box::new(about)),
+            status: Status::Running,
+            stopped_at: None,
+            wake_at: None,
+            is_owed: false,
+            redriven: None,
+            map_runs: Vec::new(),
+        };
+        (Work::Append(Box::new(append), answer), answered)
+    }
+
+    fn append(connection: &mut Connection, id: u64, bytes: usize) -> Result<(), AppendError> {
+        let (work, mut answered) = start(id, bytes);
+        write_all(connection, vec![work]);
+        answered.try_recv().expect("it is answered")
+    }
+
+    fn executions(connection: &Connection) -> (i64, i64) {
+        let count = |query: &str| connection.query_row(query, [], |row| row.get(0));
+        let counted = count("SELECT coalesce(sum(number), 0) FROM counts");
+        let there = count("SELECT count(*) FROM executions");
+        (there.expect("it can be counted"), counted.expect("it can be summed"))
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_written() {
+        let mut connection = database();
+        append(&mut connection, 1, 10).expect("there is room");
+        let pages: i64 =
+            connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("it has pages");
+        connection
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            .expect("it can be limited");
+        // One that has room goes with one that has none, in a transaction.
+        let (small, mut small_answer) = start(2, 10);
+        let (large, mut large_answer) = start(3, 1 << 20);
+        write_all(&mut connection, vec![small, large]);
+        for answer in [&mut small_answer, &mut large_answer] {
+            let answer = answer.try_recv().expect("it is answered");
+            assert!(matches!(answer, Err(AppendError::NotWritten(_))), "{answer:?}");
+        }
+        assert_eq!(executions(&connection), (1, 1));
+        // It goes on.
+        append(&mut connection, 2, 10).expect("there is room");
+        assert_eq!(executions(&connection), (2, 2));
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_unknown() {
+        let mut connection = database();
+        connection.commit_hook(Some(|| true));
+        let refused = append(&mut connection, 1, 10);
+        assert!(matches!(refused, Err(AppendError::Unknown(_))), "{refused:?}");
+        connection.commit_hook(None::<fn() -> bool>);
+        // What the store holds says what came of it.
+        assert_eq!(executions(&connection), (0, 0));
+        append(&mut connection, 1, 10).expect("it is kept");
+        assert!(matches!(append(&mut connection, 1, 10), Err(AppendError::Exists)));
+        assert_eq!(executions(&connection), (1, 1));
+    }
 }

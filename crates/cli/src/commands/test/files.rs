@@ -1,6 +1,7 @@
 //! Finding and reading test files.
 
 use crate::config::Config;
+use crate::functions::Called;
 use crate::report::Failure;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ pub(super) struct Loaded {
     /// What it is made of, besides itself.
     pub(super) read: Vec<PathBuf>,
     path: PathBuf,
-    config: OnceLock<Result<Config, String>>,
+    functions: OnceLock<Result<Called, String>>,
 }
 
 /// A test file that cannot be run.
@@ -28,21 +29,23 @@ pub(super) struct Unusable {
 
 impl Loaded {
     /// The functions for it, read when the first is called.
-    pub(super) fn config(&self) -> Result<&Config, &str> {
+    pub(super) fn functions(&self) -> Result<&Called, &str> {
         let read = || {
             let named = self.test.config.as_ref().map(|name| self.folder.join(name));
-            Config::find(named.as_deref(), &self.path).map_err(|failure| match failure {
+            let called =
+                Config::find(named.as_deref(), &self.path).and_then(|config| Called::new(&config));
+            called.map_err(|failure| match failure {
                 Failure::Plain { message, .. } => message,
                 Failure::Said => "stepwright.toml cannot be used".to_owned(),
             })
         };
-        self.config.get_or_init(read).as_ref().map_err(String::as_str)
+        self.functions.get_or_init(read).as_ref().map_err(String::as_str)
     }
 
     /// Ends the processes of functions.
     pub(super) fn shut_down(&self) {
-        if let Some(Ok(config)) = self.config.get() {
-            config.shut_down();
+        if let Some(Ok(called)) = self.functions.get() {
+            called.shut_down();
         }
     }
 }
@@ -116,7 +119,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Unusable> {
     match result {
         Ok(test) => {
             let path = path.to_owned();
-            Ok(Loaded { test, folder, read, path, config: OnceLock::new() })
+            Ok(Loaded { test, folder, read, path, functions: OnceLock::new() })
         }
         Err(complaints) => Err(Unusable { complaints, read }),
     }

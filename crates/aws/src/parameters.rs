@@ -1,0 +1,25 @@
+//! Parameters of service calls that a service refuses before it is called.
+
+use stepwright_json::Json;
+
+/// What a service refuses before it is called. AWS checks the shapes of its optimised
+/// integrations' parameters; these are the checks known.
+/// The error is the cause that the task fails with.
+pub fn check(service: &str, action: &str, parameters: &Json) -> Result<(), String> {
+    if service == "apigateway" && action.starts_with("invoke") {
+        let is_list = |value: &Json| {
+            value.as_array().is_some_and(|items| items.iter().all(|item| item.as_str().is_some()))
+        };
+        for field in ["Headers", "QueryParameters"] {
+            let Some(value) = parameters.get(field) else { continue };
+            let fits = value.as_object().is_some_and(|object| object.values().all(is_list));
+            if !fits {
+                return Err(format!(
+                    "The Parameters '{parameters}' could not be used to start the Task: [The \
+                     value of the field '{field}' has an invalid format]"
+                ));
+            }
+        }
+    }
+    Ok(())
+}

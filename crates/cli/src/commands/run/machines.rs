@@ -1,0 +1,106 @@
+//! The state machines of the file that is run.
+
+use crate::args::{LimitsChoice, Run};
+use crate::commands::compile;
+use crate::config::Config;
+use crate::report::Failure;
+use crate::{input, project};
+use std::path::Path;
+use std::sync::Arc;
+use stepwright_asl::NamedDefinition;
+use stepwright_functions::Place;
+use stepwright_program::{Limits, Program};
+use stepwright_projects::{Listener, Projects};
+use stepwright_run::{Machines, Runnable};
+
+/// Reads and compiles the machines of the file. What is wrong with the one that is meant is printed;
+/// another one that is wrong is left out.
+pub(super) fn read(
+    arguments: &Run,
+    config: &Config,
+    listener: Arc<dyn Listener>,
+) -> Result<Machines, Failure> {
+    let (path, place) = (&arguments.file, config.place());
+    if project::is_project(path) {
+        return of_project(arguments, &place, listener);
+    }
+    if arguments.state_data.is_some() {
+        let what = "`--state-data` goes with a project (a file that ends in .py)";
+        return Err(Failure::new(what));
+    }
+    let loaded = input::load_to_run(path, &arguments.load, &place)?;
+    let meant = input::picked(path, &arguments.load, &loaded)?;
+    let main = runnable(meant, path, arguments.limits, &place)?;
+    let others = loaded.definitions.iter().filter(|other| !std::ptr::eq(*other, meant));
+    let others = others.filter_map(|other| {
+        let program = stepwright_program::compile(&other.definition).ok()?;
+        Some(made(other, path, program, arguments.limits, &place))
+    });
+    Ok(Machines { main, others: others.collect(), project: None })
+}
+
+fn of_project(
+    arguments: &Run,
+    place: &Place,
+    listener: Arc<dyn Listener>,
+) -> Result<Machines, Failure> {
+    let path = &arguments.file;
+    let read = project::read(path, stepwright_fluxio::Mode::Documented)?;
+    let state_data = arguments.state_data.as_deref();
+    let projects =
+        Projects::alone(path, read, state_data, place, listener).map_err(project::unusable)?;
+    let wanted = arguments.load.state_machine.as_deref().unwrap_or(project::MAIN);
+    let (mut main, mut others, mut names) = (None, Vec::new(), Vec::new());
+    for (name, definition) in projects.machines(path).map_err(project::unusable)? {
+        let file = format!("{} ({name})", path.display());
+        let named = NamedDefinition::new(Some(name.clone()), file, definition);
+        let made = runnable(&named, path, arguments.limits, place)?;
+        if name == wanted {
+            main = Some(made)
+        } else {
+            others.push(made)
+        }
+        names.push(name);
+    }
+    let main = main.ok_or_else(|| {
+        Failure::new(format!("{} holds no state machine `{wanted}`", path.display()))
+            .help(format!("it holds {}", names.join(", ")))
+    })?;
+    Ok(Machines { main, others, project: Some(projects) })
+}
+
+fn runnable(
+    named: &NamedDefinition,
+    path: &Path,
+    limits: LimitsChoice,
+    place: &Place,
+) -> Result<Runnable, Failure> {
+    Ok(made(named, path, compile(named)?, limits, place))
+}
+
+fn made(
+    named: &NamedDefinition,
+    path: &Path,
+    mut program: Program,
+    limits: LimitsChoice,
+    place: &Place,
+) -> Runnable {
+    if limits == LimitsChoice::Extended {
+        program.limits = Limits::EXTENDED;
+    }
+    let name = name_of(named, path);
+    Runnable {
+        arn: input::machine_arn(place, &name),
+        is_express: named.express,
+        definition: named.definition.root.to_json().to_string(),
+        program: Arc::new(program),
+    }
+}
+
+/// What a machine is called: as the template says, else like the file.
+pub(super) fn name_of(named: &NamedDefinition, file: &Path) -> String {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
+    let stem = stem.split('.').next().unwrap_or(stem);
+    let name = named.name.clone().or_else(|| named.logical_id.clone());
+    name.unwrap_or_else(|| stem.to_owned())
+}

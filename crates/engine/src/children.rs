@@ -1,0 +1,217 @@
+//! Child executions of map runs, from the parent's side.
+
+use crate::facts::More;
+use crate::live::Live;
+use crate::mailbox::Message;
+use crate::starts::Begun;
+use crate::underway::Errand;
+use crate::{Engine, Facts, Parent};
+use std::sync::Arc;
+use std::time::Duration;
+use stepwright_history::{Failure, TaskId};
+use stepwright_interpreter::{Beginning, Stimulus};
+use stepwright_json::{Json, Str};
+use stepwright_program::{Kind, StateId};
+use stepwright_store::ExecutionId;
+use tokio::sync::watch;
+
+/// How long a child that could not be stored waits before it is begun again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Engine {
+    pub(crate) fn start_child(
+        &self,
+        live: &mut Live,
+        run: TaskId,
+        index: u32,
+        map_run: Str,
+        input: Json,
+        first: StateId,
+    ) {
+        let (call_off, cancelled) = watch::channel(false);
+        live.errands.insert((run, Some(index)), call_off);
+        let start = live.execution.start().expect("whoever has children has begun");
+        let beginning = Beginning::child(start, run, index, &map_run, input, first);
+        let parent = Parent { execution: live.facts.id, task: run, index: Some(index) };
+        let child = Child {
+            is_express: has_express_children(live, run),
+            parent_facts: live.facts.clone(),
+            parent,
+            map_run,
+            redriven_at: live.execution.redriven_at(),
+        };
+        let engine = self.clone();
+        let errand = self.inner.underway.begin();
+        tokio::spawn(async move {
+            let result = if child.is_express {
+                engine.run_express_child(&child, beginning, cancelled, &errand).await
+            } else {
+                engine.run_child(&child, beginning, cancelled, &errand).await
+            };
+            let Some(result) = result else { return };
+            let stimulus = Stimulus::ChildFinished { run, index, result };
+            engine.deliver(parent.execution, Message::new(stimulus));
+        });
+    }
+
+    /// Runs a child in memory to its end; None if nobody waits for it any more.
+    async fn run_express_child(
+        &self,
+        child: &Child,
+        beginning: Beginning,
+        cancelled: watch::Receiver<bool>,
+        errand: &Errand,
+    ) -> Option<Result<Json, Failure>> {
+        let arn = beginning.identity.execution_arn.to_string();
+        let facts = Arc::new(child.facts(self, &arn));
+        let id = facts.id;
+        let ended = match self.begin_in_memory(facts, beginning) {
+            Ok(ended) => ended,
+            Err(Begun::Panicked(reason)) => {
+                return Some(Err(Failure::new("States.Runtime", reason)));
+            }
+            Err(Begun::Exists | Begun::Store(_) | Begun::Closing) => return None,
+        };
+        errand.rest();
+        tokio::select! {
+            news = ended => {
+                // Only an engine that closes forgets an execution before its end.
+                let (ended, _news) = news.ok()?;
+                errand.resume();
+                Some(ended.result())
+            }
+            () = called_off(cancelled) => {
+                let failure = Failure::default();
+                self.deliver(id, Message::new(Stimulus::Stop { failure }));
+                None
+            }
+        }
+    }
+
+    /// Runs a child to its end: begins it, or finds it where it is already. None if nobody waits for it
+    /// any more.
+    async fn run_child(
+        &self,
+        child: &Child,
+        beginning: Beginning,
+        cancelled: watch::Receiver<bool>,
+        errand: &Errand,
+    ) -> Option<Result<Json, Failure>> {
+        let arn = beginning.identity.execution_arn.to_string();
+        tokio::select! {
+            result = self.child_result(child, &arn, beginning, errand) => Some(result),
+            () = called_off(cancelled) => {
+                self.stop_child(&arn).await;
+                None
+            }
+        }
+    }
+
+    async fn child_result(
+        &self,
+        child: &Child,
+        arn: &str,
+        beginning: Beginning,
+        errand: &Errand,
+    ) -> Result<Json, Failure> {
+        loop {
+            let facts = Arc::new(child.facts(self, arn));
+            match self.begin(facts, beginning.clone()).await {
+                Ok(()) => break,
+                Err(Begun::Exists) => {
+                    self.redrive_child(child, arn).await;
+                    break;
+                }
+                Err(Begun::Store(error)) => {
+                    tracing::warn!(arn, %error, "a child execution could not be begun");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(Begun::Panicked(reason)) => {
+                    return Err(Failure::new("States.Runtime", reason));
+                }
+                Err(Begun::Closing) => return std::future::pending().await,
+            }
+        }
+        errand.rest();
+        let news = self.news_of(arn).await;
+        errand.resume();
+        match news {
+            Some((snapshot, _)) => snapshot.result(),
+            None => Err(Failure::new("States.Runtime", "The child execution is gone.")),
+        }
+    }
+
+    /// A child that failed before its parent was redriven goes on from where it failed.
+    async fn redrive_child(&self, child: &Child, arn: &str) {
+        let Some(redriven_at) = child.redriven_at else { return };
+        let Ok(Some(row)) = self.store().execution_by_arn(arn).await else { return };
+        let is_older = row.stopped_at.is_some_and(|at| at <= redriven_at.0);
+        let has_failed = row.status.is_over() && row.status != stepwright_store::Status::Succeeded;
+        if is_older && has_failed {
+            self.inner.recent.forget(arn);
+            // A child that cannot be redriven has ended: its parent hears of it.
+            drop(self.ask(row.id, Stimulus::Redrive).await);
+        }
+    }
+
+    async fn stop_child(&self, arn: &str) {
+        let failure = Failure::default();
+        if let Ok(Some(row)) = self.store().execution_by_arn(arn).await {
+            // It may have ended by itself in the meantime.
+            drop(self.ask(row.id, Stimulus::Stop { failure }).await);
+        }
+    }
+}
+
+/// A child execution of a map run, as its parent sees it.
+struct Child {
+    parent_facts: Arc<Facts>,
+    parent: Parent,
+    map_run: Str,
+    is_express: bool,
+    redriven_at: Option<stepwright_history::Moment>,
+}
+
+impl Child {
+    fn facts(&self, engine: &Engine, arn: &str) -> Facts {
+        let id: ExecutionId =
+            if self.is_express { engine.new_in_memory_id() } else { engine.store().new_id() };
+        let mut about = self.parent_facts.about.clone();
+        arn.clone_into(&mut about.arn);
+        about.map_run = Some(self.map_run.to_string());
+        about.started_at = engine.now().0;
+        about.more = More {
+            revision: self.parent_facts.revision.id.clone(),
+            test_case: self.parent_facts.test_case.clone(),
+            trace_header: self.parent_facts.trace_header.clone(),
+            parent: Some(self.parent),
+        }
+        .write();
+        Facts {
+            id,
+            about,
+            revision: self.parent_facts.revision.clone(),
+            test_case: self.parent_facts.test_case.clone(),
+            trace_header: self.parent_facts.trace_header.clone(),
+            parent: Some(self.parent),
+            is_express: self.is_express,
+        }
+    }
+}
+
+/// Whether the Map of a run has Express children.
+fn has_express_children(live: &Live, run: TaskId) -> bool {
+    let execution = &live.execution;
+    let state = execution.frame_of(run).and_then(|frame| execution.state_in(frame));
+    state.is_some_and(|state| match &live.facts.revision.program.state(state).kind {
+        Kind::Map(map) => map.processor.express,
+        _ => false,
+    })
+}
+
+async fn called_off(mut cancelled: watch::Receiver<bool>) {
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        // Nobody can call it off any more.
+        std::future::pending::<()>().await;
+    }
+}

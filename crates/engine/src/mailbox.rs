@@ -1,0 +1,255 @@
+//! Mailboxes: what has come for executions, and the executions that are in memory.
+
+use crate::Refused;
+use crate::activities::ActivityTask;
+use crate::live::Live;
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use stepwright_history::TaskId;
+use stepwright_interpreter::Stimulus;
+use stepwright_json::Str;
+use stepwright_store::ExecutionId;
+use tokio::sync::oneshot;
+
+/// How many shards the mailboxes are spread over, so that executions seldom share a lock.
+const SHARDS: usize = 64;
+
+/// How many executions that could rest stay in memory, for something may come for them soon.
+const MOST_RESTING: usize = 256;
+
+/// Something that has come for an execution.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) what: What,
+    pub(crate) reply: Option<Reply>,
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<(), Refused>>;
+
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Stimulus(Stimulus),
+    /// Appointments may have come.
+    Wake,
+    /// Whoever has the token says how the task goes.
+    Token {
+        task: TaskId,
+        token: String,
+        stimulus: Stimulus,
+    },
+    /// A worker takes an activity's task.
+    Take {
+        task: TaskId,
+        worker: Option<Str>,
+        taken: Arc<Mutex<Option<ActivityTask>>>,
+    },
+    /// All that is owed and not out is handed out: all of it after a restart.
+    Resume {
+        after_restart: bool,
+    },
+}
+
+impl Message {
+    pub(crate) fn new(stimulus: Stimulus) -> Self {
+        Self { what: What::Stimulus(stimulus), reply: None }
+    }
+
+    pub(crate) fn wake() -> Self {
+        Self { what: What::Wake, reply: None }
+    }
+
+    pub(crate) fn resume(after_restart: bool) -> Self {
+        Self { what: What::Resume { after_restart }, reply: None }
+    }
+
+    pub(crate) fn answer(self, answer: Result<(), Refused>) {
+        if let Some(reply) = self.reply {
+            // Whoever asked may have gone.
+            drop(reply.send(answer));
+        }
+    }
+}
+
+/// All executions that something has come for, and some that rest.
+pub(crate) struct Mailboxes {
+    shards: Vec<Mutex<FxHashMap<ExecutionId, Slot>>>,
+    driving: AtomicUsize,
+    resting: Mutex<VecDeque<ExecutionId>>,
+}
+
+/// What becomes of a message that was put in.
+pub(crate) enum Delivered {
+    /// Somebody takes care of it.
+    IsTaken,
+    /// A driver must be started, with what is in memory.
+    NeedsDriver(Option<Box<Live>>),
+}
+
+/// What a driver finds when it looks for more to do.
+pub(crate) enum Found {
+    /// These messages.
+    Messages(Vec<Message>),
+    /// None: the driver is done. An execution that went to rest may have made another one leave the
+    /// memory.
+    Nothing { left: Option<Box<Live>> },
+}
+
+#[derive(Default)]
+struct Slot {
+    queue: Vec<Message>,
+    /// The execution, when nobody drives it.
+    live: Option<Box<Live>>,
+    is_driven: bool,
+    /// Why it is left alone, if it is.
+    parked: Option<String>,
+}
+
+/// The numbers of executions that no store knows have this bit.
+const IN_MEMORY: u64 = 1 << 63;
+
+/// The number of an execution of which nothing is stored.
+pub(crate) fn in_memory_id(number: u64) -> ExecutionId {
+    ExecutionId(number | IN_MEMORY)
+}
+
+fn is_in_memory(id: ExecutionId) -> bool {
+    id.0 & IN_MEMORY != 0
+}
+
+impl Mailboxes {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            driving: AtomicUsize::new(0),
+            resting: Mutex::default(),
+        }
+    }
+
+    fn shard(&self, id: ExecutionId) -> MutexGuard<'_, FxHashMap<ExecutionId, Slot>> {
+        self.shards[id.0 as usize % SHARDS].lock()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        (0..SHARDS as u64).map(|shard| self.shard(ExecutionId(shard)).len()).sum()
+    }
+
+    /// How many of them are in memory only.
+    pub(crate) fn count_in_memory(&self) -> usize {
+        let in_memory =
+            |shard| self.shard(ExecutionId(shard)).keys().filter(|id| is_in_memory(**id)).count();
+        (0..SHARDS as u64).map(in_memory).sum()
+    }
+
+    /// How many executions are being driven.
+    pub(crate) fn driving(&self) -> usize {
+        self.driving.load(Ordering::SeqCst)
+    }
+
+    /// Makes a mailbox for an execution that is about to begin.
+    pub(crate) fn begin(&self, id: ExecutionId) {
+        let slot = Slot { is_driven: true, ..Slot::default() };
+        self.shard(id).insert(id, slot);
+        self.driving.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Removes the mailbox of an execution that did not begin, or whose end nobody can record.
+    pub(crate) fn cancel(&self, id: ExecutionId) {
+        let slot = self.shard(id).remove(&id);
+        self.driving.fetch_sub(1, Ordering::SeqCst);
+        for message in slot.into_iter().flat_map(|slot| slot.queue) {
+            message.answer(Err(Refused::Gone));
+        }
+    }
+
+    /// Puts a message in; says whether a driver must be started, and with what is in memory.
+    pub(crate) fn put(&self, id: ExecutionId, message: Message) -> Delivered {
+        let mut shard = self.shard(id);
+        if is_in_memory(id) && !shard.contains_key(&id) {
+            // It has ended, and nothing of it is kept.
+            drop(shard);
+            message.answer(Err(Refused::Gone));
+            return Delivered::IsTaken;
+        }
+        let slot = shard.entry(id).or_default();
+        if let Some(reason) = &slot.parked {
+            let refused = Refused::Parked { reason: reason.clone() };
+            drop(shard);
+            message.answer(Err(refused));
+            return Delivered::IsTaken;
+        }
+        slot.queue.push(message);
+        if slot.is_driven {
+            return Delivered::IsTaken;
+        }
+        slot.is_driven = true;
+        self.driving.fetch_add(1, Ordering::SeqCst);
+        Delivered::NeedsDriver(slot.live.take())
+    }
+
+    /// The messages of an execution; with none, its driver is done and gives the execution back.
+    pub(crate) fn take(&self, id: ExecutionId, live: &mut Option<Box<Live>>) -> Found {
+        let mut shard = self.shard(id);
+        let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: None } };
+        if !slot.queue.is_empty() {
+            return Found::Messages(std::mem::take(&mut slot.queue));
+        }
+        slot.is_driven = false;
+        let kept = live.take().filter(|live| !live.execution.is_over());
+        let rests = kept.as_ref().is_some_and(|live| live.can_rest());
+        match kept {
+            Some(live) => slot.live = Some(live),
+            None => drop(shard.remove(&id)),
+        }
+        drop(shard);
+        self.driving.fetch_sub(1, Ordering::SeqCst);
+        Found::Nothing { left: if rests { self.rest(id) } else { None } }
+    }
+
+    /// Notes that an execution rests, and lets the one that has rested longest go.
+    fn rest(&self, id: ExecutionId) -> Option<Box<Live>> {
+        let mut resting = self.resting.lock();
+        resting.push_back(id);
+        if resting.len() <= MOST_RESTING {
+            return None;
+        }
+        let oldest = resting.pop_front();
+        drop(resting);
+        let oldest = oldest?;
+        let mut shard = self.shard(oldest);
+        let can_go = shard.get(&oldest).is_some_and(|slot| {
+            !slot.is_driven
+                && slot.parked.is_none()
+                && slot.live.as_ref().is_none_or(|live| live.can_rest())
+        });
+        let gone = if can_go { shard.remove(&oldest) } else { None };
+        drop(shard);
+        gone.and_then(|slot| slot.live)
+    }
+
+    /// Leaves an execution alone from now on.
+    pub(crate) fn park(&self, id: ExecutionId, reason: &str) {
+        let mut shard = self.shard(id);
+        let messages = shard.get_mut(&id).map(|slot| {
+            slot.is_driven = false;
+            slot.live = None;
+            slot.parked = Some(reason.to_owned());
+            std::mem::take(&mut slot.queue)
+        });
+        drop(shard);
+        self.driving.fetch_sub(1, Ordering::SeqCst);
+        for message in messages.into_iter().flatten() {
+            message.answer(Err(Refused::Parked { reason: reason.to_owned() }));
+        }
+    }
+
+    /// Puts messages back that must be taken again.
+    pub(crate) fn put_back(&self, id: ExecutionId, messages: Vec<Message>) {
+        if let Some(slot) = self.shard(id).get_mut(&id) {
+            slot.queue.splice(0..0, messages);
+        }
+    }
+}

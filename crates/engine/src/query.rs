@@ -1,0 +1,77 @@
+//! What operations, pages and commands ask of executions.
+
+use crate::load::LoadError;
+use crate::{Ended, Engine, Snapshot};
+use std::sync::Arc;
+use stepwright_history::{Event, stored};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
+
+impl Engine {
+    /// An execution as it stands; None where there is none. Express executions leave no trace.
+    pub async fn describe(&self, arn: &str) -> Result<Option<Ended>, StoreError> {
+        if let Some(known) = self.inner.recent.find(arn) {
+            return Ok(Some(known));
+        }
+        let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
+        let snapshot = self.snapshot(row).await;
+        snapshot.map(Some).map_err(|error| StoreError::new(error.to_string()))
+    }
+
+    pub(crate) async fn snapshot(&self, row: ExecutionRow) -> Result<Ended, LoadError> {
+        let stopped_at = row.stopped_at;
+        let live = self.load_row(row).await?;
+        Ok(Arc::new(Snapshot::of(&live, stopped_at)))
+    }
+
+    /// The events of an execution.
+    pub async fn history(&self, arn: &str) -> Result<Option<Vec<Event>>, StoreError> {
+        let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
+        self.events(row.id).await.map(Some)
+    }
+
+    pub(crate) async fn events(&self, id: ExecutionId) -> Result<Vec<Event>, StoreError> {
+        let mut events = Vec::new();
+        for chunk in self.store().history(id).await? {
+            let chunk = stored::decode(&chunk)
+                .map_err(|error| StoreError::new(format!("the history cannot be read: {error}")))?;
+            events.extend(chunk);
+        }
+        Ok(events)
+    }
+
+    /// Executions as the store lists them, the ones that began last first.
+    pub async fn executions(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        self.store().list(filter, page).await
+    }
+
+    /// How many executions a filter finds, by status.
+    pub async fn count(&self, filter: Filter) -> Result<Vec<(Status, u64)>, StoreError> {
+        self.store().count(filter).await
+    }
+
+    /// How many executions of a machine are running.
+    pub async fn running(&self, machine: &str) -> Result<u64, StoreError> {
+        let filter = Filter {
+            machine: Some(machine.to_owned()),
+            status: Some(Status::Running),
+            ..Filter::default()
+        };
+        Ok(self.count(filter).await?.iter().map(|(_, count)| count).sum())
+    }
+
+    /// The row of a map run: whose it is, and when it began.
+    pub async fn map_run_row(&self, arn: &str) -> Result<Option<MapRunRow>, StoreError> {
+        self.store().map_run(arn).await
+    }
+
+    /// The map runs of the execution with this ARN, the one that began last first; None where there is
+    /// no such execution.
+    pub async fn map_runs(&self, arn: &str) -> Result<Option<Vec<MapRunRow>>, StoreError> {
+        let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
+        self.store().map_runs(row.id).await.map(Some)
+    }
+}

@@ -1,0 +1,285 @@
+//! Starts of executions, durable ones and Express.
+
+use crate::drive::Outcome;
+use crate::facts::More;
+use crate::live::{InMemory, Live, NotTaken, Taken};
+use crate::mailbox::{Message, in_memory_id};
+use crate::snapshot::News;
+use crate::{Ended, Engine, Facts, Machine, Parent, Revision, Snapshot, StartError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use stepwright_history::{Identity, Moment};
+use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
+use stepwright_json::{Json, Str};
+use stepwright_store::{About, AppendError, ExecutionId, StoreError};
+use tokio::sync::oneshot;
+
+/// The longest an Express execution may take: five minutes.
+pub(crate) const LONGEST_EXPRESS_SECONDS: u64 = 300;
+
+/// What an execution is started with.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// Its machine.
+    pub machine: Arc<Machine>,
+    /// The revision it runs.
+    pub revision: Arc<Revision>,
+    /// The ARN of the version it was started through or with.
+    pub version: Option<String>,
+    /// The ARN of the alias it was started through.
+    pub alias: Option<String>,
+    /// Its name: unique within its machine.
+    pub name: String,
+    /// Its input.
+    pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
+    /// AWS X-Ray's header.
+    pub trace_header: Option<String>,
+    /// The test case that answers its tasks.
+    pub test_case: Option<String>,
+    /// The execution that waits for it.
+    pub parent: Option<Parent>,
+    /// What its random numbers and task tokens are made from; None for a seed that nobody can guess.
+    pub seed: Option<[u64; 2]>,
+}
+
+impl StartRequest {
+    /// The start of a machine itself, not through a version or alias.
+    pub fn new(machine: Arc<Machine>, revision: Arc<Revision>, name: String, input: Json) -> Self {
+        Self {
+            machine,
+            revision,
+            version: None,
+            alias: None,
+            name,
+            input,
+            input_text: None,
+            trace_header: None,
+            test_case: None,
+            parent: None,
+            seed: None,
+        }
+    }
+}
+
+/// What came of a start.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The execution's ARN.
+    pub arn: String,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+}
+
+/// Why an execution has not begun.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    Exists,
+    Panicked(String),
+    Store(StoreError),
+    Closing,
+}
+
+impl Engine {
+    /// Starts an execution. When this returns, the start is durable, and so is everything the
+    /// execution did without having to wait.
+    ///
+    /// Of an Express execution, nothing is durable: it has begun, and nobody waits for its end.
+    pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+        let facts = Arc::new(self.facts_of(&request));
+        let beginning = self.beginning_of(&facts, &request);
+        let arn = facts.about.arn.clone();
+        let started_at = facts.about.started_at;
+        let begun = if facts.is_express {
+            self.begin_in_memory(facts, beginning).map(drop)
+        } else {
+            self.begin(facts, beginning).await
+        };
+        match begun {
+            Ok(()) => Ok(Started { arn, started_at }),
+            Err(Begun::Closing) => Err(StartError::Closing),
+            Err(Begun::Panicked(reason)) => Err(StartError::Panicked { reason }),
+            Err(Begun::Store(error)) => Err(StartError::Store(error)),
+            Err(Begun::Exists) => {
+                let before = self.describe(&arn).await.map_err(StartError::Store)?;
+                // The same start twice is one start, as long as the execution runs.
+                match before {
+                    Some(before)
+                        if before.status == Status::Running && before.input == request.input =>
+                    {
+                        Ok(Started { arn, started_at: before.facts.about.started_at })
+                    }
+                    _ => Err(StartError::Exists { arn }),
+                }
+            }
+        }
+    }
+
+    /// Runs an Express execution to its end.
+    pub async fn run_express(&self, request: StartRequest) -> Result<Ended, StartError> {
+        let facts = Arc::new(self.facts_of(&request));
+        let beginning = self.beginning_of(&facts, &request);
+        let ended = self.begin_in_memory(facts, beginning).map_err(|begun| match begun {
+            Begun::Panicked(reason) => StartError::Panicked { reason },
+            Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
+        })?;
+        // Only an engine that closes forgets an execution before its end.
+        ended.await.map(|(ended, _)| ended).map_err(|_| StartError::Closing)
+    }
+
+    fn facts_of(&self, request: &StartRequest) -> Facts {
+        let machine = &request.machine;
+        let is_express = request.revision.is_express;
+        let kind = if is_express { "express" } else { "execution" };
+        let prefix = machine.arn.replacen(":stateMachine:", &format!(":{kind}:"), 1);
+        let arn = if is_express {
+            format!("{prefix}:{}:{}", request.name, self.new_uuid())
+        } else {
+            format!("{prefix}:{}", request.name)
+        };
+        let more = More {
+            revision: request.revision.id.clone(),
+            test_case: request.test_case.clone(),
+            trace_header: request.trace_header.clone(),
+            parent: request.parent,
+        };
+        Facts {
+            id: if is_express { self.new_in_memory_id() } else { self.store().new_id() },
+            about: About {
+                arn,
+                machine: machine.arn.clone(),
+                version: request.version.clone(),
+                alias: request.alias.clone(),
+                map_run: None,
+                started_at: self.now().0,
+                more: more.write(),
+            },
+            revision: request.revision.clone(),
+            test_case: request.test_case.clone(),
+            trace_header: request.trace_header.clone(),
+            parent: request.parent,
+            is_express,
+        }
+    }
+
+    fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
+        Beginning {
+            input: request.input.clone(),
+            input_text: request.input_text.clone(),
+            identity: Identity {
+                execution_arn: facts.about.arn.as_str().into(),
+                name: request.name.as_str().into(),
+                role_arn: facts.revision.role_arn.as_str().into(),
+                state_machine_arn: facts.about.machine.as_str().into(),
+                state_machine_name: request.machine.name.as_str().into(),
+                region: self.inner.options.region.as_str().into(),
+            },
+            first: None,
+            seed: request.seed.unwrap_or_else(|| [random(), random()]),
+            map_context: None,
+            timeout_seconds: facts.is_express.then_some(LONGEST_EXPRESS_SECONDS),
+        }
+    }
+
+    /// The number of an execution of which nothing is stored.
+    pub(crate) fn new_in_memory_id(&self) -> ExecutionId {
+        in_memory_id(self.inner.next_in_memory.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Begins an execution: its first turn is durable when this returns.
+    pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
+        let id = facts.id;
+        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let append = live.append(&taken, true);
+        live.len = append.len;
+        self.inner.mailboxes.begin(id);
+        if let Err(error) = self.store().append(append).await {
+            let begun = match error {
+                AppendError::Exists | AppendError::Conflict => Begun::Exists,
+                AppendError::NotWritten(error) => Begun::Store(error),
+                AppendError::Unknown(error) => match self.outcome(id, live.len).await {
+                    Outcome::Kept => {
+                        self.begun(live, taken);
+                        return Ok(());
+                    }
+                    Outcome::NotKept => Begun::Store(error),
+                    Outcome::Unknown => {
+                        // Should it be in the store, it is driven as soon as that answers again.
+                        self.inner.mailboxes.cancel(id);
+                        self.deliver(id, Message::resume(false));
+                        return Err(Begun::Store(error));
+                    }
+                },
+            };
+            self.inner.mailboxes.cancel(id);
+            return Err(begun);
+        }
+        self.begun(live, taken);
+        Ok(())
+    }
+
+    fn begun(&self, mut live: Box<Live>, taken: Taken) {
+        if !live.execution.is_over() {
+            self.inner.recent.began(Arc::new(Snapshot::of(&live, None)));
+        }
+        self.after_commit(&mut live, taken);
+        self.release(live.facts.id, live);
+    }
+
+    /// Begins an execution of which nothing is stored. Whoever wants to know hears of its end.
+    pub(crate) fn begin_in_memory(
+        &self,
+        facts: Arc<Facts>,
+        beginning: Beginning,
+    ) -> Result<oneshot::Receiver<News>, Begun> {
+        let id = facts.id;
+        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let (in_memory, ended) = InMemory::watched();
+        live.in_memory = Some(in_memory);
+        self.inner.mailboxes.begin(id);
+        self.after_commit(&mut live, taken);
+        self.release(id, live);
+        Ok(ended)
+    }
+
+    /// The first turn of an execution, in memory only.
+    fn first_turn(
+        &self,
+        facts: Arc<Facts>,
+        beginning: Beginning,
+    ) -> Result<(Box<Live>, Taken), Begun> {
+        if self.is_closing() {
+            return Err(Begun::Closing);
+        }
+        let now = Moment(facts.about.started_at);
+        let mut live = Box::new(Live::new(facts, Execution::default(), 0));
+        let mut taken = Taken::default();
+        match live.step(Stimulus::Start(Box::new(beginning)), now) {
+            Ok(turn) => taken.add(turn),
+            Err(NotTaken::Stale) => unreachable!("what has not begun can begin"),
+            Err(NotTaken::Panicked(reason)) => {
+                let arn = &live.facts.about.arn;
+                tracing::error!(arn, reason, "the first turn of an execution panicked");
+                return Err(Begun::Panicked(reason));
+            }
+        }
+        live.note(&taken);
+        Ok((live, taken))
+    }
+
+    /// A random UUID.
+    pub fn new_uuid(&self) -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+
+    /// A number from 0 to below `below` that nobody can foresee.
+    pub fn draw(&self, below: u64) -> u64 {
+        random() % below.max(1)
+    }
+}
+
+/// A number that nobody can guess.
+fn random() -> u64 {
+    getrandom::u64().expect("the operating system has random numbers")
+}

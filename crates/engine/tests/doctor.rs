@@ -1,0 +1,167 @@
+//! What an examination finds, how far it says it has come, and that it can be stopped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use stepwright_engine::{
+    Call, Engine, Machine, MachineStatus, NoObjects, Options, Progress, Report, Revision, Silent,
+    StartRequest, SystemClock, Tasks,
+};
+use stepwright_json::json;
+use stepwright_program::{Limits, Vintage};
+use stepwright_store::{Memory, Sqlite, Store};
+
+/// No task is run here.
+struct Nobody;
+
+impl Tasks for Nobody {
+    fn run(&self, _call: Call, _report: Report) {}
+}
+
+async fn engine(store: Arc<dyn Store>) -> Engine {
+    let options = Options {
+        store,
+        clock: Arc::new(SystemClock),
+        tasks: Arc::new(Nobody),
+        objects: Arc::new(NoObjects),
+        observer: Arc::new(Silent),
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        limits: Limits::default(),
+        vintage: Vintage::TODAY,
+        retention_millis: None,
+    };
+    Engine::closed(options).await.expect("the store can be read")
+}
+
+/// A copy of the store that a server of layout 1 left behind: 25 executions, 3 of them running.
+fn left_behind() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/corpus/layout-1");
+    let file = folder.path().join("stepwright.db");
+    std::fs::copy(corpus.join("stepwright.db"), &file).expect("it is there");
+    (folder, file)
+}
+
+/// What is found in a store after this was done to its database.
+async fn findings(damage: &str) -> Vec<String> {
+    let (folder, file) = left_behind();
+    drop(Sqlite::open(folder.path()).expect("it opens"));
+    let database = rusqlite::Connection::open(file).expect("it opens");
+    database.execute_batch(damage).expect("it can be changed");
+    drop(database);
+    let store = Sqlite::open(folder.path()).expect("it opens");
+    let findings = engine(Arc::new(store)).await.doctor().await.expect("it can be read");
+    let text =
+        |arn: Option<String>| arn.map(|arn| arn.rsplit(':').next().unwrap_or_default().to_owned());
+    findings
+        .into_iter()
+        .map(|finding| format!("{}: {}", text(finding.arn).unwrap_or_default(), finding.what))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_wrong_with_what_a_former_release_left_behind() {
+    let (folder, _) = left_behind();
+    let store = Sqlite::open(folder.path()).expect("it opens");
+    let last = Arc::new(AtomicU64::new(0));
+    let told = last.clone();
+    let watch = move |progress: Progress| {
+        assert_eq!(progress.total, 25);
+        told.fetch_max(progress.examined, Ordering::Relaxed);
+    };
+    let examination = engine(Arc::new(store)).await.examine(Arc::default(), watch).await;
+    let examination = examination.expect("it can be read");
+    assert_eq!(examination.findings, []);
+    assert_eq!(examination.progress, Progress { examined: 25, total: 25 });
+    assert!(examination.is_whole);
+    assert_eq!(last.load(Ordering::Relaxed), 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_damaged_is_found_and_named() {
+    const ARN: &str = "'arn:aws:states:us-east-1:123456789012";
+    let id =
+        |name: &str| format!("(SELECT id FROM executions WHERE arn = {ARN}:execution:{name}')");
+    let found = findings(&format!(
+        "UPDATE chunks SET bytes = x'00FF' WHERE execution = {}",
+        id("order:plain-3")
+    ))
+    .await;
+    assert!(
+        found.len() == 1 && found[0].starts_with("plain-3: its history cannot be read"),
+        "{found:?}"
+    );
+    let found =
+        findings(&format!("DELETE FROM chunks WHERE execution = {}", id("wait:wait-1"))).await;
+    assert!(
+        found.iter().any(|line| line.contains("another length than their history")),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|line| line.starts_with("wait-1: it has 0 events")), "{found:?}");
+    let unset = format!("UPDATE executions SET wake_at = NULL WHERE id = {}", id("wait:wait-0"));
+    let found = findings(&unset).await;
+    assert_eq!(found, ["wait-0: its next timer would not be set after a restart"]);
+    let found = findings("UPDATE counts SET number = 9 WHERE owner LIKE '%:fail'").await;
+    let expected = ": arn:aws:states:us-east-1:123456789012:stateMachine:fail has 3 executions FAILED, \
+                    and 9 are counted";
+    assert_eq!(found, [expected]);
+    let found =
+        findings(&format!("DELETE FROM executions WHERE id = {}", id("order:plain-0"))).await;
+    assert!(found.iter().any(|line| line.contains("belong to no execution")), "{found:?}");
+    // In the order of the executions' numbers, however many look.
+    let found = findings("UPDATE chunks SET bytes = x'00FF'").await;
+    assert_eq!(found.len(), 25, "{found:?}");
+    assert!(found[0].starts_with("plain-0:") && found[9].starts_with("alias-1:"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_when_it_is_told_to() {
+    let engine = engine(Arc::new(Memory::new())).await;
+    let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+    let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+    let revision = Arc::new(Revision {
+        id: "revision".to_owned(),
+        definition: definition.to_owned(),
+        role_arn: String::new(),
+        is_express: false,
+        logging: None,
+        is_traced: false,
+        encryption: None,
+        created_at: 0,
+        program: program.expect("it is a definition"),
+    });
+    let machine = Arc::new(Machine {
+        arn: "arn:aws:states:us-east-1:123456789012:stateMachine:many".to_owned(),
+        name: "many".to_owned(),
+        is_express: false,
+        status: MachineStatus::Active,
+        created_at: 0,
+        updated_at: 0,
+        revision: revision.id.clone(),
+        first_revision: revision.id.clone(),
+        tags: std::collections::BTreeMap::new(),
+        versions: Vec::new(),
+        last_version: 0,
+        aliases: std::collections::BTreeMap::new(),
+    });
+    engine.put_machine((*machine).clone(), Some(revision.clone())).await.expect("it is kept");
+    for n in 0..5_000 {
+        let (machine, revision) = (machine.clone(), revision.clone());
+        let name = format!("execution-{n}");
+        let request = StartRequest::new(machine, revision, name, json!({}));
+        engine.start(request).await.expect("it is started");
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = stop.clone();
+    let watch = move |_| stopping.store(true, Ordering::Relaxed);
+    let examination = engine.examine(stop, watch).await.expect("it can be read");
+    assert!(!examination.is_whole);
+    assert_eq!(examination.progress.total, 5_000);
+    assert!((500..5_000).contains(&examination.progress.examined), "{examination:?}");
+    assert_eq!(examination.findings, []);
+
+    let stopped = Arc::new(AtomicBool::new(true));
+    let examination = engine.examine(stopped, |_| {}).await.expect("it can be read");
+    assert_eq!((examination.progress.examined, examination.is_whole), (0, false));
+}

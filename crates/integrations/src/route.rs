@@ -1,0 +1,95 @@
+//! Who does a task: decided in one place, for the engine and for virtual time.
+
+use crate::lambda::Callee;
+use stepwright_functions::Functions;
+use stepwright_history::{Failure, TaskCall, TaskKind};
+use stepwright_json::Json;
+
+/// Who does a task.
+pub(crate) enum Route {
+    /// A function of `stepwright.toml`.
+    Function(Callee),
+    /// `states:startExecution` in one of its forms.
+    StartExecution,
+    /// `aws-sdk:sfn`
+    StepFunctions,
+    /// Nobody: it fails with this.
+    Nowhere(Failure),
+}
+
+impl Route {
+    /// Who does a task. A function is found by the whole resource, by the name of the function that the
+    /// task calls, or by the name of the state, in this order; `instead` names another one.
+    pub(crate) fn of(call: &TaskCall, functions: &Functions, instead: Option<String>) -> Self {
+        if let Some(name) = instead {
+            if !functions.has(&name) {
+                return Self::Nowhere(no_function(call, &name));
+            }
+            let callee = if is_invoke(call) { Callee::Invoked(name) } else { Callee::Called(name) };
+            return Self::Function(callee);
+        }
+        let configured = |names: [&str; 2]| {
+            names.into_iter().find(|name| functions.is_configured(name)).map(str::to_owned)
+        };
+        let (resource, state) = (call.resource.as_str(), call.state.as_str());
+        if is_invoke(call) {
+            let parameter = call.parameters.get("FunctionName").and_then(Json::as_str);
+            let named = parameter.unwrap_or_default();
+            let name = if functions.is_configured(resource) {
+                resource
+            } else if !functions.has(named) && functions.is_configured(state) {
+                state
+            } else {
+                named
+            };
+            return Self::Function(Callee::Invoked(name.to_owned()));
+        }
+        if call.kind == TaskKind::Lambda {
+            let by_state = !functions.has(resource) && functions.is_configured(state);
+            let name = if by_state { state } else { resource };
+            return Self::Function(Callee::Called(name.to_owned()));
+        }
+        if let Some(name) = configured([resource, state]) {
+            return Self::Function(Callee::Called(name));
+        }
+        match &call.kind {
+            TaskKind::Service { service, action } => match (service.as_str(), action.as_str()) {
+                (
+                    "states",
+                    "startExecution"
+                    | "startExecution.sync"
+                    | "startExecution.sync:2"
+                    | "startExecution.waitForTaskToken",
+                ) => Self::StartExecution,
+                ("aws-sdk:sfn", _) => Self::StepFunctions,
+                _ => Self::Nowhere(nobody(call)),
+            },
+            TaskKind::Lambda | TaskKind::Activity => Self::Nowhere(nobody(call)),
+        }
+    }
+}
+
+fn is_invoke(call: &TaskCall) -> bool {
+    matches!(&call.kind, TaskKind::Service { service, action }
+        if service == "lambda" && matches!(action.as_str(), "invoke" | "invoke.waitForTaskToken"))
+}
+
+/// The failure of a task that nobody does. Nothing catches `States.Runtime`: a service that is missing
+/// here is no failure of the task.
+fn nobody(call: &TaskCall) -> Failure {
+    let cause = format!(
+        "Nothing answers the state '{}', which calls {}. Give it a mock (--mocks or --mock-config) or \
+         a function in stepwright.toml, under the name of the resource or of the state.",
+        call.state, call.resource
+    );
+    Failure::new("States.Runtime", cause)
+}
+
+fn no_function(call: &TaskCall, name: &str) -> Failure {
+    let cause = format!(
+        "The mock of the state '{}' passes the call on to the function '{name}', which stepwright.toml \
+         does not have.",
+        call.state
+    );
+    Failure::new("States.Runtime", cause)
+}

@@ -1,0 +1,113 @@
+//! The tasks of projects, done on this machine.
+
+use crate::container::Container;
+use crate::project::{Reply, Work, function_reply};
+use crate::{Projects, messages};
+use std::sync::LazyLock;
+use stepwright_engine::{Call, Report};
+use stepwright_history::{Stage, TaskCall};
+use stepwright_integrations::{LocalTasks, call_function};
+use stepwright_json::{Json, json};
+use stepwright_simulator::Outcome;
+use tokio::sync::Semaphore;
+
+/// How many tasks on ECS run at once.
+const MOST_CONTAINERS: usize = 64;
+
+static CONTAINERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(MOST_CONTAINERS));
+
+impl LocalTasks for Projects {
+    fn run(&self, call: Call, report: Report) -> Result<(), (Call, Report)> {
+        let found = self.of_machine(&call.facts.about.machine);
+        let Some(work) = found.and_then(|(project, _)| project.work(&call.call)) else {
+            return Err((call, report));
+        };
+        let projects = self.clone();
+        tokio::spawn(async move {
+            match work {
+                Work::Function => projects.call(&call, &report).await,
+                Work::Container(container) => projects.contain(container, &call, &report).await,
+                Work::Message(message) => messages::send(&projects, message, &call, &report).await,
+            }
+        });
+        Ok(())
+    }
+
+    fn run_here(&self, machine: &str, call: &TaskCall) -> Option<Outcome> {
+        let (project, _) = self.of_machine(machine)?;
+        let reply = match project.work(call)? {
+            Work::Function => {
+                let (functions, runtime) = (self.functions()?, self.runtime()?);
+                function_reply(runtime.block_on(call_function(&functions, call, None)))
+            }
+            Work::Container(container) => container.run(),
+            Work::Message(message) => self.runtime()?.block_on(message.handled()),
+        };
+        Some(match reply {
+            Reply::Output(output) => Outcome::Returns(output),
+            Reply::Failed(failure) => Outcome::Fails(failure, Stage::Run),
+            Reply::Stopped(failure) => Outcome::Stops(failure),
+        })
+    }
+}
+
+impl Projects {
+    async fn call(&self, call: &Call, report: &Report) {
+        let Some(functions) = self.functions() else { return };
+        let trace_header = call.facts.trace_header.clone();
+        let called = call_function(&functions, &call.call, trace_header).await;
+        self.say(function_reply(called), report);
+    }
+
+    async fn contain(&self, container: Container, call: &Call, report: &Report) {
+        if !call.submitted {
+            report.submitted(started(&container));
+        }
+        let (number, running) = container.place();
+        // What the process needs is there as long as the project is.
+        let project = self.of_machine(&call.facts.about.machine).map(|(project, _)| project);
+        let run = async move {
+            // A semaphore that is never closed gives a permit.
+            let _room = CONTAINERS.acquire().await;
+            let run = move || {
+                let _kept = project;
+                container.run()
+            };
+            tokio::task::spawn_blocking(run).await
+        };
+        let reply = tokio::select! {
+            reply = run => reply,
+            () = report.cancelled() => {
+                // Nobody waits for it any more, as when ECS stops a task.
+                tokio::task::spawn_blocking(move || running.end(number));
+                return;
+            }
+        };
+        if let Ok(reply) = reply {
+            self.say(reply, report);
+        }
+    }
+
+    /// Says how a task ended; a task that a server's end has cut short begins anew with the next.
+    fn say(&self, reply: Reply, report: &Report) {
+        if self.is_over() {
+            return;
+        }
+        match reply {
+            Reply::Output(output) => report.succeeded(output),
+            Reply::Failed(failure) => report.failed(failure, Stage::Run),
+            Reply::Stopped(failure) => report.stopped(failure),
+        }
+    }
+}
+
+/// What `RunTask` answers.
+fn started(container: &Container) -> Json {
+    let task = json!({
+        "Containers": [{"LastStatus": "PENDING", "Name": (container.name())}],
+        "DesiredStatus": "RUNNING",
+        "LastStatus": "PROVISIONING",
+        "LaunchType": "FARGATE"
+    });
+    json!({"Failures": [], "Tasks": [(task)]})
+}

@@ -1,0 +1,258 @@
+//! Who may call, and what they may do.
+
+use super::rights::Right;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stepwright_protocol::{ApiError, Arn, Qualifier};
+use subtle::ConstantTimeEq as _;
+
+/// The keys that may call operations, and the token of those who read the metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    keys: BTreeMap<String, Arc<Key>>,
+    /// Only a hash is kept: whoever reads the memory finds no token.
+    metrics_token: Option<TokenHash>,
+}
+
+/// A key: its secret, and what it may do.
+#[derive(Clone)]
+pub struct Key {
+    /// The secret access key.
+    pub secret: String,
+    /// The actions: `states:StartExecution`, with `*` for any characters. Without any, the key may
+    /// do nothing.
+    pub actions: Vec<String>,
+    /// The ARNs of what it may do them to, with `*` for any characters.
+    pub resources: Vec<String>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The secret stays one.
+        f.debug_struct("Key")
+            .field("actions", &self.actions)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, Debug)]
+struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// Reads a token, or what follows `sha256:`.
+    fn read(text: &str) -> Option<Self> {
+        let Some(digits) = text.strip_prefix("sha256:") else {
+            return (!text.is_empty()).then(|| Self(Sha256::digest(text).into()));
+        };
+        let mut hash = [0; 32];
+        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (at, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+
+    fn is_of(&self, token: &str) -> bool {
+        self.0.ct_eq(Sha256::digest(token).as_slice()).into()
+    }
+}
+
+impl Credentials {
+    /// These keys, by access key id.
+    pub fn new(keys: BTreeMap<String, Key>) -> Self {
+        let keys = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
+        Self { keys, metrics_token: None }
+    }
+
+    /// With a token that opens `/metrics`, as it is or as `sha256:` and its hash in hexadecimal
+    /// digits; None if it is neither.
+    #[must_use]
+    pub fn with_metrics_token(self, token: &str) -> Option<Self> {
+        Some(Self { metrics_token: Some(TokenHash::read(token)?), ..self })
+    }
+
+    /// Whether there is no key: then everybody who can connect is let in.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(crate) fn has_metrics_token(&self) -> bool {
+        self.metrics_token.is_some()
+    }
+
+    pub(crate) fn key(&self, id: &str) -> Option<&Arc<Key>> {
+        self.keys.get(id)
+    }
+
+    /// Whoever has this token.
+    pub(crate) fn with_token(&self, token: &str) -> Option<Caller> {
+        let hash = self.metrics_token.as_ref()?;
+        hash.is_of(token).then_some(Caller::Scraper)
+    }
+
+    /// Whoever knows a key's secret.
+    pub(crate) fn with_secret(&self, id: &str, secret: &str) -> Option<Caller> {
+        let key = self.key(id)?;
+        // Hashes are compared: their lengths say nothing of the secret's.
+        let (right, given) = (Sha256::digest(&key.secret), Sha256::digest(secret));
+        let is_right: bool = right.as_slice().ct_eq(given.as_slice()).into();
+        is_right.then(|| Caller::Key { id: id.to_owned(), key: key.clone() })
+    }
+}
+
+/// Who has sent a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// Anybody, where no key is configured: everything is allowed.
+    Anybody,
+    /// Whoever holds a key.
+    Key { id: String, key: Arc<Key> },
+    /// Whoever holds the token for metrics.
+    Scraper,
+}
+
+impl Caller {
+    /// Refuses what the caller may not do.
+    pub(crate) fn check(&self, right: &Right) -> Result<(), ApiError> {
+        let who = match self {
+            Self::Anybody => return Ok(()),
+            Self::Scraper if right.is_to_read_metrics() => return Ok(()),
+            Self::Scraper => "the holder of the metrics token",
+            Self::Key { key, .. } if key.allows(right) => return Ok(()),
+            Self::Key { id, .. } => id,
+        };
+        let Right { action, resource } = right;
+        let message =
+            format!("User: {who} is not authorized to perform: {action} on resource: {resource}");
+        Err(ApiError::new("AccessDeniedException", message))
+    }
+
+    /// Whether it does not depend on the resource what the caller may do.
+    pub(crate) fn may_use_all_resources(&self) -> bool {
+        match self {
+            Self::Anybody | Self::Scraper => true,
+            Self::Key { key, .. } => key.resources.iter().any(|pattern| pattern == "*"),
+        }
+    }
+}
+
+impl Key {
+    fn allows(&self, Right { action, resource }: &Right) -> bool {
+        let may_use = |resource: &str| {
+            self.resources.iter().any(|pattern| matches(pattern, resource, u8::eq))
+        };
+        // As for AWS, the right to use a state machine is the right to use its versions and aliases.
+        let machine = || Some(Arn::parse_kind(resource, &["stateMachine"]).ok()?.machine());
+        self.actions.iter().any(|pattern| matches(pattern, action, u8::eq_ignore_ascii_case))
+            && (may_use(resource)
+                || machine().is_some_and(|(machine, qualifier)| {
+                    qualifier != Qualifier::None && may_use(&machine)
+                }))
+    }
+}
+
+/// Whether a text is one that a pattern stands for; `*` stands for any characters.
+fn matches(pattern: &str, text: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
+    let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
+    // What followed the last star, and what it has not taken yet.
+    let mut back: Option<(&[u8], &[u8])> = None;
+    loop {
+        match (pattern.split_first(), text.split_first()) {
+            (Some((b'*', rest)), _) => {
+                back = Some((rest, text));
+                pattern = rest;
+            }
+            (Some((p, pattern_rest)), Some((t, text_rest))) if is_same(p, t) => {
+                pattern = pattern_rest;
+                text = text_rest;
+            }
+            (None, None) => return true,
+            _ => match back {
+                Some((rest, from)) if !from.is_empty() => {
+                    back = Some((rest, &from[1..]));
+                    pattern = rest;
+                    text = &from[1..];
+                }
+                _ => return false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_characters() {
+        let cases = [
+            ("*", "states:StartExecution", true),
+            ("states:*", "states:StartExecution", true),
+            ("states:Start*", "states:StartSyncExecution", true),
+            ("States:startexecution", "states:StartExecution", true),
+            ("states:*Execution", "states:DescribeExecution", true),
+            ("states:*Execution", "states:ListExecutions", false),
+            ("states:Describe*", "states:StartExecution", false),
+            ("", "states:StartExecution", false),
+        ];
+        for (pattern, action, expected) in cases {
+            let is_same = u8::eq_ignore_ascii_case;
+            assert_eq!(matches(pattern, action, is_same), expected, "{pattern} {action}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_do_its_actions_to_its_resources() {
+        const M: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:order";
+        let check = |resources: &[&str], resource: &str| {
+            let key = Key {
+                secret: String::new(),
+                actions: vec!["states:Start*".to_owned()],
+                resources: resources.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            };
+            let right = |action| Right { action, resource: resource.to_owned() };
+            assert!(!key.allows(&right("states:StopExecution".into())));
+            key.allows(&right("states:StartExecution".into()))
+        };
+        assert!(check(&["*"], M));
+        assert!(check(&["*"], "*"));
+        assert!(check(&[M], M));
+        assert!(check(&["arn:aws:other", M], M));
+        assert!(check(&["arn:aws:states:*:order"], M));
+        assert!(!check(&[], M));
+        assert!(!check(&[M], "*"));
+        assert!(!check(&[M], "arn:aws:states:us-east-1:123456789012:stateMachine:orders"));
+        // Unlike actions, names differ by their case.
+        assert!(!check(&[M], "arn:aws:states:us-east-1:123456789012:stateMachine:Order"));
+        // Versions and aliases belong to the machine; the machine does not belong to its alias.
+        let alias = format!("{M}:live");
+        assert!(check(&[M], &alias));
+        assert!(check(&[&alias], &alias));
+        assert!(!check(&[&alias], M));
+        assert!(!check(&[&alias], &format!("{M}:7")));
+    }
+
+    #[test]
+    fn a_token_is_known_by_its_hash() {
+        let hash = "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+        for configured in ["password", hash] {
+            let credentials = Credentials::default().with_metrics_token(configured);
+            let credentials = credentials.expect("it is a token");
+            assert!(credentials.with_token("password").is_some());
+            for wrong in ["", "passwor", "password ", "nothing", hash] {
+                assert!(credentials.with_token(wrong).is_none(), "{wrong}");
+            }
+        }
+        for wrong in
+            ["", "sha256:", "sha256:5e88", &hash.replace('e', "g"), &hash.replace("5e", "+e")]
+        {
+            assert!(Credentials::default().with_metrics_token(wrong).is_none(), "{wrong}");
+        }
+        assert!(Credentials::default().with_token("").is_none());
+    }
+}

@@ -1,0 +1,244 @@
+//! The door: every request passes here, whatever route it is for, before anything of the server
+//! sees it. What is not on the list of routes, or not allowed to its caller, ends here.
+
+mod credentials;
+mod hosts;
+mod rights;
+mod signature;
+
+pub use credentials::{Credentials, Key};
+pub(crate) use hosts::Hosts;
+pub(crate) use rights::Access;
+
+use crate::http::{Serving, answer, parse, read_body, target};
+use axum::RequestPartsExt as _;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use credentials::Caller;
+use rights::Right;
+use signature::{Expected, Signature};
+use std::net::IpAddr;
+use std::sync::Arc;
+use stepwright_protocol::ApiError;
+
+/// Where a connection came in: the address that it was made to, and the one that is listened on, which
+/// may stand for all of this machine's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalAddresses(pub(crate) [IpAddr; 2]);
+
+/// A route: its method, its path as the router writes it, and what it is for.
+pub(crate) type Route = (Method, &'static str, Access);
+
+/// What the door knows.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// The layer around the router.
+pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match door.admit(&mut parts, body).await {
+        Ok(body) => next.run(Request::from_parts(parts, body)).await,
+        Err(refusal) => {
+            let id = door.serving.api.engine().new_uuid();
+            tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
+            let wants_login = refusal.status == 401;
+            let mut response = answer(&id, Err(refusal));
+            if wants_login {
+                let challenge =
+                    HeaderValue::from_static("Basic realm=\"Stepwright\", charset=\"UTF-8\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+    }
+}
+
+/// What a request shows of its caller.
+enum Claim<'a> {
+    Nothing,
+    Signature(Signature<'a>),
+    /// A key's id and secret: what a browser's login sends.
+    Login(String, String),
+    Token(&'a str),
+}
+
+impl Door {
+    /// Lets a request in, with its body, or says why not.
+    async fn admit(&self, parts: &mut Parts, body: Body) -> Result<Body, ApiError> {
+        let access = self.access(parts);
+        if access == Some(Access::Open) {
+            return Ok(body);
+        }
+        let LocalAddresses(local) =
+            *parts.extensions.get().expect("the addresses are put beside every request");
+        self.serving.hosts.check(parts, &local)?;
+        let credentials = &self.serving.credentials;
+        let is_free = credentials.is_empty()
+            && !(access == Some(Access::Metrics) && credentials.has_metrics_token());
+        if is_free {
+            let access = access.ok_or_else(|| nothing_there(parts))?;
+            self.check(&Caller::Anybody, access, parts, &[]).await?;
+            return Ok(body);
+        }
+        let (caller, body) = self.identify(parts, access, body).await?;
+        // Only whoever is known hears what there is and what there is not.
+        let access = access.ok_or_else(|| nothing_there(parts))?;
+        let bytes = body.as_deref().unwrap_or_default();
+        self.check(&caller, access, parts, bytes).await?;
+        Ok(body.map_or_else(Body::empty, Body::from))
+    }
+
+    /// What a request is for; None if it is for no route.
+    fn access(&self, parts: &Parts) -> Option<Access> {
+        let path = parts.extensions.get::<MatchedPath>()?.as_str();
+        // Whoever may GET may HEAD.
+        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+        let found = self.routes.iter().find(|(m, p, _)| m == method && *p == path);
+        found.map(|(_, _, access)| *access)
+    }
+
+    /// Finds out who sent a request. Nothing of the body is read before the headers have been
+    /// looked at.
+    async fn identify(
+        &self,
+        parts: &Parts,
+        access: Option<Access>,
+        body: Body,
+    ) -> Result<(Caller, Option<axum::body::Bytes>), ApiError> {
+        let credentials = &self.serving.credentials;
+        match self.claim(parts)? {
+            Claim::Signature(signature) => {
+                let key = credentials.key(signature.key).ok_or_else(|| {
+                    refusal(
+                        "UnrecognizedClientException",
+                        "The security token included in the request is invalid.",
+                    )
+                })?;
+                signature.check_before_body(parts, &key.secret)?;
+                let most = self.serving.most_signed_bytes();
+                let body = read_body(body, most, self.serving.longest_request).await?;
+                signature.check(parts, &body, &key.secret)?;
+                // Only now: which service a path belongs to is nothing for strangers.
+                if let Some(access) = access {
+                    signature.check_service(access.service())?;
+                }
+                Ok((Caller::Key { id: signature.key.to_owned(), key: key.clone() }, Some(body)))
+            }
+            Claim::Login(id, secret) => {
+                let caller = credentials.with_secret(&id, &secret);
+                caller.map(|caller| (caller, None)).ok_or_else(|| stranger(parts))
+            }
+            Claim::Token(token) => {
+                let caller =
+                    credentials.with_token(token).filter(|_| access == Some(Access::Metrics));
+                caller.map(|caller| (caller, None)).ok_or_else(|| stranger(parts))
+            }
+            Claim::Nothing => Err(stranger(parts)),
+        }
+    }
+
+    /// What the header `Authorization` claims.
+    fn claim<'a>(&self, parts: &'a Parts) -> Result<Claim<'a>, ApiError> {
+        let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = values.next() else { return Ok(Claim::Nothing) };
+        let is_one = values.next().is_none();
+        let Some(text) = value.to_str().ok().filter(|_| is_one) else {
+            return Err(refusal(
+                "IncompleteSignatureException",
+                "the header Authorization is unclear",
+            ));
+        };
+        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if scheme.starts_with("AWS4-") {
+            let options = self.serving.api.engine().options();
+            let expected = Expected { region: &options.region, now: options.clock.now() };
+            return Signature::read(text, &parts.headers, expected).map(Claim::Signature);
+        }
+        // A login may look. A browser sends it by itself, so it must not do anything.
+        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+        Ok(match scheme.to_ascii_lowercase().as_str() {
+            "basic" if is_look => read_login(rest.trim()).unwrap_or(Claim::Nothing),
+            "bearer" => Claim::Token(rest.trim()),
+            _ => Claim::Nothing,
+        })
+    }
+
+    /// Refuses a caller who may not do what the request is for.
+    async fn check(
+        &self,
+        caller: &Caller,
+        access: Access,
+        parts: &mut Parts,
+        body: &[u8],
+    ) -> Result<(), ApiError> {
+        if matches!(caller, Caller::Anybody) {
+            return Ok(());
+        }
+        let elsewhere = |error: ApiError| ApiError { status: 403, ..error };
+        match access {
+            Access::Open => Ok(()),
+            Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
+            Access::Page => {
+                Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
+            }
+            Access::Invocation => {
+                let Path(name) = parts.extract::<Path<String>>().await.map_err(|error| {
+                    ApiError::new("InvalidParameterValueException", error.to_string())
+                })?;
+                let right = Right::invocation(&self.serving.functions, &name);
+                caller.check(&right).map_err(elsewhere)
+            }
+            Access::Operation => {
+                let Some(name) = target(&parts.headers) else { return Ok(()) };
+                let engine = self.serving.api.engine();
+                let rights = if caller.may_use_all_resources() && !body_matters(name) {
+                    vec![Right::operation(name)]
+                } else {
+                    Right::operation_with(name, &parse(body)?, engine)
+                };
+                rights.iter().try_for_each(|right| caller.check(right))
+            }
+        }
+    }
+}
+
+/// Whether the body says more than the resource about what must be allowed.
+fn body_matters(operation: &str) -> bool {
+    matches!(operation, "CreateStateMachine" | "UpdateStateMachine")
+}
+
+fn read_login(text: &str) -> Option<Claim<'static>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let (id, secret) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
+    Some(Claim::Login(id.to_owned(), secret.to_owned()))
+}
+
+/// The answer to whoever is not known, the same for every path: who looks is asked for a login.
+fn stranger(parts: &Parts) -> ApiError {
+    let error = refusal("MissingAuthenticationTokenException", "Missing Authentication Token");
+    let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+    ApiError { status: if is_look { 401 } else { error.status }, ..error }
+}
+
+/// The answer to whoever may know that there is no such route.
+fn nothing_there(parts: &Parts) -> ApiError {
+    let (status, what) = match parts.extensions.get::<MatchedPath>() {
+        Some(_) => (405, format!("{} is not possible here", parts.method)),
+        None => (404, "nothing is served here".to_owned()),
+    };
+    ApiError { status, ..ApiError::new("UnknownOperationException", what) }
+}
+
+/// A refusal of whoever is not known.
+fn refusal(code: &'static str, message: &str) -> ApiError {
+    ApiError { status: 403, ..ApiError::new(code, message) }
+}

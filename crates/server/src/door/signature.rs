@@ -1,0 +1,354 @@
+//! `SigV4`: the signature of a request, taken apart and calculated again.
+
+use super::refusal;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use stepwright_history::Moment;
+use stepwright_program::time;
+use stepwright_protocol::ApiError;
+use subtle::ConstantTimeEq as _;
+
+/// How far the clocks may be apart, in milliseconds.
+const MOST_SKEW: i64 = 5 * 60_000;
+
+/// A signature that belongs to this server and this time; whether it is right is not known yet.
+#[derive(Debug)]
+pub(crate) struct Signature<'a> {
+    /// The access key id.
+    pub(crate) key: &'a str,
+    scope: Scope<'a>,
+    /// `X-Amz-Date`
+    at: &'a str,
+    signed: Vec<&'a str>,
+    text: &'a str,
+    /// The body's hash, as the request says it.
+    said: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Scope<'a> {
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
+}
+
+/// What a signature must be for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) region: &'a str,
+    pub(crate) now: Moment,
+}
+
+impl<'a> Signature<'a> {
+    /// Reads the headers of a request. `header` is `Authorization`.
+    pub(crate) fn read(
+        header: &'a str,
+        headers: &'a HeaderMap,
+        expected: Expected<'_>,
+    ) -> Result<Self, ApiError> {
+        let incomplete = |what: &str| refusal("IncompleteSignatureException", what);
+        let invalid = |what: &str| refusal("InvalidSignatureException", what);
+        let rest = header.strip_prefix("AWS4-HMAC-SHA256").unwrap_or_default();
+        let part = |name: &str| {
+            let found =
+                rest.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+            found.ok_or_else(|| {
+                incomplete(&format!("Authorization header requires '{name}' parameter."))
+            })
+        };
+        let credential = part("Credential")?;
+        let [key, date, region, service, "aws4_request"] =
+            credential.split('/').collect::<Vec<_>>()[..]
+        else {
+            return Err(incomplete(
+                "Credential must be ACCESS-KEY-ID/DATE/REGION/SERVICE/aws4_request",
+            ));
+        };
+        let scope = Scope { date, region, service };
+        let signed: Vec<&str> = part("SignedHeaders")?.split(';').collect();
+        let text = part("Signature")?;
+        let at = once(headers, "x-amz-date")
+            .filter(|at| read_date(at).is_some())
+            .ok_or_else(|| incomplete("the header X-Amz-Date is missing or no date"))?;
+        if !at.starts_with(date) || date.len() != 8 {
+            return Err(invalid(&format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
+                 from HTTP: '{date}' != '{}', from '{at}'.",
+                &at[..8]
+            )));
+        }
+        if region != expected.region {
+            return Err(invalid(&format!(
+                "Credential should be scoped to a valid region, not '{region}': this server's is '{}'.",
+                expected.region
+            )));
+        }
+        let moment = read_date(at).expect("it was read before");
+        if (moment - expected.now.0).abs() > MOST_SKEW {
+            return Err(invalid(&format!(
+                "Signature expired: {at} is more than 5 minutes from the server's clock"
+            )));
+        }
+        check_signed(&signed, headers).map_err(|what| invalid(&what))?;
+        let said = match once(headers, "x-amz-content-sha256") {
+            Some(said) if is_hash(said) => Some(said),
+            None if !headers.contains_key("x-amz-content-sha256") => None,
+            _ => {
+                return Err(invalid(
+                    "the body must be signed: X-Amz-Content-Sha256 is not the SHA-256 of a body",
+                ));
+            }
+        };
+        Ok(Self { key, scope, at, signed, text, said })
+    }
+
+    /// Whether the signature is for this service.
+    pub(crate) fn check_service(&self, service: &str) -> Result<(), ApiError> {
+        if self.scope.service == service {
+            return Ok(());
+        }
+        Err(refusal(
+            "InvalidSignatureException",
+            &format!("Credential should be scoped to correct service: '{service}'."),
+        ))
+    }
+
+    /// Whether the signature is wrong whatever the body is. Without the body's hash in the headers,
+    /// that is not known.
+    pub(crate) fn check_before_body(&self, parts: &Parts, secret: &str) -> Result<(), ApiError> {
+        match self.said {
+            Some(said) => self.compare(parts, said, secret),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the signature is the one that the secret gives, and the body the one that was signed.
+    pub(crate) fn check(&self, parts: &Parts, body: &[u8], secret: &str) -> Result<(), ApiError> {
+        let hash = hex(&Sha256::digest(body));
+        if self.said.is_some_and(|said| said != hash) {
+            return Err(refusal(
+                "InvalidSignatureException",
+                "the body is not the one that X-Amz-Content-Sha256 says",
+            ));
+        }
+        self.compare(parts, &hash, secret)
+    }
+
+    fn compare(&self, parts: &Parts, hash: &str, secret: &str) -> Result<(), ApiError> {
+        let expected = self.calculate(parts, hash, secret);
+        if expected.as_bytes().ct_eq(self.text.as_bytes()).into() {
+            return Ok(());
+        }
+        Err(refusal(
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. \
+             Check your AWS Secret Access Key and signing method.",
+        ))
+    }
+
+    /// The signature that the secret gives.
+    fn calculate(&self, parts: &Parts, hash: &str, secret: &str) -> String {
+        let mut canonical = format!(
+            "{}\n{}\n{}\n",
+            parts.method,
+            canonical_path(parts.uri.path()),
+            canonical_query(parts.uri.query().unwrap_or_default())
+        );
+        for name in &self.signed {
+            let values: Vec<String> = parts
+                .headers
+                .get_all(*name)
+                .iter()
+                .map(|value| {
+                    let value = String::from_utf8_lossy(value.as_bytes());
+                    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+                })
+                .collect();
+            writeln!(canonical, "{name}:{}", values.join(",")).expect("text grows");
+        }
+        write!(canonical, "\n{}\n{hash}", self.signed.join(";")).expect("text grows");
+        let Scope { date, region, service } = self.scope;
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{}\n{date}/{region}/{service}/aws4_request\n{}",
+            self.at,
+            hex(&Sha256::digest(canonical.as_bytes()))
+        );
+        let mut key = format!("AWS4{secret}").into_bytes();
+        for part in [date, region, service, "aws4_request"] {
+            key = sign(&key, part);
+        }
+        hex(&sign(&key, &to_sign))
+    }
+}
+
+/// The headers that must be signed are: without them a signature could be used for another request.
+fn check_signed(signed: &[&str], headers: &HeaderMap) -> Result<(), String> {
+    if !signed.contains(&"host") {
+        return Err("'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned());
+    }
+    if let Some(missing) = signed.iter().find(|name| !headers.contains_key(**name)) {
+        return Err(format!("the signed header '{missing}' is not in the request"));
+    }
+    let unsigned = headers
+        .keys()
+        .map(axum::http::HeaderName::as_str)
+        .find(|name| name.starts_with("x-amz-") && !signed.contains(name));
+    match unsigned {
+        Some(name) => {
+            Err(format!("There were headers present in the request which were not signed: {name}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A header that is there exactly once.
+fn once<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}
+
+/// A path without `.` and `..`, encoded once more: so AWS signs all services but S3.
+fn canonical_path(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut canonical = String::from("/");
+    canonical
+        .push_str(&segments.iter().map(|s| encode(s.as_bytes())).collect::<Vec<_>>().join("/"));
+    if path.ends_with('/') && canonical.len() > 1 {
+        canonical.push('/');
+    }
+    canonical
+}
+
+/// The parameters in the order of their encoded names and values.
+fn canonical_query(query: &str) -> String {
+    let mut parameters: Vec<(String, String)> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            (encode(&decode(name)), encode(&decode(value)))
+        })
+        .collect();
+    parameters.sort();
+    let parameters: Vec<String> =
+        parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    parameters.join("&")
+}
+
+fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                text.push(char::from(*byte));
+            }
+            byte => write!(text, "%{byte:02X}").expect("text grows"),
+        }
+    }
+    text
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            (byte, ..) => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn sign(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("text grows");
+    }
+    text
+}
+
+/// `20260102T030405Z` as milliseconds since 1970.
+fn read_date(text: &str) -> Option<i64> {
+    let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    if day.len() != 8 || clock.len() != 6 || !text.is_ascii() {
+        return None;
+    }
+    let (year, month, day) = (&day[..4], &day[4..6], &day[6..]);
+    let (hour, minute, second) = (&clock[..2], &clock[2..4], &clock[4..]);
+    time::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{canonical_path, canonical_query, read_date};
+
+    #[test]
+    fn paths_and_queries_are_canonical() {
+        let paths = [
+            ("/", "/"),
+            ("", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("//a//b", "/a/b"),
+            ("/a/./b/../c", "/a/c"),
+            ("/../..", "/"),
+            ("/f/arn%3Aaws/invocations", "/f/arn%253Aaws/invocations"),
+            ("/f/arn:aws/invocations", "/f/arn%3Aaws/invocations"),
+        ];
+        for (path, canonical) in paths {
+            assert_eq!(canonical_path(path), canonical, "{path}");
+        }
+        let queries = [
+            ("", ""),
+            ("b=2&a=1", "a=1&b=2"),
+            ("a", "a="),
+            ("a=%7e%2f&A=+", "A=%2B&a=~%2F"),
+            ("a=2&a=1&", "a=1&a=2"),
+            ("a=%zz%4", "a=%25zz%254"),
+        ];
+        for (query, canonical) in queries {
+            assert_eq!(canonical_query(query), canonical, "{query}");
+        }
+    }
+
+    #[test]
+    fn only_whole_dates_are_read() {
+        assert_eq!(read_date("19700101T000001Z"), Some(1_000));
+        for wrong in
+            ["", "Z", "19700101", "19700101T000001", "19701301T000000Z", "1970-101T000000Z"]
+        {
+            assert_eq!(read_date(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Lists and counts: what the `SQLite` store finds is what the store in memory finds, and both find
+//! what is there, whatever executions have been through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use stepwright_store::{
+    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, Memory, Page, Sqlite, Status,
+    Store,
+};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built")
+}
+
+/// Numbers that are the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+}
+
+fn start(id: ExecutionId, chance: &mut Chance) -> Append {
+    let machine = (*chance.pick(&["machine-a", "machine-b"])).to_owned();
+    let is_child = chance.below(4) == 0;
+    let version = (chance.below(3) == 0).then(|| format!("{machine}:{}", chance.below(2)));
+    let about = About {
+        arn: format!("execution-{}", id.0),
+        version: version.clone(),
+        alias: version.filter(|_| chance.below(2) == 0).map(|_| format!("{machine}:live")),
+        map_run: is_child.then(|| (*chance.pick(&["run-a", "run-b"])).to_owned()),
+        machine,
+        // Many begin at once, and clocks go back.
+        started_at: 1_000 + chance.below(12) as i64,
+        more: vec![7],
+    };
+    let status = *chance.pick(&[Status::Running, Status::Running, Status::Succeeded]);
+    Append {
+        execution: id,
+        expected_len: 0,
+        len: 1,
+        chunk: vec![1; chance.below(30) as usize + 1],
+        about: Some(Box::new(about)),
+        status,
+        stopped_at: status.is_over().then_some(2_000),
+        wake_at: None,
+        is_owed: false,
+        redriven: None,
+        map_runs: Vec::new(),
+    }
+}
+
+/// The next turn of an execution.
+fn turn(row: &ExecutionRow, chance: &mut Chance) -> Append {
+    let (status, redriven) = match row.status {
+        Status::Running => (*chance.pick(&Status::ALL), row.redriven),
+        Status::PendingRedrive => (Status::Running, Some((1, 3_000))),
+        _ => (Status::Running, Some((row.redriven.map_or(0, |(count, _)| count) + 1, 3_000))),
+    };
+    Append {
+        execution: row.id,
+        expected_len: row.len,
+        len: row.len + 2,
+        chunk: vec![2; 5],
+        about: None,
+        status,
+        stopped_at: status.is_over().then(|| 2_000 + chance.below(100) as i64),
+        wake_at: Some(9),
+        is_owed: chance.below(2) == 0,
+        redriven,
+        map_runs: Vec::new(),
+    }
+}
+
+fn filters() -> Vec<Filter> {
+    let text = |text: &str| Some(text.to_owned());
+    let owners = [
+        Filter::default(),
+        Filter { machine: text("machine-a"), ..Filter::default() },
+        Filter { machine: text("machine-b"), ..Filter::default() },
+        Filter { machine: text("machine-none"), ..Filter::default() },
+        Filter { map_run: text("run-a"), ..Filter::default() },
+        Filter { machine: text("machine-a"), version: text("machine-a:1"), ..Filter::default() },
+        Filter { machine: text("machine-a"), alias: text("machine-a:live"), ..Filter::default() },
+        Filter { version: text("machine-b:0"), ..Filter::default() },
+        Filter { alias: text("machine-b:live"), version: text("machine-b:0"), ..Filter::default() },
+        Filter { machine: text("machine-a"), map_run: text("run-a"), ..Filter::default() },
+    ];
+    let mut filters = Vec::new();
+    for owner in owners {
+        let statuses = Status::ALL.map(Some);
+        for status in statuses.into_iter().chain([None]) {
+            for is_redriven in [None, Some(true), Some(false)] {
+                filters.push(Filter { status, is_redriven, ..owner.clone() });
+            }
+        }
+    }
+    filters
+}
+
+/// What a filter must find, by the definition of the filter.
+fn expected(rows: &BTreeMap<ExecutionId, ExecutionRow>, filter: &Filter) -> Vec<ExecutionRow> {
+    let about = |row: &ExecutionRow| row.about.clone();
+    let mut found: Vec<ExecutionRow> =
+        rows.values()
+            .filter(|row| {
+                filter.machine.as_ref().is_none_or(|machine| {
+                    *machine == about(row).machine && row.about.map_run.is_none()
+                }) && (filter.version.is_none() || filter.version == row.about.version)
+                    && (filter.alias.is_none() || filter.alias == row.about.alias)
+                    && (filter.map_run.is_none() || filter.map_run == row.about.map_run)
+                    && filter.status.is_none_or(|status| status == row.status)
+                    && filter.is_redriven.is_none_or(|is| is == row.redriven.is_some())
+            })
+            .cloned()
+            .collect();
+    let is_ordered_by_number = *filter
+        == Filter { status: filter.status, is_redriven: filter.is_redriven, ..Filter::default() };
+    found.sort_by_key(|row| {
+        let started_at = if is_ordered_by_number { 0 } else { row.about.started_at };
+        std::cmp::Reverse((started_at, row.id))
+    });
+    found
+}
+
+async fn compare(
+    store: &dyn Store,
+    rows: &BTreeMap<ExecutionId, ExecutionRow>,
+    chance: &mut Chance,
+) {
+    for filter in filters() {
+        let expected = expected(rows, &filter);
+        let mut counts: BTreeMap<Status, u64> = BTreeMap::new();
+        for row in &expected {
+            *counts.entry(row.status).or_default() += 1;
+        }
+        let counted = store.count(filter.clone()).await.expect("it can be counted");
+        assert_eq!(counted, Vec::from_iter(counts), "{filter:?}");
+        // Page after page gives the whole list.
+        let most = chance.below(7) as usize + 1;
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let page = Page { after, most };
+            let rows = store.list(filter.clone(), page).await.expect("it can be listed");
+            assert!(rows.len() <= most);
+            let Some(last) = rows.last() else { break };
+            after = Some((last.about.started_at, last.id));
+            listed.extend(rows);
+        }
+        assert_eq!(listed, expected, "{filter:?}");
+    }
+    let mut live = Vec::new();
+    while let page = store.live(live.last(), 3).await.expect("it can be read")
+        && !page.is_empty()
+    {
+        live.extend(page);
+    }
+    let mut expected: Vec<_> = rows.values().filter(|row| !row.status.is_over()).cloned().collect();
+    live.sort_by_key(|row| row.id);
+    expected.sort_by_key(|row| row.id);
+    assert_eq!(live, expected);
+
+    let mut recorded = Vec::new();
+    let mut from = ExecutionId(0);
+    while let Some(first) = store.first_from(from).await.expect("it can be read") {
+        let part = store.recorded(first.0..first.0 + 5, 60).await.expect("it can be read");
+        let last = part.last().expect("the first one is there").row.id;
+        recorded.extend(part);
+        from = ExecutionId(last.0 + 1);
+    }
+    assert_eq!(
+        recorded.iter().map(|one| &one.row).collect::<Vec<_>>(),
+        rows.values().collect::<Vec<_>>()
+    );
+    for one in recorded {
+        assert_eq!(store.history(one.row.id).await.expect("it can be read"), one.chunks);
+        assert!(!one.chunks.is_empty());
+    }
+    let wrong = store.verify(Arc::new(AtomicBool::new(false))).await.expect("it can be checked");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn lists_and_counts_find_what_is_there() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let sqlite: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
+    let memory: Arc<dyn Store> = Arc::new(Memory::new());
+    runtime().block_on(async {
+        for store in [memory, sqlite] {
+            let mut chance = Chance(11);
+            let mut ids: Vec<ExecutionId> = Vec::new();
+            for round in 0..6 {
+                for _ in 0..60 {
+                    let append = if ids.is_empty() || chance.below(2) == 0 {
+                        let id = store.new_id();
+                        ids.push(id);
+                        start(id, &mut chance)
+                    } else {
+                        let id = *chance.pick(&ids);
+                        let row = store.execution(id).await.expect("it can be read");
+                        let Some(row) = row else { continue };
+                        turn(&row, &mut chance)
+                    };
+                    store.append(append.clone()).await.expect("it fits");
+                    // The same again does not fit, and changes nothing.
+                    let again = store.append(append.clone()).await;
+                    match append.about {
+                        Some(_) => assert!(matches!(again, Err(AppendError::Exists)), "{again:?}"),
+                        None => assert!(matches!(again, Err(AppendError::Conflict)), "{again:?}"),
+                    }
+                }
+                if round == 3 {
+                    assert!(store.forget(2_050, 15).await.expect("it forgets") > 0);
+                }
+                if round == 4 {
+                    let rows = all(&*store, &ids).await;
+                    let ended = rows
+                        .values()
+                        .filter(|row| row.about.machine == "machine-b" && row.status.is_over());
+                    let ended = ended.count() as u64;
+                    assert!(ended > 0);
+                    assert_eq!(store.forget_machine("machine-b").await.expect("it forgets"), ended);
+                }
+                let rows = all(&*store, &ids).await;
+                compare(&*store, &rows, &mut chance).await;
+            }
+            store.close().await;
+        }
+    });
+}
+
+async fn all(store: &dyn Store, ids: &[ExecutionId]) -> BTreeMap<ExecutionId, ExecutionRow> {
+    let mut rows = BTreeMap::new();
+    for id in ids {
+        if let Some(row) = store.execution(*id).await.expect("it can be read") {
+            rows.insert(*id, row);
+        }
+    }
+    rows
+}
+
+#[test]
+fn what_many_change_at_once_is_counted_once() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
+    runtime().block_on(async {
+        let mut chance = Chance(5);
+        // They are written in transactions of many.
+        let starts: Vec<_> = (0..3_000)
+            .map(|_| {
+                let append = start(store.new_id(), &mut chance);
+                [store.append(append.clone()), store.append(append)]
+            })
+            .collect();
+        let mut kept = 0;
+        for [first, second] in starts {
+            kept += u64::from(first.await.is_ok()) + u64::from(second.await.is_ok());
+        }
+        assert_eq!(kept, 3_000);
+        let counts = store.count(Filter::default()).await.expect("it can be counted");
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
+        let wrong = store.verify(Arc::new(AtomicBool::new(false))).await;
+        assert_eq!(wrong.expect("it can be checked"), Vec::<String>::new());
+    });
+}
