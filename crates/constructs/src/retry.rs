@@ -15,13 +15,13 @@ pub mod errors {
     pub const TASKS_FAILED: &str = "States.TaskFailed";
     /// The role lacks a permission that the state needs.
     pub const PERMISSIONS: &str = "States.Permissions";
-    /// The result cannot be put at the `ResultPath`.
+    /// The result cannot be put where `ResultPath` says. AWS gives `States.Runtime` there.
     pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
     /// A path in the parameters matches nothing.
     pub const PARAMETER_PATH_FAILURE: &str = "States.ParameterPathFailure";
     /// A branch of a Parallel failed.
     pub const BRANCH_FAILED: &str = "States.BranchFailed";
-    /// No rule of a Choice matched and there is no `otherwise`.
+    /// No rule of a Choice fits and there is no `otherwise`. AWS gives `States.Runtime` there.
     pub const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
 }
 

@@ -244,6 +244,7 @@ fn choices() {
 /// What AWS asks of readers, writers and the numbers of a Map.
 #[test]
 fn readers_and_numbers_of_maps() {
+    const AT: &str = "/States/A/ItemReader/ReaderConfig";
     const PROCESSOR: &str = r#""Type": "Map", "End": true, "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}"#;
     let map = |more: &str, expected: &[&str]| json_path(&format!("{PROCESSOR}, {more}"), expected);
     let reader = |config: &str, expected: &[&str]| {
@@ -252,7 +253,6 @@ fn readers_and_numbers_of_maps() {
         );
         map(&more, expected);
     };
-    const AT: &str = "/States/A/ItemReader/ReaderConfig";
     reader(r#""InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW""#, &[]);
     reader(
         r#""InputType": "CSV", "CSVHeaderLocation": "GIVEN""#,

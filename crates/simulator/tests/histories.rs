@@ -142,3 +142,27 @@ fn large_results_of_tasks_are_caught() {
         assert_eq!(run.status, Status::Succeeded { output: "caught".into() }, "{resource}");
     }
 }
+
+/// A moment may lie 2,147,483,647 seconds ahead, and a wait take 99,999,999 seconds.
+#[test]
+fn waits_are_as_long_as_they_may_be() {
+    let wait = |field: &str, value: &str| {
+        let machine = format!(
+            r#"{{"StartAt": "W", "States": {{"W": {{"Type": "Wait", "{field}": "$.at", "End": true}}}}}}"#
+        );
+        let input = json!({"at": (stepwright_json::parse(value).unwrap())});
+        let mut mocks = Mocks::default();
+        Simulation::new(&program(&machine)).input(input).run(&mut mocks).status
+    };
+    let start = stepwright_simulator::DEFAULT_START;
+    assert_eq!(start.0, 1_704_067_200_000, "2024-01-01");
+    for (field, last, beyond) in [
+        ("TimestampPath", "\"2092-01-19T03:14:07Z\"", "\"2092-01-19T03:14:08Z\""),
+        ("SecondsPath", "99999999", "100000000"),
+    ] {
+        assert!(matches!(wait(field, last), Status::Succeeded { .. }), "{field} {last}");
+        let Status::Failed { failure } = wait(field, beyond) else { panic!("{field} {beyond}") };
+        assert_eq!(failure.error.as_deref(), Some("States.Runtime"));
+        assert!(failure.cause.unwrap().ends_with("Wait state delay is too long."));
+    }
+}

@@ -116,7 +116,7 @@ impl Stepper<'_> {
                 path.text
             )
         };
-        let seconds = self.number(frame, field, document, &wrong)?;
+        let seconds = self.number(frame, field, document, wrong)?;
         let language = match field {
             NumberField::Literal(_) => return Ok(seconds as i64),
             NumberField::Path(_) => Language::JsonPath,
