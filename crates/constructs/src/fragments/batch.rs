@@ -228,7 +228,7 @@ impl Chainable for RegisterJobDefinition {
                     "ContainerProperties",
                 )
             }),
-            name: "RegisterJobDefinition API Submission",
+            name: "RegisterJobDefinition API Call",
             resource: "aws-sdk:batch:registerJobDefinition",
             result_selector: Some(selected(["JobDefinitionArn", "JobDefinitionName", "Revision"])),
             result_path: self.result_path,
@@ -286,7 +286,7 @@ impl Chainable for SubmitJob {
             filtered: self.gpu.is_some().then(|| {
                 ("SubmitJob Filter Resource Requirements".to_owned(), "ContainerOverrides")
             }),
-            name: "SubmitJob API Submission",
+            name: "SubmitJob API Call",
             resource: "batch:submitJob.sync",
             result_selector: Some(selected(["JobName", "JobId", "JobArn"])),
             result_path: self.result_path,
@@ -302,7 +302,7 @@ impl Chainable for DeregisterJobDefinition {
             id: &self.id,
             prepared: "DeregisterJobDefinition Prep",
             filtered: None,
-            name: "DeregisterJobDefinition API Submission",
+            name: "DeregisterJobDefinition API Call",
             resource: "aws-sdk:batch:deregisterJobDefinition",
             result_selector: None,
             result_path: self.result_path,
