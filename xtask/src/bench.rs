@@ -27,7 +27,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
             continue;
         }
         if *name == "server" {
-            cargo(&["build", "--release"])?;
+            cargo(&["build", "--profile", "dist"])?;
             cargo(&[
                 "build",
                 "--release",

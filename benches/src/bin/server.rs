@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use stepwright_json::{Json, json};
 
 fn main() {
-    let binary = std::env::var("STEPWRIGHT").unwrap_or("target/release/stepwright".to_owned());
+    let binary = std::env::var("STEPWRIGHT").unwrap_or("target/dist/stepwright".to_owned());
     let binary = Path::new(&binary);
     if !binary.is_file() {
-        eprintln!("{} is missing: cargo build --release", binary.display());
+        eprintln!("{} is missing: cargo build --profile dist", binary.display());
         std::process::exit(1);
     }
     println!(

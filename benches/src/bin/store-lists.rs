@@ -4,16 +4,12 @@
 //! `cargo run --release --bin store-lists [EXECUTIONS [DIRECTORY]]`. A directory that is there is
 //! measured as it is; without one, a store is made and removed again.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use stepwright_engine::{
-    Call, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Silent,
-    StartRequest, SystemClock, Tasks,
-};
+use stepwright_engine::{Call, Engine, Machine, Options, Report, Revision, StartRequest, Tasks};
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{Filter, Page, Sqlite, Status, Store};
@@ -70,20 +66,9 @@ async fn measure(folder: &Path, count: u64, is_there: bool) {
     let began = Instant::now();
     let store = Arc::new(Sqlite::open(folder).expect("the store can be opened"));
     line("opening", began.elapsed(), "");
-    let engine = Engine::closed(Options {
-        store: store.clone(),
-        clock: Arc::new(SystemClock),
-        tasks: Arc::new(Nobody),
-        objects: Arc::new(NoObjects),
-        observer: Arc::new(Silent),
-        account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
-        limits: Limits::default(),
-        vintage: Vintage::TODAY,
-        retention_millis: None,
-    })
-    .await
-    .expect("the store can be read");
+    let engine = Engine::closed(Options::new(store.clone(), Arc::new(Nobody)))
+        .await
+        .expect("the store can be read");
     if !is_there {
         let began = Instant::now();
         fill(&engine, count).await;
@@ -141,31 +126,13 @@ async fn measure(folder: &Path, count: u64, is_there: bool) {
 /// Mostly successes; one in a thousand fails, one in ten thousand waits.
 async fn fill(engine: &Engine, count: u64) {
     let program = Revision::compile(&definition(), Limits::default(), Vintage::TODAY);
-    let revision = Revision {
-        id: "revision".to_owned(),
-        definition: definition(),
-        role_arn: "arn:aws:iam::123456789012:role/any".to_owned(),
-        is_express: false,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program: program.expect("it is a definition"),
-    };
-    let machine = Machine {
-        arn: MACHINE.to_owned(),
-        name: "many".to_owned(),
-        is_express: false,
-        status: MachineStatus::Active,
-        created_at: 0,
-        updated_at: 0,
-        revision: revision.id.clone(),
-        first_revision: revision.id.clone(),
-        tags: BTreeMap::new(),
-        versions: Vec::new(),
-        last_version: 0,
-        aliases: BTreeMap::new(),
-    };
+    let revision = Revision::new(
+        "revision".to_owned(),
+        definition(),
+        "arn:aws:iam::123456789012:role/any".to_owned(),
+        program.expect("it is a definition"),
+    );
+    let machine = Machine::new(MACHINE.to_owned(), &revision);
     let (machine, revision) = (Arc::new(machine), Arc::new(revision));
     let put = engine.put_machine((*machine).clone(), Some(revision.clone())).await;
     put.expect("the machine is kept");
@@ -186,18 +153,10 @@ async fn fill(engine: &Engine, count: u64) {
                     _ => "well",
                 };
                 let pad = format!("{n:0300}");
-                let request = StartRequest {
-                    machine: machine.clone(),
-                    revision: revision.clone(),
-                    version: None,
-                    alias: None,
-                    name: format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-                    input: json!({"end": end, "pad": (pad.as_str())}),
-                    trace_header: None,
-                    test_case: None,
-                    parent: None,
-                    seed: None,
-                };
+                let name = format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                let input = json!({"end": end, "pad": (pad.as_str())});
+                let (machine, revision) = (machine.clone(), revision.clone());
+                let request = StartRequest::new(machine, revision, name, input);
                 engine.start(request).await.expect("it is started");
             }
         }));

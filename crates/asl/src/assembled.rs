@@ -1,7 +1,7 @@
 use stepwright_json::tree::{Node, Value};
 use stepwright_source::Span;
 
-/// A text put together from pieces of a source, and where each piece came from.
+/// A text assembled from pieces of a source. It remembers where each piece came from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assembled {
     pub(crate) text: String,
@@ -10,22 +10,22 @@ pub(crate) struct Assembled {
 
 #[derive(Clone, Copy, Debug)]
 struct Piece {
-    /// Where it begins in the text.
+    /// The position in the assembled text.
     at: usize,
-    /// Where it comes from.
+    /// The place in the source.
     source: Span,
-    /// Whether it was taken over byte by byte.
+    /// Whether the piece was copied byte for byte.
     verbatim: bool,
 }
 
 impl Assembled {
-    /// Adds a piece of the source as it is.
+    /// Appends a piece of the source unchanged.
     pub(crate) fn push_verbatim(&mut self, text: &str, start: usize) {
         let source = Span::new(start, start + text.len());
         self.push_piece(text, source, true);
     }
 
-    /// Adds a text that stands for what is at `source`.
+    /// Appends a text that replaces the source at `source`.
     pub(crate) fn push_fixed(&mut self, text: &str, source: Span) {
         self.push_piece(text, source, false);
     }
@@ -37,7 +37,7 @@ impl Assembled {
         }
     }
 
-    /// Adds the part `range` of another text.
+    /// Appends the part `range` of another assembled text.
     pub(crate) fn push_part(&mut self, other: &Self, range: std::ops::Range<usize>) {
         let mut at = range.start;
         let first = other.pieces.partition_point(|piece| piece.at <= at).saturating_sub(1);
@@ -57,8 +57,8 @@ impl Assembled {
         }
     }
 
-    /// A decoded string that stands at `span` in `source`: line by line where its lines are found
-    /// there as they are, as in the block texts of YAML.
+    /// Appends a decoded string that stands at `span` in `source`. Lines that occur unchanged in
+    /// the source, as in block texts of YAML, are mapped one by one.
     pub(crate) fn push_decoded(&mut self, text: &str, source: &str, span: Span) {
         let written = source.get(span.range()).unwrap_or_default();
         let mut from = 0;
@@ -78,7 +78,7 @@ impl Assembled {
         }
     }
 
-    /// Where in the source a span of the text comes from.
+    /// The place in the source that a span of the text comes from.
     pub(crate) fn source(&self, span: Span) -> Span {
         let (start, end) = (span.start as usize, span.end as usize);
         let Some(first) = self.piece(start) else { return span };
@@ -102,7 +102,7 @@ impl Assembled {
         self.pieces.get(after.checked_sub(1)?).copied()
     }
 
-    /// Turns the places of a tree that was read from the text into places of the source.
+    /// Converts the places of a tree that was parsed from this text to places in the source.
     pub(crate) fn move_spans(&self, node: &mut Node) {
         node.span = self.source(node.span);
         match &mut node.value {

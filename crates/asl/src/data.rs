@@ -4,8 +4,8 @@ use stepwright_json::tree::{self, Node};
 use stepwright_json::{Limits, Syntax};
 use stepwright_source::Diagnostic;
 
-/// Reads a data file (mocks, values, an input) in JSON, with or without comments, or YAML, by the
-/// ending of its name.
+/// Reads a data file such as mocks, values or an input. The extension of its name decides whether
+/// it is JSON, JSON with comments, or YAML.
 pub fn read_data(text: &str, file: &str) -> Result<Node, Box<Diagnostic>> {
     match Format::of(file, text) {
         Format::Yaml => yaml::parse(text).map(|document| document.root).map_err(|error| {

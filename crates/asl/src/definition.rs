@@ -7,18 +7,18 @@ use stepwright_json::{Json, Limits, ParseError, Syntax};
 pub struct Definition {
     /// The text the spans of `root` point into.
     pub text: Arc<str>,
-    /// The definition's JSON value, with places.
+    /// The definition as JSON, with places.
     pub root: Node,
 }
 
 impl Definition {
-    /// Reads Amazon States Language as JSON.
+    /// Parses Amazon States Language in JSON.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, ParseError> {
         let root = tree::parse(text, syntax, Limits::default())?;
         Ok(Self { text: text.into(), root })
     }
 
-    /// A definition made by a program. Its text is the value, printed for people.
+    /// Makes a definition from a value. Its text is the value, pretty-printed.
     pub fn from_json(value: &Json) -> Self {
         let text = value.pretty();
         Self::parse(&text, Syntax::Strict).expect("what is printed can be read")

@@ -1,11 +1,11 @@
-//! State machine definitions as people write them.
+//! State machine definitions in the formats in which people write them.
 //!
-//! A [`Definition`] is the text and its tree: every value knows where it stands, so that whatever
-//! is said about it later can point. What the values mean is the business of `stepwright-program`.
+//! A [`Definition`] is a text and its tree. Every value knows its place in the text, so that later
+//! diagnostics can point at it. What the values mean is up to `stepwright-program`.
 //!
-//! [`load`] reads a file: a definition as JSON, JSON with comments or YAML, or a template of
-//! CloudFormation, SAM or the Serverless Framework with state machines in it. `${Name}` is replaced
-//! by the values given. [`print()`] is the canonical form of a JSON definition.
+//! [`load`] reads a file: a definition in JSON, JSON with comments or YAML, or a template of
+//! CloudFormation, SAM or the Serverless Framework that contains state machines. `${Name}` is
+//! replaced by the values given. [`print()`] writes the canonical form of a JSON definition.
 //!
 //! ```
 //! use stepwright_asl::{LoadOptions, load};

@@ -10,25 +10,26 @@ use stepwright_json::tree::{self, Node, Value};
 use stepwright_json::{Json, Limits, Str, Syntax, jackson};
 use stepwright_source::{Diagnostic, Span};
 
-/// What a file is read with.
+/// How a file is read.
 #[derive(Clone, Copy, Default)]
 pub struct LoadOptions<'a> {
-    /// The name of the file. Its ending tells the format; files it names are looked for beside it.
+    /// The name of the file. Its extension decides the format; files that it names are looked up
+    /// relative to it.
     pub file: &'a str,
     /// Values for `${Name}`, and in templates for parameters, `Ref`s and `GetAtt`s
     /// (`Worker.Arn`).
     pub values: Option<&'a BTreeMap<String, String>>,
-    /// Reads a file that a template names, relative to the template.
+    /// Reads a file that a template names, by its path relative to the template.
     pub read: Option<&'a ReadFile<'a>>,
-    /// The ARN of a state machine by its name. With it, what a template says of its own state machines
-    /// (`Ref`, `GetAtt`) is known: for those who run them all.
+    /// Returns the ARN of a state machine by its name. With it, references of a template to its own
+    /// state machines (`Ref`, `GetAtt`) can be resolved, for callers that run all of them.
     pub machine_arn: Option<&'a MachineArn<'a>>,
 }
 
-/// Makes the ARN of a state machine from its name.
+/// Returns the ARN of a state machine by its name.
 pub type MachineArn<'a> = dyn Fn(&str) -> String + 'a;
 
-/// Gives the bytes of a file, or says why there are none.
+/// Returns the contents of a file, or why it cannot be read.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 
 impl fmt::Debug for LoadOptions<'_> {
@@ -37,12 +38,12 @@ impl fmt::Debug for LoadOptions<'_> {
     }
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
-    /// Its state machines, in order. More than one only in templates.
+    /// Its state machines, in order. Only templates can have more than one.
     pub definitions: Vec<NamedDefinition>,
-    /// What is wrong with the file, or with files it names.
+    /// What is wrong with the file, or with the files that it names.
     pub complaints: Vec<Complaint>,
 }
 
@@ -52,7 +53,7 @@ impl Loaded {
         self.complaints.iter().any(|complaint| complaint.diagnostic.is_error())
     }
 
-    /// The state machine with a name or logical id; the only one if none is asked for.
+    /// The state machine with this name or logical id. Without a name, the only state machine.
     pub fn find(&self, name: Option<&str>) -> Option<&NamedDefinition> {
         match (name, &self.definitions[..]) {
             (None, [only]) => Some(only),
@@ -70,13 +71,13 @@ impl Loaded {
 pub struct NamedDefinition {
     /// The name a template gives it.
     pub name: Option<String>,
-    /// What a template calls it.
+    /// Its logical id in a template.
     pub logical_id: Option<String>,
     /// Whether a template says that it is an Express workflow.
     pub express: bool,
     /// `loggingConfiguration` as the API takes it, if a template has one.
     pub logging: Option<Json>,
-    /// Whether a template has it traced.
+    /// Whether a template enables tracing for it.
     pub is_traced: bool,
     /// The file that the places in the definition point into.
     pub file: String,
@@ -85,7 +86,7 @@ pub struct NamedDefinition {
 }
 
 impl NamedDefinition {
-    /// A definition that no template says anything of.
+    /// A definition that does not come from a template.
     pub fn new(name: Option<String>, file: String, definition: Definition) -> Self {
         Self {
             name,
@@ -110,8 +111,8 @@ pub struct Complaint {
     pub diagnostic: Diagnostic,
 }
 
-/// Reads the state machines of a file: a definition as JSON, JSON with comments or YAML, or a
-/// template that holds some. Never fails: what cannot be read is a complaint.
+/// Reads the state machines of a file: a definition in JSON, JSON with comments or YAML, or a
+/// template with state machines. Never fails: what cannot be read is reported as a complaint.
 pub fn load(bytes: &[u8], options: &LoadOptions<'_>) -> Loaded {
     let mut loader = Loader { options, loaded: Loaded::default() };
     let empty = BTreeMap::new();
@@ -120,7 +121,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions<'_>) -> Loaded {
     loader.loaded
 }
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
@@ -129,7 +130,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// By the ending of the name, else by what the text begins with.
+    /// Determined by the extension of the name, otherwise by the beginning of the text.
     pub(crate) fn of(file: &str, text: &str) -> Self {
         let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
         match ending.as_deref() {
@@ -155,7 +156,7 @@ impl Loader<'_> {
         let Some(text) = self.text(file, bytes) else { return };
         let mut raw = Assembled::default();
         raw.push_verbatim(&text, 0);
-        // A template is read as it is: `${…}` in it belongs to `Fn::Sub` first.
+        // A template is read unchanged, because `${…}` in it belongs to `Fn::Sub` first.
         let (complaints, read) = read(&raw, Format::of(file, &text));
         if let Some(root) = read.as_ref().filter(|root| template::is_template(root)) {
             self.complain(file, &text, complaints);
@@ -164,7 +165,7 @@ impl Loader<'_> {
         self.definition(file, &text, raw, values, None);
     }
 
-    /// The text of a file, if it is one.
+    /// The text of a file, if it is valid UTF-8.
     fn text(&mut self, file: &str, bytes: &[u8]) -> Option<Arc<str>> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
@@ -190,7 +191,7 @@ impl Loader<'_> {
         }));
     }
 
-    /// Puts values in, reads, and keeps the definition.
+    /// Substitutes values, parses the text, and adds the definition.
     fn definition(
         &mut self,
         file: &str,
@@ -207,7 +208,7 @@ impl Loader<'_> {
                 return self.complain(file, text, vec![diagnostic]);
             }
         };
-        // The text inside a template has the format of its own look.
+        // The format of a text inside a template is determined by its own content.
         let format = if found.is_some() && !has_own_file(found) {
             Format::of("", &substituted.text)
         } else {
@@ -321,7 +322,7 @@ fn has_own_file(found: Option<&Found>) -> bool {
     found.is_some_and(|found| matches!(found.body, Body::File(..)))
 }
 
-/// The path of a file that is named in `file`.
+/// The path of a file that is named in `file`, relative to it.
 fn beside(file: &str, path: &str) -> String {
     let path = path.trim_start_matches("./");
     match file.rfind(['/', '\\']) {
@@ -330,7 +331,7 @@ fn beside(file: &str, path: &str) -> String {
     }
 }
 
-/// Reads a text. The tree may be missing only if there is an error among the diagnostics.
+/// Parses a text. If the tree is missing, there is an error among the diagnostics.
 fn read(text: &Assembled, format: Format) -> (Vec<Diagnostic>, Option<Node>) {
     let (mut diagnostics, root) = match format {
         Format::Yaml => read_yaml(&text.text),
@@ -364,7 +365,8 @@ fn read_yaml(text: &str) -> (Vec<Diagnostic>, Option<Node>) {
             return (vec![Diagnostic::error("invalid-yaml", message).span(error.span)], None);
         }
     };
-    // Deployment tools take the last of two resources; in a definition a state would be lost.
+    // Deployment tools use the last of two resources with the same key. In a definition, a state
+    // would be lost.
     let template = template::is_template(&document.root);
     let diagnostic = |(key, span): (Str, Span)| {
         let message = format!("The key `{key}` comes twice");
@@ -397,7 +399,7 @@ fn read_json(text: &str) -> (Vec<Diagnostic>, Option<Node>) {
     (vec![invalid_json(text, error)], None)
 }
 
-/// What AWS says of a text that is not JSON.
+/// The diagnostic of AWS for a text that is not JSON.
 fn invalid_json(text: &str, error: stepwright_json::ParseError) -> Diagnostic {
     let diagnostic = match jackson::complaint(text) {
         Some(complaint) => Diagnostic::error("INVALID_JSON_DESCRIPTION", complaint.to_string())
@@ -407,7 +409,7 @@ fn invalid_json(text: &str, error: stepwright_json::ParseError) -> Diagnostic {
     diagnostic.span(error.span).label(error.message)
 }
 
-/// Keys that come twice in one object. Of a JSON object, the last counts.
+/// Finds keys that occur twice in one object, of which JSON uses the last.
 fn duplicate_keys(root: &Node) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut open = vec![root];
@@ -436,8 +438,8 @@ fn duplicate_keys(root: &Node) -> Vec<Diagnostic> {
 }
 
 impl Definition {
-    /// Reads a definition as the API of AWS does: JSON, and what follows its first value does not
-    /// matter. The diagnostic is AWS's.
+    /// Reads a definition as AWS's API does: as JSON, ignoring everything after the first value.
+    /// The diagnostic is AWS's.
     pub fn from_api(text: &str) -> Result<Self, Box<Diagnostic>> {
         let not_an_object = || {
             let message = "Definition must be a valid JSON object";

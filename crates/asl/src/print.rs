@@ -3,12 +3,12 @@ use std::fmt;
 use stepwright_json::tree::{self, Node, Value};
 use stepwright_json::{Json, Limits, ParseError, Syntax};
 
-/// A file cannot be formatted.
+/// Why a file cannot be formatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrintError {
     /// It is not JSON.
     Json(ParseError),
-    /// It is YAML, whose layout and comments are the author's.
+    /// It is YAML, whose layout and comments are up to the author.
     Yaml,
     /// It has comments or trailing commas, which would be lost.
     Comments,
@@ -33,11 +33,11 @@ impl std::error::Error for PrintError {
     }
 }
 
-/// How wide a list may be that stays on one line.
+/// The largest width of a list that is printed on one line.
 const WIDTH: usize = 80;
 
-/// The text of a definition in its canonical form: two spaces, keys in the order they were written,
-/// short lists of plain values on one line. Numbers and texts are spelled as they were.
+/// Prints a definition in its canonical form: indented by two spaces, keys in the order they were
+/// written, short lists of plain values on one line. Numbers and strings are spelled as before.
 pub fn print(text: &str, file: &str) -> Result<String, PrintError> {
     match Format::of(file, text) {
         Format::Yaml => return Err(PrintError::Yaml),
@@ -105,7 +105,7 @@ fn one_line(items: &[Node], text: &str, depth: usize) -> Option<String> {
     Some(line)
 }
 
-/// Indentation past this depth would outgrow the text.
+/// Beyond this depth, the indentation would be longer than the text.
 const INDENTED: usize = 64;
 
 fn new_line(at: usize, depth: usize, out: &mut String) {

@@ -1,7 +1,8 @@
-//! The intrinsic functions of CloudFormation, as far as they can be known without AWS.
+//! Evaluates the intrinsic functions of CloudFormation, as far as their values can be known without
+//! AWS.
 //!
-//! What only a deployment knows becomes a placeholder a person can read: `${Worker.Arn}`. Values
-//! given by the user come first, then defaults of parameters.
+//! A value that only a deployment knows becomes a readable placeholder: `${Worker.Arn}`. Values
+//! given by the user take precedence over defaults of parameters.
 
 use crate::assembled::Assembled;
 use crate::load::MachineArn;
@@ -12,21 +13,21 @@ use stepwright_json::Json;
 use stepwright_json::tree::{Node, Value};
 use stepwright_source::Span;
 
-/// What a template's expressions are computed from.
+/// The context in which a template's expressions are evaluated.
 pub(crate) struct Resolver<'t> {
     pub(crate) root: &'t Node,
     pub(crate) text: &'t str,
     pub(crate) values: &'t BTreeMap<String, String>,
-    /// The ARN of a state machine by its name, where that is known.
+    /// Returns the ARN of a state machine by its name, if such ARNs are known.
     pub(crate) machine_arn: Option<&'t MachineArn<'t>>,
-    /// How many calls and conditions may still be looked at.
+    /// The number of calls and conditions that may still be evaluated.
     pub(crate) budget: Cell<usize>,
 }
 
-/// How many calls and conditions are looked at in one template.
+/// The largest number of calls and conditions that are evaluated in one template.
 pub(crate) const BUDGET: usize = 1_000_000;
 
-/// How deep calls are followed.
+/// The deepest nesting of calls that is followed.
 const DEPTH: usize = 50;
 
 type Local<'n> = BTreeMap<&'n str, &'n Node>;
@@ -38,12 +39,12 @@ pub(crate) fn is_call(node: &Node) -> bool {
 }
 
 impl Resolver<'_> {
-    /// The value as text.
+    /// Evaluates a value as text.
     pub(crate) fn text_of(&self, node: &Node) -> String {
         self.assemble(node).text
     }
 
-    /// The value as text, with its places.
+    /// Evaluates a value as text, keeping its places.
     pub(crate) fn assemble(&self, node: &Node) -> Assembled {
         let mut out = Assembled::default();
         self.write(node, &Local::new(), DEPTH, &mut out);
@@ -56,7 +57,7 @@ impl Resolver<'_> {
         out.text
     }
 
-    /// One level less, while there is anything left to spend.
+    /// The next depth, or `None` if the depth or the budget is used up.
     fn deeper(&self, depth: usize) -> Option<usize> {
         self.budget.set(self.budget.get().checked_sub(1)?);
         depth.checked_sub(1)
@@ -165,7 +166,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// `Fn::Sub`: `${Name}` and `${Name.Attribute}` are looked up, `${!Name}` is `${Name}` itself.
+    /// `Fn::Sub`: `${Name}` and `${Name.Attribute}` are looked up, and `${!Name}` becomes a literal
+    /// `${Name}`.
     fn sub(&self, node: &Node, local: &Local<'_>, depth: usize, out: &mut Assembled) {
         let Some(text) = node.as_str() else { return self.write(node, local, depth, out) };
         let mut whole = Assembled::default();
@@ -188,7 +190,7 @@ impl Resolver<'_> {
         out.push_part(&whole, done..text.len());
     }
 
-    /// What a name stands for.
+    /// The value of a reference.
     fn reference(&self, name: &str) -> String {
         if let Some(value) = self.values.get(name) {
             return value.clone();
@@ -216,7 +218,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// What `Ref` and `GetAtt` say of a state machine of the template.
+    /// The value of `Ref` and `GetAtt` for a state machine of the template.
     fn machine(&self, name: &str) -> Option<String> {
         let arn = self.machine_arn?;
         let (id, attribute) = name.split_once('.').unwrap_or((name, "Arn"));
@@ -235,7 +237,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The items of a list, or of what makes one.
+    /// The items of a list, or of a function that returns one.
     fn list(&self, node: &Node, depth: usize) -> Vec<Node> {
         let text = |text: &str| Node { span: node.span, value: Value::Scalar(Json::from(text)) };
         if let Some(split) = node.get("Fn::Split")
@@ -250,7 +252,7 @@ impl Resolver<'_> {
         node.items().to_vec()
     }
 
-    /// Whether a condition holds; one that cannot be known does.
+    /// Whether a condition is true. A condition that cannot be evaluated counts as true.
     fn condition(&self, node: &Node, depth: usize) -> bool {
         let Some(depth) = self.deeper(depth) else { return true };
         if let Some(name) = node.as_str() {

@@ -1,22 +1,22 @@
-//! `${Name}` in the text of a definition, as CloudFormation's `DefinitionSubstitutions` does it:
-//! before the text is parsed, again and again, for values may hold further names. A name without a
-//! value stays as it is.
+//! Substitutes `${Name}` in the text of a definition, as CloudFormation's `DefinitionSubstitutions`
+//! does: before the text is parsed, and repeatedly, because values may contain further names. A
+//! name without a value is left unchanged.
 
 use crate::assembled::Assembled;
 use std::collections::BTreeMap;
 use stepwright_source::Span;
 
-/// The substitution does not end, or grows too large.
+/// The error if the substitution does not end, or its result grows too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubstitutionError {
     pub(crate) message: String,
     pub(crate) span: Span,
 }
 
-/// How long a text may become.
+/// The largest size of the result.
 const LONGEST: usize = 64 << 20;
 
-/// Puts the values in. Names are what stands between `${` and the next `}`.
+/// Substitutes values. A name is what stands between `${` and the next `}`.
 pub(crate) fn substitute(
     text: Assembled,
     values: &BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub(crate) fn substitute(
         return Ok(text);
     }
     let mut text = text;
-    // A chain of values without a cycle is at most as long as there are values.
+    // Without a cycle, a chain of values is no longer than the number of values.
     for _ in 0..=values.len() {
         match round(&text, values)? {
             Some(replaced) => text = replaced,
@@ -41,16 +41,16 @@ pub(crate) fn substitute(
     }
 }
 
-/// Stands between `$` and `{` of a placeholder that is not to be replaced: `Table: !Ref Table`
-/// must not lead back to itself.
+/// The beginning of a placeholder that must not be replaced. It has a mark between `$` and `{`, so
+/// that `Table: !Ref Table` does not lead back to itself.
 const HELD: &str = "$\u{E000}{";
 
-/// A placeholder for what only a deployment knows.
+/// A placeholder for a value that only a deployment knows.
 pub(crate) fn placeholder(name: &str) -> String {
     format!("{HELD}{name}}}")
 }
 
-/// Makes of held placeholders plain ones.
+/// Turns protected placeholders back into plain ones.
 pub(crate) fn release(text: Assembled) -> Assembled {
     if !text.text.contains(HELD) {
         return text;
@@ -65,12 +65,12 @@ pub(crate) fn release(text: Assembled) -> Assembled {
     out
 }
 
-/// Whether there is a placeholder of either kind.
+/// Whether a text contains a placeholder of either kind.
 pub(crate) fn has_placeholder(text: &str) -> bool {
     text.contains("${") || text.contains(HELD)
 }
 
-/// One round; `None` when there was nothing to do.
+/// One round of substitution; `None` if there was nothing to substitute.
 fn round(
     text: &Assembled,
     values: &BTreeMap<String, String>,
@@ -97,7 +97,7 @@ fn round(
     Ok(Some(out))
 }
 
-/// The next name that has a value, its value, and where its `${` stands.
+/// The next name that has a value, with the value and the position of its `${`.
 fn next_name<'t, 'v>(
     text: &'t str,
     from: usize,

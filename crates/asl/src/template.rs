@@ -24,20 +24,20 @@ pub(crate) struct Found {
     pub(crate) substitutions: BTreeMap<String, String>,
 }
 
-/// What the template says the definition is.
+/// Where the definition comes from, according to the template.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// A tree, its intrinsic functions replaced.
+    /// A tree whose intrinsic functions have been replaced.
     Tree(Node),
-    /// A text, put together.
+    /// An assembled text.
     Text(Assembled),
-    /// A file beside the template.
+    /// A file, by its path relative to the template.
     File(String, Span),
-    /// Nothing that can be read here, and why.
+    /// A definition that cannot be read here, and why.
     Nothing(String, Span),
 }
 
-/// Whether the value is a template and not a definition.
+/// Whether a value is a template, not a definition.
 pub(crate) fn is_template(root: &Node) -> bool {
     let has = |key: &str| root.get(key).is_some();
     !has("States")
@@ -120,14 +120,14 @@ fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
     })
 }
 
-/// `Enabled` or `enabled`, of a configuration of tracing.
+/// Whether a tracing configuration has `Enabled` or `enabled`.
 fn is_enabled(tracing: &Node) -> bool {
     let enabled = tracing.get("Enabled").or_else(|| tracing.get("enabled"));
     enabled.and_then(Node::as_scalar).and_then(Json::as_bool).unwrap_or_default()
 }
 
-/// A configuration as the API takes it: the same members, with a small first letter. A log group of
-/// which only the deployment would know the ARN gets one.
+/// A configuration as the API takes it: the same members, with their first letters in lower case.
+/// If only the deployment knows the ARN of a log group, a placeholder ARN is used.
 fn as_api(node: &Node, resolver: &Resolver<'_>) -> Json {
     if is_call(node) {
         return resolver.text_of(node).into();
@@ -152,13 +152,19 @@ fn as_api(node: &Node, resolver: &Resolver<'_>) -> Json {
     }
 }
 
-/// The ARN of a log group, with the `:*` that the API wants.
+/// The ARN of a log group, with the `:*` that the API requires.
 fn log_group(text: &str) -> String {
-    let text = match text.strip_prefix("${").and_then(|rest| rest.split(['.', '}']).next()) {
+    let text = match name_in_placeholder(text) {
         Some(id) => format!("arn:aws:logs:us-east-1:123456789012:log-group:{id}"),
         None => text.to_owned(),
     };
     if text.ends_with(":*") { text } else { format!("{text}:*") }
+}
+
+/// The name in a placeholder: `Logs` in one for `Logs.Arn`.
+fn name_in_placeholder(text: &str) -> Option<&str> {
+    let at = text.find('{').filter(|_| text.starts_with('$') && has_placeholder(text))?;
+    text[at + 1..].split(['.', '}']).next()
 }
 
 fn body(properties: &Node, span: Span, resolver: &Resolver<'_>) -> Body {
@@ -189,7 +195,7 @@ fn inline(node: &Node, resolver: &Resolver<'_>) -> Body {
     }
 }
 
-/// The tree with every intrinsic function replaced by its text.
+/// The tree in which every intrinsic function is replaced by its text.
 fn without_calls(node: &Node, resolver: &Resolver<'_>) -> Node {
     if is_call(node) {
         let text = resolver.text_of(node);
@@ -212,7 +218,7 @@ fn without_calls(node: &Node, resolver: &Resolver<'_>) -> Node {
     Node { span: node.span, value }
 }
 
-/// The tree with `replace` applied to every text in it, keys included.
+/// Applies `replace` to every text in the tree, including keys.
 pub(crate) fn map_texts<E>(
     node: &mut Node,
     replace: &impl Fn(&str, Span) -> Result<Option<String>, E>,

@@ -1,9 +1,9 @@
-//! YAML into the same tree as JSON, with places.
+//! Parses YAML into the same tree as JSON, with places.
 //!
-//! Values are read as people mean them in definitions and templates: `No`, `On` and `Yes` are
-//! texts, so are timestamps and numbers with leading zeros; `true`, `null` and plain numbers are
-//! what they look like. The short tags of CloudFormation (`!Ref x`) become their long form
-//! (`{"Ref": "x"}`).
+//! Values are read as people mean them in definitions and templates. `No`, `On` and `Yes` are
+//! strings, and so are timestamps and numbers with leading zeros; `true`, `null` and plain numbers
+//! are what they look like. CloudFormation's short tags (`!Ref x`) become their long form (`{"Ref":
+//! "x"}`).
 
 use crate::assembled::Assembled;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
@@ -12,35 +12,35 @@ use stepwright_json::tree::{Member, Node, Value};
 use stepwright_json::{Json, Str};
 use stepwright_source::Span;
 
-/// A text is not YAML as we take it.
+/// The error for a text that is not YAML, or YAML beyond our limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct YamlError {
     pub(crate) message: String,
     pub(crate) span: Span,
 }
 
-/// How deep a tree may be.
+/// The deepest nesting of a tree.
 const DEPTH: usize = 1_000;
-/// How many values all aliases together may stand for.
+/// The largest number of values that all aliases together may expand to.
 const ALIASED: usize = 200_000;
-/// How many bytes of text.
+/// The largest number of bytes of text that they may expand to.
 const BYTES: usize = 64 << 20;
 
-/// What a text holds.
+/// The contents of a document.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) root: Node,
-    /// Keys that come twice in one mapping, whose last value counts.
+    /// Keys that occur twice in one mapping. The last value is used.
     pub(crate) duplicates: Vec<(Str, Span)>,
 }
 
-/// How often a line is indented further before the text is given up.
+/// The number of lines that are indented further before the text is rejected.
 const RETRIES: usize = 100;
 
-/// Reads one document.
+/// Parses one document.
 ///
-/// Between brackets, lines may stand further left than YAML 1.2 allows, as other readers take it:
-/// JSON is often pasted so.
+/// Within brackets, lines may be indented less than YAML 1.2 allows, because JSON is often pasted
+/// in this way. Other parsers accept this, too.
 pub(crate) fn parse(text: &str) -> Result<Document, YamlError> {
     let mut padded = Assembled::default();
     padded.push_verbatim(text, 0);
@@ -72,7 +72,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, YamlError> {
     Err(YamlError { message, span: Span::new(0, 0) })
 }
 
-/// What the scanner says of a line that stands too far left between brackets.
+/// The scanner's error for a line within brackets that is indented too little.
 const INDENTATION: &str = "invalid indentation";
 
 fn read(text: &str) -> Result<Document, YamlError> {
@@ -94,7 +94,7 @@ fn read(text: &str) -> Result<Document, YamlError> {
     Ok(Document { root: reader.root.unwrap_or(empty), duplicates: reader.duplicates })
 }
 
-/// The byte of each character; `None` when they are the same.
+/// The byte offset of each character; `None` if all characters are ASCII.
 fn byte_offsets(text: &str) -> Option<Vec<u32>> {
     if text.is_ascii() {
         return None;
@@ -107,20 +107,20 @@ struct Reader<'t> {
     text: &'t str,
     bytes: Option<Vec<u32>>,
     open: Vec<Open>,
-    /// What an alias stands for, how many values that are, and how deep.
+    /// The value of each anchor, the number of values in it, and its height.
     anchors: BTreeMap<usize, (Node, usize, usize)>,
     aliased: usize,
     root: Option<Node>,
     duplicates: Vec<(Str, Span)>,
 }
 
-/// A list or mapping that has begun.
+/// A list or mapping that has not ended yet.
 struct Open {
     start: usize,
     anchor: usize,
     tag: Option<String>,
     kind: OpenKind,
-    /// Values in it so far, and levels below it.
+    /// The number of values in it so far, and the height of the tree below it.
     size: usize,
     height: usize,
 }
@@ -131,7 +131,7 @@ enum OpenKind {
         members: Vec<Member>,
         key: Option<(Str, Span, bool)>,
         names: BTreeSet<Str>,
-        /// What `<<` brought in. What is written down wins over it.
+        /// Members that come from `<<`. Explicit members take precedence.
         merged: Vec<Member>,
     },
 }
@@ -220,7 +220,7 @@ impl Reader<'_> {
         index.min(self.text.len())
     }
 
-    /// The end of the character at `at`.
+    /// The byte offset after the character at `at`.
     fn after(&self, at: usize) -> usize {
         at + self.text[at..].chars().next().map_or(0, char::len_utf8)
     }
@@ -229,7 +229,7 @@ impl Reader<'_> {
         YamlError { message: message.into(), span: Span::new(at, self.after(at)) }
     }
 
-    /// The place for a key, if that is what comes next.
+    /// The slot for a key, if a key is expected next.
     fn awaited_key(&mut self) -> Option<&mut Option<(Str, Span, bool)>> {
         match self.open.last_mut() {
             Some(Open { kind: OpenKind::Mapping { key, .. }, .. }) if key.is_none() => Some(key),
@@ -280,7 +280,7 @@ impl Reader<'_> {
         self.put(node, open.anchor, open.size, height)
     }
 
-    /// Puts a value that is complete where it belongs.
+    /// Adds a complete value to its parent.
     fn put(&mut self, node: Node, anchor: usize, size: usize, height: usize) -> Read<()> {
         if self.open.len() + height > DEPTH {
             let at = node.span.start as usize;
@@ -310,7 +310,7 @@ impl Reader<'_> {
     }
 }
 
-/// `<<: *defaults`, or a list of such.
+/// Merges `<<: *defaults`, or a list of such mappings.
 fn merge_into(merged: &mut Vec<Member>, node: Node) {
     match node.value {
         Value::Object(members) => merged.extend(members),
@@ -319,7 +319,7 @@ fn merge_into(merged: &mut Vec<Member>, node: Node) {
     }
 }
 
-/// `!Ref` and the like; `!str` for `!!str`.
+/// The name of a tag such as `!Ref`; `!str` for `!!str`.
 fn short_tag(tag: &Tag) -> Option<String> {
     if tag.is_yaml_core_schema() {
         return (tag.suffix == "str").then(|| "!str".to_owned());
@@ -346,7 +346,7 @@ fn tagged(node: Node, tag: Option<&str>, height: usize) -> (Node, usize) {
     (Node { span, value: Value::Object(vec![member]) }, height + 2)
 }
 
-/// What a text without quotes stands for.
+/// The value of a text without quotes.
 fn plain_value(text: &str) -> Json {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
@@ -366,7 +366,7 @@ fn plain_value(text: &str) -> Json {
     if leading_zero || !text.chars().all(numeric) || !(first.is_ascii_digit() || first == '.') {
         return Json::from(text);
     }
-    // JSON knows neither `.5` nor `5.` nor `+5`.
+    // JSON does not allow `.5`, `5.` or `+5`.
     let sign = if text.starts_with('-') { "-" } else { "" };
     let (mantissa, exponent) =
         unsigned.find(['e', 'E']).map_or((unsigned, ""), |at| (&unsigned[..at], &unsigned[at..]));

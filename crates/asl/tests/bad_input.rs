@@ -1,4 +1,4 @@
-//! Whatever comes in: a diagnostic, in time, and no panic.
+//! Any input gives a diagnostic in reasonable time, and never a panic.
 
 use std::collections::BTreeMap;
 use stepwright_asl::{LoadOptions, Loaded, load};
@@ -41,7 +41,7 @@ fn too_deep() {
 
 #[test]
 fn large() {
-    // Ten megabytes of states.
+    // A definition with ten megabytes of states.
     let state =
         |at: usize| format!("\"state {at}\": {{\"Type\": \"Pass\", \"Next\": \"state 0\"}}");
     let states: Vec<String> = (0..200_000).map(state).collect();
@@ -104,7 +104,7 @@ fn odd_texts_do_no_harm() {
         "\\u",
         "//",
     ];
-    // A small generator with a fixed seed.
+    // A small random number generator with a fixed seed.
     let mut seed = 0x2545_F491_u64;
     let mut next = |below: usize| {
         seed ^= seed << 13;

@@ -43,8 +43,8 @@ fn collected_files_load() {
     for path in all {
         let name = path.to_string_lossy().into_owned();
         let ending = name.rsplit('.').next().unwrap_or_default();
-        // Terraform is no format of ours; `source.json` says where a file comes from; the `json5`
-        // files hold mock configurations, which parse but are no definitions.
+        // Terraform is not supported; `source.json` says where a file comes from; the `json5` files
+        // contain mock configurations, which can be parsed but are not definitions.
         let ours = matches!(ending, "json" | "json5" | "yaml" | "yml");
         let terraform = name.contains("/terraform-");
         if !ours
@@ -55,7 +55,7 @@ fn collected_files_load() {
         {
             continue;
         }
-        // The collection keeps the files a template names right beside it, if at all.
+        // The collection keeps the files that a template names in the same folder, if at all.
         let folder = path.parent().unwrap();
         let read = |wanted: &str| {
             let flat = folder.join(Path::new(wanted).file_name().unwrap());

@@ -1,4 +1,4 @@
-//! Templates: what becomes of their functions, names and places.
+//! Templates: how their functions, names and places are handled.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,8 +12,12 @@ fn read(text: &str, values: &[(&str, &str)]) -> Loaded {
         "machines/one.asl.json" => Ok(br#"{"StartAt": "A", "Comment": "${Fn}"}"#.to_vec()),
         _ => Err("no such file".to_owned()),
     };
-    let options =
-        LoadOptions { file: "machines/template.yaml", values: Some(&values), read: Some(&file), machine_arn: None };
+    let options = LoadOptions {
+        file: "machines/template.yaml",
+        values: Some(&values),
+        read: Some(&file),
+        machine_arn: None,
+    };
     load(text.as_bytes(), &options)
 }
 
@@ -94,4 +98,60 @@ fn conditions_that_go_in_circles_end() {
              Definition: {Comment: !If [C0, a, b]}\n";
     let loaded = read(&text, &[]);
     assert_eq!(loaded.definitions.len(), 1);
+}
+
+const TWO: &str = r#"
+Resources:
+  Inner:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      StateMachineName: inner
+      DefinitionString: '{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}'
+  Outer:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Logging:
+        Level: ALL
+        IncludeExecutionData: true
+        Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt Logs.Arn}}]
+      Tracing: {Enabled: true}
+      Definition:
+        StartAt: N
+        States:
+          N:
+            Type: Task
+            Resource: arn:aws:states:::states:startExecution
+            Parameters:
+              StateMachineArn: !Ref Inner
+              Name: !GetAtt Inner.Name
+            End: true
+"#;
+
+#[test]
+fn machines_of_a_template_know_one_another_where_they_are_run() {
+    let arn = |name: &str| format!("arn:of:{name}");
+    let options =
+        LoadOptions { file: "two.yaml", machine_arn: Some(&arn), ..LoadOptions::default() };
+    let loaded = load(TWO.as_bytes(), &options);
+    let outer = loaded.find(Some("Outer")).expect("it is there");
+    let text = outer.definition.root.to_json().to_string();
+    assert!(text.contains(r#""StateMachineArn":"arn:of:inner","Name":"inner""#), "{text}");
+    // Without the ARNs of machines, only a deployment knows the value.
+    let loaded = load(TWO.as_bytes(), &LoadOptions { machine_arn: None, ..options });
+    let outer = loaded.find(Some("Outer")).expect("it is there");
+    let text = outer.definition.root.to_json().to_string();
+    assert!(text.contains(r#""StateMachineArn":"${Inner}","Name":"${Inner.Name}""#), "{text}");
+}
+
+#[test]
+fn logging_and_tracing_are_as_the_api_takes_them() {
+    let loaded = load(TWO.as_bytes(), &LoadOptions { file: "two.yaml", ..LoadOptions::default() });
+    let outer = loaded.find(Some("Outer")).expect("it is there");
+    assert!(outer.is_traced);
+    assert_eq!(
+        outer.logging.as_ref().expect("it logs").to_string(),
+        r#"{"level":"ALL","includeExecutionData":true,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"arn:aws:logs:us-east-1:123456789012:log-group:Logs:*"}}]}"#
+    );
+    let inner = loaded.find(Some("inner")).expect("it is there");
+    assert!(inner.logging.is_none() && !inner.is_traced);
 }

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 /// Write, check, test and run AWS Step Functions state machines anywhere.
 ///
-/// Exit codes: 0 it went well; 1 the execution failed, or something is not as it was asked to be;
-/// 2 the command or the definition cannot be used.
+/// Exit codes: 0 success; 1 the execution failed, or a check found something; 2 the command or the
+/// definition cannot be used.
 #[derive(Debug, Parser)]
 #[command(name = "stepwright", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -33,15 +33,16 @@ pub(crate) enum Command {
     Synth(Synth),
 }
 
-/// Serve the Step Functions API: every AWS SDK's endpoint URL, on a durable engine.
+/// Serve the Step Functions API with a durable engine, for any AWS SDK that is given the endpoint's
+/// URL.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   stepwright serve
   stepwright serve --data ./data --config stepwright.toml
   eval \"$(stepwright env)\" && aws stepfunctions list-state-machines")]
 pub(crate) struct Serve {
-    /// Where connections are taken [default: 127.0.0.1:8083]. An address that can be reached from
-    /// elsewhere needs `[[credentials]]` in the configuration, and encryption.
+    /// The address to listen on [default: 127.0.0.1:8083]. An address that can be reached from
+    /// other machines needs `[[credentials]]` in the configuration, and encryption.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// Encrypt connections with the certificate in this PEM file.
@@ -50,13 +51,14 @@ pub(crate) struct Serve {
     /// The PEM file of the certificate's private key.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Let connections from elsewhere do without encryption: a proxy does it, say.
+    /// Allow unencrypted connections from other machines, for example because a proxy encrypts
+    /// them.
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// The directory that everything is kept in [default: .stepwright].
+    /// The directory to store everything in [default: .stepwright].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
-    /// Keep everything in memory, and nothing when the server ends.
+    /// Keep everything in memory. It is lost when the server ends.
     #[arg(long)]
     pub(crate) memory: bool,
     /// The account in ARNs [default: 123456789012].
@@ -65,27 +67,27 @@ pub(crate) struct Serve {
     /// The region in ARNs [default: us-east-1].
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The configuration [default: stepwright.toml, if there is one].
+    /// The configuration file [default: stepwright.toml, if it exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A mock file as of Step Functions Local; start with `ARN#TestCase`.
+    /// A mock file in the format of Step Functions Local. Start executions with `ARN#TestCase`.
     #[arg(long, value_name = "FILE")]
     pub(crate) mock_config: Option<PathBuf>,
-    /// Whose limits on payloads and histories hold [default: aws].
+    /// Which limits on payloads and histories apply [default: aws].
     #[arg(long, value_enum)]
     pub(crate) limits: Option<LimitsChoice>,
-    /// How the server's own log is written.
+    /// The format of the server's own log.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log: Output,
 }
 
-/// Serve, and follow the files: state machines are created and updated as their definitions and
-/// projects change, functions are reloaded as their code does. Schedules and subscriptions of projects
-/// start executions. Everything is in memory unless --data is given.
+/// Serve, and keep up with changes to files: state machines are created and updated when their
+/// definitions or projects change, and functions are reloaded when their code does. Schedules and
+/// subscriptions of projects start executions. Everything is in memory unless --data is given.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Definitions, templates and projects; all *.asl.json and *.asl.yaml and the project.py of this
-    /// directory if none is named.
+    /// Definitions, templates and projects [default: all *.asl.json and *.asl.yaml files and the
+    /// project.py of this directory].
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
@@ -93,35 +95,35 @@ pub(crate) struct Dev {
     pub(crate) serve: Serve,
 }
 
-/// Look for what is wrong with a data directory: damage, histories that do not fold, executions
-/// that nothing would wake. The server that uses it must be stopped.
+/// Examine a data directory: find damage, histories that do not fold, and executions that nothing
+/// would wake. A server that uses the directory must be stopped first.
 ///
-/// Says on standard error how far it has come; Ctrl-C stops it. Exit codes: 0 nothing is wrong; 1
-/// something is; 130 it was stopped before its end.
+/// Progress is printed on standard error; Ctrl-C stops the examination. Exit codes: 0 nothing was
+/// found; 1 something was found; 130 it was stopped.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// The directory.
+    /// The data directory.
     #[arg(long, value_name = "DIR", default_value = ".stepwright")]
     pub(crate) data: PathBuf,
 }
 
-/// Copy a data directory, while a server may be using it.
+/// Copy a data directory. A server may be using it meanwhile.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The directory.
+    /// The data directory.
     #[arg(long, value_name = "DIR", default_value = ".stepwright")]
     pub(crate) data: PathBuf,
-    /// Where the copy goes: a directory without a store.
+    /// The directory to copy to. It must not contain a store.
     pub(crate) to: PathBuf,
 }
 
-/// Print what an SDK needs to talk to a server here, as shell commands.
+/// Print the shell commands that configure AWS SDKs and tools for a server on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct Env {
-    /// Where the server listens.
+    /// The address that the server listens on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8083")]
     pub(crate) listen: std::net::SocketAddr,
-    /// The server encrypts connections.
+    /// The server uses encryption.
     #[arg(long)]
     pub(crate) tls: bool,
     /// The region.
@@ -129,11 +131,11 @@ pub(crate) struct Env {
     pub(crate) region: String,
 }
 
-/// Run a state machine here and now.
+/// Run a state machine on this machine, now.
 ///
 /// Tasks are answered by a mocks file (--mocks) or by the functions of stepwright.toml: a command
-/// that reads JSON and writes JSON, an HTTP endpoint, or a fixed answer. Files beside the
-/// definition are found by themselves: stepwright.toml, NAME.mocks.yaml, NAME.input.json.
+/// that reads JSON and writes JSON, an HTTP endpoint, or a fixed answer. Files next to the
+/// definition are used automatically: stepwright.toml, NAME.mocks.yaml, NAME.input.json.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright run order.asl.yaml
@@ -141,48 +143,49 @@ pub(crate) struct Env {
   stepwright run template.yaml --state-machine OrderFlow --set TableName=orders
   cat event.json | stepwright run flow.asl.json --input - --output json")]
 pub(crate) struct Run {
-    /// A definition (JSON, JSON with comments, YAML) or a template that holds some.
+    /// A definition (JSON, JSON with comments, YAML), or a template that contains state machines.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) load: Load,
     /// The input, as JSON; `-` reads it from standard input.
     #[arg(short, long, value_name = "JSON", conflicts_with = "input_file")]
     pub(crate) input: Option<String>,
-    /// A file with the input, as JSON or YAML.
+    /// A file with the input, in JSON or YAML.
     #[arg(long, value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,
     /// A file that answers the tasks, state by state.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
-    /// A mock file as of Step Functions Local (`MockConfigFile.json`).
+    /// A mock file in the format of Step Functions Local (`MockConfigFile.json`).
     #[arg(long, value_name = "FILE", requires = "test_case")]
     pub(crate) mock_config: Option<PathBuf>,
     /// The test case of the mock file that answers the tasks.
     #[arg(long, value_name = "NAME", requires = "mock_config")]
     pub(crate) test_case: Option<String>,
-    /// The file that says what the functions are.
+    /// The configuration file, which defines the functions.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The file that keeps a project's state data [default: one that is gone afterwards].
+    /// The file to keep a project's state data in [default: a temporary file].
     #[arg(long, value_name = "FILE")]
     pub(crate) state_data: Option<PathBuf>,
-    /// Let waits and retries take no time.
+    /// Waits and retries take no time.
     #[arg(long)]
     pub(crate) virtual_time: bool,
-    /// Whose limits on payloads and histories hold.
+    /// Which limits on payloads and histories apply.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) limits: LimitsChoice,
-    /// What is printed: a timeline for people, or one JSON object for scripts.
+    /// What to print: a timeline for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
-    /// Makes random numbers the same in every run.
+    /// The seed of random numbers. With it, they are the same in every run.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 }
 
-/// Run test files: cases with an input, what tasks answer, and what is expected.
+/// Run test files, which contain cases: an input, the answers of tasks, and what is expected.
 ///
-/// Exit codes: 0 all tests pass; 1 one fails, or too little is covered; 2 a file cannot be used.
+/// Exit codes: 0 all tests pass; 1 a test fails, or the coverage is too low; 2 a file cannot be
+/// used.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
@@ -191,44 +194,45 @@ pub(crate) struct Run {
   stepwright test --coverage --coverage-threshold 90 --junit results.xml
   stepwright test --watch")]
 pub(crate) struct Test {
-    /// Test files, or directories that are searched for them; this directory if none is named.
+    /// Test files, or directories to search for them [default: this directory].
     pub(crate) files: Vec<PathBuf>,
-    /// Only tests with this text in their name or file.
+    /// Run only tests that have this text in their name or file.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     /// Run again whenever a file changes.
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// What is printed: lines for people, or one JSON object for scripts.
+    /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
-    /// A file for the results, in the XML of `JUnit`.
+    /// A file to write the results to, as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Write the snapshots of timelines that differ.
+    /// Write the snapshots of timelines that have changed.
     #[arg(long)]
     pub(crate) bless: bool,
-    /// Say which states, transitions, rules, retriers and catchers the tests use.
+    /// Report which states, transitions, rules, retriers and catchers the tests use.
     #[arg(long)]
     pub(crate) coverage: bool,
-    /// Fail when less of a definition is used than this, in per cent of all its parts.
+    /// Fail if the tests use less than this percentage of a definition's parts.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) coverage_threshold: Option<f64>,
-    /// A file for the definition as a picture, with what the tests use in green.
+    /// A file to draw the definition in, with the parts that the tests use in green.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) coverage_graph: Option<PathBuf>,
-    /// Fail when a mock is not used.
+    /// Fail if a mock is not used.
     #[arg(long)]
     pub(crate) deny_unused: bool,
-    /// How many tests run at once; as many as there are processors if not given.
+    /// The number of tests to run at once [default: the number of processors].
     #[arg(short, long, value_name = "NUMBER")]
     pub(crate) jobs: Option<usize>,
 }
 
-/// Check that a definition reproduces a recorded execution, and say where it departs.
+/// Check whether a definition reproduces a recorded execution, and show where it departs from it.
 ///
-/// The tasks answer what they answered then. The history comes from `aws stepfunctions
-/// get-execution-history`, from a server here, or from `stepwright run --output json`.
+/// Tasks are given the answers that they got in the recording. The history comes from `aws
+/// stepfunctions get-execution-history`, from a server on this machine, or from `stepwright run
+/// --output json`.
 ///
 /// Exit codes: 0 the history is reproduced; 1 the definition departs from it; 2 a file cannot be
 /// used.
@@ -237,29 +241,31 @@ pub(crate) struct Test {
   aws stepfunctions get-execution-history --execution-arn ARN > history.json
   stepwright replay history.json --definition order.asl.yaml")]
 pub(crate) struct Replay {
-    /// The history; `-` reads standard input.
+    /// The history; `-` reads it from standard input.
     pub(crate) history: PathBuf,
-    /// The definition or template; if left out, the one that the file of the history has.
+    /// The definition or template [default: the definition in the file of the history].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) definition: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// The execution's ARN, for what reads it from the context object: a history does not say it.
+    /// The execution's ARN, for definitions that read it from the context object. A history does
+    /// not contain it.
     #[arg(long, value_name = "ARN")]
     pub(crate) execution_arn: Option<String>,
-    /// A mocks file for calls that are in no history: those of a distributed Map's children.
+    /// A mocks file for calls that the history does not contain: those of a distributed Map's
+    /// children.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
-    /// What is printed: lines for people, or one JSON object for scripts.
+    /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
 }
 
-/// Make a test file of an execution that a server has run.
+/// Make a test file from an execution that a server has run.
 ///
-/// Asks the server for the execution, its definition and its history, and writes a test whose mocks
-/// answer what the tasks answered, and which expects what happened. Any server will do that speaks
-/// the API of Step Functions: requests are signed with `AWS_ACCESS_KEY_ID` and
+/// Reads the execution, its definition and its history from the server, and writes a test whose
+/// mocks answer as the tasks did and which expects what happened. Works with any server that has
+/// the API of Step Functions. Requests are signed with `AWS_ACCESS_KEY_ID` and
 /// `AWS_SECRET_ACCESS_KEY`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -268,22 +274,23 @@ pub(crate) struct Replay {
 pub(crate) struct Record {
     /// The execution's ARN.
     pub(crate) arn: String,
-    /// Where the server is [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
+    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// The directory that the definition and the test file are written to.
+    /// The directory to write the definition and the test file to.
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Look for what can go wrong: drive every task through success, every error, and silence.
+/// Find out what can go wrong: let every task succeed, fail with every error, and never answer.
 ///
-/// Says which states are never reached, which errors nobody handles, which loops never end, where
-/// an execution can hang, and which payloads can grow past AWS's limits, each with the shortest
-/// mocks that show it. Exit codes: 0 nothing is found; 1 something is; 2 a file cannot be used.
+/// Reports states that are never reached, errors that nobody handles, loops that never end, places
+/// where an execution can hang, and payloads that can grow past AWS's limits, each with the
+/// shortest mocks that show it. Exit codes: 0 nothing was found; 1 something was found; 2 a file
+/// cannot be used.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright explore order.asl.yaml
@@ -293,16 +300,16 @@ pub(crate) struct Explore {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// The input to begin with, as JSON; one is made from what the states need if not given.
+    /// The input to begin with, as JSON [default: one made from what the states need].
     #[arg(short, long, value_name = "JSON")]
     pub(crate) input: Option<String>,
-    /// The directory that a test file is written to for what is found.
+    /// The directory to write a test file of the findings to.
     #[arg(long, value_name = "DIR")]
     pub(crate) save: Option<PathBuf>,
-    /// The most runs that are made.
+    /// The largest number of runs.
     #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
     pub(crate) runs: usize,
-    /// What is printed: lines for people, or one JSON object for scripts.
+    /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
 }
@@ -314,32 +321,33 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "a number from 0 to 100".to_owned())
 }
 
-/// Test one state, as AWS's `TestState` does: what it makes of an input, and what is seen on the way.
+/// Test one state, as AWS's `TestState` does: show its output for an input, and the data on the
+/// way.
 ///
-/// A task is answered by a mock or by a function of stepwright.toml; a Map or Parallel by a mock.
-/// JSON may be given as @FILE. Exit code 1 when the state failed and nothing caught it.
+/// A task is answered by a mock or by a function of stepwright.toml, a Map or Parallel by a mock.
+/// JSON may be given as @FILE. Exit code 1 if the state failed and nothing caught the error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright test-state order.asl.yaml --state Price --input '{\"id\": 7}' --inspection-level debug
   stepwright test-state flow.asl.json --state Pay --mock-error Payment.Declined --retrier-retry-count 2")]
 pub(crate) struct TestState {
-    /// A definition with the state, or a file with the state alone.
+    /// A definition that contains the state, or a file with the state alone.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// Which state; it may lie within a Map or Parallel.
+    /// The name of the state, which may lie within a Map or Parallel.
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<String>,
     /// The state's input [default: {}].
     #[arg(short, long, value_name = "JSON")]
     pub(crate) input: Option<String>,
-    /// The variables it sees: an object.
+    /// The variables that the state sees, as a JSON object.
     #[arg(long, value_name = "JSON")]
     pub(crate) variables: Option<String>,
-    /// The context object it sees, instead of a made-up one.
+    /// The context object that the state sees [default: an example].
     #[arg(long, value_name = "JSON")]
     pub(crate) context: Option<String>,
-    /// What the task, the branches or the iterations come to.
+    /// The result of the task, the branches or the iterations.
     #[arg(long, value_name = "JSON", conflicts_with = "mock_error")]
     pub(crate) mock_result: Option<String>,
     /// The error that the task, a branch or an iteration fails with.
@@ -348,25 +356,25 @@ pub(crate) struct TestState {
     /// The cause of that error.
     #[arg(long, value_name = "TEXT", requires = "mock_error")]
     pub(crate) mock_cause: Option<String>,
-    /// How much of a mocked result is held against what the service answers.
+    /// How strictly a mocked result is compared with the service's response.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) field_validation: FieldValidation,
-    /// How much is shown: the outcome, or what the data look like at each stage as well.
+    /// How much to show: the outcome only, or also the data at each stage.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) inspection_level: Inspection,
-    /// How often the retrier for the mocked error has tried before.
+    /// How often the retrier for the mocked error has already retried.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) retrier_retry_count: Option<u32>,
     /// The state within a Map or Parallel that the mocked error comes from.
     #[arg(long, value_name = "STATE")]
     pub(crate) error_caused_by_state: Option<String>,
-    /// How many iterations of a Map have failed.
+    /// The number of iterations of a Map that have failed.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) map_iteration_failure_count: Option<u64>,
-    /// What a Map's item reader finds at its source.
+    /// What a Map's item reader reads from its source.
     #[arg(long, value_name = "FILE")]
     pub(crate) map_item_reader_data: Option<PathBuf>,
-    /// The file that says what the functions are.
+    /// The configuration file, which defines the functions.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -374,24 +382,24 @@ pub(crate) struct TestState {
 /// How much `test-state` shows.
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
 pub(crate) enum Inspection {
-    /// The outcome.
+    /// The outcome only.
     #[default]
     Info,
-    /// What the data look like at each stage, too.
+    /// Also the data at each stage.
     Debug,
-    /// The same; of an HTTP task, AWS shows the request and response as well.
+    /// The same as debug. For an HTTP task, AWS also shows the request and the response.
     Trace,
 }
 
-/// How much of a mocked result is held against what the service answers.
+/// How strictly a mocked result is compared with the service's response.
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
 pub(crate) enum FieldValidation {
-    /// What must be there is there, and what is there has the right form.
+    /// Required members must be present, and all members that are present must have the right form.
     #[default]
     Strict,
-    /// What is there has the right form.
+    /// Members that are present must have the right form.
     Present,
-    /// Nothing is looked at.
+    /// Nothing is checked.
     None,
 }
 
@@ -407,25 +415,25 @@ impl From<FieldValidation> for stepwright_simulator::FieldValidation {
 
 /// Compile a Fluxio project, a workflow written in Python, to Amazon States Language.
 ///
-/// Prints one JSON object: the name of each state machine and its definition. With --machine, that
-/// machine's definition alone. Exit code 2 when the project cannot be compiled.
+/// Prints one JSON object with the name and the definition of each state machine; with --machine,
+/// only that machine's definition. Exit code 2 if the project cannot be compiled.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright compile project.py
   stepwright compile project.py --machine main > main.asl.json
   stepwright compile project.py --compat")]
 pub(crate) struct Compile {
-    /// The project.
+    /// The project file.
     pub(crate) file: PathBuf,
-    /// Make what the original makes, state keys and oddities included.
+    /// Give the output of the original Fluxio, including its state keys and oddities.
     #[arg(long)]
     pub(crate) compat: bool,
-    /// The function of the machine that is wanted.
+    /// The function of the machine to compile.
     #[arg(long, value_name = "NAME")]
     pub(crate) machine: Option<String>,
 }
 
-/// Say everything that is wrong with definitions.
+/// Report everything that is wrong with definitions.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Definitions or templates; `-` reads standard input.
@@ -433,24 +441,24 @@ pub(crate) struct Check {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// How it is said.
+    /// What to print: text for people, or JSON for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
-    /// Check as an Express workflow.
+    /// Check the definitions as Express workflows.
     #[arg(long)]
     pub(crate) express: bool,
-    /// Warnings count as errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     pub(crate) deny_warnings: bool,
 }
 
-/// Put definitions in JSON into their canonical form.
+/// Format definitions in JSON.
 #[derive(Debug, Args)]
 pub(crate) struct Fmt {
     /// Definitions in JSON.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Change nothing; exit with 1 if something would change.
+    /// Change nothing; exit with code 1 if a file would be changed.
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -462,18 +470,18 @@ pub(crate) struct Graph {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// In which form; by the ending of --out, else SVG.
+    /// The format [default: by the extension of --out, else SVG].
     #[arg(short, long, value_enum)]
     pub(crate) format: Option<GraphFormat>,
-    /// Where to; standard output if not given.
+    /// The file to write [default: standard output].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Say what the role of a state machine has to be allowed.
+/// Print the permissions that a state machine's role needs.
 ///
-/// Prints an IAM policy with least privilege. What cannot be read off the definition alone is
-/// allowed for any resource, and noted on standard error.
+/// Prints an IAM policy with least privilege. Where the definition alone does not show which
+/// resource is used, any resource is allowed, with a note on standard error.
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
     /// A definition or template.
@@ -482,11 +490,11 @@ pub(crate) struct Policy {
     pub(crate) load: Load,
 }
 
-/// Make CloudFormation templates: of a definition, or of a Fluxio project with its tasks.
+/// Make CloudFormation templates from a definition, or from a Fluxio project with its tasks.
 ///
-/// Of a definition, one template is printed: state machine, role, policy, parameters. Of a project, a
-/// folder is written: the templates, and a folder for each task. `aws cloudformation package` takes it
-/// from there.
+/// For a definition, one template is printed: state machine, role, policy, parameters. For a
+/// project, a folder is written that contains the templates and a folder for each task, ready for
+/// `aws cloudformation package`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright synth flow.asl.json > template.json
@@ -496,12 +504,12 @@ pub(crate) struct Policy {
 pub(crate) struct Synth {
     /// A definition, a template or a project.
     pub(crate) file: PathBuf,
-    /// Where the files of a project go [default: stepwright.out].
+    /// The folder to write a project's files to [default: stepwright.out].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// What the state machine is called in the template; by the file's name if not given.
+    /// The logical id of the state machine in the template [default: made from the file's name].
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
 }
@@ -515,26 +523,27 @@ pub(crate) struct Load {
     /// A file with values for `${Name}`: a JSON or YAML object.
     #[arg(long, value_name = "FILE")]
     pub(crate) values: Option<PathBuf>,
-    /// Which state machine of a template or project: its name or logical id. `--machine` for short.
+    /// The state machine to use if a template or project has several: its name or logical id. Can
+    /// be written as `--machine`.
     #[arg(long, value_name = "NAME", alias = "machine")]
     pub(crate) state_machine: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
 pub(crate) enum LimitsChoice {
-    /// AWS's: what runs here runs there.
+    /// AWS's limits: what runs here also runs on AWS.
     #[default]
     Aws,
-    /// None but this machine's memory; says where AWS would have failed.
+    /// No limits but this machine's memory. Reports where AWS would have failed.
     Extended,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// For scripts.
+    /// JSON for scripts.
     Json,
 }
 
@@ -544,7 +553,7 @@ pub(crate) enum GraphFormat {
     Svg,
     /// For Markdown pages.
     Mermaid,
-    /// For GraphViz.
+    /// For Graphviz.
     Dot,
 }
 

@@ -1,16 +1,14 @@
-//! Calling a server that speaks the API of Step Functions, as an SDK would.
+//! Calls a server with the API of Step Functions, as an SDK would.
 
 use crate::report::Failure;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use std::time::{Duration, SystemTime};
+use stepwright_aws::signing::{Key, Unsigned, sign};
 use stepwright_json::Json;
 
-/// The longest that an answer is waited for.
+/// How long to wait for an answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A server's API.
+/// A client of a server's API.
 pub(crate) struct Client {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -19,7 +17,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The server at `url`, or where the environment says one is.
+    /// A client of the server at `url`, or of the server that the environment variables name.
     pub(crate) fn new(url: Option<&str>, region: &str) -> Result<Self, Failure> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = url
@@ -64,35 +62,30 @@ impl Client {
 
     fn signed(&self, operation: &str, body: String) -> Result<reqwest::Request, String> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // A server here takes any key unless it has credentials of its own.
-        let key = variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "stepwright".to_owned());
-        let secret = variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "stepwright".to_owned());
-        let identity = Credentials::from_keys(key, secret, variable("AWS_SESSION_TOKEN")).into();
+        // A server of ours accepts any key unless it has credentials configured.
+        let key = Key {
+            id: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "stepwright".to_owned()),
+            secret: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "stepwright".to_owned()),
+            token: variable("AWS_SESSION_TOKEN"),
+        };
         let target = format!("AWSStepFunctions.{operation}");
-        let said = |error: &dyn std::fmt::Display| error.to_string();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("states")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| said(&error))?
-            .into();
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", &target)];
-        let signable = SignableRequest::new(
-            "POST",
-            &self.url,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(|error| said(&error))?;
-        let (instructions, _) =
-            sign(signable, &parameters).map_err(|error| said(&error))?.into_parts();
+        let unsigned = Unsigned {
+            method: "POST",
+            url: &self.url,
+            headers: &headers,
+            body: body.as_bytes(),
+            service: "states",
+            region: &self.region,
+        };
+        let signature = sign(&unsigned, &key, SystemTime::now())?;
         let mut request = self.http.post(&self.url);
-        for (name, value) in headers.into_iter().chain(instructions.headers()) {
+        for (name, value) in headers {
             request = request.header(name, value);
         }
-        request.body(body).build().map_err(|error| said(&error))
+        for (name, value) in signature {
+            request = request.header(name, value);
+        }
+        request.body(body).build().map_err(|error| error.to_string())
     }
 }

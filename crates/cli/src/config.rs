@@ -1,4 +1,4 @@
-//! `stepwright.toml`: what the functions are.
+//! `stepwright.toml`: the configuration of functions and the server.
 
 use crate::input;
 use crate::report::Failure;
@@ -10,34 +10,34 @@ use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
 };
 
-/// The file, as it is read.
+/// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Functions by name: a whole ARN, a function's name, or a state's name.
+    /// Functions by the name of a function, a full resource ARN, or the name of a state.
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, Function>,
     /// The server.
     #[serde(default)]
     pub(crate) server: ServerConfig,
-    /// Who may call it.
+    /// The credentials of its callers.
     #[serde(default)]
     pub(crate) credentials: Vec<CredentialConfig>,
     /// Limits of state machines, by name.
     #[serde(default)]
     pub(crate) machines: BTreeMap<String, MachineConfig>,
-    /// What stands for S3.
+    /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
-    /// Where the file stands.
+    /// The folder of the file.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
 }
 
 impl Config {
-    /// Reads the file; where none is named, the one beside the definition, if there is one.
+    /// Reads the named file, or else the one beside the definition, if it exists.
     pub(crate) fn find(named: Option<&Path>, definition: &Path) -> Result<Self, Failure> {
         let folder = definition.parent().unwrap_or(Path::new(""));
         let path = match named {
@@ -63,7 +63,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The functions, printing to a sink. None is started before it is called.
+    /// Creates the functions, which print to the sink. No process is started before a function is
+    /// called.
     pub(crate) fn functions(&self, sink: LogSink) -> Result<Functions, Failure> {
         let functions = self.functions.clone();
         let (folder, place) = (self.folder.clone(), self.place());
@@ -71,7 +72,7 @@ impl Config {
             .map_err(|error| Failure::new(error.to_string()))
     }
 
-    /// Where machines and functions pretend to be.
+    /// The account and region of machines and functions.
     pub(crate) fn place(&self) -> Place {
         Place { account: self.server.account.clone(), region: self.server.region.clone() }
     }

@@ -1,9 +1,10 @@
-//! What a server of projects shows people.
+//! Shows people what the projects on a server do.
 
 use crate::report::{self, Failure};
 use stepwright_projects::Listener;
 
-/// Lines on standard output, complaints and what tasks print on standard error.
+/// Prints announcements on standard output, and complaints and the output of tasks on standard
+/// error.
 pub(crate) struct Console;
 
 impl Listener for Console {

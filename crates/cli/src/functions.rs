@@ -1,4 +1,4 @@
-//! The functions of `stepwright.toml`, for tasks that belong to no engine: those of tests.
+//! The functions of `stepwright.toml`, for tasks that belong to no engine, as in tests.
 
 use crate::config::Config;
 use crate::report::{self, Failure};
@@ -9,7 +9,7 @@ use stepwright_json::Json;
 use stepwright_simulator::Outcome;
 use tokio::runtime::Runtime;
 
-/// Calls functions, and waits for them.
+/// Calls functions and waits for their results.
 pub(crate) struct Called {
     runtime: Runtime,
     functions: Functions,
@@ -20,9 +20,10 @@ pub(crate) struct Called {
 pub(crate) type Ended = Result<Json, (stepwright_history::Failure, Stage)>;
 
 impl Called {
-    /// The functions of a configuration. No process is started before one is called.
+    /// Creates the functions. No process is started before a function is called.
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
-        let functions = config.functions(LogSink::new(|line| report::function_printed(line.text)))?;
+        let functions =
+            config.functions(LogSink::new(|line| report::function_printed(line.text)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -32,16 +33,17 @@ impl Called {
         Ok(Self { runtime, functions, integrations })
     }
 
-    /// Has a function do a task: the one of this name, or the one that is configured for the task. Says
-    /// how the task ended, and how many milliseconds a fixed answer would have taken. None where no
-    /// function is configured for it.
+    /// Runs a task with the function of this name, or with the function configured for the task.
+    /// Returns the result, and the delay of a fixed answer in milliseconds. Returns `None` if no
+    /// function is configured for the task.
     pub(crate) fn call(&self, name: Option<&str>, call: &TaskCall) -> Option<(i64, Ended)> {
         let answer = self.runtime.block_on(self.integrations.answer(call, name))?;
         let ended = match answer.outcome {
             Outcome::Returns(output) => Ok(output),
             Outcome::Fails(failure, stage) => Err((failure, stage)),
             Outcome::Stops(failure) => Err((failure, Stage::Run)),
-            // What waits for its token gets the function's answer: nobody else gives one.
+            // A task that waits for its token gets the function's answer as its result, because
+            // nobody else reports one.
             Outcome::Never => Ok(answer.submitted.unwrap_or_default()),
         };
         Some((answer.after_millis, ended))

@@ -1,4 +1,4 @@
-//! Files: definitions, values, inputs.
+//! Reads files: definitions, values, inputs.
 
 use crate::args::Load;
 use crate::project;
@@ -12,7 +12,7 @@ use stepwright_json::Json;
 use stepwright_json::tree::Node;
 use stepwright_simulator::{MockCase, MockConfig};
 
-/// The most bytes that are read of a file.
+/// The largest size of a file, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
         .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())))
 }
 
-/// A data file as a tree; a complaint points into it.
+/// Reads a data file as a tree. The text is returned for diagnostics, which point into it.
 pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
     let text = read_text(path)?;
     let file = path.display().to_string();
@@ -49,15 +49,15 @@ pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
     }
 }
 
-/// A mock file as of Step Functions Local.
+/// Reads a mock file in the format of Step Functions Local.
 pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
     let (tree, _) = read_tree(path)?;
     MockConfig::read(&tree.to_json())
         .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
 }
 
-/// The test case of a mock file for a machine. A file with one machine is meant for whatever
-/// machine is run.
+/// Finds a test case of a mock file. If the file has a single machine, the case is used for
+/// whatever machine is run.
 pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCase, Failure> {
     let config = read_mock_config(path)?;
     let machines = config.machines();
@@ -80,13 +80,13 @@ pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCa
     })
 }
 
-/// The state machines of a file.
+/// Reads the state machines of a file.
 pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
     load_at(path, options, None)
 }
 
-/// The state machines of a file, for those who run them all: what a template says of its own machines
-/// is known.
+/// Reads the state machines of a file to run them all. References of a template to its own machines
+/// can then be resolved.
 pub(crate) fn load_to_run(path: &Path, options: &Load, place: &Place) -> Result<Loaded, Failure> {
     load_at(path, options, Some(&|name: &str| machine_arn(place, name)))
 }
@@ -123,13 +123,13 @@ fn load_at(
     Ok(loaded)
 }
 
-/// The one state machine of a file that is meant.
+/// Reads a file and picks the state machine that the options name.
 pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
     let loaded = load(path, options)?;
     picked(path, options, &loaded).cloned()
 }
 
-/// The one state machine that is meant of those of a file.
+/// Picks the state machine that the options name.
 pub(crate) fn picked<'l>(
     path: &Path,
     options: &Load,

@@ -15,7 +15,7 @@ mod synth;
 
 use std::process::ExitCode;
 
-/// Values are shared by reference counts; this allocator is quick with many small pieces.
+/// Values are shared by reference counting, and this allocator is fast for many small pieces.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -15,13 +15,13 @@ pub(crate) fn policy(arguments: &Policy) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The definition, once it is known to compile.
+/// The definition, which must compile.
 pub(crate) fn definition(named: &NamedDefinition) -> Result<Json, Failure> {
     crate::commands::compile(named)?;
     Ok(named.definition.root.to_json())
 }
 
-/// What could not be read off the definition.
+/// Prints what the definition does not show.
 pub(crate) fn tell(notes: &[Note]) {
     for note in notes {
         anstream::eprintln!("note: state `{}`: {}", note.state, note.message);

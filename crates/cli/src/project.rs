@@ -8,21 +8,21 @@ use stepwright_fluxio::{Mode, Project, compile};
 use stepwright_projects::ProjectError;
 use stepwright_source::Diagnostic;
 
-/// The machine that is meant where none is named.
+/// The machine to use if none is named.
 pub(crate) const MAIN: &str = "main";
 
-/// Whether a file is a project: Python by its name.
+/// Whether a file is a project, which is decided by its extension `.py`.
 pub(crate) fn is_project(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "py")
 }
 
-/// Compiles a project. What is wrong with it has been said when this fails.
+/// Compiles a project. If this fails, the reasons have been printed.
 pub(crate) fn read(path: &Path, mode: Mode) -> Result<Project, Failure> {
     let text = input::read_text(path)?;
     compile(&text, mode).map_err(|errors| said(path, &text, &errors))
 }
 
-/// Why a project cannot be run; what is wrong with its text has been said then.
+/// Converts the error of an unusable project. Errors in the project's text are printed here.
 pub(crate) fn unusable(error: ProjectError) -> Failure {
     match error {
         ProjectError::Wrong { file, text, diagnostics } => {
@@ -33,7 +33,7 @@ pub(crate) fn unusable(error: ProjectError) -> Failure {
     }
 }
 
-/// Says what is wrong with a project.
+/// Prints what is wrong with a project.
 pub(crate) fn said<'d>(
     path: &Path,
     text: &str,
@@ -45,7 +45,7 @@ pub(crate) fn said<'d>(
     Failure::Said
 }
 
-/// The state machines of a project, as those of any other file.
+/// Loads the state machines of a project like those of any other file.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = input::read_text(path)?;
     let file = path.display().to_string();
@@ -63,7 +63,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         }
         Ok(project) => {
             for name in &project.names {
-                // In this mode, every machine has its definition.
+                // In this mode, every machine has a definition.
                 let Some(Ok(definition)) = project.machines.get(name).map(|one| &one.definition)
                 else {
                     continue;

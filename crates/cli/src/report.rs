@@ -1,4 +1,4 @@
-//! Complaints on standard error, as a compiler prints them.
+//! Diagnostics on standard error, in the style of a compiler.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use stepwright_source::{Diagnostic, LineIndex, Severity};
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// A sentence, and what to do.
+    /// A message, and what to do about it.
     Plain { message: String, help: Option<String> },
-    /// Complaints about files; they are printed already.
+    /// Diagnostics of files, which have been printed already.
     Said,
 }
 
@@ -27,6 +27,17 @@ impl Failure {
     }
 }
 
+/// An error with its sources.
+pub(crate) fn refused(error: &dyn std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        message = format!("{message}: {error}");
+        source = error.source();
+    }
+    Failure::new(message)
+}
+
 pub(crate) fn failure(failure: &Failure) {
     let Failure::Plain { message, help } = failure else { return };
     let mut groups = vec![Group::with_title(Level::ERROR.primary_title(message.as_str()))];
@@ -36,12 +47,12 @@ pub(crate) fn failure(failure: &Failure) {
     anstream::eprintln!("{}", Renderer::styled().render(&groups));
 }
 
-/// A line that a function printed.
+/// Prints a line from a function.
 pub(crate) fn function_printed(line: &str) {
     anstream::eprintln!("{line}");
 }
 
-/// A complaint about a file, for people.
+/// Formats a diagnostic for people.
 pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -63,7 +74,7 @@ pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String 
                 }
                 offset
             };
-            // A whole state is pointed at by its first line.
+            // If the span is a whole state, only its first line is marked.
             let start = cut(span.start as usize);
             let end = cut(span.end as usize).max(start);
             let end = text[start..end].find('\n').map_or(end, |line| start + line);
@@ -87,7 +98,7 @@ pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String 
     Renderer::styled().render(&groups)
 }
 
-/// A complaint about a file, for scripts.
+/// Formats a diagnostic for scripts.
 pub(crate) fn to_json(file: &str, text: &str, diagnostic: &Diagnostic) -> Json {
     let mut object = Object::new();
     let severity = match diagnostic.severity {
@@ -119,16 +130,16 @@ pub(crate) fn to_json(file: &str, text: &str, diagnostic: &Diagnostic) -> Json {
     object.into()
 }
 
-/// Says what a server does, to whoever still listens.
+/// Prints what a server does.
 pub(crate) fn announce(line: &str) {
     use std::io::Write as _;
-    // A server goes on when the program that read its lines has ended.
+    // The server keeps running when the program that reads its output has ended.
     writeln!(anstream::stdout().lock(), "{line}").ok();
 }
 
-/// Prints JSON as it is: nothing in it is taken for a colour of the terminal.
+/// Prints JSON unchanged. Nothing in it is interpreted as a colour code of the terminal.
 pub(crate) fn print_json(json: &Json) {
     use std::io::Write as _;
-    // Whoever has read enough may have ended.
+    // The reader may have ended because it has read enough.
     writeln!(std::io::stdout().lock(), "{}", json.pretty()).ok();
 }

@@ -1,4 +1,4 @@
-//! `stepwright synth`: CloudFormation templates of definitions and projects.
+//! `stepwright synth`: makes CloudFormation templates from definitions and projects.
 
 mod beside;
 mod output;
@@ -14,7 +14,7 @@ use stepwright_deployment::{Origin, Refused, synthesize};
 use stepwright_fluxio::{Mode, compile};
 use stepwright_source::Diagnostic;
 
-/// Where the files of a project go if nothing is said.
+/// The folder for a project's files, unless another one is given.
 const FOLDER: &str = "stepwright.out";
 
 /// `stepwright synth`
@@ -72,7 +72,7 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
         None => origin,
     };
     let deployment = synthesize(&compiled, &origin).map_err(|refused| said(path, &text, &refused));
-    // What could not be read comes first: the rest may follow from it.
+    // Files that could not be read are reported first: other errors may follow from them.
     beside.or_ok()?;
     let deployment = deployment?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
@@ -86,7 +86,7 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says why a project cannot be deployed.
+/// Prints why a project cannot be deployed.
 fn said(path: &Path, text: &str, refused: &Refused) -> Failure {
     let diagnostics: Vec<Diagnostic> = refused
         .0
@@ -103,7 +103,7 @@ fn said(path: &Path, text: &str, refused: &Refused) -> Failure {
     project::said(path, text, &diagnostics)
 }
 
-/// The logical id that a file's name makes: `order-flow.asl.json` makes `OrderFlow`.
+/// The logical id made from a file's name: `order-flow.asl.json` gives `OrderFlow`.
 fn logical_id(path: &str) -> String {
     let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = file.split('.').next().unwrap_or_default();

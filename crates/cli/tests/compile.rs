@@ -1,4 +1,4 @@
-//! `stepwright compile`, and projects as files of the other commands.
+//! `stepwright compile`, and the use of projects with other commands.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! What the manual shows is true: its definitions compile, its mocks can be read.
+//! Checks what the manual shows: its definitions compile, and its mocks can be read.
 
 use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, read_data};
@@ -37,8 +37,8 @@ fn the_manual_holds_what_works() {
                     Mocks::parse(&tree).unwrap_or_else(|error| panic!("{error} in {}", at()));
                     mocks += 1;
                 }
-                // Files are named from the root of the project; without a name, the page's own
-                // definition is meant.
+                // Files are named relative to the root of the repository. If no file is named, it
+                // is the page's own definition.
                 "test" => {
                     let read = |name: &str| match name {
                         "page.asl.json" => Ok(last_definition.clone().into_bytes()),
@@ -93,7 +93,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The fenced blocks of a page: what they are, and what they hold.
+/// The fenced blocks of a page: their labels and contents.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut lines = text.lines();

@@ -1,4 +1,4 @@
-//! The examples, run as their READMEs say, and the commands as people call them.
+//! Runs the examples as their READMEs say, and checks the commands as people call them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -63,7 +63,7 @@ fn every_example_ends() {
             files.iter().filter(|file| file.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
         };
         let definitions = named(".asl.json").into_iter().chain(named(".asl.yaml"));
-        // An example in Rust builds its definition.
+        // The definition of a Rust example is built by its code.
         let Some(definition) = definitions.into_iter().next() else { continue };
         let inputs: Vec<_> = named("input.json");
         for mocks in named("mocks.yaml") {

@@ -1,4 +1,4 @@
-//! Projects that run here, with real Python.
+//! Runs projects on this machine with real Python.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ fn stepwright(folder: &Path, arguments: &[&str]) -> Output {
         .expect("the binary runs")
 }
 
-/// Runs `project.py` in a folder; gives back the outcome and what was printed on the way.
+/// Runs the `project.py` of a folder. Returns the outcome, and what was printed on the way.
 #[track_caller]
 fn run(folder: &Path, arguments: &[&str], code: i32) -> (Json, String) {
     let mut all = vec!["run", "project.py", "--output", "json"];
@@ -65,7 +65,7 @@ fn a_nested_machine_is_an_execution_of_its_own() {
     let (outcome, shown) = run(&example(), &["--machine", "nightly"], 0);
     assert!(shown.contains("closed 20"), "{shown}");
     let events = outcome.get("events").unwrap().to_string();
-    assert!(events.contains("books-1"), "{events}");
+    assert!(events.contains(":execution:books:"), "{events}");
 }
 
 const FLAGS: &str = r#"
@@ -122,7 +122,7 @@ fn tasks_fail_and_stop_executions() {
 
     let (outcome, shown) = run(folder.path(), &["--input", r#"{"bad": true}"#], 1);
     assert_eq!(text(&outcome, &["error"]), "ValueError");
-    // The trace leads to the line of the project.
+    // The traceback refers to the line in the project.
     assert!(shown.contains("project.py\", line 7, in run"), "{shown}");
 }
 
@@ -327,7 +327,7 @@ fn an_interrupted_run_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
     wait_until("the task ends", &|| {
         let process = format!("/proc/{}/stat", pid());
-        // One that nobody has waited for yet is a zombie.
+        // A process that nobody has waited for yet is a zombie.
         std::fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z "))
     });
 }

@@ -76,7 +76,7 @@ fn a_folder_is_written() {
 fn a_second_run_leaves_nothing_of_the_first() {
     let folder = shop(PROJECT);
     synth(folder.path(), &["shop/project.py", "--out", "build"]);
-    // What somebody else has put there stays.
+    // A file that somebody else has put there stays.
     write(folder.path().join("build/tasks/Greet/numpy.py"), "");
     write(folder.path().join("shop/project.py"), &PROJECT.replace("Greet", "Salute"));
     let (code, _, said) = synth(folder.path(), &["shop/project.py", "--out", "build"]);
@@ -114,7 +114,7 @@ fn folders_of_others_are_left_alone() {
         assert!(said.contains("holds something that `stepwright synth` did not write"), "{said}");
     }
     assert!(!folder.path().join("build/template.json").exists());
-    // A marker that names files elsewhere has no power over them.
+    // A marker cannot be used to delete files elsewhere.
     write(folder.path().join("marked/.stepwright-synth"), "../build/precious\n/etc/hostname\n");
     let (code, _, said) = synth(folder.path(), &["shop/project.py", "--out", "marked"]);
     assert_eq!(code, Some(0), "{said}");

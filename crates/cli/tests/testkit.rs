@@ -1,4 +1,4 @@
-//! `test`, `replay`, `explore` and `run --mock-config`, as people call them.
+//! The commands `test`, `replay`, `explore` and `run --mock-config`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

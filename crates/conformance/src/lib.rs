@@ -9,6 +9,7 @@ pub mod executions;
 pub mod jsonata;
 pub mod jsonpath;
 pub mod mock_config;
+pub mod recorded;
 pub mod replay;
 pub mod rows;
 pub mod served;
@@ -68,6 +69,7 @@ pub type Kind = (&'static str, fn(&Path) -> Result<Vec<Verdict>, String>);
 pub const KINDS: &[Kind] = &[
     ("execution", executions::run_all),
     ("mock-config", mock_config::run_all),
+    ("recorded", recorded::run_all),
     ("replay", replay::run_all),
     ("served", served::run_all),
     ("api", api::run_all),

@@ -2,9 +2,10 @@
 
 use crate::Verdict;
 use crate::case::{self, Case};
-use crate::executions::{compile, ending, identity};
+use crate::executions::{compile, ending, identity, vintage};
 use std::path::Path;
 use stepwright_json::Json;
+use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Simulation};
 use stepwright_testkit::matcher::{self, Matcher};
 
@@ -35,7 +36,7 @@ fn run(case: &Case) -> Vec<Verdict> {
 fn run_row(verdict: &mut Verdict, case: &Case, row: &Json, history: Option<&[Json]>) {
     let definition = row.get("definition").cloned().unwrap_or_else(|| case.get("definition"));
     let program = match compile(&definition) {
-        Ok(program) => program,
+        Ok(program) => Program { vintage: vintage(case), ..program },
         Err(why) => {
             verdict.measure("answer", Err(format!("does not compile: {why}")));
             return;

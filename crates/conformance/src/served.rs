@@ -3,18 +3,16 @@
 use crate::Verdict;
 use crate::case::{self, Case};
 use crate::executions::{Recorded, beginning, fixtures, score, vintage};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::{
-    Call, Clock, Engine, Facts, ObjectStore, Observer, Options, Report, Silent, Tasks,
-};
+use stepwright_engine::{Call, Clock, Engine, Facts, Observer, Options, Report, Silent, Tasks};
 use stepwright_history::{Event, Failure, Moment};
-use stepwright_interpreter::Stimulus;
-use stepwright_interpreter::items::{ObjectInfo, Objects as _};
+use stepwright_integrations::MemoryBuckets;
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Limits, Vintage};
+use stepwright_program::Vintage;
 use stepwright_server::{Api, Settings};
 use stepwright_simulator::{self as simulator, MemoryObjects, Run};
 use stepwright_store::Memory;
@@ -56,16 +54,12 @@ fn serve_as<T>(
             None => Arc::new(Silent),
         };
         let options = Options {
-            store: Arc::new(Memory::new()),
             clock: Arc::new(Virtual { start, since: tokio::time::Instant::now() }),
-            tasks,
-            objects: Arc::new(Shared(Mutex::new(objects))),
+            objects: Arc::new(MemoryBuckets::new(objects)),
             observer,
             account: "111111111111".to_owned(),
-            region: "us-east-1".to_owned(),
-            limits: Limits::default(),
             vintage,
-            retention_millis: None,
+            ..Options::new(Arc::new(Memory::new()), tasks)
         };
         let engine = Engine::open(options).await.expect("an empty store can be read");
         work(Api::new(engine, Settings::default())).await
@@ -81,28 +75,6 @@ struct Virtual {
 impl Clock for Virtual {
     fn now(&self) -> Moment {
         self.start.after_millis(self.since.elapsed().as_millis() as i64)
-    }
-}
-
-struct Shared(Mutex<MemoryObjects>);
-
-impl Shared {
-    fn with<T>(&self, work: impl FnOnce(&mut MemoryObjects) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl ObjectStore for Shared {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        self.with(|objects| objects.get(bucket, key))
-    }
-
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
-        self.with(|objects| objects.list(bucket, prefix))
-    }
-
-    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.with(|objects| objects.put(bucket, key, bytes))
     }
 }
 
@@ -123,7 +95,7 @@ impl Answering {
 impl Tasks for Answering {
     fn run(&self, call: Call, report: Report) {
         let answer = {
-            let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = self.0.lock();
             let arn = call.facts.about.arn.clone();
             let key = (arn, format!("{:?}", call.map_path), call.call.state.clone());
             let entries = answers.entries.entry(key).or_insert(0);
@@ -143,28 +115,12 @@ impl Tasks for Answering {
                 },
             )
         };
-        for (after, stimulus) in answer.stimuli(call.task) {
-            let report = report.clone();
-            if after == 0 {
-                say(&report, stimulus);
-                continue;
-            }
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after as u64)).await;
-                say(&report, stimulus);
-            });
-        }
+        report.play(answer.stimuli(call.task));
     }
-}
 
-fn say(report: &Report, stimulus: Stimulus) {
-    match stimulus {
-        Stimulus::TaskStarted { worker, .. } => report.started(worker),
-        Stimulus::TaskSubmitted { output, .. } => report.submitted(output),
-        Stimulus::TaskHeartbeat { .. } => report.heartbeat(),
-        Stimulus::TaskSucceeded { output, .. } => report.succeeded(output),
-        Stimulus::TaskFailed { failure, stage, .. } => report.failed(failure, stage),
-        other => unreachable!("an answer is no {other:?}"),
+    fn answers_activity(&self, call: &Call) -> bool {
+        // The scripts of API cases have workers of their own.
+        call.facts.test_case.is_some()
     }
 }
 
@@ -177,17 +133,17 @@ pub(crate) struct Log {
 
 impl Observer for Log {
     fn turn(&self, facts: &Facts, events: &[Event]) {
-        let lock = |(): &()| self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = |(): &()| self.events.lock();
         lock(&()).extend(events.iter().cloned());
-        facts.about.arn.clone_into(&mut self.arn.lock().unwrap_or_else(PoisonError::into_inner));
+        facts.about.arn.clone_into(&mut self.arn.lock());
     }
 }
 
 impl Log {
     /// The end of the execution, if it has come.
     pub(crate) fn end(&self) -> Option<Json> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let arn = self.arn.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.lock();
+        let arn = self.arn.lock();
         let records = stepwright_history::aws::log_records(&arn, &events, true);
         let last = records.into_iter().next_back()?;
         let is_end = last

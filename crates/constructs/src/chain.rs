@@ -2,10 +2,10 @@ use crate::misuse::Problems;
 use crate::node::{Next, Node};
 use crate::states::Parallel;
 
-/// States that follow one another: where it starts, and where it is still open.
+/// A sequence of states: the state it starts with, and the ends at which it can continue.
 ///
-/// A chain owns its states, so a state cannot be in two chains: it was moved into the first. A way
-/// back to an earlier state is said with its name, [`go_to`].
+/// A chain owns its states, so a state cannot be in two chains: putting it into one moves it there.
+/// To lead back to an earlier state, refer to it by name with [`go_to`].
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "states that are in no state machine do nothing"]
 pub struct Chain {
@@ -13,21 +13,21 @@ pub struct Chain {
     pub(crate) nodes: Vec<Node>,
     pub(crate) ends: Vec<End>,
     pub(crate) problems: Problems,
-    /// What was put on last, for messages.
+    /// The id of what was added last, for messages.
     pub(crate) last: String,
 }
 
-/// Where a chain can go on.
+/// An open end of a chain.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum End {
-    /// After a state that has no next.
+    /// The transition of a state that has no next state yet.
     After(String),
-    /// Where a Choice goes if no rule fits.
+    /// The default of a Choice, taken if no rule matches.
     Otherwise(String),
 }
 
-/// The state called `id`, which is elsewhere in the same scope: a loop back, or a way that joins
-/// another.
+/// Refers to the state with this id, which is elsewhere in the same scope: for a loop back, or to
+/// join another path.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -48,9 +48,9 @@ pub fn go_to(id: impl Into<String>) -> Chain {
     }
 }
 
-/// What can be put into a chain: states, chains, fragments.
+/// Anything that can become part of a chain: states, chains, fragments.
 pub trait Chainable: Sized {
-    /// The chain of it.
+    /// Converts it into a chain.
     fn into_chain(self) -> Chain;
 }
 
@@ -60,8 +60,8 @@ impl Chainable for Chain {
     }
 }
 
-/// What can be followed by a state. Choice, Succeed and Fail cannot; after
-/// [`Choice::afterwards`](crate::Choice::afterwards) the ways of a Choice can.
+/// Anything that can be followed by a state. Choice, Succeed and Fail cannot; but after
+/// [`Choice::afterwards`](crate::Choice::afterwards), the paths of a Choice can.
 ///
 /// ```compile_fail
 /// use stepwright_constructs::prelude::*;
@@ -69,7 +69,7 @@ impl Chainable for Chain {
 /// let chain = Fail::new("No").next(Pass::new("After"));
 /// ```
 pub trait Nextable: Chainable {
-    /// What comes next.
+    /// Adds what comes next.
     fn next(self, next: impl Chainable) -> Chain {
         let mut chain = self.into_chain();
         let next = next.into_chain();
@@ -96,7 +96,7 @@ impl Chain {
         first.into_chain()
     }
 
-    /// A chain of these, one after another.
+    /// A chain of these parts, one after another.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -109,7 +109,7 @@ impl Chain {
         parts.into_iter().map(Chainable::into_chain).reduce(Nextable::next)
     }
 
-    /// The chain of one state.
+    /// The chain of a single state.
     pub(crate) fn of(node: Node) -> Self {
         let ends = if node.next == Next::Open { vec![End::After(node.id.clone())] } else { vec![] };
         Self {
@@ -121,12 +121,12 @@ impl Chain {
         }
     }
 
-    /// The first node, which a state makes of itself.
+    /// The first node. For a chain made from a state, it is that state's only node.
     pub(crate) fn first(&mut self) -> &mut Node {
         self.nodes.first_mut().expect("the chain of a state has the state in it")
     }
 
-    /// Takes the states of another chain into this scope.
+    /// Moves the states of another chain into this scope.
     pub(crate) fn absorb(&mut self, other: Chain) {
         self.nodes.extend(other.nodes);
         for problem in other.problems.0 {
@@ -139,13 +139,13 @@ impl Chain {
         &self.start
     }
 
-    /// Puts `prefix` before the names of all its states.
+    /// Adds a prefix to the names of all its states.
     pub fn prefix_states(mut self, prefix: &str) -> Self {
         self.rename(prefix);
         self
     }
 
-    /// One Parallel state with the chain as its only branch.
+    /// Wraps the chain in a Parallel state, as its only branch.
     pub fn to_single_state(self, id: impl Into<String>) -> Parallel {
         Parallel::new(id).branch(self)
     }

@@ -12,14 +12,14 @@ use crate::value::{QueryLanguage, Value};
 pub enum IntegrationPattern {
     /// The service's response is the result.
     RequestResponse,
-    /// The state waits until what it started has ended (`.sync`).
+    /// The state waits until the work it started has ended (`.sync`).
     RunJob,
-    /// The state waits until somebody returns its task token (`.waitForTaskToken`).
+    /// The state waits until somebody reports with its task token (`.waitForTaskToken`).
     WaitForTaskToken,
 }
 
 impl IntegrationPattern {
-    /// Its name, as the CDK writes it.
+    /// The CDK's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::RequestResponse => "REQUEST_RESPONSE",
@@ -37,7 +37,7 @@ impl IntegrationPattern {
     }
 }
 
-/// What states of all types have; each type lets the fields be set that it knows.
+/// The fields that states can have. Each type of state has setters for those that apply to it.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Common {
@@ -69,7 +69,7 @@ impl Common {
         Self { language: Some(QueryLanguage::Jsonata), ..Self::new(id) }
     }
 
-    /// The chain of the one state, with the handlers of its catchers.
+    /// Converts a state to a chain, together with the handlers of its catchers.
     pub(crate) fn into_chain(self, kind: &'static str, next: Next) -> Chain {
         let mut node = Node::new(self.id, kind, next);
         node.name = self.name.unwrap_or_else(|| node.id.clone());
@@ -96,13 +96,13 @@ impl Common {
     }
 }
 
-/// Access to what all states have. Implemented by the states of this crate.
+/// Access to the fields that states share. Implemented by the states of this crate.
 #[doc(hidden)]
 pub trait HasCommon {
     fn common_mut(&mut self) -> &mut Common;
 }
 
-/// A path in the data, or [`DISCARD`](crate::json_path::DISCARD).
+/// A path into the data, or [`DISCARD`](crate::json_path::DISCARD).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataPath(pub(crate) Value);
 
@@ -130,16 +130,16 @@ impl From<Discard> for DataPath {
     }
 }
 
-/// What can be said of every state.
+/// Settings of every state.
 pub trait State: HasCommon + Sized {
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     fn comment(mut self, comment: impl Into<String>) -> Self {
         self.common_mut().comment = Some(comment.into());
         self
     }
 
-    /// The name in the definition, where it differs from the id.
+    /// The name in the definition, if it differs from the id.
     #[must_use]
     fn state_name(mut self, name: impl Into<String>) -> Self {
         self.common_mut().name = Some(name.into());
@@ -147,23 +147,23 @@ pub trait State: HasCommon + Sized {
     }
 }
 
-/// States that read and write data: all but Fail.
+/// Settings of states that read and write data: all but Fail.
 pub trait WithData: State {
-    /// The part of the input that the state gets.
+    /// The part of the input that the state receives.
     #[must_use]
     fn input_path(mut self, path: impl Into<DataPath>) -> Self {
         self.common_mut().input_path = Some(path.into().0);
         self
     }
 
-    /// The part of the output that goes on.
+    /// The part of the output that is passed on.
     #[must_use]
     fn output_path(mut self, path: impl Into<DataPath>) -> Self {
         self.common_mut().output_path = Some(path.into().0);
         self
     }
 
-    /// JSONata: what the state puts out.
+    /// JSONata: the output of the state.
     #[must_use]
     fn outputs(mut self, outputs: impl Into<Value>) -> Self {
         self.common_mut().outputs = Some(outputs.into());
@@ -171,7 +171,7 @@ pub trait WithData: State {
     }
 }
 
-/// States that can assign variables: all but Succeed and Fail.
+/// Settings of states that can assign variables: all but Succeed and Fail.
 pub trait WithVariables: State {
     /// Assigns variables: `object! {"total": number_at("$.total")}`.
     #[must_use]
@@ -181,9 +181,10 @@ pub trait WithVariables: State {
     }
 }
 
-/// States that can put their result into the input.
+/// Settings of states that can put their result into the input.
 pub trait WithResultPath: State {
-    /// Where in the input the result is put; [`DISCARD`](crate::json_path::DISCARD) throws it away.
+    /// Where the result is put in the input; [`DISCARD`](crate::json_path::DISCARD) throws the
+    /// result away.
     #[must_use]
     fn result_path(mut self, path: impl Into<DataPath>) -> Self {
         self.common_mut().result_path = Some(path.into().0);
@@ -191,16 +192,16 @@ pub trait WithResultPath: State {
     }
 }
 
-/// States whose work can fail: Task, Parallel, Map.
+/// Settings of states that do work, which can fail: Task, Parallel, Map.
 pub trait WithErrors: State {
-    /// What is made of the result before it goes on.
+    /// Transforms the result.
     #[must_use]
     fn result_selector(mut self, selector: impl Into<Value>) -> Self {
         self.common_mut().result_selector = Some(selector.into());
         self
     }
 
-    /// Tries again after errors.
+    /// Retries after errors.
     #[must_use]
     fn retry(mut self, retry: Retry) -> Self {
         self.common_mut().retries.push(retry);
@@ -221,7 +222,7 @@ pub trait WithErrors: State {
     }
 }
 
-/// What can be said of every task.
+/// Settings of every task.
 pub trait TaskState: WithErrors {
     /// How the task waits for the service it calls.
     #[must_use]
@@ -237,14 +238,14 @@ pub trait TaskState: WithErrors {
         self
     }
 
-    /// How long the task may be silent.
+    /// How long the task may go without a heartbeat.
     #[must_use]
     fn heartbeat_timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.common_mut().heartbeat = Some(timeout.into());
         self
     }
 
-    /// The role in which the task is done, instead of the state machine's.
+    /// The role that the task assumes, instead of the state machine's own role.
     #[must_use]
     fn credentials(mut self, role: impl Into<crate::resources::Role>) -> Self {
         self.common_mut().credentials = Some(role.into());
@@ -252,7 +253,7 @@ pub trait TaskState: WithErrors {
     }
 }
 
-/// Implements the traits that a type of state has.
+/// Implements the traits for a type of state.
 macro_rules! state_traits {
     ($state:ty: $($name:ident),*) => {
         impl $crate::common::HasCommon for $state {

@@ -1,17 +1,17 @@
 use crate::condition_parser::parse;
 use crate::value::{Value, jsonata_expression};
 
-/// When a [`Choice`](crate::Choice) takes a way.
+/// The condition under which a [`Choice`](crate::Choice) takes a path.
 ///
-/// Text converts into it: `{% … %}` is JSONata, anything else is read as
-/// `"$.status == 'FAILED' and $.tries > 5"` (see [`Condition::parse`]).
+/// Text converts into it: `{% … %}` is JSONata, and anything else is parsed like `"$.status ==
+/// 'FAILED' and $.tries > 5"` (see [`Condition::parse`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub(crate) rule: Vec<(String, Value)>,
     pub(crate) problem: Option<String>,
 }
 
-/// What can be asked of one value.
+/// Tests of a single value.
 macro_rules! presence {
     ($($(#[$doc:meta])* $yes:ident $(#[$not_doc:meta])* $no:ident $operator:literal;)*) => {$(
         $(#[$doc])*
@@ -25,7 +25,7 @@ macro_rules! presence {
     )*};
 }
 
-/// Comparisons with a literal, and with another path.
+/// Comparisons with a literal, and with the value at another path.
 macro_rules! comparisons {
     ($kind:ty: $($name:ident $with_path:ident $operator:literal;)*) => {$(
         #[doc = concat!("`", $operator, "`: compares the value at `variable` with a literal.")]
@@ -41,29 +41,29 @@ macro_rules! comparisons {
 
 impl Condition {
     presence! {
-        /// There is something at the path.
+        /// There is a value at the path.
         is_present
-        /// There is nothing at the path.
+        /// There is no value at the path.
         is_not_present "IsPresent";
-        /// It is text.
+        /// The value is text.
         is_string
-        /// It is not text.
+        /// The value is not text.
         is_not_string "IsString";
-        /// It is a number.
+        /// The value is a number.
         is_numeric
-        /// It is not a number.
+        /// The value is not a number.
         is_not_numeric "IsNumeric";
-        /// It is `true` or `false`.
+        /// The value is `true` or `false`.
         is_boolean
-        /// It is neither `true` nor `false`.
+        /// The value is neither `true` nor `false`.
         is_not_boolean "IsBoolean";
-        /// It is text that is a timestamp.
+        /// The value is text that is a timestamp.
         is_timestamp
-        /// It is not a timestamp.
+        /// The value is not a timestamp.
         is_not_timestamp "IsTimestamp";
-        /// It is `null`.
+        /// The value is `null`.
         is_null
-        /// It is not `null`.
+        /// The value is not `null`.
         is_not_null "IsNull";
     }
 
@@ -95,17 +95,17 @@ impl Condition {
         Self::compare(variable, "StringMatches", pattern)
     }
 
-    /// All of them hold.
+    /// All conditions are true.
     pub fn and(conditions: impl IntoIterator<Item = Condition>) -> Self {
         Self::combine("And", conditions)
     }
 
-    /// At least one of them holds.
+    /// At least one condition is true.
     pub fn or(conditions: impl IntoIterator<Item = Condition>) -> Self {
         Self::combine("Or", conditions)
     }
 
-    /// It does not hold.
+    /// The condition is false.
     pub fn not(condition: impl Into<Condition>) -> Self {
         let condition = condition.into();
         Self {
@@ -120,18 +120,18 @@ impl Condition {
         Self { rule, problem: None }
     }
 
-    /// Reads a condition as people write it.
+    /// Parses a condition in a readable notation.
     ///
     /// * `$.a == 'x'`, `!=`, `<`, `<=`, `>`, `>=` with a text in quotes, a number, `true` or
     ///   `false`; `$.a == null`; `$.a matches 'log-*.txt'`.
     /// * `$.a >= timestamp('2026-01-01T00:00:00Z')`.
-    /// * With another path the kind has to be said, as the language has no untyped comparison:
-    ///   `$.a < number($.b)`, `string($.b)`, `boolean($.b)`, `timestamp($.b)`.
+    /// * To compare with another path, state the type, because the language has no untyped
+    ///   comparison: `$.a < number($.b)`, `string($.b)`, `boolean($.b)`, `timestamp($.b)`.
     /// * `$.a is present`, `is string`, `is number`, `is boolean`, `is timestamp`, `is null`, each
     ///   also `is not`.
     /// * `and`, `or`, `not` and parentheses; `and` binds more tightly than `or`.
     ///
-    /// What cannot be read is told when the state machine is built, with the place.
+    /// Errors are reported when the state machine is built, with their position.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

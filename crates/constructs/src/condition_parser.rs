@@ -1,13 +1,13 @@
-//! Conditions as people write them.
+//! Parses conditions in a readable notation.
 
 use crate::condition::Condition;
 use crate::value::Value;
 use stepwright_json::Json;
 
-/// Parentheses and `not` may nest this deep.
+/// The deepest nesting of parentheses and `not`.
 const DEEPEST: usize = 100;
 
-/// Reads a condition; the error says what is wrong and where.
+/// Parses a condition. The error says what is wrong and where.
 pub(crate) fn parse(text: &str) -> Result<Condition, String> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     let condition = parser.either()?;
@@ -189,7 +189,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A path ends at a space, a comparison or a parenthesis outside of its brackets.
+    /// A path ends at a space, a comparison operator or a parenthesis, unless within its brackets.
     fn path(&mut self) -> Result<String, String> {
         self.spaces();
         let rest = self.rest();
@@ -236,7 +236,7 @@ impl Parser<'_> {
         while let Some((at, character)) = characters.next() {
             match character {
                 '\\' => match characters.next() {
-                    // A backslash is kept before a star: there it is part of the pattern.
+                    // A backslash before a star is kept, because it belongs to the pattern.
                     Some((_, '*')) => text.push_str("\\*"),
                     Some((_, escaped)) => text.push(escaped),
                     None => break,

@@ -1,22 +1,22 @@
 use crate::value::Value;
 use std::time::Duration;
 
-/// So many seconds.
+/// A duration of this many seconds.
 pub fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// So many minutes.
+/// A duration of this many minutes.
 pub fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
 
-/// So many hours.
+/// A duration of this many hours.
 pub fn hours(count: u64) -> Duration {
     Duration::from_secs(count * 3_600)
 }
 
-/// So many days.
+/// A duration of this many days.
 pub fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }
@@ -42,9 +42,9 @@ macro_rules! units {
     )*};
 }
 units! {
-    /// A duration that AWS wants in seconds.
+    /// A duration that AWS takes in seconds.
     Seconds = 1.0;
-    /// A duration that AWS wants in minutes.
+    /// A duration that AWS takes in minutes.
     Minutes = 60.0;
 }
 
@@ -52,12 +52,12 @@ units! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// So many mebibytes.
+/// A size of this many mebibytes.
 pub fn mebibytes(count: u64) -> Size {
     Size(count << 20)
 }
 
-/// So many gibibytes.
+/// A size of this many gibibytes.
 pub fn gibibytes(count: u64) -> Size {
     Size(count << 30)
 }
@@ -82,9 +82,9 @@ macro_rules! sizes {
     )*};
 }
 sizes! {
-    /// A size that AWS wants in mebibytes.
+    /// A size that AWS takes in mebibytes.
     Mebibytes = 20;
-    /// A size that AWS wants in gibibytes.
+    /// A size that AWS takes in gibibytes.
     Gibibytes = 30;
 }
 

@@ -1,6 +1,6 @@
 //! The expressions of `EvaluateExpression`.
 
-/// The paths in an expression, each once: `$.` or `$[`, and what belongs to it.
+/// The paths in an expression, without repetitions. A path begins with `$.` or `$[`.
 pub fn paths(expression: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for (start, _) in expression.match_indices('$') {

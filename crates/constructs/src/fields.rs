@@ -1,23 +1,23 @@
-//! Properties that are written down once: the field, its setter, and how it is rendered.
+//! Macros that define a property once: the field, its setter, and how it is rendered.
 //!
-//! A field's kind is a type that converts into a [`Value`](crate::Value), `[Type]` for a list of
-//! them, or `{Type}` for named ones.
+//! The kind of a field is a type that converts into a [`Value`](crate::Value), `[Type]` for a list
+//! of such values, or `{Type}` for a map of them.
 
-/// The type in which a property is kept.
+/// The type of the field.
 macro_rules! field_type {
     ([$kind:ident]) => { Vec<$kind> };
     ({$kind:ident}) => { Vec<(String, $kind)> };
     ($kind:ident) => { $kind };
 }
 
-/// What a property may be given as.
+/// The type of the setter's argument.
 macro_rules! field_argument {
     ([$kind:ident]) => { impl IntoIterator<Item = impl Into<$kind>> };
     ({$kind:ident}) => { impl IntoIterator<Item = (impl Into<String>, impl Into<$kind>)> };
     ($kind:ident) => { impl Into<$kind> };
 }
 
-/// From what is given to what is kept.
+/// Converts the setter's argument to the field's type.
 macro_rules! field_from {
     ($given:expr, [$kind:ident]) => {
         $given.into_iter().map(Into::into).collect::<Vec<$kind>>()
@@ -33,7 +33,7 @@ macro_rules! field_from {
     };
 }
 
-/// A property as a value; `$field` is a reference.
+/// Converts a field to a value; `$field` is a reference.
 macro_rules! field_value {
     ($field:expr, [$kind:ident]) => {
         $crate::Value::List($field.iter().cloned().map($crate::Value::from).collect())
@@ -51,7 +51,7 @@ macro_rules! field_value {
     };
 }
 
-/// A structure of properties that stands within a state's parameters.
+/// Defines a structure of properties that is rendered within a state's parameters.
 macro_rules! record {
     (
         $(#[$doc:meta])*
@@ -107,7 +107,7 @@ macro_rules! record {
     };
 }
 
-/// A property that has one of a few values.
+/// Defines a property that has one of a few values.
 macro_rules! choices {
     (
         $(#[$doc:meta])*
@@ -118,7 +118,7 @@ macro_rules! choices {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// How AWS writes it.
+            /// The value as AWS writes it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -134,7 +134,7 @@ macro_rules! choices {
 
 pub(crate) use {choices, field_argument, field_from, field_type, field_value, record};
 
-/// A structure that is filled in and then used: as [`record!`], but it is not rendered.
+/// Defines a structure of settings: like [`record!`], but it is not rendered.
 macro_rules! settings {
     (
         $(#[$doc:meta])*

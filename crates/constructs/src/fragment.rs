@@ -1,7 +1,7 @@
 use crate::chain::{Chain, Chainable, Nextable};
 use crate::states::Parallel;
 
-/// A part of state machines that is used again: an id and the chain that it stands for.
+/// A reusable part of state machines: a chain with an id.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -28,7 +28,7 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// A fragment.
+    /// A fragment with an id and a chain.
     pub fn new(id: impl Into<String>, definition: impl Chainable) -> Self {
         Self { id: id.into(), chain: definition.into_chain() }
     }
@@ -38,30 +38,30 @@ impl Fragment {
         &self.id
     }
 
-    /// Puts the id, a colon and a space before the names of its states.
+    /// Adds the id, a colon and a space before the names of its states.
     pub fn prefix_states(self) -> Self {
         let prefix = format!("{}: ", self.id);
         self.prefix_states_with(&prefix)
     }
 
-    /// Puts a prefix before the names of its states.
+    /// Adds a prefix to the names of its states.
     pub fn prefix_states_with(self, prefix: &str) -> Self {
         Self { chain: self.chain.prefix_states(prefix), ..self }
     }
 
-    /// One Parallel state, named like the fragment, with the fragment as its only branch; the states
-    /// are prefixed with its name.
+    /// Wraps the fragment in a Parallel state with its own id, as the only branch. The states get
+    /// the id as their prefix.
     pub fn to_single_state(self) -> Parallel {
         let id = self.id.clone();
         self.to_single_state_as(&id)
     }
 
-    /// One Parallel state with this name.
+    /// Wraps the fragment in a Parallel state with this name.
     pub fn to_single_state_as(self, id: &str) -> Parallel {
         self.to_single_state_with(id, &format!("{id}: "))
     }
 
-    /// One Parallel state with this name, whose states get this prefix.
+    /// Wraps the fragment in a Parallel state with this name, with this prefix for its states.
     pub fn to_single_state_with(self, id: &str, prefix: &str) -> Parallel {
         Parallel::new(id).branch(self.chain.prefix_states(prefix))
     }

@@ -27,20 +27,20 @@ impl Statement {
         }
     }
 
-    /// Allows it only under conditions: `object! {"StringLike": {"kms:ViaService": "…"}}`.
+    /// Adds conditions: `object! {"StringLike": {"kms:ViaService": "…"}}`.
     #[must_use]
     pub fn when(mut self, conditions: Value) -> Self {
         self.conditions = Some(conditions);
         self
     }
 
-    /// Gives it an id within its policy.
+    /// Sets its id within the policy.
     pub(crate) fn sid(mut self, sid: &'static str) -> Self {
         self.sid = Some(sid);
         self
     }
 
-    /// The statement as a person reads it, with `${Name}` for what CloudFormation fills in.
+    /// The statement in readable JSON, with `${Name}` for what CloudFormation fills in.
     pub fn to_json(&self) -> Json {
         self.write(
             |text| text.readable().into(),
@@ -48,7 +48,7 @@ impl Statement {
         )
     }
 
-    /// The statement within a template.
+    /// The statement as JSON for a template.
     pub fn to_cloudformation(&self) -> Json {
         self.write(Text::to_cloudformation, Value::to_cloudformation)
     }
@@ -69,7 +69,7 @@ impl Statement {
     }
 }
 
-/// A policy document of these statements, each once.
+/// A policy document with these statements, without repetitions.
 pub(crate) fn document(statements: &[Statement]) -> Json {
     let statements = distinct(statements).iter().map(Statement::to_cloudformation).collect();
     document_of(statements)

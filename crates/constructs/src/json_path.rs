@@ -3,37 +3,37 @@
 use crate::param::{At, kind};
 use crate::value::Value;
 
-/// Text at a path: `string_at("$.order.id")`.
+/// Refers to text at a path: `string_at("$.order.id")`.
 pub fn string_at(path: &str) -> At<kind::Text> {
     At::new(path)
 }
 
-/// A number at a path.
+/// Refers to a number at a path.
 pub fn number_at(path: &str) -> At<kind::Number> {
     At::new(path)
 }
 
-/// A truth value at a path.
+/// Refers to a boolean at a path.
 pub fn flag_at(path: &str) -> At<kind::Flag> {
     At::new(path)
 }
 
-/// A list at a path.
+/// Refers to a list at a path.
 pub fn list_at(path: &str) -> At<kind::List> {
     At::new(path)
 }
 
-/// An object at a path.
+/// Refers to an object at a path.
 pub fn object_at(path: &str) -> At<kind::Object> {
     At::new(path)
 }
 
-/// Whatever is at a path, or what an expression such as `States.UUID()` gives.
+/// Refers to any value at a path, or to the value of an expression such as `States.UUID()`.
 pub fn value_at(path: &str) -> At<kind::Any> {
     At::new(path)
 }
 
-/// For `result_path`: the result is thrown away and the input goes on.
+/// For `result_path`: throws the result away, so that the input is passed on.
 pub const DISCARD: Discard = Discard;
 
 /// See [`DISCARD`].
@@ -53,7 +53,7 @@ context! {
     entire_payload: Any = "$";
     /// The whole context object: `$$`.
     entire_context: Any = "$$";
-    /// The token with which a task is answered.
+    /// The token of the task, with which somebody can report on it.
     task_token: Text = "$$.Task.Token";
     /// The ARN of the execution.
     execution_id: Text = "$$.Execution.Id";
@@ -61,7 +61,7 @@ context! {
     execution_input: Any = "$$.Execution.Input";
     /// The name of the execution.
     execution_name: Text = "$$.Execution.Name";
-    /// The ARN of the role the execution acts in.
+    /// The ARN of the role of the execution.
     execution_role_arn: Text = "$$.Execution.RoleArn";
     /// When the execution was started.
     execution_start_time: Text = "$$.Execution.StartTime";
@@ -69,7 +69,7 @@ context! {
     state_entered_time: Text = "$$.State.EnteredTime";
     /// The name of the state.
     state_name: Text = "$$.State.Name";
-    /// How often the state has been tried again.
+    /// How often the state has been retried.
     state_retry_count: Number = "$$.State.RetryCount";
     /// The ARN of the state machine.
     state_machine_id: Text = "$$.StateMachine.Id";
@@ -77,7 +77,7 @@ context! {
     state_machine_name: Text = "$$.StateMachine.Name";
 }
 
-/// `States.Array`: the values as a list.
+/// `States.Array`: a list of the values.
 pub fn array<T: Into<Value>>(values: impl IntoIterator<Item = T>) -> At<kind::List> {
     call("Array", values.into_iter().map(Into::into))
 }
@@ -87,7 +87,7 @@ pub fn array_partition(list: impl Into<Value>, size: impl Into<Value>) -> At<kin
     call("ArrayPartition", [list.into(), size.into()])
 }
 
-/// `States.ArrayContains`: whether `value` is in the list.
+/// `States.ArrayContains`: whether the list contains `value`.
 pub fn array_contains(list: impl Into<Value>, value: impl Into<Value>) -> At<kind::Flag> {
     call("ArrayContains", [list.into(), value.into()])
 }
@@ -106,7 +106,7 @@ pub fn array_get_item(list: impl Into<Value>, index: impl Into<Value>) -> At<kin
     call("ArrayGetItem", [list.into(), index.into()])
 }
 
-/// `States.ArrayLength`: how many items there are.
+/// `States.ArrayLength`: the number of items.
 pub fn array_length(list: impl Into<Value>) -> At<kind::Number> {
     call("ArrayLength", [list.into()])
 }
@@ -131,22 +131,22 @@ pub fn hash(data: impl Into<Value>, algorithm: impl Into<Value>) -> At<kind::Tex
     call("Hash", [data.into(), algorithm.into()])
 }
 
-/// `States.JsonMerge`: the members of both objects, those of `second` winning.
+/// `States.JsonMerge`: the members of both objects. Those of `second` take precedence.
 pub fn json_merge(first: impl Into<Value>, second: impl Into<Value>) -> At<kind::Object> {
     call("JsonMerge", [first.into(), second.into(), false.into()])
 }
 
-/// `States.StringToJson`: the value that the text writes.
+/// `States.StringToJson`: parses JSON text.
 pub fn string_to_json(text: impl Into<Value>) -> At<kind::Any> {
     call("StringToJson", [text.into()])
 }
 
-/// `States.JsonToString`: the text of a value.
+/// `States.JsonToString`: a value as JSON text.
 pub fn json_to_string(value: impl Into<Value>) -> At<kind::Text> {
     call("JsonToString", [value.into()])
 }
 
-/// `States.MathRandom`: a number from `start` and below `end`.
+/// `States.MathRandom`: a random number from `start` to below `end`.
 pub fn math_random(start: impl Into<Value>, end: impl Into<Value>) -> At<kind::Number> {
     call("MathRandom", [start.into(), end.into()])
 }
@@ -186,9 +186,10 @@ fn call<K>(function: &str, arguments: impl IntoIterator<Item = Value>) -> At<K> 
     At::new(format!("States.{function}({})", arguments.join(", ")))
 }
 
-/// A value as an argument of an intrinsic function.
+/// The value as an argument of an intrinsic function.
 ///
-/// Lists and objects have no form there; they become text that the check of expressions refuses.
+/// Lists and objects cannot be written as arguments. They become text that the check of expressions
+/// refuses.
 fn argument(value: &Value) -> String {
     match value {
         Value::Expression(expression) => expression.clone(),
@@ -198,7 +199,8 @@ fn argument(value: &Value) -> String {
     }
 }
 
-/// Text in single quotes. A backslash before a brace is left: it is how a template writes a brace.
+/// Quotes text with single quotes. A backslash before a brace is kept, because templates escape
+/// braces in this way.
 fn quote(text: &str) -> String {
     let mut quoted = String::from("'");
     let mut characters = text.chars().peekable();

@@ -1,8 +1,8 @@
-//! State machines written in Rust, as with the CDK.
+//! State machines written in Rust, in the style of the CDK.
 //!
-//! States are values. A chain owns its states, [`StateMachine`] owns the chain, and synthesis makes
-//! the definition (ASL), the least-privilege policy and a CloudFormation template of it. The names
-//! are those of the CDK's `aws-stepfunctions` and `aws-stepfunctions-tasks`.
+//! States are values. A chain owns its states, and a [`StateMachine`] owns the chain. From it come
+//! the definition (ASL), the least-privilege policy, and a CloudFormation template. The names are
+//! those of the CDK's `aws-stepfunctions` and `aws-stepfunctions-tasks`.
 //!
 //! ```
 //! use stepwright_constructs::prelude::*;
@@ -98,7 +98,7 @@ pub mod prelude {
     };
 }
 
-/// The chapter of the manual, whose examples are compiled with the others.
+/// The chapter of the manual. Its examples are compiled as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/src/constructs.md")]
 struct Chapter;

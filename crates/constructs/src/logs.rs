@@ -3,7 +3,7 @@ use crate::resources::{Handle, Resource, logical_id};
 use crate::text::{Text, Token, text};
 use crate::value::Value;
 
-/// A log group of CloudWatch.
+/// A CloudWatch log group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogGroup {
     handle: Handle,
@@ -11,7 +11,7 @@ pub struct LogGroup {
 }
 
 impl LogGroup {
-    /// A log group defined here. It is kept when the stack is deleted.
+    /// Defines a log group. It is kept when the stack is deleted.
     pub fn new(id: &str) -> Self {
         let mut path: Vec<&str> = id.split('/').filter(|part| !part.is_empty()).collect();
         path.push("Resource");
@@ -24,7 +24,7 @@ impl LogGroup {
         Self { handle, defined: Some((logical, None, None)) }
     }
 
-    /// The log group with this ARN.
+    /// Refers to the log group with this ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         let arn = arn.into();
         let arn = match arn.as_literal() {
@@ -38,7 +38,7 @@ impl LogGroup {
         Self { handle: Handle { arn, name, resources: Vec::new() }, defined: None }
     }
 
-    /// Its name in AWS; CloudFormation makes one up if nothing is said.
+    /// Its name in AWS. By default, CloudFormation chooses one.
     #[must_use]
     pub fn log_group_name(mut self, name: impl Into<Text>) -> Self {
         if let Some((_, own_name, _)) = &mut self.defined {
@@ -47,7 +47,8 @@ impl LogGroup {
         self
     }
 
-    /// For how many days entries are kept; AWS allows certain numbers. For ever if nothing is said.
+    /// How many days entries are kept. AWS allows certain numbers only. By default they are kept
+    /// forever.
     #[must_use]
     pub fn retention_days(mut self, days: u32) -> Self {
         if let Some((_, _, retention)) = &mut self.defined {
@@ -79,13 +80,13 @@ impl LogGroup {
 pub enum LogLevel {
     /// Every event.
     All,
-    /// Errors, also those that are handled.
+    /// Errors, including those that are caught.
     Error,
-    /// What ends an execution.
+    /// Only errors that end an execution.
     Fatal,
 }
 
-/// Where and how much a state machine logs.
+/// Where a state machine logs, and how much.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogOptions {
     pub(crate) group: LogGroup,

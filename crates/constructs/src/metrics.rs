@@ -1,4 +1,4 @@
-//! Metrics of CloudWatch, and alarms on them.
+//! CloudWatch metrics, and alarms on them.
 
 use crate::StateMachine;
 use crate::object;
@@ -17,7 +17,7 @@ pub struct Metric {
     period: Duration,
 }
 
-/// What a task's metrics are called, and what they are about.
+/// The prefixes of a task's metrics, and the dimension that selects the task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskMetrics {
     pub(crate) singular: &'static str,
@@ -26,7 +26,7 @@ pub struct TaskMetrics {
 }
 
 impl Metric {
-    /// Any metric of the namespace `AWS/States`, summed up over five minutes.
+    /// A metric of the namespace `AWS/States`, summed up over five minutes.
     pub fn new(name: impl Into<String>, dimensions: Vec<(String, Text)>) -> Self {
         let period = Duration::from_mins(5);
         Self { name: name.into(), dimensions, statistic: "Sum".into(), period }
@@ -36,41 +36,41 @@ impl Metric {
         self.statistic("Average")
     }
 
-    /// How values are put together: `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`.
+    /// The statistic: `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`.
     #[must_use]
     pub fn statistic(mut self, statistic: impl Into<String>) -> Self {
         self.statistic = statistic.into();
         self
     }
 
-    /// Over which time values are put together; whole seconds.
+    /// The period over which values are combined, in whole seconds.
     #[must_use]
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// Something about all executions of the account in the region: `ThrottledEvents`.
+    /// A metric of all executions in the account and region, such as `ThrottledEvents`.
     fn account(name: &str) -> Self {
         Self::new(name, vec![("ServiceMetric".into(), "StateTransition".into())])
     }
 
-    /// How often a state transition was held back.
+    /// The number of throttled state transitions.
     pub fn throttled_events() -> Self {
         Self::account("ThrottledEvents")
     }
 
-    /// How many state transitions are available at once.
+    /// The number of state transitions that are available at once.
     pub fn provisioned_bucket_size() -> Self {
         Self::account("ProvisionedBucketSize").average()
     }
 
-    /// How many state transitions become available each second.
+    /// The number of state transitions that become available each second.
     pub fn provisioned_refill_rate() -> Self {
         Self::account("ProvisionedRefillRate").average()
     }
 
-    /// How many state transitions are used.
+    /// The number of state transitions used.
     pub fn consumed_capacity() -> Self {
         Self::account("ConsumedCapacity").average()
     }
@@ -82,7 +82,7 @@ impl StateMachine {
     }
 }
 
-/// Metrics that are one method each.
+/// Defines one method for each metric.
 macro_rules! machine_metrics {
     ($($(#[$doc:meta])* $name:ident = $metric:literal $(, $average:ident)?;)*) => {
         impl StateMachine {
@@ -94,19 +94,19 @@ macro_rules! machine_metrics {
     };
 }
 machine_metrics! {
-    /// How many executions failed.
+    /// The number of executions that failed.
     metric_failed = "ExecutionsFailed";
-    /// How many events were held back.
+    /// The number of throttled events.
     metric_throttled = "ExecutionThrottled";
-    /// How many executions were stopped.
+    /// The number of executions that were aborted.
     metric_aborted = "ExecutionsAborted";
-    /// How many executions went well.
+    /// The number of executions that succeeded.
     metric_succeeded = "ExecutionsSucceeded";
-    /// How many executions took too long.
+    /// The number of executions that timed out.
     metric_timed_out = "ExecutionsTimedOut";
-    /// How many executions were started.
+    /// The number of executions that were started.
     metric_started = "ExecutionsStarted";
-    /// How long executions took, on average, in milliseconds.
+    /// The average duration of executions in milliseconds.
     metric_time = "ExecutionTime", average;
 }
 
@@ -121,9 +121,8 @@ macro_rules! work_metrics {
             })*
         }
 
-        /// The metrics of a task. A Lambda function and an activity have metrics of their own;
-        /// for the tasks of other services CloudWatch has them by resource, see
-        /// [`Metric::new`].
+        /// The metrics of a task. Lambda functions and activities have metrics of their own. For
+        /// the tasks of other services, CloudWatch has metrics by resource, see [`Metric::new`].
         pub trait TaskWithMetrics: ServiceTask {
             $($(#[$doc])*
             fn $name(&self) -> Option<Metric> {
@@ -138,42 +137,42 @@ macro_rules! work_metrics {
     (@many $one:expr, $many:expr) => { $many };
 }
 work_metrics! {
-    /// How many failed.
+    /// The number of tasks that failed.
     metric_failed = many "Failed";
-    /// How long the work itself took, on average, in milliseconds.
+    /// The average duration of the work itself, in milliseconds.
     metric_run_time = one "RunTime", average;
-    /// How long it waited to be taken up, on average, in milliseconds.
+    /// The average time that a task waited before it was started, in milliseconds.
     metric_schedule_time = one "ScheduleTime", average;
-    /// How long it took from being asked for, on average, in milliseconds.
+    /// The average time from scheduling to the end of a task, in milliseconds.
     metric_time = one "Time", average;
-    /// How many were asked for.
+    /// The number of tasks that were scheduled.
     metric_scheduled = many "Scheduled";
-    /// How many took too long.
+    /// The number of tasks that timed out.
     metric_timed_out = many "TimedOut";
-    /// How many were started.
+    /// The number of tasks that were started.
     metric_started = many "Started";
-    /// How many went well.
+    /// The number of tasks that succeeded.
     metric_succeeded = many "Succeeded";
-    /// How many were silent for too long.
+    /// The number of tasks whose heartbeat timed out.
     metric_heartbeat_timed_out = many "HeartbeatTimedOut";
 }
 
 impl<T: ServiceTask> TaskWithMetrics for T {}
 
-/// When an alarm goes off.
+/// How an alarm compares a metric with its threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// At the threshold or above.
+    /// Greater than or equal to the threshold.
     GreaterThanOrEqual,
-    /// Above the threshold.
+    /// Greater than the threshold.
     GreaterThan,
-    /// At the threshold or below.
+    /// Less than or equal to the threshold.
     LessThanOrEqual,
-    /// Below the threshold.
+    /// Less than the threshold.
     LessThan,
 }
 
-/// An alarm on a metric.
+/// A CloudWatch alarm on a metric.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -197,7 +196,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Goes off when the metric is at the threshold or above for so many periods.
+    /// Goes off when the metric is greater than or equal to the threshold for this many periods.
     pub fn new(
         id: impl Into<String>,
         metric: Metric,
@@ -216,28 +215,28 @@ impl Alarm {
         }
     }
 
-    /// When it goes off.
+    /// How the metric is compared with the threshold.
     #[must_use]
     pub fn comparison(mut self, comparison: Comparison) -> Self {
         self.comparison = comparison;
         self
     }
 
-    /// What it means.
+    /// The description of the alarm.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Tells a topic.
+    /// Notifies a topic.
     #[must_use]
     pub fn notify(mut self, topic: impl Into<Topic>) -> Self {
         self.topics.push(topic.into());
         self
     }
 
-    /// What missing values count as: `missing`, `ignore`, `breaching`, `notBreaching`.
+    /// How missing values are treated: `missing`, `ignore`, `breaching`, `notBreaching`.
     #[must_use]
     pub fn treat_missing_data(mut self, treatment: impl Into<String>) -> Self {
         self.missing_data = Some(treatment.into());

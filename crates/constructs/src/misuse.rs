@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// Something that a state machine cannot be made of.
+/// Something that is wrong with a state machine, so that it cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
-    /// The state it is about, or the machine or resource.
+    /// The state, machine or resource that it is about.
     pub subject: String,
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
 }
 
@@ -15,7 +15,7 @@ impl fmt::Display for Misuse {
     }
 }
 
-/// Everything that is wrong with what was built, at once.
+/// Everything that is wrong with a state machine, reported together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuses(pub Vec<Misuse>);
 
@@ -33,7 +33,7 @@ impl fmt::Display for Misuses {
 
 impl std::error::Error for Misuses {}
 
-/// Collects what is wrong.
+/// Collects problems.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Problems(pub(crate) Vec<Misuse>);
 

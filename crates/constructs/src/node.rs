@@ -6,7 +6,7 @@ use crate::retry::{Catch, Retry, names};
 use crate::scope::Scope;
 use crate::value::{QueryLanguage, Value};
 
-/// A state in a scope, as it will be written. What leads on is known by id.
+/// A state in a scope, ready to be written. The states that it leads to are known by their ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) id: String,
@@ -14,9 +14,9 @@ pub(crate) struct Node {
     pub(crate) kind: &'static str,
     pub(crate) language: Option<QueryLanguage>,
     pub(crate) fields: Vec<(&'static str, Value)>,
-    /// `Parameters` in JSONPath, `Arguments` in JSONata.
+    /// Written as `Parameters` in JSONPath and as `Arguments` in JSONata.
     pub(crate) payload: Option<Value>,
-    /// The members of a state that was given as JSON: they win over what is written here.
+    /// The members of a state that was given as JSON. They take precedence over our own.
     pub(crate) custom: Option<Vec<(String, Value)>>,
     pub(crate) next: Next,
     pub(crate) rules: Vec<Rule>,
@@ -27,17 +27,17 @@ pub(crate) struct Node {
     pub(crate) processor: Option<Processor>,
     pub(crate) statements: Vec<Statement>,
     pub(crate) resources: Vec<Resource>,
-    /// The executions of a distributed Map are started and stopped by the machine's own role.
+    /// For a distributed Map: the machine's own role starts and stops its child executions.
     pub(crate) distributed: Option<MapRun>,
     pub(crate) problems: Problems,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
-    /// The end, until something follows.
+    /// The end of the machine, unless something follows.
     Open,
     To(String),
-    /// A state of this type leads nowhere, or chooses.
+    /// None: a state of this type ends the execution, or chooses the next state itself.
     Never,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Next {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MapRun(pub(crate) Option<String>);
 
-/// A way of a Choice.
+/// A rule of a Choice, with its target.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) condition: Vec<(String, Value)>,
@@ -64,7 +64,7 @@ pub(crate) struct Catcher {
 /// What a Map does with each item.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Processor {
-    /// `ItemProcessor`, or `Iterator` as it was called before.
+    /// `ItemProcessor`, or its older name `Iterator`.
     pub(crate) field: &'static str,
     pub(crate) config: Option<Value>,
     pub(crate) chain: Chain,
@@ -94,7 +94,7 @@ impl Node {
         }
     }
 
-    /// Adds a field if there is a value for it.
+    /// Adds a field if it has a value.
     pub(crate) fn put(&mut self, key: &'static str, value: Option<impl Into<Value>>) {
         self.put_value(key, value.map(Into::into));
     }
@@ -103,12 +103,12 @@ impl Node {
         self.fields.extend(value.map(|value| (key, value)));
     }
 
-    /// Where it leads: next, its ways, and where errors go.
+    /// The states that it leads to, by its transition, its rules or its catchers.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
         self.ways().chain(self.catches.iter().map(|catcher| catcher.target.as_str()))
     }
 
-    /// Where it leads without errors.
+    /// The states that it leads to without an error.
     pub(crate) fn ways(&self) -> impl Iterator<Item = &str> {
         let next = match &self.next {
             Next::To(id) => Some(id.as_str()),
@@ -119,7 +119,7 @@ impl Node {
             .chain(self.otherwise.as_deref())
     }
 
-    /// Puts another id in the place of each id of this scope.
+    /// Adds a prefix to every id that belongs to this scope.
     pub(crate) fn rename(&mut self, prefix: &str, in_scope: impl Fn(&str) -> bool) {
         let rename = |id: &mut String| {
             if in_scope(id) {
@@ -142,7 +142,7 @@ impl Node {
         }
     }
 
-    /// The state as its definition has it.
+    /// The state as it appears in a definition.
     pub(crate) fn to_value(&self, machine: QueryLanguage, scope: &Scope<'_>) -> Value {
         let language = self.language.unwrap_or(machine);
         let mut state: Vec<(String, Value)> = vec![("Type".into(), self.kind.into())];
@@ -223,13 +223,14 @@ impl Catcher {
     }
 }
 
-/// Those for all errors come last, or the ones after them would never be asked.
+/// Retriers and catchers for all errors come last, because those after them would never be used.
 fn all_last<T>(items: &[T], is_for_all: impl Fn(&T) -> bool + Copy) -> impl Iterator<Item = &T> {
     let some = items.iter().filter(move |item| !is_for_all(item));
     some.chain(items.iter().filter(move |item| is_for_all(item)))
 }
 
-/// Members of a state given as JSON replace ours; its retriers and catchers come after ours.
+/// Applies the members of a state given as JSON. They replace ours, but its retriers and catchers
+/// are added after ours.
 fn overlay(state: &mut Vec<(String, Value)>, custom: &[(String, Value)]) {
     for (key, value) in custom {
         match state.iter_mut().find(|(known, _)| known == key) {

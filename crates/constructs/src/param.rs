@@ -2,7 +2,7 @@ use crate::text::{Text, Token};
 use crate::value::Value;
 use std::marker::PhantomData;
 
-/// The kinds of values that a property may want.
+/// The kinds of values that a property can require.
 pub mod kind {
     /// Text.
     #[derive(Clone, Debug, PartialEq)]
@@ -19,15 +19,15 @@ pub mod kind {
     /// An object.
     #[derive(Clone, Debug, PartialEq)]
     pub struct Object;
-    /// Any value: fits wherever one is wanted.
+    /// Any value: can be used wherever a value is required.
     #[derive(Clone, Debug, PartialEq)]
     pub struct Any;
 }
 
-/// A value that is computed when the state runs, of a known kind: a path or an intrinsic function.
+/// A value of a known kind that is computed when the state runs: a path or an intrinsic function.
 ///
-/// A property that wants a number takes a number or an `At<kind::Number>`; a path to text does not
-/// compile there.
+/// A property that requires a number accepts a number or an `At<kind::Number>`. A path to text does
+/// not compile there.
 ///
 /// ```compile_fail
 /// use stepwright_constructs::prelude::*;
@@ -46,7 +46,7 @@ impl<K> At<K> {
         Self { expression: expression.into(), kind: PhantomData }
     }
 
-    /// The expression as the language writes it.
+    /// The expression in the language's own notation.
     pub fn expression(&self) -> &str {
         &self.expression
     }
@@ -58,7 +58,7 @@ impl<K> From<At<K>> for Value {
     }
 }
 
-/// A JSONata expression: fits wherever a value is wanted.
+/// A JSONata expression, which can be used wherever a value is required.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jsonata(pub(crate) String);
 
@@ -80,8 +80,8 @@ impl From<Jsonata> for Value {
     }
 }
 
-/// A property's value: literal, or computed when the state runs. Literals and expressions of the
-/// right kind convert into it by themselves.
+/// The value of a property: a literal, or computed when the state runs. Literals and expressions of
+/// the right kind convert into it implicitly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param<K> {
     pub(crate) value: Value,
@@ -92,7 +92,7 @@ pub struct Param<K> {
 pub type Str = Param<kind::Text>;
 /// A number, literal or computed.
 pub type Num = Param<kind::Number>;
-/// A truth value, literal or computed.
+/// A boolean, literal or computed.
 pub type Flag = Param<kind::Flag>;
 /// A list, literal or computed.
 pub type Items = Param<kind::List>;
@@ -143,7 +143,7 @@ impl<const N: usize> From<[&str; N]> for Param<kind::List> {
     }
 }
 
-/// What a task is given to work on: text, an object, or a part of the state's input.
+/// The input of a task: text, an object, or a part of the state's input.
 ///
-/// It is what the CDK calls a `TaskInput`. Text, objects and expressions convert into it.
+/// The CDK calls it a `TaskInput`. Text, objects and expressions convert into it.
 pub type Input = Value;

@@ -1,7 +1,8 @@
-//! The least-privilege policy of a definition alone, without the constructs that made it.
+//! Derives the least-privilege policy of a definition from the definition alone, without the
+//! constructs that made it.
 //!
-//! What a state calls is read off its `Resource` and its literal parameters. What is only known when
-//! it runs has to be allowed for any resource, and is noted.
+//! The resources that a state uses are read from its `Resource` and its literal parameters. Where
+//! they are known only at run time, any resource is allowed, with a note.
 
 mod services;
 
@@ -10,36 +11,38 @@ use crate::text::{Text, Token, local_arn, text};
 use std::collections::BTreeMap;
 use stepwright_json::Json;
 
-/// What the role of a state machine has to be allowed, and what could not be narrowed down.
+/// The permissions that the role of a state machine needs, and notes on what could not be narrowed
+/// down.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DerivedPolicy {
-    /// The statements, each once.
+    /// The statements, without repetitions.
     pub statements: Vec<Statement>,
-    /// What could not be read off the definition, and in which state.
+    /// What the definition does not show, and in which state.
     pub notes: Vec<Note>,
 }
 
-/// Something that could not be read off a definition.
+/// A note on something that a definition does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// The state.
+    /// The name of the state.
     pub state: String,
     /// What is not known.
     pub message: String,
 }
 
 impl DerivedPolicy {
-    /// The policy as a document that a person reads, with `${Name}` for what is not known.
+    /// The policy document in readable JSON, with `${Name}` for what is not known.
     pub fn to_json(&self) -> Json {
         let statements = self.statements.iter().map(Statement::to_json).collect();
         crate::iam::document_of(statements)
     }
 }
 
-/// The policy that the role of a state machine with this definition needs.
+/// Derives the policy that the role of a state machine with this definition needs.
 ///
-/// `${Name}` in the definition is taken as a place that CloudFormation fills in. `machine` is the ARN
-/// of the machine itself, which starts and stops the executions of distributed Maps.
+/// `${Name}` in the definition is treated as a placeholder that CloudFormation fills in. `machine`
+/// is the ARN of the machine itself, which starts and stops the child executions of distributed
+/// Maps.
 ///
 /// ```
 /// use stepwright_constructs::policy;
@@ -65,13 +68,13 @@ pub fn from_definition(definition: &Json, machine: Option<&Text>) -> DerivedPoli
     from_definition_with(definition, machine, &Places::new())
 }
 
-/// What the places of a definition stand for, by their names: `Worker` for `${Worker}`.
+/// The values of a definition's placeholders by name: `Worker` for `${Worker}`.
 pub type Places = BTreeMap<String, Place>;
 
-/// What a place of a definition stands for, where the role has to be allowed more than its text says.
+/// The value of a placeholder, with further facts where the policy needs more than the text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
-    /// This text and nothing else: the ARN of a function, the name of a project, …
+    /// Only this text, for example the ARN of a function or the name of a project.
     Text(Text),
     /// The URL of a queue.
     Queue {
@@ -80,13 +83,13 @@ pub enum Place {
         /// The ARN of the same queue.
         arn: Text,
     },
-    /// A task definition of ECS.
+    /// An ECS task definition.
     TaskDefinition {
         /// The ARN of the task definition.
         arn: Text,
         /// Its family.
         family: Text,
-        /// The roles that it names, which are passed on to the task.
+        /// The roles that it names. The state machine must be allowed to pass them to the task.
         roles: Vec<Text>,
     },
     /// A state machine.
@@ -99,7 +102,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// What is filled in.
+    /// The text that replaces the placeholder.
     pub fn text(&self) -> &Text {
         match self {
             Self::Text(text) => text,
@@ -109,7 +112,7 @@ impl Place {
     }
 }
 
-/// The policy of a definition of which it is known what its places stand for.
+/// Derives the policy of a definition whose placeholders have known values.
 ///
 /// ```
 /// use stepwright_constructs::policy::{self, Place, Places};
@@ -147,7 +150,7 @@ pub fn from_definition_with(
     policy
 }
 
-/// What a state machine that writes to a log group needs: CloudWatch takes nothing narrower.
+/// The permission to write to log groups. CloudWatch does not accept a narrower one.
 pub fn for_logs() -> Statement {
     let actions = [
         "logs:CreateLogDelivery",
@@ -162,7 +165,7 @@ pub fn for_logs() -> Statement {
     Statement::allow(actions, ["*"])
 }
 
-/// States may nest this deep; AWS takes far fewer.
+/// The deepest nesting of states; AWS accepts far less.
 const DEEPEST: usize = 64;
 
 struct Reader<'p> {
@@ -188,7 +191,8 @@ impl Reader<'_> {
     fn state(&mut self, name: &str, state: &Json) {
         match state.get("Type").and_then(Json::as_str) {
             Some("Task") => {
-                let mut call = Call { name, state, places: self.places, policy: &mut self.policy };
+                let mut call =
+                    Caller { name, state, places: self.places, policy: &mut self.policy };
                 call.allow_resource();
                 call.allow_credentials();
             }
@@ -220,12 +224,13 @@ impl Reader<'_> {
                 && part.get("Resource").is_some()
             {
                 let places = self.places;
-                Call { name, state: part, places, policy: &mut self.policy }.allow_map_data(field);
+                Caller { name, state: part, places, policy: &mut self.policy }
+                    .allow_map_data(field);
             }
         }
     }
 
-    /// The executions of a distributed Map.
+    /// Allows the child executions of a distributed Map.
     fn map_run(&mut self, state: &Json) {
         let name = match self.machine.as_literal() {
             Some(arn) => arn.rsplit(':').next().unwrap_or("*").into(),
@@ -246,14 +251,14 @@ impl Reader<'_> {
 }
 
 /// A state that calls a service.
-pub(crate) struct Call<'s> {
+pub(crate) struct Caller<'s> {
     name: &'s str,
     state: &'s Json,
     places: &'s Places,
     policy: &'s mut DerivedPolicy,
 }
 
-impl Call<'_> {
+impl Caller<'_> {
     fn allow<R: Into<Text>>(&mut self, actions: &[&str], resources: impl IntoIterator<Item = R>) {
         self.push(Statement::allow(actions.iter().copied(), resources));
     }
@@ -269,7 +274,7 @@ impl Call<'_> {
         }
     }
 
-    /// A parameter of the call, by path; `None` if it is not there or computed.
+    /// A parameter of the call, by its path; `None` if it is missing or computed.
     fn parameter(&self, path: &[&str]) -> Option<Text> {
         let value = self.raw_parameter(path)?;
         crate::value::jsonata_expression(value).is_none().then(|| self.with_places(value))
@@ -280,13 +285,13 @@ impl Call<'_> {
         path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()
     }
 
-    /// What the place that a parameter consists of stands for.
+    /// The value of the placeholder, if a parameter consists of one.
     fn place(&self, path: &[&str]) -> Option<&Place> {
         let name = self.raw_parameter(path)?.strip_prefix("${")?.strip_suffix('}')?;
         self.places.get(name)
     }
 
-    /// A text, its places filled in as far as they are known.
+    /// Text in which the known placeholders are replaced.
     fn with_places(&self, value: &str) -> Text {
         fill(value, |name| match self.places.get(name) {
             Some(place) => place.text().clone(),
@@ -294,7 +299,7 @@ impl Call<'_> {
         })
     }
 
-    /// A parameter, or any with a note.
+    /// A parameter; if it is not known, any value, with a note.
     fn parameter_or_any(&mut self, path: &[&str]) -> Text {
         self.parameter(path).unwrap_or_else(|| {
             let name = path.join(".");
@@ -319,7 +324,7 @@ impl Call<'_> {
     }
 }
 
-/// Text in which `${Name}` is a place that CloudFormation fills in.
+/// Text in which `${Name}` is a placeholder that CloudFormation fills in.
 pub(crate) fn with_places(value: &str) -> Text {
     fill(value, |name| Token::place(name).into())
 }
@@ -345,7 +350,7 @@ mod tests {
     use super::*;
     use stepwright_json::json;
 
-    /// The statements for one task, of which it is known what its places stand for.
+    /// Checks the statements for one task whose placeholders have known values.
     fn check(resource: &str, parameters: Json, expected: &[&str]) {
         let definition = json!({
             "StartAt": "Task",

@@ -3,38 +3,38 @@ use crate::duration::Seconds;
 use crate::misuse::Problems;
 use crate::value::Value;
 
-/// The names of errors that Step Functions itself gives.
+/// The names of Step Functions' own errors.
 pub mod errors {
     /// Any error but `States.DataLimitExceeded` and `States.Runtime`.
     pub const ALL: &str = "States.ALL";
-    /// A task was silent for too long.
+    /// A task sent no heartbeat in time.
     pub const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
-    /// A state took too long.
+    /// A state took longer than allowed.
     pub const TIMEOUT: &str = "States.Timeout";
     /// A task failed.
     pub const TASKS_FAILED: &str = "States.TaskFailed";
-    /// The role may not do what the state wants.
+    /// The role lacks a permission that the state needs.
     pub const PERMISSIONS: &str = "States.Permissions";
-    /// The result cannot be put where `ResultPath` says.
+    /// The result cannot be put where `ResultPath` says. AWS gives `States.Runtime` there.
     pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
-    /// A path in the parameters finds nothing.
+    /// A path in the parameters matches nothing.
     pub const PARAMETER_PATH_FAILURE: &str = "States.ParameterPathFailure";
     /// A branch of a Parallel failed.
     pub const BRANCH_FAILED: &str = "States.BranchFailed";
-    /// No rule of a Choice fits and there is no `otherwise`.
+    /// No rule of a Choice fits and there is no `otherwise`. AWS gives `States.Runtime` there.
     pub const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
 }
 
-/// Whether waits between attempts are made random.
+/// Whether delays between attempts are randomised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
-    /// Between nothing and the full wait.
+    /// Randomised between zero and the full delay.
     Full,
-    /// Not at all.
+    /// Not randomised.
     None,
 }
 
-/// When and how often a state is tried again.
+/// A retrier: after which errors, and how often, a state is retried.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Retry {
     pub(crate) errors: Vec<String>,
@@ -46,45 +46,45 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// After any error, as AWS does it by default: three times, after one, two and four seconds.
+    /// Retries after any error, with AWS's defaults: three times, after one, two and four seconds.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// After errors of these names.
+    /// Retries after errors with these names.
     pub fn on<E: Into<String>>(errors: impl IntoIterator<Item = E>) -> Self {
         Self { errors: errors.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// The wait before the first new attempt; whole seconds.
+    /// The delay before the first retry, in whole seconds.
     #[must_use]
     pub fn interval(mut self, interval: impl Into<Seconds>) -> Self {
         self.interval = Some(interval.into());
         self
     }
 
-    /// How often it is tried again; 0 is never.
+    /// The largest number of retries; 0 means none.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts.into());
         self
     }
 
-    /// By what each wait is longer than the one before.
+    /// The factor by which the delay grows with each retry.
     #[must_use]
     pub fn backoff_rate(mut self, rate: f64) -> Self {
         self.backoff_rate = Some(rate);
         self
     }
 
-    /// The longest wait.
+    /// The longest delay.
     #[must_use]
     pub fn max_delay(mut self, delay: impl Into<Seconds>) -> Self {
         self.max_delay = Some(delay.into());
         self
     }
 
-    /// Whether waits are made random.
+    /// Whether delays are randomised.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = Some(jitter);
@@ -126,12 +126,12 @@ impl Retry {
     }
 }
 
-/// A number that is written without a fraction where it has none.
+/// A number, written without a fraction if it is whole.
 fn whole(number: f64) -> Value {
     if number.fract() == 0.0 { (number as i64).into() } else { number.into() }
 }
 
-/// Which errors are caught, and what is made of them.
+/// A catcher: which errors are caught, and what becomes of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catch {
     pub(crate) errors: Vec<String>,
@@ -141,17 +141,17 @@ pub struct Catch {
 }
 
 impl Catch {
-    /// Any error.
+    /// Catches any error.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Errors of these names.
+    /// Catches errors with these names.
     pub fn on<E: Into<String>>(errors: impl IntoIterator<Item = E>) -> Self {
         Self { errors: errors.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// Where in the input the error is put.
+    /// Where the error is put in the input.
     #[must_use]
     pub fn result_path(mut self, path: impl Into<DataPath>) -> Self {
         self.result_path = Some(path.into().0);
@@ -165,7 +165,7 @@ impl Catch {
         self
     }
 
-    /// JSONata: what the handler gets.
+    /// JSONata: the input of the handler.
     #[must_use]
     pub fn outputs(mut self, outputs: impl Into<Value>) -> Self {
         self.outputs = Some(outputs.into());
@@ -181,7 +181,7 @@ impl Catch {
     }
 }
 
-/// The names, or all errors if there are none.
+/// The names; if none are given, the name for all errors.
 pub(crate) fn names(given: &[String]) -> Vec<&str> {
     if given.is_empty() { vec![errors::ALL] } else { given.iter().map(String::as_str).collect() }
 }

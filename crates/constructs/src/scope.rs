@@ -4,7 +4,7 @@ use crate::node::{Next, Node};
 use crate::value::{QueryLanguage, Value, jsonata_expression};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A chain whose states are written: the top level, a branch, or what a Map does with an item.
+/// A scope: the chain of the top level, of a branch, or of an item processor.
 pub(crate) struct Scope<'c> {
     chain: &'c Chain,
     is_inner: bool,
@@ -15,18 +15,18 @@ impl<'c> Scope<'c> {
         Self { chain, is_inner: false }
     }
 
-    /// A branch, or what a Map does with an item.
+    /// The scope of a branch or an item processor.
     pub(crate) fn inner(chain: &'c Chain) -> Self {
         Self { chain, is_inner: true }
     }
 
-    /// Whether a state with a language says so: it may go without where the machine says it, but
-    /// within other states the CDK always writes it, and so do we.
+    /// Whether a state with a query language writes it. At the top level it can be left out if the
+    /// machine declares JSONata. Within other states the CDK always writes it, and so do we.
     pub(crate) fn writes_language(&self, machine: QueryLanguage) -> bool {
         self.is_inner || machine == QueryLanguage::JsonPath
     }
 
-    /// The name of the state with an id.
+    /// The name of the state with this id.
     pub(crate) fn name(&self, id: &str) -> String {
         self.find(id).map_or(id, |node| &node.name).to_owned()
     }
@@ -53,10 +53,10 @@ impl<'c> Scope<'c> {
     }
 }
 
-/// A member that is `Parameters` in JSONPath and `Arguments` in JSONata.
+/// Stands for a member that is `Parameters` in JSONPath and `Arguments` in JSONata.
 pub(crate) const PAYLOAD: &str = "Parameters or Arguments";
 
-/// The value with `Value::Input` in its place as the state's language writes it.
+/// The value with `Value::Input` replaced by the input in the state's language.
 fn fixed(value: Value, language: QueryLanguage) -> Value {
     match value {
         Value::Input if language == QueryLanguage::Jsonata => "{% $states.input %}".into(),
@@ -78,7 +78,7 @@ fn fixed(value: Value, language: QueryLanguage) -> Value {
     }
 }
 
-/// Every node of the chain, of its branches and of its processors.
+/// Visits every node of the chain, of its branches and of its processors.
 pub(crate) fn all_nodes<'c>(chain: &'c Chain, visit: &mut impl FnMut(&'c Node)) {
     for node in &chain.nodes {
         visit(node);
@@ -91,7 +91,7 @@ pub(crate) fn all_nodes<'c>(chain: &'c Chain, visit: &mut impl FnMut(&'c Node)) 
     }
 }
 
-/// Says what is wrong with a chain and everything within it.
+/// Checks a chain and everything within it.
 pub(crate) fn check(chain: &Chain, machine: QueryLanguage, problems: &mut Problems) {
     check_scope(chain, problems);
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
@@ -156,7 +156,7 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
     }
 }
 
-/// Fields that only one of the languages knows.
+/// Fields that exist in only one of the languages.
 const JSON_PATH_ONLY: [&str; 6] =
     ["InputPath", "OutputPath", "ResultPath", "ResultSelector", "ItemsPath", "SecondsPath"];
 const JSONATA_ONLY: [&str; 2] = ["Output", "Items"];
@@ -248,7 +248,8 @@ fn check_path(node: &Node, field: &str, value: &Value, problems: &mut Problems) 
     }
 }
 
-/// Expressions stand where they are understood: none in a list, none of another language.
+/// Checks that expressions are only where they are evaluated: not within a list, and not in the
+/// other language.
 fn check_optional(
     node: &Node,
     place: &str,
@@ -292,7 +293,7 @@ fn check_optional(
     });
 }
 
-/// Whether the last part of the pointer is a position in a list.
+/// Whether the last part of the pointer is a list index.
 fn in_list(value: &Value, at: &str) -> bool {
     let mut current = value;
     let parts: Vec<&str> = at.split('/').skip(1).collect();
@@ -336,7 +337,7 @@ fn unbalanced(expression: &str) -> Option<&'static str> {
     (depth != 0 || in_text || !expression.ends_with(')')).then_some("is not closed")
 }
 
-/// The open ends of the states that a choice leads to. `dead_ends` leaves out states with catchers.
+/// The open ends of all states that a Choice leads to. `dead_ends` leaves out states with catchers.
 pub(crate) fn open_ends(
     nodes: &[Node],
     start: &str,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Syntax};
 
-/// A state machine: its definition, and how it is deployed.
+/// A state machine: its definition, and its settings for deployment.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -24,7 +24,7 @@ use stepwright_json::{Json, Syntax};
 /// # Ok::<(), Misuses>(())
 /// ```
 ///
-/// The definition runs as it is in the simulator, so a state machine has unit tests:
+/// The simulator can run the definition unchanged, so a state machine can have unit tests:
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -64,23 +64,23 @@ enum Body {
     Text { definition: String, substitutions: Vec<(String, Text)> },
 }
 
-/// With which key a state machine's data is encrypted.
+/// The key with which a state machine's data are encrypted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Encryption {
-    /// A key of AWS, which nobody else sees.
+    /// A key that AWS owns.
     AwsOwned,
-    /// A key of one's own, and how long a data key made with it is used.
+    /// A key of the customer, and how long a data key made with it is reused.
     CustomerManaged(Key, Duration),
 }
 
 impl Encryption {
-    /// A key of one's own. Data keys are used for five minutes.
+    /// A key of the customer. Data keys are reused for five minutes.
     pub fn customer_managed(key: impl Into<Key>) -> Self {
         Self::CustomerManaged(key.into(), Duration::from_mins(5))
     }
 }
 
-/// What is known of a state machine once it is put together.
+/// The result of building a state machine.
 pub(crate) struct Built {
     pub(crate) definition: Text,
     pub(crate) asl: Json,
@@ -90,14 +90,14 @@ pub(crate) struct Built {
 }
 
 impl StateMachine {
-    /// A state machine that starts where the chain starts.
+    /// A state machine that begins with the first state of the chain.
     pub fn new(id: impl Into<String>, definition: impl Chainable) -> Self {
         Self::of(id, Body::Chain(Box::new(definition.into_chain())))
     }
 
-    /// A state machine whose definition is given as JSON, which may hold `${Name}`; see
-    /// [`StateMachine::substitution`]. What its role is allowed has to be said with
-    /// [`StateMachine::allow`], or taken from the definition with
+    /// A state machine whose definition is given as JSON, which may contain `${Name}`; see
+    /// [`StateMachine::substitution`]. The permissions of its role must be added with
+    /// [`StateMachine::allow`], or derived from the definition with
     /// [`policy::from_definition`](crate::policy::from_definition).
     pub fn from_text(id: impl Into<String>, definition: impl Into<String>) -> Self {
         Self::of(id, Body::Text { definition: definition.into(), substitutions: Vec::new() })
@@ -122,56 +122,56 @@ impl StateMachine {
         }
     }
 
-    /// Its name in AWS; CloudFormation makes one up if nothing is said.
+    /// Its name in AWS. By default, CloudFormation chooses one.
     #[must_use]
     pub fn state_machine_name(mut self, name: impl Into<Text>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// An Express workflow.
+    /// Makes it an Express workflow.
     #[must_use]
     pub fn express(mut self) -> Self {
         self.express = Some(true);
         self
     }
 
-    /// A Standard workflow, said outright.
+    /// Writes explicitly that it is a Standard workflow.
     #[must_use]
     pub fn standard(mut self) -> Self {
         self.express = Some(false);
         self
     }
 
-    /// How long an execution may take; whole seconds.
+    /// The time limit of an execution, in whole seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 
-    /// The language of all states.
+    /// The query language of all states.
     #[must_use]
     pub fn query_language(mut self, language: QueryLanguage) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// The role it acts in; one is made if nothing is said.
+    /// Its role. By default, one is created.
     #[must_use]
     pub fn role(mut self, role: impl Into<Role>) -> Self {
         self.role = Some(role.into());
         self
     }
 
-    /// Writes what happens to a log group.
+    /// Logs its executions to a log group.
     #[must_use]
     pub fn logs(mut self, logs: LogOptions) -> Self {
         self.logs = Some(logs);
@@ -185,7 +185,7 @@ impl StateMachine {
         self
     }
 
-    /// With which key its data is encrypted.
+    /// The key with which its data are encrypted.
     #[must_use]
     pub fn encryption(mut self, encryption: Encryption) -> Self {
         self.encryption = Some(encryption);
@@ -199,7 +199,8 @@ impl StateMachine {
         self
     }
 
-    /// Allows its role something that the states do not say, be it about the machine itself.
+    /// Adds a permission to its role that the states do not imply, for example one that concerns
+    /// the machine itself.
     #[must_use]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
@@ -213,7 +214,7 @@ impl StateMachine {
         self
     }
 
-    /// What `${name}` in a definition given as text stands for.
+    /// The value of `${name}` in a definition that is given as text.
     #[must_use]
     pub fn substitution(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         if let Body::Text { substitutions, .. } = &mut self.body {
@@ -222,7 +223,7 @@ impl StateMachine {
         self
     }
 
-    /// The id of its resource in a template.
+    /// The logical id of its resource in a template.
     pub fn logical_id(&self) -> String {
         let mut path: Vec<&str> = self.id.split('/').collect();
         path.push("Resource");
@@ -234,7 +235,7 @@ impl StateMachine {
         &self.id
     }
 
-    /// Its ARN, in the template that defines it.
+    /// Its ARN, in a template that defines it.
     pub fn arn(&self) -> Text {
         Token::reference(&self.logical_id()).into()
     }
@@ -244,19 +245,19 @@ impl StateMachine {
         Ok(self.build()?.asl)
     }
 
-    /// The definition as the compiler and the simulator take it.
+    /// The definition, ready for the compiler and the simulator.
     pub fn definition(&self) -> Result<Definition, Misuses> {
         Ok(Definition::from_json(&self.asl()?))
     }
 
-    /// What its role is allowed: no more than its states need.
+    /// The permissions of its role: no more than its states need.
     pub fn policy(&self) -> Result<Vec<Statement>, Misuses> {
         let built = self.build()?;
         let role = self.role.as_ref().map_or(&[][..], Role::statements);
         Ok(distinct(&[&built.statements, &built.distributed, role].concat()))
     }
 
-    /// A template with it and everything it defines, which deploys as it is.
+    /// A complete template of the machine and everything it defines.
     pub fn template(&self) -> Result<Template, Misuses> {
         Stack::new().machine(self.clone()).template()
     }
@@ -271,8 +272,8 @@ impl StateMachine {
             }
         };
         built.statements.extend(self.deployment_statements());
-        // The machine needs its role and the role's policy: what is about the machine itself stands
-        // in a policy of its own, which nothing waits for.
+        // The machine depends on its role and on the role's policy. Permissions that concern the
+        // machine itself are in a separate policy, on which nothing depends.
         let itself = self.logical_id();
         let (about_itself, others): (Vec<Statement>, Vec<Statement>) = self
             .statements
@@ -378,7 +379,7 @@ impl StateMachine {
         }
     }
 
-    /// Executions for the items of a distributed Map are started, watched and stopped by the machine.
+    /// Permissions to start, watch and stop the child executions of distributed Maps.
     fn distributed_statements(&self, labels: &[Option<String>]) -> Vec<Statement> {
         if labels.is_empty() {
             return Vec::new();
@@ -402,7 +403,7 @@ impl StateMachine {
         ]
     }
 
-    /// What logs, traces and keys need.
+    /// Permissions for logging, tracing and encryption.
     fn deployment_statements(&self) -> Vec<Statement> {
         let mut statements = Vec::new();
         if let Some(Encryption::CustomerManaged(key, _)) = &self.encryption {
@@ -435,8 +436,8 @@ impl StateMachine {
         statements
     }
 
-    /// The resources of the machine: role, policy, log group, the machine itself, all its states
-    /// define.
+    /// The resources of the machine: its role, policy and log group, the machine itself, and all
+    /// resources that its states define.
     pub(crate) fn to_resources(&self, problems: &mut Problems) -> Vec<Resource> {
         let built = match self.build() {
             Ok(built) => built,

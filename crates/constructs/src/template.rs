@@ -6,7 +6,7 @@ use crate::resources::{Activity, Resource, ResourceBody};
 use crate::text::{Text, Token, parameter_id};
 use stepwright_json::{Json, Object, Str, json};
 
-/// What is deployed together.
+/// A stack: state machines and resources that are deployed together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stack {
     description: Option<String>,
@@ -15,19 +15,19 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A stack with nothing in it.
+    /// An empty stack.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the stack is for.
+    /// The description of the stack.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Adds a state machine and everything it defines.
+    /// Adds a state machine and everything that it defines.
     #[must_use]
     pub fn machine(mut self, machine: StateMachine) -> Self {
         self.parts.push(Resource::machine(machine));
@@ -55,14 +55,14 @@ impl Stack {
         self
     }
 
-    /// Adds a value that is shown when the stack is deployed.
+    /// Adds an output, which is shown when the stack is deployed.
     #[must_use]
     pub fn output(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         self.outputs.push((name.into(), value.into()));
         self
     }
 
-    /// The template.
+    /// Makes the template.
     pub fn template(&self) -> Result<Template, Misuses> {
         let mut problems = Problems::default();
         let mut template = Template {
@@ -87,10 +87,11 @@ pub struct Template {
     outputs: Vec<(String, Text)>,
 }
 
-/// A template with a state machine whose definition is given alone: it, its role, and the policy that
-/// can be read off the definition, with the notes of what could not be.
+/// A template for a state machine of which only the definition is given. It contains the machine,
+/// its role, and the policy that can be derived from the definition. Notes say what could not be
+/// derived.
 ///
-/// `${Name}` in the definition becomes a parameter of the template.
+/// Each `${Name}` in the definition becomes a parameter of the template.
 ///
 /// ```
 /// use stepwright_constructs::template_from_definition;
@@ -128,7 +129,7 @@ pub fn template_from_definition(
     Ok((stack.machine(machine).template()?, policy.notes))
 }
 
-/// Machines may start machines this deep.
+/// How deeply machines may start other machines.
 const DEEPEST: usize = 32;
 
 impl Template {

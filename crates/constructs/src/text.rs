@@ -1,10 +1,10 @@
 use stepwright_json::{Json, Object, json};
 
-/// Text of a template: literal pieces, and places that CloudFormation fills in.
+/// Text in a template: literal pieces, and placeholders that CloudFormation fills in.
 ///
-/// The name of a function that is defined in the same template is not known before the template is
-/// deployed. [`Text`] holds such a name beside plain text, so that an ARN or a message can be put
-/// together from both.
+/// The name of a function that is defined in the same template is not known before deployment.
+/// [`Text`] can hold such a name next to plain text, so that an ARN or a message can be assembled
+/// from both.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Text(pub(crate) Vec<Piece>);
 
@@ -14,8 +14,8 @@ pub(crate) enum Piece {
     Token(Token),
 }
 
-/// A place that CloudFormation fills in: how it reads in a definition that is run as it is, and the
-/// intrinsic function of CloudFormation.
+/// A placeholder that CloudFormation fills in: how it is written in a definition that is run
+/// locally, and CloudFormation's intrinsic function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     readable: String,
@@ -36,8 +36,8 @@ impl Token {
         }
     }
 
-    /// A place in a definition that is given as text, `${Name}` or `${Name.Attribute}`: a parameter of
-    /// the template, whose id has no dots.
+    /// A placeholder in a definition that is given as text, `${Name}` or `${Name.Attribute}`. It
+    /// becomes a parameter of the template, whose id has no dots.
     pub(crate) fn place(name: &str) -> Self {
         let cloudformation = match name {
             pseudo if pseudo.starts_with("AWS::") => json!({"Ref": pseudo}),
@@ -46,7 +46,7 @@ impl Token {
         Self { readable: format!("${{{name}}}"), cloudformation }
     }
 
-    /// The partition: `aws`, but for regions in China and of governments.
+    /// The partition: `aws`, except for regions in China and of governments.
     pub fn partition() -> Self {
         Self { readable: "aws".into(), cloudformation: json!({"Ref": "AWS::Partition"}) }
     }
@@ -66,7 +66,7 @@ impl Token {
         Self::reference("AWS::URLSuffix")
     }
 
-    /// The part at `index` of a text that is split at `separator`.
+    /// The part at `index` of a text after splitting it at `separator`.
     pub fn part(text: &Text, separator: &str, index: usize) -> Self {
         let split = format!("${{Split:{separator}:{}}}", text.readable());
         let parts = json!({"Fn::Split": [separator, (text.to_cloudformation())]});
@@ -77,19 +77,19 @@ impl Token {
     }
 }
 
-/// The id of the parameter for a place in a definition.
+/// The id of the parameter for a placeholder in a definition.
 pub(crate) fn parameter_id(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 impl Text {
-    /// Text without any place to fill in.
+    /// Text without placeholders.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
         if text.is_empty() { Self(Vec::new()) } else { Self(vec![Piece::Literal(text)]) }
     }
 
-    /// This text and then another.
+    /// This text followed by another.
     #[must_use]
     pub fn and(mut self, other: impl Into<Text>) -> Self {
         for piece in other.into().0 {
@@ -101,7 +101,7 @@ impl Text {
         self
     }
 
-    /// The text, if no place is left to fill in.
+    /// The text, if it contains no placeholders.
     pub fn as_literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -110,7 +110,7 @@ impl Text {
         }
     }
 
-    /// The names of the places, each once.
+    /// The names of the placeholders, without repetitions.
     pub(crate) fn places(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for piece in &self.0 {
@@ -134,7 +134,7 @@ impl Text {
             .collect()
     }
 
-    /// The text as a value of a template: a string, an intrinsic function, or a `Fn::Join`.
+    /// The text as JSON for a template: a string, an intrinsic function, or a `Fn::Join`.
     pub fn to_cloudformation(&self) -> Json {
         let piece = |piece: &Piece| match piece {
             Piece::Literal(text) => Json::from(text.as_str()),
@@ -177,7 +177,7 @@ impl From<Token> for Text {
     }
 }
 
-/// Puts [`Text`] together from its arguments: strings, tokens and other texts.
+/// Concatenates its arguments to a [`Text`]: strings, tokens and other texts.
 macro_rules! text {
     ($($part:expr),* $(,)?) => {
         $crate::text::Text::default()$(.and($part))*
@@ -185,12 +185,13 @@ macro_rules! text {
 }
 pub(crate) use text;
 
-/// The start of an ARN, `arn:PARTITION:`, and what follows.
+/// An ARN: `arn:PARTITION:`, followed by the rest.
 pub(crate) fn arn(rest: impl Into<Text>) -> Text {
     text!("arn:", Token::partition(), ":").and(rest)
 }
 
-/// An ARN of the stack's region and account: `arn:PARTITION:service:REGION:ACCOUNT:` and what follows.
+/// An ARN in the stack's region and account: `arn:PARTITION:service:REGION:ACCOUNT:`, followed by
+/// the rest.
 pub(crate) fn local_arn(service: &str, rest: impl Into<Text>) -> Text {
     arn(text!(service, ":", Token::region(), ":", Token::account(), ":")).and(rest)
 }

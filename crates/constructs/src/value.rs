@@ -1,22 +1,22 @@
 use crate::text::{Piece, Text};
 use stepwright_json::{Json, Object, Str};
 
-/// A value within a state: literal, or taken from the execution.
+/// A value within a state: literal, or computed when the state runs.
 ///
-/// Made with [`value!`](crate::value!) and [`object!`](crate::object!). A part that is an
-/// expression (see [`At`](crate::At)) is written as the language wants it: `"key.$": "$.path"`.
+/// Create it with [`value!`](crate::value!) and [`object!`](crate::object!). A part that is an
+/// expression (see [`At`](crate::At)) is written as the language requires: `"key.$": "$.path"`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`
     #[default]
     Null,
-    /// A truth value or a number.
+    /// A boolean or a number.
     Scalar(Json),
-    /// Text, with places that CloudFormation fills in.
+    /// Text, with placeholders that CloudFormation fills in.
     Text(Text),
     /// A JSONPath or an intrinsic function: computed when the state runs.
     Expression(String),
-    /// The whole input, in whichever language the state speaks.
+    /// The whole input, in whichever language the state uses.
     Input,
     /// A list.
     List(Vec<Value>),
@@ -40,7 +40,7 @@ impl Value {
         Vec::new()
     }
 
-    /// The literal text of it.
+    /// The text, if the value is literal text.
     pub fn as_literal(&self) -> Option<&str> {
         match self {
             Self::Text(text) => text.as_literal(),
@@ -48,7 +48,7 @@ impl Value {
         }
     }
 
-    /// The text of it, if it is known before the state runs.
+    /// The text, if it is known before the state runs.
     pub(crate) fn known(&self) -> Option<Text> {
         match self {
             Self::Text(text) if jsonata_expression(&text.readable()).is_none() => {
@@ -58,12 +58,12 @@ impl Value {
         }
     }
 
-    /// The text of it, or `*` where it is computed: for the resources of a policy.
+    /// The text, or `*` if it is computed: for the resources of a policy.
     pub(crate) fn known_or_any(&self) -> Text {
         self.known().unwrap_or_else(|| "*".into())
     }
 
-    /// The whole number of it, if it is known before the state runs.
+    /// The number, if it is known before the state runs.
     pub(crate) fn known_number(&self) -> Option<f64> {
         match self {
             Self::Scalar(number) => number.as_f64(),
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// Calls `visit` with every leaf and where it stands, as a JSON pointer.
+    /// Calls `visit` with every leaf and its position as a JSON pointer.
     pub(crate) fn visit(&self, at: &str, visit: &mut impl FnMut(&str, &Value)) {
         match self {
             Self::List(items) => {
@@ -88,7 +88,7 @@ impl Value {
         }
     }
 
-    /// Whether some expression in it satisfies `test`; JSONata expressions are given without their
+    /// Whether any expression in it satisfies `test`. JSONata expressions are passed without their
     /// delimiters.
     pub(crate) fn any_expression(&self, test: impl Fn(&str) -> bool) -> bool {
         let mut found = false;
@@ -105,21 +105,21 @@ impl Value {
         found
     }
 
-    /// The value as the language writes it: `key.$` for expressions in objects.
+    /// The value as JSON in this language, with `key.$` for expressions in objects.
     ///
-    /// Places that CloudFormation fills in are read as `${Name}`.
+    /// Placeholders that CloudFormation fills in are written as `${Name}`.
     pub fn to_json(&self, language: QueryLanguage) -> Json {
         self.render(language, &mut |text| Json::from(text.readable()))
     }
 
-    /// The value as text of JSON in which places are left for CloudFormation.
+    /// The value as JSON text that still contains the placeholders for CloudFormation.
     pub(crate) fn to_json_text(&self, language: QueryLanguage) -> Text {
         let mut pieces = Text::default();
         self.write(language, &mut pieces);
         pieces
     }
 
-    /// The value within a CloudFormation template.
+    /// The value as JSON for a CloudFormation template.
     pub(crate) fn to_cloudformation(&self) -> Json {
         self.render(QueryLanguage::JsonPath, &mut Text::to_cloudformation)
     }
@@ -182,7 +182,7 @@ impl Value {
         }
     }
 
-    /// The key under which the value stands: expressions of JSONPath are marked with `.$`.
+    /// The key of the value. In JSONPath, the suffix `.$` marks an expression.
     fn key(&self, key: &str, language: QueryLanguage) -> String {
         let is_marked = match self {
             Self::Expression(_) => true,
@@ -197,12 +197,12 @@ fn add(out: &mut Text, more: Text) {
     *out = std::mem::take(out).and(more);
 }
 
-/// The expression within `{% … %}`.
+/// The expression inside `{% … %}`.
 pub(crate) fn jsonata_expression(text: &str) -> Option<&str> {
     Some(text.strip_prefix("{%")?.strip_suffix("%}")?.trim())
 }
 
-/// The languages in which a state may compute.
+/// The query languages of states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QueryLanguage {
     /// JSONPath and intrinsic functions.
@@ -221,7 +221,7 @@ impl QueryLanguage {
         }
     }
 
-    /// The field with what a state gives to what it runs.
+    /// The field with the input of what a state runs.
     pub(crate) fn payload_field(self) -> &'static str {
         match self {
             Self::JsonPath => "Parameters",
@@ -300,7 +300,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// Builds a [`Value`] as it is written; parts may be expressions.
+/// Builds a [`Value`] in a notation like JSON, whose parts may be expressions.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;

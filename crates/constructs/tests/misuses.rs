@@ -1,4 +1,4 @@
-//! What cannot become a state machine is refused when it is built, by name.
+//! Whatever cannot become a state machine is refused when it is built, with the name of the state.
 
 use stepwright_constructs::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What AWS takes as the attributes of a task.
+//! Checks the attributes of tasks against what AWS accepts.
 
 use crate::complaint::{Complaints, Subject};
 use stepwright_fluxio::Task;
@@ -6,14 +6,15 @@ use stepwright_json::Json;
 
 /// Lambda's longest timeout, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
-/// The longest that a message can be with a worker, in seconds: twelve hours.
+/// The longest time that a worker can hold a message, in seconds: twelve hours.
 const LONGEST_MESSAGE: i64 = 43_200;
 /// The longest build, in seconds: 36 hours.
 const LONGEST_BUILD: i64 = 36 * 3600;
-/// The longest that a state may wait, in seconds.
+/// The longest timeout of a state, in seconds.
 const LONGEST_STATE: i64 = 99_999_999;
 
-/// CPU units of Fargate, the least and most memory with them, and its steps, in MiB.
+/// Fargate's sizes: CPU units, the smallest and largest memory for them, and the step between
+/// memory sizes, in MiB.
 const FARGATE: &[(i64, i64, i64, i64)] = &[
     (512, 1024, 4096, 1024),
     (1024, 2048, 8192, 1024),
@@ -23,19 +24,19 @@ const FARGATE: &[(i64, i64, i64, i64)] = &[
     (16_384, 32_768, 122_880, 8192),
 ];
 
-/// A whole number among the attributes of a task.
+/// The value of an attribute, if it is a whole number.
 pub(crate) fn number(task: &Task, attribute: &str) -> Option<i64> {
     task.attributes.get(attribute).and_then(Json::as_i64)
 }
 
-/// The least and most workers of a task: one of each unless the class says otherwise.
+/// The smallest and largest number of workers of a task: one, unless its class sets them.
 pub(crate) fn scale(task: &Task) -> (i64, i64) {
     let least = number(task, "autoscaling_min").unwrap_or(1);
     (least, number(task, "autoscaling_max").unwrap_or(1).max(least))
 }
 
-/// For how long a message is hidden from other workers: two heartbeats, or as long as the task may
-/// take.
+/// How long a message is hidden from other workers: for two heartbeats, or for as long as the task
+/// may take.
 pub(crate) fn visibility(task: &Task) -> i64 {
     match number(task, "heartbeat_interval") {
         Some(interval) => interval.saturating_mul(2),
@@ -43,7 +44,7 @@ pub(crate) fn visibility(task: &Task) -> i64 {
     }
 }
 
-/// Complains of what AWS would not take.
+/// Reports attributes that AWS would not accept.
 pub(crate) fn check(name: &str, task: &Task, complaints: &mut Complaints) {
     let mut check = Check { name, task, complaints };
     match task.service() {
@@ -97,7 +98,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the attribute is a whole number within bounds.
+    /// Checks that the attribute is a whole number within bounds.
     fn whole(&mut self, attribute: &str, least: i64, most: i64) -> bool {
         let value = self.value(attribute);
         let is_good = value.as_i64().is_some_and(|number| (least..=most).contains(&number));
@@ -176,7 +177,7 @@ impl Check<'_> {
         let most_is_good = self.whole("autoscaling_max", 1, 5000);
         let least = number(self.task, "autoscaling_min").unwrap_or(1);
         let most = number(self.task, "autoscaling_max").unwrap_or(1);
-        // A minimum alone raises the maximum.
+        // If only the minimum is set, it raises the maximum.
         let sets_most = self.task.set.contains("autoscaling_max");
         if least_is_good && most_is_good && sets_most && most < least {
             let message = format!("it is {most}, below `autoscaling_min`, which is {least}");

@@ -8,8 +8,8 @@ use crate::template::{Template, allow, attribute, local_arn, reference, substitu
 use stepwright_fluxio::Task;
 use stepwright_json::{Json, Object, json};
 
-/// Adds the project of a task. Where its source is, only whoever deploys it knows; the version comes
-/// with each build.
+/// Adds the CodeBuild project of a task. Only whoever deploys it knows where its source is; the
+/// source version is given with each build.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &Task) {
     let short = id(name);
     let (role, logs) = (format!("BuildRole{short}"), format!("BuildLogs{short}"));
@@ -64,7 +64,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
     match task.attributes.get("build_spec") {
         None | Some(Json::Null) => {}
         Some(spec) => {
-            // JSON is YAML, so the specification stands as it is.
+            // JSON is YAML, so the specification is used unchanged.
             let text = spec.as_str().map_or_else(|| spec.pretty(), str::to_owned);
             source.insert("BuildSpec", text.into());
         }

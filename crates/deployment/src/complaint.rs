@@ -1,20 +1,20 @@
-//! What cannot be deployed, and why.
+//! Errors: what cannot be deployed, and why.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use stepwright_fluxio::Project;
 use stepwright_source::Span;
 
-/// Something that AWS would not take.
+/// Something that AWS would not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// What it is about: ``the task `Foo` ``.
+    /// What the complaint is about, for example ``the task `Foo` ``.
     pub subject: String,
-    /// Where that stands in the project, if it does.
+    /// Its place in the project, if it has one.
     pub span: Option<Span>,
-    /// What is wrong with it.
+    /// What is wrong.
     pub message: String,
-    /// What to do.
+    /// What to do about it.
     pub help: String,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// Why a project cannot be deployed: at least one complaint.
+/// The error for a project that cannot be deployed. It has at least one complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub Vec<Complaint>);
 
@@ -37,7 +37,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What a complaint is about: how it reads, and by which names its place is known, the closest first.
+/// What a complaint is about: its text, and the names under which its place may be found, the most
+/// specific first.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     text: String,
@@ -79,7 +80,7 @@ impl From<&str> for Subject {
     }
 }
 
-/// The complaints so far, and where they may be about.
+/// The complaints so far, and the places that they can refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
     found: Vec<Complaint>,
@@ -87,7 +88,7 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    /// None so far, about this project.
+    /// No complaints yet, about this project.
     pub(crate) fn about(project: &Project) -> Self {
         Self { found: Vec::new(), places: project.places.clone() }
     }

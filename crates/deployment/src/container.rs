@@ -10,10 +10,10 @@ use crate::template::{Template, allow, attribute, local_arn, reference, substitu
 use stepwright_fluxio::Task;
 use stepwright_json::{Json, json};
 
-/// Who takes the roles of tasks.
+/// The service that assumes the roles of tasks.
 const SERVICE: &str = "ecs-tasks.amazonaws.com";
 
-/// Adds the role in which ECS fetches images and writes logs, for the tasks of these names.
+/// Adds the role with which ECS fetches images and writes logs for these tasks.
 pub(crate) fn add_execution_role<'t>(
     template: &mut Template,
     tasks: impl Iterator<Item = &'t str>,
@@ -23,15 +23,15 @@ pub(crate) fn add_execution_role<'t>(
         ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
     let allowed = vec![
         allow(&["ecr:GetAuthorizationToken"], vec!["*".into()]),
-        // The image is a parameter: it may be in any repository of the account.
+        // The image is a parameter, so it may be in any repository of the account.
         allow(&images, vec![local_arn("ecr", "repository/*")]),
         allow(&["logs:CreateLogStream", "logs:PutLogEvents"], logs),
     ];
     role::add(template, EXECUTION_ROLE, SERVICE, allowed);
 }
 
-/// Adds the task definition of a task, with its role and its log group. `own` is what the role is
-/// allowed beside what every task is.
+/// Adds the task definition of a task, with its role and its log group. `own` are permissions in
+/// addition to those of every task.
 pub(crate) fn add(
     template: &mut Template,
     plan: &Plan<'_>,
@@ -71,7 +71,8 @@ pub(crate) fn add(
         "ExecutionRoleArn": (attribute(EXECUTION_ROLE, "Arn")),
         "TaskRoleArn": (attribute(&role, "Arn")),
         "ContainerDefinitions": [{
-            // The state machine overrides the environment of the container with this name.
+            // The state machine refers to the container by this name when it overrides the
+            // environment.
             "Name": name,
             "Image": (image),
             "Essential": true,

@@ -1,5 +1,6 @@
-//! What becomes of messages that no worker could finish: their tasks fail. Otherwise the execution
-//! would wait for the state's timeout, and the message would be of no use, for it cannot be sent again.
+//! Handles messages that no worker could finish: their tasks fail. Otherwise an execution would
+//! wait for the state's timeout. Keeping the message would be useless, because it cannot be sent
+//! again.
 
 use crate::function::Service;
 use crate::names::id;
@@ -9,10 +10,11 @@ use crate::template::{Template, allow, attribute, local_arn};
 use std::collections::BTreeMap;
 use stepwright_json::{Json, json};
 
-/// The folder of the function.
+/// The folder of the function that fails tasks.
 pub(crate) const FOLDER: &str = "dead-letters";
 
-/// Adds the function that fails tasks, and what brings it the messages, if there are workers.
+/// If there are workers, adds the function that fails tasks and the connection that feeds it
+/// messages.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>) {
     let workers: Vec<&str> = plan.on("ecs:worker").map(|(name, _)| name).collect();
     if workers.is_empty() {

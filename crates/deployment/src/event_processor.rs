@@ -1,4 +1,4 @@
-//! Event processors: a function that reads the log of a machine.
+//! Event processors: a function for each machine that reads the machine's log.
 
 use crate::function::Service;
 use crate::machine::Ids;
@@ -17,12 +17,12 @@ const EVENTS: [&str; 5] = [
     "ExecutionAborted",
 ];
 
-/// The parameter for where telemetry goes.
+/// The name of the parameter for the telemetry endpoint.
 pub(crate) const ENDPOINT: &str = "OtlpEndpoint";
-/// The parameter for the headers that go with it.
+/// The name of the parameter for the headers of telemetry requests.
 pub(crate) const HEADERS: &str = "OtlpHeaders";
 
-/// Adds the parameters for where telemetry goes.
+/// Adds the parameters for telemetry.
 pub(crate) fn add_parameters(template: &mut Template) {
     template.parameter(
         ENDPOINT,
@@ -49,7 +49,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'
     if processor == Processor::None {
         return;
     }
-    // An execution's input is not in the event of its end, nor the trace in a nested one's.
+    // The event of an execution's end lacks its input, and the events of a nested execution lack
+    // the trace, so both are looked up.
     let mut executions = vec![executions_of(&plan.names.of(machine.name))];
     let ancestors = plan.ancestors(machine.name);
     executions.extend(ancestors.iter().map(|name| executions_of(&plan.names.of(name))));
@@ -102,7 +103,7 @@ fn pattern() -> Json {
     format!("{{ {} }}", types.join(" || ")).into()
 }
 
-/// The folder of a machine's processor.
+/// The folder of a machine's event processor.
 pub(crate) fn folder(machine: &str) -> String {
     format!("events/{machine}")
 }

@@ -1,4 +1,4 @@
-//! The template of an exported machine: what is there for it alone.
+//! The template of an exported machine, with everything that belongs to this machine only.
 
 use crate::complaint::{Refused, Subject};
 use crate::event_processor::{self, ENDPOINT, HEADERS};
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use stepwright_constructs::Text;
 use stepwright_json::{Json, Object, json};
 
-/// The parameters that every machine's template gets from the root's.
+/// The parameters that the root template passes to the template of every machine.
 const SHARED: [&str; 2] = ["Environment", "LogRetentionDays"];
 
-/// The template of a machine, and the stack that the root nests.
+/// Adds the template of a machine, and its nested stack in the root template.
 pub(crate) fn nest(
     template: &mut Template,
     plan: &Plan<'_>,

@@ -8,13 +8,13 @@ use crate::template::{Template, attribute, reference, substituted};
 use stepwright_fluxio::Task;
 use stepwright_json::{Json, Object, json};
 
-/// The runtime of functions, and of the images that they are built from.
+/// The Lambda runtime, and the base of container images.
 pub(crate) const RUNTIME: &str = "python3.12";
 
-/// Who takes the roles of functions.
+/// The service that assumes the roles of functions.
 pub(crate) const SERVICE: &str = "lambda.amazonaws.com";
 
-/// Adds the function of a task, from its folder or from an image.
+/// Adds the function of a task, with its code from a folder or an image.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &Task) {
     let short = id(name);
     let (role, logs) = (format!("LambdaRole{short}"), format!("LambdaLogs{short}"));
@@ -41,29 +41,29 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
     template.resource(&id, "AWS::Lambda::Function", properties.into());
 }
 
-/// The parameter for the image of a task, which its folder is built to.
+/// The parameter for the image that is built from a task's folder.
 pub(crate) fn image(template: &mut Template, task: &str) -> Json {
     let parameter = format!("ImageUri{}", id(task));
     template.text(&parameter, &format!("The image that is built from tasks/{task}"));
     reference(&parameter)
 }
 
-/// The variables of a function.
+/// The environment variables of a function.
 pub(crate) fn environment(variables: Vec<(&'static str, Json)>) -> Json {
     json!({"Variables": (Json::from(variables.into_iter().collect::<Object>()))})
 }
 
-/// A function that serves machines.
+/// A function that serves machines rather than running a task.
 pub(crate) struct Service<'s> {
-    /// What its ids and those of its role and log group end with.
+    /// The suffix of its id and of the ids of its role and log group.
     pub(crate) suffix: &'s str,
-    /// What they begin with: `Starter`.
+    /// The prefix of these ids, such as `Starter`.
     pub(crate) prefix: &'static str,
     pub(crate) code: String,
     pub(crate) handler: &'static str,
     pub(crate) variables: Vec<(&'static str, Json)>,
     pub(crate) allowed: Vec<Json>,
-    /// The queue for events that it could not handle.
+    /// The queue for events that the function could not handle.
     pub(crate) dead_letters: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Service<'_> {
         format!("{}Function{}", self.prefix, self.suffix)
     }
 
-    /// Adds the function, its role and its log group. CloudFormation names them.
+    /// Adds the function, its role and its log group. CloudFormation chooses their names.
     pub(crate) fn add(self, template: &mut Template) {
         let id = self.id();
         let role = format!("{}Role{}", self.prefix, self.suffix);

@@ -1,9 +1,9 @@
-//! What Python text imports.
+//! Finds the imports in Python text.
 
 use std::collections::BTreeSet;
 
-/// The top-level packages that are imported anywhere in a text. A line of a longer text that reads
-/// like an import counts as one: a package too many does no harm.
+/// The top-level packages that are imported anywhere in a text. A line inside a string that looks
+/// like an import counts as one, because an unneeded package does no harm.
 pub(crate) fn of(text: &str) -> BTreeSet<String> {
     let mut packages = BTreeSet::new();
     let top = |name: &str| {
@@ -13,7 +13,7 @@ pub(crate) fn of(text: &str) -> BTreeSet<String> {
     };
     for statement in text.lines().flat_map(|line| line.split(';')) {
         let statement = statement.trim_start();
-        // `if x: import y` and its kin have the statement behind a colon.
+        // In `if x: import y` and similar lines, the statement follows a colon.
         let parts =
             [Some(statement), statement.split_once(": ").map(|(_, rest)| rest.trim_start())];
         for part in parts.into_iter().flatten() {

@@ -1,8 +1,8 @@
-//! What it takes to deploy a Fluxio project: CloudFormation templates, and the folders of its tasks.
+//! Deploys Fluxio projects to AWS: makes CloudFormation templates and the folders of tasks.
 //!
-//! [`synthesize`] gives files, and writes none. The root template holds what machines share: the
-//! tasks, the table of the state data, machines that are only nested. Each exported machine has a
-//! template of its own, which the root nests.
+//! [`synthesize`] returns files and writes none. The root template contains what the machines
+//! share: the tasks, the table of the state data, and machines that are only nested. Each exported
+//! machine has a template of its own, which the root template nests.
 //!
 //! ```
 //! use stepwright_deployment::{Origin, synthesize};
@@ -55,25 +55,26 @@ use stepwright_fluxio::Project;
 /// A file of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its place in the folder, with `/` between the parts.
+    /// Its path in the folder, with `/` as the separator.
     pub path: String,
-    /// What is in it. A package that many tasks import is there once.
+    /// Its contents. A package that many tasks import is in memory only once.
     pub content: Arc<[u8]>,
 }
 
-/// The files of a deployment, and what is worth saying of them.
+/// The files of a deployment, and notes about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployment {
     /// The files, by path.
     pub files: Vec<File>,
-    /// What somebody may not expect.
+    /// Notes on things that the user may not expect.
     pub notes: Vec<String>,
 }
 
-/// Finds a package or module that stands beside a project: its files, by their paths from there.
+/// Finds a package or module beside a project: returns its files, by their paths relative to the
+/// project's folder.
 pub type Packages<'a> = &'a dyn Fn(&str) -> Vec<File>;
 
-/// Where a project comes from.
+/// The origin of a project: its name, and what stands beside it.
 #[derive(Clone, Copy)]
 pub struct Origin<'a> {
     name: &'a str,
@@ -88,26 +89,26 @@ impl std::fmt::Debug for Origin<'_> {
 }
 
 impl<'a> Origin<'a> {
-    /// A project with this name, which is that of its folder. Nothing stands beside it.
+    /// An origin with this name, the name of the project's folder, and nothing beside the project.
     pub fn new(name: &'a str) -> Self {
         Self { name, packages: &|_| Vec::new(), requirements: None }
     }
 
-    /// With the packages beside it.
+    /// Sets the packages beside the project.
     #[must_use]
     pub fn packages(self, packages: Packages<'a>) -> Self {
         Self { packages, ..self }
     }
 
-    /// With the `requirements.txt` beside it.
+    /// Sets the text of the `requirements.txt` beside the project.
     #[must_use]
     pub fn requirements(self, requirements: &'a str) -> Self {
         Self { requirements: Some(requirements), ..self }
     }
 }
 
-/// Makes the templates and the folders of the tasks. Everything that AWS would not take is said at
-/// once.
+/// Makes the templates and the folders of the tasks. The error lists everything that AWS would not
+/// accept.
 pub fn synthesize(project: &Project, origin: &Origin<'_>) -> Result<Deployment, Refused> {
     let plan = Plan::new(project, origin)?;
     let mut files = root::templates(&plan)?;

@@ -7,23 +7,23 @@ use crate::template::{Template, attribute, policy, reference, statements, substi
 use stepwright_constructs::policy::{self as policies, Places};
 use stepwright_json::{Json, Object, json};
 
-/// The ids of a machine's resources.
+/// The logical ids of a machine's resources.
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     pub(crate) machine: String,
     pub(crate) logs: String,
     role: String,
-    /// What other resources of the machine end with.
+    /// The suffix of the ids of its other resources.
     pub(crate) suffix: String,
 }
 
 impl Ids {
-    /// In the root template, among others.
+    /// The ids in the root template, which may contain other machines.
     pub(crate) fn among_others(machine: &str) -> Self {
         Self::ending(id(machine))
     }
 
-    /// In a template of its own.
+    /// The ids in a template of its own.
     pub(crate) fn alone() -> Self {
         Self::ending(String::new())
     }
@@ -38,7 +38,8 @@ impl Ids {
     }
 }
 
-/// Adds a machine. `places` are those of its definition, as this template has them.
+/// Adds a machine to a template. `places` are the values for the placeholders of its definition in
+/// this template.
 pub(crate) fn add(
     template: &mut Template,
     plan: &Plan<'_>,
@@ -47,7 +48,8 @@ pub(crate) fn add(
     places: &Places,
 ) {
     let name = plan.names.of(machine.name);
-    // CloudWatch Logs adds a line to a policy of limited size for other names than these.
+    // For groups with any other prefix, CloudWatch Logs adds a line to a resource policy whose size
+    // is limited.
     role::add_logs(template, &ids.logs, &format!("/aws/vendedlogs/states/{name}"));
     let derived = policies::from_definition_with(machine.definition, None, places);
     let mut allowed = statements(&derived.statements);
@@ -75,7 +77,7 @@ pub(crate) fn add(
         "LoggingConfiguration",
         json!({
             "Level": "ALL",
-            // An event processor reads inputs and outputs; nobody else needs them in the log.
+            // Event processors need inputs and outputs in the log; nobody else does.
             "IncludeExecutionData": (machine.processor() != Processor::None),
             "Destinations": [(destination)]
         }),
@@ -83,7 +85,7 @@ pub(crate) fn add(
     template.resource(&ids.machine, "AWS::StepFunctions::StateMachine", Json::from(properties));
 }
 
-/// The ARN of a machine within its own template.
+/// The ARN of a machine, in the template that defines it.
 pub(crate) fn arn(ids: &Ids) -> Json {
     reference(&ids.machine)
 }

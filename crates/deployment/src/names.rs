@@ -1,13 +1,13 @@
-//! What things are called in AWS.
+//! The names of resources in AWS.
 
 use crate::complaint::{Complaints, Subject};
 
-/// The most letters that the environment's name gets.
+/// The largest number of characters for the environment's name.
 const MOST_FOR_ENVIRONMENT: usize = 32;
-/// The letters that it needs at least: `staging1`.
+/// The number of characters that it must have room for: `staging1`.
 const LEAST_FOR_ENVIRONMENT: usize = 8;
 
-/// The names of a project's resources. Each begins with the environment and the project.
+/// Makes the names of a project's resources. Each name begins with the environment and the project.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     pub(crate) project: String,
@@ -19,7 +19,7 @@ impl Names {
         Self { project: project.to_owned(), most_for_environment: MOST_FOR_ENVIRONMENT }
     }
 
-    /// Takes note of a name of which AWS takes at most `most` characters.
+    /// Records a name that AWS limits to `most` characters.
     pub(crate) fn limit(
         &mut self,
         subject: &Subject,
@@ -42,23 +42,24 @@ impl Names {
         self.most_for_environment = self.most_for_environment.min(left);
     }
 
-    /// How long the environment's name may be, so that every name fits.
+    /// The longest environment name with which all recorded names fit.
     pub(crate) fn most_for_environment(&self) -> usize {
         self.most_for_environment
     }
 
-    /// A name in AWS, for `Fn::Sub`.
+    /// The name of a resource, for `Fn::Sub`.
     pub(crate) fn of(&self, part: &str) -> String {
         format!("${{Environment}}-{}-{part}", self.project)
     }
 
-    /// An exported value of a machine of this project.
+    /// The name of a value that a machine of this project exports.
     pub(crate) fn export(&self, machine: &str, what: &str) -> String {
         export_of(&self.project, machine, what)
     }
 }
 
-/// An exported value of a machine of any project, for `Fn::Sub`. Names of exports have no `_`.
+/// The name of a value that a machine of any project exports, for `Fn::Sub`. Such names must not
+/// contain `_`.
 pub(crate) fn export_of(project: &str, machine: &str, what: &str) -> String {
     format!("${{Environment}}-{project}-{machine}-{what}").replace('_', "-")
 }
@@ -73,12 +74,12 @@ pub(crate) fn table_of(project: &str) -> String {
     format!("${{Environment}}-{project}-state-data")
 }
 
-/// A name as a logical id has it: letters and digits.
+/// A name as part of a logical id, which may have letters and digits only.
 pub(crate) fn id(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// Whether something can be a part of names in AWS.
+/// Whether a text can be part of names in AWS.
 pub(crate) fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))

@@ -1,4 +1,4 @@
-//! The folders of tasks, of event processors and of what starts machines.
+//! The folders of tasks, of event processors, and of the functions that start machines.
 
 use crate::complaint::{Complaints, Refused, Subject};
 use crate::event_processor::folder;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use stepwright_fluxio::Task;
 use stepwright_json::Json;
 
-/// The most bytes in the folder of a function.
+/// The largest size of a function's folder in bytes.
 const MOST_BYTES: usize = 250 * 1024 * 1024;
 
-/// What stands in every folder.
+/// The files in every folder.
 const RUNTIME: &[(&str, &str)] = &[
     (
         "stepwright_fluxio/__init__.py",
@@ -95,7 +95,7 @@ const TELEMETRY: (&str, &str) = (
     include_str!("../../../python/stepwright_fluxio/aws/telemetry.py"),
 );
 
-/// Packages that come with the folder and cannot come from beside the project.
+/// Packages that are always in the folder, and cannot be taken from beside the project.
 const OWN: [&str; 5] = [
     "stepwright_fluxio",
     "ns_sfn_task_entry_points",
@@ -195,7 +195,7 @@ fn of_task(plan: &Plan<'_>, name: &str, task: &Task) -> Folder {
     folder
 }
 
-/// Lambda's image has boto3.
+/// The image of a function. Lambda's base image already contains boto3.
 fn function_image(has_requirements: bool) -> String {
     let install = if has_requirements {
         "COPY requirements.txt .\nRUN pip install --no-cache-dir --requirement requirements.txt\n"
@@ -218,7 +218,8 @@ fn task_image(entry: &str) -> String {
     )
 }
 
-/// What the PEX is made from. Its command is called as the package is, with `run` as an argument.
+/// The `pyproject.toml` from which the PEX is built. Its command has the package's name and takes
+/// `run` as an argument.
 fn runner_package(task: &str, modules: &[&str]) -> String {
     let name = runner::package_name(&id(task));
     let modules: Json = modules.iter().copied().map(Json::from).collect::<Vec<_>>().into();
@@ -233,7 +234,7 @@ fn runner_package(task: &str, modules: &[&str]) -> String {
     )
 }
 
-/// What a task cannot learn from its environment, which is that of the runner.
+/// Settings that a task cannot read from its environment, because the environment is the runner's.
 fn settings(plan: &Plan<'_>, task: &str) -> String {
     let machines: Vec<Json> = plan.users(task).map(|machine| machine.name.into()).collect();
     let project = Json::from(plan.names.project.as_str());
@@ -251,7 +252,7 @@ impl Folder {
         folder
     }
 
-    /// A module that needs nothing but the clients of services.
+    /// A folder with one module, which needs nothing but the SDK.
     fn alone(module: (&str, &str)) -> Self {
         let mut folder = Self(BTreeMap::new());
         let packages =
@@ -271,7 +272,8 @@ impl Folder {
         self.0.insert(path.to_owned(), text.as_bytes().into());
     }
 
-    /// Adds packages that stand beside the project, and those that they import. Others are installed.
+    /// Adds packages that stand beside the project, and the packages that these import. All other
+    /// packages must be installed.
     fn add_packages(&mut self, plan: &Plan<'_>, packages: BTreeSet<String>) {
         let mut known: BTreeSet<String> = packages.clone();
         let mut open: Vec<String> = packages.into_iter().collect();
@@ -294,13 +296,13 @@ impl Folder {
         }
     }
 
-    /// The modules that stand in no package.
+    /// The modules that are not in a package.
     fn modules(&self) -> Vec<&str> {
         let files = self.0.keys().filter(|path| !path.contains('/'));
         files.filter_map(|path| path.strip_suffix(".py")).collect()
     }
 
-    /// Adds what has to be installed. Says whether there is anything.
+    /// Adds the file of packages to install. Returns whether there are any.
     fn add_requirements(&mut self, plan: &Plan<'_>, always: &str) -> bool {
         let requirements = format!("{always}{}", plan.origin.requirements.unwrap_or_default());
         if !requirements.is_empty() {

@@ -1,7 +1,7 @@
-//! What the `${Name}`s in definitions stand for.
+//! The values for the placeholders `${Name}` in definitions.
 //!
-//! In the root template, a name stands for an attribute of a resource. The template of an exported
-//! machine gets the same as a parameter.
+//! In the root template, a placeholder stands for an attribute of a resource. The template of an
+//! exported machine gets the same value as a parameter.
 
 use crate::names::id;
 use crate::plan::{Deployed, Plan};
@@ -25,10 +25,10 @@ pub(crate) const NETWORK: [(&str, &str, &str); 7] = [
     ("Subnet3", "AWS::EC2::Subnet::Id", "A subnet that tasks run in"),
 ];
 
-/// The role in which ECS starts tasks.
+/// The id of the role with which ECS starts tasks.
 pub(crate) const EXECUTION_ROLE: &str = "ECSExecutionRole";
 
-/// The places of a machine's definition, as the root template has them.
+/// The values for a machine's definition in the root template.
 pub(crate) fn of(plan: &Plan<'_>, machine: &Deployed<'_>) -> Places {
     let mut places = Places::new();
     for state in &machine.machine.task_states {
@@ -66,7 +66,7 @@ fn of_task(plan: &Plan<'_>, name: &str, task: &Task, variable: &str) -> Place {
             Token::attribute(&id(variable), "Arn").into()
         })
     } else {
-        // A project of CodeBuild, or a parameter of the root.
+        // A CodeBuild project, or a parameter of the root template.
         Place::Text(Token::reference(&id(variable)).into())
     }
 }
@@ -81,8 +81,8 @@ fn of_machine(plan: &Plan<'_>, name: &str) -> Place {
     Place::Machine { arn: arn.into(), name: text(&plan.names.of(name)) }
 }
 
-/// The same places within the template of an exported machine, and the parameters that it gets for
-/// them.
+/// The same values in the template of an exported machine, and the parameters that are passed to
+/// it.
 pub(crate) fn within(places: &Places) -> (Places, BTreeMap<String, Text>) {
     let mut given = BTreeMap::new();
     let mut pass = |parameter: String, value: &Text| -> Text {
@@ -118,7 +118,7 @@ pub(crate) fn within(places: &Places) -> (Places, BTreeMap<String, Text>) {
     (inner, given)
 }
 
-/// A name for `Fn::Sub` as a text of a policy. It begins with the environment.
+/// A name for `Fn::Sub`, which begins with the environment, as the text of a policy.
 fn text(name: &str) -> Text {
     match name.strip_prefix("${Environment}") {
         Some(rest) => Text::from(Token::reference("Environment")).and(rest),

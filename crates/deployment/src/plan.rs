@@ -1,4 +1,4 @@
-//! What is deployed of a project, and where it stands.
+//! The plan of a deployment: which parts of a project are deployed, and in which template.
 
 use crate::complaint::{Complaints, Refused, Subject};
 use crate::names::{Names, id, is_plain};
@@ -7,26 +7,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use stepwright_fluxio::{Machine, Project, Task};
 use stepwright_json::{Json, Object};
 
-/// Which machine is meant where none is named.
+/// The machine that is used if none is named.
 const MAIN: &str = "main";
 
-/// What the ARN of a task has beside the names of project and task.
+/// The number of characters in a task's ARN other than the names of the project and the task.
 const LONGEST_ARN: usize = 80;
-/// The characters of a role's policies that are left for the tasks of a machine.
+/// The number of characters of a role's policies that are available for the tasks of a machine.
 const MOST_POLICY: usize = 8_500;
 
-/// A project whose deployment has been thought out.
+/// The plan for deploying a project.
 pub(crate) struct Plan<'a> {
     pub(crate) project: &'a Project,
     pub(crate) origin: &'a Origin<'a>,
     pub(crate) names: Names,
-    /// The machines that are deployed, in the order of the file.
+    /// The machines to deploy, in the order of the file.
     pub(crate) machines: Vec<Deployed<'a>>,
-    /// The tasks that they use.
+    /// The tasks that these machines use.
     pub(crate) tasks: BTreeMap<&'a str, &'a Task>,
 }
 
-/// A machine that is deployed.
+/// A machine to deploy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deployed<'a> {
     pub(crate) name: &'a str,
@@ -44,23 +44,23 @@ pub(crate) enum Source<'a> {
     Machine { project: &'a str, machine: &'a str, status: &'a str },
 }
 
-/// What reads the events of a machine.
+/// What processes the events of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Processor<'a> {
     None,
-    /// The one that every machine can have.
+    /// The default processor, available to every machine.
     Default,
     /// A class of the project.
     Own(&'a str),
 }
 
 impl<'a> Deployed<'a> {
-    /// The id of its stack, and the name of its template.
+    /// The id of its stack, which is also the name of its template.
     pub(crate) fn stack(&self) -> String {
         id(&self.machine.logical_id())
     }
 
-    /// The machines that it starts.
+    /// The machines that its states start.
     pub(crate) fn nested(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let states = self.machine.task_states.iter();
         states.filter(|state| state.service == "state-machine").map(|state| state.task.as_str())
@@ -72,13 +72,13 @@ impl<'a> Deployed<'a> {
         states.filter(|state| state.service != "state-machine").map(|state| state.task.as_str())
     }
 
-    /// What it subscribes to, each once.
+    /// The sources that it subscribes to, without repetitions.
     pub(crate) fn sources(&self) -> BTreeSet<Source<'a>> {
         let subscribes = self.machine.decorators.subscribes.iter();
         subscribes.map(source).collect()
     }
 
-    /// What reads its events.
+    /// What processes its events.
     pub(crate) fn processor(&self) -> Processor<'a> {
         let Some(options) = self.machine.decorators.event_processor.as_ref() else {
             return Processor::None;
@@ -119,7 +119,7 @@ impl<'a> Plan<'a> {
         complaints.or_ok(plan)
     }
 
-    /// The machine with this name, if it is deployed.
+    /// The machine with this name, if it is to be deployed.
     pub(crate) fn machine(&self, name: &str) -> Option<&Deployed<'a>> {
         self.machines.iter().find(|machine| machine.name == name)
     }
@@ -129,7 +129,7 @@ impl<'a> Plan<'a> {
         self.machines.iter().filter(move |machine| machine.tasks().any(|name| name == task))
     }
 
-    /// The machines that start a machine, directly or by way of others.
+    /// The machines that start a machine, directly or through others.
     pub(crate) fn ancestors(&self, machine: &str) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
         let mut open = vec![machine];
@@ -143,7 +143,7 @@ impl<'a> Plan<'a> {
         found
     }
 
-    /// Other projects to whose machines the machines of this one subscribe.
+    /// The other projects to whose machines this project subscribes.
     pub(crate) fn sources(&self) -> BTreeSet<&'a str> {
         let sources = self.machines.iter().flat_map(Deployed::sources);
         sources
@@ -155,7 +155,7 @@ impl<'a> Plan<'a> {
             .collect()
     }
 
-    /// The tasks on a service.
+    /// The tasks that run on a service.
     pub(crate) fn on(&self, service: &str) -> impl Iterator<Item = (&'a str, &'a Task)> {
         let tasks = self.tasks.iter().map(|(name, task)| (*name, *task));
         tasks.filter(move |(_, task)| task.service() == service)
@@ -166,7 +166,7 @@ impl<'a> Plan<'a> {
         self.on("ecs").chain(self.on("ecs:worker")).next().is_some()
     }
 
-    /// What somebody may not expect.
+    /// Notes on things that the user may not expect.
     pub(crate) fn notes(&self) -> Vec<String> {
         let unused =
             self.project.tasks.keys().filter(|name| !self.tasks.contains_key(name.as_str()));
@@ -244,7 +244,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The policies of a role have a limited size; a machine's names each task that it calls.
+    /// Checks the size of a machine's policy, which is limited: it names each task that the machine
+    /// calls.
     fn check_policy(&self, subject: &Subject, machine: &Deployed<'_>, complaints: &mut Complaints) {
         let called: BTreeSet<&str> = machine.tasks().chain(machine.nested()).collect();
         let of_name = |name: &str| LONGEST_ARN + self.names.project.len() + name.len();
@@ -289,8 +290,8 @@ fn check_plain(subject: &Subject, name: &str, complaints: &mut Complaints) {
     }
 }
 
-/// The machines that are deployed. A function that is only a branch or iterator of others has no
-/// machine of its own, unless a decorator gives it one.
+/// Finds the machines to deploy. A function that is only used as a branch or iterator is not a
+/// machine of its own, unless a decorator makes it one.
 fn deployed<'a>(project: &'a Project, complaints: &mut Complaints) -> Vec<Deployed<'a>> {
     let called: BTreeSet<&str> = project
         .machines
@@ -324,7 +325,7 @@ fn deployed<'a>(project: &'a Project, complaints: &mut Complaints) -> Vec<Deploy
     machines
 }
 
-/// Whether a machine has a template of its own and can be executed directly.
+/// Whether a machine has a template of its own, so that it can be started directly.
 fn is_exported(name: &str, machine: &Machine, is_called: bool) -> bool {
     let decorators = &machine.decorators;
     if decorators.schedule.is_some() || !decorators.subscribes.is_empty() {

@@ -1,4 +1,4 @@
-//! The queue of a worker task.
+//! The queues of a worker task.
 
 use crate::attributes::visibility;
 use crate::names::id;
@@ -7,18 +7,18 @@ use crate::template::{Template, attribute, policy, reference, substituted};
 use stepwright_fluxio::Task;
 use stepwright_json::{Json, json};
 
-/// How often a message is received before it is given up.
+/// How often a message is received before it becomes a dead letter.
 pub(crate) const MOST_RECEIVES: i64 = 3;
 
-/// For how long a message is hidden from the function that fails its task, in seconds: Lambda wants
-/// six of the function's timeouts.
+/// How long a message is hidden from the function that fails its task, in seconds. Lambda
+/// recommends six times the function's timeout.
 const DEAD_VISIBILITY: i64 = 360;
 
-/// How long messages are kept, in seconds: fourteen days, SQS's longest.
+/// How long messages are kept, in seconds: fourteen days, the longest that SQS allows.
 pub(crate) const RETENTION: i64 = 1_209_600;
 
-/// Adds the queue and the one for messages that nobody could handle. The machine sends messages in
-/// groups, which only FIFO queues have.
+/// Adds the task's queue and its dead-letter queue. They are FIFO queues, because the machine sends
+/// messages in groups.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &Task) {
     let short = id(name);
     let (queue, dead) = (format!("WorkQueue{short}"), format!("DeadLetterQueue{short}"));
@@ -42,7 +42,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
         json!({
             "QueueName": (substituted(&plan.names.of(&format!("{name}.fifo")))),
             "FifoQueue": true,
-            // The body has the task token: no two messages have the same.
+            // The body contains the task token, so no two messages have the same body.
             "ContentBasedDeduplication": true,
             "DeduplicationScope": "messageGroup",
             "FifoThroughputLimit": "perMessageGroupId",
@@ -58,7 +58,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
     }
 }
 
-/// Adds a queue that goes with the stack.
+/// Adds a queue, which is deleted with the stack.
 pub(crate) fn add_queue(template: &mut Template, id: &str, properties: Json) {
     let queue = json!({
         "Type": "AWS::SQS::Queue",
@@ -76,7 +76,7 @@ pub(crate) fn add_policy(template: &mut Template, id: &str, queue: &str, stateme
     template.resource(id, "AWS::SQS::QueuePolicy", properties);
 }
 
-/// Nobody reaches the queue but over TLS. Who may reach it is said by roles.
+/// A statement that denies access to the queue without TLS. Roles grant the access itself.
 fn only_encrypted(queue: &str) -> Json {
     json!({
         "Effect": "Deny",

@@ -1,20 +1,20 @@
-//! The roles of tasks and what serves them, and log groups.
+//! The roles of tasks and functions, and log groups.
 
 use crate::names;
 use crate::plan::Plan;
 use crate::template::{Template, allow, attribute, local_arn, policy, reference, substituted};
 use stepwright_json::{Json, json};
 
-/// Step Functions, for machines of this account.
+/// Step Functions, which assumes roles for machines of this account.
 pub(crate) const ASSUMED_BY_STATES: &str = "states.amazonaws.com";
 
-/// The condition that an optional policy of all tasks is given.
+/// The condition under which tasks get the optional policy.
 pub(crate) const HAS_TASK_POLICY: &str = "HasTaskPolicy";
-/// The parameter with that policy.
+/// The parameter for the optional policy of all tasks.
 pub(crate) const TASK_POLICY: &str = "TaskPolicyArn";
 
-/// The document that lets a service take a role. Where the service says for whom it acts, this is
-/// the only account.
+/// The trust policy with which a service may assume a role. If the service states on whose behalf
+/// it acts, it must be this account.
 pub(crate) fn assumed_by(service: &str) -> Json {
     let says_for_whom = ["states.amazonaws.com", "events.amazonaws.com", "ecs-tasks.amazonaws.com"];
     let mut statement = stepwright_json::Object::new();
@@ -29,7 +29,7 @@ pub(crate) fn assumed_by(service: &str) -> Json {
     policy(vec![statement.into()])
 }
 
-/// Adds a log group, whose entries are kept as long as the stack's parameter says.
+/// Adds a log group, with the retention of the stack's parameter.
 pub(crate) fn add_logs(template: &mut Template, id: &str, name: &str) {
     let properties = json!({
         "LogGroupName": (substituted(name)),
@@ -44,7 +44,7 @@ pub(crate) fn add_logs(template: &mut Template, id: &str, name: &str) {
     template.add(id, group);
 }
 
-/// Writing to a log group of the same template.
+/// The permission to write to a log group in the same template.
 pub(crate) fn write_logs(logs: &str) -> Json {
     allow(&["logs:CreateLogStream", "logs:PutLogEvents"], vec![attribute(logs, "Arn")])
 }
@@ -58,8 +58,8 @@ pub(crate) fn add(template: &mut Template, id: &str, service: &str, allowed: Vec
     template.resource(id, "AWS::IAM::Role", role);
 }
 
-/// Adds the role of a task: what the context needs, what `own` allows, and the policy that whoever
-/// deploys the project gives to all tasks.
+/// Adds the role of a task: the permissions of the task's context, those in `own`, and the optional
+/// policy that whoever deploys the project gives to all tasks.
 pub(crate) fn add_for_task(
     template: &mut Template,
     plan: &Plan<'_>,
@@ -80,7 +80,7 @@ pub(crate) fn add_for_task(
     template.resource(id, "AWS::IAM::Role", role);
 }
 
-/// What a task's context does: state data, and stopping the execution.
+/// The permissions of a task's context: to use state data, and to stop the execution.
 fn of_context(plan: &Plan<'_>, task: &str) -> Vec<Json> {
     let mut allowed = vec![allow(
         &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchWriteItem"],
@@ -92,7 +92,7 @@ fn of_context(plan: &Plan<'_>, task: &str) -> Vec<Json> {
         .map(|project| local_arn("dynamodb", &format!("table/{}", names::table_of(project))))
         .collect();
     if !others.is_empty() {
-        // Items of the executions that machines of this project are started after.
+        // Reads the items of the executions to which machines of this project subscribe.
         allowed.push(allow(&["dynamodb:GetItem", "dynamodb:Query"], others));
     }
     let executions = plan.users(task).map(|machine| executions_of(&plan.names.of(machine.name)));
@@ -100,19 +100,19 @@ fn of_context(plan: &Plan<'_>, task: &str) -> Vec<Json> {
     allowed
 }
 
-/// All executions of a machine.
+/// The ARN pattern of all executions of a machine.
 pub(crate) fn executions_of(machine: &str) -> Json {
     local_arn("states", &format!("execution:{machine}:*"))
 }
 
-/// The environment of a task, wherever it runs.
+/// The environment variables of a task, on any service.
 pub(crate) fn environment(plan: &Plan<'_>, task: &str) -> Vec<(&'static str, Json)> {
     let mut variables = base_environment(plan);
     variables.push(("STEPWRIGHT_TASK", task.into()));
     variables
 }
 
-/// What the clients of the context need to know.
+/// The environment variables that the clients of the context need.
 pub(crate) fn base_environment(plan: &Plan<'_>) -> Vec<(&'static str, Json)> {
     vec![
         ("STEPWRIGHT_EXECUTIONS", local_arn("states", "execution")),

@@ -1,4 +1,4 @@
-//! The root template: what machines share, and the stacks of the exported ones.
+//! The root template: what the machines share, and the nested stacks of exported machines.
 
 use crate::complaint::Refused;
 use crate::machine::{self, Ids};
@@ -12,13 +12,13 @@ use crate::{
 };
 use stepwright_json::{Json, json};
 
-/// For how many days CloudWatch keeps entries.
+/// The numbers of days that CloudWatch Logs accepts as retention.
 const RETENTIONS: [i64; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
 
-/// All templates of a deployment.
+/// Makes all templates of a deployment.
 pub(crate) fn templates(plan: &Plan<'_>) -> Result<Vec<File>, Refused> {
     let mut template = Template::new(format!("The project {}", plan.names.project));
     add_parameters(&mut template, plan);
@@ -88,7 +88,7 @@ fn add_parameters(template: &mut Template, plan: &Plan<'_>) {
     }
 }
 
-/// Adds the parameters of all templates.
+/// Adds the parameters that all templates have.
 pub(crate) fn add_shared_parameters(template: &mut Template, plan: &Plan<'_>) {
     let most = i64::try_from(plan.names.most_for_environment()).unwrap_or(i64::MAX);
     template.parameter(
@@ -112,7 +112,7 @@ pub(crate) fn add_shared_parameters(template: &mut Template, plan: &Plan<'_>) {
     );
 }
 
-/// The parameter for how long state data are kept. An execution may take a year.
+/// The parameter for how long state data are kept. An execution can run for up to a year.
 pub(crate) fn state_data_days() -> Json {
     json!({
         "Type": "Number",

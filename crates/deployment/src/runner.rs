@@ -1,13 +1,14 @@
-//! Tasks that the PEXPM runner runs: a function that is deployed elsewhere, and packages for it.
+//! Tasks that the PEXPM runner runs: the runner is a function that is deployed elsewhere, and each
+//! task is a package for it.
 
 use crate::names::id;
 use crate::template::Template;
 use stepwright_json::json;
 
-/// The parameter with the ARN of the runner.
+/// The parameter for the runner's ARN.
 pub(crate) const FUNCTION: &str = "PexpmRunnerFunctionArn";
 
-/// Adds the parameters of a task: what its package is called, and its version.
+/// Adds the parameters of a task: the name of its package, and the version.
 pub(crate) fn add(template: &mut Template, task: &str) {
     template.text(FUNCTION, "The ARN of the function that runs PEX packages");
     let short = id(task);
@@ -21,7 +22,7 @@ pub(crate) fn add(template: &mut Template, task: &str) {
         .text(&format!("PackageVersion{short}"), &format!("The version of the package of {task}"));
 }
 
-/// What the package of a task is called: `fluxio-do-it` for `DoIt`.
+/// The name of a task's package: `fluxio-do-it` for `DoIt`.
 pub(crate) fn package_name(task: &str) -> String {
     let mut name = String::from("fluxio");
     for letter in task.chars() {

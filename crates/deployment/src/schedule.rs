@@ -1,4 +1,4 @@
-//! Executions that begin by the clock.
+//! Schedules, which start executions at certain times.
 
 use crate::complaint::{Complaints, Subject};
 use crate::machine::{self, Ids};
@@ -7,8 +7,8 @@ use crate::template::{Template, allow, attribute};
 use stepwright_fluxio::Schedule;
 use stepwright_json::{Json, Object, json};
 
-/// Adds the rule that starts executions of a machine, and the role in which it does so. Without input
-/// data, an execution gets the event that EventBridge makes.
+/// Adds the rule that starts executions of a machine, and the rule's role. Without input data, the
+/// input of an execution is EventBridge's event.
 pub(crate) fn add(template: &mut Template, schedule: &Object, ids: &Ids) {
     let (id, role) = (format!("Schedule{}", ids.suffix), format!("ScheduleRole{}", ids.suffix));
     let start = allow(&["states:StartExecution"], vec![machine::arn(ids)]);
@@ -32,7 +32,7 @@ fn expression(schedule: &Object) -> Option<&str> {
     schedule.get("expression").and_then(Json::as_str)
 }
 
-/// Complains of an expression that is none.
+/// Reports an invalid schedule expression.
 pub(crate) fn check(subject: &Subject, schedule: &Object, complaints: &mut Complaints) {
     let help = "write `rate(5 minutes)`, `rate(1 hour)` or `cron(0 3 * * ? *)`";
     match expression(schedule) {

@@ -1,7 +1,8 @@
-//! Executions that begin when those of other machines end.
+//! Subscriptions, which start executions when those of other machines end.
 //!
-//! A topic's message goes to a function, which starts the execution. Only a function can give the
-//! execution a name by which a second delivery is recognised.
+//! A message of a topic goes to a function, which starts the execution. This needs a function
+//! because only a function can choose the execution's name, by which a second delivery is
+//! recognised.
 
 use crate::function::Service;
 use crate::machine::{self, Ids};
@@ -12,7 +13,7 @@ use crate::role::executions_of;
 use crate::template::{Template, allow, attribute, reference, substituted};
 use stepwright_json::{Json, json};
 
-/// The output of a machine's template with the function that starts it.
+/// The output of a machine's template that holds the ARN of the function that starts it.
 pub(crate) const FUNCTION_OUTPUT: &str = "StarterFunctionArn";
 
 /// Adds the function that starts a machine, and its subscriptions to topics of other stacks.
@@ -32,7 +33,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'
         }
     }
     if !executions.is_empty() {
-        // A large input or output is not in the message.
+        // The message does not contain a large input or output, so the function must be able to
+        // read them.
         allowed.push(allow(&["states:DescribeExecution"], executions));
     }
     let service = Service {
@@ -62,8 +64,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'
     }
 }
 
-/// Adds the subscriptions among the machines of the project to the root template. The stacks of the
-/// machines need not wait for each other so, whichever way they subscribe.
+/// Adds the subscriptions between machines of this project to the root template. So the stacks of
+/// the machines do not depend on each other, whichever way they subscribe.
 pub(crate) fn add_among_machines(template: &mut Template, plan: &Plan<'_>) {
     for subscriber in &plan.machines {
         for source in subscriber.sources() {
@@ -101,7 +103,7 @@ fn connect(template: &mut Template, id: &str, topic: Json, function: Json) {
     template.add(&format!("Subscription{id}"), subscription);
 }
 
-/// The alarm for messages that no execution was started for.
+/// Adds the alarm for messages for which no execution was started.
 pub(crate) fn add_alarm(template: &mut Template) {
     let metric = json!({
         "Namespace": "AWS/SQS",

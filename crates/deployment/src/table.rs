@@ -5,10 +5,10 @@ use crate::plan::Plan;
 use crate::template::{Template, substituted};
 use stepwright_json::json;
 
-/// Its id.
+/// The logical id of the table.
 pub(crate) const ID: &str = "StateDataTable";
 
-/// Adds the table: an item is found by its partition key and its index, and goes away by itself.
+/// Adds the table. Items have a partition key and an index, and expire by themselves.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>) {
     let properties = json!({
         "TableName": (substituted(&names::table_of(&plan.names.project))),
@@ -23,7 +23,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>) {
         ],
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": true}
     });
-    // What is in it belongs to executions, which go with the stack.
+    // The contents belong to executions, which are deleted with the stack.
     let table = json!({
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Delete",

@@ -1,4 +1,4 @@
-//! A CloudFormation template in the making, and the pieces that all resources use.
+//! Builds CloudFormation templates, and the JSON that all resources use.
 
 use crate::complaint::{Complaints, Refused, Subject};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ pub(crate) struct Template {
     conditions: Object,
     resources: Object,
     outputs: Object,
-    /// The ids that two resources would have.
+    /// Ids that were used for two resources.
     taken_twice: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Template {
         Self { description: description.into(), ..Self::default() }
     }
 
-    /// Adds a parameter, unless it is there.
+    /// Adds a parameter, unless it exists.
     pub(crate) fn parameter(&mut self, name: &str, parameter: Json) {
         if !self.parameters.contains_key(name) {
             self.parameters.insert(name, parameter);
@@ -51,7 +51,7 @@ impl Template {
         self.add(id, json!({"Type": kind, "Properties": (properties)}));
     }
 
-    /// Adds a resource with all that is around its properties.
+    /// Adds a resource, with its properties and everything around them.
     pub(crate) fn add(&mut self, id: &str, resource: Json) {
         if self.resources.contains_key(id) {
             self.taken_twice.push(id.to_owned());
@@ -63,13 +63,14 @@ impl Template {
         self.outputs.insert(name, json!({"Value": (value)}));
     }
 
-    /// Adds an output that other stacks import.
+    /// Adds an output that other stacks can import.
     pub(crate) fn export(&mut self, name: &str, value: Json, exported: &str) {
         self.outputs
             .insert(name, json!({"Value": (value), "Export": {"Name": (substituted(exported))}}));
     }
 
-    /// The template as text, if CloudFormation takes as much. `subject` is whose template of the project it is.
+    /// Returns the template as text, unless it exceeds CloudFormation's limits. `subject` says
+    /// whose template it is.
     pub(crate) fn finish(self, subject: &Subject, project: &Project) -> Result<Vec<u8>, Refused> {
         let mut complaints = Complaints::about(project);
         for id in &self.taken_twice {
@@ -110,7 +111,7 @@ impl Template {
 }
 
 impl Template {
-    /// Complains of places that nothing fills in: a project may write some itself.
+    /// Reports placeholders without a value, which a project may have written itself.
     fn check_substitutions(&self, subject: &Subject, complaints: &mut Complaints) {
         let mut names = BTreeSet::new();
         for (_, resource) in self.resources.iter() {
@@ -131,7 +132,7 @@ impl Template {
     }
 }
 
-/// The names of places in texts that CloudFormation fills in.
+/// Collects the names of placeholders in `Fn::Sub` texts.
 fn substitutions(json: &Json, names: &mut BTreeSet<String>) {
     for item in json.as_array().into_iter().flat_map(|list| list.iter()) {
         substitutions(item, names);
@@ -157,7 +158,7 @@ pub(crate) fn attribute(id: &str, attribute: &str) -> Json {
     json!({"Fn::GetAtt": [id, attribute]})
 }
 
-/// A text in which CloudFormation fills in `${Name}`.
+/// `Fn::Sub`: a text in which CloudFormation replaces `${Name}`.
 pub(crate) fn substituted(text: &str) -> Json {
     if text.contains("${") { json!({"Fn::Sub": text}) } else { text.into() }
 }
@@ -168,7 +169,7 @@ pub(crate) fn local_arn(service: &str, rest: &str) -> Json {
     substituted(&format!("arn:${{AWS::Partition}}:{service}:{place}:{rest}"))
 }
 
-/// A statement of a policy. One resource is written alone, several as a list.
+/// A policy statement. A single resource is written by itself, several as a list.
 pub(crate) fn allow(actions: &[&str], resources: Vec<Json>) -> Json {
     let action = match actions {
         [one] => Json::from(*one),
@@ -185,12 +186,12 @@ pub(crate) fn one_or_list(mut items: Vec<Json>) -> Json {
     if items.len() == 1 { items.remove(0) } else { items.into() }
 }
 
-/// A policy that stands within a role.
+/// An inline policy of a role.
 pub(crate) fn policy(statements: Vec<Json>) -> Json {
     json!({"Version": "2012-10-17", "Statement": (statements)})
 }
 
-/// The statements as a template has them. Those that differ in their resources only become one: the
+/// The statements as JSON. Those that differ only in their resources are combined, because the
 /// policies of a role have a limited size.
 pub(crate) fn statements(statements: &[Statement]) -> Vec<Json> {
     let mut merged: Vec<(Object, Vec<Json>)> = Vec::new();

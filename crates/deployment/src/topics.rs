@@ -1,12 +1,12 @@
-//! The topics of an exported machine: who subscribes learns how executions ended.
+//! The topics of an exported machine, which publish how its executions ended.
 
 use crate::machine::{self, Ids};
 use crate::plan::{Deployed, Plan};
 use crate::template::{Template, policy, reference, substituted};
 use stepwright_json::{Json, json};
 
-/// What the topics are called, and the statuses that they are about. Who aborts an execution knows of
-/// its end.
+/// The names of the topics, and the statuses that each publishes. Aborted executions are not
+/// published, because whoever aborts one knows of it.
 const TOPICS: [(&str, &str, &[&str]); 2] =
     [("Success", "success", &["SUCCEEDED"]), ("Failure", "failure", &["FAILED", "TIMED_OUT"])];
 
@@ -17,7 +17,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, machine: &Deployed<'
         let topic_name = plan.names.of(&format!("{}-{name}", machine.name));
         let properties = json!({"TopicName": (substituted(&topic_name))});
         template.resource(&topic, "AWS::SNS::Topic", properties);
-        // EventBridge publishes as itself; conditions about the rule are not among what it says.
+        // EventBridge publishes on its own behalf, and does not provide the rule as a condition
+        // key.
         let publish = json!({
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},

@@ -1,4 +1,4 @@
-//! Workers: a queue, and a service of ECS that grows and shrinks with it.
+//! Workers: a queue, and an ECS service that scales with it.
 
 use crate::attributes::{number, scale};
 use crate::names::id;
@@ -8,7 +8,7 @@ use crate::{container, queue};
 use stepwright_fluxio::Task;
 use stepwright_json::{Json, Object, json};
 
-/// Adds all that a worker task consists of.
+/// Adds everything that a worker task consists of.
 pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &Task) {
     let short = id(name);
     let queue = format!("WorkQueue{short}");
@@ -42,7 +42,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
     }
 }
 
-/// Adds the service. Without a count, scaling decides, and an update leaves the count alone.
+/// Adds the ECS service. Without a count, the number of workers is left to scaling and is not
+/// changed by an update.
 fn add_service(template: &mut Template, short: &str, count: Option<i64>) {
     let network = json!({
         "AwsvpcConfiguration": {
@@ -69,8 +70,8 @@ fn add_service(template: &mut Template, short: &str, count: Option<i64>) {
     template.resource(&format!("ECSService{short}"), "AWS::ECS::Service", properties.into());
 }
 
-/// Adds what lets the service grow while messages wait, and shrink when none is left: waiting or
-/// with a worker, so that none is taken from a worker.
+/// Adds the scaling: the service grows while messages wait. It shrinks when there are no messages
+/// left, neither waiting nor being handled, so that no worker is stopped during its work.
 fn add_scaling(template: &mut Template, short: &str, least: i64, most: i64, concurrency: i64) {
     let target = format!("ScalableTarget{short}");
     let cluster = json!({"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "ECSClusterArn"}]}]});
@@ -83,7 +84,8 @@ fn add_scaling(template: &mut Template, short: &str, least: i64, most: i64, conc
         "MaxCapacity": (Json::Int(most))
     });
     template.resource(&target, "AWS::ApplicationAutoScaling::ScalableTarget", properties);
-    // One worker more where one can take what waits; all there may be where five could not.
+    // Adds one worker if one can take all waiting messages, two if five could, and otherwise as
+    // many as are allowed.
     let growth = json!([
         {"MetricIntervalLowerBound": 0, "MetricIntervalUpperBound": (Json::Int(concurrency)), "ScalingAdjustment": 1},
         {"MetricIntervalLowerBound": (Json::Int(concurrency)), "MetricIntervalUpperBound": (Json::Int(concurrency * 5)), "ScalingAdjustment": 2},

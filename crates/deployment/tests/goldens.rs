@@ -1,5 +1,5 @@
-//! Every project at hand is deployable, and cfn-lint takes its templates. What is not at hand or not
-//! installed (`pip install cfn-lint`) is skipped, saying so.
+//! Every available project can be deployed, and cfn-lint accepts its templates. If projects are
+//! missing or cfn-lint is not installed (`pip install cfn-lint`), the test is skipped with a note.
 
 #![expect(
     clippy::disallowed_methods,
@@ -41,7 +41,8 @@ fn cfn_lint_takes_the_templates() {
         }
     }
     let output = Command::new("cfn-lint")
-        // The folders of functions are paths, which `aws cloudformation package` replaces.
+        // The code of functions is given as local folders, which `aws cloudformation package`
+        // replaces.
         .args(["--ignore-checks", "W3002", "--"])
         .args(&paths)
         .output()
@@ -51,8 +52,9 @@ fn cfn_lint_takes_the_templates() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What a template refers to is in it; what the root gives to a nested template is what that takes,
-/// and what it takes of it is among its outputs; folders of functions are among the files.
+/// Everything that a template refers to exists in it. The parameters that the root passes to a
+/// nested template are those that it declares, and the outputs that the root reads exist. The
+/// folders of functions are among the files.
 #[test]
 fn references_lead_somewhere() {
     for (name, deployment) in deployments() {
@@ -111,7 +113,7 @@ fn check_resource(deployment: &stepwright_deployment::Deployment, resource: &Jso
     assert_eq!(given, names(nested.get("Parameters").expect("parameters are taken")));
 }
 
-/// The ids that a template refers to, with their attributes.
+/// Collects the ids that a template refers to, with their attributes.
 fn references(json: &Json, names: &mut BTreeSet<String>) {
     for item in json.as_array().into_iter().flat_map(|list| list.iter()) {
         references(item, names);

@@ -1,10 +1,11 @@
-//! What AWS would not take is refused, with the name of the task and the attribute, and its place.
+//! Attributes that AWS would not accept are refused, with the name of the task, the attribute, and
+//! its place.
 
 mod common;
 
 use common::deploy;
 
-/// Deploys a project and compares what is said of it: where it stands, and what is said.
+/// Deploys a project and compares the complaints: their places and messages.
 fn check(source: &str, expected: &[(&str, &str)]) {
     check_as("shop", source, expected);
 }
@@ -70,7 +71,7 @@ fn containers_have_fargates_sizes() {
     );
     check(&ecs("cpu = 1024\nmemory = 2500"), &[("2500", "in steps of 1024")]);
     check(&ecs("cpu = 8192\nmemory = 17408"), &[("17408", "in steps of 4096")]);
-    // The memory is the default one, which stands nowhere.
+    // The memory is the default, which has no place in the text.
     check(&ecs("cpu = 2048"), &[("Foo", "the attribute `memory` of the task `Foo`")]);
     check(
         &ecs("cpu = 1000"),

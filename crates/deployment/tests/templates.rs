@@ -1,4 +1,4 @@
-//! What is in templates and folders.
+//! The contents of templates and folders.
 
 #![expect(
     clippy::disallowed_methods,
@@ -33,7 +33,7 @@ fn at(json: &Json, path: &[&str]) -> Json {
     found.cloned().unwrap_or_default()
 }
 
-/// Snapshots of a small project; `BLESS=1` writes them.
+/// Compares a small project with snapshots; `BLESS=1` writes them.
 #[test]
 fn a_small_project() {
     let deployment = deploy("greetings", &own("greetings")).expect("it is deployable");
@@ -66,7 +66,7 @@ fn exported_machines_have_templates_of_their_own() {
     ];
     assert_eq!(templates, expected);
     let root = template(&deployment, "template.json");
-    // A machine that is only nested stands in the root, with its event processor.
+    // A machine that is only nested is in the root template, with its event processor.
     let inner = properties(&root, "StateMachineinner");
     assert_eq!(
         inner.get("StateMachineName"),
@@ -105,14 +105,15 @@ fn subscriptions_lead_from_topics_to_the_starter() {
         r#"{"Fn::Sub":"${Environment}-other-project-some-machine-success-topic-arn"}"#,
     ];
     assert_eq!(imports, expected);
-    // Those within the project are in the root: the stacks wait for none of each other's topics.
+    // Subscriptions within the project are in the root template, so that no stack waits for the
+    // topics of another.
     let root = template(&deployment, "template.json");
     let among =
         properties(&root, "SubscriptionRepairStateMachineStackToMainStateMachineStackfailure");
     let topic = json!({"Fn::GetAtt": ["MainStateMachineStack", "Outputs.FailureTopicArn"]});
     assert_eq!(among.get("TopicArn"), Some(&topic));
     properties(&root, "SubscriptionMainStateMachineStackToRepairStateMachineStacksuccess");
-    // The starter may ask for the executions of its sources, and for no others.
+    // The starter may describe the executions of its sources, and no others.
     let statements =
         at(&properties(&repair, "StarterRole"), &["Policies", "0", "PolicyDocument", "Statement"]);
     let asks = statements
@@ -154,7 +155,7 @@ fn machines_are_allowed_what_their_states_call() {
     ];
     assert_eq!(actions[..actions.len() - 1], expected);
     assert!(actions.last().expect("logs are delivered").contains("logs:CreateLogDelivery"));
-    // Nothing but the watching of tasks and the delivery of logs is for any resource.
+    // Only monitoring tasks and delivering logs are allowed for any resource.
     for statement in statements.as_array().expect("a list") {
         let is_any = at(statement, &["Resource"]) == "*".into();
         let action = at(statement, &["Action"]).to_string();
@@ -180,7 +181,8 @@ fn workers_have_queues_and_services() {
         (at(&target, &["MinCapacity"]), at(&target, &["MaxCapacity"])),
         (Json::Int(0), Json::Int(20))
     );
-    // Without heartbeats, a message is hidden as long as the task may take. One worker is the default.
+    // Without heartbeats, a message is hidden for as long as the task may take. The default is one
+    // worker.
     assert_eq!(
         properties(&root, "WorkQueueSteady").get("VisibilityTimeout"),
         Some(&Json::Int(600))
@@ -222,7 +224,7 @@ fn folders_have_what_tasks_import() {
     let has = |path: &str| deployment.files.iter().any(|file| file.path == path);
     for folder in ["tasks/Fast_Task", "tasks/Long", "events/inner"] {
         assert!(has(&format!("{folder}/helpers.py")), "{folder}");
-        // What a package imports comes along, and all that is in it.
+        // What a package imports is included, and so is everything in it.
         assert!(has(&format!("{folder}/further/data.bin")), "{folder}");
         assert!(has(&format!("{folder}/stepwright_fluxio/aws/state_data.py")), "{folder}");
     }

@@ -1,7 +1,7 @@
 use crate::Engine;
+use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::TaskId;
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 /// A task that a worker has taken.
 #[derive(Clone, Debug)]
 pub struct ActivityTask {
-    /// By which the worker says how it goes.
+    /// The token with which the worker reports on the task.
     pub token: Str,
     /// The task's input.
     pub input: Json,
 }
 
-/// The tasks that wait for a worker.
+/// The queues of tasks that wait for a worker, by activity.
 #[derive(Default)]
 pub(crate) struct Activities {
     queues: Mutex<FxHashMap<String, Arc<Queue>>>,
@@ -43,7 +43,7 @@ impl Activities {
         queues.entry(arn.to_owned()).or_default();
     }
 
-    /// Forgets the queue of an activity; its tasks time out.
+    /// Removes the queue of an activity. Its tasks are left to time out.
     pub(crate) fn close(&self, arn: &str) {
         self.queues.lock().remove(arn);
     }
@@ -52,7 +52,7 @@ impl Activities {
         self.queues.lock().get(arn).cloned()
     }
 
-    /// Puts a task in its activity's queue; says whether there is such an activity.
+    /// Puts a task in its activity's queue. Returns false if there is no such activity.
     pub(crate) fn schedule(&self, arn: &str, execution: ExecutionId, task: TaskId) -> bool {
         let Some(queue) = self.queue(arn) else { return false };
         queue.tasks().push_back((execution, task));
@@ -60,7 +60,7 @@ impl Activities {
         true
     }
 
-    /// How many tasks wait for workers.
+    /// The number of tasks that wait for a worker.
     pub(crate) fn waiting(&self) -> usize {
         let queues = self.queues.lock();
         queues.values().map(|queue| queue.tasks().len()).sum()
@@ -68,8 +68,8 @@ impl Activities {
 }
 
 impl Engine {
-    /// Waits for a task of an activity, at most so long. None if there was none, or the activity is
-    /// gone.
+    /// Waits for a task of an activity, for a limited time. Returns `None` if no task came, or if
+    /// the activity is gone.
     pub async fn poll_activity(
         &self,
         arn: &str,
@@ -81,13 +81,13 @@ impl Engine {
             let queue = self.inner.activities.queue(arn)?;
             let next = queue.tasks().pop_front();
             if let Some((execution, task)) = next {
-                // Others may wait for what is behind it.
+                // Other workers may wait for the tasks behind this one.
                 queue.added.notify_one();
                 let taken = self.take_activity_task(execution, task, worker.clone()).await;
                 if taken.is_some() {
                     return taken;
                 }
-                // It was timed out or its execution is over; the next one.
+                // This task has timed out or its execution is over. Try the next one.
                 continue;
             }
             if self.is_closing()
@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// How many tasks of activities wait for workers.
+    /// The number of activity tasks that wait for a worker.
     pub fn waiting_activity_tasks(&self) -> usize {
         self.inner.activities.waiting()
     }

@@ -1,9 +1,9 @@
-//! What executions run: state machines with their revisions, versions and aliases; activities.
+//! The catalogue: state machines with their revisions, versions and aliases, and activities.
 
 use crate::{Engine, Options};
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
@@ -27,7 +27,7 @@ pub struct Machine {
     pub updated_at: i64,
     /// The revision that new executions run.
     pub revision: String,
-    /// The revision that it was created with: AWS gives that one no id.
+    /// The revision that it was created with. AWS shows no revision id for that one.
     pub first_revision: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
@@ -39,23 +39,23 @@ pub struct Machine {
     pub aliases: BTreeMap<String, Alias>,
 }
 
-/// Whether a machine takes executions.
+/// Whether a machine can start executions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineStatus {
     /// `ACTIVE`
     Active,
-    /// `DELETING`: its executions run to their end.
+    /// `DELETING`: no execution can start; those that run are left to end.
     Deleting,
 }
 
-/// A revision of a machine that has a number.
+/// A published version: a revision of a machine with a number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     /// Its number.
     pub number: u64,
-    /// Which revision.
+    /// The revision that it publishes.
     pub revision: String,
-    /// What its publisher says of it.
+    /// The description given when it was published.
     pub description: Option<String>,
     /// When it was published, in milliseconds since 1970.
     pub created_at: i64,
@@ -66,26 +66,26 @@ pub struct Version {
 pub struct Alias {
     /// Its name.
     pub name: String,
-    /// What its maker says of it.
+    /// The description given to it.
     pub description: Option<String>,
-    /// Where executions go.
+    /// The versions that its executions are distributed over.
     pub routes: Vec<Route>,
-    /// When it was made, in milliseconds since 1970.
+    /// When it was created, in milliseconds since 1970.
     pub created_at: i64,
     /// When it was last changed, in milliseconds since 1970.
     pub updated_at: i64,
 }
 
-/// A part of an alias's executions.
+/// The share of an alias's executions that one version gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The number of the version that gets them.
+    /// The number of the version.
     pub version: u64,
-    /// How many per cent it gets.
+    /// The share, in per cent.
     pub weight: u32,
 }
 
-/// What an execution runs. Never changes once it is stored.
+/// What an execution runs: a definition with its settings. Never changes once it is stored.
 #[derive(Clone, Debug)]
 pub struct Revision {
     /// Its name: a UUID.
@@ -102,7 +102,7 @@ pub struct Revision {
     pub is_traced: bool,
     /// `encryptionConfiguration`, as AWS writes it.
     pub encryption: Option<Json>,
-    /// When it was made, in milliseconds since 1970.
+    /// When it was created, in milliseconds since 1970.
     pub created_at: i64,
     /// The definition, compiled.
     pub program: Arc<Program>,
@@ -123,15 +123,30 @@ pub struct Activity {
     pub encryption: Option<Json>,
 }
 
-/// A definition does not compile.
+/// The error for a definition that does not compile.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct DefinitionError {
-    /// The first thing that is wrong with it.
+    /// The first thing that is wrong with the definition.
     pub what: String,
 }
 
 impl Revision {
+    /// A revision of a Standard machine that is neither logged nor traced.
+    pub fn new(id: String, definition: String, role_arn: String, program: Arc<Program>) -> Self {
+        Self {
+            id,
+            definition,
+            role_arn,
+            is_express: false,
+            logging: None,
+            is_traced: false,
+            encryption: None,
+            created_at: 0,
+            program,
+        }
+    }
+
     /// Compiles a definition.
     pub fn compile(
         definition: &str,
@@ -191,7 +206,25 @@ fn insert_option(object: &mut Object, key: &'static str, value: Option<&Json>) {
 }
 
 impl Machine {
-    /// The version of this number.
+    /// A machine that is created with its first revision.
+    pub fn new(arn: String, revision: &Revision) -> Self {
+        Self {
+            name: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+            arn,
+            is_express: revision.is_express,
+            status: MachineStatus::Active,
+            created_at: revision.created_at,
+            updated_at: revision.created_at,
+            revision: revision.id.clone(),
+            first_revision: revision.id.clone(),
+            tags: BTreeMap::new(),
+            versions: Vec::new(),
+            last_version: 0,
+            aliases: BTreeMap::new(),
+        }
+    }
+
+    /// The version with this number.
     pub fn version(&self, number: u64) -> Option<&Version> {
         self.versions.iter().find(|version| version.number == number)
     }
@@ -331,17 +364,18 @@ impl Activity {
     }
 }
 
-/// All machines and activities, in memory; what changes is in the store before it is here.
+/// All machines and activities, in memory. A change is written to the store before it becomes
+/// visible here.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     machines: RwLock<BTreeMap<String, Arc<Machine>>>,
     activities: RwLock<BTreeMap<String, Arc<Activity>>>,
     revisions: Mutex<FxHashMap<String, Arc<Revision>>>,
-    /// Held by whoever changes something, from looking to storing.
+    /// Held during a change to a machine or activity, from the first look until it is stored.
     changing: tokio::sync::Mutex<()>,
 }
 
-/// How many revisions stay compiled in memory.
+/// The number of compiled revisions that are kept in memory.
 const MOST_REVISIONS: usize = 1_024;
 
 impl Catalogue {
@@ -359,8 +393,7 @@ impl Catalogue {
         }
         {
             let documents = store.documents("activity/").await?;
-            let mut activities =
-                catalogue.activities.write();
+            let mut activities = catalogue.activities.write();
             for (key, bytes) in documents {
                 let arn = key.trim_start_matches("activity/");
                 let activity = Activity::read(arn, &bytes).ok_or_else(|| broken(&key))?;
@@ -370,7 +403,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The machine with this ARN, which names neither version nor alias.
+    /// The machine with this ARN, which must not name a version or an alias.
     pub fn machine(&self, arn: &str) -> Option<Arc<Machine>> {
         self.machines.read().get(arn).cloned()
     }
@@ -404,12 +437,12 @@ impl Catalogue {
 }
 
 impl Engine {
-    /// Keeps others from changing machines and activities until the guard is dropped.
+    /// Prevents others from changing machines and activities until the guard is dropped.
     pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.inner.catalogue.changing.lock().await
     }
 
-    /// A revision, compiled.
+    /// Returns a compiled revision, from memory or from the store.
     pub async fn revision(&self, id: &str) -> Result<Arc<Revision>, StoreError> {
         if let Some(revision) = self.inner.catalogue.cached(id) {
             return Ok(revision);
@@ -439,13 +472,12 @@ impl Engine {
         if let Some(revision) = revision {
             self.inner.catalogue.cache(revision);
         }
-        let mut machines =
-            self.inner.catalogue.machines.write();
+        let mut machines = self.inner.catalogue.machines.write();
         machines.insert(machine.arn.clone(), Arc::new(machine));
         Ok(())
     }
 
-    /// Forgets a machine. Its revisions stay for as long as executions may need them.
+    /// Removes a machine. Its revisions stay for as long as executions may need them.
     pub async fn remove_machine(&self, arn: &str) -> Result<(), StoreError> {
         self.store().put(vec![(format!("machine/{arn}"), None)]).await?;
         self.inner.catalogue.machines.write().remove(arn);
@@ -459,13 +491,12 @@ impl Engine {
         let key = format!("activity/{}", activity.arn);
         self.store().put(vec![(key, Some(activity.write()))]).await?;
         self.inner.activities.open(&activity.arn);
-        let mut activities =
-            self.inner.catalogue.activities.write();
+        let mut activities = self.inner.catalogue.activities.write();
         activities.insert(activity.arn.clone(), Arc::new(activity));
         Ok(())
     }
 
-    /// Forgets an activity.
+    /// Removes an activity.
     pub async fn remove_activity(&self, arn: &str) -> Result<(), StoreError> {
         self.store().put(vec![(format!("activity/{arn}"), None)]).await?;
         self.inner.activities.close(arn);

@@ -4,7 +4,8 @@ use crate::facts::More;
 use crate::live::Live;
 use crate::mailbox::Message;
 use crate::starts::Begun;
-use crate::{Ended, Engine, Facts, Parent};
+use crate::underway::Errand;
+use crate::{Engine, Facts, Parent};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, TaskId};
@@ -12,7 +13,7 @@ use stepwright_interpreter::{Beginning, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
 use stepwright_store::ExecutionId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -40,11 +41,12 @@ impl Engine {
             redriven_at: live.execution.redriven_at(),
         };
         let engine = self.clone();
+        let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let result = if child.is_express {
-                engine.run_express_child(&child, beginning, cancelled).await
+                engine.run_express_child(&child, beginning, cancelled, &errand).await
             } else {
-                engine.run_child(&child, beginning, cancelled).await
+                engine.run_child(&child, beginning, cancelled, &errand).await
             };
             let Some(result) = result else { return };
             let stimulus = Stimulus::ChildFinished { run, index, result };
@@ -52,12 +54,13 @@ impl Engine {
         });
     }
 
-    /// Runs a child in memory to its end; None if nobody waits for it any more.
+    /// Runs a child in memory to its end. Returns `None` once nobody waits for it any more.
     async fn run_express_child(
         &self,
         child: &Child,
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
+        errand: &Errand,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
@@ -69,8 +72,14 @@ impl Engine {
             }
             Err(Begun::Exists | Begun::Store(_) | Begun::Closing) => return None,
         };
+        errand.rest();
         tokio::select! {
-            ended = told(ended) => Some(ended?.result()),
+            news = ended => {
+                // The execution is dropped before its end only when the engine closes.
+                let (ended, _news) = news.ok()?;
+                errand.resume();
+                Some(ended.result())
+            }
             () = called_off(cancelled) => {
                 let failure = Failure::default();
                 self.deliver(id, Message::new(Stimulus::Stop { failure }));
@@ -79,17 +88,18 @@ impl Engine {
         }
     }
 
-    /// Runs a child to its end: begins it, or finds it where it is already. None if nobody waits for it
-    /// any more.
+    /// Runs a child to its end; begins it unless it has begun already. Returns `None` once nobody
+    /// waits for it any more.
     async fn run_child(
         &self,
         child: &Child,
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
+        errand: &Errand,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         tokio::select! {
-            result = self.child_result(child, &arn, beginning) => Some(result),
+            result = self.child_result(child, &arn, beginning, errand) => Some(result),
             () = called_off(cancelled) => {
                 self.stop_child(&arn).await;
                 None
@@ -102,6 +112,7 @@ impl Engine {
         child: &Child,
         arn: &str,
         beginning: Beginning,
+        errand: &Errand,
     ) -> Result<Json, Failure> {
         loop {
             let facts = Arc::new(child.facts(self, arn));
@@ -121,13 +132,16 @@ impl Engine {
                 Err(Begun::Closing) => return std::future::pending().await,
             }
         }
-        match self.ended(arn).await {
-            Some(snapshot) => snapshot.result(),
+        errand.rest();
+        let news = self.news_of(arn).await;
+        errand.resume();
+        match news {
+            Some((snapshot, _)) => snapshot.result(),
             None => Err(Failure::new("States.Runtime", "The child execution is gone.")),
         }
     }
 
-    /// A child that failed before its parent was redriven goes on from where it failed.
+    /// Redrives a child that failed before its parent was redriven.
     async fn redrive_child(&self, child: &Child, arn: &str) {
         let Some(redriven_at) = child.redriven_at else { return };
         let Ok(Some(row)) = self.store().execution_by_arn(arn).await else { return };
@@ -135,7 +149,7 @@ impl Engine {
         let has_failed = row.status.is_over() && row.status != stepwright_store::Status::Succeeded;
         if is_older && has_failed {
             self.inner.recent.forget(arn);
-            // A child that cannot be redriven has ended: its parent hears of it.
+            // If the child cannot be redriven, it has ended, and its parent is told so.
             drop(self.ask(row.id, Stimulus::Redrive).await);
         }
     }
@@ -185,7 +199,7 @@ impl Child {
     }
 }
 
-/// Whether the Map of a run has Express children.
+/// Whether the children of a map run are Express executions.
 fn has_express_children(live: &Live, run: TaskId) -> bool {
     let execution = &live.execution;
     let state = execution.frame_of(run).and_then(|frame| execution.state_in(frame));
@@ -195,14 +209,9 @@ fn has_express_children(live: &Live, run: TaskId) -> bool {
     })
 }
 
-/// The end of an execution in memory; None if it was dropped with the engine.
-async fn told(ended: oneshot::Receiver<Ended>) -> Option<Ended> {
-    ended.await.ok()
-}
-
 async fn called_off(mut cancelled: watch::Receiver<bool>) {
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        // Nobody can call it off any more.
+        // Nobody is left who could cancel it.
         std::future::pending::<()>().await;
     }
 }

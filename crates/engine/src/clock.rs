@@ -1,13 +1,13 @@
 use stepwright_history::Moment;
 
-/// Says what time it is. Waiting is done with tokio's timers, so that both go together in a test
-/// with tokio's clock paused.
+/// The source of the current time. Waiting uses tokio's timers, so a test that pauses tokio's clock
+/// controls both.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Moment;
 }
 
-/// The clock of the machine.
+/// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -1,4 +1,4 @@
-//! What a turn owes, sent out.
+//! Sends out what a turn owes: tasks, children, reads, writes and timers.
 
 use crate::live::Live;
 use crate::mailbox::Message;
@@ -19,9 +19,10 @@ impl Engine {
     ) {
         // A task may have ended within the turn that began it.
         let Some(open) = live.execution.task(task) else { return };
-        if (submitted && call.token.is_some()) || (open.started && call.kind == TaskKind::Activity)
+        if (submitted && call.waits_for_token())
+            || (open.started && call.kind == TaskKind::Activity)
         {
-            // Whoever has the token is awaited, and nobody else.
+            // Only the holder of the token can end this task. There is nothing to run.
             return;
         }
         let id = live.facts.id;

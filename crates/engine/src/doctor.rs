@@ -1,4 +1,4 @@
-//! What is wrong with what a store holds, if anything.
+//! Examines a store and reports what is wrong with it.
 
 use crate::Engine;
 use crate::live::{Live, panic_text, status_of};
@@ -11,47 +11,47 @@ use stepwright_interpreter::Command;
 use stepwright_store::{ExecutionId, ExecutionRow, Filter, Recorded, StoreError};
 use tokio::sync::Mutex;
 
-/// Something that is wrong.
+/// One problem that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The execution's ARN, if it is about one.
+    /// The ARN of the execution that it concerns; `None` if it concerns the store as a whole.
     pub arn: Option<String>,
     /// What is wrong.
     pub what: String,
 }
 
-/// How far an examination has come.
+/// The progress of an examination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many executions were examined.
+    /// The number of executions that were examined.
     pub examined: u64,
-    /// How many there were when it began.
+    /// The number of executions there were when it began.
     pub total: u64,
 }
 
-/// What came of an examination.
+/// The result of an examination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examination {
-    /// What is wrong: first with the store as a whole, then with executions, in the order of their
-    /// numbers.
+    /// The problems: first those of the store as a whole, then those of executions, in the order of
+    /// their numbers.
     pub findings: Vec<Finding>,
-    /// How far it came.
+    /// The progress it made.
     pub progress: Progress,
-    /// Whether it came to its end.
+    /// Whether it examined everything; false if it was stopped.
     pub is_whole: bool,
 }
 
-/// How many numbers of executions are handed out at once.
+/// The number of execution numbers that a worker takes at once.
 const NUMBERS: u64 = 500;
 
-/// About how many bytes of histories one worker reads at once.
+/// Roughly the number of bytes of history that one worker reads at once.
 const BYTES: usize = 4 << 20;
 
-/// What those who examine have in common.
+/// What the workers of one examination share.
 struct Shared {
     engine: Engine,
     stop: Arc<AtomicBool>,
-    /// Whose number is next.
+    /// The first execution number that no worker has taken yet.
     next: Mutex<ExecutionId>,
     examined: AtomicU64,
     total: u64,
@@ -60,15 +60,15 @@ struct Shared {
 }
 
 impl Engine {
-    /// Looks for what is wrong: what the store finds, histories that do not fold, live executions
+    /// Examines the store: its own consistency, histories that do not fold, and running executions
     /// that nothing would wake.
     pub async fn doctor(&self) -> Result<Vec<Finding>, StoreError> {
         let examination = self.examine(Arc::default(), |_| {}).await?;
         Ok(examination.findings)
     }
 
-    /// The same, on as many threads as the runtime and the machine have, until `stop` is set. `watch`
-    /// is told from time to time how far it has come.
+    /// Like [`Self::doctor`], but on as many threads as the runtime and the machine allow, and only
+    /// until `stop` is set. `watch` is told of the progress from time to time.
     pub async fn examine(
         &self,
         stop: Arc<AtomicBool>,
@@ -113,7 +113,7 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// One worker: takes numbers until none are left.
+    /// One worker: takes ranges of numbers until none are left.
     async fn examine(self: Arc<Self>) -> Result<(), StoreError> {
         while let Some((mut from, end)) = self.take().await? {
             while from < end {
@@ -151,14 +151,14 @@ impl Shared {
     }
 }
 
-/// What is wrong with an execution.
+/// Returns what is wrong with one execution.
 async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
     let Recorded { row, chunks } = recorded;
     let facts = match engine.facts(row.clone()).await {
         Ok(facts) => facts,
         Err(error) => return vec![error.to_string()],
     };
-    // What panics here panics when the execution is driven, too; the others are still examined.
+    // What panics here also panics when the execution is driven. Report it, and examine the others.
     let examined = catch_unwind(AssertUnwindSafe(|| {
         fold(facts, row.wake_at, &chunks).map(|mut live| compare(&row, &mut live))
     }));
@@ -169,7 +169,8 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
     }
 }
 
-/// What an execution's row and its history disagree on, and what would not go on after a restart.
+/// Compares an execution's row with its history, and looks for anything that a restart would not
+/// resume.
 fn compare(row: &ExecutionRow, live: &mut Live) -> Vec<String> {
     let mut findings = Vec::new();
     if live.len != row.len {
@@ -186,7 +187,7 @@ fn compare(row: &ExecutionRow, live: &mut Live) -> Vec<String> {
         return findings;
     }
     let commands = live.execution.commands();
-    let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.token.is_some());
+    let waits_for_token = |command: &Command| matches!(command, Command::RunTask { call, .. } if call.waits_for_token());
     let needs_work = commands
         .iter()
         .any(|command| !matches!(command, Command::WakeAt { .. }) && !waits_for_token(command));

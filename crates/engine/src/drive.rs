@@ -1,8 +1,9 @@
-//! Drivers: each empties the mailbox of one execution, and no execution has two.
+//! Drivers. A driver empties the mailbox of one execution, and an execution never has two drivers.
 //!
-//! A driver takes what has come, has the interpreter take the turns, appends them to the store, and
-//! only then answers whoever asked and hands out what the turns owe. Executions in memory (Express)
-//! go the same way, without the append.
+//! A driver takes the messages that have come, lets the interpreter take a turn for each, and
+//! appends the turns to the store. Only then does it answer the callers and send out what the turns
+//! owe. Express executions, which are in memory only, are driven in the same way, without the
+//! append.
 
 use crate::activities::ActivityTask;
 use crate::errors::Refused;
@@ -20,37 +21,38 @@ use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 
-/// A turn group that has this many events is appended before more is taken in.
+/// The driver appends its turns once they hold this many events, before it takes in more messages.
 const EVENTS_PER_APPEND: usize = 4_000;
 
-/// The wait before a failed append is tried again: at first, and at most.
+/// The delay before a failed append is tried again: the first one, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How many appends in a row may find that somebody else has appended. Then two engines work on one
-/// store, and the execution is left alone.
+/// The number of conflicts in a row, appends that found other events already there, after which two
+/// engines must be working on one store. The execution is then left alone.
 const MOST_CONFLICTS: u32 = 5;
 
-/// What [`Engine::take_in`] came to.
+/// The result of [`Engine::take_in`].
 #[derive(Default)]
 struct Round {
     taken: Taken,
-    /// What was taken in, to be answered or taken in again.
+    /// The messages that were taken in, to be answered, or to be taken in again if the append
+    /// fails.
     messages: Vec<(Message, Result<(), Refused>)>,
-    /// What there was no more room for.
+    /// The messages for which the append had no more room.
     left: Vec<Message>,
-    /// The turn panicked.
+    /// The text of the panic, if a turn panicked.
     panic: Option<String>,
     resumes: bool,
 }
 
-/// What became of an append that was not confirmed.
-pub(crate) enum Outcome {
-    /// It is in the store all the same.
+/// What a look at the store says of an append that was not confirmed.
+pub(crate) enum Fate {
+    /// The append is in the store.
     Kept,
-    /// It is not.
+    /// The append is not in the store.
     NotKept,
-    /// The store does not say.
+    /// The store cannot tell.
     Unknown,
 }
 
@@ -71,7 +73,7 @@ impl Engine {
         self.ask_with(id, What::Stimulus(stimulus)).await
     }
 
-    /// The same, by whoever has a task's token.
+    /// Like [`Self::ask`], on behalf of the holder of a task's token.
     pub(crate) async fn ask_by_token(
         &self,
         id: ExecutionId,
@@ -82,7 +84,8 @@ impl Engine {
         self.ask_with(id, What::Token { task, token, stimulus }).await
     }
 
-    /// Has a worker take a task; None if nobody waits for it any more.
+    /// Lets a worker take an activity task. Returns `None` if the execution does not wait for the
+    /// task any more.
     pub(crate) async fn take_activity_task(
         &self,
         id: ExecutionId,
@@ -106,7 +109,7 @@ impl Engine {
         tokio::spawn(async move { engine.drive_to_rest(id, live).await });
     }
 
-    /// Gives back an execution that has just begun.
+    /// Hands over an execution that has just begun, so that it can be driven or rest.
     pub(crate) fn release(&self, id: ExecutionId, live: Box<Live>) {
         let mut live = Some(live);
         match self.inner.mailboxes.take(id, &mut live) {
@@ -171,7 +174,7 @@ impl Engine {
                 self.inner.mailboxes.put_back(id, round.left);
             }
             if round.resumes {
-                // All that is owed, what this round's turns owe included.
+                // Everything that is owed, including what this round's turns owe.
                 let mut owed = execution.execution.commands();
                 owed.retain(|command| !execution.is_out(command));
                 round.taken.commands = owed;
@@ -192,8 +195,8 @@ impl Engine {
                     }
                 }
                 tracing::warn!(execution = id.0, reason, "a turn could not be appended");
-                // What is out stays out. Should the turn be durable after all, what it owes goes out
-                // when it is read again.
+                // What has been sent out stays out. If the turn is in the store after all, what it
+                // owes is sent out when the execution is read again.
                 errands = Some(std::mem::take(&mut execution.errands));
                 self.inner.mailboxes.put_back(id, vec![Message::resume(false)]);
                 drop(execution);
@@ -217,8 +220,8 @@ impl Engine {
         }
     }
 
-    /// Makes turns durable, if the execution is one that is stored. An append whose outcome the store
-    /// does not know is looked up.
+    /// Makes turns durable, if the execution is stored at all. If an append is not confirmed, looks
+    /// up whether it was kept.
     async fn keep(&self, live: &mut Live, taken: &Taken) -> Result<(), AppendError> {
         live.note(taken);
         if live.in_memory.is_some() {
@@ -229,8 +232,8 @@ impl Engine {
         match self.store().append(append).await {
             Ok(()) => {}
             Err(AppendError::Unknown(error)) => match self.outcome(id, len).await {
-                Outcome::Kept => {}
-                Outcome::NotKept | Outcome::Unknown => return Err(AppendError::Unknown(error)),
+                Fate::Kept => {}
+                Fate::NotKept | Fate::Unknown => return Err(AppendError::Unknown(error)),
             },
             Err(error) => return Err(error),
         }
@@ -238,17 +241,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the turn after which an execution has so many events is in the store.
-    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Outcome {
+    /// Whether the store holds the turn that brought the execution to this many events.
+    pub(crate) async fn outcome(&self, id: ExecutionId, len: u64) -> Fate {
         match self.store().execution(id).await {
-            // Nobody else appends to it: one driver at a time.
-            Ok(Some(row)) if row.len == len => Outcome::Kept,
-            Ok(_) => Outcome::NotKept,
-            Err(_) => Outcome::Unknown,
+            // Nobody else appends to this execution, because it has one driver at a time.
+            Ok(Some(row)) if row.len == len => Fate::Kept,
+            Ok(_) => Fate::NotKept,
+            Err(_) => Fate::Unknown,
         }
     }
 
-    /// Puts messages back after a failure, but for those whose senders are told and may ask again.
+    /// Puts messages back after a failure. Callers who can ask again are told of the failure
+    /// instead.
     async fn try_again(
         &self,
         id: ExecutionId,
@@ -268,7 +272,8 @@ impl Engine {
         *wait = (*wait * 2).min(LONGEST_WAIT);
     }
 
-    /// Leaves an execution alone. One in memory ends with it, so that nobody waits for it for ever.
+    /// Leaves an execution alone from now on. An execution in memory ends with this, so that nobody
+    /// waits for it forever.
     fn park(&self, id: ExecutionId, live: Option<Box<Live>>, messages: Vec<Message>, reason: &str) {
         self.inner.metrics.parked.add_one();
         for message in messages {
@@ -282,14 +287,14 @@ impl Engine {
                     status: Status::Failed { failure },
                     ..Snapshot::of(&live, Some(now))
                 };
-                live.end_in_memory(Arc::new(snapshot));
+                live.end_in_memory((Arc::new(snapshot), self.inner.underway.begin()));
                 self.inner.mailboxes.cancel(id);
             }
             _ => self.inner.mailboxes.park(id, reason),
         }
     }
 
-    /// Takes messages in, in memory only.
+    /// Applies messages to the execution, in memory only.
     fn take_in(&self, live: &mut Live, messages: Vec<Message>) -> Round {
         let mut round = Round::default();
         let now = self.now();
@@ -352,7 +357,8 @@ impl Engine {
         answer
     }
 
-    /// What follows when a turn is durable: those who watch are told, what is owed goes out.
+    /// Runs after a turn is durable: tells the observer and whoever waits for the end, and sends
+    /// out what is owed.
     pub(crate) fn after_commit(&self, live: &mut Live, taken: Taken) {
         if !taken.events.is_empty() {
             self.tell(&live.facts, &taken.events);
@@ -366,9 +372,9 @@ impl Engine {
             if let Some(last) = ended {
                 let snapshot = Arc::new(Snapshot::of(live, Some(last.at.0)));
                 if live.in_memory.is_some() {
-                    live.end_in_memory(snapshot);
+                    live.end_in_memory((snapshot, self.inner.underway.begin()));
                 } else {
-                    self.inner.recent.ended(live.facts.id, snapshot);
+                    self.inner.recent.ended(live.facts.id, snapshot, &self.inner.underway);
                 }
             }
             return;

@@ -1,5 +1,6 @@
-//! Ends of executions: waiting for them, bringing them about, undoing them.
+//! Ends of executions: waiting for an end, stopping, and redriving.
 
+use crate::snapshot::News;
 use crate::{Ended, Engine, RedriveError, Refused, Snapshot, StopError};
 use stepwright_history::Failure;
 use stepwright_interpreter::{Status, Stimulus};
@@ -11,25 +12,31 @@ const NOT_REDRIVABLE: &str = "Execution cannot be redriven";
 const REDRIVABLE_MILLIS: i64 = 14 * 86_400_000;
 
 impl Engine {
-    /// Waits until an execution has ended; None where there is none.
+    /// Waits until an execution has ended. Returns `None` if there is no such execution.
     pub async fn ended(&self, arn: &str) -> Option<Ended> {
+        self.news_of(arn).await.map(|(ended, _)| ended)
+    }
+
+    /// Like [`Self::ended`], but the news counts as under way until the caller has acted on it.
+    pub(crate) async fn news_of(&self, arn: &str) -> Option<News> {
+        let news = |ended| Some((ended, self.inner.underway.begin()));
         loop {
             if let Some(ended) = self.inner.recent.find_ended(arn) {
-                return Some(ended);
+                return news(ended);
             }
             match self.store().execution_by_arn(arn).await {
                 Ok(None) => return None,
                 Ok(Some(row)) => {
                     let watch = self.inner.recent.watch(row.id);
-                    // It may have ended before anybody watched.
+                    // It may have ended before we began to watch.
                     if let Ok(Some(now)) = self.store().execution(row.id).await
                         && now.status.is_over()
                         && let Ok(snapshot) = self.snapshot(now).await
                     {
-                        return Some(snapshot);
+                        return news(snapshot);
                     }
-                    if let Ok(ended) = watch.await {
-                        return Some(ended);
+                    if let Ok(news) = watch.await {
+                        return Some(news);
                     }
                 }
                 Err(error) => {
@@ -40,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Stops an execution. One that has ended stays as it is. Says when it ended, in milliseconds
+    /// Stops an execution, unless it has ended already. Returns when it ended, in milliseconds
     /// since 1970.
     pub async fn stop(&self, arn: &str, failure: Failure) -> Result<i64, StopError> {
         let gone =
@@ -57,7 +64,8 @@ impl Engine {
         Ok(row.and_then(|row| row.stopped_at).unwrap_or(self.now().0))
     }
 
-    /// Has a failed execution go on from where it failed. Says when, in milliseconds since 1970.
+    /// Redrives a failed execution: it goes on from where it failed. Returns the time of the
+    /// redrive, in milliseconds since 1970.
     pub async fn redrive(&self, arn: &str) -> Result<i64, RedriveError> {
         let gone =
             |error: StoreError| RedriveError::Refused(Refused::Store { reason: error.to_string() });
@@ -80,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Why an execution cannot be redriven, in AWS's words; None if it can.
+    /// Why an execution cannot be redriven, in AWS's words; `None` if it can be.
     pub fn why_not_redrivable(&self, execution: &Snapshot) -> Option<String> {
         let name = match execution.status {
             Status::NotStarted | Status::Running => Some("RUNNING"),

@@ -1,55 +1,57 @@
-//! Why the engine did not do what it was asked: one enum for each thing that can be asked.
+//! The engine's errors: one enum for each operation that a caller can ask for.
 
 use stepwright_store::StoreError;
 
 /// Why an execution was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The machine has had an execution of this name, which is over or has another input.
+    /// The machine already has an execution of this name, which has ended or was started with
+    /// another input.
     #[error("the execution `{arn}` exists already")]
     Exists {
         /// Its ARN.
         arn: String,
     },
-    /// Its first turn panicked, which is a bug of the interpreter. Nothing of the execution is kept.
+    /// Its first turn panicked, which is a bug in the interpreter. Nothing of the execution is
+    /// kept.
     #[error("the execution could not begin: {reason}")]
     Panicked {
-        /// What the panic said.
+        /// The text of the panic.
         reason: String,
     },
-    /// It could not be kept.
+    /// The execution could not be stored.
     #[error("the start could not be recorded")]
     Store(#[source] StoreError),
-    /// The engine takes nothing new on.
+    /// The engine is shutting down and accepts nothing new.
     #[error("the engine is shutting down")]
     Closing,
 }
 
-/// Why something did not concern an execution.
+/// Why an execution did not accept a message.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
-    /// It does not wait for it, or not any more.
+    /// The execution does not wait for this, or not any more.
     #[error("the execution does not wait for this")]
     Stale,
-    /// The task token was never given out.
+    /// The task token was never issued.
     #[error("the task token is not valid")]
     WrongToken,
     /// There is no such execution.
     #[error("there is no such execution")]
     Gone,
-    /// The execution is left alone, for it panicked or cannot be read.
+    /// The execution is left alone, because it panicked or cannot be read.
     #[error("the execution is parked: {reason}")]
     Parked {
-        /// Why.
+        /// What happened.
         reason: String,
     },
-    /// It could not be kept.
+    /// The turn could not be stored.
     #[error("it could not be recorded: {reason}")]
     Store {
-        /// Why.
+        /// What happened.
         reason: String,
     },
-    /// The engine takes nothing new on.
+    /// The engine is shutting down and accepts nothing new.
     #[error("the engine is shutting down")]
     Closing,
 }
@@ -57,10 +59,10 @@ pub enum Refused {
 /// Why an execution was not stopped.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StopError {
-    /// There is none.
+    /// There is no such execution.
     #[error("there is no such execution")]
     NoSuchExecution,
-    /// It did not work.
+    /// The execution did not accept the stop.
     #[error("the execution could not be stopped")]
     Refused(#[source] Refused),
 }
@@ -68,16 +70,16 @@ pub enum StopError {
 /// Why an execution was not redriven.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// There is none.
+    /// There is no such execution.
     #[error("there is no such execution")]
     NoSuchExecution,
-    /// It cannot be.
+    /// The execution cannot be redriven.
     #[error("{reason}")]
     NotRedrivable {
         /// Why, in AWS's words.
         reason: String,
     },
-    /// It did not work.
+    /// The execution did not accept the redrive.
     #[error("the execution could not be redriven")]
     Refused(#[source] Refused),
 }
@@ -85,13 +87,13 @@ pub enum RedriveError {
 /// Why a task token was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It was never given out.
+    /// The token was never issued.
     #[error("the task token is not valid")]
     Invalid,
-    /// The task is over.
+    /// The task has ended.
     #[error("the task is over")]
     TimedOut,
-    /// It did not work.
+    /// The execution did not accept the report.
     #[error("the task's end could not be recorded")]
     Refused(#[source] Refused),
 }

@@ -4,12 +4,12 @@ use stepwright_history::TaskId;
 use stepwright_json::{Json, Object, Str};
 use stepwright_store::{About, ExecutionId};
 
-/// What is known of an execution and never changes.
+/// The facts about an execution that never change.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Its number in the store.
     pub id: ExecutionId,
-    /// What the store knows of it.
+    /// What the store keeps about it.
     pub about: About,
     /// The revision of its machine that it runs.
     pub revision: Arc<Revision>,
@@ -28,9 +28,9 @@ pub struct Facts {
 pub struct Parent {
     /// Its number in the store.
     pub execution: ExecutionId,
-    /// The task or map run of it that waits.
+    /// The task or map run of the parent that waits for it.
     pub task: TaskId,
-    /// Which child of the map run; None for a task.
+    /// The child's index in the map run; `None` for a task.
     pub index: Option<u32>,
 }
 
@@ -40,7 +40,7 @@ impl Facts {
         self.about.arn.rsplit(':').next().unwrap_or_default()
     }
 
-    /// The Map state around a child execution of a map run, with the index of its item; nothing for
+    /// The Map state around a child execution of a map run, with the index of its item. Empty for
     /// other executions.
     pub fn map_path(&self) -> Vec<(Str, u32)> {
         let index = self.parent.and_then(|parent| parent.index);
@@ -51,7 +51,7 @@ impl Facts {
     }
 }
 
-/// What [`About::more`] holds: as JSON, so that later releases can add to it.
+/// The contents of [`About::more`]: JSON, so that later releases can add to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct More {
     pub(crate) revision: String,

@@ -1,17 +1,18 @@
 //! Runs executions durably.
 //!
-//! Every execution is driven by one task at a time: it takes what has come for the execution, has
-//! the interpreter take the turn, appends the turn to the store, and only then answers whoever
-//! asked and hands out what the turn owes. An execution that waits is folded back from its history
-//! when something comes for it.
+//! Every execution is driven by one task at a time. The driver takes the messages that have come
+//! for the execution, lets the interpreter take a turn, and appends the turn to the store. Only
+//! then does it answer the callers and send out what the turn owes. An execution that waits need
+//! not be in memory: when something comes for it, it is folded back from its history.
 //!
-//! What the engine needs of the outside are ports: [`stepwright_store::Store`], [`Clock`],
-//! [`Tasks`], [`ObjectStore`] and [`Observer`].
+//! Everything that the engine needs from the outside is a port: [`stepwright_store::Store`],
+//! [`Clock`], [`Tasks`], [`ObjectStore`] and [`Observer`].
 
 mod activities;
 mod catalogue;
 mod children;
 mod clock;
+mod collector;
 mod dispatch;
 mod doctor;
 mod drive;
@@ -41,6 +42,7 @@ pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,
 };
 pub use clock::{Clock, SystemClock};
+pub use collector::{Collector, ExecutionEvent};
 pub use doctor::{Examination, Finding, Progress};
 pub use errors::{RedriveError, Refused, StartError, StopError, TokenError};
 pub use facts::{Facts, Parent};
@@ -64,29 +66,48 @@ use stepwright_store::Store;
 use timers::Timers;
 use underway::Underway;
 
-/// What an engine is made of.
+/// The parts and settings of an engine.
 #[derive(Clone)]
 pub struct Options {
     /// Where executions are kept.
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Who runs tasks.
+    /// Runs tasks.
     pub tasks: Arc<dyn Tasks>,
     /// Where distributed Maps read and write.
     pub objects: Arc<dyn ObjectStore>,
-    /// Who is told what happens.
+    /// Notified of every turn once it is durable.
     pub observer: Arc<dyn Observer>,
     /// The account in ARNs.
     pub account: String,
     /// The region in ARNs.
     pub region: String,
-    /// What executions are held to.
+    /// The limits that executions are held to.
     pub limits: Limits,
-    /// Which AWS their histories show.
+    /// The vintage of AWS whose histories are reproduced.
     pub vintage: Vintage,
-    /// How long executions are kept after their end, in milliseconds; None for ever.
+    /// How long executions are kept after their end, in milliseconds; `None` keeps them forever.
     pub retention_millis: Option<i64>,
+}
+
+impl Options {
+    /// Options with AWS's limits, no object store, no observer and unlimited retention, in the
+    /// account 123456789012 and the region us-east-1.
+    pub fn new(store: Arc<dyn Store>, tasks: Arc<dyn Tasks>) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            tasks,
+            objects: Arc::new(NoObjects),
+            observer: Arc::new(Silent),
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            limits: Limits::default(),
+            vintage: Vintage::TODAY,
+            retention_millis: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -98,7 +119,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Runs executions. Cheap to clone: all clones are one engine.
+/// The engine, which runs executions. Cheap to clone: all clones are one engine.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -130,18 +151,18 @@ impl Engine {
         &self.inner.catalogue
     }
 
-    /// What it counts.
+    /// The engine's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
     }
 
-    /// What it is made of.
+    /// The options that the engine was opened with.
     pub fn options(&self) -> &Options {
         &self.inner.options
     }
 
-    /// Takes nothing new on and waits until no turn is under way. What is running goes on when the
-    /// store is opened again.
+    /// Accepts nothing new and waits until no turn is under way. Executions that run are resumed
+    /// when the store is opened again.
     pub async fn shutdown(&self) {
         self.inner.closing.store(true, Ordering::SeqCst);
         self.inner.timers.close();
@@ -156,7 +177,7 @@ impl Engine {
         self.inner.closing.load(Ordering::SeqCst)
     }
 
-    /// How many executions are in memory: driven, or resting there.
+    /// The number of executions in memory, driven or resting.
     pub fn executions_in_memory(&self) -> usize {
         self.inner.mailboxes.len()
     }
@@ -165,7 +186,8 @@ impl Engine {
         &*self.inner.options.store
     }
 
-    pub(crate) fn now(&self) -> stepwright_history::Moment {
+    /// The current time by the engine's clock.
+    pub fn now(&self) -> stepwright_history::Moment {
         self.inner.options.clock.now()
     }
 }

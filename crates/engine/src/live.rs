@@ -1,7 +1,8 @@
 //! An execution in memory, and its turns.
 
+use crate::snapshot::News;
 use crate::timers::Alarm;
-use crate::{Ended, Engine, Facts};
+use crate::{Engine, Facts};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,49 +13,50 @@ use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, 
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
 use tokio::sync::{oneshot, watch};
 
-/// What is out in the world for an execution: a task, or a child of a map run.
+/// Something sent out on behalf of an execution: a task, or a child of a map run.
 pub(crate) type Errand = (TaskId, Option<u32>);
 
 /// An execution in memory.
 pub(crate) struct Live {
     pub(crate) facts: Arc<Facts>,
     pub(crate) execution: Execution,
-    /// How many events it has in the store.
+    /// The number of its events in the store.
     pub(crate) len: u64,
-    /// Its appointments, the earliest first; some may not stand any more.
+    /// The moments at which its timers fire, the earliest first. Some timers may have been
+    /// cancelled since.
     appointments: BinaryHeap<Reverse<(Moment, TimerId)>>,
-    /// When the engine's timers were asked to wake it.
+    /// When the engine's timers have been asked to wake it.
     pub(crate) woken_at: Option<Moment>,
-    /// What is out, with the means to call it off.
+    /// What has been sent out, each with the sender that cancels it.
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
     pub(crate) redriven: Option<(u32, i64)>,
-    /// What there is instead of a place in the store, for an Express execution.
+    /// Takes the place of the store, for an Express execution.
     pub(crate) in_memory: Option<InMemory>,
 }
 
-/// An execution of which nothing is stored.
+/// The state of an execution that is not stored.
 #[derive(Default)]
 pub(crate) struct InMemory {
-    /// Whoever waits for its end.
-    ended: Option<oneshot::Sender<Ended>>,
+    /// Receives the news of its end, if somebody waits for it.
+    ended: Option<oneshot::Sender<News>>,
     /// What wakes it next.
     pub(crate) alarm: Option<Alarm>,
 }
 
 impl InMemory {
-    /// The end will be told to the receiver.
-    pub(crate) fn watched() -> (Self, oneshot::Receiver<Ended>) {
+    /// Creates the state, and a receiver that gets the news of the end.
+    pub(crate) fn watched() -> (Self, oneshot::Receiver<News>) {
         let (sender, receiver) = oneshot::channel();
         (Self { ended: Some(sender), alarm: None }, receiver)
     }
 }
 
-/// What came of the stimuli of one append.
+/// The results of the stimuli that go into one append.
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) events: Vec<Event>,
     pub(crate) commands: Vec<Command>,
-    /// The children of map runs that were heard of.
+    /// The map run children whose ends were reported.
     pub(crate) settled: Vec<Errand>,
 }
 
@@ -68,13 +70,13 @@ impl Taken {
 /// Why a turn was not taken.
 #[derive(Debug)]
 pub(crate) enum NotTaken {
-    /// The execution does not wait for the stimulus. It is as it was.
+    /// The execution does not wait for the stimulus. It is unchanged.
     Stale,
     /// The interpreter panicked, with this text. The execution must not be used any more.
     Panicked(String),
 }
 
-/// What a panic said.
+/// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
@@ -102,7 +104,7 @@ impl Live {
             if let Command::RunTask { task, call, .. } = &command
                 && call.kind == TaskKind::Activity
             {
-                // It stands in the activity's queue until a worker takes it.
+                // The task stands in the activity's queue until a worker takes it.
                 live.errands.insert((*task, None), watch::channel(false).0);
             }
         }
@@ -120,7 +122,7 @@ impl Live {
         }
     }
 
-    /// Notes what turns have changed, before they are made durable.
+    /// Records what turns have changed, before they are made durable.
     pub(crate) fn note(&mut self, taken: &Taken) {
         for command in &taken.commands {
             self.note_appointment(command);
@@ -138,19 +140,19 @@ impl Live {
         }
     }
 
-    /// Tells whoever waits for the end of an execution in memory.
-    pub(crate) fn end_in_memory(&mut self, snapshot: Ended) {
+    /// Reports the end of an execution that is in memory only.
+    pub(crate) fn end_in_memory(&mut self, news: News) {
         for call_off in self.errands.values() {
-            // Whoever runs it may be done already.
+            // The receiver may be gone, because the errand is done.
             call_off.send_replace(true);
         }
         if let Some(ended) = self.in_memory.as_mut().and_then(|kept| kept.ended.take()) {
-            // Whoever waited may have gone.
-            drop(ended.send(snapshot));
+            // The caller may have stopped waiting.
+            drop(ended.send(news));
         }
     }
 
-    /// The next appointment that still stands.
+    /// The next moment at which a timer fires that has not been cancelled.
     pub(crate) fn next_appointment(&mut self) -> Option<(Moment, TimerId)> {
         while let Some(Reverse((due, timer))) = self.appointments.peek().copied() {
             if self.execution.awaits(timer) {
@@ -161,7 +163,7 @@ impl Live {
         None
     }
 
-    /// The append that makes turns durable which have been noted.
+    /// The append that makes the noted turns durable.
     pub(crate) fn append(&mut self, taken: &Taken, is_new: bool) -> Append {
         let status = status_of(&self.execution);
         let last = taken.events.last().map_or(0, |event| event.at.0);
@@ -180,7 +182,7 @@ impl Live {
         }
     }
 
-    /// Whether something that is out, or about to go out, must go out again after a restart.
+    /// Whether anything that is out, or about to go out, must go out again after a restart.
     fn is_owed(&self, commands: &[Command]) -> bool {
         if self.execution.is_over() {
             return false;
@@ -190,8 +192,8 @@ impl Live {
             || self.errands.keys().any(|(task, _)| self.execution.waits_for(*task))
     }
 
-    /// Forgets the errands that have come to an end, and calls off those that nobody waits for any
-    /// more. Only what can give errands up makes it look at all of them.
+    /// Drops errands that have ended, and cancels those that nobody waits for any more. Looks at
+    /// all of them only if the turns contain an event that can give errands up.
     pub(crate) fn settle(&mut self, taken: &Taken) {
         use EventKind as E;
         for errand in &taken.settled {
@@ -201,7 +203,7 @@ impl Live {
         for event in &taken.events {
             let settled = match &event.kind {
                 E::TaskStarted { task, .. } if self.is_activity(*task) => (*task, None),
-                E::TaskSubmitted { task, .. } if self.has_token(*task) => (*task, None),
+                E::TaskSubmitted { task, .. } if self.waits_for_token(*task) => (*task, None),
                 E::TaskSucceeded { task, .. } | E::TaskFailed { task, .. } => (*task, None),
                 E::MapRunItems { .. }
                 | E::MapRunSucceeded
@@ -222,7 +224,7 @@ impl Live {
             self.errands.retain(|(task, index), call_off| {
                 let is_wanted = execution.wants(*task, *index);
                 if !is_wanted {
-                    // Whoever runs it may be done already.
+                    // The receiver may be gone, because the errand is done.
                     call_off.send_replace(true);
                 }
                 is_wanted
@@ -235,11 +237,11 @@ impl Live {
         open.is_some_and(|open| open.call.kind == TaskKind::Activity)
     }
 
-    fn has_token(&self, task: TaskId) -> bool {
-        self.execution.task(task).is_some_and(|open| open.call.token.is_some())
+    fn waits_for_token(&self, task: TaskId) -> bool {
+        self.execution.task(task).is_some_and(|open| open.call.waits_for_token())
     }
 
-    /// Whether what a command asks for is under way.
+    /// Whether what a command asks for has been sent out already.
     pub(crate) fn is_out(&self, command: &Command) -> bool {
         let errand = match command {
             Command::RunTask { task, .. } => (*task, None),
@@ -250,7 +252,8 @@ impl Live {
         self.errands.contains_key(&errand)
     }
 
-    /// Whether it can be folded back from the store when it is wanted again.
+    /// Whether the execution can leave memory, to be folded back from the store when it is needed
+    /// again.
     pub(crate) fn can_rest(&self) -> bool {
         let is_queued = |(task, index): &Errand| index.is_none() && self.is_activity(*task);
         self.in_memory.is_none() && self.errands.keys().all(is_queued)
@@ -282,7 +285,7 @@ pub(crate) fn status_of(execution: &Execution) -> store::Status {
 }
 
 impl Engine {
-    /// Counts what a turn has brought and tells the observer.
+    /// Counts the events of a turn and notifies the observer.
     pub(crate) fn tell(&self, facts: &Facts, events: &[Event]) {
         let metrics = &self.inner.metrics;
         metrics.turns.add_one();

@@ -1,4 +1,4 @@
-//! Folding executions back from what the store keeps of them.
+//! Folds executions back from what the store keeps of them.
 
 use crate::facts::More;
 use crate::live::Live;
@@ -37,7 +37,7 @@ impl Engine {
         fold(facts, wake_at, &chunks)
     }
 
-    /// What never changes of an execution.
+    /// Reads the facts of an execution that never change.
     pub(crate) async fn facts(&self, row: ExecutionRow) -> Result<Facts, LoadError> {
         let more = More::read(&row.about.more)
             .ok_or_else(|| LoadError::Unreadable("its facts cannot be read".to_owned()))?;

@@ -1,8 +1,8 @@
-//! Mailboxes: what has come for executions, and the executions that are in memory.
+//! Mailboxes: the messages for each execution, and the executions that are in memory.
 
+use crate::Refused;
 use crate::activities::ActivityTask;
 use crate::live::Live;
-use crate::Refused;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -14,13 +14,14 @@ use stepwright_json::Str;
 use stepwright_store::ExecutionId;
 use tokio::sync::oneshot;
 
-/// How many shards the mailboxes are spread over, so that executions seldom share a lock.
+/// The number of shards that the mailboxes are spread over, so that executions seldom share a lock.
 const SHARDS: usize = 64;
 
-/// How many executions that could rest stay in memory, for something may come for them soon.
+/// The number of executions without work that rest in memory, because something may soon come for
+/// them.
 const MOST_RESTING: usize = 256;
 
-/// Something that has come for an execution.
+/// Something that an execution is to deal with.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) what: What,
@@ -32,21 +33,22 @@ pub(crate) type Reply = oneshot::Sender<Result<(), Refused>>;
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Stimulus(Stimulus),
-    /// Appointments may have come.
+    /// A timer of the execution may be due.
     Wake,
-    /// Whoever has the token says how the task goes.
+    /// The holder of a task token reports on the task.
     Token {
         task: TaskId,
         token: String,
         stimulus: Stimulus,
     },
-    /// A worker takes an activity's task.
+    /// A worker takes an activity task.
     Take {
         task: TaskId,
         worker: Option<Str>,
         taken: Arc<Mutex<Option<ActivityTask>>>,
     },
-    /// All that is owed and not out is handed out: all of it after a restart.
+    /// Everything that is owed and is not out yet is to be sent out. After a restart, that is all
+    /// of it.
     Resume {
         after_restart: bool,
     },
@@ -67,50 +69,50 @@ impl Message {
 
     pub(crate) fn answer(self, answer: Result<(), Refused>) {
         if let Some(reply) = self.reply {
-            // Whoever asked may have gone.
+            // The caller may have stopped waiting.
             drop(reply.send(answer));
         }
     }
 }
 
-/// All executions that something has come for, and some that rest.
+/// The executions that have messages or a driver, and some that rest in memory.
 pub(crate) struct Mailboxes {
     shards: Vec<Mutex<FxHashMap<ExecutionId, Slot>>>,
     driving: AtomicUsize,
     resting: Mutex<VecDeque<ExecutionId>>,
 }
 
-/// What becomes of a message that was put in.
+/// What happens to a message that was put in a mailbox.
 pub(crate) enum Delivered {
-    /// Somebody takes care of it.
+    /// A driver will take it.
     IsTaken,
-    /// A driver must be started, with what is in memory.
+    /// A driver must be started, with the execution if it is in memory.
     NeedsDriver(Option<Box<Live>>),
 }
 
 /// What a driver finds when it looks for more to do.
 pub(crate) enum Found {
-    /// These messages.
+    /// The next messages.
     Messages(Vec<Message>),
-    /// None: the driver is done. An execution that went to rest may have made another one leave the
-    /// memory.
+    /// No messages: the driver is done. If its execution now rests, another one may have had to
+    /// leave memory for it.
     Nothing { left: Option<Box<Live>> },
 }
 
 #[derive(Default)]
 struct Slot {
     queue: Vec<Message>,
-    /// The execution, when nobody drives it.
+    /// The execution, while nobody drives it.
     live: Option<Box<Live>>,
     is_driven: bool,
     /// Why it is left alone, if it is.
     parked: Option<String>,
 }
 
-/// The numbers of executions that no store knows have this bit.
+/// Set in the numbers of executions that are in memory only.
 const IN_MEMORY: u64 = 1 << 63;
 
-/// The number of an execution of which nothing is stored.
+/// The number of an execution that is not stored.
 pub(crate) fn in_memory_id(number: u64) -> ExecutionId {
     ExecutionId(number | IN_MEMORY)
 }
@@ -132,18 +134,19 @@ impl Mailboxes {
         self.shards[id.0 as usize % SHARDS].lock()
     }
 
-    /// How many there are.
+    /// The number of mailboxes.
     pub(crate) fn len(&self) -> usize {
         (0..SHARDS as u64).map(|shard| self.shard(ExecutionId(shard)).len()).sum()
     }
 
-    /// How many of them are in memory only.
+    /// The number of executions that are in memory only.
     pub(crate) fn count_in_memory(&self) -> usize {
-        let in_memory = |shard| self.shard(ExecutionId(shard)).keys().filter(|id| is_in_memory(**id)).count();
+        let in_memory =
+            |shard| self.shard(ExecutionId(shard)).keys().filter(|id| is_in_memory(**id)).count();
         (0..SHARDS as u64).map(in_memory).sum()
     }
 
-    /// How many executions are being driven.
+    /// The number of executions that are being driven.
     pub(crate) fn driving(&self) -> usize {
         self.driving.load(Ordering::SeqCst)
     }
@@ -164,11 +167,12 @@ impl Mailboxes {
         }
     }
 
-    /// Puts a message in; says whether a driver must be started, and with what is in memory.
+    /// Puts a message in a mailbox. Returns whether a driver must be started, and the execution if
+    /// it is in memory.
     pub(crate) fn put(&self, id: ExecutionId, message: Message) -> Delivered {
         let mut shard = self.shard(id);
         if is_in_memory(id) && !shard.contains_key(&id) {
-            // It has ended, and nothing of it is kept.
+            // It has ended, and nothing of it is stored.
             drop(shard);
             message.answer(Err(Refused::Gone));
             return Delivered::IsTaken;
@@ -189,7 +193,8 @@ impl Mailboxes {
         Delivered::NeedsDriver(slot.live.take())
     }
 
-    /// The messages of an execution; with none, its driver is done and gives the execution back.
+    /// Takes the messages of an execution. If there are none, its driver is done and gives the
+    /// execution back.
     pub(crate) fn take(&self, id: ExecutionId, live: &mut Option<Box<Live>>) -> Found {
         let mut shard = self.shard(id);
         let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: None } };
@@ -208,7 +213,8 @@ impl Mailboxes {
         Found::Nothing { left: if rests { self.rest(id) } else { None } }
     }
 
-    /// Notes that an execution rests, and lets the one that has rested longest go.
+    /// Notes that an execution rests in memory. If too many do, returns the one that has rested
+    /// longest.
     fn rest(&self, id: ExecutionId) -> Option<Box<Live>> {
         let mut resting = self.resting.lock();
         resting.push_back(id);
@@ -245,7 +251,7 @@ impl Mailboxes {
         }
     }
 
-    /// Puts messages back that must be taken again.
+    /// Puts back messages that must be taken again.
     pub(crate) fn put_back(&self, id: ExecutionId, messages: Vec<Message>) {
         if let Some(slot) = self.shard(id).get_mut(&id) {
             slot.queue.splice(0..0, messages);

@@ -1,4 +1,4 @@
-//! Map runs, as their execution's history tells them.
+//! Map runs, read from the history of their execution.
 
 use crate::{Engine, Refused};
 use stepwright_history::{Event, EventKind, MapPlan, TaskId};
@@ -7,20 +7,20 @@ use stepwright_json::Json;
 use stepwright_program::{Kind, Program, StateId};
 use stepwright_store::{ExecutionId, StoreError};
 
-/// A map run, as it stands.
+/// The current state of a map run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MapRun {
     /// Its ARN.
     pub arn: String,
-    /// The execution it belongs to, as the store numbers it.
+    /// The number of the execution that it belongs to.
     pub execution: ExecutionId,
     /// The execution's ARN.
     pub execution_arn: String,
     /// The state machine's ARN.
     pub machine: String,
-    /// By which stimuli name it.
+    /// The task id by which stimuli refer to it.
     pub run: TaskId,
-    /// How it stands.
+    /// Its status.
     pub status: MapRunStatus,
     /// When it began, in milliseconds since 1970.
     pub started_at: i64,
@@ -28,19 +28,19 @@ pub struct MapRun {
     pub stopped_at: Option<i64>,
     /// How many child executions may run at once; 0 for no limit.
     pub max_concurrency: u32,
-    /// How many child executions may fail.
+    /// The number of child executions that may fail.
     pub tolerated_count: u64,
-    /// How many per cent of child executions may fail.
+    /// The percentage of child executions that may fail.
     pub tolerated_percentage: f64,
-    /// How many child executions stand how.
+    /// Counts child executions by status.
     pub executions: Counts,
-    /// How many items stand how.
+    /// Counts items by status.
     pub items: Counts,
-    /// How often it was redriven, and when last.
+    /// The number of redrives, and the time of the last one in milliseconds since 1970.
     pub redriven: Option<(u32, i64)>,
 }
 
-/// How a map run stands.
+/// The status of a map run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapRunStatus {
     /// `RUNNING`
@@ -54,7 +54,7 @@ pub enum MapRunStatus {
 }
 
 impl MapRunStatus {
-    /// AWS's word for it.
+    /// AWS's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -68,23 +68,23 @@ impl MapRunStatus {
 /// Counts child executions, or items, by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Not begun.
+    /// Not started yet.
     pub pending: u64,
     /// Running.
     pub running: u64,
-    /// Ended well.
+    /// Succeeded.
     pub succeeded: u64,
     /// Failed.
     pub failed: u64,
-    /// Given up.
+    /// Aborted.
     pub aborted: u64,
     /// All of them.
     pub total: u64,
-    /// Of those whose results were written.
+    /// Those whose results have been written.
     pub results_written: u64,
 }
 
-/// How a child stands.
+/// The status of a child execution.
 #[derive(Clone, Copy, PartialEq)]
 enum Child {
     Pending,
@@ -110,7 +110,7 @@ impl Engine {
         }))
     }
 
-    /// Changes the limits of a map run that is under way.
+    /// Changes the limits of a running map run.
     pub async fn update_map_run(
         &self,
         run: &MapRun,
@@ -128,7 +128,7 @@ impl Engine {
     }
 }
 
-/// Reads a map run off the events of its execution.
+/// Reads a map run from the events of its execution.
 fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
     use EventKind as E;
     let begun = events.iter().position(
@@ -217,7 +217,7 @@ fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
                 map.status = MapRunStatus::Failed;
                 map.stopped_at = Some(event.at.0);
             }
-            // The state was left, or entered anew with another map run.
+            // The state was left, or was entered again with another map run.
             E::StateExited { .. } | E::MapRunStarted { .. } => break,
             _ => {}
         }

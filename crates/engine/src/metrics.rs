@@ -1,15 +1,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What an engine counts, since it was opened.
+/// The engine's counters, from zero when it is opened.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Executions that began.
+    /// Executions that started.
     pub started: Counter,
-    /// Executions that ended well.
+    /// Executions that succeeded.
     pub succeeded: Counter,
     /// Executions that failed.
     pub failed: Counter,
-    /// Executions that were timed out.
+    /// Executions that timed out.
     pub timed_out: Counter,
     /// Executions that were stopped.
     pub aborted: Counter,
@@ -17,7 +17,7 @@ pub struct Metrics {
     pub turns: Counter,
     /// Events that were appended.
     pub events: Counter,
-    /// Stimuli that did not concern their execution any more.
+    /// Stimuli that came too late to concern their execution.
     pub stale: Counter,
     /// Appends that failed and were tried again.
     pub append_failures: Counter,
@@ -32,24 +32,24 @@ pub struct Metrics {
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn add_one(&self) {
         self.add(1);
     }
 
-    /// Some more.
+    /// Adds a number.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The count so far.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Metrics {
-    /// Every number with its name.
+    /// Every counter with its name.
     pub fn all(&self) -> [(&'static str, u64); 11] {
         [
             ("executions_started", self.started.get()),

@@ -1,17 +1,17 @@
 use stepwright_interpreter::items::{ObjectInfo, Objects};
 
 /// An object store that many map runs use at once. Its calls may block: they are made on threads
-/// for that.
+/// where blocking is allowed.
 pub trait ObjectStore: Send + Sync + 'static {
-    /// The bytes of an object, or why they cannot be had.
+    /// Returns the bytes of an object, or why it cannot be read.
     fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String>;
-    /// The objects whose keys begin with `prefix`, in order of their keys.
+    /// Lists the objects whose keys begin with `prefix`, in the order of their keys.
     fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String>;
-    /// Puts an object.
+    /// Writes an object.
     fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
 }
 
-/// As the interpreter's readers and writers want it.
+/// Adapts the engine's object store to the one the interpreter asks for.
 pub(crate) struct Bound<'o>(pub(crate) &'o dyn ObjectStore);
 
 impl Objects for Bound<'_> {
@@ -28,7 +28,7 @@ impl Objects for Bound<'_> {
     }
 }
 
-/// No object store.
+/// The absence of an object store: every call fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoObjects;
 

@@ -10,7 +10,7 @@ use stepwright_store::{About, ExecutionId};
 use tokio::sync::{mpsc, watch};
 
 impl Engine {
-    /// Makes one call that belongs to no execution, and waits for its end: what `TestState` does.
+    /// Makes one call that belongs to no execution, and waits for its result. `TestState` uses it.
     pub async fn call_once(
         &self,
         revision: Arc<Revision>,
@@ -37,7 +37,7 @@ impl Engine {
         let limit = Duration::from_secs(seconds.min(LONGEST_EXPRESS_SECONDS));
         let task = TaskId(0);
         let (sender, receiver) = mpsc::unbounded_channel();
-        // Held to the end, for a call that is given up is called off.
+        // Held until the end, because dropping it would cancel the call.
         let (call_off, cancelled) = watch::channel(false);
         let report = Report::to_caller(self, sender, task, cancelled);
         let call =

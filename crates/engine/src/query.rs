@@ -1,4 +1,4 @@
-//! What operations, pages and commands ask of executions.
+//! Read access to executions, for operations, pages and commands.
 
 use crate::load::LoadError;
 use crate::{Ended, Engine, Snapshot};
@@ -7,7 +7,8 @@ use stepwright_history::{Event, stored};
 use stepwright_store::{ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
 
 impl Engine {
-    /// An execution as it stands; None where there is none. Express executions leave no trace.
+    /// The current state of an execution; `None` if there is none. Express executions are not
+    /// recorded.
     pub async fn describe(&self, arn: &str) -> Result<Option<Ended>, StoreError> {
         if let Some(known) = self.inner.recent.find(arn) {
             return Ok(Some(known));
@@ -39,7 +40,7 @@ impl Engine {
         Ok(events)
     }
 
-    /// Executions as the store lists them, the ones that began last first.
+    /// Lists executions, the most recently started first.
     pub async fn executions(
         &self,
         filter: Filter,
@@ -48,12 +49,12 @@ impl Engine {
         self.store().list(filter, page).await
     }
 
-    /// How many executions a filter finds, by status.
+    /// Counts the executions that a filter matches, by status.
     pub async fn count(&self, filter: Filter) -> Result<Vec<(Status, u64)>, StoreError> {
         self.store().count(filter).await
     }
 
-    /// How many executions of a machine are running.
+    /// The number of running executions of a machine.
     pub async fn running(&self, machine: &str) -> Result<u64, StoreError> {
         let filter = Filter {
             machine: Some(machine.to_owned()),
@@ -63,13 +64,13 @@ impl Engine {
         Ok(self.count(filter).await?.iter().map(|(_, count)| count).sum())
     }
 
-    /// The row of a map run: whose it is, and when it began.
+    /// The row of a map run: the execution it belongs to and when it started.
     pub async fn map_run_row(&self, arn: &str) -> Result<Option<MapRunRow>, StoreError> {
         self.store().map_run(arn).await
     }
 
-    /// The map runs of the execution with this ARN, the one that began last first; None where there is
-    /// no such execution.
+    /// The map runs of the execution with this ARN, the most recently started first; `None` if
+    /// there is no such execution.
     pub async fn map_runs(&self, arn: &str) -> Result<Option<Vec<MapRunRow>>, StoreError> {
         let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
         self.store().map_runs(row.id).await.map(Some)

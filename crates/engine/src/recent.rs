@@ -1,55 +1,56 @@
-//! Executions that are in memory or ended a short while ago, and those who wait for an end.
+//! Executions that are in memory or have just ended, and the callers that wait for an end.
 
 use crate::Ended;
+use crate::snapshot::News;
+use crate::underway::Underway;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use stepwright_store::ExecutionId;
 use tokio::sync::oneshot;
 
-/// What `DescribeExecution` is answered from without a look at the store.
+/// Answers `DescribeExecution` without reading the store.
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// Those that have ended.
+    /// Executions that have ended.
     ended: FxHashMap<String, Ended>,
-    /// Those that run and are in memory.
+    /// Running executions that are in memory.
     running: FxHashMap<String, Ended>,
-    /// The ended ones, the one that ended first in front.
+    /// The ARNs of the ended executions, the one that ended first in front.
     order: VecDeque<String>,
-    waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<Ended>>>,
+    waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<News>>>,
 }
 
-/// How many ended executions stay in memory.
+/// The number of ended executions that are remembered.
 const MOST_ENDED: usize = 512;
 
 impl Recent {
-    pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended) {
+    pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended, underway: &Underway) {
         let mut known = self.0.lock();
         let arn = snapshot.facts.about.arn.clone();
         let waiting = known.waiting.remove(&id);
         known.running.remove(&arn);
         known.ended.insert(arn.clone(), snapshot.clone());
         known.order.push_back(arn);
-        let oldest =
-            (known.order.len() > MOST_ENDED).then(|| known.order.pop_front()).flatten();
+        let oldest = (known.order.len() > MOST_ENDED).then(|| known.order.pop_front()).flatten();
         let gone = oldest.and_then(|arn| known.ended.remove(&arn));
         drop(known);
         drop(gone);
         for waiting in waiting.into_iter().flatten() {
-            // Whoever waited may have gone.
-            drop(waiting.send(snapshot.clone()));
+            // The caller may have stopped waiting.
+            drop(waiting.send((snapshot.clone(), underway.begin())));
         }
     }
 
-    /// An execution that runs is in memory: it is described from there.
+    /// Remembers a running execution that is in memory.
     pub(crate) fn began(&self, snapshot: Ended) {
         self.0.lock().running.insert(snapshot.facts.about.arn.clone(), snapshot);
     }
 
-    /// An execution has left the memory.
+    /// Forgets a running execution that has left memory.
     pub(crate) fn left(&self, arn: &str) {
         self.0.lock().running.remove(arn);
     }
@@ -65,7 +66,7 @@ impl Recent {
         self.0.lock().ended.get(arn).cloned()
     }
 
-    /// An execution that has ended goes on, or is not kept any more.
+    /// Forgets an ended execution, because it was redriven or deleted.
     pub(crate) fn forget(&self, arn: &str) {
         let mut known = self.0.lock();
         known.ended.remove(arn);
@@ -78,8 +79,8 @@ impl Recent {
         known.order.clear();
     }
 
-    /// Hears of the end of an execution.
-    pub(crate) fn watch(&self, id: ExecutionId) -> oneshot::Receiver<Ended> {
+    /// Returns a receiver that gets the news of an execution's end.
+    pub(crate) fn watch(&self, id: ExecutionId) -> oneshot::Receiver<News> {
         let (sender, receiver) = oneshot::channel();
         let mut known = self.0.lock();
         let waiting = known.waiting.entry(id).or_default();

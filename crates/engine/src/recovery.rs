@@ -1,4 +1,4 @@
-//! Opening an engine on what its store holds.
+//! Opens an engine on an existing store.
 
 use crate::activities::Activities;
 use crate::facts::More;
@@ -24,20 +24,20 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// The parent that was looked at last, folded back: the children of a map run follow one another, and
-/// ten thousand of them are no reason to fold their parent ten thousand times.
+/// The parent that was checked last, folded back. The children of one map run follow one another,
+/// so ten thousand children need their parent folded only once.
 #[derive(Default)]
 struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
 
-/// How many rows are read at once.
+/// The number of rows that are read at once.
 const PAGE: usize = 1_000;
 
-/// How often retention is looked after.
+/// How often executions past their retention are deleted.
 const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
 impl Engine {
-    /// Opens an engine: machines and activities are there when this returns, timers and owed work
-    /// follow in the background. Must be called within a tokio runtime.
+    /// Opens an engine. Machines and activities are available when this returns; timers and owed
+    /// work are resumed in the background. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let engine = Self::closed(options).await?;
         let timers = engine.clone();
@@ -45,7 +45,7 @@ impl Engine {
             let clock = timers.inner.options.clock.clone();
             timers.inner.timers.run(&timers, &*clock).await;
         });
-        // Only what was there before is resumed: what begins from now on takes care of itself.
+        // Only executions that began before now are resumed. Later ones are already driven.
         let end = engine.store().new_id();
         let resuming = engine.clone();
         tokio::spawn(async move { resuming.resume(end).await });
@@ -56,7 +56,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The same, but nothing is woken: to look at what the store holds.
+    /// Like [`Self::open`], but nothing is woken: for looking at what a store holds.
     pub async fn closed(options: Options) -> Result<Self, OpenError> {
         let catalogue = Catalogue::load(&*options.store).await?;
         let activities = Activities::default();
@@ -79,7 +79,7 @@ impl Engine {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Wakes everything that lived when the store was closed.
+    /// Wakes everything that was running when the store was closed.
     async fn resume(self, end: ExecutionId) {
         let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
@@ -114,7 +114,7 @@ impl Engine {
         }
     }
 
-    /// Whether the execution that it was begun for does not wait for it any more.
+    /// Whether the execution that this one was begun for does not wait for it any more.
     async fn is_orphan(&self, row: &ExecutionRow, parents: &mut Parents) -> bool {
         let Some(parent) = More::read(&row.about.more).and_then(|more| more.parent) else {
             return false;
@@ -131,7 +131,7 @@ impl Engine {
         }
         match &parents.0 {
             Some((_, Some(live))) => !live.execution.wants(parent.task, parent.index),
-            // A parent that was forgotten waits for nobody.
+            // A parent that is no longer in the store waits for nobody.
             _ => true,
         }
     }

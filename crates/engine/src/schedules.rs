@@ -1,4 +1,4 @@
-//! Schedules: executions that start again and again, by the engine's own timers.
+//! Schedules: start executions repeatedly, by the engine's own timers.
 
 use crate::{Engine, StartError, StartRequest, Started};
 use parking_lot::Mutex;
@@ -8,25 +8,26 @@ use stepwright_history::Moment;
 use stepwright_json::Json;
 use stepwright_store::{ExecutionId, StoreError};
 
-/// The numbers of schedules among the timers have this bit, and those of executions do not.
+/// Set in the numbers of schedules among the timers; the numbers of executions do not have this
+/// bit.
 const SCHEDULE: u64 = 1 << 62;
 
 /// Something that starts executions of a machine when it is due.
 pub trait Schedule: Send + Sync + 'static {
-    /// When it is due first after a moment; None if it never is again.
+    /// The first moment after `moment` at which it is due; `None` if it never is again.
     fn after(&self, moment: Moment) -> Option<Moment>;
 
-    /// The ARN of the machine.
+    /// The ARN of the machine that it starts.
     fn machine(&self) -> &str;
 
-    /// The name of the execution that starts for a due moment. Whatever starts twice for one moment is
-    /// one execution, for it has one name.
+    /// The name of the execution that starts at a due moment. The name depends on the moment only,
+    /// so a start that is repeated gives one execution.
     fn name(&self, due: Moment) -> String;
 
-    /// The input of the execution that starts for a due moment.
+    /// The input of the execution that starts at a due moment.
     fn input(&self, due: Moment) -> Json;
 
-    /// Told what came of it.
+    /// Called with the result of a start.
     fn fired(&self, due: Moment, result: &Result<Started, ScheduleError>);
 }
 
@@ -39,7 +40,7 @@ pub enum ScheduleError {
         /// Its ARN.
         machine: String,
     },
-    /// What it runs cannot be read.
+    /// The machine's revision cannot be read.
     #[error("the state machine cannot be read")]
     Store(#[source] StoreError),
     /// The start failed.
@@ -47,7 +48,7 @@ pub enum ScheduleError {
     Start(StartError),
 }
 
-/// The schedules that are followed, by number and by name.
+/// The schedules that are active, by number and by name.
 #[derive(Default)]
 pub(crate) struct Schedules(Mutex<Followed>);
 
@@ -68,8 +69,8 @@ pub(crate) fn is_schedule(id: ExecutionId) -> bool {
 }
 
 impl Engine {
-    /// Follows a schedule under a name, in the place of the one that had the name. What was due before
-    /// now is not made up for. Says when it is due next.
+    /// Activates a schedule under a name, in place of any other with that name. Moments before now
+    /// are not made up for. Returns when it is due next.
     pub fn follow(&self, name: &str, schedule: Arc<dyn Schedule>) -> Option<Moment> {
         self.unfollow(name);
         let due = schedule.after(self.now())?;
@@ -84,13 +85,13 @@ impl Engine {
         Some(due)
     }
 
-    /// Follows the schedule of this name no longer.
+    /// Deactivates the schedule with this name.
     pub fn unfollow(&self, name: &str) {
         self.inner.schedules.0.lock().by_number.retain(|_, entry| entry.name != name);
     }
 
-    /// A schedule's timer has come. What was due several times meanwhile, because the computer slept, is
-    /// due once.
+    /// Called when a schedule's timer fires. If it was due several times meanwhile, because the
+    /// computer slept, it starts one execution.
     pub(crate) fn fire(&self, id: ExecutionId, now: Moment) {
         let number = id.0 & !SCHEDULE;
         let (schedule, due, next) = {
@@ -125,8 +126,7 @@ impl Engine {
         let machine =
             machine.ok_or_else(|| ScheduleError::NoSuchMachine { machine: arn.to_owned() })?;
         let revision = self.revision(&machine.revision).await.map_err(ScheduleError::Store)?;
-        let request =
-            StartRequest::new(machine, revision, schedule.name(due), schedule.input(due));
+        let request = StartRequest::new(machine, revision, schedule.name(due), schedule.input(due));
         self.start(request).await.map_err(ScheduleError::Start)
     }
 }

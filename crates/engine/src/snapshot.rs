@@ -1,39 +1,45 @@
 use crate::Facts;
 use crate::live::Live;
+use crate::underway::Errand;
 use std::sync::Arc;
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
-use stepwright_json::Json;
+use stepwright_json::{Json, Str};
 
-/// An execution as it stands.
+/// The state of an execution at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// What never changes.
+    /// The facts that never change.
     pub facts: Arc<Facts>,
-    /// Its status, with output or failure.
+    /// Its status, with its output or failure.
     pub status: Status,
     /// Its input.
     pub input: Json,
+    /// The input as it was sent, if writing `input` would give a different text.
+    pub input_text: Option<Str>,
     /// When it ended, in milliseconds since 1970.
     pub stopped_at: Option<i64>,
-    /// How often it was redriven, and when last.
+    /// The number of redrives, and the time of the last one in milliseconds since 1970.
     pub redriven: Option<(u32, i64)>,
-    /// How many events its history has in AWS's count.
+    /// The number of events in its history, as AWS counts them.
     pub event_count: u64,
 }
 
-/// An execution that has ended.
+/// The snapshot of an execution that has ended.
 pub type Ended = Arc<Snapshot>;
 
+/// The news of an end. It counts as under way until the receiver has acted on it.
+pub(crate) type News = (Ended, Errand);
+
 impl Snapshot {
-    /// Whether its map run would redrive it.
+    /// Whether a redrive of its map run would redrive it.
     pub fn is_redrivable_by_map_run(&self) -> bool {
         let has_failed =
             !matches!(self.status, Status::NotStarted | Status::Running | Status::Succeeded { .. });
         has_failed && self.facts.about.map_run.is_some()
     }
 
-    /// The output of an execution that ended well, or the failure that it ended with.
+    /// The output of an execution that succeeded, or the failure that it ended with.
     pub fn result(&self) -> Result<Json, Failure> {
         match &self.status {
             Status::Succeeded { output } => Ok(output.clone()),
@@ -45,11 +51,14 @@ impl Snapshot {
     }
 
     pub(crate) fn of(live: &Live, stopped_at: Option<i64>) -> Self {
-        let input = live.execution.start().map(|start| start.input.clone()).unwrap_or_default();
+        let start = live.execution.start();
+        let input = start.map(|start| start.input.clone()).unwrap_or_default();
+        let input_text = start.and_then(|start| start.input_text.clone());
         Self {
             facts: live.facts.clone(),
             status: live.execution.status().clone(),
             input,
+            input_text,
             stopped_at,
             redriven: live.redriven,
             event_count: live.execution.event_count(),

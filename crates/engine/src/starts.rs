@@ -1,48 +1,51 @@
-//! Starts of executions, durable ones and Express.
+//! Starts executions, both durable and Express.
 
+use crate::drive::Fate;
 use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
-use crate::drive::Outcome;
+use crate::snapshot::News;
 use crate::{Ended, Engine, Facts, Machine, Parent, Revision, Snapshot, StartError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stepwright_history::{Identity, Moment};
 use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
-use stepwright_json::Json;
+use stepwright_json::{Json, Str};
 use stepwright_store::{About, AppendError, ExecutionId, StoreError};
 use tokio::sync::oneshot;
 
 /// The longest an Express execution may take: five minutes.
 pub(crate) const LONGEST_EXPRESS_SECONDS: u64 = 300;
 
-/// What an execution is started with.
+/// A request to start an execution.
 #[derive(Clone, Debug)]
 pub struct StartRequest {
     /// Its machine.
     pub machine: Arc<Machine>,
     /// The revision it runs.
     pub revision: Arc<Revision>,
-    /// The ARN of the version it was started through or with.
+    /// The ARN of the version it was started with, directly or through an alias.
     pub version: Option<String>,
     /// The ARN of the alias it was started through.
     pub alias: Option<String>,
-    /// Its name: unique within its machine.
+    /// Its name, unique within its machine.
     pub name: String,
     /// Its input.
     pub input: Json,
-    /// AWS X-Ray's header.
+    /// The input as it was sent, if writing `input` would give a different text.
+    pub input_text: Option<Str>,
+    /// The value of AWS X-Ray's trace header.
     pub trace_header: Option<String>,
     /// The test case that answers its tasks.
     pub test_case: Option<String>,
-    /// The execution that waits for it.
+    /// The execution that waits for it, if one does.
     pub parent: Option<Parent>,
-    /// What its random numbers and task tokens are made from; None for a seed that nobody can guess.
+    /// The seed of its random numbers and task tokens; `None` picks a seed that nobody can guess.
     pub seed: Option<[u64; 2]>,
 }
 
 impl StartRequest {
-    /// The start of a machine itself, not through a version or alias.
+    /// A start of the machine itself, not through a version or an alias.
     pub fn new(machine: Arc<Machine>, revision: Arc<Revision>, name: String, input: Json) -> Self {
         Self {
             machine,
@@ -51,6 +54,7 @@ impl StartRequest {
             alias: None,
             name,
             input,
+            input_text: None,
             trace_header: None,
             test_case: None,
             parent: None,
@@ -59,16 +63,16 @@ impl StartRequest {
     }
 }
 
-/// What came of a start.
+/// The result of a start.
 #[derive(Clone, Debug)]
 pub struct Started {
     /// The execution's ARN.
     pub arn: String,
-    /// When it began, in milliseconds since 1970.
+    /// When it started, in milliseconds since 1970.
     pub started_at: i64,
 }
 
-/// Why an execution has not begun.
+/// Why an execution did not begin.
 #[derive(Debug)]
 pub(crate) enum Begun {
     Exists,
@@ -81,7 +85,7 @@ impl Engine {
     /// Starts an execution. When this returns, the start is durable, and so is everything the
     /// execution did without having to wait.
     ///
-    /// Of an Express execution, nothing is durable: it has begun, and nobody waits for its end.
+    /// An Express execution is not durable: it has begun, and nobody waits for its end.
     pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
@@ -99,7 +103,8 @@ impl Engine {
             Err(Begun::Store(error)) => Err(StartError::Store(error)),
             Err(Begun::Exists) => {
                 let before = self.describe(&arn).await.map_err(StartError::Store)?;
-                // The same start twice is one start, as long as the execution runs.
+                // Starting twice with the same name and input is one start, as long as the
+                // execution runs.
                 match before {
                     Some(before)
                         if before.status == Status::Running && before.input == request.input =>
@@ -120,8 +125,8 @@ impl Engine {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
         })?;
-        // Only an engine that closes forgets an execution before its end.
-        ended.await.map_err(|_| StartError::Closing)
+        // The execution is dropped before its end only when the engine closes.
+        ended.await.map(|(ended, _)| ended).map_err(|_| StartError::Closing)
     }
 
     fn facts_of(&self, request: &StartRequest) -> Facts {
@@ -162,6 +167,7 @@ impl Engine {
     fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
         Beginning {
             input: request.input.clone(),
+            input_text: request.input_text.clone(),
             identity: Identity {
                 execution_arn: facts.about.arn.as_str().into(),
                 name: request.name.as_str().into(),
@@ -177,12 +183,12 @@ impl Engine {
         }
     }
 
-    /// The number of an execution of which nothing is stored.
+    /// A new number for an execution that is not stored.
     pub(crate) fn new_in_memory_id(&self) -> ExecutionId {
         in_memory_id(self.inner.next_in_memory.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Begins an execution: its first turn is durable when this returns.
+    /// Begins an execution. Its first turn is durable when this returns.
     pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
         let id = facts.id;
         let (mut live, taken) = self.first_turn(facts, beginning)?;
@@ -194,13 +200,14 @@ impl Engine {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),
                 AppendError::Unknown(error) => match self.outcome(id, live.len).await {
-                    Outcome::Kept => {
+                    Fate::Kept => {
                         self.begun(live, taken);
                         return Ok(());
                     }
-                    Outcome::NotKept => Begun::Store(error),
-                    Outcome::Unknown => {
-                        // Should it be in the store, it is driven as soon as that answers again.
+                    Fate::NotKept => Begun::Store(error),
+                    Fate::Unknown => {
+                        // If the execution is in the store after all, it is driven as soon as the
+                        // store answers again.
                         self.inner.mailboxes.cancel(id);
                         self.deliver(id, Message::resume(false));
                         return Err(Begun::Store(error));
@@ -222,12 +229,12 @@ impl Engine {
         self.release(live.facts.id, live);
     }
 
-    /// Begins an execution of which nothing is stored. Whoever wants to know hears of its end.
+    /// Begins an execution that is not stored. The receiver gets the news of its end.
     pub(crate) fn begin_in_memory(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
-    ) -> Result<oneshot::Receiver<Ended>, Begun> {
+    ) -> Result<oneshot::Receiver<News>, Begun> {
         let id = facts.id;
         let (mut live, taken) = self.first_turn(facts, beginning)?;
         let (in_memory, ended) = InMemory::watched();
@@ -238,7 +245,7 @@ impl Engine {
         Ok(ended)
     }
 
-    /// The first turn of an execution, in memory only.
+    /// Takes the first turn of an execution, in memory only.
     fn first_turn(
         &self,
         facts: Arc<Facts>,
@@ -268,7 +275,7 @@ impl Engine {
         uuid::Uuid::new_v4().to_string()
     }
 
-    /// A number from 0 to below `below` that nobody can foresee.
+    /// A random number below `below` that nobody can predict.
     pub fn draw(&self, below: u64) -> u64 {
         random() % below.max(1)
     }

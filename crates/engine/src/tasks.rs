@@ -1,6 +1,6 @@
 use crate::mailbox::Message;
 use crate::underway::Errand;
-use crate::{Engine, Facts};
+use crate::{Ended, Engine, Facts};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Event, Failure, Stage, TaskCall, TaskId};
@@ -9,20 +9,21 @@ use stepwright_json::{Json, Str};
 use stepwright_store::ExecutionId;
 use tokio::sync::{mpsc, watch};
 
-/// Who runs the tasks that executions schedule.
+/// Runs the tasks that executions schedule.
 pub trait Tasks: Send + Sync + 'static {
-    /// Begins a task and returns at once. How it goes is said through `report`, from wherever.
+    /// Begins a task and returns at once. Progress and result are reported through `report`, from
+    /// any thread.
     ///
-    /// A task may be handed out more than once, with the same id: after a restart, say.
+    /// A task may be handed out more than once with the same id, for example after a restart.
     fn run(&self, call: Call, report: Report);
 
-    /// Whether this task of an activity is run like any other, and no worker gets it: a mock answers it,
-    /// say.
+    /// Whether this activity task is run like any other task instead of waiting for a worker, for
+    /// example because a mock answers it.
     fn answers_activity(&self, _call: &Call) -> bool {
         false
     }
 
-    /// Whether a definition may name this resource: None for yes, else what is wrong with it.
+    /// Why a definition must not name this resource; `None` if it may.
     fn refuses(&self, _resource: &str) -> Option<String> {
         None
     }
@@ -33,24 +34,25 @@ pub trait Tasks: Send + Sync + 'static {
 pub struct Call {
     /// Which execution it belongs to.
     pub facts: Arc<Facts>,
-    /// Which of its tasks.
+    /// Which of the execution's tasks it is.
     pub task: TaskId,
-    /// What is called, with what.
+    /// The resource to call, and its arguments.
     pub call: Box<TaskCall>,
-    /// Whether it has been taken on before and only its end is awaited.
+    /// Whether it was submitted before, so that only its end is awaited.
     pub submitted: bool,
-    /// The Map states around it, from the outside in, with the index of the item.
+    /// The Map states around it, the outermost first, each with the index of its item.
     pub map_path: Vec<(Str, u32)>,
 }
 
 impl Call {
-    /// A text that stays the same however often the task is handed out, and no other task has.
+    /// A text that identifies the task: the same each time it is handed out, and different from
+    /// every other task's.
     pub fn idempotency_key(&self) -> String {
         format!("{}:{}", self.facts.about.arn, self.task.0)
     }
 }
 
-/// Where a task says how it goes.
+/// Reports the progress and the result of a task.
 #[derive(Clone, Debug)]
 pub struct Report {
     engine: Engine,
@@ -63,7 +65,7 @@ pub struct Report {
 #[derive(Clone, Debug)]
 enum Destination {
     Execution(ExecutionId),
-    /// Whoever made a call that belongs to no execution.
+    /// A caller whose call belongs to no execution.
     Caller(mpsc::UnboundedSender<Stimulus>),
 }
 
@@ -93,12 +95,13 @@ impl Report {
         &self.engine
     }
 
-    /// What a `.sync` or `.waitForTaskToken` task calls has answered; the end is still to come.
+    /// The call of a `.sync` or `.waitForTaskToken` task has been answered. The task's end is still
+    /// to come.
     pub fn submitted(&self, output: Json) {
         self.send(Stimulus::TaskSubmitted { task: self.task, output });
     }
 
-    /// The task is done.
+    /// The task succeeded.
     pub fn succeeded(&self, output: Json) {
         self.send(Stimulus::TaskSucceeded { task: self.task, output });
     }
@@ -108,23 +111,23 @@ impl Report {
         self.send(Stimulus::TaskFailed { task: self.task, failure, stage });
     }
 
-    /// The task had the whole execution stopped, which ends as `ABORTED`.
+    /// The task stops the whole execution, which ends as `ABORTED`.
     pub fn stopped(&self, failure: Failure) {
         self.send(Stimulus::Stop { failure });
     }
 
-    /// The task gives a sign of life.
+    /// The task is still alive.
     pub fn heartbeat(&self) {
         self.send(Stimulus::TaskHeartbeat { task: self.task });
     }
 
-    /// A worker took the task on.
+    /// A worker took the task.
     pub fn started(&self, worker: Option<Str>) {
         self.send(Stimulus::TaskStarted { task: self.task, worker });
     }
 
-    /// Plays what was written beforehand: each stimulus after so many milliseconds. Returns at once;
-    /// what is due at once has been said by then.
+    /// Reports prepared stimuli, each after the given number of milliseconds. Returns at once;
+    /// stimuli with no delay have been reported by then.
     pub fn play(self, mut stimuli: Vec<(i64, Stimulus)>) {
         stimuli.sort_by_key(|(after, _)| *after);
         let later = stimuli.split_off(stimuli.partition_point(|(after, _)| *after <= 0));
@@ -144,16 +147,20 @@ impl Report {
         });
     }
 
-    /// Nothing is done for the task any more but to wait for another execution.
-    pub fn waits_for_execution(&self) {
+    /// Waits until another execution has ended. The task counts as idle meanwhile. Returns `None`
+    /// if there is no such execution.
+    pub async fn ended(&self, arn: &str) -> Option<Ended> {
         self.errand.rest();
+        let news = self.engine.news_of(arn).await;
+        self.errand.resume();
+        news.map(|(ended, _)| ended)
     }
 
-    /// Waits until nobody wants the task's end any more.
+    /// Waits until nobody waits for the task's end any more.
     pub async fn cancelled(&self) {
         let mut cancelled = self.cancelled.clone();
         if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-            // Whoever could cancel it is gone without having done so: the engine was dropped.
+            // Whoever could cancel it is gone without doing so: the engine was dropped.
             std::future::pending::<()>().await;
         }
     }
@@ -161,19 +168,19 @@ impl Report {
     fn send(&self, stimulus: Stimulus) {
         match &self.to {
             Destination::Execution(id) => self.engine.deliver(*id, Message::new(stimulus)),
-            // Whoever called may have given up.
+            // The caller may have stopped waiting.
             Destination::Caller(sender) => drop(sender.send(stimulus)),
         }
     }
 }
 
-/// Who is told of what has happened, after it is durable. Must not block.
+/// Notified of every turn, after it is durable. Must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// A turn was taken.
+    /// Called after a turn.
     fn turn(&self, facts: &Facts, events: &[Event]);
 }
 
-/// Tells nobody.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

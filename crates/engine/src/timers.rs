@@ -1,27 +1,27 @@
 use crate::mailbox::Message;
 use crate::schedules::is_schedule;
 use crate::{Clock, Engine};
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stepwright_history::Moment;
 use stepwright_store::ExecutionId;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// Which executions must be woken when, and when schedules are due: 16 bytes each.
+/// When executions must be woken and schedules are due: 16 bytes for each.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     agenda: Mutex<BinaryHeap<Reverse<(Moment, ExecutionId)>>>,
-    /// Told when the first appointment has become an earlier one, and at the end.
+    /// Notified when an earlier appointment becomes the first one, and when the engine closes.
     changed: Arc<Notify>,
     is_closed: AtomicBool,
 }
 
-/// The longest sleep: a clock that is set forward is noticed after this long.
+/// The longest sleep, so that a clock that is set forward is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 impl Timers {
@@ -35,7 +35,7 @@ impl Timers {
         }
     }
 
-    /// Whether nobody must be woken.
+    /// Whether there are no appointments.
     pub(crate) fn is_empty(&self) -> bool {
         self.agenda.lock().is_empty()
     }
@@ -45,7 +45,7 @@ impl Timers {
         self.changed.notify_one();
     }
 
-    /// The executions whose time has come, and when the next one's comes.
+    /// Returns the executions that are due, and the time of the next appointment.
     fn due(&self, now: Moment) -> (Vec<ExecutionId>, Option<Moment>) {
         let mut agenda = self.agenda.lock();
         let mut due = Vec::new();
@@ -59,7 +59,7 @@ impl Timers {
         (due, None)
     }
 
-    /// Wakes executions until it is closed.
+    /// Wakes executions until the timers are closed.
     pub(crate) async fn run(&self, engine: &Engine, clock: &dyn Clock) {
         while !self.is_closed.load(Ordering::SeqCst) {
             let now = clock.now();
@@ -83,8 +83,8 @@ impl Timers {
     }
 }
 
-/// What wakes an execution in memory. Gone with it, so that the timers need not remember executions
-/// that have long ended.
+/// The timer of an execution that is in memory only. Dropping it cancels it, so no appointments of
+/// ended executions are left behind.
 #[derive(Debug)]
 pub(crate) struct Alarm(AbortHandle);
 
@@ -95,7 +95,7 @@ impl Drop for Alarm {
 }
 
 impl Engine {
-    /// Wakes an execution at a moment.
+    /// Wakes an execution at a given time.
     pub(crate) fn alarm(&self, due: Moment, execution: ExecutionId) -> Alarm {
         let engine = self.clone();
         let waiting = tokio::spawn(async move {

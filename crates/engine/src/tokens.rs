@@ -1,4 +1,4 @@
-//! What whoever has the token of a task says.
+//! Reports from the holders of task tokens.
 
 use crate::{Engine, Refused, TokenError};
 use stepwright_history::{Failure, Stage, TaskId};
@@ -6,18 +6,18 @@ use stepwright_interpreter::{Stimulus, token};
 use stepwright_json::Json;
 
 impl Engine {
-    /// Whoever has the token of a task says that it is done.
+    /// The holder of a task token reports success.
     pub async fn task_succeeded(&self, token: &str, output: Json) -> Result<(), TokenError> {
         self.by_token(token, |task| Stimulus::TaskSucceeded { task, output }).await
     }
 
-    /// Whoever has the token of a task says that it failed.
+    /// The holder of a task token reports a failure.
     pub async fn task_failed(&self, token: &str, failure: Failure) -> Result<(), TokenError> {
         let stimulus = |task| Stimulus::TaskFailed { task, failure, stage: Stage::Run };
         self.by_token(token, stimulus).await
     }
 
-    /// Whoever has the token of a task says that they are at it.
+    /// The holder of a task token reports that the task is still alive.
     pub async fn task_heartbeat(&self, token: &str) -> Result<(), TokenError> {
         self.by_token(token, |task| Stimulus::TaskHeartbeat { task }).await
     }

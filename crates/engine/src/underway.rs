@@ -1,15 +1,15 @@
-//! What is under way outside of executions, so that somebody can tell whether an execution that waits
-//! will ever be woken.
+//! Counts what is under way outside of executions. This tells whether an execution that waits will
+//! ever be woken.
 
 use crate::Engine;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// How much is under way.
+/// The number of things that are under way.
 #[derive(Debug, Default)]
 pub(crate) struct Underway(Arc<AtomicUsize>);
 
-/// One thing that is under way: until the last clone is dropped, or it rests.
+/// One thing that is under way, until its last clone is dropped or it rests.
 #[derive(Clone, Debug)]
 pub(crate) struct Errand(Arc<Counted>);
 
@@ -27,9 +27,16 @@ impl Underway {
 }
 
 impl Errand {
-    /// It does nothing by itself any more: it waits for another execution.
+    /// Stops counting it: it does nothing by itself while it waits for another execution.
     pub(crate) fn rest(&self) {
         self.0.rest();
+    }
+
+    /// Counts it again.
+    pub(crate) fn resume(&self) {
+        if self.0.rests.swap(false, Ordering::SeqCst) {
+            self.0.count.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -48,8 +55,8 @@ impl Drop for Counted {
 }
 
 impl Engine {
-    /// Whether no turn is being taken, no task is being done and no timer runs: what waits now waits for
-    /// somebody who has a task token, or for ever.
+    /// Whether no turn is being taken, no task runs and no timer is set. An execution that still
+    /// waits then needs the holder of a task token, or waits forever.
     pub fn is_idle(&self) -> bool {
         let inner = &self.inner;
         inner.underway.0.load(Ordering::SeqCst) == 0

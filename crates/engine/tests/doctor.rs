@@ -1,17 +1,16 @@
-//! What an examination finds, how far it says it has come, and that it can be stopped.
+//! What an examination finds, the progress it reports, and that it can be stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stepwright_engine::{
-    Call, Engine, Machine, MachineStatus, NoObjects, Options, Progress, Report, Revision, Silent,
-    StartRequest, SystemClock, Tasks,
+    Call, Engine, Machine, Options, Progress, Report, Revision, StartRequest, Tasks,
 };
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{Memory, Sqlite, Store};
 
-/// No task is run here.
+/// A task runner for tests in which no task runs.
 struct Nobody;
 
 impl Tasks for Nobody {
@@ -19,18 +18,7 @@ impl Tasks for Nobody {
 }
 
 async fn engine(store: Arc<dyn Store>) -> Engine {
-    let options = Options {
-        store,
-        clock: Arc::new(SystemClock),
-        tasks: Arc::new(Nobody),
-        objects: Arc::new(NoObjects),
-        observer: Arc::new(Silent),
-        account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
-        limits: Limits::default(),
-        vintage: Vintage::TODAY,
-        retention_millis: None,
-    };
+    let options = Options::new(store, Arc::new(Nobody));
     Engine::closed(options).await.expect("the store can be read")
 }
 
@@ -43,7 +31,7 @@ fn left_behind() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// What is found in a store after this was done to its database.
+/// The findings in a store whose database was damaged by this SQL.
 async fn findings(damage: &str) -> Vec<String> {
     let (folder, file) = left_behind();
     drop(Sqlite::open(folder.path()).expect("it opens"));
@@ -109,7 +97,7 @@ async fn what_was_damaged_is_found_and_named() {
     let found =
         findings(&format!("DELETE FROM executions WHERE id = {}", id("order:plain-0"))).await;
     assert!(found.iter().any(|line| line.contains("belong to no execution")), "{found:?}");
-    // In the order of the executions' numbers, however many look.
+    // Findings come in the order of the executions' numbers, however many workers there are.
     let found = findings("UPDATE chunks SET bytes = x'00FF'").await;
     assert_eq!(found.len(), 25, "{found:?}");
     assert!(found[0].starts_with("plain-0:") && found[9].starts_with("alias-1:"), "{found:?}");
@@ -120,45 +108,21 @@ async fn it_stops_when_it_is_told_to() {
     let engine = engine(Arc::new(Memory::new())).await;
     let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
     let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
-    let revision = Arc::new(Revision {
-        id: "revision".to_owned(),
-        definition: definition.to_owned(),
-        role_arn: String::new(),
-        is_express: false,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program: program.expect("it is a definition"),
-    });
-    let machine = Arc::new(Machine {
-        arn: "arn:aws:states:us-east-1:123456789012:stateMachine:many".to_owned(),
-        name: "many".to_owned(),
-        is_express: false,
-        status: MachineStatus::Active,
-        created_at: 0,
-        updated_at: 0,
-        revision: revision.id.clone(),
-        first_revision: revision.id.clone(),
-        tags: std::collections::BTreeMap::new(),
-        versions: Vec::new(),
-        last_version: 0,
-        aliases: std::collections::BTreeMap::new(),
-    });
+    let revision = Arc::new(Revision::new(
+        "revision".to_owned(),
+        definition.to_owned(),
+        String::new(),
+        program.expect("it is a definition"),
+    ));
+    let machine = Arc::new(Machine::new(
+        "arn:aws:states:us-east-1:123456789012:stateMachine:many".to_owned(),
+        &revision,
+    ));
     engine.put_machine((*machine).clone(), Some(revision.clone())).await.expect("it is kept");
     for n in 0..5_000 {
-        let request = StartRequest {
-            machine: machine.clone(),
-            revision: revision.clone(),
-            version: None,
-            alias: None,
-            name: format!("execution-{n}"),
-            input: json!({}),
-            trace_header: None,
-            test_case: None,
-            parent: None,
-            seed: None,
-        };
+        let (machine, revision) = (machine.clone(), revision.clone());
+        let name = format!("execution-{n}");
+        let request = StartRequest::new(machine, revision, name, json!({}));
         engine.start(request).await.expect("it is started");
     }
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,17 +1,17 @@
-//! The engine and its store with everything going wrong that can: appends that fail, appends that
-//! are kept and reported as failed, slow appends, tasks that answer late, twice or never, and
-//! restarts at any moment. Whatever the seed, every start that was acknowledged comes to its right
+//! Runs the engine and its store while everything goes wrong that can: appends that fail, appends
+//! that are kept but reported as failed, slow appends, tasks that answer late, twice or never, and
+//! restarts at any moment. Whatever the seed, every start that was acknowledged reaches its right
 //! end, and nothing happens twice.
 //!
-//! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds; a failure prints its seed.
+//! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds. A failure prints its seed.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, Machine, MachineStatus, NoObjects, Options, Report, Revision, Silent,
-    StartError, StartRequest, Tasks,
+    Call, Clock, Engine, Machine, Options, Report, Revision, Schedule, ScheduleError, StartError,
+    StartRequest, Started, Tasks,
 };
 use stepwright_history::{EventKind, Failure, Moment, Stage};
 use stepwright_interpreter::Status;
@@ -52,7 +52,13 @@ const DEFINITION: &str = r#"{
   }
 }"#;
 
-/// Numbers that follow from a seed.
+/// The definition that the schedule starts.
+const TICK: &str = r#"{"StartAt": "Tick", "States": {"Tick": {"Type": "Pass", "End": true}}}"#;
+
+/// The interval of the schedule, in milliseconds.
+const EVERY: i64 = 700;
+
+/// Random numbers that depend on a seed only.
 #[derive(Debug)]
 struct Chance(AtomicU64);
 
@@ -69,7 +75,7 @@ impl Chance {
     }
 }
 
-/// A store whose appends go wrong while it is told so.
+/// A store whose appends go wrong while it is told to be faulty.
 struct FaultyStore {
     inner: Memory,
     chance: Arc<Chance>,
@@ -190,7 +196,7 @@ impl Store for FaultyStore {
     }
 }
 
-/// Tasks that answer with what they are given: sooner, later, twice, never, or with a failure.
+/// Runs tasks badly: they answer with their input sooner, later, twice or never, or they fail.
 struct Flaky {
     chance: Arc<Chance>,
     is_faulty: Arc<AtomicBool>,
@@ -199,13 +205,14 @@ struct Flaky {
 impl Tasks for Flaky {
     fn run(&self, call: Call, report: Report) {
         let is_faulty = self.is_faulty.load(Ordering::Relaxed);
-        // What has no time-out is lost by restarts only, and must be handed out again.
+        // A task without a time-out must be answered: it is lost only by restarts, and handed out
+        // again.
         if is_faulty && call.call.timeout_seconds.is_some() && self.chance.one_in(15) {
             return;
         }
         let is_failure = is_faulty && self.chance.one_in(8);
         let is_twice = is_faulty && self.chance.one_in(6);
-        // Some answers come when the task is timed out already.
+        // Some answers come after the task has timed out.
         let is_late = is_faulty && self.chance.one_in(10);
         let wait = if is_late { 2_500 } else { self.chance.below(40) };
         tokio::spawn(async move {
@@ -221,7 +228,7 @@ impl Tasks for Flaky {
     }
 }
 
-/// Time that passes when everybody waits, and goes on over restarts.
+/// Virtual time, which passes when everybody waits and continues over restarts.
 struct Virtual {
     start: Moment,
     since: tokio::time::Instant,
@@ -237,6 +244,36 @@ impl Clock for Virtual {
     }
 }
 
+/// A schedule of the machine `tick` that remembers the starts that were acknowledged.
+struct Ticking {
+    machine: String,
+    started: Arc<Mutex<Vec<(Moment, String)>>>,
+}
+
+impl Schedule for Ticking {
+    fn after(&self, moment: Moment) -> Option<Moment> {
+        Some(Moment((moment.0.div_euclid(EVERY) + 1) * EVERY))
+    }
+
+    fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    fn name(&self, due: Moment) -> String {
+        format!("tick-{}", due.0)
+    }
+
+    fn input(&self, due: Moment) -> Json {
+        Json::Int(due.0)
+    }
+
+    fn fired(&self, due: Moment, result: &Result<Started, ScheduleError>) {
+        if let Ok(started) = result {
+            self.started.lock().expect("nobody panics").push((due, started.arn.clone()));
+        }
+    }
+}
+
 struct World {
     seed: u64,
     memory: Memory,
@@ -245,38 +282,44 @@ struct World {
     last: Arc<Mutex<Moment>>,
     revision: Arc<Revision>,
     machine: Arc<Machine>,
+    tick: Arc<Revision>,
+    ticks: Arc<Mutex<Vec<(Moment, String)>>>,
 }
 
-const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+/// The revisions of the machines.
+struct Revisions {
+    machine: Arc<Revision>,
+    tick: Arc<Revision>,
+}
+
+fn machine(name: &str, revision: &Revision) -> Machine {
+    Machine::new(format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"), revision)
+}
 
 impl World {
-    fn new(seed: u64, revision: &Arc<Revision>) -> Self {
-        let machine = Machine {
-            arn: MACHINE.to_owned(),
-            name: "machine".to_owned(),
-            is_express: false,
-            status: MachineStatus::Active,
-            created_at: 0,
-            updated_at: 0,
-            revision: revision.id.clone(),
-            first_revision: revision.id.clone(),
-            tags: std::collections::BTreeMap::new(),
-            versions: Vec::new(),
-            last_version: 0,
-            aliases: std::collections::BTreeMap::new(),
-        };
+    fn new(seed: u64, revisions: &Revisions) -> Self {
         Self {
             seed,
             memory: Memory::new(),
             chance: Arc::new(Chance(AtomicU64::new(seed))),
             is_faulty: Arc::new(AtomicBool::new(true)),
             last: Arc::new(Mutex::new(Moment(1_704_067_200_000))),
-            revision: revision.clone(),
-            machine: Arc::new(machine),
+            revision: revisions.machine.clone(),
+            machine: Arc::new(machine("machine", &revisions.machine)),
+            tick: revisions.tick.clone(),
+            ticks: Arc::default(),
         }
     }
 
-    /// One life of the engine. When the work is done everything else that runs is cut off.
+    /// A request to start an Express execution of the same definition.
+    fn express(&self, n: u64) -> StartRequest {
+        let revision = Arc::new(Revision { is_express: true, ..(*self.revision).clone() });
+        let machine = Arc::new(machine("express", &revision));
+        let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
+        StartRequest::new(machine, revision, format!("express-{n}"), input)
+    }
+
+    /// Runs the engine once, until `work` is done. Whatever else still runs is then cut off.
     fn live<T>(&self, work: impl AsyncFnOnce(Engine) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -296,16 +339,8 @@ impl World {
             };
             let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
             let options = Options {
-                store: Arc::new(store),
                 clock: Arc::new(clock),
-                tasks: Arc::new(tasks),
-                objects: Arc::new(NoObjects),
-                observer: Arc::new(Silent),
-                account: "123456789012".to_owned(),
-                region: "us-east-1".to_owned(),
-                limits: Limits::default(),
-                vintage: Vintage::TODAY,
-                retention_millis: None,
+                ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
             work(engine).await
@@ -316,22 +351,13 @@ impl World {
 
     /// Starts an execution again and again until it is acknowledged.
     async fn start(&self, engine: &Engine, n: u64) -> String {
-        let request = StartRequest {
-            machine: self.machine.clone(),
-            revision: self.revision.clone(),
-            version: None,
-            alias: None,
-            name: format!("execution-{n}"),
-            input: json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]}),
-            trace_header: None,
-            test_case: None,
-            parent: None,
-            seed: None,
-        };
+        let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
+        let (machine, revision) = (self.machine.clone(), self.revision.clone());
+        let request = StartRequest::new(machine, revision, format!("execution-{n}"), input);
         loop {
             match engine.start(request.clone()).await {
                 Ok(started) => return started.arn,
-                // An earlier try was kept after all, and has ended by now.
+                // An earlier attempt was kept after all, and its execution has ended by now.
                 Err(StartError::Exists { arn }) => return arn,
                 Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(StartError::Closing) => panic!("seed {}: nobody closes it", self.seed),
@@ -340,7 +366,7 @@ impl World {
         }
     }
 
-    /// Whatever a restart has left behind folds, and has something that will wake it.
+    /// Checks that every execution left behind by a restart folds, and that something will wake it.
     fn examine(&self) {
         self.is_faulty.store(false, Ordering::Relaxed);
         let findings = self.live(async |engine| engine.doctor().await.expect("it can be read"));
@@ -349,19 +375,21 @@ impl World {
     }
 
     fn run(&self) {
-        let setup = (self.machine.clone(), self.revision.clone());
         self.live(async |engine| {
-            let (machine, revision) = setup;
-            engine
-                .put_machine((*machine).clone(), Some(revision))
-                .await
-                .expect("documents are kept");
+            let first = ((*self.machine).clone(), Some(self.revision.clone()));
+            engine.put_machine(first.0, first.1).await.expect("documents are kept");
+            let tick = (machine("tick", &self.tick), Some(self.tick.clone()));
+            engine.put_machine(tick.0, tick.1).await.expect("documents are kept");
         });
         let mut acknowledged = Vec::new();
         for life in 0..3 {
             let lasts = 1 + self.chance.below(4_000);
             let mut started = self.live(async |engine| {
+                let machine = machine("tick", &self.tick).arn;
+                let ticking = Ticking { machine, started: self.ticks.clone() };
+                engine.follow("ticking", Arc::new(ticking)).expect("it is always due again");
                 let arn = self.start(&engine, life).await;
+                engine.start(self.express(life)).await.expect("nothing of it is stored");
                 tokio::time::sleep(Duration::from_millis(lasts)).await;
                 vec![arn]
             });
@@ -391,6 +419,14 @@ impl World {
                 };
                 assert_eq!(events.iter().filter(done).count(), 5, "seed {}", self.seed);
             }
+            let express = engine.run_express(self.express(7)).await.expect("it begins");
+            assert!(matches!(express.status, Status::Succeeded { .. }), "{:?}", express.status);
+            for (due, arn) in self.ticks.lock().expect("nobody panics").iter() {
+                assert_eq!(due.0 % EVERY, 0, "seed {}: {due:?}", self.seed);
+                let ended = engine.ended(arn).await.expect("what was acknowledged is there");
+                let output = Json::Int(due.0);
+                assert_eq!(ended.status, Status::Succeeded { output }, "seed {}", self.seed);
+            }
             let findings = engine.doctor().await.expect("the store can be read");
             assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
             let parked = engine.metrics().parked.get();
@@ -403,22 +439,17 @@ impl World {
 fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
     let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
     let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
-    let (from, to) = seeds.map_or((0, 10_000), |(from, to)| {
+    let (from, to) = seeds.map_or((0, 4_000), |(from, to)| {
         (from.parse().expect("a number"), to.parse().expect("a number"))
     });
-    let program = Revision::compile(DEFINITION, Limits::default(), Vintage::TODAY)
-        .expect("the definition compiles");
-    let revision = Arc::new(Revision {
-        id: "revision".to_owned(),
-        definition: DEFINITION.to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/role".to_owned(),
-        is_express: false,
-        logging: None,
-        is_traced: false,
-        encryption: None,
-        created_at: 0,
-        program,
-    });
+    let revision = |id: &str, definition: &str| {
+        let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+        let (id, definition) = (id.to_owned(), definition.to_owned());
+        let role = "arn:aws:iam::123456789012:role/role".to_owned();
+        Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))
+    };
+    let revisions =
+        Revisions { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) };
     let next = AtomicU64::new(from);
     std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -429,7 +460,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
                     if seed >= to {
                         return;
                     }
-                    World::new(seed, &revision).run();
+                    World::new(seed, &revisions).run();
                 }
             });
         }

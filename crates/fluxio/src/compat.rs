@@ -1,8 +1,8 @@
-//! State machines as the original makes them, state keys and oddities included.
+//! Makes state machines exactly as the original Fluxio does, including its state keys and oddities.
 //!
-//! The original walks over the statements of a function and keeps a graph of fragments with an edge
-//! for each step from one to the next. Where the graph is wrong, so is the machine; what follows
-//! makes the same graph in the same order.
+//! The original walks over the statements of a function and builds a graph of fragments, with an
+//! edge for each step from one to the next. Where this graph is wrong, so is the state machine.
+//! This module builds the same graph in the same order.
 
 use crate::conditions;
 use crate::errors::{caught, check_try, default_retries, retrier, retry_call};
@@ -20,7 +20,7 @@ use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
 use stepwright_json::{Json, Object};
 
-/// What a task call may say.
+/// The options of a task call.
 pub(crate) const TASK: &[Known] = &[
     ("key", Form::Text),
     ("timeout", Form::Number),
@@ -28,13 +28,13 @@ pub(crate) const TASK: &[Known] = &[
     ("build_arg_vars", Form::Dict),
 ];
 
-/// What `map` may say.
+/// The options of `map`.
 pub(crate) const MAP: &[Known] = &[("max_concurrency", Form::Number)];
 
-/// Before the first state.
+/// The node before the first state.
 const START: Id = 0;
 
-/// A piece of a machine.
+/// A fragment: a piece of a state machine.
 #[derive(Clone, Debug)]
 struct Fragment<'a> {
     key: String,
@@ -57,7 +57,7 @@ enum Kind<'a> {
     Succeed,
 }
 
-/// What a Pass state does.
+/// The value that a Pass state sets.
 #[derive(Clone, Copy, Debug)]
 enum Value<'a> {
     Assigned { target: &'a Expr, value: &'a Expr },
@@ -65,7 +65,7 @@ enum Value<'a> {
     Nothing,
 }
 
-/// A state machine in the making.
+/// A state machine that is being built.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine<'a> {
     name: &'a str,
@@ -75,9 +75,9 @@ pub(crate) struct Machine<'a> {
     choices: Vec<Option<Id>>,
     in_choice_body: bool,
     in_else: bool,
-    /// Its states and those of its branches and iterators.
+    /// The number of its states, including those of its branches and iterators.
     states: usize,
-    /// How many machines are within each other in it.
+    /// How deeply machines are nested in it.
     height: usize,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Machine<'a> {
         Ok(machine)
     }
 
-    /// Counts what comes with a branch or iterator.
+    /// Counts the states and the depth that a branch or iterator adds.
     fn embed(&mut self, function: usize, machines: &Machines<'a>, at: TextRange) -> Result<usize> {
         if let Some(Body::Compat(machine)) = &machines.functions[function].body {
             self.states += machine.states;
@@ -380,7 +380,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// The edges that are only known when all states are.
+    /// Adds the edges that can be known only when all states exist.
     fn shape(&mut self) -> Result<()> {
         for id in self.graph.nodes().to_vec() {
             match &self.fragments[id].kind {
@@ -402,7 +402,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A `pass` that something follows is no state.
+    /// A `pass` that is followed by something does not become a state.
     fn shape_pass(&mut self, id: Id) {
         let Some(next) = self.graph.successors(id).map(<[_]>::to_vec) else { return };
         if next.is_empty() {
@@ -430,7 +430,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Connects what is last after a branch or handler with what comes after all.
+    /// Connects the last fragment of a branch or handler to what follows.
     fn lead_on(&mut self, from: Id, next: Id) -> Result<()> {
         let range = self.fragments[from].range;
         let last = self
@@ -643,7 +643,7 @@ fn data_key(targets: &[Expr], range: TextRange) -> Result<&Expr> {
     }
 }
 
-/// The `ResultPath` of an assignment; null where nothing is assigned.
+/// The `ResultPath` of an assignment; null for a statement without one.
 fn result_path(target: Option<&Expr>) -> Result<Json> {
     let Some(target) = target else { return Ok(Json::Null) };
     let path = path(target, Place::Assigned);
@@ -653,7 +653,7 @@ fn result_path(target: Option<&Expr>) -> Result<Json> {
     Ok(path.into())
 }
 
-/// A Wait state, without what follows it.
+/// A Wait state, without its transition.
 pub(crate) fn wait(call: &ExprCall) -> Result<Object> {
     let mut state = Object::new();
     state.insert("Type", "Wait".into());

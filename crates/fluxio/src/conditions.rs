@@ -1,4 +1,4 @@
-//! Conditions of an `if` as rules of a Choice state.
+//! Turns the condition of an `if` into a rule of a Choice state.
 
 use crate::Mode;
 use crate::data;
@@ -11,7 +11,7 @@ use ruff_python_ast::{BoolOp, CmpOp, Expr, ExprCall, ExprCompare, UnaryOp};
 use ruff_text_size::Ranged as _;
 use stepwright_json::{Json, Object};
 
-/// What is compared.
+/// The type of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {
     Text,
@@ -20,7 +20,7 @@ enum Type {
 }
 
 impl Type {
-    /// The type that a cast names.
+    /// The type of a cast by its name.
     fn of_cast(cast: &str) -> Option<Self> {
         match cast {
             "str" => Some(Self::Text),
@@ -39,7 +39,7 @@ impl Type {
     }
 }
 
-/// The rule that a condition is, without where it leads.
+/// The rule for a condition, without its `Next`.
 pub(crate) fn rule(test: &Expr, mode: Mode) -> Result<Object> {
     match serialized(test, mode)? {
         Json::Object(rule) => Ok(rule),
@@ -72,7 +72,7 @@ fn serialized(node: &Expr, mode: Mode) -> Result<Json> {
         Expr::UnaryOp(operation) if operation.op == UnaryOp::Not => {
             let inner = part(&operation.operand, mode)?;
             let is_cast = call(&operation.operand).is_some_and(|(name, _)| name == "bool");
-            // The original puts the whole rule where its variable should be.
+            // The original puts the whole rule in place of the variable.
             let inner = if is_cast && mode == Mode::Compat { is_true(inner) } else { inner };
             Ok(object([("Not", inner)]))
         }
@@ -105,7 +105,7 @@ fn serialized(node: &Expr, mode: Mode) -> Result<Json> {
     }
 }
 
-/// A part of a condition: it must be one itself.
+/// A part of a compound condition, which must be a condition itself.
 fn part(node: &Expr, mode: Mode) -> Result<Json> {
     match mode {
         Mode::Compat => serialized(node, mode),
@@ -173,7 +173,8 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
     };
     let (key, is_negated) = operator(*op, type_, compare)?;
     let variable = operand(left, mode)?;
-    // A cast part of the data on the right is a path, which the original compares with as a text.
+    // If the right side is a part of the data, the comparison is with a path. The original compares
+    // with the path's text instead.
     let is_path = matches!(bare(right), Expr::Subscript(_)) && mode == Mode::Documented;
     let value = match number_of(right, mode) {
         Some(number) => number,
@@ -184,12 +185,12 @@ fn comparison(compare: &ExprCompare, mode: Mode) -> Result<Json> {
     Ok(if is_negated { object([("Not", rule)]) } else { rule })
 }
 
-/// One side of a comparison. A cast says its type and nothing else, but for the original's `bool`.
+/// Checks a side of a comparison. A cast only sets the type, except for the original's `bool`.
 fn operand(side: &Expr, mode: Mode) -> Result<Json> {
     serialized(if mode == Mode::Documented { bare(side) } else { side }, mode)
 }
 
-/// Whether a cast has one argument, which is a part of the data or a value of its type.
+/// Whether a cast has one argument, which is a part of the data or a literal of its type.
 fn is_plain_cast(cast: &ExprCall, mode: Mode) -> bool {
     let [argument] = &cast.arguments.args[..] else { return false };
     let fits = match name(&cast.func).and_then(Type::of_cast) {
@@ -201,7 +202,7 @@ fn is_plain_cast(cast: &ExprCall, mode: Mode) -> bool {
     cast.arguments.keywords.is_empty() && (fits || matches!(argument, Expr::Subscript(_)))
 }
 
-/// The path of a part of the data. The original takes the path of anything.
+/// The path of a part of the data. The original accepts any expression here.
 fn variable(node: &Expr, mode: Mode) -> Result<Json> {
     match mode {
         Mode::Compat => Ok(path(node, Place::Alone).into()),
@@ -209,7 +210,7 @@ fn variable(node: &Expr, mode: Mode) -> Result<Json> {
     }
 }
 
-/// A side without its cast.
+/// The expression without its cast.
 fn bare(side: &Expr) -> &Expr {
     match side {
         Expr::Call(call) if name(&call.func).and_then(Type::of_cast).is_some() => {
@@ -219,7 +220,7 @@ fn bare(side: &Expr) -> &Expr {
     }
 }
 
-/// A number that is written down. The original knows no negative ones.
+/// A number literal. The original does not accept negative ones.
 fn number_of(side: &Expr, mode: Mode) -> Option<Json> {
     match side {
         Expr::NumberLiteral(literal) => literal::number(&literal.value),
@@ -252,7 +253,7 @@ fn refused_right(
     refused(right.range(), "there is no telling the type of what is compared")
 }
 
-/// The operator's key, and whether it is negated.
+/// The key of the comparison operator, and whether it is negated.
 fn operator(op: CmpOp, type_: Type, compare: &ExprCompare) -> Result<(String, bool)> {
     let suffix = match op {
         CmpOp::Eq | CmpOp::NotEq => "Equals",

@@ -1,4 +1,4 @@
-//! Parts of the data: `data['order']['items'][0]`.
+//! References to parts of the data, such as `data['order']['items'][0]`.
 
 use crate::literal;
 use crate::printer::repr;
@@ -8,7 +8,7 @@ use ruff_python_ast::{Expr, Number};
 use ruff_text_size::Ranged as _;
 use stepwright_json::{Json, Object, Str};
 
-/// A part of the data: the keys and indices that lead to it.
+/// A reference to a part of the data: the keys and indices on the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reference(Vec<Step>);
 
@@ -19,17 +19,17 @@ enum Step {
 }
 
 impl Reference {
-    /// All data.
+    /// A reference to all of the data.
     pub(crate) fn whole() -> Self {
         Self(Vec::new())
     }
 
-    /// A key of the data.
+    /// A reference to one key of the data.
     pub(crate) fn key(key: &str) -> Self {
         Self(vec![Step::Key(key.to_owned())])
     }
 
-    /// As a path: `$['order']['items'][0]`.
+    /// As a JSONPath: `$['order']['items'][0]`.
     pub(crate) fn path(&self) -> Str {
         let steps = self.0.iter().map(|step| match step {
             Step::Key(key) => format!("[{}]", repr(key)),
@@ -38,7 +38,7 @@ impl Reference {
         format!("${}", steps.collect::<String>()).into()
     }
 
-    /// In JSONata.
+    /// As a JSONata expression.
     pub(crate) fn jsonata(&self) -> String {
         let steps = self.0.iter().map(|step| match step {
             Step::Key(key) => format!(".`{key}`"),
@@ -47,7 +47,7 @@ impl Reference {
         format!("$states.input{}", steps.collect::<String>())
     }
 
-    /// The key, where there is one and nothing else.
+    /// The key, if the reference consists of a single key.
     pub(crate) fn only_key(&self) -> Option<&str> {
         match &self.0[..] {
             [Step::Key(key)] => Some(key),
@@ -55,7 +55,7 @@ impl Reference {
         }
     }
 
-    /// In a few words, for the name of a state.
+    /// A short text, for the name of a state.
     pub(crate) fn label(&self) -> String {
         let steps = self.0.iter().map(|step| match step {
             Step::Key(key) => key.clone(),
@@ -65,21 +65,21 @@ impl Reference {
     }
 }
 
-/// The part of the data that an expression is.
+/// Reads an expression as a reference.
 pub(crate) fn reference(expression: &Expr) -> Result<Reference> {
     let mut steps = Vec::new();
     let mut at = expression;
     while let Expr::Subscript(subscript) = at {
         let step = match &*subscript.slice {
             Expr::NumberLiteral(literal) => match &literal.value {
-                // No list is longer than its JSON.
+                // No list has an index that does not fit.
                 Number::Int(int) => {
                     int.as_u64().filter(|index| u32::try_from(*index).is_ok()).map(Step::Index)
                 }
                 _ => None,
             },
             other => match text(other) {
-                // JSONata has no way to write it between its quotes.
+                // JSONata cannot write a backtick between its backtick quotes.
                 Some(key) if key.contains('`') => None,
                 Some(key) => Some(Step::Key(key.to_owned())),
                 None => None,
@@ -106,7 +106,7 @@ pub(crate) fn reference(expression: &Expr) -> Result<Reference> {
     Ok(Reference(steps))
 }
 
-/// Checks that what is looked up in an option is a part of the data.
+/// Checks that every subscript in an option is a part of the data.
 pub(crate) fn check_references(expression: &Expr) -> Result<()> {
     match expression {
         Expr::Subscript(_) => reference(expression).map(drop),
@@ -116,7 +116,7 @@ pub(crate) fn check_references(expression: &Expr) -> Result<()> {
     }
 }
 
-/// The place that is assigned to.
+/// The reference that is assigned to.
 pub(crate) fn target(expression: &Expr) -> Result<Reference> {
     let target = match expression {
         Expr::Subscript(_) => reference(expression)?,
@@ -134,7 +134,7 @@ pub(crate) fn target(expression: &Expr) -> Result<Reference> {
     Ok(target)
 }
 
-/// Gives a Pass state the value it sets.
+/// Sets the value of a Pass state.
 pub(crate) fn put_value(state: &mut Object, value: &Expr) -> Result<()> {
     match value {
         Expr::Subscript(_) => {
@@ -160,7 +160,7 @@ fn has_references(value: &Expr) -> bool {
     }
 }
 
-/// A dict with parts of the data as a payload template.
+/// A payload template from a dict with parts of the data.
 fn template(value: &Expr) -> Result<Json> {
     let Expr::Dict(dict) = value else {
         if has_references(value) {

@@ -1,4 +1,4 @@
-//! What stands at the top of a project: task classes, event processors, decorators.
+//! The definitions at the top level of a project: task classes, event processors, decorators.
 
 use crate::literal;
 use crate::options::{Form, Known, Options};
@@ -19,9 +19,9 @@ pub const SERVICES: [&str; 6] =
 /// A task class of a project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// Its attributes, with the defaults of those that it does not set: `service`, `timeout`, `cpu`,
-    /// `memory`, `build_spec`, `autoscaling_min`, `autoscaling_max`, `spec`, `concurrency`,
-    /// `heartbeat_interval`.
+    /// Its attributes, including the defaults of those that the class does not set: `service`,
+    /// `timeout`, `cpu`, `memory`, `build_spec`, `autoscaling_min`, `autoscaling_max`, `spec`,
+    /// `concurrency`, `heartbeat_interval`.
     pub attributes: Object,
     /// The attributes that the class sets itself.
     pub set: BTreeSet<String>,
@@ -29,26 +29,26 @@ pub struct Task {
     pub run: Option<RunMethod>,
 }
 
-/// The `run` method of a task, as it stands in the project.
+/// The `run` method of a task, as it is written in the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunMethod {
-    /// The source of the method, decorators and all, as it is indented in its class.
+    /// The source of the method with its decorators, indented as in its class.
     pub source: String,
-    /// The line it begins on, from 1.
+    /// The number of its first line, from 1.
     pub line: usize,
-    /// The import statements within, in order.
+    /// The import statements in it, in order.
     pub imports: Vec<String>,
     /// The top-level packages that it imports.
     pub dependencies: BTreeSet<String>,
 }
 
 impl Task {
-    /// Where it runs: `lambda`, `ecs`, …
+    /// The service that it runs on: `lambda`, `ecs`, …
     pub fn service(&self) -> &str {
         self.attributes.get("service").and_then(Json::as_str).unwrap_or("lambda")
     }
 
-    /// A task that says nothing of itself.
+    /// A task with all attributes at their defaults.
     pub(crate) fn plain(mode: Mode) -> Self {
         Self { attributes: defaults(mode), set: BTreeSet::new(), run: None }
     }
@@ -109,7 +109,7 @@ impl Task {
 }
 
 fn defaults(mode: Mode) -> Object {
-    // Of the workers' scale, the documentation says something else than what the original does.
+    // The documentation of the number of workers differs from what the original does.
     let (least, most) = match mode {
         Mode::Compat => (0, 10),
         Mode::Documented => (1, 1),
@@ -145,12 +145,12 @@ fn check_attribute(key: &str, value: &Json, at: &ast::StmtAssign) -> Result<()> 
 }
 
 impl RunMethod {
-    /// The method as a module: on the lines it has in the project, indented as it is, so that
-    /// strings keep their text.
+    /// The method as a module of its own. Line numbers are those of the project, and the
+    /// indentation is kept so that multi-line strings do not change.
     pub fn module(&self) -> String {
         let is_indented = self.source.starts_with([' ', '\t']);
         if is_indented && self.line > 1 {
-            // Within an `if`, anything may be indented.
+            // Inside an `if`, any indentation is valid.
             return format!("{}if True:\n{}\n", "\n".repeat(self.line - 2), self.source);
         }
         format!("{}{}\n", "\n".repeat(self.line - 1), self.source)
@@ -220,7 +220,7 @@ pub(crate) fn check_event_processor(class: &StmtClassDef) -> Result<()> {
     Ok(())
 }
 
-/// The name in a class's base, of one of the two kinds a project has.
+/// The name of a class's base, which must be one of the two that a project may use.
 pub(crate) fn base(class: &StmtClassDef) -> Result<&str> {
     let bases = class.arguments.as_ref().map(|arguments| &arguments.args[..]).unwrap_or_default();
     for base in bases {
@@ -238,7 +238,7 @@ pub(crate) fn base(class: &StmtClassDef) -> Result<&str> {
     )
 }
 
-/// What the decorators of a function say of its state machine.
+/// The decorators of a function, which configure its state machine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decorators {
     /// `@schedule`: `expression` and `input_data`.

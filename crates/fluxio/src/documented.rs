@@ -1,8 +1,8 @@
-//! State machines as the documentation describes them.
+//! Makes state machines as the documentation of Fluxio describes them.
 //!
-//! A function is read from top to bottom. What has been read so far has loose ends: the `Next` of a
-//! state, the `Default` of a choice, the `Next` of a catcher. The next state ties them up; what is
-//! loose when the function ends, ends the machine.
+//! A function is compiled from top to bottom. What has been compiled so far has loose ends: the
+//! `Next` of a state, the `Default` of a Choice, the `Next` of a catcher. The next state is
+//! connected to them; ends that are loose when the function ends, end the machine.
 
 use crate::compat::{MAP, TASK};
 use crate::conditions;
@@ -27,11 +27,11 @@ pub(crate) struct Machine {
     pub(crate) task_states: Vec<TaskState>,
 }
 
-/// The names of all states of a machine: they are unique, within branches as well. With each goes
-/// the last number that was put behind it to make another.
+/// The names of all states of a machine, including those of its branches, because they must be
+/// unique. For each name, the last number that was appended to make another name from it.
 type Names = BTreeMap<String, u32>;
 
-/// Where what comes next will be named.
+/// A loose end: where the next state's name goes.
 #[derive(Clone, Debug)]
 enum Loose {
     Start,
@@ -139,7 +139,8 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Adds a state under a name that is like the wanted one, and ties up loose ends.
+    /// Adds a state and connects loose ends to it. Its name is the wanted one, with a number if
+    /// necessary.
     fn add(&mut self, wanted: &str, state: Object, loose: Vec<Loose>) -> usize {
         let mut name = wanted.to_owned();
         if let Some(&last) = self.names.get(wanted) {
@@ -183,7 +184,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Ends the machine where ends are loose.
+    /// Makes the loose ends end the machine.
     fn end(&mut self, loose: Vec<Loose>) {
         let (next, others): (Vec<Loose>, Vec<Loose>) =
             loose.into_iter().partition(|end| matches!(end, Loose::Next(_)));
@@ -224,7 +225,7 @@ impl Builder<'_, '_> {
         Ok(vec![Loose::Next(state)])
     }
 
-    /// A Pass state that sets one place of the data.
+    /// Adds a Pass state that sets one part of the data.
     fn set(
         &mut self,
         wanted: &str,
@@ -244,7 +245,7 @@ impl Builder<'_, '_> {
         range: TextRange,
         loose: Vec<Loose>,
     ) -> Result<Vec<Loose>> {
-        // A docstring says nothing to the machine.
+        // A docstring has no meaning for the machine.
         if syntax::text(value).is_some() {
             return Ok(loose);
         }
@@ -455,7 +456,7 @@ impl Builder<'_, '_> {
         Ok(index)
     }
 
-    /// The definition of a branch or iterator.
+    /// Compiles a branch or iterator.
     fn within(&mut self, function: usize, is_iterator: bool, at: TextRange) -> Result<Json> {
         let function = self.machines.functions[function].syntax;
         if self.names.len() > MOST_STATES {
@@ -554,7 +555,7 @@ impl Builder<'_, '_> {
         Ok(task)
     }
 
-    /// A statement that is a task and nothing else.
+    /// Compiles a statement that must be a task call.
     fn only_task(&mut self, statement: &Statement<'_>, loose: Vec<Loose>) -> Result<usize> {
         let called = match statement {
             Statement::Assign { value, .. } | Statement::Expression { value, .. } => call(value),
@@ -579,7 +580,7 @@ fn typed(kind: &str) -> Object {
     state
 }
 
-/// Python's `Exception` stands for all errors, and what stands for all stands alone.
+/// Python's `Exception` stands for all errors, so nothing else is listed beside it.
 fn all_or(errors: Vec<Json>) -> Vec<Json> {
     let is_all =
         |error: &Json| matches!(error.as_str(), Some("Exception" | "BaseException" | "States.ALL"));

@@ -1,4 +1,4 @@
-//! Errors, as both ways of compiling see them: `retry(…)`, `try` and `except`.
+//! Error handling that both ways of compiling share: `retry(…)`, `try` and `except`.
 
 use crate::Mode;
 use crate::options::{Form, Known, Options, error_name};
@@ -8,7 +8,7 @@ use ruff_python_ast::{Expr, ExprCall};
 use ruff_text_size::Ranged as _;
 use stepwright_json::{Json, Object};
 
-/// What `retry` may say.
+/// The options of `retry`.
 const RETRY: &[Known] = &[
     ("on_exceptions", Form::Errors),
     ("interval", Form::Number),
@@ -16,7 +16,7 @@ const RETRY: &[Known] = &[
     ("backoff_rate", Form::Number),
 ];
 
-/// What holds for every `try`.
+/// Checks the rules for every `try`.
 pub(crate) fn check_try(inner: &Try<'_>) -> Result<()> {
     if inner.body.len() != 1 {
         return refused_with(
@@ -40,7 +40,7 @@ pub(crate) fn check_try(inner: &Try<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The call of `retry` that a `with` is about.
+/// The call of `retry` in a `with` statement.
 pub(crate) fn retry_call<'a>(with: &With<'a>) -> Result<&'a ExprCall> {
     match with.items.first().and_then(|item| call(&item.context_expr)) {
         Some(("retry", retry)) => Ok(retry),
@@ -48,7 +48,7 @@ pub(crate) fn retry_call<'a>(with: &With<'a>) -> Result<&'a ExprCall> {
     }
 }
 
-/// A retrier as `retry(…)` describes it.
+/// The retrier that `retry(…)` describes.
 pub(crate) fn retrier(retry: &ExprCall, mode: Mode) -> Result<Json> {
     let options = Options::read(retry, RETRY)?;
     if mode == Mode::Documented {
@@ -67,7 +67,7 @@ pub(crate) fn retrier(retry: &ExprCall, mode: Mode) -> Result<Json> {
     Ok(retrier.into_iter().collect::<Object>().into())
 }
 
-/// What Step Functions does not take of a retrier.
+/// Refuses what Step Functions does not accept in a retrier.
 fn check_retry(options: &Options, retry: &ExprCall) -> Result<()> {
     for (name, least, what) in [
         ("interval", 1, "whole seconds, from 1"),
@@ -86,7 +86,7 @@ fn check_retry(options: &Options, retry: &ExprCall) -> Result<()> {
     Ok(())
 }
 
-/// The retriers that a task has without being asked: AWS's advice for Lambda.
+/// The retriers that a task has by default: AWS's advice for Lambda.
 pub(crate) fn default_retries(service: &str) -> Vec<Json> {
     if !service.starts_with("lambda") {
         return Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn default_retries(service: &str) -> Vec<Json> {
     })]
 }
 
-/// The names of the errors that an `except` is for.
+/// The names of the errors that an `except` catches.
 pub(crate) fn caught(errors: Option<&Expr>) -> Result<Vec<Json>> {
     match errors {
         None => Ok(vec!["States.ALL".into()]),

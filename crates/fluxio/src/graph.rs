@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A fragment, as it stands in the machine's list.
+/// The id of a fragment: its position in the machine's list.
 pub(crate) type Id = usize;
 
-/// A graph whose nodes and edges stay in the order they were put in.
+/// A graph whose nodes and edges keep the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
     nodes: Vec<Id>,
-    /// Where the edges of a node lead, and whether they belong to an `else`.
+    /// For each node, the targets of its edges, and whether each edge belongs to an `else`.
     edges: BTreeMap<Id, Vec<(Id, bool)>>,
 }
 
 impl Graph {
-    /// The nodes, in the order they came.
+    /// The nodes, in the order in which they were added.
     pub(crate) fn nodes(&self) -> &[Id] {
         &self.nodes
     }
@@ -23,7 +23,7 @@ impl Graph {
         self.edges.contains_key(&node)
     }
 
-    /// Where the edges of a node lead, if it is in the graph.
+    /// The edges of a node, if it is in the graph.
     pub(crate) fn successors(&self, node: Id) -> Option<&[(Id, bool)]> {
         self.edges.get(&node).map(Vec::as_slice)
     }
@@ -35,7 +35,7 @@ impl Graph {
         }
     }
 
-    /// Adds an edge. Of one that is there already, what is said of it changes; None says nothing.
+    /// Adds an edge. If it exists already, only its mark is changed, and not by `None`.
     pub(crate) fn connect(&mut self, from: Id, to: Id, in_else: Option<bool>) {
         self.add(from);
         self.add(to);
@@ -47,7 +47,7 @@ impl Graph {
         }
     }
 
-    /// The nodes with an edge to this one, and what is said of it.
+    /// The nodes with an edge to this one, and the marks of these edges.
     pub(crate) fn predecessors(&self, node: Id) -> Vec<(Id, bool)> {
         let edge_to = |from: Id| {
             let edge = self.edges[&from].iter().find(|(to, _)| *to == node)?;
@@ -65,8 +65,8 @@ impl Graph {
         }
     }
 
-    /// The last of all that can be reached from a node, in topological order. `Err` where there is
-    /// a loop, or no such node.
+    /// The last of all nodes that can be reached from a node, in topological order. `Err` if there
+    /// is a loop, or no such node.
     pub(crate) fn last_descendant(&self, node: Id) -> Result<Option<Id>, ()> {
         let mut pending: Vec<Id> =
             self.edges.get(&node).ok_or(())?.iter().map(|(to, _)| *to).collect();

@@ -1,8 +1,8 @@
-//! Fluxio projects, workflows written in Python, compiled to Amazon States Language.
+//! Compiles Fluxio projects, workflows written in Python, to Amazon States Language.
 //!
-//! A project is one file. Its classes are tasks, its functions state machines: they are read, never
-//! run. [`compile`] gives the definition of each machine, and of each task what it takes to deploy
-//! or run it.
+//! A project is one file. Its classes are tasks and its functions are state machines. They are
+//! read, but never run. [`compile`] returns the definition of each machine, and for each task what
+//! is needed to deploy or run it.
 //!
 //! ```
 //! use stepwright_fluxio::{Mode, compile};
@@ -44,12 +44,12 @@ pub use machines::TaskState;
 pub use project::{EventProcessor, Machine, Project, compile};
 pub use schedule::Schedule;
 
-/// Whose meaning a project has.
+/// Which semantics a project has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// What the documentation of Fluxio promises.
+    /// As the documentation of Fluxio describes.
     #[default]
     Documented,
-    /// What the original, `fluxio_parser` 1.0.0, makes of it: state keys and oddities included.
+    /// As the original, `fluxio_parser` 1.0.0, does it, including state keys and oddities.
     Compat,
 }

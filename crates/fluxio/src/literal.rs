@@ -1,4 +1,4 @@
-//! Python literals as JSON.
+//! Converts Python literals to JSON.
 
 use crate::printer;
 use crate::refused::{Result, refused};
@@ -8,7 +8,7 @@ use ruff_text_size::Ranged as _;
 use std::fmt::Write as _;
 use stepwright_json::{Json, Object, Str};
 
-/// What a literal of numbers, texts, truth values, `None`, lists, tuples and dicts stands for.
+/// The value of a literal: numbers, strings, booleans, `None`, lists, tuples and dicts.
 pub(crate) fn evaluate(expression: &Expr) -> Result<Json> {
     match expression {
         Expr::List(list) => {
@@ -18,7 +18,8 @@ pub(crate) fn evaluate(expression: &Expr) -> Result<Json> {
             tuple.elts.iter().map(evaluate).collect::<Result<Vec<_>>>().map(Json::from)
         }
         Expr::Dict(dict) => {
-            // In Python, `True`, `1` and `1.0` are one key: the first as it is written.
+            // In Python, `True`, `1` and `1.0` are the same key, and the first one's spelling is
+            // kept.
             let mut known: Vec<(Json, Str)> = Vec::new();
             let mut object = Object::new();
             for item in &dict.items {
@@ -62,7 +63,7 @@ fn unusable<T>(expression: &Expr) -> Result<T> {
     )
 }
 
-/// A number, text, truth value or `None`.
+/// A number, string, boolean or `None`.
 pub(crate) fn constant(expression: &Expr) -> Option<Json> {
     match expression {
         Expr::NumberLiteral(literal) => number(&literal.value),
@@ -72,7 +73,7 @@ pub(crate) fn constant(expression: &Expr) -> Option<Json> {
     }
 }
 
-/// A number; complex ones are none of JSON's.
+/// A number. JSON has no complex numbers.
 pub(crate) fn number(number: &Number) -> Option<Json> {
     match number {
         Number::Int(int) => Some(match int.as_i64() {
@@ -92,7 +93,7 @@ fn negative(number: &Json) -> Json {
     }
 }
 
-/// What is the same for keys that are equal.
+/// The canonical form of a key: equal for equal keys.
 fn same_key(key: &Json) -> Json {
     match key {
         Json::Bool(flag) => Json::Int(i64::from(*flag)),
@@ -103,7 +104,7 @@ fn same_key(key: &Json) -> Json {
     }
 }
 
-/// A key as Python writes it into JSON.
+/// A key as Python's `json` writes it.
 fn key_of(key: &Expr) -> Result<Str> {
     Ok(match evaluate(key)? {
         Json::String(text) => text,

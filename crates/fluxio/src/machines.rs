@@ -1,4 +1,4 @@
-//! The state machines and tasks of a project, as one of them sees the others.
+//! The state machines and tasks of a project, which machines look up in each other.
 
 use crate::compat;
 use crate::definitions::{Decorators, Task};
@@ -14,13 +14,13 @@ use stepwright_json::Json;
 /// A state that calls a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskState {
-    /// The state's name.
+    /// The state's name in the definition.
     pub key: String,
     /// The task's class, or the nested state machine's function.
     pub task: String,
-    /// Where it runs: `lambda`, …, or `state-machine`.
+    /// Where the task runs: `lambda`, …, or `state-machine` for a nested state machine.
     pub service: String,
-    /// The `${Names}` in it that deployment fills in.
+    /// The `${Name}` placeholders in the state, which a deployment fills in.
     pub variables: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl TaskState {
     }
 }
 
-/// A function and what is known of it.
+/// A function and the result of compiling it.
 #[derive(Debug)]
 pub(crate) struct Function<'a> {
     pub(crate) name: &'a str,
@@ -46,35 +46,35 @@ pub(crate) struct Function<'a> {
     pub(crate) body: Option<Body<'a>>,
 }
 
-/// What became of a function.
+/// The result of compiling a function.
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
     Compat(compat::Machine<'a>),
     Documented(documented::Machine),
 }
 
-/// The most states of a machine, with those of its branches and iterators.
+/// The largest number of states of a machine, including its branches and iterators.
 pub(crate) const MOST_STATES: usize = 10_000;
 
-/// The most states of all machines.
+/// The largest number of states of all machines together.
 const MOST_STATES_IN_ALL: usize = 200_000;
 
-/// The most machines within each other.
+/// The deepest nesting of machines.
 pub(crate) const MOST_WITHIN: usize = 32;
 
-/// All of a project, as far as it has been read.
+/// A project, as far as it has been compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Machines<'a> {
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) functions: Vec<Function<'a>>,
-    /// Where the function of a name stands. A later one takes the name over.
+    /// The position of the function with this name. If there are several, the last one counts.
     by_name: BTreeMap<&'a str, usize>,
-    /// The names in the order they were first used.
+    /// The names in the order of their first use.
     pub(crate) names: Vec<&'a str>,
     pub(crate) task_names: Vec<String>,
-    /// The states of all machines so far, those of branches and iterators counted at each use.
+    /// The number of states of all machines so far. Branches and iterators are counted at each use.
     states: usize,
-    /// How many machines the one that is compiled is within.
+    /// How deeply the machine that is being compiled is nested.
     pub(crate) within: usize,
 }
 
@@ -90,24 +90,24 @@ impl<'a> Machines<'a> {
         self.by_name.get(name).copied()
     }
 
-    /// Whether a name stands for something that a Task state calls.
+    /// Whether a Task state can call something with this name.
     pub(crate) fn calls(&self, name: &str) -> bool {
         self.tasks.contains_key(name) || self.by_name.contains_key(name)
     }
 
-    /// Where a task runs.
+    /// The service on which a task runs.
     pub(crate) fn service(&self, name: &str) -> &str {
         self.tasks.get(name).map_or("state-machine", Task::service)
     }
 
-    /// The function of a branch, which is no state machine of its own any more.
+    /// Takes a function as a branch. It is then no longer a state machine of its own.
     pub(crate) fn branch(&mut self, branch: &Expr) -> Result<usize> {
         let index = self.function(branch)?;
         self.functions[index].is_first_class = false;
         Ok(index)
     }
 
-    /// The function of an iterator.
+    /// Takes a function as an iterator.
     pub(crate) fn iterator(&mut self, iterator: &Expr) -> Result<usize> {
         let index = self.branch(iterator)?;
         self.functions[index].is_map_iterator = true;
@@ -125,8 +125,8 @@ impl<'a> Machines<'a> {
         }
     }
 
-    /// Counts states: functions that use each other twice have more of them than anybody can wait
-    /// for.
+    /// Counts states. The limit matters because functions that each use the next one twice lead to
+    /// exponentially many states.
     pub(crate) fn count(&mut self, states: usize, at: TextRange) -> Result<()> {
         self.states += states;
         if self.states > MOST_STATES_IN_ALL {
@@ -135,7 +135,7 @@ impl<'a> Machines<'a> {
         Ok(())
     }
 
-    /// What to say of a call of something unknown.
+    /// The error message for a call of something unknown.
     pub(crate) fn unknown(&self, called: &str) -> String {
         let known: Vec<&str> =
             self.task_names.iter().map(String::as_str).chain(self.names.iter().copied()).collect();

@@ -8,7 +8,7 @@ use ruff_text_size::Ranged as _;
 use std::collections::BTreeMap;
 use stepwright_json::{Json, Object, Str};
 
-/// What an option holds.
+/// The kind of value that an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Text,
@@ -19,16 +19,16 @@ pub(crate) enum Form {
     DataDict,
     /// A list of exception classes.
     Errors,
-    /// `True` or `False`. The original takes neither.
+    /// `True` or `False`. The original accepts neither.
     Flag,
     /// The name of a class.
     Class,
 }
 
-/// An option: its name and what it holds.
+/// A known option: its name, and the kind of its value.
 pub(crate) type Known = (&'static str, Form);
 
-/// The options of a call, those that it gives.
+/// The options that a call gives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     given: BTreeMap<&'static str, Json>,
@@ -63,7 +63,7 @@ impl Options {
         self.given.get(name)
     }
 
-    /// The value of an option, or what stands for it.
+    /// The value of an option, or a default.
     pub(crate) fn get_or(&self, name: &str, default: impl Into<Json>) -> Json {
         self.get(name).cloned().unwrap_or_else(|| default.into())
     }
@@ -109,7 +109,7 @@ pub(crate) fn error_name(expression: &Expr) -> Result<Json> {
     )
 }
 
-/// A reference to a part of the data, as a path: `data['a']` is `$['a']`.
+/// The JSONPath of a reference to a part of the data: `data['a']` is `$['a']`.
 pub(crate) fn path(expression: &Expr, place: crate::printer::Place) -> Str {
     let source = crate::printer::expression(expression, place);
     match source.strip_prefix("data") {
@@ -118,8 +118,8 @@ pub(crate) fn path(expression: &Expr, place: crate::printer::Place) -> Str {
     }
 }
 
-/// A dict that has parts of the data. Where the original looks, the key gets the `.$` that
-/// makes it a path; deeper down, in a dict that is itself a value, it does not.
+/// A dict that may contain parts of the data. Where the original looks for them, the key gets the
+/// suffix `.$` that marks a path. Inside a dict that is itself a value, it does not look.
 fn data_dict(expression: &Expr) -> Result<Json> {
     let Expr::Dict(dict) = expression else { return within(expression) };
     let mut object = Object::new();

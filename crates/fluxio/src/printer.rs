@@ -1,8 +1,8 @@
-//! Python source as the original prints it: state keys are hashes of it.
+//! Prints Python source as the original does, because state keys are hashes of it.
 //!
-//! The original prints with astor 0.8.1. What follows reproduces that library's output for what a
-//! state machine's function can hold: where it puts parentheses, which quotes a text gets, and where
-//! a line that is too long is broken.
+//! The original uses astor 0.8.1. This module reproduces the output of that library for everything
+//! that the function of a state machine can contain: where it puts parentheses, which quotes a
+//! string gets, and where it breaks long lines.
 
 mod layout;
 mod strings;
@@ -13,7 +13,8 @@ use crate::syntax::{Handler, If, Statement, Try, With};
 use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, Number, Operator, Stmt, UnaryOp};
 
-/// How strongly what surrounds an expression binds: the higher, the sooner it needs parentheses.
+/// How strongly the surroundings of an expression bind. The higher the number, the sooner the
+/// expression needs parentheses.
 type Precedence = u32;
 
 const ASSIGN: Precedence = 3;
@@ -40,19 +41,19 @@ const UNARY: Precedence = 53;
 const POWER: Precedence = 55;
 const AWAIT: Precedence = 57;
 const CONSTANT: Precedence = 61;
-/// What nobody has said anything about.
+/// The precedence of expressions for which astor has set none.
 const HIGHEST: Precedence = 63;
 const GENERATOR: Precedence = 1;
 
-/// A statement as source, with a line feed at its end.
+/// Prints a statement, with a line feed at its end.
 pub(crate) fn statement(statement: &Statement<'_>) -> String {
     let mut printer = Printer::default();
     printer.statement(statement);
     printer.finish()
 }
 
-/// An expression as source, without white space around it. `within` is the expression's place: the
-/// arguments of a call bind differently when there is one.
+/// Prints an expression, without white space around it. `within` is where the expression stands,
+/// because astor parenthesises a single argument of a call differently.
 pub(crate) fn expression(expression: &Expr, within: Place) -> String {
     let mut printer = Printer::default();
     let precedence = match within {
@@ -65,16 +66,16 @@ pub(crate) fn expression(expression: &Expr, within: Place) -> String {
     printer.finish().trim().to_owned()
 }
 
-/// Where an expression was printed before: the original remembers.
+/// Where an expression was first printed. It matters because the original remembers the precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Nowhere that matters.
+    /// In a place that does not matter.
     Alone,
     /// On either side of an assignment.
     Assigned,
     /// As the only argument of a call.
     OnlyArgument,
-    /// As one of several.
+    /// As one of several arguments.
     Argument,
 }
 
@@ -86,14 +87,14 @@ impl Place {
     }
 }
 
-/// Source in the making: pieces that lines are broken between.
+/// The output so far, as pieces between which lines can be broken.
 #[derive(Default)]
 struct Printer {
     pieces: Vec<String>,
     indentation: usize,
-    /// Line feeds before the next piece.
+    /// The number of line feeds before the next piece.
     new_lines: usize,
-    /// Where the present line begins: a piece, and a place in it.
+    /// The beginning of the current line: the index of a piece, and an offset in it.
     line: (usize, usize),
 }
 
@@ -226,7 +227,7 @@ impl Printer {
                     self.write(name);
                 }
             }
-            // The original writes out what is caught.
+            // The original spells out what a bare `except` catches.
             None if !handler.is_nested => {
                 for piece in [" ", "States", ".", "ALL"] {
                     self.write(piece);
@@ -254,7 +255,7 @@ impl Printer {
         self.body(&with.body);
     }
 
-    /// Statements without a meaning, which may yet stand in the body of one that has.
+    /// Statements that have no meaning themselves, but may occur in the body of one that has.
     fn other(&mut self, statement: &Stmt, within: &[Statement<'_>]) {
         match statement {
             Stmt::AugAssign(assign) => {
@@ -320,7 +321,7 @@ impl Printer {
                 self.write(" import ");
                 self.aliases(&import.names);
             }
-            // What else there is has no meaning, and no key that anybody knows.
+            // Everything else has no meaning, and its key is unknown.
             _ => {
                 self.begin("...");
                 self.body(within);
@@ -347,7 +348,7 @@ impl Printer {
         self.else_body(orelse);
     }
 
-    /// Expressions with commas between them.
+    /// Prints expressions, separated by commas.
     fn list(&mut self, items: &[Expr]) {
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
@@ -357,13 +358,15 @@ impl Printer {
         }
     }
 
-    /// Parentheses where what surrounds an expression binds more than it does itself.
+    /// Adds parentheses if the surroundings of an expression bind more strongly than the expression
+    /// itself.
     fn delimited(&mut self, own: Precedence, around: Precedence, write: impl FnOnce(&mut Self)) {
         let needed = own < around;
         if needed {
             self.write("(");
         } else {
-            // Parentheses that are taken back leave an empty piece, which lines are broken around.
+            // If astor removes parentheses, an empty piece remains, which affects where lines are
+            // broken.
             self.write("");
             self.pieces.push(String::new());
         }
@@ -632,7 +635,7 @@ impl Printer {
         }
     }
 
-    /// The text within an f-string's quotes.
+    /// The contents of an f-string, without its quotes.
     fn joined(value: &ast::FStringValue) -> String {
         let mut text = String::new();
         for part in value {
@@ -702,7 +705,7 @@ fn binary(operator: Operator) -> Precedence {
     }
 }
 
-/// A number as Python shows it.
+/// A number as Python prints it.
 pub(crate) fn number(number: &Number) -> String {
     strings::number(number)
 }

@@ -1,4 +1,4 @@
-//! A project: what its file defines.
+//! Compiles a project: reads everything that its file defines.
 
 use crate::compat;
 use crate::definitions::{Decorators, Task, base, check_event_processor};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use stepwright_json::Json;
 use stepwright_source::{Diagnostic, Span};
 
-/// A project, compiled.
+/// A compiled project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Project {
     /// The state machines by the names of their functions.
@@ -24,25 +24,25 @@ pub struct Project {
     pub tasks: BTreeMap<String, Task>,
     /// The event processors by their names.
     pub event_processors: BTreeMap<String, EventProcessor>,
-    /// Where things stand in the text: `Foo` for a class or function, `Foo.memory` for what a class
-    /// sets.
+    /// The places of definitions in the text: `Foo` is a class or function, `Foo.memory` an
+    /// attribute that the class sets.
     pub places: BTreeMap<String, Span>,
 }
 
 /// A state machine of a project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// Its definition, or why there is none. In [`Mode::Documented`], there is one.
+    /// Its definition, or the error. In [`Mode::Documented`], it always has a definition.
     pub definition: std::result::Result<Json, Box<Diagnostic>>,
-    /// Whether it is a machine of its own, and not only a branch or an iterator of others.
+    /// Whether it is a state machine of its own, and not only a branch or an iterator of others.
     pub is_first_class: bool,
-    /// Whether it is the iterator of a Map.
+    /// Whether it is used as the iterator of a Map.
     pub is_map_iterator: bool,
     /// Its name for CloudFormation: `Some_Machine`.
     pub normalized_name: String,
-    /// What its decorators say.
+    /// The settings from its decorators.
     pub decorators: Decorators,
-    /// The states that call tasks, those of branches and iterators included.
+    /// The states that call tasks, including those of branches and iterators.
     pub task_states: Vec<TaskState>,
 }
 
@@ -61,7 +61,7 @@ pub struct EventProcessor {
 }
 
 impl Project {
-    /// What is wrong with machines that have no definition.
+    /// The errors of machines that have no definition.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         let machines = self.names.iter().filter_map(|name| self.machines.get(name));
         machines.filter_map(|machine| machine.definition.as_ref().err()).map(|error| &**error)
@@ -70,11 +70,11 @@ impl Project {
 
 /// Compiles the text of a project.
 ///
-/// In [`Mode::Documented`], everything that is wrong is said at once, one complaint for each
-/// function or class. In [`Mode::Compat`], the first stops it, as it stops the original; what the
-/// original finds out later, when it writes a machine, is that machine's own.
+/// In [`Mode::Documented`], all errors are reported together, one for each function or class. In
+/// [`Mode::Compat`], the first error ends the compilation, as in the original; an error that the
+/// original finds only when it writes a machine belongs to that machine.
 ///
-/// A project is at most 256 KiB, for what stands in it is nested as deep as its text is long.
+/// A project has at most 256 KiB, because its nesting can be as deep as its text is long.
 pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
     if source.len() > text::MOST_BYTES {
         let complaint = complaint(TextRange::default(), "the project is larger than 256 KiB");
@@ -86,7 +86,7 @@ pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Dia
     lines.place(compiled)
 }
 
-/// The same, for a text whose lines end as Python's do.
+/// Compiles a text whose lines end with `\n` only.
 fn compile_lines(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
     let parsed = text::parse(source, mode).map_err(|error| vec![*error])?;
     let mut reader = Reader {
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
                 "a state machine is not asynchronous",
                 format!("write `def {}`", function.name),
             ),
-            // A docstring, or what makes an editor understand the file.
+            // A docstring, or statements that help an editor to understand the file.
             Stmt::Expr(_) | Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::Pass(_) => Ok(()),
             other if self.mode == Mode::Documented => match other {
                 Stmt::Assign(assign) => refused_with(
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         match base(class)? {
             "Task" => {
                 let task = Task::read(class, self.source, self.mode);
-                // One that is wrong is known all the same, so that its calls are not wrong as well.
+                // A task with errors is still known, so that calls of it are not reported as well.
                 let known = task.as_ref().map_or_else(|_| Task::plain(self.mode), Clone::clone);
                 if self.machines.tasks.insert(name.clone(), known).is_none() {
                     self.machines.task_names.push(name);
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A name as Python's `title` writes it: a capital at the start of each word.
+/// A name as Python's `title` writes it: each word begins with a capital letter.
 fn title(name: &str) -> String {
     let mut is_within = false;
     let mut out = String::with_capacity(name.len());

@@ -1,19 +1,19 @@
-//! What is said of a project that cannot be compiled.
+//! Errors of projects that cannot be compiled.
 
 use ruff_text_size::{Ranged, TextRange};
 use stepwright_source::{Diagnostic, Span};
 
-/// The rule that all complaints about Fluxio projects belong to.
+/// The rule name of all errors in Fluxio projects.
 const CODE: &str = "fluxio";
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 
-/// A complaint about a place.
+/// An error at a place.
 pub(crate) fn refused<T>(at: impl Ranged, message: impl Into<String>) -> Result<T> {
     Err(complaint(at, message))
 }
 
-/// The same, with what to write instead.
+/// An error at a place, with what to write instead.
 pub(crate) fn refused_with<T>(
     at: impl Ranged,
     message: impl Into<String>,
@@ -28,7 +28,7 @@ pub(crate) fn complaint(at: impl Ranged, message: impl Into<String>) -> Box<Diag
     Box::new(Diagnostic::error(CODE, message).span(span(at.range())))
 }
 
-/// A place in the text.
+/// The span of a place in the text.
 pub(crate) fn span(range: TextRange) -> Span {
     Span::new(range.start().to_usize(), range.end().to_usize())
 }

@@ -1,4 +1,4 @@
-//! When a schedule fires: `rate(…)` and `cron(…)`, as EventBridge reads them.
+//! Schedules: `rate(…)` and `cron(…)`, as EventBridge reads them.
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>
 
@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 
 const MINUTE: i64 = 60_000;
 
-/// The fields of a cron expression: their names and what may stand in them besides numbers, names and
-/// `, - *`.
+/// The fields of a cron expression: their names, and the characters that each allows besides
+/// numbers, names and `, - *`.
 const FIELDS: [(&str, &str); 6] = [
     ("minutes", "/"),
     ("hours", "/"),
@@ -20,20 +20,21 @@ const FIELDS: [(&str, &str); 6] = [
     ("year", "/"),
 ];
 
-/// The years that EventBridge knows.
+/// The years that EventBridge accepts.
 const YEARS: std::ops::RangeInclusive<u32> = 1970..=2199;
 
-/// When something happens again and again. The time zone is UTC, the precision a minute.
+/// A schedule. The time zone is UTC, and the precision is a minute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
-    /// Every so many milliseconds, from the moment on when the schedule was made.
+    /// Repeats after this many milliseconds, counted from when the schedule was created.
     Rate(i64),
-    /// At the times of a calendar.
+    /// Repeats at the times of a calendar.
     Cron(Box<Cron>),
 }
 
 impl Schedule {
-    /// Reads an expression: `rate(5 minutes)`, `cron(0 3 * * ? *)`. The error says what is wrong.
+    /// Parses an expression such as `rate(5 minutes)` or `cron(0 3 * * ? *)`. The error says what
+    /// is wrong.
     pub fn parse(expression: &str) -> Result<Self, String> {
         let within = |name: &str| {
             let rest = expression.trim().strip_prefix(name)?.strip_prefix('(')?;
@@ -50,8 +51,8 @@ impl Schedule {
         }
     }
 
-    /// When it fires first after a moment, both in milliseconds since 1970; a rate counts from `since`.
-    /// None if it never does.
+    /// The first time that it fires after `moment`, in milliseconds since 1970; `None` if it never
+    /// does. A rate counts from `since`.
     pub fn after(&self, moment: i64, since: i64) -> Option<i64> {
         match self {
             Self::Rate(every) => {
@@ -109,7 +110,7 @@ fn parse_cron(text: &str) -> Result<Schedule, String> {
              them only"
         ));
     }
-    // Saturday is the last day of a week.
+    // The last day of a week is Saturday.
     let weekday = if weekday == "L" { "7".to_owned() } else { weekday };
     let fields = [&minutes, &hours, &day, &month, &weekday, &year];
     for ((name, wildcards), field) in FIELDS.into_iter().zip(fields) {
@@ -126,7 +127,7 @@ fn parse_cron(text: &str) -> Result<Schedule, String> {
     Ok(Schedule::Cron(Box::new(cron)))
 }
 
-/// What EventBridge does not take and others do.
+/// Refuses what other cron parsers accept and EventBridge does not.
 fn check_field(name: &str, wildcards: &str, field: &str) -> Result<(), String> {
     let has_names = matches!(name, "month" | "day-of-week");
     for c in field.chars() {
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn calendars_are_those_of_eventbridge() {
-        // The examples of the documentation, and what their second column says.
+        // The examples of the documentation, with the meaning that it gives for each.
         let from = "2026-11-21T13:00:00Z";
         for (expression, expected) in [
             ("cron(0 10 * * ? *)", &["2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z"][..]),

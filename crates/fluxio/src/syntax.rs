@@ -1,7 +1,7 @@
-//! The statements of a function, in the shape Python's own `ast` module gives them.
+//! The statements of a function, in the shape of Python's own `ast` module.
 //!
-//! Expressions are ruff's. Statements differ in two ways: an `elif` is an `if` within the `else`, and
-//! an `if` without an `else` may have an empty one, as the original sees it.
+//! Expressions are ruff's. Statements differ from ruff's in two ways: an `elif` is an `if` inside
+//! the `else`, and an `if` without an `else` may get an empty one, as in the original.
 
 use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, Stmt};
@@ -12,9 +12,9 @@ use ruff_text_size::{Ranged as _, TextRange};
 pub(crate) enum Statement<'a> {
     /// `a = b = value`
     Assign { targets: &'a [Expr], value: &'a Expr, range: TextRange },
-    /// An expression by itself.
+    /// An expression as a statement.
     Expression { value: &'a Expr, range: TextRange },
-    /// `if`, or the `elif` of one.
+    /// `if`, or an `elif`.
     If(If<'a>),
     /// `raise`
     Raise { exception: Option<&'a Expr>, cause: Option<&'a Expr>, range: TextRange },
@@ -24,9 +24,9 @@ pub(crate) enum Statement<'a> {
     Try(Try<'a>),
     /// `with`
     With(With<'a>),
-    /// `pass`. One that nobody wrote has no place.
+    /// `pass`. It has no place if it was added by us.
     Pass { range: Option<TextRange> },
-    /// Something that Fluxio has no meaning for, and the statements within.
+    /// Any other statement, which has no meaning in Fluxio, with the statements inside it.
     Other { statement: &'a Stmt, within: Vec<Statement<'a>> },
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Statement<'a> {
 pub(crate) struct If<'a> {
     pub(crate) test: &'a Expr,
     pub(crate) body: Vec<Statement<'a>>,
-    /// The `else`: one `if` alone for an `elif`.
+    /// The `else`. For an `elif`, it holds a single `if`.
     pub(crate) orelse: Vec<Statement<'a>>,
     pub(crate) range: TextRange,
 }
@@ -53,9 +53,10 @@ pub(crate) struct Try<'a> {
 /// An `except`.
 #[derive(Clone, Debug)]
 pub(crate) struct Handler<'a> {
-    /// The exceptions; None for all.
+    /// The exceptions; `None` means all.
     pub(crate) exceptions: Option<&'a Expr>,
-    /// Whether it stands within another: there, the original does not know that none means all.
+    /// Whether it stands inside another `except`. There, the original does not treat a missing list
+    /// as all exceptions.
     pub(crate) is_nested: bool,
     pub(crate) name: Option<&'a str>,
     pub(crate) body: Vec<Statement<'a>>,
@@ -87,16 +88,16 @@ impl Statement<'_> {
     }
 }
 
-/// How statements are read.
+/// How statements are converted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    /// Whether an `if` without an `else` gets one that passes, as in the original. There, not the
-    /// ones within an `except`.
+    /// Whether an `if` without an `else` gets one with a `pass`, as the original does, except
+    /// inside an `except`.
     pub(crate) completes_ifs: bool,
 }
 
 impl Reading {
-    /// Reads a block.
+    /// Converts a block.
     pub(crate) fn block(self, statements: &[Stmt]) -> Vec<Statement<'_>> {
         statements.iter().map(|statement| self.statement(statement)).collect()
     }
@@ -164,7 +165,7 @@ impl Reading {
         }
     }
 
-    /// Ifs within are left as they are.
+    /// Inside an `except`, an `if` gets no added `else`.
     fn handler(self, handler: &ast::ExceptHandler) -> Handler<'_> {
         let ast::ExceptHandler::ExceptHandler(handler) = handler;
         Handler {
@@ -176,7 +177,7 @@ impl Reading {
         }
     }
 
-    /// The statements within a statement, in the order Python's `generic_visit` comes to them.
+    /// The statements inside a statement, in the order of Python's `generic_visit`.
     fn within<'a>(self, statement: &'a Stmt) -> Vec<Statement<'a>> {
         let blocks: Vec<&'a [Stmt]> = match statement {
             Stmt::For(inner) => vec![&inner.body, &inner.orelse],
@@ -192,7 +193,7 @@ impl Reading {
     }
 }
 
-/// The name in a plain name.
+/// The name, if the expression is a plain name.
 pub(crate) fn name(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::Name(name) => Some(name.id.as_str()),
@@ -200,7 +201,7 @@ pub(crate) fn name(expression: &Expr) -> Option<&str> {
     }
 }
 
-/// The call in an expression, with the name that is called.
+/// The call, if the expression is one, with the name of the function.
 pub(crate) fn call(expression: &Expr) -> Option<(&str, &ast::ExprCall)> {
     match expression {
         Expr::Call(call) => Some((name(&call.func)?, call)),
@@ -208,7 +209,7 @@ pub(crate) fn call(expression: &Expr) -> Option<(&str, &ast::ExprCall)> {
     }
 }
 
-/// Whether an expression is a text, without placeholders.
+/// The string, if the expression is a string literal without placeholders.
 pub(crate) fn text(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::StringLiteral(literal) => Some(literal.value.to_str()),

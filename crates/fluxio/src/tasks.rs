@@ -1,27 +1,27 @@
-//! What a task state calls, and with what: one function for each service.
+//! The resource and the parameters of task states: one function for each service.
 
 use crate::Mode;
 use crate::literal::dumps;
 use crate::options::Options;
 use stepwright_json::{Json, Object, Str, json};
 
-/// A task as a state machine uses it.
+/// A task call in a state machine.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskCall {
     /// The class, or the function of a nested state machine.
     pub(crate) name: String,
-    /// Where it runs: `lambda`, …, or `state-machine`.
+    /// Where the task runs: `lambda`, …, or `state-machine` for a nested state machine.
     pub(crate) service: String,
-    /// The input's path: `$` for all data.
+    /// The path of the input: `$` for all data.
     pub(crate) input: Str,
     /// The call's options.
     pub(crate) options: Options,
-    /// Seconds.
+    /// The timeout in seconds.
     pub(crate) timeout: Json,
 }
 
 impl TaskCall {
-    /// The values of its resource that CloudFormation fills in.
+    /// The names in its resource that CloudFormation fills in.
     pub(crate) fn variables(&self) -> Vec<String> {
         let name = &self.name;
         let mut variables = match self.service.as_str() {
@@ -52,7 +52,7 @@ impl TaskCall {
         variables
     }
 
-    /// The resource and parameters. `is_iterator` says whether it runs for an item of a Map.
+    /// The resource and the parameters. `is_iterator` says whether it runs for an item of a Map.
     pub(crate) fn resource(&self, mode: Mode, is_iterator: bool) -> (Json, Json) {
         match self.service.as_str() {
             "ecs" => self.ecs(mode),
@@ -115,7 +115,7 @@ impl TaskCall {
                 environment.push(variable("SFN_INPUT_VALUE", &self.input));
             }
             Mode::Compat => {}
-            // The value of an environment variable is a text.
+            // The value of an environment variable must be text.
             Mode::Documented => {
                 let text = format!("States.JsonToString({})", self.input);
                 environment.push(variable("SFN_INPUT_VALUE", &text));
@@ -197,7 +197,7 @@ impl TaskCall {
                 },
                 "StateMachineArn": (machine)
             }),
-            // What is given is the nested machine's data, and not a part of it.
+            // The input is the data of the nested machine, not a part of it.
             Mode::Documented => {
                 let started_by = "States.StringToJson(States.Format('\\{\
                                   \"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID\":\"{}\"\\}', \
@@ -210,7 +210,8 @@ impl TaskCall {
     }
 }
 
-/// Where the trace's id and source come from. An execution need not have any: then it is its own.
+/// The paths of the trace's id and source. By the documentation, an execution need not carry a
+/// trace, so it is its own trace.
 fn trace(mode: Mode) -> [&'static str; 2] {
     match mode {
         Mode::Compat => ["$.__trace.id", "$.__trace.source"],

@@ -1,4 +1,4 @@
-//! The text of a project: how large and deep it may be, and its line ends.
+//! The text of a project: limits on its size and depth, and its line ends.
 
 use crate::Mode;
 use crate::project::Project;
@@ -10,20 +10,21 @@ use ruff_text_size::{Ranged as _, TextRange};
 use std::borrow::Cow;
 use stepwright_source::{Diagnostic, Span};
 
-/// The most bytes of a project.
+/// The largest size of a project in bytes.
 pub(crate) const MOST_BYTES: usize = 256 << 10;
 
-/// A stack for the deepest tree that a project of that size has. What is not touched costs nothing.
+/// The stack size for the deepest tree that a project of that size can have. Memory that is not
+/// used costs nothing.
 pub(crate) const STACK: usize = 512 << 20;
 
-/// The most levels of a statement or expression; Python has about as many.
+/// The deepest nesting of a statement or expression. Python's limit is similar.
 const MOST_LEVELS: usize = 500;
 
 /// Parses a project.
 pub(crate) fn parse(source: &str, mode: Mode) -> Result<ModModule> {
     let mut options = ParseOptions::from(ruff_python_parser::Mode::Module);
     if mode == Mode::Compat {
-        // What the original runs on.
+        // The Python version that the original runs on.
         options = options.with_target_version(PythonVersion::PY311);
     }
     let parsed = parse_unchecked(source, options);
@@ -42,7 +43,7 @@ pub(crate) fn parse(source: &str, mode: Mode) -> Result<ModModule> {
     }
 }
 
-/// Looks for what is nested too deep.
+/// Finds nesting that is too deep.
 struct Levels {
     level: usize,
     too_deep: Option<TextRange>,
@@ -75,11 +76,11 @@ impl<'a> Visitor<'a> for Levels {
     }
 }
 
-/// A text whose lines end with `\n` alone, as Python reads it.
+/// A text whose lines end with `\n` only, as Python reads it.
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     pub(crate) text: Cow<'a, str>,
-    /// Where, in that text, a character was left out.
+    /// The positions in that text at which a character was removed.
     left_out: Vec<usize>,
 }
 
@@ -104,7 +105,7 @@ impl<'a> Lines<'a> {
         Self { text: text.into(), left_out }
     }
 
-    /// The same, with places in the text as it was.
+    /// Converts places in this text to places in the original text.
     pub(crate) fn place(
         &self,
         mut compiled: std::result::Result<Project, Vec<Diagnostic>>,

@@ -1,4 +1,4 @@
-//! Statements that no state is made of, and what to write instead.
+//! Refuses statements that cannot become a state, and says what to write instead.
 
 use crate::refused::{Result, refused_with};
 use ruff_python_ast::Stmt;

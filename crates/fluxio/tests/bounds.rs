@@ -1,4 +1,4 @@
-//! Texts that are made to break the compiler.
+//! Texts that are meant to break the compiler.
 
 use std::fmt::Write;
 use stepwright_fluxio::{Mode, compile};
@@ -77,7 +77,7 @@ fn line_ends_are_read_as_python_reads_them() {
     for mode in MODES {
         let mut unix = compile(unix, mode).expect("it compiles");
         let mut other = compile(&windows, mode).expect("it compiles");
-        // Places are those in the text as it is.
+        // Places refer to the text as it was given.
         unix.places.clear();
         let places = std::mem::take(&mut other.places);
         assert_eq!(unix, other);

@@ -1,4 +1,4 @@
-//! Corners of the original that no project of the reference data has.
+//! Corner cases of the original that no project of the reference data contains.
 
 use stepwright_fluxio::{Mode, compile};
 

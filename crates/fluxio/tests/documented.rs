@@ -1,5 +1,5 @@
-//! What the documentation promises: every project that is legal by it compiles, is valid, and runs
-//! to its end. Skipped, saying so, where the projects are not at hand.
+//! Checks that every project that is legal according to the documentation compiles, is valid, and
+//! runs to its end. Skipped with a note if the projects are not available.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +14,7 @@ use stepwright_fluxio::{Mode, compile};
 use stepwright_json::{Json, Object, json};
 use stepwright_simulator::{Answer, Call, Simulation, Status};
 
-/// Projects that are not legal by the documentation, with the reason.
+/// Projects that are not legal according to the documentation, with the reason.
 const ILLEGAL: &[(&str, &str)] = &[
     ("edge-06", "a concurrency over 100"),
     ("edge-08", "two schedules"),
@@ -99,7 +99,7 @@ fn what_is_legal_runs_to_its_end() {
     assert!(legal > 50, "{legal}");
 }
 
-/// Whether a definition is valid, and comes to an end with made-up data.
+/// Checks that a definition is valid, and that it runs to an end with generated data.
 fn check(definition: &Json) -> Result<(), String> {
     let definition = Definition::from_json(definition);
     let errors: Vec<_> = stepwright_program::check(&definition)
@@ -123,12 +123,12 @@ fn check(definition: &Json) -> Result<(), String> {
     }
 }
 
-/// Whether it failed for the machine's own fault, and not by a Fail state.
+/// Whether it failed because the machine is wrong, not because of a Fail state.
 fn is_broken(status: &Status) -> bool {
     matches!(status, Status::Failed { failure } if failure.name().starts_with("States."))
 }
 
-/// Makes up what a definition's paths refer to.
+/// Generates data for the paths of a definition.
 fn data_of(value: &Json, data: &mut Json) {
     let Json::Object(members) = value else {
         value
@@ -160,10 +160,10 @@ fn data_of(value: &Json, data: &mut Json) {
     }
 }
 
-/// Puts a value where a path leads that is made of keys and indices.
+/// Puts a value at a path of keys and indices.
 fn put(data: &mut Json, path: &str, value: &Json) {
     let path = path.replace("$states.input", "$").replace(['`', '\''], "\"");
-    // The argument of an intrinsic function.
+    // The path may be the argument of an intrinsic function.
     let path = path.split("States.JsonToString(").last().unwrap_or_default().trim_end_matches(')');
     let path =
         path.split(" ? ").nth(1).map_or(path, |rest| rest.split(" : ").next().unwrap_or(rest));
@@ -223,7 +223,7 @@ fn no_text_makes_it_panic() {
     for mode in [Mode::Compat, Mode::Documented] {
         for at in (0..project.len()).filter(|at| project.is_char_boundary(*at)) {
             let cut = [&project[..at], &project[at + 1..]].concat();
-            // Whether it is accepted is another matter.
+            // Whether it is accepted does not matter, as long as it does not panic.
             drop(compile(&cut, mode));
             drop(compile(&project[..at], mode));
         }

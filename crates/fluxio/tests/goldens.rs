@@ -1,5 +1,5 @@
-//! What the original makes of the projects in the reference data. Skipped, saying so, where they
-//! are not at hand.
+//! Compares with the output of the original for the projects in the reference data. Skipped with a
+//! note if they are not available.
 
 #![expect(
     clippy::disallowed_methods,
@@ -134,7 +134,7 @@ fn same(what: &str, ours: &Json, theirs: &Json) -> Result<(), String> {
     Err(format!("{what} differs\n  ours   {}\n  theirs {}", sorted(ours), sorted(theirs)))
 }
 
-/// The same with keys in order.
+/// The same value with its keys sorted.
 fn sorted(value: &Json) -> Json {
     match value {
         Json::Object(members) => {

@@ -1,4 +1,4 @@
-//! A function over Amazon's own runtime client for Rust: it answers with what it is given.
+//! A function that uses Amazon's own runtime client for Rust. It returns its input.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;

@@ -1,22 +1,22 @@
-//! What comes out of one run of a function.
+//! The outcome of one run of a function.
 
 use crate::error::seconds;
 use bytes::Bytes;
 use std::time::Duration;
 use stepwright_json::{Json, Object};
 
-/// The largest payload that is taken, in bytes: 6 MB, as Lambda's.
+/// The largest payload that is accepted, in bytes: 6 MB, as on Lambda.
 pub const MOST_PAYLOAD: usize = 6 * 1024 * 1024;
 
-/// The largest payload that is given, in bytes: a little more, as Lambda's.
+/// The largest payload that is returned, in bytes: slightly more, as on Lambda.
 pub(crate) const MOST_ANSWER: usize = MOST_PAYLOAD + 100;
 
-/// What a function gave back.
+/// The answer of a function.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) payload: Bytes,
     pub(crate) is_error: bool,
-    /// The end of the log, where one was kept.
+    /// The end of the log, if one was kept.
     pub(crate) log_tail: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Answer {
         Self { payload: payload.into(), is_error: true, log_tail: None }
     }
 
-    /// A failure of the form that Lambda's runtimes use.
+    /// A failure in the form that Lambda's runtimes use.
     pub(crate) fn error(error_type: &str, message: String) -> Self {
         let mut object = Object::new();
         object.insert("errorType", error_type.into());
@@ -37,7 +37,7 @@ impl Answer {
         Self::failed(Json::from(object).to_string())
     }
 
-    /// The answer of a function that took too long, as Lambda words it.
+    /// The answer for a function that took too long, in Lambda's words.
     pub(crate) fn timed_out(request_id: &str, limit: Duration) -> Self {
         let mut object = Object::new();
         let now = jiff::Timestamp::now();
@@ -47,7 +47,7 @@ impl Answer {
         Self::failed(Json::from(object).to_string())
     }
 
-    /// The answer where the process ended in the middle.
+    /// The answer for a process that ended during the invocation.
     pub(crate) fn exited(request_id: &str, status: std::process::ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let how = match (status.code(), status.signal()) {
@@ -61,15 +61,15 @@ impl Answer {
         Self::error("Runtime.ExitError", format!("RequestId: {request_id} Error: {how}"))
     }
 
-    /// The answer of a process that took more memory than it may have.
+    /// The answer for a process that used more memory than it may.
     pub(crate) fn out_of_memory(request_id: &str) -> Self {
         let message =
             format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
         Self::error("Runtime.OutOfMemory", message)
     }
 
-    /// The answer instead of one that is larger than Lambda gives. Its size is not known where the
-    /// rest of it was not read.
+    /// The answer in place of one that is too large. The size is `None` if the answer was not read
+    /// to its end.
     pub(crate) fn too_large(size: Option<u64>) -> Self {
         let size = size.map(|size| format!(" ({size} bytes)")).unwrap_or_default();
         Self::error(
@@ -82,7 +82,7 @@ impl Answer {
     }
 }
 
-/// A signal as Lambda's messages call it.
+/// A signal's name as in Lambda's messages.
 fn signal_name(signal: i32) -> String {
     match signal {
         2 => "interrupt".to_owned(),
@@ -98,7 +98,7 @@ fn signal_name(signal: i32) -> String {
     }
 }
 
-/// Whether an answer is of the form in which functions report errors.
+/// Whether an answer has the form in which functions report errors.
 pub(crate) fn is_error_object(answer: &Json) -> bool {
     let is_text = |key| answer.get(key).is_some_and(|value| value.as_str().is_some());
     is_text("errorType") && answer.get("errorMessage").is_some()

@@ -1,21 +1,18 @@
-//! Functions at an AWS endpoint.
+//! Functions at an AWS endpoint, called over the network.
 
 use crate::answer::Answer;
 use crate::config::AwsFunction;
 use crate::error::{Error, seconds};
 use crate::http_endpoint::{Client, Received};
 use crate::sandbox::Request;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use std::time::{Duration, SystemTime};
+use stepwright_aws::signing::{Key, Unsigned, sign};
 
-/// What is called, and what the request says beyond its payload.
+/// The function to call, and the parts of the request other than its payload.
 #[derive(Debug)]
-pub(crate) struct Call<'c> {
+pub(crate) struct RemoteFunction<'c> {
     pub(crate) function: &'c AwsFunction,
     pub(crate) name: &'c str,
     pub(crate) qualifier: Option<&'c str>,
@@ -26,7 +23,7 @@ pub(crate) struct Call<'c> {
 /// Invokes the function with a signed request.
 pub(crate) async fn run(
     client: &Client,
-    call: &Call<'_>,
+    call: &RemoteFunction<'_>,
     request: &Request,
 ) -> Result<(Answer, Option<String>), Error> {
     let outgoing = signed(call, request)?;
@@ -64,7 +61,7 @@ pub(crate) async fn run(
     Ok((answer, header("x-amz-executed-version")))
 }
 
-fn signed(call: &Call<'_>, request: &Request) -> Result<http::Request<Bytes>, Error> {
+fn signed(call: &RemoteFunction<'_>, request: &Request) -> Result<http::Request<Bytes>, Error> {
     let cannot = |why: String| Error::service(format!("`{}` cannot be called: {why}", call.name));
     let region = call.function.region.as_deref().unwrap_or(call.region);
     let endpoint = match &call.function.endpoint {
@@ -90,45 +87,41 @@ fn signed(call: &Call<'_>, request: &Request) -> Result<http::Request<Bytes>, Er
     }
     let mut outgoing =
         builder.body(request.payload.clone()).map_err(|error| cannot(error.to_string()))?;
-    let identity = credentials()?.into();
-    let mut settings = SigningSettings::default();
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Enabled;
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("lambda")
-        .time(SystemTime::now())
-        .settings(settings)
-        .build()
-        .map_err(|error| cannot(error.to_string()))?
-        .into();
-    let headers = outgoing
+    let headers: Vec<(&str, &str)> = outgoing
         .headers()
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        // On the way, this one may change.
-        .filter(|(name, _)| *name != "x-amzn-trace-id");
-    let body = SignableBody::Bytes(&request.payload);
-    let signable = SignableRequest::new("POST", &url, headers, body)
-        .map_err(|error| cannot(error.to_string()))?;
-    let (instructions, _) =
-        sign(signable, &parameters).map_err(|error| cannot(error.to_string()))?.into_parts();
-    instructions.apply_to_request_http1x(&mut outgoing);
+        // Not signed, because it may be changed on the way.
+        .filter(|(name, _)| *name != "x-amzn-trace-id")
+        .collect();
+    let unsigned = Unsigned {
+        method: "POST",
+        url: &url,
+        headers: &headers,
+        body: &request.payload,
+        service: "lambda",
+        region,
+    };
+    for (name, value) in sign(&unsigned, &key()?, SystemTime::now()).map_err(cannot)? {
+        let name = HeaderName::try_from(name).map_err(|error| cannot(error.to_string()))?;
+        let value = HeaderValue::try_from(value).map_err(|error| cannot(error.to_string()))?;
+        outgoing.headers_mut().insert(name, value);
+    }
     Ok(outgoing)
 }
 
-fn credentials() -> Result<Credentials, Error> {
+fn key() -> Result<Key, Error> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let missing = |name: &str| {
         Error::service(format!("a function at an AWS endpoint needs credentials: set {name}"))
     };
-    let key = variable("AWS_ACCESS_KEY_ID").ok_or_else(|| missing("AWS_ACCESS_KEY_ID"))?;
+    let id = variable("AWS_ACCESS_KEY_ID").ok_or_else(|| missing("AWS_ACCESS_KEY_ID"))?;
     let secret =
         variable("AWS_SECRET_ACCESS_KEY").ok_or_else(|| missing("AWS_SECRET_ACCESS_KEY"))?;
-    Ok(Credentials::from_keys(key, secret, variable("AWS_SESSION_TOKEN")))
+    Ok(Key { id, secret, token: variable("AWS_SESSION_TOKEN") })
 }
 
-/// A part of a path or query as URLs write it.
+/// Escapes a part of a path or query for a URL.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

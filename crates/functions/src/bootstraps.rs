@@ -1,4 +1,4 @@
-//! The runtime clients that come with Stepwright, for functions without Amazon's own.
+//! The runtime clients that come with Stepwright, for functions that do not bring Amazon's own.
 
 use std::ffi::OsString;
 
@@ -8,8 +8,8 @@ const PYTHON: &str = include_str!("bootstraps/python.py");
 /// A Node.js runtime client. Its first argument is the handler.
 const NODE: &str = include_str!("bootstraps/node.js");
 
-/// The command that runs a Python handler. The program's text is an argument, so nothing is
-/// written to the disk that somebody else could change.
+/// The command that runs a Python handler. The program's text is passed as an argument, so that
+/// there is no file on disk that others could change.
 pub(crate) fn python(program: OsString, handler: &str) -> Vec<OsString> {
     vec![program, "-c".into(), PYTHON.into(), handler.into()]
 }

@@ -1,4 +1,4 @@
-//! Where the code of a function lies.
+//! The code of a function on disk.
 
 use std::fs::File;
 use std::io;
@@ -7,22 +7,22 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use zip::ZipArchive;
 
-/// The most that an archive may hold, in bytes, as on Lambda.
+/// The largest size of an unpacked archive in bytes, as on Lambda.
 const MOST_UNPACKED: u128 = 250 * 1024 * 1024;
 
-/// A folder, or an archive that is unpacked when it is needed for the first time.
+/// A folder, or an archive that is unpacked when it is first needed.
 #[derive(Debug)]
 pub(crate) enum Code {
     Folder(PathBuf),
     Archive {
         path: PathBuf,
-        /// Removed with the function, when its last process has ended.
+        /// Deleted with the function, when its last process has ended.
         unpacked: OnceCell<TempDir>,
     },
 }
 
 impl Code {
-    /// What `code` says, from this folder on.
+    /// Interprets `code`, relative to this folder.
     pub(crate) fn new(folder: &Path, code: Option<&str>) -> Self {
         let path = code.map_or_else(|| folder.to_owned(), |code| folder.join(code));
         let is_zip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
@@ -33,7 +33,7 @@ impl Code {
         }
     }
 
-    /// The folder that holds the code.
+    /// The folder with the code, unpacked if necessary.
     pub(crate) async fn folder(&self) -> io::Result<&Path> {
         match self {
             Self::Folder(folder) => Ok(folder),
@@ -51,13 +51,13 @@ impl Code {
         }
     }
 
-    /// Removes what was unpacked, when no process needs it any more. (Else it is removed when it is
-    /// dropped, which may be too late where the whole program ends.)
+    /// Deletes what was unpacked, when no process needs it any more. Otherwise it is deleted on
+    /// drop, which does not happen if the whole program ends first.
     pub(crate) fn remove(&self) {
         if let Self::Archive { unpacked, .. } = self
             && let Some(folder) = unpacked.get()
         {
-            // A folder in the way of nobody is no reason to fail.
+            // A folder that stays behind does no harm.
             drop(std::fs::remove_dir_all(folder.path()));
         }
     }

@@ -1,4 +1,4 @@
-//! Functions that are a command for each call.
+//! Functions that are a command, started for each call.
 
 use crate::answer::{Answer, MOST_ANSWER, is_error_object};
 use crate::code::Code;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 
-/// A command that gets JSON on its standard input and prints JSON.
+/// A command that reads JSON from its standard input and prints JSON.
 #[derive(Debug)]
 pub(crate) struct CommandFunction {
     pub(crate) name: Arc<str>,
@@ -50,13 +50,13 @@ impl CommandFunction {
         let mut output = Vec::new();
         let running = async {
             let write = async {
-                // A command need not read what it is given.
+                // A command need not read its input.
                 drop(stdin.write_all(&request.payload).await);
                 drop(stdin);
             };
             let read = async {
                 let read = stdout.read_to_end(&mut output).await;
-                // It would wait for ever until somebody reads the rest.
+                // Otherwise the process would wait forever for somebody to read the rest.
                 if output.len() > MOST_ANSWER {
                     drop(KillOnDrop(group.0));
                 }
@@ -64,7 +64,7 @@ impl CommandFunction {
             };
             let wait = async {
                 let status = child.wait().await;
-                // What it started may hold its output open.
+                // Processes that it started may hold its output open.
                 drop(KillOnDrop(group.0));
                 status
             };

@@ -1,4 +1,4 @@
-//! How many invocations of a function run at a time.
+//! Limits the number of invocations of a function that run at a time.
 
 use crate::error::Error;
 use crate::pool::MOST_PROCESSES;
@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Invocations of a function without a `concurrency` that may run or wait, as many as run at a
+/// How many invocations of a function without a `concurrency` may run or wait: as many as run at a
 /// time in a new AWS account. Further ones are throttled.
 const MOST_WAITING: usize = 1_000;
 
-/// Lets as many in as may run.
+/// Admits as many invocations as may run at a time.
 #[derive(Debug)]
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
-    /// With a `concurrency` of its own, a function throttles instead of letting wait.
+    /// Whether the function has a `concurrency` of its own. Then invocations are throttled at once
+    /// and do not wait.
     is_reserved: bool,
     inside: AtomicUsize,
 }
 
-/// Leave to run.
+/// The right to run. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Admission {
     gate: Arc<Gate>,
@@ -32,7 +33,7 @@ impl Drop for Admission {
     }
 }
 
-/// A place among those that run or wait.
+/// A place among the invocations that run or wait.
 struct Place(Option<Arc<Gate>>);
 
 impl Drop for Place {
@@ -53,8 +54,8 @@ impl Gate {
         }
     }
 
-    /// Asks for leave to run. Where all may run that can, the answer is a throttle, unless the
-    /// caller is `patient`.
+    /// Waits for the right to run. If none is free and the limit is reached, the invocation is
+    /// throttled, unless the caller is `patient`.
     pub(crate) async fn enter(self: &Arc<Self>, patient: bool) -> Result<Admission, Error> {
         let inside = self.inside.fetch_add(1, Ordering::Relaxed);
         let mut place = Place(Some(self.clone()));

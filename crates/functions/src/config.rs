@@ -1,4 +1,4 @@
-//! What `stepwright.toml` says of a function.
+//! The configuration of functions in `stepwright.toml`.
 
 use crate::duration::parse_duration;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One function. Exactly one of `runtime` (or `bootstrap`), `command`, `http`, `aws`, `echo` and
-/// `return` says what it is.
+/// `return` decides its kind.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
@@ -14,32 +14,34 @@ pub struct Function {
     pub runtime: Option<String>,
     /// The handler as Lambda names it: `module.function`.
     pub handler: Option<String>,
-    /// The folder or the zip archive that holds the code; relative to the file. Without it, the
-    /// folder of the file.
+    /// The folder or zip archive with the code, relative to the configuration file. The default is
+    /// the folder of that file.
     pub code: Option<String>,
-    /// A command that speaks the Lambda Runtime API; it stays and is called again and again.
+    /// A command that speaks the Lambda Runtime API. It keeps running and handles one invocation
+    /// after another.
     pub bootstrap: Option<Vec<String>>,
-    /// A command that is started for each call: JSON on its standard input, JSON on its standard
-    /// output.
+    /// A command that is started for each call. It reads JSON from standard input and writes JSON
+    /// to standard output.
     pub command: Option<Vec<String>>,
-    /// An endpoint: JSON is posted, JSON comes back.
+    /// The URL of an HTTP endpoint, to which JSON is posted and which answers with JSON.
     pub http: Option<String>,
     /// A function at an AWS endpoint.
     pub aws: Option<AwsFunction>,
-    /// Gives back its input.
+    /// Whether the function returns its input.
     #[serde(default)]
     pub echo: bool,
-    /// Gives back this.
+    /// The value that the function returns.
     #[serde(rename = "return")]
     pub returns: Option<toml::Value>,
-    /// How long an answer of `echo` or `return` takes: `500ms`, `2s`.
+    /// The delay of an answer of `echo` or `return`: `500ms`, `2s`.
     pub after: Option<String>,
-    /// Seconds that an invocation may take, at most 900. Without it, 3 as Lambda has it; 900 for
-    /// `command`, `http` and `aws`.
+    /// The time limit of an invocation in seconds, at most 900. The default is 3, as on Lambda, but
+    /// 900 for `command`, `http` and `aws`.
     pub timeout: Option<f64>,
-    /// Megabytes of memory that a process may have, 128 to 10240. Without it, there is no limit.
+    /// The memory limit of a process in megabytes, from 128 to 10240. Without it, there is no
+    /// limit.
     pub memory: Option<u32>,
-    /// Invocations at a time; further ones are throttled. Without it, at most
+    /// The number of invocations at a time; further ones are throttled. Without it, at most
     /// [`MOST_PROCESSES`](crate::MOST_PROCESSES) run and further ones wait.
     pub concurrency: Option<u32>,
     /// Environment variables of the processes.
@@ -51,11 +53,11 @@ pub struct Function {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct AwsFunction {
-    /// Where it is called. Without it, Lambda's own endpoint in the region.
+    /// The endpoint's URL. The default is Lambda's own endpoint in the region.
     pub endpoint: Option<String>,
-    /// The region that requests are signed for. Without it, that of the server.
+    /// The region that requests are signed for. The default is that of the server.
     pub region: Option<String>,
-    /// The function's name or ARN there. Without it, the name it has here.
+    /// The function's name or ARN at the endpoint. The default is the name it has here.
     pub name: Option<String>,
 }
 
@@ -65,14 +67,14 @@ pub struct AwsFunction {
 pub struct ConfigError {
     /// The function's name.
     pub function: String,
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do about it.
     pub reason: String,
 }
 
-/// What a function is, checked.
+/// The kind of a function, after checks.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    /// A warm process over the Runtime API.
+    /// A process that stays warm and speaks the Runtime API.
     Runtime(Runtime),
     Command(Vec<String>),
     Http(String),
@@ -86,7 +88,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// How warm processes are started.
+/// The runtime of warm processes.
 #[derive(Clone, Debug)]
 pub(crate) enum Runtime {
     Python {
@@ -97,7 +99,7 @@ pub(crate) enum Runtime {
         version: String,
         handler: String,
     },
-    /// With the command, or the `bootstrap` in the code folder.
+    /// A custom runtime: the given command, or the file `bootstrap` in the code folder.
     Provided {
         command: Option<Vec<String>>,
         handler: String,
@@ -105,16 +107,16 @@ pub(crate) enum Runtime {
     },
 }
 
-/// The longest that a function may take, in seconds.
+/// The largest time limit, in seconds.
 const MOST_SECONDS: f64 = 900.0;
 
 impl Function {
-    /// Checks what cannot be said in the shape of the file alone.
+    /// Checks everything that the shape of the file alone cannot guarantee.
     pub fn check(&self, name: &str) -> Result<(), ConfigError> {
         self.kind(name).map(drop)
     }
 
-    /// How long the answer of `echo` or `return` takes, where it takes time.
+    /// The delay of an answer of `echo` or `return`, if it has one.
     pub fn delay(&self) -> Option<Duration> {
         self.after.as_deref().and_then(parse_duration).filter(|delay| !delay.is_zero())
     }
@@ -189,7 +191,7 @@ impl Function {
         })
     }
 
-    /// A key that would be without effect is refused.
+    /// Refuses a key that has no effect for this kind of function.
     fn refuse_misplaced(
         &self,
         name: &str,
@@ -259,7 +261,7 @@ impl Function {
         })
     }
 
-    /// How long an invocation may take.
+    /// The time limit of an invocation.
     pub(crate) fn time_limit(&self) -> Duration {
         let is_runtime = self.runtime.is_some() || self.bootstrap.is_some();
         let default = if is_runtime { 3.0 } else { MOST_SECONDS };

@@ -1,8 +1,9 @@
-//! Durations as people write them.
+//! Durations in the notation of the configuration.
 
 use std::time::Duration;
 
-/// Reads `250ms`, `1.5s`, `2m`, `1h`, `1d` or a bare number of seconds; `None` for anything else.
+/// Parses `250ms`, `1.5s`, `2m`, `1h`, `1d` or a bare number of seconds. Returns `None` for
+/// anything else.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits =

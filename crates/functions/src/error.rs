@@ -1,9 +1,9 @@
-//! What Lambda refuses, in its words.
+//! The errors of Lambda's `Invoke`, in Lambda's words.
 
 use std::time::Duration;
 
-/// Why an invocation was not begun, or its outcome is unknown. What goes wrong *in* a function is
-/// no error but a [`Reply`](crate::Reply) with a `function_error`.
+/// Why an invocation was not started, or why its outcome is unknown. What goes wrong *in* a
+/// function is not an error, but a [`Reply`](crate::Reply) with a `function_error`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No function has this name.
@@ -18,25 +18,25 @@ pub enum Error {
         /// Lambda's reason, such as `ReservedFunctionConcurrentInvocationLimitExceeded`.
         reason: &'static str,
     },
-    /// The payload is larger than Lambda takes.
+    /// The payload is larger than Lambda accepts.
     #[error("Request must be smaller than {limit} bytes for the InvokeFunction operation")]
     RequestTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The payload is no JSON.
+    /// The payload is not JSON.
     #[error("Could not parse request body into json: {reason}")]
     InvalidRequestContent {
         /// What is wrong with it.
         reason: String,
     },
-    /// A parameter has a value that Lambda does not know.
+    /// A parameter has a value that Lambda does not accept.
     #[error("{message}")]
     InvalidParameterValue {
         /// What is wrong.
         message: String,
     },
-    /// A function elsewhere refused, with an error of its own.
+    /// A function at an AWS endpoint answered with an error of its own.
     #[error("{message}")]
     Remote {
         /// The error's name.
@@ -46,7 +46,8 @@ pub enum Error {
         /// The message.
         message: String,
     },
-    /// The function could not be run at all: its program is missing, its endpoint unreachable.
+    /// The function could not be run at all, for example because its program is missing or its
+    /// endpoint is unreachable.
     #[error("{message}")]
     Service {
         /// What happened.
@@ -68,7 +69,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status that goes with it.
+    /// The HTTP status of the error.
     pub fn status(&self) -> u16 {
         match self {
             Self::ResourceNotFound { .. } => 404,
@@ -80,8 +81,8 @@ impl Error {
         }
     }
 
-    /// An error as an AWS endpoint named it; a name that the Lambda API does not have becomes the
-    /// service's own.
+    /// An error as an AWS endpoint named it. A name that the Lambda API does not have becomes
+    /// `ServiceException`.
     pub(crate) fn remote(name: &str, status: u16, message: String) -> Self {
         let known = REMOTE_NAMES.iter().find(|known| **known == name);
         match known {
@@ -104,7 +105,7 @@ impl Error {
     }
 }
 
-/// The errors that `Invoke` names, and those of access to it.
+/// The names of errors that `Invoke` can return, including those of denied access.
 const REMOTE_NAMES: &[&str] = &[
     "AccessDeniedException",
     "EC2AccessDeniedException",
@@ -142,7 +143,7 @@ const REMOTE_NAMES: &[&str] = &[
     "UnsupportedMediaTypeException",
 ];
 
-/// A duration as Lambda prints it in `Task timed out after 3.00 seconds`.
+/// Formats a duration as in `Task timed out after 3.00 seconds`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.2} seconds", duration.as_secs_f64())
 }

@@ -1,9 +1,9 @@
-//! The function of the CDK's `EvaluateExpression`, without a function: JavaScript in which paths
-//! stand for values.
+//! Evaluates the CDK's `EvaluateExpression`: a JavaScript expression in which paths stand for
+//! values. No function is needed for it.
 //!
 //! The CDK deploys a small Node.js function that replaces each path by the JSON of its value and
-//! calls `eval`. Here an engine that is built in does the same, with a limit on time and memory and
-//! with nothing of the machine within reach.
+//! calls `eval`. A built-in JavaScript engine does the same here, with limits on time and memory
+//! and without access to the machine.
 
 use crate::answer::Answer;
 use rquickjs::promise::MaybePromise;
@@ -11,13 +11,13 @@ use rquickjs::{CatchResultExt as _, CaughtError, Context, Runtime};
 use std::time::{Duration, Instant};
 use stepwright_json::{Json, Object};
 
-/// How long an expression may take: as long as the CDK's function, which has Lambda's default.
+/// The time limit of an expression: that of the CDK's function, which has Lambda's default.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// How many bytes an expression may use.
+/// The memory limit of an expression, in bytes.
 const MEMORY_LIMIT: usize = 64 << 20;
 
-/// How deep its calls may go, in bytes of stack.
+/// The stack limit of an expression, in bytes.
 const STACK_LIMIT: usize = 512 << 10;
 
 /// A request to the function of `EvaluateExpression`.
@@ -28,8 +28,7 @@ pub(crate) struct Expression<'a> {
 }
 
 impl<'a> Expression<'a> {
-    /// The request in a payload that has an `expression`, its `expressionAttributeValues`, and
-    /// nothing else.
+    /// Recognises a payload that has `expression`, `expressionAttributeValues`, and nothing else.
     pub(crate) fn of(payload: &'a Json) -> Option<Self> {
         let members = payload.as_object()?;
         let expression = members.get("expression")?.as_str()?;
@@ -37,7 +36,7 @@ impl<'a> Expression<'a> {
         (members.len() == 2).then_some(Self { expression, values })
     }
 
-    /// The expression with the JSON of the values in the place of their paths.
+    /// The expression, with each path replaced by the JSON of its value.
     fn script(&self) -> String {
         let mut script = String::with_capacity(self.expression.len());
         let mut rest = self.expression;
@@ -64,7 +63,7 @@ impl<'a> Expression<'a> {
         script
     }
 
-    /// Evaluates it. Blocks until it has ended, or its time is over.
+    /// Evaluates the expression. Blocks until it has ended or its time is up.
     pub(crate) fn evaluate(&self, request_id: &str, time_limit: Duration) -> Answer {
         let end = Instant::now() + time_limit;
         match run(self.script(), end) {
@@ -97,7 +96,7 @@ impl From<CaughtError<'_>> for Thrown {
     }
 }
 
-/// Runs a script and gives what it comes to as JSON, as Node.js's runtime on Lambda writes it.
+/// Runs a script and returns its value as JSON, written as Node.js's runtime on Lambda writes it.
 fn run(script: String, end: Instant) -> Result<String, Thrown> {
     let broken = |error: rquickjs::Error| Thrown {
         name: "Runtime.ExitError".to_owned(),
@@ -115,7 +114,7 @@ fn run(script: String, end: Instant) -> Result<String, Thrown> {
             .catch(&ctx)?;
         let text = ctx.json_stringify(value).catch(&ctx)?;
         let text = text.map(|text| text.to_string().catch(&ctx)).transpose()?;
-        // What has no JSON, such as `undefined` or a function, is `null`.
+        // A value without JSON, such as `undefined` or a function, becomes `null`.
         Ok(text.unwrap_or_else(|| "null".to_owned()))
     })
 }

@@ -1,8 +1,8 @@
-//! Functions that are a fixed answer.
+//! Functions that return a fixed answer.
 
 use stepwright_json::{Json, Object};
 
-/// A value of the configuration as JSON.
+/// Converts a value of the configuration to JSON.
 pub(crate) fn json(value: &toml::Value) -> Json {
     match value {
         toml::Value::String(text) => text.as_str().into(),

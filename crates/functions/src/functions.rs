@@ -1,4 +1,4 @@
-//! All functions of one configuration.
+//! The functions of one configuration.
 
 use crate::answer::{Answer, MOST_PAYLOAD};
 use crate::aws;
@@ -14,13 +14,14 @@ use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
 use crate::process::Settings;
-use crate::sandbox::{Request, unpoisoned};
+use crate::sandbox::Request;
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use stepwright_json::Json;
 use tokio::sync::{OnceCell, Semaphore, watch};
@@ -28,10 +29,10 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 /// The largest payload of an event, in bytes.
 const MOST_EVENT_PAYLOAD: usize = 1024 * 1024;
 
-/// How many events run or wait for their turn.
+/// The largest number of events that run or wait.
 const MOST_EVENTS: usize = 10_000;
 
-/// How long Lambda waits before it runs a failed event again.
+/// How long Lambda waits before each retry of a failed event.
 const EVENT_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 /// All functions of one configuration. Cheap to clone.
@@ -50,9 +51,9 @@ struct Shared {
     evaluator: Arc<Entry>,
     client: Client,
     events: Arc<Semaphore>,
-    /// Pools of former configurations, some of whose processes may still be busy.
+    /// The pools of former configurations. Some of their processes may still be busy.
     retired: Mutex<Vec<Weak<Pool>>>,
-    /// Read by each command that runs, so that the end can wait for them.
+    /// Read-locked by each running command, so that shutdown can wait for all of them.
     commands: tokio::sync::RwLock<()>,
     is_over: watch::Sender<bool>,
 }
@@ -85,8 +86,8 @@ enum Target {
 }
 
 impl Functions {
-    /// Checks the functions. Relative paths in them start from `folder`. Nothing is started before
-    /// it is called for the first time.
+    /// Checks the functions. Relative paths in them start at `folder`. No process is started before
+    /// a function is called for the first time.
     pub fn new(
         functions: BTreeMap<String, Function>,
         folder: PathBuf,
@@ -96,8 +97,8 @@ impl Functions {
         Self::configured(functions, folder, place, LogSink::default(), retries)
     }
 
-    /// The same functions with another place for what they print, and other waits before failed
-    /// events run again (one retry for each).
+    /// The same functions with another log sink, and with other delays before failed events are
+    /// retried (one retry for each).
     pub fn configured(
         functions: BTreeMap<String, Function>,
         folder: PathBuf,
@@ -135,24 +136,25 @@ impl Functions {
         self.find(name, FunctionName::parse(name)).is_some()
     }
 
-    /// The ARN of what answers to this name, without a qualifier: what a right to invoke it is about.
+    /// The ARN of the function with this name, without a qualifier. The right to invoke it is
+    /// checked against this ARN.
     pub fn arn_of(&self, name: &str) -> String {
-        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
-        // A function that is configured by its whole ARN may be of another account.
+        let entries = self.shared.entries.read();
+        // A function that is configured by its full ARN may belong to another account.
         if name.starts_with("arn:") && entries.contains_key(name) {
             return name.to_owned();
         }
         self.arn(FunctionName::parse(name).name, None)
     }
 
-    /// Whether a function is configured under exactly this key: the resource of a task that is no
-    /// function's, or the name of a state.
+    /// Whether a function is configured under exactly this key, which can also be the resource of
+    /// another service's task or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {
-        self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        self.shared.entries.read().contains_key(key)
     }
 
-    /// How long a function takes that gives a fixed answer, where it takes time. The name is taken as
-    /// by [`Self::has`].
+    /// The delay of a function's fixed answer, if it has one. The name may have any form that
+    /// [`Self::has`] accepts.
     pub fn delay(&self, name: &str) -> Option<Duration> {
         let entry = self.find(name, FunctionName::parse(name))?;
         match &entry.target {
@@ -163,13 +165,13 @@ impl Functions {
         }
     }
 
-    /// Whether this payload is answered even where no function has the name: what the CDK's
-    /// `EvaluateExpression` sends to its function is evaluated here.
+    /// Whether this payload is answered even if no function has the name: the expressions of the
+    /// CDK's `EvaluateExpression` are evaluated without a function.
     pub fn is_expression(payload: &Json) -> bool {
         Expression::of(payload).is_some()
     }
 
-    /// Runs a function as Lambda does. Dropping the future leaves the invocation running, as on
+    /// Invokes a function as Lambda does. Dropping the future leaves the invocation running, as on
     /// AWS.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Reply, Error> {
         let parsed = FunctionName::parse(&invocation.function);
@@ -232,14 +234,14 @@ impl Functions {
         Ok(reply)
     }
 
-    /// Takes other functions, or the same with changed code. Processes are ended when they have
-    /// answered. With an error, nothing changes.
+    /// Replaces the functions, for example after their code has changed. Old processes end when
+    /// they have answered. If there is an error, nothing changes.
     #[expect(clippy::unused_async, reason = "callers need not know that it does not wait today")]
     pub async fn reload(&self, functions: BTreeMap<String, Function>) -> Result<(), ConfigError> {
         let shared = &self.shared;
         let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
         let old = self.replace(entries);
-        let mut retired = unpoisoned(&shared.retired);
+        let mut retired = shared.retired.lock();
         retired.retain(|pool| pool.strong_count() > 0);
         for entry in old.into_values() {
             if let Target::Pool(pool) = &entry.target {
@@ -251,8 +253,8 @@ impl Functions {
         Ok(())
     }
 
-    /// Ends all processes: asked to, and two seconds later killed. Further invocations find no
-    /// function.
+    /// Ends all processes: they are asked to end, and killed two seconds later. Later invocations
+    /// find no function.
     pub async fn shutdown(&self) {
         self.shared.is_over.send_replace(true);
         let entries = self.replace(Entries::new());
@@ -261,7 +263,7 @@ impl Functions {
             Target::Pool(pool) => Some(pool.clone()),
             _ => None,
         });
-        let retired = std::mem::take(&mut *unpoisoned(&self.shared.retired));
+        let retired = std::mem::take(&mut *self.shared.retired.lock());
         for pool in current.chain(retired.iter().filter_map(Weak::upgrade)) {
             ending.spawn(async move { pool.shut_down().await });
         }
@@ -275,20 +277,20 @@ impl Functions {
     }
 
     fn replace(&self, entries: Entries) -> Entries {
-        let mut current = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.shared.entries.write();
         std::mem::replace(&mut *current, entries)
     }
 
-    /// A function by its whole name, its name with a qualifier, or its bare name.
+    /// Finds a function by its whole name, its name with a qualifier, or its bare name.
     fn find(&self, whole: &str, parsed: FunctionName<'_>) -> Option<Arc<Entry>> {
-        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.shared.entries.read();
         let qualified = parsed
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
         entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
     }
 
-    /// What evaluates an expression, if the payload is one.
+    /// The evaluator, if the payload is an expression to evaluate.
     fn evaluator(&self, payload: &[u8]) -> Option<Arc<Entry>> {
         let payload = stepwright_json::parse_bytes(payload).ok()?;
         Self::is_expression(&payload).then(|| self.shared.evaluator.clone())
@@ -337,14 +339,14 @@ impl Functions {
     }
 }
 
-/// Waits as long as a fixed answer takes.
+/// Waits for the configured delay of a fixed answer.
 async fn wait(after: Duration, request: &Request) {
     if !request.is_instant {
         tokio::time::sleep(after).await;
     }
 }
 
-/// The JSON in a client context.
+/// Decodes a client context to JSON.
 fn client_context(text: &str) -> Result<String, Error> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok();
     let json = bytes.and_then(|bytes| stepwright_json::parse_bytes(&bytes).ok());
@@ -403,7 +405,7 @@ fn entries(
     functions.iter().map(entry).collect()
 }
 
-/// One invocation, on its own.
+/// One invocation. It does not depend on its caller.
 struct Run {
     shared: Arc<Shared>,
     name: String,
@@ -413,7 +415,7 @@ struct Run {
 }
 
 impl Run {
-    /// Runs once: the answer, and the version if a function elsewhere named it.
+    /// Runs the function once. Returns the answer, and the version if an AWS endpoint reported one.
     async fn once(&self, patient: bool) -> Result<(Answer, Option<String>), Error> {
         let request = &self.request;
         let limit = self.entry.time_limit;
@@ -436,7 +438,8 @@ impl Run {
             Target::Aws(function) => {
                 let qualifier = self.qualifier.as_deref();
                 let region = &self.shared.place.region;
-                let call = aws::Call { function, name: &self.name, qualifier, region, limit };
+                let call =
+                    aws::RemoteFunction { function, name: &self.name, qualifier, region, limit };
                 return aws::run(client, &call, request).await;
             }
             Target::Echo { after } => {
@@ -460,7 +463,7 @@ impl Run {
         Ok((answer, None))
     }
 
-    /// Runs until it does not fail, or all retries are used up.
+    /// Runs the function until it succeeds or all retries are used up.
     async fn event(&self) {
         let mut retries = self.shared.event_retries.iter();
         loop {

@@ -7,11 +7,11 @@ use bytes::{Bytes, BytesMut};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The one client of all functions: it keeps connections open.
+/// The HTTP client that all functions share, so that connections are kept open.
 #[derive(Debug, Default)]
 pub(crate) struct Client(OnceLock<reqwest::Client>);
 
-/// What came back, read whole.
+/// A response, after reading its body.
 pub(crate) enum Received {
     Whole { status: u16, headers: http::HeaderMap, body: Bytes },
     TooLarge(Option<u64>),
@@ -19,7 +19,7 @@ pub(crate) enum Received {
 }
 
 impl Client {
-    /// Sends a request and reads the answer, as far as it may be large.
+    /// Sends a request and reads the response, up to a limit.
     pub(crate) async fn send(
         &self,
         request: http::Request<Bytes>,
@@ -74,7 +74,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     Error::service(text)
 }
 
-/// Posts the payload and takes what comes back for the function's answer.
+/// Posts the payload and uses the response as the function's answer.
 pub(crate) async fn run(
     client: &Client,
     url: &str,

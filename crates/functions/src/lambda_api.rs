@@ -1,4 +1,4 @@
-//! Lambda's own API, as far as it invokes functions.
+//! The part of Lambda's own API that invokes functions.
 
 use crate::answer::MOST_PAYLOAD;
 use crate::{Error, Functions, Invocation, InvocationType};
@@ -15,8 +15,8 @@ use stepwright_json::{Json, Object};
 /// The path of an invocation.
 pub const INVOCATIONS: &str = "/2015-03-31/functions/{name}/invocations";
 
-/// Serves `POST /2015-03-31/functions/{name}/invocations`, so that every AWS SDK and `aws lambda
-/// invoke` run these functions by endpoint URL alone. Whoever can connect may.
+/// Serves `POST /2015-03-31/functions/{name}/invocations`, so that AWS SDKs and `aws lambda invoke`
+/// can call these functions when they are given the endpoint's URL. There is no authentication.
 pub fn lambda_api(functions: Functions) -> Router {
     let invoke = |State(functions): State<Functions>,
                   Path(name): Path<String>,
@@ -27,7 +27,7 @@ pub fn lambda_api(functions: Functions) -> Router {
     Router::new().route(INVOCATIONS, post(invoke)).with_state(functions)
 }
 
-/// Runs the function that the path and the parameters of a request name, as Lambda's API does.
+/// Runs the function that a request's path and parameters name, as Lambda's API does.
 pub async fn serve_invocation(
     functions: &Functions,
     name: String,
@@ -112,7 +112,7 @@ fn answer(outcome: Result<crate::Reply, Error>) -> Response {
     response
 }
 
-/// An error as restJson services write it.
+/// An error in the format of restJson services.
 fn refusal(error: &Error) -> Response {
     let mut object = Object::new();
     if let Error::TooManyRequests { reason } = error {

@@ -3,8 +3,9 @@
 //! [`Functions`] holds the functions of one configuration and invokes them as Lambda does. A
 //! function with a `runtime` or a `bootstrap` is a warm process that speaks the [Lambda Runtime
 //! API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), so Amazon's own runtime
-//! clients work unchanged; others are a command for each call, an HTTP endpoint, a function at an
-//! AWS endpoint, or a fixed answer. [`lambda_api`] serves the `Invoke` operation of Lambda's API.
+//! clients work unchanged. Other functions are a command for each call, an HTTP endpoint, a
+//! function at an AWS endpoint, or a fixed answer. [`lambda_api`] serves the `Invoke` operation of
+//! Lambda's API.
 
 mod answer;
 mod aws;
@@ -38,7 +39,7 @@ pub use pool::MOST_PROCESSES;
 
 use bytes::Bytes;
 
-/// Where functions pretend to be.
+/// The account and region that functions are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The account, twelve digits.
@@ -56,49 +57,50 @@ impl Default for Place {
 /// A request to run a function.
 #[derive(Clone, Debug, Default)]
 pub struct Invocation {
-    /// Its name in any form that Lambda takes: see [`Functions::has`].
+    /// The function's name in any form that Lambda accepts: see [`Functions::has`].
     pub function: String,
     /// A version or an alias, if it is not in the name.
     pub qualifier: Option<String>,
-    /// JSON. Nothing at all is taken for `{}`, as Lambda does.
+    /// The payload, as JSON. An empty payload counts as `{}`, as on Lambda.
     pub payload: Bytes,
-    /// Whether the answer is waited for.
+    /// Whether the caller waits for the answer.
     pub kind: InvocationType,
-    /// The client context as the header carries it: JSON in Base64.
+    /// The client context as in the HTTP header: JSON in Base64.
     pub client_context: Option<String>,
     /// The X-Ray trace header.
     pub trace_header: Option<String>,
-    /// Whether the reply carries the end of the log.
+    /// Whether the reply contains the end of the log.
     pub log_tail: bool,
-    /// Whether a fixed answer is given without the wait that it is configured with: for those whose
-    /// time is virtual.
+    /// Whether a fixed answer is given without its configured delay, for callers whose time is
+    /// virtual.
     pub is_instant: bool,
 }
 
-/// Whether the answer of an invocation is waited for.
+/// Whether the caller of an invocation waits for its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InvocationType {
-    /// It is.
+    /// The caller waits for the answer.
     #[default]
     RequestResponse,
-    /// It is not: the function runs behind the answer, and again when it fails.
+    /// The caller does not wait: the function runs in the background, and is retried if it fails.
     Event,
-    /// The function is not run; the request alone is checked.
+    /// The function is not run. Only the request is checked.
     DryRun,
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// 200, or 202 for an event, 204 for a dry run.
     pub status: u16,
     /// The version that ran.
     pub executed_version: String,
-    /// `Unhandled` where the function failed; the payload then says how.
+    /// `Unhandled` if the function failed. The payload then describes the failure.
     pub function_error: Option<String>,
-    /// What the function returned, byte for byte; JSON unless a custom runtime sent something else.
+    /// The function's answer, byte for byte. It is JSON, unless a custom runtime sent something
+    /// else.
     pub payload: Bytes,
-    /// The last 4 KB of the log in Base64, where it was asked for.
+    /// The last 4 KB of the log in Base64, if the caller asked for it.
     pub log_tail: Option<String>,
     /// The request's id.
     pub request_id: String,

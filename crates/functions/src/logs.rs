@@ -1,20 +1,20 @@
-//! What functions print.
+//! The output of functions.
 
-use crate::sandbox::unpoisoned;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::net::unix::pipe::Receiver;
 
-/// How much of the end of a log a reply carries, in bytes, as Lambda's.
+/// The size of the end of the log in a reply in bytes, as on Lambda.
 const TAIL: usize = 4 * 1024;
 
-/// How much of what one invocation prints is passed on, in bytes. The rest is counted.
+/// How much output of one invocation is passed on, in bytes. The rest is only counted.
 const MOST_PASSED_ON: usize = 256 * 1024;
 
-/// A line that is longer is passed on in pieces, in bytes.
+/// The longest line in bytes. A longer one is passed on in pieces.
 const LONGEST_LINE: usize = 16 * 1024;
 
 /// A line that a function printed.
@@ -28,12 +28,12 @@ pub struct LogLine<'l> {
     pub text: &'l str,
 }
 
-/// Where the lines go that functions print.
+/// Receives the lines that functions print.
 #[derive(Clone)]
 pub struct LogSink(Arc<dyn Fn(LogLine<'_>) + Send + Sync>);
 
 impl LogSink {
-    /// Calls `sink` for each line. It should not block.
+    /// Creates a sink that calls `sink` for each line. It should not block.
     pub fn new(sink: impl Fn(LogLine<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(sink))
     }
@@ -44,7 +44,7 @@ impl LogSink {
 }
 
 impl Default for LogSink {
-    /// Records of the `tracing` target `function`.
+    /// Records lines with the `tracing` target `function`.
     fn default() -> Self {
         Self::new(|line| {
             tracing::info!(
@@ -73,12 +73,12 @@ pub(crate) struct ProcessLog {
     log: Mutex<InvocationLog>,
 }
 
-/// What has been printed since the current invocation began.
+/// The output since the current invocation began.
 #[derive(Debug, Default)]
 struct InvocationLog {
     request_id: String,
     tail: VecDeque<u8>,
-    /// The line that is not over yet, of each pipe.
+    /// For each pipe, the line that has no end yet.
     open_lines: Vec<Vec<u8>>,
     passed_on: usize,
     left_out: usize,
@@ -91,11 +91,11 @@ impl ProcessLog {
         Self { function, sink, pipes, log }
     }
 
-    /// Reads one pipe until its last writer is gone.
+    /// Reads a pipe until its last writer has closed it.
     pub(crate) async fn follow(&self, pipe: usize) {
         let mut buffer = vec![0; 64 * 1024];
         while self.pipes[pipe].readable().await.is_ok() {
-            let mut log = unpoisoned(&self.log);
+            let mut log = self.log.lock();
             match self.pipes[pipe].try_read(&mut buffer) {
                 Ok(0) => return,
                 Ok(length) => self.add(&mut log, pipe, &buffer[..length]),
@@ -107,7 +107,7 @@ impl ProcessLog {
 
     /// Begins the log of an invocation.
     pub(crate) fn begin(&self, request_id: &str, version: &str) {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         request_id.clone_into(&mut log.request_id);
@@ -116,9 +116,10 @@ impl ProcessLog {
         keep_tail(&mut log.tail, first.as_bytes());
     }
 
-    /// Ends it. Where `report` is asked for, gives the tail with Lambda's last lines, in Base64.
+    /// Ends the log of an invocation. If a `report` is given, returns the tail of the log with
+    /// Lambda's last lines, in Base64.
     pub(crate) fn end(&self, report: Option<String>) -> Option<String> {
-        let mut log = unpoisoned(&self.log);
+        let mut log = self.log.lock();
         self.drain(&mut log);
         self.close(&mut log);
         let id = std::mem::take(&mut log.request_id);
@@ -128,11 +129,11 @@ impl ProcessLog {
         Some(STANDARD.encode(log.tail.make_contiguous()))
     }
 
-    /// Reads what the process has written by now: it may not have been announced yet.
+    /// Reads what the process has written by now, which may not have been announced yet.
     fn drain(&self, log: &mut InvocationLog) {
         let mut buffer = [0; 4 * 1024];
         for (index, pipe) in self.pipes.iter().enumerate() {
-            // A bound: a process may print faster than it is read.
+            // Limited, because a process may print faster than it is read.
             for _ in 0..64 {
                 match rustix::io::read(pipe, &mut buffer) {
                     Ok(0) | Err(_) => break,
@@ -164,10 +165,10 @@ impl ProcessLog {
         }
     }
 
-    /// Passes on the line that stands in a pipe, if there is room for it.
+    /// Passes on the open line of a pipe, if there is room for it.
     fn pass_on(&self, log: &mut InvocationLog, pipe: usize) {
         let mut line = std::mem::take(&mut log.open_lines[pipe]);
-        // Whole lines: both outputs stand in one log.
+        // Added as a whole line, because both outputs share one log.
         keep_tail(&mut log.tail, &line);
         keep_tail(&mut log.tail, b"\n");
         if log.passed_on + line.len() > MOST_PASSED_ON {
@@ -183,7 +184,7 @@ impl ProcessLog {
         log.open_lines[pipe] = line;
     }
 
-    /// Passes on what has no end yet, and says how much was left out.
+    /// Passes on lines without an end, and prints how much was left out.
     fn close(&self, log: &mut InvocationLog) {
         for pipe in 0..self.pipes.len() {
             if !log.open_lines[pipe].is_empty() {

@@ -1,14 +1,14 @@
-//! How much memory processes take.
+//! The memory that processes use.
 
 use rustix::process::Pid;
 
-/// The resident memory of a process and of those it started, in bytes. `None` where the system
-/// does not tell: only Linux does.
+/// The resident memory of a process and of those it started, in bytes. `None` if the system does
+/// not tell; only Linux does.
 pub(crate) fn resident(process: Pid) -> Option<u64> {
     let page = rustix::param::page_size() as u64;
     let mut sum = pages(process.as_raw_nonzero().get())?;
     let mut open = vec![process.as_raw_nonzero().get()];
-    // Processes start others while they are counted; so many are enough.
+    // Processes may start others while they are counted, so their number is limited.
     let mut left = 1_000;
     while let Some(parent) = open.pop() {
         for child in children(parent) {

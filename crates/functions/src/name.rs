@@ -1,6 +1,6 @@
-//! The names that a function answers to.
+//! The names of functions.
 
-/// A function's name, taken apart.
+/// A function's name, split into its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FunctionName<'t> {
     pub(crate) name: &'t str,
@@ -8,8 +8,8 @@ pub(crate) struct FunctionName<'t> {
 }
 
 impl<'t> FunctionName<'t> {
-    /// Reads `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN, with or without a
-    /// qualifier. Whatever else is a name as it stands.
+    /// Parses `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN, with or without a
+    /// qualifier. Any other text is taken as a name.
     pub(crate) fn parse(text: &'t str) -> Self {
         let short = match text.split_once(":function:") {
             Some((_, short)) => short,

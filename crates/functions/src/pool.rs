@@ -3,40 +3,44 @@
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::process::{self, Settings};
-use crate::sandbox::{Outcome, Overdue, Request, Sandbox, unpoisoned};
+use crate::sandbox::{Outcome, Overdue, Request, Sandbox};
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
-/// How many processes a function without a `concurrency` has at most.
+/// The largest number of processes of a function without a `concurrency`.
 pub const MOST_PROCESSES: usize = 64;
 
-/// A process that nobody called for so long is ended.
+/// A process that has been idle for this long is ended.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a call waits for one of more than a few busy processes before another is started: as long as the last one
-/// took to start. So it never waits more than twice as long as it had to, and few busy processes
-/// do more than many.
+/// How long a call waits for a busy process before another is started, once there are more than a
+/// few processes. The wait is as long as the last process took to start, within these bounds. So a
+/// call never waits more than twice as long as necessary, and few busy processes are preferred to
+/// many.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(500);
 
-/// The same, where none has started yet.
+/// The same wait, if no process has started yet.
 const FIRST_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often that is looked at.
+/// How often idle processes are checked.
 const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long processes get to end by themselves.
+/// How much time processes get to end by themselves.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// The processes of a function. There are never more than invocations were let in at a time.
+/// The processes of a function. There are never more than the invocations that are admitted at a
+/// time.
 #[derive(Debug)]
 pub(crate) struct Pool {
     settings: Settings,
-    /// As many processes start without waiting for others: twice as many as there are cores.
+    /// The number of processes that are started without waiting for others: twice the number of
+    /// cores.
     few: usize,
     processes: Mutex<Processes>,
     one_ended: Notify,
@@ -45,15 +49,15 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Processes {
     all: Vec<Arc<Sandbox>>,
-    /// The one that was used last comes last, and is used first.
+    /// Idle processes. The one that was used last is at the end, and is used first.
     idle: Vec<(Arc<Sandbox>, Instant)>,
-    /// Calls that wait for a process, the first first.
+    /// Calls that wait for a process, the oldest first.
     waiting: VecDeque<oneshot::Sender<Arc<Sandbox>>>,
     /// How long the last process took to start.
     start_up: Option<Duration>,
-    /// Each process ends when it has answered.
+    /// Whether each process is to end when it has answered.
     is_retired: bool,
-    /// No process may start.
+    /// Whether no process may start any more.
     is_closed: bool,
     is_reaped: bool,
 }
@@ -71,7 +75,7 @@ impl Pool {
             let (sandbox, mut outcome) = match self.take().await {
                 Taken::Idle(sandbox) => match sandbox.assign(request.clone()) {
                     Some(outcome) => (sandbox, outcome),
-                    // It has just ended.
+                    // The process has just ended.
                     None => continue,
                 },
                 Taken::Closed => return Err(Error::shutting_down()),
@@ -103,10 +107,10 @@ impl Pool {
         }
     }
 
-    /// A process for a call: an idle one, or a busy one that is soon idle.
+    /// Finds a process for a call: an idle one, or a busy one that soon becomes idle.
     async fn take(&self) -> Taken {
         let (mut free, patience) = {
-            let mut processes = unpoisoned(&self.processes);
+            let mut processes = self.processes.lock();
             if processes.is_closed {
                 return Taken::Closed;
             }
@@ -125,14 +129,14 @@ impl Pool {
             Ok(Err(_)) => return Taken::Closed,
             Err(_) => {}
         }
-        // One may have come at the last moment, and would be lost.
+        // A process may have come at the last moment, and would be lost.
         free.close();
         free.try_recv().map_or(Taken::None, Taken::Idle)
     }
 
-    /// Takes a new process in.
+    /// Adds a new process.
     pub(crate) fn add(self: &Arc<Self>, sandbox: Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         if processes.is_closed {
             sandbox.kill(Signal::KILL);
         }
@@ -144,7 +148,7 @@ impl Pool {
     }
 
     fn give_back(&self, sandbox: Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         if processes.is_retired {
             drop(processes);
             sandbox.retire();
@@ -157,18 +161,18 @@ impl Pool {
         }
     }
 
-    /// A process has ended.
+    /// Removes a process that has ended.
     pub(crate) fn forget(&self, ended: &Arc<Sandbox>) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         processes.all.retain(|sandbox| !Arc::ptr_eq(sandbox, ended));
         processes.idle.retain(|(sandbox, _)| !Arc::ptr_eq(sandbox, ended));
         drop(processes);
         self.one_ended.notify_waiters();
     }
 
-    /// Ends idle processes now, and others when they have answered.
+    /// Ends idle processes now, and the others when they have answered.
     pub(crate) fn retire(&self) {
-        let mut processes = unpoisoned(&self.processes);
+        let mut processes = self.processes.lock();
         processes.is_retired = true;
         let idle = std::mem::take(&mut processes.idle);
         drop(processes);
@@ -177,16 +181,16 @@ impl Pool {
         }
     }
 
-    /// Ends all processes, and waits until none is left.
+    /// Ends all processes, and waits until they are gone.
     pub(crate) async fn shut_down(&self) {
         {
-            let mut processes = unpoisoned(&self.processes);
+            let mut processes = self.processes.lock();
             processes.is_retired = true;
             processes.is_closed = true;
         }
         for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
             let all = {
-                let mut processes = unpoisoned(&self.processes);
+                let mut processes = self.processes.lock();
                 processes.idle.clear();
                 processes.waiting.clear();
                 processes.all.clone()
@@ -194,7 +198,7 @@ impl Pool {
             for sandbox in all {
                 sandbox.kill(signal);
             }
-            // Whether it took too long is seen in the next round.
+            // Whether this took too long is checked in the next round.
             drop(tokio::time::timeout(grace, self.all_ended()).await);
         }
         self.settings.code.remove();
@@ -205,7 +209,7 @@ impl Pool {
             let ended = self.one_ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            if unpoisoned(&self.processes).all.is_empty() {
+            if self.processes.lock().all.is_empty() {
                 return;
             }
             ended.await;
@@ -213,10 +217,10 @@ impl Pool {
     }
 }
 
-/// What [`Pool::take`] found.
+/// The result of [`Pool::take`].
 enum Taken {
     Idle(Arc<Sandbox>),
-    /// Nothing: a new one has to start.
+    /// No process is free: a new one must start.
     None,
     Closed,
 }
@@ -232,7 +236,7 @@ impl Processes {
         while let Some(call) = self.waiting.pop_front() {
             match call.send(sandbox) {
                 Ok(()) => return,
-                // It has become impatient.
+                // The call has stopped waiting.
                 Err(back) => sandbox = back,
             }
         }
@@ -240,13 +244,13 @@ impl Processes {
     }
 }
 
-/// Ends the processes of a pool that have been idle for long, as long as there is the pool.
+/// Ends processes of a pool that have been idle for long, until the pool is dropped.
 async fn reap(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(REAP_INTERVAL).await;
         let Some(pool) = pool.upgrade() else { return };
         let now = Instant::now();
-        let mut processes = unpoisoned(&pool.processes);
+        let mut processes = pool.processes.lock();
         let is_due = |since: Instant| now.duration_since(since) > IDLE_LIMIT;
         let due = processes.idle.iter().take_while(|(_, since)| is_due(*since)).count();
         let due: Vec<_> = processes.idle.drain(..due).collect();

@@ -1,4 +1,4 @@
-//! Starting the processes of functions.
+//! Starts the processes of functions.
 
 use crate::Place;
 use crate::bootstraps;
@@ -23,13 +23,14 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 use tokio::sync::oneshot::Receiver;
 
-/// How often the memory of a process is looked at.
+/// How often the memory of a process is checked.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What Lambda's own emulator tells functions without a limit, in megabytes.
+/// The memory size that functions without a limit are told, in megabytes. It is that of Lambda's
+/// own emulator.
 const NOMINAL_MEMORY: u32 = 3_008;
 
-/// Everything that stays the same for all processes of a function.
+/// The settings that all processes of a function share.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
@@ -37,16 +38,16 @@ pub(crate) struct Settings {
     pub(crate) code: Code,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) time_limit: Duration,
-    /// Megabytes.
+    /// The memory limit in megabytes.
     pub(crate) memory: Option<u32>,
     pub(crate) place: Place,
-    /// The program that runs Python, once it is known.
+    /// The Python interpreter, once it has been chosen.
     pub(crate) python: OnceCell<OsString>,
     pub(crate) sink: LogSink,
 }
 
-/// Starts a process with its first request. It lives on by itself, and tells the pool when it has
-/// ended.
+/// Starts a process with its first request. The process is supervised in the background; the pool
+/// is told when it has ended.
 pub(crate) async fn start(
     settings: &Settings,
     pool: &Arc<Pool>,
@@ -80,7 +81,7 @@ pub(crate) async fn start(
         pool: pool.clone(),
         most_memory: settings.memory.map(|memory| u64::from(memory) << 20),
     };
-    // In this order: it may end at once.
+    // Assigned first, because the process may end at once.
     let outcome = sandbox.assign(request).expect("a new process has no request");
     pool.add(sandbox.clone());
     tokio::spawn(supervisor.run(listener));
@@ -91,7 +92,7 @@ struct Supervisor {
     child: Child,
     sandbox: Arc<Sandbox>,
     pool: Arc<Pool>,
-    /// Bytes.
+    /// The memory limit in bytes.
     most_memory: Option<u64>,
 }
 
@@ -130,7 +131,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        // Whatever it started and left behind.
+        // Kills everything that the process started and left behind.
         self.sandbox.kill(Signal::KILL);
     }
 }
@@ -148,7 +149,7 @@ async fn watch_memory(sandbox: &Sandbox, most: Option<u64>) {
     }
 }
 
-/// A command in a process group of its own, so that what it starts ends with it.
+/// A command in a process group of its own, so that everything it starts ends with it.
 pub(crate) fn command(
     line: &[OsString],
     folder: &Path,
@@ -166,18 +167,18 @@ pub(crate) fn command(
     command
 }
 
-/// The process group of a child that [`command`] made.
+/// The process group of a child that was started with [`command`].
 pub(crate) fn group_of(child: &Child) -> Option<Pid> {
     child.id().and_then(|id| Pid::from_raw(id as i32))
 }
 
-/// Ends a process group when it is dropped.
+/// Kills a process group when dropped.
 #[derive(Debug)]
 pub(crate) struct KillOnDrop(pub(crate) Pid);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // One that has ended needs no signal.
+        // A group that has ended needs no signal.
         let _ = kill_process_group(self.0, Signal::KILL);
     }
 }
@@ -214,8 +215,9 @@ async fn command_line(settings: &Settings, code: &Path) -> Vec<OsString> {
     }
 }
 
-/// The Python of a version if it is installed and runs, else the usual one. (A version switcher may
-/// have a program for each version that it knows, whether it is active or not.)
+/// Chooses the Python of a version if it is installed and runs, otherwise the default one. A
+/// version switcher may provide a program for each version that it knows, whether the version is
+/// active or not.
 async fn python(version: &str, chosen: &OnceCell<OsString>) -> OsString {
     let choose = async || {
         let exact = format!("python{version}");
@@ -236,7 +238,7 @@ async fn python(version: &str, chosen: &OnceCell<OsString>) -> OsString {
     chosen.get_or_init(choose).await.clone()
 }
 
-/// The environment that Lambda gives to functions.
+/// Sets the environment variables that Lambda gives to functions.
 fn describe(command: &mut Command, settings: &Settings, code: &Path, address: &str) {
     let (handler, runtime) = match &settings.runtime {
         Runtime::Python { version, handler } => (handler, format!("python{version}")),

@@ -1,5 +1,5 @@
-//! The Lambda Runtime API, as one process sees it. Each process has a port of its own, so that it
-//! is known who asks.
+//! The Lambda Runtime API, as one process sees it. Each process has its own port, which shows who
+//! is asking.
 
 use crate::answer::{Answer, MOST_ANSWER};
 use crate::sandbox::{Refused, Sandbox};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Where the operations stand.
+/// The path that the operations have in common.
 const PREFIX: &str = "/2018-06-01/runtime/";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
@@ -37,11 +37,11 @@ pub(crate) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
-            // There may be no room for a connection now.
+            // There may be no resources for a connection at the moment.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // Answers are short and waited for. Without it they are slower, not wrong.
+        // Answers are short, and the process waits for them. If this fails, they are only slower.
         drop(stream.set_nodelay(true));
         let sandbox = sandbox.clone();
         let service = service_fn(move |request| {
@@ -90,7 +90,7 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
                 }
             };
             match read(body).await {
-                // A streamed response says at its end that it failed.
+                // A streamed response reports a failure at its end.
                 Read::Whole { bytes, failed } => acknowledge(sandbox.complete(
                     id,
                     Answer { payload: bytes, is_error: is_error || failed, log_tail: None },
@@ -138,7 +138,7 @@ enum Read {
         bytes: Bytes,
         failed: bool,
     },
-    /// With its size, where it says so.
+    /// The response is too large. The size is given if the process announced it.
     TooLarge(Option<u64>),
     Broken,
 }

@@ -1,48 +1,50 @@
-//! One warm process as its invocations see it.
+//! One warm process from the point of view of its invocations.
 
 use crate::answer::Answer;
 use crate::logs::ProcessLog;
 use crate::memory;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
-/// How long a process may take until it asks for its first invocation, as on Lambda. What it takes
-/// more comes out of the invocation's own time.
+/// The time that a process gets until it asks for its first invocation, as on Lambda. Any more time
+/// counts as the invocation's own.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// One invocation as a runtime sees it.
+/// One invocation, as a runtime sees it.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) id: String,
     pub(crate) payload: Bytes,
-    /// The ARN it was invoked by.
+    /// The ARN by which the function was invoked.
     pub(crate) arn: String,
     pub(crate) version: String,
-    /// JSON.
+    /// The client context, as JSON.
     pub(crate) client_context: Option<String>,
     pub(crate) trace_header: String,
     pub(crate) log_tail: bool,
     pub(crate) is_instant: bool,
 }
 
-/// What became of a request that a process was given.
+/// What became of a request that was assigned to a process.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answered(Answer),
-    /// The process, once ready, ended before it asked for the request: another one can have it.
+    /// The process had been ready, but ended before it asked for the request. Another process can
+    /// have the request.
     NotTaken,
 }
 
-/// A process and what it is doing.
+/// A process and its current phase.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
-    /// What the process may take for an invocation.
+    /// The time limit of an invocation.
     time_limit: Duration,
-    /// Megabytes, for the report in the log.
+    /// The memory size in megabytes, for the report in the log.
     memory: u32,
     group: Pid,
     log: ProcessLog,
@@ -55,19 +57,19 @@ pub(crate) struct Sandbox {
 struct State {
     phase: Phase,
     started: Instant,
-    /// How long it took until the process asked for its first invocation, if it has.
+    /// How long the process took until it asked for its first invocation; `None` until then.
     start_up: Option<Duration>,
     out_of_memory: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// It starts, or has asked for work, or soon will.
+    /// The process is starting, waits for work, or will soon ask for work.
     Idle,
-    /// It has not come for this request yet.
+    /// The process has been assigned this request, but has not asked for it yet.
     Assigned(Job),
     Busy(Job, Instant),
-    /// It has ended, or is about to.
+    /// The process has ended or is about to end.
     Over,
 }
 
@@ -77,26 +79,26 @@ struct Job {
     done: oneshot::Sender<Outcome>,
 }
 
-/// What a process gets when it asks for work.
+/// What a process receives when it asks for work.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) request: Arc<Request>,
-    /// Milliseconds since 1970.
+    /// The time at which the invocation times out, in milliseconds since 1970.
     pub(crate) deadline: u128,
 }
 
-/// The process is over, or says something about an invocation that it does not have.
+/// The process has ended, or refers to an invocation that it does not have.
 #[derive(Debug)]
 pub(crate) struct Refused;
 
-/// How long an assigned request has still to run.
+/// The state of a request whose time should be up.
 #[derive(Debug)]
 pub(crate) enum Overdue {
     NotYet(Duration),
     TimedOut(Answer),
-    /// The process never came for the request.
+    /// The process never asked for the request.
     NotTaken,
-    /// The outcome is on its way.
+    /// The request has ended and its outcome will arrive.
     Finished,
 }
 
@@ -119,9 +121,9 @@ impl Sandbox {
         }
     }
 
-    /// Hands the process a request. `None` where it has ended.
+    /// Assigns a request to the process. Returns `None` if the process has ended.
     pub(crate) fn assign(&self, request: Arc<Request>) -> Option<oneshot::Receiver<Outcome>> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return None;
         }
@@ -132,7 +134,7 @@ impl Sandbox {
         Some(outcome)
     }
 
-    /// Waits until there is a request for the process.
+    /// Waits for a request that is assigned to the process.
     pub(crate) async fn next(&self) -> Result<Delivery, Refused> {
         loop {
             if let Some(delivery) = self.take()? {
@@ -143,7 +145,7 @@ impl Sandbox {
     }
 
     fn take(&self) -> Result<Option<Delivery>, Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let started = state.started;
         state.start_up.get_or_insert_with(|| started.elapsed());
         match std::mem::replace(&mut state.phase, Phase::Over) {
@@ -167,9 +169,9 @@ impl Sandbox {
         }
     }
 
-    /// Takes the answer to a request from the process.
+    /// Accepts the answer to a request from the process.
     pub(crate) fn complete(&self, request_id: &str, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Busy(job, since) if job.request.id == request_id => {
                 drop(state);
@@ -183,9 +185,9 @@ impl Sandbox {
         }
     }
 
-    /// The process says that it cannot start. Whoever waits for it gets this answer.
+    /// Called when the process reports that it cannot start. Whoever waits for it gets this answer.
     pub(crate) fn fail_init(&self, answer: Answer) -> Result<(), Refused> {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if state.start_up.is_some() {
             return Err(Refused);
         }
@@ -199,9 +201,9 @@ impl Sandbox {
         Ok(())
     }
 
-    /// The process has ended.
+    /// Called when the process has ended.
     pub(crate) fn ended(&self, status: ExitStatus) {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let phase = std::mem::replace(&mut state.phase, Phase::Over);
         let was_ready = state.start_up.is_some();
         let out_of_memory = state.out_of_memory;
@@ -209,7 +211,7 @@ impl Sandbox {
         let (job, since) = match phase {
             Phase::Idle | Phase::Over => return,
             Phase::Assigned(job) if was_ready => {
-                // If nobody waits any more, nobody needs to know.
+                // If nobody waits any more, nobody needs to be told.
                 drop(job.done.send(Outcome::NotTaken));
                 return;
             }
@@ -224,7 +226,7 @@ impl Sandbox {
 
     fn finish(&self, job: Job, since: Instant, mut answer: Answer) {
         answer.log_tail = self.log.end(job.request.log_tail.then(|| self.report(since)));
-        // An invocation goes on when its caller has gone.
+        // The caller may be gone; the invocation went on without it.
         drop(job.done.send(Outcome::Answered(answer)));
     }
 
@@ -240,9 +242,9 @@ impl Sandbox {
         )
     }
 
-    /// Looks whether the time of an assigned request is over, and if so ends the process.
+    /// Checks whether the time of an assigned request is up. If so, kills the process.
     pub(crate) fn overdue(&self, request_id: &str) -> Overdue {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         let was_ready = state.start_up.is_some();
         let (end, is_this) = match &state.phase {
             Phase::Busy(job, since) => (*since + self.time_limit, job.request.id == request_id),
@@ -273,25 +275,26 @@ impl Sandbox {
         Overdue::TimedOut(answer)
     }
 
-    /// Ends the process for the memory it took.
+    /// Kills the process because it used too much memory.
     pub(crate) fn kill_for_memory(&self) {
-        unpoisoned(&self.state).out_of_memory = true;
+        self.state.lock().out_of_memory = true;
         self.kill(Signal::KILL);
     }
 
     /// Whether it can be given a request.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(unpoisoned(&self.state).phase, Phase::Idle)
+        matches!(self.state.lock().phase, Phase::Idle)
     }
 
-    /// How long it took until the process asked for its first invocation, if it has.
+    /// How long the process took until it asked for its first invocation; `None` until then.
     pub(crate) fn start_up(&self) -> Option<Duration> {
-        unpoisoned(&self.state).start_up
+        self.state.lock().start_up
     }
 
-    /// Takes no more requests, and asks the process to end if it has none.
+    /// If the process has no request, asks it to end, assigns it no more, and returns true.
+    /// Otherwise does nothing and returns false.
     pub(crate) fn retire(&self) -> bool {
-        let mut state = unpoisoned(&self.state);
+        let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Idle) {
             return false;
         }
@@ -309,7 +312,7 @@ impl Sandbox {
 
     /// Sends a signal to the process and to those that it started.
     pub(crate) fn kill(&self, signal: Signal) {
-        // One that has ended needs no signal.
+        // A group that has ended needs no signal.
         let _ = kill_process_group(self.group, signal);
     }
 
@@ -320,9 +323,4 @@ impl Sandbox {
     pub(crate) fn group(&self) -> Pid {
         self.group
     }
-}
-
-/// A lock whose holder panicked is as good as any: what it guards is replaced whole.
-pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Amazon's own runtime clients for Python and Node.js, unchanged.
+//! Amazon's own runtime clients for Python and Node.js, used unchanged.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::process::Command;
 use stepwright_functions::Invocation;
 use stepwright_json::Json;
 
-/// Where packages are kept between runs.
+/// The folder in which packages are kept between runs.
 const PACKAGES: &str = env!("CARGO_TARGET_TMPDIR");
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn awslambdaric_works_unchanged() {
             return;
         }
     }
-    // The package lies beside the code, as in a deployment package.
+    // The package is installed next to the code, as in a deployment package.
     let fixture = Fixture::new(
         "[f]\nruntime = 'python3.x'\nhandler = 'app.handler'\ncode = 'src'\ntimeout = 10",
         &[(
@@ -54,7 +54,7 @@ async fn aws_lambda_ric_works_unchanged() {
     let packages = Path::new(PACKAGES).join("aws-lambda-ric");
     let modules = packages.join("node_modules");
     if !modules.join("aws-lambda-ric/build/Release").is_dir() {
-        // It compiles curl, which takes minutes: not in a test.
+        // Installing it compiles curl, which takes minutes, so a test does not do it.
         let folder = packages.display();
         skipped(&format!("run `npm install --prefix {folder} aws-lambda-ric` for this test"));
         return;

@@ -105,7 +105,7 @@ async fn http_endpoints_are_called() {
     }
 }
 
-/// Everything about a request that a test looks at.
+/// Everything about a request that the tests check.
 async fn described(request: Request) -> axum::response::Response {
     let (head, body) = request.into_parts();
     let header = |name: &str| {
@@ -207,7 +207,8 @@ async fn functions_at_an_aws_endpoint_are_called() {
     let fixture = Fixture::new(&config, &[]);
     let request = Invocation { log_tail: true, ..invocation("far:live", "[1]") };
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
-        // Variables of a process that runs cannot be set safely: the test runs itself again.
+        // Environment variables of a running process cannot be set safely, so the test runs itself
+        // again.
         let error = fixture.functions.invoke(request).await.expect_err("there are no credentials");
         assert!(error.to_string().contains("set AWS_ACCESS_KEY_ID"), "{error}");
         let again = std::process::Command::new(std::env::current_exe().expect("a path"))

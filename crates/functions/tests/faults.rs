@@ -1,4 +1,4 @@
-//! What goes wrong, and how much runs at a time.
+//! Failures, and limits on how much runs at a time.
 
 mod common;
 
@@ -72,7 +72,7 @@ async fn what_exceeds_a_concurrency_is_throttled() {
     let error = third.expect_err("it is throttled");
     assert_eq!((error.name(), error.status()), ("TooManyRequestsException", 429));
     assert_eq!(error.to_string(), "Rate Exceeded.");
-    // Afterwards there is room, and both processes are still there.
+    // Afterwards there is room again, and both processes are still there.
     let pid = text(&fixture.call("f", "{}").await);
     assert!(pids.contains(&pid), "{pid} is one of {pids:?}");
 }
@@ -143,7 +143,7 @@ async fn a_process_that_dies_after_its_answer_costs_no_invocation() {
     for wait in [0, 20, 50, 80] {
         let first = fixture.value("f", r#"{"after":true}"#).await;
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        // While it dies it may still take the invocation: then that one ends with it.
+        // A process that is dying may still take the invocation, which then ends with it.
         let reply = fixture.call("f", "{}").await;
         if wait == 80 {
             assert_eq!(reply.function_error, None, "{}", text(&reply));
@@ -182,7 +182,7 @@ async fn events_run_behind_the_answer_and_again_when_they_fail() {
     soon("it is tried three times", || marks() == 3).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(marks(), 3);
-    // Events wait where calls are throttled.
+    // Events wait where other invocations are throttled.
     let payload = format!(r#"{{"write":"{}"}}"#, mark.display());
     for _ in 0..5 {
         fixture.invoke(event(&payload)).await;
@@ -299,7 +299,7 @@ async fn reload_leaves_no_process_behind() {
     }
     let fixture = fixture("");
     let stubborn = fixture.value("f", r#"{"stubborn":true}"#).await.as_i64().expect("a number");
-    // It asks for more, and will not be asked to end in between.
+    // By then the process asks for more work, and will not be told to end in between.
     tokio::time::sleep(Duration::from_millis(300)).await;
     fixture.functions.reload(parse("[g]\necho = true")).await.expect("it is usable");
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -133,7 +133,7 @@ async fn errors_are_shown_as_lambda_shows_them() {
     check("none", "{}", "Runtime.HandlerNotFound", "index.nothing is undefined").await;
     check("missing", "{}", "Runtime.ImportModuleError", "Cannot find module 'nowhere'").await;
     check("broken", "{}", "Runtime.UserCodeSyntaxError", "SyntaxError: ").await;
-    // All of that leaves the function usable.
+    // After all of that, the function is still usable.
     assert_eq!(
         fixture.value("f", "{}").await.get("event").map(Json::to_string).as_deref(),
         Some("{}")

@@ -149,7 +149,7 @@ async fn exceptions_are_shown_as_lambda_shows_them() {
     let failure = fixture.failure("f", r#"{"do":"set"}"#).await;
     assert_eq!(member(&failure, "errorType"), "Runtime.MarshalError");
     assert!(member(&failure, "errorMessage").contains("set is not JSON serializable"));
-    // The process is the same one.
+    // It is still the same process.
     assert_eq!(fixture.value("f", "{}").await.to_string(), r#"{"event":{},"count":3}"#);
 }
 

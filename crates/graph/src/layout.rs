@@ -1,4 +1,4 @@
-//! Where everything stands. Sizes and places are in pixels.
+//! Computes the layout of a drawing. Sizes and positions are in pixels.
 
 use crate::model::{Node, Scope};
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ const GAP_Y: f64 = 46.0;
 const LABEL_GAP_Y: f64 = 62.0;
 const PADDING: f64 = 18.0;
 const DUMMY_WIDTH: f64 = 10.0;
-/// The room for the dot above the first state and the ring below the last ones.
+/// The space for the dot above the first state and the ring below the last ones.
 pub(crate) const CAP: f64 = 34.0;
 const SWEEPS: usize = 8;
 
-/// A scope with places.
+/// A scope with positions.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub(crate) width: f64,
@@ -27,12 +27,12 @@ pub(crate) struct Placed {
 #[derive(Clone, Debug)]
 pub(crate) struct PlacedNode {
     pub(crate) node: Node,
-    /// Its left upper corner.
+    /// The upper left corner.
     pub(crate) x: f64,
     pub(crate) y: f64,
     pub(crate) width: f64,
     pub(crate) height: f64,
-    /// The scopes inside, with their left upper corners.
+    /// The scopes inside, with their upper left corners.
     pub(crate) inner: Vec<(f64, f64, Placed)>,
 }
 
@@ -42,11 +42,11 @@ pub(crate) struct PlacedEdge {
     pub(crate) label: String,
     pub(crate) label_at: (f64, f64),
     pub(crate) is_catch: bool,
-    /// The states it leads from and to, by their ids.
+    /// The ids of the states at its two ends.
     pub(crate) ends: (u32, u32),
 }
 
-/// How wide a text is, near enough, in the font of the picture.
+/// The approximate width of a text in the drawing's font.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     text.chars()
         .map(|c| match c {
@@ -60,7 +60,7 @@ pub(crate) fn text_width(text: &str, size: f64) -> f64 {
         * size
 }
 
-/// Something that takes room in a row: a state, or an edge on its way past.
+/// Anything that takes space in a row: a state, or an edge that passes through.
 #[derive(Clone, Debug)]
 struct Slot {
     width: f64,
@@ -88,7 +88,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             below: Vec::new(),
         })
         .collect();
-    // An edge over several rows has a place of its own in each row between.
+    // An edge that spans several rows gets a slot in each row in between.
     let mut chains: Vec<Vec<usize>> = Vec::new();
     for (at, edge) in scope.edges.iter().enumerate() {
         let (from, to) = if back[at] { (edge.to, edge.from) } else { (edge.from, edge.to) };
@@ -154,7 +154,8 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             let (a, b) = (right(from), right(to));
             vec![a, (lane, a.1), (lane, b.1), b]
         } else {
-            // Straight down to the end of its row first: beside it may stand a tall box.
+            // The edge first goes straight down to the end of its row, because there may be a tall
+            // box next to it.
             let mut points = vec![start];
             let row_end = tops[ranks[edge.from]] + row_height(ranks[edge.from]);
             if row_end > start.1 + 1.0 {
@@ -178,7 +179,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             _ => start,
         };
         if !edge.label.is_empty() {
-            // Labels that would lie on each other are moved down a line.
+            // A label that would overlap another one is moved down by a line.
             let half = text_width(&edge.label, 11.0) / 2.0;
             for _ in 0..4 {
                 let line = (label_at.1 / 13.0).round() as i64;
@@ -224,7 +225,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
     Placed { width, height: y - gap + CAP, start: scope.start, nodes, edges }
 }
 
-/// The edges that leave (or reach) the same state, from left to right.
+/// The edges that leave (or enter) the same state, from left to right.
 fn sorted_peers(
     scope: &Scope,
     edge: usize,
@@ -283,7 +284,7 @@ fn size(node: &Node) -> PlacedNode {
     placed
 }
 
-/// The edges that lead back to a state they can be reached from.
+/// Marks the edges that lead back to a state from which they can be reached.
 fn back_edges(scope: &Scope) -> Vec<bool> {
     let count = scope.nodes.len();
     let mut back = vec![false; scope.edges.len()];
@@ -317,7 +318,7 @@ fn back_edges(scope: &Scope) -> Vec<bool> {
     back
 }
 
-/// The row of each state: below all that lead to it.
+/// The row of each state: below all states that lead to it.
 fn ranks(scope: &Scope, back: &[bool]) -> Vec<usize> {
     let count = scope.nodes.len();
     let mut ranks = vec![0usize; count];
@@ -336,8 +337,8 @@ fn ranks(scope: &Scope, back: &[bool]) -> Vec<usize> {
     ranks
 }
 
-/// The slots of each row from left to right, so that few edges cross: each row is sorted by the
-/// middle of its neighbours, downwards and upwards in turns.
+/// Orders the slots of each row so that few edges cross. Each row is sorted by the average position
+/// of its neighbours, alternately downwards and upwards.
 fn order(slots: &mut [Slot]) -> Vec<Vec<usize>> {
     let most = slots.iter().map(|slot| slot.rank).max().unwrap_or(0);
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); most + 1];
@@ -377,7 +378,7 @@ fn order(slots: &mut [Slot]) -> Vec<Vec<usize>> {
     rows
 }
 
-/// The middle of each slot: near the middle of its neighbours, without lying on each other.
+/// Computes the centre of each slot: near the centre of its neighbours, and without overlaps.
 fn place(slots: &mut [Slot], rows: &[Vec<usize>]) {
     for row in rows {
         let mut x = 0.0;
@@ -416,8 +417,8 @@ fn place(slots: &mut [Slot], rows: &[Vec<usize>]) {
     }
 }
 
-/// Puts the slots of a row as near to where they want to be as their order and widths allow:
-/// pushed from both sides, and the middle of both taken.
+/// Moves the slots of a row as close to their wanted positions as their order and widths allow.
+/// Slots are pushed from both sides, and the mean of both results is used.
 fn spread(slots: &mut [Slot], row: &[usize], wanted: &[f64]) {
     let apart = |a: usize, b: usize, slots: &[Slot]| {
         let gap =

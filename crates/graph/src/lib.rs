@@ -1,7 +1,7 @@
-//! Pictures of state machines: SVG with a layout of our own, Mermaid and Graphviz.
+//! Drawings of state machines: as SVG with its own layout, and as text for Mermaid and Graphviz.
 //!
-//! The layout is layered: a state stands below the states that lead to it, edges run downwards,
-//! loops run back along the side. Parallel and Map states are boxes with their scopes inside.
+//! The layout is layered: a state is drawn below the states that lead to it, edges run downwards,
+//! and loops run back along the side. Parallel and Map states are boxes with their scopes inside.
 
 mod layout;
 mod marks;
@@ -12,22 +12,22 @@ mod text;
 pub use marks::{Mark, Marks};
 use stepwright_program::Program;
 
-/// The machine as a picture that needs nothing else: no fonts, no scripts.
+/// Draws the machine as a self-contained SVG, without fonts or scripts.
 pub fn svg(program: &Program) -> String {
     svg::draw(&layout::layout(&model::scope(program, program.start)), None)
 }
 
-/// The same with what tests use of it in green, what they do not in red, and a legend.
+/// Like [`svg()`], with a legend, and with the parts that tests use in green and the others in red.
 pub fn svg_marked(program: &Program, marks: &Marks) -> String {
     svg::draw(&layout::layout(&model::scope(program, program.start)), Some(marks))
 }
 
-/// The machine as a Mermaid flowchart.
+/// Draws the machine as a Mermaid flowchart.
 pub fn mermaid(program: &Program) -> String {
     text::mermaid(&model::scope(program, program.start))
 }
 
-/// The machine as a Graphviz digraph.
+/// Draws the machine as a Graphviz digraph.
 pub fn dot(program: &Program) -> String {
     text::dot(&model::scope(program, program.start))
 }

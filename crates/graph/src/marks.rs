@@ -1,19 +1,19 @@
 use std::collections::BTreeMap;
 use stepwright_program::StateId;
 
-/// Whether a part of a machine is used.
+/// How much of a part of a machine is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// All of it is.
+    /// All of it is used.
     Used,
-    /// Some of it is: a state whose catcher never catches, say.
+    /// Some of it is used, for example a state whose catcher never catches anything.
     Partly,
-    /// It is not.
+    /// Nothing of it is used.
     Missed,
 }
 
 impl Mark {
-    /// Fill and line.
+    /// The fill and line colours.
     pub(crate) fn colors(self) -> (&'static str, &'static str) {
         match self {
             Self::Used => ("#e3f6ea", "#23864a"),
@@ -23,12 +23,13 @@ impl Mark {
     }
 }
 
-/// What of a machine is used.
+/// Which parts of a machine are used.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
-    /// Each state, and a few words for it: how often it was entered.
+    /// The mark of each state, with a short note: how often it was entered.
     pub states: BTreeMap<StateId, (Mark, String)>,
-    /// Each transition: from which state to which, and whether by a catcher.
+    /// The mark of each transition. The key holds the two states, and whether a catcher leads
+    /// there.
     pub transitions: BTreeMap<(StateId, StateId, bool), Mark>,
 }
 

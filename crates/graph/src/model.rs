@@ -1,11 +1,11 @@
-//! What is drawn: scopes of nodes and edges.
+//! The content of a drawing: scopes of nodes and edges.
 
 use stepwright_json::Json;
 use stepwright_program::{
     Catcher, Comparison, Condition, Expression, Kind, Operand, Program, StateId, Transition,
 };
 
-/// A scope: the machine, a branch, a processor.
+/// A scope: the machine, a branch, or a processor.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) start: usize,
@@ -15,11 +15,11 @@ pub(crate) struct Scope {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    /// Unique over the machine.
+    /// Unique within the machine.
     pub(crate) id: u32,
     pub(crate) name: String,
     pub(crate) kind: &'static str,
-    /// What stands below the name: what a task calls, how long a wait is.
+    /// The text below the name: what a task calls, or how long a wait is.
     pub(crate) note: String,
     pub(crate) ends: bool,
     pub(crate) inner: Vec<Scope>,
@@ -33,9 +33,9 @@ pub(crate) struct Edge {
     pub(crate) is_catch: bool,
 }
 
-/// The scope that begins at a state.
+/// The scope that begins at this state.
 pub(crate) fn scope(program: &Program, start: StateId) -> Scope {
-    // The states of the scope, in the order they can be reached.
+    // The states of the scope, in the order in which they are reached.
     let mut order = vec![start];
     let mut at = 0;
     while at < order.len() {
@@ -46,7 +46,7 @@ pub(crate) fn scope(program: &Program, start: StateId) -> Scope {
         }
         at += 1;
     }
-    // As they are written: the compiler numbers them so.
+    // In the order of the definition, because the compiler numbers them so.
     order.sort_unstable();
     let place = |id: StateId| order.iter().position(|other| *other == id).unwrap_or(0);
     let nodes = order.iter().map(|id| node(program, *id)).collect();
@@ -104,7 +104,7 @@ fn node(program: &Program, id: StateId) -> Node {
     }
 }
 
-/// Where a state leads: to which state, on what condition, and whether by a catcher.
+/// The transitions of a state: the target, the condition, and whether a catcher leads there.
 fn leads(program: &Program, id: StateId) -> Vec<(StateId, String, bool)> {
     let next = |next: Transition| match next {
         Transition::Next(to) => vec![(to, String::new(), false)],
@@ -141,7 +141,7 @@ fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
-/// A condition as a person would write it.
+/// Formats a condition for people.
 fn condition(condition_: &Condition, depth: usize) -> String {
     if depth > 8 {
         return "…".to_owned();

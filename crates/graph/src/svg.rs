@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 const MARGIN: f64 = 16.0;
 
-/// The colours of a state type: fill and line.
+/// The fill and line colours of a state type.
 fn colors(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "Task" => ("#eef4ff", "#3b6fd4"),
@@ -17,7 +17,7 @@ fn colors(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// The room for the legend of a marked picture.
+/// The size of the legend.
 const LEGEND: (f64, f64) = (330.0, 28.0);
 
 pub(crate) fn draw(placed: &Placed, marks: Option<&Marks>) -> String {
@@ -195,7 +195,7 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, marks: Option<&Marks>, out: &mut
     }
 }
 
-/// Straight through its corners, with each corner rounded.
+/// Draws an edge as straight lines with rounded corners.
 fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
     let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);

@@ -1,4 +1,4 @@
-//! Mermaid and Graphviz, which lay the picture out themselves.
+//! Mermaid and Graphviz, which compute the layout themselves.
 
 use crate::model::{Node, Scope};
 use std::fmt::Write as _;
@@ -59,7 +59,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A node that stands for a state: a box is stood for by the first state inside.
+/// The node to which an edge of a state leads: for a box, the first state inside.
 fn anchor(node: &Node) -> u32 {
     node.inner.first().map_or(node.id, |inner| anchor(&inner.nodes[inner.start]))
 }

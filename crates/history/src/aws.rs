@@ -61,6 +61,9 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
     match kind {
         E::ExecutionStarted(start) => {
             let mut details = data("input", &start.input);
+            if let Some(text) = &start.input_text {
+                details.insert("input", text.clone().into());
+            }
             details.insert("roleArn", start.identity.role_arn.clone().into());
             ("ExecutionStarted".into(), Some(("executionStartedEventDetails", details)))
         }

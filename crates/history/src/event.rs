@@ -333,6 +333,8 @@ pub enum EventKind {
 pub struct Start {
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// Who it is.
     pub identity: Identity,
     /// The position of its first state in the program.
@@ -413,8 +415,25 @@ pub struct TaskCall {
     pub state: Str,
     /// How often the state was retried before.
     pub retry_count: u32,
-    /// The task token, where the state asked for one.
+    /// The task token, where somebody else may end the task.
     pub token: Option<Str>,
+}
+
+impl TaskCall {
+    /// Whether what is called tells its end by itself, after it has been submitted (`.sync`).
+    pub fn is_sync(&self) -> bool {
+        match &self.kind {
+            TaskKind::Service { action, .. } => {
+                action.ends_with(".sync") || action.ends_with(".sync:2")
+            }
+            TaskKind::Lambda | TaskKind::Activity => false,
+        }
+    }
+
+    /// Whether nobody but the holder of its token ends it. A `.sync` task has a token, too.
+    pub fn waits_for_token(&self) -> bool {
+        self.token.is_some() && !self.is_sync()
+    }
 }
 
 /// The kinds of tasks that AWS tells apart in a history.
@@ -452,6 +471,8 @@ pub enum Stage {
 pub struct MapPlan {
     /// The items. Empty while a reader has yet to read them.
     pub items: Array,
+    /// Whether the items are the members of an object: each is `{"Key": …, "Value": …}`.
+    pub of_object: bool,
     /// The position of the first state of an iteration.
     pub first: u32,
     /// How many iterations may run at once; 0 for no limit.

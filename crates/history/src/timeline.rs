@@ -1,5 +1,5 @@
-use rustc_hash::FxHashMap;
 use crate::{Event, EventKind, Failure, Moment, StateType, TaskCall, To};
+use rustc_hash::FxHashMap;
 use stepwright_json::{Json, Str};
 
 /// One line of a timeline.

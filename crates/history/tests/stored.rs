@@ -6,7 +6,7 @@ use std::path::Path;
 use stepwright_history::stored::{KINDS, StoredError, decode, encode};
 use stepwright_history::{
     Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
-    TaskCall, TaskId, TaskKind, TimerId, To,
+    TaskCall, TaskId, TaskKind, TimerId, To, aws,
 };
 use stepwright_json::{Json, json};
 
@@ -38,6 +38,7 @@ fn every_kind() -> Vec<Event> {
     let start = |deadline, map_context| {
         E::ExecutionStarted(Box::new(Start {
             input: value.clone(),
+            input_text: None,
             identity: Identity { name: "name".into(), ..Identity::default() },
             first: 0,
             deadline,
@@ -48,6 +49,7 @@ fn every_kind() -> Vec<Event> {
     let plan = |full: bool| {
         Box::new(MapPlan {
             items: items.clone(),
+            of_object: false,
             first: 4,
             max_concurrency: 2,
             distributed: full,
@@ -164,6 +166,22 @@ fn every_kind_is_read_as_it_was_written() {
     assert_eq!(decode(&encode(&[])).expect("nothing is something, too"), []);
 }
 
+/// What the second revisions of events add is read as it was written.
+#[test]
+fn second_revisions_are_read_as_they_were_written() {
+    let mut events = every_kind();
+    for event in &mut events {
+        match &mut event.kind {
+            EventKind::ExecutionStarted(start) => start.input_text = Some("{ \"a\": 1.0 }".into()),
+            EventKind::MapStarted { plan, .. } => plan.of_object = true,
+            _ => {}
+        }
+    }
+    let bytes = encode(&events);
+    assert_eq!(decode(&bytes).expect("what was written is read"), events);
+    assert_ne!(bytes, encode(&every_kind()));
+}
+
 #[test]
 fn a_value_is_written_once() {
     let value = json!({"text": ("x".repeat(10_000))});
@@ -230,4 +248,16 @@ fn the_corpus_of_this_release_is_what_it_writes() {
     }
     let written = std::fs::read(path).expect("STEPWRIGHT_BLESS_CORPUS=1 writes it, once a release");
     assert_eq!(decode(&written).expect("it can be read"), every_kind());
+}
+
+/// The first event shows the input as it was sent.
+#[test]
+fn the_input_is_shown_as_it_was_sent() {
+    let mut events = every_kind();
+    events[0].id = 1;
+    let EventKind::ExecutionStarted(start) = &mut events[0].kind else { panic!("no start") };
+    start.input_text = Some("{ \"a\" : 1e2 }".into());
+    let shown = aws::project(&events);
+    let details = shown[0].get("executionStartedEventDetails").expect("it has details");
+    assert_eq!(details.get("input").and_then(Json::as_str), Some("{ \"a\" : 1e2 }"));
 }

@@ -3,12 +3,12 @@ use stepwright_engine::ObjectStore;
 use stepwright_interpreter::items::{ObjectInfo, Objects as _};
 use stepwright_simulator::MemoryObjects;
 
-/// The buckets of a mocks file, as an engine wants them.
+/// The buckets of a mocks file, as an object store for an engine.
 #[derive(Debug, Default)]
 pub struct MemoryBuckets(Mutex<MemoryObjects>);
 
 impl MemoryBuckets {
-    /// With these objects.
+    /// Creates buckets with these objects.
     pub fn new(objects: MemoryObjects) -> Self {
         Self(Mutex::new(objects))
     }

@@ -1,17 +1,18 @@
-//! Functions: by their ARN, by `lambda:invoke`, by `lambda:invoke.waitForTaskToken`; and functions of
-//! `stepwright.toml` that stand for another service.
+//! Functions, called by their ARN, by `lambda:invoke` or by `lambda:invoke.waitForTaskToken`; and
+//! functions of `stepwright.toml` that stand in for another service.
 
 use crate::metadata::insert_metadata;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
-use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_json::{Json, Object};
+use stepwright_program::time;
 use stepwright_simulator::{Answer, Outcome};
 
-/// A function that a task calls, by its name in any form.
+/// The function that a task calls, by its name in any form.
 pub(crate) enum Callee {
-    /// With the task's input as its payload; what it returns is the task's result.
+    /// Called with the task's input as its payload; what it returns is the task's result.
     Called(String),
-    /// With `Payload`; the result is what Lambda's `Invoke` answers.
+    /// Called with `Payload`; the task's result is the answer of Lambda's `Invoke`.
     Invoked(String),
 }
 
@@ -22,14 +23,14 @@ impl Callee {
     }
 }
 
-/// How the end of a task comes.
+/// How a task that calls a function ends.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
-    /// With the answer.
+    /// It ends with the answer.
     Answer,
-    /// After the answer, from the same callee: `.sync`.
+    /// It ends later, with a second report from the callee: `.sync`.
     Sync,
-    /// From whoever has the task's token.
+    /// It ends when the holder of the task's token reports.
     Token,
 }
 
@@ -43,14 +44,23 @@ impl Form {
     }
 }
 
-/// Calls a function for a task, and says how the task goes. `is_instant`: without the wait of a fixed
-/// answer.
+/// What a call depends on besides the task.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// The X-Ray header of the execution.
+    pub(crate) trace_header: Option<String>,
+    /// The current time.
+    pub(crate) now: Moment,
+    /// Whether a fixed answer is given at once, without its configured delay.
+    pub(crate) is_instant: bool,
+}
+
+/// Calls a function for a task, and returns what the task is to report.
 pub(crate) async fn call(
     functions: &Functions,
     call: &TaskCall,
     callee: &Callee,
-    trace_header: Option<String>,
-    is_instant: bool,
+    around: &Circumstances,
 ) -> Answer {
     let result = match callee {
         Callee::Called(name) => {
@@ -58,36 +68,32 @@ pub(crate) async fn call(
             let invocation = Invocation {
                 function: name.clone(),
                 payload: payload.into(),
-                trace_header,
-                is_instant,
+                trace_header: around.trace_header.clone(),
+                is_instant: around.is_instant,
                 ..Invocation::default()
             };
             invoke(functions, invocation).await.map(|reply| value_of(&reply))
         }
         Callee::Invoked(name) => {
-            let invocation = invocation(call, name, trace_header, is_instant);
-            invoke(functions, invocation).await.map(|reply| answer(&reply))
+            let invocation = invocation(call, name, around);
+            invoke(functions, invocation).await.map(|reply| answer(&reply, around))
         }
     };
     let form = Form::of(call);
     match result {
-        // A task that waits for more than the answer has not got as far as to wait.
-        Err(failure) if form != Form::Answer => {
-            Answer::new(Outcome::Fails(failure, Stage::Submit))
-        }
+        // A task that needs more than the answer has failed before it began to wait.
+        Err(failure) if form != Form::Answer => Answer::new(Outcome::Fails(failure, Stage::Submit)),
         Err(failure) => Answer::new(Outcome::Fails(failure, Stage::Run)),
         Ok(output) => match form {
             Form::Answer => Answer::returns(output),
-            Form::Sync => {
-                Answer { submitted: Some(output.clone()), ..Answer::returns(output) }
-            }
+            Form::Sync => Answer { submitted: Some(output.clone()), ..Answer::returns(output) },
             Form::Token => Answer { submitted: Some(output), ..Answer::new(Outcome::Never) },
         },
     }
 }
 
-/// Calls the function that is the resource of a task, with the task's input. The failure is the one
-/// that the task ends with.
+/// Calls the function that is the resource of a task, with the task's input. The error is the
+/// failure that the task ends with.
 pub async fn call_function(
     functions: &Functions,
     call: &TaskCall,
@@ -102,19 +108,14 @@ pub async fn call_function(
     invoke(functions, invocation).await.map(|reply| value_of(&reply))
 }
 
-/// Whether a task sends what the CDK's `EvaluateExpression` does, which needs no function.
+/// Whether a task sends the payload of the CDK's `EvaluateExpression`, which needs no function.
 pub(crate) fn is_expression(call: &TaskCall) -> bool {
     let payload = call.parameters.get("Payload").unwrap_or(&call.parameters);
     Functions::is_expression(payload)
 }
 
-/// What `lambda:invoke` asks of Lambda.
-fn invocation(
-    call: &TaskCall,
-    function: &str,
-    trace_header: Option<String>,
-    is_instant: bool,
-) -> Invocation {
+/// The invocation that `lambda:invoke` makes.
+fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invocation {
     let parameters = &call.parameters;
     let text = |key: &str| parameters.get(key).and_then(Json::as_str).map(str::to_owned);
     let payload = parameters.get("Payload").map_or_else(|| "{}".to_owned(), Json::to_string);
@@ -129,28 +130,48 @@ fn invocation(
         payload: payload.into(),
         kind,
         client_context: text("ClientContext"),
-        trace_header,
+        trace_header: around.trace_header.clone(),
         log_tail: text("LogType").as_deref() == Some("Tail"),
-        is_instant,
+        is_instant: around.is_instant,
     }
 }
 
-/// What `lambda:invoke` makes of an answer.
-fn answer(reply: &Reply) -> Json {
+/// The result that `lambda:invoke` makes of an answer.
+fn answer(reply: &Reply, around: &Circumstances) -> Json {
     let mut output = Object::new();
     output.insert("ExecutedVersion", reply.executed_version.as_str().into());
     if let Some(log) = &reply.log_tail {
         output.insert("LogResult", log.as_str().into());
     }
     output.insert("Payload", value_of(reply));
-    let more = [("X-Amz-Executed-Version", reply.executed_version.as_str())];
-    let length = reply.payload.len();
-    insert_metadata(&mut output, &reply.request_id, "application/json", length, &more);
+    let now = around.now.0;
+    let (length, date) = (reply.payload.len().to_string(), time::http_date(now));
+    let trace = around.trace_header.as_deref().map_or_else(
+        || trace_of(&reply.request_id, now),
+        |header| header.replacen("Root=", "root=", 1),
+    );
+    let headers = [
+        ("X-Amz-Executed-Version", reply.executed_version.as_str()),
+        ("x-amzn-Remapped-Content-Length", "0"),
+        ("Connection", "keep-alive"),
+        ("x-amzn-RequestId", &reply.request_id),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("X-Amzn-Trace-Id", &trace),
+        ("Content-Type", "application/json"),
+    ];
+    insert_metadata(&mut output, &reply.request_id, &headers);
     output.insert("StatusCode", Json::Int(i64::from(reply.status)));
     output.into()
 }
 
-/// A payload as JSON; what is none is text.
+/// A trace header for a request that is not traced.
+fn trace_of(request_id: &str, now_millis: i64) -> String {
+    let id: String = request_id.chars().filter(char::is_ascii_hexdigit).take(24).collect();
+    format!("root=1-{:08x}-{id:0>24};sampled=0", now_millis / 1_000)
+}
+
+/// The payload as JSON; as a string if it is not JSON.
 fn value_of(reply: &Reply) -> Json {
     stepwright_json::parse_bytes(&reply.payload)
         .unwrap_or_else(|_| String::from_utf8_lossy(&reply.payload).into_owned().into())

@@ -1,8 +1,8 @@
-//! What tasks call: the resource of a task, made an action. One file for each integration.
+//! What tasks call: turns the resource of a task into an action. One file for each integration.
 //!
-//! [`Integrations`] is the [`Tasks`] of an engine; [`VirtualTasks`] answers the tasks of a simulation,
-//! by the same code, in virtual time. To add an integration: a file with a function that takes the
-//! [`Task`] and runs it to its end, and a row in [`find`].
+//! [`Integrations`] implements an engine's [`Tasks`]. [`VirtualTasks`] answers the tasks of a
+//! simulation in virtual time, with the same code. To add an integration, write a file with a
+//! function that takes a [`Task`] and runs it to its end, and add a row to [`find`].
 
 mod buckets;
 mod lambda;
@@ -18,19 +18,20 @@ pub use lambda::call_function;
 pub use mocked::Mocked;
 pub use virtual_time::VirtualTasks;
 
+use lambda::Circumstances;
 use mocked::Met;
 use route::Route;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use stepwright_engine::{Call, Report, Tasks};
+use stepwright_engine::{Call, Clock as _, Report, SystemClock, Tasks};
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, Stage, TaskCall};
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
 use stepwright_simulator::{Answer, Outcome};
 
-/// An answer that takes a while.
+/// The future of an answer.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The operations of Step Functions itself, for tasks that call them.
@@ -39,23 +40,24 @@ pub trait StepFunctions: Send + Sync + 'static {
     fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>>;
 }
 
-/// Tasks that are done here, before any integration is asked: those of a project, say.
+/// Tasks that run on this machine, such as those of a project. They are asked before any
+/// integration.
 pub trait LocalTasks: Send + Sync + 'static {
-    /// Takes a task on and says how it goes, or gives it back. Must not block.
+    /// Takes a task and reports how it goes, or gives the task back. Must not block.
     fn run(&self, call: Call, report: Report) -> Result<(), (Call, Report)>;
 
-    /// Does a task of a machine (its ARN) in virtual time: waits for its end and says how it ended. None
-    /// for a task that is not done here.
+    /// Runs a task of the machine with this ARN in virtual time: blocks until it has ended and
+    /// returns its outcome. Returns `None` for a task that does not run here.
     fn run_here(&self, machine: &str, call: &TaskCall) -> Option<Outcome>;
 }
 
-/// Runs tasks by what their resources name.
+/// Runs tasks according to their resources.
 #[derive(Clone)]
 pub struct Integrations {
     services: Arc<Services>,
 }
 
-/// What integrations call.
+/// The services that integrations call.
 pub(crate) struct Services {
     functions: Functions,
     mocked: Mocked,
@@ -63,7 +65,7 @@ pub(crate) struct Services {
     step_functions: OnceLock<Arc<dyn StepFunctions>>,
 }
 
-/// A task on its way, and where it says how it goes.
+/// A task under way, with the means to report on it.
 #[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) call: Call,
@@ -71,7 +73,7 @@ pub(crate) struct Task {
     pub(crate) services: Arc<Services>,
 }
 
-/// How a task ended, if it has: one whose end comes from elsewhere has not.
+/// How a task ended. The end of some tasks comes from elsewhere, later.
 pub(crate) enum End {
     Succeeded(Json),
     Failed(Failure, Stage),
@@ -85,22 +87,22 @@ impl std::fmt::Debug for Integrations {
 }
 
 impl Integrations {
-    /// Integrations with these functions, with mocks that answer first, and with tasks that are done
-    /// here.
+    /// Creates integrations with these functions, with mocks that answer first, and with tasks that
+    /// run on this machine.
     pub fn new(functions: Functions, mocked: Mocked, local: Option<Arc<dyn LocalTasks>>) -> Self {
         let services = Services { functions, mocked, local, step_functions: OnceLock::new() };
         Self { services: Arc::new(services) }
     }
 
-    /// Gives them Step Functions itself. To be called once, when it is there.
+    /// Sets the Step Functions API. To be called once, when the API exists.
     pub fn connect(&self, step_functions: Arc<dyn StepFunctions>) {
-        // A second one would be the same.
+        // A second call would pass the same API.
         self.services.step_functions.get_or_init(|| step_functions);
     }
 
-    /// What a function answers to a task that belongs to no execution, at once; `after_millis` says how
-    /// long a fixed answer would have taken. `instead` names another function than the task does. None
-    /// where no function is configured for it.
+    /// The answer of a function to a task that belongs to no execution. A fixed answer is given at
+    /// once; its `after_millis` holds the delay that it is configured with. `instead` names another
+    /// function than the task does. Returns `None` if no function is configured for the task.
     pub async fn answer(&self, call: &TaskCall, instead: Option<&str>) -> Option<Answer> {
         let functions = &self.services.functions;
         let route = Route::of(call, functions, instead.map(str::to_owned));
@@ -108,12 +110,14 @@ impl Integrations {
         if !functions.has(callee.name()) && !lambda::is_expression(call) {
             return None;
         }
-        let answer = lambda::call(functions, call, &callee, None, true).await;
+        let around =
+            Circumstances { now: SystemClock.now(), is_instant: true, ..Circumstances::default() };
+        let answer = lambda::call(functions, call, &callee, &around).await;
         let delay = functions.delay(callee.name());
         Some(answer.after(delay.map_or(0, |delay| delay.as_millis() as i64)))
     }
 
-    /// The mocks, with what they have answered.
+    /// The mocks, which also know what they have answered.
     pub fn mocked(&self) -> &Mocked {
         &self.services.mocked
     }
@@ -149,13 +153,18 @@ impl Tasks for Integrations {
     }
 }
 
-/// Runs a task by what its resource names; by a function of this name, where a mock says so.
+/// Runs a task according to its resource, or with the function `instead` if a mock names one.
 async fn find(task: Task, instead: Option<String>) -> End {
     match Route::of(&task.call.call, &task.services.functions, instead) {
         Route::Function(callee) => {
-            let (functions, trace) = (&task.services.functions, &task.call.facts.trace_header);
-            let answer = lambda::call(functions, &task.call.call, &callee, trace.clone(), false);
-            task.report.play(answer.await.stimuli(task.call.task));
+            let around = Circumstances {
+                trace_header: task.call.facts.trace_header.clone(),
+                now: task.report.engine().now(),
+                is_instant: false,
+            };
+            let functions = &task.services.functions;
+            let answer = lambda::call(functions, &task.call.call, &callee, &around).await;
+            task.report.play(answer.stimuli(task.call.task));
             End::Elsewhere
         }
         Route::StartExecution => start_execution::run(task).await,

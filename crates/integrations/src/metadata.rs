@@ -1,26 +1,15 @@
-//! What AWS's optimised integrations say of the HTTP answer that they got.
+//! The HTTP metadata that AWS's optimised integrations add to results.
 
 use stepwright_json::{Json, Object};
 
-/// Adds `SdkHttpMetadata` and `SdkResponseMetadata`.
-pub(crate) fn insert_metadata(
-    object: &mut Object,
-    request_id: &str,
-    content_type: &str,
-    length: usize,
-    more: &[(&str, &str)],
-) {
-    let length = length.to_string();
-    let mut headers: Vec<(&str, &str)> = vec![
-        ("Connection", "keep-alive"),
-        ("Content-Length", &length),
-        ("Content-Type", content_type),
-    ];
-    headers.extend(more);
-    headers.push(("x-amzn-RequestId", request_id));
-    let single: Object = headers.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
+/// Adds `SdkHttpMetadata` and `SdkResponseMetadata`. They contain the headers as they were sent,
+/// and a second time sorted by name, as AWS does.
+pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[(&str, &str)]) {
     let all: Object =
         headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();
+    let mut by_name = headers.to_vec();
+    by_name.sort_by_key(|(key, _)| key.to_ascii_lowercase());
+    let single: Object = by_name.iter().map(|(key, value)| (*key, Json::from(*value))).collect();
     let mut http = Object::new();
     http.insert("AllHttpHeaders", all.into());
     http.insert("HttpHeaders", single.into());

@@ -1,23 +1,26 @@
-//! Tasks that mocks answer: a test case of Step Functions Local's mock file, or a mocks file of ours.
+//! Tasks that mocks answer: a test case of a Step Functions Local mock file, or a mocks file of
+//! Stepwright's own format.
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use stepwright_engine::Call;
-use stepwright_simulator::{self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply};
+use stepwright_simulator::{
+    self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply,
+};
 
-/// What answers tasks before anything else is asked.
+/// The mocks. They answer tasks before anything else is asked.
 #[derive(Debug, Default)]
 pub struct Mocked {
-    /// Whether there is anything at all: then nothing need be locked to know.
+    /// False if there are no mocks at all. Then no lock is needed to know that.
     is_some: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The file whose test cases executions are started with (`…:stateMachine:NAME#CASE`).
+    /// The mock file whose test cases executions are started with (`…:stateMachine:NAME#CASE`).
     config: Option<MockConfig>,
-    /// Those that were asked for, by machine and case.
+    /// The test cases that were used so far, by machine and case.
     cases: BTreeMap<(String, String), MockCase>,
     /// The test case that answers every execution.
     case: Option<MockCase>,
@@ -27,19 +30,21 @@ struct State {
     calls: usize,
 }
 
-/// What a mock says to a call.
+/// A mock's reaction to a call.
 pub(crate) enum Met {
-    /// This.
+    /// It gives this answer.
     Answer(Answer),
-    /// A function is to be called: this one, or the one that the task calls, after so many milliseconds.
+    /// It passes the call on to a function, after this many milliseconds: to the named one, or to
+    /// the one that the task calls.
     Function { name: Option<String>, after_millis: i64 },
 }
 
-/// After so many calls, what was counted is that of executions that are long over.
+/// After this many calls the counts are cleared, as most of them belong to executions that ended
+/// long ago.
 const MOST_CALLS: usize = 100_000;
 
 impl Mocked {
-    /// The test cases of a mock file of Step Functions Local, which executions are started with.
+    /// Adds a Step Functions Local mock file, whose test cases executions are started with.
     #[must_use]
     pub fn with_config(mut self, config: Option<MockConfig>) -> Self {
         self.is_some |= config.is_some();
@@ -47,7 +52,7 @@ impl Mocked {
         self
     }
 
-    /// One test case, which answers every execution.
+    /// Adds one test case, which answers every execution.
     #[must_use]
     pub fn with_case(mut self, case: Option<MockCase>) -> Self {
         self.is_some |= case.is_some();
@@ -55,7 +60,7 @@ impl Mocked {
         self
     }
 
-    /// A mocks file.
+    /// Adds a mocks file.
     #[must_use]
     pub fn with_mocks(mut self, mocks: Option<Mocks>) -> Self {
         self.is_some |= mocks.is_some();
@@ -63,7 +68,7 @@ impl Mocked {
         self
     }
 
-    /// The mocks that no task has asked for.
+    /// The mocks that no task has used.
     pub fn unused(&self) -> Vec<String> {
         let state = self.state.lock();
         let of_case = state.case.iter().flat_map(MockCase::unused);
@@ -84,7 +89,7 @@ impl Mocked {
             || state.mocks.as_ref().is_some_and(|mocks| mocks.has(name))
     }
 
-    /// What the mocks say to a task of an engine; None if they leave it alone.
+    /// The mocks' reaction to a task of an engine; `None` if they do not concern it.
     pub(crate) fn meet_task(&self, call: &Call) -> Option<Met> {
         if !self.is_some {
             return None;
@@ -113,7 +118,7 @@ impl Mocked {
         self.meet(machine, call.facts.test_case.as_deref(), &asked)
     }
 
-    /// What the mocks say to a call of a machine.
+    /// The mocks' reaction to a call of a machine.
     pub(crate) fn meet(
         &self,
         machine: &str,

@@ -1,11 +1,11 @@
-//! Who does a task: decided in one place, for the engine and for virtual time.
+//! Decides who runs a task, for the engine and for virtual time alike.
 
 use crate::lambda::Callee;
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, TaskCall, TaskKind};
 use stepwright_json::Json;
 
-/// Who does a task.
+/// Who runs a task.
 pub(crate) enum Route {
     /// A function of `stepwright.toml`.
     Function(Callee),
@@ -13,13 +13,14 @@ pub(crate) enum Route {
     StartExecution,
     /// `aws-sdk:sfn`
     StepFunctions,
-    /// Nobody: it fails with this.
+    /// Nobody: the task fails with this failure.
     Nowhere(Failure),
 }
 
 impl Route {
-    /// Who does a task. A function is found by the whole resource, by the name of the function that the
-    /// task calls, or by the name of the state, in this order; `instead` names another one.
+    /// Decides who runs a task. A function is found by the whole resource, by the name of the
+    /// function that the task calls, or by the name of the state, in this order. `instead` names
+    /// another function.
     pub(crate) fn of(call: &TaskCall, functions: &Functions, instead: Option<String>) -> Self {
         if let Some(name) = instead {
             if !functions.has(&name) {
@@ -74,8 +75,8 @@ fn is_invoke(call: &TaskCall) -> bool {
         if service == "lambda" && matches!(action.as_str(), "invoke" | "invoke.waitForTaskToken"))
 }
 
-/// The failure of a task that nobody does. Nothing catches `States.Runtime`: a service that is missing
-/// here is no failure of the task.
+/// The failure of a task that nobody runs. It is a `States.Runtime`, which nothing catches, because
+/// a service that is missing on this machine is not a failure of the task itself.
 fn nobody(call: &TaskCall) -> Failure {
     let cause = format!(
         "Nothing answers the state '{}', which calls {}. Give it a mock (--mocks or --mock-config) or \

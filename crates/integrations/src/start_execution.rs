@@ -4,13 +4,14 @@ use crate::metadata::insert_metadata;
 use crate::{End, Task};
 use sha2::{Digest as _, Sha256};
 use stepwright_engine::Snapshot;
-use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
+use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
+use stepwright_program::time;
 use stepwright_protocol::{ApiError, Arn};
 use uuid::Uuid;
 
-/// In which way the end of the nested execution is waited for.
+/// How a task waits for the end of the nested execution.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Form {
     RequestResponse,
@@ -38,7 +39,7 @@ pub(crate) async fn run(task: Task) -> End {
     let arn = match start(&task).await {
         Ok(reply) => {
             let arn = reply.get("executionArn").and_then(Json::as_str).unwrap_or_default();
-            let answer = started(arn, &reply);
+            let answer = started(arn, &reply, task.report.engine().now());
             match form {
                 Form::RequestResponse => return End::Succeeded(answer),
                 Form::TaskToken => {
@@ -55,9 +56,8 @@ pub(crate) async fn run(task: Task) -> End {
         }
     };
     let engine = task.report.engine().clone();
-    task.report.waits_for_execution();
     tokio::select! {
-        ended = engine.ended(&arn) => match ended {
+        ended = task.report.ended(&arn) => match ended {
             Some(ended) => match result(&Nested::of(&ended), form) {
                 Ok(output) => End::Succeeded(output),
                 Err(failure) => End::Failed(failure, Stage::Run),
@@ -68,14 +68,15 @@ pub(crate) async fn run(task: Task) -> End {
             ),
         },
         () = task.report.cancelled() => {
-            // Whoever waited was stopped or timed out; it may have ended by itself meanwhile.
+            // The waiting task was stopped or timed out. The nested execution may have ended
+            // meanwhile.
             drop(engine.stop(&arn, Failure::default()).await);
             End::Elsewhere
         }
     }
 }
 
-/// Starts it, or finds the one that was started for the same task before.
+/// Starts the nested execution, or finds the one that was started for the same task before.
 async fn start(task: &Task) -> Result<Json, ApiError> {
     let parameters = &task.call.call.parameters;
     let mut body = Object::new();
@@ -85,7 +86,7 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
         }
     }
     let name = parameters.get("Name").and_then(Json::as_str).map(str::to_owned);
-    // The same task handed out twice starts one execution: its name follows from the task.
+    // The name is derived from the task, so a task that is handed out twice starts one execution.
     body.insert("name", name.unwrap_or_else(|| derived_name(&task.call.idempotency_key())).into());
     body.insert("input", input(parameters).to_string().into());
     let step_functions = task.services.step_functions.get();
@@ -94,7 +95,8 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     };
     let started = step_functions.call("StartExecution".to_owned(), body.clone().into()).await;
     match started {
-        // A task that is handed out again has started its execution, which may be over by now.
+        // The task was handed out before and has started its execution, which may have ended by
+        // now.
         Err(error) if error.code == "ExecutionAlreadyExists" && task.call.submitted => {
             let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
             let (machine, _) = Arn::parse(text("stateMachineArn"))?.machine();
@@ -109,7 +111,7 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
 pub(crate) fn input(parameters: &Json) -> Json {
     match parameters.get("Input") {
         None | Some(Json::Null) => Object::new().into(),
-        // Text that is JSON is taken as it is.
+        // A string that holds JSON is used as it is.
         Some(Json::String(text)) => {
             stepwright_json::parse(text).unwrap_or_else(|_| text.as_str().into())
         }
@@ -117,7 +119,7 @@ pub(crate) fn input(parameters: &Json) -> Json {
     }
 }
 
-/// A name in the form of a UUID that belongs to one task.
+/// Derives a name from a task, in the form of a UUID.
 fn derived_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let mut bytes = [0; 16];
@@ -125,13 +127,21 @@ fn derived_name(key: &str) -> String {
     Uuid::from_bytes(bytes).to_string()
 }
 
-/// What `StartExecution` answers, as the task's result shows it.
-pub(crate) fn started(arn: &str, reply: &Json) -> Json {
+/// The answer of `StartExecution`, as the task's result shows it.
+pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
     let mut output = Object::new();
     output.insert("ExecutionArn", arn.into());
     let id = Uuid::new_v4().to_string();
-    let length = reply.to_string().len();
-    insert_metadata(&mut output, &id, "application/x-amz-json-1.0", length, &[]);
+    let length = reply.to_string().len().to_string();
+    let date = time::http_date(now.0);
+    let headers = [
+        ("x-amzn-RequestId", id.as_str()),
+        ("connection", "keep-alive"),
+        ("Content-Length", &length),
+        ("Date", &date),
+        ("Content-Type", "application/x-amz-json-1.0"),
+    ];
+    insert_metadata(&mut output, &id, &headers);
     let started_at = reply.get("startDate").and_then(Json::as_f64).unwrap_or_default();
     output.insert("StartDate", Json::Int((started_at * 1_000.0) as i64));
     output.into()
@@ -177,7 +187,7 @@ impl<'e> Nested<'e> {
     }
 }
 
-/// What the task that waited for an execution gets.
+/// The result of a task that waited for an execution.
 pub(crate) fn result(nested: &Nested<'_>, form: Form) -> Result<Json, Failure> {
     let described = describe(nested, form);
     match nested.status {
@@ -186,7 +196,7 @@ pub(crate) fn result(nested: &Nested<'_>, form: Form) -> Result<Json, Failure> {
     }
 }
 
-/// An execution as the task's result shows it.
+/// A nested execution as the task's result shows it.
 fn describe(nested: &Nested<'_>, form: Form) -> Json {
     let data = |value: &Json| match form {
         Form::Sync2 => value.clone(),

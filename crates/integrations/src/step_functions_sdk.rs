@@ -15,7 +15,7 @@ pub(crate) async fn run(task: Task) -> End {
     };
     let parameters = &task.call.call.parameters;
     let mut body = members(operation.input, parameters);
-    // What the API takes as JSON text may stand in a definition as a value.
+    // Where the API takes JSON as text, a definition may also give a value.
     if let Some(input) = body.get("input").cloned()
         && !matches!(input, Json::String(_) | Json::Null)
     {
@@ -36,7 +36,8 @@ pub(crate) async fn run(task: Task) -> End {
     }
 }
 
-/// A request with the API's spelling: the SDK integrations write `StateMachineArn`.
+/// A request in the API's spelling. The SDK integrations write `StateMachineArn` for
+/// `stateMachineArn`.
 fn members(known: &[Member], parameters: &Json) -> Object {
     let mut body = Object::new();
     for member in known {
@@ -53,13 +54,13 @@ fn spelled(shape: &Shape, value: &Json) -> Json {
         (Shape::List { of, .. }, Json::Array(items)) => {
             items.iter().map(|item| spelled(of, item)).collect::<Vec<_>>().into()
         }
-        // A value where the API wants text is given as its text.
+        // Where the API wants text, a value is converted to its JSON text.
         (Shape::Text { .. }, Json::Object(_) | Json::Array(_)) => value.to_string().into(),
         _ => value.clone(),
     }
 }
 
-/// An answer with the spelling of the SDK integrations; moments become text.
+/// An answer in the spelling of the SDK integrations. Moments become text.
 fn answer(reply: &Json) -> Json {
     match reply {
         Json::Object(members) => members
@@ -83,7 +84,7 @@ fn moment(millis: i64) -> String {
     stepwright_program::time::format(millis)
 }
 
-/// With a capital first letter.
+/// The name with its first letter in upper case.
 fn capital(name: &str) -> String {
     let mut chars = name.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());

@@ -1,10 +1,10 @@
-//! The tasks of a simulation, answered by what answers those of an engine.
+//! Answers the tasks of a simulation with the code that answers those of an engine.
 
-use crate::lambda;
+use crate::Integrations;
+use crate::lambda::{self, Circumstances};
 use crate::mocked::Met;
 use crate::route::Route;
 use crate::start_execution::{self, Form, Nested};
-use crate::Integrations;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
@@ -13,19 +13,20 @@ use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Outcome, Simulation, Tasks};
 use tokio::runtime::Handle;
 
-/// Answers the tasks of a simulation. Functions are called and take no virtual time, but for fixed
-/// answers; nested executions of the machines that are known are simulations of their own.
+/// Answers the tasks of a simulation. Functions are really called, but take no virtual time; only
+/// fixed answers take the time they are configured with. Nested executions of known machines are
+/// simulations of their own.
 pub struct VirtualTasks<'m> {
     integrations: &'m Integrations,
     /// The machines that can be nested, by ARN.
     machines: &'m BTreeMap<String, Arc<Program>>,
-    /// What functions are called on.
+    /// The runtime on which functions are called.
     runtime: Handle,
     /// The ARN of the machine whose tasks these are.
     machine: String,
     start: Moment,
     seed: [u64; 2],
-    /// How many executions were nested, within one another counted once each.
+    /// The number of nested executions so far, at any depth.
     nested: u64,
     watch: Option<&'m mut dyn FnMut(&[Event])>,
 }
@@ -37,8 +38,9 @@ impl std::fmt::Debug for VirtualTasks<'_> {
 }
 
 impl<'m> VirtualTasks<'m> {
-    /// The tasks of a machine (its ARN). `watch` is told of the events at the top level as they happen;
-    /// nested executions begin at `start`, with seeds made from `seed`.
+    /// Creates the tasks of the machine with this ARN. `watch` is called with the events of the
+    /// top-level execution as they happen. Nested executions begin at `start`, with seeds derived
+    /// from `seed`.
     pub fn new(
         integrations: &'m Integrations,
         machines: &'m BTreeMap<String, Arc<Program>>,
@@ -60,7 +62,7 @@ impl<'m> VirtualTasks<'m> {
         }
     }
 
-    /// Starts an execution for a task.
+    /// Runs a nested execution for a task.
     fn nest(&mut self, call: &Call<'_>) -> Answer {
         let text = |key: &str| call.call.parameters.get(key).and_then(Json::as_str);
         let arn = text("StateMachineArn").unwrap_or_default();
@@ -77,8 +79,7 @@ impl<'m> VirtualTasks<'m> {
         self.nested += 1;
         let name = text("Name").map_or_else(|| format!("nested-{}", self.nested), str::to_owned);
         let machine_name = arn.rsplit(':').next().unwrap_or_default();
-        let execution =
-            format!("{}:{name}", arn.replacen(":stateMachine:", ":execution:", 1));
+        let execution = format!("{}:{name}", arn.replacen(":stateMachine:", ":execution:", 1));
         let input = start_execution::input(&call.call.parameters);
         let seed = self.seed.map(|part| part.wrapping_add(self.nested));
         let mut within = VirtualTasks {
@@ -106,7 +107,7 @@ impl<'m> VirtualTasks<'m> {
             "executionArn": (execution.as_str()),
             "startDate": (Json::Float(run.start.0 as f64 / 1_000.0))
         });
-        let submitted = start_execution::started(&execution, &reply);
+        let submitted = start_execution::started(&execution, &reply, self.start);
         let form = Form::of(call.call);
         let nested = Nested {
             arn: &execution,
@@ -119,9 +120,7 @@ impl<'m> VirtualTasks<'m> {
         };
         match form {
             Form::RequestResponse => Answer::returns(submitted),
-            Form::TaskToken => {
-                Answer { submitted: Some(submitted), ..Answer::new(Outcome::Never) }
-            }
+            Form::TaskToken => Answer { submitted: Some(submitted), ..Answer::new(Outcome::Never) },
             Form::Sync | Form::Sync2 => {
                 let outcome = match start_execution::result(&nested, form) {
                     Ok(output) => Outcome::Returns(output),
@@ -152,7 +151,9 @@ impl Tasks for VirtualTasks<'_> {
             Route::Function(callee) => {
                 let delay = services.functions.delay(callee.name());
                 let delay = delay.map_or(0, |delay| delay.as_millis() as i64);
-                let called = lambda::call(&services.functions, call.call, &callee, None, true);
+                let around =
+                    Circumstances { now: self.start, is_instant: true, ..Circumstances::default() };
+                let called = lambda::call(&services.functions, call.call, &callee, &around);
                 let answer = self.runtime.block_on(called);
                 answer.after(if after > 0 { after } else { delay })
             }

@@ -1,10 +1,14 @@
 //! The context object: `$$` in JSONPath, `$states.context` in JSONata.
 
-use crate::execution::Execution;
+use crate::execution::{Execution, Phase};
+use crate::items::Item;
 use crate::view::More;
 use stepwright_history::{FrameId, StateType};
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
+
+/// The source of items that are in the state's input.
+pub(crate) const STATE_DATA: &str = "STATE_DATA";
 
 pub(crate) fn build(execution: &Execution, frame: FrameId, more: &More<'_>) -> Json {
     let mut context = Object::new();
@@ -54,9 +58,9 @@ pub(crate) fn build(execution: &Execution, frame: FrameId, more: &More<'_>) -> J
 /// A context object that is given, with the item that is being prepared.
 pub(crate) fn with_item(given: &Json, more: &More<'_>) -> Json {
     match (given, more.item) {
-        (Json::Object(members), Some((index, value))) => {
+        (Json::Object(members), Some(of)) => {
             let mut members = members.clone();
-            members.insert("Map", item(index, value));
+            members.insert("Map", item(&of));
             members.into()
         }
         _ => given.clone(),
@@ -65,25 +69,35 @@ pub(crate) fn with_item(given: &Json, more: &More<'_>) -> Json {
 
 /// The `Map` of the context object: the item of the nearest iteration around the frame.
 fn map_context(execution: &Execution, frame: FrameId, more: &More<'_>) -> Option<Json> {
-    if let Some((index, value)) = more.item {
-        return Some(item(index, value));
+    if let Some(of) = &more.item {
+        return Some(item(of));
     }
     let mut at = Some(frame);
     while let Some(id) = at {
         let frame = execution.frame(id);
-        if let (Some(value), Some((_, index))) = (&frame.item, frame.parent) {
-            return Some(item(index, value));
+        if let (Some(value), Some((parent, index))) = (&frame.item, frame.parent) {
+            let of_object = match &execution.frame(parent).phase {
+                Phase::Map(open) => open.plan.of_object,
+                _ => false,
+            };
+            return Some(item(&Item::new(index, value, of_object, Some(STATE_DATA))));
         }
         at = frame.parent.map(|(parent, _)| parent);
     }
     execution.start.as_ref()?.map_context.clone()
 }
 
-/// `{"Item": {"Index": …, "Value": …}}`
-pub(crate) fn item(index: u32, value: &Json) -> Json {
+/// `{"Item": {"Index": …, "Key": …, "Value": …, "Source": …}}`
+pub(crate) fn item(of: &Item<'_>) -> Json {
     let mut of_item = Object::new();
-    of_item.insert("Index", Json::Int(i64::from(index)));
-    of_item.insert("Value", value.clone());
+    of_item.insert("Index", Json::Int(i64::from(of.index)));
+    if let Some(key) = of.key {
+        of_item.insert("Key", key.clone());
+    }
+    of_item.insert("Value", of.value.clone());
+    if let Some(source) = of.source {
+        of_item.insert("Source", source.into());
+    }
     let mut map = Object::new();
     map.insert("Item", Json::Object(of_item));
     Json::Object(map)

@@ -18,7 +18,9 @@ impl Stepper<'_> {
         more: More<'v>,
     ) -> View<'v> {
         let context = self.inspection.and_then(|test| test.context.as_ref());
-        View::new(self.execution, frame, document, more, self.at, &self.chance).within(context)
+        let limits = &self.program.limits;
+        View::new(self.execution, frame, document, more, self.at, &self.chance, limits)
+            .within(context)
     }
 
     pub(crate) fn raw_input(&self, frame: FrameId) -> Json {
@@ -133,13 +135,9 @@ impl Stepper<'_> {
         match path {
             ResultPath::Replace => Ok(result),
             ResultPath::Discard => Ok(raw.clone()),
-            ResultPath::At(path) => {
-                path.set(raw.clone(), result).map_err(|error| EvaluationError {
-                    error: "States.ResultPathMatchFailure",
-                    cause: error.to_string(),
-                    location: None,
-                })
-            }
+            ResultPath::At(path) => path
+                .set(raw.clone(), result)
+                .map_err(|error| EvaluationError::runtime(error.to_string())),
         }
     }
 

@@ -15,17 +15,34 @@ pub(crate) struct Origin {
     pub(crate) from_within: bool,
     /// The id of the event it follows.
     pub(crate) last: u64,
-    /// Whether it is a missed heartbeat.
-    pub(crate) heartbeat: bool,
+    /// What failed.
+    pub(crate) what: Failed,
+}
+
+/// What failed: some error names stand for more or less, depending on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failed {
+    /// A state, by itself or by what is within it.
+    #[default]
+    State,
+    /// A task.
+    Task,
+    /// A task that missed a heartbeat.
+    Heartbeat,
 }
 
 impl Stepper<'_> {
     /// The state of a frame failed by itself.
     pub(crate) fn state_failed(&mut self, frame: FrameId, failure: Failure) {
         let last = self.execution.frame(frame).last;
+        self.state_failed_after(frame, failure, last);
+    }
+
+    /// As [`Self::state_failed`], following the event `last`.
+    pub(crate) fn state_failed_after(&mut self, frame: FrameId, failure: Failure, last: u64) {
         // A selector may fail for one item while other iterations run.
         let from_within = !self.execution.children_of(frame).is_empty();
-        self.fail(frame, failure, &Origin { from_within, last, heartbeat: false });
+        self.fail(frame, failure, &Origin { from_within, last, what: Failed::State });
     }
 
     pub(crate) fn fail(&mut self, frame: FrameId, failure: Failure, origin: &Origin) {
@@ -36,14 +53,19 @@ impl Stepper<'_> {
             Kind::Map(map) => (&map.retry, &map.catch),
             _ => (&[], &[]),
         };
+        self.see(|seen| seen.failure = Some(failure.clone()));
+        if failure.name() == "States.Runtime" {
+            // Nothing handles it, and AWS does not record how it passes through what is around.
+            self.emit_after(FrameId::ROOT, origin.last, EventKind::ExecutionFailed { failure });
+            return;
+        }
         if origin.from_within {
             self.abort_children(frame);
         }
-        self.see(|seen| seen.failure = Some(failure.clone()));
         let retrier = retriers
             .iter()
             .enumerate()
-            .find(|(_, retrier)| matches(&retrier.errors, &failure, origin.heartbeat));
+            .find(|(_, retrier)| matches(&retrier.errors, &failure, origin.what));
         if let Some((index, retrier)) = retrier {
             let tried = self.execution.frame(frame).entry.tries.get(index).copied().unwrap_or(0);
             let tries = self.inspection.map_or(tried, |test| test.tries);
@@ -55,41 +77,32 @@ impl Stepper<'_> {
         }
         let catcher = catchers
             .iter()
-            .position(|catcher| matches(&catcher.errors, &failure, origin.heartbeat))
+            .position(|catcher| matches(&catcher.errors, &failure, origin.what))
             .map(|index| {
                 self.see(|seen| seen.catcher = Some(index));
                 &catchers[index]
             });
-        // AWS does not record MapStateFailed for what no catcher could catch anyway.
-        if origin.from_within || failure.name() != "States.Runtime" {
-            match &state.kind {
-                Kind::Parallel(_) => self.emit_after(frame, origin.last, EventKind::ParallelFailed),
-                Kind::Map(_) => self.emit_after(frame, origin.last, EventKind::MapFailed),
-                _ => {}
-            }
-        }
+        self.around_failed(frame, origin.last);
         let Some(catcher) = catcher else {
             self.scope_failed(frame, failure);
             return;
         };
         if let Err(error) = self.caught(frame, state, catcher, &failure) {
-            // A catcher that cannot be computed is not caught again.
-            let failure = self.record_evaluation_failure(frame, error);
+            // A catcher that cannot be computed is not caught again: it fails what it belongs to.
+            let failure = self.record_evaluation_failure(frame, error, origin.last);
+            let last = self.execution.frame(frame).last;
+            self.around_failed(frame, last);
             self.scope_failed(frame, failure);
         }
     }
 
-    fn record_evaluation_failure(&mut self, frame: FrameId, error: EvaluationError) -> Failure {
-        let entry = &self.execution.frame(frame).entry;
-        let name = entry.name.clone();
-        let failure = Failure::new(error.error, self.cause(entry, &error));
-        if error.error == "States.QueryEvaluationError" {
-            let location = error.location.map(Str::from);
-            let kind =
-                EventKind::EvaluationFailed { failure: failure.clone(), state: name, location };
-            self.emit(frame, kind);
+    /// Records the failure of a state that others are within.
+    fn around_failed(&mut self, frame: FrameId, last: u64) {
+        match self.execution.frame(frame).entry.kind {
+            StateType::Parallel => self.emit_after(frame, last, EventKind::ParallelFailed),
+            StateType::Map => self.emit_after(frame, last, EventKind::MapFailed),
+            _ => {}
         }
-        failure
     }
 
     fn retry(
@@ -148,24 +161,28 @@ impl Stepper<'_> {
     /// Nothing in the scope handles the failure: the state around it gets it.
     pub(crate) fn scope_failed(&mut self, frame: FrameId, failure: Failure) {
         let this = self.execution.frame(frame);
+        let last = this.last;
+        if failure.name() == "States.Runtime" {
+            self.emit_after(FrameId::ROOT, last, EventKind::ExecutionFailed { failure });
+            return;
+        }
         let Some((parent, index)) = this.parent else {
             self.emit(frame, EventKind::ExecutionFailed { failure });
             return;
         };
         let kind = this.entry.kind;
-        let heartbeat = false;
+        let what = Failed::State;
         if matches!(self.execution.frame(parent).phase, Phase::Map(_)) {
-            let last = this.last;
             let name = self.execution.frame(parent).entry.name.clone();
             self.emit_after(parent, last, EventKind::MapIterationFailed { index, name });
-            self.fail(parent, failure, &Origin { from_within: true, last, heartbeat });
+            self.fail(parent, failure, &Origin { from_within: true, last, what });
         } else {
+            // What comes next follows the task's end, not this.
             if kind == StateType::Task {
                 self.emit(frame, EventKind::StateAborted { kind });
             }
-            let last = self.execution.frame(frame).last;
             self.emit_abort_of_siblings(parent, frame);
-            self.fail(parent, failure, &Origin { from_within: true, last, heartbeat });
+            self.fail(parent, failure, &Origin { from_within: true, last, what });
         }
     }
 
@@ -229,18 +246,21 @@ fn error_output(failure: &Failure) -> Json {
 }
 
 /// Whether one of the error names of a retrier or catcher stands for this failure.
-pub(crate) fn matches(errors: &[Str], failure: &Failure, heartbeat: bool) -> bool {
+pub(crate) fn matches(errors: &[Str], failure: &Failure, what: Failed) -> bool {
     let error = failure.name();
     if error == "States.Runtime" {
         return false;
     }
     errors.iter().any(|wanted| match wanted.as_str() {
-        "States.ALL" => error != "States.DataLimitExceeded",
+        // What is too large is caught by `States.ALL` only where a task returned it.
+        "States.ALL" => error != "States.DataLimitExceeded" || what != Failed::State,
         "States.TaskFailed" => {
             !matches!(error, "States.Timeout" | "States.DataLimitExceeded")
                 && (!error.starts_with("States.") || error == "States.TaskFailed")
         }
-        "States.HeartbeatTimeout" => heartbeat || error == "States.HeartbeatTimeout",
+        "States.HeartbeatTimeout" => {
+            what == Failed::Heartbeat || error == "States.HeartbeatTimeout"
+        }
         wanted => wanted == error,
     })
 }

@@ -1,6 +1,7 @@
 //! The test of one state: what stands in for the world, and what is seen on the way.
 
-use crate::items::{self, ObjectInfo, Objects};
+use crate::context::STATE_DATA;
+use crate::items::{self, Items, ObjectInfo, Objects};
 use crate::turn::Stepper;
 use crate::view::More;
 use std::cell::{Cell, RefCell};
@@ -142,12 +143,16 @@ impl Stepper<'_> {
                     return Ok(());
                 }
             },
-            _ => plan.items,
+            _ => Items {
+                values: plan.items,
+                of_object: plan.of_object,
+                sources: vec![(0, STATE_DATA.into())],
+            },
         };
         if map.item_reader.as_ref().is_some_and(|reader| reader.items_pointer.is_some()) {
-            self.see(|seen| seen.after_items_pointer = Some(items.clone().into()));
+            self.see(|seen| seen.after_items_pointer = Some(items.values.clone().into()));
         } else if state.language == Language::JsonPath {
-            self.see(|seen| seen.after_items_path = Some(items.clone().into()));
+            self.see(|seen| seen.after_items_path = Some(items.values.clone().into()));
         }
         self.see(|seen| {
             seen.max_concurrency = Some(plan.max_concurrency);

@@ -28,12 +28,78 @@ pub struct ObjectInfo {
     pub last_modified: i64,
 }
 
+/// What a Map state goes over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Items {
+    /// One value for each iteration.
+    pub values: Array,
+    /// Whether they are the members of an object: each is `{"Key": …, "Value": …}`.
+    pub of_object: bool,
+    /// Where they come from (`$$.Map.Item.Source`): from which item on, and what it says there.
+    pub sources: Vec<(usize, Str)>,
+}
+
+/// One of [`Items`], as the context object shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) index: u32,
+    pub(crate) key: Option<&'a Json>,
+    pub(crate) value: &'a Json,
+    pub(crate) source: Option<&'a str>,
+}
+
+impl Items {
+    /// What the state's input holds: an array or an object. None for any other value.
+    pub(crate) fn of(value: Json) -> Option<Self> {
+        let (values, of_object) = match value {
+            Json::Array(values) => (values, false),
+            Json::Object(members) => (pairs(&members), true),
+            _ => return None,
+        };
+        Some(Self { values, of_object, sources: Vec::new() })
+    }
+
+    pub(crate) fn source(&self, index: usize) -> Option<&str> {
+        let at = self.sources.partition_point(|(from, _)| *from <= index);
+        self.sources.get(at.checked_sub(1)?).map(|(_, source)| source.as_str())
+    }
+}
+
+impl<'a> Item<'a> {
+    /// An item, or the pair that stands for a member of an object.
+    pub(crate) fn new(
+        index: u32,
+        item: &'a Json,
+        of_object: bool,
+        source: Option<&'a str>,
+    ) -> Self {
+        let key = item.get("Key").filter(|_| of_object);
+        let value = item.get("Value").filter(|_| of_object).unwrap_or(item);
+        Self { index, key, value, source }
+    }
+}
+
+fn pairs(members: &Object) -> Array {
+    members
+        .iter()
+        .map(|(key, value)| {
+            let mut pair = Object::new();
+            pair.insert("Key", key.clone().into());
+            pair.insert("Value", value.clone());
+            Json::from(pair)
+        })
+        .collect()
+}
+
+/// What AWS says of a JSON text that has no items.
+pub(crate) const NOT_ITERABLE: &str = "Attempting to map over non-iterable node.";
+
 fn reader_failed(cause: impl Into<Str>) -> Failure {
     Failure::new("States.ItemReaderFailed", cause)
 }
 
 /// Reads the items that a [`crate::Command::ReadItems`] asks for.
-pub fn read(request: &Json, objects: &dyn Objects) -> Result<Array, Failure> {
+pub fn read(request: &Json, objects: &dyn Objects) -> Result<Items, Failure> {
     let text =
         |key: &str| request.get("Parameters").and_then(|p| p.get(key)).and_then(Json::as_str);
     let config = |key: &str| request.get("ReaderConfig").and_then(|config| config.get(key));
@@ -44,21 +110,66 @@ pub fn read(request: &Json, objects: &dyn Objects) -> Result<Array, Failure> {
     if resource.ends_with(":s3:listObjectsV2") {
         let prefix = text("Prefix").unwrap_or_default();
         let listed = objects.list(bucket, prefix).map_err(reader_failed)?;
-        return Ok(listed.into_iter().take(most).map(listing).collect());
+        if config("Transformation").and_then(Json::as_str) != Some("LOAD_AND_FLATTEN") {
+            let values = listed.into_iter().take(most).map(listing).collect();
+            let source = format!("s3://{bucket}");
+            return Ok(Items { values, of_object: false, sources: vec![(0, source.into())] });
+        }
+        let keys = listed.iter().map(|info| info.key.as_str());
+        return flattened(bucket, keys, objects, &config, most);
     }
     if !resource.ends_with(":s3:getObject") {
         return Err(reader_failed(format!("The resource '{resource}' cannot read items")));
     }
     let key = text("Key").unwrap_or_default();
     let bytes = objects.get(bucket, key).map_err(reader_failed)?;
-    let input_type = config("InputType").and_then(Json::as_str).unwrap_or("JSON");
-    match input_type {
-        "CSV" => csv_items(&bytes, &config, most),
-        "JSONL" => json_lines(&bytes, most),
-        "JSON" => json_items(&bytes, config("ItemsPointer").and_then(Json::as_str), most),
-        "MANIFEST" => manifest_items(&bytes, objects, most),
-        other => Err(reader_failed(format!("The input type '{other}' is not supported"))),
+    if config("InputType").and_then(Json::as_str) == Some("MANIFEST") {
+        return manifest_items(&bytes, objects, most);
     }
+    let items = content(&bytes, &config, most)?;
+    Ok(Items { sources: vec![(0, source_of(bucket, key))], ..items })
+}
+
+fn source_of(bucket: &str, key: &str) -> Str {
+    format!("s3://{bucket}/{key}").into()
+}
+
+/// The items in one object.
+fn content<'c>(
+    bytes: &[u8],
+    config: &dyn Fn(&str) -> Option<&'c Json>,
+    most: usize,
+) -> Result<Items, Failure> {
+    let values = match config("InputType").and_then(Json::as_str).unwrap_or("JSON") {
+        "CSV" => csv_items(bytes, config, most)?,
+        "JSONL" => json_lines(bytes, most)?,
+        "JSON" => return json_items(bytes, config("ItemsPointer").and_then(Json::as_str), most),
+        other => {
+            return Err(reader_failed(format!("The input type '{other}' is not supported")));
+        }
+    };
+    Ok(Items { values, ..Items::default() })
+}
+
+/// The items in all listed objects, one after the other.
+fn flattened<'c, 'k>(
+    bucket: &str,
+    keys: impl Iterator<Item = &'k str>,
+    objects: &dyn Objects,
+    config: &dyn Fn(&str) -> Option<&'c Json>,
+    most: usize,
+) -> Result<Items, Failure> {
+    let mut values = Vec::new();
+    let mut sources = Vec::new();
+    for key in keys {
+        if values.len() >= most {
+            break;
+        }
+        let bytes = objects.get(bucket, key).map_err(reader_failed)?;
+        sources.push((values.len(), source_of(bucket, key)));
+        values.extend(content(&bytes, config, most - values.len())?.values.into_vec());
+    }
+    Ok(Items { values: values.into(), of_object: false, sources })
 }
 
 fn listing(info: ObjectInfo) -> Json {
@@ -71,7 +182,7 @@ fn listing(info: ObjectInfo) -> Json {
     object.into()
 }
 
-fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Array, Failure> {
+fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Items, Failure> {
     let value = stepwright_json::parse_bytes(bytes)
         .map_err(|error| reader_failed(format!("The object is not valid JSON: {error}")))?;
     let value = match pointer {
@@ -80,11 +191,11 @@ fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Array,
             .and_then(|pointer| pointer.find(&value).cloned())
             .ok_or_else(|| reader_failed(format!("The ItemsPointer '{text}' leads nowhere")))?,
     };
-    match value {
-        Json::Array(items) if items.len() <= most => Ok(items),
-        Json::Array(items) => Ok(items.iter().take(most).cloned().collect()),
-        _ => Err(reader_failed("Attempting to map over non-iterable node.")),
+    let items = Items::of(value).ok_or_else(|| reader_failed(NOT_ITERABLE))?;
+    if items.values.len() <= most {
+        return Ok(items);
     }
+    Ok(Items { values: items.values.iter().take(most).cloned().collect(), ..items })
 }
 
 fn json_lines(bytes: &[u8], most: usize) -> Result<Array, Failure> {
@@ -146,7 +257,7 @@ fn csv_items<'c>(
 }
 
 /// An S3 inventory: a manifest that names CSV files and their columns.
-fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Array, Failure> {
+fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Items, Failure> {
     let manifest = stepwright_json::parse_bytes(bytes)
         .map_err(|error| reader_failed(format!("The manifest is not valid JSON: {error}")))?;
     let text = |key: &str| manifest.get(key).and_then(Json::as_str);
@@ -161,6 +272,7 @@ fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Ar
         schema.split(',').map(|name| Json::from(name.trim())).collect::<Array>().into();
     let files = manifest.get("files").and_then(Json::as_array).cloned().unwrap_or_default();
     let mut items = Vec::new();
+    let mut sources = Vec::new();
     for file in &files {
         let key = file.get("key").and_then(Json::as_str).unwrap_or_default();
         if key.to_ascii_lowercase().ends_with(".gz") {
@@ -169,12 +281,13 @@ fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Ar
         let bytes = objects.get(bucket, key).map_err(reader_failed)?;
         let config = |key: &str| (key == "CSVHeaders").then_some(&headers);
         let rows = csv_items(&bytes, &config, most - items.len())?;
+        sources.push((items.len(), source_of(bucket, key)));
         items.extend(rows.iter().cloned());
         if items.len() >= most {
             break;
         }
     }
-    Ok(items.into())
+    Ok(Items { values: items.into(), of_object: false, sources })
 }
 
 /// Puts items into batches: the inputs of child executions.

@@ -15,7 +15,6 @@ mod failure;
 mod inspection;
 pub mod items;
 mod outlook;
-mod parameters;
 mod retrospect;
 mod states;
 pub mod token;
@@ -23,13 +22,14 @@ mod turn;
 mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
+pub use failure::Failed;
 pub use inspection::{Inspection, Seen};
-pub use outlook::{MapRunView, OpenTaskView};
+pub use outlook::OpenTaskView;
 pub use retrospect::catcher_of;
 pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
-use stepwright_json::{Array, Json, Str};
+use stepwright_json::{Json, Str};
 use stepwright_program::StateId;
 
 /// Something that happened outside and that the execution has not heard of yet.
@@ -82,7 +82,7 @@ pub enum Stimulus {
         /// Which map run.
         run: TaskId,
         /// The items, or why there are none.
-        items: Result<Array, Failure>,
+        items: Result<items::Items, Failure>,
     },
     /// A child execution ended.
     ChildFinished {
@@ -127,6 +127,8 @@ pub enum Stimulus {
 pub struct Beginning {
     /// Its input.
     pub input: Json,
+    /// The text of the input as it was sent, where we would write it otherwise.
+    pub input_text: Option<Str>,
     /// Who it is.
     pub identity: Identity,
     /// Where it begins, if not where its machine does: a child execution begins in a processor.
@@ -155,8 +157,9 @@ impl Beginning {
         let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
         let mix = view::mix(run.0 ^ (u64::from(index) << 32));
         Self {
-            map_context: Some(context::item(index, &input)),
+            map_context: Some(context::item(&items::Item::new(index, &input, false, None))),
             input,
+            input_text: None,
             identity: Identity {
                 execution_arn: format!("{machine}:{name}").into(),
                 name: name.into(),

@@ -1,12 +1,12 @@
 //! What those who read a history back ask: where an event happened, and why it went that way.
 
 use crate::execution::Execution;
-use crate::failure;
+use crate::failure::{self, Failed};
 use crate::view::{More, View};
 use std::cell::Cell;
 use stepwright_history::{Failure, FrameId, Moment, TaskId};
 use stepwright_json::{Json, Object, Str};
-use stepwright_program::{Catcher, Choice, InputPath, Io, StateId};
+use stepwright_program::{Catcher, Choice, InputPath, Io, Limits, StateId};
 
 impl Execution {
     /// The Parallel and Map states around a frame, from the outside in, with the index of the
@@ -52,13 +52,14 @@ impl Execution {
     pub fn rule_that_applies(
         &self,
         frame: FrameId,
-        io: &Io,
-        choice: &Choice,
+        (io, choice): (&Io, &Choice),
         at: Moment,
+        limits: &Limits,
     ) -> Option<usize> {
         let raw = self.input_in(frame)?;
         let chance = Cell::new(0);
-        let view = |document| View::new(self, frame, document, More::default(), at, &chance);
+        let view =
+            |document| View::new(self, frame, document, More::default(), at, &chance, limits);
         let document = match &io.input_path {
             InputPath::Whole => raw.clone(),
             InputPath::Nothing => Json::Object(Object::new()),
@@ -74,7 +75,7 @@ impl Execution {
     }
 }
 
-/// The catcher that takes a failure. `heartbeat` says whether it is a missed heartbeat.
-pub fn catcher_of(catchers: &[Catcher], failure: &Failure, heartbeat: bool) -> Option<usize> {
-    catchers.iter().position(|catcher| failure::matches(&catcher.errors, failure, heartbeat))
+/// The catcher that takes a failure of `what`.
+pub fn catcher_of(catchers: &[Catcher], failure: &Failure, what: Failed) -> Option<usize> {
+    catchers.iter().position(|catcher| failure::matches(&catcher.errors, failure, what))
 }

@@ -201,6 +201,7 @@ impl<'a> Stepper<'a> {
         let first = beginning.first.unwrap_or(self.program.start).0;
         let start = Start {
             input: beginning.input,
+            input_text: beginning.input_text,
             identity: beginning.identity,
             first,
             deadline,
@@ -432,19 +433,39 @@ impl<'a> Stepper<'a> {
 
     /// An expression of the state could not be evaluated.
     pub(crate) fn evaluation_failed(&mut self, frame: FrameId, error: EvaluationError) {
+        let last = self.execution.frame(frame).last;
+        self.evaluation_failed_after(frame, error, last);
+    }
+
+    /// As [`Self::evaluation_failed`], following the event `last`.
+    pub(crate) fn evaluation_failed_after(
+        &mut self,
+        frame: FrameId,
+        error: EvaluationError,
+        last: u64,
+    ) {
         self.exit_after = None;
+        let entry = &self.execution.frame(frame).entry;
+        let precedes_entry = last == entry.event
+            && entry.kind != StateType::Wait
+            && self.program.vintage.evaluation_failure_precedes_entry();
+        let previous = if precedes_entry { entry.before } else { last };
+        let failure = self.record_evaluation_failure(frame, error, previous);
+        let recorded = self.execution.frame(frame).last;
+        self.state_failed_after(frame, failure, recorded.max(last));
+    }
+
+    /// The failure that comes of an error in an expression. One in JSONata is an event of its own.
+    pub(crate) fn record_evaluation_failure(
+        &mut self,
+        frame: FrameId,
+        error: EvaluationError,
+        previous: u64,
+    ) -> Failure {
         let entry = &self.execution.frame(frame).entry;
         let failure = Failure::new(error.error, self.cause(entry, &error));
         let is_jsonata = self.state_of(frame).language == Language::Jsonata;
         if is_jsonata && error.error == "States.QueryEvaluationError" {
-            let entry = &self.execution.frame(frame).entry;
-            // AWS evaluates before it commits the entry, but for Wait states.
-            let last = self.execution.frame(frame).last;
-            let previous = if last == entry.event && entry.kind != StateType::Wait {
-                entry.before
-            } else {
-                last
-            };
             let kind = EventKind::EvaluationFailed {
                 failure: failure.clone(),
                 state: entry.name.clone(),
@@ -452,7 +473,7 @@ impl<'a> Stepper<'a> {
             };
             self.emit_after(frame, previous, kind);
         }
-        self.state_failed(frame, failure);
+        failure
     }
 
     /// What AWS says of an error in an expression. A test of one state gets it as it is.

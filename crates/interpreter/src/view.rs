@@ -1,9 +1,10 @@
 use crate::context;
 use crate::execution::Execution;
+use crate::items::Item;
 use std::cell::{Cell, OnceCell};
 use stepwright_history::{FrameId, Moment};
 use stepwright_json::{Json, Object};
-use stepwright_program::Scope;
+use stepwright_program::{Limits, Scope};
 
 /// What the expressions of one state see.
 pub(crate) struct View<'a> {
@@ -18,6 +19,7 @@ pub(crate) struct View<'a> {
     context: OnceCell<Json>,
     /// The context object, where a test gives one.
     given_context: Option<&'a Json>,
+    limits: &'a Limits,
 }
 
 /// What else there is to see, besides the state's input.
@@ -27,8 +29,8 @@ pub(crate) struct More<'a> {
     pub(crate) result: Option<&'a Json>,
     /// `$states.errorOutput`
     pub(crate) error: Option<&'a Json>,
-    /// The item of a Map that is being prepared: its index and value.
-    pub(crate) item: Option<(u32, &'a Json)>,
+    /// The item of a Map that is being prepared.
+    pub(crate) item: Option<Item<'a>>,
     /// The task token.
     pub(crate) token: Option<&'a str>,
 }
@@ -41,9 +43,10 @@ impl<'a> View<'a> {
         more: More<'a>,
         at: Moment,
         chance: &'a Cell<u64>,
+        limits: &'a Limits,
     ) -> Self {
         let context = OnceCell::new();
-        Self { execution, frame, document, more, at, chance, context, given_context: None }
+        Self { execution, frame, document, more, at, chance, context, given_context: None, limits }
     }
 
     /// With this context object, if any, instead of the execution's own.
@@ -85,6 +88,10 @@ impl Scope for View<'_> {
 
     fn now_millis(&self) -> i64 {
         self.at.0
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits
     }
 
     fn random(&self) -> u64 {

@@ -21,9 +21,12 @@ impl fmt::Display for Complaint {
 /// What Jackson says of `text`; `None` when it has nothing against it. It does not look at what
 /// follows the first value.
 pub fn complaint(text: &str) -> Option<Complaint> {
-    let mut reader = Reader { text, at: 0, open: Vec::new() };
-    let message = reader.whole().err()?;
-    Some(Complaint { message, location: reader.location(reader.at) })
+    Reader { text, at: 0, open: Vec::new(), redacted: false }.complaint()
+}
+
+/// What newer versions of Jackson say of `text`: as [`complaint`], but they do not show the text.
+pub fn redacted_complaint(text: &str) -> Option<Complaint> {
+    Reader { text, at: 0, open: Vec::new(), redacted: true }.complaint()
 }
 
 /// Characters of the source that are shown.
@@ -36,17 +39,31 @@ struct Reader<'t> {
     at: usize,
     /// What is open, and where it began.
     open: Vec<(char, usize)>,
+    /// Whether locations leave the text out.
+    redacted: bool,
 }
 
 type Read<T> = Result<T, String>;
 
 impl Reader<'_> {
+    fn complaint(mut self) -> Option<Complaint> {
+        let message = self.whole().err()?;
+        let location = self.location(self.at);
+        Some(Complaint { message, location })
+    }
+
     fn location(&self, at: usize) -> String {
         let at = self.text.floor_char_boundary(at.min(self.text.len()));
         let before = &self.text[..at];
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before[start..].encode_utf16().count() + 1;
+        if self.redacted {
+            return format!(
+                "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); \
+                 line: {line}, column: {column}]"
+            );
+        }
         let cut = self.text.char_indices().nth(SHOWN).map_or(self.text.len(), |(at, _)| at);
         let shown = &self.text[..cut];
         let rest = self.text[cut..].encode_utf16().count();
@@ -386,6 +403,17 @@ mod tests {
         );
         check("", "No content to map due to end-of-input", 1);
         check("[01]", "Invalid numeric value: Leading zeroes not allowed", 3);
+    }
+
+    #[test]
+    fn newer_versions_do_not_show_the_text() {
+        let found = redacted_complaint("undefined").expect("no JSON");
+        assert_eq!(
+            found.to_string(),
+            "Unrecognized token 'undefined': was expecting (JSON String, Number, Array, Object or \
+             token 'null', 'true' or 'false')\n at [Source: REDACTED \
+             (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 10]"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod array;
 mod deep;
 pub mod jackson;
+pub mod java;
 mod lex;
 mod object;
 mod parse;

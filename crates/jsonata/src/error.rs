@@ -8,7 +8,7 @@ pub struct Error {
     /// JSONata's code, such as `T2001`. Codes of our own: `S0303` for a regular expression that is
     /// none, `S0501` for an expression nested too deep, `U1001` for time and depth, `U1002` for
     /// memory, `U1003` for a regular expression that backtracks too much, `U1004` for a result
-    /// that is a function.
+    /// that is a function, `U1005` for what Step Functions calls an internal error.
     pub code: &'static str,
     /// JSONata's text, without the code.
     pub message: String,
@@ -26,6 +26,12 @@ pub struct Error {
 impl Error {
     /// The code of an evaluation whose result is a function, which is no JSON.
     pub const FUNCTION_RESULT: &'static str = "U1004";
+    /// The code of an evaluation that takes too much time or is nested too deep.
+    pub const TOO_LONG: &'static str = "U1001";
+    /// The code of an evaluation that takes too much memory.
+    pub const TOO_LARGE: &'static str = "U1002";
+    /// The code of a failure for which Step Functions gives no reason.
+    pub const INTERNAL: &'static str = "U1005";
 }
 
 impl fmt::Display for Error {
@@ -325,17 +331,11 @@ fn template(code: &str) -> &'static str {
             "The $single() function expected exactly 1 matching result.  Instead it matched 0."
         }
         "D3140" => "Malformed URL passed to ${{{functionName}}}(): {{value}}",
-        "D3150" => "The argument of the parse function must be a JSON text: {{{text}}}",
-        "D3151" => "The chunk size of the partition function must be a positive integer",
-        "D3152" => "The increment of the range function must be a number other than zero",
-        "D3153" => {
-            "The algorithm of the hash function must be one of MD5, SHA-1, SHA-256, SHA-384 and \
-             SHA-512. Given {{value}}"
-        }
         "U1001" => "{{{text}}}",
         "U1002" => "The evaluation needs more memory than the limit of {{value}} bytes",
         "U1003" => "The regular expression backtracks too much",
         "U1004" => "The result is a function",
+        "U1005" => "Internal error",
         _ => "",
     }
 }

@@ -14,18 +14,26 @@ pub struct Limits<'l> {
     pub sequence: usize,
     /// How many bytes may be allocated, all together. Beyond: `U1002`.
     pub bytes: usize,
+    /// How deep parts of the expression may be evaluated within each other, functions' bodies
+    /// included, counted as jsonata-js counts. Beyond: `U1001`.
+    pub nesting: usize,
+    /// How many bytes one array or text may take, eight for an item and one for a byte of text.
+    /// Beyond: `U1002`.
+    pub value_bytes: usize,
     /// Asked now and then; `true` ends the evaluation with `U1001`.
     pub interrupt: Option<&'l (dyn Fn() -> bool + 'l)>,
 }
 
 impl Default for Limits<'_> {
-    /// 20 million steps, 5,000 deep, 10 million items, 256 MiB.
+    /// 20 million steps, 5,000 deep, 10 million items, 256 MiB, and nothing more.
     fn default() -> Self {
         Self {
             steps: 20_000_000,
             depth: 5_000,
             sequence: 10_000_000,
             bytes: 256 << 20,
+            nesting: usize::MAX,
+            value_bytes: usize::MAX,
             interrupt: None,
         }
     }
@@ -38,6 +46,8 @@ impl fmt::Debug for Limits<'_> {
             .field("depth", &self.depth)
             .field("sequence", &self.sequence)
             .field("bytes", &self.bytes)
+            .field("nesting", &self.nesting)
+            .field("value_bytes", &self.value_bytes)
             .field("interrupt", &self.interrupt.is_some())
             .finish()
     }

@@ -83,6 +83,23 @@ pub(crate) enum Op {
     Transform(Box<TransformNode>),
 }
 
+impl Op {
+    /// Whether evaluating it evaluates others.
+    pub(crate) fn has_parts(&self) -> bool {
+        match self {
+            Self::Regex(_)
+            | Self::Lambda(_)
+            | Self::Transform(_)
+            | Self::Wildcard
+            | Self::Descendant => false,
+            Self::Array { items, .. } => !items.is_empty(),
+            Self::Object(group) => !group.pairs.is_empty(),
+            Self::Block { expressions, .. } => !expressions.is_empty(),
+            _ => true,
+        }
+    }
+}
+
 /// `a.b.c`, with nothing else on any step.
 #[derive(Debug)]
 pub(crate) struct FieldsNode {

@@ -87,8 +87,22 @@ impl<'s> Scope<'s> {
 impl Program {
     /// What a path of members and indexes leads to.
     pub(crate) fn get<'j>(&self, document: &'j Json) -> Option<&'j Json> {
+        Self::follow(&self.tokens, document)
+    }
+
+    /// Whether the last of members and indexes is an index that its array does not have.
+    pub(crate) fn is_past_end(&self, document: &Json) -> bool {
+        let Some((Token::Index(index), before)) = self.tokens.split_last() else { return false };
+        match Self::follow(before, document) {
+            Some(Json::Array(array)) => element(array, *index).is_none(),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn follow<'j>(tokens: &[Token], document: &'j Json) -> Option<&'j Json> {
         let mut value = document;
-        for token in &self.tokens {
+        for token in tokens {
             value = match (token, value) {
                 (Token::Key { name, .. }, Json::Object(object)) => object.get(name)?,
                 (Token::Index(index), Json::Array(array)) => element(array, *index)?,

@@ -105,6 +105,12 @@ impl Path {
     pub fn get<'j>(&self, root: &'j Json) -> Option<&'j Json> {
         if self.program.simple { self.program.get(root) } else { None }
     }
+
+    /// Whether a path of members and indexes leads to an array and then, with its last step, past
+    /// the array's ends.
+    pub fn is_past_end(&self, root: &Json) -> bool {
+        self.program.simple && self.program.is_past_end(root)
+    }
 }
 
 impl PartialEq for Path {

@@ -1,4 +1,5 @@
-use crate::intrinsics::Call;
+use crate::intrinsics::{Call, uuid};
+use crate::limits::Limits;
 use crate::scope::{EvaluationError, Scope};
 use std::borrow::Cow;
 use stepwright_json::{Array, Json, Str};
@@ -50,9 +51,31 @@ pub enum Source {
     Variable(Str),
 }
 
-/// Limits of one JSONata evaluation, chosen so that nothing AWS would finish is cut off.
-fn jsonata_limits() -> jsonata::Limits<'static> {
-    jsonata::Limits::default()
+/// What one JSONata evaluation is held to: AWS's limits where they are not lifted, and ours, which
+/// are chosen so that nothing AWS would finish is cut off.
+fn jsonata_limits(limits: &Limits) -> jsonata::Limits<'static> {
+    jsonata::Limits {
+        nesting: limits.evaluation_depth.unwrap_or(usize::MAX),
+        value_bytes: limits.evaluation_bytes.unwrap_or(usize::MAX),
+        ..jsonata::Limits::default()
+    }
+}
+
+/// What AWS says of a failed evaluation, behind the expression and the field.
+fn failure(error: &jsonata::Error, scope: &dyn Scope) -> String {
+    const THREW: &str = "threw an error during evaluation";
+    match error.code {
+        jsonata::Error::FUNCTION_RESULT => "returned an unsupported result type.".to_owned(),
+        jsonata::Error::INTERNAL => {
+            format!("threw an internal error during evaluation. {}", uuid(scope))
+        }
+        jsonata::Error::TOO_LARGE => format!(
+            "{THREW}: Expression evaluation memory limit exceeded: Check for excessive memory usage"
+        ),
+        // Their texts have no codes on AWS, and single spaces.
+        jsonata::Error::TOO_LONG => format!("{THREW}: {}", error.message.replace("  ", " ")),
+        _ => format!("{THREW}. {error}"),
+    }
 }
 
 impl PathExpression {
@@ -114,15 +137,19 @@ impl PathExpression {
         })
     }
 
-    /// The value, or the error AWS gives for a path in the payload field `field`.
+    /// The value, or the error AWS gives for a path in the payload field `field`. An index past the
+    /// end of an array is `null` there.
     pub fn evaluate_field(&self, scope: &dyn Scope, field: &str) -> Result<Json, EvaluationError> {
-        self.find(scope).map(Cow::into_owned).map_err(|_| {
+        self.find(scope).map(Cow::into_owned).or_else(|_| {
+            if self.root(scope).is_some_and(|root| self.path.is_past_end(root)) {
+                return Ok(Json::Null);
+            }
             let text = &self.text;
             let input = scope.input();
-            EvaluationError::runtime(format!(
+            Err(EvaluationError::runtime(format!(
                 "The JSONPath '{text}' specified for the field '{field}' could not be found in \
                  the input '{input}'"
-            ))
+            )))
         })
     }
 }
@@ -155,36 +182,20 @@ impl Expression {
                 let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
                 let environment =
                     Environment { now_millis: scope.now_millis(), seed: scope.random() };
-                let answer = expression.evaluate(None, &bindings, &environment, &jsonata_limits());
-                match answer {
-                    Ok(Some(value)) => Ok(value),
-                    Ok(None) => Err(EvaluationError::query(
-                        format!(
-                            "The JSONata expression '{}' specified for the field '{field}' \
-                             returned nothing (undefined).",
-                            expression.text()
-                        ),
-                        Some(field),
-                    )),
-                    Err(error) if error.code == jsonata::Error::FUNCTION_RESULT => {
-                        Err(EvaluationError::query(
-                            format!(
-                                "The JSONata expression '{}' specified for the field '{field}' \
-                                 returned an unsupported result type.",
-                                expression.text()
-                            ),
-                            Some(field),
-                        ))
-                    }
-                    Err(error) => Err(EvaluationError::query(
-                        format!(
-                            "The JSONata expression '{}' specified for the field '{field}' threw \
-                             an error during evaluation. {error}",
-                            expression.text()
-                        ),
-                        Some(field),
-                    )),
-                }
+                let limits = jsonata_limits(&scope.limits());
+                let answer = expression.evaluate(None, &bindings, &environment, &limits);
+                let what = match answer {
+                    Ok(Some(value)) => return Ok(value),
+                    Ok(None) => "returned nothing (undefined).".to_owned(),
+                    Err(error) => failure(&error, scope),
+                };
+                Err(EvaluationError::query(
+                    format!(
+                        "The JSONata expression '{}' specified for the field '{field}' {what}",
+                        expression.text()
+                    ),
+                    Some(field),
+                ))
             }
         }
     }

@@ -19,9 +19,13 @@ pub use choice::{Comparison, Condition, Operand, Orderings, Test};
 pub use compile::compile;
 pub use expression::{Expression, PathExpression, Source};
 pub use intrinsics::{Call, MAX_RANGE};
-pub use limits::{Limits, MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES, Vintage};
+pub use limits::{
+    Limits, MAX_EVALUATION_BYTES, MAX_EVALUATION_DEPTH, MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES,
+    Vintage,
+};
 pub use rules::{
-    CheckOptions, Rule, aws_message, catalogue, check, check_with, variable_references,
+    CheckOptions, Checked, Rule, aws_message, catalogue, check, check_and_compile, check_with,
+    variable_references,
 };
 pub use scope::{EvaluationError, Scope};
 pub use state::{

@@ -4,6 +4,12 @@ pub const MAX_PAYLOAD_BYTES: usize = 262_144;
 /// The most events a Standard execution's history may hold. AWS's quota.
 pub const MAX_HISTORY_EVENTS: u64 = 25_000;
 
+/// How deep the parts of a JSONata expression may be evaluated within each other on AWS.
+pub const MAX_EVALUATION_DEPTH: usize = 100;
+
+/// How many bytes a value of a JSONata expression may take on AWS, as measured in 2026.
+pub const MAX_EVALUATION_BYTES: usize = 6_990_256;
+
 /// Which AWS is shown. AWS changes details of its histories over the years; an old recording can
 /// only be compared with the AWS of its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +29,17 @@ impl Vintage {
     pub fn exit_follows_map_run_end(self) -> bool {
         self.0 < 202_409
     }
+
+    /// Until December 2024 the failure of a JSONata expression followed what came before the entry
+    /// of its state, but for Wait states; it follows the entry since.
+    pub fn evaluation_failure_precedes_entry(self) -> bool {
+        self.0 < 202_412
+    }
+
+    /// Until 2025 a Map state went over arrays only; since then over the members of objects, too.
+    pub fn maps_go_over_objects(self) -> bool {
+        self.0 >= 202_509
+    }
 }
 
 impl Default for Vintage {
@@ -38,15 +55,30 @@ pub struct Limits {
     pub payload_bytes: Option<usize>,
     /// The most events of a history; `None` for no limit.
     pub history_events: Option<u64>,
+    /// How deep the parts of a JSONata expression may be evaluated within each other; `None` for
+    /// our own limit alone.
+    pub evaluation_depth: Option<usize>,
+    /// How many bytes one value of a JSONata expression may take; `None` for our own limit alone.
+    pub evaluation_bytes: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload_bytes: Some(MAX_PAYLOAD_BYTES), history_events: Some(MAX_HISTORY_EVENTS) }
+        Self {
+            payload_bytes: Some(MAX_PAYLOAD_BYTES),
+            history_events: Some(MAX_HISTORY_EVENTS),
+            evaluation_depth: Some(MAX_EVALUATION_DEPTH),
+            evaluation_bytes: Some(MAX_EVALUATION_BYTES),
+        }
     }
 }
 
 impl Limits {
     /// No limit but the machine's memory (`--limits extended`).
-    pub const EXTENDED: Self = Self { payload_bytes: None, history_events: None };
+    pub const EXTENDED: Self = Self {
+        payload_bytes: None,
+        history_events: None,
+        evaluation_depth: None,
+        evaluation_bytes: None,
+    };
 }

@@ -1,3 +1,4 @@
+use crate::limits::Limits;
 use std::fmt;
 use stepwright_json::Json;
 
@@ -16,6 +17,10 @@ pub trait Scope {
     fn now_millis(&self) -> i64;
     /// A number that differs at each call and is the same when the turn is computed again.
     fn random(&self) -> u64;
+    /// What an evaluation is held to.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
 }
 
 /// An expression could not be evaluated.
@@ -33,11 +38,6 @@ impl EvaluationError {
     /// An error that no catcher can catch.
     pub fn runtime(cause: impl Into<String>) -> Self {
         Self { error: "States.Runtime", cause: cause.into(), location: None }
-    }
-
-    /// A failed intrinsic function.
-    pub fn intrinsic(cause: impl Into<String>) -> Self {
-        Self { error: "States.IntrinsicFailure", cause: cause.into(), location: None }
     }
 
     /// A failed JSONata expression of the field `location`.

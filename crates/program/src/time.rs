@@ -72,6 +72,12 @@ pub fn format(millis: i64) -> String {
     }
 }
 
+/// Writes milliseconds since 1970 as the header `Date` has them: `Tue, 02 Jan 2024 03:04:05 GMT`.
+pub fn http_date(millis: i64) -> String {
+    let at = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +106,6 @@ mod tests {
     fn times_are_written_as_aws_writes_them() {
         assert_eq!(format(0), "1970-01-01T00:00:00Z");
         assert_eq!(format(1_500), "1970-01-01T00:00:01.500Z");
+        assert_eq!(http_date(1_704_164_645_000), "Tue, 02 Jan 2024 03:04:05 GMT");
     }
 }

@@ -44,7 +44,10 @@ fn fields_of_states() {
     json_path(r#""Type": "Succeed", "End": true"#, &["Field 'End' is not supported at /States/A"]);
     json_path(
         r#""Type": "Pass""#,
-        &["These fields are required: [Next] at /States/A", "Workflow has no terminal state at -"],
+        &[
+            "This object should have only one of the following fields: [Next, End] at /States/A",
+            "Workflow has no terminal state at -",
+        ],
     );
     json_path(
         r#""Type": "Nap", "End": true"#,
@@ -130,7 +133,7 @@ fn values() {
     );
     json_path(
         r#""Type": "Wait", "Seconds": "soon", "End": true"#,
-        &["Expected value of type [INTEGER] at /States/A/Seconds"],
+        &["Expected value of type Integer at /States/A/Seconds"],
     );
     json_path(
         r#""Type": "Wait", "Timestamp": "today", "End": true"#,
@@ -189,6 +192,11 @@ fn retriers_and_catchers() {
     );
 }
 
+/// The comparisons of a choice rule, as AWS lists them.
+const COMPARISONS: &str = "StringEquals, StringEqualsPath, StringLessThan, StringLessThanPath, StringGreaterThan, StringGreaterThanPath, StringLessThanEquals, StringLessThanEqualsPath, StringGreaterThanEquals, StringGreaterThanEqualsPath, StringMatches, \
+    NumericEquals, NumericEqualsPath, NumericLessThan, NumericLessThanPath, NumericGreaterThan, NumericGreaterThanPath, NumericLessThanEquals, NumericLessThanEqualsPath, NumericGreaterThanEquals, NumericGreaterThanEqualsPath, \
+    BooleanEquals, BooleanEqualsPath, TimestampEquals, TimestampEqualsPath, TimestampLessThan, TimestampLessThanPath, TimestampGreaterThan, TimestampGreaterThanPath, TimestampLessThanEquals, TimestampLessThanEqualsPath, TimestampGreaterThanEquals, TimestampGreaterThanEqualsPath, IsNull, IsPresent, IsNumeric, IsString, IsBoolean, IsTimestamp";
+
 #[test]
 fn choices() {
     let choice = |rule: &str, expected: &[&str]| {
@@ -207,7 +215,21 @@ fn choices() {
         r#""Variable": "$.a", "NumericEqual": 1"#,
         &[
             "Field 'NumericEqual' is not supported at /States/A/Choices[0]",
-            "A choice rule needs a comparison operator at /States/A/Choices[0]",
+            &format!(
+                "This object should have only one of the following fields: [{COMPARISONS}] at /States/A/Choices[0]"
+            ),
+        ],
+    );
+    choice(
+        r#""Variable": "$.a", "IsNull": true, "IsPresent": true"#,
+        &[&format!(
+            "There should only be one of the following fields: [{COMPARISONS}] at /States/A/Choices[0]"
+        )],
+    );
+    choice(
+        r#""Variable": "a", "IsNull": true"#,
+        &[
+            "Value is not a Reference Path: Reference path didn't start with '$' at /States/A/Choices[0]/Variable",
         ],
     );
     choice(r#""And": [], "Comment": "x""#, &["Value cannot be empty at /States/A/Choices[0]/And"]);
@@ -217,6 +239,47 @@ fn choices() {
             "The object must have only one of the following fields, [And, Or, Not, Variable, Condition] at /States/A/Choices[0]",
         ],
     );
+}
+
+/// What AWS asks of readers, writers and the numbers of a Map.
+#[test]
+fn readers_and_numbers_of_maps() {
+    const AT: &str = "/States/A/ItemReader/ReaderConfig";
+    const PROCESSOR: &str = r#""Type": "Map", "End": true, "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}"#;
+    let map = |more: &str, expected: &[&str]| json_path(&format!("{PROCESSOR}, {more}"), expected);
+    let reader = |config: &str, expected: &[&str]| {
+        let more = format!(
+            r#""ItemReader": {{"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {{{config}}}, "Parameters": {{"Bucket": "b", "Key": "k"}}}}"#
+        );
+        map(&more, expected);
+    };
+    reader(r#""InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW""#, &[]);
+    reader(
+        r#""InputType": "CSV", "CSVHeaderLocation": "GIVEN""#,
+        &[&format!("These fields are required: [CSVHeaders] at {AT}")],
+    );
+    for (path, allowed) in [("$.n", true), ("$$.Map.Item", false), ("$.n[*]", false)] {
+        let found = check(&definition(&format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{{PROCESSOR}, "MaxConcurrencyPath": "{path}"}}}}}}"#
+        )));
+        assert_eq!(found.iter().all(|found| !found.is_error()), allowed, "{path}: {found:?}");
+    }
+}
+
+/// A name of a catcher of a Parallel may be that of a variable within it; one of `Assign` may not.
+#[test]
+fn variables_of_catchers() {
+    let parallel = |more: &str| {
+        let text = format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Parallel", "End": true, {more}, "Branches": [{{"StartAt": "B", "States": {{"B": {{"Type": "Pass", "Assign": {{"x": 1}}, "End": true}}}}}}]}}, "C": {{"Type": "Succeed"}}}}}}"#
+        );
+        check(&definition(&text)).into_iter().filter(Diagnostic::is_error).count()
+    };
+    assert_eq!(
+        parallel(r#""Catch": [{"ErrorEquals": ["States.ALL"], "Assign": {"x": 2}, "Next": "C"}]"#),
+        0
+    );
+    assert_ne!(parallel(r#""Assign": {"x": 2}"#), 0);
 }
 
 #[test]

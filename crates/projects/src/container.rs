@@ -1,26 +1,26 @@
-//! Tasks on ECS: a process for each.
+//! Tasks on ECS: each is a process.
 
 use crate::folder::Folder;
 use crate::listener::Listener;
 use crate::project::{PYTHON, Reply, stop_failure};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
 
-/// The exit code of a task that stopped the execution; see `ecs.py`.
+/// The exit code of a task that stopped the whole execution; see `ecs.py`.
 const STOPPED: i32 = 3;
 
-/// How often a process is asked whether it is over.
+/// How often a process is checked for its end.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// The processes that have not ended.
+/// The processes that are running.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Running(Arc<Mutex<BTreeMap<u64, Child>>>);
 
@@ -29,16 +29,16 @@ impl Running {
         self.0.lock()
     }
 
-    /// Whether there is none.
+    /// Whether no process is running.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Ends one, if it runs.
+    /// Ends a process, if it is running.
     pub(crate) fn end(&self, number: u64) {
         let child = self.lock().remove(&number);
         if let Some(mut child) = child {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             child.kill().ok();
             child.wait().ok();
         }
@@ -47,35 +47,35 @@ impl Running {
     pub(crate) fn shut_down(&self) {
         let mut children = self.lock();
         for (_, mut child) in std::mem::take(&mut *children) {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             child.kill().ok();
             child.wait().ok();
         }
     }
 }
 
-/// A task to be run.
+/// A task to run.
 pub(crate) struct Container {
     name: String,
     environment: BTreeMap<String, String>,
     answer: PathBuf,
     number: u64,
     running: Running,
-    /// How long the state waits for it.
+    /// How long the state waits for the task.
     limit: Option<Duration>,
     listener: Arc<dyn Listener>,
 }
 
 /// How a process ended.
 enum End {
-    /// With this code; None when a signal ended it.
+    /// The process exited with this code; `None` if a signal ended it.
     Exited(Option<i32>),
-    /// It was stopped, for nobody waited any more.
+    /// The process was stopped, because nobody waited for it any more.
     TimedOut,
 }
 
 impl Container {
-    /// The task that a state asks for, with the environment that the state overrides.
+    /// Creates the task that a state runs, with the environment overrides of the state.
     pub(crate) fn new(
         name: &str,
         call: &TaskCall,
@@ -109,17 +109,17 @@ impl Container {
         }
     }
 
-    /// The name of the task.
+    /// The task's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its number among those that run, and they.
+    /// Its number among the running processes, and those processes.
     pub(crate) fn place(&self) -> (u64, Running) {
         (self.number, self.running.clone())
     }
 
-    /// Runs it and waits for the end.
+    /// Runs the task and waits for its end.
     pub(crate) fn run(&self) -> Reply {
         let code = match self.wait() {
             Ok(End::Exited(code)) => code,
@@ -147,7 +147,7 @@ impl Container {
         let mut child = Command::new(PYTHON)
             .args(["-m", "stepwright_fluxio.ecs"])
             .envs(&self.environment)
-            // It ends when nobody holds the other end any more.
+            // The process ends once nobody holds the other end of this pipe.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -174,13 +174,13 @@ impl Container {
             std::thread::sleep(INTERVAL);
         };
         for thread in [stdout, stderr].into_iter().flatten() {
-            // A thread that reads lines does not panic.
+            // The thread that reads lines does not panic.
             thread.join().ok();
         }
         Ok(End::Exited(status.code()))
     }
 
-    /// What ECS says of a task that is over.
+    /// ECS's description of a stopped task.
     fn description(&self, code: Option<i32>, answer: &Json) -> Json {
         let part = |name: &str| answer.get(name).and_then(Json::as_str).unwrap_or_default();
         let mut container = Object::new();
@@ -201,7 +201,7 @@ impl Container {
     }
 }
 
-/// Passes on, line by line, what a process prints.
+/// Passes on each line that a process prints.
 pub(crate) fn pass_on(
     stream: impl Read + Send + 'static,
     listener: Arc<dyn Listener>,

@@ -4,22 +4,22 @@ use stepwright_source::Diagnostic;
 /// Why a project cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// It says something that is wrong.
+    /// The project's text contains errors.
     #[error("{file} has errors")]
     Wrong {
         /// The file's name.
         file: String,
         /// Its text, which the diagnostics point into.
         text: String,
-        /// What is wrong.
+        /// The errors and warnings.
         diagnostics: Vec<Diagnostic>,
     },
-    /// Anything else.
+    /// The project cannot be used for another reason.
     #[error("{message}")]
     Unusable {
         /// What cannot be done, and why.
         message: String,
-        /// What to do.
+        /// What to do about it.
         help: Option<String>,
     },
 }

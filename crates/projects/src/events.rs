@@ -1,48 +1,22 @@
-//! `@process_events`: the class of the project gives tags to what executions do; the events go to the
-//! collector of `[otlp]`, with a span for each execution that has ended, and to standard output.
+//! `@process_events`: a class of the project attaches tags to the events of executions. The tagged
+//! events go to standard output and to the collector of `[otlp]`, together with a span for each
+//! execution that has ended.
 //!
-//! As telemetry does, this happens behind the executions' back: what a server has not sent when it is
-//! killed is lost.
+//! This is telemetry, so it happens behind the execution's back: events that a server has not sent
+//! when it is killed are lost.
 
 use crate::{Host, Projects};
-use stepwright_engine::Facts;
+use stepwright_engine::{ExecutionEvent, Facts};
 use stepwright_functions::Invocation;
 use stepwright_history::aws::log_records;
 use stepwright_history::{Event, EventKind};
 use stepwright_json::{Json, Object, json};
 use tokio::sync::mpsc;
 
-/// Something that an execution did, with the tags that its processor gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct ExecutionEvent<'a> {
-    /// What it did: `ExecutionStarted`.
-    pub name: &'a str,
-    /// The name of its machine.
-    pub machine: &'a str,
-    /// Its ARN.
-    pub arn: &'a str,
-    /// The ARNs of the executions it is nested in, the outermost first.
-    pub around: &'a [String],
-    /// When it did it, in milliseconds since 1970.
-    pub at: i64,
-    /// When it began, in milliseconds since 1970, if this is its end.
-    pub since: Option<i64>,
-    /// Whether all is well.
-    pub is_good: bool,
-    /// The tags.
-    pub tags: &'a Object,
-}
-
-/// Who sends what executions do to a collector.
-pub trait Collector: Send + Sync + 'static {
-    /// An execution did something. Must not block.
-    fn execution_event(&self, event: &ExecutionEvent<'_>);
-}
-
-/// How many executions may lie around one another.
+/// How deeply executions may be nested in one another.
 const DEEPEST: usize = 32;
 
-/// How many characters of a tag are shown.
+/// The number of characters of a tag that are printed.
 const LONGEST_SHOWN: usize = 60;
 
 /// Something that an execution did.
@@ -51,17 +25,17 @@ pub(crate) struct Happened {
     machine: String,
     arn: String,
     started_at: i64,
-    /// The record, as in `CloudWatch` Logs.
+    /// The event's record, as in `CloudWatch` Logs.
     record: Json,
     at: i64,
 }
 
-/// Whether an execution begins or ends with an event.
+/// Whether an event is the start or the end of an execution.
 pub(crate) fn is_start_or_end(event: &Event) -> bool {
     event.kind.ends_execution() || matches!(event.kind, EventKind::ExecutionStarted(_))
 }
 
-/// Those of the events that processors are told of.
+/// The events that processors are told about.
 pub(crate) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
     let happened = events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
         let records = log_records(&facts.about.arn, std::slice::from_ref(event), true);
@@ -129,8 +103,13 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
     }
 }
 
-/// The tags that the processor gives an event.
-async fn tags(projects: &Projects, host: &Host, machine: &str, payload: &Json) -> Result<Object, String> {
+/// Asks the processor for the tags of an event.
+async fn tags(
+    projects: &Projects,
+    host: &Host,
+    machine: &str,
+    payload: &Json,
+) -> Result<Object, String> {
     let invocation = Invocation {
         function: format!("{machine}-events"),
         payload: payload.to_string().into(),
@@ -142,14 +121,14 @@ async fn tags(projects: &Projects, host: &Host, machine: &str, payload: &Json) -
         return Err(answer.to_string());
     }
     if let Some(problem) = answer.get("error").and_then(Json::as_str) {
-        // The tags that every event has are there all the same.
+        // The event keeps the tags that every event has.
         let line = format!("the event processor of {machine}: {problem}");
         projects.shared.listener.complain(&line);
     }
     Ok(answer.get("tags").and_then(Json::as_object).cloned().unwrap_or_default())
 }
 
-/// Tags for people: long values are cut.
+/// The tags for printing, with long values cut.
 fn shown(tags: &Object) -> Json {
     let cut = |value: &Json| match value.as_str() {
         Some(text) if text.chars().count() > LONGEST_SHOWN => {
@@ -161,7 +140,7 @@ fn shown(tags: &Object) -> Json {
     tags.iter().map(|(key, value)| (key.clone(), cut(value))).collect::<Object>().into()
 }
 
-/// The message as a processor gets it: numbers are numbers.
+/// The message that a processor gets. Numbers that are text in the record become numbers.
 fn message(record: &Json) -> Json {
     let numbers = ["id", "previous_event_id", "event_timestamp"];
     let members = record.as_object().into_iter().flat_map(Object::iter);
@@ -178,7 +157,7 @@ async fn input_of(host: &Host, arn: &str) -> Option<Json> {
     Some(described.input.clone())
 }
 
-/// The executions that an execution is nested in, the outermost first.
+/// The executions around an execution, the outermost first.
 async fn lineage(host: &Host, arn: &str, input: Option<&Json>) -> Vec<String> {
     let mut around = Vec::new();
     let mut input = input.cloned();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use stepwright_fluxio::Project;
 use tempfile::TempDir;
 
-/// A file below `python/`: its name there, and its text.
+/// A file below `python/`: its path there, and its contents.
 macro_rules! file {
     ($name:literal) => {
         ($name, include_str!(concat!("../../../python/", $name)))
@@ -27,7 +27,7 @@ const PACKAGES: [(&str, &str); 11] = [
     file!("ns_sfn_task_entry_points/ecs_worker_app.py"),
 ];
 
-/// A folder that is there for one run, readable by its owner only.
+/// A folder that exists for one run and is readable by its owner only.
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: TempDir,
@@ -38,7 +38,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Writes the packages and the `run` method of each task.
+    /// Creates the folder, with the packages and the `run` method of each task.
     pub(crate) fn new(project: &Project, state_data: Option<&Path>) -> Result<Self> {
         let root = tempfile::Builder::new().prefix("stepwright-project-").tempdir()?;
         let packages = root.path().join("packages");
@@ -69,22 +69,22 @@ impl Folder {
         Ok(Self { root, packages, tasks, processors, state_data })
     }
 
-    /// All of it.
+    /// The root of the folder.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// Where Python finds the packages.
+    /// The folder in which Python finds the packages.
     pub(crate) fn packages(&self) -> &Path {
         &self.packages
     }
 
-    /// Where the `run` methods are.
+    /// The folder of the `run` methods.
     pub(crate) fn tasks(&self) -> &Path {
         &self.tasks
     }
 
-    /// Where the event processors are.
+    /// The folder of the event processors.
     pub(crate) fn processors(&self) -> &Path {
         &self.processors
     }
@@ -94,7 +94,7 @@ impl Folder {
         &self.state_data
     }
 
-    /// A file that nobody else uses.
+    /// A path for a file that nobody else uses.
     pub(crate) fn answer(&self, number: u64) -> PathBuf {
         self.root.path().join(format!("answer-{number}.json"))
     }

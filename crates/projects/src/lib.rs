@@ -1,9 +1,10 @@
-//! Fluxio projects at run time: their tasks are done on this machine, their schedules and subscriptions
-//! start executions, their event processors hear of what executions do.
+//! Fluxio projects at run time. Their tasks run on this machine, their schedules and subscriptions
+//! start executions, and their event processors are told what executions do.
 //!
-//! [`Projects`] is what an engine's integrations ask first, and an observer of the engine. A server has
-//! several projects: the state machine `main` of the project in the folder `shop` is called `shop-main`
-//! there. `stepwright run` has one, whose machines keep their names.
+//! [`Projects`] implements the tasks that an engine's integrations ask first, and observes the
+//! engine. A server can have several projects: there, the state machine `main` of the project in
+//! the folder `shop` is called `shop-main`. `stepwright run` has one project, whose machines keep
+//! their names.
 
 mod container;
 mod error;
@@ -18,18 +19,18 @@ mod tasks;
 mod workers;
 
 pub use error::ProjectError;
-pub use events::{Collector, ExecutionEvent};
 pub use listener::Listener;
 
 use parking_lot::{Mutex, RwLock};
 use project::{LocalProject, Site};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stepwright_asl::Definition;
-use stepwright_engine::{Engine, Facts, Observer};
+use stepwright_engine::{Collector, Engine, Facts, Observer};
 use stepwright_fluxio::{Mode, Project, compile};
 use stepwright_functions::{Function, Functions, Place};
 use stepwright_history::Event;
@@ -39,16 +40,19 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-/// How often it is asked whether a former version of a project has done its work.
+/// How often a former version of a project is checked for whether its work is done.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// How many former versions of projects keep their files.
 const MOST_FORMER: usize = 16;
 
-/// How many events wait for their processors.
+/// The most bytes that are read of a project's file.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The largest number of events that wait for their processors.
 const MOST_EVENTS: usize = 10_000;
 
-/// Projects that are being run. Cheap to clone: all clones are one.
+/// The projects of a server or of a run. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct Projects {
     shared: Arc<Shared>,
@@ -57,34 +61,35 @@ pub struct Projects {
 struct Shared {
     place: Place,
     naming: Naming,
-    /// The file with the state data; without it, each project's are gone with it.
+    /// The file of the state data. Without it, each project's state data are deleted with the
+    /// project.
     state_data: Option<PathBuf>,
-    /// The folder of that file, where nothing is kept for longer.
+    /// The folder of that file, if it is temporary.
     folder: Option<TempDir>,
     listener: Arc<dyn Listener>,
     projects: RwLock<BTreeMap<String, Arc<LocalProject>>>,
-    /// Former versions, the oldest first.
+    /// Former versions of projects, the oldest first.
     former: Mutex<VecDeque<Arc<LocalProject>>>,
     host: watch::Sender<Option<Host>>,
-    /// Executions that others wait for the end of.
+    /// Sends executions whose ends others are subscribed to.
     ended: mpsc::UnboundedSender<subscriptions::Ended>,
-    /// Events for processors.
+    /// Sends events to processors.
     happened: mpsc::Sender<events::Happened>,
-    /// What to do with both, once there is an engine.
+    /// The other ends of both channels, until there is an engine.
     receivers: Mutex<Option<Receivers>>,
     schedules: schedules::Schedules,
     subscriptions: subscriptions::Subscriptions,
-    /// What functions are called with in virtual time.
+    /// The functions, and the runtime on which they are called in virtual time.
     here: Mutex<Option<(Functions, Handle)>>,
     is_over: AtomicBool,
 }
 
-/// What the machines of projects are called.
+/// How the machines of projects are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Naming {
-    /// As the project calls them.
+    /// As in the project.
     Plain,
-    /// With the name of the project before it.
+    /// With the project's name in front.
     WithProject,
 }
 
@@ -93,14 +98,14 @@ struct Receivers {
     happened: mpsc::Receiver<events::Happened>,
 }
 
-/// What the projects are run by.
+/// What projects run on.
 #[derive(Clone)]
 pub struct Host {
     /// The engine.
     pub engine: Engine,
     /// Its functions, those of the projects included.
     pub functions: Functions,
-    /// Who is told of what executions do.
+    /// Receives the tagged events of executions.
     pub collector: Option<Arc<dyn Collector>>,
 }
 
@@ -117,7 +122,8 @@ impl std::fmt::Debug for Host {
 }
 
 impl Projects {
-    /// Reads the projects of a server. State data are kept in the folder `data`, or until the end.
+    /// Reads the projects of a server. State data are stored in the folder `data`, or else deleted
+    /// at the end.
     pub fn open(
         files: &[PathBuf],
         data: Option<&Path>,
@@ -159,8 +165,8 @@ impl Projects {
         Ok(projects)
     }
 
-    /// Prepares to run one project that has been read from a file. State data are kept in a file, or
-    /// until the end.
+    /// Prepares a single project that has been read from a file. State data are stored in the given
+    /// file, or else deleted at the end.
     pub fn alone(
         file: &Path,
         project: Project,
@@ -205,7 +211,7 @@ impl Projects {
         }
     }
 
-    /// Adds a project, and gives back the one that had its name.
+    /// Adds a project, and returns the one that had its name before.
     fn add(
         &self,
         name: String,
@@ -223,8 +229,8 @@ impl Projects {
         Ok(self.shared.projects.write().insert(name, Arc::new(project)))
     }
 
-    /// The project's file has changed: from now on, its new text holds. Work that was begun goes on as
-    /// it began. The error says why everything stays as it was.
+    /// Reads a project's file again after it has changed. New work uses the new text; work that has
+    /// begun continues with the old one. If there is an error, everything stays as it was.
     pub fn read_again(&self, file: &Path) -> Result<(), ProjectError> {
         let former = self.add(name_of(file)?, file, read(file)?)?;
         if let Some(former) = former {
@@ -240,8 +246,8 @@ impl Projects {
         Ok(())
     }
 
-    /// Keeps the files of a former version: a function may have been called with it just now, and reads
-    /// them when it starts.
+    /// Keeps the files of a former version for a while: a function may have been called just now,
+    /// and reads them when it starts.
     fn keep(&self, former: Arc<LocalProject>) {
         let mut kept = self.shared.former.lock();
         kept.push_back(former);
@@ -250,21 +256,23 @@ impl Projects {
         }
     }
 
-    /// Adds what the tasks on Lambda are done by. Functions that are there already come first.
+    /// Adds the functions that run the projects' tasks on Lambda. Functions that are already there
+    /// take precedence.
     pub fn add_functions(&self, functions: &mut BTreeMap<String, Function>) {
         for project in self.all().values() {
             project.add_functions(functions);
         }
     }
 
-    /// The machines of a project's file that can be started: their names and definitions.
+    /// The machines of a project's file that can be started, with their names and definitions.
     pub fn machines(&self, file: &Path) -> Result<Vec<(String, Definition)>, ProjectError> {
         let Some(project) = self.all().get(&self.key(file)?).cloned() else {
             return Ok(Vec::new());
         };
         let names = project.project.names.iter().filter(|machine| {
             let machine = project.project.machines.get(*machine);
-            // A run starts the machine that it is told to; a server has those that AWS would have.
+            // A run can start any machine that it is told to; a server has the machines that a
+            // deployment to AWS would create.
             self.shared.naming == Naming::Plain || machine.is_some_and(|one| one.is_first_class)
         });
         Ok(names
@@ -272,7 +280,7 @@ impl Projects {
             .collect())
     }
 
-    /// There is an engine now.
+    /// Connects the projects to an engine, once it exists.
     pub fn connect(&self, host: &Host) {
         let receivers = self.shared.receivers.lock().take();
         if let Some(receivers) = receivers {
@@ -284,12 +292,13 @@ impl Projects {
         self.shared.host.send_replace(Some(host.clone()));
     }
 
-    /// These are the functions. In virtual time, they are called on this runtime.
+    /// Sets the functions, and the runtime on which they are called in virtual time.
     pub fn call_with(&self, functions: Functions, runtime: Handle) {
         *self.shared.here.lock() = Some((functions, runtime));
     }
 
-    /// The machines of a file have been deployed: schedules and subscriptions follow them.
+    /// To be called when the machines of a file have been deployed. Brings schedules and
+    /// subscriptions up to date.
     pub async fn deployed(&self, file: &Path) {
         let Ok(name) = self.key(file) else { return };
         let Some(project) = self.all().get(&name).cloned() else { return };
@@ -297,7 +306,8 @@ impl Projects {
         subscriptions::follow(self, &name, &project).await;
     }
 
-    /// Ends what was started, and leaves no files. The engine takes no more answers by then.
+    /// Ends the processes that were started and deletes all files. The engine must accept no more
+    /// answers by then.
     pub fn shut_down(&self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let former = std::mem::take(&mut *self.shared.former.lock());
@@ -337,7 +347,8 @@ impl Projects {
     fn of_machine<'m>(&self, machine_arn: &'m str) -> Option<(Arc<LocalProject>, &'m str)> {
         let full_name = machine_arn.rsplit(':').next().unwrap_or_default();
         let projects = self.shared.projects.read();
-        // One project's name may be the beginning of another's: the machine decides.
+        // One project's name may be a prefix of another's, so the machine's name must match as
+        // well.
         projects.values().find_map(|project| {
             let machine = project.own_name(full_name)?;
             let is_there = project.project.machines.contains_key(machine);
@@ -345,7 +356,7 @@ impl Projects {
         })
     }
 
-    /// What runs the projects, once it is there.
+    /// Waits for the engine.
     async fn host(&self) -> Host {
         let mut host = self.shared.host.subscribe();
         loop {
@@ -360,7 +371,7 @@ impl Projects {
 }
 
 impl Host {
-    /// The documents whose keys begin so, as JSON.
+    /// The documents whose keys begin with `prefix`, as JSON.
     async fn documents(&self, prefix: &str) -> Vec<(String, Json)> {
         match self.engine.options().store.documents(prefix).await {
             Ok(documents) => documents
@@ -374,7 +385,7 @@ impl Host {
         }
     }
 
-    /// Keeps documents; None removes one. Says whether they are kept.
+    /// Stores documents; `None` removes one. Returns whether they are stored.
     async fn put(&self, documents: Vec<(String, Option<Json>)>) -> bool {
         let changes: DocumentChanges = documents
             .into_iter()
@@ -396,13 +407,13 @@ impl Host {
 
 impl Observer for Projects {
     fn turn(&self, facts: &Facts, events: &[Event]) {
-        // A child of a map run is no execution of the machine.
+        // A child of a map run is not an execution of the machine itself.
         if facts.about.map_run.is_some() || !events.iter().any(events::is_start_or_end) {
             return;
         }
         for event in events {
             if let Some(ended) = self.shared.subscriptions.wanted(facts, event) {
-                // Those who deliver live as long as this does.
+                // The receiving task lives as long as this does.
                 self.shared.ended.send(ended).ok();
             }
         }
@@ -418,13 +429,17 @@ impl Observer for Projects {
 }
 
 fn read(file: &Path) -> Result<Project, ProjectError> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        ProjectError::new(format!("cannot read {}: {error}", file.display()))
-    })?;
+    let cannot = |why: String| ProjectError::new(format!("cannot read {}: {why}", file.display()));
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| cannot(error.to_string()))?;
+    let length = opened.take(MOST_BYTES + 1).read_to_string(&mut text);
+    if length.map_err(|error| cannot(error.to_string()))? as u64 > MOST_BYTES {
+        return Err(cannot("it is larger than 64 MiB".to_owned()));
+    }
     compile(&text, Mode::Documented).map_err(|wrong| ProjectError::wrong(file, &text, wrong))
 }
 
-/// A project is called after its folder.
+/// The name of a project is that of its folder.
 fn name_of(file: &Path) -> Result<String, ProjectError> {
     let path = std::path::absolute(file)
         .map_err(|error| ProjectError::new(format!("there is no {}: {error}", file.display())))?;

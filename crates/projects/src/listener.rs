@@ -1,11 +1,11 @@
-/// Whoever shows people what happens. Must not block.
+/// Shows people what happens. Must not block.
 pub trait Listener: Send + Sync + 'static {
-    /// Something was done.
+    /// Reports something that was done.
     fn announce(&self, line: &str);
 
-    /// Something went wrong, and everything goes on.
+    /// Reports something that went wrong without stopping anything.
     fn complain(&self, line: &str);
 
-    /// A task printed a line.
+    /// Passes on a line that a task printed.
     fn printed(&self, line: &str);
 }

@@ -1,5 +1,5 @@
-//! Messages for `ecs:worker` tasks. They are kept in the server's store until they have been handled,
-//! so that a server that ends sends them again when it is back.
+//! Messages for `ecs:worker` tasks. They are stored on the server until they have been handled, so
+//! that a server that was stopped sends them again when it is back.
 
 use crate::project::Reply;
 use crate::workers::Message;
@@ -8,17 +8,18 @@ use stepwright_engine::{Call, Report, StopError, TokenError};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Str, json};
 
-/// What the keys of documents with messages begin with.
+/// The prefix of the keys of documents with messages.
 const KEY: &str = "fluxio/message/";
 
-/// A message that is kept.
+/// A stored message.
 struct Kept {
     key: String,
     execution: Str,
     token: Str,
 }
 
-/// Sends the message of a task. The answer comes with its token, maybe to a later server.
+/// Sends the message of a task. The answer comes with the task's token, maybe after a restart of
+/// the server.
 pub(crate) async fn send(projects: &Projects, message: Message, call: &Call, report: &Report) {
     let host = projects.host().await;
     let token = call.call.token.clone().unwrap_or_default();
@@ -45,7 +46,7 @@ pub(crate) async fn send(projects: &Projects, message: Message, call: &Call, rep
     handle(projects, &host, message, kept).await;
 }
 
-/// Sends the messages that a former server has left.
+/// Sends the messages again that were left when the server ended.
 pub(crate) async fn send_again(projects: Projects) {
     let host = projects.host().await;
     for (key, value) in host.documents(KEY).await {
@@ -87,10 +88,10 @@ async fn answer(host: &Host, reply: Reply, kept: &Kept) {
         },
     };
     match said {
-        // Where nobody waits for it any more, it is done as well.
+        // If nobody waits for the answer any more, the message is done as well.
         Ok(()) | Err(TokenError::Invalid | TokenError::TimedOut) => {}
         Err(error) => {
-            // The message stays, and is sent again by the next server.
+            // The message stays, and is sent again after the next start of the server.
             tracing::error!(%error, kept.key, "a worker's answer was not taken");
             return;
         }

@@ -1,4 +1,4 @@
-//! One project: its tasks are Python processes.
+//! One project, whose tasks are Python processes.
 
 use crate::container::{Container, Running};
 use crate::error::ProjectError;
@@ -8,7 +8,7 @@ use crate::workers::{Message, Pool, Workers};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_asl::Definition;
+use stepwright_asl::{Definition, LoadOptions, load};
 use stepwright_fluxio::{Project, Task};
 use stepwright_functions::{Function, Place};
 use stepwright_history::{Failure, TaskCall};
@@ -17,7 +17,7 @@ use stepwright_json::Json;
 /// The program that runs Python.
 pub(crate) const PYTHON: &str = "python3";
 
-/// Where the machines and tasks of a project pretend to be, and what stands before their names.
+/// The account and region of a project's machines and tasks, and the prefix of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     pub(crate) place: Place,
@@ -34,10 +34,11 @@ impl Site {
 /// How long a Lambda function may take, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
 
-/// The only key in the answer of a function whose task stopped the execution; see `function.py`.
+/// The only key in the answer of a function whose task stopped the whole execution; see
+/// `function.py`.
 const STOP: &str = "stepwright:stop-execution";
 
-/// A project that is being run.
+/// A project that can be run.
 pub(crate) struct LocalProject {
     pub(crate) project: Project,
     path: PathBuf,
@@ -48,30 +49,30 @@ pub(crate) struct LocalProject {
     listener: Arc<dyn Listener>,
 }
 
-/// What a task state comes to.
+/// How a task ended.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// Its result.
     Output(Json),
     /// Its failure.
     Failed(Failure),
-    /// The end of the execution, which the task stopped.
+    /// The task stopped the execution, which ends with this failure.
     Stopped(Failure),
 }
 
-/// What does a task.
+/// What runs a task.
 pub(crate) enum Work {
     /// A function.
     Function,
-    /// A process, as ECS has it.
+    /// A process, in place of an ECS task.
     Container(Container),
-    /// A queue worker.
+    /// A message to a queue worker.
     Message(Message),
 }
 
 impl LocalProject {
-    /// Prepares to run a project. No process is started. `state_data` is the file that keeps the
-    /// state data; without it, they are gone when the run is over.
+    /// Prepares a project. No process is started. `state_data` is the file that stores the state
+    /// data; without it, they are deleted at the end of the run.
     pub(crate) fn open(
         path: &Path,
         project: Project,
@@ -95,19 +96,18 @@ impl LocalProject {
         })
     }
 
-    /// The definition of a state machine, with something of this machine for each `${Name}`.
+    /// The definition of a state machine, in which each `${Name}` is replaced by a resource of this
+    /// machine.
     pub(crate) fn definition(&self, machine: &str) -> Option<Definition> {
         let definition = self.project.machines.get(machine)?.definition.as_ref().ok()?;
-        let mut text = definition.to_string();
-        for (name, value) in self.resources() {
-            text = text.replace(&format!("${{{name}}}"), &value);
-        }
-        let definition =
-            stepwright_json::parse(&text).expect("names in texts are replaced by texts");
-        Some(Definition::from_json(&definition))
+        let text = definition.to_string();
+        let values = self.resources();
+        let options =
+            LoadOptions { file: "project.json", values: Some(&values), ..LoadOptions::default() };
+        load(text.as_bytes(), &options).definitions.pop().map(|found| found.definition)
     }
 
-    /// What stands for the resources that deployment would make.
+    /// The resources of this machine that take the place of those a deployment would create.
     fn resources(&self) -> BTreeMap<String, String> {
         let Site { place: Place { region, account }, prefix } = &self.site;
         let arn = |service: &str, kind: &str, name: &str| self.site.arn(service, kind, name);
@@ -136,12 +136,12 @@ impl LocalProject {
         resources
     }
 
-    /// The name of a state machine, with what stands before it.
+    /// The name of a state machine, with the prefix.
     pub(crate) fn full_name(&self, machine: &str) -> String {
         format!("{}{machine}", self.site.prefix)
     }
 
-    /// The name that the project calls a state machine by.
+    /// The name of a state machine in the project, without the prefix.
     pub(crate) fn own_name<'m>(&self, full_name: &'m str) -> Option<&'m str> {
         full_name.strip_prefix(&self.site.prefix)
     }
@@ -151,8 +151,8 @@ impl LocalProject {
         self.site.arn("states", "stateMachine:", machine)
     }
 
-    /// Adds the tasks on Lambda and the event processors to the functions. Those of the file come
-    /// first.
+    /// Adds the tasks on Lambda and the event processors to the functions. Functions that are
+    /// already there take precedence.
     pub(crate) fn add_functions(&self, functions: &mut BTreeMap<String, Function>) {
         let prefix = &self.site.prefix;
         for (name, task) in &self.project.tasks {
@@ -184,7 +184,8 @@ impl LocalProject {
         }
     }
 
-    /// The machines whose events are processed, each with the class that gives them tags, or nothing.
+    /// The machines whose events are processed, each with the class that attaches tags, or an empty
+    /// text.
     pub(crate) fn event_processors(&self) -> impl Iterator<Item = (&str, &str)> {
         self.project.machines.iter().filter_map(|(name, machine)| {
             let options = machine.decorators.event_processor.as_ref()?;
@@ -193,7 +194,7 @@ impl LocalProject {
         })
     }
 
-    /// A function of ours, with the packages that come with Stepwright.
+    /// A Python function with the packages that come with Stepwright.
     fn python(&self, handler: &str) -> Function {
         Function {
             runtime: Some("python3.12".to_owned()),
@@ -203,7 +204,7 @@ impl LocalProject {
         }
     }
 
-    /// The environment of a task's processes.
+    /// The environment variables of a task's processes.
     fn environment(&self, task: &str) -> BTreeMap<String, String> {
         let shown = |path: &Path| path.display().to_string();
         let table = self.path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -222,7 +223,7 @@ impl LocalProject {
         .collect()
     }
 
-    /// What does a task of the project; None for a task that is not the project's.
+    /// What runs a task of the project; `None` for a task that is not the project's.
     pub(crate) fn work(&self, call: &TaskCall) -> Option<Work> {
         let parameter =
             |name: &str| call.parameters.get(name).and_then(Json::as_str).unwrap_or_default();
@@ -255,7 +256,7 @@ impl LocalProject {
         self.project.tasks.get(name)
     }
 
-    /// Whether an ARN is that of a task on Lambda.
+    /// Whether an ARN is that of one of the project's tasks on Lambda.
     fn has_function(&self, arn: &str) -> bool {
         let mut tasks = self.project.tasks.iter();
         tasks.any(|(name, task)| {
@@ -264,7 +265,7 @@ impl LocalProject {
         })
     }
 
-    /// The queue of a task.
+    /// The queue of a task with workers.
     pub(crate) fn pool(&self, name: &str) -> Option<Arc<Pool>> {
         let task = self.task(name).filter(|task| task.service() == "ecs:worker")?;
         Some(self.workers.pool(name, task, &self.listener, || self.environment(name)))
@@ -275,9 +276,9 @@ impl LocalProject {
         self.workers.are_idle() && self.containers.is_empty()
     }
 
-    /// Removes the files that it wrote, whoever still knows of them.
+    /// Deletes the project's files, even while others still refer to the project.
     pub(crate) fn remove_files(&self) {
-        // What is left stands among temporary files.
+        // If this fails, the files remain in the folder for temporary files.
         std::fs::remove_dir_all(self.folder.root()).ok();
     }
 
@@ -288,7 +289,7 @@ impl LocalProject {
     }
 }
 
-/// What the answer of a function means: a task may have stopped the execution through it.
+/// Interprets the answer of a function: its task may have stopped the execution.
 pub(crate) fn function_reply(result: Result<Json, Failure>) -> Reply {
     match result {
         Ok(output) => match output.get(STOP) {
@@ -299,7 +300,7 @@ pub(crate) fn function_reply(result: Result<Json, Failure>) -> Reply {
     }
 }
 
-/// The reason in `{"error": …, "cause": …}`.
+/// The failure in `{"error": …, "cause": …}`.
 pub(crate) fn stop_failure(value: &Json) -> Failure {
     let part = |name: &str| value.get(name).and_then(Json::as_str).map(Into::into);
     Failure { error: part("error"), cause: part("cause") }

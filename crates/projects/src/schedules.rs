@@ -1,7 +1,7 @@
-//! `@schedule`: executions that start again and again.
+//! `@schedule`: starts executions repeatedly.
 //!
-//! A schedule that was due while no server ran is not made up for. A rate counts from the moment when
-//! the schedule was first seen, which the server's store knows.
+//! Starts that were due while no server was running are not made up for. A rate counts from the
+//! moment when the schedule was first seen, which is recorded in the server's store.
 
 use crate::project::LocalProject;
 use crate::subscriptions::uuid_of;
@@ -15,14 +15,14 @@ use stepwright_fluxio::Schedule;
 use stepwright_history::Moment;
 use stepwright_json::{Json, json};
 
-/// What the keys of documents about schedules begin with.
+/// The prefix of the keys of documents about schedules.
 const KEY: &str = "fluxio/schedule/";
 
-/// The names of the schedules of each project that the engine follows.
+/// The names of each project's schedules that are active in the engine.
 #[derive(Default)]
 pub(crate) struct Schedules(Mutex<BTreeMap<String, Vec<String>>>);
 
-/// Follows the schedules of a project as it is now, and no longer those it had.
+/// Activates the schedules of a project, in place of those it had before.
 pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProject) {
     let host = projects.host().await;
     let prefix = format!("{KEY}{name}/");
@@ -36,7 +36,7 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
     for (machine, compiled) in &project.project.machines {
         let Some(options) = &compiled.decorators.schedule else { continue };
         let text = options.get("expression").and_then(Json::as_str).unwrap_or_default();
-        // The compiler has read it before.
+        // The compiler has already accepted it.
         let Ok(schedule) = Schedule::parse(text) else { continue };
         let key = format!("{prefix}{machine}");
         let before = known
@@ -56,9 +56,8 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
         };
         let full_name = scheduled.name.clone();
         let next = host.engine.follow(&key, Arc::new(scheduled));
-        let next = next.map_or("which is never again".to_owned(), |at| {
-            format!("next at {}", shown(at.0))
-        });
+        let next =
+            next.map_or("which is never again".to_owned(), |at| format!("next at {}", shown(at.0)));
         projects.shared.listener.announce(&format!("schedule {full_name}: {text}, {next}"));
         followed.push(key);
     }
@@ -82,14 +81,14 @@ fn shown(at: i64) -> String {
 
 /// A schedule of a project's machine.
 struct Scheduled {
-    /// The machine's name.
+    /// The name of the machine.
     name: String,
-    /// The machine's ARN.
+    /// The ARN of the machine.
     machine: String,
-    /// The input; None for the event that `EventBridge` sends.
+    /// The input; `None` for the event that `EventBridge` sends.
     input: Option<Json>,
     schedule: Schedule,
-    /// When it was first seen, in milliseconds since 1970.
+    /// When the schedule was first seen, in milliseconds since 1970.
     since: i64,
     engine: Engine,
     listener: Arc<dyn Listener>,
@@ -123,7 +122,7 @@ impl stepwright_engine::Schedule for Scheduled {
 }
 
 impl Scheduled {
-    /// The event of a scheduled rule.
+    /// The event that `EventBridge` sends for a scheduled rule.
     fn event(&self, time: &str) -> Json {
         let options = self.engine.options();
         let (region, account) = (options.region.as_str(), options.account.as_str());

@@ -1,8 +1,9 @@
-//! `@subscribe`: executions that start when others have ended.
+//! `@subscribe`: starts executions when others have ended.
 //!
-//! The store knows up to which moment the ends of a machine's executions have been delivered. What ended
-//! after it is delivered by the next server; the execution that it starts has a name made from the one
-//! that ended, so that whatever is delivered twice starts one execution.
+//! The store records up to which moment the ends of a machine's executions have been delivered.
+//! Later ends are delivered after the next start of the server. The name of the execution that
+//! starts is derived from the one that ended, so an end that is delivered twice starts one
+//! execution.
 
 use crate::project::LocalProject;
 use crate::{Host, Projects};
@@ -11,50 +12,50 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stepwright_engine::{Facts, StartError, StartRequest};
-use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_history::{Event, EventKind, Failure};
+use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_json::{Json, Object, Str, json};
 use stepwright_store::{Filter, Page, Status};
 use tokio::sync::mpsc;
 
-/// What the keys of documents about subscriptions begin with.
+/// The prefix of the keys of documents about subscriptions.
 const KEY: &str = "fluxio/subscription/";
 
-/// How long a turn may take from its moment to the store and to whoever is told of it.
+/// The longest time between the moment of a turn and its delivery to observers.
 const SLACK_MILLIS: i64 = 10_000;
 
-/// How often it is noted how far deliveries have got.
+/// How often the progress of deliveries is recorded.
 const NOTE_EVERY: Duration = Duration::from_secs(2);
 
-/// How many rows of the store are read at once.
+/// The number of rows that are read at once.
 const PAGE: usize = 500;
 
-/// Which ends of which machines start which others.
+/// Which executions start when others end.
 #[derive(Default)]
 pub(crate) struct Subscriptions(Mutex<Routes>);
 
 #[derive(Default)]
 struct Routes {
-    /// By project, so that a project's can be replaced.
+    /// Grouped by project, so that those of one project can be replaced.
     by_project: BTreeMap<String, Vec<Subscription>>,
-    /// The subscriptions whose past has been caught up with.
+    /// The subscriptions for which earlier ends have been delivered.
     seen: BTreeSet<String>,
 }
 
 /// A subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Subscription {
-    /// The document about it.
+    /// The key of its document.
     key: String,
-    /// The machine that starts: its ARN.
+    /// The ARN of the machine that starts.
     target: String,
-    /// The machine whose executions end: its ARN.
+    /// The ARN of the machine whose executions end.
     source: String,
-    /// Whether they end well.
+    /// Whether it concerns executions that succeed, or else those that fail.
     wants_success: bool,
 }
 
-/// An execution that somebody has waited for the end of.
+/// The end of an execution, to be delivered to its subscriptions.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     arn: String,
@@ -62,13 +63,13 @@ pub(crate) struct Ended {
     outcome: Outcome,
 }
 
-/// How an execution has ended.
+/// How an execution ended.
 #[derive(Clone, Debug)]
 enum Outcome {
-    /// With this output.
+    /// It succeeded with this output.
     Succeeded(Json),
     Failed(Failure),
-    /// Some time ago, well or not: how is still to be asked.
+    /// It ended some time ago. Its result must be read from the store.
     Before {
         well: bool,
     },
@@ -81,7 +82,7 @@ impl Outcome {
 }
 
 impl Subscriptions {
-    /// What to deliver of an event, if anything.
+    /// The end to be delivered for an event, if it is one that somebody is subscribed to.
     pub(crate) fn wanted(&self, facts: &Facts, event: &Event) -> Option<Ended> {
         let outcome = match &event.kind {
             EventKind::ExecutionSucceeded { output } => Outcome::Succeeded(output.clone()),
@@ -96,7 +97,7 @@ impl Subscriptions {
         is_wanted.then_some(Ended { arn, machine, outcome })
     }
 
-    /// The subscriptions to a kind of end.
+    /// The subscriptions of a machine's ends of one kind.
     fn to(&self, machine: &str, is_success: bool) -> Vec<Subscription> {
         let routes = self.0.lock();
         let all = routes.by_project.values().flatten();
@@ -106,7 +107,7 @@ impl Subscriptions {
     }
 }
 
-/// Follows the subscriptions of a project as it is now, and no longer those it had.
+/// Activates the subscriptions of a project, in place of those it had before.
 pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProject) {
     let host = projects.host().await;
     let prefix = format!("{KEY}{name}/");
@@ -140,11 +141,7 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
     }
 }
 
-fn of_project(
-    projects: &Projects,
-    project: &LocalProject,
-    prefix: &str,
-) -> Vec<Subscription> {
+fn of_project(projects: &Projects, project: &LocalProject, prefix: &str) -> Vec<Subscription> {
     let others = projects.all();
     let mut subscriptions = Vec::new();
     for (machine, compiled) in &project.project.machines {
@@ -184,7 +181,7 @@ fn note(since: i64) -> Json {
     json!({"since": (Json::Int(since))})
 }
 
-/// Delivers what has ended since a moment.
+/// Delivers the ends since a given moment.
 async fn catch_up(projects: &Projects, host: &Host, one: &Subscription, since: i64) {
     let statuses: &[Status] =
         if one.wants_success { &[Status::Succeeded] } else { &[Status::Failed, Status::TimedOut] };
@@ -212,7 +209,7 @@ async fn catch_up(projects: &Projects, host: &Host, one: &Subscription, since: i
                         machine: row.about.machine,
                         outcome: Outcome::Before { well: one.wants_success },
                     };
-                    // Those who deliver live as long as this does.
+                    // The receiving task lives as long as this does.
                     projects.shared.ended.send(ended).ok();
                 }
             }
@@ -220,7 +217,7 @@ async fn catch_up(projects: &Projects, host: &Host, one: &Subscription, since: i
     }
 }
 
-/// Starts what is subscribed to the ends that come in.
+/// Starts the executions that are subscribed to the ends that come in.
 pub(crate) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiver<Ended>) {
     let host = projects.host().await;
     let mut delivered: BTreeSet<String> = BTreeSet::new();
@@ -231,7 +228,7 @@ pub(crate) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiv
             match tokio::time::timeout(NOTE_EVERY, ended.recv()).await {
                 Ok(next) => next,
                 Err(_) => {
-                    // Nothing is left to be delivered but what has ended just now.
+                    // Everything but the latest ends has been delivered.
                     let since = note(host.now() - SLACK_MILLIS);
                     let notes = std::mem::take(&mut delivered);
                     let notes = notes.into_iter().map(|key| (key, Some(since.clone()))).collect();
@@ -270,14 +267,14 @@ async fn start(projects: &Projects, host: &Host, one: &Subscription, ended: &End
             let target = one.target.rsplit(':').next().unwrap_or_default();
             listener.announce(&format!("started {target} ({} has ended)", ended.arn));
         }
-        // It was started before, and its input or its end may have been forgotten.
+        // It was started before. Its input, or the end it reacts to, may have been deleted since.
         Err(StartError::Exists { .. }) => {}
         Err(error) => failed(&error.to_string()),
     }
 }
 
-/// The input of what starts: the output of what has ended; where that failed, its input with the
-/// `error` that a Catch would find.
+/// The input of the execution that starts: the output of the one that succeeded, or the input of
+/// the one that failed with the `error` that a Catch would add.
 async fn input(host: &Host, ended: &Ended) -> Result<Json, String> {
     if let Outcome::Succeeded(output) = &ended.outcome {
         return Ok(output.clone());
@@ -313,13 +310,13 @@ fn input_with(input: Json, failure: &Failure) -> Json {
     object.into()
 }
 
-/// The name of the execution that the end of another starts.
+/// The name of the execution that starts when another one ends.
 fn name_after(arn: &str, target: &str) -> String {
     let name: String = arn.rsplit(':').next().unwrap_or_default().chars().take(60).collect();
     format!("{name}-{}", &hex::encode(Sha256::digest(format!("{arn} {target}")))[..12])
 }
 
-/// A UUID that the same text always has.
+/// A UUID that depends on the text only.
 pub(crate) fn uuid_of(text: &str) -> Str {
     let hash = Sha256::digest(text);
     let mut bytes = [0; 16];

@@ -1,4 +1,4 @@
-//! The tasks of projects, done on this machine.
+//! Runs the tasks of projects on this machine.
 
 use crate::container::Container;
 use crate::project::{Reply, Work, function_reply};
@@ -11,7 +11,7 @@ use stepwright_json::{Json, json};
 use stepwright_simulator::Outcome;
 use tokio::sync::Semaphore;
 
-/// How many tasks on ECS run at once.
+/// The largest number of ECS tasks that run at once.
 const MOST_CONTAINERS: usize = 64;
 
 static CONTAINERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(MOST_CONTAINERS));
@@ -64,10 +64,10 @@ impl Projects {
             report.submitted(started(&container));
         }
         let (number, running) = container.place();
-        // What the process needs is there as long as the project is.
+        // The process needs files that exist as long as the project does.
         let project = self.of_machine(&call.facts.about.machine).map(|(project, _)| project);
         let run = async move {
-            // A semaphore that is never closed gives a permit.
+            // The semaphore is never closed, so it always gives a permit.
             let _room = CONTAINERS.acquire().await;
             let run = move || {
                 let _kept = project;
@@ -78,7 +78,7 @@ impl Projects {
         let reply = tokio::select! {
             reply = run => reply,
             () = report.cancelled() => {
-                // Nobody waits for it any more, as when ECS stops a task.
+                // Nobody waits for the task any more; ECS would stop it.
                 tokio::task::spawn_blocking(move || running.end(number));
                 return;
             }
@@ -88,7 +88,8 @@ impl Projects {
         }
     }
 
-    /// Says how a task ended; a task that a server's end has cut short begins anew with the next.
+    /// Reports how a task ended. A task that is cut short by the end of the server is not reported:
+    /// it is started again by the next server.
     fn say(&self, reply: Reply, report: &Report) {
         if self.is_over() {
             return;
@@ -101,7 +102,7 @@ impl Projects {
     }
 }
 
-/// What `RunTask` answers.
+/// The answer of `RunTask`.
 fn started(container: &Container) -> Json {
     let task = json!({
         "Containers": [{"LastStatus": "PENDING", "Name": (container.name())}],

@@ -1,12 +1,12 @@
-//! `ecs:worker` tasks: a queue, and processes that take messages from it.
+//! `ecs:worker` tasks: a queue, and the processes that take messages from it.
 
 use crate::container::pass_on;
 use crate::listener::Listener;
 use crate::project::{PYTHON, Reply, stop_failure};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stepwright_fluxio::Task;
@@ -14,10 +14,10 @@ use stepwright_history::{Failure, TaskCall};
 use stepwright_json::{Json, Object};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// How often a message is handed to a worker, or a worker started, before it is given up.
+/// How often a message is handed to a worker, or a worker is started, before giving up.
 const MOST_RECEIVES: u32 = 3;
 
-/// How long workers may clean up.
+/// How much time workers get to clean up.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The workers of all tasks.
@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Workers(Mutex<BTreeMap<String, Arc<Pool>>>);
 
 impl Workers {
-    /// The workers of a task. None is started before the first message.
+    /// The queue of a task and its workers. No worker is started before the first message.
     pub(crate) fn pool(
         &self,
         name: &str,
@@ -44,7 +44,7 @@ impl Workers {
         pool.clone()
     }
 
-    /// Whether no message waits or is being handled.
+    /// Whether no message is waiting or being handled.
     pub(crate) fn are_idle(&self) -> bool {
         let pools = self.0.lock();
         pools.values().all(|pool| {
@@ -53,7 +53,7 @@ impl Workers {
         })
     }
 
-    /// Lets the workers clean up, and ends those that take too long.
+    /// Gives the workers time to clean up, and kills those that take too long.
     pub(crate) fn shut_down(&self) {
         let pools = std::mem::take(&mut *self.0.lock());
         for pool in pools.values() {
@@ -66,9 +66,9 @@ impl Workers {
 struct Settings {
     name: String,
     environment: BTreeMap<String, String>,
-    /// Messages at a time in one process.
+    /// The number of messages that one process handles at a time.
     concurrency: usize,
-    /// Processes from the first message on.
+    /// The number of processes that are started with the first message.
     least: usize,
     most: usize,
     heartbeat: Option<Duration>,
@@ -108,12 +108,12 @@ struct State {
     waiting: VecDeque<Entry>,
     processes: BTreeMap<u64, Process>,
     next: u64,
-    /// Workers in a row that ended before they were ready.
+    /// The number of workers in a row that ended before they were ready.
     failed_starts: u32,
     is_over: bool,
 }
 
-/// A message in the queue or with a worker.
+/// A message in the queue, or one that a worker has.
 #[derive(Clone, Debug)]
 struct Entry {
     id: u64,
@@ -128,7 +128,7 @@ struct Process {
     stdin: Option<ChildStdin>,
     is_ready: bool,
     busy: BTreeMap<u64, Entry>,
-    /// Messages that were taken back, which it may still be busy with.
+    /// Messages that were taken away from this worker, although it may still be busy with them.
     lost: BTreeSet<u64>,
 }
 
@@ -171,14 +171,15 @@ impl Message {
         Self::new(pool, body.cloned().unwrap_or_default(), meta)
     }
 
-    /// What it takes to send it again: the name of the task, the body, the attributes.
+    /// The parts from which it can be sent again: the name of the task, the body, and the
+    /// attributes.
     pub(crate) fn parts(&self) -> (&str, &Json, &Json) {
         (&self.pool.settings.name, &self.body, &self.meta)
     }
 
     /// Sends it and waits until a worker has handled it.
     ///
-    /// A worker that sends no heartbeat for two intervals has lost the message: it goes to another.
+    /// If a worker sends no heartbeat for two intervals, its message is handed to another worker.
     pub(crate) async fn handled(&self) -> Reply {
         let (sender, mut events) = mpsc::unbounded_channel();
         let id = self.pool.send(&self.body, &self.meta, sender);
@@ -235,7 +236,7 @@ impl Pool {
         id
     }
 
-    /// Hands waiting messages to workers, and starts workers where there are too few.
+    /// Hands waiting messages to workers, and starts workers if there are too few.
     fn dispatch(self: &Arc<Self>, state: &mut State) {
         while !state.waiting.is_empty() && !state.is_over {
             let room = |process: &Process| process.load() < self.settings.concurrency;
@@ -258,13 +259,13 @@ impl Pool {
             if is_short {
                 continue;
             }
-            // The one with least to do.
+            // The worker with the fewest messages.
             let processes = state.processes.values_mut();
             let free = processes.filter(|process| process.is_ready && room(process));
             let Some(process) = free.min_by_key(|process| process.load()) else { return };
             let Some(mut entry) = state.waiting.pop_front() else { return };
             entry.receives += 1;
-            // A worker that is gone is noticed by whoever reads its answers.
+            // If the worker is gone, the thread that reads its answers notices.
             if let Some(stdin) = &mut process.stdin {
                 stdin.write_all(entry.line.as_bytes()).and_then(|()| stdin.flush()).ok();
             }
@@ -297,7 +298,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Reads the answers of a worker until it is gone.
+    /// Reads the answers of a worker until it has ended.
     fn listen(self: &Arc<Self>, number: u64, stdout: ChildStdout) {
         for line in BufReader::new(stdout).lines() {
             let Ok(line) = line else { break };
@@ -356,7 +357,7 @@ impl Pool {
             }
             return;
         }
-        // A message that was taken back is another worker's by now.
+        // A message that was taken away now belongs to another worker.
         process.lost.remove(&id);
         if let Some(entry) = process.busy.remove(&id) {
             let part = |name: &str| answer.get(name).and_then(Json::as_str).unwrap_or_default();
@@ -370,7 +371,7 @@ impl Pool {
         self.dispatch(&mut state);
     }
 
-    /// Lets another worker have a message.
+    /// Takes a message away from its worker and puts it back in the queue.
     fn take_back(self: &Arc<Self>, id: u64) {
         let mut state = self.lock();
         let entry = state.processes.values_mut().find_map(|process| {
@@ -400,7 +401,7 @@ impl Pool {
             std::mem::take(&mut state.processes)
         };
         for process in processes.values_mut() {
-            // Without input, a worker cleans up and ends.
+            // When its input ends, a worker cleans up and ends.
             process.stdin = None;
         }
         let end = Instant::now() + GRACE;

@@ -13,11 +13,11 @@ pub struct Arn<'a> {
     pub account: &'a str,
     /// `stateMachine`, `execution`, `express`, `activity`, `mapRun`.
     pub kind: &'a str,
-    /// What follows the kind.
+    /// Everything after the kind.
     pub rest: &'a str,
 }
 
-/// What stands after a state machine's name.
+/// What follows the name in a state machine's ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qualifier<'a> {
     /// Nothing.
@@ -29,7 +29,7 @@ pub enum Qualifier<'a> {
 }
 
 impl<'a> Arn<'a> {
-    /// Takes an ARN apart; AWS's error where it is none of Step Functions.
+    /// Parses an ARN. The error is AWS's for an ARN that is not one of Step Functions.
     pub fn parse(text: &'a str) -> Result<Self, ApiError> {
         let prefix = || invalid(format!("Invalid ARN prefix: {text}"));
         let mut parts = text.splitn(7, ':');
@@ -48,7 +48,7 @@ impl<'a> Arn<'a> {
         Ok(Self { text, partition, region, account, kind, rest })
     }
 
-    /// The same, of one kind.
+    /// Parses an ARN, which must be of one of these kinds.
     pub fn parse_kind(text: &'a str, kinds: &[&str]) -> Result<Self, ApiError> {
         let arn = Self::parse(text)?;
         if !kinds.contains(&arn.kind) {
@@ -57,7 +57,7 @@ impl<'a> Arn<'a> {
         Ok(arn)
     }
 
-    /// Of a state machine: its ARN without version or alias, and which.
+    /// Splits the ARN of a state machine into the machine's own ARN and the qualifier.
     pub fn machine(&self) -> (String, Qualifier<'a>) {
         let (name, qualifier) = match self.rest.split_once(':') {
             None => (self.rest, Qualifier::None),

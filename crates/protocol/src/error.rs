@@ -1,10 +1,10 @@
 use stepwright_json::{Json, Object};
 
-/// An error as the API answers it.
+/// An error response of the API.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
-    /// Its name: `InvalidArn`.
+    /// The error's name, such as `InvalidArn`.
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
@@ -17,7 +17,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error that the caller can mend.
+    /// An error that the caller can fix.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status: 400, reason: None, resource: None }
     }
@@ -32,21 +32,21 @@ impl ApiError {
         Self { status: 500, ..Self::new("InternalFailure", message) }
     }
 
-    /// With a reason.
+    /// Sets the reason.
     #[must_use]
     pub fn because(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
         self
     }
 
-    /// About a resource.
+    /// Sets the resource that the error is about.
     #[must_use]
     pub fn about(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// The body of the answer.
+    /// The body of the response.
     pub fn body(&self) -> Json {
         let mut body = Object::new();
         body.insert("__type", self.code.into());

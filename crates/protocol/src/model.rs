@@ -1,5 +1,5 @@
-//! The operations' inputs, as the service model (botocore 1.44.5, `stepfunctions/2016-11-23`) has
-//! them: names, types and constraints.
+//! The inputs of the operations, with names, types and constraints as in the service model
+//! (botocore 1.44.5, `stepfunctions/2016-11-23`).
 
 use crate::shape::{Member, Operation, Pattern, Shape};
 

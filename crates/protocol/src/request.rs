@@ -1,6 +1,6 @@
 use stepwright_json::{Array, Json};
 
-/// The input of an operation that was found valid: members have the types of the model.
+/// The input of an operation, after validation: its members have the types of the model.
 #[derive(Clone, Debug, Default)]
 pub struct Request(Json);
 
@@ -10,37 +10,37 @@ impl Request {
         Self(body)
     }
 
-    /// A member that is there and not null.
+    /// The member with this name, unless it is missing or null.
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text.
+    /// A text member.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Json::as_str)
     }
 
-    /// A text that the model requires.
+    /// A text member that the model requires.
     pub fn required(&self, name: &str) -> &str {
         self.text(name).unwrap_or_default()
     }
 
-    /// A whole number.
+    /// An integer member.
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.get(name).and_then(Json::as_i64)
     }
 
-    /// A number.
+    /// A number member.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.get(name).and_then(Json::as_f64)
     }
 
-    /// `true` or `false`; false where it is absent.
+    /// A boolean member; false if it is missing.
     pub fn flag(&self, name: &str) -> bool {
         self.get(name).and_then(Json::as_bool).unwrap_or_default()
     }
 
-    /// A list; empty where it is absent.
+    /// A list member; empty if it is missing.
     pub fn list(&self, name: &str) -> Array {
         self.get(name).and_then(Json::as_array).cloned().unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 pub struct Operation {
     /// Its name, as in `X-Amz-Target`.
     pub name: &'static str,
-    /// What SDKs put before the host name.
+    /// The prefix that SDKs put before the host name.
     pub host_prefix: &'static str,
     /// The members of its input.
     pub input: &'static [Member],
@@ -14,58 +14,58 @@ pub struct Operation {
 pub struct Member {
     /// Its name.
     pub name: &'static str,
-    /// What it holds.
+    /// The shape of its value.
     pub shape: &'static Shape,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub is_required: bool,
 }
 
-/// What a member may hold.
+/// The shape of a value.
 #[derive(Debug)]
 pub enum Shape {
     /// Text.
     Text {
-        /// The least number of characters.
+        /// The smallest number of characters.
         min: usize,
-        /// The most characters.
+        /// The largest number of characters.
         max: Option<usize>,
-        /// What it must look like.
+        /// The pattern it must match.
         pattern: Option<Pattern>,
-        /// The values it may have, if it may not have any.
+        /// The allowed values; empty if any value is allowed.
         values: &'static [&'static str],
     },
-    /// A whole number.
+    /// An integer.
     Integer {
-        /// The least.
+        /// The smallest value.
         min: Option<i64>,
-        /// The most.
+        /// The largest value.
         max: Option<i64>,
     },
     /// A number.
     Number {
-        /// The least.
+        /// The smallest value.
         min: Option<f64>,
-        /// The most.
+        /// The largest value.
         max: Option<f64>,
     },
     /// `true` or `false`.
     Boolean,
     /// A list.
     List {
-        /// What the model calls its items.
+        /// The model's name for its items.
         name: &'static str,
-        /// What each item holds.
+        /// The shape of each item.
         of: &'static Shape,
-        /// The least number of items.
+        /// The smallest number of items.
         min: usize,
-        /// The most items.
+        /// The largest number of items.
         max: Option<usize>,
     },
     /// An object with these members.
     Structure(&'static [Member]),
 }
 
-/// What a text must look like.
+/// A pattern for texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// The name of an alias: letters, digits, `_`, `-`, `.`, and not digits only.
@@ -86,7 +86,7 @@ impl Pattern {
         }
     }
 
-    /// Whether a text looks like it.
+    /// Whether a text matches.
     pub fn matches(self, text: &str) -> bool {
         match self {
             Self::AliasName => {

@@ -1,7 +1,7 @@
 use crate::{ApiError, Member, Operation, Shape};
 use stepwright_json::Json;
 
-/// Holds a request against the model.
+/// Checks a request against the model.
 ///
 /// A member of the wrong type is a `SerializationException`; members that break a constraint are
 /// one `ValidationException` that names them all. Members that the model does not know are ignored,
@@ -131,7 +131,7 @@ fn check(
     Ok(())
 }
 
-/// A value as AWS shows it in its messages: as its Java classes print themselves.
+/// A value as AWS's messages show it, which is how AWS's Java classes print themselves.
 fn java(shape: &Shape, value: &Json, name: &str) -> String {
     match (shape, value) {
         (Shape::Structure(members), Json::Object(_)) => {

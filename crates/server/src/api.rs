@@ -13,12 +13,13 @@ pub struct Api {
     pub(crate) settings: Settings,
 }
 
-/// What an [`Api`] can be told.
+/// The settings of an [`Api`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How long `GetActivityTask` waits for a task.
     pub longest_poll: Duration,
-    /// How many executions of a machine may run at once; None for no limit.
+    /// The largest number of executions of a machine that may run at once, by the machine's name.
+    /// Machines that are not in the map have no limit.
     pub max_concurrent_executions: std::collections::BTreeMap<String, u64>,
 }
 
@@ -31,16 +32,16 @@ impl Default for Settings {
     }
 }
 
-/// What an operation answers.
+/// The answer of an operation.
 pub(crate) type Reply = Result<Json, ApiError>;
 
 impl Api {
-    /// The operations of an engine.
+    /// The API of an engine.
     pub fn new(engine: Engine, settings: Settings) -> Self {
         Self { engine, settings }
     }
 
-    /// Goes on removing machines that were deleted while their executions ran.
+    /// Continues to remove machines that were deleted while their executions ran.
     pub(crate) fn finish_deletions(&self) {
         for machine in self.engine.catalogue().machines() {
             if machine.status == stepwright_engine::MachineStatus::Deleting {
@@ -50,7 +51,7 @@ impl Api {
         }
     }
 
-    /// The engine behind it.
+    /// The engine that the operations work on.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -67,7 +68,7 @@ impl Api {
         operations::call(self, operation.name, &Request::new(body)).await
     }
 
-    /// The machine, version or alias that an ARN names.
+    /// Finds the machine, version or alias that an ARN names.
     pub(crate) fn target(&self, text: &str) -> Result<Target, ApiError> {
         let arn = Arn::parse_kind(text, &["stateMachine"])?;
         let missing = || machine_missing(text);
@@ -89,7 +90,7 @@ impl Api {
         Ok(target)
     }
 
-    /// One of an alias's versions, by their weights.
+    /// Picks one of an alias's versions by their weights.
     fn draw(&self, alias: &stepwright_engine::Alias) -> u64 {
         let mut drawn = self.engine.draw(100) as u32;
         for route in &alias.routes {
@@ -105,7 +106,7 @@ impl Api {
         self.engine.revision(id).await.map_err(store_failed)
     }
 
-    /// What `StartExecution` and `StartSyncExecution` have in common.
+    /// The part that `StartExecution` and `StartSyncExecution` share.
     pub(crate) async fn start_request(&self, request: &Request) -> Result<StartRequest, ApiError> {
         let text = request.required("stateMachineArn");
         let (text, test_case) = match text.split_once('#') {
@@ -135,6 +136,10 @@ impl Api {
             machine: target.machine,
             revision,
             name,
+            input_text: request
+                .text("input")
+                .filter(|text| *text != input.to_string())
+                .map(Into::into),
             input,
             trace_header: request.text("traceHeader").map(str::to_owned),
             test_case,
@@ -144,7 +149,7 @@ impl Api {
     }
 }
 
-/// What the ARN of a state machine names.
+/// What the ARN of a state machine refers to.
 pub(crate) struct Target {
     pub(crate) machine: Arc<Machine>,
     pub(crate) version: Option<Version>,
@@ -152,7 +157,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The revision that an execution of it runs.
+    /// The revision that its executions run.
     pub(crate) fn revision(&self) -> &str {
         self.version.as_ref().map_or(&self.machine.revision, |version| &version.revision)
     }

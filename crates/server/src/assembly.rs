@@ -1,4 +1,4 @@
-//! A server, put together from its configuration.
+//! Assembles a server from its configuration.
 
 use crate::config::{
     CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent,
+    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
@@ -21,7 +21,7 @@ use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_store::{Memory, Sqlite, Store, StoreError};
 
-/// What a server is made of.
+/// The parts that a server is assembled from.
 pub struct Assembly {
     /// `[server]`
     pub server: ServerConfig,
@@ -33,28 +33,28 @@ pub struct Assembly {
     pub objects: ObjectsConfig,
     /// `[otlp]`
     pub otlp: Option<OtlpConfig>,
-    /// Whoever invokes functions.
+    /// Invokes functions.
     pub functions: Functions,
-    /// What answers tasks before anything else does.
+    /// The mocks, which answer tasks before anything else does.
     pub mocked: Mocked,
-    /// Tasks that are done here and by no integration.
+    /// Tasks that run on this machine and need no integration.
     pub local: Option<Arc<dyn LocalTasks>>,
-    /// Whoever else is told of what happens.
+    /// Further observers of the engine.
     pub observers: Vec<Arc<dyn Observer>>,
-    /// What stands for S3 in the place of `[objects]`.
+    /// An object store to use instead of `[objects]`.
     pub object_store: Option<Arc<dyn ObjectStore>>,
-    /// What time it is.
+    /// The engine's clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// An engine with everything around it but connections.
+/// A complete server without a listener.
 #[derive(Clone, Debug)]
 pub struct Assembled {
-    /// The operations, and behind them the engine.
+    /// The operations, and through them the engine.
     pub api: Api,
-    /// What runs the engine's tasks.
+    /// Runs the engine's tasks.
     pub integrations: Integrations,
-    /// Who sends logs and traces to a collector: to be flushed at the end.
+    /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
 }
 
@@ -64,15 +64,15 @@ impl std::fmt::Debug for Assembly {
     }
 }
 
-/// Why a server was not put together.
+/// Why a server could not be assembled.
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
-    /// Anybody who can reach it could do anything.
+    /// Without credentials, anybody who can reach the server could do anything.
     #[error(
         "the address {0} can be reached from elsewhere, and no `[[credentials]]` are configured"
     )]
     Unprotected(std::net::SocketAddr),
-    /// Anybody on the way could read everything.
+    /// Without encryption, anybody along the way could read everything.
     #[error(
         "the address {0} can be reached from elsewhere, and connections would not be encrypted"
     )]
@@ -80,24 +80,24 @@ pub enum AssemblyError {
     /// Connections cannot be encrypted.
     #[error("`[server.tls]` cannot be used")]
     Tls(#[from] TlsError),
-    /// Something in `hosts` is no name of a host.
+    /// An entry of `hosts` is not a host name.
     #[error("`{0}` in `hosts` is no name of a host; a name has no scheme, port or path")]
     Host(String),
-    /// Nobody could be let in as configured.
+    /// The configured credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
-    /// What the store holds cannot be read.
+    /// The contents of the store cannot be read.
     #[error("what the store holds cannot be read")]
     Open(#[from] OpenError),
-    /// Nothing can be sent to a collector.
+    /// The client that sends to the collector cannot be built.
     #[error("nothing can be sent to the collector of `[otlp]`")]
     Otlp(#[source] reqwest::Error),
 }
 
-/// The API, for tasks that call it.
+/// The operations of the API, for tasks that call them.
 struct Loopback(Api);
 
 impl StepFunctions for Loopback {
@@ -108,7 +108,24 @@ impl StepFunctions for Loopback {
 }
 
 impl Assembly {
-    /// Opens the store and the engine, to be served. Must be called within a tokio runtime.
+    /// A server with these functions and AWS's limits, which keeps everything in memory.
+    pub fn new(functions: Functions) -> Self {
+        Self {
+            server: ServerConfig::default(),
+            credentials: Vec::new(),
+            machines: BTreeMap::new(),
+            objects: ObjectsConfig::default(),
+            otlp: None,
+            functions,
+            mocked: Mocked::default(),
+            local: None,
+            observers: Vec::new(),
+            object_store: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Opens the store and the engine, ready to be served. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
         let server = self.server.clone();
         let credentials = config::credentials(&self.credentials, server.metrics_token.as_deref())?;

@@ -10,35 +10,36 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
-    /// Where connections are taken.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// The directory that everything is kept in; without one, everything is in memory only.
+    /// The directory that everything is stored in. Without it, everything is in memory only.
     pub data: Option<PathBuf>,
     /// The account in ARNs.
     pub account: String,
     /// The region in ARNs.
     pub region: String,
-    /// How many days executions are kept after their end; 0 keeps them for ever.
+    /// How many days executions are kept after their end; 0 keeps them forever.
     pub retention_days: u32,
-    /// `aws`, or `extended` for limits of memory only.
+    /// `aws`, or `extended` for limits on memory only.
     pub limits: LimitsName,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// The most connections at once.
+    /// The largest number of connections at once.
     pub max_connections: usize,
-    /// The most operations in a second; 0 for no limit.
+    /// The largest number of operations per second; 0 for no limit.
     pub max_requests_per_second: u32,
     /// How long `GetActivityTask` waits for a task, in seconds.
     pub activity_poll_seconds: u64,
     /// The directory for the logs that `loggingConfiguration` asks for.
     pub logs: Option<PathBuf>,
-    /// The names that the server is reached by, besides those of this machine and AWS's.
+    /// The names by which clients reach the server, in addition to this machine's names and AWS's.
     pub hosts: Vec<String>,
-    /// What opens `/metrics` to a scraper: a bearer token, or `sha256:` and its hash.
+    /// The token with which a scraper may read `/metrics`: a bearer token, or `sha256:` and its
+    /// hash.
     pub metrics_token: Option<String>,
     /// Encryption of connections.
     pub tls: Option<TlsConfig>,
-    /// Whether connections from elsewhere may do without encryption.
+    /// Whether clients on other machines may connect without encryption.
     pub insecure: bool,
 }
 
@@ -46,7 +47,7 @@ pub struct ServerConfig {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// A PEM file with the certificate, and with those that lead from it to the root.
+    /// A PEM file with the certificate and the chain from it to the root.
     pub certificate: PathBuf,
     /// A PEM file with the certificate's private key.
     pub key: PathBuf,
@@ -74,17 +75,17 @@ impl Default for ServerConfig {
     }
 }
 
-/// Whose limits hold.
+/// Which limits apply.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitsName {
     /// AWS's.
     Aws,
-    /// None but memory.
+    /// Only limits on memory.
     Extended,
 }
 
-/// One `[[credentials]]`: a key that may call operations.
+/// One `[[credentials]]`: an access key that may call operations.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialConfig {
@@ -92,17 +93,17 @@ pub struct CredentialConfig {
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: String,
-    /// What it may do: `states:StartExecution`, with `*` for any characters.
+    /// The actions it allows, such as `states:StartExecution`; `*` stands for any characters.
     #[serde(default = "everything")]
     pub actions: Vec<String>,
-    /// The ARNs of what it may do that to, with `*` for any characters.
+    /// The ARNs that it allows them on; `*` stands for any characters.
     #[serde(default = "everything")]
     pub resources: Vec<String>,
 }
 
 impl std::fmt::Debug for CredentialConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The secret stays one.
+        // The secret must not be printed.
         f.debug_struct("CredentialConfig")
             .field("access_key_id", &self.access_key_id)
             .finish_non_exhaustive()
@@ -117,7 +118,7 @@ fn everything() -> Vec<String> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachineConfig {
-    /// How many of its executions may run at once; more are refused.
+    /// How many of its executions may run at once; further starts are refused.
     pub max_concurrent_executions: Option<u64>,
 }
 
@@ -125,7 +126,7 @@ pub struct MachineConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectsConfig {
-    /// A directory that stands for S3: each directory in it is a bucket.
+    /// A directory that stands in for S3: each directory in it is a bucket.
     pub folder: Option<PathBuf>,
 }
 
@@ -133,13 +134,13 @@ pub struct ObjectsConfig {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OtlpConfig {
-    /// Where the collector takes OTLP over HTTP: `http://127.0.0.1:4318`. `/v1/logs` and `/v1/traces`
-    /// are added.
+    /// The collector's endpoint for OTLP over HTTP, such as `http://127.0.0.1:4318`. The paths
+    /// `/v1/logs` and `/v1/traces` are appended.
     pub endpoint: String,
-    /// Headers of each request, for those who want to be told who it is.
+    /// Headers of each request, for collectors that require authentication.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What `service.name` is.
+    /// The value of `service.name`.
     #[serde(default = "stepwright")]
     pub service: String,
 }
@@ -148,16 +149,16 @@ fn stepwright() -> String {
     "stepwright".to_owned()
 }
 
-/// Why nobody could be let in as configured.
+/// Why the configured credentials are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// A key without an id or a secret would be no key.
+    /// A key has no id or no secret.
     #[error("the key `{0}` of `[[credentials]]` has an empty id or secret")]
     Empty(String),
-    /// Two keys with one id.
+    /// Two keys have the same id.
     #[error("the key `{0}` stands in `[[credentials]]` twice")]
     Twice(String),
-    /// A token that is none.
+    /// A metrics token is not valid.
     #[error("`metrics_token` is neither a token nor `sha256:` and 64 hexadecimal digits")]
     Token,
 }
@@ -170,7 +171,7 @@ pub(crate) fn credentials(
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     for one in configured {
         let id = one.access_key_id.clone();
-        // A colon would end the id in a browser's login, a slash in a signature.
+        // A colon would end the id in a browser's login, and a slash would end it in a signature.
         if id.is_empty() || id.contains([':', '/', ',']) || one.secret_access_key.is_empty() {
             return Err(CredentialsError::Empty(id));
         }

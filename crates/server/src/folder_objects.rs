@@ -3,19 +3,19 @@ use std::time::UNIX_EPOCH;
 use stepwright_engine::ObjectStore;
 use stepwright_interpreter::items::ObjectInfo;
 
-/// A directory that stands for S3: each directory in it is a bucket, each file an object.
+/// A directory that stands in for S3: each directory in it is a bucket, and each file an object.
 #[derive(Clone, Debug)]
 pub struct FolderObjects {
     folder: PathBuf,
 }
 
 impl FolderObjects {
-    /// The buckets in this directory.
+    /// Uses the buckets in this directory.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The file of an object. A key that would lead out of its bucket names none.
+    /// The file of an object. A key that would lead out of its bucket is an error.
     fn path(&self, bucket: &str, key: &str) -> Result<PathBuf, String> {
         let is_plain = |path: &Path| {
             path.components().all(|component| matches!(component, Component::Normal(_)))

@@ -1,4 +1,4 @@
-//! The API over HTTP: `POST /` with `X-Amz-Target`, and what operators look at.
+//! The API over HTTP: `POST /` with `X-Amz-Target`, and the pages for operators.
 
 use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddresses, Route};
 use crate::otlp::Otlp;
@@ -23,27 +23,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-/// What a server is made of.
+/// A server and its settings.
 #[derive(Clone)]
 pub struct Serving {
     /// The operations.
     pub api: Api,
     /// The functions that can be invoked.
     pub functions: Functions,
-    /// Who may call. Without any, everybody who can connect may.
+    /// The credentials of callers. If there are none, everybody who can connect may call.
     pub credentials: Credentials,
     /// The largest request body, in bytes.
     pub most_body_bytes: usize,
-    /// The longest that sending a request may take.
+    /// The longest time that sending a request may take.
     pub longest_request: Duration,
-    /// The longest that agreeing on encryption may take.
+    /// The longest time that a TLS handshake may take.
     pub longest_handshake: Duration,
-    /// The most connections at once.
+    /// The largest number of connections at once.
     pub most_connections: usize,
     pub(crate) hosts: Hosts,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
-    /// Who sends logs and traces to a collector: to be flushed at the end.
+    /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
 }
 
@@ -58,13 +58,13 @@ impl std::fmt::Debug for Serving {
 }
 
 impl Serving {
-    /// With limits that fit AWS's.
+    /// Creates a server with settings that suit AWS's limits.
     pub fn new(api: Api, functions: Functions, credentials: Credentials) -> Self {
         Self {
             api,
             functions,
             credentials,
-            // A definition of 1 MiB may take six times as much as JSON text within JSON text.
+            // A definition of 1 MiB may grow sixfold when it is written as a JSON string.
             most_body_bytes: 8 << 20,
             longest_request: Duration::from_secs(30),
             longest_handshake: Duration::from_secs(10),
@@ -76,34 +76,34 @@ impl Serving {
         }
     }
 
-    /// With at most so many operations in a second.
+    /// Limits the number of operations per second.
     #[must_use]
     pub fn at_most_per_second(mut self, operations: u32) -> Self {
         self.rate = Some(Arc::new(Rate::new(operations)));
         self
     }
 
-    /// Whether connections are encrypted: whether its URL begins with `https`.
+    /// Whether connections are encrypted, so that its URL begins with `https`.
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Every route that it serves: the method, and the path with its parameters in braces.
+    /// Every route of the server: the method, and the path with its parameters in braces.
     pub fn routes(&self) -> Vec<(Method, &'static str)> {
         let routes = routes().known;
         routes.into_iter().map(|(method, path, _)| (method, path)).collect()
     }
 
-    /// The largest body that is looked at before it is known who sends it: the same for all routes.
+    /// The largest body that is read before its sender is known. It is the same for all routes.
     pub(crate) fn most_signed_bytes(&self) -> usize {
         self.most_body_bytes.max(MOST_PAYLOAD)
     }
 }
 
-/// The largest nesting of a request body.
+/// The deepest nesting of a request body.
 const MOST_DEPTH: usize = 200;
 
-/// Serves connections until `stop` comes about, then lets those under way finish for a while.
+/// Serves connections until `stop` completes, then gives open connections some time to finish.
 pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(serving.most_connections));
     let (longest_request, longest_handshake) = (serving.longest_request, serving.longest_handshake);
@@ -111,7 +111,7 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
     let listens_on = listener.local_addr().ok().map(|address| address.ip());
     let router = router(serving);
     let mut server = hyper::server::conn::http1::Builder::new();
-    // A client that is slow to send its headers is not waited for.
+    // Clients that are slow to send their headers are dropped.
     server
         .timer(hyper_util::rt::TokioTimer::new())
         .half_close(true)
@@ -127,7 +127,8 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Too many open files, say: those that are open go on.
+                // There may be too many open files, for example. Connections that are open
+                // continue.
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -137,9 +138,9 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
             tracing::warn!(%peer, "too many connections; one was closed");
             continue;
         };
-        // Whoever has gone already needs no answer.
+        // A client that has disconnected needs no answer.
         let Ok(local) = stream.local_addr() else { continue };
-        // An answer is one packet; it need not wait for more.
+        // An answer is one packet, so waiting for more data is useless.
         drop(stream.set_nodelay(true));
         let local = Extension(LocalAddresses([local.ip(), listens_on.unwrap_or(local.ip())]));
         let router = tower::Layer::layer(&local, router.clone());
@@ -149,7 +150,7 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Ou
             let opening = tokio::time::timeout(longest_handshake, open(stream, tls));
             if let Ok(Some(stream)) = opening.await {
                 let stream = hyper_util::rt::TokioIo::new(stream);
-                // A client that breaks off has nobody to be told.
+                // A client that disconnects cannot be told about errors.
                 drop(watcher.watch(server.serve_connection(stream, service)).await);
             }
             drop(permit);
@@ -166,7 +167,7 @@ trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
-/// A connection that is ready for requests, if the client agrees on encryption.
+/// Makes a connection ready for requests. Returns `None` if the TLS handshake fails.
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Connection>> {
     let Some(tls) = tls else { return Some(Box::new(stream)) };
     match tls.accept(stream).await {
@@ -189,7 +190,7 @@ fn router(serving: Serving) -> Router {
     router.with_state(serving).layer(middleware::from_fn_with_state(door, door::pass))
 }
 
-/// All that is served. What is open to everybody is what says so here.
+/// All routes. Only the routes marked here as open are open to everybody.
 fn routes() -> Routes {
     Routes::default()
         .add(Method::POST, "/", Access::Operation, call)
@@ -200,7 +201,7 @@ fn routes() -> Routes {
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
 }
 
-/// What is served on each path, and what each route is for.
+/// The handlers of each path, and what each route requires.
 #[derive(Default)]
 struct Routes {
     paths: BTreeMap<&'static str, MethodRouter<Arc<Serving>>>,
@@ -216,8 +217,8 @@ impl Routes {
         handler: impl Handler<T, Arc<Serving>>,
     ) -> Self {
         let filter = MethodFilter::try_from(method.clone()).expect("it is a usual method");
-        // The door lets no other method through. With `any`, the router does not add a header
-        // `Allow` to the door's answer, which would tell a stranger what there is.
+        // The door lets no other method through. `any` keeps the router from adding an `Allow`
+        // header to the door's answer, which would tell strangers which paths exist.
         let methods = self.paths.remove(path);
         let methods = methods.unwrap_or_else(|| any(StatusCode::METHOD_NOT_ALLOWED));
         self.paths.insert(path, methods.on(filter, handler));
@@ -228,7 +229,7 @@ impl Routes {
 
 pub(crate) type Shared = State<Arc<Serving>>;
 
-/// An operation.
+/// Handles a call of an operation.
 async fn call(State(serving): Shared, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let id = serving.api.engine().new_uuid();
@@ -255,12 +256,12 @@ async fn call(State(serving): Shared, request: Request) -> Response {
     answer(&id, reply)
 }
 
-/// The operation that a request is for.
+/// The operation that a request names.
 pub(crate) fn target(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amz-target")?.to_str().ok()?.strip_prefix("AWSStepFunctions.")
 }
 
-/// The body of a request, if it is not too large and comes in time.
+/// Reads the body of a request. Fails if it is too large or too slow.
 pub(crate) async fn read_body(body: Body, most: usize, time: Duration) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(time, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
@@ -272,7 +273,7 @@ pub(crate) async fn read_body(body: Body, most: usize, time: Duration) -> Result
     }
 }
 
-/// The body of a request as JSON; where there is none, an empty object.
+/// Parses the body of a request as JSON; an empty body counts as an empty object.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
     if bytes.is_empty() {
         return Ok(Json::Object(stepwright_json::Object::new()));
@@ -284,7 +285,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
         .map_err(|error| refused(error.to_string()))
 }
 
-/// A function's invocation.
+/// Handles the invocation of a function.
 async fn invoke(
     State(serving): Shared,
     Path(name): Path<String>,
@@ -315,15 +316,19 @@ pub(crate) fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {
     if let Some(code) = code {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
     }
+    if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        // The rest of the body is not read, so the connection cannot be used again.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
-/// Whether the process lives.
+/// Whether the process is alive.
 async fn health() -> &'static str {
     "{\"status\":\"ok\"}"
 }
 
-/// Whether it takes work on: it does not while it shuts down.
+/// Whether the server accepts work. It does not while it shuts down.
 async fn ready(State(serving): Shared) -> (StatusCode, &'static str) {
     if serving.api.engine().is_closing() {
         (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"closing\"}")
@@ -337,7 +342,7 @@ async fn metrics(State(serving): Shared) -> ([(header::HeaderName, &'static str)
     ([content_type], prometheus::text(serving.api.engine()))
 }
 
-/// Whether an address can be reached from this machine only.
+/// Whether an address is reachable from this machine only.
 pub fn is_loopback(address: SocketAddr) -> bool {
     address.ip().is_loopback()
 }

@@ -1,7 +1,7 @@
 //! The Step Functions API over HTTP.
 //!
-//! [`Api`] has the operations, one file for each; [`serve`] puts them on a socket, with what
-//! operators look at beside them: `/health`, `/ready`, `/metrics` and a first page.
+//! [`Api`] has the operations, one file for each. [`serve`] makes them available on a socket,
+//! together with the pages for operators: `/health`, `/ready`, `/metrics` and a start page.
 
 mod api;
 mod assembly;

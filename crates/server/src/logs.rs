@@ -1,15 +1,15 @@
-//! What `loggingConfiguration` asks for: execution events as records.
+//! Execution logs, as `loggingConfiguration` requests them: each event is a record.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
 use stepwright_engine::{Facts, Observer};
 use stepwright_history::Event;
 use stepwright_history::aws::log_records;
 use stepwright_json::Json;
 
-/// How bad an event of this type is, in the levels that `loggingConfiguration` knows.
+/// The level of an event type, as `loggingConfiguration` names the levels.
 pub(crate) fn level_of(kind: &str) -> &'static str {
     match kind {
         "ExecutionFailed" | "ExecutionTimedOut" | "ExecutionAborted" => "FATAL",
@@ -23,7 +23,7 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
     }
 }
 
-/// Writes records to files, one for each log group, in a directory: JSON lines.
+/// Writes records to files of JSON lines in a directory, one file for each log group.
 pub struct LogFiles {
     folder: std::path::PathBuf,
     files: Mutex<BTreeMap<String, File>>,
@@ -36,16 +36,16 @@ impl std::fmt::Debug for LogFiles {
 }
 
 impl LogFiles {
-    /// Files in this directory, which is made when the first record comes.
+    /// Uses this directory. It is created when the first record is written.
     pub fn new(folder: std::path::PathBuf) -> Self {
         Self { folder, files: Mutex::default() }
     }
 
     fn write(&self, group: &str, text: &str) -> std::io::Result<()> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock();
         if !files.contains_key(group) {
             std::fs::create_dir_all(&self.folder)?;
-            // A group's name has slashes; a file's has none.
+            // A group's name may contain slashes, which a file's name cannot.
             let name = format!("{}.jsonl", group.trim_matches('/').replace('/', "."));
             let file = File::options().create(true).append(true).open(self.folder.join(name))?;
             files.insert(group.to_owned(), file);
@@ -57,8 +57,8 @@ impl LogFiles {
     }
 }
 
-/// The records of events that the execution's `loggingConfiguration` asks for, each with its level,
-/// and the log group that they are for.
+/// The records of those events that the execution's `loggingConfiguration` selects, each with its
+/// level, and the log group to write them to.
 pub(crate) fn wanted<'f>(
     facts: &'f Facts,
     events: &[Event],
@@ -92,5 +92,5 @@ impl Observer for LogFiles {
     }
 }
 
-/// The levels, from the one that takes everything to the one that takes least.
+/// The levels, from the one that selects most to the one that selects least.
 const LEVELS: [&str; 3] = ["ALL", "ERROR", "FATAL"];

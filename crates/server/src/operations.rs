@@ -1,13 +1,16 @@
-//! One file per operation; here is what several of them share.
+//! The operations, one file for each. This file holds what several of them share.
 
 use crate::api::{Api, Reply};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_engine::{Machine, Revision, Version};
 use stepwright_json::{Json, Object};
-use stepwright_program::{CheckOptions, aws_message, check_with, variable_references};
+use stepwright_program::{
+    CheckOptions, Program, aws_message, check_and_compile, check_with, variable_references,
+};
 use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 use stepwright_source::Diagnostic;
 
@@ -15,7 +18,7 @@ macro_rules! operations {
     ($($name:literal => $module:ident),* $(,)?) => {
         $(mod $module;)*
 
-        /// Calls an operation that exists with a request that is valid.
+        /// Calls an operation. It must exist, and the request must be valid.
         pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
             match name {
                 $($name => $module::call(api, request).await,)*
@@ -68,10 +71,10 @@ operations! {
     "ValidateStateMachineDefinition" => validate_state_machine_definition,
 }
 
-/// The characters that no name may hold, besides white space and control characters.
+/// The characters that a name must not contain, in addition to white space and control characters.
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 
-/// Whether something may be called so.
+/// Checks a name.
 pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     let is_bad = |c: char| {
         c.is_whitespace()
@@ -87,7 +90,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
 
 pub(crate) use delete_state_machine::remove_when_idle;
 
-/// What there is to say of a definition.
+/// The diagnostics of a definition.
 pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(text) {
         Ok(definition) => check_with(&definition, &CheckOptions { express, deployed: true }),
@@ -95,17 +98,18 @@ pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
     }
 }
 
-/// Refuses a definition as `CreateStateMachine` and `UpdateStateMachine` do.
-pub(crate) fn check_definition(text: &str, express: bool) -> Result<(), ApiError> {
-    let errors: Vec<Diagnostic> =
-        check(text, express).into_iter().filter(Diagnostic::is_error).collect();
-    match aws_message(&errors) {
-        Some(message) => Err(ApiError::new("InvalidDefinition", message)),
-        None => Ok(()),
-    }
+/// Compiles a definition, or refuses it as `CreateStateMachine` and `UpdateStateMachine` do.
+pub(crate) fn check_definition(text: &str, express: bool) -> Result<Program, ApiError> {
+    let refused = |diagnostics: &[Diagnostic]| {
+        ApiError::new("InvalidDefinition", aws_message(diagnostics).unwrap_or_default())
+    };
+    let definition = Definition::from_api(text).map_err(|wrong| refused(&[*wrong]))?;
+    let checked = check_and_compile(&definition, &CheckOptions { express, deployed: true });
+    checked.program.ok_or_else(|| refused(&checked.diagnostics))
 }
 
-/// The parts of a revision that a request gives; what it does not give stays as it was.
+/// The content of a new revision. Parts that the request does not give are those of the present
+/// revision.
 pub(crate) struct Draft {
     pub(crate) definition: String,
     pub(crate) role_arn: String,
@@ -116,7 +120,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// What a request asks for, on top of what there was.
+    /// Reads a request, with the present revision for the parts that it does not give.
     pub(crate) fn read(
         request: &Request,
         before: Option<&Revision>,
@@ -154,7 +158,7 @@ impl Draft {
         })
     }
 
-    /// Whether it is what there is already.
+    /// Whether it equals an existing revision.
     pub(crate) fn is(&self, revision: &Revision) -> bool {
         self.definition == revision.definition
             && self.role_arn == revision.role_arn
@@ -164,17 +168,11 @@ impl Draft {
             && self.encryption == revision.encryption
     }
 
-    /// A new revision.
-    pub(crate) fn revision(self, api: &Api) -> Result<Revision, ApiError> {
+    /// Creates the revision, with the program that its definition compiles to.
+    pub(crate) fn revision(self, api: &Api, mut program: Program) -> Revision {
         let options = api.engine.options();
-        let program = Revision::compile(&self.definition, options.limits, options.vintage)
-            .map_err(|error| {
-                ApiError::new(
-                    "InvalidDefinition",
-                    format!("Invalid State Machine Definition: '{error}'"),
-                )
-            })?;
-        Ok(Revision {
+        (program.limits, program.vintage) = (options.limits, options.vintage);
+        Revision {
             id: api.engine.new_uuid(),
             definition: self.definition,
             role_arn: self.role_arn,
@@ -182,13 +180,13 @@ impl Draft {
             logging: self.logging,
             is_traced: self.is_traced,
             encryption: self.encryption,
-            created_at: api.engine.options().clock.now().0,
-            program,
-        })
+            created_at: options.clock.now().0,
+            program: Arc::new(program),
+        }
     }
 }
 
-/// AWS's default: nothing is logged.
+/// AWS's default: no logging.
 fn logging_off() -> Json {
     stepwright_json::json!({"level": "OFF", "includeExecutionData": false})
 }
@@ -240,7 +238,7 @@ fn check_encryption(encryption: &Json) -> Result<Json, ApiError> {
     Ok(encryption.clone())
 }
 
-/// What descriptions of machines say of a revision.
+/// Adds the members by which descriptions of machines show a revision.
 pub(crate) fn describe_revision(object: &mut Object, revision: &Revision, with_definition: bool) {
     if with_definition {
         object.insert("definition", revision.definition.as_str().into());
@@ -270,7 +268,7 @@ pub(crate) fn describe_revision(object: &mut Object, revision: &Revision, with_d
     }
 }
 
-/// Publishes the current revision: the version, and whether it is new.
+/// Publishes the current revision. Returns the version, and whether it is new.
 pub(crate) fn publish(
     machine: &mut Machine,
     description: Option<&str>,
@@ -292,7 +290,7 @@ pub(crate) fn publish(
     (version, true)
 }
 
-/// The members of a request's `tags`.
+/// Reads the `tags` of a request.
 pub(crate) fn read_tags(request: &Request) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
     for tag in &request.list("tags") {
@@ -303,7 +301,7 @@ pub(crate) fn read_tags(request: &Request) -> Result<BTreeMap<String, String>, A
     Ok(tags)
 }
 
-/// The most tags that a resource may have.
+/// The largest number of tags that a resource may have.
 const MOST_TAGS: usize = 50;
 
 pub(crate) fn check_tag_count(
@@ -318,8 +316,7 @@ pub(crate) fn check_tag_count(
     Ok(())
 }
 
-/// The part of a list that a request asks for, and the token for the next part. `0` results means
-/// as many as AWS gives: 100.
+/// The page of a list that a request asks for. `maxResults` 0 means as many as AWS returns: 100.
 pub(crate) struct Paging {
     pub(crate) most: usize,
     pub(crate) after: Option<String>,
@@ -335,7 +332,8 @@ impl Paging {
         Ok(Self { most, after })
     }
 
-    /// Cuts a list down: what comes after the token's key, at most so many; and the next token.
+    /// Cuts a list to one page, which begins after the token's key. Returns the page and the token
+    /// of the next one.
     pub(crate) fn cut<T>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -351,7 +349,7 @@ impl Paging {
     }
 }
 
-/// A page token that says where the next page goes on.
+/// Writes a page token that marks a position in a list.
 pub(crate) fn write_token(position: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("1{position}"))
 }
@@ -366,7 +364,7 @@ pub(crate) fn invalid_token() -> ApiError {
     ApiError::new("InvalidToken", "Invalid Token: 'Invalid token'")
 }
 
-/// A list as an answer.
+/// The answer that holds a list.
 pub(crate) fn list(name: &'static str, items: Vec<Json>, next: Option<String>) -> Json {
     let mut object = Object::new();
     object.insert(name, items.into());
@@ -380,21 +378,21 @@ pub(crate) fn empty() -> Json {
     Object::new().into()
 }
 
-/// Inserts a moment where there is one.
+/// Inserts a moment, if there is one.
 pub(crate) fn insert_date(object: &mut Object, key: &'static str, millis: Option<i64>) {
     if let Some(millis) = millis {
         object.insert(key, timestamp(millis));
     }
 }
 
-/// Inserts a text where there is one.
+/// Inserts a text, if there is one.
 pub(crate) fn insert_text(object: &mut Object, key: &'static str, text: Option<&str>) {
     if let Some(text) = text {
         object.insert(key, text.into());
     }
 }
 
-/// The ARN of an execution in a request; Express executions are refused as AWS refuses them.
+/// The ARN of an execution in a request. Express executions are refused as AWS refuses them.
 pub(crate) fn execution_arn(request: &Request) -> Result<&str, ApiError> {
     let arn = request.required("executionArn");
     Arn::parse_kind(arn, &["execution"])?;

@@ -1,54 +1,55 @@
 //! Logs and traces for an OpenTelemetry collector, as OTLP over HTTP in JSON.
 //!
-//! Logs are the records that `loggingConfiguration` asks for; spans are those of executions whose
-//! `tracingConfiguration` is enabled, and of their states. Everything is sent behind the execution's
-//! back: when the collector is slow or away, what does not fit into the queue is dropped and counted.
+//! Logs are the records that `loggingConfiguration` requests. Spans are those of executions whose
+//! `tracingConfiguration` is enabled, and of their states. Sending never delays an execution: when
+//! the collector is slow or unreachable, records that do not fit into the queue are dropped and
+//! counted.
 //!
 //! Source: the [OTLP specification](https://opentelemetry.io/docs/specs/otlp/#otlphttp) and its
 //! protocol buffers' JSON form.
 
 use crate::config::OtlpConfig;
 use crate::logs::wanted;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stepwright_engine::{Facts, Observer};
+use stepwright_engine::{Collector, ExecutionEvent, Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
 use stepwright_json::{Json, Object, Str, json};
-use stepwright_projects::{Collector, ExecutionEvent};
 use tokio::sync::{mpsc, oneshot};
 
-/// How many logs and spans wait to be sent.
+/// The largest number of logs and spans that wait to be sent.
 const MOST_WAITING: usize = 16_384;
 
-/// How many are sent at once.
+/// The largest number sent in one request.
 const MOST_AT_ONCE: usize = 512;
 
-/// How long the first of them waits for others.
+/// How long the first one waits for others.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the collector may take.
+/// The time limit of a request to the collector.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many executions have their open states remembered.
+/// The largest number of executions whose open states are remembered.
 const MOST_OPEN: usize = 100_000;
 
-/// Sends what executions do to a collector.
+/// Sends logs and traces of executions to a collector.
 pub struct Otlp {
     queue: mpsc::Sender<Item>,
     open: Mutex<HashMap<String, OpenStates>>,
     dropped: Arc<AtomicU64>,
 }
 
-/// The states that an execution is in: by frame, their names and since when.
+/// The states that an execution is in: for each frame, the state's name and when it was entered.
 type OpenStates = HashMap<FrameId, (Str, Moment)>;
 
 enum Item {
     Log(Json),
     Span(Json),
-    /// Everything before it has been sent.
+    /// Answered once everything before it has been sent.
     Flush(oneshot::Sender<()>),
 }
 
@@ -59,7 +60,7 @@ impl std::fmt::Debug for Otlp {
 }
 
 impl Otlp {
-    /// Begins to send. Must be called within a tokio runtime.
+    /// Starts sending. Must be called within a tokio runtime.
     pub fn start(config: &OtlpConfig) -> Result<Arc<Self>, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(TIME_LIMIT).build()?;
         let (queue, items) = mpsc::channel(MOST_WAITING);
@@ -69,11 +70,11 @@ impl Otlp {
         Ok(Arc::new(Self { queue, open: Mutex::default(), dropped }))
     }
 
-    /// Waits until all there is has been sent, or was given up.
+    /// Waits until everything has been sent or given up.
     pub async fn flush(&self) {
         let (done, sent) = oneshot::channel();
         if self.queue.send(Item::Flush(done)).await.is_ok() {
-            // The task that sends ends with the runtime only.
+            // This fails only if the sending task has ended, together with the runtime.
             drop(sent.await);
         }
     }
@@ -87,7 +88,7 @@ impl Otlp {
     fn trace(&self, facts: &Facts, events: &[Event]) {
         let arn = &facts.about.arn;
         let trace = Trace::of(facts);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         for event in events {
             match &event.kind {
                 EventKind::StateEntered { name, .. }
@@ -124,8 +125,9 @@ impl Otlp {
 
 impl Collector for Otlp {
     fn execution_event(&self, event: &ExecutionEvent<'_>) {
-        let root = hex(&Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
-        let span = |arn: &str| hex(&Sha256::digest(arn))[32..48].to_owned();
+        let root =
+            hex::encode(Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
+        let span = |arn: &str| hex::encode(Sha256::digest(arn))[32..48].to_owned();
         let trace = Trace {
             id: root[..32].to_owned(),
             span: span(event.arn),
@@ -179,9 +181,10 @@ struct Trace {
 }
 
 impl Trace {
-    /// Those of the X-Ray header it was started with, or ids made from its ARN.
+    /// The ids in the X-Ray header that the execution was started with; otherwise ids made from its
+    /// ARN.
     fn of(facts: &Facts) -> Self {
-        let made = hex(&Sha256::digest(&facts.about.arn));
+        let made = hex::encode(Sha256::digest(&facts.about.arn));
         let header = facts.trace_header.as_deref().unwrap_or_default();
         let part = |name: &str| {
             header.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
@@ -213,7 +216,7 @@ impl Trace {
 
     fn state(&self, name: &str, since: Moment, until: Moment, is_good: bool) -> Json {
         let of_state = format!("{}/{name}/{}", self.span, since.0);
-        let id = &hex(&Sha256::digest(of_state))[..16];
+        let id = &hex::encode(Sha256::digest(of_state))[..16];
         let attributes = [("aws.step_functions.state.name", name)];
         let mut span = self.span(id, name, since, until, is_good, &attributes);
         span.insert("parentSpanId", self.span.as_str().into());
@@ -229,7 +232,7 @@ impl Trace {
         is_good: bool,
         given: &[(&str, &str)],
     ) -> Object {
-        // Internal spans are of kind 1; a status is 1 where all is well and 2 where it is not.
+        // Kind 1 is an internal span. Status 1 is OK, and 2 is an error.
         let members: [(&str, Json); 8] = [
             ("traceId", self.id.as_str().into()),
             ("spanId", id.into()),
@@ -275,7 +278,7 @@ fn attributes(given: &[(&str, &str)]) -> Json {
     given.iter().map(one).collect::<Vec<_>>().into()
 }
 
-/// Tags as attributes, each with the type of its value.
+/// The tags as attributes, each with the type of its value.
 fn tag_attributes(tags: &Object) -> Vec<Json> {
     let one = |(key, value): (&Str, &Json)| {
         let value = match value {
@@ -296,15 +299,7 @@ fn nanos(at: Moment) -> String {
     format!("{}000000", at.0)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("strings grow");
-        text
-    })
-}
-
-/// The task that sends.
+/// The task that sends to the collector.
 struct Sender {
     client: reqwest::Client,
     config: OtlpConfig,
@@ -336,7 +331,7 @@ impl Sender {
             self.send("logs", "resourceLogs", "scopeLogs", "logRecords", logs).await;
             self.send("traces", "resourceSpans", "scopeSpans", "spans", spans).await;
             for done in flushed {
-                // Whoever asked may have gone.
+                // The caller may have stopped waiting.
                 let _ = done.send(());
             }
             let dropped = self.dropped.load(Ordering::Relaxed);
@@ -381,7 +376,7 @@ impl Sender {
     }
 }
 
-/// Tells several.
+/// Passes everything to several observers.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
 

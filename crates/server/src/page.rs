@@ -1,4 +1,4 @@
-//! The first page: which machines there are and what their executions do.
+//! The start page: the machines and their latest executions.
 
 use crate::http::Shared;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use stepwright_program::time;
 use stepwright_store::{Filter, Page, Status};
 
-/// How many executions the page shows.
+/// The number of executions on the page.
 const SHOWN: usize = 50;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;\
@@ -82,7 +82,7 @@ fn push(out: &mut String, text: &str) {
     out.push_str(text);
 }
 
-/// Text as it may stand in HTML.
+/// Escapes text for HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

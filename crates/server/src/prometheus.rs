@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use stepwright_engine::Engine;
 
-/// What the engine counts, as Prometheus reads it.
+/// The engine's metrics in Prometheus's text format.
 pub(crate) fn text(engine: &Engine) -> String {
     let mut text = String::new();
     for (name, value) in engine.metrics().all() {

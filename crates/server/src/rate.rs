@@ -1,7 +1,7 @@
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use stepwright_history::Moment;
 
-/// Lets so many requests through in a second; a second's worth may come at once.
+/// Limits the number of requests per second. A whole second's worth may come at once.
 #[derive(Debug)]
 pub(crate) struct Rate {
     per_second: f64,
@@ -14,9 +14,9 @@ impl Rate {
         Self { per_second, left: Mutex::new((per_second, Moment(0))) }
     }
 
-    /// Whether a request may go through now.
+    /// Whether a request may pass now.
     pub(crate) fn lets_through(&self, now: Moment) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         let millis = (now.0 - left.1.0).max(0) as f64;
         left.0 = (left.0 + millis * self.per_second / 1_000.0).min(self.per_second);
         left.1 = now;

@@ -1,4 +1,4 @@
-//! TLS of the server's own listener.
+//! TLS for the server's own listener.
 
 use crate::config::TlsConfig;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ pub enum TlsError {
     File {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         why: PemError,
     },
-    /// The file of the certificate has none.
+    /// The certificate file contains no certificate.
     #[error("{} has no certificate", _0.display())]
     NoCertificate(PathBuf),
-    /// The certificate and the key do not do.
+    /// The certificate and the key cannot be used, for example because they do not match.
     #[error("the certificate and the key cannot be used")]
     Unusable(#[from] rustls::Error),
 }
@@ -41,7 +41,7 @@ pub(crate) fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
         return Err(TlsError::NoCertificate(config.certificate.clone()));
     }
     let key = PrivateKeyDer::from_pem_file(&config.key).map_err(unreadable(&config.key))?;
-    // The provider is named: which one is the process's default does not matter.
+    // The provider is named, so that the process's default provider does not matter.
     let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -53,7 +53,6 @@ mod compare;
 mod mock_config;
 mod mocks;
 mod objects;
-mod responses;
 mod simulation;
 mod state_test;
 
@@ -61,11 +60,11 @@ pub use compare::{Difference, Extent, differences};
 pub use mock_config::{MockCase, MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError, Reply};
 pub use objects::MemoryObjects;
-pub use responses::{FieldValidation, check as check_response};
 pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
 pub use state_test::{
     Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
 };
+pub use stepwright_aws::responses::{FieldValidation, check as check_response};
+pub use stepwright_history::{Line, Timeline, duration, parse_duration};
 pub use stepwright_interpreter::Seen;
 pub use stepwright_interpreter::Status;
-pub use stepwright_history::{Line, Timeline, duration, parse_duration};

@@ -327,6 +327,7 @@ impl<'p> Loop<'p> {
 
     fn run(mut self, tasks: &mut dyn Tasks) -> Run {
         let beginning = Beginning {
+            input_text: None,
             input: self.plan.input.clone(),
             identity: self.plan.identity.clone(),
             first: self.plan.first,

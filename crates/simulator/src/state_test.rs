@@ -5,9 +5,9 @@ mod report;
 
 pub use report::{StateOutcome, StateReport};
 
-use crate::responses::{self, FieldValidation};
 use std::collections::BTreeSet;
 use stepwright_asl::Definition;
+use stepwright_aws::responses::{self, FieldValidation};
 use stepwright_history::{Event, EventKind, Failure, Identity, Moment, Stage, TaskCall, TaskId};
 use stepwright_interpreter::{Beginning, Command, Execution, Inspection, Stimulus, inspect};
 use stepwright_json::{Json, Object, Str};
@@ -130,6 +130,7 @@ impl StateTest {
             variables: self.variables.clone(),
         };
         let beginning = Beginning {
+            input_text: None,
             input: self.input.clone(),
             identity: self.identity.clone().unwrap_or_else(crate::simulation::default_identity),
             first: None,
@@ -166,10 +167,14 @@ impl StateTest {
         let Some(name) = &self.state else {
             let machine = wrap(NAMELESS, whole.clone(), None, &Object::new());
             invalid(&errors(&Definition::from_json(&machine))).map_err(|error| match error {
-                // There is no machine around the state.
-                StateTestError::Definition(message) => StateTestError::Definition(
-                    message.replace(&format!(" at /States/{NAMELESS}"), " at "),
-                ),
+                // There is no machine around the state; what is in it has its place all the same.
+                StateTestError::Definition(message) => {
+                    let place = format!(" at /States/{NAMELESS}");
+                    let message = [",", "'"].iter().fold(message, |message, end| {
+                        message.replace(&format!("{place}{end}"), &format!(" at {end}"))
+                    });
+                    StateTestError::Definition(message)
+                }
                 other @ StateTestError::Request(_) => other,
             })?;
             return Ok((NAMELESS.to_owned(), whole, None));

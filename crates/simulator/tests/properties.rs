@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
+use stepwright_interpreter::items::Items;
 use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, step};
-use stepwright_json::{Array, Json, Syntax, json};
+use stepwright_json::{Json, Syntax, json};
 use stepwright_program::Program;
 
 const DEFINITION: &str = r#"{
@@ -60,6 +61,7 @@ fn play(program: &Program, choices: &[u16]) -> Result<(), TestCaseError> {
     let mut events: Vec<Event> = Vec::new();
     let mut now = Moment(1_000);
     let mut next = Some(Stimulus::Start(Box::new(Beginning {
+        input_text: None,
         input: json!({"items": [1, 2, 3, 4, 5]}),
         identity: Identity::default(),
         first: None,
@@ -144,7 +146,7 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
             };
             Stimulus::ChildFinished { run, index, result }
         }
-        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Array::default()) },
+        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Items::default()) },
         Command::WriteResults { run, .. } => {
             Stimulus::ResultsWritten { run, result: Ok(json!({})) }
         }
@@ -168,6 +170,7 @@ fn a_failed_execution_goes_on_when_redriven() {
     let program = stepwright_program::compile(&definition).unwrap();
     let mut execution = Execution::default();
     let beginning = Beginning {
+        input_text: None,
         input: json!({"n": 1}),
         identity: Identity::default(),
         first: None,

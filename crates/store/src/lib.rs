@@ -1,10 +1,10 @@
-//! Where executions are kept.
+//! Storage for executions.
 //!
-//! [`Store`] is the port: an engine appends the events of one turn with [`Store::append`], together
-//! with what else the turn changes, all or nothing. [`Memory`] forgets everything when the process
-//! ends; [`Sqlite`] keeps it in one directory, through `kill -9` and power loss.
+//! [`Store`] is the port. An engine calls [`Store::append`] to store the events of one turn
+//! together with everything else that the turn changes, all or nothing. [`Memory`] loses everything
+//! when the process ends; [`Sqlite`] keeps it in one directory, through `kill -9` and power loss.
 //!
-//! The store knows neither events nor definitions: chunks and documents are bytes to it.
+//! A store knows neither events nor definitions: chunks and documents are bytes to it.
 
 mod memory;
 mod row;
@@ -20,37 +20,37 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// An execution's number in its store. Numbers rise; none is used twice.
+/// The number of an execution in its store. Numbers rise, and none is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionId(pub u64);
 
-/// An answer that takes a while.
+/// The future of an answer.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Documents: their keys, and their bytes.
 pub type Documents = Vec<(String, Vec<u8>)>;
 
-/// Changes of documents: their keys, and their new bytes; None removes one.
+/// Changes to documents: their keys and their new bytes; `None` removes a document.
 pub type DocumentChanges = Vec<(String, Option<Vec<u8>>)>;
 
-/// Keeps executions and documents.
+/// Stores executions and documents.
 ///
-/// Everything whose future has answered `Ok` is kept, whatever happens to the process afterwards.
-/// What answered with an error, or not at all, is kept as a whole or not at all.
+/// When a future has answered `Ok`, its change is kept, whatever happens to the process afterwards.
+/// A change that was answered with an error, or not at all, is kept as a whole or not at all.
 pub trait Store: Send + Sync + 'static {
-    /// A number for a new execution.
+    /// Returns a number for a new execution.
     fn new_id(&self) -> ExecutionId;
 
-    /// Keeps a turn.
+    /// Stores a turn.
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>>;
 
-    /// Keeps documents, all or none; None as a document's bytes removes it.
+    /// Stores documents, all or none; `None` as a document's bytes removes it.
     fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>>;
 
-    /// The documents whose key begins with this, in the order of their keys.
+    /// The documents whose keys begin with `prefix`, in the order of their keys.
     fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>>;
 
-    /// An execution.
+    /// The execution with this number.
     fn execution(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionRow>, StoreError>>;
 
     /// The execution with this ARN.
@@ -59,110 +59,114 @@ pub trait Store: Send + Sync + 'static {
     /// The chunks of an execution, in order.
     fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>>;
 
-    /// The first execution with this number or a later one.
+    /// The first execution whose number is `id` or higher.
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>>;
 
-    /// The executions whose numbers are in a range, with their histories, by number. Where they are
-    /// larger than `most_bytes`, only the first ones: at least one, if there is one.
+    /// The executions whose numbers are in a range, by number, with their histories. If the
+    /// histories are larger than `most_bytes`, only the first executions are returned, but at least
+    /// one if there is one.
     fn recorded(
         &self,
         numbers: std::ops::Range<u64>,
         most_bytes: usize,
     ) -> Pending<Result<Vec<Recorded>, StoreError>>;
 
-    /// Executions with a status that is not the end: those after this one, in an order that is the
-    /// store's own. One that lives while page after page is read is on one page.
+    /// The executions that have not ended, after the given one, in an order of the store's own.
+    /// While pages are read one after another, an execution that runs all the while is on exactly
+    /// one of them.
     fn live(
         &self,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
-    /// Executions, the ones that began last first. Without a machine, a version, an alias or a map run
-    /// in the filter, those with the highest numbers come first. What it costs depends on the page
-    /// and on nothing else, for a machine or a map run, with or without a status.
+    /// Executions, the most recently started first. If the filter names no machine, version, alias
+    /// or map run, the highest numbers come first. For a machine or a map run, with or without a
+    /// status, the cost depends only on the size of the page.
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
-    /// How many executions a filter finds, by status; a status that none has is left out. Those of a
-    /// machine, of a map run, and all are counted as they come and go, so that asking costs little.
+    /// Counts the executions that a filter matches, by status; statuses without executions are left
+    /// out. The counts of a machine, of a map run and of all executions are kept up to date, so
+    /// these are cheap.
     fn count(&self, filter: Filter) -> Pending<Result<Vec<(Status, u64)>, StoreError>>;
 
-    /// A map run.
+    /// The map run with this ARN.
     fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>>;
 
-    /// The map runs of an execution, the one that began last first.
+    /// The map runs of an execution, the most recently started first.
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
 
-    /// Forgets executions that ended before this moment (milliseconds since 1970), at most so many;
-    /// says how many it forgot.
+    /// Deletes up to `most` executions that ended before this moment (milliseconds since 1970).
+    /// Returns the number of executions deleted.
     fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>>;
 
-    /// Forgets all executions of a machine that have ended; says how many.
+    /// Deletes all executions of a machine that have ended. Returns their number.
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>>;
 
-    /// Copies everything into a new directory while work goes on.
+    /// Copies everything into a new directory. Reads and writes continue meanwhile.
     fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>>;
 
-    /// What is wrong with what the store keeps, for as far as it can tell by itself. Once `stop` is
-    /// set, it ends soon, with what it has found.
+    /// Returns everything that is wrong in the store, as far as it can tell by itself. Once `stop`
+    /// is set, it ends soon, with what it has found so far.
     fn verify(&self, stop: Arc<AtomicBool>) -> Pending<Result<Vec<String>, StoreError>>;
 
-    /// Writes what waits and takes nothing more.
+    /// Writes what is pending and accepts nothing more.
     fn close(&self) -> Pending<()>;
 
-    /// How many bytes it takes up.
+    /// The size of the store in bytes.
     fn size(&self) -> u64;
 }
 
-/// A turn of one execution: its events and what else they change.
+/// One turn of one execution: its events and everything else that it changes.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// Which execution.
+    /// The execution that took the turn.
     pub execution: ExecutionId,
-    /// How many events it had before. Another number is a [`AppendError::Conflict`].
+    /// The number of events before the turn. If the store has another number, the append is an
+    /// [`AppendError::Conflict`].
     pub expected_len: u64,
-    /// How many events it has after.
+    /// The number of events after the turn.
     pub len: u64,
-    /// The events, as bytes. Empty for a turn that changes only what is below.
+    /// The events, as bytes. Empty for a turn that changes only the fields below.
     pub chunk: Vec<u8>,
-    /// What is known of it, if this is its first turn.
+    /// What is known of the execution beforehand, if this is its first turn.
     pub about: Option<Box<About>>,
     /// Its status after the turn.
     pub status: Status,
     /// When it ended (milliseconds since 1970), if it has.
     pub stopped_at: Option<i64>,
-    /// When it must be woken (milliseconds since 1970), if ever.
+    /// When it must be woken (milliseconds since 1970), if at all.
     pub wake_at: Option<i64>,
-    /// Whether somebody else owes it something that must be asked for again after a restart.
+    /// Whether something is owed to it that must be asked for again after a restart.
     pub is_owed: bool,
-    /// How often it was redriven, and when last.
+    /// The number of redrives, and the time of the last one in milliseconds since 1970.
     pub redriven: Option<(u32, i64)>,
-    /// The map runs that the turn began or changed.
+    /// The map runs that the turn started or changed.
     pub map_runs: Vec<MapRunRow>,
 }
 
-/// Why a turn was not kept.
+/// Why a turn was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Somebody else has appended to the execution in the meantime, or it is gone.
+    /// The execution has other events than expected, or it does not exist any more.
     #[error("the execution has another length than expected")]
     Conflict,
-    /// Another execution has the ARN.
+    /// Another execution has this ARN.
     #[error("an execution with this ARN exists")]
     Exists,
-    /// The store cannot, and nothing of the turn is kept.
+    /// The store could not write. Nothing of the turn is kept.
     #[error("the turn was not stored")]
     NotWritten(#[source] StoreError),
-    /// The turn may be kept or not: what the store holds says so. It does not change any more.
+    /// The turn may or may not be kept; reading the store tells. This does not change any more.
     #[error("it is not known whether the turn was stored")]
     Unknown(#[source] StoreError),
 }
 
-/// The store cannot do what it was asked.
+/// The error of a store that cannot do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct StoreError {
-    /// Why, for a person.
+    /// The reason, for a person to read.
     pub what: String,
 }
 

@@ -2,19 +2,20 @@ use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
     Page, Pending, Recorded, Status, Store, StoreError,
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps everything as long as the process lives.
+/// A store in memory, which lasts as long as the process.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// Where an execution stands in a list: when it began, and its number.
+/// The position of an execution in a list: when it started, and its number.
 type Place = (i64, ExecutionId);
 
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ struct Kept {
     next: u64,
     executions: BTreeMap<ExecutionId, ExecutionRow>,
     by_arn: HashMap<String, ExecutionId>,
-    /// The executions of each machine or map run, by status, those that began last first.
+    /// The executions of each machine or map run, by status, the most recently started first.
     listed: HashMap<String, BTreeMap<Status, BTreeSet<Reverse<Place>>>>,
     live: BTreeSet<ExecutionId>,
     chunks: BTreeMap<ExecutionId, Vec<Vec<u8>>>,
@@ -31,14 +32,14 @@ struct Kept {
 }
 
 impl Memory {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Nothing is left half-done where a panic could happen.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        // No code that can panic leaves the data half changed.
+        self.kept.lock()
     }
 }
 
@@ -46,7 +47,7 @@ fn now<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(std::future::ready(value))
 }
 
-/// What is left of one status.
+/// The remaining positions of one status.
 type Places<'a> = std::iter::Peekable<std::collections::btree_set::Range<'a, Reverse<Place>>>;
 
 impl Kept {
@@ -96,7 +97,7 @@ impl Kept {
         Ok(())
     }
 
-    /// Puts an execution into the lists that it belongs to.
+    /// Adds an execution to the lists that it belongs to.
     fn list(&mut self, id: ExecutionId) {
         let row = &self.executions[&id];
         let owner = row.about.owner();
@@ -110,7 +111,7 @@ impl Kept {
         }
     }
 
-    /// Takes an execution out of its lists, before its status changes.
+    /// Removes an execution from its lists, before its status changes.
     fn unlist(&mut self, id: ExecutionId) {
         let row = &self.executions[&id];
         self.live.remove(&id);
@@ -126,7 +127,7 @@ impl Kept {
         }
     }
 
-    /// The places of what a filter may find, in the order of the list.
+    /// The positions of executions that a filter may match, in the order of the list.
     fn places(&self, owner: &str, filter: &Filter, after: Option<Place>) -> Vec<Places<'_>> {
         let Some(of_owner) = self.listed.get(owner) else { return Vec::new() };
         let of = |status: Status| {

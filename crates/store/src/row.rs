@@ -1,13 +1,13 @@
 use crate::ExecutionId;
 
-/// What is known of an execution before it begins, and never changes.
+/// What is known of an execution before it starts, and never changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// Its ARN. No two executions of a store have the same.
+    /// Its ARN, unique in the store.
     pub arn: String,
     /// The ARN of its state machine, without version or alias.
     pub machine: String,
-    /// The ARN of the version it was started through or with, if any.
+    /// The ARN of the version it was started with, directly or through an alias, if any.
     pub version: Option<String>,
     /// The ARN of the alias it was started through, if any.
     pub alias: Option<String>,
@@ -15,42 +15,43 @@ pub struct About {
     pub map_run: Option<String>,
     /// When it began, in milliseconds since 1970.
     pub started_at: i64,
-    /// What else its engine wants to know of it, as bytes.
+    /// Further data of the engine, as bytes.
     pub more: Vec<u8>,
 }
 
-/// An execution, but for its history.
+/// An execution without its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionRow {
     /// Its number.
     pub id: ExecutionId,
-    /// What never changes.
+    /// The facts that never change.
     pub about: About,
     /// Its status.
     pub status: Status,
-    /// How many events it has.
+    /// The number of its events.
     pub len: u64,
     /// When it ended, if it has, in milliseconds since 1970.
     pub stopped_at: Option<i64>,
-    /// When it must be woken, if ever.
+    /// When it must be woken, if at all, in milliseconds since 1970.
     pub wake_at: Option<i64>,
     /// Whether something must be asked for again after a restart.
     pub is_owed: bool,
-    /// How often it was redriven, and when last.
+    /// The number of redrives, and the time of the last one in milliseconds since 1970.
     pub redriven: Option<(u32, i64)>,
 }
 
 /// An execution with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// What else is known of it.
+    /// Everything but its history.
     pub row: ExecutionRow,
-    /// Its chunks, in order.
+    /// The chunks of its history, in order.
     pub chunks: Vec<Vec<u8>>,
 }
 
 impl About {
-    /// The ARN of what lists it: of its map run, or of its machine if it is no map run's child.
+    /// The ARN under which it is listed: its map run's, or its machine's if it is not the child of
+    /// a map run.
     pub(crate) fn owner(&self) -> &str {
         self.map_run.as_deref().unwrap_or(&self.machine)
     }
@@ -84,7 +85,7 @@ impl Status {
         Self::PendingRedrive,
     ];
 
-    /// AWS's word for it.
+    /// AWS's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -96,12 +97,12 @@ impl Status {
         }
     }
 
-    /// The status that AWS calls so.
+    /// The status with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether nothing more will happen by itself.
+    /// Whether the execution has ended and nothing more happens by itself.
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Running | Self::PendingRedrive)
     }
@@ -120,35 +121,35 @@ pub struct MapRunRow {
     pub execution: ExecutionId,
     /// When it began, in milliseconds since 1970.
     pub started_at: i64,
-    /// What else its engine wants to know of it, as bytes.
+    /// Further data of the engine, as bytes.
     pub more: Vec<u8>,
 }
 
-/// Which executions. What is None does not matter.
+/// Selects executions. A `None` field matches every row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this machine: its ARN. Children of map runs do not count as the machine's.
+    /// The ARN of their machine. Children of map runs do not count as the machine's executions.
     pub machine: Option<String>,
-    /// Started with this version.
+    /// The version they were started with.
     pub version: Option<String>,
-    /// Started through this alias.
+    /// The alias they were started through.
     pub alias: Option<String>,
-    /// Children of this map run.
+    /// The map run whose children they are.
     pub map_run: Option<String>,
-    /// With this status.
+    /// Their status.
     pub status: Option<Status>,
-    /// Redriven, or never redriven.
+    /// Whether they were ever redriven.
     pub is_redriven: Option<bool>,
 }
 
 impl Filter {
-    /// The machine or map run that all that it finds belong to; None if it says neither. Nothing
-    /// belongs to both.
+    /// The machine or map run that all matching executions belong to; `None` if the filter names
+    /// neither. Nothing belongs to both.
     pub(crate) fn owner(&self) -> Option<&str> {
         self.map_run.as_deref().or(self.machine.as_deref())
     }
 
-    /// Whether it says something that is neither an owner nor a status.
+    /// Whether it has a condition other than an owner or a status.
     pub(crate) fn is_narrow(&self) -> bool {
         self.version.is_some()
             || self.alias.is_some()
@@ -156,7 +157,7 @@ impl Filter {
             || (self.machine.is_some() && self.map_run.is_some())
     }
 
-    /// The statuses that what it finds may have.
+    /// The statuses that matching executions may have.
     pub(crate) fn statuses(&self) -> Vec<Status> {
         self.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status])
     }
@@ -179,11 +180,11 @@ impl Filter {
     }
 }
 
-/// Which part of a list.
+/// Selects a part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// After the execution that began then and has this number.
+    /// Starts after this execution, given by its start time and its number.
     pub after: Option<(i64, ExecutionId)>,
-    /// At most so many.
+    /// The largest number of executions.
     pub most: usize,
 }

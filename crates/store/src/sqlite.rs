@@ -8,20 +8,21 @@ use crate::{
     Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
     Page, Pending, Recorded, Status, Store, StoreError,
 };
+use parking_lot::Mutex;
 use queue::Queue;
 use read::Readers;
 use rusqlite::Connection;
 use schema::broken;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use writer::Work;
 
-/// Keeps everything in a directory: a `SQLite` database with a write-ahead log. What is acknowledged
-/// has reached the disk (`synchronous=FULL`). One process at a time may open it.
+/// A store in a directory: an `SQLite` database with a write-ahead log. What it has acknowledged
+/// has reached the disk (`synchronous=FULL`). Only one process may have it open at a time.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
@@ -29,12 +30,12 @@ pub struct Sqlite {
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
-    /// Held as long as the store is open, so that no second process opens it.
+    /// Locked while the store is open, so that no second process opens it.
     _lock: File,
 }
 
 impl Sqlite {
-    /// Opens the store in a directory; makes both where there are none.
+    /// Opens the store in a directory. Creates the directory and the store if necessary.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let io = |what: &str, error: std::io::Error| {
             StoreError::new(format!("{what} {}: {error}", folder.display()))
@@ -72,7 +73,7 @@ impl Sqlite {
         })
     }
 
-    /// Copies the store in a directory into another, while a server may be using it.
+    /// Copies the store in a directory into another directory. A server may be using it meanwhile.
     pub fn copy(folder: &Path, to: &Path) -> Result<(), StoreError> {
         let path = folder.join("stepwright.db");
         if !path.is_file() {
@@ -81,10 +82,10 @@ impl Sqlite {
         copy(&Readers::new(path), to)
     }
 
-    /// Has the writer end when it has written what waits; its thread.
+    /// Tells the writer to end once it has written what is pending. Returns its thread.
     fn end_writer(&self) -> Option<JoinHandle<()>> {
         self.queue.close();
-        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.thread.lock().take()
     }
 
     fn read<T: Send + 'static>(
@@ -103,17 +104,18 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         if let Some(thread) = self.end_writer() {
-            // A writer that panicked has answered nobody; there is nobody else to tell.
+            // If the writer panicked, its callers have seen the missing answers. Nobody else needs
+            // to be told.
             drop(thread.join());
         }
     }
 }
 
-/// The most executions of a deleted machine that are removed in one transaction.
+/// The largest number of a deleted machine's executions that are removed in one transaction.
 const REMOVED_AT_ONCE: usize = 500;
 
-/// Has the writer do something. What was not taken is `refused`; what was taken and not answered is
-/// `unknown`.
+/// Asks the writer to do something. Returns `refused` if the work was not accepted, and `unknown`
+/// if it was accepted but never answered.
 fn ask<T: Send + 'static, E: Send + 'static>(
     queue: &Queue,
     work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
@@ -131,7 +133,7 @@ fn ask<T: Send + 'static, E: Send + 'static>(
     })
 }
 
-/// Copies what readers see into a new directory.
+/// Copies the data that readers see into a new directory.
 fn copy(readers: &Readers, folder: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| StoreError::new(format!("cannot make {}: {error}", folder.display())))?;
@@ -146,7 +148,7 @@ fn copy(readers: &Readers, folder: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Settings of the connection that writes.
+/// Configures the connection that writes.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -244,7 +246,7 @@ impl Store for Sqlite {
         let queue = self.queue.clone();
         Box::pin(async move {
             let mut count = 0;
-            // In pieces: others want to write, too.
+            // In several transactions, so that other writes get their turn.
             for ids in found.await?.chunks(REMOVED_AT_ONCE) {
                 let work = |answer| Work::Remove(ids.to_vec(), answer);
                 count += ask(&queue, work, |error| error, |error| error).await?;
@@ -274,7 +276,7 @@ impl Store for Sqlite {
         let thread = self.end_writer();
         Box::pin(async move {
             if let Some(thread) = thread {
-                // As when it is dropped; and a thread cannot be waited for here.
+                // As in `drop`. A thread must not be joined here, because joining blocks.
                 drop(tokio::task::spawn_blocking(move || drop(thread.join())).await);
             }
         })

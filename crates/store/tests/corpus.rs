@@ -1,11 +1,12 @@
-//! Stores that former releases wrote. Each file is as its release left it, and is never edited.
+//! Opens stores that earlier releases wrote. Each file is as its release left it, and is never
+//! edited.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stepwright_store::{Filter, Page, Sqlite, Status, Store};
 
-/// A copy of a store, to open.
+/// A copy of a store, which can be opened.
 fn copied(layout: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(layout);
@@ -19,7 +20,7 @@ fn a_store_of_layout_1_is_read_counted_and_goes_on() {
     let (_folder, data) = copied("layout-1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("it can be built").block_on(async {
-        // The second opening finds the new layout.
+        // The second time, the store already has the new layout.
         for _ in 0..2 {
             let store = Sqlite::open(&data).expect("it opens");
             let machine = |name: &str| {

@@ -1,5 +1,5 @@
-//! Lists and counts: what the `SQLite` store finds is what the store in memory finds, and both find
-//! what is there, whatever executions have been through.
+//! Lists and counts: the `SQLite` store and the store in memory find the same, and both find what
+//! is there, whatever has happened to the executions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built")
 }
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -38,7 +38,7 @@ fn start(id: ExecutionId, chance: &mut Chance) -> Append {
         alias: version.filter(|_| chance.below(2) == 0).map(|_| format!("{machine}:live")),
         map_run: is_child.then(|| (*chance.pick(&["run-a", "run-b"])).to_owned()),
         machine,
-        // Many begin at once, and clocks go back.
+        // Many start at the same time, and clocks can go back.
         started_at: 1_000 + chance.below(12) as i64,
         more: vec![7],
     };
@@ -58,7 +58,7 @@ fn start(id: ExecutionId, chance: &mut Chance) -> Append {
     }
 }
 
-/// The next turn of an execution.
+/// A random next turn of an execution.
 fn turn(row: &ExecutionRow, chance: &mut Chance) -> Append {
     let (status, redriven) = match row.status {
         Status::Running => (*chance.pick(&Status::ALL), row.redriven),
@@ -106,7 +106,7 @@ fn filters() -> Vec<Filter> {
     filters
 }
 
-/// What a filter must find, by the definition of the filter.
+/// The executions that a filter must find, computed from its definition.
 fn expected(rows: &BTreeMap<ExecutionId, ExecutionRow>, filter: &Filter) -> Vec<ExecutionRow> {
     let about = |row: &ExecutionRow| row.about.clone();
     let mut found: Vec<ExecutionRow> =
@@ -144,7 +144,7 @@ async fn compare(
         }
         let counted = store.count(filter.clone()).await.expect("it can be counted");
         assert_eq!(counted, Vec::from_iter(counts), "{filter:?}");
-        // Page after page gives the whole list.
+        // The pages one after another give the whole list.
         let most = chance.below(7) as usize + 1;
         let mut listed = Vec::new();
         let mut after = None;
@@ -211,7 +211,7 @@ fn lists_and_counts_find_what_is_there() {
                         turn(&row, &mut chance)
                     };
                     store.append(append.clone()).await.expect("it fits");
-                    // The same again does not fit, and changes nothing.
+                    // The same append a second time does not fit, and changes nothing.
                     let again = store.append(append.clone()).await;
                     match append.about {
                         Some(_) => assert!(matches!(again, Err(AppendError::Exists)), "{again:?}"),
@@ -254,7 +254,7 @@ fn what_many_change_at_once_is_counted_once() {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
     runtime().block_on(async {
         let mut chance = Chance(5);
-        // They are written in transactions of many.
+        // Transactions then hold many of them.
         let starts: Vec<_> = (0..3_000)
             .map(|_| {
                 let append = start(store.new_id(), &mut chance);

@@ -1,4 +1,5 @@
-//! What is put into the store from many sides is there when it was acknowledged, and after it is closed.
+//! What many callers put into the store at once is there when it is acknowledged, and still there
+//! after the store is closed.
 
 use std::sync::Arc;
 use stepwright_store::{About, Append, AppendError, ExecutionId, Sqlite, Status, Store};

@@ -178,7 +178,12 @@ impl Reader<'_> {
                 found
             }
         };
-        let options = LoadOptions { file: &name, values: values.as_ref(), read: Some(self.read), machine_arn: None };
+        let options = LoadOptions {
+            file: &name,
+            values: values.as_ref(),
+            read: Some(self.read),
+            machine_arn: None,
+        };
         let loaded = stepwright_asl::load(&bytes, &options);
         if loaded.has_errors() {
             self.others.extend(loaded.complaints);
@@ -211,7 +216,8 @@ impl Reader<'_> {
         let mut definition = Definition { text: self.text.clone(), root: node.clone() };
         if let Some(values) = values.filter(|values| !values.is_empty()) {
             // What is filled in stands nowhere, so that the places are lost.
-            let options = LoadOptions { file: self.file, values: Some(values), ..LoadOptions::default() };
+            let options =
+                LoadOptions { file: self.file, values: Some(values), ..LoadOptions::default() };
             let text = node.to_json().to_string();
             if let Some(found) = stepwright_asl::load(text.as_bytes(), &options).definitions.pop() {
                 definition = found.definition;
@@ -237,15 +243,12 @@ impl Reader<'_> {
 
     fn compile(&mut self, named: &NamedDefinition) -> Option<Program> {
         let options = CheckOptions { express: named.express, ..CheckOptions::default() };
-        let found = stepwright_program::check_with(&named.definition, &options);
-        let mut errors: Vec<Diagnostic> = found.into_iter().filter(Diagnostic::is_error).collect();
-        if errors.is_empty() {
-            match stepwright_program::compile(&named.definition) {
-                Ok(program) => return Some(program),
-                Err(found) => errors = found,
-            }
+        let checked = stepwright_program::check_and_compile(&named.definition, &options);
+        if checked.program.is_some() {
+            return checked.program;
         }
-        self.others.extend(errors.into_iter().map(|diagnostic| Complaint {
+        let errors = checked.diagnostics.into_iter().filter(Diagnostic::is_error);
+        self.others.extend(errors.map(|diagnostic| Complaint {
             file: named.file.clone(),
             text: named.definition.text.clone(),
             diagnostic,

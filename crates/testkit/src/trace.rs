@@ -3,7 +3,7 @@
 use crate::coverage::Hits;
 use std::collections::BTreeMap;
 use stepwright_history::{Event, EventKind, Failure, FrameId, To};
-use stepwright_interpreter::{Execution, catcher_of};
+use stepwright_interpreter::{Execution, Failed, catcher_of};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{Catcher, Kind, Program, StateId, TextField};
 
@@ -77,8 +77,8 @@ struct Reader<'p> {
     execution: Execution,
     /// The states that have just failed, by their frames.
     failed: BTreeMap<FrameId, bool>,
-    /// The last failure, and whether it is a missed heartbeat.
-    failure: (Failure, bool),
+    /// The last failure, and what failed.
+    failure: (Failure, Failed),
     /// The variables of the top level: they are gone when it has ended.
     variables: Object,
 }
@@ -89,7 +89,7 @@ impl<'p> Reader<'p> {
             program,
             execution: Execution::default(),
             failed: BTreeMap::new(),
-            failure: (Failure::default(), false),
+            failure: (Failure::default(), Failed::State),
             variables: Object::new(),
         }
     }
@@ -124,8 +124,10 @@ impl<'p> Reader<'p> {
                         Some(TextField::Literal(text)) => Some(text.clone()),
                         _ => None,
                     };
-                    self.failure =
-                        (Failure { error: text(&fail.error), cause: text(&fail.cause) }, false);
+                    self.failure = (
+                        Failure { error: text(&fail.error), cause: text(&fail.cause) },
+                        Failed::State,
+                    );
                 }
             }
             E::StateExited { name, output, assigned, to, .. } => {
@@ -148,20 +150,22 @@ impl<'p> Reader<'p> {
             E::TaskSucceeded { .. } => {
                 self.failed.remove(&frame);
             }
-            E::TaskFailed { failure, .. } | E::EvaluationFailed { failure, .. } => {
+            E::TaskFailed { failure, .. } => {
                 self.failed.insert(frame, true);
-                self.failure = (failure.clone(), false);
+                self.failure = (failure.clone(), Failed::Task);
             }
             E::TaskTimedOut { failure, heartbeat, .. } => {
                 self.failed.insert(frame, true);
-                self.failure = (failure.clone(), *heartbeat);
+                let what = if *heartbeat { Failed::Heartbeat } else { Failed::Task };
+                self.failure = (failure.clone(), what);
             }
-            E::MapRunFailed { failure } => {
+            E::EvaluationFailed { failure, .. } | E::MapRunFailed { failure } => {
                 self.failed.insert(frame, true);
-                self.failure = (failure.clone(), false);
+                self.failure = (failure.clone(), Failed::State);
             }
             E::ParallelFailed | E::MapFailed => {
                 self.failed.insert(frame, true);
+                self.failure.1 = Failed::State;
             }
             E::RetryScheduled { retrier, .. } => {
                 if let Some(state) = self.execution.state_in(frame) {
@@ -188,7 +192,12 @@ impl<'p> Reader<'p> {
                     // Several rules lead there: the one that applies is looked for.
                     _ => self
                         .execution
-                        .rule_that_applies(event.frame, &state.io, choice, event.at)
+                        .rule_that_applies(
+                            event.frame,
+                            (&state.io, choice),
+                            event.at,
+                            &self.program.limits,
+                        )
                         .unwrap_or(choice.rules.len()),
                 };
                 trace.hits.rule(from, way);
@@ -208,8 +217,8 @@ impl<'p> Reader<'p> {
             (Some(_), _) if leads_there && !has_failed => None,
             (Some((only, _)), None) => Some(only),
             (Some((first, _)), Some(_)) => {
-                let (failure, heartbeat) = &self.failure;
-                Some(catcher_of(catchers, failure, *heartbeat).unwrap_or(first))
+                let (failure, what) = &self.failure;
+                Some(catcher_of(catchers, failure, *what).unwrap_or(first))
             }
         };
         if let Some(index) = caught {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use stepwright_json::Json;
 use stepwright_source::{Diagnostic, Severity};
 
-/// `stepwright check`: exit code 2 when there is an error, 1 when a warning is denied.
+/// `stepwright check`: exit code 2 if there is an error, 1 if a warning is denied.
 pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
     let (mut errors, mut warnings, mut machines) = (0usize, 0usize, 0usize);
     let mut lines: Vec<Json> = Vec::new();

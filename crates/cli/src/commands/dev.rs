@@ -13,15 +13,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use stepwright_asl::NamedDefinition;
+use stepwright_engine::Collector;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, Object, json};
-use stepwright_projects::{Collector, Host, Projects};
+use stepwright_projects::{Host, Projects};
 use stepwright_server::Api;
 
-/// How often the files are looked at.
+/// How often the files are checked for changes.
 const EVERY: Duration = Duration::from_millis(400);
 
-/// What a role is called where the definition's file names none.
+/// The role of a state machine whose file does not name one.
 const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright-dev";
 
 pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
@@ -57,13 +58,13 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     code
 }
 
-/// Nothing is kept unless a directory is named.
+/// Nothing is stored unless a directory is named.
 fn in_memory(arguments: &Serve) -> Serve {
     let memory = arguments.data.is_none();
     Serve { memory, ..arguments.clone() }
 }
 
-/// The definitions in this directory.
+/// The definitions in the current directory.
 fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(".")
         .map_err(|error| Failure::new(format!("cannot read this directory: {error}")))?;
@@ -81,7 +82,7 @@ fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// The files that are followed.
+/// The files that are watched.
 struct Watched {
     definitions: Vec<PathBuf>,
     config: PathBuf,
@@ -99,7 +100,7 @@ impl Watched {
             projects_seen.insert(file.clone(), python_stamps(file));
             self.deploy_project(&api, file).await;
         }
-        // A subscription finds the machines of all projects.
+        // A subscription may refer to machines of any project.
         for file in &self.project_files {
             self.projects.deployed(file).await;
         }
@@ -180,7 +181,7 @@ impl Watched {
         }
     }
 
-    /// When the configuration and the code of its functions were last changed.
+    /// The modification times of the configuration and of its functions' code.
     fn function_stamps(&self) -> Vec<SystemTime> {
         let mut stamps = vec![stamp(&self.config)];
         if let Ok(config) = self.read_config() {
@@ -219,7 +220,7 @@ fn stamp(path: &Path) -> SystemTime {
     changed.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// The stamps of a project's file and of the packages beside it.
+/// The modification times of a project's file and of the packages beside it.
 fn python_stamps(file: &Path) -> Vec<SystemTime> {
     let mut stamps = vec![stamp(file)];
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -235,9 +236,9 @@ fn python_stamps(file: &Path) -> Vec<SystemTime> {
     stamps
 }
 
-/// The stamps of the files below a directory, so many levels deep.
+/// The modification times of the files below a directory, down to a number of levels.
 fn newest(path: &Path, stamps: &mut Vec<SystemTime>, levels: usize) {
-    // A folder changes with what Python writes into it.
+    // A folder's own time also changes when Python writes into it.
     if !path.is_dir() {
         stamps.push(stamp(path));
     }
@@ -248,21 +249,21 @@ fn newest(path: &Path, stamps: &mut Vec<SystemTime>, levels: usize) {
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     for path in paths {
-        // What Python writes beside the code is no change of it.
+        // What Python writes beside the code does not change the code.
         if path.file_name().is_none_or(|name| name != "__pycache__") {
             newest(&path, stamps, levels - 1);
         }
     }
 }
 
-/// `order.asl.yaml` is called `order`.
+/// The name of `order.asl.yaml` is `order`.
 fn stem(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     name.split(".asl.").next().unwrap_or(&name).trim_end_matches(".json").to_owned()
 }
 
-/// Creates a machine, or updates the one there is; what was done.
+/// Creates a machine, or updates the existing one. Returns what was done.
 async fn put(api: &Api, name: &str, named: &NamedDefinition) -> Result<&'static str, String> {
     let mut settings = Object::new();
     settings.insert("definition", named.definition.root.to_json().to_string().into());

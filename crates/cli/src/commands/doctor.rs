@@ -1,4 +1,4 @@
-//! `stepwright doctor` and `stepwright backup`: looking after a data directory.
+//! `stepwright doctor` and `stepwright backup`: maintenance of a data directory.
 
 use crate::args::{Backup, Doctor};
 use crate::report::Failure;
@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use stepwright_engine::{Engine, NoObjects, Options, Progress, Silent, SystemClock};
+use stepwright_engine::{Engine, Options, Progress};
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{Integrations, Mocked};
-use stepwright_program::{Limits, Vintage};
+use stepwright_program::Limits;
 use stepwright_store::Sqlite;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -36,20 +36,11 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let examination = runtime.block_on(async {
-        let engine = Engine::closed(Options {
-            store,
-            clock: Arc::new(SystemClock),
-            tasks: Arc::new(Integrations::new(functions, Mocked::default(), None)),
-            objects: Arc::new(NoObjects),
-            observer: Arc::new(Silent),
-            account: String::new(),
-            region: String::new(),
-            limits: Limits::EXTENDED,
-            vintage: Vintage::TODAY,
-            retention_millis: None,
-        })
-        .await
-        .map_err(failed)?;
+        let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None));
+        let engine =
+            Engine::closed(Options { limits: Limits::EXTENDED, ..Options::new(store, tasks) })
+                .await
+                .map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         tokio::spawn(async move {
@@ -77,13 +68,13 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The exit code of a program that Ctrl-C has ended.
+/// The exit code of a program that was ended with Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// How often is said how far it has come.
+/// How often the progress is printed.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// When it was last said how far it has come.
+/// When the progress was last printed.
 struct Told(Mutex<Instant>);
 
 impl Default for Told {
@@ -93,7 +84,7 @@ impl Default for Told {
 }
 
 impl Told {
-    /// Says it on standard error; on a terminal, over what was said before.
+    /// Prints the progress on standard error; on a terminal, over the previous line.
     fn tell(&self, Progress { examined, total }: Progress) {
         let mut last = self.0.lock();
         if last.elapsed() < TOLD_EVERY {

@@ -1,4 +1,4 @@
-//! `stepwright env`: what an SDK needs, as shell commands.
+//! `stepwright env`: the configuration of SDKs, as shell commands.
 
 use crate::args::Env;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `stepwright explore`: what can go wrong with a definition.
+//! `stepwright explore`: finds what can go wrong with a definition.
 
 use crate::args::{Explore, Output};
 use crate::input;
@@ -10,7 +10,7 @@ use stepwright_json::{Json, Object};
 use stepwright_source::Diagnostic;
 use stepwright_testkit::{Exploration, ExploreOptions, Finding, FindingKind, Script, state_span};
 
-/// Exit code 1 when something is found.
+/// `stepwright explore`: exit code 1 if something is found.
 pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
     let named = input::pick(&arguments.file, &arguments.load)?;
     let program = super::compile(&named)?;
@@ -75,7 +75,7 @@ fn print(explored: &Exploration, named: &NamedDefinition) {
     );
 }
 
-/// The mocks that make the difference, on one line.
+/// The mocks that lead to the finding, on one line.
 fn telling(script: &Script) -> String {
     let mocks = script.telling();
     let shown: Vec<String> = mocks
@@ -137,7 +137,7 @@ fn finding_json(finding: &Finding, named: &NamedDefinition) -> Json {
     object.into()
 }
 
-/// Writes the findings that a run shows as a test file.
+/// Writes the findings as a test file.
 fn save(explored: &Exploration, folder: &Path, definition: &Path) -> Result<(), Failure> {
     if explored.findings.iter().all(|finding| finding.script.is_none()) {
         anstream::eprintln!("note: no run shows anything, so there is nothing to save");
@@ -156,7 +156,7 @@ fn save(explored: &Exploration, folder: &Path, definition: &Path) -> Result<(), 
     Ok(())
 }
 
-/// The way from a directory to a file.
+/// The relative path from a directory to a file.
 fn relative(folder: &Path, file: &Path) -> Option<String> {
     let (folder, file) = (folder.canonicalize().ok()?, file.canonicalize().ok()?);
     let common = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();

@@ -3,7 +3,7 @@ use crate::input;
 use crate::report::Failure;
 use std::process::ExitCode;
 
-/// `stepwright fmt`: exit code 1 when `--check` finds something to change.
+/// `stepwright fmt`: exit code 1 if `--check` finds something to change.
 pub(crate) fn fmt(arguments: &Fmt) -> Result<ExitCode, Failure> {
     let mut changed = 0usize;
     for path in &arguments.files {

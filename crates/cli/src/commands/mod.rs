@@ -1,4 +1,4 @@
-//! One file each command.
+//! The commands, one file for each.
 
 mod check;
 mod compile;

@@ -1,4 +1,4 @@
-//! `stepwright record`: an execution of a server, made a test file.
+//! `stepwright record`: makes a test file from a server's execution.
 
 use crate::args::Record;
 use crate::client::Client;
@@ -9,7 +9,7 @@ use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_json::{Json, Object, Syntax, json};
 use stepwright_testkit::Recording;
 
-/// Pages of a history that are asked for.
+/// The largest number of pages of a history that are requested.
 const MOST_PAGES: usize = 1_000;
 
 /// Writes `NAME.asl.json` and `NAME.test.yaml`.
@@ -34,7 +34,7 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     let text = machine_of.get("definition").and_then(Json::as_str).unwrap_or_default();
     let definition = Definition::parse(text, Syntax::Strict)
         .map_err(|error| Failure::new(format!("the definition of {machine}: {error}")))?;
-    // As a person writes it.
+    // Pretty-printed, as a person would write it.
     let pretty = definition.root.to_json().pretty() + "\n";
     let definition_file = format!("{machine}.asl.json");
     let name_of_machine = Some(machine.to_owned());

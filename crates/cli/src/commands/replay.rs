@@ -1,4 +1,4 @@
-//! `stepwright replay`: a recorded execution, run again.
+//! `stepwright replay`: runs a recorded execution again.
 
 use crate::args::{Output, Replay};
 use crate::input;
@@ -11,7 +11,7 @@ use stepwright_simulator::{Mocks, Reply};
 use stepwright_source::Diagnostic;
 use stepwright_testkit::{Departure, Recording, state_span};
 
-/// Exit code 1 when the definition departs from the history.
+/// `stepwright replay`: exit code 1 if the definition departs from the history.
 pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
     let (tree, _) = input::read_tree(&arguments.history)?;
     let failed = |why: String| Failure::new(format!("{}: {why}", arguments.history.display()));
@@ -88,7 +88,7 @@ fn definition(arguments: &Replay, recording: &Recording) -> Result<NamedDefiniti
     Ok(NamedDefinition::new(None, file, definition))
 }
 
-/// AWS as it was when the execution ran.
+/// The vintage of AWS at the time of the execution.
 fn vintage(recording: &Recording) -> Vintage {
     let started = stepwright_program::time::format(recording.start.0);
     let has_time = recording.start != stepwright_simulator::DEFAULT_START;
@@ -124,7 +124,7 @@ fn show(departure: &Departure, named: &NamedDefinition, agreed: usize, all: usiz
     anstream::println!("{agreed} of {all} events agree");
 }
 
-/// A value without the quotes around texts that hold JSON.
+/// A value as text. A string is shown without its quotes, because it may hold JSON.
 fn shown(value: &Json) -> String {
     let text = match value {
         Json::String(text) => text.to_string(),

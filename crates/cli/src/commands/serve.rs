@@ -1,22 +1,21 @@
-//! `stepwright serve`: the API, until it is told to stop.
+//! `stepwright serve`: serves the API until it is told to stop.
 
 use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::signals::stopped;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_engine::SystemClock;
 use stepwright_functions::Functions;
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
 
-/// A server that has just begun.
+/// A server that has just started.
 pub(crate) struct Started {
-    /// Where it is reached.
+    /// The URL of the server.
     pub(crate) url: String,
     pub(crate) api: Api,
     pub(crate) functions: Functions,
@@ -28,7 +27,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     run_with(arguments.log, assembly(arguments, config)?, drop)
 }
 
-/// Serves, and does something more when it has begun.
+/// Serves, and calls a function once the server has started.
 pub(crate) fn run_with(
     log: Output,
     assembly: Assembly,
@@ -43,11 +42,11 @@ pub(crate) fn run_with(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration, with what the command line says of the server.
+/// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
     let server = &mut config.server;
-    // Paths in the file start where the file stands.
+    // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
     server.logs = server.logs.take().map(|path| folder.join(path));
@@ -84,7 +83,7 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// A server with this configuration.
+/// Assembles a server from a configuration.
 pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
     let place = config.place();
     let server = config.server;
@@ -102,12 +101,8 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         machines: config.machines,
         objects,
         otlp: config.otlp,
-        functions,
         mocked: Mocked::default().with_config(mocks),
-        local: None,
-        observers: Vec::new(),
-        object_store: None,
-        clock: Arc::new(SystemClock),
+        ..Assembly::new(functions)
     })
 }
 
@@ -150,13 +145,7 @@ async fn serve_until_stopped(
 }
 
 fn refused(error: &AssemblyError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        message = format!("{message}: {error}");
-        source = error.source();
-    }
-    let failure = Failure::new(message);
+    let failure = report::refused(error);
     match error {
         AssemblyError::Unprotected(_) => failure.help(
             "listen on 127.0.0.1, or add to stepwright.toml:\n[[credentials]]\naccess_key_id = \
@@ -171,7 +160,7 @@ fn refused(error: &AssemblyError) -> Failure {
     }
 }
 
-/// The server's own log, on standard error. `RUST_LOG` says how much.
+/// Starts the server's own log on standard error. `RUST_LOG` sets the level.
 pub(crate) fn start_log(format: Output) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -18,7 +18,7 @@ use stepwright_json::{Json, Object};
 use stepwright_simulator::duration;
 use stepwright_testkit::{CaseResult, FileResult, Functions};
 
-/// Exit code 1 when a test fails, 2 when a file cannot be used.
+/// `stepwright test`: exit code 1 if a test fails, 2 if a file cannot be used.
 pub(crate) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
     if arguments.watch {
         return watch::watch(arguments);
@@ -26,7 +26,7 @@ pub(crate) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
     run(arguments).map(|ran| ran.code)
 }
 
-/// What a run of the tests came to, and what it read.
+/// The results of a run of the tests, and the files that it read.
 pub(crate) struct Ran {
     pub(crate) code: ExitCode,
     pub(crate) read: Vec<std::path::PathBuf>,
@@ -90,14 +90,14 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
-        // What is wrong with it is said when the file is written.
+        // An error shows up when the file is written.
         std::fs::create_dir_all(folder).ok();
     }
     std::fs::write(path, text)
         .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }
 
-/// The cases that are run: which file, which case of it.
+/// The cases to run: the index of the file, and of the case in it.
 fn choose(suite: &[Loaded], filter: Option<&str>) -> Vec<(usize, usize)> {
     let mut chosen = Vec::new();
     for (at, loaded) in suite.iter().enumerate() {
@@ -112,7 +112,7 @@ fn choose(suite: &[Loaded], filter: Option<&str>) -> Vec<(usize, usize)> {
     chosen
 }
 
-/// Runs the cases on as many threads as there are processors, or as are asked for.
+/// Runs the cases on as many threads as requested, or as there are processors.
 fn run_all(
     suite: &[Loaded],
     chosen: &[(usize, usize)],
@@ -146,7 +146,7 @@ fn run_all(
     taken.collect()
 }
 
-/// The functions of a `stepwright.toml`, for mocks that pass calls on.
+/// The functions of a `stepwright.toml`, for mocks that pass calls on to them.
 struct Real<'l> {
     loaded: &'l Loaded,
 }
@@ -164,7 +164,7 @@ impl Functions for Real<'_> {
     }
 }
 
-/// Puts results back to their files.
+/// Groups the results by file again.
 fn collect(
     suite: &[Loaded],
     chosen: &[(usize, usize)],
@@ -190,7 +190,7 @@ fn collect(
     files
 }
 
-/// Writes the snapshots that differ.
+/// Writes the snapshots that have changed.
 fn bless(suite: &[Loaded], files: &mut [FileResult]) -> Result<(), Failure> {
     for (loaded, file) in suite.iter().zip(files) {
         for (result, _) in &mut file.results {

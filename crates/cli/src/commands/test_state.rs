@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
     })
 }
 
-/// The definition as the API takes it, and the state that is meant.
+/// The definition as the API takes it, and the name of the state.
 fn definition(arguments: &TestState) -> Result<(String, Option<String>), Failure> {
     let is_template = !arguments.load.set.is_empty() || arguments.load.values.is_some();
     if arguments.state.is_none() && !is_template {
@@ -111,7 +111,7 @@ fn json(name: &str, text: &str) -> Result<Json, Failure> {
         .map_err(|error| Failure::new(format!("{name} is not JSON: {error}")))
 }
 
-/// The API's answer with values where it has their text.
+/// The API's answer, in which JSON texts are replaced by their values.
 fn readable(report: &StateReport, level: Inspection) -> Json {
     fn value(text: &Json) -> Json {
         text.as_str().and_then(|text| stepwright_json::parse(text).ok()).unwrap_or(text.clone())

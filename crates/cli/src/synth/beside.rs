@@ -1,4 +1,4 @@
-//! What stands beside a project: the packages that its tasks import, and what has to be installed.
+//! The files beside a project: the packages that its tasks import, and the requirements to install.
 
 use super::output;
 use crate::report::Failure;
@@ -9,17 +9,17 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use stepwright_deployment::File;
 
-/// How deep folders may be within each other.
+/// The deepest nesting of folders.
 const DEEPEST: usize = 32;
 
-/// The folder of a project. The first thing that could not be read is kept.
+/// The folder of a project. It remembers the first error while reading.
 #[derive(Debug)]
 pub(crate) struct Beside {
     folder: PathBuf,
-    /// The project itself, which is no module.
+    /// The project file itself, which is not a module to import.
     project: PathBuf,
     failure: RefCell<Option<String>>,
-    /// The packages so far. Many tasks may import one.
+    /// The packages read so far, because many tasks may import the same one.
     known: RefCell<BTreeMap<String, Vec<File>>>,
 }
 
@@ -33,7 +33,7 @@ impl Beside {
         }
     }
 
-    /// The text of `requirements.txt`, if there is one.
+    /// The text of `requirements.txt`, if it exists.
     pub(crate) fn requirements(&self) -> std::result::Result<Option<String>, Failure> {
         let path = self.folder.join("requirements.txt");
         match std::fs::read_to_string(&path) {
@@ -43,7 +43,7 @@ impl Beside {
         }
     }
 
-    /// The files of a package or module, if it stands here.
+    /// The files of a package or module, if it exists in this folder.
     pub(crate) fn find(&self, package: &str) -> Vec<File> {
         if let Some(files) = self.known.borrow().get(package) {
             return files.clone();
@@ -71,13 +71,14 @@ impl Beside {
         files
     }
 
-    /// Fails if something could not be read.
+    /// Returns the first error while reading, if there was one.
     pub(crate) fn or_ok(&self) -> std::result::Result<(), Failure> {
         self.failure.borrow_mut().take().map_or(Ok(()), |message| Err(Failure::new(message)))
     }
 }
 
-/// Reads all that belongs to a package: not what Python, an editor or an earlier run has left there.
+/// Reads all files of a package, without those that Python, an editor or an earlier run has left
+/// there.
 fn read_folder(folder: &Path, name: &str, depth: usize, files: &mut Vec<File>) -> Result<()> {
     if depth == 0 {
         let message = format!("{} is more than {DEEPEST} folders deep", folder.display());

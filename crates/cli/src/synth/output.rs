@@ -6,7 +6,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Component, Path, PathBuf};
 use stepwright_deployment::File;
 
-/// The file that says that a folder is ours, and which of the files in it are.
+/// The file that marks a folder as ours, and lists our files in it.
 const MARKER: &str = ".stepwright-synth";
 
 /// Whether a folder was written by an earlier run.
@@ -14,15 +14,15 @@ pub(crate) fn is_ours(folder: &Path) -> bool {
     folder.join(MARKER).is_file()
 }
 
-/// Writes the files. What an earlier deployment wrote there is removed; a folder that holds anything
-/// else is left alone.
+/// Writes the files, and removes those that an earlier run wrote. A folder that contains anything
+/// else is not touched.
 pub(crate) fn write(folder: &Path, files: &[File]) -> std::result::Result<(), Failure> {
     let old = written_before(folder)?;
     write_all(folder, &old, files)
         .map_err(|error| Failure::new(format!("{} cannot be written: {error}", folder.display())))
 }
 
-/// What an earlier deployment wrote.
+/// The files that an earlier run wrote.
 fn written_before(folder: &Path) -> std::result::Result<Vec<PathBuf>, Failure> {
     match std::fs::read_to_string(folder.join(MARKER)) {
         Ok(text) => {
@@ -46,7 +46,7 @@ fn written_before(folder: &Path) -> std::result::Result<Vec<PathBuf>, Failure> {
     Err(Failure::new(message).help("choose another folder with --out, or remove this one"))
 }
 
-/// Whether a path leads nowhere but into the folder.
+/// Whether a path stays within the folder.
 fn is_within(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_)))
         && path.components().next().is_some()
@@ -55,8 +55,8 @@ fn is_within(path: &Path) -> bool {
 fn write_all(folder: &Path, old: &[PathBuf], files: &[File]) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    // The marker names old and new files first, so that a run that is cut short leaves nothing that
-    // the next would not know.
+    // At first the marker lists both old and new files. If this run is interrupted, the next one
+    // still knows all of them.
     let before: Vec<String> = old.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     paths.extend(before.iter().map(String::as_str));
     write_marker(folder, &paths)?;
@@ -79,7 +79,7 @@ fn write_marker(folder: &Path, paths: &BTreeSet<&str>) -> Result<()> {
     std::fs::write(folder.join(MARKER), text)
 }
 
-/// Removes a file, and the folders that are empty then.
+/// Removes a file, and the folders that become empty.
 fn remove(folder: &Path, path: &Path) -> Result<()> {
     match std::fs::remove_file(folder.join(path)) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -87,14 +87,14 @@ fn remove(folder: &Path, path: &Path) -> Result<()> {
     }
     for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
         if std::fs::remove_dir(folder.join(parent)).is_err() {
-            // Something else is in it.
+            // The folder contains something else.
             break;
         }
     }
     Ok(())
 }
 
-/// What was written, in short: the templates, and each folder once.
+/// A short list of what was written: the templates, and each folder once.
 pub(crate) fn listing(folder: &Path, files: &[File]) -> Vec<String> {
     let mut shown: Vec<String> = Vec::new();
     for file in files {

@@ -1,4 +1,4 @@
-//! What strangers send, and what breaks underneath: a clear answer, and nothing acknowledged lost.
+//! Invalid requests and failing disks: every answer is clear, and nothing acknowledged is lost.
 
 use crate::support::{Answer, Server, command, text};
 use std::io::{Read as _, Write as _};
@@ -8,11 +8,11 @@ use stepwright_json::json;
 
 const PASS: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
 
-/// Sends bytes as they are; what comes back until the server closes.
+/// Sends raw bytes. Returns everything that comes back until the server closes the connection.
 fn raw(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(&server.address).expect("the server listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket has options");
-    // The server may close before all is sent.
+    // The server may close the connection before everything is sent.
     stream.write_all(bytes).ok();
     stream.shutdown(std::net::Shutdown::Write).ok();
     let mut answer = Vec::new();
@@ -47,7 +47,7 @@ fn senseless_requests_are_refused_with_a_reason() {
     let huge = vec![b' '; 9 << 20];
     match client.send("CreateActivity", &huge) {
         Answer::Refused(name, _) => assert_eq!(name, "RequestEntityTooLarge"),
-        // The server may hang up on whoever goes on sending.
+        // The server may close the connection of a client that keeps sending.
         Answer::Lost => {}
         Answer::Ok(reply) => panic!("{reply}"),
     }
@@ -94,7 +94,7 @@ fn forged_tokens_are_refused() {
     let activity = "arn:aws:states:us-east-1:123456789012:activity:work";
     let task = client.ok("GetActivityTask", &[("activityArn", activity.into())]);
     let token = text(&task, "taskToken");
-    // The letters in the middle are those of the secret.
+    // The letters in the middle belong to the secret.
     let forged: String = token
         .char_indices()
         .map(|(at, c)| if (20..30).contains(&at) { if c == 'A' { 'B' } else { 'A' } } else { c })
@@ -107,7 +107,7 @@ fn forged_tokens_are_refused() {
     assert_eq!(client.refused("SendTaskSuccess", &members).0, "InvalidOutput");
     let members = [("taskToken", token.as_str().into()), ("output", "1".into())];
     client.ok("SendTaskSuccess", &members);
-    // A token is good for one end.
+    // A token can end its task only once.
     assert_eq!(client.refused("SendTaskSuccess", &members).0, "TaskTimedOut");
 }
 
@@ -138,7 +138,7 @@ fn an_open_door_needs_a_key() {
     let (is_well, said) = command(&arguments, folder.path());
     assert!(!is_well);
     assert!(said.contains("credentials"), "{said}");
-    // With a key, it still lacks encryption.
+    // There is a key now, but still no encryption.
     let text = "[[credentials]]\naccess_key_id = \"AKID\"\nsecret_access_key = \"secret\"\n";
     std::fs::write(folder.path().join("stepwright.toml"), text).expect("it can be written");
     let (is_well, said) = command(&arguments, folder.path());
@@ -184,7 +184,7 @@ fn damage_in_the_database_is_found_and_refuses_no_more_than_it_must() {
         client.start(&machine, &json!({"n": n, "padding": (padding.as_str())}).to_string());
     }
     assert!(server.stop());
-    // A page in the middle of the file is written over.
+    // Overwrites a page in the middle of the file.
     let file = data.join("stepwright.db");
     let mut bytes = std::fs::read(&file).expect("the database is there");
     let middle = bytes.len() / 2 / 4_096 * 4_096;
@@ -200,14 +200,14 @@ fn damage_in_the_database_is_found_and_refuses_no_more_than_it_must() {
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    // A file that may not grow stands for a disk that is full.
+    // A limit on the size of files has the same effect as a full disk.
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path().join("data");
     let path = data.to_str().expect("the path is text");
     let server = Server::start_limited(&["--data", path], 4_096);
     let client = server.client();
     let machine = client.create("machine", "STANDARD", PASS);
-    // What cannot be packed fills the disk faster.
+    // Data that cannot be compressed fills the disk faster.
     let mut noise = 7_u64;
     let mut padding = || -> String {
         (0..2_000)
@@ -255,7 +255,7 @@ fn one_poisoned_execution_stops_nobody_else() {
     let machine = client.create("machine", "STANDARD", wait);
     let (poisoned, healthy) = (client.start(&machine, "{}"), client.start(&machine, "{}"));
     assert!(server.stop());
-    // What an execution has been through cannot be read any more.
+    // Makes an execution's history unreadable.
     let database = rusqlite::Connection::open(data.join("stepwright.db")).expect("it opens");
     let changed = database.execute(
         "UPDATE chunks SET bytes = x'00FF' WHERE execution = \
@@ -272,7 +272,7 @@ fn one_poisoned_execution_stops_nobody_else() {
     assert_eq!(text(&client.end(&healthy), "status"), "SUCCEEDED");
     let described = client.ok("DescribeExecution", &[("executionArn", healthy.into())]);
     assert_eq!(text(&described, "status"), "SUCCEEDED");
-    // It is refused by name, and the server goes on.
+    // The request is refused with a named error, and the server keeps running.
     let (name, message) =
         client.refused("StopExecution", &[("executionArn", poisoned.as_str().into())]);
     assert!(!name.is_empty() && !message.is_empty(), "{name}: {message}");

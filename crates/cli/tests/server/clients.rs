@@ -1,5 +1,5 @@
-//! AWS's own clients, each on a scripted tour of the operations it supports. `cargo xtask clients`
-//! installs them; a client that is not installed is skipped.
+//! AWS's own clients, each of which goes through a scripted tour of the operations. `cargo xtask
+//! clients` installs them; a client that is not installed is skipped.
 
 use crate::support::Server;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn the_sdk_for_rust_tours_the_api() {
     tour(installed("rust/debug/stepwright-tour"), Command::new);
 }
 
-/// Starts a server and lets a client go about it.
+/// Starts a server and runs a client's tour against it.
 fn tour(client: Option<PathBuf>, command: impl FnOnce(PathBuf) -> Command) {
     let Some(client) = client else { return };
     let configuration = root().join("clients/tour.toml");
@@ -53,7 +53,7 @@ fn tour(client: Option<PathBuf>, command: impl FnOnce(PathBuf) -> Command) {
     let server = Server::start(&["--memory", "--config", configuration]);
     let output = command(client)
         .arg(format!("http://{}", server.address))
-        // What is configured for the user must not reach the tour.
+        // The user's own AWS configuration must not affect the tour.
         .env_remove("AWS_PROFILE")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -65,7 +65,7 @@ fn tour(client: Option<PathBuf>, command: impl FnOnce(PathBuf) -> Command) {
     assert!(printed.lines().count() > 30, "a tour prints a line for each operation: {printed}");
 }
 
-/// A client in `target/clients`, if it is there.
+/// The path of a client in `target/clients`, if it is installed.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn installed(file: &str) -> Option<PathBuf> {
     let path = root().join("target/clients").join(file);

@@ -1,6 +1,7 @@
-//! `kill -9` at any moment, again and again: what was acknowledged is kept, everything finishes.
+//! Kills the server with `kill -9` at random moments, again and again. Everything that was
+//! acknowledged is kept, and every execution finishes.
 //!
-//! Five rounds, or as many as `STEPWRIGHT_CRASH_ROUNDS` says (`cargo xtask crash`).
+//! There are five rounds, or as many as `STEPWRIGHT_CRASH_ROUNDS` says (`cargo xtask crash`).
 
 use crate::support::{Answer, Client, Server, command, object, text};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ const ACTIVITY: &str = r#"{"StartAt":"T","States":{
          "Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":1,"MaxAttempts":1000,"BackoffRate":1.0}],
          "ResultPath":"$.a","End":true}}}"#;
 
-/// What has been acknowledged, over all rounds.
+/// Everything that was acknowledged in any round.
 #[derive(Default)]
 struct Acknowledged {
     /// Executions by ARN, with their numbers.
@@ -97,7 +98,7 @@ fn start(client: &Client, machines: &[String], acknowledged: &Acknowledged, is_o
     }
 }
 
-/// Does the tasks of the activity until the server is gone.
+/// Works on the activity's tasks until the server is gone.
 fn work(client: &Client, acknowledged: &Acknowledged, is_over: &AtomicBool) {
     let poll = json!({"activityArn": "arn:aws:states:us-east-1:123456789012:activity:work"});
     while !is_over.load(Ordering::Relaxed) {
@@ -107,13 +108,13 @@ fn work(client: &Client, acknowledged: &Acknowledged, is_over: &AtomicBool) {
         match client.call("SendTaskSuccess", &body) {
             Answer::Ok(_) => drop(acknowledged.results.fetch_add(1, Ordering::Relaxed)),
             Answer::Lost => return,
-            // It was timed out while the server was down.
+            // The task timed out while the server was down.
             Answer::Refused(name, _) => assert_eq!(name, "TaskTimedOut"),
         }
     }
 }
 
-/// Starts the server for the last time and sees everything end.
+/// Starts the server for the last time and waits for everything to end.
 fn finish(arguments: &[&str], acknowledged: &Acknowledged) {
     let began = Instant::now();
     let server = Server::start(arguments);
@@ -140,8 +141,8 @@ fn finish(arguments: &[&str], acknowledged: &Acknowledged) {
         is_over.store(true, Ordering::Relaxed);
     });
     let acknowledged = acknowledged.results.load(Ordering::Relaxed);
-    // A result may have been kept though its answer was lost; never the other way round. Results
-    // of executions whose start was not acknowledged are not looked at.
+    // A result may be kept although its answer was lost, but not the other way round. Executions
+    // whose start was not acknowledged do not count.
     assert!(results > 0 && acknowledged > 0, "no activity's task was done");
     assert!(began.elapsed() < Duration::from_mins(10), "it took too long");
     assert!(server.stop(), "the server does not stop well");
@@ -159,7 +160,8 @@ fn work_patiently(client: &Client, acknowledged: &Acknowledged, is_over: &Atomic
     }
 }
 
-/// No event is missing, none is there twice; how many tasks succeeded.
+/// Checks that no event is missing and none occurs twice. Returns the number of tasks that
+/// succeeded.
 fn check_history(client: &Client, execution: &str) -> u64 {
     let body = [("executionArn", execution.into()), ("maxResults", Json::Int(1_000))];
     let history = client.ok("GetExecutionHistory", &body);

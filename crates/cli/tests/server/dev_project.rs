@@ -115,7 +115,7 @@ fn write(path: &Path, content: &str) {
     std::fs::write(path, content).expect("a file can be written");
 }
 
-/// Waits for a line that holds these words; the lines up to it.
+/// Waits for a line that contains these words. Returns the lines up to it.
 #[track_caller]
 fn await_line(lines: &Receiver<String>, words: &[&str]) -> String {
     let mut seen = Vec::new();
@@ -171,7 +171,7 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
     await_line(&lines, &["mail-main is subscribed to elsewhere-main, which is not served here"]);
     await_line(&lines, &["mail-nightly is subscribed to ${Environment}-topic"]);
 
-    // All kinds of tasks.
+    // Tasks of every kind.
     let marks = folder.path().join("marks").display().to_string();
     let lines_of_order =
         ["tea", "cup"].map(|name| json!({"name": (name), "marks": (marks.as_str())}));
@@ -194,7 +194,7 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
         );
     }
 
-    // A subscription gets the output.
+    // A subscription gets the output as its input.
     await_line(&lines, &["started mail-main"]);
     await_that("the mail is sent", || {
         executions(&client, "mail-main").iter().any(|one| text(one, "status") == "SUCCEEDED")
@@ -203,7 +203,7 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
     let described = client.end(&first);
     assert_eq!(text(&described, "input"), text(&ended, "output"));
 
-    // A failure, with what a Catch would find.
+    // A failure gives the input with the error that a Catch would add.
     let input = r#"{"total": 1, "bad": true, "pack": false}"#;
     let failed = client.start(&machine("shop-main"), input);
     assert_eq!(text(&client.end(&failed), "error"), "ValueError");
@@ -216,7 +216,7 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
         "{inputs:?}"
     );
 
-    // A task that stops the execution: nobody is told of an end like this.
+    // A task stops the execution. Subscriptions do not react to such an end.
     let stopped = client.start(&machine("shop-main"), r#"{"total": 1, "stop": true}"#);
     let stopped = client.end(&stopped);
     assert_eq!(
@@ -224,7 +224,7 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
         ("ABORTED", "Off")
     );
 
-    // Events and spans, with tags.
+    // Events and spans, with their tags.
     let (mut started, mut failure, mut span) = (None, None, None);
     while started.is_none() || failure.is_none() || span.is_none() {
         let (_, body) = collected.recv_timeout(Duration::from_secs(20)).expect("it is sent");
@@ -273,7 +273,7 @@ fn what_was_begun_goes_on_after_kill_9() {
         "total": 7, "pack": true, "marks": (marks.display().to_string()),
         "lines": [{"name": "tea", "marks": (marks.display().to_string())}]
     });
-    // The first server ends while a task on ECS runs, the second while a worker has a message.
+    // The first server ends while a task on ECS runs, the second one while a worker has a message.
     write(&marks.join("hold"), "");
     write(&marks.join("hold-workers"), "");
     let (server, lines) = Server::dev(&arguments, folder.path());
@@ -300,7 +300,7 @@ fn what_was_begun_goes_on_after_kill_9() {
     assert_eq!(executions(&client, "mail-main").len(), 1);
     server.kill();
 
-    // What was delivered before is not delivered again.
+    // What was delivered before the restart is not delivered again.
     let (server, lines) = Server::dev(&arguments, folder.path());
     await_line(&lines, &["mail-nightly is subscribed"]);
     std::thread::sleep(Duration::from_secs(1));
@@ -321,7 +321,7 @@ fn a_project_is_followed() {
     assert_eq!(output.get("sum"), Some(&Json::Int(4)), "{output}");
     assert_eq!(text(output.get("charged").expect("it is there"), "receipt"), "new 1");
 
-    // What cannot be compiled changes nothing.
+    // A project that cannot be compiled changes nothing.
     write(&path, "def main(data):\n    del data\n");
     std::thread::sleep(Duration::from_secs(1));
     let ended = client.end(&client.start(&machine("shop-main"), r#"{"total": 1, "pack": false}"#));

@@ -1,4 +1,4 @@
-//! The server as a process of its own, as its users meet it.
+//! Tests of the server as a process of its own, as users run it.
 
 mod bad_input;
 mod clients;

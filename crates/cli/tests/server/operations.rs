@@ -1,4 +1,4 @@
-//! What the operations promise, over HTTP.
+//! The operations, called over HTTP.
 
 use crate::support::{Server, command, text};
 use std::time::Instant;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use stepwright_json::{Json, json};
 
-/// A collector that answers everything with 200 and hands on what it gets.
+/// A collector that answers every request with 200 and passes on what it receives.
 pub(crate) fn collector() -> (String, Receiver<(String, Json)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = format!("http://{}", listener.local_addr().expect("it has an address"));
@@ -21,7 +21,7 @@ pub(crate) fn collector() -> (String, Receiver<(String, Json)>) {
     (address, received)
 }
 
-/// Answers the requests of a connection.
+/// Answers the requests of one connection.
 fn answer(mut stream: TcpStream, sender: &Sender<(String, Json)>) {
     let mut bytes = Vec::new();
     let mut part = [0; 8192];
@@ -97,7 +97,7 @@ fn a_collector_gets_logs_and_spans() {
     };
     let logs = logs.expect("there are logs");
     let records = at(&logs, &["resourceLogs", "0", "scopeLogs", "0", "logRecords"]);
-    // At this level, the end of the execution is all there is to say.
+    // At this level, only the end of the execution is logged.
     assert_eq!(records.as_array().map(|records| records.len()), Some(1), "{logs}");
     assert_eq!(at(&records, &["0", "severityText"]), json!("FATAL"));
     assert_eq!(at(&records, &["0", "traceId"]), json!("5759e988bd862e3fe1be46a994272793"));

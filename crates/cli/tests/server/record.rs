@@ -1,4 +1,4 @@
-//! `stepwright record`: what a server has run becomes a test that passes.
+//! `stepwright record`: a recorded execution becomes a test that passes.
 
 use crate::support::Server;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn an_execution_becomes_a_test_that_passes() {
     for part in ["\"Price\":", "\"fail\"", "path: [\"Each\",\"Try\",\"End\"]", "output: {"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
-    // The history itself is reproduced, too.
+    // The history itself is compared as well.
     std::fs::write(path.join("out").join(test), text.replace("\"Try\"", "\"Tri\""))
         .expect("it can");
     assert_eq!(record(&[]).status.code(), Some(2), "a changed file is not replaced");

@@ -1,4 +1,4 @@
-//! A server to test, as a process of its own, and a client for it.
+//! A server that runs as a process of its own, and a client for it.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -7,33 +7,34 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use stepwright_json::{Json, Object};
 
-/// A server that ends with its value.
+/// A server that is stopped when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
 }
 
 impl Server {
-    /// Starts one on a free port and waits until it serves.
+    /// Starts a server on a free port and waits until it accepts requests.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::try_start(arguments).expect("the server says where it listens")
     }
 
-    /// The same, with files of at most so many kilobytes.
+    /// Starts a server whose files cannot grow beyond this many kilobytes.
     pub(crate) fn start_limited(arguments: &[&str], kilobytes: u32) -> Self {
         let mut shell = Command::new("bash");
-        // SIGXFSZ would end the process; ignored, the write fails as on a full disk.
+        // SIGXFSZ would end the process. If it is ignored, writes fail as on a full disk.
         let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_stepwright")]);
         Self::spawn(shell, arguments).expect("the server says where it listens")
     }
 
-    /// The same, but it may refuse to.
+    /// Starts a server that may refuse to start.
     pub(crate) fn try_start(arguments: &[&str]) -> Option<Self> {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)
     }
 
-    /// One that follows files, and the lines that it prints. Its temporary files are in `tmp`.
+    /// Starts `stepwright dev`. Returns the server and the lines that it prints. Its temporary
+    /// files are in `tmp`.
     pub(crate) fn dev(arguments: &[&str], folder: &Path) -> (Self, Receiver<String>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
         command.args(["dev", "--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder);
@@ -41,7 +42,7 @@ impl Server {
         let (server, printed) = Self::begin(command).expect("the server says where it listens");
         let (sender, lines) = channel();
         std::thread::spawn(move || {
-            // A test that has seen enough does not listen any more.
+            // A test that has seen enough does not read any more.
             printed.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).ok();
         });
         (server, lines)
@@ -69,13 +70,13 @@ impl Server {
         Client::new(&self.address)
     }
 
-    /// `kill -9`
+    /// Kills the server with `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it has ended");
     }
 
-    /// SIGTERM, and waits for its end; whether it went well.
+    /// Stops the server with SIGTERM and waits for its end. Returns whether it succeeded.
     pub(crate) fn stop(mut self) -> bool {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
@@ -86,7 +87,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended already needs no more.
+        // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -99,13 +100,13 @@ pub(crate) struct Client {
     url: String,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Ok(Json),
-    /// The error's name and message.
+    /// An error, with its name and message.
     Refused(String, String),
-    /// There was no answer.
+    /// No answer came.
     Lost,
 }
 
@@ -140,7 +141,7 @@ impl Client {
         Answer::Refused(field("__type"), field("message"))
     }
 
-    /// A call that must go well.
+    /// Makes a call that must succeed.
     pub(crate) fn ok(&self, operation: &str, members: &[(&str, Json)]) -> Json {
         match self.call(operation, &object(members)) {
             Answer::Ok(reply) => reply,
@@ -148,7 +149,7 @@ impl Client {
         }
     }
 
-    /// A call that must be refused; with which error.
+    /// Makes a call that must be refused. Returns the error.
     pub(crate) fn refused(&self, operation: &str, members: &[(&str, Json)]) -> (String, String) {
         match self.call(operation, &object(members)) {
             Answer::Refused(name, message) => (name, message),
@@ -174,7 +175,7 @@ impl Client {
         text(&self.ok("StartExecution", &members), "executionArn")
     }
 
-    /// Waits for the end of an execution: its description.
+    /// Waits for the end of an execution. Returns its description.
     pub(crate) fn end(&self, execution: &str) -> Json {
         for _ in 0..600 {
             let described = self.ok("DescribeExecution", &[("executionArn", execution.into())]);
@@ -196,7 +197,8 @@ pub(crate) fn text(reply: &Json, key: &str) -> String {
     value.unwrap_or_else(|| panic!("no {key} in {reply}")).to_owned()
 }
 
-/// Runs another command of the binary to its end: whether it went well, and what it printed.
+/// Runs another command of the binary to its end. Returns whether it succeeded, and what it
+/// printed.
 pub(crate) fn command(arguments: &[&str], folder: &Path) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_stepwright"))
         .args(arguments)

@@ -10,12 +10,13 @@ use crate::states::Parallel;
 use crate::text::Text;
 use std::time::Duration;
 
-/// An environment, such as `dev-marmotdev`: what everything in it is called after.
+/// An environment, such as `dev-marmotdev`. The names of everything in it begin with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvBase(String);
 
 impl EnvBase {
-    /// The environment with a type (`dev`, `test`, `prod`) and, where there are several, a label.
+    /// The environment with a type (`dev`, `test`, `prod`) and optionally a label, for environments
+    /// of the same type.
     pub fn new(env_type: &str, label: Option<&str>) -> Self {
         match label {
             Some(label) => Self(format!("{env_type}-{label}")),
@@ -37,42 +38,42 @@ impl EnvBase {
         joined
     }
 
-    /// The id of a construct.
+    /// The id of a construct in this environment.
     pub fn get_construct_id(&self, names: &[&str]) -> String {
         self.join(names, "-")
     }
 
-    /// The name of anything.
+    /// The name of any resource in this environment.
     pub fn get_resource_name(&self, names: &[&str]) -> String {
         self.join(names, "-")
     }
 
-    /// The name of a function.
+    /// The name of a function in this environment.
     pub fn get_function_name(&self, name: &str) -> String {
         self.join(&[name], "-")
     }
 
-    /// The name of a state machine.
+    /// The name of a state machine in this environment.
     pub fn get_state_machine_name(&self, name: &str) -> String {
         self.join(&[name], "-")
     }
 
-    /// The name of a table.
+    /// The name of a table in this environment.
     pub fn get_table_name(&self, name: &str) -> String {
         self.join(&[name], "-")
     }
 
-    /// The name of the log group of a state machine.
+    /// The name of a state machine's log group in this environment.
     pub fn get_state_machine_log_group_name(&self, name: &str) -> String {
         format!("/aws/vendedlogs/{}/states/{name}", self.0)
     }
 
-    /// The function of this environment with a name.
+    /// The function of this environment with this name.
     pub fn get_fn(&self, name: &str) -> Function {
         Function::from_name(self.get_function_name(name))
     }
 
-    /// The state machine of this environment with a name.
+    /// The state machine of this environment with this name.
     pub fn get_state_machine_from_name(&self, name: &str) -> Machine {
         Machine::from_name(self.get_state_machine_name(name))
     }
@@ -84,7 +85,7 @@ impl From<&EnvBase> for EnvBase {
     }
 }
 
-/// A fragment that knows its environment: a chain, and what its role has to be allowed besides.
+/// A fragment that belongs to an environment: a chain, and the additional permissions of its role.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a fragment that is in no state machine does nothing"]
 pub struct EnvFragment {
@@ -96,7 +97,7 @@ pub struct EnvFragment {
 }
 
 impl EnvFragment {
-    /// A fragment.
+    /// A fragment with an id, an environment and a chain.
     pub fn new(id: impl Into<String>, env: impl Into<EnvBase>, definition: impl Chainable) -> Self {
         Self {
             id: id.into(),
@@ -107,7 +108,7 @@ impl EnvFragment {
         }
     }
 
-    /// Adds a policy of AWS that the role needs, by name.
+    /// Adds one of AWS's managed policies, by name, that the role needs.
     pub fn require_managed_policy(mut self, name: &str) -> Self {
         self.managed_policies.push(name.to_owned());
         self
@@ -123,36 +124,38 @@ impl EnvFragment {
         self
     }
 
-    /// The statements that the role needs besides what the states need.
+    /// The permissions that the role needs in addition to those of the states.
     pub fn required_inline_policy_statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// Puts another chain in its place: `change(|chain| before.next(chain))`.
+    /// Replaces the chain: `change(|chain| before.next(chain))`.
     pub(crate) fn change(mut self, change: impl FnOnce(Chain) -> Chain) -> Self {
         self.chain = change(self.chain);
         self
     }
 }
 
-/// What can be made of a fragment of an environment. Implemented by all of them.
+/// Conversions of the fragments of an environment. Implemented by all of them.
 pub trait EnvBaseFragment: Sized {
-    /// The fragment.
+    /// Builds the fragment.
     fn into_fragment(self) -> EnvFragment;
 
-    /// One Parallel state, whose result is that of the fragment, not a list with it.
+    /// Wraps the fragment in a Parallel state, whose result is that of the fragment and not a list
+    /// with it.
     fn to_single_state(self) -> Parallel {
         let fragment = self.into_fragment();
         Fragment::new(fragment.id, fragment.chain).to_single_state().output_path("$[0]")
     }
 
-    /// The fragment within a Parallel state that takes and leaves the whole data; see [`enclose_chainable`].
+    /// Wraps the fragment in a Parallel state that takes the whole data and returns the whole data;
+    /// see [`enclose_chainable`].
     fn enclose(self) -> Chain {
         self.enclose_at(None, None, None)
     }
 
-    /// The fragment within a Parallel state with another id, taking a part of the data, and putting
-    /// the result somewhere.
+    /// Wraps the fragment in a Parallel state with another id. The fragment gets the part of the
+    /// data at `input_path`, and its result is put at `result_path`.
     fn enclose_at(
         self,
         id: Option<&str>,
@@ -164,7 +167,7 @@ pub trait EnvBaseFragment: Sized {
         enclose_chainable(&id, fragment.chain, input_path, result_path)
     }
 
-    /// The state machine of the fragment, with a role and logs of its own.
+    /// A state machine of the fragment, with its own role and logs.
     fn to_state_machine(self, name: &str) -> StateMachine {
         let fragment = self.into_fragment();
         let EnvFragment { id, env, chain, managed_policies, statements } = fragment;
@@ -181,7 +184,7 @@ pub trait EnvBaseFragment: Sized {
             .tag("env_base", env.as_str())
     }
 
-    /// The state machine of the fragment, ending executions that take too long.
+    /// A state machine of the fragment with a time limit for executions.
     fn to_state_machine_with_timeout(self, name: &str, timeout: Duration) -> StateMachine {
         self.to_state_machine(name).timeout(timeout)
     }
@@ -201,7 +204,8 @@ impl Chainable for EnvFragment {
 
 impl Nextable for EnvFragment {}
 
-/// Implements [`EnvBaseFragment`] and what chains need for a fragment that has a `build`.
+/// Implements [`EnvBaseFragment`] and the traits for chains, for a fragment that has a `build`
+/// method.
 macro_rules! env_fragment {
     ($($name:ty),*) => {$(
         impl $crate::fragments::EnvBaseFragment for $name {
@@ -221,9 +225,9 @@ macro_rules! env_fragment {
 }
 pub(crate) use env_fragment;
 
-/// Logs of errors, kept for a month, in a log group named after the environment.
+/// Log options for errors, kept for a month in a log group named after the environment.
 ///
-/// `scope` is put before the id of the log group: empty, or a path that ends with a slash.
+/// `scope` is a prefix of the log group's id: empty, or a path that ends with a slash.
 pub fn create_log_options(scope: &str, name: &str, env: &EnvBase) -> LogOptions {
     let id = format!("{scope}{}", env.get_construct_id(&[name, "state-loggroup"]));
     let group = LogGroup::new(&id)
@@ -232,7 +236,7 @@ pub fn create_log_options(scope: &str, name: &str, env: &EnvBase) -> LogOptions 
     LogOptions::new(group)
 }
 
-/// A role for state machines, with the policies of AWS that the library gives to all of them.
+/// A role for state machines, with the managed policies that the library gives to all of them.
 pub fn create_role(name: &str, env: &EnvBase) -> Role {
     role_of(&env.get_construct_id(&[name, "role"]), &[])
 }
@@ -244,7 +248,8 @@ fn role_of(id: &str, managed_policies: &[String]) -> Role {
     managed_policies.iter().map(String::as_str).chain(default).fold(role, Role::managed_policy)
 }
 
-/// A state machine named after the environment, with logs; `logs` and `role` are made if not given.
+/// A state machine named after the environment, with logs. `logs` and `role` are created if they
+/// are not given.
 pub fn create_state_machine(
     env: &EnvBase,
     id: &str,

@@ -14,10 +14,10 @@ use crate::value::Value;
 use crate::{Input, object, value};
 
 settings! {
-    /// Registers a job definition. The result is its `JobDefinitionArn`, `JobDefinitionName` and
+    /// Registers a Batch job definition. The result has `JobDefinitionArn`, `JobDefinitionName` and
     /// `Revision`.
     ///
-    /// What is given may be literal or a path (`"$.image"`).
+    /// Values may be literals or paths (`"$.image"`).
     pub struct RegisterJobDefinition {
         required { id: String, job_definition_name: Input, image: Input, }
         optional {
@@ -25,13 +25,13 @@ settings! {
             command: Input,
             /// The role of the job.
             job_role_arn: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -41,59 +41,59 @@ settings! {
             platform_capabilities: Input,
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
 }
 
 settings! {
-    /// Submits a job and waits for its end. The result is its `JobName`, `JobId` and `JobArn`.
+    /// Submits a Batch job and waits for its end. The result has `JobName`, `JobId` and `JobArn`.
     ///
-    /// What is given may be literal or a path (`"$.queue"`).
+    /// Values may be literals or paths (`"$.queue"`).
     pub struct SubmitJob {
         required { id: String, job_name: Input, job_definition: Input, job_queue: Input, }
         optional {
-            /// What placeholders in the job definition stand for: an object.
+            /// The values of placeholders in the job definition: an object.
             parameters: Input,
             /// The command: a list.
             command: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
 }
 
 settings! {
-    /// Takes a job definition back.
+    /// Deregisters a job definition.
     pub struct DeregisterJobDefinition {
         required { id: String, job_definition: Input, }
         optional {
             /// Where the result is put.
             result_path: String,
-            /// The part of the output that goes on.
+            /// The part of the output that is passed on.
             output_path: String,
         }
     }
 }
 
-/// The parts of a request that are there, in order.
+/// An object of those members that have a value, in order.
 fn members<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Value {
     let given = pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
     Value::Object(given.collect())
 }
 
-/// Variables as Batch takes them, by name; a path is left as it is.
+/// Environment variables, given by name, in the form that Batch takes. A path is left unchanged.
 fn environment_pairs(environment: Option<Value>) -> Value {
     match environment.unwrap_or_else(Value::empty) {
         Value::Object(mut variables) => {
@@ -122,10 +122,11 @@ fn resource_requirements(
     Value::List(requirements.collect())
 }
 
-/// The request that a Pass prepares, the filter of resources that are 0, and the call.
-struct Call<'c> {
+/// A call of Batch: a Pass that prepares the request, the removal of resources that are 0, and the
+/// call itself.
+struct Submission<'c> {
     id: &'c str,
-    /// As in the names of the states.
+    /// Part of the names of the states.
     prepared: &'c str,
     filtered: Option<(String, &'c str)>,
     name: &'c str,
@@ -135,7 +136,7 @@ struct Call<'c> {
     output_path: Option<String>,
 }
 
-impl Call<'_> {
+impl Submission<'_> {
     fn chain(self, request: Value) -> Chain {
         let result_path = self.result_path.unwrap_or_else(|| "$".into());
         let keys: Vec<String> = match &request {
@@ -158,7 +159,7 @@ impl Call<'_> {
         state.push(("ResultPath".to_owned(), result_path.as_str().into()));
         state
             .push(("OutputPath".to_owned(), self.output_path.unwrap_or_else(|| "$".into()).into()));
-        // Tried again for three minutes.
+        // Retried for three minutes.
         state.push((
             "Retry".to_owned(),
             value!([{
@@ -218,7 +219,7 @@ impl Chainable for RegisterJobDefinition {
             ("RetryStrategy", Some(retry_strategy())),
             ("PlatformCapabilities", self.platform_capabilities),
         ]);
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "RegisterJobDefinition Prep",
             filtered: self.gpu.is_some().then(|| {
@@ -227,7 +228,7 @@ impl Chainable for RegisterJobDefinition {
                     "ContainerProperties",
                 )
             }),
-            name: "RegisterJobDefinition API Call",
+            name: "RegisterJobDefinition API Submission",
             resource: "aws-sdk:batch:registerJobDefinition",
             result_selector: Some(selected(["JobDefinitionArn", "JobDefinitionName", "Revision"])),
             result_path: self.result_path,
@@ -237,7 +238,7 @@ impl Chainable for RegisterJobDefinition {
     }
 }
 
-/// Jobs are tried again when their instance was taken away or their image could not be fetched.
+/// A job is retried if its instance was taken away or its image could not be fetched.
 fn retry_strategy() -> Value {
     object! {
         "Attempts": 5,
@@ -279,13 +280,13 @@ impl Chainable for SubmitJob {
             ("Parameters", Some(convert_to_sfn_api_action_case(parameters))),
             ("ContainerOverrides", Some(overrides)),
         ]);
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "SubmitJob Prep",
             filtered: self.gpu.is_some().then(|| {
                 ("SubmitJob Filter Resource Requirements".to_owned(), "ContainerOverrides")
             }),
-            name: "SubmitJob API Call",
+            name: "SubmitJob API Submission",
             resource: "batch:submitJob.sync",
             result_selector: Some(selected(["JobName", "JobId", "JobArn"])),
             result_path: self.result_path,
@@ -297,11 +298,11 @@ impl Chainable for SubmitJob {
 
 impl Chainable for DeregisterJobDefinition {
     fn into_chain(self) -> Chain {
-        let call = Call {
+        let call = Submission {
             id: &self.id,
             prepared: "DeregisterJobDefinition Prep",
             filtered: None,
-            name: "DeregisterJobDefinition API Call",
+            name: "DeregisterJobDefinition API Submission",
             resource: "aws-sdk:batch:deregisterJobDefinition",
             result_selector: None,
             result_path: self.result_path,
@@ -316,7 +317,7 @@ impl Nextable for SubmitJob {}
 impl Nextable for DeregisterJobDefinition {}
 
 settings! {
-    /// Registers a job definition, runs a job of it, and takes the definition back, also after a
+    /// Registers a job definition, runs a job with it, and deregisters it again, even after a
     /// failure.
     ///
     /// ```
@@ -335,13 +336,13 @@ settings! {
         optional {
             /// The command: a list.
             command: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -351,7 +352,8 @@ settings! {
             platform_capabilities: Input,
             /// The role of the job.
             job_role_arn: Input,
-            /// What it takes if the input does not say; see [`SubmitJobFragment::from_defaults`].
+            /// Values for what the input does not contain; see
+            /// [`SubmitJobFragment::from_defaults`].
             defaults: Input,
         }
     }
@@ -360,7 +362,7 @@ settings! {
 env_fragment!(SubmitJobFragment);
 
 impl SubmitJobFragment {
-    /// A fragment whose input says what is run, over these defaults.
+    /// A fragment whose input describes the job, with these defaults.
     pub fn from_defaults(
         id: impl Into<String>,
         env: impl Into<EnvBase>,
@@ -435,19 +437,19 @@ impl SubmitJobFragment {
 }
 
 settings! {
-    /// What a job is run with if the input does not say.
+    /// The defaults of a job, for what the input does not contain.
     pub struct JobDefaults {
         required { job_queue: Input, image: Input, }
         optional {
             /// The command.
             command: Input,
-            /// MiB of memory; 1024 if nothing is said.
+            /// The memory in MiB. Defaults to 1024.
             memory: Input,
-            /// Virtual CPUs; 1 if nothing is said.
+            /// The number of virtual CPUs. Defaults to 1.
             vcpus: Input,
-            /// GPUs; none if nothing is said.
+            /// The number of GPUs. Defaults to none.
             gpu: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],
@@ -479,7 +481,7 @@ impl JobDefaults {
     }
 }
 
-/// Batch takes numbers as text.
+/// A number as text, because Batch takes numbers as text.
 pub(crate) fn as_text(value: Option<Value>, default: &str) -> Value {
     match value {
         Some(Value::Scalar(number)) => number.to_string().into(),

@@ -15,15 +15,15 @@ use crate::text::{Token, arn, local_arn, text};
 use crate::value::Value;
 use crate::{Input, object, value};
 
-/// Where requests and responses are put, if nothing else is said.
+/// The default prefix of the keys of requests and responses.
 const SCRATCH: &str = "scratch/";
 
-/// What every fragment that runs jobs with payloads in S3 has to be allowed.
+/// The permissions of every fragment that runs jobs with payloads in S3.
 pub(crate) fn required_statements(env: &EnvBase) -> Vec<Statement> {
     vec![batch_statement(env), s3_statement(env), pass_role_statement()]
 }
 
-/// Batch, for what is named after the environment, and what has no name.
+/// Permissions on Batch, for resources named after the environment and for those without a name.
 pub(crate) fn batch_statement(env: &EnvBase) -> Statement {
     let actions = [
         "batch:RegisterJobDefinition",
@@ -39,12 +39,12 @@ pub(crate) fn batch_statement(env: &EnvBase) -> Statement {
     Statement::allow(actions, resources).sid("BatchReadWrite")
 }
 
-/// S3, for buckets named after the environment.
+/// Permissions on S3, for buckets named after the environment.
 pub(crate) fn s3_statement(env: &EnvBase) -> Statement {
     Statement::allow(["s3:*"], [arn(text!("s3:::", env.as_str(), "*"))]).sid("S3FullAccess")
 }
 
-/// Step Functions, for machines named after the environment.
+/// Permissions on Step Functions, for machines named after the environment.
 pub(crate) fn states_statement(env: &EnvBase) -> Statement {
     let actions = [
         "states:StartExecution",
@@ -62,13 +62,13 @@ pub(crate) fn states_statement(env: &EnvBase) -> Statement {
     Statement::allow(actions, [machines]).sid("SfnFullAccess")
 }
 
-/// The roles of jobs are passed on to their containers.
+/// Permission to pass the roles of jobs to their containers.
 pub(crate) fn pass_role_statement() -> Statement {
     let when = object! {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}};
     Statement::allow(["iam:PassRole"], ["*"]).when(when).sid("PassRoleForBatchJobs")
 }
 
-/// The payload goes to S3, a job works on it, and its response comes from S3.
+/// Writes the payload to S3, runs a job on it, and reads the response from S3.
 struct Exchange<'e> {
     id: &'e str,
     bucket: Value,
@@ -115,9 +115,10 @@ impl Exchange<'_> {
 }
 
 settings! {
-    /// Runs the handler of a Lambda function in a job of Batch, with payload and response in S3.
+    /// Runs the handler of a Lambda function in a Batch job, with the payload and the response in
+    /// S3.
     ///
-    /// What is given may be literal or a path (`"$.image"`).
+    /// Values may be literals or paths (`"$.image"`).
     ///
     /// ```
     /// use stepwright_constructs::fragments::{BatchInvokedLambdaFunction, EnvBase, EnvBaseFragment};
@@ -141,19 +142,19 @@ settings! {
             bucket_name: Input,
         }
         optional {
-            /// What the keys of payload and response start with; `scratch/` if nothing is said.
+            /// The prefix of the keys of payload and response. Defaults to `scratch/`.
             key_prefix: String,
-            /// The payload; the whole input if nothing is said.
+            /// The payload. Defaults to the whole input.
             payload_path: Input,
-            /// The command; that of the image if nothing is said.
+            /// The command. Defaults to that of the image.
             command: Input,
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Input},
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
-            /// GPUs; none if it is 0.
+            /// The number of GPUs; 0 for none.
             gpu: Input,
             /// Mount points: a list.
             mount_points: Input,
@@ -165,7 +166,7 @@ settings! {
             platform_capabilities: Input,
             /// The role of the job.
             job_role_arn: Input,
-            /// What it takes if the input does not say; see [`BatchInvokedDefaults`].
+            /// Defaults for what the input does not contain; see [`BatchInvokedDefaults`].
             defaults: BatchInvokedDefaults,
         }
     }
@@ -174,33 +175,34 @@ settings! {
 env_fragment!(BatchInvokedLambdaFunction, BatchInvokedExecutorFragment);
 
 settings! {
-    /// What a job is run with if the input does not say, and where the input says it.
+    /// The defaults of a job for what the input does not contain, and the paths at which the input
+    /// contains it.
     pub struct BatchInvokedDefaults {
         required { job_queue: Input, bucket_name: Input, }
         optional {
-            /// What the keys of payload and response start with.
+            /// The prefix of the keys of payload and response.
             key_prefix: String,
-            /// Where the image is; `$.image` if nothing is said.
+            /// The path of the image. Defaults to `$.image`.
             image_path: String,
-            /// Where the handler is; `$.handler` if nothing is said.
+            /// The path of the handler. Defaults to `$.handler`.
             handler_path: String,
-            /// Where the payload is; `$.payload` if nothing is said.
+            /// The path of the payload. Defaults to `$.payload`.
             payload_path: String,
-            /// Where the rest is; `$` if nothing is said.
+            /// The path of the other settings. Defaults to `$`.
             overrides_path: String,
             /// The command.
             command: Input,
-            /// MiB of memory; 1024 if nothing is said.
+            /// The memory in MiB. Defaults to 1024.
             memory: Input,
-            /// Virtual CPUs; 1 if nothing is said.
+            /// The number of virtual CPUs. Defaults to 1.
             vcpus: Input,
-            /// GPUs; none if nothing is said.
+            /// The number of GPUs. Defaults to none.
             gpu: Input,
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Input},
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],
-            /// `["EC2"]` or `["FARGATE"]`; EC2 if nothing is said.
+            /// `["EC2"]` or `["FARGATE"]`. Defaults to EC2.
             platform_capabilities: Input,
             /// The role of the job.
             job_role_arn: Input,
@@ -209,7 +211,7 @@ settings! {
 }
 
 impl BatchInvokedLambdaFunction {
-    /// A fragment whose input says what is run, over these defaults.
+    /// A fragment whose input describes the job, with these defaults.
     pub fn with_defaults(
         id: impl Into<String>,
         env: impl Into<EnvBase>,
@@ -302,7 +304,7 @@ impl BatchInvokedLambdaFunction {
     }
 }
 
-/// Where a job runs, for its environment.
+/// Environment variables that tell a job where it runs.
 fn place(env: &EnvBase) -> [(String, Value); 3] {
     [
         ("env_base".to_owned(), env.as_str().into()),
@@ -311,7 +313,7 @@ fn place(env: &EnvBase) -> [(String, Value); 3] {
     ]
 }
 
-/// Of variables with the same name, the last.
+/// Removes variables with the same name, keeping the last.
 fn last_wins(variables: Vec<(String, Value)>) -> Vec<(String, Value)> {
     let mut kept: Vec<(String, Value)> = Vec::new();
     for (name, value) in variables {
@@ -324,12 +326,12 @@ fn last_wins(variables: Vec<(String, Value)>) -> Vec<(String, Value)> {
 }
 
 impl BatchInvokedDefaults {
-    /// Variables that say where a job runs.
+    /// Adds the environment variables that tell a job where it runs.
     pub(crate) fn environment_of(self, env: &EnvBase) -> Self {
         self.environment(place(env))
     }
 
-    /// Puts the defaults beneath the input.
+    /// Adds the defaults below the input.
     fn before(self, id: &str) -> Chain {
         let path = |path: Option<String>, default: &str| path.unwrap_or_else(|| default.to_owned());
         let start = Pass::new(format!("Start {id}")).parameters(object! {
@@ -366,11 +368,12 @@ impl BatchInvokedDefaults {
 }
 
 settings! {
-    /// Runs an executor of the AIBS library in a job of Batch, with payload and response in S3.
+    /// Runs an executor of the AIBS library in a Batch job, with the payload and the response in
+    /// S3.
     ///
-    /// The library itself cannot make this state machine: it puts paths into a list, where they are
-    /// not evaluated, and refers to a bucket and key that are elsewhere. Here the command is made
-    /// with `States.Array` and refers to where the request was put.
+    /// The library itself cannot create this state machine: it puts paths into a list, where they
+    /// are not evaluated, and refers to a bucket and key that are elsewhere. Here, the command is
+    /// built with `States.Array` and refers to the location of the request.
     ///
     /// ```
     /// use stepwright_constructs::fragments::{BatchInvokedExecutorFragment, EnvBase, EnvBaseFragment};
@@ -392,15 +395,15 @@ settings! {
             bucket_name: Input,
         }
         optional {
-            /// What the keys of payload and response start with; `scratch/` if nothing is said.
+            /// The prefix of the keys of payload and response. Defaults to `scratch/`.
             key_prefix: String,
-            /// The payload; the whole input if nothing is said.
+            /// The payload. Defaults to the whole input.
             payload_path: Input,
-            /// Variables of the environment: an object.
+            /// The environment variables: an object.
             environment: Input,
-            /// MiB of memory.
+            /// The memory in MiB.
             memory: Input,
-            /// Virtual CPUs.
+            /// The number of virtual CPUs.
             vcpus: Input,
             /// Mount points: a list.
             mount_points: Input,

@@ -7,10 +7,10 @@ use crate::object;
 use crate::states::{Choice, Pass};
 use crate::value::Value;
 
-/// A chain within a Parallel state, whose result is the chain's, not a list with it.
+/// Wraps a chain in a Parallel state, whose result is that of the chain and not a list with it.
 ///
-/// The whole data is taken if no `input_path` is given, and the result is put where the input was
-/// taken from if no `result_path` is given; [`DISCARD`](crate::DISCARD) throws it away.
+/// Without `input_path`, the chain gets the whole data. Without `result_path`, the result replaces
+/// what the chain got; [`DISCARD`](crate::DISCARD) throws the result away.
 ///
 /// ```
 /// use stepwright_constructs::fragments::enclose_chainable;
@@ -53,7 +53,7 @@ pub fn enclosed_chain(
     enclose_chainable(id, definition, input_path, result_path)
 }
 
-/// Puts defaults beneath an object of the data, so that what is not there has a value.
+/// Merges defaults into an object of the data, for members that it does not have.
 ///
 /// ```
 /// use stepwright_constructs::fragments::MergeDefaults;
@@ -76,7 +76,7 @@ pub struct MergeDefaults {
 }
 
 impl MergeDefaults {
-    /// Merges with the whole data.
+    /// Merges defaults into the whole data.
     pub fn new(id: impl Into<String>, defaults: impl Into<Value>) -> Self {
         Self {
             id: id.into(),
@@ -89,35 +89,35 @@ impl MergeDefaults {
         }
     }
 
-    /// The part of the data that is looked at.
+    /// The part of the data that the fragment works on.
     #[must_use]
     pub fn input_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.input_path);
         self
     }
 
-    /// The object within it that gets the defaults.
+    /// The object within it into which the defaults are merged.
     #[must_use]
     pub fn target_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.target_path);
         self
     }
 
-    /// Where the result is put; in the place of the object if nothing is said.
+    /// Where the result is put. By default it replaces the object.
     #[must_use]
     pub fn result_path(mut self, path: &str) -> Self {
         self.result_path = Some(path.to_owned());
         self
     }
 
-    /// The defaults win over what is there.
+    /// The defaults take precedence over existing members.
     #[must_use]
     pub fn prefer_defaults(mut self) -> Self {
         self.defaults_win = true;
         self
     }
 
-    /// The object may be missing.
+    /// Allows the object to be missing.
     #[must_use]
     pub fn check_if_target_present(mut self) -> Self {
         self.check_presence = true;

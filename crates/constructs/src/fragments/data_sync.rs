@@ -14,7 +14,7 @@ use crate::value::Value;
 use crate::{Input, Str, object};
 
 settings! {
-    /// Copies data between file systems and S3, as the input says.
+    /// Copies data between file systems and S3, as described by the input.
     ///
     /// ```
     /// use stepwright_constructs::fragments::{DataSyncFragment, EnvBase, EnvBaseFragment};
@@ -76,7 +76,8 @@ impl DataSyncFragment {
 }
 
 settings! {
-    /// Copies much data: a job finds out what there is to copy, and jobs copy it side by side.
+    /// Copies large amounts of data: one job finds out what there is to copy, and others copy it in
+    /// parallel.
     pub struct DistributedDataSyncFragment {
         required {
             id: String,

@@ -17,11 +17,11 @@ use crate::value::Value;
 use crate::{Input, IntegrationPattern, Str, object};
 
 settings! {
-    /// Executes a demand: prepares file systems and a job definition, copies the inputs, runs the job,
-    /// copies the results and cleans up.
+    /// Executes a demand: prepares file systems and a job definition, copies the inputs, runs the
+    /// job, copies the results, and cleans up.
     ///
-    /// `mount_point_configs` are given for three roles, each with at least one for `shared` and
-    /// `scratch`. Where a role has several, one is chosen when it runs.
+    /// The `mount_point_configs` have three roles. `shared` and `scratch` need at least one file
+    /// system each. If a role has several, one is chosen at run time.
     pub struct DemandExecutionFragment {
         required {
             id: String,
@@ -35,13 +35,13 @@ settings! {
             scratch_mount_point_configs: [MountPointConfiguration],
         }
         optional {
-            /// File systems for what is needed only while the job runs.
+            /// File systems for data that are needed only while the job runs.
             tmp_mount_point_configs: [MountPointConfiguration],
-            /// How one of several file systems is chosen: `RANDOM`.
+            /// How one of several file systems is chosen, for example `RANDOM`.
             file_system_selection_strategy: String,
-            /// Settings of the context manager.
+            /// Settings of the library's context manager.
             context_manager_configuration: Input,
-            /// Tags of the job; values may be paths into the demand.
+            /// Tags of the job. Values may be paths into the demand.
             tags: {Input},
         }
     }
@@ -114,7 +114,7 @@ impl DemandExecutionFragment {
         EnvFragment::new(self.id.clone(), self.env.clone(), self.checked(chain)).require(statements)
     }
 
-    /// Says what is wrong with the mount points.
+    /// Checks the mount points.
     fn checked(&self, mut chain: Chain) -> Chain {
         if self.shared_mount_point_configs.is_empty() || self.scratch_mount_point_configs.is_empty()
         {
@@ -149,7 +149,8 @@ impl DemandExecutionFragment {
         .filter(|(_, configs)| !configs.is_empty())
     }
 
-    /// What the scaffolding is told of the file systems, and the mount points and volumes of all.
+    /// The description of the file systems for the scaffolding, and the mount points and volumes of
+    /// all of them.
     fn mounts(&self) -> (Value, Value, Value) {
         let several = self.file_system_selection_strategy.is_some()
             || self.roles().any(|(_, configs)| configs.len() > 1);
@@ -181,7 +182,7 @@ impl DemandExecutionFragment {
             .into_chain()
     }
 
-    /// Runs a function of the library in a job.
+    /// Runs one of the library's functions in a job.
     fn function(&self, name: &str, parameters: Value) -> Chain {
         let run = StepFunctionsStartExecution::new(
             format!("SM: {name}"),
@@ -199,7 +200,7 @@ impl DemandExecutionFragment {
             .result_path(DISCARD)
     }
 
-    /// The job definition is made while the inputs are copied.
+    /// Registers the job definition while the inputs are copied.
     fn set_up(&self, create: Chain) -> Parallel {
         let transfer = Map::new("Transfer Inputs TO Batch Job")
             .items_path("$.data_sync_requests")

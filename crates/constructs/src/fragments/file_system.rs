@@ -15,15 +15,15 @@ use crate::value::{QueryLanguage, Value};
 use crate::{Input, Str, object};
 
 settings! {
-    /// What the fragments for paths of file systems run with.
+    /// Options of the fragments that work on paths of file systems.
     pub struct DataPathOptions {
         required { docker_image: Str, batch_job_queue: Str, scaffolding_bucket: Bucket, }
         optional {
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],
-            /// MiB of memory; 1024 if nothing is said.
+            /// The memory in MiB. Defaults to 1024.
             memory: Input,
-            /// Virtual CPUs; 1 if nothing is said.
+            /// The number of virtual CPUs. Defaults to 1.
             vcpus: Input,
         }
     }
@@ -59,7 +59,7 @@ fn function(
     }
 }
 
-/// Counts what is under a path of a file system.
+/// Computes statistics of what is under a path of a file system.
 ///
 /// ```
 /// use stepwright_constructs::fragments::*;
@@ -78,7 +78,7 @@ pub fn get_data_path_stats_fragment(
     function(id, env, "get-data-path-stats", "get_data_path_stats_handler", options)
 }
 
-/// Finds paths of a file system that nobody has read for long.
+/// Finds paths of a file system that have not been read for a long time.
 pub fn outdated_data_path_scanner_fragment(
     id: &str,
     env: &EnvBase,
@@ -97,7 +97,7 @@ pub fn remove_data_paths_fragment(
 }
 
 settings! {
-    /// Finds what nobody has read for long, and removes it.
+    /// Finds paths that have not been read for a long time, and removes them.
     ///
     /// ```
     /// use stepwright_constructs::fragments::*;
@@ -133,17 +133,17 @@ impl CleanFileSystemFragment {
 }
 
 settings! {
-    /// A path that is cleaned regularly.
+    /// A path to clean regularly.
     pub struct CleanFileSystemTrigger {
         required { file_system_id: Text, path: String, }
         optional {
-            /// For how many days nobody has to have read what is removed; 3 if nothing is said.
+            /// How many days ago the last access must have been. Defaults to 3.
             days_since_last_accessed: f64,
-            /// How deep beneath the path at most.
+            /// The largest depth below the path.
             max_depth: i64,
-            /// How deep beneath the path at least.
+            /// The smallest depth below the path.
             min_depth: i64,
-            /// What is smaller stays.
+            /// Anything smaller is kept.
             min_size_bytes_allowed: i64,
         }
     }
@@ -172,18 +172,18 @@ impl CleanFileSystemTrigger {
 }
 
 settings! {
-    /// Cleans paths at certain times: every day at nine, universal time, if nothing else is said.
+    /// Cleans paths on a schedule. Defaults to every day at nine, UTC.
     pub struct CleanFileSystemTriggerRule {
         required { rule_name: String, triggers: [CleanFileSystemTrigger], }
         optional {
-            /// When.
+            /// The schedule.
             schedule: Schedule,
         }
     }
 }
 
 impl CleanFileSystemTriggerRule {
-    /// What it does, in words.
+    /// A description of what the rule does.
     pub fn description(&self) -> String {
         let mut days: Vec<f64> = self.triggers.iter().map(CleanFileSystemTrigger::days).collect();
         days.sort_by(f64::total_cmp);
@@ -195,7 +195,7 @@ impl CleanFileSystemTriggerRule {
         )
     }
 
-    /// The rule of EventBridge, and the role in which it starts the machine.
+    /// The EventBridge rule, and the role with which it starts the machine.
     pub fn resources(&self, machine: &StateMachine) -> Vec<Resource> {
         let role = Role::new(&format!("{}/EventsRole", machine.id()), "events.amazonaws.com")
             .allow(Statement::allow(["states:StartExecution"], [machine.arn()]));

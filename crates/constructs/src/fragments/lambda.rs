@@ -5,7 +5,7 @@ use crate::resources::Function;
 use crate::tasks::LambdaInvoke;
 
 settings! {
-    /// Calls a function.
+    /// Invokes a Lambda function.
     ///
     /// ```
     /// use stepwright_constructs::fragments::{EnvBase, EnvBaseFragment, LambdaFunctionFragment};
@@ -17,7 +17,8 @@ settings! {
     pub struct LambdaFunctionFragment {
         required { id: String, env: EnvBase, lambda_function: Function, }
         optional {
-            /// The name of the state; the function's name and `Function Execution` if nothing is said.
+            /// The name of the state. Defaults to the function's name followed by `Function
+            /// Execution`.
             state_name: String,
         }
     }
@@ -27,7 +28,8 @@ env_fragment!(LambdaFunctionFragment);
 
 impl LambdaFunctionFragment {
     fn build(self) -> EnvFragment {
-        // A name that only CloudFormation knows cannot be the name of a state; the id is.
+        // If only CloudFormation knows the function's name, the state is named after the id
+        // instead.
         let name = self.lambda_function.name();
         let known = name.as_literal().unwrap_or(&self.id);
         let state = self.state_name.unwrap_or_else(|| format!("{known} Function Execution"));

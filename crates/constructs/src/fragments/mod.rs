@@ -1,7 +1,6 @@
-//! The fragments of the AIBS library: state machines put together from parts that know the
-//! environment they run in.
+//! The fragments of the AIBS library: state machines made of parts that belong to an environment.
 //!
-//! What is published with a mistake is done right here; `docs/src/compatibility.md` lists it.
+//! Mistakes of the published library are corrected here; `docs/src/compatibility.md` lists them.
 
 mod base;
 mod batch;

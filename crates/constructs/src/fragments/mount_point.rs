@@ -2,7 +2,7 @@ use crate::object;
 use crate::text::{Text, text};
 use crate::value::Value;
 
-/// Where a file system of EFS is mounted in the containers of a job.
+/// An EFS file system, and where it is mounted in the containers of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MountPointConfiguration {
     file_system_id: Text,
@@ -13,7 +13,7 @@ pub struct MountPointConfiguration {
 }
 
 impl MountPointConfiguration {
-    /// A file system, mounted under `/opt/efs/` and its id if nothing else is said.
+    /// Mounts a file system. The default mount point is `/opt/efs/` followed by its id.
     pub fn from_file_system(file_system_id: impl Into<Text>) -> Self {
         let file_system_id = file_system_id.into();
         Self {
@@ -25,7 +25,8 @@ impl MountPointConfiguration {
         }
     }
 
-    /// An access point of a file system, mounted under `/opt/efs/` and its id if nothing else is said.
+    /// Mounts an access point of a file system. The default mount point is `/opt/efs/` followed by
+    /// its id.
     pub fn from_access_point(
         file_system_id: impl Into<Text>,
         access_point_id: impl Into<Text>,
@@ -38,33 +39,33 @@ impl MountPointConfiguration {
         }
     }
 
-    /// Where it is mounted; has to start with a slash.
+    /// The mount point, which must start with a slash.
     #[must_use]
     pub fn mount_point(mut self, path: impl Into<Text>) -> Self {
         self.mount_point = path.into();
         self
     }
 
-    /// The directory of the file system that is mounted; not with an access point, which has its own.
+    /// The directory of the file system to mount. Not for an access point, which has its own.
     #[must_use]
     pub fn root_directory(mut self, path: &str) -> Self {
         path.clone_into(&mut self.root_directory);
         self
     }
 
-    /// Only for reading.
+    /// Mounts it read-only.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> String {
         self.mount_point.readable()
     }
 
-    /// The mount point of a job definition.
+    /// The mount point as a job definition has it.
     pub fn to_batch_mount_point(&self, name: &str) -> Value {
         object! {
             "ReadOnly": self.read_only,
@@ -73,7 +74,7 @@ impl MountPointConfiguration {
         }
     }
 
-    /// The volume of a job definition.
+    /// The volume as a job definition has it.
     pub fn to_batch_volume(&self, name: &str) -> Value {
         let volume = match &self.access_point_id {
             Some(access_point) => object! {
@@ -89,7 +90,7 @@ impl MountPointConfiguration {
         object! {"Name": name, "EfsVolumeConfiguration": volume}
     }
 
-    /// What the functions of the demand executor are told of it.
+    /// The description of the file system for the functions of the demand executor.
     pub fn to_file_system_configuration(&self) -> Value {
         let mut members = vec![("file_system".to_owned(), Value::from(&self.file_system_id))];
         members

@@ -2,7 +2,7 @@ use crate::param::{At, kind};
 use crate::value::Value;
 use std::fmt;
 
-/// A path in the data that is put together from parts: `request`, `$.request.id`.
+/// A path into the data that can be assembled from parts: `request`, `$.request.id`.
 ///
 /// ```
 /// use stepwright_constructs::fragments::JsonReferencePath;
@@ -20,35 +20,35 @@ pub struct JsonReferencePath {
 }
 
 impl JsonReferencePath {
-    /// The path, without what marks it as one.
+    /// Creates a path from its text, with or without `$.` in front.
     pub fn new(path: &str) -> Self {
         Self { in_context: path.starts_with("$$"), ..Self::in_data(path) }
     }
 
-    /// The path, always taken as one into the data, as the library published it.
+    /// Creates a path that always leads into the data, as in the published library.
     pub fn in_data(path: &str) -> Self {
         let parts = path.split(['$', '.']).filter(|part| !part.is_empty());
         Self { path: parts.collect::<Vec<_>>().join("."), in_context: false }
     }
 
-    /// The whole data.
+    /// The path of the whole data.
     pub fn empty() -> Self {
         Self::new("")
     }
 
-    /// The path with parts added.
+    /// The path extended by parts.
     #[must_use]
     pub fn extend(&self, parts: &[&str]) -> Self {
         let joined = parts.iter().fold(self.path.clone(), |path, part| format!("{path}.{part}"));
         Self { in_context: self.in_context, ..Self::in_data(&joined) }
     }
 
-    /// As a key of a payload template: `request.id.$`.
+    /// The path as a key of a payload template: `request.id.$`.
     pub fn as_key(&self) -> String {
         if self.path.is_empty() { "$".to_owned() } else { format!("{}.$", self.path) }
     }
 
-    /// As a path: `$.request.id`.
+    /// The path as an expression: `$.request.id`.
     pub fn as_reference(&self) -> String {
         let root = if self.in_context { "$$" } else { "$" };
         if self.path.is_empty() { root.to_owned() } else { format!("{root}.{}", self.path) }
@@ -64,7 +64,7 @@ impl JsonReferencePath {
         At::new(self.as_reference())
     }
 
-    /// The object at the path, written as text.
+    /// The value at the path, written as JSON text.
     pub fn as_jsonpath_json_to_string(&self) -> At<kind::Text> {
         crate::json_path::json_to_string(self.as_jsonpath_object())
     }
@@ -91,9 +91,9 @@ impl fmt::Display for JsonReferencePath {
     }
 }
 
-/// Text that is a path or an intrinsic function becomes an expression, wherever it stands.
+/// Turns every text that is a path or an intrinsic function into an expression.
 ///
-/// Paths are not evaluated in lists, so a list that holds one is made with `States.Array`.
+/// Paths are not evaluated within lists, so a list that contains one is built with `States.Array`.
 ///
 /// ```
 /// use stepwright_constructs::fragments::convert_reference_paths;
@@ -128,7 +128,7 @@ pub fn convert_reference_paths(value: Value) -> Value {
     }
 }
 
-/// Keys as the integrations of Step Functions with AWS's SDK want them: `jobName` becomes `JobName`.
+/// Converts keys to the spelling of AWS SDK integrations: `jobName` becomes `JobName`.
 pub fn convert_to_sfn_api_action_case(value: Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -149,7 +149,8 @@ pub fn convert_to_sfn_api_action_case(value: Value) -> Value {
     }
 }
 
-/// Words between `_`, `-` and spaces start with a large letter; what stands at the edges stays.
+/// Converts a key to Pascal case; `_`, `-` and spaces separate words. A key that begins with a
+/// separator is left unchanged, and separators at its end are kept.
 fn pascal_case(key: &str) -> String {
     let is_separator = |c: char| c == '_' || c == '-' || c == ' ';
     if key.starts_with(is_separator) {

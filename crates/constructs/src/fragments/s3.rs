@@ -6,7 +6,7 @@ use crate::states::{CustomState, Pass};
 use crate::value::Value;
 use crate::{object, value};
 
-/// Reads and writes objects of S3. Bucket, key and body may be literal or paths (`$.bucket`).
+/// Reads and writes objects in S3. Bucket, key and body may be literals or paths (`$.bucket`).
 ///
 /// ```
 /// use stepwright_constructs::fragments::S3Operation;
@@ -27,7 +27,7 @@ pub struct S3Operation {
 }
 
 impl S3Operation {
-    /// An operation on a bucket. The names of its states start with the id.
+    /// Operations on a bucket. The names of their states begin with the id.
     pub fn new(id: impl Into<String>, bucket_name: impl Into<Value>) -> Self {
         Self {
             id: id.into(),
@@ -44,7 +44,7 @@ impl S3Operation {
         self
     }
 
-    /// The part of the output that goes on.
+    /// The part of the output that is passed on.
     #[must_use]
     pub fn output_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.output_path);
@@ -65,7 +65,7 @@ impl S3Operation {
             .result_path(self.result_path.as_str())
     }
 
-    /// Writes an object; the result is its `Bucket` and `Key`.
+    /// Writes an object. The result has `Bucket` and `Key`.
     pub fn put_object(self, key: impl Into<Value>, body: impl Into<Value>) -> Chain {
         let members = object! {"Bucket": &self.bucket, "Key": key.into(), "Body": body.into()};
         let put = CustomState::new(
@@ -86,7 +86,7 @@ impl S3Operation {
         self.prepare("PutObject Prep", members).next(put).next(post)
     }
 
-    /// Reads an object; the result is its `Body`.
+    /// Reads an object. The result has `Body`.
     pub fn get_object(self, key: impl Into<Value>) -> Chain {
         let members = object! {"Bucket": &self.bucket, "Key": key.into()};
         let get = CustomState::new(
@@ -104,13 +104,13 @@ impl S3Operation {
         self.prepare("GetObject Prep", members).next(get)
     }
 
-    /// Writes a value as JSON; under a key made up of the execution's name if none is given.
+    /// Writes a value as JSON. Without a key, the key is made from the execution's name.
     pub fn put_payload(self, payload: impl Into<Value>, key: Option<Value>) -> Chain {
         let made_up = || format_text("{}/{}", [execution_name(), uuid()]).into();
         self.put_object(key.unwrap_or_else(made_up), payload)
     }
 
-    /// Reads a value that is JSON.
+    /// Reads a JSON value.
     pub fn get_payload(self, key: impl Into<Value>) -> Chain {
         let path = self.result_path.clone();
         let body = string_to_json(string_at(&format!("{path}.Body")));
@@ -124,7 +124,7 @@ impl S3Operation {
     }
 }
 
-/// Tried again for a minute and a half.
+/// Retries for a minute and a half.
 fn retry() -> Value {
     value!({
         "ErrorEquals": ["S3.S3Exception"],

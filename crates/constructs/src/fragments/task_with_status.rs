@@ -8,11 +8,11 @@ use crate::retry::Catch;
 use crate::states::{Fail, Parallel, Pass};
 use crate::value::Value;
 
-/// A task with something before and after it, and with reports of how it goes.
+/// A task with steps before and after it, and with status reports.
 ///
-/// The task works on the input, augmented if that is wanted; its result is the result of the
-/// fragment. What is done before and after gets the input, the context and, after, the result, and
-/// changes nothing of them.
+/// The task works on the input, or on an augmented input; its result is the result of the fragment.
+/// The steps before and after get the input, the context and, after the task, its result. They
+/// change none of these.
 ///
 /// ```
 /// use stepwright_constructs::fragments::{EnvBase, EnvBaseFragment, TaskWithPrePostStatus};
@@ -38,7 +38,7 @@ pub struct TaskWithPrePostStatus {
     post_run: Option<Chain>,
 }
 
-/// The setters of the parts.
+/// Defines the setters of the steps.
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -51,7 +51,7 @@ macro_rules! parts {
 }
 
 impl TaskWithPrePostStatus {
-    /// A task with nothing around it.
+    /// A task without any steps around it.
     pub fn new(name: impl Into<String>, env: impl Into<EnvBase>, task: impl Chainable) -> Self {
         Self {
             name: name.into(),
@@ -67,7 +67,7 @@ impl TaskWithPrePostStatus {
         }
     }
 
-    /// What the parts around the task can see besides the input, as `$.context`.
+    /// The value that the steps around the task see as `$.context`, in addition to the input.
     #[must_use]
     pub fn task_context(mut self, context: impl Into<Value>) -> Self {
         self.context = context.into();
@@ -75,17 +75,17 @@ impl TaskWithPrePostStatus {
     }
 
     parts! {
-        /// Makes the task's input of `$.input` and `$.context`.
+        /// Computes the task's input from `$.input` and `$.context`.
         augment_input;
-        /// Says that the task has started.
+        /// Reports that the task has started.
         status_started;
-        /// Says that the task has ended well.
+        /// Reports that the task has succeeded.
         status_completed;
-        /// Says that the task has failed; the fragment fails then.
+        /// Reports that the task has failed. The fragment then fails as well.
         status_failed;
-        /// Is done before the task.
+        /// Runs before the task.
         pre_run;
-        /// Is done after the task.
+        /// Runs after the task.
         post_run;
     }
 

@@ -1,15 +1,15 @@
-//! What each integration needs.
+//! The permissions that each integration needs.
 
-use super::{Call, Place};
+use super::{Caller, Place};
 use crate::iam::Statement;
 use crate::object;
-use crate::tasks::iam_service;
 use crate::text::{Text, arn, local_arn, text};
 use crate::value::Value;
+use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_json::Json;
 
-impl Call<'_> {
-    /// What the `Resource` of a task needs.
+impl Caller<'_> {
+    /// Allows what the `Resource` of a task needs.
     pub(crate) fn allow_resource(&mut self) {
         let Some(resource) = self.state.get("Resource").and_then(Json::as_str) else { return };
         let integration =
@@ -21,7 +21,7 @@ impl Call<'_> {
                 self.allow_function(self.with_places(resource));
             }
             None if self.places.contains_key(resource.trim_matches(['$', '{', '}'])) => {
-                // Of a function that is known, the definition names no version.
+                // If the function is known, the definition names it without a version.
                 let function = self.with_places(resource);
                 self.allow(&["lambda:InvokeFunction"], [function]);
             }
@@ -151,11 +151,9 @@ impl Call<'_> {
         }
     }
 
-    /// Integrations that need the same whatever they are given.
+    /// Allows integrations whose permissions do not depend on their parameters.
     fn allow_by_table(&mut self, action: &str, sync: bool) {
-        let Some((_, actions, sync_actions, resource, rule)) =
-            TABLE.iter().find(|(known, ..)| *known == action)
-        else {
+        let Some(Needs { actions, sync_actions, resource, rule }) = iam::needs(action) else {
             let (service, name) = action.split_once(':').unwrap_or((action, ""));
             let permission = format!("{}:{}", iam_service(service), capital(name));
             self.note(format!("it is assumed that `{action}` needs `{permission}`"));
@@ -163,10 +161,10 @@ impl Call<'_> {
             return;
         };
         let service = action.split(':').next().unwrap_or_default();
-        let resource = if *resource == "*" { "*".into() } else { local_arn(service, *resource) };
+        let resource = if resource == "*" { "*".into() } else { local_arn(service, resource) };
         let mut all = actions.to_vec();
         if sync {
-            all.extend(*sync_actions);
+            all.extend(sync_actions);
         }
         self.allow(&all, [resource]);
         if !rule.is_empty() {
@@ -175,7 +173,7 @@ impl Call<'_> {
         if action.starts_with("sagemaker:create") {
             self.allow(&["sagemaker:ListTags"], ["*"]);
         }
-        // EMR on EKS takes the role over by itself: nothing is passed.
+        // EMR on EKS assumes the role by itself, so no permission to pass it is needed.
         if service != "emr-containers"
             && let Some(role) =
                 ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
@@ -208,7 +206,8 @@ impl Call<'_> {
         }
     }
 
-    /// The roles that a cluster and its machines have, and the one that cleans up after it.
+    /// Allows passing the roles of a cluster and its instances, and creating the role that cleans
+    /// up after it.
     fn allow_cluster_roles(&mut self) {
         for field in ["ServiceRole", "JobFlowRole", "AutoScalingRole"] {
             if let Some(role) = self.parameter(&[field]) {
@@ -407,14 +406,14 @@ impl Call<'_> {
             }
         };
         self.allow(&[&permission], [resource]);
-        // A role that is given to a service has to be passed to it.
+        // To give a role to a service, the state machine must be allowed to pass it.
         let roles = [&["RoleArn"][..], &["ExecutionRoleArn"], &["Role"], &["Target", "RoleArn"]];
         if let Some(role) = roles.into_iter().find_map(|path| self.parameter(path)) {
             self.push(Statement::allow(["iam:PassRole"], [role]));
         }
     }
 
-    /// The objects that a distributed Map reads or writes.
+    /// Allows reading or writing the objects of a distributed Map.
     pub(crate) fn allow_map_data(&mut self, field: &str) {
         let resource = self.state.get("Resource").and_then(Json::as_str).unwrap_or_default();
         let bucket = self.parameter_or_any(&["Bucket"]);
@@ -440,128 +439,11 @@ impl Call<'_> {
     }
 }
 
-/// Integration, actions, more for `.sync`, resource (`*` or within the account), the rule for `.sync`.
-type Row =
-    (&'static str, &'static [&'static str], &'static [&'static str], &'static str, &'static str);
-
-const TABLE: &[Row] = &[
-    ("athena:stopQueryExecution", &["athena:stopQueryExecution"], &[], "*", ""),
-    ("athena:getQueryExecution", &["athena:getQueryExecution"], &[], "*", ""),
-    ("athena:getQueryResults", &["athena:getQueryResults", "s3:GetObject"], &[], "*", ""),
-    (
-        "sagemaker:createTrainingJob",
-        &[
-            "sagemaker:CreateTrainingJob",
-            "sagemaker:DescribeTrainingJob",
-            "sagemaker:StopTrainingJob",
-            "sagemaker:AddTags",
-        ],
-        &[],
-        "training-job/*",
-        "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
-    ),
-    (
-        "sagemaker:createTransformJob",
-        &[
-            "sagemaker:CreateTransformJob",
-            "sagemaker:DescribeTransformJob",
-            "sagemaker:StopTransformJob",
-        ],
-        &["sagemaker:AddTags"],
-        "transform-job/*",
-        "StepFunctionsGetEventsForSageMakerTransformJobsRule",
-    ),
-    ("sagemaker:createModel", &["sagemaker:CreateModel"], &[], "model/*", ""),
-    (
-        "sagemaker:createEndpointConfig",
-        &["sagemaker:CreateEndpointConfig"],
-        &[],
-        "endpoint-config/*",
-        "",
-    ),
-    ("sagemaker:createEndpoint", &["sagemaker:CreateEndpoint"], &[], "endpoint*", ""),
-    ("sagemaker:updateEndpoint", &["sagemaker:UpdateEndpoint"], &[], "endpoint*", ""),
-    (
-        "elasticmapreduce:createCluster",
-        &[
-            "elasticmapreduce:RunJobFlow",
-            "elasticmapreduce:DescribeCluster",
-            "elasticmapreduce:TerminateJobFlows",
-            "elasticmapreduce:AddTags",
-        ],
-        &[],
-        "*",
-        "StepFunctionsGetEventForEMRRunJobFlowRule",
-    ),
-    (
-        "elasticmapreduce:terminateCluster",
-        &["elasticmapreduce:DescribeCluster", "elasticmapreduce:TerminateJobFlows"],
-        &[],
-        "cluster/*",
-        "StepFunctionsGetEventForEMRTerminateJobFlowsRule",
-    ),
-    (
-        "elasticmapreduce:addStep",
-        &[
-            "elasticmapreduce:AddJobFlowSteps",
-            "elasticmapreduce:DescribeStep",
-            "elasticmapreduce:CancelSteps",
-        ],
-        &[],
-        "cluster/*",
-        "StepFunctionsGetEventForEMRAddJobFlowStepsRule",
-    ),
-    ("elasticmapreduce:cancelStep", &["elasticmapreduce:CancelSteps"], &[], "cluster/*", ""),
-    (
-        "elasticmapreduce:setClusterTerminationProtection",
-        &["elasticmapreduce:SetTerminationProtection"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    (
-        "elasticmapreduce:modifyInstanceFleetByName",
-        &["elasticmapreduce:ModifyInstanceFleet", "elasticmapreduce:ListInstanceFleets"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    (
-        "elasticmapreduce:modifyInstanceGroupByName",
-        &["elasticmapreduce:ModifyInstanceGroups", "elasticmapreduce:ListInstanceGroups"],
-        &[],
-        "cluster/*",
-        "",
-    ),
-    ("emr-containers:createVirtualCluster", &["emr-containers:CreateVirtualCluster"], &[], "*", ""),
-    (
-        "emr-containers:deleteVirtualCluster",
-        &["emr-containers:DeleteVirtualCluster"],
-        &["emr-containers:DescribeVirtualCluster"],
-        "/virtualclusters/*",
-        "",
-    ),
-    (
-        "emr-containers:startJobRun",
-        &["emr-containers:StartJobRun"],
-        &["emr-containers:DescribeJobRun", "emr-containers:CancelJobRun"],
-        "/virtualclusters/*",
-        "",
-    ),
-    (
-        "bedrock:createModelCustomizationJob",
-        &["bedrock:CreateModelCustomizationJob", "bedrock:TagResource"],
-        &["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"],
-        "*",
-        "StepFunctionsGetEventsForBedrockRule",
-    ),
-];
-
-/// An ARN as it is; a name as the ARN it stands for; `*` as it is.
+/// The ARN for a value that is an ARN, a name, or `*`.
 fn arn_or(text: Text, of_name: impl FnOnce(Text) -> Text) -> Text {
     let is_name = match text.as_literal() {
         Some(literal) => literal != "*" && !literal.starts_with("arn:"),
-        // A place that is filled in stands for an ARN, as that is what templates pass on.
+        // A placeholder stands for an ARN, because that is what templates usually pass.
         None => false,
     };
     if is_name { of_name(text) } else { text }

@@ -2,7 +2,7 @@ use crate::resources::{Handle, Key, Resource, logical_id};
 use crate::text::{Text, Token, local_arn, text};
 use crate::value::Value;
 
-/// An activity: work that somebody asks for and answers, from wherever they run.
+/// An activity: work that workers anywhere can ask for and report on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
     handle: Handle,
@@ -12,7 +12,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// An activity defined here.
+    /// Defines an activity.
     pub fn new(id: &str) -> Self {
         let logical = logical_id(&[id, "Resource"]);
         let handle = Handle {
@@ -23,13 +23,13 @@ impl Activity {
         Self { handle, id: Some(id.to_owned()), own_name: None, key: None }
     }
 
-    /// The activity with this ARN.
+    /// Refers to the activity with this ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         let handle = Handle::of_arn(arn.into(), &[':', ':']);
         Self { handle, id: None, own_name: None, key: None }
     }
 
-    /// The activity with this name, in the account and region of the stack.
+    /// Refers to the activity with this name, in the account and region of the stack.
     pub fn from_name(name: impl Into<Text>) -> Self {
         let name = name.into();
         let arn = local_arn("states", text!("activity:", &name));
@@ -41,14 +41,14 @@ impl Activity {
         }
     }
 
-    /// Its name in AWS; made from the id if nothing is said.
+    /// Its name in AWS. Defaults to a name made from the id.
     #[must_use]
     pub fn activity_name(mut self, name: impl Into<String>) -> Self {
         self.own_name = Some(name.into());
         self
     }
 
-    /// Encrypts what passes through it with a key.
+    /// Encrypts its data with a key.
     #[must_use]
     pub fn encryption(mut self, key: impl Into<Key>) -> Self {
         self.key = Some(key.into());
@@ -69,7 +69,7 @@ impl Activity {
         self.key.as_ref()
     }
 
-    /// The resources of it that belong into a template.
+    /// The resources that it adds to a template.
     pub fn resources(&self) -> Vec<Resource> {
         let Some(id) = &self.id else { return Vec::new() };
         let name = self.own_name.clone().unwrap_or_else(|| {

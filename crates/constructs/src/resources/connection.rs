@@ -3,7 +3,7 @@ use crate::resources::{Resource, logical_id};
 use crate::text::{Text, Token};
 use crate::value::Value;
 
-/// A connection of EventBridge: the credentials for an HTTP endpoint.
+/// An EventBridge connection: the credentials for an HTTP endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connection {
     arn: Text,
@@ -11,27 +11,27 @@ pub struct Connection {
     resources: Vec<Resource>,
 }
 
-/// How an HTTP endpoint knows who calls.
+/// How a connection authenticates itself to the endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Authorization {
-    /// A user and a password.
+    /// With a user name and a password.
     Basic {
-        /// The user.
+        /// The user name.
         user: Text,
-        /// The password, best as `{{resolve:secretsmanager:…}}`.
+        /// The password, preferably as `{{resolve:secretsmanager:…}}`.
         password: Text,
     },
-    /// A header with a key.
+    /// With a key in a header.
     ApiKey {
         /// The name of the header.
         name: Text,
-        /// The key, best as `{{resolve:secretsmanager:…}}`.
+        /// The key, preferably as `{{resolve:secretsmanager:…}}`.
         value: Text,
     },
 }
 
 impl Connection {
-    /// A connection defined here.
+    /// Defines a connection.
     pub fn new(id: &str, authorization: Authorization) -> Self {
         let logical = logical_id(&[id, "Connection"]);
         let (kind, parameters) = match authorization {
@@ -51,7 +51,8 @@ impl Connection {
         }
     }
 
-    /// A connection defined elsewhere, and the secret that EventBridge keeps for it.
+    /// Refers to a connection that is defined elsewhere, and to the secret that EventBridge keeps
+    /// for it.
     pub fn from_arns(arn: impl Into<Text>, secret_arn: impl Into<Text>) -> Self {
         Self { arn: arn.into(), secret_arn: secret_arn.into(), resources: Vec::new() }
     }

@@ -6,7 +6,7 @@ use crate::text::{Text, Token, arn, local_arn, text};
 use crate::value::Value;
 use std::time::Duration;
 
-/// A function of Lambda.
+/// A Lambda function.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub struct Function {
     handle: Handle,
     defined: Option<Box<Defined>>,
-    /// What is added for an alias or a version.
+    /// The resources of an alias or a version.
     extra: Vec<Resource>,
     qualified: bool,
 }
@@ -40,24 +40,24 @@ struct Defined {
 /// The code of a function.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Code {
-    /// The text of a file `index`, for Node.js or Python.
+    /// The text of a file `index`, in Node.js or Python.
     Inline(String),
-    /// A package in a bucket.
+    /// A package in a bucket, by its key.
     S3(Bucket, String),
     /// A container image.
     Image(Text),
 }
 
 impl Code {
-    /// The text of a file `index`, for Node.js or Python.
+    /// The text of a file `index`, in Node.js or Python.
     pub fn inline(code: impl Into<String>) -> Self {
         Self::Inline(code.into())
     }
 }
 
 impl Function {
-    /// A function defined here, with a role of its own. It runs on Node.js and starts at
-    /// `index.handler` if nothing else is said.
+    /// Defines a function with its own role. By default it runs on Node.js and its handler is
+    /// `index.handler`.
     pub fn new(id: &str, code: Code) -> Self {
         let logical = logical_id(&[id, "Resource"]);
         let handle = Handle {
@@ -78,19 +78,19 @@ impl Function {
         Self { handle, defined: Some(Box::new(defined)), extra: Vec::new(), qualified: false }
     }
 
-    /// The function with this ARN.
+    /// Refers to the function with this ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         Self::known(Handle::of_arn(arn.into(), &[':', ':']))
     }
 
-    /// The function with this name, in the account and region of the stack.
+    /// Refers to the function with this name, in the account and region of the stack.
     pub fn from_name(name: impl Into<Text>) -> Self {
         let name = name.into();
         let arn = local_arn("lambda", text!("function:", &name));
         Self::known(Handle { arn, name, resources: Vec::new() })
     }
 
-    /// A parameter of the template: the ARN of a function.
+    /// Adds a parameter to the template, which holds the ARN of a function.
     pub fn parameter(name: &str) -> Self {
         Self::known(Handle::of_parameter(name, "function", &[':', ':']))
     }
@@ -99,38 +99,38 @@ impl Function {
         Self { handle, defined: None, extra: Vec::new(), qualified: false }
     }
 
-    /// The runtime: `python3.13`.
+    /// The runtime, such as `python3.13`.
     #[must_use]
     pub fn runtime(self, runtime: &str) -> Self {
         self.change(|defined| runtime.clone_into(&mut defined.runtime))
     }
 
-    /// Where it starts: file and function.
+    /// The handler: file and function.
     #[must_use]
     pub fn handler(self, handler: &str) -> Self {
         self.change(|defined| handler.clone_into(&mut defined.handler))
     }
 
-    /// How long a call may take; whole seconds.
+    /// The time limit of an invocation, in whole seconds.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.change(|defined| defined.timeout = Some(timeout))
     }
 
-    /// Memory in MiB.
+    /// The memory in MiB.
     #[must_use]
     pub fn memory(self, mebibytes: u32) -> Self {
         self.change(|defined| defined.memory = Some(mebibytes))
     }
 
-    /// Adds a variable to its environment.
+    /// Adds an environment variable.
     #[must_use]
     pub fn environment(self, name: &str, value: impl Into<Text>) -> Self {
         let value = value.into();
         self.change(|defined| defined.environment.push((name.to_owned(), value)))
     }
 
-    /// Allows the function something.
+    /// Adds a permission to the function's role.
     #[must_use]
     pub fn allow(self, statement: Statement) -> Self {
         self.change(|defined| defined.statements.push(statement))
@@ -143,8 +143,8 @@ impl Function {
         self
     }
 
-    /// The current version, kept as it is. Of a function that is defined elsewhere, the version with
-    /// this number.
+    /// A version of the current code and configuration, which does not change. For a function that
+    /// is defined elsewhere, the version with this number.
     #[must_use]
     pub fn version(&self, number: &str) -> Self {
         let mut function = self.clone();
@@ -162,8 +162,8 @@ impl Function {
         function
     }
 
-    /// An alias of the current version, defined here. A function that is defined elsewhere is called
-    /// by its alias.
+    /// Defines an alias of the current version. For a function that is defined elsewhere, refers to
+    /// its alias.
     #[must_use]
     pub fn alias(&self, alias: &str) -> Self {
         let mut function = self.clone();
@@ -207,12 +207,13 @@ impl Function {
         self.handle.name.clone()
     }
 
-    /// What may be called: the function and, unless it is an alias, its versions and aliases.
+    /// The ARNs for permission to invoke it: the function itself and, unless it is an alias, its
+    /// versions and aliases.
     pub(crate) fn grants(&self) -> Vec<Text> {
         if self.qualified { vec![self.arn()] } else { vec![self.arn(), text!(self.arn(), ":*")] }
     }
 
-    /// The resources of it that belong into a template.
+    /// The resources that it adds to a template.
     pub fn resources(&self) -> Vec<Resource> {
         let mut resources = self.handle.resources.clone();
         let Some(defined) = &self.defined else { return resources };

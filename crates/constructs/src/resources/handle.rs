@@ -3,29 +3,29 @@ use crate::text::{Text, Token, arn, local_arn, text};
 use crate::value::Value;
 use crate::{StateMachine, object};
 
-/// Something that a template holds.
+/// A resource or parameter of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource(pub(crate) Box<ResourceBody>);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ResourceBody {
-    /// A resource of CloudFormation.
+    /// A CloudFormation resource.
     Plain {
         logical_id: String,
         kind: &'static str,
         properties: Value,
         depends_on: Vec<String>,
-        /// Kept when the stack is deleted: it holds data.
+        /// Whether it is kept when the stack is deleted, because it holds data.
         retain: bool,
     },
-    /// A parameter that whoever deploys the template gives.
+    /// A parameter that must be given at deployment.
     Parameter { name: String, description: String },
     /// A state machine with its role.
     Machine(Box<StateMachine>),
 }
 
 impl Resource {
-    /// A resource of CloudFormation, written as in a template.
+    /// A CloudFormation resource, written as in a template.
     pub fn new(logical_id: impl Into<String>, kind: &'static str, properties: Value) -> Self {
         Self(Box::new(ResourceBody::Plain {
             logical_id: logical_id.into(),
@@ -59,7 +59,7 @@ impl Resource {
     }
 }
 
-/// A resource as a task sees it.
+/// A resource from the point of view of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Handle {
     pub(crate) arn: Text,
@@ -68,8 +68,9 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// A known ARN. The name is its part after the last of `separators`: `/`, or `:` as often as it
-    /// stands in the resource part and before it (once where the name is the whole resource part).
+    /// A handle from an ARN. The name is what follows the last separator, `/` or `:`. If only
+    /// CloudFormation knows the ARN, the number of `:` in `separators` tells which part is the
+    /// name: two if the resource part contains a `:`, otherwise one.
     pub(crate) fn of_arn(arn: Text, separators: &[char]) -> Self {
         let name = match arn.as_literal() {
             Some(arn) => arn.rsplit(separators).next().unwrap_or(arn).into(),
@@ -81,7 +82,7 @@ impl Handle {
         Self { arn, name, resources: Vec::new() }
     }
 
-    /// A resource defined here; its ARN is an attribute, or what `Ref` gives.
+    /// A handle of a resource that is defined here. Its ARN is an attribute, or the value of `Ref`.
     fn defined(id: &str, arn: Option<&str>, make: impl FnOnce(String) -> Resource) -> Self {
         let logical = logical_id(&[id, "Resource"]);
         let reference: Text = Token::reference(&logical).into();
@@ -101,7 +102,7 @@ impl Handle {
     }
 }
 
-/// Defines handles: how their ARNs are made, and what a defined one is.
+/// Defines types of handles: how their ARNs are made, and which resource they define.
 macro_rules! handles {
     ($($(#[$doc:meta])* $name:ident: $kind:literal, $separators:expr, |$by_name:ident| $arn:expr;)*) => {$(
         $(#[$doc])*
@@ -150,30 +151,30 @@ macro_rules! handles {
 }
 
 handles! {
-    /// A topic of SNS.
+    /// An SNS topic.
     Topic: "topic", [':'], |name| local_arn("sns", name.clone());
-    /// A queue of SQS. Its `name` is its URL where the queue is defined here.
+    /// An SQS queue. Its `name` is its URL if the queue is defined here.
     Queue: "queue", [':'], |name| local_arn("sqs", name.clone());
-    /// A table of DynamoDB.
+    /// A DynamoDB table.
     Table: "table", ['/'], |name| local_arn("dynamodb", text!("table/", &name));
-    /// A bucket of S3.
+    /// An S3 bucket.
     Bucket: "bucket", [':'], |name| arn(text!("s3:::", &name));
-    /// A cluster of ECS or EKS.
+    /// An ECS or EKS cluster.
     Cluster: "cluster", ['/'], |name| local_arn("ecs", text!("cluster/", &name));
-    /// A task definition of ECS.
+    /// An ECS task definition.
     TaskDefinition: "task definition", ['/'], |name| local_arn("ecs", text!("task-definition/", &name));
-    /// A project of CodeBuild.
+    /// A CodeBuild project.
     BuildProject: "CodeBuild project", ['/'], |name| local_arn("codebuild", text!("project/", &name));
-    /// A bus of EventBridge.
+    /// An EventBridge event bus.
     EventBus: "event bus", ['/'], |name| local_arn("events", text!("event-bus/", &name));
-    /// A key of KMS.
+    /// A KMS key.
     Key: "key", ['/'], |name| local_arn("kms", text!("key/", &name));
     /// A state machine that a task starts. `&StateMachine` converts into it.
     Machine: "state machine", [':', ':'], |name| local_arn("states", text!("stateMachine:", &name));
 }
 
 impl Topic {
-    /// A topic defined here.
+    /// Defines a topic.
     pub fn new(id: &str) -> Self {
         Self(Handle::defined(id, None, |logical| {
             Resource::new(logical, "AWS::SNS::Topic", object! {})
@@ -182,12 +183,12 @@ impl Topic {
 }
 
 impl Queue {
-    /// A queue defined here.
+    /// Defines a queue.
     pub fn new(id: &str) -> Self {
         Self::with(id, object! {})
     }
 
-    /// A queue defined here that keeps the order of its messages.
+    /// Defines a FIFO queue, which keeps the order of its messages.
     pub fn fifo(id: &str) -> Self {
         Self::with(id, object! {"FifoQueue": true})
     }
@@ -218,7 +219,7 @@ impl Queue {
 }
 
 impl Bucket {
-    /// A bucket defined here. It is kept when the stack is deleted.
+    /// Defines a bucket. It is kept when the stack is deleted.
     pub fn new(id: &str) -> Self {
         Self(Handle::defined(id, Some("Arn"), |logical| {
             Resource::new(logical, "AWS::S3::Bucket", object! {}).retained()
@@ -227,7 +228,7 @@ impl Bucket {
 }
 
 impl Table {
-    /// A table defined here, with a partition key of text, billed by request. It is kept when the
+    /// Defines a table with a partition key of type text, billed by request. It is kept when the
     /// stack is deleted.
     pub fn new(id: &str, partition_key: &str) -> Self {
         Self(Handle::defined(id, Some("Arn"), |logical| {
@@ -242,7 +243,7 @@ impl Table {
 }
 
 impl BuildProject {
-    /// A project that another part of the template defines, by its logical id.
+    /// Refers to a project that another part of the template defines, by its logical id.
     pub fn of_template(logical_id: &str) -> Self {
         let arn = Token::attribute(logical_id, "Arn").into();
         let name = Token::reference(logical_id).into();
@@ -251,7 +252,7 @@ impl BuildProject {
 }
 
 impl EventBus {
-    /// A bus defined here.
+    /// Defines an event bus.
     pub fn new(id: &str, name: &str) -> Self {
         Self(Handle::defined(id, Some("Arn"), |logical| {
             Resource::new(logical, "AWS::Events::EventBus", object! {"Name": name})

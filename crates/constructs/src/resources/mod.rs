@@ -1,8 +1,8 @@
-//! The resources that tasks name: light handles.
+//! Handles of the resources that tasks refer to.
 //!
-//! A handle is an ARN or a name that is known (`from_arn`, `from_name`), a parameter of the template
-//! (`parameter`), or a small resource that is defined in the same template (`new`). Networks,
-//! clusters and the like are defined elsewhere and named here.
+//! A handle refers to an existing resource by its ARN or name (`from_arn`, `from_name`), to a
+//! parameter of the template (`parameter`), or to a small resource that is defined in the same
+//! template (`new`). Networks, clusters and the like are defined elsewhere and only referred to.
 
 mod activity;
 mod connection;
@@ -23,8 +23,9 @@ pub(crate) use role::policy_resource;
 
 use md5::{Digest, Md5};
 
-/// The id that the CDK gives to the resource at a path of constructs: what is readable of it, and the
-/// start of the path's MD5 sum. So a stack that was written with the CDK keeps its resources.
+/// The logical id that the CDK gives to a resource at a path of constructs: the readable parts of
+/// the path, and the start of the path's MD5 hash. So a stack that was written with the CDK keeps
+/// its resources.
 pub fn logical_id(path: &[&str]) -> String {
     let path: Vec<&str> = path.iter().copied().filter(|part| *part != "Default").collect();
     if let [single] = path.as_slice()

@@ -5,7 +5,7 @@ use crate::value::Value;
 use crate::{jsonata, object};
 use stepwright_json::Json;
 
-/// A role of IAM.
+/// An IAM role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Role {
     pub(crate) arn: Value,
@@ -18,17 +18,17 @@ pub struct Role {
 }
 
 impl Role {
-    /// The role with this ARN.
+    /// Refers to the role with this ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         Self::of(Value::Text(arn.into()))
     }
 
-    /// The role whose ARN is computed when the state runs: a path, or JSONata.
+    /// A role whose ARN is computed when the state runs: a path, or JSONata.
     pub fn at(arn: impl Into<Value>) -> Self {
         Self::of(arn.into())
     }
 
-    /// The role whose ARN a JSONata expression gives.
+    /// A role whose ARN is the value of a JSONata expression.
     pub fn jsonata(expression: &str) -> Self {
         Self::of(jsonata(expression).into())
     }
@@ -45,7 +45,7 @@ impl Role {
         }
     }
 
-    /// A role defined here, which a service may take: `Role::new("Runner", "sagemaker.amazonaws.com")`.
+    /// Defines a role that a service may assume: `Role::new("Runner", "sagemaker.amazonaws.com")`.
     pub fn new(id: &str, service: &str) -> Self {
         let logical = role_id(id);
         Self {
@@ -59,14 +59,14 @@ impl Role {
         }
     }
 
-    /// Lets another service take it too.
+    /// Allows another service to assume it as well.
     #[must_use]
     pub fn also_assumed_by(mut self, service: &str) -> Self {
         self.services.push(service.to_owned());
         self
     }
 
-    /// Its name, where it is known before the state runs.
+    /// Its name, if it is known before the state runs.
     pub(crate) fn name_text(&self) -> Option<Text> {
         self.name.clone().or_else(|| {
             let arn = self.arn_text();
@@ -75,7 +75,7 @@ impl Role {
         })
     }
 
-    /// Adds a policy of AWS, by name: `AWSLambda_FullAccess`.
+    /// Adds one of AWS's managed policies, by name: `AWSLambda_FullAccess`.
     #[must_use]
     pub fn managed_policy(mut self, name: &str) -> Self {
         self.managed.push(arn(text!("iam::aws:policy/", name)));
@@ -89,21 +89,21 @@ impl Role {
         self
     }
 
-    /// Allows something.
+    /// Adds a permission.
     #[must_use]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
     }
 
-    /// The name of the role in IAM; CloudFormation makes one up if nothing is said.
+    /// Its name in IAM. By default, CloudFormation chooses one.
     #[must_use]
     pub fn role_name(mut self, name: impl Into<String>) -> Self {
         self.own_name = Some(name.into());
         self
     }
 
-    /// Its ARN, where it is known before the state runs.
+    /// Its ARN, if it is known before the state runs.
     pub(crate) fn arn_text(&self) -> Text {
         match &self.arn {
             Value::Text(text) if crate::value::jsonata_expression(&text.readable()).is_none() => {
@@ -113,13 +113,13 @@ impl Role {
         }
     }
 
-    /// The id of its resource, if it is defined here.
+    /// Its logical id, if it is defined here.
     pub(crate) fn logical_id(&self) -> Option<String> {
         self.id.as_ref().map(|id| role_id(id))
     }
 
-    /// Where the policy of a machine that acts in it stands; a role that several machines share has
-    /// one for each.
+    /// The construct path of the policy of a machine with this role. If several machines share the
+    /// role, each has its own policy.
     pub(crate) fn policy_path(&self, machine: &str, shared: bool) -> Vec<String> {
         let id = self.id.as_deref().unwrap_or_default();
         let mut path: Vec<String> = id.split('/').map(str::to_owned).collect();
@@ -153,7 +153,7 @@ impl Role {
         vec![Resource::new(&logical, "AWS::IAM::Role", Value::Object(properties))]
     }
 
-    /// What it is allowed itself.
+    /// Its own permissions.
     pub(crate) fn statements(&self) -> &[Statement] {
         &self.statements
     }
@@ -171,7 +171,7 @@ impl From<&Role> for Role {
     }
 }
 
-/// The policy of a role, as a resource of its own.
+/// A role's policy, as a separate resource.
 pub(crate) fn policy_resource(path: &[&str], role: &str, statements: &[Statement]) -> Resource {
     let logical = logical_id(path);
     let properties = object! {
@@ -182,7 +182,7 @@ pub(crate) fn policy_resource(path: &[&str], role: &str, statements: &[Statement
     Resource::new(logical, "AWS::IAM::Policy", properties)
 }
 
-/// JSON of a template within a value: intrinsic functions stand in it already.
+/// JSON of a template as a value, which may already contain intrinsic functions.
 pub(crate) struct Raw(pub(crate) Json);
 
 impl From<Raw> for Value {
@@ -191,12 +191,13 @@ impl From<Raw> for Value {
     }
 }
 
-/// The document that lets a service take a role.
+/// The trust policy that allows a service to assume a role.
 pub(crate) fn assume_by(service: &str) -> Value {
     assume_by_all(&[service.to_owned()])
 }
 
-/// The document that lets services take a role. Step Functions may only do so for this account.
+/// The trust policy that allows several services to assume a role. Step Functions may do so on
+/// behalf of this account only.
 fn assume_by_all(services: &[String]) -> Value {
     let statements = services.iter().map(|service| {
         let mut statement = stepwright_json::Object::new();

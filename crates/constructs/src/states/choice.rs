@@ -5,7 +5,7 @@ use crate::node::{Next, Rule};
 use crate::scope::open_ends;
 use crate::value::Value;
 
-/// Goes on by what the data says.
+/// Chooses the next state by conditions on the data.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -17,7 +17,7 @@ use crate::value::Value;
 /// assert!(StateMachine::new("Choose", choice).asl().is_ok());
 /// ```
 ///
-/// The ways of a Choice meet again with [`Choice::afterwards`]:
+/// The paths of a Choice can join again with [`Choice::afterwards`]:
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -37,7 +37,7 @@ pub struct Choice {
     otherwise: Option<Chain>,
 }
 
-/// What else happens when a way is taken.
+/// What happens when a rule's path is taken.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transition {
     comment: Option<String>,
@@ -46,12 +46,12 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// Nothing else.
+    /// A transition that does nothing else.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A comment for whoever reads the definition.
+    /// A comment for people who read the definition.
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
@@ -65,7 +65,7 @@ impl Transition {
         self
     }
 
-    /// JSONata: what goes on.
+    /// JSONata: the output of the state.
     #[must_use]
     pub fn outputs(mut self, outputs: impl Into<Value>) -> Self {
         self.outputs = Some(outputs.into());
@@ -73,15 +73,15 @@ impl Transition {
     }
 }
 
-/// Which ends of a Choice go on; see [`Choice::afterwards_with`].
+/// Which ends of a Choice are continued; see [`Choice::afterwards_with`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Afterwards {
-    /// Also the ends of the states that handle errors.
+    /// Includes the ends of states that handle errors.
     pub include_error_handlers: bool,
-    /// Also the way that is taken if no rule fits; only without [`Choice::otherwise`].
+    /// Includes the path that is taken if no rule matches; only without [`Choice::otherwise`].
     pub include_otherwise: bool,
-    /// With error handlers, leave out states that have a catcher, as the CDK does: they end the
-    /// execution when they succeed.
+    /// Leaves out states that have a catcher when error handlers are included, as the CDK does.
+    /// These states then end the execution when they succeed.
     pub dead_ends_only: bool,
 }
 
@@ -96,13 +96,13 @@ impl Choice {
         Self { common: Common::jsonata(id), rules: Vec::new(), otherwise: None }
     }
 
-    /// Goes to `target` if the condition holds and none before it did.
+    /// Goes to `target` if the condition is true and none before it was.
     #[must_use]
     pub fn when(self, condition: impl Into<Condition>, target: impl Chainable) -> Self {
         self.when_with(condition, Transition::new(), target)
     }
 
-    /// Goes to `target` if the condition holds, and does something on the way.
+    /// Goes to `target` if the condition is true, with a comment, assignments or an output.
     #[must_use]
     pub fn when_with(
         mut self,
@@ -114,7 +114,7 @@ impl Choice {
         self
     }
 
-    /// Where it goes if no condition holds.
+    /// Where to go if no condition is true.
     #[must_use]
     pub fn otherwise(mut self, target: impl Chainable) -> Self {
         let id = self.common.id.clone();
@@ -125,12 +125,12 @@ impl Choice {
         self
     }
 
-    /// All the ways meet again: the chain goes on after the last state of each.
+    /// Joins all paths: the chain continues after the last state of each.
     pub fn afterwards(self) -> Chain {
         self.afterwards_with(Afterwards::default())
     }
 
-    /// Like [`Choice::afterwards`], with a say in which ends go on.
+    /// Like [`Choice::afterwards`], with options for which ends are continued.
     pub fn afterwards_with(mut self, options: Afterwards) -> Chain {
         let id = self.common.id.clone();
         let has_otherwise = self.otherwise.is_some();

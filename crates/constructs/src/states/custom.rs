@@ -4,7 +4,7 @@ use crate::iam::Statement;
 use crate::node::Next;
 use crate::value::Value;
 
-/// A state given as it is written in a definition, for what has no construct of its own.
+/// A state given as JSON, for anything that has no construct of its own.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -29,7 +29,7 @@ impl CustomState {
         Self { common: Common::new(id), state: state.into(), statements: Vec::new() }
     }
 
-    /// What the state machine's role has to be allowed for it.
+    /// Adds a permission that the state needs to the state machine's role.
     #[must_use]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);

@@ -6,7 +6,7 @@ use crate::states::map::{MapFields, map_setters};
 use crate::states::{ItemBatcher, ItemReader, ResultWriter};
 use crate::value::Value;
 
-/// Which type the executions for the items have.
+/// The type of the child executions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExecutionType {
     /// Durable.
@@ -25,7 +25,7 @@ impl ExecutionType {
     }
 }
 
-/// Does the same with every item of a large list, in executions of their own.
+/// Processes each item of a large list in a child execution.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -79,14 +79,14 @@ impl DistributedMap {
 
     map_setters!();
 
-    /// What is done with each item or batch.
+    /// The chain that processes each item or batch.
     #[must_use]
     pub fn item_processor(mut self, processor: impl Chainable) -> Self {
         self.processor = Some(processor.into_chain());
         self
     }
 
-    /// Which type the executions for the items have.
+    /// The type of the child executions.
     #[must_use]
     pub fn map_execution_type(mut self, execution_type: ExecutionType) -> Self {
         self.execution_type = execution_type;
@@ -100,49 +100,49 @@ impl DistributedMap {
         self
     }
 
-    /// Groups the items.
+    /// Groups the items into batches.
     #[must_use]
     pub fn item_batcher(mut self, batcher: ItemBatcher) -> Self {
         self.item_batcher = Some(batcher);
         self
     }
 
-    /// Writes the results to S3, or shapes them.
+    /// Writes the results to S3, or changes their form.
     #[must_use]
     pub fn result_writer(mut self, writer: ResultWriter) -> Self {
         self.result_writer = Some(writer);
         self
     }
 
-    /// The share of items, in percent, that may fail.
+    /// The percentage of items that may fail.
     #[must_use]
     pub fn tolerated_failure_percentage(mut self, percentage: impl Into<Value>) -> Self {
         self.failure_percentage = Some(percentage.into());
         self
     }
 
-    /// Where it says which share of items may fail.
+    /// The path of the percentage of items that may fail.
     #[must_use]
     pub fn tolerated_failure_percentage_path(mut self, path: impl Into<DataPath>) -> Self {
         self.failure_percentage_path = Some(path.into().0);
         self
     }
 
-    /// How many items may fail.
+    /// The number of items that may fail.
     #[must_use]
     pub fn tolerated_failure_count(mut self, count: impl Into<Value>) -> Self {
         self.failure_count = Some(count.into());
         self
     }
 
-    /// Where it says how many items may fail.
+    /// The path of the number of items that may fail.
     #[must_use]
     pub fn tolerated_failure_count_path(mut self, path: impl Into<DataPath>) -> Self {
         self.failure_count_path = Some(path.into().0);
         self
     }
 
-    /// A part of the ARN of its map runs.
+    /// A label that becomes part of the ARNs of its map runs.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());

@@ -21,7 +21,7 @@ pub struct Fail {
     cause_path: Option<Value>,
 }
 
-/// The intrinsic functions that give text, as `ErrorPath` and `CausePath` want it.
+/// The intrinsic functions that return text, which `ErrorPath` and `CausePath` require.
 const TEXT_FUNCTIONS: [&str; 7] = [
     "States.Format",
     "States.JsonToString",
@@ -56,21 +56,21 @@ impl Fail {
         self
     }
 
-    /// Where the name of the error is: a path, or an intrinsic function that gives text.
+    /// The path of the error's name, or an intrinsic function that returns text.
     #[must_use]
     pub fn error_path(mut self, path: impl Into<ErrorPath>) -> Self {
         self.error_path = Some(path.into().0);
         self
     }
 
-    /// Why, for people.
+    /// The cause of the error, for people to read.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<Value>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Where the cause is: a path, or an intrinsic function that gives text.
+    /// The path of the cause, or an intrinsic function that returns text.
     #[must_use]
     pub fn cause_path(mut self, path: impl Into<ErrorPath>) -> Self {
         self.cause_path = Some(path.into().0);

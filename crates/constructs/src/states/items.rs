@@ -1,4 +1,5 @@
-//! Where a distributed Map gets its items, how it groups them, and where it puts the results.
+//! The items of a distributed Map: where they are read, how they are grouped, and where the results
+//! are written.
 
 use crate::common::DataPath;
 use crate::iam::Statement;
@@ -24,34 +25,34 @@ pub struct ItemReader {
 #[derive(Clone, Debug, PartialEq)]
 enum Source {
     Bucket(Bucket),
-    /// The name is computed; the role has to be allowed to read it with
+    /// The bucket's name is computed, so the permission to read it must be added with
     /// [`StateMachine::allow`](crate::StateMachine::allow).
     Name(Value),
 }
 
-/// What kind of file the items are in.
+/// The format of a file with items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputType {
     /// A JSON array.
     Json,
-    /// A JSON value a line.
+    /// One JSON value on each line.
     JsonLines,
     /// A CSV file.
     Csv,
-    /// An inventory manifest of S3.
+    /// An S3 inventory manifest.
     Manifest,
 }
 
-/// Where the names of the columns are.
+/// Where the column names of a CSV file come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CsvHeaders {
     /// In the first row.
     FirstRow,
-    /// Here.
+    /// They are given here.
     Given(Vec<String>),
 }
 
-/// What stands between the columns.
+/// The delimiter between columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CsvDelimiter {
     /// `,`
@@ -62,7 +63,7 @@ pub enum CsvDelimiter {
     Semicolon,
     /// A space.
     Space,
-    /// A tabulator.
+    /// A tab.
     Tab,
 }
 
@@ -80,22 +81,22 @@ impl ItemReader {
         }
     }
 
-    /// The objects of a bucket.
+    /// Reads the list of a bucket's objects.
     pub fn objects(bucket: impl Into<Bucket>) -> Self {
         Self::new(Source::Bucket(bucket.into()), None, None)
     }
 
-    /// The objects of a bucket whose name is computed.
+    /// Reads the list of objects of a bucket whose name is computed.
     pub fn objects_of_bucket_at(name: impl Into<Value>) -> Self {
         Self::new(Source::Name(name.into()), None, None)
     }
 
-    /// The items in a file.
+    /// Reads the items in a file.
     pub fn file(input_type: InputType, bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
         Self::new(Source::Bucket(bucket.into()), Some(input_type), Some(key.into().into()))
     }
 
-    /// The items in a file of a bucket whose name is computed.
+    /// Reads the items in a file of a bucket whose name is computed.
     pub fn file_of_bucket_at(
         input_type: InputType,
         name: impl Into<Value>,
@@ -104,28 +105,28 @@ impl ItemReader {
         Self::new(Source::Name(name.into()), Some(input_type), Some(key.into().into()))
     }
 
-    /// Only objects whose keys start so.
+    /// Only objects whose keys begin with this prefix.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Str>) -> Self {
         self.prefix = Some(prefix.into().into());
         self
     }
 
-    /// At most so many items.
+    /// The largest number of items.
     #[must_use]
     pub fn max_items(mut self, most: impl Into<Value>) -> Self {
         self.max_items = Some(most.into());
         self
     }
 
-    /// Where the names of the columns are; in the first row if nothing is said.
+    /// Where the column names come from. Defaults to the first row.
     #[must_use]
     pub fn csv_headers(mut self, headers: CsvHeaders) -> Self {
         self.csv_headers = Some(headers);
         self
     }
 
-    /// What stands between the columns; a comma if nothing is said.
+    /// The delimiter between columns. Defaults to a comma.
     #[must_use]
     pub fn csv_delimiter(mut self, delimiter: CsvDelimiter) -> Self {
         self.csv_delimiter = Some(delimiter);
@@ -228,7 +229,7 @@ fn objects_of(bucket: &Bucket) -> Text {
     arn(text!("s3:::", bucket.name(), "/*"))
 }
 
-/// Members that are there only if they have a value.
+/// Collects the members that have a value.
 #[derive(Default)]
 struct Members(Vec<(String, Value)>);
 
@@ -238,7 +239,7 @@ impl Members {
     }
 }
 
-/// Groups items, so that one execution gets several.
+/// Groups items into batches, so that one child execution gets several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemBatcher {
     max_items: Option<Value>,
@@ -249,40 +250,40 @@ pub struct ItemBatcher {
 }
 
 impl ItemBatcher {
-    /// No grouping yet.
+    /// A batcher without settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// At most so many items in a batch.
+    /// The largest number of items in a batch.
     #[must_use]
     pub fn max_items_per_batch(mut self, most: impl Into<Value>) -> Self {
         self.max_items = Some(most.into());
         self
     }
 
-    /// Where it says how many items may be in a batch.
+    /// The path of the largest number of items in a batch.
     #[must_use]
     pub fn max_items_per_batch_path(mut self, path: impl Into<DataPath>) -> Self {
         self.max_items_path = Some(path.into().0);
         self
     }
 
-    /// At most so many bytes of input in a batch.
+    /// The largest size of a batch's input in bytes.
     #[must_use]
     pub fn max_input_bytes_per_batch(mut self, most: impl Into<Value>) -> Self {
         self.max_bytes = Some(most.into());
         self
     }
 
-    /// Where it says how many bytes of input may be in a batch.
+    /// The path of the largest size of a batch's input.
     #[must_use]
     pub fn max_input_bytes_per_batch_path(mut self, path: impl Into<DataPath>) -> Self {
         self.max_bytes_path = Some(path.into().0);
         self
     }
 
-    /// What every batch gets besides its items.
+    /// Input that every batch gets in addition to its items.
     #[must_use]
     pub fn batch_input(mut self, input: impl Into<Value>) -> Self {
         self.batch_input = Some(input.into());
@@ -318,7 +319,7 @@ impl ItemBatcher {
     }
 }
 
-/// Writes the results of a distributed Map to S3, or shapes them.
+/// Writes the results of a distributed Map to S3, or changes their form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResultWriter {
     target: Option<Source>,
@@ -326,50 +327,50 @@ pub struct ResultWriter {
     config: Option<(Transformation, OutputType)>,
 }
 
-/// What is made of the outputs of the executions.
+/// What the results consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transformation {
-    /// Each output with what is known of its execution.
+    /// Each output together with metadata of its child execution.
     None,
-    /// The outputs alone.
+    /// Only the outputs.
     Compact,
-    /// The outputs alone, those that are lists flattened.
+    /// Only the outputs, with lists flattened.
     Flatten,
 }
 
-/// How the results are written.
+/// The format of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputType {
     /// A JSON array.
     Json,
-    /// A JSON value a line.
+    /// One JSON value on each line.
     JsonLines,
 }
 
 impl ResultWriter {
-    /// Writes into a bucket.
+    /// Writes to a bucket.
     pub fn to_bucket(bucket: impl Into<Bucket>) -> Self {
         Self { target: Some(Source::Bucket(bucket.into())), ..Self::default() }
     }
 
-    /// Writes into a bucket whose name is computed.
+    /// Writes to a bucket whose name is computed.
     pub fn to_bucket_at(name: impl Into<Value>) -> Self {
         Self { target: Some(Source::Name(name.into())), ..Self::default() }
     }
 
-    /// Writes nothing, but shapes the results.
+    /// Writes nothing, but changes the form of the results.
     pub fn shape(transformation: Transformation, output_type: OutputType) -> Self {
         Self { config: Some((transformation, output_type)), ..Self::default() }
     }
 
-    /// What the keys of the written objects start with.
+    /// The prefix of the keys of the written objects.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Str>) -> Self {
         self.prefix = Some(prefix.into().into());
         self
     }
 
-    /// How the results are shaped and written.
+    /// How the results are transformed and written.
     #[must_use]
     pub fn writer_config(
         mut self,

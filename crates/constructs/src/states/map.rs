@@ -4,7 +4,7 @@ use crate::node::{Next, Processor};
 use crate::states::ExecutionType;
 use crate::value::Value;
 
-/// Does the same with every item of a list.
+/// Processes each item of a list in the same way.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -24,7 +24,7 @@ pub struct Map {
     processor: Option<Processor>,
 }
 
-/// What both kinds of Map have.
+/// The fields that both kinds of Map share.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct MapFields {
     pub(crate) items_path: Option<Value>,
@@ -37,16 +37,17 @@ pub(crate) struct MapFields {
 /// How the items of a [`Map`] are processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessorConfig {
-    /// Within the execution.
+    /// Within the same execution.
     Inline,
-    /// In executions of their own, of this type. [`DistributedMap`](crate::DistributedMap) can say more.
+    /// In child executions of this type. [`DistributedMap`](crate::DistributedMap) has more
+    /// settings.
     Distributed(ExecutionType),
 }
 
-/// The setters of both kinds of Map.
+/// Defines the setters that both kinds of Map share.
 macro_rules! map_setters {
     () => {
-        /// Where the list is.
+        /// The path of the list.
         #[must_use]
         pub fn items_path(mut self, path: impl Into<String>) -> Self {
             self.shared.items_path = Some(path.into().into());
@@ -60,21 +61,22 @@ macro_rules! map_setters {
             self
         }
 
-        /// What the processor gets for each item; in JSONata it may be one expression.
+        /// The input of the processor for each item. In JSONata it may be a single expression.
         #[must_use]
         pub fn item_selector(mut self, selector: impl Into<Value>) -> Self {
             self.shared.item_selector = Some(selector.into());
             self
         }
 
-        /// How many items are processed at a time; in JSONata it may be an expression.
+        /// The largest number of items that are processed at a time. In JSONata it may be an
+        /// expression.
         #[must_use]
         pub fn max_concurrency(mut self, most: impl Into<Value>) -> Self {
             self.shared.max_concurrency = Some(most.into());
             self
         }
 
-        /// Where it says how many items are processed at a time.
+        /// The path of the largest number of items that are processed at a time.
         #[must_use]
         pub fn max_concurrency_path(mut self, path: impl Into<$crate::common::DataPath>) -> Self {
             self.shared.max_concurrency_path = Some(path.into().0);
@@ -102,13 +104,13 @@ impl Map {
 
     map_setters!();
 
-    /// What is done with each item, within the execution.
+    /// The chain that processes each item, within the same execution.
     #[must_use]
     pub fn item_processor(self, processor: impl Chainable) -> Self {
         self.item_processor_with(ProcessorConfig::Inline, processor)
     }
 
-    /// What is done with each item, and how.
+    /// The chain that processes each item, and where it runs.
     #[must_use]
     pub fn item_processor_with(
         mut self,
@@ -126,7 +128,8 @@ impl Map {
         self
     }
 
-    /// What is done with each item, written as it was before there were item processors.
+    /// The chain that processes each item, written with the field `Iterator`, which preceded
+    /// `ItemProcessor`.
     #[must_use]
     pub fn iterator(mut self, processor: impl Chainable) -> Self {
         let chain = processor.into_chain();
@@ -134,7 +137,8 @@ impl Map {
         self
     }
 
-    /// What was called so before there were item selectors.
+    /// The input of the processor for each item, written with the field `Parameters`, which
+    /// preceded `ItemSelector`.
     #[must_use]
     pub fn parameters(mut self, parameters: impl Into<Value>) -> Self {
         self.parameters = Some(parameters.into());

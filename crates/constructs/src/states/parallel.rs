@@ -3,7 +3,7 @@ use crate::common::{Common, state_traits};
 use crate::node::Next;
 use crate::value::Value;
 
-/// Runs branches side by side; the result is the list of theirs.
+/// Runs branches in parallel. The result is the list of their results.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -35,21 +35,21 @@ impl Parallel {
         Self { common: Common::jsonata(id), ..Self::new("") }
     }
 
-    /// Adds a branch. Its states are a scope of their own: none leads out of it.
+    /// Adds a branch. Its states are a scope of their own, and no transition leads out of it.
     #[must_use]
     pub fn branch(mut self, branch: impl Chainable) -> Self {
         self.branches.push(branch.into_chain());
         self
     }
 
-    /// What the branches get, made from the input.
+    /// The input of the branches, computed from the state's input.
     #[must_use]
     pub fn parameters(mut self, parameters: impl Into<Value>) -> Self {
         self.parameters = Some(parameters.into());
         self
     }
 
-    /// JSONata: what the branches get.
+    /// JSONata: the input of the branches.
     #[must_use]
     pub fn arguments(self, arguments: impl Into<Value>) -> Self {
         self.parameters(arguments)

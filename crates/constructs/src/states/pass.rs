@@ -3,7 +3,7 @@ use crate::common::{Common, state_traits};
 use crate::node::Next;
 use crate::value::Value;
 
-/// Passes its input on, filtered or with data added.
+/// Passes its input on, filtered or with additional data.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -33,14 +33,14 @@ impl Pass {
         Self { common: Common::jsonata(id), ..Self::new("") }
     }
 
-    /// A fixed result.
+    /// Sets a fixed result.
     #[must_use]
     pub fn result(mut self, result: impl Into<Value>) -> Self {
         self.result = Some(result.into());
         self
     }
 
-    /// The result, made from the input.
+    /// Sets the result, computed from the input.
     #[must_use]
     pub fn parameters(mut self, parameters: impl Into<Value>) -> Self {
         self.parameters = Some(parameters.into());

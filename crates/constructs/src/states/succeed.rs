@@ -2,7 +2,7 @@ use crate::chain::{Chain, Chainable};
 use crate::common::{Common, state_traits};
 use crate::node::Next;
 
-/// Ends the execution, or the branch, well.
+/// Ends the execution, or the branch, successfully.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;

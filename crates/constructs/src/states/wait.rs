@@ -5,7 +5,7 @@ use crate::param::At;
 use crate::value::Value;
 use std::time::Duration;
 
-/// Waits.
+/// Waits for a time or until a moment.
 ///
 /// ```
 /// use stepwright_constructs::prelude::*;
@@ -21,17 +21,17 @@ pub struct Wait {
     time: WaitTime,
 }
 
-/// Until when a [`Wait`] waits.
+/// How long a [`Wait`] waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WaitTime(&'static str, Value);
 
 impl WaitTime {
-    /// For a time; whole seconds.
+    /// For this duration, in whole seconds.
     pub fn duration(duration: Duration) -> Self {
         Self("Seconds", crate::duration::Seconds(duration).into())
     }
 
-    /// For so many seconds: a number, or in JSONata an expression.
+    /// For this many seconds: a number, or in JSONata an expression.
     pub fn seconds(seconds: impl Into<Value>) -> Self {
         Self("Seconds", seconds.into())
     }
@@ -41,12 +41,12 @@ impl WaitTime {
         Self("Timestamp", timestamp.into())
     }
 
-    /// For the seconds that the input has at a path.
+    /// For the number of seconds at a path of the input.
     pub fn seconds_path(path: impl Into<String>) -> Self {
         Self("SecondsPath", path.into().into())
     }
 
-    /// Until the moment that the input has at a path.
+    /// Until the moment at a path of the input.
     pub fn timestamp_path(path: impl Into<String>) -> Self {
         Self("TimestampPath", path.into().into())
     }

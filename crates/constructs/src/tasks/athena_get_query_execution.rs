@@ -2,7 +2,7 @@ use crate::Str;
 use crate::tasks::{Plan, ServiceTask};
 
 task! {
-    /// Reads the state of a query of Athena.
+    /// Reads the status of an Athena query.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

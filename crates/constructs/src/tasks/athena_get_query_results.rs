@@ -2,7 +2,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::{Num, Str};
 
 task! {
-    /// Reads the rows that a query of Athena found.
+    /// Reads the rows that an Athena query returned.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -13,9 +13,9 @@ task! {
     pub struct AthenaGetQueryResults [RequestResponse] {
         required { query_execution_id: Str => "QueryExecutionId", }
         optional {
-            /// Where the rows go on that were read before.
+            /// The token of the next page, from an earlier call.
             next_token: Str => "NextToken",
-            /// At most so many rows: 1,000.
+            /// The largest number of rows, up to 1,000.
             max_results: Num => "MaxResults",
         }
     }

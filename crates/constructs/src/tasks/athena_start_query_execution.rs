@@ -6,7 +6,7 @@ use crate::value::Value;
 use crate::{Items, Str, object};
 
 task! {
-    /// Starts a query of Athena.
+    /// Starts an Athena query.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -22,21 +22,22 @@ task! {
         optional {
             /// Makes the request safe to repeat: 32 to 128 characters.
             client_request_token: Str => "ClientRequestToken",
-            /// The catalogue; `AwsDataCatalog` if nothing is said.
+            /// The catalogue. Defaults to `AwsDataCatalog`.
             catalog_name: Str,
             /// The database.
             database_name: Str,
-            /// What stands for the question marks in the query.
+            /// The values of the question marks in the query.
             execution_parameters: Items => "ExecutionParameters",
-            /// The work group; `primary` if nothing is said.
+            /// The work group. Defaults to `primary`.
             work_group: Str => "WorkGroup",
             /// How the result is encrypted.
             encryption_option: EncryptionOption,
             /// The ARN or id of the key with which the result is encrypted.
             encryption_key: Str,
-            /// Bucket and key of the result; see [`output_location`](AthenaStartQueryExecution::output_location).
+            /// The bucket and key of the result; see
+            /// [`output_location`](AthenaStartQueryExecution::output_location).
             output: OutputPlace,
-            /// How old a result may be to be used again: a minute to a week.
+            /// How old an earlier result may be to be reused: from a minute to a week.
             result_reuse_configuration_max_age: Minutes,
         }
     }
@@ -57,7 +58,7 @@ choices! {
 type OutputPlace = (Text, Text);
 
 impl AthenaStartQueryExecution {
-    /// Where in S3 the result is put.
+    /// Where the result is written in S3.
     #[must_use]
     pub fn output_location(self, bucket: impl Into<Text>, key: impl Into<Text>) -> Self {
         self.output((bucket.into(), key.into()))
@@ -88,7 +89,7 @@ impl ServiceTask for AthenaStartQueryExecution {
     }
 }
 
-/// What a query needs: to be run, to read what it is about, to write its results.
+/// The permissions that a query needs: to run, to read its data, and to write its result.
 pub(crate) fn permissions(
     catalog: Text,
     group: Text,
@@ -159,10 +160,13 @@ impl AthenaStartQueryExecution {
             Value::Object(given.collect())
         };
         if self.catalog_name.is_some() || self.database_name.is_some() {
-            plan.put("QueryExecutionContext", members([
-                ("Catalog", self.catalog_name.clone().map(Value::from)),
-                ("Database", self.database_name.clone().map(Value::from)),
-            ]));
+            plan.put(
+                "QueryExecutionContext",
+                members([
+                    ("Catalog", self.catalog_name.clone().map(Value::from)),
+                    ("Database", self.database_name.clone().map(Value::from)),
+                ]),
+            );
         }
         let encryption = self.encryption_option.map(|option| {
             members([
@@ -172,10 +176,10 @@ impl AthenaStartQueryExecution {
         });
         let location =
             self.output.as_ref().map(|(bucket, key)| text!("s3://", bucket, "/", key, "/").into());
-        plan.put("ResultConfiguration", members([
-            ("EncryptionConfiguration", encryption),
-            ("OutputLocation", location),
-        ]));
+        plan.put(
+            "ResultConfiguration",
+            members([("EncryptionConfiguration", encryption), ("OutputLocation", location)]),
+        );
         if let Some(age) = &self.result_reuse_configuration_max_age {
             plan.put("ResultReuseConfiguration", object! {
                 "ResultReuseByAgeConfiguration": {"Enabled": true, "MaxAgeInMinutes": age.clone()},

@@ -2,7 +2,7 @@ use crate::Str;
 use crate::tasks::{Plan, ServiceTask};
 
 task! {
-    /// Stops a query of Athena.
+    /// Stops an Athena query.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -8,7 +8,7 @@ use crate::{Input, Num, Str, object};
 task! {
     /// Submits a job to AWS Batch and waits for its end.
     ///
-    /// `task_timeout` is the time that each attempt of the job may take, at least a minute.
+    /// `task_timeout` is the time limit of each attempt of the job, at least a minute.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -25,23 +25,23 @@ task! {
             job_queue_arn: Str => "JobQueue",
         }
         optional {
-            /// How many jobs the array has: 2 to 10,000.
+            /// The number of jobs in the array: 2 to 10,000.
             array_size: Num,
-            /// How often the job is tried: 1 to 10.
+            /// The number of attempts: 1 to 10.
             attempts: Num,
-            /// What is different from the job definition.
+            /// Overrides of the job definition.
             container_overrides: BatchContainerOverrides => "ContainerOverrides",
-            /// Jobs that have to end before: 20 at most.
+            /// Jobs that must end first: at most 20.
             depends_on: [BatchJobDependency] => "DependsOn",
-            /// What placeholders in the job definition stand for.
+            /// The values of placeholders in the job definition.
             payload: Input => "Parameters",
-            /// Tags of the job: 50 at most.
+            /// Tags of the job: at most 50.
             tags: {Str} => "Tags",
         }
     }
 }
 
-/// What is different from the job definition.
+/// Overrides of the job definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchContainerOverrides {
     command: Option<Value>,
@@ -51,7 +51,7 @@ pub struct BatchContainerOverrides {
 }
 
 impl BatchContainerOverrides {
-    /// Nothing yet.
+    /// No overrides.
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,7 +63,7 @@ impl BatchContainerOverrides {
         self
     }
 
-    /// Variables of the environment; names starting with `AWS_BATCH` are AWS's own.
+    /// Environment variables. Names that begin with `AWS_BATCH` are reserved for AWS.
     #[must_use]
     pub fn environment<K: Into<String>, V: Into<Str>>(
         mut self,
@@ -74,26 +74,26 @@ impl BatchContainerOverrides {
         self
     }
 
-    /// The instance type, for jobs on several nodes.
+    /// The instance type, for multi-node jobs.
     #[must_use]
     pub fn instance_type(mut self, instance_type: impl Into<Str>) -> Self {
         self.instance_type = Some(instance_type.into().into());
         self
     }
 
-    /// How many GPUs.
+    /// The number of GPUs.
     #[must_use]
     pub fn gpu_count(self, count: impl Into<Num>) -> Self {
         self.require("GPU", count.into().into())
     }
 
-    /// How much memory.
+    /// The amount of memory.
     #[must_use]
     pub fn memory(self, memory: impl Into<Mebibytes>) -> Self {
         self.require("MEMORY", memory.into().into())
     }
 
-    /// How many virtual CPUs.
+    /// The number of virtual CPUs.
     #[must_use]
     pub fn vcpus(self, count: impl Into<Num>) -> Self {
         self.require("VCPU", count.into().into())
@@ -116,27 +116,34 @@ impl From<BatchContainerOverrides> for Value {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
         put("Command", overrides.command);
-        put("Environment", overrides.environment.map(|variables| {
-            let variable = |(name, value): (String, Value)| object! {"Name": name, "Value": value};
-            Value::List(variables.into_iter().map(variable).collect())
-        }));
+        put(
+            "Environment",
+            overrides.environment.map(|variables| {
+                let variable =
+                    |(name, value): (String, Value)| object! {"Name": name, "Value": value};
+                Value::List(variables.into_iter().map(variable).collect())
+            }),
+        );
         put("InstanceType", overrides.instance_type);
         let requirement = |(kind, value): (&str, Value)| object! {"Type": kind, "Value": value};
         let requirements: Vec<Value> =
             overrides.requirements.into_iter().map(requirement).collect();
-        put("ResourceRequirements", (!requirements.is_empty()).then_some(Value::List(requirements)));
+        put(
+            "ResourceRequirements",
+            (!requirements.is_empty()).then_some(Value::List(requirements)),
+        );
         Value::Object(members)
     }
 }
 
 record! {
-    /// A job that has to end before.
+    /// A job that must end first.
     pub struct BatchJobDependency {
         required {}
         optional {
             /// Its id.
             job_id: Str => "JobId",
-            /// How arrays depend on each other: `N_TO_N` or `SEQUENTIAL`.
+            /// How arrays of jobs depend on each other: `N_TO_N` or `SEQUENTIAL`.
             dependency_type: Str => "Type",
         }
     }
@@ -157,8 +164,11 @@ impl ServiceTask for BatchSubmitJob {
         plan.allow_events("StepFunctionsGetEventsForBatchJobsRule");
         self.put_fields(plan);
         plan.maybe("ArrayProperties", self.array_size.clone().map(|size| object! {"Size": size}));
-        plan.maybe("RetryStrategy", self.attempts.clone().map(|attempts| object! {"Attempts": attempts}));
-        // The service watches the time of each attempt; the state itself has no timeout then.
+        plan.maybe(
+            "RetryStrategy",
+            self.attempts.clone().map(|attempts| object! {"Attempts": attempts}),
+        );
+        // The service enforces the time limit of each attempt, so the state has none.
         if let Some(timeout) = plan.take_timeout() {
             let seconds: Value = match timeout {
                 Timeout::After(time) => crate::duration::Seconds(time).into(),
@@ -174,7 +184,10 @@ impl ServiceTask for BatchSubmitJob {
 
 impl BatchSubmitJob {
     fn check(&self, plan: &mut Plan) {
-        let numbers = [("array_size", &self.array_size, 2.0, 10_000.0), ("attempts", &self.attempts, 1.0, 10.0)];
+        let numbers = [
+            ("array_size", &self.array_size, 2.0, 10_000.0),
+            ("attempts", &self.attempts, 1.0, 10.0),
+        ];
         for (name, number, least, most) in numbers {
             let number = number.as_ref().and_then(|number| number.value.known_number());
             if number.is_some_and(|number| !(least..=most).contains(&number)) {
@@ -187,7 +200,10 @@ impl BatchSubmitJob {
         if self.tags.as_ref().is_some_and(|tags| tags.len() > 50) {
             plan.problem("a job can have 50 tags at most");
         }
-        let variables = self.container_overrides.iter().flat_map(|overrides| overrides.environment.iter().flatten());
+        let variables = self
+            .container_overrides
+            .iter()
+            .flat_map(|overrides| overrides.environment.iter().flatten());
         for (name, _) in variables {
             if name.starts_with("AWS_BATCH") {
                 plan.problem(format!("the variable `{name}` is one of AWS Batch's own"));

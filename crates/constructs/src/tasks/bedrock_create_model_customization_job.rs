@@ -7,9 +7,10 @@ use crate::value::Value;
 use crate::{Str, object};
 
 task! {
-    /// Starts a job of Bedrock that adapts a model.
+    /// Starts a Bedrock job that customises a model.
     ///
-    /// The CDK writes the same without `.sync` for `RUN_JOB`, which is refused here.
+    /// For `RUN_JOB`, the CDK writes the same definition, without `.sync`. Here, `RUN_JOB` is
+    /// refused.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -33,42 +34,42 @@ task! {
         optional {
             /// Makes the request safe to repeat.
             client_request_token: Str => "ClientRequestToken",
-            /// How the model is adapted.
+            /// How the model is customised.
             customization_type: CustomizationType => "CustomizationType",
             /// The key with which the model is encrypted.
             custom_model_kms_key: Key,
-            /// Tags of the model: 200 at most.
+            /// Tags of the model: at most 200.
             custom_model_tags: {Str},
-            /// Parameters of the training.
+            /// Hyperparameters of the training.
             hyper_parameters: {Str} => "HyperParameters",
-            /// Tags of the job: 200 at most.
+            /// Tags of the job: at most 200.
             job_tags: {Str},
-            /// What the model is tested with: 1 to 10. Either it or the hyperparameter
+            /// The data for validation, from 1 to 10 places. Alternatively, set the hyperparameter
             /// `Evaluation percentage`.
             validation_data: [BucketPath],
-            /// The role in which the job reads and writes; one is made if nothing is said.
+            /// The role with which the job reads and writes. By default, one is created.
             role: Role,
-            /// The subnets that the job runs in: 16 at most.
+            /// The subnets of the job: at most 16.
             subnets: [Text],
-            /// The security groups that the job has: 5 at most.
+            /// The security groups of the job: at most 5.
             security_groups: [Text],
         }
     }
 }
 
 choices! {
-    /// How a model is adapted.
+    /// How a model is customised.
     pub enum CustomizationType {
-        /// With questions and answers.
+        /// With pairs of questions and answers.
         FineTuning = "FINE_TUNING",
-        /// With text.
+        /// With text that has no labels.
         ContinuedPreTraining = "CONTINUED_PRE_TRAINING",
-        /// From a larger model.
+        /// With the answers of a larger model.
         Distillation = "DISTILLATION",
     }
 }
 
-/// A place in a bucket.
+/// A path in a bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BucketPath {
     bucket: Bucket,
@@ -76,12 +77,12 @@ pub struct BucketPath {
 }
 
 impl BucketPath {
-    /// A place in a bucket.
+    /// A path in a bucket.
     pub fn new(bucket: impl Into<Bucket>, path: &str) -> Self {
         Self { bucket: bucket.into(), path: Some(path.to_owned()) }
     }
 
-    /// The whole bucket.
+    /// A whole bucket.
     pub fn bucket(bucket: impl Into<Bucket>) -> Self {
         Self { bucket: bucket.into(), path: None }
     }
@@ -125,19 +126,25 @@ impl ServiceTask for BedrockCreateModelCustomizationJob {
         plan.put("OutputDataConfig", self.output_data.to_value());
         plan.put("RoleArn", role.arn);
         plan.put("TrainingDataConfig", self.training_data.to_value());
-        plan.maybe("ValidationDataConfig", self.validation_data.as_ref().map(|places| {
-            let places: Vec<Value> = places.iter().map(BucketPath::to_value).collect();
-            object! {"Validators": places}
-        }));
+        plan.maybe(
+            "ValidationDataConfig",
+            self.validation_data.as_ref().map(|places| {
+                let places: Vec<Value> = places.iter().map(BucketPath::to_value).collect();
+                object! {"Validators": places}
+            }),
+        );
         if let (Some(subnets), Some(groups)) = (&self.subnets, &self.security_groups) {
-            plan.put("VpcConfig", object! {
-                "SecurityGroupIds": groups.clone(), "SubnetIds": subnets.clone(),
-            });
+            plan.put(
+                "VpcConfig",
+                object! {
+                    "SecurityGroupIds": groups.clone(), "SubnetIds": subnets.clone(),
+                },
+            );
         }
     }
 }
 
-/// Tags as most services take them.
+/// Tags in the form that most services take.
 pub(crate) fn tag_list(tags: &[(String, Str)]) -> Value {
     let tag = |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
     Value::List(tags.iter().map(tag).collect())
@@ -145,18 +152,19 @@ pub(crate) fn tag_list(tags: &[(String, Str)]) -> Value {
 
 impl BedrockCreateModelCustomizationJob {
     fn places(&self) -> impl Iterator<Item = &BucketPath> {
-        [&self.training_data, &self.output_data].into_iter().chain(self.validation_data.iter().flatten())
+        [&self.training_data, &self.output_data]
+            .into_iter()
+            .chain(self.validation_data.iter().flatten())
     }
 
     fn check(&self, plan: &mut Plan) {
-        let has_percentage = self
-            .hyper_parameters
-            .iter()
-            .flatten()
-            .any(|(name, _)| name == "Evaluation percentage");
+        let has_percentage =
+            self.hyper_parameters.iter().flatten().any(|(name, _)| name == "Evaluation percentage");
         let validation = self.validation_data.as_ref().map(Vec::len);
         if validation.is_none() && !has_percentage {
-            plan.problem("there has to be `validation_data` or the hyperparameter `Evaluation percentage`");
+            plan.problem(
+                "there has to be `validation_data` or the hyperparameter `Evaluation percentage`",
+            );
         }
         let counts = [
             ("validation_data", validation, 1, 10),
@@ -173,7 +181,9 @@ impl BedrockCreateModelCustomizationJob {
         if self.subnets.is_some() != self.security_groups.is_some() {
             plan.problem("`subnets` and `security_groups` go together");
         }
-        for (name, value) in [("custom_model_name", &self.custom_model_name), ("job_name", &self.job_name)] {
+        for (name, value) in
+            [("custom_model_name", &self.custom_model_name), ("job_name", &self.job_name)]
+        {
             let length = value.value.as_literal().map(|text| text.chars().count());
             if length.is_some_and(|length| !(1..=63).contains(&length)) {
                 plan.problem(format!("`{name}` has 1 to 63 characters"));

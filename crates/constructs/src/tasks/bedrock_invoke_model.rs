@@ -4,7 +4,7 @@ use crate::value::Value;
 use crate::{Input, Str, object};
 
 task! {
-    /// Asks a model of Bedrock.
+    /// Invokes a Bedrock model.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -17,35 +17,35 @@ task! {
     pub struct BedrockInvokeModel [RequestResponse] {
         required { model: BedrockModel => "ModelId", }
         optional {
-            /// The question. Either it or `input`.
+            /// The body of the request. Alternatively, set `input`.
             body: Input => "Body",
-            /// Where the question is in S3. Either it or `body`.
+            /// The S3 object with the body of the request. Alternatively, set `body`.
             input: S3Object,
-            /// Where the answer is put in S3.
+            /// The S3 object to which the response is written.
             output: S3Object,
-            /// The type of the answer: `application/json` if nothing is said.
+            /// The content type of the response. Defaults to `application/json`.
             accept: Str => "Accept",
-            /// The type of the question: `application/json` if nothing is said.
+            /// The content type of the request. Defaults to `application/json`.
             content_type: Str => "ContentType",
-            /// What watches over question and answer.
+            /// The guardrail for the request and the response.
             guardrail: Guardrail,
-            /// Whether it is told what the guardrail did.
+            /// Whether the response contains the trace of the guardrail.
             trace_enabled: bool,
         }
     }
 }
 
-/// A model of Bedrock.
+/// A Bedrock model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BedrockModel(pub(crate) Text);
 
 impl BedrockModel {
-    /// A model that Bedrock offers, by its id.
+    /// A foundation model, by its id.
     pub fn foundation(id: &str) -> Self {
         Self(arn(text!("bedrock:", Token::region(), "::foundation-model/", id)))
     }
 
-    /// The model with this ARN: one's own, or provisioned capacity.
+    /// A custom model or provisioned capacity, by its ARN.
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         Self(arn.into())
     }
@@ -57,7 +57,7 @@ impl From<BedrockModel> for Value {
     }
 }
 
-/// An object in S3.
+/// An S3 object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct S3Object {
     uri: Value,
@@ -65,7 +65,7 @@ pub struct S3Object {
 }
 
 impl S3Object {
-    /// The object with a key in a bucket.
+    /// An object by its bucket and key.
     pub fn new(bucket: impl Into<Text>, key: impl Into<Text>) -> Self {
         let (bucket, key) = (bucket.into(), key.into());
         Self {
@@ -74,13 +74,14 @@ impl S3Object {
         }
     }
 
-    /// The object at a URI, literal or computed. The state machine may use any object then.
+    /// An object by its URI, literal or computed. The state machine is then allowed to use any
+    /// object.
     pub fn at(uri: impl Into<Str>) -> Self {
         Self { uri: uri.into().into(), resource: arn("s3:::*") }
     }
 }
 
-/// Watches over questions and answers.
+/// A guardrail, which filters requests and responses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guardrail {
     identifier: String,
@@ -88,12 +89,12 @@ pub struct Guardrail {
 }
 
 impl Guardrail {
-    /// A version of a guardrail, by its id or ARN.
+    /// A version of a guardrail, by the guardrail's id or ARN.
     pub fn version(identifier: &str, version: u32) -> Self {
         Self { identifier: identifier.to_owned(), version: version.to_string() }
     }
 
-    /// The draft of a guardrail.
+    /// The draft version of a guardrail.
     pub fn draft(identifier: &str) -> Self {
         Self { identifier: identifier.to_owned(), version: "DRAFT".to_owned() }
     }
@@ -101,7 +102,9 @@ impl Guardrail {
     fn check(&self, plan: &mut Plan) {
         let id = self.identifier.rsplit('/').next().unwrap_or_default();
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) {
-            plan.problem(format!("the id of a guardrail has small letters and digits only, not `{id}`"));
+            plan.problem(format!(
+                "the id of a guardrail has small letters and digits only, not `{id}`"
+            ));
         }
         if self.version.parse().is_ok_and(|version: u32| !(1..=99_999_999).contains(&version)) {
             plan.problem("the version of a guardrail is between 1 and 99999999");

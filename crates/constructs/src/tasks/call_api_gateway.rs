@@ -1,4 +1,4 @@
-//! What the tasks for REST and HTTP APIs have in common.
+//! The parts that the tasks for REST and HTTP APIs share.
 
 use crate::fields::choices;
 use crate::tasks::Plan;
@@ -6,38 +6,38 @@ use crate::text::{Text, local_arn, text};
 use crate::{Input, Str};
 
 choices! {
-    /// What is done to a resource.
+    /// An HTTP method.
     pub enum HttpMethod {
-        /// Reads.
+        /// Reads a resource.
         Get = "GET",
-        /// Adds.
+        /// Adds a resource.
         Post = "POST",
-        /// Replaces.
+        /// Replaces a resource.
         Put = "PUT",
-        /// Deletes.
+        /// Deletes a resource.
         Delete = "DELETE",
-        /// Changes.
+        /// Changes a resource.
         Patch = "PATCH",
-        /// Reads without the body.
+        /// Reads a resource without its body.
         Head = "HEAD",
-        /// Asks what can be done.
+        /// Asks which methods are possible.
         Options = "OPTIONS",
     }
 }
 
 choices! {
-    /// How the API knows who calls.
+    /// How the call is authorised.
     pub enum AuthType {
-        /// Not at all.
+        /// Without authorisation.
         NoAuth = "NO_AUTH",
-        /// By the state machine's role.
+        /// With the state machine's role.
         IamRole = "IAM_ROLE",
-        /// By the policy of the API.
+        /// With the resource policy of the API.
         ResourcePolicy = "RESOURCE_POLICY",
     }
 }
 
-/// A call of an API.
+/// A call to an API.
 pub(crate) struct ApiCall<'t> {
     pub(crate) api_id: &'t Text,
     pub(crate) region: Option<&'t Text>,
@@ -71,7 +71,7 @@ impl ApiCall<'_> {
             let part = |param: Option<&Str>, default: &str| {
                 param.map_or_else(|| default.into(), Str::known_or_any)
             };
-            // A path without its first slash, or any.
+            // The path without its first slash, or any path.
             let path = match part(self.path, "/*") {
                 path if path.readable() == "*" => "/*".into(),
                 path => path,

@@ -4,7 +4,7 @@ use crate::text::Text;
 use crate::{Input, Str};
 
 task! {
-    /// Calls an HTTP API of API Gateway, by the API's id.
+    /// Calls an HTTP API of API Gateway, identified by its id.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -15,19 +15,19 @@ task! {
     pub struct CallApiGatewayHttpApiEndpoint [RequestResponse, WaitForTaskToken] {
         required { api_id: Text, method: HttpMethod, }
         optional {
-            /// The stage; `$default` if nothing is said.
+            /// The stage. Defaults to `$default`.
             stage_name: Str,
-            /// Headers; each is a list of values.
+            /// The headers, each with a list of values.
             headers: Input,
-            /// The path within the stage, with its first slash.
+            /// The path within the stage, with a slash at the beginning.
             api_path: Str,
-            /// Parameters of the query; each is a list of values.
+            /// The query parameters, each with a list of values.
             query_parameters: Input,
-            /// The body.
+            /// The body of the request.
             request_body: Input,
-            /// How the API knows who calls; not at all if nothing is said.
+            /// How the call is authorised. Defaults to no authorisation.
             auth_type: AuthType,
-            /// The region of the API; the stack's if nothing is said.
+            /// The region of the API. Defaults to the region of the stack.
             region: Text,
         }
     }

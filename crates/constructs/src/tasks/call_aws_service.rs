@@ -1,15 +1,16 @@
+use crate::Input;
 use crate::common::IntegrationPattern::WaitForTaskToken;
 use crate::iam::Statement;
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::Text;
 use crate::value::Value;
-use crate::Input;
+use stepwright_aws::iam::iam_service;
 
 task! {
-    /// Calls any action of any service of AWS.
+    /// Calls any action of any AWS service.
     ///
-    /// The action is written as in AWS's SDK for JavaScript (`getObject`), its parameters with large
-    /// initials (`Bucket`).
+    /// The action is spelled as in the AWS SDK for JavaScript (`getObject`), and its parameters
+    /// begin with capital letters (`Bucket`).
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -22,39 +23,29 @@ task! {
     pub struct CallAwsService [RequestResponse, WaitForTaskToken] {
         required { service: String, action: String, iam_resources: [Text], }
         optional {
-            /// What the action gets.
+            /// The parameters of the action.
             parameters: Input,
-            /// The permission, where it is not called like the action.
+            /// The IAM action to allow, if its name differs from that of the action.
             iam_action: String,
-            /// What else the role has to be allowed.
+            /// Further permissions of the role.
             additional_iam_statements: [Statement],
         }
     }
 }
 
-/// The name of a service in IAM, where it differs from the one in ARNs of tasks.
-pub(crate) fn iam_service(service: &str) -> &str {
-    match service {
-        "bedrockagent" => "bedrock",
-        "cloudwatchlogs" => "logs",
-        "efs" => "elasticfilesystem",
-        "elasticloadbalancingv2" => "elasticloadbalancing",
-        "mediapackagevod" => "mediapackage-vod",
-        "mwaa" => "airflow",
-        "sfn" => "states",
-        other => other,
-    }
-}
-
-/// Says what is wrong with the name of an action or of parameters.
+/// Checks the spelling of the action and of its parameters.
 pub(crate) fn check_case(plan: &mut Plan, action: &str, parameters: Option<&Value>) {
     if !action.starts_with(|c: char| c.is_ascii_lowercase()) {
-        plan.problem(format!("the action has to start with a small letter, as in `getObject`, not `{action}`"));
+        plan.problem(format!(
+            "the action has to start with a small letter, as in `getObject`, not `{action}`"
+        ));
     }
     if let Some(Value::Object(members)) = parameters {
         for (key, _) in members {
             if !key.starts_with(|c: char| !c.is_lowercase()) {
-                plan.problem(format!("parameters have to start with a large letter, as in `Bucket`, not `{key}`"));
+                plan.problem(format!(
+                    "parameters have to start with a large letter, as in `Bucket`, not `{key}`"
+                ));
             }
         }
     }
@@ -67,9 +58,10 @@ impl ServiceTask for CallAwsService {
         if plan.is(WaitForTaskToken) {
             plan.needs_token("parameters", self.parameters.as_ref());
         }
-        let action = self.iam_action.clone().unwrap_or_else(|| {
-            format!("{}:{}", iam_service(&self.service), self.action)
-        });
+        let action = self
+            .iam_action
+            .clone()
+            .unwrap_or_else(|| format!("{}:{}", iam_service(&self.service), self.action));
         plan.allow(&[action.as_str()], &self.iam_resources);
         for statement in self.additional_iam_statements.iter().flatten() {
             plan.state(statement.clone());

@@ -10,7 +10,7 @@ use crate::{Input, Str, object};
 use std::time::Duration;
 
 task! {
-    /// Calls an action of a service of AWS in another region, by way of a function that the template
+    /// Calls an action of an AWS service in another region, through a function that the template
     /// defines.
     ///
     /// ```
@@ -31,19 +31,19 @@ task! {
             parameters: Input,
         }
         optional {
-            /// The permission, where it is not called like the action.
+            /// The IAM action to allow, if its name differs from that of the action.
             iam_action: String,
-            /// What else the function has to be allowed.
+            /// Further permissions of the function.
             additional_iam_statements: [Statement],
-            /// The endpoint that is called, where it is not the service's own.
+            /// The endpoint to call, if it is not the service's own.
             endpoint: Str,
-            /// Whether errors of the Lambda service are tried again; they are if nothing is said.
+            /// Whether errors of the Lambda service are retried. Defaults to true.
             retry_on_service_exceptions: bool,
         }
     }
 }
 
-/// Calls the SDK's command of that name.
+/// The function's code: it calls the SDK command with the given name.
 const CALLER: &str = "exports.handler = async ({ region, endpoint, service, action, parameters }) => {
   const sdk = require(`@aws-sdk/client-${service}`);
   const name = action[0].toUpperCase() + action.slice(1);
@@ -55,8 +55,8 @@ const CALLER: &str = "exports.handler = async ({ region, endpoint, service, acti
 };
 ";
 
-/// The part of the id that all functions of this purpose share, so that there is one in a template
-/// for each set of permissions.
+/// The part of the logical id that all these functions share. A template has one function for each
+/// set of permissions.
 const PURPOSE: &str = "CrossRegionAwsSdk8a0c93f3dbef4b71ac137aaf2048ce7e";
 
 impl ServiceTask for CallAwsServiceCrossRegion {
@@ -70,9 +70,10 @@ impl ServiceTask for CallAwsServiceCrossRegion {
         };
         let action =
             self.iam_action.clone().unwrap_or_else(|| format!("{service}:{}", self.action));
-        let mut function = Function::new(&format!("{}/{PURPOSE}", self.common.id), Code::inline(CALLER))
-            .timeout(Duration::from_secs(30))
-            .allow(Statement::allow([action], &self.iam_resources));
+        let mut function =
+            Function::new(&format!("{}/{PURPOSE}", self.common.id), Code::inline(CALLER))
+                .timeout(Duration::from_secs(30))
+                .allow(Statement::allow([action], &self.iam_resources));
         for statement in self.additional_iam_statements.iter().flatten() {
             function = function.allow(statement.clone());
         }

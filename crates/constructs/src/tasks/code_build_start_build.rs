@@ -6,7 +6,7 @@ use crate::value::Value;
 use crate::{Str, object};
 
 task! {
-    /// Starts a build of CodeBuild.
+    /// Starts a CodeBuild build.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -19,13 +19,13 @@ task! {
     pub struct CodeBuildStartBuild [RequestResponse, RunJob] {
         required { project: BuildProject, }
         optional {
-            /// Variables that are different from the project's.
+            /// Environment variables that override those of the project.
             environment_variables_override: {BuildVariable},
         }
     }
 }
 
-/// A variable of a build.
+/// An environment variable of a build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildVariable {
     kind: &'static str,
@@ -33,23 +33,23 @@ pub struct BuildVariable {
 }
 
 impl BuildVariable {
-    /// As it is.
+    /// A literal value.
     pub fn plain(value: impl Into<Str>) -> Self {
         Self { kind: "PLAINTEXT", value: value.into().into() }
     }
 
-    /// From a parameter of Systems Manager with this name.
+    /// A parameter of Systems Manager's Parameter Store, by name.
     pub fn parameter_store(name: impl Into<Str>) -> Self {
         Self { kind: "PARAMETER_STORE", value: name.into().into() }
     }
 
-    /// From a secret of Secrets Manager with this name.
+    /// A secret of Secrets Manager, by name.
     pub fn secrets_manager(name: impl Into<Str>) -> Self {
         Self { kind: "SECRETS_MANAGER", value: name.into().into() }
     }
 }
 
-/// Builds and batches of them have the same parameters.
+/// Plans a build or a batch build, which have the same parameters.
 pub(crate) fn plan_build(
     plan: &mut Plan,
     project: &BuildProject,
@@ -57,12 +57,15 @@ pub(crate) fn plan_build(
 ) {
     plan.uses(project.resources());
     plan.put("ProjectName", project.name());
-    plan.maybe("EnvironmentVariablesOverride", variables.map(|variables| {
-        let variable = |(name, variable): &(String, BuildVariable)| {
-            object! {"Name": name, "Type": variable.kind, "Value": &variable.value}
-        };
-        variables.iter().map(variable).collect::<Vec<_>>()
-    }));
+    plan.maybe(
+        "EnvironmentVariablesOverride",
+        variables.map(|variables| {
+            let variable = |(name, variable): &(String, BuildVariable)| {
+                object! {"Name": name, "Type": variable.kind, "Value": &variable.value}
+            };
+            variables.iter().map(variable).collect::<Vec<_>>()
+        }),
+    );
 }
 
 pub(crate) fn build_metrics(project: &BuildProject) -> TaskMetrics {

@@ -5,7 +5,7 @@ use crate::tasks::code_build_start_build::{build_metrics, plan_build};
 use crate::tasks::{BuildVariable, Plan, ServiceTask};
 
 task! {
-    /// Starts a batch of builds of CodeBuild.
+    /// Starts a CodeBuild batch build.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -16,7 +16,7 @@ task! {
     pub struct CodeBuildStartBuildBatch [RequestResponse, RunJob] {
         required { project: BuildProject, }
         optional {
-            /// Variables that are different from the project's.
+            /// Environment variables that override those of the project.
             environment_variables_override: {BuildVariable},
         }
     }

@@ -4,7 +4,7 @@ use crate::tasks::{AttributeValue, ConsumedCapacity, Plan, ServiceTask};
 use crate::{Flag, Str};
 
 task! {
-    /// Reads an item of a table of DynamoDB.
+    /// Reads an item from a DynamoDB table.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -16,13 +16,14 @@ task! {
     pub struct DynamoGetItem [RequestResponse] {
         required { table: Table, key: {AttributeValue} => "Key", }
         optional {
-            /// Whether the latest writes are seen; they may not be if nothing is said.
+            /// Whether the read is strongly consistent. Defaults to false.
             consistent_read: Flag,
-            /// What `#name` in the expression stands for.
+            /// The names that `#name` placeholders in the expression stand for.
             expression_attribute_names: {Str} => "ExpressionAttributeNames",
-            /// What is read of the item: see [`ProjectionExpression`](crate::tasks::ProjectionExpression).
+            /// The attributes to read: see
+            /// [`ProjectionExpression`](crate::tasks::ProjectionExpression).
             projection_expression: [String],
-            /// How much is said of the capacity that was used.
+            /// How much the response says about the consumed capacity.
             return_consumed_capacity: ConsumedCapacity => "ReturnConsumedCapacity",
         }
     }
@@ -32,7 +33,10 @@ impl ServiceTask for DynamoGetItem {
     fn plan(&self, plan: &mut Plan) {
         plan_table(plan, &self.table, "getItem");
         plan.put("ConsistentRead", self.consistent_read.clone().unwrap_or_else(|| false.into()));
-        plan.maybe("ProjectionExpression", self.projection_expression.as_ref().map(|e| e.join(",")));
+        plan.maybe(
+            "ProjectionExpression",
+            self.projection_expression.as_ref().map(|e| e.join(",")),
+        );
         self.put_fields(plan);
     }
 }

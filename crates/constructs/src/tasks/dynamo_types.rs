@@ -5,12 +5,12 @@ use crate::text::{local_arn, text};
 use crate::value::Value;
 use crate::{At, Flag, Items, Jsonata, Num, Str, kind};
 
-/// A value of DynamoDB with its type.
+/// A DynamoDB value with its type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributeValue(Value);
 
 impl AttributeValue {
-    /// A value under any type, as it is: `AttributeValue::of("S", "text")`.
+    /// A value with an explicit type: `AttributeValue::of("S", "text")`.
     pub fn of(kind: &str, value: impl Into<Value>) -> Self {
         Self(Value::Object(vec![(kind.to_owned(), value.into())]))
     }
@@ -20,7 +20,7 @@ impl AttributeValue {
         Self::of("S", value.into())
     }
 
-    /// A number; DynamoDB takes it as text.
+    /// A number, which is sent to DynamoDB as text.
     pub fn number(value: impl Into<Num>) -> Self {
         let value = match Value::from(value.into()) {
             Value::Scalar(number) => number.to_string().into(),
@@ -68,7 +68,7 @@ impl AttributeValue {
         Self::of("M", Value::Object(members))
     }
 
-    /// A map that is computed: `object_at("$.m")`, or JSONata.
+    /// A computed map: `object_at("$.m")`, or JSONata.
     pub fn map_at(value: impl Into<Computed<kind::Object>>) -> Self {
         Self::of("M", value.into().0)
     }
@@ -78,7 +78,7 @@ impl AttributeValue {
         Self::of("L", items.into_iter().map(|item| item.0).collect::<Vec<_>>())
     }
 
-    /// A list that is computed: `list_at("$.l")`, or JSONata.
+    /// A computed list: `list_at("$.l")`, or JSONata.
     pub fn list_at(value: impl Into<Computed<kind::List>>) -> Self {
         Self::of("L", value.into().0)
     }
@@ -88,7 +88,7 @@ impl AttributeValue {
         Self::of("NULL", value)
     }
 
-    /// A truth value.
+    /// A boolean.
     pub fn boolean(value: impl Into<Flag>) -> Self {
         Self::of("BOOL", value.into())
     }
@@ -116,7 +116,7 @@ impl<K> From<Jsonata> for Computed<K> {
     }
 }
 
-/// An attribute, or a part of one, that is read.
+/// An attribute to read, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProjectionExpression(String);
 
@@ -126,13 +126,13 @@ impl ProjectionExpression {
         Self(name.to_owned())
     }
 
-    /// A member of it.
+    /// A member of the attribute.
     #[must_use]
     pub fn with_attribute(self, name: &str) -> Self {
         Self(format!("{}.{name}", self.0))
     }
 
-    /// An element of it.
+    /// An element of the attribute.
     #[must_use]
     pub fn at_index(self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
@@ -146,11 +146,11 @@ impl From<ProjectionExpression> for String {
 }
 
 choices! {
-    /// How much is said of the capacity that was used.
+    /// How much the response says about the consumed capacity.
     pub enum ConsumedCapacity {
-        /// Of the table and each index.
+        /// The capacity of the table and of each index.
         Indexes = "INDEXES",
-        /// In total.
+        /// The total capacity.
         Total = "TOTAL",
         /// Nothing.
         None = "NONE",
@@ -158,7 +158,7 @@ choices! {
 }
 
 choices! {
-    /// Whether it is said how large the item's collection is.
+    /// Whether the response contains the size of the item's collection.
     pub enum ItemCollectionMetrics {
         /// The size.
         Size = "SIZE",
@@ -168,22 +168,22 @@ choices! {
 }
 
 choices! {
-    /// Which attributes of the item are returned.
+    /// Which attributes of the item the response contains.
     pub enum ReturnValues {
         /// None.
         None = "NONE",
-        /// All, as they were.
+        /// All attributes before the change.
         AllOld = "ALL_OLD",
-        /// Those that changed, as they were.
+        /// The changed attributes before the change.
         UpdatedOld = "UPDATED_OLD",
-        /// All, as they are.
+        /// All attributes after the change.
         AllNew = "ALL_NEW",
-        /// Those that changed, as they are.
+        /// The changed attributes after the change.
         UpdatedNew = "UPDATED_NEW",
     }
 }
 
-/// What the tasks of DynamoDB have in common: the action on one table.
+/// Plans an action on one table, as all DynamoDB tasks do.
 pub(crate) fn plan_table(plan: &mut Plan, table: &Table, action: &str) {
     plan.service("dynamodb", action);
     plan.uses(table.resources());

@@ -6,7 +6,7 @@ use crate::tasks::{
 };
 
 task! {
-    /// Changes an item of a table of DynamoDB.
+    /// Changes an item in a DynamoDB table.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -19,19 +19,19 @@ task! {
     pub struct DynamoUpdateItem [RequestResponse] {
         required { table: Table, key: {AttributeValue} => "Key", }
         optional {
-            /// What has to hold of the item.
+            /// A condition that the item must satisfy.
             condition_expression: Str => "ConditionExpression",
-            /// What `#name` in the expressions stands for.
+            /// The names that `#name` placeholders in the expressions stand for.
             expression_attribute_names: {Str} => "ExpressionAttributeNames",
-            /// What `:name` in the expressions stands for.
+            /// The values that `:name` placeholders in the expressions stand for.
             expression_attribute_values: {AttributeValue} => "ExpressionAttributeValues",
-            /// How much is said of the capacity that was used.
+            /// How much the response says about the consumed capacity.
             return_consumed_capacity: ConsumedCapacity => "ReturnConsumedCapacity",
-            /// Whether it is said how large the item's collection is.
+            /// Whether the response contains the size of the item's collection.
             return_item_collection_metrics: ItemCollectionMetrics => "ReturnItemCollectionMetrics",
-            /// Which attributes of the item are returned.
+            /// Which attributes of the item the response contains.
             return_values: ReturnValues => "ReturnValues",
-            /// What is changed.
+            /// The changes to the item.
             update_expression: Str => "UpdateExpression",
         }
     }

@@ -7,7 +7,7 @@ use crate::value::Value;
 use crate::{Flag, Items, Num, Str, object};
 
 task! {
-    /// Runs a task of ECS.
+    /// Runs an ECS task.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -24,41 +24,42 @@ task! {
     pub struct EcsRunTask [RequestResponse, RunJob, WaitForTaskToken] {
         required { cluster: Cluster, task_definition: EcsTaskDefinition, launch_target: LaunchTarget, }
         optional {
-            /// What is different from the task definition, container by container.
+            /// Overrides of the task definition, for each container.
             container_overrides: [ContainerOverride],
-            /// The subnets it runs in: the network mode is `awsvpc` then.
+            /// The subnets of the task, for the network mode `awsvpc`.
             subnets: Items,
-            /// The security groups it has; the default one of the network if nothing is said.
+            /// The security groups of the task. Defaults to the network's default group.
             security_groups: Items,
-            /// Whether it has a public address.
+            /// Whether the task gets a public IP address.
             assign_public_ip: bool,
-            /// Whether commands may be run in its containers.
+            /// Whether commands can be run in its containers with ECS Exec.
             enable_execute_command: Flag => "EnableExecuteCommand",
-            /// From where it takes its tags.
+            /// Where the task's tags are copied from.
             propagated_tag_source: PropagateTags => "PropagateTags",
-            /// The revision of the task definition; the latest if nothing is said.
+            /// The revision of the task definition. Defaults to the latest.
             revision_number: u32,
-            /// CPU units of the task, instead of the definition's: `"1024"`.
+            /// The task's CPU units, instead of those in the definition: `"1024"`.
             cpu: Str,
-            /// MiB of memory of the task, instead of the definition's: `"2048"`.
+            /// The task's memory in MiB, instead of that in the definition: `"2048"`.
             memory_mib: Str,
         }
     }
 }
 
 choices! {
-    /// From where a task takes its tags.
+    /// Where a task's tags are copied from.
     pub enum PropagateTags {
         /// From the service.
         Service = "SERVICE",
         /// From the task definition.
         TaskDefinition = "TASK_DEFINITION",
-        /// From nowhere.
+        /// Tags are not copied.
         None = "NONE",
     }
 }
 
-/// A task definition, and the roles it names: the state machine has to be allowed to pass them on.
+/// A task definition and the roles that it names. The state machine must be allowed to pass these
+/// roles to the task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcsTaskDefinition {
     definition: TaskDefinition,
@@ -72,21 +73,21 @@ impl EcsTaskDefinition {
         Self { definition, family: None, roles: Vec::new() }
     }
 
-    /// Its family, where that cannot be read off a known ARN.
+    /// The family, if it cannot be derived from a known ARN.
     #[must_use]
     pub fn family(mut self, family: impl Into<Text>) -> Self {
         self.family = Some(family.into());
         self
     }
 
-    /// The role in which its containers act.
+    /// The role of its containers.
     #[must_use]
     pub fn task_role(mut self, role: impl Into<crate::resources::Role>) -> Self {
         self.roles.push(role.into().arn_text());
         self
     }
 
-    /// The role in which its containers are started.
+    /// The role with which its containers are started.
     #[must_use]
     pub fn execution_role(self, role: impl Into<crate::resources::Role>) -> Self {
         self.task_role(role)
@@ -104,7 +105,7 @@ impl EcsTaskDefinition {
         }
     }
 
-    /// All its revisions.
+    /// The ARN pattern of all its revisions.
     fn revisions(&self) -> Text {
         let arn = self.definition.arn();
         if let Some(known) = arn.as_literal() {
@@ -114,8 +115,19 @@ impl EcsTaskDefinition {
         let piece = |index| Token::part(&arn, ":", index);
         let resource = text!(piece(5));
         text!(
-            "arn:", piece(1), ":", piece(2), ":", piece(3), ":", piece(4), ":",
-            Token::part(&resource, "/", 0), "/", Token::part(&resource, "/", 1), ":*",
+            "arn:",
+            piece(1),
+            ":",
+            piece(2),
+            ":",
+            piece(3),
+            ":",
+            piece(4),
+            ":",
+            Token::part(&resource, "/", 0),
+            "/",
+            Token::part(&resource, "/", 1),
+            ":*",
         )
     }
 }
@@ -132,7 +144,7 @@ impl From<&EcsTaskDefinition> for EcsTaskDefinition {
     }
 }
 
-/// On what a task runs.
+/// The infrastructure on which a task runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaunchTarget {
     launch_type: &'static str,
@@ -143,13 +155,13 @@ pub struct LaunchTarget {
 }
 
 record! {
-    /// From which provider capacity is taken.
+    /// A capacity provider and its share of the tasks.
     pub struct CapacityProvider {
         required { capacity_provider: Str => "CapacityProvider", }
         optional {
-            /// Its share.
+            /// Its weight relative to the other providers.
             weight: Num => "Weight",
-            /// How many tasks it has at least.
+            /// The smallest number of tasks on it.
             base: Num => "Base",
         }
     }
@@ -166,24 +178,24 @@ impl LaunchTarget {
         }
     }
 
-    /// On Fargate.
+    /// AWS Fargate.
     pub fn fargate() -> Self {
         Self::of("FARGATE")
     }
 
-    /// On instances of the cluster.
+    /// EC2 instances of the cluster.
     pub fn ec2() -> Self {
         Self::of("EC2")
     }
 
-    /// The version of Fargate's platform: `1.4.0`, `LATEST`.
+    /// The version of the Fargate platform: `1.4.0`, `LATEST`.
     #[must_use]
     pub fn platform_version(mut self, version: impl Into<Str>) -> Self {
         self.platform_version = Some(version.into());
         self
     }
 
-    /// Takes capacity from these providers; from the cluster's own if there are none.
+    /// The capacity providers. If there are none, the cluster's defaults are used.
     #[must_use]
     pub fn capacity_providers(
         mut self,
@@ -193,14 +205,14 @@ impl LaunchTarget {
         self
     }
 
-    /// Only on instances that satisfy an expression of the cluster query language.
+    /// Only instances that satisfy an expression in the cluster query language.
     #[must_use]
     pub fn member_of(mut self, expression: impl Into<Str>) -> Self {
         self.constraints.push(object! {"Type": "memberOf", "Expression": expression.into()});
         self
     }
 
-    /// Each task on an instance of its own.
+    /// Each task runs on a different instance.
     #[must_use]
     pub fn distinct_instances(mut self) -> Self {
         self.constraints.push(object! {"Type": "distinctInstance"});
@@ -213,13 +225,13 @@ impl LaunchTarget {
         self.strategy(object! {"Type": "spread", "Field": field.into()})
     }
 
-    /// Puts tasks where the least of a resource is left: `CPU` or `MEMORY`.
+    /// Places tasks on the instances with the least of this resource left: `CPU` or `MEMORY`.
     #[must_use]
     pub fn packed_by(self, field: impl Into<Str>) -> Self {
         self.strategy(object! {"Type": "binpack", "Field": field.into()})
     }
 
-    /// Puts tasks anywhere.
+    /// Places tasks at random.
     #[must_use]
     pub fn randomly(self) -> Self {
         self.strategy(object! {"Type": "random"})
@@ -231,14 +243,14 @@ impl LaunchTarget {
     }
 }
 
-/// What is different for a container.
+/// Overrides for one container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContainerOverride {
     members: Vec<(String, Value)>,
 }
 
 impl ContainerOverride {
-    /// Nothing yet, for the container with this name.
+    /// No overrides yet, for the container with this name.
     pub fn new(name: impl Into<Str>) -> Self {
         Self { members: vec![("Name".to_owned(), name.into().into())] }
     }
@@ -260,19 +272,19 @@ impl ContainerOverride {
         self.with("Cpu", units.into().into())
     }
 
-    /// The most memory, in MiB.
+    /// The memory limit in MiB.
     #[must_use]
     pub fn memory_limit(self, mebibytes: impl Into<Num>) -> Self {
         self.with("Memory", mebibytes.into().into())
     }
 
-    /// Memory that is kept free for it, in MiB.
+    /// The memory reserved for it in MiB.
     #[must_use]
     pub fn memory_reservation(self, mebibytes: impl Into<Num>) -> Self {
         self.with("MemoryReservation", mebibytes.into().into())
     }
 
-    /// Variables of the environment.
+    /// The environment variables.
     #[must_use]
     pub fn environment<N: Into<Str>, V: Into<Str>>(
         self,
@@ -304,10 +316,13 @@ impl ServiceTask for EcsRunTask {
         }
         plan.put("Cluster", self.cluster.arn());
         let family = self.task_definition.name();
-        plan.put("TaskDefinition", match self.revision_number {
-            Some(revision) => text!(family, format!(":{revision}")),
-            None => family,
-        });
+        plan.put(
+            "TaskDefinition",
+            match self.revision_number {
+                Some(revision) => text!(family, format!(":{revision}")),
+                None => family,
+            },
+        );
         let network = self.network(plan.problems());
         plan.maybe("NetworkConfiguration", network);
         plan.maybe("Overrides", self.overrides());
@@ -325,7 +340,9 @@ impl EcsRunTask {
         let Some(subnets) = &self.subnets else {
             if self.security_groups.is_some() || self.assign_public_ip.is_some() {
                 problems.push("`security_groups` and `assign_public_ip` go with `subnets`".into());
-            } else if self.launch_target.launch_type == "FARGATE" && self.launch_target.capacity.is_none() {
+            } else if self.launch_target.launch_type == "FARGATE"
+                && self.launch_target.capacity.is_none()
+            {
                 problems.push("a task on Fargate has to have `subnets`".into());
             }
             return None;
@@ -349,7 +366,8 @@ impl EcsRunTask {
         };
         put("Cpu", self.cpu.clone().map(Value::from));
         put("Memory", self.memory_mib.clone().map(Value::from));
-        let containers = self.container_overrides.clone().filter(|containers| !containers.is_empty());
+        let containers =
+            self.container_overrides.clone().filter(|containers| !containers.is_empty());
         put("ContainerOverrides", containers.map(Value::from));
         (!overrides.is_empty()).then_some(Value::Object(overrides))
     }
@@ -374,9 +392,10 @@ impl EcsRunTask {
             Some(_) => {}
         }
         plan.maybe("PlatformVersion", target.platform_version.clone());
-        for (key, list) in
-            [("PlacementConstraints", &target.constraints), ("PlacementStrategy", &target.strategies)]
-        {
+        for (key, list) in [
+            ("PlacementConstraints", &target.constraints),
+            ("PlacementStrategy", &target.strategies),
+        ] {
             if !list.is_empty() {
                 plan.put(key, Value::List(list.clone()));
             }

@@ -2,8 +2,8 @@ use crate::tasks::{HttpMethod, Plan, ServiceTask};
 use crate::{Input, Str};
 
 task! {
-    /// Calls the Kubernetes API of a cluster of EKS, as the state machine's role, which the cluster
-    /// has to know.
+    /// Calls the Kubernetes API of an EKS cluster. The call is made with the state machine's role,
+    /// which must have access to the cluster.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -23,9 +23,9 @@ task! {
             http_path: Str => "Path",
         }
         optional {
-            /// Parameters of the query; each is a list of values.
+            /// The query parameters, each with a list of values.
             query_parameters: Input => "QueryParameters",
-            /// The body.
+            /// The body of the request.
             request_body: Input => "RequestBody",
         }
     }

@@ -6,7 +6,7 @@ use crate::value::Value;
 use crate::{Items, Str, object};
 
 task! {
-    /// Adds a step to a cluster of EMR and waits for its end.
+    /// Adds a step to an EMR cluster and waits for its end.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -18,15 +18,15 @@ task! {
     pub struct EmrAddStep [RunJob, RequestResponse] {
         required { cluster_id: Str => "ClusterId", name: Str, jar: Str, }
         optional {
-            /// What happens if the step fails; the cluster goes on if nothing is said.
+            /// What happens if the step fails. By default the cluster continues.
             action_on_failure: ActionOnFailure,
-            /// Arguments of the program.
+            /// The arguments of the program.
             args: Items,
-            /// The ARN of the role in which the step works.
+            /// The ARN of the step's role.
             execution_role_arn: Str => "ExecutionRoleArn",
-            /// The class it starts with, if the archive does not say.
+            /// The main class, if the archive does not name one.
             main_class: Str,
-            /// Properties of Java.
+            /// Java properties.
             properties: {Str},
         }
     }
@@ -37,9 +37,9 @@ choices! {
     pub enum ActionOnFailure {
         /// The cluster is terminated.
         TerminateCluster = "TERMINATE_CLUSTER",
-        /// Steps that wait are cancelled.
+        /// Waiting steps are cancelled.
         CancelAndWait = "CANCEL_AND_WAIT",
-        /// Nothing.
+        /// Nothing: the cluster continues.
         Continue = "CONTINUE",
     }
 }
@@ -63,14 +63,21 @@ impl ServiceTask for EmrAddStep {
         };
         put("MainClass", self.main_class.clone().map(Value::from));
         put("Args", self.args.clone().map(Value::from));
-        put("Properties", self.properties.as_ref().map(|properties| {
-            let property = |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
-            Value::List(properties.iter().map(property).collect())
-        }));
-        plan.put("Step", object! {
-            "Name": self.name.clone(),
-            "ActionOnFailure": self.action_on_failure.unwrap_or(ActionOnFailure::Continue),
-            "HadoopJarStep": Value::Object(program),
-        });
+        put(
+            "Properties",
+            self.properties.as_ref().map(|properties| {
+                let property =
+                    |(key, value): &(String, Str)| object! {"Key": key, "Value": value.clone()};
+                Value::List(properties.iter().map(property).collect())
+            }),
+        );
+        plan.put(
+            "Step",
+            object! {
+                "Name": self.name.clone(),
+                "ActionOnFailure": self.action_on_failure.unwrap_or(ActionOnFailure::Continue),
+                "HadoopJarStep": Value::Object(program),
+            },
+        );
     }
 }

@@ -3,7 +3,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::text::local_arn;
 
 task! {
-    /// Cancels a step of a cluster of EMR.
+    /// Cancels a step of an EMR cluster.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -5,9 +5,9 @@ use crate::value::Value;
 use crate::{Str, jsonata, object};
 
 task! {
-    /// Makes a virtual cluster of EMR on a cluster of EKS.
+    /// Creates a virtual EMR cluster on an EKS cluster.
     ///
-    /// It is called like the execution and the state if no name is given.
+    /// By default it is named after the execution and the state.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -19,7 +19,7 @@ task! {
     pub struct EmrContainersCreateVirtualCluster [RequestResponse] {
         required { eks_cluster: Str, }
         optional {
-            /// The namespace; `default` if nothing is said.
+            /// The namespace. Defaults to `default`.
             eks_namespace: Str,
             /// The name of the virtual cluster.
             virtual_cluster_name: Str,
@@ -52,11 +52,14 @@ impl ServiceTask for EmrContainersCreateVirtualCluster {
         };
         plan.put("Name", name);
         let namespace = self.eks_namespace.clone().unwrap_or_else(|| "default".into());
-        plan.put("ContainerProvider", object! {
-            "Id": self.eks_cluster.clone(),
-            "Info": {"EksInfo": {"Namespace": namespace}},
-            "Type": "EKS",
-        });
+        plan.put(
+            "ContainerProvider",
+            object! {
+                "Id": self.eks_cluster.clone(),
+                "Info": {"EksInfo": {"Namespace": namespace}},
+                "Type": "EKS",
+            },
+        );
         self.put_fields(plan);
     }
 }

@@ -4,7 +4,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::text::{local_arn, text};
 
 task! {
-    /// Deletes a virtual cluster of EMR on EKS.
+    /// Deletes a virtual EMR cluster on EKS.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

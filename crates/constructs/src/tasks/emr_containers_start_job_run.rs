@@ -9,10 +9,10 @@ use crate::value::Value;
 use crate::{Items, Str, object};
 
 task! {
-    /// Runs a Spark job on a virtual cluster of EMR on EKS and waits for its end.
+    /// Runs a Spark job on a virtual EMR cluster on EKS and waits for its end.
     ///
-    /// The execution role has to trust the cluster; the CDK makes one with a function that changes it,
-    /// here it is given.
+    /// The execution role must trust the cluster. The CDK creates a role together with a function
+    /// that adds the trust; here the role must be given.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -36,13 +36,13 @@ task! {
         optional {
             /// The name of the job.
             job_name: Str => "Name",
-            /// Arguments of the program: a list.
+            /// The arguments of the program: a list.
             entry_point_arguments: Items,
             /// Parameters of `spark-submit`: `--conf spark.executor.memory=2G`.
             spark_submit_parameters: Str,
-            /// Settings of applications: 100 at most.
+            /// Configurations of applications: at most 100.
             application_config: [ApplicationConfiguration],
-            /// What is logged, and where.
+            /// Monitoring: what is logged, and where.
             monitoring: Monitoring,
             /// Tags.
             tags: {Str} => "Tags",
@@ -53,19 +53,19 @@ task! {
 type NestedConfigurations = Vec<ApplicationConfiguration>;
 
 record! {
-    /// Settings of an application.
+    /// The configuration of an application.
     pub struct ApplicationConfiguration {
         required { classification: Str => "Classification", }
         optional {
-            /// The settings: 100 at most.
+            /// Its properties: at most 100.
             properties: {Str} => "Properties",
-            /// Settings within.
+            /// Nested configurations.
             nested_config: NestedConfigurations => "Configurations",
         }
     }
 }
 
-/// What is logged of a job, and where.
+/// The monitoring of a job: what is logged, and where.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Monitoring {
     log_group: Option<LogGroup>,
@@ -75,33 +75,33 @@ pub struct Monitoring {
 }
 
 impl Monitoring {
-    /// Nothing but the history in the console.
+    /// Only the history in the console.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Logs to a log group.
+    /// Writes logs to a log group.
     #[must_use]
     pub fn log_group(mut self, group: LogGroup) -> Self {
         self.log_group = Some(group);
         self
     }
 
-    /// What the names of log streams start with; goes with `log_group`.
+    /// The prefix of the names of log streams, for use with `log_group`.
     #[must_use]
     pub fn log_stream_name_prefix(mut self, prefix: impl Into<Str>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Logs to a bucket.
+    /// Writes logs to a bucket.
     #[must_use]
     pub fn log_bucket(mut self, bucket: impl Into<Bucket>) -> Self {
         self.bucket = Some(bucket.into());
         self
     }
 
-    /// Whether the history of the job can be seen in the console; it can if nothing is said.
+    /// Whether the history of the job is visible in the console. Defaults to true.
     #[must_use]
     pub fn persistent_app_ui(mut self, on: bool) -> Self {
         self.ui = Some(on);
@@ -112,7 +112,9 @@ impl Monitoring {
         let mut members = Vec::new();
         if let Some(group) = &self.log_group {
             let mut logs = vec![("LogGroupName".to_owned(), Value::from(group.name()))];
-            logs.extend(self.prefix.clone().map(|prefix| ("LogStreamNamePrefix".to_owned(), prefix.into())));
+            logs.extend(
+                self.prefix.clone().map(|prefix| ("LogStreamNamePrefix".to_owned(), prefix.into())),
+            );
             members.push(("CloudWatchMonitoringConfiguration".to_owned(), Value::Object(logs)));
         }
         let ui = if self.ui == Some(false) { "DISABLED" } else { "ENABLED" };
@@ -170,7 +172,9 @@ impl EmrContainersStartJobRun {
             for configuration in configurations {
                 match (&configuration.properties, &configuration.nested_config) {
                     (None, None) => {
-                        plan.problem("an application configuration has properties or configurations within");
+                        plan.problem(
+                            "an application configuration has properties or configurations within",
+                        );
                     }
                     (Some(properties), _) if properties.len() > 100 => {
                         plan.problem("an application configuration has 100 properties at most");

@@ -13,9 +13,9 @@ use crate::value::Value;
 use crate::{Flag, Num, Str, object};
 
 task! {
-    /// Makes a cluster of EMR and waits until it is ready.
+    /// Creates an EMR cluster and waits until it is ready.
     ///
-    /// Roles that are not given are made.
+    /// Roles that are not given are created.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -28,58 +28,58 @@ task! {
     pub struct EmrCreateCluster [RunJob, RequestResponse] {
         required { name: Str => "Name", instances: Instances, }
         optional {
-            /// JSON for features that EMR is trying out.
+            /// JSON for preview features of EMR.
             additional_info: Str => "AdditionalInfo",
             /// Applications to install.
             applications: [Application] => "Applications",
-            /// After which time without work it is terminated: a minute to a week.
+            /// The idle time after which the cluster is terminated: from a minute to a week.
             auto_termination_policy_idle_timeout: Seconds,
-            /// The role in which groups are scaled; not with fleets.
+            /// The role for automatic scaling of instance groups. Not for instance fleets.
             auto_scaling_role: Role,
-            /// What is done on every instance before applications are installed.
+            /// Scripts that run on every instance before applications are installed.
             bootstrap_actions: [BootstrapAction] => "BootstrapActions",
             /// The role of the instances.
             cluster_role: Role,
-            /// Settings of applications.
+            /// Configurations of applications.
             configurations: [Configuration] => "Configurations",
-            /// The image of the instances.
+            /// The AMI of the instances.
             custom_ami_id: Str => "CustomAmiId",
             /// The size of the root volumes: 15 to 100 GiB.
             ebs_root_volume_size: Gibibytes => "EbsRootVolumeSize",
-            /// Operations a second of the root volumes: 3000 to 16000.
+            /// The IOPS of the root volumes: 3000 to 16000.
             ebs_root_volume_iops: Num => "EbsRootVolumeIops",
-            /// MiB a second of the root volumes: 125 to 1000.
+            /// The throughput of the root volumes in MiB per second: 125 to 1000.
             ebs_root_volume_throughput: Num => "EbsRootVolumeThroughput",
-            /// Kerberos.
+            /// The settings of Kerberos.
             kerberos_attributes: KerberosAttributes => "KerberosAttributes",
-            /// Where in S3 logs are put.
+            /// Where logs are written in S3.
             log_uri: Str => "LogUri",
-            /// EMR changes the size of the cluster by itself.
+            /// The limits within which EMR changes the size of the cluster automatically.
             managed_scaling_policy: ManagedScaling => "ManagedScalingPolicy",
             /// The release: `emr-7.9.0`.
             release_label: Str => "ReleaseLabel",
-            /// How instances go.
+            /// When instances are terminated.
             scale_down_behavior: ScaleDownBehavior => "ScaleDownBehavior",
             /// The name of the security configuration.
             security_configuration: Str => "SecurityConfiguration",
-            /// The role in which EMR works.
+            /// The role of the EMR service.
             service_role: Role,
-            /// How many steps run at a time: 1 to 256.
+            /// The number of steps that run at a time: 1 to 256.
             step_concurrency_level: Num => "StepConcurrencyLevel",
             /// Tags.
             tags: {Str},
-            /// Whether all users of the account see it; they do if nothing is said.
+            /// Whether all users of the account can see it. Defaults to true.
             visible_to_all_users: Flag,
         }
     }
 }
 
 choices! {
-    /// How instances go when the cluster shrinks.
+    /// When instances are terminated if the cluster shrinks.
     pub enum ScaleDownBehavior {
-        /// When their hour is over.
+        /// At the end of their billing hour.
         TerminateAtInstanceHour = "TERMINATE_AT_INSTANCE_HOUR",
-        /// When their work is done.
+        /// When their work has ended.
         TerminateAtTaskCompletion = "TERMINATE_AT_TASK_COMPLETION",
     }
 }
@@ -113,9 +113,11 @@ impl ServiceTask for EmrCreateCluster {
         };
         members.push(("KeepJobFlowAliveWhenNoSteps".to_owned(), true.into()));
         plan.put("Instances", Value::Object(members));
-        for (key, role) in
-            [("ServiceRole", Some(&service)), ("JobFlowRole", Some(&instances)), ("AutoScalingRole", scaling.as_ref())]
-        {
+        for (key, role) in [
+            ("ServiceRole", Some(&service)),
+            ("JobFlowRole", Some(&instances)),
+            ("AutoScalingRole", scaling.as_ref()),
+        ] {
             let Some(role) = role else { continue };
             match role.name_text() {
                 Some(name) => plan.put(key, name),
@@ -123,15 +125,21 @@ impl ServiceTask for EmrCreateCluster {
             }
         }
         plan.maybe("Tags", self.tags.as_ref().map(|tags| tag_list(tags)));
-        plan.put("VisibleToAllUsers", self.visible_to_all_users.clone().unwrap_or_else(|| true.into()));
-        plan.maybe("AutoTerminationPolicy", self.auto_termination_policy_idle_timeout.clone().map(|time| {
-            object! {"IdleTimeout": time}
-        }));
+        plan.put(
+            "VisibleToAllUsers",
+            self.visible_to_all_users.clone().unwrap_or_else(|| true.into()),
+        );
+        plan.maybe(
+            "AutoTerminationPolicy",
+            self.auto_termination_policy_idle_timeout.clone().map(|time| {
+                object! {"IdleTimeout": time}
+            }),
+        );
         self.put_fields(plan);
     }
 }
 
-/// The role with which EMR cleans up, for any partition.
+/// The permission to create the role with which EMR cleans up, for any partition.
 fn linked_role() -> Statement {
     let names = ["elasticmapreduce.amazonaws.com", "elasticmapreduce.amazonaws.com.cn"];
     let when = object! {"StringEquals": {"iam:AWSServiceName": names.to_vec()}};
@@ -146,7 +154,8 @@ fn linked_role() -> Statement {
 }
 
 impl EmrCreateCluster {
-    /// The roles of service, instances and scaling; those that are not given are made.
+    /// The roles of the service, of the instances and for scaling. Those that are not given are
+    /// created.
     fn roles(&self, plan: &mut Plan) -> (Role, Role, Option<Role>) {
         let id = &self.common.id;
         let emr = "elasticmapreduce.amazonaws.com";
@@ -154,9 +163,10 @@ impl EmrCreateCluster {
             Role::new(&format!("{id}/ServiceRole"), emr)
                 .managed_policy("service-role/AmazonElasticMapReduceRole")
         });
-        let instances = self.cluster_role.clone().unwrap_or_else(|| {
-            Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com")
-        });
+        let instances = self
+            .cluster_role
+            .clone()
+            .unwrap_or_else(|| Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com"));
         if self.cluster_role.is_none()
             && let Some(name) = instances.name_text()
         {
@@ -215,13 +225,16 @@ impl EmrCreateCluster {
         }
         let idle = self.auto_termination_policy_idle_timeout.as_ref().map(|time| time.0.as_secs());
         if idle.is_some_and(|idle| !(60..=604_800).contains(&idle)) {
-            plan.problem("`auto_termination_policy_idle_timeout` has to be between a minute and a week");
+            plan.problem(
+                "`auto_termination_policy_idle_timeout` has to be between a minute and a week",
+            );
         }
         let several = self.step_concurrency_level.as_ref().and_then(|n| n.value.known_number());
         if version.is_some_and(|version| version < [5, 28, 0]) && several.is_some_and(|n| n > 1.0) {
             plan.problem("steps run at the same time from release 5.28.0 on");
         }
-        let tuned = self.ebs_root_volume_iops.is_some() || self.ebs_root_volume_throughput.is_some();
+        let tuned =
+            self.ebs_root_volume_iops.is_some() || self.ebs_root_volume_throughput.is_some();
         if version.is_some_and(|version| version < [6, 15, 0]) && tuned {
             plan.problem("root volumes are tuned from release 6.15.0 on");
         }

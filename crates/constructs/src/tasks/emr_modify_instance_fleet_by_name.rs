@@ -3,7 +3,7 @@ use crate::text::local_arn;
 use crate::{Num, Str, object};
 
 task! {
-    /// Changes the size of a fleet of a cluster of EMR.
+    /// Changes the size of an instance fleet of an EMR cluster.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -29,9 +29,12 @@ impl ServiceTask for EmrModifyInstanceFleetByName {
             ["elasticmapreduce:ModifyInstanceFleet", "elasticmapreduce:ListInstanceFleets"];
         plan.allow(&actions, [local_arn("elasticmapreduce", "cluster/*")]);
         self.put_fields(plan);
-        plan.put("InstanceFleet", object! {
-            "TargetOnDemandCapacity": self.target_on_demand_capacity.clone(),
-            "TargetSpotCapacity": self.target_spot_capacity.clone(),
-        });
+        plan.put(
+            "InstanceFleet",
+            object! {
+                "TargetOnDemandCapacity": self.target_on_demand_capacity.clone(),
+                "TargetSpotCapacity": self.target_spot_capacity.clone(),
+            },
+        );
     }
 }

@@ -6,7 +6,7 @@ use crate::text::local_arn;
 use crate::{Items, Num, Str};
 
 task! {
-    /// Changes a group of a cluster of EMR.
+    /// Changes an instance group of an EMR cluster.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -26,45 +26,45 @@ task! {
 }
 
 record! {
-    /// What is changed of a group.
+    /// The changes to an instance group.
     pub struct InstanceGroupModification {
         required {}
         optional {
-            /// Settings of applications.
+            /// Configurations of applications.
             configurations: [Configuration] => "Configurations",
-            /// Instances that go.
+            /// Instances to terminate.
             ec2_instance_ids_to_terminate: Items => "EC2InstanceIdsToTerminate",
-            /// How many instances.
+            /// The number of instances.
             instance_count: Num => "InstanceCount",
-            /// How instances go.
+            /// How the group shrinks.
             shrink_policy: ShrinkPolicy => "ShrinkPolicy",
         }
     }
 }
 
 record! {
-    /// How instances go.
+    /// How an instance group shrinks.
     pub struct ShrinkPolicy {
         required {}
         optional {
-            /// How long their work may still take.
+            /// How long an instance may finish its work.
             decommission_timeout: Seconds => "DecommissionTimeout",
-            /// Which go.
+            /// Which instances are terminated.
             instance_resize_policy: InstanceResizePolicy => "InstanceResizePolicy",
         }
     }
 }
 
 record! {
-    /// Which instances go.
+    /// Which instances are terminated.
     pub struct InstanceResizePolicy {
         required {}
         optional {
-            /// Those that do not.
+            /// Instances that must not be terminated.
             instances_to_protect: Items => "InstancesToProtect",
-            /// Those that do.
+            /// Instances to terminate.
             instances_to_terminate: Items => "InstancesToTerminate",
-            /// How long they may take.
+            /// How long the termination may take.
             instance_termination_timeout: Seconds => "InstanceTerminationTimeout",
         }
     }

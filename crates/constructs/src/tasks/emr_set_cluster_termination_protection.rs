@@ -3,7 +3,7 @@ use crate::text::local_arn;
 use crate::{Flag, Str};
 
 task! {
-    /// Says whether a cluster of EMR cannot be terminated by mistake.
+    /// Turns the termination protection of an EMR cluster on or off.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

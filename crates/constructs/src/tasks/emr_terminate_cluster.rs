@@ -4,7 +4,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::text::local_arn;
 
 task! {
-    /// Terminates a cluster of EMR and waits for its end.
+    /// Terminates an EMR cluster and waits for its end.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -1,4 +1,4 @@
-//! What clusters of EMR are made of.
+//! The parts of an EMR cluster.
 
 use crate::duration::{Gibibytes, Minutes, Seconds};
 use crate::fields::{choices, record};
@@ -13,25 +13,25 @@ record! {
             args: Items => "Args",
             /// The version.
             version: Str => "Version",
-            /// Anything else that the application knows.
+            /// Further settings of the application.
             additional_info: {Str} => "AdditionalInfo",
         }
     }
 }
 
-/// Configurations stand within configurations.
+/// Configurations can be nested.
 type Configurations = Vec<Configuration>;
 
 record! {
-    /// Settings of an application.
+    /// The configuration of an application.
     pub struct Configuration {
         required {}
         optional {
-            /// What is set: `core-site`, `spark-defaults`.
+            /// What it configures: `core-site`, `spark-defaults`.
             classification: Str => "Classification",
-            /// The settings.
+            /// Its properties.
             properties: {Str} => "Properties",
-            /// Configurations within.
+            /// Nested configurations.
             configurations: Configurations => "Configurations",
         }
     }
@@ -48,7 +48,7 @@ record! {
     }
 }
 
-/// What is done on every instance before applications are installed.
+/// A script that runs on every instance before applications are installed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BootstrapAction {
     name: Str,
@@ -76,41 +76,42 @@ impl From<BootstrapAction> for Value {
 }
 
 record! {
-    /// The instances of a cluster: fleets, or groups, or a master and slaves.
+    /// The instances of a cluster: instance fleets, or instance groups, or a master with slaves of
+    /// one type.
     pub struct Instances {
         required {}
         optional {
-            /// Further security groups of the master.
+            /// Further security groups of the master instance.
             additional_master_security_groups: Items => "AdditionalMasterSecurityGroups",
-            /// Further security groups of the others.
+            /// Further security groups of the other instances.
             additional_slave_security_groups: Items => "AdditionalSlaveSecurityGroups",
-            /// The key pair for logging in.
+            /// The key pair for SSH.
             ec2_key_name: Str => "Ec2KeyName",
             /// The subnet.
             ec2_subnet_id: Str => "Ec2SubnetId",
             /// The subnets that fleets choose from.
             ec2_subnet_ids: Items => "Ec2SubnetIds",
-            /// The security group of the master.
+            /// The security group of the master instance.
             emr_managed_master_security_group: Str => "EmrManagedMasterSecurityGroup",
-            /// The security group of the others.
+            /// The security group of the other instances.
             emr_managed_slave_security_group: Str => "EmrManagedSlaveSecurityGroup",
             /// The version of Hadoop.
             hadoop_version: Str => "HadoopVersion",
-            /// How many instances.
+            /// The number of instances.
             instance_count: Num => "InstanceCount",
-            /// Fleets.
+            /// Instance fleets.
             instance_fleets: [InstanceFleet] => "InstanceFleets",
-            /// Groups.
+            /// Instance groups.
             instance_groups: [InstanceGroup] => "InstanceGroups",
-            /// The type of the master.
+            /// The type of the master instance.
             master_instance_type: Str => "MasterInstanceType",
-            /// Where the instances are.
+            /// The availability zone of the instances.
             placement: Placement => "Placement",
             /// The security group through which the service reaches the cluster.
             service_access_security_group: Str => "ServiceAccessSecurityGroup",
-            /// The type of the others.
+            /// The type of the other instances.
             slave_instance_type: Str => "SlaveInstanceType",
-            /// Whether the cluster cannot be terminated by mistake.
+            /// Whether the cluster is protected against termination.
             termination_protected: Flag => "TerminationProtected",
         }
     }
@@ -122,7 +123,7 @@ impl Instances {
         self.instance_fleets.as_ref().is_some_and(|fleets| !fleets.is_empty())
     }
 
-    /// Says what is wrong with its parts.
+    /// Checks its parts.
     pub(crate) fn check(&self, problem: &mut dyn FnMut(String)) {
         for fleet in self.instance_fleets.iter().flatten() {
             fleet.check(problem);
@@ -131,44 +132,44 @@ impl Instances {
 }
 
 record! {
-    /// Where instances are.
+    /// The availability zones of instances.
     pub struct Placement {
         required {}
         optional {
-            /// The zone.
+            /// The availability zone.
             availability_zone: Str => "AvailabilityZone",
-            /// The zones that fleets choose from.
+            /// The availability zones that fleets choose from.
             availability_zones: Items => "AvailabilityZones",
         }
     }
 }
 
 choices! {
-    /// What instances do.
+    /// The role of an instance in the cluster.
     pub enum InstanceRole {
-        /// They lead.
+        /// Controls the cluster.
         Master = "MASTER",
-        /// They work and keep data.
+        /// Works and stores data.
         Core = "CORE",
-        /// They work.
+        /// Works only.
         Task = "TASK",
     }
 }
 
 record! {
-    /// A fleet: instances of several types, on demand or spot.
+    /// An instance fleet: instances of several types, on-demand or spot.
     pub struct InstanceFleet {
         required { instance_fleet_type: InstanceRole => "InstanceFleetType", }
         optional {
-            /// Types of instances to choose from.
+            /// Instance types to choose from.
             instance_type_configs: [InstanceTypeConfig] => "InstanceTypeConfigs",
-            /// How instances are started.
+            /// How instances are launched.
             launch_specifications: LaunchSpecifications => "LaunchSpecifications",
             /// Its name.
             name: Str => "Name",
-            /// How much on demand.
+            /// The target capacity of on-demand instances.
             target_on_demand_capacity: Num => "TargetOnDemandCapacity",
-            /// How much spot.
+            /// The target capacity of spot instances.
             target_spot_capacity: Num => "TargetSpotCapacity",
         }
     }
@@ -180,7 +181,8 @@ impl InstanceFleet {
             None => Some(0.0),
             Some(capacity) => capacity.value.known_number(),
         };
-        let (spot, demand) = (known(&self.target_spot_capacity), known(&self.target_on_demand_capacity));
+        let (spot, demand) =
+            (known(&self.target_spot_capacity), known(&self.target_on_demand_capacity));
         if let (Some(spot), Some(demand)) = (spot, demand) {
             if spot + demand <= 0.0 {
                 problem("a fleet has a target capacity, spot or on demand, of more than 0".into());
@@ -190,11 +192,16 @@ impl InstanceFleet {
             }
         }
         for config in self.instance_type_configs.iter().flatten() {
-            if config.bid_price.is_some() && config.bid_price_as_percentage_of_on_demand_price.is_some() {
+            if config.bid_price.is_some()
+                && config.bid_price_as_percentage_of_on_demand_price.is_some()
+            {
                 problem("a spot price is either an amount or a percentage, not both".into());
             }
         }
-        let spot = self.launch_specifications.as_ref().and_then(|launch| launch.spot_specification.as_ref());
+        let spot = self
+            .launch_specifications
+            .as_ref()
+            .and_then(|launch| launch.spot_specification.as_ref());
         if let Some(spot) = spot
             && !(300..=86_400).contains(&spot.timeout.0.as_secs())
         {
@@ -212,47 +219,50 @@ impl InstanceFleet {
             problem("`priority` counts only with the on-demand strategy `Prioritized`".into());
         }
         if prioritized && !has_priority && self.instance_type_configs.is_some() {
-            problem("the on-demand strategy `Prioritized` needs a `priority` of an instance type".into());
+            problem(
+                "the on-demand strategy `Prioritized` needs a `priority` of an instance type"
+                    .into(),
+            );
         }
     }
 }
 
 record! {
-    /// A type of instances in a fleet.
+    /// An instance type of a fleet.
     pub struct InstanceTypeConfig {
         required { instance_type: Str => "InstanceType", }
         optional {
-            /// The most that is paid for a spot instance an hour, in dollars.
+            /// The highest price for a spot instance per hour, in dollars.
             bid_price: Str => "BidPrice",
-            /// The same in percent of the price on demand.
+            /// The highest price for a spot instance as a percentage of the on-demand price.
             bid_price_as_percentage_of_on_demand_price: Num => "BidPriceAsPercentageOfOnDemandPrice",
-            /// Settings of applications.
+            /// Configurations of applications.
             configurations: [Configuration] => "Configurations",
-            /// Volumes.
+            /// The EBS volumes.
             ebs_configuration: EbsConfiguration => "EbsConfiguration",
-            /// Which type is taken first: 0 is first.
+            /// The priority of this type: 0 is the highest.
             priority: Num => "Priority",
-            /// How much an instance counts towards the target.
+            /// How much an instance of this type counts towards the target capacity.
             weighted_capacity: Num => "WeightedCapacity",
         }
     }
 }
 
 record! {
-    /// How the instances of a fleet are started.
+    /// How the instances of a fleet are launched.
     pub struct LaunchSpecifications {
         required {}
         optional {
-            /// On demand.
+            /// How on-demand instances are launched.
             on_demand_specification: OnDemandSpecification => "OnDemandSpecification",
-            /// Spot.
+            /// How spot instances are launched.
             spot_specification: SpotSpecification => "SpotSpecification",
         }
     }
 }
 
 choices! {
-    /// Which instances are started on demand.
+    /// Which on-demand instances are launched.
     pub enum OnDemandAllocation {
         /// The cheapest.
         LowestPrice = "lowest-price",
@@ -262,25 +272,25 @@ choices! {
 }
 
 choices! {
-    /// Which spot instances are started.
+    /// Which spot instances are launched.
     pub enum SpotAllocation {
-        /// Those that are least likely to be taken away.
+        /// Those that are least likely to be interrupted.
         CapacityOptimized = "capacity-optimized",
-        /// Both cheap and unlikely to be taken away.
+        /// Cheap ones that are unlikely to be interrupted.
         PriceCapacityOptimized = "price-capacity-optimized",
         /// The cheapest.
         LowestPrice = "lowest-price",
-        /// From all pools.
+        /// Instances from all pools.
         Diversified = "diversified",
-        /// Unlikely to be taken away, by priority.
+        /// Those that are unlikely to be interrupted, by priority.
         CapacityOptimizedPrioritized = "capacity-optimized-prioritized",
     }
 }
 
 choices! {
-    /// What happens if no spot instances are to be had.
+    /// What happens if no spot instances are available in time.
     pub enum SpotTimeoutAction {
-        /// Instances on demand are started.
+        /// On-demand instances are launched instead.
         SwitchToOnDemand = "SWITCH_TO_ON_DEMAND",
         /// The cluster is terminated.
         TerminateCluster = "TERMINATE_CLUSTER",
@@ -288,7 +298,7 @@ choices! {
 }
 
 record! {
-    /// How instances are started on demand.
+    /// How on-demand instances are launched.
     pub struct OnDemandSpecification {
         required { allocation_strategy: OnDemandAllocation => "AllocationStrategy", }
         optional {}
@@ -296,40 +306,40 @@ record! {
 }
 
 record! {
-    /// How spot instances are started.
+    /// How spot instances are launched.
     pub struct SpotSpecification {
         required {
             timeout_action: SpotTimeoutAction => "TimeoutAction",
             timeout: Minutes => "TimeoutDurationMinutes",
         }
         optional {
-            /// Which spot instances.
+            /// Which spot instances are launched.
             allocation_strategy: SpotAllocation => "AllocationStrategy",
-            /// For how long they are kept: 60 to 360 in steps of 60.
+            /// How long they run without interruption, in minutes: 60 to 360 in steps of 60.
             block_duration_minutes: Num => "BlockDurationMinutes",
         }
     }
 }
 
 choices! {
-    /// The kind of a volume.
+    /// The type of a volume.
     pub enum VolumeType {
-        /// General purpose, the newer.
+        /// General purpose, third generation.
         Gp3 = "gp3",
-        /// General purpose.
+        /// General purpose, second generation.
         Gp2 = "gp2",
-        /// Provisioned.
+        /// Provisioned IOPS.
         Io1 = "io1",
         /// Magnetic.
         Standard = "standard",
-        /// Throughput optimised.
+        /// Throughput optimised HDD.
         St1 = "st1",
-        /// Cold.
+        /// Cold HDD.
         Sc1 = "sc1",
     }
 }
 
-/// Volumes of one kind.
+/// Volumes of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockDevice {
     specification: Vec<(&'static str, Value)>,
@@ -337,21 +347,21 @@ pub struct BlockDevice {
 }
 
 impl BlockDevice {
-    /// Volumes of this kind and size.
+    /// Volumes of this type and size.
     pub fn new(volume_type: VolumeType, size: impl Into<Gibibytes>) -> Self {
         let specification =
             vec![("SizeInGB", size.into().into()), ("VolumeType", volume_type.into())];
         Self { specification, per_instance: None }
     }
 
-    /// Operations a second.
+    /// The IOPS of each volume.
     #[must_use]
     pub fn iops(mut self, iops: impl Into<Num>) -> Self {
         self.specification.push(("Iops", iops.into().into()));
         self
     }
 
-    /// How many each instance has.
+    /// The number of volumes on each instance.
     #[must_use]
     pub fn volumes_per_instance(mut self, count: impl Into<Num>) -> Self {
         self.per_instance = Some(count.into());
@@ -370,20 +380,20 @@ impl From<BlockDevice> for Value {
 }
 
 record! {
-    /// The volumes of an instance.
+    /// The EBS volumes of an instance.
     pub struct EbsConfiguration {
         required {}
         optional {
             /// The volumes.
             ebs_block_device_configs: [BlockDevice] => "EbsBlockDeviceConfigs",
-            /// Whether the instance is optimised for them.
+            /// Whether the instance is EBS-optimised.
             ebs_optimized: Flag => "EbsOptimized",
         }
     }
 }
 
 choices! {
-    /// How instances are paid for.
+    /// The market on which instances are bought.
     pub enum Market {
         /// On demand.
         OnDemand = "ON_DEMAND",
@@ -393,7 +403,7 @@ choices! {
 }
 
 record! {
-    /// A group: instances of one type.
+    /// An instance group: instances of one type.
     pub struct InstanceGroup {
         required {
             instance_role: InstanceRole => "InstanceRole",
@@ -401,15 +411,15 @@ record! {
             instance_count: Num => "InstanceCount",
         }
         optional {
-            /// When it grows and shrinks.
+            /// When the group grows and shrinks.
             auto_scaling_policy: AutoScalingPolicy => "AutoScalingPolicy",
-            /// The most that is paid for a spot instance an hour, in dollars.
+            /// The highest price for a spot instance per hour, in dollars.
             bid_price: Str => "BidPrice",
-            /// Settings of applications.
+            /// Configurations of applications.
             configurations: [Configuration] => "Configurations",
-            /// Volumes.
+            /// The EBS volumes.
             ebs_configuration: EbsConfiguration => "EbsConfiguration",
-            /// How instances are paid for.
+            /// The market on which instances are bought.
             market: Market => "Market",
             /// Its name.
             name: Str => "Name",
@@ -417,7 +427,7 @@ record! {
     }
 }
 
-/// When a group grows and shrinks.
+/// When an instance group grows and shrinks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AutoScalingPolicy {
     least: Num,
@@ -426,7 +436,7 @@ pub struct AutoScalingPolicy {
 }
 
 impl AutoScalingPolicy {
-    /// Between so many and so many instances, by these rules.
+    /// Scales between a smallest and a largest number of instances by these rules.
     pub fn new(
         min_capacity: impl Into<Num>,
         max_capacity: impl Into<Num>,
@@ -449,7 +459,7 @@ impl From<AutoScalingPolicy> for Value {
     }
 }
 
-/// What is done when an alarm goes off.
+/// A scaling rule: what happens when an alarm goes off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScalingRule {
     name: Str,
@@ -460,19 +470,19 @@ pub struct ScalingRule {
 }
 
 impl ScalingRule {
-    /// Does this on that alarm.
+    /// Scales in this way when that alarm goes off.
     pub fn new(name: impl Into<Str>, scaling: SimpleScaling, alarm: AlarmDefinition) -> Self {
         Self { name: name.into(), description: None, market: None, scaling, alarm }
     }
 
-    /// What it is for.
+    /// The description of the rule.
     #[must_use]
     pub fn description(mut self, description: impl Into<Str>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// How new instances are paid for.
+    /// The market on which new instances are bought.
     #[must_use]
     pub fn market(mut self, market: Market) -> Self {
         self.market = Some(market);
@@ -494,13 +504,13 @@ impl From<ScalingRule> for Value {
 }
 
 choices! {
-    /// How an adjustment is meant.
+    /// What an adjustment means.
     pub enum AdjustmentType {
-        /// So many more or fewer.
+        /// A number of instances to add or remove.
         ChangeInCapacity = "CHANGE_IN_CAPACITY",
-        /// So many percent more or fewer.
+        /// A percentage of the instances to add or remove.
         PercentChangeInCapacity = "PERCENT_CHANGE_IN_CAPACITY",
-        /// Exactly so many.
+        /// The exact number of instances.
         ExactCapacity = "EXACT_CAPACITY",
     }
 }
@@ -510,9 +520,9 @@ record! {
     pub struct SimpleScaling {
         required { scaling_adjustment: Num => "ScalingAdjustment", }
         optional {
-            /// How the adjustment is meant.
+            /// What the adjustment means.
             adjustment_type: AdjustmentType => "AdjustmentType",
-            /// Seconds before the next change.
+            /// The seconds to wait before the next change.
             cool_down: Num => "CoolDown",
         }
     }
@@ -527,7 +537,7 @@ record! {
 }
 
 record! {
-    /// When an alarm of CloudWatch goes off.
+    /// A CloudWatch alarm.
     pub struct AlarmDefinition {
         required {
             comparison_operator: Str => "ComparisonOperator",
@@ -535,15 +545,15 @@ record! {
             period: Seconds => "Period",
         }
         optional {
-            /// Dimensions of the metric.
+            /// The dimensions of the metric.
             dimensions: [MetricDimension] => "Dimensions",
-            /// For how many periods.
+            /// The number of periods to evaluate.
             evaluation_periods: Num => "EvaluationPeriods",
             /// The namespace of the metric.
             namespace: Str => "Namespace",
-            /// How values are put together: `AVERAGE`.
+            /// The statistic: `AVERAGE`.
             statistic: Str => "Statistic",
-            /// What the metric is compared with.
+            /// The threshold that the metric is compared with.
             threshold: Num => "Threshold",
             /// The unit: `PERCENT`.
             unit: Str => "Unit",
@@ -552,7 +562,7 @@ record! {
 }
 
 record! {
-    /// Kerberos.
+    /// Settings of Kerberos.
     pub struct KerberosAttributes {
         required { realm: Str => "Realm", }
         optional {
@@ -560,7 +570,7 @@ record! {
             ad_domain_join_password: Str => "ADDomainJoinPassword",
             /// The user who joins the domain.
             ad_domain_join_user: Str => "ADDomainJoinUser",
-            /// The password for trust across realms.
+            /// The password for trust between realms.
             cross_realm_trust_principal_password: Str => "CrossRealmTrustPrincipalPassword",
             /// The password of the key distribution centre.
             kdc_admin_password: Str => "KdcAdminPassword",
@@ -569,19 +579,19 @@ record! {
 }
 
 choices! {
-    /// What the limits of a cluster count.
+    /// The unit of a cluster's limits.
     pub enum ComputeUnit {
         /// Instances.
         Instances = "Instances",
         /// Units of fleets.
         InstanceFleetUnits = "InstanceFleetUnits",
-        /// Virtual CPUs.
+        /// The number of virtual CPUs.
         Vcpu = "VCPU",
     }
 }
 
 record! {
-    /// Between which limits EMR changes the size of a cluster.
+    /// The limits within which EMR changes the size of a cluster.
     pub struct ComputeLimits {
         required {
             unit_type: ComputeUnit => "UnitType",
@@ -589,16 +599,16 @@ record! {
             maximum_capacity_units: Num => "MaximumCapacityUnits",
         }
         optional {
-            /// How many on demand at most.
+            /// The largest number of on-demand units.
             maximum_on_demand_capacity_units: Num => "MaximumOnDemandCapacityUnits",
-            /// How many that keep data at most.
+            /// The largest number of core units.
             maximum_core_capacity_units: Num => "MaximumCoreCapacityUnits",
         }
     }
 }
 
 record! {
-    /// EMR changes the size of the cluster by itself.
+    /// Lets EMR change the size of the cluster automatically.
     pub struct ManagedScaling {
         required { compute_limits: ComputeLimits => "ComputeLimits", }
         optional {}

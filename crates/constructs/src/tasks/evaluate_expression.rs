@@ -6,7 +6,7 @@ use crate::{Str, object};
 task! {
     /// Evaluates a JavaScript expression in which paths stand for values of the input.
     ///
-    /// A small function does it, which the template defines.
+    /// A small function evaluates it. The template defines the function.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -20,7 +20,7 @@ task! {
     pub struct EvaluateExpression [RequestResponse] {
         required { expression: ExpressionText, }
         optional {
-            /// The runtime of the function; `nodejs22.x` if nothing is said.
+            /// The runtime of the function. Defaults to `nodejs22.x`.
             runtime: RuntimeName,
         }
     }
@@ -29,8 +29,9 @@ task! {
 type ExpressionText = String;
 type RuntimeName = String;
 
-/// Puts the values in the place of the paths and evaluates what comes of it.
-const EVALUATOR: &str = "exports.handler = async ({ expression, expressionAttributeValues: values }) => {
+/// The function's code: it replaces the paths by their values and evaluates the result.
+const EVALUATOR: &str =
+    "exports.handler = async ({ expression, expressionAttributeValues: values }) => {
   const path = /\\$[.\\[][.a-zA-Z[\\]0-9-_]+/g;
   const code = expression.replace(path, (found) => `(values[${JSON.stringify(found)}])`);
   return new Function('values', `return (${code});`)(values);
@@ -43,7 +44,9 @@ impl ServiceTask for EvaluateExpression {
         let mut function = Function::new(&id, Code::inline(EVALUATOR));
         if let Some(runtime) = &self.runtime {
             if !runtime.starts_with("nodejs") {
-                plan.problem(format!("the expression is JavaScript, which `{runtime}` does not run"));
+                plan.problem(format!(
+                    "the expression is JavaScript, which `{runtime}` does not run"
+                ));
             }
             function = function.runtime(runtime);
         }

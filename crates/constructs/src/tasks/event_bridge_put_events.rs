@@ -6,7 +6,7 @@ use crate::value::Value;
 use crate::{Input, Str};
 
 task! {
-    /// Puts events on buses of EventBridge.
+    /// Sends events to EventBridge event buses.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -32,16 +32,21 @@ pub struct EventEntry {
 }
 
 impl EventEntry {
-    /// An event on the default bus.
+    /// An event for the default event bus.
     pub fn new(
         source: impl Into<Str>,
         detail_type: impl Into<Str>,
         detail: impl Into<Input>,
     ) -> Self {
-        Self { source: source.into(), detail_type: detail_type.into(), detail: detail.into(), bus: None }
+        Self {
+            source: source.into(),
+            detail_type: detail_type.into(),
+            detail: detail.into(),
+            bus: None,
+        }
     }
 
-    /// The bus it is put on.
+    /// The event bus to send it to.
     #[must_use]
     pub fn event_bus(mut self, bus: impl Into<EventBus>) -> Self {
         self.bus = Some(bus.into());

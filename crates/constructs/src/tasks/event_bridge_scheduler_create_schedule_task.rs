@@ -9,10 +9,10 @@ use crate::{Str, object};
 use std::time::Duration;
 
 task! {
-    /// Makes a schedule of EventBridge Scheduler.
+    /// Creates an EventBridge Scheduler schedule.
     ///
-    /// AWS is not expected to accept `.sync` for it; it is refused unless `unsupported_by_aws` says that
-    /// the definition the CDK would write is wanted.
+    /// AWS is not expected to accept `.sync` for it. It is refused unless `unsupported_by_aws` asks
+    /// for the definition that the CDK would write.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -26,25 +26,26 @@ task! {
     pub struct EventBridgeSchedulerCreateScheduleTask [RequestResponse, RunJob, WaitForTaskToken] {
         required { schedule_name: Str, schedule: Schedule => "ScheduleExpression", target: ScheduleTarget, }
         optional {
-            /// What becomes of the schedule after its last invocation; nothing if nothing is said.
+            /// What happens to the schedule after its last invocation. Defaults to nothing.
             action_after_completion: ActionAfterCompletion,
             /// Makes the request safe to repeat.
             client_token: Str => "ClientToken",
-            /// A description; 512 characters at most.
+            /// The description, at most 512 characters.
             description: Str => "Description",
-            /// When it ends: RFC 3339.
+            /// When the schedule ends, in RFC 3339.
             end_date: Str => "EndDate",
-            /// When it starts: RFC 3339.
+            /// When the schedule starts, in RFC 3339.
             start_date: Str => "StartDate",
-            /// Within which time after the moment it may be invoked: 1 minute to a day.
+            /// The window after the scheduled time in which it may be invoked: from a minute to a
+            /// day.
             flexible_time_window: Minutes,
-            /// The group; `default` if nothing is said.
+            /// The schedule group. Defaults to `default`.
             group_name: Str => "GroupName",
             /// The key with which it is encrypted.
             kms_key: Key,
             /// The time zone: `Europe/Berlin`.
             timezone: Str => "ScheduleExpressionTimezone",
-            /// Whether it is on; it is if nothing is said.
+            /// Whether the schedule is enabled. Defaults to true.
             enabled: bool,
             /// Writes `.sync` although AWS is not expected to accept it.
             unsupported_by_aws: bool,
@@ -53,21 +54,21 @@ task! {
 }
 
 choices! {
-    /// What becomes of a schedule after its last invocation.
+    /// What happens to a schedule after its last invocation.
     pub enum ActionAfterCompletion {
         /// Nothing.
         None = "NONE",
-        /// It is deleted.
+        /// The schedule is deleted.
         Delete = "DELETE",
     }
 }
 
-/// When something happens.
+/// A schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule(Str);
 
 impl Schedule {
-    /// Again and again, after this time: whole minutes.
+    /// Repeats after this time, in whole minutes.
     pub fn rate(every: Duration) -> Self {
         let minutes = every.as_secs() / 60;
         let (count, unit) = match minutes {
@@ -75,11 +76,11 @@ impl Schedule {
             minutes if minutes > 0 && minutes % 60 == 0 => (minutes / 60, "hour"),
             minutes => (minutes, "minute"),
         };
-        // The service takes both the singular and the plural.
+        // The service accepts both the singular and the plural.
         Self(format!("rate({count} {unit}s)").into())
     }
 
-    /// At certain times, in EventBridge's own cron.
+    /// At the times of a cron expression, in EventBridge's notation.
     pub fn cron(
         minute: &str,
         hour: &str,
@@ -96,7 +97,7 @@ impl Schedule {
         Self(format!("at({moment})").into())
     }
 
-    /// An expression as the service takes it, literal or computed.
+    /// An expression as the service accepts it, literal or computed.
     pub fn expression(expression: impl Into<Str>) -> Self {
         Self(expression.into())
     }
@@ -108,7 +109,7 @@ impl From<Schedule> for Value {
     }
 }
 
-/// What a schedule invokes.
+/// The target that a schedule invokes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleTarget {
     arn: Str,
@@ -119,26 +120,26 @@ pub struct ScheduleTarget {
 }
 
 impl ScheduleTarget {
-    /// Invokes what has this ARN, in this role.
+    /// Invokes the resource with this ARN, with this role.
     pub fn new(arn: impl Into<Str>, role: impl Into<Role>) -> Self {
         Self { arn: arn.into(), role: role.into(), input: None, retry: None, dead_letters: None }
     }
 
-    /// What it gets.
+    /// The input of the target.
     #[must_use]
     pub fn input(mut self, input: impl Into<Str>) -> Self {
         self.input = Some(input.into());
         self
     }
 
-    /// How often (0 to 185) and for how long (a minute to a day) it is tried again.
+    /// How often (0 to 185) and for how long (a minute to a day) a failed invocation is retried.
     #[must_use]
     pub fn retry_policy(mut self, maximum_attempts: u32, maximum_age: Duration) -> Self {
         self.retry = Some((maximum_attempts, maximum_age));
         self
     }
 
-    /// Where invocations go that failed.
+    /// The queue for failed invocations.
     #[must_use]
     pub fn dead_letter_queue(mut self, queue: impl Into<Queue>) -> Self {
         self.dead_letters = Some(queue.into());
@@ -154,10 +155,18 @@ impl ScheduleTarget {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
         put("Input", self.input.clone().map(Value::from));
-        put("RetryPolicy", self.retry.map(|(attempts, age)| object! {
-            "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
-        }));
-        put("DeadLetterConfig", self.dead_letters.as_ref().map(|queue| object! {"Arn": queue.arn()}));
+        put(
+            "RetryPolicy",
+            self.retry.map(|(attempts, age)| {
+                object! {
+                    "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
+                }
+            }),
+        );
+        put(
+            "DeadLetterConfig",
+            self.dead_letters.as_ref().map(|queue| object! {"Arn": queue.arn()}),
+        );
         Value::Object(members)
     }
 
@@ -183,7 +192,8 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
         if window.is_some_and(|window| !(60..=86_400).contains(&window.0.as_secs())) {
             plan.problem("`flexible_time_window` has to be a minute to a day");
         }
-        let long = self.description.as_ref().map(|text| text.known_or_any().readable().chars().count());
+        let long =
+            self.description.as_ref().map(|text| text.known_or_any().readable().chars().count());
         if long.is_some_and(|long| long > 512) {
             plan.problem("`description` can have 512 characters at most");
         }
@@ -202,11 +212,19 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
         );
         plan.allow(&["iam:PassRole"], [self.target.role.arn_text()]);
 
-        plan.put("ActionAfterCompletion", self.action_after_completion.unwrap_or(ActionAfterCompletion::None));
-        plan.put("FlexibleTimeWindow", match window {
-            Some(window) => object! {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window.clone()},
-            None => object! {"Mode": "OFF"},
-        });
+        plan.put(
+            "ActionAfterCompletion",
+            self.action_after_completion.unwrap_or(ActionAfterCompletion::None),
+        );
+        plan.put(
+            "FlexibleTimeWindow",
+            match window {
+                Some(window) => {
+                    object! {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window.clone()}
+                }
+                None => object! {"Mode": "OFF"},
+            },
+        );
         plan.put("Name", self.schedule_name.clone());
         plan.maybe("KmsKeyArn", self.kms_key.as_ref().map(Key::arn));
         plan.put("State", if self.enabled.unwrap_or(true) { "ENABLED" } else { "DISABLED" });

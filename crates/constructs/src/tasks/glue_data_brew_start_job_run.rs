@@ -4,7 +4,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::text::{local_arn, text};
 
 task! {
-    /// Starts a job of Glue DataBrew.
+    /// Starts a Glue DataBrew job.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

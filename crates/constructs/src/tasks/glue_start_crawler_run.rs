@@ -4,7 +4,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::text::{local_arn, text};
 
 task! {
-    /// Starts a crawler of Glue.
+    /// Starts a Glue crawler.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -13,13 +13,13 @@ task! {
     /// assert!(StateMachine::new("Crawling", crawl).asl().is_ok());
     /// ```
     ///
-    /// The crawler cannot tell when it has ended: AWS is not expected to accept `.sync`, and nobody
-    /// gets the task token. Both are refused unless `unsupported_by_aws` says that the definition the
-    /// CDK would write is wanted.
+    /// A crawler does not report its end. AWS is not expected to accept `.sync`, and nobody
+    /// receives the task token. Both are refused unless `unsupported_by_aws` asks for the
+    /// definition that the CDK would write.
     pub struct GlueStartCrawlerRun [RequestResponse, RunJob, WaitForTaskToken] {
         required { crawler_name: Str => "Name", }
         optional {
-            /// Writes `.sync` and `.waitForTaskToken` although AWS does nothing with them.
+            /// Writes `.sync` and `.waitForTaskToken`, although they have no effect on AWS.
             unsupported_by_aws: bool,
         }
     }

@@ -8,9 +8,9 @@ use crate::value::Value;
 use crate::{Input, Num, Str, object};
 
 task! {
-    /// Starts a run of a job of Glue.
+    /// Starts a run of a Glue job.
     ///
-    /// `task_timeout` is the time that the run may take, in whole minutes.
+    /// `task_timeout` is the time limit of the run, in whole minutes.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -24,17 +24,17 @@ task! {
     pub struct GlueStartJobRun [RequestResponse, RunJob] {
         required { glue_job_name: Str => "JobName", }
         optional {
-            /// What the job gets.
+            /// The arguments of the job.
             arguments: Input => "Arguments",
             /// The name of the security configuration.
             security_configuration: Str => "SecurityConfiguration",
-            /// After which time it is told that the run takes long.
+            /// The delay after which a notification is sent that the run takes long.
             notify_delay_after: Minutes,
-            /// The kind of workers: `G.1X`; goes with `number_of_workers`.
+            /// The type of the workers: `G.1X`. Requires `number_of_workers`.
             worker_type: Str => "WorkerType",
-            /// How many workers.
+            /// The number of workers.
             number_of_workers: Num => "NumberOfWorkers",
-            /// Whether spare capacity is used.
+            /// Whether the run uses spare capacity.
             execution_class: GlueExecutionClass => "ExecutionClass",
         }
     }
@@ -43,9 +43,9 @@ task! {
 choices! {
     /// Whether a run uses spare capacity.
     pub enum GlueExecutionClass {
-        /// It does: cheaper, later.
+        /// It uses spare capacity, which is cheaper but may start later.
         Flex = "FLEX",
-        /// It does not.
+        /// It does not use spare capacity.
         Standard = "STANDARD",
     }
 }
@@ -53,7 +53,11 @@ choices! {
 impl ServiceTask for GlueStartJobRun {
     fn metrics(&self) -> Option<TaskMetrics> {
         let name = self.glue_job_name.known_or_any();
-        Some(TaskMetrics { singular: "GlueJob", plural: "GlueJobs", dimensions: vec![("GlueJobName".into(), name)] })
+        Some(TaskMetrics {
+            singular: "GlueJob",
+            plural: "GlueJobs",
+            dimensions: vec![("GlueJobName".into(), name)],
+        })
     }
 
     fn plan(&self, plan: &mut Plan) {

@@ -8,7 +8,7 @@ use crate::{Input, Str, jsonata, object};
 task! {
     /// Calls an HTTPS endpoint.
     ///
-    /// The state machine may only call endpoints that start with `api_root`.
+    /// The state machine may only call endpoints whose URL begins with `api_root`.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -24,22 +24,22 @@ task! {
     pub struct HttpInvoke [RequestResponse] {
         required { connection: Connection, api_root: Str, api_endpoint: Str, method: Str, }
         optional {
-            /// The body.
+            /// The body of the request.
             body: Input,
-            /// Headers.
+            /// The headers.
             headers: Input,
-            /// Parameters of the query.
+            /// The query parameters.
             query_string_parameters: Input,
-            /// Sends the body as a form, with lists written in this way.
+            /// Sends the body as a form, and writes lists in this way.
             url_encoding_format: UrlEncoding,
         }
     }
 }
 
-/// How lists are written in the body of a form.
+/// How a form writes lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlEncoding {
-    /// `array[0]=first&array[1]=second`, as AWS does it by default, said outright.
+    /// `array[0]=first&array[1]=second`, which is also AWS's default, written explicitly.
     Indices,
     /// `array=first&array=second`
     Repeat,
@@ -47,9 +47,9 @@ pub enum UrlEncoding {
     Commas,
     /// `array[]=first&array[]=second`
     Brackets,
-    /// As AWS does it by default.
+    /// AWS's default.
     Default,
-    /// Not as a form.
+    /// The body is not sent as a form.
     None,
 }
 
@@ -80,7 +80,9 @@ impl ServiceTask for HttpInvoke {
                     members.retain(|(name, _)| name != "Content-Type");
                     members.push(("Content-Type".into(), FORM.into()));
                 }
-                _ => plan.problem("`url_encoding_format` sets a header, so `headers` has to be an object"),
+                _ => plan.problem(
+                    "`url_encoding_format` sets a header, so `headers` has to be an object",
+                ),
             }
         }
         plan.maybe("Headers", headers);
@@ -94,13 +96,16 @@ impl ServiceTask for HttpInvoke {
             Some(UrlEncoding::Brackets) => Some("BRACKETS"),
             Some(UrlEncoding::Default | UrlEncoding::None) => None,
         };
-        plan.put("Transform", match lists {
-            Some(lists) => object! {
-                "RequestBodyEncoding": "URL_ENCODED",
-                "RequestEncodingOptions": {"ArrayFormat": lists},
+        plan.put(
+            "Transform",
+            match lists {
+                Some(lists) => object! {
+                    "RequestBodyEncoding": "URL_ENCODED",
+                    "RequestEncodingOptions": {"ArrayFormat": lists},
+                },
+                None => object! {"RequestBodyEncoding": "URL_ENCODED"},
             },
-            None => object! {"RequestBodyEncoding": "URL_ENCODED"},
-        });
+        );
     }
 }
 
@@ -116,7 +121,7 @@ impl HttpInvoke {
         jsonata(&format!("{} & '/' & {}", part(&self.api_root), part(&self.api_endpoint))).into()
     }
 
-    /// Put together when the state runs.
+    /// The endpoint, assembled when the state runs.
     fn in_json_path(&self) -> Value {
         let parts = [self.api_root.clone(), self.api_endpoint.clone()];
         crate::json_path::format_text("{}/{}", parts).into()

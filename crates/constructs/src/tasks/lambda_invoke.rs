@@ -8,10 +8,10 @@ use crate::{Input, Str};
 use std::time::Duration;
 
 task! {
-    /// Calls a function of Lambda.
+    /// Invokes a Lambda function.
     ///
-    /// The function gets the state's input if no `payload` is given. Errors of the Lambda service
-    /// itself are tried again, six times, starting with two seconds.
+    /// Without `payload`, the function gets the state's input. Errors of the Lambda service itself
+    /// are retried six times, after two seconds at first.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -24,17 +24,17 @@ task! {
     pub struct LambdaInvoke [RequestResponse, WaitForTaskToken] {
         required { function: Function, }
         optional {
-            /// What the function gets.
+            /// The input of the function.
             payload: Input,
-            /// How it is called.
+            /// How the function is invoked.
             invocation_type: InvocationType => "InvocationType",
-            /// What the function sees as the client's context: base64 of JSON, at most 3583 bytes.
+            /// The client context that the function sees: JSON in Base64, at most 3583 bytes.
             client_context: Str => "ClientContext",
-            /// The version or alias that is called.
+            /// The version or alias to invoke.
             qualifier: Str => "Qualifier",
-            /// Whether errors of the Lambda service are tried again; they are if nothing is said.
+            /// Whether errors of the Lambda service are retried. Defaults to true.
             retry_on_service_exceptions: bool,
-            /// Whether the result is what the function answers; see
+            /// Whether the result is only the function's answer; see
             /// [`payload_response_only`](LambdaInvoke::payload_response_only).
             response_only: bool,
         }
@@ -42,18 +42,18 @@ task! {
 }
 
 choices! {
-    /// How a function is called.
+    /// How a function is invoked.
     pub enum InvocationType {
-        /// And its answer awaited.
+        /// The state waits for the answer.
         RequestResponse = "RequestResponse",
-        /// And not awaited.
+        /// The state does not wait for the answer.
         Event = "Event",
-        /// Not at all: only whether it could be.
+        /// The function is not run; the call only checks whether it could be.
         DryRun = "DryRun",
     }
 }
 
-/// The errors of the Lambda service that may go away.
+/// Retries the errors of the Lambda service that are usually temporary.
 pub(crate) fn service_retry() -> Retry {
     Retry::on([
         "Lambda.ClientExecutionTimeoutException",
@@ -67,7 +67,8 @@ pub(crate) fn service_retry() -> Retry {
 }
 
 impl LambdaInvoke {
-    /// The result is what the function answers, not the answer of the Lambda service around it.
+    /// Makes the result the function's answer alone, without the response of the Lambda service
+    /// around it.
     #[must_use]
     pub fn payload_response_only(self) -> Self {
         self.response_only(true)
@@ -99,7 +100,9 @@ impl ServiceTask for LambdaInvoke {
                 ("qualifier", self.qualifier.is_some()),
             ];
             for (name, _) in not_with.into_iter().filter(|(_, given)| *given) {
-                plan.problem(format!("`payload_response_only` calls the function directly, which has no `{name}`"));
+                plan.problem(format!(
+                    "`payload_response_only` calls the function directly, which has no `{name}`"
+                ));
             }
             plan.resource(self.function.arn());
             plan.only(payload);

@@ -6,8 +6,8 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::value::Value;
 
 task! {
-    /// Starts a job of MediaConvert. The request has a `Role` and `Settings`, as the service takes
-    /// them.
+    /// Starts a MediaConvert job. The request has a `Role` and `Settings`, in the form that the
+    /// service takes.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -11,9 +11,9 @@ use crate::retry::Retry;
 use crate::text::{Text, arn, text};
 use crate::value::{QueryLanguage, Value};
 
-/// A task that a service does: what it is called, given and allowed.
+/// A task that a service performs: its resource, its parameters and its permissions.
 pub trait ServiceTask: HasCommon {
-    /// The metrics that tasks of this kind have.
+    /// The metrics of this kind of task.
     fn metrics(&self) -> Option<TaskMetrics> {
         None
     }
@@ -23,7 +23,7 @@ pub trait ServiceTask: HasCommon {
     fn plan(&self, plan: &mut Plan);
 }
 
-/// What becomes of a task: filled in by the task, then turned into a state.
+/// The plan of a task. The task fills it in, and then it becomes a state.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Plan {
@@ -41,8 +41,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan for a task that supports these patterns, the first being the one it has if nothing is
-    /// said.
+    /// A plan for a task that supports these patterns. The first one is the default.
     pub(crate) fn new(common: &Common, kind: &str, patterns: &[IntegrationPattern]) -> Self {
         let default = patterns.first().copied().unwrap_or(IntegrationPattern::RequestResponse);
         let pattern = common.pattern.unwrap_or(default);
@@ -70,7 +69,7 @@ impl Plan {
         }
     }
 
-    /// The timeout, for a service that watches it itself: the state has none then.
+    /// Takes the timeout, for a service that enforces it itself. The state then has none.
     pub(crate) fn take_timeout(&mut self) -> Option<Timeout> {
         self.takes_timeout = true;
         self.timeout.clone()
@@ -84,12 +83,12 @@ impl Plan {
         self.language == Some(QueryLanguage::Jsonata)
     }
 
-    /// Calls an action of a service, as the pattern wants it.
+    /// Calls an action of a service with the task's pattern.
     pub(crate) fn service(&mut self, service: &str, action: &str) {
         self.resource = arn(text!("states:::", service, ":", action, self.pattern.suffix()));
     }
 
-    /// Calls what has this ARN.
+    /// Calls the resource with this ARN.
     pub(crate) fn resource(&mut self, resource: Text) {
         self.resource = resource;
     }
@@ -101,19 +100,19 @@ impl Plan {
         }
     }
 
-    /// Adds a parameter if there is one.
+    /// Adds a parameter if it has a value.
     pub(crate) fn maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
-    /// The parameters are this value, or there are none.
+    /// Makes this value all of the parameters; with `None`, there are none.
     pub(crate) fn only(&mut self, parameters: Option<Value>) {
         self.parameters = parameters;
     }
 
-    /// What the state machine's role has to be allowed.
+    /// Adds permissions to the state machine's role.
     pub(crate) fn allow<R: Into<Text>>(
         &mut self,
         actions: &[&str],
@@ -126,13 +125,13 @@ impl Plan {
         self.statements.push(statement);
     }
 
-    /// What a `.sync` task needs so that Step Functions hears of its end.
+    /// Adds the permissions with which Step Functions is notified of the end of a `.sync` task.
     pub(crate) fn allow_events(&mut self, rule: &str) {
         let rule = crate::text::local_arn("events", text!("rule/", rule));
         self.allow(&["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]);
     }
 
-    /// The template has to hold these.
+    /// Adds resources that the template must contain.
     pub(crate) fn uses(&mut self, resources: Vec<Resource>) {
         self.resources.extend(resources);
     }
@@ -149,7 +148,7 @@ impl Plan {
         self.retries.push(retry);
     }
 
-    /// A task that waits for its token has to send it.
+    /// Checks that a task that waits for its token sends the token.
     pub(crate) fn needs_token(&mut self, place: &str, value: Option<&Value>) {
         let sends = value.is_some_and(|value| value.any_expression(is_token));
         if self.is(IntegrationPattern::WaitForTaskToken) && !sends {
@@ -200,7 +199,7 @@ impl Plan {
     }
 }
 
-/// Whether an expression gives the task token, or something that holds it.
+/// Whether the value of an expression is the task token, or contains it.
 fn is_token(expression: &str) -> bool {
     let of = |whole: &str| {
         expression.match_indices(whole).any(|(at, _)| {
@@ -213,7 +212,7 @@ fn is_token(expression: &str) -> bool {
     of("$$") || of("$states.context")
 }
 
-/// A task: its properties, and everything that all tasks share.
+/// Defines a task: its properties, and everything that all tasks share.
 macro_rules! task {
     (
         $(#[$doc:meta])*
@@ -266,7 +265,7 @@ macro_rules! task {
                 }
             )*
 
-            /// The parameters that are written as they are given.
+            /// Adds the parameters that are written as they are given.
             #[allow(dead_code, unused_variables, reason = "some tasks have none")]
             fn put_fields(&self, plan: &mut $crate::tasks::Plan) {
                 $($(plan.put($required_key, $crate::fields::field_value!(self.$required, $required_kind));)?)*
@@ -293,69 +292,136 @@ macro_rules! task {
     };
 }
 
-/// Lists the files of tasks and gives their public names.
-macro_rules! tasks {
-    ($($file:ident: $($name:ident),*;)*) => {
-        $(mod $file;)*
-        $(pub use $file::{$($name),*};)*
-    };
-}
-pub(crate) use athena_start_query_execution::permissions as query_permissions;
-pub(crate) use call_aws_service::iam_service;
-
+mod athena_get_query_execution;
+mod athena_get_query_results;
+mod athena_start_query_execution;
+mod athena_stop_query_execution;
+mod batch_submit_job;
+mod bedrock_create_model_customization_job;
+mod bedrock_invoke_model;
 mod call_api_gateway;
-pub use call_api_gateway::{AuthType, HttpMethod};
+mod call_api_gateway_http_api_endpoint;
+mod call_api_gateway_rest_api_endpoint;
+mod call_aws_service;
+mod call_aws_service_cross_region;
+mod code_build_start_build;
+mod code_build_start_build_batch;
+mod dynamo_delete_item;
+mod dynamo_get_item;
+mod dynamo_put_item;
+mod dynamo_types;
+mod dynamo_update_item;
+mod ecs_run_task;
+mod eks_call;
+mod emr_add_step;
+mod emr_cancel_step;
+mod emr_containers_create_virtual_cluster;
+mod emr_containers_delete_virtual_cluster;
+mod emr_containers_start_job_run;
+mod emr_create_cluster;
+mod emr_modify_instance_fleet_by_name;
+mod emr_modify_instance_group_by_name;
+mod emr_set_cluster_termination_protection;
+mod emr_terminate_cluster;
+mod emr_types;
+mod evaluate_expression;
+mod event_bridge_put_events;
+mod event_bridge_scheduler_create_schedule_task;
+mod glue_data_brew_start_job_run;
+mod glue_start_crawler_run;
+mod glue_start_job_run;
+mod http_invoke;
+mod lambda_invoke;
+mod media_convert_create_job;
+mod sage_maker_create_endpoint;
+mod sage_maker_create_endpoint_config;
+mod sage_maker_create_model;
+mod sage_maker_create_training_job;
+mod sage_maker_create_transform_job;
+mod sage_maker_types;
+mod sage_maker_update_endpoint;
+mod sns_publish;
+mod sqs_send_message;
+mod step_functions_invoke_activity;
+mod step_functions_start_execution;
 
-tasks! {
-    athena_get_query_execution: AthenaGetQueryExecution;
-    athena_get_query_results: AthenaGetQueryResults;
-    athena_start_query_execution: AthenaStartQueryExecution, EncryptionOption;
-    athena_stop_query_execution: AthenaStopQueryExecution;
-    batch_submit_job: BatchContainerOverrides, BatchJobDependency, BatchSubmitJob;
-    bedrock_create_model_customization_job: BedrockCreateModelCustomizationJob, BucketPath, CustomizationType;
-    bedrock_invoke_model: BedrockInvokeModel, BedrockModel, Guardrail, S3Object;
-    call_api_gateway_http_api_endpoint: CallApiGatewayHttpApiEndpoint;
-    call_api_gateway_rest_api_endpoint: CallApiGatewayRestApiEndpoint;
-    call_aws_service: CallAwsService;
-    call_aws_service_cross_region: CallAwsServiceCrossRegion;
-    code_build_start_build: BuildVariable, CodeBuildStartBuild;
-    code_build_start_build_batch: CodeBuildStartBuildBatch;
-    dynamo_delete_item: DynamoDeleteItem;
-    dynamo_get_item: DynamoGetItem;
-    dynamo_put_item: DynamoPutItem;
-    dynamo_types: AttributeValue, Computed, ConsumedCapacity, ItemCollectionMetrics, ProjectionExpression, ReturnValues;
-    dynamo_update_item: DynamoUpdateItem;
-    ecs_run_task: CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, PropagateTags;
-    eks_call: EksCall;
-    emr_add_step: ActionOnFailure, EmrAddStep;
-    emr_cancel_step: EmrCancelStep;
-    emr_containers_create_virtual_cluster: EmrContainersCreateVirtualCluster;
-    emr_containers_delete_virtual_cluster: EmrContainersDeleteVirtualCluster;
-    emr_containers_start_job_run: ApplicationConfiguration, EmrContainersStartJobRun, Monitoring;
-    emr_create_cluster: EmrCreateCluster, ScaleDownBehavior;
-    emr_modify_instance_fleet_by_name: EmrModifyInstanceFleetByName;
-    emr_modify_instance_group_by_name: EmrModifyInstanceGroupByName, InstanceGroupModification, InstanceResizePolicy, ShrinkPolicy;
-    emr_set_cluster_termination_protection: EmrSetClusterTerminationProtection;
-    emr_terminate_cluster: EmrTerminateCluster;
-    emr_types: AdjustmentType, AlarmDefinition, Application, AutoScalingPolicy, BlockDevice, BootstrapAction, ComputeLimits, ComputeUnit, Configuration, EbsConfiguration, InstanceFleet, InstanceGroup, InstanceRole, InstanceTypeConfig, Instances, KerberosAttributes, LaunchSpecifications, ManagedScaling, Market, MetricDimension, OnDemandAllocation, OnDemandSpecification, Placement, ScalingRule, ScriptBootstrapAction, SimpleScaling, SpotAllocation, SpotSpecification, SpotTimeoutAction, VolumeType;
-    evaluate_expression: EvaluateExpression;
-    event_bridge_put_events: EventBridgePutEvents, EventEntry;
-    event_bridge_scheduler_create_schedule_task: ActionAfterCompletion, EventBridgeSchedulerCreateScheduleTask, Schedule, ScheduleTarget;
-    glue_data_brew_start_job_run: GlueDataBrewStartJobRun;
-    glue_start_crawler_run: GlueStartCrawlerRun;
-    glue_start_job_run: GlueExecutionClass, GlueStartJobRun;
-    http_invoke: HttpInvoke, UrlEncoding;
-    lambda_invoke: InvocationType, LambdaInvoke;
-    media_convert_create_job: MediaConvertCreateJob;
-    sage_maker_create_endpoint: SageMakerCreateEndpoint;
-    sage_maker_create_endpoint_config: ProductionVariant, SageMakerCreateEndpointConfig;
-    sage_maker_create_model: ModelContainer, ModelMode, SageMakerCreateModel;
-    sage_maker_create_training_job: Channel, Compression, InputMode, MetricDefinition, RecordWrapper, S3DataDistribution, SageMakerCreateTrainingJob, TrainingAlgorithm, TrainingOutput, TrainingResources;
-    sage_maker_create_transform_job: AssembleWith, BatchStrategy, SplitType, SageMakerCreateTransformJob, TransformInput, TransformOutput, TransformResources;
-    sage_maker_types: InstanceType, S3DataType, S3Location;
-    sage_maker_update_endpoint: SageMakerUpdateEndpoint;
-    sns_publish: MessageAttribute, SnsPublish;
-    sqs_send_message: SqsSendMessage;
-    step_functions_invoke_activity: StepFunctionsInvokeActivity;
-    step_functions_start_execution: StepFunctionsStartExecution;
-}
+pub use athena_get_query_execution::AthenaGetQueryExecution;
+pub use athena_get_query_results::AthenaGetQueryResults;
+pub use athena_start_query_execution::{AthenaStartQueryExecution, EncryptionOption};
+pub use athena_stop_query_execution::AthenaStopQueryExecution;
+pub use batch_submit_job::{BatchContainerOverrides, BatchJobDependency, BatchSubmitJob};
+pub use bedrock_create_model_customization_job::{
+    BedrockCreateModelCustomizationJob, BucketPath, CustomizationType,
+};
+pub use bedrock_invoke_model::{BedrockInvokeModel, BedrockModel, Guardrail, S3Object};
+pub use call_api_gateway::{AuthType, HttpMethod};
+pub use call_api_gateway_http_api_endpoint::CallApiGatewayHttpApiEndpoint;
+pub use call_api_gateway_rest_api_endpoint::CallApiGatewayRestApiEndpoint;
+pub use call_aws_service::CallAwsService;
+pub use call_aws_service_cross_region::CallAwsServiceCrossRegion;
+pub use code_build_start_build::{BuildVariable, CodeBuildStartBuild};
+pub use code_build_start_build_batch::CodeBuildStartBuildBatch;
+pub use dynamo_delete_item::DynamoDeleteItem;
+pub use dynamo_get_item::DynamoGetItem;
+pub use dynamo_put_item::DynamoPutItem;
+pub use dynamo_types::{
+    AttributeValue, Computed, ConsumedCapacity, ItemCollectionMetrics, ProjectionExpression,
+    ReturnValues,
+};
+pub use dynamo_update_item::DynamoUpdateItem;
+pub use ecs_run_task::{
+    CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, PropagateTags,
+};
+pub use eks_call::EksCall;
+pub use emr_add_step::{ActionOnFailure, EmrAddStep};
+pub use emr_cancel_step::EmrCancelStep;
+pub use emr_containers_create_virtual_cluster::EmrContainersCreateVirtualCluster;
+pub use emr_containers_delete_virtual_cluster::EmrContainersDeleteVirtualCluster;
+pub use emr_containers_start_job_run::{
+    ApplicationConfiguration, EmrContainersStartJobRun, Monitoring,
+};
+pub use emr_create_cluster::{EmrCreateCluster, ScaleDownBehavior};
+pub use emr_modify_instance_fleet_by_name::EmrModifyInstanceFleetByName;
+pub use emr_modify_instance_group_by_name::{
+    EmrModifyInstanceGroupByName, InstanceGroupModification, InstanceResizePolicy, ShrinkPolicy,
+};
+pub use emr_set_cluster_termination_protection::EmrSetClusterTerminationProtection;
+pub use emr_terminate_cluster::EmrTerminateCluster;
+pub use emr_types::{
+    AdjustmentType, AlarmDefinition, Application, AutoScalingPolicy, BlockDevice, BootstrapAction,
+    ComputeLimits, ComputeUnit, Configuration, EbsConfiguration, InstanceFleet, InstanceGroup,
+    InstanceRole, InstanceTypeConfig, Instances, KerberosAttributes, LaunchSpecifications,
+    ManagedScaling, Market, MetricDimension, OnDemandAllocation, OnDemandSpecification, Placement,
+    ScalingRule, ScriptBootstrapAction, SimpleScaling, SpotAllocation, SpotSpecification,
+    SpotTimeoutAction, VolumeType,
+};
+pub use evaluate_expression::EvaluateExpression;
+pub use event_bridge_put_events::{EventBridgePutEvents, EventEntry};
+pub use event_bridge_scheduler_create_schedule_task::{
+    ActionAfterCompletion, EventBridgeSchedulerCreateScheduleTask, Schedule, ScheduleTarget,
+};
+pub use glue_data_brew_start_job_run::GlueDataBrewStartJobRun;
+pub use glue_start_crawler_run::GlueStartCrawlerRun;
+pub use glue_start_job_run::{GlueExecutionClass, GlueStartJobRun};
+pub use http_invoke::{HttpInvoke, UrlEncoding};
+pub use lambda_invoke::{InvocationType, LambdaInvoke};
+pub use media_convert_create_job::MediaConvertCreateJob;
+pub use sage_maker_create_endpoint::SageMakerCreateEndpoint;
+pub use sage_maker_create_endpoint_config::{ProductionVariant, SageMakerCreateEndpointConfig};
+pub use sage_maker_create_model::{ModelContainer, ModelMode, SageMakerCreateModel};
+pub use sage_maker_create_training_job::{
+    Channel, Compression, InputMode, MetricDefinition, RecordWrapper, S3DataDistribution,
+    SageMakerCreateTrainingJob, TrainingAlgorithm, TrainingOutput, TrainingResources,
+};
+pub use sage_maker_create_transform_job::{
+    AssembleWith, BatchStrategy, SageMakerCreateTransformJob, SplitType, TransformInput,
+    TransformOutput, TransformResources,
+};
+pub use sage_maker_types::{InstanceType, S3DataType, S3Location};
+pub use sage_maker_update_endpoint::SageMakerUpdateEndpoint;
+pub use sns_publish::{MessageAttribute, SnsPublish};
+pub use sqs_send_message::SqsSendMessage;
+pub use step_functions_invoke_activity::StepFunctionsInvokeActivity;
+pub use step_functions_start_execution::StepFunctionsStartExecution;
+
+pub(crate) use athena_start_query_execution::permissions as query_permissions;

@@ -3,7 +3,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::{Input, Str};
 
 task! {
-    /// Makes an endpoint of SageMaker.
+    /// Creates a SageMaker endpoint.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

@@ -5,7 +5,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::{Input, Num, Str, Value};
 
 task! {
-    /// Makes a configuration for endpoints of SageMaker.
+    /// Creates a configuration for SageMaker endpoints.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -34,11 +34,11 @@ record! {
             instance_type: InstanceType => "InstanceType",
         }
         optional {
-            /// How many instances it starts with; one if nothing is said.
+            /// The initial number of instances. Defaults to one.
             initial_instance_count: Num => "InitialInstanceCount",
-            /// Its share of the requests; more than 0.
+            /// Its weight, which determines its share of the requests; more than 0.
             initial_variant_weight: Num => "InitialVariantWeight",
-            /// What speeds it up: `ml.eia2.medium`.
+            /// The accelerator: `ml.eia2.medium`.
             accelerator_type: Input => "AcceleratorType",
         }
     }

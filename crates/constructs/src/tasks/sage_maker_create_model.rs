@@ -8,7 +8,7 @@ use crate::text::Text;
 use crate::{Flag, Input, Str, Value};
 
 task! {
-    /// Makes a model of SageMaker.
+    /// Creates a SageMaker model.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -25,15 +25,15 @@ task! {
         optional {
             /// The containers of an inference pipeline.
             containers: [ModelContainer] => "Containers",
-            /// Whether the containers have no network.
+            /// Whether the containers are isolated from the network.
             enable_network_isolation: Flag => "EnableNetworkIsolation",
-            /// The role in which the model is served; one is made if nothing is said.
+            /// The role of the model. By default, one is created.
             role: Role,
             /// Tags: a list of objects with `Key` and `Value`.
             tags: Input => "Tags",
-            /// The subnets of the containers; goes with `security_groups`.
+            /// The subnets of the containers. Requires `security_groups`.
             subnets: [Text],
-            /// The security groups of the containers; goes with `subnets`.
+            /// The security groups of the containers. Requires `subnets`.
             security_groups: [Text],
         }
     }
@@ -44,24 +44,24 @@ record! {
     pub struct ModelContainer {
         required {}
         optional {
-            /// Its name in the network.
+            /// Its host name.
             container_host_name: Str => "ContainerHostname",
             /// Its image, literal or computed.
             image: Str => "Image",
-            /// How many models it serves.
+            /// Whether it serves one model or several.
             mode: ModelMode => "Mode",
             /// Where the model is.
             model_s3_location: S3Location => "ModelDataUrl",
             /// The name or ARN of a model package.
             model_package_name: Str => "ModelPackageName",
-            /// Variables of its environment: an object.
+            /// The environment variables: an object.
             environment_variables: Input => "Environment",
         }
     }
 }
 
 choices! {
-    /// How many models a container serves.
+    /// Whether a container serves one model or several.
     pub enum ModelMode {
         /// One.
         SingleModel = "SingleModel",
@@ -73,7 +73,8 @@ choices! {
 impl ServiceTask for SageMakerCreateModel {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createModel");
-        let role = role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let role =
+            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
         plan.allow(&["sagemaker:CreateModel"], [lower_arn("model", &self.model_name, "*")]);
         plan.allow(&["sagemaker:ListTags"], ["*"]);
         plan.state(pass(&role));
@@ -88,15 +89,18 @@ impl SageMakerCreateModel {
     fn permissions(&self, role: Role) -> Role {
         let containers =
             std::iter::once(&self.primary_container).chain(self.containers.iter().flatten());
-        containers.fold(role.allow(work_statement(self.subnets.is_some())), |mut role, container| {
-            if let Some(location) = &container.model_s3_location {
-                role = role.allow(location.reading());
-            }
-            let computed = |image: &Str| Value::from(image.clone()).known().is_none();
-            if container.image.as_ref().is_some_and(computed) {
-                role = role.allow(image_statement());
-            }
-            role
-        })
+        containers.fold(
+            role.allow(work_statement(self.subnets.is_some())),
+            |mut role, container| {
+                if let Some(location) = &container.model_s3_location {
+                    role = role.allow(location.reading());
+                }
+                let computed = |image: &Str| Value::from(image.clone()).known().is_none();
+                if container.image.as_ref().is_some_and(computed) {
+                    role = role.allow(image_statement());
+                }
+                role
+            },
+        )
     }
 }

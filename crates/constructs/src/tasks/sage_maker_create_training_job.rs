@@ -12,7 +12,7 @@ use crate::value::Value;
 use crate::{Flag, Input, Items, Num, Str, gibibytes, hours, object};
 
 task! {
-    /// Starts a training job of SageMaker.
+    /// Starts a SageMaker training job.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -35,29 +35,29 @@ task! {
             output_data_config: TrainingOutput => "OutputDataConfig",
         }
         optional {
-            /// Whether the containers have no network.
+            /// Whether the containers are isolated from the network.
             enable_network_isolation: Flag => "EnableNetworkIsolation",
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Str} => "Environment",
-            /// Parameters of the algorithm: an object.
+            /// The hyperparameters of the algorithm: an object.
             hyperparameters: Input => "HyperParameters",
-            /// The instances; one `m4.xlarge` with 10 GiB if nothing is said.
+            /// The instances. Defaults to one `m4.xlarge` with 10 GiB.
             resource_config: TrainingResources,
-            /// The role in which the job works; one is made if nothing is said.
+            /// The role of the job. By default, one is created.
             role: Role,
-            /// How long the job may take; an hour if nothing is said.
+            /// The time limit of the job. Defaults to an hour.
             stopping_condition: Seconds,
             /// Tags.
             tags: {Str},
-            /// The subnets of the job; goes with `security_groups`.
+            /// The subnets of the job. Requires `security_groups`.
             subnets: [Text],
-            /// The security groups of the job; goes with `subnets`.
+            /// The security groups of the job. Requires `subnets`.
             security_groups: [Text],
         }
     }
 }
 
-/// What trains: an algorithm of SageMaker or of one's own, by name or as an image.
+/// The algorithm for training: one of SageMaker's or your own, by name or as an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingAlgorithm {
     name: Option<Str>,
@@ -67,19 +67,19 @@ pub struct TrainingAlgorithm {
 }
 
 choices! {
-    /// How data gets into the container.
+    /// How data are provided to the container.
     pub enum InputMode {
-        /// Streamed.
+        /// As a stream.
         Pipe = "Pipe",
-        /// As files that are copied first.
+        /// As files that are copied before the job starts.
         File = "File",
-        /// As files that are copied when they are read.
+        /// As files that are fetched when they are read.
         FastFile = "FastFile",
     }
 }
 
 record! {
-    /// A metric that is read off the log.
+    /// A metric that is extracted from the log.
     pub struct MetricDefinition {
         required { name: Str => "Name", regex: Str => "Regex", }
         optional {}
@@ -97,16 +97,19 @@ impl TrainingAlgorithm {
         Self { name: None, image: Some(image.into()), input_mode: InputMode::File, metrics: None }
     }
 
-    /// How data gets into the container; as files if nothing is said.
+    /// How data are provided to the container. Defaults to files.
     #[must_use]
     pub fn training_input_mode(mut self, mode: InputMode) -> Self {
         self.input_mode = mode;
         self
     }
 
-    /// Metrics that are read off the log.
+    /// Metrics that are extracted from the log.
     #[must_use]
-    pub fn metric_definitions(mut self, metrics: impl IntoIterator<Item = MetricDefinition>) -> Self {
+    pub fn metric_definitions(
+        mut self,
+        metrics: impl IntoIterator<Item = MetricDefinition>,
+    ) -> Self {
         self.metrics = Some(metrics.into_iter().collect());
         self
     }
@@ -123,7 +126,7 @@ impl TrainingAlgorithm {
     }
 }
 
-/// Data of one kind that the algorithm reads.
+/// A channel: a named input of the algorithm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
     name: Str,
@@ -133,19 +136,19 @@ pub struct Channel {
 }
 
 choices! {
-    /// How data is shared out over instances.
+    /// How data are distributed over instances.
     pub enum S3DataDistribution {
-        /// Every instance has all of it.
+        /// Every instance gets all data.
         FullyReplicated = "FullyReplicated",
-        /// Each has a part.
+        /// Every instance gets a part of the data.
         ShardedByS3Key = "ShardedByS3Key",
     }
 }
 
 choices! {
-    /// How data is compressed.
+    /// How data are compressed.
     pub enum Compression {
-        /// Not at all.
+        /// Not compressed.
         None = "None",
         /// With gzip.
         Gzip = "Gzip",
@@ -155,7 +158,7 @@ choices! {
 choices! {
     /// How records are wrapped.
     pub enum RecordWrapper {
-        /// Not at all.
+        /// Not wrapped.
         None = "None",
         /// As `RecordIO`.
         RecordIo = "RecordIO",
@@ -178,37 +181,37 @@ impl Channel {
         self
     }
 
-    /// What the location names; everything whose key starts so if nothing is said.
+    /// What the location means. Defaults to a prefix of keys.
     #[must_use]
     pub fn s3_data_type(self, data_type: S3DataType) -> Self {
         self.in_source("S3DataType", data_type)
     }
 
-    /// How data is shared out over instances.
+    /// How data are distributed over instances.
     #[must_use]
     pub fn s3_data_distribution(self, distribution: S3DataDistribution) -> Self {
         self.in_source("S3DataDistributionType", distribution)
     }
 
-    /// The attributes that are read of an augmented manifest.
+    /// The attributes to read from an augmented manifest.
     #[must_use]
     pub fn attribute_names(self, names: impl Into<Items>) -> Self {
         self.in_source("AttributeNames", names.into())
     }
 
-    /// How the data is compressed.
+    /// How the data are compressed.
     #[must_use]
     pub fn compression_type(self, compression: Compression) -> Self {
         self.with("CompressionType", compression)
     }
 
-    /// The type of the data: `text/csv`.
+    /// The content type of the data: `text/csv`.
     #[must_use]
     pub fn content_type(self, content_type: impl Into<Str>) -> Self {
         self.with("ContentType", content_type.into())
     }
 
-    /// How this data gets into the container.
+    /// How the data of this channel are provided to the container.
     #[must_use]
     pub fn input_mode(self, mode: InputMode) -> Self {
         self.with("InputMode", mode)
@@ -270,7 +273,7 @@ impl From<TrainingOutput> for Value {
 }
 
 record! {
-    /// The instances of a job.
+    /// The instances of a training job.
     pub struct TrainingResources {
         required {
             instance_count: Num => "InstanceCount",
@@ -287,7 +290,8 @@ record! {
 impl ServiceTask for SageMakerCreateTrainingJob {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createTrainingJob");
-        let role = role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let role =
+            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
         let name = match self.training_job_name.value.known() {
             Some(name) => text!(name, "*"),
             None => "*".into(),

@@ -11,7 +11,7 @@ use crate::{Num, Str, object};
 use std::time::Duration;
 
 task! {
-    /// Starts a batch transform job of SageMaker.
+    /// Starts a SageMaker batch transform job.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -33,23 +33,22 @@ task! {
             transform_output: TransformOutput => "TransformOutput",
         }
         optional {
-            /// How many records are in a request.
+            /// The number of records in a request.
             batch_strategy: BatchStrategy => "BatchStrategy",
-            /// Variables of the environment.
+            /// The environment variables.
             environment: {Str} => "Environment",
-            /// How many requests are sent at a time.
+            /// The largest number of requests at a time.
             max_concurrent_transforms: Num => "MaxConcurrentTransforms",
-            /// The most data in a request.
+            /// The largest size of a request.
             max_payload: Mebibytes => "MaxPayloadInMB",
-            /// Retries and time; see
+            /// The retries and the time limit of requests; see
             /// [`model_client_options`](SageMakerCreateTransformJob::model_client_options).
             client: ClientOptions,
-            /// The role in which the job works; one with all rights on SageMaker is made if nothing is
-            /// said.
+            /// The role of the job. By default, one with full access to SageMaker is created.
             role: Role,
             /// Tags.
             tags: {Str},
-            /// The instances; one `m4.xlarge` if nothing is said.
+            /// The instances. Defaults to one `m4.xlarge`.
             transform_resources: TransformResources,
         }
     }
@@ -58,7 +57,7 @@ task! {
 type ClientOptions = (u32, Duration);
 
 choices! {
-    /// How many records are in a request.
+    /// The number of records in a request.
     pub enum BatchStrategy {
         /// As many as fit.
         MultiRecord = "MultiRecord",
@@ -70,7 +69,7 @@ choices! {
 choices! {
     /// How files are split into records.
     pub enum SplitType {
-        /// Not at all.
+        /// Not split: a file is a record.
         None = "None",
         /// Line by line.
         Line = "Line",
@@ -82,16 +81,16 @@ choices! {
 }
 
 choices! {
-    /// How results are put together.
+    /// How results are assembled.
     pub enum AssembleWith {
-        /// One after another.
+        /// Concatenated.
         None = "None",
-        /// A line each.
+        /// One on each line.
         Line = "Line",
     }
 }
 
-/// What is transformed.
+/// The data to transform.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransformInput {
     uri: Str,
@@ -100,12 +99,12 @@ pub struct TransformInput {
 }
 
 impl TransformInput {
-    /// Everything in S3 whose URI starts so.
+    /// All S3 objects whose URI begins with this prefix.
     pub fn new(s3_uri: impl Into<Str>) -> Self {
         Self { uri: s3_uri.into(), data_type: S3DataType::S3Prefix, members: Vec::new() }
     }
 
-    /// What the URI names.
+    /// What the URI means.
     #[must_use]
     pub fn s3_data_type(mut self, data_type: S3DataType) -> Self {
         self.data_type = data_type;
@@ -117,13 +116,13 @@ impl TransformInput {
         self
     }
 
-    /// How the data is compressed.
+    /// How the data are compressed.
     #[must_use]
     pub fn compression_type(self, compression: Compression) -> Self {
         self.with("CompressionType", compression)
     }
 
-    /// The type of the data: `text/csv`.
+    /// The content type of the data: `text/csv`.
     #[must_use]
     pub fn content_type(self, content_type: impl Into<Str>) -> Self {
         self.with("ContentType", content_type.into())
@@ -150,9 +149,9 @@ record! {
     pub struct TransformOutput {
         required { s3_output_path: Str => "S3OutputPath", }
         optional {
-            /// The type of the results.
+            /// The content type of the results.
             accept: Str => "Accept",
-            /// How results are put together.
+            /// How results are assembled.
             assemble_with: AssembleWith => "AssembleWith",
             /// The ARN of the key with which the results are encrypted.
             encryption_key: Str => "KmsKeyId",
@@ -161,7 +160,7 @@ record! {
 }
 
 record! {
-    /// The instances of a job.
+    /// The instances of a transform job.
     pub struct TransformResources {
         required {
             instance_count: Num => "InstanceCount",
@@ -175,7 +174,7 @@ record! {
 }
 
 impl SageMakerCreateTransformJob {
-    /// How often (0 to 3) and for how long (up to an hour) a request to the model is tried.
+    /// How often (0 to 3) a request to the model is retried, and its time limit (up to an hour).
     #[must_use]
     pub fn model_client_options(self, max_retries: u32, timeout: Duration) -> Self {
         self.client((max_retries, timeout))
@@ -207,12 +206,17 @@ impl ServiceTask for SageMakerCreateTransformJob {
         }
         if let Some((retries, timeout)) = self.client {
             if retries > 3 || !(1..=3_600).contains(&timeout.as_secs()) {
-                plan.problem("a request to the model is tried again 0 to 3 times, for up to an hour");
+                plan.problem(
+                    "a request to the model is tried again 0 to 3 times, for up to an hour",
+                );
             }
-            plan.put("ModelClientConfig", object! {
-                "InvocationsMaxRetries": retries,
-                "InvocationsTimeoutInSeconds": Seconds(timeout),
-            });
+            plan.put(
+                "ModelClientConfig",
+                object! {
+                    "InvocationsMaxRetries": retries,
+                    "InvocationsTimeoutInSeconds": Seconds(timeout),
+                },
+            );
         }
         let default = || TransformResources::new(1, "m4.xlarge");
         plan.put("TransformResources", self.transform_resources.clone().unwrap_or_else(default));

@@ -1,4 +1,4 @@
-//! What the tasks of SageMaker have in common.
+//! The parts that SageMaker tasks share.
 
 use crate::fields::choices;
 use crate::iam::Statement;
@@ -17,11 +17,18 @@ pub struct S3Location {
 }
 
 impl S3Location {
-    /// Everything in a bucket whose key starts so.
+    /// All objects in a bucket whose keys begin with this prefix.
     pub fn from_bucket(bucket: impl Into<Bucket>, prefix: &str) -> Self {
         let bucket = bucket.into();
         let uri = text!(
-            "https://s3.", Token::region(), ".", Token::url_suffix(), "/", bucket.name(), "/", prefix,
+            "https://s3.",
+            Token::region(),
+            ".",
+            Token::url_suffix(),
+            "/",
+            bucket.name(),
+            "/",
+            prefix,
         );
         Self { uri: uri.into(), bucket: Some((bucket, prefix.to_owned())) }
     }
@@ -31,15 +38,17 @@ impl S3Location {
         Self { uri: uri.into().into(), bucket: None }
     }
 
-    /// What a role has to be allowed to read it.
+    /// The permission to read it.
     pub(crate) fn reading(&self) -> Statement {
         match &self.bucket {
-            Some(_) => Statement::allow(["s3:GetObject*", "s3:GetBucket*", "s3:List*"], self.arns()),
+            Some(_) => {
+                Statement::allow(["s3:GetObject*", "s3:GetBucket*", "s3:List*"], self.arns())
+            }
             None => Statement::allow(["s3:GetObject", "s3:ListBucket"], ["*"]),
         }
     }
 
-    /// What a role has to be allowed to write it.
+    /// The permission to write it.
     pub(crate) fn writing(&self) -> Statement {
         match &self.bucket {
             Some(_) => Statement::allow(["s3:PutObject", "s3:Abort*"], self.arns()),
@@ -63,7 +72,8 @@ impl From<S3Location> for Value {
     }
 }
 
-/// The type of an instance, such as `m5.xlarge`: SageMaker wants `ml.` before it.
+/// The type of an instance, such as `m5.xlarge`. SageMaker requires the prefix `ml.`, which is
+/// added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceType(Value);
 
@@ -84,19 +94,24 @@ impl From<InstanceType> for Value {
 }
 
 choices! {
-    /// What a URI names.
+    /// What a URI means.
     pub enum S3DataType {
         /// A file with a list of objects.
         ManifestFile = "ManifestFile",
-        /// All objects whose keys start so.
+        /// All objects whose keys begin with the prefix.
         S3Prefix = "S3Prefix",
-        /// A file with data about objects.
+        /// A manifest file with attributes of objects.
         AugmentedManifestFile = "AugmentedManifestFile",
     }
 }
 
-/// The role in which SageMaker works: the given one, or one made for the task.
-pub(crate) fn role_of(plan: &mut Plan, id: &str, given: Option<&Role>, make: impl FnOnce(Role) -> Role) -> Role {
+/// The role of the task: the given one, or one created for the task.
+pub(crate) fn role_of(
+    plan: &mut Plan,
+    id: &str,
+    given: Option<&Role>,
+    make: impl FnOnce(Role) -> Role,
+) -> Role {
     let role = given.cloned().unwrap_or_else(|| {
         make(Role::new(&format!("{id}/SagemakerRole"), "sagemaker.amazonaws.com"))
     });
@@ -104,13 +119,13 @@ pub(crate) fn role_of(plan: &mut Plan, id: &str, given: Option<&Role>, make: imp
     role
 }
 
-/// Passing the role on, to SageMaker only.
+/// The permission to pass the role, to SageMaker only.
 pub(crate) fn pass(role: &Role) -> Statement {
     let condition = object! {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}};
     Statement::allow(["iam:PassRole"], [role.arn_text()]).when(condition)
 }
 
-/// What a role needs to log and to fetch images; `vpc` adds what networks need.
+/// The permissions to write logs and metrics and to fetch images; `vpc` adds those for networks.
 pub(crate) fn work_statement(vpc: bool) -> Statement {
     let mut actions = vec![
         "cloudwatch:PutMetricData",
@@ -136,14 +151,14 @@ pub(crate) fn work_statement(vpc: bool) -> Statement {
     Statement::allow(actions, ["*"])
 }
 
-/// Fetching any image, where it is not known which.
+/// The permission to fetch any image, if the image is not known.
 pub(crate) fn image_statement() -> Statement {
     let actions =
         ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"];
     Statement::allow(actions, ["*"])
 }
 
-/// The ARN of something of SageMaker: names are lower case there.
+/// The ARN of a SageMaker resource, whose name is in lower case there.
 pub(crate) fn lower_arn(kind: &str, name: &Param<kind::Text>, suffix: &str) -> Text {
     let name = match name.value.known() {
         Some(name) => match name.as_literal() {
@@ -155,8 +170,12 @@ pub(crate) fn lower_arn(kind: &str, name: &Param<kind::Text>, suffix: &str) -> T
     local_arn("sagemaker", text!(kind, "/", name))
 }
 
-/// A network: subnets and security groups.
-pub(crate) fn vpc(subnets: Option<&Vec<Text>>, groups: Option<&Vec<Text>>, plan: &mut Plan) -> Option<Value> {
+/// The network settings: subnets and security groups.
+pub(crate) fn vpc(
+    subnets: Option<&Vec<Text>>,
+    groups: Option<&Vec<Text>>,
+    plan: &mut Plan,
+) -> Option<Value> {
     match (subnets, groups) {
         (None, None) => None,
         (Some(subnets), Some(groups)) => {
@@ -168,4 +187,3 @@ pub(crate) fn vpc(subnets: Option<&Vec<Text>>, groups: Option<&Vec<Text>>, plan:
         }
     }
 }
-

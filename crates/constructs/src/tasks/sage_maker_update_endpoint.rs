@@ -1,9 +1,9 @@
+use crate::Str;
 use crate::tasks::sage_maker_types::lower_arn;
 use crate::tasks::{Plan, ServiceTask};
-use crate::Str;
 
 task! {
-    /// Changes an endpoint of SageMaker.
+    /// Changes a SageMaker endpoint.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;

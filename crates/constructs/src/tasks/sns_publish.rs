@@ -5,7 +5,7 @@ use crate::{Input, Str, object};
 use stepwright_json::Json;
 
 task! {
-    /// Publishes a message to a topic of SNS.
+    /// Publishes a message to an SNS topic.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -21,13 +21,13 @@ task! {
     pub struct SnsPublish [RequestResponse, WaitForTaskToken] {
         required { topic: Topic, message: Input, }
         optional {
-            /// For topics in order: messages with the same id are delivered once.
+            /// For FIFO topics: messages with the same id are delivered once.
             message_deduplication_id: Str => "MessageDeduplicationId",
-            /// For topics in order: messages of a group are delivered in order.
+            /// For FIFO topics: the messages of a group are delivered in order.
             message_group_id: Str => "MessageGroupId",
-            /// Whether the message is an object with a text for each kind of subscriber.
+            /// Whether the message is an object with a text for each protocol.
             message_per_subscription_type: bool,
-            /// What subscribers can filter by.
+            /// Attributes that subscribers can filter by.
             message_attributes: {MessageAttribute} => "MessageAttributes",
             /// The subject of e-mails.
             subject: Str => "Subject",
@@ -59,7 +59,7 @@ impl MessageAttribute {
         Self(object! {"DataType": "Binary", "BinaryValue": value.into()})
     }
 
-    /// A list of texts, numbers, truth values and nulls.
+    /// A list of texts, numbers, booleans and nulls.
     pub fn string_array<V: Into<Json>>(values: impl IntoIterator<Item = V>) -> Self {
         let values: Vec<Json> = values.into_iter().map(Into::into).collect();
         Self(object! {"DataType": "String.Array", "StringValue": Json::from(values).to_string()})

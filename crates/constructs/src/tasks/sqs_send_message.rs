@@ -4,7 +4,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::{Input, Str};
 
 task! {
-    /// Sends a message to a queue of SQS.
+    /// Sends a message to an SQS queue.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -19,13 +19,13 @@ task! {
     pub struct SqsSendMessage [RequestResponse, WaitForTaskToken] {
         required { queue: Queue, message_body: Input, }
         optional {
-            /// How long the message is held back.
+            /// How long the message is delayed.
             delay: Seconds => "DelaySeconds",
-            /// For queues in order: messages with the same id are delivered once.
+            /// For FIFO queues: messages with the same id are delivered once.
             message_deduplication_id: Str => "MessageDeduplicationId",
-            /// For queues in order: messages of a group are delivered in order.
+            /// For FIFO queues: the messages of a group are delivered in order.
             message_group_id: Str => "MessageGroupId",
-            /// The key of one's own with which the queue is encrypted.
+            /// The customer's key with which the queue is encrypted.
             encryption_key: Key,
         }
     }

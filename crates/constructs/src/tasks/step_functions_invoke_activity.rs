@@ -5,7 +5,7 @@ use crate::tasks::{Plan, ServiceTask};
 use crate::{Statement, object};
 
 task! {
-    /// Has the work done by whoever asks for tasks of an activity.
+    /// Gives the work to a worker of an activity.
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -17,7 +17,7 @@ task! {
     pub struct StepFunctionsInvokeActivity [RequestResponse] {
         required { activity: Activity, }
         optional {
-            /// What the worker gets; the state's input if nothing is said.
+            /// The input of the worker. Defaults to the state's input.
             parameters: Input,
         }
     }

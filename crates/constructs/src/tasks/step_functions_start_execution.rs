@@ -8,8 +8,8 @@ use crate::{Input, Str, jsonata};
 task! {
     /// Starts an execution of a state machine.
     ///
-    /// With [`RunJob`](crate::IntegrationPattern::RunJob) it waits for the end and has the output as
-    /// JSON (`.sync:2`).
+    /// With [`RunJob`](crate::IntegrationPattern::RunJob) it waits for the end, and the result has
+    /// the output as JSON (`.sync:2`).
     ///
     /// ```
     /// use stepwright_constructs::prelude::*;
@@ -25,11 +25,11 @@ task! {
     pub struct StepFunctionsStartExecution [RequestResponse, RunJob, WaitForTaskToken] {
         required { state_machine: Machine, }
         optional {
-            /// The input; the state's own if nothing is said.
+            /// The input of the execution. Defaults to the state's input.
             input: Input,
             /// The name of the execution.
             execution_name: Str,
-            /// Shows the execution beneath this one; the input has to be an object.
+            /// Shows the execution below this one in the console. The input must be an object.
             associate_with_parent: bool,
         }
     }
@@ -44,7 +44,8 @@ impl ServiceTask for StepFunctionsStartExecution {
         plan.allow(&["states:StartExecution"], [&machine]);
         if plan.is(RunJob) {
             plan.resource(arn("states:::states:startExecution.sync:2"));
-            let executions = local_arn("states", text!("execution:", self.state_machine.name(), "*"));
+            let executions =
+                local_arn("states", text!("execution:", self.state_machine.name(), "*"));
             plan.allow(&["states:DescribeExecution", "states:StopExecution"], [executions]);
             plan.allow_events("StepFunctionsGetEventsForStepFunctionsExecutionRule");
         }

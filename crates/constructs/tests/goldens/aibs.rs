@@ -1,4 +1,4 @@
-//! Twins of the examples of the AIBS library.
+//! Our counterparts of the examples of the AIBS library.
 
 use crate::compare::{Golden, golden};
 use crate::states::function;
@@ -276,7 +276,7 @@ fn informatics() -> Vec<Golden> {
     ]
 }
 
-/// The examples for which the library itself fails: here they can be made.
+/// The examples for which the library itself fails, but which work here.
 pub(crate) fn where_the_library_fails() -> Vec<Golden> {
     let executor = |image: &str, queue: &str| {
         BatchInvokedExecutorFragment::new(

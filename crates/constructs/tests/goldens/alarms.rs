@@ -1,4 +1,4 @@
-//! Alarms are equal to those of the CDK, with the ids it gives them.
+//! Alarms are the same as those of the CDK, including their ids.
 
 use super::compare::{folder, read};
 use stepwright_constructs::prelude::*;
@@ -25,7 +25,7 @@ fn same_alarms(name: &str, stack: &Stack) {
     assert!(count > 0, "{name} has alarms");
 }
 
-/// The order of keys does not count, and 10 is 10.0.
+/// The JSON text with sorted keys, in which 10 and 10.0 are the same.
 fn sorted(json: &Json) -> String {
     if let Some(object) = json.as_object() {
         let mut members: Vec<String> =
@@ -72,7 +72,7 @@ fn of_a_machine() {
     same_alarms("001-23-metrics-state-machine-alarm", &stack);
 }
 
-/// The nine metrics of something that does work, each behind an alarm.
+/// The nine metrics of a worker, each with an alarm.
 macro_rules! work_alarms {
     ($stack:expr, $failed:literal, $of:expr $(, $unwrap:ident)?) => {
         [

@@ -1,4 +1,4 @@
-//! Twins of the examples of EMR and SageMaker.
+//! Our counterparts of the EMR and SageMaker examples.
 
 use crate::compare::{Golden, golden};
 use IntegrationPattern::{RequestResponse, RunJob};
@@ -205,7 +205,7 @@ fn sage_maker() -> Vec<Golden> {
                 "C",
                 [ProductionVariant::new("v", "M", "m5.xlarge")
                     .initial_instance_count(2)
-                    // The CDK renders an object where AWS wants `ml.eia2.medium`.
+                    // AWS expects `ml.eia2.medium`, but the CDK renders an object.
                     .accelerator_type(
                         object! {"instanceTypeIdentifier": "ml.[object Object].medium"},
                     )

@@ -1,23 +1,23 @@
-//! Compares definitions without regard to the order of keys, policies as sets of statements, and
-//! `${…}` by what they stand for, whatever they are called.
+//! Compares definitions ignoring the order of keys, policies as sets of statements, and `${…}`
+//! placeholders by what they stand for, whatever their names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stepwright_constructs::{Chainable, StateMachine};
 use stepwright_json::Json;
 
-/// The twin of an example: the folder, and the state machine.
+/// Our counterpart of an example: the example's folder, and the state machine.
 pub(crate) struct Golden {
     pub(crate) name: &'static str,
     pub(crate) machine: StateMachine,
 }
 
-/// The twin of an example that is one machine around a chain.
+/// The counterpart of an example that consists of one machine around a chain.
 pub(crate) fn golden(name: &'static str, chain: impl Chainable) -> Golden {
     Golden { name, machine: StateMachine::new("StateMachine", chain) }
 }
 
-/// The folder of a set of goldens, if there is one.
+/// The folder of a set of goldens, if it is available.
 pub(crate) fn folder(set: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut above: Option<&Path> = Some(&workspace);
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Option<Json> {
     Some(stepwright_json::parse(&text).expect("goldens are JSON"))
 }
 
-/// Every golden has a twin that says the same.
+/// Checks that every golden has a counterpart, and that they are the same.
 pub(crate) fn check_all(set: &str, goldens: Vec<Golden>) {
     let Some(folder) = folder(set) else {
         println!("skipped: ../shared/goldens/{set} is not there");
@@ -81,7 +81,7 @@ fn compare(folder: &Path, machine: &StateMachine) -> Comparison {
     compare_files(&folder.join("definition.asl.json"), &folder.join("policy.json"), machine)
 }
 
-/// Compares with a definition and a policy.
+/// Compares a state machine with a definition and a policy.
 pub(crate) fn compare_files(
     definition: &Path,
     policy: &Path,
@@ -116,15 +116,15 @@ pub(crate) fn compare_files(
     (definition, policy)
 }
 
-/// The library puts a place that CloudFormation fills in into the name of a state, which is too long
-/// then and known to nobody; ours has the name of the function.
+/// The library uses a CloudFormation placeholder in the name of a state, which makes the name too
+/// long and unpredictable. Our state has the function's name instead.
 fn named_state(definition: &Json) -> Json {
     let token = "${Select:6:'${Split:::arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:my-function}'}";
     let text = definition.to_string().replace(token, "my-function");
     stepwright_json::parse(&text).expect("still JSON")
 }
 
-/// Examples that were made for a certain account and region.
+/// Examples that were made for a specific account and region.
 const PLACED: [&str; 2] = ["002-12-ecs-ec2", "002-13-ecs-fargate"];
 
 fn placed(statement: &Json) -> Json {
@@ -134,7 +134,7 @@ fn placed(statement: &Json) -> Json {
     stepwright_json::parse(&text).expect("still JSON")
 }
 
-/// Statements have no order.
+/// Compares statements as sets, because they have no order.
 fn same_sets(actual: Vec<Json>, mut expected: Vec<Json>, names: &mut Names) -> Result<(), String> {
     let mut seen: Vec<Json> = Vec::new();
     expected.retain(|statement| {
@@ -166,7 +166,7 @@ fn same_sets(actual: Vec<Json>, mut expected: Vec<Json>, names: &mut Names) -> R
     Err(format!("policy\n    extra   {}\n    missing {}", list(&extra), list(&expected)))
 }
 
-/// The lists of a statement have no order either.
+/// Sorts the lists in a statement, which have no order either.
 fn sorted(statement: &Json) -> Json {
     match statement {
         Json::Object(members) => members
@@ -186,7 +186,7 @@ fn sorted(statement: &Json) -> Json {
     }
 }
 
-/// Which of our names stands for which of theirs; no two for the same.
+/// Maps our names to theirs. No two of our names stand for the same one.
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     ours: BTreeMap<String, String>,
@@ -241,7 +241,7 @@ enum Part<'t> {
     Name(&'t str),
 }
 
-/// A text as what stands between `${` and its `}`, and the rest.
+/// Splits a text at its `${…}` placeholders.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;

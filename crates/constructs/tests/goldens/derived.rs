@@ -1,4 +1,5 @@
-//! Policies read off definitions alone, against those the CDK makes of its constructs.
+//! Compares policies derived from definitions alone with those that the CDK makes from its
+//! constructs.
 
 use super::compare::{folder, read};
 use std::collections::BTreeSet;
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use stepwright_constructs::{policy, template_from_definition};
 use stepwright_json::Json;
 
-/// Where a definition alone says less, or the CDK says more than there is to say.
+/// Examples in which a definition contains less information, or the CDK allows more than necessary.
 const DIFFERENT: &[(&str, &str)] = &[
     ("001-08-", "the role of a transform job is its model's, which is elsewhere"),
     ("002-29-", "the role of a transform job is its model's, which is elsewhere"),
@@ -58,7 +59,7 @@ fn a_definition_alone_says_what_its_role_needs() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The actions that statements allow. IAM does not tell capitals from small letters.
+/// The actions that statements allow, in lower case, because IAM ignores case.
 fn actions(policy: &Json, key: &str) -> BTreeSet<String> {
     let statements = policy.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
     let mut actions = BTreeSet::new();
@@ -74,7 +75,7 @@ fn actions(policy: &Json, key: &str) -> BTreeSet<String> {
     actions
 }
 
-/// Writes the templates of the definitions, for cfn-lint.
+/// Writes templates of the definitions, for cfn-lint.
 pub(crate) fn templates(to: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for (name, _, definition) in definitions() {

@@ -1,11 +1,12 @@
-//! cfn-lint takes the templates. Skipped where it is not installed: `pip install cfn-lint`.
+//! cfn-lint accepts the templates. Skipped if it is not installed: `pip install cfn-lint`.
 
 use super::{Golden, aibs, allma, clusters, services, states};
 use std::path::Path;
 use std::process::Command;
 use stepwright_json::{Json, json};
 
-/// cfn-lint knows no `Parameters` of a Parallel, and no paths and language of a Succeed.
+/// cfn-lint does not know `Parameters` of a Parallel state, nor the paths and the query language of
+/// a Succeed state.
 pub(crate) const UNKNOWN_TO_CFN_LINT: &[&str] = &["x-24-parallel-full", "x-27-succeed-paths"];
 
 #[test]
@@ -35,7 +36,7 @@ fn cfn_lint_takes_the_templates() {
     }
     files.extend(super::derived::templates(&folder));
     let output = Command::new("cfn-lint")
-        // As in the CDK, machines name their role twice; some examples hold a password.
+        // As in the CDK, machines name their role twice, and some examples contain a password.
         .args(["--ignore-checks", "W3005", "W2501", "--"])
         .args(&files)
         .output()
@@ -45,7 +46,7 @@ fn cfn_lint_takes_the_templates() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The examples refer to resources that their stack defines: they stand in as custom resources.
+/// The examples refer to resources of their stack. Custom resources stand in for these.
 fn with_what_is_elsewhere(template: &Json) -> Json {
     let mut names = Vec::new();
     references(template, &mut names);

@@ -1,4 +1,5 @@
-//! What the real CDK synthesises of the same examples, read from `../shared/goldens` if it is there.
+//! Compares with what the CDK synthesises from the same examples, read from `../shared/goldens` if
+//! it is available.
 
 #![expect(clippy::print_stdout, reason = "says what was skipped, and the figures")]
 #![expect(clippy::disallowed_methods, reason = "reads the goldens")]
@@ -33,7 +34,7 @@ fn cdk() {
     check_all("cdk", goldens);
 }
 
-/// The three machines of the orchestrator.
+/// The three state machines of the orchestrator example.
 fn allma() -> [(&'static str, StateMachine); 3] {
     let functions = orchestrator::Functions::default();
     [
@@ -85,7 +86,7 @@ fn aibs_library() {
     check_all("aibs", aibs::goldens());
 }
 
-/// Where the library throws, we make a machine that compiles.
+/// Where the library fails with an error, we make a machine that compiles.
 #[test]
 fn aibs_library_fails() {
     for golden in aibs::where_the_library_fails() {
@@ -106,7 +107,7 @@ fn aibs_tables() {
     let table = read(&folder.join("table-json-reference-path/extra.json")).expect("a table");
     for row in table.get("rows").and_then(Json::as_array).expect("rows") {
         let field = |name: &str| row.get(name).and_then(Json::as_str).expect("text").to_owned();
-        // The library takes a path into the context object for one into the data.
+        // The library treats a path into the context object as a path into the data.
         let path = JsonReferencePath::in_data(&field("in"));
         assert_eq!(path.to_string(), field("str"));
         assert_eq!(path.as_key(), field("as_key"));
@@ -123,7 +124,7 @@ fn aibs_tables() {
     for row in table.expect("a table").as_array().expect("rows") {
         let given = Value::from(row.get("in").cloned().expect("a value"));
         let actual = convert_to_sfn_api_action_case(given).to_json(QueryLanguage::Jsonata);
-        // The library eats letters where words are joined; we do not.
+        // The library loses letters where words are joined; ours keeps them.
         let expected = row.get("out").expect("a value").to_string();
         let expected = expected.replace("Kebaase", "KebabCase").replace("Witpace", "WithSpace");
         assert_eq!(actual, stepwright_json::parse(&expected).expect("still JSON"));

@@ -1,4 +1,4 @@
-//! Twins of the examples of `aws-stepfunctions-tasks`.
+//! Our counterparts of the examples of `aws-stepfunctions-tasks`.
 
 use crate::compare::{Golden, golden};
 use crate::states::function;
@@ -116,8 +116,8 @@ fn lambda() -> Vec<Golden> {
     ]
 }
 
-/// The CDK writes `Timeout.at` of a JSONata expression as `TimeoutSecondsPath`, which JSONata does not
-/// know. A state given as JSON can still say so.
+/// For `Timeout.at` with a JSONata expression, the CDK writes `TimeoutSecondsPath`, which JSONata
+/// does not have. A state given as JSON can still contain it.
 fn path_in_jsonata(function: &Function) -> CustomState {
     CustomState::new(
         "C",
@@ -343,7 +343,8 @@ fn tables() -> Vec<Golden> {
                     ("m", A::map([("k", A::string("v"))])),
                     ("mj", A::map_at(object_at("$.m"))),
                     ("l", A::list([A::string("e")])),
-                    // The CDK writes these two without `.$`, so that they are not evaluated.
+                    // The CDK writes these two keys without `.$`, so their values are not
+                    // evaluated.
                     ("lj", A::of("L", "$.l")),
                     ("z", A::null(true)),
                     ("t", A::boolean(true)),
@@ -363,7 +364,7 @@ fn tables() -> Vec<Golden> {
     ]
 }
 
-/// The task definition of the examples, which the CDK makes with its role.
+/// The task definition of the examples, for which the CDK creates a role.
 fn task_definition() -> EcsTaskDefinition {
     EcsTaskDefinition::new(TaskDefinition::from_arn(Token::reference("TD")))
         .family("StackTDA28C8ABC")
@@ -622,8 +623,8 @@ fn services() -> Vec<Golden> {
     ]
 }
 
-/// Without authorisation the CDK still allows to call a stage and a path called `undefined`; we allow
-/// nothing, and here say so.
+/// Without authorisation, the CDK still allows calling a stage and a path named `undefined`. We
+/// allow nothing, so the permission is added here.
 fn undefined_stage(name: &'static str, call: CallApiGatewayHttpApiEndpoint) -> Golden {
     let mut golden = golden(name, call);
     let resource = Text::from("arn:aws:execute-api:")

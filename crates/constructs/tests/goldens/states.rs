@@ -1,4 +1,4 @@
-//! Twins of the examples of `aws-stepfunctions`.
+//! Our counterparts of the examples of `aws-stepfunctions`.
 
 use crate::compare::{Golden, golden};
 use stepwright_constructs::prelude::*;
@@ -366,8 +366,8 @@ fn map_jsonata() -> StateMachine {
     StateMachine::new("StateMachine", map).query_language(QueryLanguage::Jsonata)
 }
 
-/// The CDK writes the batch input's path without `.$`, so it is not evaluated; here it is given as
-/// the text that it becomes.
+/// The CDK writes the key of the batch input's path without `.$`, so the path is not evaluated.
+/// Here it is given as the literal text that it becomes.
 fn distributed_map_full() -> DistributedMap {
     let bucket = Bucket::new("Bucket");
     DistributedMap::new("M")

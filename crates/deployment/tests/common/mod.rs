@@ -1,4 +1,4 @@
-//! The projects that tests are done with.
+//! The projects that the tests use.
 
 #![allow(
     dead_code,
@@ -16,7 +16,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// All projects at hand, by name.
+/// All available projects, by name.
 pub(crate) fn projects() -> Vec<(String, String)> {
     let shared = std::env::var_os("STEPWRIGHT_SHARED")
         .map_or_else(|| root().join("../shared"), PathBuf::from);
@@ -35,13 +35,13 @@ pub(crate) fn projects() -> Vec<(String, String)> {
     all
 }
 
-/// A project of this crate.
+/// A test project of this crate.
 pub(crate) fn own(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/projects/{name}.py"));
     std::fs::read_to_string(path).expect("the project stands beside the tests")
 }
 
-/// The deployments of the projects that compile.
+/// The deployments of all projects that compile.
 pub(crate) fn deployments() -> Vec<(String, Deployment)> {
     let mut all = Vec::new();
     for (name, source) in projects() {
@@ -56,7 +56,7 @@ pub(crate) fn deployments() -> Vec<(String, Deployment)> {
     all
 }
 
-/// The deployment of a project beside which there are two packages.
+/// Deploys a project with two packages beside it.
 pub(crate) fn deploy(name: &str, source: &str) -> Result<Deployment, Refused> {
     let project = compile(source, Mode::Documented).expect("the project compiles");
     synthesize(&project, &Origin::new(name).packages(&beside))

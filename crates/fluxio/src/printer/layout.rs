@@ -1,9 +1,9 @@
-//! Where lines are broken that are longer than they may be.
+//! Breaks lines that are too long.
 
-/// The longest line.
+/// The largest length of a line.
 const LONGEST: f64 = 79.0;
 
-/// The pieces as one text, with long lines broken.
+/// Joins the pieces to one text and breaks long lines.
 pub(super) fn broken(pieces: Vec<String>) -> String {
     let mut out = String::new();
     let mut line: Vec<String> = Vec::new();
@@ -11,7 +11,7 @@ pub(super) fn broken(pieces: Vec<String>) -> String {
     let mut length = 0;
     for piece in pieces {
         match piece.find('\n') {
-            // A line ends where a piece begins with a line feed.
+            // A piece that begins with a line feed ends the line.
             Some(0) => {
                 if !line.is_empty() {
                     if length <= LONGEST as usize || has_line_feed {
@@ -44,7 +44,7 @@ fn count(group: &[String]) -> f64 {
     group.iter().map(|piece| width(piece)).sum::<usize>() as f64
 }
 
-/// Writes a line that is too long, with breaks between brackets.
+/// Breaks a line that is too long between its brackets.
 fn wrap(mut line: Vec<String>, out: &mut String) {
     let mut longest = LONGEST;
     let indent = width(&line[0]) - width(line[0].trim_start());
@@ -98,7 +98,7 @@ fn wrap(mut line: Vec<String>, out: &mut String) {
     }
 }
 
-/// What fits on this line, and what does not.
+/// Splits a group into what fits on this line and the rest.
 fn split(mut group: Vec<String>, mut at: f64, longest: f64) -> (Vec<String>, Vec<String>) {
     let mut taken = 0;
     while taken < group.len() {
@@ -123,7 +123,8 @@ fn is_closing(piece: &str) -> bool {
     matches!(piece, ")" | "]" | "}" | "):")
 }
 
-/// A line as groups: no line feed may go into the first, one may go into the second, and so on.
+/// Splits a line into groups. The first must not be broken, the second may be, and so on
+/// alternately.
 fn groups(line: &[String]) -> Vec<Vec<String>> {
     let mut groups = Vec::new();
     let mut text: Vec<String> = Vec::new();
@@ -159,12 +160,12 @@ fn groups(line: &[String]) -> Vec<Vec<String>> {
     }
 }
 
-/// The groups that no line feed may go into.
+/// The groups that must not be broken.
 fn fixed(groups: &[Vec<String>]) -> impl Iterator<Item = &Vec<String>> {
     groups.iter().step_by(2)
 }
 
-/// Puts parentheses where a line feed could then be.
+/// Adds parentheses where they allow a line break.
 fn with_parentheses(mut line: Vec<String>, longest: f64, indent: f64) -> Vec<String> {
     if matches!(line[0].as_str(), "del " | "return" | "yield " | "if " | "while ") {
         let at = if line[0].ends_with(' ') { 1 } else { 2 };

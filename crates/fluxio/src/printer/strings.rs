@@ -1,16 +1,16 @@
-//! Texts and numbers as Python shows them, and when a text gets triple quotes.
+//! Strings and numbers as Python prints them, and the choice of triple quotes.
 
 use ruff_python_ast::Number;
 use rustpython_literal::escape::{AsciiEscape, UnicodeEscape};
 use rustpython_literal::float;
 
-/// Shorter ones never get triple quotes.
+/// Shorter strings never get triple quotes.
 const LEAST_FOR_TRIPLE: usize = 20;
 
-/// Lines that would be longer do.
+/// Strings in lines that would be longer get triple quotes.
 const LONGEST_LINE: usize = 100;
 
-/// `repr` of a text.
+/// `repr` of a string.
 pub(crate) fn repr(text: &str) -> String {
     let escape = UnicodeEscape::new_repr(text);
     escape.str_repr().to_string().unwrap_or_default()
@@ -28,7 +28,8 @@ pub(super) fn number(number: &Number) -> String {
         if value.is_infinite() { "1e1000".to_owned() } else { float::to_string(value) }
     };
     match number {
-        // Any base is shown as ten; larger ones than 64 bits are kept as they were written.
+        // A number in any base is printed in decimal. One that does not fit into 64 bits is printed
+        // as it was written.
         Number::Int(int) => {
             int.as_u64().map_or_else(|| int.to_string().replace('_', ""), |small| small.to_string())
         }
@@ -38,8 +39,8 @@ pub(super) fn number(number: &Number) -> String {
     }
 }
 
-/// A text in the quotes it gets. `embedded` says how deep in a statement it stands, `line` what
-/// stands on the line before it.
+/// A string with the quotes that astor chooses. `embedded` is how deep in a statement it stands,
+/// and `line` what precedes it on its line.
 pub(super) fn pretty(text: &str, embedded: u8, line: &str) -> String {
     let plain = repr(text);
     let length = plain.chars().count();
@@ -60,7 +61,7 @@ pub(super) fn pretty(text: &str, embedded: u8, line: &str) -> String {
     format!("\"\"\"{}\"\"\"", escaped(text))
 }
 
-/// Whether all lines but the first are indented at least so far.
+/// Whether all lines but the first are indented by at least this much.
 fn is_indented(text: &str, indentation: usize) -> bool {
     let mut lines = text.split('\n').skip(1).map(str::trim_end).filter(|line| !line.is_empty());
     let indents = |line: &str| line.chars().count() - line.trim_start().chars().count();
@@ -72,7 +73,7 @@ fn is_indented(text: &str, indentation: usize) -> bool {
     }
 }
 
-/// What may stand between triple quotes.
+/// Escapes a string for triple quotes.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What the tests of functions share.
+//! Shared code for the tests of functions.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use stepwright_functions::{Function, Functions, Invocation, LogSink, Place, Repl
 use stepwright_json::Json;
 use tempfile::TempDir;
 
-/// Functions of a configuration, in a folder with these files.
+/// The functions of a configuration, in a folder with the given files.
 pub(crate) struct Fixture {
     pub(crate) functions: Functions,
     pub(crate) folder: TempDir,
@@ -47,14 +47,14 @@ impl Fixture {
         outcome.unwrap_or_else(|error| panic!("{}: {error}", error.name()))
     }
 
-    /// The payload of an answer that is no error.
+    /// Calls a function and returns the payload of its answer, which must not be an error.
     pub(crate) async fn value(&self, function: &str, payload: &str) -> Json {
         let reply = self.call(function, payload).await;
         assert_eq!(reply.function_error, None, "{}", text(&reply));
         json(&reply)
     }
 
-    /// The payload of an answer that is an error.
+    /// Calls a function and returns the payload of its answer, which must be an error.
     pub(crate) async fn failure(&self, function: &str, payload: &str) -> Json {
         let reply = self.call(function, payload).await;
         assert_eq!(reply.function_error.as_deref(), Some("Unhandled"), "{}", text(&reply));
@@ -92,14 +92,14 @@ pub(crate) fn json(reply: &Reply) -> Json {
     stepwright_json::parse_bytes(&reply.payload).expect("JSON")
 }
 
-/// A text in an object.
+/// The text of an object's member.
 #[track_caller]
 pub(crate) fn member(value: &Json, key: &str) -> String {
     let member = value.get(key).and_then(Json::as_str);
     member.unwrap_or_else(|| panic!("`{key}` is a text in {value}")).to_owned()
 }
 
-/// Whether a program can be run; says so where it cannot.
+/// Whether a program can be run. Prints a note if it cannot.
 pub(crate) fn has_program(program: &str) -> bool {
     let has = std::process::Command::new(program).arg("--version").output().is_ok();
     if !has {
@@ -108,13 +108,13 @@ pub(crate) fn has_program(program: &str) -> bool {
     has
 }
 
-/// Says why a test checks nothing.
+/// Prints why a test checks nothing.
 #[expect(clippy::print_stdout, reason = "somebody should see it")]
 pub(crate) fn skipped(why: &str) {
     println!("skipped: {why}");
 }
 
-/// A binary that lies in `examples`.
+/// The path of a binary built from `examples`.
 pub(crate) fn example(name: &str) -> String {
     let test = std::env::current_exe().expect("a path");
     let target = test.parent().and_then(Path::parent).expect("a folder");

@@ -85,11 +85,12 @@ impl<'b> Reader<'b> {
         let Some(name) = KINDS.get(usize::from(kind)).copied() else {
             return Err(StoredError::UnknownKind(kind));
         };
-        if revision != 1 {
+        let most = if matches!(name, "ExecutionStarted" | "MapStarted") { 2 } else { 1 };
+        if !(1..=most).contains(&revision) {
             return Err(StoredError::UnknownRevision { kind: name, revision });
         }
         Ok(match name {
-            "ExecutionStarted" => E::ExecutionStarted(Box::new(self.start()?)),
+            "ExecutionStarted" => E::ExecutionStarted(Box::new(self.start(revision)?)),
             "ExecutionSucceeded" => E::ExecutionSucceeded { output: self.json()? },
             "ExecutionFailed" => E::ExecutionFailed { failure: self.failure()? },
             "ExecutionTimedOut" => E::ExecutionTimedOut { failure: self.failure()? },
@@ -331,9 +332,10 @@ impl<'b> Reader<'b> {
         self.option(|r| Ok((Moment(r.signed()?), TimerId(r.number()?))))
     }
 
-    fn start(&mut self) -> Read<Start> {
-        Ok(Start {
+    fn start(&mut self, revision: u8) -> Read<Start> {
+        let mut start = Start {
             input: self.json()?,
+            input_text: None,
             identity: Identity {
                 execution_arn: self.str()?,
                 name: self.str()?,
@@ -346,7 +348,11 @@ impl<'b> Reader<'b> {
             deadline: self.deadline()?,
             seed: [self.word()?, self.word()?],
             map_context: self.option(Self::json)?,
-        })
+        };
+        if revision == 2 {
+            start.input_text = Some(self.str()?);
+        }
+        Ok(start)
     }
 
     fn word(&mut self) -> Read<u64> {
@@ -375,11 +381,14 @@ impl<'b> Reader<'b> {
     }
 
     fn plan(&mut self) -> Read<MapPlan> {
+        let (items, first, max_concurrency) = (self.items()?, self.small()?, self.small()?);
+        let flags = self.byte()?;
         Ok(MapPlan {
-            items: self.items()?,
-            first: self.small()?,
-            max_concurrency: self.small()?,
-            distributed: self.byte()? != 0,
+            items,
+            of_object: flags & 2 != 0,
+            first,
+            max_concurrency,
+            distributed: flags & 1 != 0,
             tolerated_count: self.option(Self::number)?,
             tolerated_percentage: self.option(Self::float)?,
             reader: self.option(Self::json)?,

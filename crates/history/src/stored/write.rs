@@ -253,7 +253,14 @@ impl Writer {
                 38
             }
         };
-        (number, 1)
+        // The second revisions say something that the first do not; where there is nothing of it to
+        // say, the first is written.
+        let is_second = match kind {
+            E::ExecutionStarted(start) => start.input_text.is_some(),
+            E::MapStarted { plan, .. } => plan.of_object,
+            _ => false,
+        };
+        (number, if is_second { 2 } else { 1 })
     }
 
     fn number(&mut self, mut number: u64) {
@@ -344,7 +351,7 @@ impl Writer {
     }
 
     fn start(&mut self, start: &Start) {
-        let Start { input, identity, first, deadline, seed, map_context } = start;
+        let Start { input, input_text, identity, first, deadline, seed, map_context } = start;
         self.json(input);
         let Identity {
             execution_arn,
@@ -363,6 +370,9 @@ impl Writer {
             self.bytes.extend(part.to_le_bytes());
         }
         self.option(map_context.as_ref(), Writer::json);
+        if let Some(text) = input_text {
+            self.str(text);
+        }
     }
 
     fn call(&mut self, call: &TaskCall) {
@@ -401,6 +411,7 @@ impl Writer {
     fn plan(&mut self, plan: &MapPlan) {
         let MapPlan {
             items,
+            of_object,
             first,
             max_concurrency,
             distributed,
@@ -411,7 +422,7 @@ impl Writer {
         self.items(items);
         self.number(u64::from(*first));
         self.number(u64::from(*max_concurrency));
-        self.bytes.push(u8::from(*distributed));
+        self.bytes.push(u8::from(*distributed) | u8::from(*of_object) << 1);
         self.option(tolerated_count.as_ref(), |w, count| w.number(*count));
         self.option(tolerated_percentage.as_ref(), |w, number| w.float(*number));
         self.option(reader.as_ref(), Writer::json);

@@ -28,13 +28,10 @@ impl Stepper<'_> {
             }
             (None, Some(next)) => (next, state.io.output.as_ref(), state.io.assign.as_ref()),
             (None, None) => {
-                return Err(EvaluationError {
-                    error: "States.NoChoiceMatched",
-                    cause: "Failed to transition out of the state. The state does not point to a \
-                            next state."
-                        .to_owned(),
-                    location: None,
-                });
+                return Err(EvaluationError::runtime(
+                    "Failed to transition out of the state. The state does not point to a next \
+                     state.",
+                ));
             }
         };
         let (output, assigned) = self.pass_on(frame, state, &document, output, assign)?;

@@ -1,6 +1,8 @@
 use super::task::plain;
 use crate::Command;
+use crate::context::STATE_DATA;
 use crate::execution::Phase;
+use crate::items::{Item, Items};
 use crate::turn::Stepper;
 use crate::view::More;
 use stepwright_history::{EventKind, FrameId, MapPlan};
@@ -47,7 +49,7 @@ impl Stepper<'_> {
     ) -> Result<Option<(MapPlan, Result<(), EvaluationError>)>, EvaluationError> {
         let document = self.document(frame, &state.io)?;
         let items = match &map.item_reader {
-            Some(_) => Array::new(),
+            Some(_) => Items::default(),
             None => self.items(frame, state, map, &document)?,
         };
         let count = |wrong: &'static str, kind: &'static str| {
@@ -94,7 +96,8 @@ impl Stepper<'_> {
         };
         let (tolerated_count, tolerated_percentage) = checked.clone().unwrap_or_default();
         let plan = MapPlan {
-            items,
+            items: items.values,
+            of_object: items.of_object,
             first: map.processor.start.0,
             max_concurrency: concurrency as u32,
             distributed: map.processor.distributed,
@@ -111,42 +114,41 @@ impl Stepper<'_> {
         state: &State,
         map: &Map,
         document: &Json,
-    ) -> Result<Array, EvaluationError> {
+    ) -> Result<Items, EvaluationError> {
+        // `ItemsPath` may lead to an object only where iterations are child executions.
+        let takes_objects = self.program.vintage.maps_go_over_objects()
+            && (state.language == Language::Jsonata || map.processor.distributed);
+        let items = |value: &Json| match value {
+            Json::Object(_) if !takes_objects => None,
+            value => Items::of(value.clone()),
+        };
         if state.language == Language::Jsonata {
-            let Some(items) = &map.items else {
-                return match document {
-                    Json::Array(items) => Ok(items.clone()),
-                    other => Err(EvaluationError::query(
-                        format!("Map state input must be an array but was: {other}"),
-                        None,
-                    )),
-                };
+            let no_array = |value: &Json| {
+                let cause = format!("Map state input must be an array but was: {value}");
+                EvaluationError::query(cause, None)
             };
-            return match self.fill(frame, items, document, More::default())? {
-                Json::Array(items) => Ok(items),
-                other => match items {
-                    Template::Expression(expression) => Err(expression.unexpected("array", &other)),
-                    _ => Err(EvaluationError::query(
-                        format!("Map state input must be an array but was: {other}"),
-                        None,
-                    )),
-                },
+            let Some(template) = &map.items else {
+                return items(document).ok_or_else(|| no_array(document));
             };
+            let value = self.fill(frame, template, document, More::default())?;
+            return items(&value).ok_or_else(|| match template {
+                Template::Expression(expression) => expression.unexpected("array", &value),
+                _ => no_array(&value),
+            });
         }
-        let (items, text) = match &map.items_path {
+        let (value, text) = match &map.items_path {
             Some(path) => {
                 (path.evaluate(&self.view(frame, document, More::default()))?, path.text.as_str())
             }
             None => (document.clone(), "$"),
         };
-        match items {
-            Json::Array(items) => Ok(items),
+        items(&value).ok_or_else(|| {
             // AWS leaves out that a path starts from the context object.
-            _ => Err(EvaluationError::runtime(format!(
+            EvaluationError::runtime(format!(
                 "Reference path \"{}\" must point to array.",
                 text.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(text)
-            ))),
-        }
+            ))
+        })
     }
 
     /// The input of an iteration: the item, or what the selector makes of it.
@@ -155,12 +157,12 @@ impl Stepper<'_> {
         frame: FrameId,
         state: &State,
         map: &Map,
-        index: u32,
         item: &Json,
+        shown: Item<'_>,
     ) -> Result<Json, EvaluationError> {
         let Some(selector) = &map.item_selector else { return Ok(item.clone()) };
         let document = self.document(frame, &state.io)?;
-        let more = More { item: Some((index, item)), ..More::default() };
+        let more = More { item: Some(shown), ..More::default() };
         self.fill(frame, selector, &document, more)
     }
 
@@ -176,7 +178,8 @@ impl Stepper<'_> {
             let previous = if limit == 0 || index < limit { open.started } else { open.cursor };
             let item = open.plan.items[index as usize].clone();
             let name = self.execution.frame(frame).entry.name.clone();
-            match self.item_input(frame, state, map, index, &item) {
+            let shown = Item::new(index, &item, open.plan.of_object, Some(STATE_DATA));
+            match self.item_input(frame, state, map, &item, shown) {
                 Ok(input) => {
                     let kind = EventKind::MapIterationStarted { index, name, input };
                     self.emit_after(frame, previous, kind);
@@ -194,14 +197,16 @@ impl Stepper<'_> {
         self.map_finish(frame, results.into());
     }
 
+    /// Leaves the state after `MapSucceeded`.
     pub(crate) fn map_finish(&mut self, frame: FrameId, result: Json) {
+        let succeeded = self.execution.shown;
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
         let left = self
             .finish(frame, state, result)
             .and_then(|(output, assigned)| self.exit(frame, output, assigned, map.next));
         if let Err(error) = left {
-            self.evaluation_failed(frame, error);
+            self.evaluation_failed_after(frame, error, succeeded);
         }
     }
 }

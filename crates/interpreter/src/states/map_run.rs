@@ -1,9 +1,10 @@
 //! A Map whose iterations are child executions (`Mode: DISTRIBUTED`).
 
 use crate::Command;
+use crate::context::STATE_DATA;
 use crate::execution::{MapRun, Phase, RunStage};
-use crate::failure::Origin;
-use crate::items;
+use crate::failure::{Failed, Origin};
+use crate::items::{self, Item, Items};
 use crate::turn::Stepper;
 use crate::view::{More, mix};
 use stepwright_history::{EventKind, Failure, FrameId, TaskId};
@@ -84,8 +85,12 @@ impl Stepper<'_> {
                 }
             }
             RunStage::Reading => {
-                let items = open.plan.items.clone();
-                self.prepare(frame, items);
+                let items = Items {
+                    values: open.plan.items.clone(),
+                    of_object: open.plan.of_object,
+                    sources: vec![(0, STATE_DATA.into())],
+                };
+                self.prepare(frame, &items);
             }
             RunStage::Running(_) if open.is_redriven => {
                 let (arn, count) = (open.arn.clone(), open.redrives + 1);
@@ -136,19 +141,25 @@ impl Stepper<'_> {
         format!("{prefix}/{label}:{id}").into()
     }
 
-    pub(crate) fn items_read(&mut self, frame: FrameId, items: Result<Array, Failure>) {
+    pub(crate) fn items_read(&mut self, frame: FrameId, items: Result<Items, Failure>) {
+        let is_new =
+            |items: &Items| items.of_object && !self.program.vintage.maps_go_over_objects();
         match items {
-            Ok(items) => self.prepare(frame, items),
+            Ok(items) if is_new(&items) => {
+                let failure = Failure::new("States.ItemReaderFailed", items::NOT_ITERABLE);
+                self.map_run_failed(frame, failure);
+            }
+            Ok(items) => self.prepare(frame, &items),
             Err(failure) => self.map_run_failed(frame, failure),
         }
     }
 
     /// Makes the inputs of the child executions from the items.
-    fn prepare(&mut self, frame: FrameId, items: Array) {
+    fn prepare(&mut self, frame: FrameId, items: &Items) {
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
         let inputs = self
-            .selected(frame, state, map, &items)
+            .selected(frame, state, map, items)
             .and_then(|selected| self.batched(frame, state, map, selected));
         match inputs {
             Ok(inputs) => {
@@ -164,12 +175,17 @@ impl Stepper<'_> {
         frame: FrameId,
         state: &State,
         map: &Map,
-        items: &Array,
+        items: &Items,
     ) -> Result<Vec<Json>, EvaluationError> {
         items
+            .values
             .iter()
             .enumerate()
-            .map(|(index, item)| self.item_input(frame, state, map, index as u32, item))
+            .map(|(index, item)| {
+                let source = items.source(index);
+                let shown = Item::new(index as u32, item, items.of_object, source);
+                self.item_input(frame, state, map, item, shown)
+            })
             .collect()
     }
 
@@ -287,7 +303,7 @@ impl Stepper<'_> {
     fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
         self.emit(frame, EventKind::MapRunFailed { failure: failure.clone() });
         let last = self.execution.frame(frame).last;
-        self.fail(frame, failure, &Origin { from_within: true, last, heartbeat: false });
+        self.fail(frame, failure, &Origin { from_within: true, last, what: Failed::State });
     }
 }
 

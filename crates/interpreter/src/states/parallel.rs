@@ -33,13 +33,14 @@ impl Stepper<'_> {
             .into();
         // The state's exit follows the last branch, not this event.
         self.emit(frame, EventKind::ParallelSucceeded);
+        let succeeded = self.execution.shown;
         let state = self.state_of(frame);
         let Kind::Parallel(parallel) = &state.kind else { return };
         let left = self
             .finish(frame, state, result)
             .and_then(|(output, assigned)| self.exit(frame, output, assigned, parallel.next));
         if let Err(error) = left {
-            self.evaluation_failed(frame, error);
+            self.evaluation_failed_after(frame, error, succeeded);
         }
     }
 }

@@ -1,13 +1,18 @@
 use crate::Command;
 use crate::data::{is_larger_than, too_large};
 use crate::execution::Phase;
-use crate::failure::Origin;
+use crate::failure::{Failed, Origin};
 use crate::token::token;
 use crate::turn::Stepper;
 use crate::view::More;
 use stepwright_history::{EventKind, Failure, FrameId, Stage, TaskCall, TaskId, TaskKind};
 use stepwright_json::{Json, Str};
-use stepwright_program::{EvaluationError, Integration, Kind, NumberField, Pattern, State, Task};
+use stepwright_program::{
+    EvaluationError, Integration, Kind, Language, NumberField, Pattern, State, Task,
+};
+
+/// The longest time-out of a task and the longest wait, in seconds. AWS's limit.
+pub(crate) const MAX_SECONDS: i64 = 99_999_999;
 
 impl Stepper<'_> {
     pub(crate) fn task(
@@ -20,7 +25,7 @@ impl Stepper<'_> {
         let start = self.execution.start.as_ref().expect("a running execution has started");
         let has_token = match &task.resource.integration {
             Integration::Activity => true,
-            Integration::Service { pattern, .. } => *pattern == Pattern::TaskToken,
+            Integration::Service { pattern, .. } => *pattern != Pattern::RequestResponse,
             Integration::Lambda => false,
         };
         let token = has_token.then(|| token(start, id));
@@ -33,6 +38,16 @@ impl Stepper<'_> {
         };
         let timeout_seconds = seconds(self, task.timeout.as_ref(), "TimeoutSeconds")?;
         let heartbeat_seconds = seconds(self, task.heartbeat.as_ref(), "HeartbeatSeconds")?;
+        let computed = [&task.timeout, &task.heartbeat].into_iter().flatten();
+        if let (Some(timeout), Some(heartbeat)) = (timeout_seconds, heartbeat_seconds)
+            && heartbeat > timeout
+            && computed.into_iter().any(|field| !matches!(field, NumberField::Literal(_)))
+        {
+            let cause = format!(
+                "HeartbeatSeconds must not be greater than TimeoutSeconds but was: {heartbeat}"
+            );
+            return Err(of_value(state.language, cause, "HeartbeatSeconds"));
+        }
         let parameters = match &state.io.arguments {
             Some(arguments) => self.fill(frame, arguments, &document, more)?,
             None => document.clone(),
@@ -50,7 +65,8 @@ impl Stepper<'_> {
             Integration::Lambda => TaskKind::Lambda,
             Integration::Activity => TaskKind::Activity,
             Integration::Service { service, action, .. } => {
-                crate::parameters::check(service, action, &parameters)?;
+                stepwright_aws::parameters::check(service, action, &parameters)
+                    .map_err(EvaluationError::runtime)?;
                 TaskKind::Service { service: service.clone(), action: action.clone() }
             }
         };
@@ -100,7 +116,25 @@ impl Stepper<'_> {
                 path.text
             )
         };
-        self.number(frame, field, document, wrong).map(|seconds| seconds as i64)
+        let seconds = self.number(frame, field, document, wrong)?;
+        let language = match field {
+            NumberField::Literal(_) => return Ok(seconds as i64),
+            NumberField::Path(_) => Language::JsonPath,
+            NumberField::Jsonata(_) => Language::Jsonata,
+        };
+        let shown = Json::from(seconds);
+        match (field, shown.as_i64()) {
+            (_, Some(whole)) if (0..=MAX_SECONDS).contains(&whole) => Ok(whole),
+            (_, Some(whole)) => Err(of_value(
+                language,
+                format!("{name} must be between 0 and {MAX_SECONDS} but was: {whole}"),
+                name,
+            )),
+            (NumberField::Path(path), None) => Err(EvaluationError::runtime(wrong(path, &shown))),
+            (_, None) => {
+                Err(of_value(language, format!("{name} must be an integer but was: {shown}"), name))
+            }
+        }
     }
 
     pub(crate) fn heartbeat(&mut self, frame: FrameId, task: TaskId) {
@@ -155,7 +189,8 @@ impl Stepper<'_> {
             self.start_late(frame, task);
         }
         self.emit(frame, EventKind::TaskFailed { task, failure: failure.clone(), stage });
-        self.state_failed(frame, failure);
+        let last = self.execution.frame(frame).last;
+        self.fail(frame, failure, &Origin { from_within: false, last, what: Failed::Task });
     }
 
     pub(crate) fn task_timed_out(&mut self, frame: FrameId, task: TaskId, heartbeat: bool) {
@@ -163,7 +198,8 @@ impl Stepper<'_> {
         let kind = EventKind::TaskTimedOut { task, failure: failure.clone(), heartbeat };
         self.emit(frame, kind);
         let last = self.execution.frame(frame).last;
-        self.fail(frame, failure, &Origin { from_within: false, last, heartbeat });
+        let what = if heartbeat { Failed::Heartbeat } else { Failed::Task };
+        self.fail(frame, failure, &Origin { from_within: false, last, what });
     }
 
     /// An end without a beginning: the worker's report that it took the task was lost.
@@ -172,6 +208,14 @@ impl Stepper<'_> {
         if !open.started {
             self.emit(frame, EventKind::TaskStarted { task, worker: None });
         }
+    }
+}
+
+/// What is wrong with the value that a field was computed to.
+fn of_value(language: Language, cause: String, field: &str) -> EvaluationError {
+    match language {
+        Language::JsonPath => EvaluationError::runtime(cause),
+        Language::Jsonata => EvaluationError::query(cause, Some(field)),
     }
 }
 

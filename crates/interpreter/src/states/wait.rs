@@ -1,3 +1,4 @@
+use super::task::MAX_SECONDS;
 use crate::Command;
 use crate::turn::Stepper;
 use crate::view::More;
@@ -5,8 +6,8 @@ use stepwright_history::{EventKind, FrameId, Moment};
 use stepwright_json::Json;
 use stepwright_program::{EvaluationError, Kind, PathExpression, State, Wait, WaitFor, time};
 
-/// The longest a Wait state may wait, in seconds. AWS's limit.
-const MAX_SECONDS: i64 = 99_999_999;
+/// How far ahead the moment may lie that a Wait state waits for, in seconds. AWS's limit.
+const MAX_AHEAD: i64 = (1 << 31) - 1;
 
 impl Stepper<'_> {
     pub(crate) fn wait(
@@ -17,7 +18,15 @@ impl Stepper<'_> {
     ) -> Result<(), EvaluationError> {
         let document = self.document(frame, &state.io)?;
         let due = self.due(frame, wait, &document)?;
-        if due.0 - self.at.0 > MAX_SECONDS * 1_000 {
+        let most = match &wait.until {
+            WaitFor::Seconds(_) | WaitFor::SecondsPath(_) | WaitFor::SecondsJsonata(_) => {
+                MAX_SECONDS
+            }
+            WaitFor::Timestamp(_) | WaitFor::TimestampPath(_) | WaitFor::TimestampJsonata(_) => {
+                MAX_AHEAD
+            }
+        };
+        if due.0.saturating_sub(self.at.0) > most * 1_000 {
             return Err(EvaluationError::runtime("Wait state delay is too long."));
         }
         let timer = self.new_timer();
@@ -82,13 +91,17 @@ impl Stepper<'_> {
             }
             WaitFor::SecondsJsonata(expression) => {
                 let value = expression.evaluate(&view)?;
+                if !value.is_number() {
+                    return Err(expression.unexpected("number", &value));
+                }
+                let wrong = |what: &str| {
+                    let cause = format!("Seconds must be {what} but was: {value}");
+                    EvaluationError::query(cause, Some("Seconds"))
+                };
                 match value.as_i64() {
-                    Some(seconds) if seconds >= 0 => Ok(after(seconds)),
-                    Some(seconds) => Err(EvaluationError::query(
-                        format!("The Seconds field must not be negative: {seconds}"),
-                        Some("Seconds"),
-                    )),
-                    None => Err(expression.unexpected("number", &value)),
+                    Some(seconds) if (0..=MAX_SECONDS).contains(&seconds) => Ok(after(seconds)),
+                    Some(_) => Err(wrong(&format!("between 0 and {MAX_SECONDS}"))),
+                    None => Err(wrong("an integer")),
                 }
             }
             WaitFor::TimestampJsonata(expression) => {

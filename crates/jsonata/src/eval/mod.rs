@@ -31,6 +31,8 @@ use typed_arena::Arena;
 const TALLEST: u32 = 500;
 /// Marks the height of a value that holds a function.
 const HEIGHT: u32 = (1 << 31) - 1;
+/// What an item counts in an array.
+const ITEM: usize = 8;
 /// How many steps go by between two questions whether to stop.
 const PATIENCE: u64 = 4_096;
 
@@ -59,6 +61,8 @@ pub(crate) struct Evaluator<'a> {
     bytes: usize,
     /// How many nodes are around the present function.
     depth: usize,
+    /// How many nodes are being evaluated within each other.
+    nesting: usize,
     pending: Option<Pending<'a>>,
     /// Frames that hold functions, which may hold the frames: emptied in the end.
     kept: Vec<Rc<Frame<'a>>>,
@@ -90,6 +94,7 @@ pub(crate) fn evaluate(
         next_check: 0,
         bytes: 0,
         depth: 0,
+        nesting: 0,
         pending: None,
         kept: Vec::new(),
         root: input.map(Value::from).unwrap_or_default(),
@@ -123,7 +128,15 @@ impl<'a> Evaluator<'a> {
             Op::Global(name) => self.global(*name),
             Op::Name(name) => self.lookup(input, name)?,
             Op::Fields(fields) => self.fields(fields, input, frame)?,
-            _ => self.eval_rest(node, input, frame)?,
+            _ => {
+                self.nesting += 1;
+                if self.nesting >= self.limits.nesting && node.op.has_parts() {
+                    return Err(Self::overflow());
+                }
+                let value = self.eval_rest(node, input, frame)?;
+                self.nesting -= 1;
+                value
+            }
         };
         if node.plain { Ok(value.unwrapped(false)) } else { self.finish(node, value, frame) }
     }
@@ -225,12 +238,14 @@ impl<'a> Evaluator<'a> {
         mut value: Value<'a>,
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
+        self.nesting += 1;
         for predicate in &node.predicates {
             value = self.filter(predicate, value, frame)?;
         }
         if let Some(group) = &node.group {
             value = self.group(group, &value, frame)?;
         }
+        self.nesting -= 1;
         Ok(value.unwrapped(node.keep_array))
     }
 
@@ -433,9 +448,25 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
+    /// Refuses a value that is too large by itself.
+    #[inline]
+    pub(crate) fn hold(&self, bytes: usize) -> Result<()> {
+        if bytes > self.limits.value_bytes {
+            return Err(Fault::new("U1002").value(Some(Json::from(self.limits.value_bytes))));
+        }
+        Ok(())
+    }
+
     /// Counts an array of `items`.
     #[inline]
     pub(crate) fn charge_items(&mut self, items: usize) -> Result<()> {
+        self.hold(items.saturating_mul(ITEM))?;
+        self.charge_slots(items)
+    }
+
+    /// Counts what is needed on the way to an array.
+    #[inline]
+    pub(crate) fn charge_slots(&mut self, items: usize) -> Result<()> {
         self.charge(items.saturating_mul(size_of::<Value<'_>>()).saturating_add(48))
     }
 
@@ -449,7 +480,7 @@ impl<'a> Evaluator<'a> {
     }
 
     #[cold]
-    fn overflow() -> Box<Fault> {
+    pub(crate) fn overflow() -> Box<Fault> {
         Fault::new("U1001").text(
             "Stack overflow error: Check for non-terminating recursive function.  Consider \
              rewriting as tail-recursive.",
@@ -468,6 +499,7 @@ impl<'a> Evaluator<'a> {
 
     /// The text as a value.
     pub(crate) fn text(&mut self, text: String) -> Result<Value<'a>> {
+        self.hold(text.len())?;
         self.charge(text.len() + 64)?;
         Ok(Value::text(text))
     }
@@ -490,7 +522,7 @@ impl<'a> Evaluator<'a> {
         Ok(match value {
             Value::Json(json) => json.clone(),
             Value::Int(value) => Json::Int(value),
-            Value::Float(bits) => crate::number::to_json(bits.get()),
+            Value::Float(bits) => self.number(bits.get()),
             Value::Text(text) => Json::String(Rc::unwrap_or_clone(text)),
             Value::True => Json::Bool(true),
             Value::False => Json::Bool(false),
@@ -530,6 +562,16 @@ impl<'a> Evaluator<'a> {
             }
             Value::Tuple(tuple) => self.json(tuple.item.clone())?,
         })
+    }
+
+    /// JSON has no infinite numbers: Step Functions puts out their names, jsonata-js null.
+    fn number(&self, value: f64) -> Json {
+        if value.is_finite() || !self.dialect.step_functions() {
+            return crate::number::to_json(value);
+        }
+        let mut name = String::new();
+        crate::number::write(value, &mut name);
+        name.into()
     }
 
     #[inline]

@@ -119,12 +119,20 @@ impl<'a> Evaluator<'a> {
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         let mut out = String::with_capacity(64);
-        for part in parts {
+        for (at, part) in parts.iter().enumerate() {
+            // Written out, the first parts stand within all operators but the innermost.
+            let around = (parts.len() - 1).saturating_sub(at.max(1));
+            self.nesting += around;
+            if self.nesting >= self.limits.nesting {
+                return Err(Self::overflow());
+            }
             let value = self.eval(part, input, frame)?;
+            self.nesting -= around;
             let before = out.len();
             text::push_string(&value, false, &mut out, self.limits.bytes)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
-            self.charge(out.len() - before)
+            self.hold(out.len())
+                .and_then(|()| self.charge(out.len() - before))
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
         }
         Ok(Value::text(out))

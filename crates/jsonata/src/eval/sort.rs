@@ -58,7 +58,7 @@ impl<'a> Evaluator<'a> {
         items: &[Value<'a>],
         mut key: impl FnMut(&mut Self, &Value<'a>, &'a Term) -> Result<Value<'a>>,
     ) -> Result<Vec<Value<'a>>> {
-        self.charge_items(items.len() * 3)?;
+        self.charge_slots(items.len() * 3)?;
         // The keys of the first term all have to be looked at; others only where those are equal.
         let mut keys: Vec<Vec<Option<Value<'a>>>> = vec![vec![None; items.len()]; terms.len()];
         if let Some(term) = terms.first() {

@@ -27,7 +27,7 @@ pub(super) fn zip<'a>(
 ) -> Result<Value<'a>> {
     let length = arguments.iter().map(|list| list.items().map_or(0, Items::len)).min().unwrap_or(0);
     evaluator.steps(length)?;
-    evaluator.charge_items(length.saturating_mul(arguments.len() + 3))?;
+    evaluator.charge_slots(length.saturating_mul(arguments.len() + 3))?;
     let rows = (0..length)
         .map(|at| {
             let row = arguments
@@ -89,7 +89,7 @@ pub(super) fn sort<'a>(
         Some(items) if items.len() > 1 => items,
         _ => return Ok(value),
     };
-    evaluator.charge_items(items.len() * 2)?;
+    evaluator.charge_slots(items.len() * 2)?;
     let mut items: Vec<Value<'a>> = items.iter().collect();
     if comparator.is_undefined() {
         evaluator.steps(items.len())?;
@@ -134,7 +134,7 @@ pub(super) fn distinct<'a>(
         Some(items) if items.len() > 1 => items,
         _ => return Ok(value),
     };
-    evaluator.charge_items(items.len() * 2)?;
+    evaluator.charge_slots(items.len() * 2)?;
     let mut found: Vec<Value<'a>> = Vec::new();
     let mut places: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
     for item in items.iter() {

@@ -25,21 +25,15 @@ pub(super) fn base64_encode<'a>(
     evaluator.text(encoded)
 }
 
-pub(super) fn base64_decode<'a>(
-    evaluator: &mut Evaluator<'a>,
-    arguments: Args<'a>,
-    _: &Caller<'_, 'a>,
-) -> Result<Value<'a>> {
+/// Decodes Base64 without complaint: the text ends at the first `=`, the characters of both
+/// alphabets count, and any other is passed over.
+pub fn decode_base64(text: &str) -> Vec<u8> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new()
             .with_decode_padding_mode(DecodePaddingMode::Indifferent)
             .with_decode_allow_trailing_bits(true),
     );
-    let Some(text) = arguments.first().and_then(Value::as_str) else {
-        return Ok(Value::Undefined);
-    };
-    evaluator.charge(text.len())?;
     let mut digits: String = text
         .chars()
         .take_while(|char| *char != '=')
@@ -53,7 +47,32 @@ pub(super) fn base64_decode<'a>(
     if digits.len() % 4 == 1 {
         digits.pop();
     }
-    let bytes = LENIENT.decode(digits).unwrap_or_default();
+    LENIENT.decode(digits).unwrap_or_default()
+}
+
+/// Whether Java's strict decoder takes a text: padded rightly or not at all.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.bytes().all(is_digit)
+        && digits.len() % 4 != 1
+        && (padding == 0 || (padding <= 2 && text.len().is_multiple_of(4)))
+}
+
+pub(super) fn base64_decode<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: Args<'a>,
+    _: &Caller<'_, 'a>,
+) -> Result<Value<'a>> {
+    let Some(text) = arguments.first().and_then(Value::as_str) else {
+        return Ok(Value::Undefined);
+    };
+    evaluator.charge(text.len())?;
+    if evaluator.dialect.step_functions() && !is_base64(text) {
+        return Err(Fault::new("U1005"));
+    }
+    let bytes = decode_base64(text);
     let decoded = if evaluator.dialect.step_functions() {
         String::from_utf8_lossy(&bytes).into_owned()
     } else {

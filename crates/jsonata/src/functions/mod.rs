@@ -24,6 +24,8 @@ use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+pub use encoding::decode_base64;
+
 pub(crate) type Run =
     for<'a, 'c> fn(&mut Evaluator<'a>, Args<'a>, &Caller<'c, 'a>) -> Result<Value<'a>>;
 
@@ -153,8 +155,8 @@ static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
     let published: &[(&'static str, &str, usize, Run)] =
         &[("eval", "<sx?:x>", 2, values::eval), ("random", "<:n>", 0, numbers::random)];
     let step_functions: &[(&'static str, &str, usize, Run)] = &[
-        ("partition", "<a-n:a<a>>", 2, step_functions::partition),
-        ("range", "<nnn?:a<n>>", 3, step_functions::range),
+        ("partition", "<a-n?:a<a>>", 2, step_functions::partition),
+        ("range", "<n?n?n?:a<n>>", 3, step_functions::range),
         ("hash", "<s-s?:s>", 2, step_functions::hash),
         ("random", "<n?:n>", 0, step_functions::random),
         ("uuid", "<:s>", 0, step_functions::uuid),

@@ -11,6 +11,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::fmt::Write as _;
 use stepwright_json::Json;
+use stepwright_json::java::Random;
 
 pub(super) fn partition<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -20,13 +21,20 @@ pub(super) fn partition<'a>(
     let Some(items) = arguments.first().and_then(Value::items) else {
         return Ok(Value::Undefined);
     };
-    let size = number_at(&arguments, 1).unwrap_or(f64::NAN);
-    if size.is_nan() || size < 1.0 || size.fract() != 0.0 {
-        return Err(Fault::new("D3151").value(arguments.get(1).and_then(Value::shown)).index(2));
+    // Without a size everything is one part.
+    let size = match number_at(&arguments, 1).map(f64::trunc) {
+        None => items.len().max(1),
+        Some(size) if size < 0.0 => {
+            let why = "The chunk size of the partition function must not be negative";
+            return Err(Fault::new("D3137").text(why).index(2));
+        }
+        Some(size) => size as usize,
+    };
+    if size == 0 || items.len() == 0 {
+        return Ok(Value::Undefined);
     }
     evaluator.steps(items.len())?;
-    evaluator.charge_items(items.len() * 3)?;
-    let size = size.min(1e15) as usize;
+    evaluator.charge_slots(items.len() * 3)?;
     let chunks = match items {
         Items::Made(items) => {
             items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect()
@@ -39,35 +47,46 @@ pub(super) fn partition<'a>(
     Ok(Value::array(chunks))
 }
 
+/// What AWS's list takes for an item: a reference and the number.
+const RANGE_ITEM: usize = 16;
+
+/// How many items a list of Java's has room for when it has got so many, one after the other.
+fn capacity(items: usize) -> usize {
+    let mut capacity = 10;
+    while capacity < items {
+        capacity += capacity / 2;
+    }
+    capacity
+}
+
+/// Numbers without fractions from the first to the last. What cannot be reached is undefined.
 pub(super) fn range<'a>(
     evaluator: &mut Evaluator<'a>,
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    let (Some(first), Some(last)) = (number_at(&arguments, 0), number_at(&arguments, 1)) else {
+    let number = |at| number_at(&arguments, at).map(|number| number.trunc() as i64);
+    let (Some(first), Some(last), Some(step)) = (number(0), number(1), number(2)) else {
         return Ok(Value::Undefined);
     };
-    let by = number_at(&arguments, 2).unwrap_or(1.0);
-    if by == 0.0 || !by.is_finite() || !first.is_finite() || !last.is_finite() {
-        return Err(Fault::new("D3152").value(arguments.get(2).and_then(Value::shown)).index(3));
+    if step == 0 || (last > first && step < 0) || (last < first && step > 0) {
+        return Ok(Value::Undefined);
     }
-    let count = ((last - first) / by).floor() + 1.0;
-    if count < 1.0 {
-        return Ok(Value::array(Vec::new()));
-    }
-    if count > evaluator.limits.sequence as f64 {
+    let count = (i128::from(last) - i128::from(first)) / i128::from(step) + 1;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > evaluator.limits.sequence {
         return Err(Fault::new("D2014")
-            .value(Some(crate::number::to_json(count)))
+            .value(Some(crate::number::to_json(count as f64)))
             .text(evaluator.most_items()));
     }
-    let count = count as usize;
     if count == 1 {
         // AWS makes a sequence, and a sequence of one is that one.
-        return Ok(Value::from(Number::Float(first)));
+        return Ok(Value::from(Number::Int(first)));
     }
+    evaluator.hold(capacity(count) * RANGE_ITEM)?;
     evaluator.steps(count)?;
-    evaluator.charge_items(count)?;
-    let value = |at: usize| Value::from(Number::Float(first + at as f64 * by));
+    evaluator.charge_slots(count)?;
+    let value = |at: usize| Value::from(Number::Int(first + at as i64 * step));
     Ok(Value::array((0..count).map(value).collect()))
 }
 
@@ -79,7 +98,9 @@ pub(super) fn hash<'a>(
     let Some(text) = arguments.first().and_then(Value::as_str) else {
         return Ok(Value::Undefined);
     };
-    let algorithm = arguments.get(1).and_then(Value::as_str).unwrap_or("SHA-256");
+    let Some(algorithm) = arguments.get(1).and_then(Value::as_str) else {
+        return Ok(Value::Undefined);
+    };
     evaluator.steps(text.len() / 16)?;
     let digest = match algorithm {
         "MD5" => Md5::digest(text).to_vec(),
@@ -87,7 +108,12 @@ pub(super) fn hash<'a>(
         "SHA-256" => Sha256::digest(text).to_vec(),
         "SHA-384" => Sha384::digest(text).to_vec(),
         "SHA-512" => Sha512::digest(text).to_vec(),
-        other => return Err(Fault::new("D3153").value(Some(other.into())).index(2)),
+        other => {
+            let why = format!(
+                "Hash algorithm '{other}' must be one of SHA-1, SHA-384, SHA-256, SHA-512, MD5"
+            );
+            return Err(Fault::new("D3137").text(why).index(2));
+        }
     };
     let mut out = String::with_capacity(digest.len() * 2);
     for byte in digest {
@@ -102,18 +128,10 @@ pub(super) fn random<'a>(
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    const MASK: u64 = (1 << 48) - 1;
     let Some(seed) = number_at(&arguments, 0) else {
         return Ok(Value::float(evaluator.chance()));
     };
-    let mut state = (seed as i64 as u64 ^ 0x5_DEEC_E66D) & MASK;
-    let mut bits = |count: u32| {
-        state = (state.wrapping_mul(0x5_DEEC_E66D).wrapping_add(0xB)) & MASK;
-        state >> (48 - count)
-    };
-    let high = bits(26);
-    let low = bits(27);
-    Ok(Value::float(((high << 27) + low) as f64 / (1u64 << 53) as f64))
+    Ok(Value::float(Random::new(seed as i64).fraction()))
 }
 
 pub(super) fn uuid<'a>(
@@ -145,7 +163,8 @@ pub(super) fn parse<'a>(
     match stepwright_json::parse(text) {
         Ok(json) => Ok(evaluator.borrow(json)),
         Err(error) => {
-            Err(Fault::new("D3150").value(Some(Json::from(text))).text(error.to_string()))
+            let why = format!("The argument of the parse function must be a JSON text: {error}");
+            Err(Fault::new("D3137").value(Some(Json::from(text))).text(why))
         }
     }
 }

@@ -20,10 +20,10 @@ impl Compiler {
             return None;
         }
         let mut rules = Vec::new();
-        for (at, rule) in items.iter().enumerate() {
+        for rule in &items {
             let condition = match language {
                 Language::JsonPath => self.condition(rule, 0),
-                Language::Jsonata => self.jsonata_condition(rule, at),
+                Language::Jsonata => self.jsonata_condition(rule),
             };
             let Some(next) = rule.text("Next") else {
                 self.missing(rule, "Next");
@@ -46,7 +46,7 @@ impl Compiler {
         Some(Choice { rules, default })
     }
 
-    fn jsonata_condition(&mut self, rule: &Fields<'_>, at: usize) -> Option<Condition> {
+    fn jsonata_condition(&mut self, rule: &Fields<'_>) -> Option<Condition> {
         let Some(node) = rule.get("Condition") else {
             self.missing(rule, "Condition");
             return None;
@@ -56,8 +56,7 @@ impl Compiler {
             return Some(if holds { Condition::And(vec![]) } else { Condition::Or(vec![]) });
         }
         let location = format!("{}/Condition", rule.location);
-        let field = format!("Choices[{at}]/Condition");
-        match self.jsonata(node, &field, &location) {
+        match self.jsonata(node, &rule.trail_of("Condition"), &location) {
             Some(expression) => Some(Condition::Jsonata(expression)),
             None => {
                 if node.as_str().is_none_or(|t| super::template::jsonata_text(t).is_none()) {

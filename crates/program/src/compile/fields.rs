@@ -5,6 +5,8 @@ use stepwright_json::tree::Node;
 pub(super) struct Fields<'d> {
     pub(super) node: &'d Node,
     pub(super) location: String,
+    /// Where it stands within its state: empty for the state itself, `Catch[1]/`.
+    pub(super) trail: String,
 }
 
 impl<'d> Fields<'d> {
@@ -14,7 +16,8 @@ impl<'d> Fields<'d> {
 
     pub(super) fn child(&self, key: &str) -> Option<Fields<'d>> {
         let node = self.node.get(key)?;
-        Some(Fields { node, location: format!("{}/{key}", self.location) })
+        let (location, trail) = self.place(key);
+        Some(Fields { node, location, trail })
     }
 
     /// The objects of the array `key`.
@@ -23,8 +26,26 @@ impl<'d> Fields<'d> {
         items
             .iter()
             .enumerate()
-            .map(|(at, node)| Fields { node, location: format!("{}/{key}[{at}]", self.location) })
+            .map(|(at, node)| {
+                let (location, trail) = self.place(&format!("{key}[{at}]"));
+                Fields { node, location, trail }
+            })
             .collect()
+    }
+
+    fn place(&self, key: &str) -> (String, String) {
+        (format!("{}/{key}", self.location), format!("{}{key}/", self.trail))
+    }
+
+    /// Where a field stands within the state, as AWS names it when it cannot be computed.
+    pub(super) fn trail_of(&self, key: &str) -> String {
+        format!("{}{key}", self.trail)
+    }
+
+    /// Where the state stands.
+    pub(super) fn state(&self) -> &str {
+        let within = self.trail.len();
+        &self.location[..self.location.len() - within]
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&'d str> {

@@ -26,7 +26,7 @@ const MAX_DEPTH: usize = 100;
 pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
     let mut compiler =
         Compiler { states: Vec::new(), diagnostics: Vec::new(), language: Language::default() };
-    let root = Fields { node: &definition.root, location: String::new() };
+    let root = Fields { node: &definition.root, location: String::new(), trail: String::new() };
     if !definition.root.is_object() {
         let diagnostic =
             Diagnostic::error("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")
@@ -110,7 +110,7 @@ impl Compiler {
         }
         for (id, member) in members {
             let location = format!("{}/{}", states.location, member.key);
-            let state = Fields { node: &member.value, location };
+            let state = Fields { node: &member.value, location, trail: String::new() };
             self.states[id.0 as usize] = self.state(&state, &member.key, &names, depth);
         }
         let Some(start) = fields.get("StartAt").and_then(Node::as_str) else {

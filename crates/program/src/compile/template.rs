@@ -5,7 +5,7 @@ use crate::state::{InputPath, Language, NumberField, ResultPath, TextField};
 use crate::template::Template;
 use std::fmt::Write as _;
 use stepwright_json::tree::{Node, Value};
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Str, java};
 use stepwright_jsonpath::ReferencePath;
 use stepwright_source::{Diagnostic, Span};
 
@@ -29,7 +29,7 @@ impl Compiler {
         Some(match language {
             Language::JsonPath => self.json_path_template(node, &location),
             Language::Jsonata => {
-                self.jsonata_template(node, &mut field.to_owned(), &fields.location)
+                self.jsonata_template(node, &mut fields.trail_of(field), fields.state())
             }
         })
     }
@@ -43,7 +43,7 @@ impl Compiler {
                 fold_array(items)
             }
             Value::Object(members) => {
-                // AWS puts what is computed behind what is written down.
+                // AWS puts what is computed behind what is written down, in the order of a hash map.
                 let mut plain: Vec<(Str, Template)> = Vec::new();
                 let mut computed: Vec<(Str, Template)> = Vec::new();
                 for member in members {
@@ -71,6 +71,7 @@ impl Compiler {
                         ),
                     }
                 }
+                java::hash_order(&mut computed, 0, |(key, _)| java::hash_text(key));
                 plain.append(&mut computed);
                 fold_object(plain)
             }
@@ -220,7 +221,9 @@ impl Compiler {
         if language == Language::Jsonata && node.as_str().is_some_and(|t| jsonata_text(t).is_some())
         {
             let location = format!("{}/{field}", fields.location);
-            return self.jsonata(node, field, &location).map(NumberField::Jsonata);
+            return self
+                .jsonata(node, &fields.trail_of(field), &location)
+                .map(NumberField::Jsonata);
         }
         self.number(fields, field).map(NumberField::Literal)
     }
@@ -246,7 +249,7 @@ impl Compiler {
         let location = format!("{}/{field}", fields.location);
         match node.as_str() {
             Some(text) if language == Language::Jsonata && jsonata_text(text).is_some() => {
-                self.jsonata(node, field, &location).map(TextField::Jsonata)
+                self.jsonata(node, &fields.trail_of(field), &location).map(TextField::Jsonata)
             }
             Some(text) => Some(TextField::Literal(text.into())),
             None => {

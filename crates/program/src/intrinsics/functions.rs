@@ -2,10 +2,12 @@ use crate::scope::Scope;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
+use rustc_hash::FxHashMap;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::fmt::Write as _;
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Str, jackson, java};
+use stepwright_jsonata::decode_base64;
 
 /// The most numbers that `States.ArrayRange` makes.
 pub const MAX_RANGE: usize = 1_000;
@@ -35,7 +37,7 @@ pub(super) enum Function {
     Uuid,
 }
 
-/// Each function's name and the fewest and most arguments it takes.
+/// Each function's name and the fewest and most arguments it takes. Those of `States.UUID` are ignored.
 const TABLE: &[(&str, Function, usize, usize)] = &[
     ("States.Array", Function::Array, 0, usize::MAX),
     ("States.ArrayContains", Function::ArrayContains, 2, 2),
@@ -54,160 +56,187 @@ const TABLE: &[(&str, Function, usize, usize)] = &[
     ("States.MathRandom", Function::MathRandom, 2, 3),
     ("States.StringSplit", Function::StringSplit, 2, 2),
     ("States.StringToJson", Function::StringToJson, 1, 1),
-    ("States.UUID", Function::Uuid, 0, 0),
+    ("States.UUID", Function::Uuid, 0, usize::MAX),
 ];
 
-type Answer = Result<Json, String>;
+/// Why a function fails: what AWS says behind the text of the whole expression.
+pub(super) type Fault = Str;
+type Answer = Result<Json, Fault>;
+
+/// What is wrong with the arguments; AWS does not say more.
+#[derive(Debug)]
+struct Invalid;
 
 impl Function {
     pub(super) fn named(name: &str) -> Option<Self> {
         TABLE.iter().find(|(known, ..)| *known == name).map(|(_, function, ..)| *function)
     }
 
-    pub(super) fn check_arity(self, count: usize) -> Result<(), String> {
+    fn row(self) -> (&'static str, usize, usize) {
         let (name, _, fewest, most) =
             TABLE.iter().find(|(_, function, ..)| *function == self).expect("every one is listed");
-        if (*fewest..=*most).contains(&count) {
-            return Ok(());
-        }
-        Err(format!("`{name}` does not take {count} arguments"))
+        (name, *fewest, *most)
     }
 
     pub(super) fn call(self, values: &[Json], scope: &dyn Scope) -> Answer {
-        match self {
-            Self::Array => Ok(values.to_vec().into()),
-            Self::ArrayContains => {
-                Ok(array(values, 0)?.iter().any(|item| item.same(&values[1])).into())
-            }
+        let (name, fewest, most) = self.row();
+        let answer = match self {
+            _ if !(fewest..=most).contains(&values.len()) => Err(Invalid),
+            Self::Format => return format(values),
+            Self::StringToJson => return string_to_json(values),
+            _ => self.compute(values, scope),
+        };
+        answer.map_err(|Invalid| invalid(name))
+    }
+
+    fn compute(self, values: &[Json], scope: &dyn Scope) -> Result<Json, Invalid> {
+        Ok(match self {
+            Self::Format | Self::StringToJson => unreachable!("they have their own texts"),
+            Self::Array => values.iter().map(finite).collect::<Vec<_>>().into(),
+            Self::ArrayContains => contains(array(values, 0)?, &values[1]).into(),
             Self::ArrayGetItem => {
-                let (items, index) = (array(values, 0)?, integer(values, 1)?);
-                usize::try_from(index).ok().and_then(|index| items.get(index).cloned()).ok_or_else(
-                    || {
-                        format!(
-                            "The array index {index} is out of bounds for length {}",
-                            items.len()
-                        )
-                    },
-                )
+                let (items, index) = (array(values, 0)?, truncated(values, 1)?);
+                let item = usize::try_from(index).ok().and_then(|index| items.get(index).cloned());
+                // AWS has nothing to give out of an empty array, and gives nothing.
+                let nothing = items.is_empty().then_some(Json::Null);
+                item.or(nothing).ok_or(Invalid)?
             }
-            Self::ArrayLength => Ok(array(values, 0)?.len().into()),
+            Self::ArrayLength => array(values, 0)?.len().into(),
             Self::ArrayPartition => {
-                let (items, size) = (array(values, 0)?, integer(values, 1)?);
-                let size = usize::try_from(size)
-                    .ok()
-                    .filter(|size| *size > 0)
-                    .ok_or("The chunk size must be a positive integer")?;
-                Ok(items
-                    .chunks(size)
-                    .map(|chunk| Json::from(chunk.to_vec()))
-                    .collect::<Vec<_>>()
-                    .into())
+                let (items, size) = (array(values, 0)?, truncated(values, 1)?);
+                let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or(Invalid)?;
+                let parts: Vec<Json> = items.chunks(size).map(|c| c.to_vec().into()).collect();
+                parts.into()
             }
             Self::ArrayRange => {
-                range(integer(values, 0)?, integer(values, 1)?, integer(values, 2)?)
+                range(truncated(values, 0)?, truncated(values, 1)?, truncated(values, 2)?)?
             }
-            Self::ArrayUnique => {
-                let mut seen: Vec<Json> = Vec::new();
-                for item in array(values, 0)? {
-                    if !seen.iter().any(|known| known.same(item)) {
-                        seen.push(item.clone());
-                    }
-                }
-                Ok(seen.into())
+            Self::ArrayUnique => unique(array(values, 0)?),
+            Self::Base64Encode => STANDARD.encode(text(values, 0)?).into(),
+            Self::Base64Decode => {
+                String::from_utf8_lossy(&decode_base64(text(values, 0)?)).into_owned().into()
             }
-            Self::Base64Encode => Ok(STANDARD.encode(text(values, 0)?).into()),
-            Self::Base64Decode => STANDARD
-                .decode(text(values, 0)?)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .map(Json::from)
-                .ok_or_else(|| "The input is not valid Base64 text".to_owned()),
-            Self::Format => format(values),
-            Self::Hash => hash(&values[0], text(values, 1)?),
-            Self::JsonMerge => merge(values),
-            Self::JsonToString => Ok(values[0].to_string().into()),
+            Self::Hash => hash(&values[0], text(values, 1)?)?,
+            Self::JsonMerge => merge(values)?,
+            Self::JsonToString => values[0].to_string().into(),
             Self::MathAdd => {
-                let (a, b) = (number(values, 0)?, number(values, 1)?);
-                match (a, b) {
-                    (Json::Int(a), Json::Int(b)) => a
-                        .checked_add(*b)
-                        .map(Json::Int)
-                        .ok_or_else(|| "The sum is out of range".to_owned()),
-                    _ => {
-                        let sum =
-                            a.as_f64().unwrap_or(0.0).round() + b.as_f64().unwrap_or(0.0).round();
-                        Ok(Json::Int(sum as i64))
-                    }
-                }
+                let sum = rounded(values, 0)?.checked_add(rounded(values, 1)?).ok_or(Invalid)?;
+                sum.into()
             }
-            Self::MathRandom => random(values, scope),
+            Self::MathRandom => random(values, scope)?,
             Self::StringSplit => {
                 let (text, delimiters) = (text(values, 0)?, text(values, 1)?);
-                Ok(text
+                let parts: Vec<Json> = text
                     .split(|c| delimiters.contains(c))
                     .filter(|part| !part.is_empty())
                     .map(Json::from)
-                    .collect::<Vec<_>>()
-                    .into())
+                    .collect();
+                parts.into()
             }
-            Self::StringToJson => {
-                let text = text(values, 0)?;
-                if text.trim().is_empty() {
-                    return Ok(Json::Null);
-                }
-                stepwright_json::parse(text).map_err(|error| error.message)
-            }
-            Self::Uuid => Ok(uuid(scope).into()),
-        }
+            Self::Uuid => uuid(scope).into(),
+        })
     }
 }
 
-fn argument_error(at: usize, wanted: &str, found: &Json) -> String {
-    format!("Argument {} must be {wanted}, but was {}: {found}", at + 1, found.kind())
+/// A value as JSON can hold it: AWS writes infinite numbers as texts.
+fn finite(value: &Json) -> Json {
+    match value {
+        Json::Float(number) if *number == f64::INFINITY => "Infinity".into(),
+        Json::Float(number) if *number == f64::NEG_INFINITY => "-Infinity".into(),
+        value => value.clone(),
+    }
 }
 
-fn array(values: &[Json], at: usize) -> Result<&[Json], String> {
+fn invalid(name: &str) -> Fault {
+    format!("Invalid arguments in {name}").into()
+}
+
+fn array(values: &[Json], at: usize) -> Result<&[Json], Invalid> {
     match &values[at] {
         Json::Array(items) => Ok(items),
-        other => Err(argument_error(at, "an array", other)),
+        _ => Err(Invalid),
     }
 }
 
-fn text(values: &[Json], at: usize) -> Result<&str, String> {
-    let text = values[at].as_str().ok_or_else(|| argument_error(at, "a string", &values[at]))?;
-    if text.len() > MAX_TEXT && text.chars().count() > MAX_TEXT {
-        return Err(format!("Argument {} is longer than {MAX_TEXT} characters", at + 1));
+fn text(values: &[Json], at: usize) -> Result<&str, Invalid> {
+    values[at].as_str().filter(|text| !is_too_long(text)).ok_or(Invalid)
+}
+
+/// Java counts UTF-16 units.
+fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_TEXT && text.encode_utf16().count() > MAX_TEXT
+}
+
+/// A whole number of 32 bits, as Java's `Math.round` and the cast behind it make one.
+fn rounded(values: &[Json], at: usize) -> Result<i32, Invalid> {
+    match &values[at] {
+        Json::Int(number) => i32::try_from(*number).map_err(|_| Invalid),
+        Json::Float(number) => Ok(java::round(*number) as i32),
+        _ => Err(Invalid),
     }
-    Ok(text)
 }
 
-fn number(values: &[Json], at: usize) -> Result<&Json, String> {
-    Some(&values[at])
-        .filter(|value| value.is_number())
-        .ok_or_else(|| argument_error(at, "a number", &values[at]))
+/// A whole number of 32 bits, as Java's `intValue` makes one: a fraction is dropped.
+fn truncated(values: &[Json], at: usize) -> Result<i32, Invalid> {
+    match &values[at] {
+        Json::Int(number) => i32::try_from(*number).map_err(|_| Invalid),
+        Json::Float(number) => Ok(*number as i32),
+        _ => Err(Invalid),
+    }
 }
 
-/// A whole number; AWS rounds a fraction to the nearest one.
-fn integer(values: &[Json], at: usize) -> Result<i64, String> {
-    let value = number(values, at)?;
-    Ok(value.as_i64().unwrap_or_else(|| value.as_f64().unwrap_or(0.0).round() as i64))
+/// AWS compares the texts of the values: `"1"` is `1`, and an object has its order of keys.
+fn contains(items: &[Json], wanted: &Json) -> bool {
+    let text_of = |value: &Json, out: &mut String| {
+        out.clear();
+        java::write_text(value, out);
+    };
+    let (mut wanted_text, mut text) = (String::new(), String::new());
+    text_of(wanted, &mut wanted_text);
+    items.iter().any(|item| match item {
+        Json::String(item) => *item == wanted_text,
+        item => {
+            text_of(item, &mut text);
+            text == wanted_text
+        }
+    })
 }
 
-fn range(first: i64, last: i64, step: i64) -> Answer {
+/// The different values, in the order of Java's `HashSet`.
+fn unique(items: &[Json]) -> Json {
+    let mut kept: Vec<(i32, &Json)> = Vec::new();
+    let mut known: FxHashMap<i32, Vec<usize>> = FxHashMap::default();
+    for item in items {
+        let hash = java::hash(item);
+        let same_hash = known.entry(hash).or_default();
+        if !same_hash.iter().any(|at| kept[*at].1 == item) {
+            same_hash.push(kept.len());
+            kept.push((hash, item));
+        }
+    }
+    java::hash_order(&mut kept, java::room_for(items.len()), |(hash, _)| *hash);
+    kept.into_iter().map(|(_, item)| item.clone()).collect::<Vec<_>>().into()
+}
+
+fn range(first: i32, last: i32, step: i32) -> Result<Json, Invalid> {
     if step == 0 {
-        return Err("The step of a range must not be 0".to_owned());
+        return Err(Invalid);
     }
-    let (first, last, step) = (i128::from(first), i128::from(last), i128::from(step));
+    let (first, last, step) = (i64::from(first), i64::from(last), i64::from(step));
     let count =
         if (last - first).signum() * step.signum() < 0 { 0 } else { (last - first) / step + 1 };
-    if count > MAX_RANGE as i128 {
-        return Err(format!("A range may hold at most {MAX_RANGE} numbers"));
+    if count > MAX_RANGE as i64 {
+        return Err(Invalid);
     }
-    Ok((0..count).map(|at| Json::Int((first + at * step) as i64)).collect::<Vec<_>>().into())
+    Ok((0..count).map(|at| Json::Int(first + at * step)).collect::<Vec<_>>().into())
 }
 
 fn format(values: &[Json]) -> Answer {
-    let template = values[0].as_str().ok_or_else(|| argument_error(0, "a string", &values[0]))?;
+    const NAME: &str = "States.Format";
+    let unmatched = |missing: char, found: char| -> Fault {
+        format!("Invalid template in {NAME}: matching '{missing}' not found for '{found}'.").into()
+    };
+    let template = values.first().and_then(Json::as_str).ok_or_else(|| invalid(NAME))?;
     let mut out = String::new();
     let mut rest = values[1..].iter();
     let mut chars = template.chars().peekable();
@@ -218,61 +247,44 @@ fn format(values: &[Json]) -> Answer {
             }
             '{' if chars.peek() == Some(&'}') => {
                 chars.next();
-                let value = rest.next().ok_or("There are more `{}` than values to put there")?;
-                write_plain(value, &mut out);
+                let value = rest.next().ok_or_else(|| invalid(NAME))?;
+                java::write_text(value, &mut out);
             }
-            '{' | '}' => {
-                return Err(format!("A `{c}` that is not part of `{{}}` needs a backslash"));
-            }
+            '{' => return Err(unmatched('}', '{')),
+            '}' => return Err(unmatched('{', '}')),
             c => out.push(c),
         }
     }
     if rest.next().is_some() {
-        return Err("There are more values than `{}` to put them in".to_owned());
+        return Err(invalid(NAME));
     }
     Ok(out.into())
 }
 
-/// How `States.Format` prints a value: a string as it is, an object or array as Java prints its
-/// maps and lists (`{Id=1, Name=x}`): what AWS does.
-fn write_plain(value: &Json, out: &mut String) {
-    match value {
-        Json::String(text) => out.push_str(text),
-        Json::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                write_plain(item, out);
-            }
-            out.push(']');
-        }
-        Json::Object(members) => {
-            out.push('{');
-            for (at, (key, value)) in members.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                out.push_str(key);
-                out.push('=');
-                write_plain(value, out);
-            }
-            out.push('}');
-        }
-        scalar => {
-            write!(out, "{scalar}").expect("strings grow");
-        }
+fn string_to_json(values: &[Json]) -> Answer {
+    const NAME: &str = "States.StringToJson";
+    let text = text(values, 0).map_err(|Invalid| invalid(NAME))?;
+    if text.trim().is_empty() {
+        return Ok(Json::Null);
     }
+    if let Some(complaint) = jackson::redacted_complaint(text) {
+        return Err(
+            format!("Cannot convert String to Json in {NAME}, caused by: {complaint}").into()
+        );
+    }
+    stepwright_json::parse(text)
+        // Jackson reads the first value and looks no further.
+        .or_else(|error| stepwright_json::parse(&text[..error.span.start as usize]))
+        .map_err(|_| invalid(NAME))
 }
 
-fn hash(data: &Json, algorithm: &str) -> Answer {
+fn hash(data: &Json, algorithm: &str) -> Result<Json, Invalid> {
     let data = match data {
         Json::String(text) => text.to_string(),
         other => other.to_string(),
     };
-    if data.len() > MAX_TEXT && data.chars().count() > MAX_TEXT {
-        return Err(format!("Argument 1 is longer than {MAX_TEXT} characters"));
+    if is_too_long(&data) {
+        return Err(Invalid);
     }
     let hex = |digest: &[u8]| {
         digest.iter().fold(String::new(), |mut out, byte| {
@@ -286,24 +298,17 @@ fn hash(data: &Json, algorithm: &str) -> Answer {
         "SHA-256" => hex(&Sha256::digest(&data)),
         "SHA-384" => hex(&Sha384::digest(&data)),
         "SHA-512" => hex(&Sha512::digest(&data)),
-        other => {
-            return Err(format!(
-                "There is no hash algorithm `{other}`; use MD5, SHA-1, SHA-256, SHA-384 or SHA-512"
-            ));
-        }
+        _ => return Err(Invalid),
     }
     .into())
 }
 
-fn merge(values: &[Json]) -> Answer {
-    let object = |at: usize| -> Result<&Object, String> {
-        values[at].as_object().ok_or_else(|| argument_error(at, "an object", &values[at]))
-    };
+fn merge(values: &[Json]) -> Result<Json, Invalid> {
+    let object = |at: usize| values[at].as_object().ok_or(Invalid);
     let (first, second) = (object(0)?, object(1)?);
-    match values[2].as_bool() {
-        Some(false) => {}
-        Some(true) => return Err("Deep merging is not supported".to_owned()),
-        None => return Err(argument_error(2, "a boolean", &values[2])),
+    // Whatever does not ask for a deep merge asks for a shallow one.
+    if values[2] == Json::Bool(true) {
+        return Err(Invalid);
     }
     let mut merged = first.clone();
     for (key, value) in second.iter() {
@@ -312,29 +317,20 @@ fn merge(values: &[Json]) -> Answer {
     Ok(merged.into())
 }
 
-fn random(values: &[Json], scope: &dyn Scope) -> Answer {
-    let (from, to) = (integer(values, 0)?, integer(values, 1)?);
-    if to <= from {
-        return Err("The end of the range must be greater than its start".to_owned());
-    }
-    let chance = match values.get(2) {
-        Some(_) => mix(integer(values, 2)? as u64),
-        None => scope.random(),
+fn random(values: &[Json], scope: &dyn Scope) -> Result<Json, Invalid> {
+    let (from, to) = (truncated(values, 0)?, truncated(values, 1)?);
+    let seed = match values.get(2) {
+        None => scope.random() as i64,
+        Some(Json::Int(seed)) => *seed,
+        Some(Json::Float(seed)) => *seed as i64,
+        Some(_) => return Err(Invalid),
     };
-    let width = (i128::from(to) - i128::from(from)) as u128;
-    let offset = (u128::from(chance) * width) >> 64;
-    Ok(Json::Int((i128::from(from) + offset as i128) as i64))
+    let offset = java::Random::new(seed).below(to.wrapping_sub(from)).ok_or(Invalid)?;
+    Ok((from + offset).into())
 }
 
-/// Spreads the bits of a seed (splitmix64).
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-fn uuid(scope: &dyn Scope) -> String {
+/// A random UUID.
+pub(crate) fn uuid(scope: &dyn Scope) -> String {
     let (high, low) = (scope.random(), scope.random());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -5,9 +5,11 @@ mod parse;
 
 use crate::expression::PathExpression;
 use crate::scope::{EvaluationError, Scope};
+use std::borrow::Cow;
 use stepwright_json::{Json, Str};
 
 pub use functions::MAX_RANGE;
+pub(crate) use functions::uuid;
 
 /// A compiled call.
 #[derive(Clone, Debug)]
@@ -25,6 +27,14 @@ enum Argument {
     Call(Call),
 }
 
+/// Why a call fails. The outermost call says it.
+enum Fault {
+    /// The path of an argument leads nowhere.
+    Missing(Str),
+    /// A function cannot be computed.
+    Failed(Str),
+}
+
 impl Call {
     /// Reads a call. The error says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -33,20 +43,35 @@ impl Call {
 
     /// Computes the call.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Json, EvaluationError> {
+        self.compute(scope).map_err(|fault| {
+            EvaluationError::runtime(match fault {
+                Fault::Missing(path) => format!(
+                    "The function '{}' had the following error: The JsonPath argument for the \
+                     field '{path}' could not be found in the input '{}'",
+                    self.text,
+                    scope.input()
+                ),
+                Fault::Failed(why) => format!(
+                    "There was an error while evaluating the intrinsic function: {}. {why}",
+                    self.text
+                ),
+            })
+        })
+    }
+
+    fn compute(&self, scope: &dyn Scope) -> Result<Json, Fault> {
         let mut values = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             values.push(match argument {
                 Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => path.evaluate_field(scope, &self.text)?,
-                Argument::Call(call) => call.evaluate(scope)?,
+                Argument::Path(path) => path
+                    .find(scope)
+                    .map(Cow::into_owned)
+                    .map_err(|_| Fault::Missing(path.text.clone()))?,
+                Argument::Call(call) => call.compute(scope)?,
             });
         }
-        self.function.call(&values, scope).map_err(|why| {
-            EvaluationError::intrinsic(format!(
-                "The function '{}' had the following error: {why}",
-                self.text
-            ))
-        })
+        self.function.call(&values, scope).map_err(Fault::Failed)
     }
 
     /// Every path among the arguments, those of nested calls included.

@@ -137,6 +137,26 @@ impl<'d> Checker<'d> {
         }
     }
 
+    /// Complains if not exactly one of `fields` is there.
+    pub(super) fn exactly_one(&mut self, site: &Site<'d>, fields: &[&str], help: &str) {
+        if fields.iter().any(|field| site.has(field)) {
+            self.only_one(site, fields);
+        } else {
+            self.none_of(site, fields, help);
+        }
+    }
+
+    /// Complains that none of `fields` is there.
+    pub(super) fn none_of(&mut self, site: &Site<'d>, fields: &[&str], help: &str) {
+        let message = format!(
+            "This object should have only one of the following fields: [{}]",
+            fields.join(", ")
+        );
+        let diagnostic =
+            Diagnostic::error(SCHEMA, message).at(site.here()).span(opening(site.node)).help(help);
+        self.report(diagnostic);
+    }
+
     /// Complains if more than one of `fields` is there.
     pub(super) fn only_one(&mut self, site: &Site<'d>, fields: &[&str]) {
         let present: Vec<&str> = fields.iter().copied().filter(|name| site.has(name)).collect();

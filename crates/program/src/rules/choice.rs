@@ -3,6 +3,7 @@
 use super::checker::{Checker, SCHEMA, Site, opening};
 use super::jsonata::Place;
 use super::machine::Around;
+use super::values::NO_REFERENCE;
 use crate::state::Language;
 use stepwright_json::Json;
 use stepwright_json::tree::{Member, Node};
@@ -180,13 +181,9 @@ impl<'d> Checker<'d> {
             }
         }
         if rule.has("Variable") && comparisons.len() != 1 {
-            let (message, span) = match comparisons.get(1) {
-                None => ("A choice rule needs a comparison operator", opening(rule.node)),
-                Some(second) => {
-                    ("A choice rule can only have one comparison operator", second.key_span)
-                }
-            };
-            self.schema(message, &rule.location, span);
+            let names: Vec<&str> =
+                COMPARISONS.iter().map(|(name, _)| *name).filter(|n| *n != "Variable").collect();
+            self.exactly_one(rule, &names, "say what `Variable` is compared with");
         } else if let (false, [stray, ..], [_]) =
             (rule.has("Variable"), &comparisons[..], &present[..])
         {
@@ -199,7 +196,12 @@ impl<'d> Checker<'d> {
         let node: &'d Node = &member.value;
         let location = rule.at(&member.key);
         match operand {
-            Operand::Path => self.path_at(node, &location),
+            Operand::Path => match node.as_str() {
+                Some(text) if !text.starts_with('$') && !self.is_placeholder(text) => {
+                    self.schema(NO_REFERENCE, &location, node.span);
+                }
+                _ => self.path_at(node, &location),
+            },
             Operand::Timestamp => {
                 if self.no_path(node, &member.key, &location) {
                     self.timestamp(node, &location, Language::JsonPath);

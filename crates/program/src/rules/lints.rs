@@ -24,7 +24,7 @@ impl<'d> Checker<'d> {
             "Choice" if !site.has("Default") => {
                 let diagnostic = Diagnostic::warning(
                     "choice-without-default",
-                    format!("`{name}` fails with States.NoChoiceMatched when no rule applies"),
+                    format!("`{name}` fails with States.Runtime when no rule applies"),
                 )
                 .at(&site.location)
                 .span(super::checker::opening(site.node))

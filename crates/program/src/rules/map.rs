@@ -4,6 +4,7 @@ use super::checker::{Checker, SCHEMA, Site, opening};
 use super::jsonata::Place;
 use super::machine::Around;
 use crate::state::Language;
+use stepwright_json::Json;
 use stepwright_json::tree::Node;
 use stepwright_source::Diagnostic;
 
@@ -21,8 +22,8 @@ impl<'d> Checker<'d> {
             Language::Jsonata => self.items(site),
         }
         self.payload(site, "ItemSelector", language, Place::Input);
-        self.number_field(site, "MaxConcurrency", (0, None), language);
-        self.number_field(site, "ToleratedFailureCount", (0, None), language);
+        self.map_number(site, "MaxConcurrency", (0, None), language);
+        self.map_number(site, "ToleratedFailureCount", (0, None), language);
         self.percentage(site, language);
         self.label(site);
         self.reader(site, language);
@@ -45,7 +46,7 @@ impl<'d> Checker<'d> {
         const KEY: &str = "ToleratedFailurePercentage";
         if language == Language::JsonPath {
             self.only_one(site, &[KEY, "ToleratedFailurePercentagePath"]);
-            self.path(site, "ToleratedFailurePercentagePath");
+            self.reference_path(site, "ToleratedFailurePercentagePath");
         }
         if let Some(node) = site.get(KEY)
             && language == Language::Jsonata
@@ -88,10 +89,7 @@ impl<'d> Checker<'d> {
 
     /// `ItemProcessor`, or `Iterator` as it was called before.
     pub(super) fn processor(&mut self, site: &Site<'d>, around: Around) {
-        self.only_one(site, &["ItemProcessor", "Iterator"]);
-        if !site.has("Iterator") {
-            self.required(site, &["ItemProcessor"]);
-        }
+        self.exactly_one(site, &["ItemProcessor", "Iterator"], "say what is done for each item");
         for key in ["ItemProcessor", "Iterator"] {
             let Some(processor) = site.child(key) else { continue };
             if !self.object(&processor) {
@@ -141,7 +139,10 @@ impl<'d> Checker<'d> {
             return;
         }
         self.io_fields(&reader, "ReaderConfig", language);
-        self.required(&reader, &["Resource"]);
+        match language {
+            Language::JsonPath => self.required(&reader, &["Resource"]),
+            Language::Jsonata => self.required(&reader, &["Resource", "Arguments"]),
+        }
         self.s3_resource(&reader, &["s3:getObject", "s3:listObjectsV2"]);
         let Some(config) = reader.child("ReaderConfig") else { return };
         if !self.object(&config) {
@@ -165,6 +166,31 @@ impl<'d> Checker<'d> {
         self.one_of(&config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"]);
         self.one_of(&config, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"]);
         self.one_of(&config, "CSVDelimiter", &["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"]);
+        // Each type has its own fields, and what is computed may be of any type.
+        let of_others: &[&str] = match config.text("InputType") {
+            Some("JSON") => &["CSVHeaderLocation", "CSVHeaders", "CSVDelimiter", "ManifestType"],
+            Some("JSONL" | "PARQUET") => &["CSVHeaderLocation", "CSVHeaders", "CSVDelimiter"],
+            _ => &[],
+        };
+        for key in of_others.iter().filter(|key| config.has(key)) {
+            let span = config.node.member(key).map_or(config.node.span, |member| member.key_span);
+            self.schema(format!("Field '{key}' is not supported"), &config.location, span);
+        }
+        if config.text("Transformation") == Some("LOAD_AND_FLATTEN") {
+            self.required(&config, &["InputType"]);
+        }
+        if let Some(node) = config.get("ItemsPointer")
+            && let Some(pointer) = self.text(&config, "ItemsPointer")
+            && !pointer.is_empty()
+            && !pointer.starts_with('/')
+            && !self.is_placeholder(pointer)
+        {
+            let message = format!(
+                "Invalid input: JSON Pointer expression must start with '/': {}",
+                Json::from(pointer)
+            );
+            self.schema(message, &config.at("ItemsPointer"), node.span);
+        }
         if config.text("InputType") == Some("CSV") && !config.has("CSVHeaderLocation") {
             let message = "The field 'CSVHeaderLocation' is required";
             self.schema(message, &config.location, opening(config.node));
@@ -177,7 +203,7 @@ impl<'d> Checker<'d> {
         {
             self.expect_type("ARRAY", &config.at("CSVHeaders"), headers);
         }
-        self.number_field(&config, "MaxItems", (0, Some(100_000_000)), language);
+        self.map_number(&config, "MaxItems", (0, Some(100_000_000)), language);
     }
 
     fn batcher(&mut self, site: &Site<'d>, language: Language) {
@@ -191,8 +217,8 @@ impl<'d> Checker<'d> {
         }
         self.unsupported(&batcher, &allowed);
         self.payload(&batcher, "BatchInput", language, Place::Input);
-        self.number_field(&batcher, "MaxItemsPerBatch", (0, None), language);
-        self.number_field(&batcher, "MaxInputBytesPerBatch", (0, Some(262_144)), language);
+        self.map_number(&batcher, "MaxItemsPerBatch", (0, None), language);
+        self.map_number(&batcher, "MaxInputBytesPerBatch", (0, Some(262_144)), language);
     }
 
     fn writer(&mut self, site: &Site<'d>, language: Language) {
@@ -201,6 +227,9 @@ impl<'d> Checker<'d> {
             return;
         }
         self.io_fields(&writer, "WriterConfig", language);
+        if language == Language::Jsonata && writer.has("Resource") {
+            self.required(&writer, &["Arguments"]);
+        }
         self.s3_resource(&writer, &["s3:putObject"]);
         let Some(config) = writer.child("WriterConfig") else { return };
         if !self.object(&config) {

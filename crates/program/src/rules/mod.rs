@@ -33,6 +33,7 @@ mod variables;
 
 pub use catalogue::{Rule, catalogue};
 
+use crate::Program;
 use checker::Checker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -54,19 +55,32 @@ pub fn check(definition: &Definition) -> Vec<Diagnostic> {
     check_with(definition, &CheckOptions::default())
 }
 
-/// Everything that can be said about a definition. A definition without an error among them
-/// compiles. AWS's errors come first, in the order AWS gives them.
+/// Everything that can be said about a definition, AWS's errors first, in the order AWS gives them.
 pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagnostic> {
+    check_and_compile(definition, options).diagnostics
+}
+
+/// A definition that was checked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Everything that can be said about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What it compiles to, where no error is among the diagnostics.
+    pub program: Option<Program>,
+}
+
+/// Checks a definition, and compiles it if there is no error.
+pub fn check_and_compile(definition: &Definition, options: &CheckOptions) -> Checked {
     let mut checker = Checker::new(definition, *options);
     checker.machine();
-    let mut found = checker.found;
-    if !found.iter().any(Diagnostic::is_error)
-        && let Err(errors) = crate::compile(definition)
-    {
-        found.extend(errors);
-    }
-    found.sort_by_key(|diagnostic| diagnostic.severity);
-    found
+    let mut diagnostics = checker.found;
+    let program = if diagnostics.iter().any(Diagnostic::is_error) {
+        None
+    } else {
+        crate::compile(definition).map_err(|errors| diagnostics.extend(errors)).ok()
+    };
+    diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
+    Checked { diagnostics, program }
 }
 
 /// Which variables each state of a definition reads, by the state's name: what AWS shows as

@@ -3,104 +3,9 @@
 use super::checker::{Checker, SCHEMA, Site};
 use super::machine::Around;
 use crate::state::Language;
+use stepwright_aws::integrations;
 use stepwright_json::tree::Node;
 use stepwright_source::{Diagnostic, did_you_mean};
-
-/// The optimized integrations: service, action, and which patterns the action knows besides
-/// request and response: `s` for `.sync`, `2` for `.sync:2`, `t` for `.waitForTaskToken`.
-const INTEGRATIONS: &[(&str, &[(&str, &str)])] = &[
-    ("apigateway", &[("invoke", "t")]),
-    (
-        "athena",
-        &[
-            ("startQueryExecution", "s"),
-            ("stopQueryExecution", ""),
-            ("getQueryExecution", ""),
-            ("getQueryResults", ""),
-        ],
-    ),
-    ("batch", &[("submitJob", "st")]),
-    ("bedrock", &[("invokeModel", "t"), ("createModelCustomizationJob", "st")]),
-    ("bedrockagentcore", &[("invokeHarness", "t"), ("invokeAgentRuntime", "t")]),
-    (
-        "codebuild",
-        &[
-            ("startBuild", "s"),
-            ("stopBuild", ""),
-            ("batchDeleteBuilds", ""),
-            ("batchGetReports", ""),
-            ("startBuildBatch", "s"),
-            ("stopBuildBatch", ""),
-            ("retryBuildBatch", "s"),
-            ("deleteBuildBatch", ""),
-        ],
-    ),
-    ("databrew", &[("startJobRun", "s")]),
-    ("dynamodb", &[("getItem", ""), ("putItem", ""), ("updateItem", ""), ("deleteItem", "")]),
-    ("ecs", &[("runTask", "st")]),
-    (
-        "eks",
-        &[
-            ("createCluster", "s"),
-            ("deleteCluster", "s"),
-            ("createFargateProfile", "s"),
-            ("deleteFargateProfile", "s"),
-            ("createNodegroup", "s"),
-            ("deleteNodegroup", "s"),
-            ("runJob", "st"),
-            ("call", "t"),
-        ],
-    ),
-    (
-        "elasticmapreduce",
-        &[
-            ("createCluster", "s"),
-            ("terminateCluster", "s"),
-            ("addStep", "s"),
-            ("cancelStep", ""),
-            ("setClusterTerminationProtection", ""),
-            ("modifyInstanceFleetByName", ""),
-            ("modifyInstanceGroupByName", ""),
-        ],
-    ),
-    (
-        "emr-containers",
-        &[("createVirtualCluster", ""), ("deleteVirtualCluster", "s"), ("startJobRun", "s")],
-    ),
-    (
-        "emr-serverless",
-        &[
-            ("createApplication", "s"),
-            ("startApplication", "s"),
-            ("stopApplication", "s"),
-            ("deleteApplication", "s"),
-            ("startJobRun", "s"),
-            ("cancelJobRun", "s"),
-        ],
-    ),
-    ("events", &[("putEvents", "t")]),
-    ("glue", &[("startJobRun", "s")]),
-    ("http", &[("invoke", "")]),
-    ("lambda", &[("invoke", "t")]),
-    ("mediaconvert", &[("createJob", "s")]),
-    (
-        "sagemaker",
-        &[
-            ("createEndpoint", ""),
-            ("createEndpointConfig", ""),
-            ("createHyperParameterTuningJob", "s"),
-            ("createLabelingJob", "s"),
-            ("createModel", ""),
-            ("createProcessingJob", "s"),
-            ("createTrainingJob", "s"),
-            ("createTransformJob", "s"),
-            ("updateEndpoint", ""),
-        ],
-    ),
-    ("sns", &[("publish", "t")]),
-    ("sqs", &[("sendMessage", "t")]),
-    ("states", &[("startExecution", "s2t")]),
-];
 
 impl<'d> Checker<'d> {
     pub(super) fn task(&mut self, site: &Site<'d>, language: Language, around: Around) {
@@ -162,17 +67,7 @@ impl<'d> Checker<'d> {
             [service, rest @ ..] => {
                 let called = rest.join(":");
                 let (action, pattern) = split_pattern(&called);
-                let actions = INTEGRATIONS.iter().find(|(name, _)| name == service);
-                let patterns = actions
-                    .and_then(|(_, actions)| actions.iter().find(|(name, _)| *name == action))
-                    .map(|(_, patterns)| *patterns);
-                match (patterns, pattern) {
-                    (Some(_), "") => true,
-                    (Some(patterns), "sync") => patterns.contains('s'),
-                    (Some(patterns), "sync:2") => patterns.contains('2'),
-                    (Some(patterns), "waitForTaskToken") => patterns.contains('t'),
-                    _ => false,
-                }
+                integrations::knows(service, action, pattern)
             }
             [] => false,
         };
@@ -215,15 +110,14 @@ fn split_pattern(action: &str) -> (&str, &str) {
 fn advice(parts: &[&str]) -> Option<String> {
     let [service, action, ..] = parts else { return None };
     let (action, _) = split_pattern(action);
-    let services = INTEGRATIONS.iter().map(|(name, _)| *name);
-    let Some((_, actions)) = INTEGRATIONS.iter().find(|(name, _)| name == service) else {
-        let near = did_you_mean(service, services)?;
+    let Some(actions) = integrations::actions(service) else {
+        let near = did_you_mean(service, integrations::services())?;
         return Some(format!("did you mean `{near}:{action}`?"));
     };
-    if actions.iter().any(|(name, _)| *name == action) {
+    if actions.clone().any(|name| name == action) {
         return Some(format!("`{service}:{action}` does not know this pattern"));
     }
-    match did_you_mean(action, actions.iter().map(|(name, _)| *name)) {
+    match did_you_mean(action, actions) {
         Some(near) => Some(format!("did you mean `{service}:{near}`?")),
         None => Some(format!(
             "{service} has no optimized integration of that name; the SDK integration is \

@@ -134,8 +134,8 @@ impl<'d> Checker<'d> {
     pub(super) fn state(&mut self, site: &Site<'d>, name: &'d str, around: Around) {
         let kind = match site.get("Type") {
             None => {
-                self.required(site, &["Type"]);
-                return;
+                let message = "The field 'Type' is required";
+                return self.schema(message, site.here(), opening(site.node));
             }
             Some(node) => match node.as_str().filter(|kind| TYPES.contains(kind)) {
                 Some(kind) => kind,
@@ -285,28 +285,17 @@ impl<'d> Checker<'d> {
             self.expect_type("BOOLEAN", &site.at("End"), node);
         }
         let ends = site.get("End").and_then(Node::as_scalar).and_then(Json::as_bool);
+        let help = "say what comes after with `Next`, or that nothing does with `\"End\": true`";
         if ends == Some(true) || !site.has("End") {
-            self.only_one(site, &["Next", "End"]);
-        }
-        if !site.has("Next") && ends != Some(true) && (ends.is_some() || !site.has("End")) {
-            let diagnostic = Diagnostic::error(SCHEMA, "These fields are required: [Next]")
-                .at(&site.location)
-                .span(opening(site.node))
-                .help(
-                    "say what comes after with `Next`, or that nothing does with `\"End\": true`",
-                );
-            self.report(diagnostic);
+            self.exactly_one(site, &["Next", "End"], help);
+        } else if ends == Some(false) && !site.has("Next") {
+            self.none_of(site, &["Next", "End"], help);
         }
     }
 
     fn wait(&mut self, site: &Site<'d>, language: Language) {
         const FORMS: [&str; 4] = ["SecondsPath", "Seconds", "TimestampPath", "Timestamp"];
-        self.only_one(site, &FORMS);
-        if !FORMS.iter().any(|form| site.has(form)) {
-            let message =
-                format!("There should be one of the following fields: [{}]", FORMS.join(", "));
-            self.schema(message, &site.location, opening(site.node));
-        }
+        self.exactly_one(site, &FORMS, "say how long to wait");
         if let Some(node) = site.get("Seconds")
             && !(language == Language::Jsonata && self.is_jsonata(node, &site.at("Seconds")))
         {

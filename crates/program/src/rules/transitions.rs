@@ -39,7 +39,7 @@ impl<'d> Checker<'d> {
             }
         }
         self.endless_passes(&order, &names);
-        if top && !order.is_empty() && !names.values().any(is_terminal) {
+        if top && !names.values().any(is_terminal) {
             let message = "Workflow has no terminal state";
             let span = site.node.member("States").map_or(site.node.span, |m| m.key_span);
             let diagnostic = Diagnostic::error("MISSING_END_STATE", message)
@@ -153,6 +153,10 @@ fn targets<'d>(state: &Site<'d>) -> Vec<Target<'d>> {
 }
 
 fn is_terminal(state: &Site<'_>) -> bool {
-    matches!(state.text("Type"), Some("Succeed" | "Fail"))
-        || state.get("End").and_then(Node::as_scalar).and_then(Json::as_bool) == Some(true)
+    // A state without a type ends nothing.
+    match state.text("Type") {
+        Some("Succeed" | "Fail") => true,
+        Some(_) => state.get("End").and_then(Node::as_scalar).and_then(Json::as_bool) == Some(true),
+        None => false,
+    }
 }

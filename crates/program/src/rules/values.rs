@@ -1,13 +1,17 @@
 //! What may stand in a field: numbers, paths, timestamps.
 
 use super::checker::{Checker, SCHEMA, Site, is_null};
-use crate::expression::{Expression, PathExpression};
+use crate::expression::{Expression, PathExpression, Source};
 use crate::state::Language;
 use crate::time;
 use stepwright_json::Json;
 use stepwright_json::tree::Node;
 use stepwright_jsonpath::ReferencePath;
 use stepwright_source::Diagnostic;
+
+/// What AWS says of a reference path without its `$`.
+pub(super) const NO_REFERENCE: &str =
+    "Value is not a Reference Path: Reference path didn't start with '$'";
 
 impl<'d> Checker<'d> {
     /// A whole number that is written down.
@@ -27,7 +31,7 @@ impl<'d> Checker<'d> {
             }
             Some(value) if value.as_i64().is_some_and(|value| value >= min) => {}
             _ => {
-                let message = "Expected value of type [INTEGER]";
+                let message = "Expected value of type Integer";
                 let mut diagnostic =
                     Diagnostic::error(SCHEMA, message).at(location).span(node.span);
                 if node.as_str().is_some_and(|text| self.is_placeholder(text)) {
@@ -61,14 +65,36 @@ impl<'d> Checker<'d> {
         &mut self,
         site: &Site<'d>,
         key: &'static str,
+        bounds: (i64, Option<i64>),
+        language: Language,
+    ) {
+        self.number_or_path(site, key, bounds, language, Self::path);
+    }
+
+    /// As [`Self::number_field`], for the fields of a Map: its paths name one place.
+    pub(super) fn map_number(
+        &mut self,
+        site: &Site<'d>,
+        key: &'static str,
+        bounds: (i64, Option<i64>),
+        language: Language,
+    ) {
+        self.number_or_path(site, key, bounds, language, Self::reference_path);
+    }
+
+    fn number_or_path(
+        &mut self,
+        site: &Site<'d>,
+        key: &'static str,
         (min, max): (i64, Option<i64>),
         language: Language,
+        check_path: impl Fn(&mut Self, &Site<'d>, &str),
     ) {
         if language == Language::JsonPath {
             let path = format!("{key}Path");
             if site.has(&path) {
                 self.only_one(site, &[key, &path]);
-                self.path(site, &path);
+                check_path(self, site, &path);
             }
         }
         let Some(node) = site.get(key) else { return };
@@ -142,6 +168,24 @@ impl<'d> Checker<'d> {
         }
     }
 
+    /// A path that names one place in the state's input, or in a variable.
+    pub(super) fn reference_path(&mut self, site: &Site<'d>, key: &str) {
+        let Some(node) = site.get(key) else { return };
+        let location = site.at(key);
+        let found = self.found.len();
+        self.path_at(node, &location);
+        let Some(text) = node.as_str().filter(|_| self.found.len() == found) else { return };
+        let names_one_place = PathExpression::parse(text)
+            .is_ok_and(|path| path.source != Source::Context && path.path.is_reference());
+        if !names_one_place {
+            let diagnostic = Diagnostic::error(SCHEMA, "Value is not a Reference Path")
+                .at(location)
+                .span(node.span)
+                .help("a reference path names one place: `$.a.b[0]`");
+            self.report(diagnostic);
+        }
+    }
+
     /// `ResultPath`: a reference path or null.
     pub(super) fn result_path(&mut self, site: &Site<'d>) {
         let Some(node) = site.get("ResultPath").filter(|node| !is_null(node)) else { return };
@@ -150,11 +194,8 @@ impl<'d> Checker<'d> {
             return self.expect_type("STRING", &location, node);
         };
         let Err(error) = ReferencePath::parse(text) else { return };
-        let message = if text.starts_with('$') {
-            "Value is not a Reference Path"
-        } else {
-            "Value is not a Reference Path: Reference path didn't start with '$'"
-        };
+        let message =
+            if text.starts_with('$') { "Value is not a Reference Path" } else { NO_REFERENCE };
         let (start, end) = (error.span.start as usize, error.span.end as usize);
         let diagnostic = Diagnostic::error(SCHEMA, message)
             .at(location)

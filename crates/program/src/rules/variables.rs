@@ -24,7 +24,8 @@ struct Scope<'d> {
     parent: Option<usize>,
     /// The processor of a Distributed Map sees no variables from outside.
     sealed: bool,
-    assigned: BTreeMap<&'d str, (Span, String)>,
+    /// Every place that assigns a variable.
+    assigned: BTreeMap<&'d str, Vec<(Span, String)>>,
 }
 
 struct Read {
@@ -72,6 +73,13 @@ impl Variables<'_> {
     }
 }
 
+/// Whether a variable is assigned by a catcher of the state that the other place stands in: when the
+/// catcher comes to it, what was inside is gone.
+fn is_caught_from(catcher: &str, inside: &str) -> bool {
+    let Some((state, _)) = catcher.rsplit_once("/Catch[") else { return false };
+    inside.strip_prefix(state).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// How long the name of a variable may be.
 const MAX_NAME: usize = 80;
 
@@ -97,7 +105,7 @@ impl<'d> Checker<'d> {
             let location = format!("{}/{}", assign.location, member.key);
             self.variable_name(name, &location, member.key_span);
             let scope = &mut self.variables.scopes[around.scope];
-            scope.assigned.entry(name).or_insert((member.key_span, location));
+            scope.assigned.entry(name).or_default().push((member.key_span, location));
         }
     }
 
@@ -172,10 +180,14 @@ impl<'d> Checker<'d> {
             found.push(diagnostic);
         }
         for (at, scope) in variables.scopes.iter().enumerate() {
-            for (name, (span, location)) in &scope.assigned {
-                let mut outer = variables.visible(at).skip(1);
-                if let Some((first, _)) =
-                    outer.find_map(|scope| variables.scopes[scope].assigned.get(name))
+            for (name, places) in &scope.assigned {
+                let Some((span, location)) = places.first() else { continue };
+                let mut outer = variables
+                    .visible(at)
+                    .skip(1)
+                    .filter_map(|scope| variables.scopes[scope].assigned.get(name))
+                    .flatten();
+                if let Some((first, _)) = outer.find(|(_, outer)| !is_caught_from(outer, location))
                 {
                     let message = format!(
                         "The variable name '{name}' was already defined in a parent scope."

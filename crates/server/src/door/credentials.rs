@@ -1,4 +1,4 @@
-//! Who may call, and what they may do.
+//! The callers, and what each may do.
 
 use super::rights::Right;
 use sha2::{Digest as _, Sha256};
@@ -7,29 +7,29 @@ use std::sync::Arc;
 use stepwright_protocol::{ApiError, Arn, Qualifier};
 use subtle::ConstantTimeEq as _;
 
-/// The keys that may call operations, and the token of those who read the metrics.
+/// The access keys that may call operations, and the token for reading the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     keys: BTreeMap<String, Arc<Key>>,
-    /// Only a hash is kept: whoever reads the memory finds no token.
+    /// Only the hash is kept, so that the token cannot be read from memory.
     metrics_token: Option<TokenHash>,
 }
 
-/// A key: its secret, and what it may do.
+/// An access key: its secret, and what it may do.
 #[derive(Clone)]
 pub struct Key {
     /// The secret access key.
     pub secret: String,
-    /// The actions: `states:StartExecution`, with `*` for any characters. Without any, the key may
-    /// do nothing.
+    /// The actions it allows, such as `states:StartExecution`; `*` stands for any characters.
+    /// Without any, the key may do nothing.
     pub actions: Vec<String>,
-    /// The ARNs of what it may do them to, with `*` for any characters.
+    /// The ARNs that it allows them on; `*` stands for any characters.
     pub resources: Vec<String>,
 }
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The secret stays one.
+        // The secret must not be printed.
         f.debug_struct("Key")
             .field("actions", &self.actions)
             .field("resources", &self.resources)
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Key {
 struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Reads a token, or what follows `sha256:`.
+    /// Reads a token, or a hash after `sha256:`.
     fn read(text: &str) -> Option<Self> {
         let Some(digits) = text.strip_prefix("sha256:") else {
             return (!text.is_empty()).then(|| Self(Sha256::digest(text).into()));
@@ -63,20 +63,20 @@ impl TokenHash {
 }
 
 impl Credentials {
-    /// These keys, by access key id.
+    /// Creates credentials from keys by access key id.
     pub fn new(keys: BTreeMap<String, Key>) -> Self {
         let keys = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
         Self { keys, metrics_token: None }
     }
 
-    /// With a token that opens `/metrics`, as it is or as `sha256:` and its hash in hexadecimal
-    /// digits; None if it is neither.
+    /// Adds the token for `/metrics`, given as it is or as `sha256:` and its hash in hexadecimal
+    /// digits. Returns `None` if the text is neither.
     #[must_use]
     pub fn with_metrics_token(self, token: &str) -> Option<Self> {
         Some(Self { metrics_token: Some(TokenHash::read(token)?), ..self })
     }
 
-    /// Whether there is no key: then everybody who can connect is let in.
+    /// Whether there are no keys. Then everybody who can connect is let in.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -89,35 +89,35 @@ impl Credentials {
         self.keys.get(id)
     }
 
-    /// Whoever has this token.
+    /// The caller who presents this token.
     pub(crate) fn with_token(&self, token: &str) -> Option<Caller> {
         let hash = self.metrics_token.as_ref()?;
         hash.is_of(token).then_some(Caller::Scraper)
     }
 
-    /// Whoever knows a key's secret.
+    /// The caller who presents this key's secret.
     pub(crate) fn with_secret(&self, id: &str, secret: &str) -> Option<Caller> {
         let key = self.key(id)?;
-        // Hashes are compared: their lengths say nothing of the secret's.
+        // The hashes are compared, so that nothing is revealed about the length of the secret.
         let (right, given) = (Sha256::digest(&key.secret), Sha256::digest(secret));
         let is_right: bool = right.as_slice().ct_eq(given.as_slice()).into();
         is_right.then(|| Caller::Key { id: id.to_owned(), key: key.clone() })
     }
 }
 
-/// Who has sent a request.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
-    /// Anybody, where no key is configured: everything is allowed.
+    /// Anybody, because no key is configured: everything is allowed.
     Anybody,
-    /// Whoever holds a key.
+    /// The holder of a key.
     Key { id: String, key: Arc<Key> },
-    /// Whoever holds the token for metrics.
+    /// The holder of the metrics token.
     Scraper,
 }
 
 impl Caller {
-    /// Refuses what the caller may not do.
+    /// Returns an error if the caller may not do this.
     pub(crate) fn check(&self, right: &Right) -> Result<(), ApiError> {
         let who = match self {
             Self::Anybody => return Ok(()),
@@ -132,7 +132,7 @@ impl Caller {
         Err(ApiError::new("AccessDeniedException", message))
     }
 
-    /// Whether it does not depend on the resource what the caller may do.
+    /// Whether the caller's rights are the same for every resource.
     pub(crate) fn may_use_all_resources(&self) -> bool {
         match self {
             Self::Anybody | Self::Scraper => true,
@@ -146,7 +146,7 @@ impl Key {
         let may_use = |resource: &str| {
             self.resources.iter().any(|pattern| matches(pattern, resource, u8::eq))
         };
-        // As for AWS, the right to use a state machine is the right to use its versions and aliases.
+        // As in AWS, the right to a state machine includes its versions and aliases.
         let machine = || Some(Arn::parse_kind(resource, &["stateMachine"]).ok()?.machine());
         self.actions.iter().any(|pattern| matches(pattern, action, u8::eq_ignore_ascii_case))
             && (may_use(resource)
@@ -156,10 +156,10 @@ impl Key {
     }
 }
 
-/// Whether a text is one that a pattern stands for; `*` stands for any characters.
+/// Whether a text matches a pattern, in which `*` stands for any characters.
 fn matches(pattern: &str, text: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
     let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
-    // What followed the last star, and what it has not taken yet.
+    // The pattern after the last star, and the text that the star has not taken yet.
     let mut back: Option<(&[u8], &[u8])> = None;
     loop {
         match (pattern.split_first(), text.split_first()) {
@@ -227,9 +227,10 @@ mod tests {
         assert!(!check(&[], M));
         assert!(!check(&[M], "*"));
         assert!(!check(&[M], "arn:aws:states:us-east-1:123456789012:stateMachine:orders"));
-        // Unlike actions, names differ by their case.
+        // Names are case-sensitive, unlike actions.
         assert!(!check(&[M], "arn:aws:states:us-east-1:123456789012:stateMachine:Order"));
-        // Versions and aliases belong to the machine; the machine does not belong to its alias.
+        // The right to a machine includes its versions and aliases; the right to an alias does not
+        // include the machine.
         let alias = format!("{M}:live");
         assert!(check(&[M], &alias));
         assert!(check(&[&alias], &alias));

@@ -1,21 +1,23 @@
-//! Which hosts a request may name, and which pages may send one.
+//! Checks which host a request names and which web page it comes from.
 //!
-//! A page in a browser can send requests to a server on the same machine. It names itself in
-//! `Origin`; and where it has made its own name lead here (DNS rebinding), that name is in `Host`.
+//! A page in a browser can send requests to a server on the same machine. The browser names the
+//! page in `Origin`. If the page has made its own name resolve to this machine (DNS rebinding),
+//! that name is in `Host`.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use std::net::{IpAddr, Ipv6Addr};
 use stepwright_protocol::{ApiError, OPERATIONS};
 
-/// The names that a server answers to besides those of every server.
+/// The names that a server answers to, in addition to those that every server answers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
     configured: Vec<String>,
 }
 
 impl Hosts {
-    /// These names; a name may begin with `*.`. The first one that is no name is the error.
+    /// Creates the list from names; a name may begin with `*.`. The error is the first entry that
+    /// is not a name.
     pub(crate) fn new(configured: &[String]) -> Result<Self, String> {
         let read = |text: &String| {
             let (star, rest) = match text.strip_prefix("*.") {
@@ -32,8 +34,8 @@ impl Hosts {
         Ok(Self { configured: configured.iter().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// Refuses a request that names a foreign host or comes from a foreign page. `local` are
-    /// this server's own addresses.
+    /// Refuses a request that names a foreign host or comes from a foreign page. `local` holds this
+    /// server's own addresses.
     pub(crate) fn check(&self, parts: &Parts, local: &[IpAddr]) -> Result<(), ApiError> {
         let host = only(&parts.headers, header::HOST.as_str())
             .ok_or_else(|| refused("a request must have one header Host".to_owned()))?;
@@ -47,7 +49,7 @@ impl Hosts {
         check_origin(&parts.headers, &authority)
     }
 
-    /// A host that this server answers to.
+    /// Parses a host and checks that this server answers to it.
     fn known(&self, text: &str, local: &[IpAddr]) -> Result<Authority, ApiError> {
         match Authority::read(text).filter(|authority| self.knows(&authority.name, local)) {
             Some(authority) => Ok(authority),
@@ -73,7 +75,7 @@ impl Hosts {
         let is_below = |domain: &str| {
             name.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')).is_some()
         };
-        // No resolver lets anybody else have a name in `localhost`, and AWS's names are AWS's.
+        // Nobody else can own a name in `localhost`, and AWS's names belong to AWS.
         name == "localhost"
             || ["localhost", "amazonaws.com", "amazonaws.com.cn"].into_iter().any(is_below)
             || self.configured.iter().any(|configured| match configured.strip_prefix("*.") {
@@ -83,8 +85,7 @@ impl Hosts {
     }
 }
 
-/// A name without what SDKs put before the host of an endpoint: the prefix of an operation, or an
-/// account.
+/// Removes what SDKs put before the host of an endpoint: an operation's prefix, or an account.
 fn without_prefix(name: &str) -> Option<&str> {
     let prefixes = OPERATIONS.iter().map(|operation| operation.host_prefix);
     let after_prefix =
@@ -101,14 +102,14 @@ fn is_address(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok()
 }
 
-/// A header that is there exactly once.
+/// The value of a header that occurs exactly once.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-/// A page may send requests only to the server that it came from.
+/// A page may send requests only to the server that it was loaded from.
 fn check_origin(headers: &HeaderMap, host: &Authority) -> Result<(), ApiError> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
@@ -134,10 +135,10 @@ fn refused(message: String) -> ApiError {
     ApiError { status: 403, ..ApiError::new("AccessDeniedException", message) }
 }
 
-/// The host in a header `Host`, in an origin, or in the target of a request.
+/// The host and port in a `Host` header, in an origin, or in the target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Authority {
-    /// In small letters; an address without brackets.
+    /// In lower case; an address without brackets.
     name: String,
     port: Option<u16>,
 }
@@ -163,7 +164,7 @@ impl Authority {
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => None,
             Some("") => None,
-            // `parse` would take a sign as well.
+            // `parse` would also accept a sign.
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Some(digits.parse().ok()?)
             }

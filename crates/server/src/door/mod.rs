@@ -1,5 +1,6 @@
-//! The door: every request passes here, whatever route it is for, before anything of the server
-//! sees it. What is not on the list of routes, or not allowed to its caller, ends here.
+//! The door: every request passes here, for whatever route, before any other part of the server
+//! sees it. A request for a path that is not in the list of routes, or that its caller is not
+//! allowed to make, ends here.
 
 mod credentials;
 mod hosts;
@@ -27,15 +28,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use stepwright_protocol::ApiError;
 
-/// Where a connection came in: the address that it was made to, and the one that is listened on, which
-/// may stand for all of this machine's.
+/// Where a connection came in: the address it was made to, and the address that is listened on,
+/// which may stand for all of this machine's addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalAddresses(pub(crate) [IpAddr; 2]);
 
-/// A route: its method, its path as the router writes it, and what it is for.
+/// A route: its method, its path as the router writes it, and what it requires.
 pub(crate) type Route = (Method, &'static str, Access);
 
-/// What the door knows.
+/// The state of the door.
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) serving: Arc<Serving>,
@@ -62,17 +63,17 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     }
 }
 
-/// What a request shows of its caller.
+/// The credentials that a request presents.
 enum Claim<'a> {
     Nothing,
     Signature(Signature<'a>),
-    /// A key's id and secret: what a browser's login sends.
+    /// A key's id and secret, as a browser's login sends them.
     Login(String, String),
     Token(&'a str),
 }
 
 impl Door {
-    /// Lets a request in, with its body, or says why not.
+    /// Lets a request in, with its body, or returns the refusal.
     async fn admit(&self, parts: &mut Parts, body: Body) -> Result<Body, ApiError> {
         let access = self.access(parts);
         if access == Some(Access::Open) {
@@ -90,24 +91,24 @@ impl Door {
             return Ok(body);
         }
         let (caller, body) = self.identify(parts, access, body).await?;
-        // Only whoever is known hears what there is and what there is not.
+        // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
         let bytes = body.as_deref().unwrap_or_default();
         self.check(&caller, access, parts, bytes).await?;
         Ok(body.map_or_else(Body::empty, Body::from))
     }
 
-    /// What a request is for; None if it is for no route.
+    /// What a request's route requires; `None` if there is no such route.
     fn access(&self, parts: &Parts) -> Option<Access> {
         let path = parts.extensions.get::<MatchedPath>()?.as_str();
-        // Whoever may GET may HEAD.
+        // A HEAD request needs the same rights as a GET.
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
         let found = self.routes.iter().find(|(m, p, _)| m == method && *p == path);
         found.map(|(_, _, access)| *access)
     }
 
-    /// Finds out who sent a request. Nothing of the body is read before the headers have been
-    /// looked at.
+    /// Identifies the sender of a request. Nothing of the body is read before the headers have been
+    /// checked.
     async fn identify(
         &self,
         parts: &Parts,
@@ -127,7 +128,8 @@ impl Door {
                 let most = self.serving.most_signed_bytes();
                 let body = read_body(body, most, self.serving.longest_request).await?;
                 signature.check(parts, &body, &key.secret)?;
-                // Only now: which service a path belongs to is nothing for strangers.
+                // Checked only now, because strangers must not learn which service a path belongs
+                // to.
                 if let Some(access) = access {
                     signature.check_service(access.service())?;
                 }
@@ -146,7 +148,7 @@ impl Door {
         }
     }
 
-    /// What the header `Authorization` claims.
+    /// The credentials in the `Authorization` header.
     fn claim<'a>(&self, parts: &'a Parts) -> Result<Claim<'a>, ApiError> {
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Ok(Claim::Nothing) };
@@ -163,7 +165,7 @@ impl Door {
             let expected = Expected { region: &options.region, now: options.clock.now() };
             return Signature::read(text, &parts.headers, expected).map(Claim::Signature);
         }
-        // A login may look. A browser sends it by itself, so it must not do anything.
+        // A login may only look. A browser sends it by itself, so it must not change anything.
         let is_look = matches!(parts.method, Method::GET | Method::HEAD);
         Ok(match scheme.to_ascii_lowercase().as_str() {
             "basic" if is_look => read_login(rest.trim()).unwrap_or(Claim::Nothing),
@@ -172,7 +174,7 @@ impl Door {
         })
     }
 
-    /// Refuses a caller who may not do what the request is for.
+    /// Refuses a caller who lacks the right for the request.
     async fn check(
         &self,
         caller: &Caller,
@@ -211,7 +213,7 @@ impl Door {
     }
 }
 
-/// Whether the body says more than the resource about what must be allowed.
+/// Whether the required rights depend on the body beyond the resource that it names.
 fn body_matters(operation: &str) -> bool {
     matches!(operation, "CreateStateMachine" | "UpdateStateMachine")
 }
@@ -222,14 +224,14 @@ fn read_login(text: &str) -> Option<Claim<'static>> {
     Some(Claim::Login(id.to_owned(), secret.to_owned()))
 }
 
-/// The answer to whoever is not known, the same for every path: who looks is asked for a login.
+/// The answer to a stranger, the same for every path. A browser is asked for a login.
 fn stranger(parts: &Parts) -> ApiError {
     let error = refusal("MissingAuthenticationTokenException", "Missing Authentication Token");
     let is_look = matches!(parts.method, Method::GET | Method::HEAD);
     ApiError { status: if is_look { 401 } else { error.status }, ..error }
 }
 
-/// The answer to whoever may know that there is no such route.
+/// The answer to an identified caller if there is no such route.
 fn nothing_there(parts: &Parts) -> ApiError {
     let (status, what) = match parts.extensions.get::<MatchedPath>() {
         Some(_) => (405, format!("{} is not possible here", parts.method)),
@@ -238,7 +240,7 @@ fn nothing_there(parts: &Parts) -> ApiError {
     ApiError { status, ..ApiError::new("UnknownOperationException", what) }
 }
 
-/// A refusal of whoever is not known.
+/// The refusal of a caller who is not identified.
 fn refusal(code: &'static str, message: &str) -> ApiError {
     ApiError { status: 403, ..ApiError::new(code, message) }
 }

@@ -1,4 +1,4 @@
-//! Which action on which resource a request needs: the one place that says so.
+//! The rights that a request needs: which action on which resource. No other place decides this.
 
 use std::borrow::Cow;
 use stepwright_engine::Engine;
@@ -7,23 +7,23 @@ use stepwright_interpreter::token;
 use stepwright_json::Json;
 use stepwright_protocol::operation;
 
-/// What a route is for, and so what is needed to be let in.
+/// What a route requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing: it is open to anybody who can connect.
+    /// Nothing: anybody who can connect may use it.
     Open,
     /// The right to call the operation that the request names.
     Operation,
     /// The right to invoke the function that the path names.
     Invocation,
-    /// The right to list everything: the page shows it.
+    /// The right to list everything, because the page shows everything.
     Page,
     /// The right to read the metrics.
     Metrics,
 }
 
 impl Access {
-    /// What a signature may be for.
+    /// The service that a signature for this route must name.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Invocation => "lambda",
@@ -32,12 +32,12 @@ impl Access {
     }
 }
 
-/// An action on a resource.
+/// The right to an action on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Right {
     /// `states:StartExecution`
     pub(crate) action: Cow<'static, str>,
-    /// An ARN; `*` where the action is about nothing in particular.
+    /// An ARN; `*` if the action concerns no particular resource.
     pub(crate) resource: String,
 }
 
@@ -48,7 +48,7 @@ impl Right {
         Self { action: action.into(), resource: resource.into() }
     }
 
-    /// To read the metrics.
+    /// The right to read the metrics.
     pub(crate) fn metrics() -> Self {
         Self::new(READ_METRICS, "*")
     }
@@ -57,25 +57,25 @@ impl Right {
         self.action == READ_METRICS
     }
 
-    /// To see the page.
+    /// The rights to see the page.
     pub(crate) fn page() -> Vec<Self> {
         ["states:ListStateMachines", "states:ListExecutions"]
             .map(|action| Self::new(action, "*"))
             .into()
     }
 
-    /// To invoke a function by one of its names.
+    /// The right to invoke a function, given by any of its names.
     pub(crate) fn invocation(functions: &Functions, name: &str) -> Self {
         Self::new("lambda:InvokeFunction", functions.arn_of(name))
     }
 
-    /// To call an operation, whatever it is about.
+    /// The right to call an operation on any resource.
     pub(crate) fn operation(name: &str) -> Self {
         Self::new(format!("states:{name}"), "*")
     }
 
-    /// To call an operation with the body of a request. An operation that is about no resource, or
-    /// whose request does not name it, is about all.
+    /// The rights to call an operation with this body. If the operation concerns no resource, or
+    /// the request does not name it, the right to all resources is needed.
     pub(crate) fn operation_with(name: &str, body: &Json, engine: &Engine) -> Vec<Self> {
         let mut rights: Vec<Self> = resources(name, body, engine)
             .into_iter()
@@ -93,7 +93,7 @@ impl Right {
     }
 }
 
-/// The members of requests that name a resource.
+/// The members of requests that name resources.
 const ARNS: [&str; 7] = [
     "stateMachineArn",
     "stateMachineAliasArn",
@@ -104,7 +104,7 @@ const ARNS: [&str; 7] = [
     "resourceArn",
 ];
 
-/// What a request is about: everything that it names, as the service model knows it.
+/// The resources that a request concerns: every one that it names, according to the service model.
 fn resources(name: &str, body: &Json, engine: &Engine) -> Vec<String> {
     let Some(operation) = operation(name) else { return Vec::new() };
     let text = |member: &str| body.get(member).and_then(Json::as_str);
@@ -121,7 +121,7 @@ fn resources(name: &str, body: &Json, engine: &Engine) -> Vec<String> {
     let mut found = Vec::new();
     for member in operation.input.iter().map(|member| member.name) {
         if ARNS.contains(&member) {
-            // A test case of a mock file does not make it another machine.
+            // A test case of a mock file does not change which machine it is.
             let arn = text(member).map(|arn| arn.split_once('#').map_or(arn, |(arn, _)| arn));
             found.extend(arn.map(str::to_owned));
         } else if member == "taskToken" {

@@ -1,4 +1,4 @@
-//! `SigV4`: the signature of a request, taken apart and calculated again.
+//! `SigV4`: parses the signature of a request and recalculates it.
 
 use super::refusal;
 use axum::http::HeaderMap;
@@ -11,10 +11,10 @@ use stepwright_program::time;
 use stepwright_protocol::ApiError;
 use subtle::ConstantTimeEq as _;
 
-/// How far the clocks may be apart, in milliseconds.
+/// The largest allowed difference between the clocks, in milliseconds.
 const MOST_SKEW: i64 = 5 * 60_000;
 
-/// A signature that belongs to this server and this time; whether it is right is not known yet.
+/// A signature for this server and the present time, which has not been verified yet.
 #[derive(Debug)]
 pub(crate) struct Signature<'a> {
     /// The access key id.
@@ -24,7 +24,7 @@ pub(crate) struct Signature<'a> {
     at: &'a str,
     signed: Vec<&'a str>,
     text: &'a str,
-    /// The body's hash, as the request says it.
+    /// The body's hash according to the request.
     said: Option<&'a str>,
 }
 
@@ -35,7 +35,7 @@ struct Scope<'a> {
     service: &'a str,
 }
 
-/// What a signature must be for.
+/// What a signature must be made for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected<'a> {
     pub(crate) region: &'a str,
@@ -43,7 +43,7 @@ pub(crate) struct Expected<'a> {
 }
 
 impl<'a> Signature<'a> {
-    /// Reads the headers of a request. `header` is `Authorization`.
+    /// Reads the signature from the headers of a request. `header` is the value of `Authorization`.
     pub(crate) fn read(
         header: &'a str,
         headers: &'a HeaderMap,
@@ -116,8 +116,8 @@ impl<'a> Signature<'a> {
         ))
     }
 
-    /// Whether the signature is wrong whatever the body is. Without the body's hash in the headers,
-    /// that is not known.
+    /// Refuses a signature that is wrong whatever the body is. This can be known only if the
+    /// headers hold the body's hash.
     pub(crate) fn check_before_body(&self, parts: &Parts, secret: &str) -> Result<(), ApiError> {
         match self.said {
             Some(said) => self.compare(parts, said, secret),
@@ -125,9 +125,9 @@ impl<'a> Signature<'a> {
         }
     }
 
-    /// Whether the signature is the one that the secret gives, and the body the one that was signed.
+    /// Verifies the signature against the secret, and the body against the signed hash.
     pub(crate) fn check(&self, parts: &Parts, body: &[u8], secret: &str) -> Result<(), ApiError> {
-        let hash = hex(&Sha256::digest(body));
+        let hash = hex::encode(Sha256::digest(body));
         if self.said.is_some_and(|said| said != hash) {
             return Err(refusal(
                 "InvalidSignatureException",
@@ -149,7 +149,7 @@ impl<'a> Signature<'a> {
         ))
     }
 
-    /// The signature that the secret gives.
+    /// Calculates the signature with a secret.
     fn calculate(&self, parts: &Parts, hash: &str, secret: &str) -> String {
         let mut canonical = format!(
             "{}\n{}\n{}\n",
@@ -174,17 +174,18 @@ impl<'a> Signature<'a> {
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{date}/{region}/{service}/aws4_request\n{}",
             self.at,
-            hex(&Sha256::digest(canonical.as_bytes()))
+            hex::encode(Sha256::digest(canonical.as_bytes()))
         );
         let mut key = format!("AWS4{secret}").into_bytes();
         for part in [date, region, service, "aws4_request"] {
             key = sign(&key, part);
         }
-        hex(&sign(&key, &to_sign))
+        hex::encode(sign(&key, &to_sign))
     }
 }
 
-/// The headers that must be signed are: without them a signature could be used for another request.
+/// Checks that the required headers are signed. Without them, a signature could be used for another
+/// request.
 fn check_signed(signed: &[&str], headers: &HeaderMap) -> Result<(), String> {
     if !signed.contains(&"host") {
         return Err("'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned());
@@ -204,14 +205,14 @@ fn check_signed(signed: &[&str], headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-/// A header that is there exactly once.
+/// The value of a header that occurs exactly once.
 fn once<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-/// A path without `.` and `..`, encoded once more: so AWS signs all services but S3.
+/// The path without `.` and `..`, encoded a second time, as AWS does for all services but S3.
 fn canonical_path(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -232,7 +233,7 @@ fn canonical_path(path: &str) -> String {
     canonical
 }
 
-/// The parameters in the order of their encoded names and values.
+/// The parameters, ordered by their encoded names and values.
 fn canonical_query(query: &str) -> String {
     let mut parameters: Vec<(String, String)> = query
         .split('&')
@@ -290,15 +291,7 @@ fn sign(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("text grows");
-    }
-    text
-}
-
-/// `20260102T030405Z` as milliseconds since 1970.
+/// Parses `20260102T030405Z` to milliseconds since 1970.
 fn read_date(text: &str) -> Option<i64> {
     let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
     if day.len() != 8 || clock.len() != 6 || !text.is_ascii() {

@@ -13,7 +13,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = format!("arn:aws:states:{}:{}:activity:{name}", options.region, options.account);
     let _changing = api.engine.changing().await;
     let created_at = match api.engine.catalogue().activity(&arn) {
-        // Creating what exists is no error, and changes nothing.
+        // Creating an activity that exists is not an error, and changes nothing.
         Some(activity) => activity.created_at,
         None => {
             let created_at = options.clock.now().0;

@@ -1,6 +1,5 @@
 use crate::api::{Api, Reply, store_failed};
 use super::{Draft, check_definition, check_name, publish, read_tags};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_engine::{Machine, MachineStatus};
 use stepwright_json::Object;
@@ -15,7 +14,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         return Err(ApiError::validation("Version description can only be set when publish is true"));
     }
     let tags = read_tags(request)?;
-    check_definition(request.required("definition"), is_express)?;
+    let program = check_definition(request.required("definition"), is_express)?;
     let draft = Draft::read(request, None, is_express)?;
     let options = api.engine.options();
     let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);
@@ -25,7 +24,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let (mut machine, revision) = match api.engine.catalogue().machine(&arn) {
         Some(machine) => {
             let first = api.revision(&machine.revision).await?;
-            // The same machine twice is one machine.
+            // Creating the same machine twice gives one machine.
             if machine.status == MachineStatus::Deleting || !draft.is(&first) {
                 return Err(ApiError::new(
                     "StateMachineAlreadyExists",
@@ -35,21 +34,8 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
             ((*machine).clone(), None)
         }
         None => {
-            let revision = Arc::new(draft.revision(api)?);
-            let machine = Machine {
-                arn: arn.clone(),
-                name: name.to_owned(),
-                is_express,
-                status: MachineStatus::Active,
-                created_at: now,
-                updated_at: now,
-                revision: revision.id.clone(),
-                first_revision: revision.id.clone(),
-                tags,
-                versions: Vec::new(),
-                last_version: 0,
-                aliases: BTreeMap::new(),
-            };
+            let revision = Arc::new(draft.revision(api, program));
+            let machine = Machine { tags, ..Machine::new(arn.clone(), &revision) };
             (machine, Some(revision))
         }
     };

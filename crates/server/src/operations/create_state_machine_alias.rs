@@ -45,7 +45,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(reply.into())
 }
 
-/// The machine that a routing configuration belongs to, and the routes.
+/// Reads a routing configuration: the machine that it belongs to, and the routes.
 pub(super) fn read_routes(items: &Array) -> Result<(String, Vec<Route>), ApiError> {
     let texts: Vec<&str> = items
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn read_routes(items: &Array) -> Result<(String, Vec<Route>), ApiErro
     Ok((machine, routes))
 }
 
-/// Whether a machine has the versions that an alias is to lead to.
+/// Checks that a machine has the versions that an alias's routes name.
 pub(super) fn check_versions(machine: &Machine, routes: &[Route]) -> Result<(), ApiError> {
     if routes.iter().all(|route| machine.version(route.version).is_some()) { Ok(()) } else { Err(missing_version(&machine.arn, routes)) }
 }

@@ -14,7 +14,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         .because("API_DOES_NOT_SUPPORT_LABELED_ARNS"));
     }
     let _changing = api.engine.changing().await;
-    // Deleting what does not exist is no error.
+    // Deleting a machine that does not exist is not an error.
     let Some(machine) = api.engine.catalogue().machine(&arn) else { return Ok(empty()) };
     if machine.status == MachineStatus::Active {
         let mut machine = (*machine).clone();
@@ -30,7 +30,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(empty())
 }
 
-/// A machine that is deleted lets its executions run to their end.
+/// Removes a deleted machine once its executions have ended.
 pub(crate) async fn remove_when_idle(engine: Engine, arn: String) {
     while !engine.is_closing() {
         if engine.running(&arn).await.is_ok_and(|running| running == 0) {

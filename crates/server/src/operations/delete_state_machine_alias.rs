@@ -5,7 +5,7 @@ use stepwright_protocol::Request;
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let _changing = api.engine.changing().await;
     let arn = request.required("stateMachineAliasArn");
-    // Deleting an alias that is gone is no error.
+    // Deleting an alias that does not exist is not an error.
     match update_state_machine_alias::find(api, arn) {
         Ok((machine, name)) => {
             let mut machine = (*machine).clone();

@@ -9,7 +9,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         return Err(ApiError::validation(format!("'{text}' is not the ARN of a version")));
     };
     let _changing = api.engine.changing().await;
-    // Deleting what does not exist is no error.
+    // Deleting a version that does not exist is not an error.
     let Some(machine) = api.engine.catalogue().machine(&arn) else { return Ok(empty()) };
     let users: Vec<&str> = machine
         .aliases

@@ -19,7 +19,10 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     reply.insert("startDate", timestamp(about.started_at));
     insert_date(&mut reply, "stopDate", execution.stopped_at);
     if with_data {
-        reply.insert("input", execution.input.to_string().into());
+        // The input as it was sent, not as we would write it.
+        let text = execution.input_text.as_ref();
+        let text = text.map_or_else(|| execution.input.to_string(), ToString::to_string);
+        reply.insert("input", text.into());
         reply.insert("inputDetails", json!({"included": true}));
     }
     match &execution.status {
@@ -28,7 +31,8 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
             reply.insert("outputDetails", json!({"included": true}));
         }
         Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
-            // A machine's own time-out has a name within, and none outside.
+            // A machine's own time-out has an error name in the history, but not in the
+            // description.
             let is_own = matches!(execution.status, Status::TimedOut { .. });
             if !is_own {
                 insert_failure(&mut reply, failure);

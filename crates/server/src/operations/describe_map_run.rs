@@ -22,7 +22,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(reply.into())
 }
 
-/// A map run that exists.
+/// Finds a map run, or returns the error of a missing one.
 pub(super) async fn find(api: &Api, arn: &str) -> Result<MapRun, ApiError> {
     Arn::parse_kind(arn, &["mapRun"])?;
     let run = api.engine.map_run(arn).await.map_err(store_failed)?;
@@ -35,7 +35,7 @@ fn counts(counts: &Counts) -> Json {
         ("running", counts.running),
         ("succeeded", counts.succeeded),
         ("failed", counts.failed),
-        // A child that is timed out counts as failed here.
+        // A child that timed out counts as failed.
         ("timedOut", 0),
         ("aborted", counts.aborted),
         ("total", counts.total),

@@ -25,7 +25,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(list("events", page, next))
 }
 
-/// An event with its moment in seconds.
+/// An event as the API shows it, with its moment in seconds.
 fn on_the_wire(event: Json, with_data: bool) -> Json {
     let Json::Object(mut event) = event else { return event };
     let at = event.get("timestamp").and_then(Json::as_i64).unwrap_or_default();

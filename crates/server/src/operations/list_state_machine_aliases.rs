@@ -7,7 +7,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let paging = Paging::read(request)?;
     let target = api.target(request.required("stateMachineArn"))?;
     let machine = &target.machine;
-    // Those of one version only, where the ARN names one.
+    // If the ARN names a version, only the aliases that route to it.
     let wanted = target.version.as_ref().map(|version| version.number);
     let aliases = machine.aliases.values().filter(|alias| {
         wanted.is_none_or(|wanted| alias.routes.iter().any(|route| route.version == wanted))

@@ -27,7 +27,7 @@ pub(super) fn refused(error: StartError) -> ApiError {
     }
 }
 
-/// The answer while the server shuts down: SDKs try again.
+/// The error while the server shuts down, after which SDKs try again.
 pub(super) fn closing() -> ApiError {
     ApiError {
         status: 503,
@@ -35,7 +35,8 @@ pub(super) fn closing() -> ApiError {
     }
 }
 
-/// Our own limit: `max_concurrent_executions` of a machine in stepwright.toml.
+/// Checks a limit that AWS does not have: a machine's `max_concurrent_executions` in
+/// stepwright.toml.
 async fn check_concurrency(api: &Api, arn: &str, name: &str) -> Result<(), ApiError> {
     let Some(most) = api.settings.max_concurrent_executions.get(name) else { return Ok(()) };
     let running = api.engine.running(arn).await.map_err(store_failed)?;

@@ -28,13 +28,15 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     reply.insert("status", end.status.name().into());
     insert_text(&mut reply, "traceHeader", trace_header.as_deref());
     if with_data {
-        reply.insert("input", end.input.to_string().into());
+        let sent = request.text("input").map_or_else(|| end.input.to_string(), str::to_owned);
+        reply.insert("input", sent.into());
         reply.insert("inputDetails", json!({"included": true}));
+        // AWS includes this for a failed execution as well.
+        reply.insert("outputDetails", json!({"included": true}));
     }
     match &end.status {
         Status::Succeeded { output } if with_data => {
             reply.insert("output", output.to_string().into());
-            reply.insert("outputDetails", json!({"included": true}));
         }
         Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
             insert_failure(&mut reply, failure);

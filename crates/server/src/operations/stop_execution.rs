@@ -20,7 +20,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(reply.into())
 }
 
-/// What could not be done, and not for want of a right request.
+/// The error for a valid request that could not be carried out.
 pub(super) fn not_done(refused: &Refused) -> ApiError {
     match refused {
         Refused::Closing => closing(),

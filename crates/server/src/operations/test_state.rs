@@ -45,7 +45,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(testing.finish().to_json(level != "INFO"))
 }
 
-/// Calls what the tested task calls.
+/// Runs the task of the state that is tested.
 async fn run_task(
     api: &Api,
     request: &Request,
@@ -85,7 +85,7 @@ async fn run_task(
     Ok(())
 }
 
-/// A member that is JSON as text.
+/// Reads a member that is JSON as text.
 fn json(request: &Request, member: &str) -> Result<Option<Json>, ApiError> {
     let Some(text) = request.text(member) else { return Ok(None) };
     stepwright_json::parse(text)

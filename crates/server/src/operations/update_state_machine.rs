@@ -5,7 +5,7 @@ use stepwright_engine::MachineStatus;
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Arn, timestamp, Request};
 
-/// One of these must be given.
+/// At least one of these members must be given.
 const CHANGES: [&str; 6] = [
     "definition",
     "roleArn",
@@ -30,19 +30,22 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         return Err(ApiError::validation("Version description can only be set when publish is true"));
     }
     let _changing = api.engine.changing().await;
-    // An ARN with a version or alias names no machine that could be updated.
+    // An ARN with a version or an alias does not name a machine that could be updated.
     let machine = api.engine.catalogue().machine(arn).ok_or_else(|| machine_missing(arn))?;
     if machine.status == MachineStatus::Deleting {
         return Err(ApiError::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'")));
     }
     let before = api.revision(&machine.revision).await?;
     let draft = Draft::read(request, Some(&before), machine.is_express)?;
-    if draft.definition != before.definition {
-        check_definition(&draft.definition, machine.is_express)?;
-    }
+    let program = if draft.definition == before.definition {
+        (*before.program).clone()
+    } else {
+        check_definition(&draft.definition, machine.is_express)?
+    };
     let now = api.engine.options().clock.now().0;
     let mut machine = (*machine).clone();
-    let revision = if draft.is(&before) { None } else { Some(Arc::new(draft.revision(api)?)) };
+    let revision =
+        if draft.is(&before) { None } else { Some(Arc::new(draft.revision(api, program))) };
     if let Some(revision) = &revision {
         machine.revision.clone_from(&revision.id);
     }

@@ -39,7 +39,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     Ok(reply.into())
 }
 
-/// The machine of an alias that exists, and the alias's name.
+/// Finds the machine of an alias and the alias's name, or returns the error of a missing alias.
 pub(super) fn find(api: &Api, text: &str) -> Result<(Arc<Machine>, String), ApiError> {
     let (arn, qualifier) = Arn::parse_kind(text, &["stateMachine"])?.machine();
     let missing = || {

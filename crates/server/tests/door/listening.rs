@@ -1,4 +1,4 @@
-//! Where it listens, how it is reached, and encryption.
+//! Where the server listens, under which names it is reached, and encryption.
 
 use crate::support::{Answer, KEY, Request, SECRET, Server, assembly, key, master, server};
 use std::net::SocketAddr;
@@ -58,14 +58,14 @@ async fn connections_are_encrypted_where_a_certificate_is_configured() {
     let foreign = Request::new("GET", "/").with("origin", "https://evil.example");
     assert_eq!(ask(&server, &connector, &foreign).await.status, 403);
 
-    // Whoever does not encrypt hears nothing of use.
+    // A client that does not encrypt gets no useful answer.
     let mut plain = TcpStream::connect(server.address).await.expect("it listens");
     plain.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it reads");
     let mut answer = Vec::new();
     plain.read_to_end(&mut answer).await.ok();
     assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
 
-    // Those who are slow to agree keep nobody out, and are not waited for.
+    // Clients that are slow with the handshake do not block others, and are dropped.
     let began = Instant::now();
     let mut silent = Vec::new();
     for _ in 0..100 {
@@ -78,7 +78,7 @@ async fn connections_are_encrypted_where_a_certificate_is_configured() {
     assert!(began.elapsed() >= Duration::from_millis(400), "they were given no time");
 }
 
-/// The error of a configuration that does not do.
+/// The error of a configuration that is refused.
 async fn refused(config: ServerConfig, keys: usize) -> Option<AssemblyError> {
     let credentials = vec![master(); keys];
     assembly(config, credentials).open().await.err()

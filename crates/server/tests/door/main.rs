@@ -1,4 +1,4 @@
-//! Who is let into the assembled server, and who is not: over the wire, on every route.
+//! Which callers the assembled server lets in, tested over the wire on every route.
 
 mod listening;
 mod rights;

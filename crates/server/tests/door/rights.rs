@@ -1,4 +1,4 @@
-//! Right keys, and what they may do.
+//! Valid keys, and what they may do.
 
 use crate::support::{Answer, FUNCTION, Request, Server, TOKEN, key, master, server};
 use stepwright_server::config::{CredentialConfig, ServerConfig};
@@ -22,7 +22,7 @@ async fn the_right_key_opens_every_route() {
         let answer = ask(&server, request.clone()).await;
         assert_eq!(answer.status, 200, "{request:?}: {answer:?}");
     }
-    // Whoever is known hears what there is.
+    // An identified caller is told that there is no such path.
     assert_eq!(ask(&server, Request::new("GET", "/nowhere")).await.status, 404);
     assert_eq!(ask(&server, Request::new("DELETE", "/metrics")).await.status, 405);
 }
@@ -41,7 +41,7 @@ async fn a_path_and_a_query_are_signed_as_aws_signs_them() {
         let answer = ask(&server, request).await;
         assert_eq!((answer.status, &*answer.body), (200, "{\"a\":[1]}"), "{target}");
     }
-    // With the body's hash in a header, and with headers that AWS's SDKs sign.
+    // The body's hash is in a header, and the same headers are signed as by AWS's SDKs.
     let hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let request = Request::operation("ListStateMachines", "{}")
         .with("x-amz-content-sha256", hash)
@@ -50,7 +50,7 @@ async fn a_path_and_a_query_are_signed_as_aws_signs_them() {
     assert_eq!(ask(&server, request).await.status, 200);
 }
 
-/// Whether a key with these actions and resources is let in; a refusal must be one of rights.
+/// Whether a key with these actions and resources is let in. A refusal must be about its rights.
 async fn is_allowed(credentials: CredentialConfig, request: Request) -> bool {
     let server = Server::start(server(), vec![credentials]).await;
     let answer = ask(&server, request).await;
@@ -243,7 +243,7 @@ async fn a_body_is_not_read_for_a_stranger() {
         for target in ["/", FUNCTION, "/nowhere"] {
             let mut stream =
                 tokio::net::TcpStream::connect(server.address).await.expect("it listens");
-            // The body is announced and never comes.
+            // The body is announced but never sent.
             let head = format!(
                 "POST {target} HTTP/1.1\r\nhost: localhost\r\n{authorization}content-length: 8000000\r\n\
                  connection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-//! A server to knock at, and requests as bytes.
+//! A server for the tests, and requests as bytes.
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -22,12 +22,12 @@ pub(crate) const SECRET: &str = "a secret that nobody knows";
 pub(crate) const TOKEN: &str = "scrape-me-if-you-can";
 pub(crate) const FUNCTION: &str = "/2015-03-31/functions/echo/invocations";
 
-/// A configuration with nothing special, on a free port.
+/// A plain configuration on a free port.
 pub(crate) fn server() -> ServerConfig {
     ServerConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..ServerConfig::default() }
 }
 
-/// A key that may do these actions to these resources.
+/// A key that may do these actions on these resources.
 pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     CredentialConfig {
@@ -78,7 +78,7 @@ impl Server {
         Self::serve_on("127.0.0.1", serving).await
     }
 
-    /// One that listens on this address; it is asked on the loopback address.
+    /// Starts a server that listens on this address. Requests are sent to the loopback address.
     pub(crate) async fn serve_on(address: &str, serving: Serving) -> Self {
         let listener = TcpListener::bind((address, 0)).await.expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
@@ -87,12 +87,12 @@ impl Server {
         Self { address, serving }
     }
 
-    /// The answer to a request.
+    /// Sends a request and returns the answer.
     pub(crate) async fn ask(&self, request: &Request) -> Answer {
         self.ask_bytes(&request.bytes(self.address)).await
     }
 
-    /// The answer to bytes.
+    /// Sends bytes and returns the answer.
     pub(crate) async fn ask_bytes(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         stream.write_all(bytes).await.expect("it reads");
@@ -102,7 +102,7 @@ impl Server {
     }
 }
 
-/// A request; it says `Host: 127.0.0.1:PORT` unless it has another `Host`.
+/// A request. Its `Host` is `127.0.0.1:PORT` unless another one is given.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -117,7 +117,7 @@ impl Request {
         Self { method, target, headers: Vec::new(), body: String::new() }
     }
 
-    /// An operation.
+    /// A call of an operation.
     pub(crate) fn operation(name: &str, body: &str) -> Self {
         let request =
             Self::new("POST", "/").with("x-amz-target", &format!("AWSStepFunctions.{name}"));
@@ -133,13 +133,13 @@ impl Request {
         Self { body: body.to_owned(), ..self }
     }
 
-    /// Signed by the key for the service that it is for.
+    /// Signs it with the key, for the service that its path belongs to.
     pub(crate) fn signed(self, address: SocketAddr) -> Self {
         let signer = Signer { service: service(&self.target), ..Signer::default() };
         self.signed_by(address, signer)
     }
 
-    /// Signed by AWS's own code.
+    /// Signs it with AWS's own code.
     pub(crate) fn signed_by(mut self, address: SocketAddr, signer: Signer<'_>) -> Self {
         let identity = Credentials::from_keys(signer.key, signer.secret, None).into();
         let parameters = v4::SigningParams::builder()
@@ -184,7 +184,7 @@ pub(crate) fn service(target: &str) -> &'static str {
     if target.starts_with("/2015-03-31") { "lambda" } else { "states" }
 }
 
-/// Who signs, and for what.
+/// The parameters of a signature.
 pub(crate) struct Signer<'a> {
     pub(crate) key: &'a str,
     pub(crate) secret: &'a str,
@@ -205,11 +205,11 @@ impl Default for Signer<'_> {
     }
 }
 
-/// What was answered.
+/// The answer of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Without those that differ from answer to answer.
+    /// Without the headers that differ from answer to answer.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }

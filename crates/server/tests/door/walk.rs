@@ -1,4 +1,4 @@
-//! A walk along every route, by those who have no right to be there.
+//! Requests every route without the right to.
 
 use crate::support::{KEY, Request, SECRET, Server, Signer, TOKEN, master, server, service};
 use std::collections::BTreeMap;
@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"];
 
-/// The list of what is open. It must not grow by accident.
+/// The routes that are open. This list must not grow by accident.
 const OPEN: [(&str, &str); 4] =
     [("GET", "/health"), ("HEAD", "/health"), ("GET", "/ready"), ("HEAD", "/ready")];
 
-/// Paths that lead nowhere, some of which look like those that do.
+/// Paths that do not exist, some of which resemble those that do.
 const NOWHERE: [&str; 14] = [
     "/nowhere",
     "/health/",
@@ -29,8 +29,8 @@ const NOWHERE: [&str; 14] = [
     "/%2e%2e/health",
 ];
 
-/// Every method on every path of the assembled server, and on paths that it does not have. The
-/// routes come from the code that builds the router.
+/// Every method on every path of the assembled server, and on paths that do not exist. The routes
+/// come from the code that builds the router.
 fn everywhere(server: &Server) -> Vec<Request> {
     let mut paths: Vec<String> = server
         .serving
@@ -54,8 +54,8 @@ fn is_open(request: &Request) -> bool {
     OPEN.contains(&(&request.method, &request.target))
 }
 
-/// Holds that a kind of request is refused everywhere but where it is open, and the same way on
-/// every path.
+/// Checks that a kind of request is refused on every path that is not open, and always with the
+/// same answer.
 async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request) {
     let mut answers = BTreeMap::new();
     for request in everywhere(server) {
@@ -66,7 +66,7 @@ async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request)
             continue;
         }
         assert!(matches!(answer.status, 401 | 403), "{kind}: {made:?}: {answer:?}");
-        // Nothing in the answer says whether there is something.
+        // The answer does not reveal whether the path exists.
         let first = answers.entry(made.method.clone()).or_insert_with(|| answer.clone());
         assert_eq!(*first, answer, "{kind}: {made:?}");
     }
@@ -93,7 +93,7 @@ async fn strangers_are_refused_everywhere() {
         "bearer scrape-me",
         "Basic",
         "Basic !!!",
-        // AKIDEXAMPLE and another secret; another key; no colon; nothing.
+        // AKIDEXAMPLE with another secret, another key, text without a colon, and nothing.
         "Basic QUtJREVYQU1QTEU6c2VjcmV0",
         "Basic dXNlcjphIHNlY3JldCB0aGF0IG5vYm9keSBrbm93cw==",
         "Basic QUtJREVYQU1QTEU=",
@@ -107,7 +107,7 @@ async fn strangers_are_refused_everywhere() {
     for claim in claims {
         refused(&server, claim, |request| request.with("authorization", claim)).await;
     }
-    // A query is no place for a signature.
+    // A signature in the query is not accepted.
     refused(&server, "query", |request| {
         if is_open(&request) {
             return request;
@@ -145,9 +145,9 @@ async fn a_login_opens_what_is_looked_at() {
         let is_look = ["GET", "HEAD"].contains(&&*request.method);
         match (is_look, &*request.target) {
             (true, "/" | "/metrics" | "/health" | "/ready") => assert_eq!(answer.status, 200),
-            // Whoever is known hears that there is nothing.
+            // An identified caller is told that there is no such path.
             (true, _) => assert!(matches!(answer.status, 404 | 405), "{request:?}: {answer:?}"),
-            // A browser sends a login by itself: nothing is done for it.
+            // A browser sends a login by itself, so a login must not change anything.
             (false, _) => assert_eq!(answer.status, 403, "{request:?}"),
         }
     }
@@ -192,7 +192,8 @@ async fn wrong_signatures_are_refused_everywhere() {
         let signer = Signer { service: other(service(&request.target)), ..Signer::default() };
         let answer = server.ask(&request.clone().signed_by(address, signer)).await;
         let is_known = answer.status == 200 || matches!(answer.status, 404 | 405);
-        // A key of another service opens nothing; its holder may hear that there is nothing.
+        // A signature for another service opens nothing. Its sender may be told that a path does
+        // not exist.
         let routes = server.serving.routes();
         let is_route =
             routes.iter().any(|(_, path)| path.replace("{name}", "echo") == request.target);
@@ -224,7 +225,7 @@ async fn wrong_signatures_are_refused_everywhere() {
     .await;
     refused(&server, "path", |request| {
         let target = request.target.clone();
-        // Of the same service, so that only the signature is wrong.
+        // A path of the same service, so that only the signature is wrong.
         let other = if service(&target) == "lambda" { "/2015-03-31/x" } else { "/other" };
         let signed = Request { target: other.to_owned(), ..request }.signed(address);
         Request { target, ..signed }
@@ -290,7 +291,7 @@ async fn wrong_signatures_are_refused_everywhere() {
     }
 }
 
-/// As [`refused`], where the answer names the time.
+/// Like [`refused`], for answers that contain the time.
 async fn refused_at(server: &Server, kind: &str, make: impl Fn(Request) -> Request) {
     for request in everywhere(server) {
         let answer = server.ask(&make(request.clone())).await;
@@ -299,7 +300,7 @@ async fn refused_at(server: &Server, kind: &str, make: impl Fn(Request) -> Reque
     }
 }
 
-/// What no page and no name that was bent may send, with and without keys.
+/// Headers that reveal a foreign page or a rebound name, which are refused with and without keys.
 const FOREIGN: [&[(&str, &str)]; 9] = [
     &[("origin", "https://evil.example")],
     &[("origin", "null")],
@@ -322,7 +323,7 @@ async fn foreign_pages_and_hosts_are_refused_everywhere() {
         for headers in FOREIGN {
             refused(&server, "foreign", |request| with(request, headers)).await;
         }
-        // A right signature does not help.
+        // A valid signature does not help.
         for headers in &FOREIGN[..4] {
             refused(&server, "foreign", |request| with(request, headers).signed(server.address))
                 .await;
@@ -374,7 +375,7 @@ async fn without_keys_this_machine_may_do_everything() {
             assert_eq!(answer.status, 200, "{request:?}: {answer:?}");
         }
     }
-    // What is on no list is not served.
+    // A path that is not in the list of routes is not served.
     for request in everywhere(&server) {
         let routes = server.serving.routes();
         let method = if request.method == "HEAD" { "GET" } else { &request.method };

@@ -38,9 +38,11 @@ pub(super) fn check(context: &Json, may_have_task: bool) -> Result<(), String> {
     }
     check_members(members, CONTEXT, "")?;
     if members.get("Task").is_some() && !may_have_task {
-        return Err("'Task' field is only supported for a Task state with the '.sync' or \
-                    '.waitForTaskToken' service integration pattern"
-            .to_owned());
+        return Err(
+            "Context object contains 'Task' when state is not a Task state with a '.sync' \
+                    or '.waitForTaskToken' service integration pattern"
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -76,7 +78,9 @@ mod tests {
         assert_eq!(wrong(json!({"Execution": {"Id": 1}})), "Execution.Id must be a string");
         assert_eq!(wrong(json!({"State": 1})), "State must be an object");
         assert_eq!(wrong(json!({"Pokedex": {}})), "Field 'Pokedex' is not allowed");
-        assert!(wrong(json!({"Task": {"Token": "t"}})).starts_with("'Task' field is only"));
+        assert!(
+            wrong(json!({"Task": {"Token": "t"}})).starts_with("Context object contains 'Task'")
+        );
         assert!(check(&json!({"Task": {"Token": "t"}}), true).is_ok());
     }
 }

@@ -1,28 +1,29 @@
-//! Who writes: a thread of its own, which takes all that waits at once; or, when nothing else waits and
-//! the disk is quick, whoever brings the work. That spares the way to the thread and back, which
-//! takes as long as the writing itself.
+//! The queue of the writer. A thread writes everything that is pending in one transaction. If
+//! nothing else is pending and the disk is quick, the caller writes its work itself. This saves the
+//! way to the thread and back, which takes as long as the writing.
 
 use super::writer::{self, Work};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How much work may wait before those who bring more are kept waiting.
+/// The number of pieces of work that may be pending before callers are made to wait.
 const MOST_WAITING: usize = 8_192;
 
-/// The most pieces of work in one transaction: so that the first in it need not wait for ever.
+/// The largest number of pieces of work in one transaction, so that the first one does not wait too
+/// long.
 const MOST_AT_ONCE: usize = 1_024;
 
-/// A disk that took longer than this for the last transaction is left to the thread.
+/// If the last transaction took longer than this, the next is left to the thread.
 const QUICK: Duration = Duration::from_millis(1);
 
-/// Work for the one connection that writes.
+/// The work for the one connection that writes.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// There is work for the thread, or nothing will come any more.
+    /// Notified when there is work for the thread, and when the queue is closed.
     work: Condvar,
-    /// There is room for more work.
+    /// Notified when there is room for more work.
     room: Condvar,
     connection: Mutex<Connection>,
 }
@@ -31,7 +32,7 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<Work>,
     is_writing: bool,
-    /// The last transaction was quick, had one piece of work, and nothing came meanwhile.
+    /// Whether the last transaction was quick, had one piece of work, and nothing came meanwhile.
     is_calm: bool,
     is_closed: bool,
 }
@@ -47,21 +48,22 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// Has work done. False if the queue is closed: then nobody will answer.
+    /// Adds work, or does it at once. Returns false if the queue is closed: then nobody will
+    /// answer.
     pub(crate) fn put(&self, work: Work) -> bool {
         let mut state = self.lock();
         while state.waiting.len() >= MOST_WAITING && !state.is_closed {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.room.wait(&mut state);
         }
         if state.is_closed {
             return false;
         }
         state.waiting.push(work);
         if state.is_writing {
-            // Whoever writes passes on what has come meanwhile.
+            // Whoever is writing wakes the thread afterwards if work has come meanwhile.
             return true;
         }
         if state.is_calm && state.waiting.len() == 1 {
@@ -72,19 +74,19 @@ impl Queue {
         true
     }
 
-    /// Takes no more work. What waits is still done.
+    /// Closes the queue. Pending work is still done.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.work.notify_all();
         self.room.notify_all();
     }
 
-    /// The thread: writes until nothing will come any more.
+    /// Runs the thread: writes until the queue is closed and empty.
     pub(crate) fn run(&self) {
         let mut state = self.lock();
         loop {
             if state.is_writing || (state.waiting.is_empty() && !state.is_closed) {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.work.wait(&mut state);
             } else if state.waiting.is_empty() {
                 break;
             } else {
@@ -93,11 +95,11 @@ impl Queue {
             }
         }
         drop(state);
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         writer::checkpoint(&connection);
     }
 
-    /// Writes what waits.
+    /// Writes the pending work.
     fn write(&self, mut state: MutexGuard<'_, State>) {
         let count = state.waiting.len().min(MOST_AT_ONCE);
         let rest = state.waiting.split_off(count);
@@ -106,7 +108,7 @@ impl Queue {
         drop(state);
         let mut turn = Turn { queue: self, is_calm: false, is_done: false };
         let (began, is_alone) = (Instant::now(), work.len() == 1);
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock();
         writer::write_all(&mut connection, work);
         drop(connection);
         turn.is_calm = is_alone && began.elapsed() < QUICK;
@@ -114,7 +116,7 @@ impl Queue {
     }
 }
 
-/// Somebody's turn to write, which ends with its value.
+/// The right to write. It ends when this is dropped.
 struct Turn<'q> {
     queue: &'q Queue,
     is_calm: bool,
@@ -127,7 +129,7 @@ impl Drop for Turn<'_> {
         state.is_writing = false;
         state.is_calm = self.is_calm && state.waiting.is_empty();
         if !self.is_done {
-            // It panicked. Work that waits is dropped, so that whoever waits for it hears of it.
+            // It panicked. Pending work is dropped, so that its callers notice.
             state.is_closed = true;
             state.waiting.clear();
         }

@@ -2,21 +2,21 @@ use super::schema::broken;
 use crate::{
     About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status, StoreError,
 };
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, StatementStatus, params};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
-/// Connections that read. They see what was committed before the read began, and hinder nobody.
+/// Connections for reading. A read sees what was committed before it began, and blocks nobody.
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// How many idle connections are kept.
+/// The number of idle connections that are kept.
 const MOST_IDLE: usize = 8;
 
 impl Readers {
@@ -28,14 +28,14 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.connect().map_err(broken)?,
         };
         let result = read(&connection).map_err(broken);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // A connection that has met an error may be in a bad way; the next one is new.
+        let mut idle = self.idle.lock();
+        // After an error a connection may be broken. The next read opens a new one.
         if result.is_ok() && idle.len() < MOST_IDLE {
             idle.push(connection);
         }
@@ -122,7 +122,7 @@ pub(crate) fn recorded(
     numbers: &Range<u64>,
     most_bytes: usize,
 ) -> rusqlite::Result<Vec<Recorded>> {
-    // Rows and chunks of one moment.
+    // The rows and the chunks must be read at the same moment.
     let reading = connection.unchecked_transaction()?;
     let mut statement = reading.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM executions WHERE id >= ?1 AND id < ?2 ORDER BY id"
@@ -180,17 +180,18 @@ pub(crate) fn live(
 /// What lists an execution, as the indexes have it.
 const OWNER: &str = "coalesce(map_run, machine)";
 
-/// Where an execution stands among those that live: its owner, when it began, and its number.
+/// The position of an execution among those that have not ended: its owner, its start time, and its
+/// number.
 pub(crate) type LivePlace = (String, i64, ExecutionId);
 
-/// A part of the table in which executions stand in the order of a list.
+/// A part of the table in which executions are in the order of a list.
 struct Part {
     index: &'static str,
     condition: String,
 }
 
-/// The parts that hold all that a filter finds; none if only the order of numbers is left. `?1` is
-/// what they are asked for.
+/// The parts that contain everything a filter matches; none if executions must be read in the order
+/// of their numbers. The string is the value of `?1` in them.
 fn parts(filter: &Filter) -> (Option<&str>, Vec<Part>) {
     let part = |index, condition: &str| Part { index, condition: condition.to_owned() };
     if let Some(alias) = &filter.alias {
@@ -213,13 +214,14 @@ fn parts(filter: &Filter) -> (Option<&str>, Vec<Part>) {
     }
     parts.extend(over.into_iter().map(|status| Part {
         index: "executions_over",
-        // The index is used only where its own condition is repeated.
+        // `SQLite` uses the partial index only if the query repeats its condition.
         condition: format!("{OWNER} = ?1 AND status NOT IN (0, 5) AND status = {}", status as i64),
     }));
     (Some(owner), parts)
 }
 
-/// What a filter says beyond the part, as SQL; its values follow those before.
+/// The conditions of a filter that the parts do not express, as SQL. Their values are added to
+/// `values`.
 fn rest(filter: &Filter, values: &mut Vec<Box<dyn rusqlite::ToSql>>) -> String {
     let mut rest = String::new();
     let texts =
@@ -253,7 +255,7 @@ pub(crate) fn list(
 ) -> rusqlite::Result<Vec<ExecutionRow>> {
     let (wanted, parts) = parts(filter);
     let Some(wanted) = wanted else { return list_by_number(connection, filter, page) };
-    // An execution that goes from one part to another meanwhile must not be missed.
+    // One transaction, so that an execution that moves between parts meanwhile is not missed.
     let reading = connection.unchecked_transaction()?;
     let mut places: Vec<(i64, i64)> = Vec::new();
     for Part { index, condition } in parts {
@@ -291,7 +293,7 @@ pub(crate) fn list(
     rows.filter_map(Result::transpose).collect()
 }
 
-/// All executions, or those that nothing but a status or a redrive tells apart.
+/// Lists executions by number, for filters that name neither an owner, a version nor an alias.
 fn list_by_number(
     connection: &Connection,
     filter: &Filter,
@@ -352,7 +354,7 @@ pub(crate) fn count(
     Ok(counts.into_iter().collect())
 }
 
-/// The executions of a machine that have ended, its map runs' children included.
+/// The executions of a machine that have ended, including the children of its map runs.
 pub(crate) fn ended_of_machine(
     connection: &Connection,
     machine: &str,

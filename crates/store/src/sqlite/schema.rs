@@ -1,12 +1,12 @@
-//! The layout of the database, and how older layouts become this one.
+//! The layout of the database, and the migrations from older layouts.
 
 use crate::StoreError;
 use rusqlite::Connection;
 
-/// The number of this layout, kept as `SQLite`'s `user_version`.
+/// The number of the current layout, stored as `SQLite`'s `user_version`.
 pub(crate) const VERSION: i64 = 2;
 
-/// From the layout before each to itself: the first makes an empty database layout 1.
+/// Each migration leads from one layout to the next; the first makes an empty database layout 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
     "
     CREATE TABLE executions (
@@ -78,7 +78,7 @@ const MIGRATIONS: [&str; VERSION as usize] = [
 ",
 ];
 
-/// Brings a database to this layout. Each migration and its number are committed together.
+/// Migrates a database to the current layout. Each migration is committed together with its number.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let found: i64 =
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(broken)?;

@@ -1,4 +1,4 @@
-//! What is wrong with the file, as far as the store can tell.
+//! Checks the database file, as far as the store can tell by itself.
 
 use super::read::Readers;
 use crate::{Status, StoreError};
@@ -6,16 +6,16 @@ use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A check: what it finds.
+/// A check, which returns what it finds.
 type Check = fn(&Connection) -> rusqlite::Result<Vec<String>>;
 
-/// Each runs on a connection of its own, at the same time as the others.
+/// The checks. Each runs on its own connection, at the same time as the others.
 const CHECKS: [Check; 3] = [pages, belonging, counts];
 
-/// How often a check looks whether it is to stop, in steps of `SQLite`'s machine.
+/// How often a check looks at `stop`, in instructions of `SQLite`'s virtual machine.
 const LOOK_EVERY: i32 = 10_000;
 
-/// Runs all checks. Those that are under way when it is to stop have found nothing.
+/// Runs all checks. A check that is interrupted reports nothing.
 pub(crate) fn verify(readers: &Readers, stop: &Arc<AtomicBool>) -> Result<Vec<String>, StoreError> {
     std::thread::scope(|scope| {
         let run = |check: Check| {
@@ -44,7 +44,7 @@ pub(crate) fn verify(readers: &Readers, stop: &Arc<AtomicBool>) -> Result<Vec<St
     })
 }
 
-/// Damage to pages, and indexes that do not agree with their tables.
+/// Finds damaged pages, and indexes that disagree with their tables.
 fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut findings: Vec<String> = connection
         .prepare("PRAGMA integrity_check")?
@@ -54,7 +54,7 @@ fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Chunks that belong to no execution, and executions without their last chunk.
+/// Finds chunks that belong to no execution, and executions without their last chunk.
 fn belonging(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let mut findings = Vec::new();
@@ -73,7 +73,7 @@ fn belonging(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Counts that are not the numbers of executions.
+/// Finds counts that differ from the numbers of executions.
 fn counts(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(
         "SELECT owner, status, sum(kept), sum(actual) FROM (

@@ -1,4 +1,4 @@
-//! Writing: one fsync makes all work durable that is written at once.
+//! Writing. One fsync makes everything durable that is written in one transaction.
 
 use super::schema::broken;
 use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, Status, StoreError};
@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
 use tokio::sync::oneshot::Sender;
 
-/// What is to be written.
+/// A piece of work for the writer.
 #[derive(Debug)]
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
@@ -16,17 +16,18 @@ pub(crate) enum Work {
         most: usize,
         answer: Sender<Result<u64, StoreError>>,
     },
-    /// Forgets these executions, if they have ended.
+    /// Deletes these executions, if they have ended.
     Remove(Vec<ExecutionId>, Sender<Result<u64, StoreError>>),
 }
 
-/// Moves what the log holds into the database. A log that is left behind is read at the next opening.
+/// Moves the contents of the log into the database. A log that is left behind is read when the
+/// store is opened next.
 pub(crate) fn checkpoint(connection: &Connection) {
     drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
-/// One transaction. An append that does not fit its execution changes nothing; all else is kept,
-/// or nothing is.
+/// Writes one transaction. An append that does not fit its execution changes nothing; everything
+/// else is kept, or nothing is.
 pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
     let mut answers: Vec<Answer> = Vec::with_capacity(work.len());
     let mut outcome = Outcome::Kept;
@@ -50,7 +51,8 @@ pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
             if matches!(outcome, Outcome::Kept) {
                 outcome = match counting.write(&transaction) {
                     Err(error) => Outcome::NotWritten(broken(error)),
-                    // What went to the disk before this failed may be found there after a crash.
+                    // If the commit failed, what reached the disk before may still be found there
+                    // after a crash.
                     Ok(()) => transaction
                         .commit()
                         .map_or_else(|error| Outcome::Unknown(broken(error)), |()| Outcome::Kept),
@@ -63,7 +65,7 @@ pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
     }
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 #[derive(Clone, Debug)]
 enum Outcome {
     Kept,
@@ -88,7 +90,7 @@ impl Outcome {
     }
 }
 
-/// Who waits for a piece of work, and what they hear if it is kept.
+/// Who is waiting for a piece of work, and the answer they get if it is kept.
 enum Answer {
     Append(Sender<Result<(), AppendError>>, Result<(), AppendError>),
     Put(Sender<Result<(), StoreError>>),
@@ -105,11 +107,12 @@ impl Answer {
         }
     }
 
-    /// Whoever has gone away does not want to know.
+    /// Callers may have stopped waiting, so errors are ignored.
     fn send(self, outcome: Outcome) {
         match self {
             Self::Append(answer, Ok(())) => drop(answer.send(outcome.for_append())),
-            // It was refused for what the store held, and what is not kept changes nothing of that.
+            // It was refused because of what the store held before, and a failed transaction does
+            // not change that.
             Self::Append(answer, refused) => drop(answer.send(refused)),
             Self::Put(answer) => drop(answer.send(outcome.for_others())),
             Self::Count(answer, count) => drop(answer.send(outcome.for_others().map(|()| count))),
@@ -118,11 +121,11 @@ impl Answer {
     }
 }
 
-/// How many executions come to each owner and status, or go, in one transaction.
+/// The changes that one transaction makes to the number of executions of each owner and status.
 #[derive(Debug, Default)]
 struct Counting {
     changes: BTreeMap<(String, i64), i64>,
-    /// Whether executions were forgotten: then nothing may be left to count.
+    /// Whether executions were deleted, so that a count may have become zero and its row must go.
     is_forgetting: bool,
 }
 
@@ -188,7 +191,7 @@ fn write(
     written
 }
 
-/// Why the append does not fit, if it does not; then nothing is changed.
+/// Returns why the append does not fit its execution, if it does not. Then nothing is changed.
 fn write_append(
     connection: &Connection,
     append: &Append,
@@ -241,7 +244,7 @@ fn write_execution(
             }
             changed
         }
-        // The usual turn of an execution that goes on touches no index.
+        // The usual turn of an execution that keeps running touches no index.
         None if goes_on(append) => connection
             .prepare_cached(
                 "UPDATE executions SET len = ?3, wake_at = ?4, is_owed = ?5 \
@@ -287,7 +290,7 @@ fn write_execution(
     Ok(changed == 1)
 }
 
-/// Whether it ran before the turn, runs after it, and was never redriven.
+/// Whether the execution ran before the turn, still runs after it, and was never redriven.
 fn goes_on(append: &Append) -> bool {
     append.status == Status::Running && append.stopped_at.is_none() && append.redriven.is_none()
 }
@@ -422,7 +425,7 @@ mod tests {
         connection
             .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
             .expect("it can be limited");
-        // One that has room goes with one that has none, in a transaction.
+        // In one transaction: an append for which there is room, and one for which there is none.
         let (small, mut small_answer) = start(2, 10);
         let (large, mut large_answer) = start(3, 1 << 20);
         write_all(&mut connection, vec![small, large]);
@@ -431,7 +434,7 @@ mod tests {
             assert!(matches!(answer, Err(AppendError::NotWritten(_))), "{answer:?}");
         }
         assert_eq!(executions(&connection), (1, 1));
-        // It goes on.
+        // The writer can go on after the failure.
         append(&mut connection, 2, 10).expect("there is room");
         assert_eq!(executions(&connection), (2, 2));
     }
@@ -443,7 +446,7 @@ mod tests {
         let refused = append(&mut connection, 1, 10);
         assert!(matches!(refused, Err(AppendError::Unknown(_))), "{refused:?}");
         connection.commit_hook(None::<fn() -> bool>);
-        // What the store holds says what came of it.
+        // What the store holds shows what became of the append.
         assert_eq!(executions(&connection), (0, 0));
         append(&mut connection, 1, 10).expect("it is kept");
         assert!(matches!(append(&mut connection, 1, 10), Err(AppendError::Exists)));

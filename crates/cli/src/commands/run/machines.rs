@@ -1,141 +1,72 @@
-//! The state machines that a run knows: the one that is meant, and those that it may start.
+//! The state machines in the file that is run.
 
 use crate::args::{LimitsChoice, Run};
 use crate::commands::compile;
 use crate::config::Config;
 use crate::report::Failure;
 use crate::{input, project};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use stepwright_asl::NamedDefinition;
-use stepwright_engine::{Engine, Machine, MachineStatus, Revision};
 use stepwright_functions::Place;
 use stepwright_program::{Limits, Program};
 use stepwright_projects::{Listener, Projects};
-use stepwright_store::StoreError;
+use stepwright_run::{Machines, Runnable};
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright";
-
-/// What is run, and what it may start.
-pub(super) struct Machines {
-    pub(super) main: Runnable,
-    pub(super) others: Vec<Runnable>,
-    /// The project that the file is, if it is one.
-    pub(super) project: Option<Projects>,
+/// Reads and compiles the machines of a file. Errors in the machine to run are printed; other
+/// machines with errors are left out.
+pub(super) fn read(
+    arguments: &Run,
+    config: &Config,
+    listener: Arc<dyn Listener>,
+) -> Result<Machines, Failure> {
+    let (path, place) = (&arguments.file, config.place());
+    if project::is_project(path) {
+        return of_project(arguments, &place, listener);
+    }
+    if arguments.state_data.is_some() {
+        let what = "`--state-data` goes with a project (a file that ends in .py)";
+        return Err(Failure::new(what));
+    }
+    let loaded = input::load_to_run(path, &arguments.load, &place)?;
+    let meant = input::picked(path, &arguments.load, &loaded)?;
+    let main = runnable(meant, path, arguments.limits, &place)?;
+    let others = loaded.definitions.iter().filter(|other| !std::ptr::eq(*other, meant));
+    let others = others.filter_map(|other| {
+        let program = stepwright_program::compile(&other.definition).ok()?;
+        Some(made(other, path, program, arguments.limits, &place))
+    });
+    Ok(Machines { main, others: others.collect(), project: None })
 }
 
-/// A state machine that can be run.
-pub(super) struct Runnable {
-    pub(super) name: String,
-    pub(super) arn: String,
-    pub(super) is_express: bool,
-    definition: String,
-    pub(super) program: Arc<Program>,
-}
-
-impl Machines {
-    /// Reads and compiles the machines of the file. What is wrong with the one that is meant is printed;
-    /// another one that is wrong is left out.
-    pub(super) fn read(
-        arguments: &Run,
-        config: &Config,
-        listener: Arc<dyn Listener>,
-    ) -> Result<Self, Failure> {
-        let (path, place) = (&arguments.file, config.place());
-        if project::is_project(path) {
-            return Self::of_project(arguments, &place, listener);
+fn of_project(
+    arguments: &Run,
+    place: &Place,
+    listener: Arc<dyn Listener>,
+) -> Result<Machines, Failure> {
+    let path = &arguments.file;
+    let read = project::read(path, stepwright_fluxio::Mode::Documented)?;
+    let state_data = arguments.state_data.as_deref();
+    let projects =
+        Projects::alone(path, read, state_data, place, listener).map_err(project::unusable)?;
+    let wanted = arguments.load.state_machine.as_deref().unwrap_or(project::MAIN);
+    let (mut main, mut others, mut names) = (None, Vec::new(), Vec::new());
+    for (name, definition) in projects.machines(path).map_err(project::unusable)? {
+        let file = format!("{} ({name})", path.display());
+        let named = NamedDefinition::new(Some(name.clone()), file, definition);
+        let made = runnable(&named, path, arguments.limits, place)?;
+        if name == wanted {
+            main = Some(made)
+        } else {
+            others.push(made)
         }
-        if arguments.state_data.is_some() {
-            let what = "`--state-data` goes with a project (a file that ends in .py)";
-            return Err(Failure::new(what));
-        }
-        let loaded = input::load_to_run(path, &arguments.load, &place)?;
-        let meant = input::picked(path, &arguments.load, &loaded)?;
-        let main = runnable(meant, path, arguments.limits, &place)?;
-        let others = loaded.definitions.iter().filter(|other| !std::ptr::eq(*other, meant));
-        let others = others.filter_map(|other| {
-            let program = stepwright_program::compile(&other.definition).ok()?;
-            Some(made(other, path, program, arguments.limits, &place))
-        });
-        Ok(Self { main, others: others.collect(), project: None })
+        names.push(name);
     }
-
-    fn of_project(
-        arguments: &Run,
-        place: &Place,
-        listener: Arc<dyn Listener>,
-    ) -> Result<Self, Failure> {
-        let path = &arguments.file;
-        let read = project::read(path, stepwright_fluxio::Mode::Documented)?;
-        let state_data = arguments.state_data.as_deref();
-        let projects = Projects::alone(path, read, state_data, place, listener)
-            .map_err(project::unusable)?;
-        let wanted = arguments.load.state_machine.as_deref().unwrap_or(project::MAIN);
-        let (mut main, mut others, mut names) = (None, Vec::new(), Vec::new());
-        for (name, definition) in projects.machines(path).map_err(project::unusable)? {
-            let file = format!("{} ({name})", path.display());
-            let named = NamedDefinition::new(Some(name.clone()), file, definition);
-            let made = runnable(&named, path, arguments.limits, place)?;
-            if name == wanted { main = Some(made) } else { others.push(made) }
-            names.push(name);
-        }
-        let main = main.ok_or_else(|| {
-            Failure::new(format!("{} holds no state machine `{wanted}`", path.display()))
-                .help(format!("it holds {}", names.join(", ")))
-        })?;
-        Ok(Self { main, others, project: Some(projects) })
-    }
-
-    /// Creates the machines; the one that is meant.
-    pub(super) async fn create(
-        &self,
-        engine: &Engine,
-    ) -> Result<(Arc<Machine>, Arc<Revision>), StoreError> {
-        for other in &self.others {
-            other.create(engine).await?;
-        }
-        self.main.create(engine).await
-    }
-
-    /// The programs of the machines that can be started, by ARN.
-    pub(super) fn programs(&self) -> BTreeMap<String, Arc<Program>> {
-        let all = self.others.iter().chain([&self.main]);
-        all.map(|machine| (machine.arn.clone(), machine.program.clone())).collect()
-    }
-}
-
-impl Runnable {
-    async fn create(&self, engine: &Engine) -> Result<(Arc<Machine>, Arc<Revision>), StoreError> {
-        let now = engine.options().clock.now().0;
-        let revision = Arc::new(Revision {
-            id: engine.new_uuid(),
-            definition: self.definition.clone(),
-            role_arn: ROLE.to_owned(),
-            is_express: self.is_express,
-            logging: None,
-            is_traced: false,
-            encryption: None,
-            created_at: now,
-            program: self.program.clone(),
-        });
-        let machine = Machine {
-            arn: self.arn.clone(),
-            name: self.name.clone(),
-            is_express: self.is_express,
-            status: MachineStatus::Active,
-            created_at: now,
-            updated_at: now,
-            revision: revision.id.clone(),
-            first_revision: revision.id.clone(),
-            tags: BTreeMap::new(),
-            versions: Vec::new(),
-            last_version: 0,
-            aliases: BTreeMap::new(),
-        };
-        engine.put_machine(machine.clone(), Some(revision.clone())).await?;
-        Ok((Arc::new(machine), revision))
-    }
+    let main = main.ok_or_else(|| {
+        Failure::new(format!("{} holds no state machine `{wanted}`", path.display()))
+            .help(format!("it holds {}", names.join(", ")))
+    })?;
+    Ok(Machines { main, others, project: Some(projects) })
 }
 
 fn runnable(
@@ -160,14 +91,13 @@ fn made(
     let name = name_of(named, path);
     Runnable {
         arn: input::machine_arn(place, &name),
-        name,
         is_express: named.express,
         definition: named.definition.root.to_json().to_string(),
         program: Arc::new(program),
     }
 }
 
-/// What a machine is called: as the template says, else like the file.
+/// The name of a machine: the one in the template, otherwise that of the file.
 pub(super) fn name_of(named: &NamedDefinition, file: &Path) -> String {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("machine");
     let stem = stem.split('.').next().unwrap_or(stem);

@@ -1,19 +1,18 @@
-//! The timeline on the screen, and below it what is going on now.
+//! The timeline on the screen, and below it a line with the current states.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use stepwright_engine::{Facts, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Line, Timeline, duration};
 use stepwright_json::Str;
 use stepwright_projects::Listener;
 
-/// The width of lines where nobody says how wide the screen is.
+/// The width of lines if the width of the screen is unknown.
 const WIDTH: usize = 120;
 
-/// Shows an execution as it happens, and keeps its events.
+/// Shows an execution as it happens.
 #[derive(Debug)]
 pub(super) struct Screen {
     shown: bool,
@@ -25,8 +24,7 @@ pub(super) struct Screen {
 #[derive(Debug, Default)]
 struct State {
     timeline: Timeline,
-    events: Vec<Event>,
-    /// The states that it stands in, by frame.
+    /// The states that the execution is in, by frame.
     current: BTreeMap<FrameId, Str>,
 }
 
@@ -50,7 +48,7 @@ impl Screen {
         Self { shown: false, bar, width: WIDTH, state: Mutex::default() }
     }
 
-    /// Shows and keeps the events of a turn.
+    /// Shows the events of a turn.
     pub(super) fn events(&self, events: &[Event]) {
         let mut state = self.state.lock();
         for event in events {
@@ -67,14 +65,13 @@ impl Screen {
                 self.print(&paint(&line, self.width));
             }
         }
-        state.events.extend(events.iter().cloned());
         if !self.bar.is_hidden() {
             let current: Vec<&str> = state.current.values().map(Str::as_str).collect();
             self.bar.set_message(current.join(", "));
         }
     }
 
-    /// Prints a line above what is going on now.
+    /// Prints a line above the current states.
     pub(super) fn print(&self, line: &str) {
         if self.bar.is_hidden() {
             anstream::eprintln!("{line}");
@@ -83,34 +80,18 @@ impl Screen {
         }
     }
 
-    /// Ends what is shown of the present; the events so far.
-    pub(super) fn finish(&self) -> Vec<Event> {
+    /// Removes the line with the current states.
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
-        std::mem::take(&mut self.state.lock().events)
     }
 }
 
-/// The columns of the terminal.
+/// The number of columns of the terminal.
 fn width() -> usize {
     let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    named.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into())).unwrap_or(WIDTH)
-}
-
-/// Shows the executions that nobody is a child of: the one that was asked for.
-#[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) screen: std::sync::Arc<Screen>,
-    /// The ARN of the machine.
-    pub(super) machine: String,
-}
-
-impl Observer for Watched {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        // Children of map runs and nested executions are no part of its history.
-        if facts.parent.is_none() && facts.about.machine == self.machine {
-            self.screen.events(events);
-        }
-    }
+    named
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+        .unwrap_or(WIDTH)
 }
 
 impl Listener for Screen {

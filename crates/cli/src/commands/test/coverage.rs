@@ -1,4 +1,4 @@
-//! What the tests of each definition use of it.
+//! Coverage: which parts of each definition the tests use.
 
 use super::files::Loaded;
 use crate::report::Failure;
@@ -10,7 +10,7 @@ use stepwright_json::{Json, Object};
 use stepwright_program::{Program, StateId};
 use stepwright_testkit::{Coverage, FileResult, Hits, Part};
 
-/// What tests use of one definition.
+/// The coverage of one definition.
 pub(super) struct Covered {
     definition: String,
     program: Arc<Program>,
@@ -38,7 +38,7 @@ impl Covered {
     }
 }
 
-/// Sums up what all test files of a definition use of it.
+/// Combines the coverage of all test files of a definition.
 pub(super) fn sum(suite: &[Loaded], files: &[FileResult]) -> Vec<Covered> {
     let mut all: Vec<Covered> = Vec::new();
     for (loaded, file) in suite.iter().zip(files).filter(|(_, file)| !file.results.is_empty()) {
@@ -63,7 +63,7 @@ pub(super) fn sum(suite: &[Loaded], files: &[FileResult]) -> Vec<Covered> {
     all
 }
 
-/// Says of each definition that less of it is used than should be.
+/// A message for each definition whose coverage is below the threshold.
 pub(super) fn too_little(covered: &[Covered], threshold: Option<f64>) -> Vec<String> {
     let Some(threshold) = threshold else { return Vec::new() };
     covered
@@ -80,7 +80,8 @@ pub(super) fn too_little(covered: &[Covered], threshold: Option<f64>) -> Vec<Str
         .collect()
 }
 
-/// Draws each definition: `coverage.svg`, or `coverage-order.svg` and so on where there are many.
+/// Draws each definition. The file is `coverage.svg`; if there are several definitions,
+/// `coverage-order.svg` and so on.
 pub(super) fn draw(path: &Path, covered: &[Covered]) -> Result<(), Failure> {
     for (at, one) in covered.iter().enumerate() {
         let target = match covered.len() {
@@ -103,7 +104,7 @@ fn beside(path: &Path, definition: &str, at: usize) -> PathBuf {
 
 fn marks(hits: &Hits) -> Marks {
     let mut marks = Marks::default();
-    // States whose rules, retriers or catchers are not all used.
+    // States with rules, retriers or catchers of which some are not used.
     let mut partly: BTreeSet<StateId> = BTreeSet::new();
     for (part, count) in hits.parts() {
         match part {

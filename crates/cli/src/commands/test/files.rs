@@ -1,4 +1,4 @@
-//! Finding and reading test files.
+//! Finds and reads test files.
 
 use crate::config::Config;
 use crate::functions::Called;
@@ -13,9 +13,9 @@ use stepwright_testkit::{ENDINGS, TestFile};
 /// A test file that can be run.
 pub(super) struct Loaded {
     pub(super) test: TestFile,
-    /// Where it stands.
+    /// The folder of the file.
     pub(super) folder: PathBuf,
-    /// What it is made of, besides itself.
+    /// The other files that it depends on.
     pub(super) read: Vec<PathBuf>,
     path: PathBuf,
     functions: OnceLock<Result<Called, String>>,
@@ -28,12 +28,12 @@ pub(super) struct Unusable {
 }
 
 impl Loaded {
-    /// The functions for it, read when the first is called.
+    /// The functions for its mocks, read when the first of them is called.
     pub(super) fn functions(&self) -> Result<&Called, &str> {
         let read = || {
             let named = self.test.config.as_ref().map(|name| self.folder.join(name));
-            let called = Config::find(named.as_deref(), &self.path)
-                .and_then(|config| Called::new(&config));
+            let called =
+                Config::find(named.as_deref(), &self.path).and_then(|config| Called::new(&config));
             called.map_err(|failure| match failure {
                 Failure::Plain { message, .. } => message,
                 Failure::Said => "stepwright.toml cannot be used".to_owned(),
@@ -42,7 +42,7 @@ impl Loaded {
         self.functions.get_or_init(read).as_ref().map_err(String::as_str)
     }
 
-    /// Ends the processes of functions.
+    /// Ends the processes of its functions.
     pub(super) fn shut_down(&self) {
         if let Some(Ok(called)) = self.functions.get() {
             called.shut_down();
@@ -50,7 +50,7 @@ impl Loaded {
     }
 }
 
-/// The test files that are named, and those in directories that are.
+/// The named test files, and those in named directories.
 pub(super) fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let here = [PathBuf::from(".")];
     let named = if named.is_empty() { &here[..] } else { named };
@@ -82,7 +82,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() {
             let is_foreign = name.starts_with('.') || name == "node_modules" || name == "target";
-            // A link may lead back up.
+            // A symbolic link may lead back up.
             if !is_foreign && !path.is_symlink() {
                 walk(&path, files)?;
             }
@@ -93,7 +93,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a test file and what it names.
+/// Reads a test file and the files that it names.
 pub(super) fn load(path: &Path) -> Result<Loaded, Unusable> {
     let file = path.display().to_string();
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Running the tests again whenever a file they are made of changes.
+//! Runs the tests again whenever a file that they depend on changes.
 
 use super::{files, run};
 use crate::args::Test;
@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-/// How often the files are looked at.
+/// How often the files are checked for changes.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// When each file was changed last; None for one that is not there.
+/// The modification time of each file; `None` for a missing file.
 type Stamps = BTreeMap<PathBuf, Option<SystemTime>>;
 
 fn stamps(read: &[PathBuf]) -> Stamps {
@@ -19,7 +19,7 @@ fn stamps(read: &[PathBuf]) -> Stamps {
     read.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
-/// Runs until it is interrupted.
+/// Runs until interrupted.
 pub(super) fn watch(arguments: &Test) -> Result<ExitCode, Failure> {
     loop {
         let read = match run(arguments) {

@@ -29,8 +29,9 @@ pub(super) const RULES: &[Rule] = &[
         code: "choice-without-default",
         severity: Warning,
         summary: "A Choice has no `Default`.",
-        explanation: "When no rule applies the execution fails with `States.NoChoiceMatched`. If \
-                      that is meant, a Fail state as `Default` says so with an error of your own.",
+        explanation: "When no rule applies the execution fails with `States.Runtime`, which nothing \
+                      catches. If that is meant, a Fail state as `Default` says so with an error \
+                      of your own.",
         example: r#"{"StartAt": "A", "States": {"B": {"Type": "Succeed"}, "A": {"Type": "Choice",
   "Choices": [{"Variable": "$.a", "IsPresent": true, "Next": "B"}]}}}"#,
         instead: r#"{"StartAt": "A", "States": {"B": {"Type": "Succeed"}, "A": {"Type": "Choice", "Default": "B",

@@ -1,23 +1,26 @@
-//! How a run went.
-
 use stepwright_history::{Event, Moment};
-use stepwright_interpreter::{Execution, Status};
+use stepwright_interpreter::{Command, Execution, Status};
 use stepwright_json::{Json, Object};
 use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};
 
-/// How it went.
+/// The outcome of a run.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) status: Status,
-    pub(super) events: Vec<Event>,
-    pub(super) start: Moment,
-    pub(super) end: Moment,
-    /// The mocks that nothing asked for.
-    pub(super) unused: Vec<String>,
+pub struct Outcome {
+    /// The execution's status, with its output or failure; `RUNNING` if nothing will ever wake it.
+    pub status: Status,
+    /// The events of the execution.
+    pub events: Vec<Event>,
+    /// When the execution began.
+    pub start: Moment,
+    /// When the execution ended.
+    pub end: Moment,
+    /// The mocks that were not used.
+    pub unused: Vec<String>,
 }
 
 impl Outcome {
-    pub(super) fn to_json(&self) -> Json {
+    /// What `--output json` prints.
+    pub fn to_json(&self) -> Json {
         let mut object = Object::new();
         object.insert("status", self.status.name().into());
         match &self.status {
@@ -40,8 +43,8 @@ impl Outcome {
         object.into()
     }
 
-    /// Where AWS would have failed.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    /// Warnings about limits that AWS would have applied.
+    pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let shown = self.events.iter().map(|event| event.id).max().unwrap_or(0);
         if shown > MAX_HISTORY_EVENTS {
@@ -66,11 +69,19 @@ impl Outcome {
         remarks
     }
 
-    /// The states it stands in, if it never ended.
-    pub(super) fn stuck_in(&self) -> Vec<String> {
-        match Execution::replay(&self.events) {
-            Ok(execution) => execution.current_states().into_iter().map(str::to_owned).collect(),
-            Err(_) => Vec::new(),
-        }
+    /// Describes what an execution that never ended waits for: the states it is in, and what to do
+    /// about it.
+    pub fn stuck(&self) -> (String, Option<&'static str>) {
+        let Ok(execution) = Execution::replay(&self.events) else {
+            return (String::new(), None);
+        };
+        let waits_for_token = execution.commands().iter().any(
+            |command| matches!(command, Command::RunTask { call, .. } if call.waits_for_token()),
+        );
+        let advice = waits_for_token.then_some(
+            "it waits for its task token, which nobody can send to a run: use `stepwright dev`, or \
+             give the state a mock",
+        );
+        (execution.current_states().join(", "), advice)
     }
 }

@@ -1,27 +1,27 @@
-//! What AWS's operations answer: whether a mocked result looks like it.
+//! The responses of AWS's operations: checks whether a mocked result looks like one.
 //!
-//! The shapes are facts of the published service models; `data/responses.py` says how the table is
-//! made and read.
+//! The shapes come from the published service models; `data/responses.py` describes how the table
+//! is made and read.
 
 use stepwright_json::{Json, Str};
 
-/// All shapes, as `data/responses.py` writes them.
+/// All shapes, as written by `data/responses.py`.
 const TABLE: &str = include_str!("../data/responses.txt");
 
-/// How much of a mocked result is held against what the operation answers.
+/// How strictly a mocked result is compared with the operation's response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldValidation {
-    /// What must be there is there, and what is there has the right form.
+    /// Required members must be present, and all members that are present must have the right form.
     #[default]
     Strict,
-    /// What is there has the right form.
+    /// Members that are present must have the right form.
     Present,
-    /// Nothing is looked at.
+    /// Nothing is checked.
     None,
 }
 
 impl FieldValidation {
-    /// The mode that the API calls so.
+    /// Parses the API's name of a mode.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "STRICT" => Some(Self::Strict),
@@ -32,7 +32,7 @@ impl FieldValidation {
     }
 }
 
-/// What an integration is called in ASL where it is not the service's own id.
+/// The names of integrations in ASL that differ from the service's own id.
 const NAMES: [(&str, &str); 6] = [
     ("bedrock", "bedrockruntime"),
     ("elasticmapreduce", "emr"),
@@ -42,18 +42,23 @@ const NAMES: [(&str, &str); 6] = [
     ("states", "sfn"),
 ];
 
-/// Holds a mocked result against what the operation answers; the first thing that is wrong with it,
-/// in AWS's words. Nothing is known of services that are newer than the table.
+/// Compares a mocked result with the operation's response. The error is the first thing that is
+/// wrong, in AWS's words. Services that are newer than the table are not checked.
 ///
-/// `service` and `action` are those of a resource: `dynamodb` and `putItem`, `aws-sdk:kms` and
-/// `encrypt`.
+/// `service` and `action` are written as in a resource: `dynamodb` and `putItem`, or `aws-sdk:kms`
+/// and `encrypt`.
 pub fn check(
     service: &str,
     action: &str,
     result: &Json,
     mode: FieldValidation,
 ) -> Result<(), String> {
-    // What these patterns come to is not what the operation answers.
+    let action = match (service, action) {
+        // A task that waits for the end gets the response of this operation.
+        ("states", "startExecution.sync" | "startExecution.sync:2") => "describeExecution",
+        _ => action,
+    };
+    // With the other patterns, the result is not the response of the operation.
     if mode == FieldValidation::None || action.contains(".sync") || action.contains(".wait") {
         return Ok(());
     }
@@ -104,7 +109,8 @@ impl Section {
 struct Check<'s> {
     section: &'s Section,
     mode: FieldValidation,
-    /// Whether the payload is not bytes but what they say: `lambda:invoke` reads it.
+    /// Whether the payload is the JSON in the bytes and not the bytes themselves, because
+    /// `lambda:invoke` parses it.
     is_payload_json: bool,
 }
 
@@ -155,7 +161,7 @@ impl Check<'_> {
                 return Err(format!("Required field '{}' is missing", capitalised(missing.name)));
             }
         }
-        // What the model does not know may be newer than the model.
+        // A member that the model does not know may be newer than the model.
         for (key, value) in given.iter() {
             if self.is_payload_json && key == "Payload" {
                 continue;
@@ -182,8 +188,8 @@ impl<'t> Member<'t> {
         Some(Self { name: &text[..at], is_required: text[at..].starts_with('!'), shape })
     }
 
-    /// Whether the member is called so in a result: with a capital first, whatever the service does,
-    /// and with words where the service has abbreviations (`KmsKeyId` for `KMSKeyId`).
+    /// Whether the member has this name in a result. The first letter is a capital, whatever the
+    /// service does, and abbreviations are written as words (`KmsKeyId` for `KMSKeyId`).
     fn is(&self, key: &Str) -> bool {
         key.starts_with(|c: char| !c.is_ascii_lowercase()) && key.eq_ignore_ascii_case(self.name)
     }
@@ -196,7 +202,7 @@ fn capitalised(name: &str) -> String {
         .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }
 
-/// `MIN-MAX`, either of which may be left out.
+/// `MIN-MAX`; either number may be missing.
 #[derive(Default)]
 struct Limits {
     least: Option<f64>,
@@ -205,7 +211,7 @@ struct Limits {
 
 impl Limits {
     fn parse(text: &str) -> Self {
-        // A negative minimum begins with the sign that separates the two.
+        // A negative minimum begins with the same sign that separates the two numbers.
         let at = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
         let at = at.or_else(|| text.find('-'));
         let Some(at) = at else { return Self::default() };
@@ -213,16 +219,16 @@ impl Limits {
     }
 
     fn length(&self, field: &str, length: usize) -> Result<(), String> {
-        self.check(field, length as f64, "length")
+        self.check(field, length as f64, "smaller", "length")
     }
 
     fn value(&self, field: &str, value: f64) -> Result<(), String> {
-        self.check(field, value, "value")
+        self.check(field, value, "less", "value")
     }
 
-    fn check(&self, field: &str, number: f64, what: &str) -> Result<(), String> {
+    fn check(&self, field: &str, number: f64, under: &str, what: &str) -> Result<(), String> {
         if self.least.is_some_and(|least| number < least) {
-            return Err(format!("Field '{field}' is smaller than the minimum {what}"));
+            return Err(format!("Field '{field}' is {under} than the minimum {what}"));
         }
         if self.most.is_some_and(|most| number > most) {
             return Err(format!("Field '{field}' exceeds the maximum {what}"));
@@ -268,7 +274,7 @@ mod tests {
             "aws-sdk:lambda",
             "getFunction",
             json!({"Configuration": {"MemorySize": 64}}),
-            "Field 'MemorySize' is smaller than the minimum value",
+            "Field 'MemorySize' is less than the minimum value",
         );
         check_one(
             "aws-sdk:s3",
@@ -294,7 +300,29 @@ mod tests {
             json!({"ExecutionArn": "a"}),
             "Required field 'StartDate' is missing",
         );
-        check_one("states", "startExecution.sync:2", json!({"Output": {}}), "");
+        let ended = |output: Json| {
+            json!({
+                "ExecutionArn": "a",
+                "StateMachineArn": "m",
+                "Status": "SUCCEEDED",
+                "StartDate": "2025-01-01T00:00:00Z",
+                "Output": output,
+            })
+        };
+        check_one("states", "startExecution.sync:2", ended(json!("{}")), "");
+        check_one(
+            "states",
+            "startExecution.sync:2",
+            ended(json!({})),
+            "Field 'Output' must be a string",
+        );
+        check_one("batch", "submitJob.sync", json!({}), "");
+        check_one(
+            "aws-sdk:lambda",
+            "getFunction",
+            json!({"Configuration": {"MemorySize": 10_241}}),
+            "Field 'MemorySize' exceeds the maximum value",
+        );
         check_one("lambda", "invoke", json!({"Payload": {"any": 1}, "StatusCode": 200}), "");
         check_one(
             "lambda",
