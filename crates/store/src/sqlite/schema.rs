@@ -52,14 +52,15 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     ) WITHOUT ROWID;
 ",
     "
-    -- What lists an execution: its map run, or its machine if it is no map run's child.
-    ALTER TABLE executions ADD COLUMN owner TEXT AS (coalesce(map_run, machine)) VIRTUAL;
     DROP INDEX executions_by_machine;
     DROP INDEX executions_by_map_run;
     DROP INDEX executions_live;
+    -- What lists an execution is its owner: its map run, or its machine if it is no map run's child.
+    -- An index on the expression, for a column would be computed at each update.
     -- An execution is in one of these two, by whether it has ended. Once it has, its status stays.
-    CREATE INDEX executions_live ON executions (owner, started_at, id) WHERE status IN (0, 5);
-    CREATE INDEX executions_over ON executions (owner, status, started_at, id)
+    CREATE INDEX executions_live ON executions (coalesce(map_run, machine), started_at, id)
+        WHERE status IN (0, 5);
+    CREATE INDEX executions_over ON executions (coalesce(map_run, machine), status, started_at, id)
         WHERE status NOT IN (0, 5);
     CREATE INDEX executions_by_version ON executions (version, started_at, id)
         WHERE version IS NOT NULL;
@@ -72,7 +73,8 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         number INTEGER NOT NULL,
         PRIMARY KEY (owner, status)
     ) WITHOUT ROWID;
-    INSERT INTO counts SELECT owner, status, count(*) FROM executions GROUP BY owner, status;
+    INSERT INTO counts
+        SELECT coalesce(map_run, machine), status, count(*) FROM executions GROUP BY 1, 2;
 ",
 ];
 

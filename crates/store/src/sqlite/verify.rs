@@ -79,11 +79,13 @@ fn counts(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         "SELECT owner, status, sum(kept), sum(actual) FROM (
              SELECT owner, status, number AS kept, 0 AS actual FROM counts
              UNION ALL
-             SELECT owner, status, 0, count(*) FROM executions INDEXED BY executions_live
-                 WHERE status IN (0, 5) GROUP BY owner, status
+             SELECT coalesce(map_run, machine), status, 0, count(*)
+                 FROM executions INDEXED BY executions_live
+                 WHERE status IN (0, 5) GROUP BY 1, 2
              UNION ALL
-             SELECT owner, status, 0, count(*) FROM executions INDEXED BY executions_over
-                 WHERE status NOT IN (0, 5) GROUP BY owner, status
+             SELECT coalesce(map_run, machine), status, 0, count(*)
+                 FROM executions INDEXED BY executions_over
+                 WHERE status NOT IN (0, 5) GROUP BY 1, 2
          ) GROUP BY owner, status HAVING sum(kept) <> sum(actual)",
     )?;
     let findings = statement.query_map([], |row| {

@@ -260,7 +260,7 @@ fn write_execution(
             ])?,
         None => {
             let before = connection
-                .prepare_cached("SELECT owner, status FROM executions WHERE id = ?1 AND len = ?2")?
+                .prepare_cached("SELECT coalesce(map_run, machine), status FROM executions WHERE id = ?1 AND len = ?2")?
                 .query_row(params![append.execution.0 as i64, append.expected_len as i64], |row| {
                     Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
                 })
