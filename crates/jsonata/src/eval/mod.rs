@@ -61,8 +61,8 @@ pub(crate) struct Evaluator<'a> {
     bytes: usize,
     /// How many nodes are around the present function.
     depth: usize,
-    /// How many nodes are being evaluated within each other.
-    nesting: usize,
+    /// How many nodes may still be evaluated within the present one. Below zero nothing may.
+    room: isize,
     pending: Option<Pending<'a>>,
     /// Frames that hold functions, which may hold the frames: emptied in the end.
     kept: Vec<Rc<Frame<'a>>>,
@@ -94,7 +94,7 @@ pub(crate) fn evaluate(
         next_check: 0,
         bytes: 0,
         depth: 0,
-        nesting: 0,
+        room: isize::try_from(limits.nesting).unwrap_or(isize::MAX),
         pending: None,
         kept: Vec::new(),
         root: input.map(Value::from).unwrap_or_default(),
@@ -128,15 +128,7 @@ impl<'a> Evaluator<'a> {
             Op::Global(name) => self.global(*name),
             Op::Name(name) => self.lookup(input, name)?,
             Op::Fields(fields) => self.fields(fields, input, frame)?,
-            _ => {
-                self.nesting += 1;
-                if self.nesting >= self.limits.nesting && node.op.has_parts() {
-                    return Err(Self::overflow());
-                }
-                let value = self.eval_rest(node, input, frame)?;
-                self.nesting -= 1;
-                value
-            }
+            _ => self.eval_rest(node, input, frame)?,
         };
         if node.plain { Ok(value.unwrapped(false)) } else { self.finish(node, value, frame) }
     }
@@ -147,7 +139,11 @@ impl<'a> Evaluator<'a> {
         input: &Value<'a>,
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        Ok(match &node.op {
+        self.room -= 1;
+        if self.room <= 0 {
+            Self::no_room(node)?;
+        }
+        let value = match &node.op {
             Op::Binary(binary) => self.binary(node, binary, input, frame)?,
             Op::Concat(parts) => self.concat(node, parts, input, frame)?,
             Op::And(parts) => {
@@ -227,7 +223,9 @@ impl<'a> Evaluator<'a> {
             | Op::Global(_)
             | Op::Name(_)
             | Op::Fields(_) => Value::Undefined,
-        })
+        };
+        self.room += 1;
+        Ok(value)
     }
 
     /// Predicates, grouping and `[]` of a node.
@@ -238,14 +236,14 @@ impl<'a> Evaluator<'a> {
         mut value: Value<'a>,
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
-        self.nesting += 1;
+        self.room -= 1;
         for predicate in &node.predicates {
             value = self.filter(predicate, value, frame)?;
         }
         if let Some(group) = &node.group {
             value = self.group(group, &value, frame)?;
         }
-        self.nesting -= 1;
+        self.room += 1;
         Ok(value.unwrapped(node.keep_array))
     }
 
@@ -451,10 +449,18 @@ impl<'a> Evaluator<'a> {
     /// Refuses a value that is too large by itself.
     #[inline]
     pub(crate) fn hold(&self, bytes: usize) -> Result<()> {
-        if bytes > self.limits.value_bytes {
-            return Err(Fault::new("U1002").value(Some(Json::from(self.limits.value_bytes))));
-        }
-        Ok(())
+        if bytes > self.limits.value_bytes { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn too_large(&self) -> Box<Fault> {
+        Fault::new("U1002").value(Some(Json::from(self.limits.value_bytes)))
+    }
+
+    /// There is no room for what has parts.
+    #[cold]
+    fn no_room(node: &Node) -> Result<()> {
+        if node.op.has_parts() { Err(Self::overflow()) } else { Ok(()) }
     }
 
     /// Counts an array of `items`.
@@ -564,9 +570,15 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// JSON has no infinite numbers: Step Functions puts out their names, jsonata-js null.
+    #[inline]
     fn number(&self, value: f64) -> Json {
-        if value.is_finite() || !self.dialect.step_functions() {
+        if value.is_finite() { crate::number::to_json(value) } else { self.infinite(value) }
+    }
+
+    /// JSON has no infinite numbers: Step Functions puts out their names, jsonata-js null.
+    #[cold]
+    fn infinite(&self, value: f64) -> Json {
+        if !self.dialect.step_functions() {
             return crate::number::to_json(value);
         }
         let mut name = String::new();

@@ -121,13 +121,13 @@ impl<'a> Evaluator<'a> {
         let mut out = String::with_capacity(64);
         for (at, part) in parts.iter().enumerate() {
             // Written out, the first parts stand within all operators but the innermost.
-            let around = (parts.len() - 1).saturating_sub(at.max(1));
-            self.nesting += around;
-            if self.nesting >= self.limits.nesting {
+            let around = (parts.len() - 1).saturating_sub(at.max(1)) as isize;
+            self.room -= around;
+            if self.room <= 0 {
                 return Err(Self::overflow());
             }
             let value = self.eval(part, input, frame)?;
-            self.nesting -= around;
+            self.room += around;
             let before = out.len();
             text::push_string(&value, false, &mut out, self.limits.bytes)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
