@@ -142,10 +142,8 @@ impl Live {
 
     /// Reports the end of an execution that is in memory only.
     pub(crate) fn end_in_memory(&mut self, news: News) {
-        for call_off in self.errands.values() {
-            // The receiver may be gone, because the errand is done.
-            call_off.send_replace(true);
-        }
+        // The receivers may be gone, because their errands are done.
+        self.errands.values().for_each(|call_off| _ = call_off.send_replace(true));
         if let Some(ended) = self.in_memory.as_mut().and_then(|kept| kept.ended.take()) {
             // The caller may have stopped waiting.
             drop(ended.send(news));

@@ -89,7 +89,7 @@ async fn the_parent_of_express_children_that_panic_hears_of_it() {
     let mut request = request(&engine, broken(CHILDREN), false).await;
     request.input = json!([1, 2, 3]);
     let started = engine.start(request).await.expect("it begins");
-    let ended = tokio::time::timeout(Duration::from_secs(60), engine.ended(&started.arn)).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), engine.ended(&started.arn)).await;
     let ended = ended.expect("it ends").expect("it is there");
     let Status::Succeeded { output } = &ended.status else { panic!("{:?}", ended.status) };
     let text = output.to_string();

@@ -16,7 +16,7 @@ mod virtual_time;
 pub use buckets::MemoryBuckets;
 pub use lambda::call_function;
 pub use mocked::Mocked;
-pub use virtual_time::VirtualTasks;
+pub use virtual_time::{VirtualTasks, Watch};
 
 use lambda::Circumstances;
 use mocked::Met;

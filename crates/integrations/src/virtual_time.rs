@@ -13,6 +13,9 @@ use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Outcome, Simulation, Tasks};
 use tokio::runtime::Handle;
 
+/// Told of the events at the top level of an execution, as they happen.
+pub type Watch<'m> = dyn FnMut(&[Event]) + 'm;
+
 /// Answers the tasks of a simulation. Functions are really called, but take no virtual time; only
 /// fixed answers take the time they are configured with. Nested executions of known machines are
 /// simulations of their own.
@@ -28,7 +31,7 @@ pub struct VirtualTasks<'m> {
     seed: [u64; 2],
     /// The number of nested executions so far, at any depth.
     nested: u64,
-    watch: Option<&'m mut dyn FnMut(&[Event])>,
+    watch: Option<&'m mut Watch<'m>>,
 }
 
 impl std::fmt::Debug for VirtualTasks<'_> {
@@ -48,7 +51,7 @@ impl<'m> VirtualTasks<'m> {
         machine: String,
         start: Moment,
         seed: [u64; 2],
-        watch: &'m mut dyn FnMut(&[Event]),
+        watch: &'m mut Watch<'m>,
     ) -> Self {
         Self {
             integrations,

@@ -2,6 +2,8 @@
 //! same history in the simulator, with `run`, and on a server. Examples and spec cases are always
 //! compared; the corpus only where it is available.
 
+#![expect(clippy::print_stdout, reason = "a test says what it has compared")]
+
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -108,7 +110,7 @@ fn shown(events: &[Event]) -> Vec<String> {
 /// The text in which each moment such as `2023-01-01T00:00:00.000Z` is replaced by a mark.
 fn without_times(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find("T") {
+    while let Some(at) = rest.find('T') {
         let (begin, end) = (at.saturating_sub(10), at + 14);
         let moment = rest.get(begin..end).filter(|moment| {
             moment.ends_with('Z')

@@ -56,9 +56,9 @@ fn of_project(
         let named = NamedDefinition::new(Some(name.clone()), file, definition);
         let made = runnable(&named, path, arguments.limits, place)?;
         if name == wanted {
-            main = Some(made)
+            main = Some(made);
         } else {
-            others.push(made)
+            others.push(made);
         }
         names.push(name);
     }
