@@ -138,16 +138,10 @@ fn find_input(arguments: &Run) -> Result<Json, Failure> {
 }
 
 fn find_mocks(arguments: &Run) -> Result<Option<Mocks>, Failure> {
-    let path = match &arguments.mocks {
-        Some(path) => path.clone(),
-        None => {
-            let path = beside(&arguments.file, "mocks.yaml");
-            if !path.is_file() {
-                return Ok(None);
-            }
-            path
-        }
-    };
+    let path = arguments.mocks.clone().unwrap_or_else(|| beside(&arguments.file, "mocks.yaml"));
+    if arguments.mocks.is_none() && !path.is_file() {
+        return Ok(None);
+    }
     read_mocks(&path).map(Some)
 }
 
