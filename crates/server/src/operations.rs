@@ -1,5 +1,43 @@
 //! The operations, one file for each. This file holds what several of them share.
 
+mod create_activity;
+mod create_state_machine;
+mod create_state_machine_alias;
+mod delete_activity;
+mod delete_state_machine;
+mod delete_state_machine_alias;
+mod delete_state_machine_version;
+mod describe_activity;
+mod describe_execution;
+mod describe_map_run;
+mod describe_state_machine;
+mod describe_state_machine_alias;
+mod describe_state_machine_for_execution;
+mod get_activity_task;
+mod get_execution_history;
+mod list_activities;
+mod list_executions;
+mod list_map_runs;
+mod list_state_machine_aliases;
+mod list_state_machine_versions;
+mod list_state_machines;
+mod list_tags_for_resource;
+mod publish_state_machine_version;
+mod redrive_execution;
+mod send_task_failure;
+mod send_task_heartbeat;
+mod send_task_success;
+mod start_execution;
+mod start_sync_execution;
+mod stop_execution;
+mod tag_resource;
+mod test_state;
+mod untag_resource;
+mod update_map_run;
+mod update_state_machine;
+mod update_state_machine_alias;
+mod validate_state_machine_definition;
+
 use crate::api::{Api, Reply};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,61 +52,55 @@ use stepwright_program::{
 use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 use stepwright_source::Diagnostic;
 
-macro_rules! operations {
-    ($($name:literal => $module:ident),* $(,)?) => {
-        $(mod $module;)*
-
-        /// Calls an operation. It must exist, and the request must be valid.
-        pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
-            match name {
-                $($name => $module::call(api, request).await,)*
-                other => Err(ApiError::new(
-                    "UnknownOperationException",
-                    format!("the operation `{other}` is not served"),
-                )),
-            }
+/// Calls an operation that exists with a request that is valid.
+pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
+    match name {
+        "CreateActivity" => create_activity::call(api, request).await,
+        "CreateStateMachine" => create_state_machine::call(api, request).await,
+        "CreateStateMachineAlias" => create_state_machine_alias::call(api, request).await,
+        "DeleteActivity" => delete_activity::call(api, request).await,
+        "DeleteStateMachine" => delete_state_machine::call(api, request).await,
+        "DeleteStateMachineAlias" => delete_state_machine_alias::call(api, request).await,
+        "DeleteStateMachineVersion" => delete_state_machine_version::call(api, request).await,
+        "DescribeActivity" => describe_activity::call(api, request).await,
+        "DescribeExecution" => describe_execution::call(api, request).await,
+        "DescribeMapRun" => describe_map_run::call(api, request).await,
+        "DescribeStateMachine" => describe_state_machine::call(api, request).await,
+        "DescribeStateMachineAlias" => describe_state_machine_alias::call(api, request).await,
+        "DescribeStateMachineForExecution" => {
+            describe_state_machine_for_execution::call(api, request).await
         }
-    };
-}
-
-operations! {
-    "CreateActivity" => create_activity,
-    "CreateStateMachine" => create_state_machine,
-    "CreateStateMachineAlias" => create_state_machine_alias,
-    "DeleteActivity" => delete_activity,
-    "DeleteStateMachine" => delete_state_machine,
-    "DeleteStateMachineAlias" => delete_state_machine_alias,
-    "DeleteStateMachineVersion" => delete_state_machine_version,
-    "DescribeActivity" => describe_activity,
-    "DescribeExecution" => describe_execution,
-    "DescribeMapRun" => describe_map_run,
-    "DescribeStateMachine" => describe_state_machine,
-    "DescribeStateMachineAlias" => describe_state_machine_alias,
-    "DescribeStateMachineForExecution" => describe_state_machine_for_execution,
-    "GetActivityTask" => get_activity_task,
-    "GetExecutionHistory" => get_execution_history,
-    "ListActivities" => list_activities,
-    "ListExecutions" => list_executions,
-    "ListMapRuns" => list_map_runs,
-    "ListStateMachineAliases" => list_state_machine_aliases,
-    "ListStateMachineVersions" => list_state_machine_versions,
-    "ListStateMachines" => list_state_machines,
-    "ListTagsForResource" => list_tags_for_resource,
-    "PublishStateMachineVersion" => publish_state_machine_version,
-    "RedriveExecution" => redrive_execution,
-    "SendTaskFailure" => send_task_failure,
-    "SendTaskHeartbeat" => send_task_heartbeat,
-    "SendTaskSuccess" => send_task_success,
-    "StartExecution" => start_execution,
-    "StartSyncExecution" => start_sync_execution,
-    "StopExecution" => stop_execution,
-    "TagResource" => tag_resource,
-    "TestState" => test_state,
-    "UntagResource" => untag_resource,
-    "UpdateMapRun" => update_map_run,
-    "UpdateStateMachine" => update_state_machine,
-    "UpdateStateMachineAlias" => update_state_machine_alias,
-    "ValidateStateMachineDefinition" => validate_state_machine_definition,
+        "GetActivityTask" => get_activity_task::call(api, request).await,
+        "GetExecutionHistory" => get_execution_history::call(api, request).await,
+        "ListActivities" => list_activities::call(api, request).await,
+        "ListExecutions" => list_executions::call(api, request).await,
+        "ListMapRuns" => list_map_runs::call(api, request).await,
+        "ListStateMachineAliases" => list_state_machine_aliases::call(api, request).await,
+        "ListStateMachineVersions" => list_state_machine_versions::call(api, request).await,
+        "ListStateMachines" => list_state_machines::call(api, request).await,
+        "ListTagsForResource" => list_tags_for_resource::call(api, request).await,
+        "PublishStateMachineVersion" => publish_state_machine_version::call(api, request).await,
+        "RedriveExecution" => redrive_execution::call(api, request).await,
+        "SendTaskFailure" => send_task_failure::call(api, request).await,
+        "SendTaskHeartbeat" => send_task_heartbeat::call(api, request).await,
+        "SendTaskSuccess" => send_task_success::call(api, request).await,
+        "StartExecution" => start_execution::call(api, request).await,
+        "StartSyncExecution" => start_sync_execution::call(api, request).await,
+        "StopExecution" => stop_execution::call(api, request).await,
+        "TagResource" => tag_resource::call(api, request).await,
+        "TestState" => test_state::call(api, request).await,
+        "UntagResource" => untag_resource::call(api, request).await,
+        "UpdateMapRun" => update_map_run::call(api, request).await,
+        "UpdateStateMachine" => update_state_machine::call(api, request).await,
+        "UpdateStateMachineAlias" => update_state_machine_alias::call(api, request).await,
+        "ValidateStateMachineDefinition" => {
+            validate_state_machine_definition::call(api, request).await
+        }
+        other => Err(ApiError::new(
+            "UnknownOperationException",
+            format!("the operation `{other}` is not served"),
+        )),
+    }
 }
 
 /// The characters that a name must not contain, in addition to white space and control characters.

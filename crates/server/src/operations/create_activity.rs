@@ -1,8 +1,8 @@
-use crate::api::{Api, Reply, store_failed};
 use super::{check_name, read_tags};
+use crate::api::{Api, Reply, store_failed};
 use stepwright_engine::Activity;
 use stepwright_json::Object;
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let name = request.required("name");

@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply, store_failed};
 use super::{Draft, check_definition, check_name, publish, read_tags};
+use crate::api::{Api, Reply, store_failed};
 use std::sync::Arc;
 use stepwright_engine::{Machine, MachineStatus};
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, timestamp, Request};
+use stepwright_protocol::{ApiError, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let name = request.required("name");
@@ -11,7 +11,9 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let is_express = request.text("type") == Some("EXPRESS");
     let description = request.text("versionDescription");
     if description.is_some() && !request.flag("publish") {
-        return Err(ApiError::validation("Version description can only be set when publish is true"));
+        return Err(ApiError::validation(
+            "Version description can only be set when publish is true",
+        ));
     }
     let tags = read_tags(request)?;
     let program = check_definition(request.required("definition"), is_express)?;

@@ -1,7 +1,7 @@
 use crate::api::{Api, Reply, store_failed};
 use stepwright_engine::{Alias, Machine, Route};
 use stepwright_json::{Array, Json, Object};
-use stepwright_protocol::{ApiError, Arn, Qualifier, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let name = request.required("name");
@@ -87,14 +87,16 @@ pub(super) fn read_routes(items: &Array) -> Result<(String, Vec<Route>), ApiErro
 
 /// Checks that a machine has the versions that an alias's routes name.
 pub(super) fn check_versions(machine: &Machine, routes: &[Route]) -> Result<(), ApiError> {
-    if routes.iter().all(|route| machine.version(route.version).is_some()) { Ok(()) } else { Err(missing_version(&machine.arn, routes)) }
+    if routes.iter().all(|route| machine.version(route.version).is_some()) {
+        Ok(())
+    } else {
+        Err(missing_version(&machine.arn, routes))
+    }
 }
 
 fn missing_version(arn: &str, routes: &[Route]) -> ApiError {
-    let error = ApiError::new(
-        "ResourceNotFound",
-        "Request references a resource that does not exist.",
-    );
+    let error =
+        ApiError::new("ResourceNotFound", "Request references a resource that does not exist.");
     let version = routes.first().map_or(0, |route| route.version);
     error.about(format!("{arn}:{version}"))
 }

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply, store_failed};
 use super::empty;
+use crate::api::{Api, Reply, store_failed};
 use stepwright_protocol::{Arn, Request};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {

@@ -1,7 +1,7 @@
-use crate::api::{Api, Reply, store_failed};
 use super::empty;
-use stepwright_engine::{Engine, MachineStatus};
+use crate::api::{Api, Reply, store_failed};
 use std::time::Duration;
+use stepwright_engine::{Engine, MachineStatus};
 use stepwright_protocol::{ApiError, Arn, Qualifier, Request};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply, store_failed};
 use super::{empty, update_state_machine_alias};
+use crate::api::{Api, Reply, store_failed};
 use stepwright_protocol::Request;
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {

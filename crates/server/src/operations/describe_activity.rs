@@ -1,6 +1,6 @@
 use crate::api::{Api, Reply};
 use stepwright_json::{Object, json};
-use stepwright_protocol::{ApiError, Arn, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = request.required("activityArn");

@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply, execution_missing, store_failed};
 use super::{execution_arn, insert_date, insert_text, start_sync_execution::insert_failure};
+use crate::api::{Api, Reply, execution_missing, store_failed};
 use stepwright_engine::Snapshot;
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply, resource_missing, store_failed};
 use super::insert_date;
+use crate::api::{Api, Reply, resource_missing, store_failed};
 use stepwright_engine::{Counts, MapRun};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, Arn, Request, timestamp};
@@ -43,5 +43,9 @@ fn counts(counts: &Counts) -> Json {
         ("failuresNotRedrivable", 0),
         ("pendingRedrive", 0),
     ];
-    numbers.into_iter().map(|(key, count)| (key, Json::Int(count as i64))).collect::<Object>().into()
+    numbers
+        .into_iter()
+        .map(|(key, count)| (key, Json::Int(count as i64)))
+        .collect::<Object>()
+        .into()
 }

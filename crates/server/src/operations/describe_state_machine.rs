@@ -1,8 +1,8 @@
-use crate::api::{Api, Reply};
 use super::{describe_revision, insert_text};
+use crate::api::{Api, Reply};
 use stepwright_engine::MachineStatus;
 use stepwright_json::Object;
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = request.required("stateMachineArn");

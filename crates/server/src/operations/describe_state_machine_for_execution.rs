@@ -1,7 +1,7 @@
-use crate::api::{Api, Reply, execution_missing, store_failed};
 use super::{describe_revision, execution_arn, insert_text};
+use crate::api::{Api, Reply, execution_missing, store_failed};
 use stepwright_json::Object;
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{describe_activity, empty};
+use crate::api::{Api, Reply};
 use stepwright_json::Object;
 use stepwright_protocol::{Arn, Request};
 

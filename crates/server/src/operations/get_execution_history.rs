@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply, execution_missing, store_failed};
 use super::{Paging, execution_arn, list};
-use stepwright_history::aws::DATA;
+use crate::api::{Api, Reply, execution_missing, store_failed};
 use stepwright_history::aws;
+use stepwright_history::aws::DATA;
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;

@@ -1,8 +1,8 @@
+use super::{Paging, insert_date, insert_text, invalid_token, list, write_token};
 use crate::api::{Api, Reply, machine_missing, resource_missing, store_failed};
-use super::{insert_date, insert_text, invalid_token, list, Paging, write_token};
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Status};
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{ApiError, Arn, Qualifier, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, timestamp};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Status};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let paging = Paging::read(request)?;

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply, execution_missing, store_failed};
 use super::{Paging, execution_arn, insert_date, list};
+use crate::api::{Api, Reply, execution_missing, store_failed};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{Request, timestamp};
 

@@ -1,7 +1,7 @@
-use crate::api::{Api, Reply, machine_missing};
 use super::{Paging, list};
+use crate::api::{Api, Reply, machine_missing};
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{Arn, timestamp, Request};
+use stepwright_protocol::{Arn, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = request.required("stateMachineArn");

@@ -1,7 +1,7 @@
-use crate::api::{Api, Reply};
 use super::{Paging, list};
+use crate::api::{Api, Reply};
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{timestamp, Request};
+use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let paging = Paging::read(request)?;

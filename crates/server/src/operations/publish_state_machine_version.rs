@@ -1,8 +1,8 @@
-use crate::api::{Api, Reply, machine_missing, store_failed};
 use super::publish;
+use crate::api::{Api, Reply, machine_missing, store_failed};
 use stepwright_engine::MachineStatus;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, Arn, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = request.required("stateMachineArn");
@@ -10,7 +10,10 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let _changing = api.engine.changing().await;
     let machine = api.engine.catalogue().machine(arn).ok_or_else(|| machine_missing(arn))?;
     if machine.status == MachineStatus::Deleting {
-        return Err(ApiError::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'")));
+        return Err(ApiError::new(
+            "StateMachineDeleting",
+            format!("State Machine Deleting: '{arn}'"),
+        ));
     }
     let is_first = machine.revision == machine.first_revision;
     let current = if is_first { "INITIAL" } else { machine.revision.as_str() };

@@ -1,8 +1,8 @@
-use crate::api::{Api, Reply, execution_missing};
 use super::{execution_arn, stop_execution::not_done};
+use crate::api::{Api, Reply, execution_missing};
 use stepwright_engine::RedriveError;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, timestamp, Request};
+use stepwright_protocol::{ApiError, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{empty, send_task_success::refused};
+use crate::api::{Api, Reply};
 use stepwright_history::Failure;
 use stepwright_protocol::Request;
 

@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{empty, send_task_success::refused};
+use crate::api::{Api, Reply};
 use stepwright_protocol::Request;
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {

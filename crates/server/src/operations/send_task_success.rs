@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{empty, stop_execution::not_done};
+use crate::api::{Api, Reply};
 use stepwright_engine::TokenError;
 use stepwright_protocol::{ApiError, Request};
 
@@ -17,10 +17,9 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
 pub(super) fn refused(error: TokenError) -> ApiError {
     match error {
         TokenError::Invalid => ApiError::new("InvalidToken", "Invalid Token: 'Invalid token'"),
-        TokenError::TimedOut => ApiError::new(
-            "TaskTimedOut",
-            "Task Timed Out: 'Provided task does not exist anymore'",
-        ),
+        TokenError::TimedOut => {
+            ApiError::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        }
         TokenError::Refused(refused) => not_done(&refused),
     }
 }

@@ -1,7 +1,7 @@
 use crate::api::{Api, Reply, store_failed};
 use stepwright_engine::StartError;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, timestamp, Request};
+use stepwright_protocol::{ApiError, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let start = api.start_request(request).await?;
@@ -15,10 +15,9 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
 
 pub(super) fn refused(error: StartError) -> ApiError {
     match error {
-        StartError::Exists { arn } => ApiError::new(
-            "ExecutionAlreadyExists",
-            format!("Execution Already Exists: '{arn}'"),
-        ),
+        StartError::Exists { arn } => {
+            ApiError::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"))
+        }
         StartError::Panicked { reason } => {
             ApiError::internal(format!("the execution could not begin: {reason}"))
         }

@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply};
 use super::{insert_text, start_execution};
+use crate::api::{Api, Reply};
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
-use stepwright_protocol::{ApiError, timestamp, Request};
+use stepwright_protocol::{ApiError, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let start = api.start_request(request).await?;

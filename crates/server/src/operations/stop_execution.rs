@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply, execution_missing};
 use super::{execution_arn, start_execution::closing};
+use crate::api::{Api, Reply, execution_missing};
 use stepwright_engine::{Refused, StopError};
 use stepwright_history::Failure;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, timestamp, Request};
+use stepwright_protocol::{ApiError, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = execution_arn(request)?;

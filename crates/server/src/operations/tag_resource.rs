@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply, resource_missing, store_failed};
 use super::{check_tag_count, empty, read_tags};
+use crate::api::{Api, Reply, resource_missing, store_failed};
 use std::collections::BTreeMap;
 use stepwright_protocol::{ApiError, Arn, Request};
 

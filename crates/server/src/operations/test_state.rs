@@ -18,7 +18,8 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         execution_arn: format!("arn:aws:states:{region}:{account}:express:{machine}:{id}").into(),
         name: id.as_str().into(),
         role_arn: role_arn.into(),
-        state_machine_arn: format!("arn:aws:states:{region}:{account}:stateMachine:{machine}").into(),
+        state_machine_arn: format!("arn:aws:states:{region}:{account}:stateMachine:{machine}")
+            .into(),
         state_machine_name: machine.as_str().into(),
         region: region.as_str().into(),
     };

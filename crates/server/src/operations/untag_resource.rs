@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{empty, tag_resource};
+use crate::api::{Api, Reply};
 use stepwright_json::Json;
 use stepwright_protocol::Request;
 

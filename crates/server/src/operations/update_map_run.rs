@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::{describe_map_run, empty, stop_execution::not_done};
+use crate::api::{Api, Reply};
 use stepwright_engine::{MapRunStatus, Refused};
 use stepwright_protocol::{ApiError, Request};
 

@@ -1,9 +1,9 @@
-use crate::api::{Api, Reply, machine_missing, store_failed};
 use super::{Draft, check_definition, publish};
+use crate::api::{Api, Reply, machine_missing, store_failed};
 use std::sync::Arc;
 use stepwright_engine::MachineStatus;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, Arn, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 
 /// At least one of these members must be given.
 const CHANGES: [&str; 6] = [
@@ -27,13 +27,18 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     }
     let description = request.text("versionDescription");
     if description.is_some() && !request.flag("publish") {
-        return Err(ApiError::validation("Version description can only be set when publish is true"));
+        return Err(ApiError::validation(
+            "Version description can only be set when publish is true",
+        ));
     }
     let _changing = api.engine.changing().await;
     // An ARN with a version or an alias does not name a machine that could be updated.
     let machine = api.engine.catalogue().machine(arn).ok_or_else(|| machine_missing(arn))?;
     if machine.status == MachineStatus::Deleting {
-        return Err(ApiError::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'")));
+        return Err(ApiError::new(
+            "StateMachineDeleting",
+            format!("State Machine Deleting: '{arn}'"),
+        ));
     }
     let before = api.revision(&machine.revision).await?;
     let draft = Draft::read(request, Some(&before), machine.is_express)?;

@@ -1,9 +1,9 @@
+use super::create_state_machine_alias::{check_versions, read_routes};
 use crate::api::{Api, Reply, store_failed};
-use super::{create_state_machine_alias::{check_versions, read_routes}};
-use stepwright_engine::Machine;
 use std::sync::Arc;
+use stepwright_engine::Machine;
 use stepwright_json::Object;
-use stepwright_protocol::{ApiError, Arn, Qualifier, timestamp, Request};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let text = request.required("stateMachineAliasArn");

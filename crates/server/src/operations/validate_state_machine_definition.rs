@@ -1,5 +1,5 @@
-use crate::api::{Api, Reply};
 use super::check;
+use crate::api::{Api, Reply};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::Request;
 
