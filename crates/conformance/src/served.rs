@@ -210,14 +210,16 @@ async fn execute(api: &Api, case: &Case, start: Moment, input: &Json) -> Result<
     }
     let snapshot = api.engine().describe(&arn).await.map_err(|error| error.to_string())?;
     let snapshot = snapshot.ok_or("it is gone")?;
-    let events = api.engine().history(&arn).await.map_err(|error| error.to_string())?;
+    let mut events = Vec::new();
+    let take = |event: &Event| events.push(event.clone());
+    api.engine().history(&arn, take).await.map_err(|error| error.to_string())?;
     let findings = api.engine().doctor().await.map_err(|error| error.to_string())?;
     if let Some(finding) = findings.first() {
         return Err(format!("the doctor has found: {finding:?}"));
     }
     Ok(Run {
         status: snapshot.status.clone(),
-        events: events.unwrap_or_default(),
+        events,
         start,
         end: snapshot.stopped_at.map_or(start, Moment),
         objects: MemoryObjects::default(),

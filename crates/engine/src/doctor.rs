@@ -2,13 +2,13 @@
 
 use crate::Engine;
 use crate::live::{Live, panic_text, status_of};
-use crate::load::fold;
+use crate::load::{BYTES, Folded};
 use parking_lot::Mutex as Plain;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stepwright_interpreter::Command;
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Recorded, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, HistoryPart, Recorded, StoreError};
 use tokio::sync::Mutex;
 
 /// One problem that was found.
@@ -43,9 +43,6 @@ pub struct Examination {
 
 /// The number of execution numbers that a worker takes at once.
 const NUMBERS: u64 = 500;
-
-/// Roughly the number of bytes of history that one worker reads at once.
-const BYTES: usize = 4 << 20;
 
 /// What the workers of one examination share.
 struct Shared {
@@ -158,15 +155,31 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
         Ok(facts) => facts,
         Err(error) => return vec![error.to_string()],
     };
+    let (mut folded, mut chunks) = (Folded::default(), chunks);
     // What panics here also panics when the execution is driven. Report it, and examine the others.
-    let examined = catch_unwind(AssertUnwindSafe(|| {
-        fold(facts, row.wake_at, &chunks).map(|mut live| compare(&row, &mut live))
-    }));
-    match examined {
-        Ok(Ok(findings)) => findings,
-        Ok(Err(error)) => vec![error.to_string()],
-        Err(panic) => vec![format!("its history cannot be folded: {}", panic_text(&*panic))],
+    loop {
+        let taken = catch_unwind(AssertUnwindSafe(|| folded.take(&chunks)));
+        match taken {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return vec![error.to_string()],
+            Err(panic) => return vec![cannot_be_folded(&*panic)],
+        }
+        if chunks.is_empty() || folded.read >= row.len {
+            break;
+        }
+        chunks = match engine.store().history(row.id, HistoryPart::After(folded.read), BYTES).await
+        {
+            Ok(chunks) => chunks,
+            Err(error) => return vec![error.to_string()],
+        };
     }
+    let compared =
+        catch_unwind(AssertUnwindSafe(|| compare(&row, &mut folded.live(facts, row.wake_at))));
+    compared.unwrap_or_else(|panic| vec![cannot_be_folded(&*panic)])
+}
+
+fn cannot_be_folded(panic: &(dyn std::any::Any + Send)) -> String {
+    format!("its history cannot be folded: {}", panic_text(panic))
 }
 
 /// Compares an execution's row with its history, and looks for anything that a restart would not

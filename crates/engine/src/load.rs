@@ -6,7 +6,7 @@ use crate::{Engine, Facts};
 use std::sync::Arc;
 use stepwright_history::{Moment, stored};
 use stepwright_interpreter::{CorruptHistory, Execution};
-use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
+use stepwright_store::{Chunk, ExecutionId, ExecutionRow, HistoryPart, StoreError};
 
 /// Why an execution cannot be folded back.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +31,17 @@ impl Engine {
     }
 
     pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
-        let chunks = self.store().history(row.id).await?;
-        let wake_at = row.wake_at;
+        let (id, len, wake_at) = (row.id, row.len, row.wake_at);
         let facts = self.facts(row).await?;
-        fold(facts, wake_at, &chunks)
+        let mut folded = Folded::default();
+        while folded.read < len {
+            let chunks = self.store().history(id, HistoryPart::After(folded.read), BYTES).await?;
+            if chunks.is_empty() {
+                break;
+            }
+            folded.take(&chunks)?;
+        }
+        Ok(folded.live(facts, wake_at))
     }
 
     /// Reads the facts of an execution that never change.
@@ -54,21 +61,36 @@ impl Engine {
     }
 }
 
-/// Folds an execution from the chunks of its history.
-pub(crate) fn fold(
-    facts: Facts,
-    wake_at: Option<i64>,
-    chunks: &[Vec<u8>],
-) -> Result<Live, LoadError> {
-    let mut execution = Execution::default();
-    let mut len = 0;
-    for chunk in chunks {
-        for event in stored::decode(chunk)? {
-            execution.apply(&event)?;
-            len += 1;
+/// Roughly the number of bytes of a history that are in memory at once.
+pub(crate) const BYTES: usize = 4 << 20;
+
+/// An execution that is being folded from the chunks of its history.
+#[derive(Default)]
+pub(crate) struct Folded {
+    execution: Execution,
+    /// The number of events so far.
+    len: u64,
+    /// The number of events up to the end of the last chunk, by the store's count.
+    pub(crate) read: u64,
+}
+
+impl Folded {
+    /// Takes the next chunks.
+    pub(crate) fn take(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
+        for chunk in chunks {
+            for event in stored::decode(&chunk.bytes)? {
+                self.execution.apply(&event)?;
+                self.len += 1;
+            }
+            self.read = chunk.len;
         }
+        Ok(())
     }
-    let mut live = Live::new(Arc::new(facts), execution, len);
-    live.woken_at = wake_at.map(Moment);
-    Ok(live)
+
+    /// The execution, once it has taken all chunks.
+    pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
+        let mut live = Live::new(Arc::new(facts), self.execution, self.len);
+        live.woken_at = wake_at.map(Moment);
+        live
+    }
 }

@@ -5,8 +5,8 @@ mod verify;
 mod writer;
 
 use crate::{
-    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Page, Pending, Recorded, Status, Store, StoreError,
+    Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Status, Store, StoreError,
 };
 use parking_lot::Mutex;
 use queue::Queue;
@@ -191,8 +191,13 @@ impl Store for Sqlite {
         self.read(move |connection| read::execution_by_arn(connection, &arn))
     }
 
-    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
-        self.read(move |connection| read::history(connection, id))
+    fn history(
+        &self,
+        id: ExecutionId,
+        part: HistoryPart,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Chunk>, StoreError>> {
+        self.read(move |connection| read::history(connection, id, part, most_bytes))
     }
 
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
