@@ -1,4 +1,4 @@
-use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED};
+use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM};
 use crate::{
     Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
     TaskCall, TaskId, TaskKind, TimerId, To,
@@ -35,9 +35,23 @@ type Read<T> = Result<T, StoredError>;
 
 /// The events of a chunk that [`super::encode`] made.
 pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
-    let bytes = match chunk {
-        [FORMAT, PLAIN, bytes @ ..] => Cow::Borrowed(bytes),
-        [FORMAT, LZ4, packed @ ..] => {
+    let (compression, packed) = match chunk {
+        [FORMAT, compression, rest @ ..] => {
+            let (checksum, packed) =
+                rest.split_first_chunk::<4>().ok_or(StoredError::Damaged("it is cut off"))?;
+            if crc32fast::hash(packed) != u32::from_le_bytes(*checksum) {
+                return Err(StoredError::Damaged("its checksum is wrong"));
+            }
+            (*compression, packed)
+        }
+        [WITHOUT_CHECKSUM, compression, packed @ ..] => (*compression, packed),
+        [FORMAT | WITHOUT_CHECKSUM] => return Err(StoredError::Damaged("it is cut off")),
+        [format, ..] => return Err(StoredError::UnknownFormat(*format)),
+        [] => return Err(StoredError::Damaged("it is empty")),
+    };
+    let bytes = match compression {
+        PLAIN => Cow::Borrowed(packed),
+        LZ4 => {
             let size = packed.first_chunk::<4>().ok_or(StoredError::Damaged("it is cut off"))?;
             if u32::from_le_bytes(*size) as usize > MOST_BYTES {
                 return Err(StoredError::Damaged("it unpacks to too much"));
@@ -46,9 +60,7 @@ pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
                 .map_err(|_| StoredError::Damaged("it cannot be unpacked"))?;
             Cow::Owned(bytes)
         }
-        [FORMAT, ..] => return Err(StoredError::Damaged("its compression is unknown")),
-        [format, ..] => return Err(StoredError::UnknownFormat(*format)),
-        [] => return Err(StoredError::Damaged("it is empty")),
+        _ => return Err(StoredError::Damaged("its compression is unknown")),
     };
     let mut reader = Reader { bytes: &bytes, values: Vec::new() };
     let count = reader.number()?;
