@@ -138,6 +138,8 @@ struct Inner {
     recent: Recent,
     metrics: Metrics,
     next_in_memory: AtomicU64,
+    /// Held for reading by whoever starts an execution, from the look at its machine on.
+    starting: tokio::sync::RwLock<()>,
     closing: AtomicBool,
 }
 

@@ -74,6 +74,7 @@ impl Engine {
             recent: Recent::default(),
             metrics: Metrics::default(),
             next_in_memory: AtomicU64::new(0),
+            starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -81,6 +82,9 @@ impl Engine {
 
     /// Wakes everything that was running when the store was closed.
     async fn resume(self, end: ExecutionId) {
+        if let Err(error) = self.remove_old_revisions().await {
+            tracing::warn!(%error, "revisions of deleted state machines could not be removed");
+        }
         let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
         loop {

@@ -1,4 +1,5 @@
 use crate::operations;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{Engine, Machine, Revision, StartRequest, Version};
@@ -11,6 +12,16 @@ use stepwright_store::StoreError;
 pub struct Api {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
+    /// The machines with a limit of running executions, by name.
+    pub(crate) limits: Arc<BTreeMap<String, ExecutionLimit>>,
+}
+
+/// How many executions of a machine may run at once.
+#[derive(Debug)]
+pub(crate) struct ExecutionLimit {
+    pub(crate) most: u64,
+    /// Held while executions are counted and one is started.
+    pub(crate) counting: tokio::sync::Mutex<()>,
 }
 
 /// The settings of an [`Api`].
@@ -20,15 +31,12 @@ pub struct Settings {
     pub longest_poll: Duration,
     /// The largest number of executions of a machine that may run at once, by the machine's name.
     /// Machines that are not in the map have no limit.
-    pub max_concurrent_executions: std::collections::BTreeMap<String, u64>,
+    pub max_concurrent_executions: BTreeMap<String, u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            longest_poll: Duration::from_mins(1),
-            max_concurrent_executions: std::collections::BTreeMap::new(),
-        }
+        Self { longest_poll: Duration::from_mins(1), max_concurrent_executions: BTreeMap::new() }
     }
 }
 
@@ -38,7 +46,10 @@ pub(crate) type Reply = Result<Json, ApiError>;
 impl Api {
     /// The API of an engine.
     pub fn new(engine: Engine, settings: Settings) -> Self {
-        Self { engine, settings }
+        let limits = settings.max_concurrent_executions.iter().map(|(name, most)| {
+            (name.clone(), ExecutionLimit { most: *most, counting: tokio::sync::Mutex::default() })
+        });
+        Self { engine, limits: Arc::new(limits.collect()), settings }
     }
 
     /// Continues to remove machines that were deleted while their executions ran.
