@@ -1,5 +1,6 @@
 //! The catalogue: state machines with their revisions, versions and aliases, and activities.
 
+use crate::load::LoadError;
 use crate::{Engine, Options};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -447,6 +448,15 @@ impl Engine {
 
     /// Returns a compiled revision, from memory or from the store.
     pub async fn revision(&self, id: &str) -> Result<Arc<Revision>, StoreError> {
+        self.find_revision(id).await.map_err(|error| match error {
+            LoadError::Store(error) => error,
+            error => StoreError::new(error.to_string()),
+        })
+    }
+
+    /// Like [`Self::revision`]. A revision that is not there or does not compile is told apart from
+    /// a store that cannot be read at the moment.
+    pub(crate) async fn find_revision(&self, id: &str) -> Result<Arc<Revision>, LoadError> {
         if let Some(revision) = self.inner.catalogue.cached(id) {
             return Ok(revision);
         }
@@ -455,8 +465,10 @@ impl Engine {
         let (_, bytes) = found
             .into_iter()
             .find(|(found, _)| *found == key)
-            .ok_or_else(|| StoreError::new(format!("there is no revision `{id}`")))?;
-        let revision = Arc::new(Revision::read(id, &bytes, &self.inner.options)?);
+            .ok_or_else(|| LoadError::Unreadable(format!("there is no revision `{id}`")))?;
+        let revision = Revision::read(id, &bytes, &self.inner.options)
+            .map_err(|error| LoadError::Unreadable(error.to_string()))?;
+        let revision = Arc::new(revision);
         self.inner.catalogue.cache(revision.clone());
         Ok(revision)
     }

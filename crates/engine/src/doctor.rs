@@ -92,6 +92,15 @@ impl Engine {
         let verified = verifying.await.map_err(broken_off)??;
         let of_store = verified.into_iter().map(|what| Finding { arn: None, what });
         let mut found = std::mem::take(&mut *shared.found.lock());
+        for parked in self.parked().await? {
+            let what = format!("it is parked, since release {}: {}", parked.release, parked.reason);
+            let finding = Finding { arn: Some(parked.arn), what };
+            if let Some(row) =
+                self.store().execution_by_arn(finding.arn.as_deref().unwrap_or_default()).await?
+            {
+                found.push((row.id, finding));
+            }
+        }
         found.sort_by_key(|(id, _)| *id);
         Ok(Examination {
             findings: of_store.chain(found.into_iter().map(|(_, finding)| finding)).collect(),
@@ -156,13 +165,9 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let (mut folded, mut chunks) = (Folded::default(), chunks);
-    // What panics here also panics when the execution is driven. Report it, and examine the others.
     loop {
-        let taken = catch_unwind(AssertUnwindSafe(|| folded.take(&chunks)));
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return vec![error.to_string()],
-            Err(panic) => return vec![cannot_be_folded(&*panic)],
+        if let Err(error) = folded.take(&chunks) {
+            return vec![error.to_string()];
         }
         if chunks.is_empty() || folded.read >= row.len {
             break;
@@ -173,13 +178,12 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
             Err(error) => return vec![error.to_string()],
         };
     }
+    // What panics here also panics when the execution is driven. Report it, and examine the others.
     let compared =
         catch_unwind(AssertUnwindSafe(|| compare(&row, &mut folded.live(facts, row.wake_at))));
-    compared.unwrap_or_else(|panic| vec![cannot_be_folded(&*panic)])
-}
-
-fn cannot_be_folded(panic: &(dyn std::any::Any + Send)) -> String {
-    format!("its history cannot be folded: {}", panic_text(panic))
+    compared.unwrap_or_else(|panic| {
+        vec![format!("its history cannot be folded: {}", panic_text(&*panic))]
+    })
 }
 
 /// Compares an execution's row with its history, and looks for anything that a restart would not

@@ -290,7 +290,10 @@ impl Engine {
                 live.end_in_memory((Arc::new(snapshot), self.inner.underway.begin()));
                 self.inner.mailboxes.cancel(id);
             }
-            _ => self.inner.mailboxes.park(id, reason),
+            live => {
+                self.note_parked(id, live.map(|live| live.facts.about.arn.clone()), reason);
+                self.inner.mailboxes.park(id, reason);
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod map_runs;
 mod metrics;
 mod objects;
 mod once;
+mod parked;
 mod query;
 mod recent;
 mod recovery;
@@ -45,12 +46,13 @@ pub use catalogue::{
 pub use clock::{Clock, SystemClock};
 pub use collector::{Collector, ExecutionEvent};
 pub use doctor::{Examination, Finding, Progress};
-pub use errors::{RedriveError, Refused, StartError, StopError, TokenError};
+pub use errors::{ParkedError, RedriveError, Refused, StartError, StopError, TokenError};
 pub use facts::{Facts, Parent};
 pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
 pub use objects::{NoObjects, ObjectStore};
+pub use parked::Parked;
 pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
@@ -179,6 +181,11 @@ impl Engine {
     /// Whether [`Self::shutdown`] was called.
     pub fn is_closing(&self) -> bool {
         self.inner.closing.load(Ordering::SeqCst)
+    }
+
+    /// The number of executions that are left alone.
+    pub fn parked_executions(&self) -> usize {
+        self.inner.mailboxes.parked()
     }
 
     /// The number of executions in memory, driven or resting.

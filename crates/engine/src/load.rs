@@ -1,8 +1,9 @@
 //! Folds executions back from what the store keeps of them.
 
 use crate::facts::More;
-use crate::live::Live;
+use crate::live::{Live, panic_text};
 use crate::{Engine, Facts};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stepwright_history::{Moment, stored};
 use stepwright_interpreter::{CorruptHistory, Execution};
@@ -48,7 +49,7 @@ impl Engine {
     pub(crate) async fn facts(&self, row: ExecutionRow) -> Result<Facts, LoadError> {
         let more = More::read(&row.about.more)
             .ok_or_else(|| LoadError::Unreadable("its facts cannot be read".to_owned()))?;
-        let revision = self.revision(&more.revision).await?;
+        let revision = self.find_revision(&more.revision).await?;
         Ok(Facts {
             id: row.id,
             is_express: revision.is_express,
@@ -75,8 +76,15 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
-    /// Takes the next chunks.
+    /// Takes the next chunks. A history that the code cannot take in, so that it panics, cannot be
+    /// read either.
     pub(crate) fn take(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
+        let taken = catch_unwind(AssertUnwindSafe(|| self.apply(chunks)));
+        let cannot = |text: String| format!("its history cannot be folded: {text}");
+        taken.unwrap_or_else(|panic| Err(LoadError::Unreadable(cannot(panic_text(&*panic)))))
+    }
+
+    fn apply(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
         for chunk in chunks {
             for event in stored::decode(&chunk.bytes)? {
                 self.execution.apply(&event)?;

@@ -79,6 +79,7 @@ impl Message {
 pub(crate) struct Mailboxes {
     shards: Vec<Mutex<FxHashMap<ExecutionId, Slot>>>,
     driving: AtomicUsize,
+    parked: AtomicUsize,
     resting: Mutex<VecDeque<ExecutionId>>,
 }
 
@@ -126,6 +127,7 @@ impl Mailboxes {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             driving: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
             resting: Mutex::default(),
         }
     }
@@ -242,6 +244,7 @@ impl Mailboxes {
             slot.is_driven = false;
             slot.live = None;
             slot.parked = Some(reason.to_owned());
+            self.parked.fetch_add(1, Ordering::SeqCst);
             std::mem::take(&mut slot.queue)
         });
         drop(shard);
@@ -249,6 +252,28 @@ impl Mailboxes {
         for message in messages.into_iter().flatten() {
             message.answer(Err(Refused::Parked { reason: reason.to_owned() }));
         }
+    }
+
+    /// Leaves an execution alone that nobody drives.
+    pub(crate) fn park_resting(&self, id: ExecutionId, reason: &str) {
+        let slot = Slot { parked: Some(reason.to_owned()), ..Slot::default() };
+        if self.shard(id).insert(id, slot).is_none_or(|before| before.parked.is_none()) {
+            self.parked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Accepts messages for an execution again.
+    pub(crate) fn unpark(&self, id: ExecutionId) {
+        let mut shard = self.shard(id);
+        if shard.get(&id).is_some_and(|slot| slot.parked.is_some()) {
+            shard.remove(&id);
+            self.parked.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// The number of executions that are left alone.
+    pub(crate) fn parked(&self) -> usize {
+        self.parked.load(Ordering::SeqCst)
     }
 
     /// Puts back messages that must be taken again.

@@ -40,6 +40,7 @@ impl Engine {
     /// work are resumed in the background. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let engine = Self::closed(options).await?;
+        engine.resume_parked().await?;
         let timers = engine.clone();
         tokio::spawn(async move {
             let clock = timers.inner.options.clock.clone();
