@@ -105,6 +105,10 @@ pub(crate) struct Doctor {
     /// The data directory.
     #[arg(long, value_name = "DIR", default_value = ".stepwright")]
     pub(crate) data: PathBuf,
+    /// Go on with what is left of a store that has lost transactions which it had acknowledged. Its
+    /// damaged log is kept beside it.
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
 }
 
 /// Copy a data directory. A server may be using it meanwhile.
@@ -309,6 +313,9 @@ pub(crate) struct Explore {
     /// The largest number of runs.
     #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
     pub(crate) runs: usize,
+    /// The largest number of seconds.
+    #[arg(long, value_name = "NUMBER", default_value_t = 60)]
+    pub(crate) seconds: u64,
     /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
@@ -527,6 +534,9 @@ pub(crate) struct Load {
     /// be written as `--machine`.
     #[arg(long, value_name = "NAME", alias = "machine")]
     pub(crate) state_machine: Option<String>,
+    /// Let a template name definitions outside its directory (`DefinitionUri: ../flow.asl.json`).
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]

@@ -76,11 +76,12 @@ const MOST_DEVIATIONS: usize = 4;
 /// How often a way out of a Choice state is tried from different runs.
 const TRIES_OF_A_WAY: usize = 4;
 
-/// Explores a definition.
+/// Explores a definition. `is_over` is asked before each run; once it says so, no more are made.
 pub fn explore(
     definition: &Definition,
     program: &Program,
     options: &ExploreOptions,
+    is_over: &dyn Fn() -> bool,
 ) -> Exploration {
     let json = definition.to_json();
     let mut explorer = Explorer {
@@ -97,8 +98,10 @@ pub fn explore(
         blocked: BTreeMap::new(),
         runs: 0,
     };
-    explorer.explore();
-    explorer.look_for_large_payloads();
+    explorer.explore(is_over);
+    if !is_over() {
+        explorer.look_for_large_payloads();
+    }
     explorer.finish()
 }
 
@@ -132,9 +135,9 @@ struct Explorer<'p> {
 }
 
 impl Explorer<'_> {
-    fn explore(&mut self) {
+    fn explore(&mut self, is_over: &dyn Fn() -> bool) {
         while let Some(plan) = self.queue.pop_front() {
-            if self.runs >= self.most {
+            if self.runs >= self.most || (self.runs > 0 && is_over()) {
                 self.queue.push_front(plan);
                 return;
             }

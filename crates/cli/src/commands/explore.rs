@@ -5,6 +5,7 @@ use crate::input;
 use crate::report::{self, Failure};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use stepwright_asl::NamedDefinition;
 use stepwright_json::{Json, Object};
 use stepwright_source::Diagnostic;
@@ -23,7 +24,9 @@ pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
     };
     let machine = super::run::identity(&named, &arguments.file).state_machine_name.to_string();
     let options = ExploreOptions { input: given, runs: arguments.runs, machine };
-    let explored = stepwright_testkit::explore(&named.definition, &program, &options);
+    let end = Instant::now() + Duration::from_secs(arguments.seconds);
+    let is_over = || Instant::now() >= end;
+    let explored = stepwright_testkit::explore(&named.definition, &program, &options, &is_over);
     match arguments.format {
         Output::Text => print(&explored, &named),
         Output::Json => report::print_json(&to_json(&explored, &named)),
@@ -51,14 +54,20 @@ fn print(explored: &Exploration, named: &NamedDefinition) {
         if let Some(span) = state_span(&named.definition, &finding.state) {
             diagnostic = diagnostic.span(span);
         }
-        anstream::println!("{}", report::render(&named.file, &named.definition.text, &diagnostic));
+        anstream::println!(
+            "{}",
+            stepwright_source::render(&named.file, &named.definition.text, &diagnostic)
+        );
     }
     for (state, why) in &explored.blocked {
         let why = cut(why, 300);
         anstream::eprintln!("note: the values that were made do not get past `{state}`: {why}");
     }
     if explored.is_cut_off {
-        anstream::eprintln!("note: there is more to try; allow more with --runs");
+        anstream::eprintln!(
+            "note: there is more to try after {} runs; allow more with --runs and --seconds",
+            explored.runs
+        );
     }
     let states = explored.coverage.shares[0];
     let count = explored.findings.len();

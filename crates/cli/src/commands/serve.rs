@@ -4,7 +4,7 @@ use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
 use crate::report::{self, Failure};
-use crate::signals::stopped;
+use crate::signals::stopped_for_certain;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ async fn serve_until_stopped(
         functions: functions.clone(),
         otlp: otlp.clone(),
     });
-    serve(listener, serving, stopped()).await;
+    serve(listener, serving, stopped_for_certain()).await;
     engine.shutdown().await;
     functions.shutdown().await;
     if let Some(otlp) = otlp {
