@@ -364,7 +364,7 @@ impl Engine {
     /// out what is owed.
     pub(crate) fn after_commit(&self, live: &mut Live, taken: Taken) {
         if !taken.events.is_empty() {
-            self.tell(&live.facts, &taken.events);
+            self.tell(live, &taken.events);
             live.settle(&taken);
         }
         for command in taken.commands {

@@ -57,7 +57,7 @@ pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
 pub use starts::{StartRequest, Started};
-pub use tasks::{Call, Observer, Report, Silent, Tasks};
+pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
 
 use activities::Activities;
 use mailbox::Mailboxes;

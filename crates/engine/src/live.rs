@@ -2,12 +2,13 @@
 
 use crate::snapshot::News;
 use crate::timers::Alarm;
-use crate::{Engine, Facts};
+use crate::{Engine, Facts, ObservedTurn};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, stored};
 use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step};
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
@@ -30,6 +31,8 @@ pub(crate) struct Live {
     /// What has been sent out, each with the sender that cancels it.
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
     pub(crate) redriven: Option<(u32, i64)>,
+    /// The kinds of its open tasks.
+    calls: Calls,
     /// Takes the place of the store, for an Express execution.
     pub(crate) in_memory: Option<InMemory>,
 }
@@ -95,15 +98,16 @@ impl Live {
             woken_at: None,
             errands: FxHashMap::default(),
             redriven: None,
+            calls: Calls::default(),
             in_memory: None,
         };
         live.redriven =
             live.execution.redriven_at().map(|at| (live.execution.redrive_count(), at.0));
         for command in live.execution.commands() {
             live.note_appointment(&command);
-            if let Command::RunTask { task, call, .. } = &command
-                && call.kind == TaskKind::Activity
-            {
+            let Command::RunTask { task, call, .. } = &command else { continue };
+            live.calls.open(*task, &call.kind);
+            if call.kind == TaskKind::Activity {
                 // The task stands in the activity's queue until a worker takes it.
                 live.errands.insert((*task, None), watch::channel(false).0);
             }
@@ -284,11 +288,12 @@ pub(crate) fn status_of(execution: &Execution) -> store::Status {
 
 impl Engine {
     /// Counts the events of a turn and notifies the observer.
-    pub(crate) fn tell(&self, facts: &Facts, events: &[Event]) {
+    pub(crate) fn tell(&self, live: &mut Live, events: &[Event]) {
         let metrics = &self.inner.metrics;
         metrics.turns.add_one();
         metrics.events.add(events.len() as u64);
         for event in events {
+            live.calls.note(event);
             match event.kind {
                 EventKind::ExecutionStarted(_) => metrics.started.add_one(),
                 EventKind::ExecutionSucceeded { .. } => metrics.succeeded.add_one(),
@@ -298,6 +303,9 @@ impl Engine {
                 _ => {}
             }
         }
-        self.inner.options.observer.turn(facts, events);
+        let redrive_count = live.redriven.map_or(0, |(count, _)| count);
+        let turn = ObservedTurn { events, calls: &live.calls, redrive_count };
+        self.inner.options.observer.turn(&live.facts, &turn);
+        events.iter().for_each(|event| live.calls.close(event));
     }
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, HistoryRequest, Machine, Options, Report, Revision, Schedule,
-    ScheduleError, StartError, StartRequest, Started, Tasks,
+    Call, Clock, Engine, Facts, HistoryRequest, Machine, ObservedTurn, Observer, Options, Report,
+    Revision, Schedule, ScheduleError, StartError, StartRequest, Started, Tasks,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment, Stage, aws};
 use stepwright_interpreter::Status;
@@ -290,6 +290,20 @@ struct World {
     machine: Arc<Machine>,
     tick: Arc<Revision>,
     ticks: Arc<Mutex<Vec<(Moment, String)>>>,
+    log: Arc<Log>,
+}
+
+/// The records of all events that the engine told of, with the ARNs of their executions.
+#[derive(Default)]
+struct Log(Mutex<Vec<(String, Json)>>);
+
+impl Observer for Log {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let arn = &facts.about.arn;
+        let records = aws::log_records(arn, turn.events, turn.calls, turn.redrive_count, true);
+        let records = records.into_iter().map(|record| (arn.clone(), record));
+        self.0.lock().expect("nobody panics").extend(records);
+    }
 }
 
 /// The revisions of the machines.
@@ -314,6 +328,7 @@ impl World {
             machine: Arc::new(machine("machine", &revisions.machine)),
             tick: revisions.tick.clone(),
             ticks: Arc::default(),
+            log: Arc::default(),
         }
     }
 
@@ -346,6 +361,7 @@ impl World {
             let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
             let options = Options {
                 clock: Arc::new(clock),
+                observer: self.log.clone(),
                 ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
@@ -353,6 +369,21 @@ impl World {
         });
         drop(runtime);
         done
+    }
+
+    /// An event is logged as what the history shows, also long after its task was scheduled.
+    fn compare_log(&self, arn: &str, history: &[Json]) {
+        let log = self.log.0.lock().expect("nobody panics");
+        let of = |value: &Json, key: &str| value.get(key).cloned().unwrap_or_default();
+        let records: Vec<&Json> =
+            log.iter().filter(|(of, _)| of == arn).map(|(_, record)| record).collect();
+        assert!(!records.is_empty(), "seed {}: nothing of {arn} was logged", self.seed);
+        for record in records {
+            let id: usize =
+                of(record, "id").as_str().and_then(|id| id.parse().ok()).expect("an id");
+            let event = &history[id - 1];
+            assert_eq!(of(record, "type"), of(event, "type"), "seed {}: event {id}", self.seed);
+        }
     }
 
     /// Starts an execution again and again until it is acknowledged.
@@ -425,6 +456,7 @@ impl World {
                 let done = |event: &&Event| matches!(event.kind, EventKind::TaskSucceeded { .. });
                 assert_eq!(events.iter().filter(done).count(), 5, "seed {}", self.seed);
                 let mut expected = aws::project(&events);
+                self.compare_log(arn, &expected);
                 let most = 1 + (self.seed as usize + expected.len()) % 7;
                 assert_eq!(pages(&engine, arn, false, most).await, expected, "seed {}", self.seed);
                 expected.reverse();

@@ -46,7 +46,23 @@ impl Calls {
     /// Takes in an event. Only those that schedule tasks matter.
     pub fn note(&mut self, event: &Event) {
         if let EventKind::TaskScheduled { task, call, .. } = &event.kind {
-            self.kinds.insert(task.0, call.kind.clone());
+            self.open(*task, &call.kind);
+        }
+    }
+
+    /// Takes in a task that was scheduled.
+    pub fn open(&mut self, task: TaskId, kind: &TaskKind) {
+        self.kinds.insert(task.0, kind.clone());
+    }
+
+    /// Forgets the task that an event ends. No later event is about it.
+    pub fn close(&mut self, event: &Event) {
+        use EventKind as E;
+        if let E::TaskSucceeded { task, .. }
+        | E::TaskFailed { task, .. }
+        | E::TaskTimedOut { task, .. } = event.kind
+        {
+            self.kinds.remove(&task.0);
         }
     }
 

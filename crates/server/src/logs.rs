@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use stepwright_engine::{Facts, Observer};
-use stepwright_history::Event;
+use stepwright_engine::{Facts, ObservedTurn, Observer};
 use stepwright_history::aws::log_records;
 use stepwright_json::Json;
 
@@ -96,7 +95,7 @@ const LONGEST_NAME: usize = 200;
 /// level, and the log group to write them to.
 pub(crate) fn wanted<'f>(
     facts: &'f Facts,
-    events: &[Event],
+    turn: &ObservedTurn<'_>,
 ) -> Option<(&'f str, Vec<(&'static str, Json)>)> {
     let logging = facts.revision.logging.as_ref()?;
     let level = logging.get("level").and_then(Json::as_str)?;
@@ -104,7 +103,13 @@ pub(crate) fn wanted<'f>(
     let group = logging.get("destinations")?.at(0)?.get("cloudWatchLogsLogGroup")?;
     let group = group.get("logGroupArn")?.as_str()?.split(":log-group:").nth(1)?;
     let with_data = logging.get("includeExecutionData").and_then(Json::as_bool);
-    let records = log_records(&facts.about.arn, events, with_data.unwrap_or_default());
+    let records = log_records(
+        &facts.about.arn,
+        turn.events,
+        turn.calls,
+        turn.redrive_count,
+        with_data.unwrap_or_default(),
+    );
     let records = records.into_iter().filter_map(|record| {
         let level = level_of(record.get("type").and_then(Json::as_str).unwrap_or_default());
         let rank = LEVELS.iter().position(|known| *known == level).unwrap_or(0);
@@ -114,8 +119,8 @@ pub(crate) fn wanted<'f>(
 }
 
 impl Observer for LogFiles {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        let Some((group, records)) = wanted(facts, events) else { return };
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let Some((group, records)) = wanted(facts, turn) else { return };
         let mut text = String::new();
         for (_, record) in records {
             record.write(&mut text);
