@@ -1,6 +1,6 @@
 //! The sections of `stepwright.toml` that a server reads.
 
-use crate::{Credentials, Key};
+use crate::{Allowance, Credentials, Key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -110,6 +110,28 @@ impl std::fmt::Debug for CredentialConfig {
     }
 }
 
+/// One `[[roles]]`: what executions of state machines with this role may do.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RoleConfig {
+    /// The role's ARN, as in the `roleArn` of state machines.
+    pub arn: String,
+    /// What is allowed.
+    #[serde(default)]
+    pub allow: Vec<AllowConfig>,
+}
+
+/// One entry of `allow`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AllowConfig {
+    /// The actions, such as `states:StartExecution`; `*` stands for any characters.
+    pub actions: Vec<String>,
+    /// The ARNs that they are allowed on; `*` stands for any characters.
+    #[serde(default = "everything")]
+    pub resources: Vec<String>,
+}
+
 fn everything() -> Vec<String> {
     vec!["*".to_owned()]
 }
@@ -158,14 +180,21 @@ pub enum CredentialsError {
     /// Two keys have the same id.
     #[error("the key `{0}` stands in `[[credentials]]` twice")]
     Twice(String),
+    /// A role's ARN is none.
+    #[error("the role `{0}` of `[[roles]]` has no ARN: it begins with `arn:`")]
+    Role(String),
+    /// Two roles have the same ARN.
+    #[error("the role `{0}` stands in `[[roles]]` twice")]
+    RoleTwice(String),
     /// A metrics token is not valid.
     #[error("`metrics_token` is neither a token nor `sha256:` and 64 hexadecimal digits")]
     Token,
 }
 
-/// The keys of `[[credentials]]`, and the token for metrics.
+/// The keys of `[[credentials]]`, the roles of `[[roles]]`, and the token for metrics.
 pub(crate) fn credentials(
     configured: &[CredentialConfig],
+    roles: &[RoleConfig],
     metrics_token: Option<&str>,
 ) -> Result<Credentials, CredentialsError> {
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
@@ -177,16 +206,33 @@ pub(crate) fn credentials(
         }
         let key = Key {
             secret: one.secret_access_key.clone(),
-            actions: one.actions.clone(),
-            resources: one.resources.clone(),
+            allowance: Allowance { actions: one.actions.clone(), resources: one.resources.clone() },
         };
         if keys.insert(id.clone(), key).is_some() {
             return Err(CredentialsError::Twice(id));
         }
     }
-    let credentials = Credentials::new(keys);
+    let credentials = Credentials::new(keys).with_roles(read_roles(roles)?);
     match metrics_token {
         Some(token) => credentials.with_metrics_token(token).ok_or(CredentialsError::Token),
         None => Ok(credentials),
     }
+}
+
+fn read_roles(
+    configured: &[RoleConfig],
+) -> Result<BTreeMap<String, Vec<Allowance>>, CredentialsError> {
+    let mut roles = BTreeMap::new();
+    for RoleConfig { arn, allow } in configured {
+        if !arn.starts_with("arn:") {
+            return Err(CredentialsError::Role(arn.clone()));
+        }
+        let allowed = allow.iter().cloned();
+        let allowed =
+            allowed.map(|AllowConfig { actions, resources }| Allowance { actions, resources });
+        if roles.insert(arn.clone(), allowed.collect()).is_some() {
+            return Err(CredentialsError::RoleTwice(arn.clone()));
+        }
+    }
+    Ok(roles)
 }

@@ -1,6 +1,6 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and the pages for operators.
 
-use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddresses, Route};
+use crate::door::{self, Access, Caller, Credentials, Door, Hosts, LocalAddresses, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::{Api, page, prometheus};
@@ -230,7 +230,11 @@ impl Routes {
 pub(crate) type Shared = State<Arc<Serving>>;
 
 /// Handles a call of an operation.
-async fn call(State(serving): Shared, request: Request) -> Response {
+async fn call(
+    State(serving): Shared,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let id = serving.api.engine().new_uuid();
     let Some(operation) = target(&parts.headers) else {
@@ -250,7 +254,7 @@ async fn call(State(serving): Shared, request: Request) -> Response {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let reply = match parse(&bytes) {
-        Ok(body) => serving.api.call(operation, body).await,
+        Ok(body) => serving.api.call_for(caller.principal(), operation, body).await,
         Err(error) => Err(error),
     };
     answer(&id, reply)

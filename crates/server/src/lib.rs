@@ -20,7 +20,7 @@ mod tls;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
-pub use door::{Credentials, Key};
+pub use door::{Allowance, Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback, serve};
 pub use logs::LogFiles;

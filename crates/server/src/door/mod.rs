@@ -7,9 +7,10 @@ mod hosts;
 mod rights;
 mod signature;
 
-pub use credentials::{Credentials, Key};
+pub use credentials::{Allowance, Credentials, Key};
+pub(crate) use credentials::{Caller, access_denied};
 pub(crate) use hosts::Hosts;
-pub(crate) use rights::Access;
+pub(crate) use rights::{Access, Right};
 
 use crate::http::{Serving, answer, parse, read_body, target};
 use axum::RequestPartsExt as _;
@@ -21,8 +22,6 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use credentials::Caller;
-use rights::Right;
 use signature::{Expected, Signature};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -88,6 +87,7 @@ impl Door {
         if is_free {
             let access = access.ok_or_else(|| nothing_there(parts))?;
             self.check(&Caller::Anybody, access, parts, &[]).await?;
+            parts.extensions.insert(Caller::Anybody);
             return Ok(body);
         }
         let (caller, body) = self.identify(parts, access, body).await?;
@@ -95,6 +95,7 @@ impl Door {
         let access = access.ok_or_else(|| nothing_there(parts))?;
         let bytes = body.as_deref().unwrap_or_default();
         self.check(&caller, access, parts, bytes).await?;
+        parts.extensions.insert(caller);
         Ok(body.map_or_else(Body::empty, Body::from))
     }
 
@@ -205,7 +206,8 @@ impl Door {
                 let rights = if caller.may_use_all_resources() && !body_matters(name) {
                     vec![Right::operation(name)]
                 } else {
-                    Right::operation_with(name, &parse(body)?, engine)
+                    let credentials = &self.serving.credentials;
+                    Right::operation_with(name, &parse(body)?, engine, credentials).await
                 };
                 rights.iter().try_for_each(|right| caller.check(right))
             }
@@ -215,7 +217,7 @@ impl Door {
 
 /// Whether the required rights depend on the body beyond the resource that it names.
 fn body_matters(operation: &str) -> bool {
-    matches!(operation, "CreateStateMachine" | "UpdateStateMachine")
+    matches!(operation, "CreateStateMachine" | "UpdateStateMachine" | "TestState")
 }
 
 fn read_login(text: &str) -> Option<Claim<'static>> {

@@ -1,10 +1,10 @@
 use crate::api::{Api, Reply, store_failed};
-use stepwright_engine::StartError;
+use stepwright_engine::{Principal, StartError};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
 
-pub(super) async fn call(api: &Api, request: &Request) -> Reply {
-    let start = api.start_request(request).await?;
+pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
+    let start = api.start_request(request, principal).await?;
     check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
     let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();

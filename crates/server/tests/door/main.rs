@@ -3,4 +3,5 @@
 mod listening;
 mod rights;
 mod support;
+mod tasks;
 mod walk;
