@@ -169,6 +169,10 @@ impl Assembly {
         serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
         serving.most_connections = server.max_connections;
+        serving.most_bytes = server.max_bytes_in_flight;
+        serving.longest_request = Duration::from_secs(server.request_seconds);
+        serving.longest_answer = Duration::from_secs(server.answer_seconds);
+        serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
         Ok(match server.max_requests_per_second {
             0 => serving,

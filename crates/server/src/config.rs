@@ -26,6 +26,14 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// The largest number of connections at once.
     pub max_connections: usize,
+    /// The largest number of bytes of requests and answers in memory at once.
+    pub max_bytes_in_flight: usize,
+    /// How long a client may take to send the head or the body of a request, in seconds.
+    pub request_seconds: u64,
+    /// How long a client may take to read an answer, in seconds; a second more for each 128 KiB.
+    pub answer_seconds: u64,
+    /// How long a client may take for the TLS handshake, in seconds.
+    pub handshake_seconds: u64,
     /// The largest number of operations per second; 0 for no limit.
     pub max_requests_per_second: u32,
     /// How long `GetActivityTask` waits for a task, in seconds.
@@ -64,6 +72,10 @@ impl Default for ServerConfig {
             limits: LimitsName::Aws,
             max_body_bytes: 8 << 20,
             max_connections: 10_000,
+            max_bytes_in_flight: 256 << 20,
+            request_seconds: 30,
+            answer_seconds: 30,
+            handshake_seconds: 10,
             max_requests_per_second: 0,
             activity_poll_seconds: 60,
             logs: None,
