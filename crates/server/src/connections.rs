@@ -8,7 +8,7 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -30,6 +30,13 @@ const LEAST_SPEED: u64 = 128 << 10;
 
 /// How often connections are looked for whose client is too slow to read.
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
+
+/// How many requests a client may send at a time without waiting for their answers. Each further
+/// one waits for its turn for [`TURN`].
+const MOST_AHEAD: usize = 16;
+
+/// See [`MOST_AHEAD`].
+const TURN: Duration = Duration::from_millis(20);
 
 /// How long a connection that has ended is watched to learn whether its client got the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -81,6 +88,8 @@ struct Shared {
     is_answer_over: AtomicBool,
     /// Whether the client has broken the connection off.
     is_broken: AtomicBool,
+    /// The number of requests since the server last had to wait for one.
+    ahead: AtomicUsize,
     /// What is to be done if the client does not get the answer.
     if_lost: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// Its socket, if it has one.
@@ -258,9 +267,20 @@ impl Connection {
     }
 
     /// A request has come. Whatever was sent before has been received.
-    pub(crate) fn begin(&self) {
+    pub(crate) async fn begin(&self) {
         drop(self.shared.if_lost.lock().take());
         self.entry(|entry| entry.phase = Phase::Listening);
+        // Clients that send without waiting for answers let others go first.
+        match self.shared.ahead.fetch_add(1, Ordering::Relaxed) {
+            0 => {}
+            ahead if ahead < MOST_AHEAD => tokio::task::yield_now().await,
+            _ => tokio::time::sleep(TURN).await,
+        }
+    }
+
+    /// The client has sent nothing that was not read.
+    pub(crate) fn waits(&self) {
+        self.shared.ahead.store(0, Ordering::Relaxed);
     }
 
     /// The sender of the request is known.
@@ -489,7 +509,7 @@ mod tests {
         broken.over().await;
         assert!(was_told(), "it was broken off");
         let next = sent();
-        next.0.begin();
+        next.0.begin().await;
         next.0.broken();
         next.over().await;
         assert!(!was_told(), "whoever asks again has got the answer");

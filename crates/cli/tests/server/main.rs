@@ -3,6 +3,7 @@
 mod bad_input;
 mod clients;
 mod crash;
+mod crowd;
 mod dev_project;
 mod operations;
 mod otlp;

@@ -49,7 +49,7 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     let (mut parts, body) = request.into_parts();
     let connection: Connection =
         parts.extensions.get().cloned().expect("the connection is put beside every request");
-    connection.begin();
+    connection.begin().await;
     let response = match door.admit(&mut parts, body, &connection).await {
         Ok(body) => {
             connection.work();

@@ -1,5 +1,6 @@
 //! Which callers the assembled server lets in, tested over the wire on every route.
 
+mod limits;
 mod listening;
 mod rights;
 mod support;
