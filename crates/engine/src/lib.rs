@@ -38,7 +38,7 @@ mod timers;
 mod tokens;
 mod underway;
 
-pub use activities::ActivityTask;
+pub use activities::{ActivityTask, Handed};
 pub use authorizer::{Authorizer, Denied, Principal, Unrestricted};
 pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,

@@ -1,3 +1,4 @@
+use crate::connections::Connection;
 use crate::operations;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,17 @@ impl Api {
         name: &str,
         body: Json,
     ) -> Result<Json, ApiError> {
+        self.call_over(None, principal, name, body).await
+    }
+
+    /// Like [`Self::call_for`], for a request that came over a connection.
+    pub(crate) async fn call_over(
+        &self,
+        line: Option<&Connection>,
+        principal: Principal,
+        name: &str,
+        body: Json,
+    ) -> Result<Json, ApiError> {
         let Some(operation) = operation(name) else {
             return Err(ApiError::new(
                 "UnknownOperationException",
@@ -77,7 +89,7 @@ impl Api {
             ));
         };
         validate(operation, &body)?;
-        operations::call(self, operation.name, &Request::new(body), principal).await
+        operations::call(self, operation.name, &Request::new(body), principal, line).await
     }
 
     /// Finds the machine, version or alias that an ARN names.

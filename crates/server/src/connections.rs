@@ -404,7 +404,9 @@ mod tests {
         let connections = connections(8, 1_000);
         let known: Vec<_> =
             (0..2).map(|_| connections.enter(None).expect("there is room")).collect();
-        known.iter().for_each(|one| one.0.know());
+        for one in &known {
+            one.0.know();
+        }
         let strangers: Vec<_> =
             (0..7).map(|_| connections.enter(None).expect("somebody gives way")).collect();
         assert!(known.iter().all(is_open));

@@ -1,6 +1,7 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and the pages for operators.
 
 use crate::bodies;
+use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
@@ -166,6 +167,7 @@ pub(crate) type Shared = State<Arc<Serving>>;
 async fn call(
     State(serving): Shared,
     Extension(caller): Extension<Caller>,
+    Extension(line): Extension<Connection>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -184,7 +186,7 @@ async fn call(
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let reply = match parse(&bytes) {
-        Ok(body) => serving.api.call_for(caller.principal(), operation, body).await,
+        Ok(body) => serving.api.call_over(Some(&line), caller.principal(), operation, body).await,
         Err(error) => Err(error),
     };
     answer(&id, reply)

@@ -39,6 +39,7 @@ mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
 use crate::api::{Api, Reply};
+use crate::connections::Connection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
@@ -53,7 +54,14 @@ use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 use stepwright_source::Diagnostic;
 
 /// Calls an operation that exists with a request that is valid, on behalf of somebody who may.
-pub(crate) async fn call(api: &Api, name: &str, request: &Request, principal: Principal) -> Reply {
+/// `line` is the connection that the request came over, if it came over one.
+pub(crate) async fn call(
+    api: &Api,
+    name: &str,
+    request: &Request,
+    principal: Principal,
+    line: Option<&Connection>,
+) -> Reply {
     match name {
         "CreateActivity" => create_activity::call(api, request).await,
         "CreateStateMachine" => create_state_machine::call(api, request).await,
@@ -70,7 +78,7 @@ pub(crate) async fn call(api: &Api, name: &str, request: &Request, principal: Pr
         "DescribeStateMachineForExecution" => {
             describe_state_machine_for_execution::call(api, request).await
         }
-        "GetActivityTask" => get_activity_task::call(api, request).await,
+        "GetActivityTask" => get_activity_task::call(api, request, line).await,
         "GetExecutionHistory" => get_execution_history::call(api, request).await,
         "ListActivities" => list_activities::call(api, request).await,
         "ListExecutions" => list_executions::call(api, request).await,

@@ -6,3 +6,4 @@ mod rights;
 mod support;
 mod tasks;
 mod walk;
+mod workers;
