@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod crowd;
 mod dev_project;
+mod functions;
 mod operations;
 mod otlp;
 mod record;
