@@ -192,9 +192,15 @@ async fn call(
     answer(&id, reply)
 }
 
-/// The operation that a request names.
+/// The operation that a request names, if it names one.
 pub(crate) fn target(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix("AWSStepFunctions.")
+    let mut values = headers.get_all("x-amz-target").iter();
+    let value = values.next()?;
+    // Of two, nobody could say which one was meant.
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok()?.strip_prefix("AWSStepFunctions.")
 }
 
 /// Parses the body of a request as JSON; an empty body counts as an empty object.
