@@ -17,6 +17,7 @@ const HELP: &str = "cargo xtask <recipe>
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
+  crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         "bless" => bless(),
         "bench" => bench::run(rest),
         "crash" => crash(rest),
+        "crowd" => crowd(rest),
         "fuzz" => fuzz::run(rest),
         "conformance" => return conformance::run(rest),
         _ => {
@@ -80,6 +82,15 @@ fn crash(arguments: &[String]) -> Result<(), String> {
     run(Command::new("cargo")
         .args(["test", "--release", "--package", "stepwright", "--test", "server", "crash"])
         .env("STEPWRIGHT_CRASH_ROUNDS", rounds))
+}
+
+fn crowd(arguments: &[String]) -> Result<(), String> {
+    let hostile = arguments.first().map_or("1000", String::as_str);
+    let test = ["test", "--release", "--package", "stepwright", "--test", "server", "crowd"];
+    run(Command::new("cargo")
+        .args(test)
+        .args(["--", "--nocapture"])
+        .env("STEPWRIGHT_CROWD", hostile))
 }
 
 fn bless() -> Result<(), String> {

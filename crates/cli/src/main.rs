@@ -20,6 +20,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The processes of functions are guarded by this program.
+    if let Some(code) = stepwright_functions::guard_if_asked() {
+        return code;
+    }
     let arguments = args::parse();
     match commands::run(arguments) {
         Ok(code) => code,

@@ -185,6 +185,7 @@ impl Child {
             test_case: self.parent_facts.test_case.clone(),
             trace_header: self.parent_facts.trace_header.clone(),
             parent: Some(self.parent),
+            principal: self.parent_facts.principal.clone(),
         }
         .write();
         Facts {
@@ -194,6 +195,7 @@ impl Child {
             test_case: self.parent_facts.test_case.clone(),
             trace_header: self.parent_facts.trace_header.clone(),
             parent: Some(self.parent),
+            principal: self.parent_facts.principal.clone(),
             is_express: self.is_express,
         }
     }

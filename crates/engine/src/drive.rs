@@ -5,7 +5,6 @@
 //! owe. Express executions, which are in memory only, are driven in the same way, without the
 //! append.
 
-use crate::activities::ActivityTask;
 use crate::errors::Refused;
 use crate::live::{Live, NotTaken, Taken};
 use crate::load::LoadError;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Moment, TaskId};
 use stepwright_interpreter::{Command, Status, Stimulus};
-use stepwright_json::Str;
+use stepwright_json::{Json, Str};
 use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
@@ -84,16 +83,18 @@ impl Engine {
         self.ask_with(id, What::Token { task, token, stimulus }).await
     }
 
-    /// Lets a worker take an activity task. Returns `None` if the execution does not wait for the
-    /// task any more.
+    /// Lets a worker take an activity task. Returns its token and input, or `None` if the execution
+    /// does not wait for the task any more. A task that was taken before, by a worker who is gone,
+    /// is taken `again`.
     pub(crate) async fn take_activity_task(
         &self,
         id: ExecutionId,
         task: TaskId,
         worker: Option<Str>,
-    ) -> Option<ActivityTask> {
+        again: bool,
+    ) -> Option<(Str, Json)> {
         let taken = Arc::new(Mutex::new(None));
-        let what = What::Take { task, worker, taken: taken.clone() };
+        let what = What::Take { task, worker, again, taken: taken.clone() };
         self.ask_with(id, what).await.ok()?;
         taken.lock().take()
     }
@@ -209,10 +210,8 @@ impl Engine {
                 if let (What::Take { task, taken, .. }, Ok(())) = (&message.what, &answer)
                     && let Some(open) = execution.execution.task(*task)
                 {
-                    *taken.lock() = Some(ActivityTask {
-                        token: open.call.token.clone().unwrap_or_default(),
-                        input: open.call.parameters.clone(),
-                    });
+                    let token = open.call.token.clone().unwrap_or_default();
+                    *taken.lock() = Some((token, open.call.parameters.clone()));
                 }
                 message.answer(answer);
             }
@@ -351,7 +350,13 @@ impl Engine {
                 }
                 stimulus
             }
-            What::Take { task, worker, .. } => Stimulus::TaskStarted { task, worker },
+            What::Take { task, worker, again, .. } => {
+                let open = live.execution.task(task);
+                if again && open.is_some_and(|open| open.started) {
+                    return Ok(());
+                }
+                Stimulus::TaskStarted { task, worker }
+            }
         };
         let answer = round.step(live, stimulus, now);
         if answer.is_err() && round.panic.is_none() {

@@ -9,6 +9,7 @@
 //! [`Clock`], [`Tasks`], [`ObjectStore`] and [`Observer`].
 
 mod activities;
+mod authorizer;
 mod catalogue;
 mod children;
 mod clock;
@@ -39,7 +40,8 @@ mod timers;
 mod tokens;
 mod underway;
 
-pub use activities::ActivityTask;
+pub use activities::{ActivityTask, Handed};
+pub use authorizer::{Authorizer, Denied, Principal, Unrestricted};
 pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,
 };
@@ -83,6 +85,8 @@ pub struct Options {
     pub objects: Arc<dyn ObjectStore>,
     /// Notified of every turn once it is durable.
     pub observer: Arc<dyn Observer>,
+    /// Decides what executions may do.
+    pub authorizer: Arc<dyn Authorizer>,
     /// The account in ARNs.
     pub account: String,
     /// The region in ARNs.
@@ -96,8 +100,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with AWS's limits, no object store, no observer and unlimited retention, in the
-    /// account 123456789012 and the region us-east-1.
+    /// Options with AWS's limits, no object store, no observer, unrestricted rights and unlimited
+    /// retention, in the account 123456789012 and the region us-east-1.
     pub fn new(store: Arc<dyn Store>, tasks: Arc<dyn Tasks>) -> Self {
         Self {
             store,
@@ -105,6 +109,7 @@ impl Options {
             tasks,
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
+            authorizer: Arc::new(Unrestricted),
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             limits: Limits::default(),

@@ -58,6 +58,7 @@ impl Engine {
             test_case: more.test_case,
             trace_header: more.trace_header,
             parent: more.parent,
+            principal: more.principal,
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Mailboxes: the messages for each execution, and the executions that are in memory.
 
 use crate::Refused;
-use crate::activities::ActivityTask;
 use crate::live::Live;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stepwright_history::TaskId;
 use stepwright_interpreter::Stimulus;
-use stepwright_json::Str;
+use stepwright_json::{Json, Str};
 use stepwright_store::ExecutionId;
 use tokio::sync::oneshot;
 
@@ -45,7 +44,10 @@ pub(crate) enum What {
     Take {
         task: TaskId,
         worker: Option<Str>,
-        taken: Arc<Mutex<Option<ActivityTask>>>,
+        /// Whether it may have been handed to another worker before, who is gone.
+        again: bool,
+        /// Receives the task's token and input.
+        taken: Arc<Mutex<Option<(Str, Json)>>>,
     },
     /// Everything that is owed and is not out yet is to be sent out. After a restart, that is all
     /// of it.

@@ -5,7 +5,7 @@ use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
 use crate::snapshot::News;
-use crate::{Ended, Engine, Facts, Machine, Parent, Revision, Snapshot, StartError};
+use crate::{Ended, Engine, Facts, Machine, Parent, Principal, Revision, Snapshot, StartError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stepwright_history::{Identity, Moment};
@@ -40,12 +40,14 @@ pub struct StartRequest {
     pub test_case: Option<String>,
     /// The execution that waits for it, if one does.
     pub parent: Option<Parent>,
+    /// On whose behalf it will act.
+    pub principal: Principal,
     /// The seed of its random numbers and task tokens; `None` picks a seed that nobody can guess.
     pub seed: Option<[u64; 2]>,
 }
 
 impl StartRequest {
-    /// A start of the machine itself, not through a version or an alias.
+    /// A start of the machine itself, not through a version or an alias, on behalf of the server.
     pub fn new(machine: Arc<Machine>, revision: Arc<Revision>, name: String, input: Json) -> Self {
         Self {
             machine,
@@ -58,6 +60,7 @@ impl StartRequest {
             trace_header: None,
             test_case: None,
             parent: None,
+            principal: Principal::Server,
             seed: None,
         }
     }
@@ -144,6 +147,7 @@ impl Engine {
             test_case: request.test_case.clone(),
             trace_header: request.trace_header.clone(),
             parent: request.parent,
+            principal: request.principal.clone(),
         };
         Facts {
             id: if is_express { self.new_in_memory_id() } else { self.store().new_id() },
@@ -160,6 +164,7 @@ impl Engine {
             test_case: request.test_case.clone(),
             trace_header: request.trace_header.clone(),
             parent: request.parent,
+            principal: request.principal.clone(),
             is_express,
         }
     }

@@ -1,8 +1,9 @@
+use crate::connections::Connection;
 use crate::operations;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::{Engine, Machine, Revision, StartRequest, Version};
+use stepwright_engine::{Engine, Machine, Principal, Revision, StartRequest, Version};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, Arn, Qualifier, Request, operation, validate};
 use stepwright_store::StoreError;
@@ -67,8 +68,31 @@ impl Api {
         &self.engine
     }
 
-    /// Calls an operation by its name with the body of a request.
+    /// Calls an operation by its name with the body of a request, on behalf of the server. The
+    /// executions that it starts may do everything.
     pub async fn call(&self, name: &str, body: Json) -> Result<Json, ApiError> {
+        self.call_for(Principal::Server, name, body).await
+    }
+
+    /// Calls an operation on behalf of somebody who has the right to. What it starts acts on behalf
+    /// of the same principal.
+    pub async fn call_for(
+        &self,
+        principal: Principal,
+        name: &str,
+        body: Json,
+    ) -> Result<Json, ApiError> {
+        self.call_over(None, principal, name, body).await
+    }
+
+    /// Like [`Self::call_for`], for a request that came over a connection.
+    pub(crate) async fn call_over(
+        &self,
+        line: Option<&Connection>,
+        principal: Principal,
+        name: &str,
+        body: Json,
+    ) -> Result<Json, ApiError> {
         let Some(operation) = operation(name) else {
             return Err(ApiError::new(
                 "UnknownOperationException",
@@ -76,7 +100,7 @@ impl Api {
             ));
         };
         validate(operation, &body)?;
-        operations::call(self, operation.name, &Request::new(body)).await
+        operations::call(self, operation.name, &Request::new(body), principal, line).await
     }
 
     /// Finds the machine, version or alias that an ARN names.
@@ -118,7 +142,11 @@ impl Api {
     }
 
     /// The part that `StartExecution` and `StartSyncExecution` share.
-    pub(crate) async fn start_request(&self, request: &Request) -> Result<StartRequest, ApiError> {
+    pub(crate) async fn start_request(
+        &self,
+        request: &Request,
+        principal: Principal,
+    ) -> Result<StartRequest, ApiError> {
         let text = request.required("stateMachineArn");
         let (text, test_case) = match text.split_once('#') {
             Some((arn, case)) => (arn, Some(case.to_owned())),
@@ -155,6 +183,7 @@ impl Api {
             trace_header: request.text("traceHeader").map(str::to_owned),
             test_case,
             parent: None,
+            principal,
             seed: None,
         })
     }

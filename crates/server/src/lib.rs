@@ -5,10 +5,13 @@
 
 mod api;
 mod assembly;
+mod bodies;
 pub mod config;
+mod connections;
 mod door;
 mod folder_objects;
 mod http;
+mod listener;
 mod logs;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
@@ -17,12 +20,14 @@ mod page;
 mod prometheus;
 mod rate;
 mod tls;
+mod wire;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
-pub use door::{Credentials, Key};
+pub use door::{Allowance, Credentials, Key};
 pub use folder_objects::FolderObjects;
-pub use http::{Serving, is_loopback, serve};
+pub use http::{Serving, is_loopback};
+pub use listener::{Answering, serve};
 pub use logs::LogFiles;
 pub use otlp::Otlp;
 pub use tls::TlsError;

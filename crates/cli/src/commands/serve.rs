@@ -98,6 +98,7 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
     Ok(Assembly {
         server,
         credentials: config.credentials,
+        roles: config.roles,
         machines: config.machines,
         objects,
         otlp: config.otlp,

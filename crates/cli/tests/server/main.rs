@@ -3,7 +3,9 @@
 mod bad_input;
 mod clients;
 mod crash;
+mod crowd;
 mod dev_project;
+mod functions;
 mod operations;
 mod otlp;
 mod record;

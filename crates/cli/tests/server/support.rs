@@ -28,6 +28,11 @@ impl Server {
         Self::spawn(shell, arguments).expect("the server says where it listens")
     }
 
+    /// Starts a server with a command that has an environment.
+    pub(crate) fn start_with(command: Command, arguments: &[&str]) -> Self {
+        Self::spawn(command, arguments).expect("the server says where it listens")
+    }
+
     /// Starts a server that may refuse to start.
     pub(crate) fn try_start(arguments: &[&str]) -> Option<Self> {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)

@@ -1,11 +1,11 @@
 use crate::api::{Api, Reply, store_failed};
-use stepwright_engine::StartError;
+use stepwright_engine::{Principal, StartError};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
 
-pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let _starting = api.engine.starting().await;
-    let start = api.start_request(request).await?;
+    let start = api.start_request(request, principal).await?;
     let _counted = check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
     let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();
