@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
+    Parked(Parked),
     Env(Env),
     Policy(Policy),
     Synth(Synth),
@@ -119,6 +120,27 @@ pub(crate) struct Backup {
     pub(crate) data: PathBuf,
     /// The directory to copy to. It must not contain a store.
     pub(crate) to: PathBuf,
+}
+
+/// Show the executions that a running server leaves alone, because they panicked or cannot be read,
+/// and try them again or abort them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright parked
+  stepwright parked --retry arn:aws:states:us-east-1:123456789012:execution:order:1")]
+pub(crate) struct Parked {
+    /// Try this execution again, from where its history ends.
+    #[arg(long, value_name = "ARN", conflicts_with = "abort")]
+    pub(crate) retry: Option<String>,
+    /// End this execution as ABORTED.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) abort: Option<String>,
+    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The server's region.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
 }
 
 /// Print the shell commands that configure AWS SDKs and tools for a server on this machine.

@@ -1,7 +1,6 @@
 //! The command `stepwright`.
 
 mod args;
-mod client;
 mod commands;
 mod config;
 mod console;

@@ -3,6 +3,7 @@
 use annotate_snippets::{Group, Level, Renderer};
 use stepwright_asl::Complaint;
 use stepwright_json::{Json, Object};
+use stepwright_server::ClientError;
 use stepwright_source::{Diagnostic, LineIndex, Severity, render};
 
 /// Why a command could not do its work.
@@ -24,6 +25,16 @@ impl Failure {
             Self::Plain { message, .. } => Self::Plain { message, help: Some(help.into()) },
             Self::Said => Self::Said,
         }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let failure = Self::new(error.what);
+        if error.is_unanswered {
+            return failure.help("is the server running? another one is named with --endpoint-url");
+        }
+        failure
     }
 }
 

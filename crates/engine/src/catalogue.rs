@@ -538,7 +538,9 @@ impl Engine {
         let known = self.store().documents(&prefix).await?;
         ids.extend(known.iter().filter_map(|(key, _)| Some(key.strip_prefix(&prefix)?.to_owned())));
         let mut revisions = self.inner.catalogue.revisions.lock();
-        ids.iter().for_each(|id| _ = revisions.remove(id));
+        for id in &ids {
+            revisions.remove(id);
+        }
         let documents = known.into_iter().map(|(key, _)| key);
         let documents = documents.chain(ids.iter().map(|id| format!("revision/{id}")));
         Ok(documents.map(|key| (key, None)).collect())

@@ -65,7 +65,9 @@ impl Engine {
             Some(id) => self.chunk_with(row.id, id).await?,
         };
         while let Some(Events { places, mut events }) = at_hand {
-            events.iter().for_each(|event| calls.note(event));
+            for event in &events {
+                calls.note(event);
+            }
             if request.is_reversed {
                 events.reverse();
             }
@@ -166,7 +168,9 @@ impl Engine {
     ) -> Result<(), StoreError> {
         while id > 0 && !calls.knows(task) {
             let Some(found) = self.chunk_with(execution, id).await? else { break };
-            found.events.iter().for_each(|event| calls.note(event));
+            for event in &found.events {
+                calls.note(event);
+            }
             let Some(event) = found.events.iter().find(|event| event.id == id) else { break };
             id = event.previous;
         }

@@ -306,6 +306,8 @@ impl Engine {
         let redrive_count = live.redriven.map_or(0, |(count, _)| count);
         let turn = ObservedTurn { events, calls: &live.calls, redrive_count };
         self.inner.options.observer.turn(&live.facts, &turn);
-        events.iter().for_each(|event| live.calls.close(event));
+        for event in events {
+            live.calls.close(event);
+        }
     }
 }

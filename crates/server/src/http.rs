@@ -5,7 +5,7 @@ use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
-use crate::{Api, page, prometheus};
+use crate::{Api, page, parked, prometheus};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -132,6 +132,7 @@ fn routes() -> Routes {
         .add(Method::GET, "/health", Access::Open, health)
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
+        .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
 }
 

@@ -1,11 +1,12 @@
 //! The Step Functions API over HTTP.
 //!
 //! [`Api`] has the operations, one file for each. [`serve`] makes them available on a socket,
-//! together with the pages for operators: `/health`, `/ready`, `/metrics` and a start page.
+//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked` and a start page.
 
 mod api;
 mod assembly;
 mod bodies;
+mod client;
 pub mod config;
 mod connections;
 mod door;
@@ -17,6 +18,7 @@ mod logs;
 mod operations;
 mod otlp;
 mod page;
+mod parked;
 mod prometheus;
 mod rate;
 mod tls;
@@ -24,6 +26,7 @@ mod wire;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
+pub use client::{Client, ClientError};
 pub use door::{Allowance, Credentials, Key};
 pub use folder_objects::FolderObjects;
 pub use http::{Serving, is_loopback};

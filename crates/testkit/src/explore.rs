@@ -54,6 +54,22 @@ pub struct Exploration {
 }
 
 impl Exploration {
+    /// As JSON, for scripts. `definition` is the one that was explored.
+    pub fn to_json(&self, definition: &Definition) -> Json {
+        let mut object = Object::new();
+        let findings: Vec<Json> =
+            self.findings.iter().map(|finding| finding.to_json(definition)).collect();
+        object.insert("findings", findings.into());
+        object.insert("coverage", self.coverage.to_json());
+        object.insert("runs", self.runs.into());
+        object.insert("cutOff", Json::Bool(self.is_cut_off));
+        let blocked = self.blocked.iter();
+        let blocked: Object =
+            blocked.map(|(state, why)| (state.clone(), Json::from(why.as_str()))).collect();
+        object.insert("blocked", blocked.into());
+        object.into()
+    }
+
     /// A test file with a case for each finding that a run shows; `definition_file` is the name of
     /// the definition from where the test file will stand.
     pub fn test_file(&self, definition_file: &str) -> String {

@@ -109,7 +109,7 @@ impl Door {
             parts.extensions.insert(Caller::Anybody);
             connection.know();
             return match access {
-                Access::Operation | Access::Invocation => {
+                Access::Operation | Access::Invocation | Access::Parked => {
                     self.read(body, Some(access), connection).await.map(Body::from)
                 }
                 Access::Open | Access::Page | Access::Metrics => Ok(Body::empty()),
@@ -236,6 +236,7 @@ impl Door {
         match access {
             Access::Open => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
+            Access::Parked => caller.check(&Right::parked()),
             Access::Page => {
                 Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
             }

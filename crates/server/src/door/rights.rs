@@ -21,6 +21,8 @@ pub(crate) enum Access {
     Page,
     /// The right to read the metrics.
     Metrics,
+    /// The right to see, retry and abort parked executions.
+    Parked,
 }
 
 impl Access {
@@ -28,7 +30,7 @@ impl Access {
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Invocation => "lambda",
-            Self::Open | Self::Operation | Self::Page | Self::Metrics => "states",
+            Self::Open | Self::Operation | Self::Page | Self::Metrics | Self::Parked => "states",
         }
     }
 }
@@ -52,6 +54,11 @@ impl Right {
     /// The right to read the metrics.
     pub(crate) fn metrics() -> Self {
         Self::new(READ_METRICS, "*")
+    }
+
+    /// The right to see, retry and abort parked executions.
+    pub(crate) fn parked() -> Self {
+        Self::new("stepwright:ManageParkedExecutions", "*")
     }
 
     pub(crate) fn is_to_read_metrics(&self) -> bool {
