@@ -117,6 +117,33 @@ impl Hostile {
     }
 }
 
+#[test]
+fn large_bodies_do_not_fill_the_memory() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3,"End":true}}}"#;
+    let machine = client.create("m", "EXPRESS", wait);
+    // Valid requests, most of which is nothing that the operation knows.
+    let items = "{},".repeat(2_600_000);
+    let body = format!("{{\"stateMachineArn\":\"{machine}\",\"x\":[{items}0]}}");
+    assert!(body.len() < 8 << 20);
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            let (client, body) = (server.client(), &body);
+            // There may be no room for some of them.
+            scope.spawn(move || drop(client.send("StartSyncExecution", body.as_bytes())));
+        }
+        // Others are answered all the while.
+        for _ in 0..20 {
+            client.ok("DescribeStateMachine", &[("stateMachineArn", machine.as_str().into())]);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let megabytes = server.most_memory() >> 20;
+    println!("at most {megabytes} MiB");
+    assert!(megabytes < 1_000, "{megabytes} MiB");
+}
+
 /// The time that a request took, by each honest client.
 fn work(client: &Client, machine: &str, number: usize, until: Instant) -> Vec<Duration> {
     let mut times = Vec::new();

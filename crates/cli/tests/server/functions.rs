@@ -174,10 +174,7 @@ fn memory_is_that_of_everything_that_a_function_started() {
     for what in ["hog", "hog in a thread"] {
         let began = Instant::now();
         let failure = invoke(&server, "small", &json!({"what": (what)})).to_string();
-        assert!(
-            failure.contains("Runtime.OutOfMemory"),
-            "{failure}"
-        );
+        assert!(failure.contains("Runtime.OutOfMemory"), "{failure}");
         assert!(began.elapsed() < Duration::from_secs(15), "{what}: {failure}");
     }
 }
