@@ -2,6 +2,7 @@
 //!
 //! There are 120 of these and a second of honest work, or as many as `STEPWRIGHT_CROWD` says and
 //! ten seconds (`cargo xtask crowd`).
+#![expect(clippy::print_stdout, reason = "a measure is shown")]
 
 use crate::support::{Client, Server};
 use std::io::{Read as _, Write as _};
@@ -140,7 +141,6 @@ fn large_bodies_do_not_fill_the_memory() {
         }
     });
     let megabytes = server.most_memory() >> 20;
-    println!("at most {megabytes} MiB");
     assert!(megabytes < 1_000, "{megabytes} MiB");
 }
 
@@ -183,7 +183,9 @@ fn honest_clients_do_not_feel_the_others() {
                 .collect();
             while !is_over.load(Ordering::Relaxed) {
                 let began = Instant::now();
-                crowd.iter_mut().for_each(|one| one.act(&server.address));
+                for one in &mut crowd {
+                    one.act(&server.address);
+                }
                 let open = crowd.iter().filter(|one| one.stream.is_some()).count();
                 connected.fetch_max(open as u64, Ordering::Relaxed);
                 std::thread::sleep(TURN.saturating_sub(began.elapsed()));
