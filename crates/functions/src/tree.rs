@@ -25,7 +25,7 @@ impl Tree {
     }
 
     /// The processes that belong to the function, the first one first.
-    pub(crate) fn members(&self) -> Vec<Pid> {
+    pub(crate) fn members(self) -> Vec<Pid> {
         let mut members = descendants(self.root);
         if !self.is_guarded {
             members.insert(0, self.root);
@@ -45,7 +45,7 @@ impl Tree {
 
     /// Sends a signal to all processes of the function. Those that are killed start no others
     /// meanwhile.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(self, signal: Signal) {
         // Processes that have ended need no signal.
         if !self.is_guarded {
             let _ = kill_process_group(self.root, signal);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{Engine, Machine, Principal, Revision, StartRequest, Version};
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{ApiError, Arn, Qualifier, Request, operation, validate};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, keep_known, operation, validate};
 use stepwright_store::StoreError;
 
 /// The operations, without HTTP around them.
@@ -100,6 +100,7 @@ impl Api {
             ));
         };
         validate(operation, &body)?;
+        let body = keep_known(operation, body);
         operations::call(self, operation.name, &Request::new(body), principal, line).await
     }
 

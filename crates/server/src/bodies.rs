@@ -33,7 +33,13 @@ pub(crate) async fn read(
     }
     let end = Instant::now() + time;
     let mut first = Bytes::new();
-    let mut all = Vec::new();
+    let mut all: Vec<u8> = Vec::new();
+    let mut held = 0;
+    let mut hold = |bytes: usize| {
+        let more = bytes.saturating_sub(held);
+        held = held.max(bytes);
+        connection.hold(more).map_err(|NoRoom| no_room())
+    };
     loop {
         let frame = match timeout_at(end, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
@@ -47,13 +53,20 @@ pub(crate) async fn read(
             Err(_) => return Err(with_status(408, "RequestTimeout", "too slow".to_owned())),
         };
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + all.len() + data.len() > most {
+        let size = first.len() + all.len() + data.len();
+        if size > most {
             return Err(too_large());
         }
-        connection.hold(data.len()).map_err(|NoRoom| no_room())?;
         if first.is_empty() && all.is_empty() {
+            hold(size)?;
             first = data;
         } else {
+            // What is counted is what is reserved.
+            if size > all.capacity() {
+                let capacity = (2 * all.capacity()).clamp(size, most);
+                hold(capacity)?;
+                all.reserve_exact(capacity - all.len());
+            }
             all.extend_from_slice(&std::mem::take(&mut first));
             all.extend_from_slice(&data);
         }

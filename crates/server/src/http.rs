@@ -6,7 +6,7 @@ use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::{Api, page, parked, prometheus};
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -18,8 +18,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
-use stepwright_json::Json;
-use stepwright_protocol::ApiError;
+use stepwright_json::{Json, Object};
+use stepwright_protocol::{ApiError, keep_known, operation, validate};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 /// A server and its settings.
@@ -110,6 +111,12 @@ impl Serving {
     }
 }
 
+/// A body of more bytes than this is large: its JSON takes many times as much memory.
+const LARGE: usize = 256 << 10;
+
+/// How many large bodies are parsed at once.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
+
 /// The deepest nesting of a request body.
 const MOST_DEPTH: usize = 200;
 
@@ -173,7 +180,7 @@ async fn call(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let id = serving.api.engine().new_uuid();
-    let Some(operation) = target(&parts.headers) else {
+    let Some(name) = target(&parts.headers) else {
         let error = ApiError::new(
             "UnknownOperationException",
             "the header X-Amz-Target must be AWSStepFunctions.<Operation>",
@@ -186,8 +193,8 @@ async fn call(
     if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
-    let reply = match parse(&bytes) {
-        Ok(body) => serving.api.call_over(Some(&line), caller.principal(), operation, body).await,
+    let reply = match read(name, bytes).await {
+        Ok(body) => serving.api.call_over(Some(&line), caller.principal(), name, body).await,
         Err(error) => Err(error),
     };
     answer(&id, reply)
@@ -204,10 +211,23 @@ pub(crate) fn target(headers: &HeaderMap) -> Option<&str> {
     value.to_str().ok()?.strip_prefix("AWSStepFunctions.")
 }
 
+/// Parses the body of an operation's request. Of a large one, only what the operation knows is kept,
+/// and few are in memory as a whole at once.
+pub(crate) async fn read(name: &str, bytes: Bytes) -> Result<Json, ApiError> {
+    if bytes.len() <= LARGE {
+        return parse(&bytes);
+    }
+    let _turn = LARGE_BODIES.acquire().await;
+    let body = parse(&bytes)?;
+    let Some(operation) = operation(name) else { return Ok(Json::Object(Object::new())) };
+    validate(operation, &body)?;
+    Ok(keep_known(operation, body))
+}
+
 /// Parses the body of a request as JSON; an empty body counts as an empty object.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
     if bytes.is_empty() {
-        return Ok(Json::Object(stepwright_json::Object::new()));
+        return Ok(Json::Object(Object::new()));
     }
     let refused = |why: String| ApiError::new("SerializationException", why);
     let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;

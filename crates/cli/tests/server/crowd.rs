@@ -2,6 +2,7 @@
 //!
 //! There are 120 of these and a second of honest work, or as many as `STEPWRIGHT_CROWD` says and
 //! ten seconds (`cargo xtask crowd`).
+#![expect(clippy::print_stdout, reason = "a measure is shown")]
 
 use crate::support::{Client, Server};
 use std::io::{Read as _, Write as _};
@@ -117,6 +118,32 @@ impl Hostile {
     }
 }
 
+#[test]
+fn large_bodies_do_not_fill_the_memory() {
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3,"End":true}}}"#;
+    let machine = client.create("m", "EXPRESS", wait);
+    // Valid requests, most of which is nothing that the operation knows.
+    let items = "{},".repeat(2_600_000);
+    let body = format!("{{\"stateMachineArn\":\"{machine}\",\"x\":[{items}0]}}");
+    assert!(body.len() < 8 << 20);
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            let (client, body) = (server.client(), &body);
+            // There may be no room for some of them.
+            scope.spawn(move || drop(client.send("StartSyncExecution", body.as_bytes())));
+        }
+        // Others are answered all the while.
+        for _ in 0..20 {
+            client.ok("DescribeStateMachine", &[("stateMachineArn", machine.as_str().into())]);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let megabytes = server.most_memory() >> 20;
+    assert!(megabytes < 1_000, "{megabytes} MiB");
+}
+
 /// The time that a request took, by each honest client.
 fn work(client: &Client, machine: &str, number: usize, until: Instant) -> Vec<Duration> {
     let mut times = Vec::new();
@@ -156,7 +183,9 @@ fn honest_clients_do_not_feel_the_others() {
                 .collect();
             while !is_over.load(Ordering::Relaxed) {
                 let began = Instant::now();
-                crowd.iter_mut().for_each(|one| one.act(&server.address));
+                for one in &mut crowd {
+                    one.act(&server.address);
+                }
                 let open = crowd.iter().filter(|one| one.stream.is_some()).count();
                 connected.fetch_max(open as u64, Ordering::Relaxed);
                 std::thread::sleep(TURN.saturating_sub(began.elapsed()));

@@ -200,7 +200,7 @@ fn processes_end_with_the_server() {
                 match stepwright_json::parse(&text) {
                     Ok(started) => break started,
                     Err(_) => {
-                        assert!(began.elapsed() < Duration::from_secs(10), "it does not start")
+                        assert!(began.elapsed() < Duration::from_secs(10), "it does not start");
                     }
                 }
                 std::thread::sleep(Duration::from_millis(10));

@@ -75,6 +75,15 @@ impl Server {
         Client::new(&self.address)
     }
 
+    /// The largest resident memory that the server has had, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).expect("it runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
+        1_024 * kilobytes.unwrap_or(0_u64)
+    }
+
     /// Kills the server with `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");

@@ -14,7 +14,7 @@ pub(crate) use rights::{Access, Right};
 
 use crate::bodies;
 use crate::connections::Connection;
-use crate::http::{Serving, answer, parse, target};
+use crate::http::{Serving, answer, read, target};
 use axum::RequestPartsExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Path, Request, State};
@@ -105,7 +105,6 @@ impl Door {
             && !(access == Some(Access::Metrics) && credentials.has_metrics_token());
         if is_free {
             let access = access.ok_or_else(|| nothing_there(parts))?;
-            self.check(&Caller::Anybody, access, parts, &[]).await?;
             parts.extensions.insert(Caller::Anybody);
             connection.know();
             return match access {
@@ -119,7 +118,7 @@ impl Door {
         connection.know();
         // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
-        let bytes = body.as_deref().unwrap_or_default();
+        let bytes = body.clone().unwrap_or_default();
         self.check(&caller, access, parts, bytes).await?;
         parts.extensions.insert(caller);
         Ok(body.map_or_else(Body::empty, Body::from))
@@ -227,11 +226,8 @@ impl Door {
         caller: &Caller,
         access: Access,
         parts: &mut Parts,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<(), ApiError> {
-        if matches!(caller, Caller::Anybody) {
-            return Ok(());
-        }
         let elsewhere = |error: ApiError| ApiError { status: 403, ..error };
         match access {
             Access::Open => Ok(()),
@@ -254,7 +250,8 @@ impl Door {
                     vec![Right::operation(name)]
                 } else {
                     let credentials = &self.serving.credentials;
-                    Right::operation_with(name, &parse(body)?, engine, credentials).await
+                    let body = read(name, body).await?;
+                    Right::operation_with(name, &body, engine, credentials).await
                 };
                 rights.iter().try_for_each(|right| caller.check(right))
             }

@@ -316,7 +316,7 @@ fn signed_in_scope(
         format!("{}Z", text.split(['.', 'Z']).next().unwrap_or_default())
     };
     let at = format(now.as_secs() as i64);
-    let scope_time = now - Duration::from_secs(86_400 * day);
+    let scope_time = now.saturating_sub(Duration::from_secs(86_400 * day));
     let date = format(scope_time.as_secs() as i64)[..8].to_owned();
     let target = "AWSStepFunctions.ListStateMachines";
     let canonical = format!(
