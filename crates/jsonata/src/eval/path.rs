@@ -125,7 +125,7 @@ impl<'a> Evaluator<'a> {
             return Ok(members.get(name));
         }
         let Some(items) = input.items() else { return Ok(Value::Undefined) };
-        self.steps(items.len())?;
+        self.steps(items.len().saturating_mul(1 + name.len() / 64))?;
         let mut found = Vec::new();
         for item in items.iter() {
             let value = match item.members() {
@@ -160,7 +160,7 @@ impl<'a> Evaluator<'a> {
         }
         let value = stream.into_value();
         if fields.keep_singleton {
-            return Ok(Self::keep_singleton(value));
+            return self.keep_singleton(value);
         }
         Ok(value)
     }
@@ -200,11 +200,20 @@ impl<'a> Evaluator<'a> {
             }
         }
         self.charge_items(collected.rest.len())?;
+        self.collected(collected, last)
+    }
+
+    /// The stream of what was put together.
+    fn collected(&mut self, collected: Collected<'a>, last: bool) -> Result<Stream<'a>> {
+        if last && let Some(Value::Array(array)) = &collected.first {
+            // It may be copied.
+            self.charge_slots(array.items.len())?;
+        }
         Ok(collected.into_stream(last))
     }
 
-    fn keep_singleton(value: Value<'a>) -> Value<'a> {
-        match value {
+    fn keep_singleton(&mut self, value: Value<'a>) -> Result<Value<'a>> {
+        Ok(match value {
             Value::Array(array) if array.cons && !array.sequence => {
                 let mut outer = Array {
                     height: array.height + 1,
@@ -216,11 +225,12 @@ impl<'a> Evaluator<'a> {
                 Value::Array(Rc::new(outer))
             }
             Value::Array(mut array) => {
+                self.charge_slots(array.items.len())?;
                 Rc::make_mut(&mut array).keep = true;
                 Value::Array(array)
             }
             other => other,
-        }
+        })
     }
 
     /// A path. A stream of tuples is the result as it is if something outside asks for what they
@@ -267,7 +277,7 @@ impl<'a> Evaluator<'a> {
             None => stream.into_value(),
         };
         if path.keep_singleton {
-            value = Self::keep_singleton(value);
+            value = self.keep_singleton(value)?;
         }
         Ok(value)
     }
@@ -315,7 +325,7 @@ impl<'a> Evaluator<'a> {
                         self.charge_items(collected.rest.len() - before)?;
                     }
                 }
-                Ok(collected.into_stream(last))
+                self.collected(collected, last)
             }
         }
     }

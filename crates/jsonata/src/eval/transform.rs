@@ -58,6 +58,7 @@ impl<'a> Evaluator<'a> {
                         .at(node.update.at, node.update.span));
                 };
                 if let Some(fresh) = &mut fresh {
+                    self.steps(fresh.len() + members.len())?;
                     for (key, value) in members.iter() {
                         fresh.insert(key.clone(), value);
                     }
@@ -80,10 +81,10 @@ impl<'a> Evaluator<'a> {
                             .value(deletions.shown())
                             .at(delete.at, delete.span));
                     };
+                    self.steps(keys.len())?;
                     if let Some(fresh) = &mut fresh {
-                        for key in &keys {
-                            fresh.remove(key);
-                        }
+                        self.steps(fresh.len())?;
+                        fresh.remove_all(&keys);
                     }
                 }
             }
