@@ -21,6 +21,7 @@ mod errors;
 mod facts;
 mod live;
 mod load;
+mod long;
 mod mailbox;
 mod map_runs;
 mod metrics;
@@ -56,6 +57,7 @@ pub use starts::{StartRequest, Started};
 pub use tasks::{Call, Observer, Report, Silent, Tasks};
 
 use activities::Activities;
+use long::LongTurns;
 use mailbox::Mailboxes;
 use recent::Recent;
 use schedules::Schedules;
@@ -135,6 +137,7 @@ struct Inner {
     activities: Activities,
     recent: Recent,
     metrics: Metrics,
+    long: LongTurns,
     next_in_memory: AtomicU64,
     closing: AtomicBool,
 }
@@ -184,6 +187,12 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.options.store
+    }
+
+    /// Does something that may take long: there are few processors for all that does, so that
+    /// others have theirs.
+    pub async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.inner.long.aside(work).await
     }
 
     /// The current time by the engine's clock.

@@ -62,13 +62,16 @@ pub(crate) fn fold(
 ) -> Result<Live, LoadError> {
     let mut execution = Execution::default();
     let mut len = 0;
+    let mut weight = 0;
     for chunk in chunks {
+        weight += chunk.len();
         for event in stored::decode(chunk)? {
             execution.apply(&event)?;
             len += 1;
         }
     }
     let mut live = Live::new(Arc::new(facts), execution, len);
+    live.weight = weight;
     live.woken_at = wake_at.map(Moment);
     Ok(live)
 }

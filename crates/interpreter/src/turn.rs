@@ -31,6 +31,10 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// What is newly owed.
     pub commands: Vec<Command>,
+    /// The bytes of data that the events record.
+    pub bytes: usize,
+    /// What the evaluations have cost, in steps of some ten nanoseconds.
+    pub steps: u64,
 }
 
 /// Records what follows from `stimulus` at the moment `at`, and says what is newly owed.
@@ -86,12 +90,13 @@ fn step_with(
         chance: Cell::new(0),
         exit_after: None,
         fuel: Fuel::new(watch),
-        bytes: 0,
     };
     stepper.fuel.refill(program.limits.state_steps);
     stepper.take(stimulus)?;
     stepper.run();
-    Ok(stepper.turn)
+    let mut turn = stepper.turn;
+    turn.steps = stepper.fuel.spent();
+    Ok(turn)
 }
 
 pub(crate) struct Stepper<'a> {
@@ -106,8 +111,6 @@ pub(crate) struct Stepper<'a> {
     /// What the next exit follows, if not the last event of its frame.
     pub(crate) exit_after: Option<u64>,
     pub(crate) fuel: Fuel<'a>,
-    /// Bytes of data that the events record.
-    bytes: usize,
 }
 
 impl<'a> Stepper<'a> {
@@ -309,7 +312,7 @@ impl<'a> Stepper<'a> {
                 return;
             }
             if self.turn.events.len() >= EVENTS_PER_TURN
-                || self.bytes >= BYTES_PER_TURN
+                || self.turn.bytes >= BYTES_PER_TURN
                 || self.fuel.spent() >= STEPS_PER_TURN
             {
                 self.owe(Command::Continue);
@@ -467,7 +470,7 @@ impl<'a> Stepper<'a> {
             kind,
         };
         let bytes = recorded_bytes(&event.kind);
-        self.bytes += bytes;
+        self.turn.bytes += bytes;
         self.execution.grown.0 += bytes;
         // What comes next is computed anew.
         self.fuel.refill(self.program.limits.state_steps);
