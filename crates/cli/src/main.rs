@@ -20,6 +20,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // An expression of the CDK is evaluated by this program in a process of its own.
+    if let Some(code) = stepwright_functions::evaluate_if_asked() {
+        return code;
+    }
     let arguments = args::parse();
     match commands::run(arguments) {
         Ok(code) => code,

@@ -32,6 +32,7 @@ mod sandbox;
 pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
+pub use evaluate::evaluate_if_asked;
 pub use functions::Functions;
 pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};

@@ -296,8 +296,7 @@ impl<'b> Reader<'b> {
         // What was accepted once is read whatever the limits on its size are now. Its depth is
         // bounded all the same: what is put together from values of an execution stands around the
         // deepest of them, and nothing deeper can be used.
-        let limits =
-            stepwright_json::Limits { depth: DEEPEST + AROUND_DEEPEST, bytes: usize::MAX };
+        let limits = stepwright_json::Limits { depth: DEEPEST + AROUND_DEEPEST, bytes: usize::MAX };
         let value = stepwright_json::parse_with(text, Syntax::Strict, limits).map_err(|error| {
             if error.message.contains("nested too deeply") {
                 StoredError::TooDeep

@@ -361,7 +361,12 @@ fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Re
 
 /// The order of texts by UTF-16 units, as JavaScript has it.
 pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
-    let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    // Whole pieces are compared faster than bytes.
+    const PIECE: usize = 64;
+    let pieces = a.as_bytes().chunks_exact(PIECE).zip(b.as_bytes().chunks_exact(PIECE));
+    let start = pieces.take_while(|(a, b)| a == b).count() * PIECE;
+    let rest = a.as_bytes()[start..].iter().zip(&b.as_bytes()[start..]);
+    let same = start + rest.take_while(|(a, b)| a == b).count();
     match (a.as_bytes().get(same), b.as_bytes().get(same)) {
         // Only above the surrogates do bytes and units differ in order.
         (Some(x), Some(y)) if *x >= 0xEE && *y >= 0xEE => a.encode_utf16().cmp(b.encode_utf16()),
