@@ -19,8 +19,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The processes of functions are guarded by this program.
-    if let Some(code) = stepwright_functions::guard_if_asked() {
+    // The processes of functions are guarded by this program, and an expression of the CDK is
+    // evaluated by it in a process of its own.
+    let asked = stepwright_functions::guard_if_asked();
+    if let Some(code) = asked.or_else(stepwright_functions::evaluate_if_asked) {
         return code;
     }
     let arguments = args::parse();

@@ -65,7 +65,7 @@ impl Engine {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
         let id = facts.id;
-        let ended = match self.begin_in_memory(facts, beginning) {
+        let ended = match self.begin_in_memory(facts, beginning).await {
             Ok(ended) => ended,
             Err(Begun::Panicked(reason)) => {
                 return Some(Err(Failure::new("States.Runtime", reason)));

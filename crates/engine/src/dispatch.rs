@@ -52,10 +52,11 @@ impl Engine {
         live.errands.insert((run, None), watch::channel(false).0);
         let (engine, id) = (self.clone(), live.facts.id);
         let objects = Bound::new(self, live.facts.clone());
+        let most = live.facts.revision.program.limits.items_bytes;
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let read = move || items::read(&request, &objects);
+            let read = move || items::read_within(&request, &objects, most);
             let items = tokio::task::spawn_blocking(read)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ItemReaderFailed", BROKEN_OFF)));

@@ -8,13 +8,14 @@
 use crate::errors::Refused;
 use crate::live::{Live, NotTaken, Taken};
 use crate::load::LoadError;
+use crate::long::Aside;
 use crate::mailbox::{Delivered, Found, Message, What};
 use crate::{Engine, Snapshot};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Moment, TaskId};
-use stepwright_interpreter::{Command, Status, Stimulus};
+use stepwright_interpreter::{BYTES_PER_TURN, Command, STEPS_PER_TURN, Status, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
@@ -22,6 +23,9 @@ use tokio::sync::oneshot;
 
 /// The driver appends its turns once they hold this many events, before it takes in more messages.
 const EVENTS_PER_APPEND: usize = 4_000;
+
+/// So it does once they record so many bytes of data.
+const BYTES_PER_APPEND: usize = 2 * BYTES_PER_TURN;
 
 /// The delay before a failed append is tried again: the first one, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -122,8 +126,8 @@ impl Engine {
         }
     }
 
-    fn forget_resting(&self, left: Option<Box<Live>>) {
-        if let Some(left) = left {
+    fn forget_resting(&self, left: Vec<Box<Live>>) {
+        for left in left {
             self.inner.recent.left(&left.facts.about.arn);
         }
     }
@@ -164,7 +168,10 @@ impl Engine {
                     }
                 },
             };
-            let mut round = self.take_in(&mut execution, messages);
+            let mut round = {
+                let aside = self.inner.long.begin(&execution.facts.revision.program).await;
+                aside.run(|| self.take_in(&mut execution, messages, &aside))
+            };
             if let Some(reason) = round.panic {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
                 let messages = round.messages.into_iter().map(|(message, _)| message);
@@ -297,14 +304,18 @@ impl Engine {
     }
 
     /// Applies messages to the execution, in memory only.
-    fn take_in(&self, live: &mut Live, messages: Vec<Message>) -> Round {
+    fn take_in(&self, live: &mut Live, messages: Vec<Message>, aside: &Aside<'_>) -> Round {
         let mut round = Round::default();
         let now = self.now();
         let mut messages = messages.into_iter();
         for message in messages.by_ref() {
-            let answer = self.take_one(live, message.what.clone(), now, &mut round);
+            let answer = self.take_one(live, message.what.clone(), now, &mut round, aside);
             round.messages.push((message, answer));
-            if round.panic.is_some() || round.taken.events.len() >= EVENTS_PER_APPEND {
+            if round.panic.is_some()
+                || round.taken.events.len() >= EVENTS_PER_APPEND
+                || round.taken.bytes >= BYTES_PER_APPEND
+                || round.taken.steps >= STEPS_PER_TURN
+            {
                 break;
             }
         }
@@ -318,6 +329,7 @@ impl Engine {
         what: What,
         now: Moment,
         round: &mut Round,
+        aside: &Aside<'_>,
     ) -> Result<(), Refused> {
         let stimulus = match what {
             What::Stimulus(stimulus) => stimulus,
@@ -333,7 +345,7 @@ impl Engine {
                 while let Some((due, timer)) = live.next_appointment().filter(|next| next.0 <= now)
                 {
                     let at = now.max(due);
-                    if round.step(live, Stimulus::TimerDue { timer }, at).is_err() {
+                    if round.step(live, Stimulus::TimerDue { timer }, at, aside).is_err() {
                         break;
                     }
                 }
@@ -358,7 +370,7 @@ impl Engine {
                 Stimulus::TaskStarted { task, worker }
             }
         };
-        let answer = round.step(live, stimulus, now);
+        let answer = round.step(live, stimulus, now, aside);
         if answer.is_err() && round.panic.is_none() {
             self.inner.metrics.stale.add_one();
         }
@@ -419,12 +431,18 @@ impl Engine {
 
 impl Round {
     /// Takes one turn, in memory only.
-    fn step(&mut self, live: &mut Live, stimulus: Stimulus, at: Moment) -> Result<(), Refused> {
+    fn step(
+        &mut self,
+        live: &mut Live,
+        stimulus: Stimulus,
+        at: Moment,
+        aside: &Aside<'_>,
+    ) -> Result<(), Refused> {
         let settled = match &stimulus {
             Stimulus::ChildFinished { run, index, .. } => Some((*run, Some(*index))),
             _ => None,
         };
-        match live.step(stimulus, at) {
+        match live.step(stimulus, at, aside) {
             Ok(turn) => {
                 self.taken.add(turn);
                 self.taken.settled.extend(settled);

@@ -23,6 +23,7 @@ mod facts;
 mod histories;
 mod live;
 mod load;
+mod long;
 mod mailbox;
 mod map_runs;
 mod metrics;
@@ -62,6 +63,7 @@ pub use starts::{StartRequest, Started};
 pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
 
 use activities::Activities;
+use long::LongTurns;
 use mailbox::Mailboxes;
 use recent::Recent;
 use schedules::Schedules;
@@ -144,6 +146,7 @@ struct Inner {
     activities: Activities,
     recent: Recent,
     metrics: Metrics,
+    long: LongTurns,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.
     starting: tokio::sync::RwLock<()>,
@@ -200,6 +203,12 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.options.store
+    }
+
+    /// Does something that may take long: there are few processors for all that does, so that
+    /// others have theirs.
+    pub async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.inner.long.aside(work).await
     }
 
     /// The current time by the engine's clock.

@@ -1,5 +1,6 @@
 //! An execution in memory, and its turns.
 
+use crate::long::Aside;
 use crate::snapshot::News;
 use crate::timers::Alarm;
 use crate::{Engine, Facts, ObservedTurn};
@@ -10,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, stored};
-use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step};
+use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step_watched};
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
 use tokio::sync::{oneshot, watch};
 
@@ -33,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
+    /// The bytes of data that it has read and recorded: more than it holds in memory.
+    pub(crate) weight: usize,
     /// Takes the place of the store, for an Express execution.
     pub(crate) in_memory: Option<InMemory>,
 }
@@ -61,12 +64,18 @@ pub(crate) struct Taken {
     pub(crate) commands: Vec<Command>,
     /// The map run children whose ends were reported.
     pub(crate) settled: Vec<Errand>,
+    /// The bytes of data that the events record.
+    pub(crate) bytes: usize,
+    /// What the evaluations have cost.
+    pub(crate) steps: u64,
 }
 
 impl Taken {
     pub(crate) fn add(&mut self, turn: Turn) {
         self.events.extend(turn.events);
         self.commands.extend(turn.commands);
+        self.bytes += turn.bytes;
+        self.steps += turn.steps;
     }
 }
 
@@ -99,6 +108,7 @@ impl Live {
             errands: FxHashMap::default(),
             redriven: None,
             calls: Calls::default(),
+            weight: 0,
             in_memory: None,
         };
         live.redriven =
@@ -116,12 +126,25 @@ impl Live {
     }
 
     /// Takes a turn, in memory only.
-    pub(crate) fn step(&mut self, stimulus: Stimulus, at: Moment) -> Result<Turn, NotTaken> {
+    pub(crate) fn step(
+        &mut self,
+        stimulus: Stimulus,
+        at: Moment,
+        aside: &Aside<'_>,
+    ) -> Result<Turn, NotTaken> {
         let program = &self.facts.revision.program;
         let execution = &mut self.execution;
-        let stepped = catch_unwind(AssertUnwindSafe(|| step(program, execution, stimulus, at)));
+        let watch = |steps| aside.watch(steps);
+        aside.next_turn();
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            step_watched(program, execution, stimulus, at, &watch)
+        }));
         match stepped {
-            Ok(turn) => turn.map_err(|Stale| NotTaken::Stale),
+            Ok(Ok(turn)) => {
+                self.weight += turn.bytes;
+                Ok(turn)
+            }
+            Ok(Err(Stale)) => Err(NotTaken::Stale),
             Err(panic) => Err(NotTaken::Panicked(panic_text(&*panic))),
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Folded {
     execution: Execution,
     /// The number of events so far.
     len: u64,
+    /// The bytes of the chunks so far.
+    weight: usize,
     /// The number of events up to the end of the last chunk, by the store's count.
     pub(crate) read: u64,
 }
@@ -87,6 +89,7 @@ impl Folded {
 
     fn apply(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
         for chunk in chunks {
+            self.weight += chunk.bytes.len();
             for event in stored::decode(&chunk.bytes)? {
                 self.execution.apply(&event)?;
                 self.len += 1;
@@ -99,6 +102,7 @@ impl Folded {
     /// The execution, once it has taken all chunks.
     pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
         let mut live = Live::new(Arc::new(facts), self.execution, self.len);
+        live.weight = self.weight;
         live.woken_at = wake_at.map(Moment);
         live
     }

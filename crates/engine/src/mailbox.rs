@@ -20,6 +20,9 @@ const SHARDS: usize = 64;
 /// them.
 const MOST_RESTING: usize = 256;
 
+/// The number of bytes of data that they may have read and recorded together.
+const MOST_RESTING_BYTES: usize = 16 << 20;
+
 /// Something that an execution is to deal with.
 #[derive(Debug)]
 pub(crate) struct Message {
@@ -82,7 +85,15 @@ pub(crate) struct Mailboxes {
     shards: Vec<Mutex<FxHashMap<ExecutionId, Slot>>>,
     driving: AtomicUsize,
     parked: AtomicUsize,
-    resting: Mutex<VecDeque<ExecutionId>>,
+    resting: Mutex<Resting>,
+}
+
+/// The executions that rest in memory, the one that has rested longest first, each with the bytes
+/// of data that it has read and recorded.
+#[derive(Default)]
+struct Resting {
+    executions: VecDeque<(ExecutionId, usize)>,
+    bytes: usize,
 }
 
 /// What happens to a message that was put in a mailbox.
@@ -97,9 +108,9 @@ pub(crate) enum Delivered {
 pub(crate) enum Found {
     /// The next messages.
     Messages(Vec<Message>),
-    /// No messages: the driver is done. If its execution now rests, another one may have had to
-    /// leave memory for it.
-    Nothing { left: Option<Box<Live>> },
+    /// No messages: the driver is done. If its execution now rests, others may have had to leave
+    /// memory for it.
+    Nothing { left: Vec<Box<Live>> },
 }
 
 #[derive(Default)]
@@ -201,33 +212,40 @@ impl Mailboxes {
     /// execution back.
     pub(crate) fn take(&self, id: ExecutionId, live: &mut Option<Box<Live>>) -> Found {
         let mut shard = self.shard(id);
-        let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: None } };
+        let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: Vec::new() } };
         if !slot.queue.is_empty() {
             return Found::Messages(std::mem::take(&mut slot.queue));
         }
         slot.is_driven = false;
         let kept = live.take().filter(|live| !live.execution.is_over());
-        let rests = kept.as_ref().is_some_and(|live| live.can_rest());
+        let rests = kept.as_ref().filter(|live| live.can_rest()).map(|live| live.weight);
         match kept {
             Some(live) => slot.live = Some(live),
             None => drop(shard.remove(&id)),
         }
         drop(shard);
         self.driving.fetch_sub(1, Ordering::SeqCst);
-        Found::Nothing { left: if rests { self.rest(id) } else { None } }
+        Found::Nothing { left: rests.map_or_else(Vec::new, |weight| self.rest(id, weight)) }
     }
 
-    /// Notes that an execution rests in memory. If too many do, returns the one that has rested
+    /// Notes that an execution rests in memory. If too many do, returns those that have rested
     /// longest.
-    fn rest(&self, id: ExecutionId) -> Option<Box<Live>> {
+    fn rest(&self, id: ExecutionId, weight: usize) -> Vec<Box<Live>> {
         let mut resting = self.resting.lock();
-        resting.push_back(id);
-        if resting.len() <= MOST_RESTING {
-            return None;
+        resting.executions.push_back((id, weight));
+        resting.bytes += weight;
+        let mut leaving = Vec::new();
+        while resting.executions.len() > MOST_RESTING || resting.bytes > MOST_RESTING_BYTES {
+            let Some((oldest, weight)) = resting.executions.pop_front() else { break };
+            resting.bytes -= weight;
+            leaving.push(oldest);
         }
-        let oldest = resting.pop_front();
         drop(resting);
-        let oldest = oldest?;
+        leaving.into_iter().filter_map(|oldest| self.leave(oldest)).collect()
+    }
+
+    /// Takes an execution that rests out of memory.
+    fn leave(&self, oldest: ExecutionId) -> Option<Box<Live>> {
         let mut shard = self.shard(oldest);
         let can_go = shard.get(&oldest).is_some_and(|slot| {
             !slot.is_driven

@@ -3,6 +3,7 @@
 use crate::activities::Activities;
 use crate::facts::More;
 use crate::live::Live;
+use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
 use crate::recent::Recent;
 use crate::schedules::Schedules;
@@ -74,6 +75,7 @@ impl Engine {
             activities,
             recent: Recent::default(),
             metrics: Metrics::default(),
+            long: LongTurns::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),

@@ -95,7 +95,7 @@ impl Engine {
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
         let begun = if facts.is_express {
-            self.begin_in_memory(facts, beginning).map(drop)
+            self.begin_in_memory(facts, beginning).await.map(drop)
         } else {
             self.begin(facts, beginning).await
         };
@@ -124,7 +124,7 @@ impl Engine {
     pub async fn run_express(&self, request: StartRequest) -> Result<Ended, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
-        let ended = self.begin_in_memory(facts, beginning).map_err(|begun| match begun {
+        let ended = self.begin_in_memory(facts, beginning).await.map_err(|begun| match begun {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
         })?;
@@ -196,7 +196,7 @@ impl Engine {
     /// Begins an execution. Its first turn is durable when this returns.
     pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
         let id = facts.id;
-        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let (mut live, taken) = self.first_turn(facts, beginning).await?;
         let append = live.append(&taken, true);
         live.len = append.len;
         self.inner.mailboxes.begin(id);
@@ -235,13 +235,13 @@ impl Engine {
     }
 
     /// Begins an execution that is not stored. The receiver gets the news of its end.
-    pub(crate) fn begin_in_memory(
+    pub(crate) async fn begin_in_memory(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
     ) -> Result<oneshot::Receiver<News>, Begun> {
         let id = facts.id;
-        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let (mut live, taken) = self.first_turn(facts, beginning).await?;
         let (in_memory, ended) = InMemory::watched();
         live.in_memory = Some(in_memory);
         self.inner.mailboxes.begin(id);
@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// Takes the first turn of an execution, in memory only.
-    fn first_turn(
+    async fn first_turn(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
@@ -262,7 +262,12 @@ impl Engine {
         let now = Moment(facts.about.started_at);
         let mut live = Box::new(Live::new(facts, Execution::default(), 0));
         let mut taken = Taken::default();
-        match live.step(Stimulus::Start(Box::new(beginning)), now) {
+        let stepped = {
+            let aside = self.inner.long.begin(&live.facts.revision.program).await;
+            let start = Stimulus::Start(Box::new(beginning));
+            aside.run(|| live.step(start, now, &aside))
+        };
+        match stepped {
             Ok(turn) => taken.add(turn),
             Err(NotTaken::Stale) => unreachable!("what has not begun can begin"),
             Err(NotTaken::Panicked(reason)) => {

@@ -452,15 +452,7 @@ impl Run {
                 wait(*after, request).await;
                 Answer::returned(payload.clone())
             }
-            Target::Evaluate => {
-                let request = request.clone();
-                let evaluated = tokio::task::spawn_blocking(move || {
-                    let payload = stepwright_json::parse_bytes(&request.payload).ok()?;
-                    Some(Expression::of(&payload)?.evaluate(&request.id, limit))
-                });
-                let evaluated = evaluated.await.ok().flatten();
-                evaluated.ok_or_else(|| Error::service("an expression was not evaluated"))?
-            }
+            Target::Evaluate => evaluate::evaluate(&request.payload, &request.id, limit).await?,
         };
         Ok((answer, None))
     }

@@ -2,11 +2,16 @@
 //! allows it, and else with a bounded number of attempts.
 
 use crate::error::{Fault, Result};
+use regex_syntax::hir::{Hir, HirKind};
 use stepwright_json::Str;
 
 #[derive(Debug)]
 pub(crate) struct Regex {
     engine: Engine,
+    /// How much of an expression it is: a character counts for one, and as often as it is repeated.
+    states: usize,
+    /// Whether something in it repeats without end.
+    is_unbounded: bool,
 }
 
 #[derive(Debug)]
@@ -17,6 +22,12 @@ enum Engine {
 
 /// How often an expression may backtrack in one search.
 const BACKTRACKS: usize = 200_000;
+/// How many states times bytes of text one search may come to. An engine that is linear in the text
+/// looks at every state for every byte where nothing better helps.
+const MOST_WORK: usize = 1 << 28;
+/// How long a text may be in which an expression backtracks that repeats without end: it may look
+/// through the rest of the text from every place.
+const MOST_BACKTRACKED: usize = 16 << 10;
 /// How large an expression may become.
 const SIZE: usize = 1 << 20;
 
@@ -65,13 +76,22 @@ impl Regex {
                     .map_err(|error| invalid(error.to_string()))?,
             )
         };
-        Ok(Self { engine })
+        let is_unbounded = translated.text.contains(['*', '+']) || translated.text.contains(",}");
+        Ok(Self { engine, states: states(&translated.text), is_unbounded })
+    }
+
+    /// Whether a search in so many bytes ends in time whatever they are.
+    pub(crate) fn can_search(&self, bytes: usize) -> bool {
+        match self.engine {
+            Engine::Linear(_) => bytes.saturating_mul(self.states) <= MOST_WORK,
+            Engine::Backtracking(_) => !self.is_unbounded || bytes <= MOST_BACKTRACKED,
+        }
     }
 
     /// How many steps a search in so many bytes counts for.
     pub(crate) fn steps(&self, bytes: usize) -> usize {
         match self.engine {
-            Engine::Linear(_) => bytes / 32 + 1,
+            Engine::Linear(_) => bytes / 32 + bytes.saturating_mul(self.states) / 1_024 + 1,
             Engine::Backtracking(_) => bytes / 4 + 200,
         }
     }
@@ -107,6 +127,31 @@ impl Regex {
                 Err(_) => Err(Fault::new("U1003")),
             },
         }
+    }
+}
+
+/// The size of an expression. One that cannot be read for itself counts by its length.
+fn states(pattern: &str) -> usize {
+    fn of(hir: &Hir) -> usize {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => 1,
+            HirKind::Literal(literal) => literal.0.len(),
+            // A class beyond ASCII is several bytes wide.
+            HirKind::Class(_) if hir.properties().maximum_len() == Some(1) => 1,
+            HirKind::Class(_) => 8,
+            HirKind::Repetition(repeated) => {
+                let times = repeated.max.unwrap_or(repeated.min.saturating_add(1)).max(1);
+                of(&repeated.sub).saturating_mul(times as usize)
+            }
+            HirKind::Capture(capture) => of(&capture.sub).saturating_add(2),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                parts.iter().map(of).fold(1, usize::saturating_add)
+            }
+        }
+    }
+    match regex_syntax::Parser::new().parse(pattern) {
+        Ok(hir) => of(&hir),
+        Err(_) => pattern.len(),
     }
 }
 

@@ -130,8 +130,21 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
 
 pub(crate) use delete_state_machine::remove_when_idle;
 
+/// A definition of so many bytes is compiled and checked beside short work, which it would keep
+/// waiting.
+const LONG_DEFINITION: usize = 16 << 10;
+
+/// Does something with a definition.
+async fn with_definition<R>(api: &Api, text: &str, work: impl FnOnce() -> R) -> R {
+    if text.len() < LONG_DEFINITION { work() } else { api.engine().aside(work).await }
+}
+
 /// The diagnostics of a definition.
-pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
+pub(crate) async fn check(api: &Api, text: &str, express: bool) -> Vec<Diagnostic> {
+    with_definition(api, text, || checked(text, express)).await
+}
+
+fn checked(text: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(text) {
         Ok(definition) => check_with(&definition, &CheckOptions { express, deployed: true }),
         Err(diagnostic) => vec![*diagnostic],
@@ -139,7 +152,15 @@ pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
 }
 
 /// Compiles a definition, or refuses it as `CreateStateMachine` and `UpdateStateMachine` do.
-pub(crate) fn check_definition(text: &str, express: bool) -> Result<Program, ApiError> {
+pub(crate) async fn check_definition(
+    api: &Api,
+    text: &str,
+    express: bool,
+) -> Result<Program, ApiError> {
+    with_definition(api, text, || compiled(text, express)).await
+}
+
+fn compiled(text: &str, express: bool) -> Result<Program, ApiError> {
     let refused = |diagnostics: &[Diagnostic]| {
         ApiError::new("InvalidDefinition", aws_message(diagnostics).unwrap_or_default())
     };

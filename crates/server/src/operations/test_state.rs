@@ -38,7 +38,8 @@ pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> 
         mock: mock(request)?,
         configuration: configuration(request),
     };
-    let mut testing = test.begin(options.clock.now()).map_err(refused)?;
+    let begun = api.engine.aside(|| test.begin(options.clock.now())).await;
+    let mut testing = begun.map_err(refused)?;
     if testing.call().is_some() {
         run_task(api, request, &identity, principal, &mut testing).await?;
     }
@@ -83,7 +84,7 @@ async fn run_task(
     };
     let (arn, call) = (identity.execution_arn.clone(), call.clone());
     let outcome = api.engine.call_once(Arc::new(revision), &arn, principal, call).await;
-    testing.answer(outcome);
+    api.engine.aside(|| testing.answer(outcome)).await;
     Ok(())
 }
 
