@@ -24,6 +24,7 @@ mod load;
 mod long;
 mod mailbox;
 mod map_runs;
+mod memory;
 mod metrics;
 mod objects;
 mod once;
@@ -59,6 +60,7 @@ pub use tasks::{Call, Observer, Report, Silent, Tasks};
 use activities::Activities;
 use long::LongTurns;
 use mailbox::Mailboxes;
+use memory::Memory;
 use recent::Recent;
 use schedules::Schedules;
 use std::sync::Arc;
@@ -138,6 +140,7 @@ struct Inner {
     recent: Recent,
     metrics: Metrics,
     long: LongTurns,
+    memory: Memory,
     next_in_memory: AtomicU64,
     closing: AtomicBool,
 }

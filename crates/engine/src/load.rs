@@ -34,7 +34,10 @@ impl Engine {
         let chunks = self.store().history(row.id).await?;
         let wake_at = row.wake_at;
         let facts = self.facts(row).await?;
-        fold(facts, wake_at, &chunks)
+        let bytes = chunks.iter().map(Vec::len).sum();
+        let mut live = fold(facts, wake_at, &chunks)?;
+        live.was_read(bytes, self.inner.memory.share());
+        Ok(live)
     }
 
     /// Reads the facts of an execution that never change.
@@ -62,16 +65,13 @@ pub(crate) fn fold(
 ) -> Result<Live, LoadError> {
     let mut execution = Execution::default();
     let mut len = 0;
-    let mut weight = 0;
     for chunk in chunks {
-        weight += chunk.len();
         for event in stored::decode(chunk)? {
             execution.apply(&event)?;
             len += 1;
         }
     }
     let mut live = Live::new(Arc::new(facts), execution, len);
-    live.weight = weight;
     live.woken_at = wake_at.map(Moment);
     Ok(live)
 }

@@ -1,9 +1,11 @@
 //! Tests of the server as a process of its own, as users run it.
 
 mod bad_input;
+mod bounds;
 mod clients;
 mod crash;
 mod dev_project;
+mod hostile;
 mod operations;
 mod otlp;
 mod record;
