@@ -16,6 +16,7 @@ const HELP: &str = "cargo xtask <recipe>
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
+  hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "crash" => crash(rest),
         "crowd" => crowd(rest),
+        "hostile" => hostile(rest),
         "fuzz" => fuzz::run(rest),
         "conformance" => return conformance::run(rest),
         _ => {
@@ -91,6 +93,16 @@ fn crowd(arguments: &[String]) -> Result<(), String> {
         .args(test)
         .args(["--", "--nocapture"])
         .env("STEPWRIGHT_CROWD", hostile))
+}
+
+fn hostile(arguments: &[String]) -> Result<(), String> {
+    let cases = arguments.first().map_or("2000", String::as_str);
+    let seed = arguments.get(1).map_or("13", String::as_str);
+    run(Command::new("cargo")
+        .args(["test", "--release", "--package", "stepwright", "--test", "server"])
+        .args(["what_wants_too_much", "--", "--nocapture"])
+        .env("STEPWRIGHT_HOSTILE_CASES", cases)
+        .env("STEPWRIGHT_HOSTILE_SEED", seed))
 }
 
 fn bless() -> Result<(), String> {

@@ -57,6 +57,8 @@ impl Engine {
         tokio::spawn(async move {
             let _errand = errand;
             let read = move || items::read_within(&request, &objects, most);
+            // One after the other: what is read is large before it is known to be.
+            let _reading = engine.inner.long.reading().await;
             let items = tokio::task::spawn_blocking(read)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ItemReaderFailed", BROKEN_OFF)));

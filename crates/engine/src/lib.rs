@@ -26,6 +26,7 @@ mod load;
 mod long;
 mod mailbox;
 mod map_runs;
+mod memory;
 mod metrics;
 mod objects;
 mod once;
@@ -65,6 +66,7 @@ pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
 use activities::Activities;
 use long::LongTurns;
 use mailbox::Mailboxes;
+use memory::Memory;
 use recent::Recent;
 use schedules::Schedules;
 use std::sync::Arc;
@@ -147,6 +149,7 @@ struct Inner {
     recent: Recent,
     metrics: Metrics,
     long: LongTurns,
+    memory: Memory,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.
     starting: tokio::sync::RwLock<()>,

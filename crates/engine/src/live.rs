@@ -1,6 +1,7 @@
 //! An execution in memory, and its turns.
 
 use crate::long::Aside;
+use crate::memory::Share;
 use crate::snapshot::News;
 use crate::timers::Alarm;
 use crate::{Engine, Facts, ObservedTurn};
@@ -18,6 +19,9 @@ use tokio::sync::{oneshot, watch};
 /// Something sent out on behalf of an execution: a task, or a child of a map run.
 pub(crate) type Errand = (TaskId, Option<u32>);
 
+/// How much memory is taken by what a byte of a history says.
+const MEMORY_PER_BYTE: usize = 4;
+
 /// An execution in memory.
 pub(crate) struct Live {
     pub(crate) facts: Arc<Facts>,
@@ -34,8 +38,10 @@ pub(crate) struct Live {
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
-    /// The bytes of data that it has read and recorded: more than it holds in memory.
-    pub(crate) weight: usize,
+    /// The bytes of memory that it took when it was read, at most.
+    weight: usize,
+    /// What it takes of the memory that all executions take together.
+    pub(crate) share: Option<Share>,
     /// Takes the place of the store, for an Express execution.
     pub(crate) in_memory: Option<InMemory>,
 }
@@ -109,6 +115,7 @@ impl Live {
             redriven: None,
             calls: Calls::default(),
             weight: 0,
+            share: None,
             in_memory: None,
         };
         live.redriven =
@@ -141,12 +148,32 @@ impl Live {
         }));
         match stepped {
             Ok(Ok(turn)) => {
-                self.weight += turn.bytes;
+                self.weigh();
                 Ok(turn)
             }
             Ok(Err(Stale)) => Err(NotTaken::Stale),
             Err(panic) => Err(NotTaken::Panicked(panic_text(&*panic))),
         }
+    }
+
+    /// The bytes of memory that it takes, and rather more than less.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight + self.execution.memory()
+    }
+
+    /// Its share of the memory is what it takes now.
+    fn weigh(&mut self) {
+        let weight = self.weight();
+        if let Some(share) = &mut self.share {
+            share.set(weight);
+        }
+    }
+
+    /// It was read from so many bytes, and has this share of the memory.
+    pub(crate) fn was_read(&mut self, bytes: usize, share: Share) {
+        self.weight = bytes.saturating_mul(MEMORY_PER_BYTE);
+        self.share = Some(share);
+        self.weigh();
     }
 
     /// Records what turns have changed, before they are made durable.

@@ -42,7 +42,10 @@ impl Engine {
             }
             folded.take(&chunks)?;
         }
-        Ok(folded.live(facts, wake_at))
+        let weight = folded.weight.min(BYTES);
+        let mut live = folded.live(facts, wake_at);
+        live.was_read(weight, self.inner.memory.share());
+        Ok(live)
     }
 
     /// Reads the facts of an execution that never change.
@@ -102,7 +105,6 @@ impl Folded {
     /// The execution, once it has taken all chunks.
     pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
         let mut live = Live::new(Arc::new(facts), self.execution, self.len);
-        live.weight = self.weight;
         live.woken_at = wake_at.map(Moment);
         live
     }

@@ -37,6 +37,8 @@ pub(crate) struct LongTurns {
     permits: Semaphore,
     /// The permits for long work that callers wait for, which must not queue behind executions.
     work: Semaphore,
+    /// The permit to read the items of a map run.
+    reading: Semaphore,
     waiting: AtomicUsize,
     /// Where the programs stand that had a long turn.
     known: Mutex<FxHashSet<usize>>,
@@ -49,6 +51,7 @@ impl Default for LongTurns {
         Self {
             permits: Semaphore::new(processors.saturating_sub(1).max(1)),
             work: Semaphore::new(processors.saturating_sub(1).max(1)),
+            reading: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             known: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -74,6 +77,11 @@ impl LongTurns {
     pub(crate) async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
         let _permit = self.work.acquire().await;
         leave_worker(work)
+    }
+
+    /// Waits until nobody else reads the items of a map run.
+    pub(crate) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
+        self.reading.acquire().await.ok()
     }
 
     fn is_known(&self, program: usize) -> bool {

@@ -20,8 +20,8 @@ const SHARDS: usize = 64;
 /// them.
 const MOST_RESTING: usize = 256;
 
-/// The number of bytes of data that they may have read and recorded together.
-const MOST_RESTING_BYTES: usize = 16 << 20;
+/// The bytes of memory that they may take together.
+const MOST_RESTING_BYTES: usize = 32 << 20;
 
 /// Something that an execution is to deal with.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(crate) struct Mailboxes {
 }
 
 /// The executions that rest in memory, the one that has rested longest first, each with the bytes
-/// of data that it has read and recorded.
+/// of memory that it takes.
 #[derive(Default)]
 struct Resting {
     executions: VecDeque<(ExecutionId, usize)>,
@@ -218,7 +218,7 @@ impl Mailboxes {
         }
         slot.is_driven = false;
         let kept = live.take().filter(|live| !live.execution.is_over());
-        let rests = kept.as_ref().filter(|live| live.can_rest()).map(|live| live.weight);
+        let rests = kept.as_ref().filter(|live| live.can_rest()).map(|live| live.weight());
         match kept {
             Some(live) => slot.live = Some(live),
             None => drop(shard.remove(&id)),

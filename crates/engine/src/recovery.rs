@@ -5,6 +5,7 @@ use crate::facts::More;
 use crate::live::Live;
 use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
+use crate::memory::Memory;
 use crate::recent::Recent;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
@@ -76,6 +77,7 @@ impl Engine {
             recent: Recent::default(),
             metrics: Metrics::default(),
             long: LongTurns::default(),
+            memory: Memory::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),

@@ -94,6 +94,7 @@ impl Engine {
         let beginning = self.beginning_of(&facts, &request);
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
+        drop(self.inner.memory.room().await);
         let begun = if facts.is_express {
             self.begin_in_memory(facts, beginning).await.map(drop)
         } else {
@@ -124,6 +125,7 @@ impl Engine {
     pub async fn run_express(&self, request: StartRequest) -> Result<Ended, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
+        let _room = self.inner.memory.room().await;
         let ended = self.begin_in_memory(facts, beginning).await.map_err(|begun| match begun {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
@@ -261,6 +263,7 @@ impl Engine {
         }
         let now = Moment(facts.about.started_at);
         let mut live = Box::new(Live::new(facts, Execution::default(), 0));
+        live.was_read(0, self.inner.memory.share());
         let mut taken = Taken::default();
         let stepped = {
             let aside = self.inner.long.begin(&live.facts.revision.program).await;

@@ -5,12 +5,17 @@ use rustc_hash::FxHashSet;
 use stepwright_history::EventKind;
 use stepwright_json::{Json, Object};
 
-/// Bytes of data recorded since memory was last looked at. Two executions are the same whatever
-/// it says.
+/// What is known of the memory that an execution takes. Two executions are the same whatever it
+/// says.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Grown(pub(crate) usize);
+pub(crate) struct Known {
+    /// What it took when it was last looked at.
+    pub(crate) held: usize,
+    /// What the events recorded since have added at most.
+    pub(crate) grown: usize,
+}
 
-impl PartialEq for Grown {
+impl PartialEq for Known {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -22,8 +27,14 @@ const VALUE: usize = 24;
 const BESIDE: usize = 64;
 
 impl Execution {
-    /// Whether the data takes more than `most` bytes of memory. What is shared counts once.
-    pub(crate) fn holds_more_than(&self, most: usize) -> bool {
+    /// About how many bytes of memory the execution takes, and rather more than less.
+    pub fn memory(&self) -> usize {
+        self.known.held + self.known.grown
+    }
+
+    /// Looks at the data. `None` if it takes more than `most` bytes of memory. What is shared
+    /// counts once.
+    pub(crate) fn held(&self, most: usize) -> Option<usize> {
         let mut held = Held { seen: FxHashSet::default(), bytes: 0, most };
         let mut roots: Vec<&Json> = self.start.iter().map(|start| &start.input).collect();
         for frame in self.frames.iter().flatten() {
@@ -33,7 +44,7 @@ impl Execution {
             roots.extend(&frame.item);
             in_phase(&frame.phase, &mut roots);
         }
-        held.is_passed_by(roots)
+        if held.is_passed_by(roots) { None } else { Some(held.bytes) }
     }
 }
 
@@ -116,28 +127,39 @@ impl Held {
     }
 }
 
-/// The bytes of the data that an event records.
-pub(crate) fn recorded_bytes(kind: &EventKind) -> usize {
+/// The bytes of the data that an event records: of its text, and in memory.
+pub(crate) fn recorded(kind: &EventKind) -> (usize, usize) {
+    let (mut text, mut memory) = (0, 0);
+    let mut add = |value: &Json| {
+        if let Some(measure) = value.measure() {
+            text += measure.bytes;
+            memory += measure.memory;
+        }
+    };
+    each_value(kind, &mut add);
+    (text, memory)
+}
+
+fn each_value(kind: &EventKind, add: &mut dyn FnMut(&Json)) {
     use EventKind as E;
-    let bytes = |value: &Json| value.measure().map_or(0, |measure| measure.bytes);
     match kind {
-        E::ExecutionStarted(start) => bytes(&start.input),
+        E::ExecutionStarted(start) => add(&start.input),
         E::StateEntered { input, .. }
         | E::ParallelStarted { input, .. }
-        | E::MapIterationStarted { input, .. } => bytes(input),
+        | E::MapIterationStarted { input, .. } => add(input),
         E::StateExited { output, assigned, .. } => {
-            let assigned = assigned.iter().flat_map(Object::values).map(bytes).sum::<usize>();
-            bytes(output) + assigned
+            add(output);
+            assigned.iter().flat_map(Object::values).for_each(add);
         }
         E::ExecutionSucceeded { output }
         | E::TaskSubmitted { output, .. }
         | E::TaskSucceeded { output, .. }
-        | E::MapIterationSucceeded { output, .. } => bytes(output),
-        E::TaskScheduled { call, .. } => bytes(&call.parameters),
-        E::MapStarted { plan, .. } => plan.items.iter().map(bytes).sum(),
-        E::MapRunItems { inputs } => inputs.iter().map(bytes).sum(),
-        E::ChildFinished { result: Ok(output), .. } => bytes(output),
-        E::MapRunWriting { request } => bytes(request),
-        _ => 0,
+        | E::MapIterationSucceeded { output, .. } => add(output),
+        E::TaskScheduled { call, .. } => add(&call.parameters),
+        E::MapStarted { plan, .. } => plan.items.iter().for_each(add),
+        E::MapRunItems { inputs } => inputs.iter().for_each(add),
+        E::ChildFinished { result: Ok(output), .. } => add(output),
+        E::MapRunWriting { request } => add(request),
+        _ => {}
     }
 }

@@ -99,7 +99,7 @@ fn reader_failed(cause: impl Into<Str>) -> Failure {
 }
 
 /// How many values the items of a Map may have together, each field of a table's row being one.
-const MOST_VALUES: usize = 4_000_000;
+const MOST_VALUES: usize = 1_500_000;
 
 /// How much there is still room for.
 struct Room {

@@ -1,6 +1,6 @@
 use crate::execution::{Entry, Execution, Phase, RunStage, Status};
 use crate::fuel::{Fuel, Watch};
-use crate::held::recorded_bytes;
+use crate::held::{Known, recorded};
 use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
@@ -21,7 +21,8 @@ pub const BYTES_PER_TURN: usize = 4 << 20;
 /// So does one whose evaluations took so many steps: others may have their turn.
 pub const STEPS_PER_TURN: u64 = 2_000_000;
 
-/// How many bytes of data are recorded between two looks at the memory that an execution takes.
+/// How many bytes of memory the data takes that is recorded between two looks at what the execution
+/// takes.
 const GROWTH: usize = 16 << 20;
 
 /// What came of a [`step`].
@@ -350,12 +351,12 @@ impl<'a> Stepper<'a> {
 
     /// Fails an execution whose data has outgrown its memory. Whether it has.
     fn check_memory(&mut self) -> bool {
-        if self.execution.grown.0 < GROWTH || self.execution.is_over() {
+        if self.execution.known.grown < GROWTH || self.execution.is_over() {
             return false;
         }
-        self.execution.grown.0 = 0;
         let most = self.program.limits.held_bytes;
-        if !self.execution.holds_more_than(most) {
+        if let Some(held) = self.execution.held(most) {
+            self.execution.known = Known { held, grown: 0 };
             return false;
         }
         let cause = format!("The data of the execution takes more than {most} bytes of memory.");
@@ -469,9 +470,9 @@ impl<'a> Stepper<'a> {
             previous,
             kind,
         };
-        let bytes = recorded_bytes(&event.kind);
-        self.turn.bytes += bytes;
-        self.execution.grown.0 += bytes;
+        let (text, memory) = recorded(&event.kind);
+        self.turn.bytes += text;
+        self.execution.known.grown += memory;
         // What comes next is computed anew.
         self.fuel.refill(self.program.limits.state_steps);
         self.execution.apply(&event).expect("the interpreter records what can follow");

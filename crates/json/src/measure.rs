@@ -19,10 +19,21 @@ pub struct Measure {
     pub bytes: usize,
     /// How many arrays and objects stand within each other: none in a scalar, one in `[]`.
     pub depth: usize,
+    /// About how many bytes of memory it takes, what is shared counted each time. More than 16 MiB
+    /// are not told apart.
+    pub memory: usize,
 }
 
 /// More bytes than this are not told apart.
-const MOST_BYTES: usize = 1 << 46;
+const MOST_BYTES: usize = (1 << 38) - 1;
+/// Memory is kept in pieces of so many bytes, of which there are so many at most.
+const PIECE: usize = 256;
+const MOST_PIECES: usize = (1 << 16) - 1;
+/// What a value takes in memory, and what an array, object or long text has beside it.
+const VALUE: usize = 24;
+const BESIDE: usize = 64;
+/// How long a text is at most that has nothing beside it.
+const INLINE: usize = 23;
 
 impl Json {
     /// Measures the value. `None` if it is nested deeper than [`DEEPEST`].
@@ -41,6 +52,7 @@ impl Measure {
     fn add(&mut self, other: Self) {
         self.bytes = (self.bytes + other.bytes).min(MOST_BYTES);
         self.depth = self.depth.max(other.depth);
+        self.memory = (self.memory + other.memory).min(PIECE * MOST_PIECES);
     }
 }
 
@@ -52,13 +64,18 @@ impl Kept {
     fn get(&self) -> Option<Measure> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
-            kept => Some(Measure { bytes: (kept >> 16) as usize, depth: (kept & 0xFFFF) as usize }),
+            kept => Some(Measure {
+                bytes: (kept >> 26) as usize,
+                depth: (kept & 0x3FF) as usize,
+                memory: (kept >> 10) as usize % (MOST_PIECES + 1) * PIECE,
+            }),
         }
     }
 
     fn keep(&self, measure: Measure) {
         // Never zero: an array or object has a depth of one at least.
-        let kept = (measure.bytes as u64) << 16 | measure.depth as u64;
+        let pieces = (measure.memory / PIECE) as u64;
+        let kept = (measure.bytes as u64) << 26 | pieces << 10 | measure.depth as u64;
         self.0.store(kept, Ordering::Relaxed);
     }
 
@@ -81,7 +98,11 @@ fn measure(value: &Json, levels: usize) -> Option<Measure> {
     match value {
         Json::Array(items) => array(items, levels),
         Json::Object(members) => object(members, levels),
-        scalar => Some(Measure { bytes: scalar_bytes(scalar), depth: 0 }),
+        Json::String(text) => {
+            let memory = if text.len() > INLINE { VALUE + BESIDE + text.len() } else { VALUE };
+            Some(Measure { bytes: text.len() + 2, depth: 0, memory })
+        }
+        scalar => Some(Measure { bytes: scalar_bytes(scalar), depth: 0, memory: VALUE }),
     }
 }
 
@@ -91,13 +112,14 @@ fn array(items: &Array, levels: usize) -> Option<Measure> {
     }
     let inner = levels.checked_sub(1)?;
     // Brackets, and a comma between items.
-    let mut whole = Measure { bytes: items.len().max(1) + 1, depth: 0 };
+    let mut whole = Measure { bytes: items.len().max(1) + 1, depth: 0, memory: VALUE + BESIDE };
     for item in items {
         whole.add(measure(item, inner)?);
     }
     whole.depth += 1;
     items.kept().keep(whole);
-    Some(whole)
+    // As it is kept, so that it is the same each time.
+    items.kept().get()
 }
 
 fn object(members: &Object, levels: usize) -> Option<Measure> {
@@ -105,16 +127,15 @@ fn object(members: &Object, levels: usize) -> Option<Measure> {
         return (measure.depth <= levels).then_some(measure);
     }
     let inner = levels.checked_sub(1)?;
-    let mut whole = Measure { bytes: members.len().max(1) + 1, depth: 0 };
+    let mut whole = Measure { bytes: members.len().max(1) + 1, depth: 0, memory: VALUE + BESIDE };
     for (key, value) in members.iter() {
-        whole.bytes += key.len() + 3;
+        whole.bytes = (whole.bytes + key.len() + 3).min(MOST_BYTES);
         whole.add(measure(value, inner)?);
     }
     whole.depth += 1;
-    if let Some(kept) = members.kept() {
-        kept.keep(whole);
-    }
-    Some(whole)
+    let Some(kept) = members.kept() else { return Some(whole) };
+    kept.keep(whole);
+    kept.get()
 }
 
 fn scalar_bytes(value: &Json) -> usize {

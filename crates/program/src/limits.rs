@@ -83,8 +83,8 @@ impl Default for Limits {
             allocated_bytes: 128 << 20,
             evaluation_steps: 20_000_000,
             state_steps: 60_000_000,
-            items_bytes: 64 << 20,
-            held_bytes: 128 << 20,
+            items_bytes: 32 << 20,
+            held_bytes: 96 << 20,
         }
     }
 }

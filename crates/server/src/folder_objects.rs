@@ -1,7 +1,11 @@
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use stepwright_engine::ObjectStore;
 use stepwright_interpreter::items::ObjectInfo;
+
+/// The largest object that is read, in bytes: as large as any other file.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// A directory that stands in for S3: each directory in it is a bucket, and each file an object.
 #[derive(Clone, Debug)]
@@ -48,8 +52,14 @@ impl FolderObjects {
 
 impl ObjectStore for FolderObjects {
     fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        let path = self.path(bucket, key)?;
-        std::fs::read(path).map_err(|_| "The specified key does not exist.".to_owned())
+        let missing = |_| "The specified key does not exist.".to_owned();
+        let file = std::fs::File::open(self.path(bucket, key)?).map_err(missing)?;
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(missing)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(format!("The object has more than {MOST_BYTES} bytes"));
+        }
+        Ok(bytes)
     }
 
     fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {

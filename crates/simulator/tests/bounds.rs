@@ -383,3 +383,51 @@ fn what_is_quadratic_is_counted() {
     );
     check_time(&matches, &json!({"text": ("a".repeat(200_000))}));
 }
+
+#[test]
+fn items_are_no_larger_than_they_may_be() {
+    use stepwright_interpreter::items::{Objects as _, read};
+    let headers: Vec<String> = (0..5_000).map(|at| format!("header{at}")).collect();
+    let files = [
+        ("CSV", format!("{}\n{}", headers.join(","), "1\n".repeat(250_000))),
+        ("CSV", format!("a,a\n{}", "1,2\n".repeat(1_000_000))),
+        ("JSON", format!("[{}[]]", "[],".repeat(2_000_000))),
+        ("JSONL", "[[],[],[],[]]\n".repeat(500_000)),
+        ("JSON", format!("[{}{}]", "[".repeat(2_000), "]".repeat(2_000))),
+    ];
+    for (kind, content) in files {
+        let mut objects = stepwright_simulator::MemoryObjects::default();
+        objects.put("in", "key", content.into_bytes()).expect("there is room");
+        let request = json!({
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "in", "Key": "key"},
+            "ReaderConfig": {"InputType": kind}
+        });
+        let begun = Instant::now();
+        let failure = read(&request, &objects).expect_err("it is too much");
+        assert_eq!(failure.name(), "States.ItemReaderFailed");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{kind}: {:?}", begun.elapsed());
+    }
+    // The last field of a header that comes twice counts, as ever.
+    let mut objects = stepwright_simulator::MemoryObjects::default();
+    objects.put("in", "key", b"a,b,a\n1,2,3\n4".to_vec()).expect("there is room");
+    let request = json!({
+        "Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "in", "Key": "key"},
+        "ReaderConfig": {"InputType": "CSV"}
+    });
+    let items = read(&request, &objects).expect("it is small");
+    assert_eq!(Json::from(items.values).to_string(), r#"[{"a":"3","b":"2"},{"a":"","b":""}]"#);
+}
+
+#[test]
+fn an_execution_takes_so_much_memory_and_no_more() {
+    // Each iteration holds 30,000 numbers while it waits; together they would take gigabytes.
+    let (error, cause) = failure(&run(
+        r#"{"QueryLanguage": "JSONata", "StartAt": "M", "States": {"M": {"Type": "Map", "Items": "{% [1..3000] %}", "End": true,
+          "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "Output": "{% [1..30000] %}", "Next": "W"}, "W": {"Type": "Wait", "Seconds": 1, "End": true}}}}}}"#,
+        json!({}),
+    ));
+    assert_eq!(error, "States.DataLimitExceeded");
+    assert!(cause.contains("bytes of memory"), "{cause}");
+}

@@ -22,6 +22,9 @@ pub(crate) struct Started {
     pub(crate) otlp: Option<Arc<Otlp>>,
 }
 
+/// The number of threads for what takes long. Each takes address space, of which there may be little.
+const MOST_THREADS: usize = 128;
+
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
     run_with(arguments.log, assembly(arguments, config)?, drop)
@@ -35,6 +38,7 @@ pub(crate) fn run_with(
 ) -> Result<ExitCode, Failure> {
     start_log(log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(MOST_THREADS)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the server: {error}")))?;

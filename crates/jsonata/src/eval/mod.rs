@@ -21,6 +21,7 @@ use crate::node::{Base, FieldsNode, Name, Node, Op, Program};
 use crate::stack;
 use crate::value::{Array, Function, Value};
 use call::Pending;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -75,6 +76,8 @@ pub(crate) struct Evaluator<'a> {
     root: Value<'a>,
     /// What chance has come to.
     pub(crate) chance: u64,
+    /// Where the regular expressions stand that were searched with.
+    pub(crate) searched_with: FxHashSet<usize>,
 }
 
 /// Evaluates `program` on `input`.
@@ -106,6 +109,7 @@ pub(crate) fn evaluate(
         kept: Vec::new(),
         root: input.map(Value::from).unwrap_or_default(),
         chance: environment.seed,
+        searched_with: FxHashSet::default(),
     };
     evaluator.next_check = evaluator.next_stop();
     let context = Evaluator::wrapped(evaluator.root.clone());

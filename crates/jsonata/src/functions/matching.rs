@@ -78,6 +78,9 @@ fn find(
     if !regex.can_search(text.len() - from.min(text.len())) {
         return Err(Fault::new("U1003"));
     }
+    if evaluator.searched_with.insert(std::ptr::from_ref(regex).addr()) {
+        evaluator.steps(regex.preparation())?;
+    }
     let found = regex.find(text, from)?;
     let end = found.as_ref().map_or(text.len(), |found| found.end);
     evaluator.steps(regex.steps(end.saturating_sub(from)))?;
