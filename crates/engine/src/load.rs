@@ -24,6 +24,7 @@ pub(crate) enum LoadError {
 impl Engine {
     /// Folds an execution back.
     pub(crate) async fn load(&self, id: ExecutionId) -> Result<Option<Box<Live>>, LoadError> {
+        self.inner.memory.room().await;
         match self.store().execution(id).await? {
             Some(row) => self.load_row(row).await.map(|live| Some(Box::new(live))),
             None => Ok(None),
@@ -31,6 +32,8 @@ impl Engine {
     }
 
     pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
+        // Until it is known what the execution takes.
+        let _reading = self.inner.memory.reading().await;
         let chunks = self.store().history(row.id).await?;
         let wake_at = row.wake_at;
         let facts = self.facts(row).await?;
