@@ -65,7 +65,7 @@ impl Engine {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
         let id = facts.id;
-        let _room = self.inner.memory.room().await;
+        self.inner.memory.room().await;
         let ended = match self.begin_in_memory(facts, beginning).await {
             Ok(ended) => ended,
             Err(Begun::Panicked(reason)) => {
@@ -117,7 +117,7 @@ impl Engine {
     ) -> Result<Json, Failure> {
         loop {
             let facts = Arc::new(child.facts(self, arn));
-            drop(self.inner.memory.room().await);
+            self.inner.memory.room().await;
             match self.begin(facts, beginning.clone()).await {
                 Ok(()) => break,
                 Err(Begun::Exists) => {

@@ -25,6 +25,7 @@ pub(crate) enum LoadError {
 impl Engine {
     /// Folds an execution back.
     pub(crate) async fn load(&self, id: ExecutionId) -> Result<Option<Box<Live>>, LoadError> {
+        self.inner.memory.room().await;
         match self.store().execution(id).await? {
             Some(row) => self.load_row(row).await.map(|live| Some(Box::new(live))),
             None => Ok(None),
@@ -33,6 +34,8 @@ impl Engine {
 
     pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
         let (id, len, wake_at) = (row.id, row.len, row.wake_at);
+        // Until it is known what the execution takes.
+        let _reading = self.inner.memory.reading().await;
         let facts = self.facts(row).await?;
         let mut folded = Folded::default();
         while folded.read < len {

@@ -1,13 +1,13 @@
 //! The memory that all executions take together.
 //!
 //! Each execution is held to a bound of its own. Many that each take little can take much together,
-//! such as the children of a map run: as long as there is too little room, they begin one after the
-//! other.
+//! such as the children of a map run: as long as there is too little room, they begin, or are read
+//! from the store, one after the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes the executions in memory may take before others wait.
 const MOST: usize = 160 << 20;
@@ -15,17 +15,29 @@ const MOST: usize = 160 << 20;
 /// How often it is looked whether there is room again.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// How long an execution that begins without room keeps others from doing so. There is an end to
+/// it, so that all come to their turn whatever the others wait for.
+const KEPT: Duration = Duration::from_millis(250);
+
+/// How many executions are read from the store at once. How much they take is known only then.
+const MOST_READ: usize = 4;
+
 /// What is taken, and who may begin when there is no room.
 #[derive(Debug)]
 pub(crate) struct Memory {
     taken: Arc<AtomicUsize>,
-    /// One execution always goes on, so that there is an end to it.
+    /// For the one that may begin when there is no room.
     one: Arc<Semaphore>,
+    reading: Semaphore,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { taken: Arc::default(), one: Arc::new(Semaphore::new(1)) }
+        Self {
+            taken: Arc::default(),
+            one: Arc::new(Semaphore::new(1)),
+            reading: Semaphore::new(MOST_READ),
+        }
     }
 }
 
@@ -42,18 +54,24 @@ impl Memory {
         Share { taken: self.taken.clone(), own: 0 }
     }
 
-    /// Waits until an execution can begin. Where there is no room, it is the only one that can, as
-    /// long as it keeps the permit.
-    pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            if self.taken.load(Ordering::Relaxed) < MOST {
-                return None;
-            }
+    /// Waits until an execution can begin. Where there is no room, one can all the same now and
+    /// then.
+    pub(crate) async fn room(&self) {
+        while self.taken.load(Ordering::Relaxed) >= MOST {
             if let Ok(permit) = self.one.clone().try_acquire_owned() {
-                return Some(permit);
+                tokio::spawn(async move {
+                    tokio::time::sleep(KEPT).await;
+                    drop(permit);
+                });
+                return;
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    /// Waits until an execution can be read from the store.
+    pub(crate) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
+        self.reading.acquire().await.ok()
     }
 }
 
