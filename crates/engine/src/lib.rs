@@ -69,8 +69,8 @@ use mailbox::Mailboxes;
 use memory::Memory;
 use recent::Recent;
 use schedules::Schedules;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::Store;
 use timers::Timers;
@@ -138,6 +138,25 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
+/// An engine, for whoever must not keep it alive: what the engine itself holds.
+#[derive(Clone)]
+pub struct WeakEngine {
+    inner: Weak<Inner>,
+}
+
+impl WeakEngine {
+    /// The engine, unless it is gone.
+    pub fn upgrade(&self) -> Option<Engine> {
+        self.inner.upgrade().map(|inner| Engine { inner })
+    }
+}
+
+impl std::fmt::Debug for WeakEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakEngine").finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     options: Options,
     catalogue: Catalogue,
@@ -166,6 +185,11 @@ impl Engine {
     /// State machines, their versions and aliases, and activities.
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
+    }
+
+    /// The engine, without keeping it alive.
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine { inner: Arc::downgrade(&self.inner) }
     }
 
     /// The engine's counters.

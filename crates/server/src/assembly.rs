@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
     Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
-    Silent, SystemClock,
+    Silent, SystemClock, WeakEngine,
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
@@ -102,7 +102,9 @@ pub enum AssemblyError {
 
 /// The operations of the API, for tasks that call them.
 struct Loopback {
-    api: Api,
+    /// The engine holds the tasks, and they hold this.
+    engine: WeakEngine,
+    settings: Settings,
     credentials: Arc<Credentials>,
 }
 
@@ -113,8 +115,11 @@ impl StepFunctions for Loopback {
         operation: String,
         body: Json,
     ) -> Pending<Result<Json, ApiError>> {
-        let (api, credentials) = (self.api.clone(), self.credentials.clone());
+        let engine = self.engine.upgrade();
+        let (settings, credentials) = (self.settings.clone(), self.credentials.clone());
         Box::pin(async move {
+            let engine = engine.ok_or_else(|| ApiError::internal("the engine is gone"))?;
+            let api = Api::new(engine, settings);
             if !credentials.is_empty() {
                 let engine = api.engine();
                 let rights = Right::operation_with(&operation, &body, engine, &credentials).await;
@@ -232,9 +237,10 @@ impl Assembly {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
         };
-        let api = Api::new(engine, settings);
+        let weak = engine.downgrade();
+        let api = Api::new(engine, settings.clone());
         api.finish_deletions();
-        integrations.connect(Arc::new(Loopback { api: api.clone(), credentials }));
+        integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
         Ok(Assembled { api, integrations, otlp })
     }
 }
