@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod aws_table;
 mod bench;
 mod clients;
 mod conformance;
@@ -17,6 +18,7 @@ const HELP: &str = "cargo xtask <recipe>
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
+  aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
             clients::build_rust()
         }
         "bless" => bless(),
+        "aws-table" => aws_table::run(),
         "bench" => bench::run(rest),
         "crash" => crash(rest),
         "fuzz" => fuzz::run(rest),

@@ -149,8 +149,9 @@ def varint(value, out):
 class Writer:
     """Writes one service."""
 
-    def __init__(self, model, paginators, endpoints, iam):
+    def __init__(self, model, paginators, endpoints, iam, refused):
         self.model = model
+        self.refused = refused
         self.shapes = model["shapes"]
         self.metadata = model["metadata"]
         self.endpoints = endpoints
@@ -317,7 +318,6 @@ class Writer:
             self.operation(name, operation)
         for name in self.pending:
             self.shape(name)
-        self.number(0)
 
     def operation(self, name, operation):
         http = operation["http"]
@@ -341,6 +341,7 @@ class Writer:
             bool(operation.get("endpointdiscovery", {}).get("required")),
             bool(operation.get("deprecated")),
             "resultWrapper" in operation.get("output", {}),
+            name in self.refused,
         ]
         self.number(sum(flag << at for at, flag in enumerate(flags)))
         if "input" in operation:
@@ -461,9 +462,12 @@ class Endpoints:
                     endpoint = provider.resolve_endpoint(Region=region, **static)
                 except Exception:
                     continue
-                signed = (endpoint.properties.get("authSchemes") or [{}])[0].get("signingRegion") or ""
+                schemes = endpoint.properties.get("authSchemes") or [{}]
+                signed = schemes[0].get("signingRegion") or ""
+                if all(scheme.get("name") == "sigv4a" for scheme in schemes):
+                    signed = "*"
                 # In its own region, a service with one place looks as if it were regional.
-                fixed = signed not in ("", region) or region not in endpoint.url and "global" in partition
+                fixed = signed not in ("", region)
                 url = endpoint.url if fixed else endpoint.url.replace(region, "{region}")
                 one = (url, signed if fixed else "")
                 results[one] = results.get(one, 0) + 1
@@ -503,10 +507,10 @@ class Iam:
     def actions(self, name, operation):
         """Whether they are known; and the actions, if they are not the one of the operation's name."""
         row = self.rows.get(name)
-        if row is None and self.exists(f"{self.prefix}:{name}"):
-            return True, None
         if row is None and operation.get("authtype") == "none":
             return True, []
+        if row is None and self.exists(f"{self.prefix}:{name}"):
+            return True, None
         if row is None:
             row = self.rows.get("*")
         if row is None:
@@ -574,11 +578,8 @@ def main():
     lint = zipfile.ZipFile(wheel(folder, ACTIONS))
     policies = json.loads(lint.read("cfnlint/data/AdditionalSpecs/Policies.json"))
     known = {prefix: set(one["Actions"]) for prefix, one in policies.items()}
-    documented = [
-        line.split()[0]
-        for line in (HERE / "documented.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+    lines = [line.split() for line in (HERE / "documented.txt").read_text().splitlines() if line[:1] not in ("", "#")]
+    documented = {prefix: refused for prefix, *refused in lines}
 
     releases = [Release(path) for path in wheels]
     partitions = releases[0].json("botocore/data/partitions.json")
@@ -592,10 +593,10 @@ def main():
                 continue
             endpoints = Endpoints(model, release.load(name, "endpoint-rule-set-1"), partitions)
             iam = Iam(known, prefix.lower(), model["metadata"])
-            writer = Writer(model, release.load(name, "paginators-1"), endpoints, iam)
+            writer = Writer(model, release.load(name, "paginators-1"), endpoints, iam, documented.get(prefix, ()))
             iam.check()
             services[prefix.lower()] = (prefix, version, writer)
-    missing = sorted(set(documented) - {prefix for prefix, _, _ in services.values()})
+    missing = sorted(documented.keys() - {prefix for prefix, _, _ in services.values()})
     if missing:
         sys.exit(f"no release has {', '.join(missing)}")
     write(services)
