@@ -1,7 +1,7 @@
 //! The errors that services report.
 
 use super::{Call, DecodeError, Response, cbor, json, rest, xml};
-use crate::shapes::{Kind, Structure};
+use crate::shapes::{Kind, Location, Reference, Structure};
 use crate::table::{Operation, Protocol, Service};
 use quick_xml::escape::escape;
 use stepwright_json::{Json, Object};
@@ -221,22 +221,40 @@ fn detail(call: Call<'_>, structure: &Structure, response: &Response) -> Result<
             _ => Json::Null,
         },
         Protocol::RestJson => {
-            rest::read(service, structure, &response.headers, &response.body)?.value
+            rest::read(
+                service,
+                structure,
+                &response.headers,
+                &response.body,
+                Some(response.status),
+            )?
+            .value
         }
         Protocol::RestXml => {
-            let mut members = match rest::read(service, structure, &response.headers, b"")?.value {
+            let mut members = match rest::read(
+                service,
+                structure,
+                &response.headers,
+                b"",
+                Some(response.status),
+            )?
+            .value
+            {
                 Json::Object(members) => members,
                 _ => Object::new(),
             };
             let root = xml::parse(&response.body)?;
-            for (name, one) in xml::read_members(service, structure, error_element(&root))?.iter() {
+            let in_body = |one: &Reference| service.traits(one).location == Location::Body;
+            for (name, one) in
+                xml::read_members(service, structure, error_element(&root), in_body)?.iter()
+            {
                 members.insert(name.clone(), one.clone());
             }
             Json::Object(members)
         }
         Protocol::Query | Protocol::Ec2 => {
             let root = xml::parse(&response.body)?;
-            Json::Object(xml::read_members(service, structure, error_element(&root))?)
+            Json::Object(xml::read_members(service, structure, error_element(&root), |_| true)?)
         }
     })
 }

@@ -13,6 +13,16 @@ pub(super) const ESCAPED: &AsciiSet =
 const BYTES: &str = "application/octet-stream";
 const ESCAPED_BUT_SLASHES: &AsciiSet = &ESCAPED.remove(b'/');
 
+/// Whether a member stands in the body of a request. In responses, nothing stands in the path or the
+/// query: what has such a place is in the body there.
+fn is_in_body(service: &Service, reference: &Reference, is_response: bool) -> bool {
+    match service.traits(reference).location {
+        Location::Body => true,
+        Location::Uri | Location::Query => is_response,
+        Location::Header | Location::Headers | Location::Status => false,
+    }
+}
+
 pub(super) fn request(call: Call<'_>, message: &Message) -> Result<Request, EncodeError> {
     let Call { service, operation } = call;
     let mut request = Request { method: operation.method.to_owned(), ..Request::default() };
@@ -50,7 +60,8 @@ pub(super) fn request(call: Call<'_>, message: &Message) -> Result<Request, Enco
         format!("{name}={}", utf8_percent_encode(value, ESCAPED))
     }));
     request.query = written.join("&");
-    request.body = body(call, input, operation.input.as_ref(), message, &mut request.headers)?;
+    let of = (input, operation.input.as_ref(), false);
+    request.body = body(call, of, message, &mut request.headers)?;
     Ok(request)
 }
 
@@ -74,7 +85,8 @@ pub(super) fn response(call: Call<'_>, message: &Message) -> Result<Response, En
             Location::Body | Location::Uri | Location::Query => {}
         }
     }
-    response.body = body(call, output, operation.output.as_ref(), message, &mut response.headers)?;
+    let of = (output, operation.output.as_ref(), true);
+    response.body = body(call, of, message, &mut response.headers)?;
     Ok(response)
 }
 
@@ -86,7 +98,7 @@ pub(super) fn read_request(call: Call<'_>, request: &Request) -> Result<Message,
     let query = pairs(&request.query);
     let (_, literal) = call.operation.uri.split_once('?').unwrap_or_default();
     let literal: Vec<(String, String)> = pairs(literal);
-    let mut message = read(call.service, input, &request.headers, &request.body)?;
+    let mut message = read(call.service, input, &request.headers, &request.body, None)?;
     let Json::Object(object) = &mut message.value else { return Ok(message) };
     for member in &input.members {
         let reference = &member.reference;
@@ -110,26 +122,25 @@ pub(super) fn read_request(call: Call<'_>, request: &Request) -> Result<Message,
 
 pub(super) fn read_response(call: Call<'_>, response: &Response) -> Result<Message, DecodeError> {
     let Some(output) = call.output() else { return Ok(Message::default()) };
-    let mut message = read(call.service, output, &response.headers, &response.body)?;
-    let Json::Object(object) = &mut message.value else { return Ok(message) };
-    for member in &output.members {
-        if call.service.traits(&member.reference).location == Location::Status {
-            object.insert(member.name.clone(), i64::from(response.status).into());
-        }
-    }
-    Ok(message)
+    read(call.service, output, &response.headers, &response.body, Some(response.status))
 }
 
-/// What headers and body say.
+/// What headers and body say, and of a response the status.
 pub(super) fn read(
     service: &Service,
     structure: &Structure,
     headers: &[(String, String)],
     body: &[u8],
+    status: Option<u16>,
 ) -> Result<Message, DecodeError> {
     let mut message = Message::default();
     let mut members = Object::new();
     for member in &structure.members {
+        if let Some(status) = status
+            && service.traits(&member.reference).location == Location::Status
+        {
+            members.insert(member.name.clone(), i64::from(status).into());
+        }
         if let Some(found) = of_headers(service, member, headers)? {
             members.insert(member.name.clone(), found);
         }
@@ -152,9 +163,9 @@ pub(super) fn read(
             }
         }
     } else if !body.is_empty() {
-        let in_body = |one: &Reference| service.traits(one).location == Location::Body;
+        let in_body = |one: &Reference| is_in_body(service, one, status.is_some());
         let read = match service.protocol {
-            Protocol::RestXml => xml::read_body(service, structure, body)?,
+            Protocol::RestXml => xml::read_body(service, structure, body, in_body)?,
             _ => match json::parse(body)? {
                 Json::Object(written) => json::read_members(service, structure, &written, in_body)?,
                 Json::Null => Object::new(),
@@ -184,8 +195,7 @@ fn read_value(
 /// Writes the body, and the header that says what it is.
 fn body(
     call: Call<'_>,
-    structure: &Structure,
-    reference: Option<&Reference>,
+    (structure, reference, is_response): (&Structure, Option<&Reference>, bool),
     message: &Message,
     headers: &mut Vec<(String, String)>,
 ) -> Result<Vec<u8>, EncodeError> {
@@ -197,7 +207,7 @@ fn body(
         let written = payload_body(service, payload, given, message.body.as_deref());
         written.map_err(|error| error.within(&payload.name))?
     } else {
-        let in_body = |one: &Reference| service.traits(one).location == Location::Body;
+        let in_body = |one: &Reference| is_in_body(service, one, is_response);
         let is_given = structure.members.iter().any(|member| {
             in_body(&member.reference)
                 && message.value.get(&member.name).is_some_and(|one| !one.is_null())
@@ -205,7 +215,7 @@ fn body(
         let may_be_given = structure.members.iter().any(|member| in_body(&member.reference));
         match reference {
             Some(reference) if is_xml && is_given => {
-                (plain, xml::body(service, reference, structure, call, &message.value)?)
+                (plain, xml::body(service, reference, structure, call, &message.value, in_body)?)
             }
             Some(_) if !is_xml && may_be_given => {
                 let members = json::write_members(service, structure, &message.value, in_body)?;
@@ -379,6 +389,7 @@ fn headers(
 ) -> Result<(), EncodeError> {
     match (&service.shape(reference).kind, one) {
         (Kind::Map(_, of), Json::Object(members)) => {
+            let wire = reference.wire.as_deref().unwrap_or_default();
             for (key, one) in members.iter().filter(|(_, one)| !one.is_null()) {
                 let text = header_text(service, of, one).map_err(|error| error.within(key))?;
                 headers.push((format!("{wire}{key}"), text));

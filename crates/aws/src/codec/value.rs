@@ -126,9 +126,6 @@ pub(super) fn of_json(
         (Kind::Float | Kind::Double, value) if !value.is_number() => {
             return Err(DecodeError::wrong(name, "a number"));
         }
-        (Kind::String { .. }, Json::Array(_) | Json::Object(_)) => {
-            return Err(DecodeError::wrong(name, "a text"));
-        }
         _ => value.clone(),
     })
 }

@@ -1,7 +1,7 @@
 //! XML: the bodies of `rest-xml`, and the responses of `query` and `ec2`.
 
 use super::{Call, DEPTH, DecodeError, EncodeError, Message, Response, json, value};
-use crate::shapes::{Kind, Location, Member, Reference, Structure, TimestampFormat};
+use crate::shapes::{Kind, Member, Reference, Structure, TimestampFormat};
 use crate::table::{Protocol, Service};
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
@@ -131,6 +131,7 @@ pub(super) fn read_body(
     service: &Service,
     structure: &Structure,
     body: &[u8],
+    is_meant: impl Fn(&Reference) -> bool,
 ) -> Result<Object, DecodeError> {
     let root = parse(body)?;
     // `GetBucketLocation` of S3 answers with its only member as the root.
@@ -141,7 +142,7 @@ pub(super) fn read_body(
         let one = value::of_text(service, &member.reference, &member.name, &root.text)?;
         return Ok([(member.name.clone(), one)].into_iter().collect());
     }
-    read_members(service, structure, &root)
+    read_members(service, structure, &root, is_meant)
 }
 
 /// Reads a member that is the whole body.
@@ -165,22 +166,22 @@ pub(super) fn read_response(call: Call<'_>, body: &[u8]) -> Result<Json, DecodeE
         Some(wrapper) => root
             .child(wrapper)
             .ok_or_else(|| DecodeError::new(format!("the response has no `{wrapper}`")))?,
-        None => &root,
+        // Without a word in the model, it has the usual name if it is there.
+        None => root.child(&format!("{}Result", call.operation.name)).unwrap_or(&root),
     };
-    read_members(call.service, output, start).map(Json::Object)
+    read_members(call.service, output, start, |_| true).map(Json::Object)
 }
 
+/// Reads the members of a structure that are meant.
 pub(super) fn read_members(
     service: &Service,
     structure: &Structure,
     element: &Element,
+    is_meant: impl Fn(&Reference) -> bool,
 ) -> Result<Object, DecodeError> {
     let mut members = Object::new();
-    for member in &structure.members {
+    for member in structure.members.iter().filter(|member| is_meant(&member.reference)) {
         let traits = service.traits(&member.reference);
-        if traits.location != Location::Body {
-            continue;
-        }
         let found = if traits.is_xml_attribute {
             element
                 .attribute(member.wire())
@@ -204,12 +205,12 @@ fn of_children(
     let is_flattened = service.traits(reference).is_flattened;
     match &service.shape(reference).kind {
         Kind::List(item) if is_flattened => {
-            let name = item.wire.as_deref().unwrap_or_else(|| member.wire());
-            let items: Result<Array, _> = element
-                .called(name)
-                .map(|child| of_element(service, item, &member.name, child))
-                .collect();
-            items.map(|items| (!items.is_empty()).then_some(Json::Array(items))).transpose()
+            // Services differ in whose name the elements have.
+            let names = [reference.wire.as_deref(), item.wire.as_deref(), Some(&member.name)];
+            let name = names.into_iter().flatten().find(|name| element.child(name).is_some())?;
+            let items =
+                element.called(name).map(|one| of_element(service, item, &member.name, one));
+            Some(items.collect::<Result<Array, _>>().map(Json::Array))
         }
         Kind::Map(key, of) if is_flattened => {
             let mut entries = element.called(member.wire()).peekable();
@@ -229,7 +230,9 @@ fn of_element(
     element: &Element,
 ) -> Result<Json, DecodeError> {
     match &service.shape(reference).kind {
-        Kind::Structure(structure) => read_members(service, structure, element).map(Json::Object),
+        Kind::Structure(structure) => {
+            read_members(service, structure, element, |_| true).map(Json::Object)
+        }
         Kind::List(item) => {
             let items = element.children.iter().map(|child| of_element(service, item, name, child));
             items.collect::<Result<Array, _>>().map(Json::Array)
@@ -267,6 +270,7 @@ pub(super) fn body(
     structure: &Structure,
     call: Call<'_>,
     value: &Json,
+    is_meant: impl Fn(&Reference) -> bool,
 ) -> Result<Vec<u8>, EncodeError> {
     let mut writer = Writer { service, out: String::new() };
     let name = reference.wire.as_deref().or(structure.name.as_deref());
@@ -277,7 +281,13 @@ pub(super) fn body(
         writer.value(&member.reference, member.wire(), one)?;
         return Ok(writer.out.into_bytes());
     }
-    writer.structure(reference, structure, name.unwrap_or(&call.operation.name), value)?;
+    writer.structure(
+        reference,
+        structure,
+        name.unwrap_or(&call.operation.name),
+        value,
+        is_meant,
+    )?;
     Ok(writer.out.into_bytes())
 }
 
@@ -309,7 +319,7 @@ pub(super) fn response(call: Call<'_>, message: &Message) -> Result<Response, En
         if let Some(wrapper) = &operation.result_wrapper {
             writer.out.push_str(&format!("<{wrapper}>"));
         }
-        writer.members(output, &message.value)?;
+        writer.members(output, &message.value, |_| true)?;
         if let Some(wrapper) = &operation.result_wrapper {
             writer.out.push_str(&format!("</{wrapper}>"));
         }
@@ -356,6 +366,7 @@ impl Writer<'_> {
         structure: &Structure,
         name: &str,
         value: &Json,
+        is_meant: impl Fn(&Reference) -> bool,
     ) -> Result<(), EncodeError> {
         self.open(reference, name);
         for (name, reference, one) in json::members(structure, value)? {
@@ -369,15 +380,19 @@ impl Writer<'_> {
             }
         }
         self.out.push('>');
-        self.members(structure, value)?;
+        self.members(structure, value, is_meant)?;
         self.close(name);
         Ok(())
     }
 
-    fn members(&mut self, structure: &Structure, value: &Json) -> Result<(), EncodeError> {
+    fn members(
+        &mut self,
+        structure: &Structure,
+        value: &Json,
+        is_meant: impl Fn(&Reference) -> bool,
+    ) -> Result<(), EncodeError> {
         for (name, reference, one) in json::members(structure, value)? {
-            let traits = self.service.traits(reference);
-            if traits.location == Location::Body && !traits.is_xml_attribute {
+            if is_meant(reference) && !self.service.traits(reference).is_xml_attribute {
                 let wire = reference.wire.as_deref().unwrap_or(name);
                 self.value(reference, wire, one).map_err(|error| error.within(name))?;
             }
@@ -395,14 +410,14 @@ impl Writer<'_> {
         let is_flattened = service.traits(reference).is_flattened;
         match (&service.shape(reference).kind, value) {
             (Kind::Structure(structure), value) => {
-                self.structure(reference, structure, name, value)
+                self.structure(reference, structure, name, value, |_| true)
             }
             (Kind::List(item), Json::Array(items)) => {
-                // What reads a flattened list looks for the name of its items, if they have one.
-                let item_name = match (&item.wire, is_flattened) {
-                    (Some(wire), _) => wire.as_str(),
-                    (None, true) => name,
-                    (None, false) => "member",
+                let is_rest = service.protocol == Protocol::RestXml;
+                let item_name = match (is_flattened, &item.wire) {
+                    (true, Some(wire)) if !is_rest => wire.as_str(),
+                    (true, _) => name,
+                    (false, wire) => wire.as_deref().unwrap_or("member"),
                 };
                 if !is_flattened {
                     self.open(reference, name);

@@ -62,6 +62,16 @@ impl Model<'_> {
         operation.checksum = Checksum { is_required, algorithm_member: None };
         operation.input = given.get("input").map(|one| self.reference(one, false));
         operation.output = given.get("output").map(|one| self.reference(one, false));
+        // The older tests name the payload where the shape is used.
+        for (at, name) in [(&operation.input, "input"), (&operation.output, "output")] {
+            let payload = text(given.get(name), "payload");
+            if let (Some(reference), Some(payload)) = (at, payload)
+                && let Kind::Structure(structure) =
+                    &mut self.service.shapes[reference.shape.0 as usize].kind
+            {
+                structure.payload = structure.members.iter().position(|one| one.name == payload);
+            }
+        }
         let errors = given.get("errors").and_then(Json::as_array);
         let errors = errors.into_iter().flatten();
         operation.errors = errors.map(|one| self.reference(one, false).shape).collect();
@@ -217,5 +227,32 @@ pub(crate) fn normal(service: &Service, reference: &Reference, value: &Json) -> 
         (_, Json::String(_)) => value.clone(),
         (_, value) if service.traits(reference).is_json => value.to_string().into(),
         (_, value) => value.clone(),
+    }
+}
+
+/// Takes the type of the body away, if it was not given: who writes a body says what it is.
+pub(crate) fn without_content_type(
+    service: &Service,
+    reference: &Reference,
+    given: &Json,
+    read: &mut Json,
+) {
+    let Some(structure) = service.structure(Some(reference)) else { return };
+    let Json::Object(read) = read else { return };
+    for member in &structure.members {
+        let one = given.get(&member.name);
+        match service.traits(&member.reference).location {
+            Location::Header if member.wire().eq_ignore_ascii_case("content-type") => {
+                if one.is_none() {
+                    read.remove(&member.name);
+                }
+            }
+            Location::Headers if one.is_none_or(|one| one.get("Content-Type").is_none()) => {
+                if let Some(Json::Object(headers)) = read.get_mut(&member.name) {
+                    headers.remove("Content-Type");
+                }
+            }
+            _ => {}
+        }
     }
 }

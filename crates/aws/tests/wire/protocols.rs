@@ -14,8 +14,9 @@ use stepwright_json::{Json, Object};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/model/protocols");
 
-/// What botocore does not pass and we do not either, with the reason.
-const KNOWN: &[(&str, &str)] = &[];
+/// Responses that are read as botocore reads them, but cannot be written again: a model that calls a
+/// map a text, and a header that two members have.
+const READ_ONLY: &[&str] = &["legacy json Lists 1", "legacy rest-json Supports header maps 0"];
 
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var("STEPWRIGHT_SHARED").map_or_else(
@@ -56,7 +57,7 @@ struct Tally {
 }
 
 /// Runs all cases of a direction. A check returns what is wrong.
-fn run(direction: &str, check: impl Fn(&Json, &Json) -> Result<(), String>) {
+fn run(direction: &str, check: impl Fn(&str, &Json, &Json) -> Result<(), String>) {
     let Some(folder) = folder() else { return };
     let ignored = ignored(&folder, direction);
     let mut tally = Tally {
@@ -83,7 +84,7 @@ fn run(direction: &str, check: impl Fn(&Json, &Json) -> Result<(), String>) {
                         let name = name.strip_prefix("legacy ").unwrap_or(name);
                         ignored.iter().any(|one| one == name)
                     });
-                    let result = check(suite, case);
+                    let result = check(&format!("{file} {id}"), suite, case);
                     if is_ignored {
                         let word = if result.is_ok() { "passes" } else { "fails" };
                         tally.ignored.push(format!("{file} {id} ({word})"));
@@ -92,7 +93,6 @@ fn run(direction: &str, check: impl Fn(&Json, &Json) -> Result<(), String>) {
                     *tally.total.entry(file.clone()).or_default() += 1;
                     match result {
                         Ok(()) => *tally.passed.entry(file.clone()).or_default() += 1,
-                        Err(_) if KNOWN.iter().any(|(known, _)| *known == id) => {}
                         Err(wrong) => tally.failed.push(format!("{file} {id}: {wrong}")),
                     }
                 }
@@ -103,12 +103,17 @@ fn run(direction: &str, check: impl Fn(&Json, &Json) -> Result<(), String>) {
         println!("{direction} {file}: {} of {total}", tally.passed.get(file).unwrap_or(&0));
     }
     println!("left out by botocore as well:\n  {}", tally.ignored.join("\n  "));
-    assert!(tally.failed.is_empty(), "{} failed:\n{}", tally.failed.len(), tally.failed.join("\n"));
+    assert!(
+        tally.failed.is_empty(),
+        "{} are wrong:\n{}",
+        tally.failed.len(),
+        tally.failed.join("\n")
+    );
 }
 
 #[test]
 fn requests_are_written_and_read() {
-    run("input", |suite, case| {
+    run("input", |_, suite, case| {
         let service = model::service(suite, case.get("given").unwrap());
         let operation = &service.operations[0];
         let params = case.get("params").cloned().unwrap_or_else(|| Json::Object(Object::new()));
@@ -131,7 +136,7 @@ fn requests_are_written_and_read() {
 
 #[test]
 fn responses_are_read_and_written() {
-    run("output", |suite, case| {
+    run("output", |name, suite, case| {
         let service = model::service(suite, case.get("given").unwrap());
         let operation = &service.operations[0];
         let response = response(&service, case.get("response").unwrap());
@@ -147,6 +152,9 @@ fn responses_are_read_and_written() {
         match (decoded, case.get("errorCode")) {
             (Ok(read), None) => {
                 same_result(&service, operation, case.get("result"), &read)?;
+                if READ_ONLY.contains(&name) {
+                    return Ok(());
+                }
                 let written = codec::encode_response(&service, operation, &read)
                     .map_err(|error| format!("not written: {error}"))?;
                 let again = codec::decode_response(&service, operation, &written)
@@ -331,7 +339,10 @@ fn sorted_cbor(value: &ciborium::Value) -> String {
         }
         // A float of 32 bits is read as the nearest of 64.
         ciborium::Value::Float(number) => format!("{}", *number as f32),
-        ciborium::Value::Tag(tag, value) => format!("{tag}({})", sorted_cbor(value)),
+        ciborium::Value::Tag(tag, value) => {
+            let number = value.as_integer().map(|number| i128::from(number) as f32);
+            format!("{tag}({})", number.map_or_else(|| sorted_cbor(value), |one| one.to_string()))
+        }
         value => format!("{value:?}"),
     }
 }
@@ -517,8 +528,10 @@ fn same_message(
         return Err("the bytes differ after reading what was written".to_owned());
     }
     let Some(reference) = reference else { return Ok(()) };
-    let [a, b] = [one, other].map(|message| {
-        let mut value = model::normal(service, reference, &message.value);
+    let mut read = other.value.clone();
+    model::without_content_type(service, reference, &one.value, &mut read);
+    let [a, b] = [&one.value, &read].map(|value| {
+        let mut value = model::normal(service, reference, value);
         // A map of all parameters in the query may have those that are members as well.
         let members = service.structure(Some(reference)).into_iter().flat_map(|one| &one.members);
         for member in members {
