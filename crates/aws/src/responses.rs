@@ -107,10 +107,10 @@ impl Check<'_> {
             }
             (Kind::List(_), _) => must_be("an array"),
             (Kind::String { values }, Json::String(text)) if !values.is_empty() => {
-                match values.contains(text) {
-                    true => Ok(()),
-                    false => Err(format!("Field '{field}' is not an expected value")),
+                if values.contains(text) {
+                    return Ok(());
                 }
+                Err(format!("Field '{field}' is not an expected value"))
             }
             (Kind::String { .. } | Kind::Blob, Json::String(text)) => {
                 length(shape, field, text.chars().count())

@@ -119,6 +119,7 @@ pub struct Reference {
 }
 
 /// How a reference is written.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of the model")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
     /// Whether the member must be given.

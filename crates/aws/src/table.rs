@@ -64,6 +64,7 @@ pub(crate) struct Place {
 }
 
 /// What is known of an operation.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of the model")]
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
     /// The name in the API: `PutItem`.

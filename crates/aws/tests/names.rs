@@ -2,7 +2,11 @@
 //! and against real definitions. The latter are not in the repository: where they are missing, nothing
 //! is checked, and a line says so.
 
-#![expect(clippy::print_stdout, reason = "what is skipped, and how much there was, is printed")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files and says what is skipped, and how much there was"
+)]
 
 use std::path::{Path, PathBuf};
 use stepwright_aws::shapes::{Kind, Reference};
@@ -69,11 +73,13 @@ const NO_PARAMETERS: &[(&str, &str)] = &[("s3:getObject", "T")];
 
 #[test]
 fn definitions_in_the_wild_name_what_is_known() {
-    let shared = std::env::var("STEPWRIGHT_SHARED")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared").to_owned());
+    let shared = std::env::var_os("STEPWRIGHT_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
     let mut seen = Seen::default();
     for folder in ["corpus", "conformance", "goldens", "reports", "seeds"] {
-        let folder = Path::new(&shared).join(folder);
+        let folder = shared.join(folder);
         if folder.is_dir() {
             each_file(&folder, &mut |path| seen.file(path));
         } else {
@@ -178,9 +184,9 @@ impl Seen {
         self.tasks += 1;
         let actions = iam::sdk_actions(service, action).unwrap();
         if actions.is_known {
-            self.actions.0 += 1
+            self.actions.0 += 1;
         } else {
-            self.actions.1 += 1
+            self.actions.1 += 1;
         }
         let doubt = if actions.is_known { "" } else { " (not known)" };
         self.calls.push(format!("{service}:{action} {}{doubt}", actions.actions.join(" ")));
@@ -212,7 +218,7 @@ impl Seen {
                         }
                         Some(_) => {}
                         None => {
-                            self.wrong.push(format!("{}: {call} has no `{name}`", path.display()))
+                            self.wrong.push(format!("{}: {call} has no `{name}`", path.display()));
                         }
                     }
                 }

@@ -77,7 +77,7 @@ fn find<'s>(service: &'s Service, operation: &'s Operation, code: &str) -> Optio
 /// Reads an error. Whatever the body is, an error comes of it.
 pub(super) fn read(call: Call<'_>, response: &Response) -> ServiceError {
     let found = match call.service.protocol {
-        Protocol::Json | Protocol::RestJson => of_json(response),
+        Protocol::Json | Protocol::RestJson => Some(of_json(response)),
         Protocol::Cbor => of_cbor(response),
         Protocol::RestXml | Protocol::Query | Protocol::Ec2 => of_xml(response),
     };
@@ -137,7 +137,7 @@ fn plain(code: &str) -> &str {
     code.rsplit('#').next().unwrap_or_default()
 }
 
-fn of_json(response: &Response) -> Option<ServiceError> {
+fn of_json(response: &Response) -> ServiceError {
     let body = json::parse(&response.body).ok();
     let text = |names: &[&str]| {
         let body = body.as_ref()?;
@@ -151,11 +151,11 @@ fn of_json(response: &Response) -> Option<ServiceError> {
     let is_text = body.is_none() && !is_page(&response.body);
     let message = text(&["message", "Message", "errorMessage"])
         .or_else(|| is_text.then(|| String::from_utf8_lossy(&response.body).trim().to_owned()));
-    Some(ServiceError {
+    ServiceError {
         code: plain(&code).to_owned(),
         message: message.unwrap_or_default(),
         ..ServiceError::default()
-    })
+    }
 }
 
 fn of_cbor(response: &Response) -> Option<ServiceError> {

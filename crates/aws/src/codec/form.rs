@@ -122,10 +122,7 @@ fn list_prefix(service: &Service, list: &Reference, item: &Reference, name: &str
 }
 
 fn map_prefix(service: &Service, map: &Reference, name: &str) -> String {
-    match service.traits(map).is_flattened {
-        true => name.to_owned(),
-        false => join(name, "entry"),
-    }
+    if service.traits(map).is_flattened { name.to_owned() } else { join(name, "entry") }
 }
 
 fn join(before: &str, name: &str) -> String {
@@ -163,8 +160,8 @@ struct Tree {
 
 impl Tree {
     fn at(&self, path: &str) -> Option<&Tree> {
-        let parts = path.split('.').filter(|part| !part.is_empty());
-        parts.fold(Some(self), |tree, name| tree?.children.get(name))
+        let mut parts = path.split('.').filter(|part| !part.is_empty());
+        parts.try_fold(self, |tree, name| tree.children.get(name))
     }
 
     /// The children that are numbered, in order.

@@ -404,12 +404,10 @@ fn headers(
             && !name.is_empty()
             && name.chars().all(|c| c.is_ascii_graphic() && c != ':')
     };
-    match headers.iter().all(is_sendable) {
-        true => Ok(()),
-        false => {
-            Err(EncodeError::new("cannot be a header: it has a line break or a forbidden sign"))
-        }
+    if headers.iter().all(is_sendable) {
+        return Ok(());
     }
+    Err(EncodeError::new("cannot be a header: it has a line break or a forbidden sign"))
 }
 
 fn header_text(

@@ -7,6 +7,7 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use stepwright_json::{Array, Json, Object};
 
 /// An element.
@@ -49,9 +50,8 @@ impl Element {
 
 /// Parses a document. Entities of its own are refused, and elements that are too deep.
 pub(super) fn parse(body: &[u8]) -> Result<Element, DecodeError> {
-    let wrong = |problem: &dyn std::fmt::Display| {
-        DecodeError::new(format!("the body is not XML: {problem}"))
-    };
+    let wrong =
+        |problem: &dyn fmt::Display| DecodeError::new(format!("the body is not XML: {problem}"));
     let text = std::str::from_utf8(body).map_err(|_| wrong(&"it is not UTF-8"))?;
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let mut open: Vec<Element> = Vec::new();
@@ -314,17 +314,17 @@ pub(super) fn response(call: Call<'_>, message: &Message) -> Result<Response, En
         Protocol::Ec2 => format!("http://ec2.amazonaws.com/doc/{}/", service.api_version),
         _ => service.namespace.to_string(),
     };
-    writer.out.push_str(&format!("<{name} xmlns=\"{}\">", escape(namespace.as_str())));
+    writer.add(format_args!("<{name} xmlns=\"{}\">", escape(namespace.as_str())));
     if let Some(output) = call.output() {
         if let Some(wrapper) = &operation.result_wrapper {
-            writer.out.push_str(&format!("<{wrapper}>"));
+            writer.add(format_args!("<{wrapper}>"));
         }
         writer.members(output, &message.value, |_| true)?;
         if let Some(wrapper) = &operation.result_wrapper {
-            writer.out.push_str(&format!("</{wrapper}>"));
+            writer.add(format_args!("</{wrapper}>"));
         }
     }
-    writer.out.push_str(&format!("</{name}>"));
+    writer.add(format_args!("</{name}>"));
     let headers = vec![("Content-Type".to_owned(), "text/xml".to_owned())];
     Ok(Response { status: 200, headers, body: writer.out.into_bytes() })
 }
@@ -346,18 +346,22 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
+    fn add(&mut self, text: fmt::Arguments<'_>) {
+        self.out.write_fmt(text).expect("a string takes all that is written to it");
+    }
+
     fn open(&mut self, reference: &Reference, name: &str) {
         self.out.push('<');
         self.out.push_str(name);
         if let Some(namespace) = &self.service.traits(reference).namespace {
             let colon = if namespace.prefix.is_empty() { "" } else { ":" };
             let uri = escape(namespace.uri.as_str());
-            self.out.push_str(&format!(" xmlns{colon}{}=\"{uri}\"", namespace.prefix));
+            self.add(format_args!(" xmlns{colon}{}=\"{uri}\"", namespace.prefix));
         }
     }
 
     fn close(&mut self, name: &str) {
-        self.out.push_str(&format!("</{name}>"));
+        self.add(format_args!("</{name}>"));
     }
 
     fn structure(
@@ -376,7 +380,7 @@ impl Writer<'_> {
                 // What is not escaped would be read as a space.
                 let text = text.replace('\n', "&#xA;").replace('\t', "&#x9;");
                 let wire = reference.wire.as_deref().unwrap_or(name);
-                self.out.push_str(&format!(" {wire}=\"{text}\""));
+                self.add(format_args!(" {wire}=\"{text}\""));
             }
         }
         self.out.push('>');
@@ -439,7 +443,7 @@ impl Writer<'_> {
                 }
                 let entry = if is_flattened { name } else { "entry" };
                 for (text, one) in members.iter().filter(|(_, one)| !one.is_null()) {
-                    self.out.push_str(&format!("<{entry}>"));
+                    self.add(format_args!("<{entry}>"));
                     let key_name = key.wire.as_deref().unwrap_or("key");
                     let value_name = of.wire.as_deref().unwrap_or("value");
                     self.value(key, key_name, &Json::from(text.clone()))?;

@@ -242,10 +242,10 @@ pub(crate) fn without_content_type(
     for member in &structure.members {
         let one = given.get(&member.name);
         match service.traits(&member.reference).location {
-            Location::Header if member.wire().eq_ignore_ascii_case("content-type") => {
-                if one.is_none() {
-                    read.remove(&member.name);
-                }
+            Location::Header
+                if one.is_none() && member.wire().eq_ignore_ascii_case("content-type") =>
+            {
+                read.remove(&member.name);
             }
             Location::Headers if one.is_none_or(|one| one.get("Content-Type").is_none()) => {
                 if let Some(Json::Object(headers)) = read.get_mut(&member.name) {

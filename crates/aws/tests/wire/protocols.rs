@@ -1,5 +1,5 @@
 //! botocore's tests of the protocols, which say what a request looks like and what is read of a
-//! response. They are not in the repository: where `../../../shared/model/protocols` is missing,
+//! response. They are not in the repository: where `../shared/model/protocols` beside it is missing,
 //! nothing is checked, and a line says so.
 
 use crate::model;
@@ -12,17 +12,16 @@ use stepwright_aws::shapes::{Kind, Location, Reference};
 use stepwright_aws::table::{Operation, Protocol, Service};
 use stepwright_json::{Json, Object};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/model/protocols");
-
 /// Responses that are read as botocore reads them, but cannot be written again: a model that calls a
 /// map a text, and a header that two members have.
 const READ_ONLY: &[&str] = &["legacy json Lists 1", "legacy rest-json Supports header maps 0"];
 
 fn folder() -> Option<PathBuf> {
-    let folder = std::env::var("STEPWRIGHT_SHARED").map_or_else(
-        |_| PathBuf::from(FOLDER),
-        |shared| Path::new(&shared).join("model/protocols"),
+    let shared = std::env::var_os("STEPWRIGHT_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
     );
+    let folder = shared.join("model/protocols");
     if !folder.is_dir() {
         println!("skipped: {} is not there", folder.display());
         return None;
