@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod aws_table;
 mod bench;
 mod clients;
 mod conformance;
@@ -19,6 +20,7 @@ const HELP: &str = "cargo xtask <recipe>
   hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
+  aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             clients::build_rust()
         }
         "bless" => bless(),
+        "aws-table" => aws_table::run(),
         "bench" => bench::run(rest),
         "crash" => crash(rest),
         "crowd" => crowd(rest),

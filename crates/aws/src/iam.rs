@@ -4,6 +4,8 @@
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>,
 //! and the policies that aws-cdk-lib 2.276.0 writes.
 
+use crate::table;
+
 /// The name of a service in IAM, if it differs from the one in the ARNs of tasks.
 pub fn iam_service(service: &str) -> &str {
     match service {
@@ -16,6 +18,26 @@ pub fn iam_service(service: &str) -> &str {
         "sfn" => "states",
         other => other,
     }
+}
+
+/// The actions that a call of an AWS SDK integration needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SdkActions {
+    /// The actions with their prefixes; none if the operation is authorised in another way.
+    pub actions: Vec<String>,
+    /// Whether that is known. If not, the action is the one that has the operation's name, which
+    /// mostly is right, and has to be said to whoever writes the policy.
+    pub is_known: bool,
+}
+
+/// The actions that `aws-sdk:SERVICE:ACTION` needs: `lambda:InvokeFunction` for `lambda` and
+/// `invoke`, `s3:ListAllMyBuckets` for `s3` and `listBuckets`. The error says what there is no such
+/// thing of.
+pub fn sdk_actions(service: &str, action: &str) -> Result<SdkActions, String> {
+    let service = table::service(service).map_err(|error| error.to_string())?;
+    let operation = service.action(action).map_err(|error| error.to_string())?;
+    let (actions, is_known) = service.iam_actions(operation);
+    Ok(SdkActions { actions, is_known })
 }
 
 /// The permissions that an integration needs.
@@ -156,3 +178,48 @@ const TABLE: &[Row] = &[
         "StepFunctionsGetEventsForBedrockRule",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(service: &str, action: &str, expected: &[&str], is_known: bool) {
+        let found = sdk_actions(service, action).unwrap();
+        assert_eq!(found.actions, expected);
+        assert_eq!(found.is_known, is_known);
+    }
+
+    #[test]
+    fn actions_have_the_names_of_iam() {
+        check("redshiftdata", "executeStatement", &["redshift-data:ExecuteStatement"], true);
+        check("lambda", "invoke", &["lambda:InvokeFunction"], true);
+        check("s3control", "putPublicAccessBlock", &["s3:PutAccountPublicAccessBlock"], true);
+        check("bedrockagent", "startIngestionJob", &["bedrock:StartIngestionJob"], true);
+        check("eventbridge", "putEvents", &["events:PutEvents"], true);
+        check("sesv2", "sendEmail", &["ses:SendEmail"], true);
+        check("s3", "listBuckets", &["s3:ListAllMyBuckets"], true);
+        check("s3", "copyObject", &["s3:GetObject", "s3:PutObject"], true);
+        check("s3", "headObject", &["s3:GetObject"], true);
+        check("sfn", "startExecution", &["states:StartExecution"], true);
+        check("cloudwatch", "putMetricData", &["cloudwatch:PutMetricData"], true);
+        check("cloudwatchlogs", "createLogGroup", &["logs:CreateLogGroup"], true);
+        check("apigateway", "getRestApis", &["apigateway:GET"], true);
+        check("databasemigration", "startReplicationTask", &["dms:StartReplicationTask"], true);
+        check("sts", "getCallerIdentity", &["sts:GetCallerIdentity"], true);
+        check("cognitoidentityprovider", "signUp", &[], true);
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        check("dynamodb", "describeBulkOperation", &["dynamodb:DescribeBulkOperation"], false);
+        assert_eq!(
+            sdk_actions("dynamo", "putItem"),
+            Err("there is no AWS service `dynamo`; did you mean `dynamodb`?".to_owned())
+        );
+        assert_eq!(
+            sdk_actions("dynamodb", "PutItem"),
+            Err("`dynamodb` has no action `PutItem`; did you mean `putItem`?".to_owned())
+        );
+    }
+}

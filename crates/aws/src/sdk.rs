@@ -1,0 +1,301 @@
+//! AWS SDK integrations (`aws-sdk:SERVICE:ACTION`): from parameters to what an operation takes, and
+//! from what it answers to results.
+
+use crate::codec::Message;
+use crate::names;
+use crate::shapes::{Kind, Reference, Structure};
+use crate::table::{Operation, Service};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt;
+use stepwright_json::{Array, Json, Object};
+use stepwright_source::did_you_mean;
+
+/// A parameter does not fit the operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongParameter {
+    /// Where: `Tags[0].Key`.
+    pub path: String,
+    /// What is wrong, continuing a sentence that begins with the place.
+    pub problem: String,
+}
+
+impl WrongParameter {
+    fn new(problem: impl Into<String>) -> Self {
+        Self { path: String::new(), problem: problem.into() }
+    }
+
+    fn within(mut self, member: &str) -> Self {
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{member}{separator}{}", self.path);
+        self
+    }
+}
+
+impl fmt::Display for WrongParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => write!(f, "the parameters {}", self.problem),
+            path => write!(f, "the parameter `{path}` {}", self.problem),
+        }
+    }
+}
+
+impl std::error::Error for WrongParameter {}
+
+/// What an operation takes, from the parameters of a task.
+///
+/// An object where a text or bytes are wanted is written as JSON; a text where bytes are wanted is its
+/// UTF-8; a number in a text is taken as a number.
+pub fn message(
+    service: &Service,
+    operation: &Operation,
+    parameters: &Json,
+) -> Result<Message, WrongParameter> {
+    let Some(input) = service.structure(operation.input.as_ref()) else {
+        return match parameters.as_object().and_then(|given| given.keys().next()) {
+            Some(name) => Err(WrongParameter::new(format!(
+                "is not known: `{}` takes no parameters",
+                names::action(&operation.name)
+            ))
+            .within(name)),
+            None => Ok(Message::from(Json::Object(Object::new()))),
+        };
+    };
+    let mut value = to_structure(service, input, parameters)?;
+    let mut body = None;
+    if let (Some(payload), Json::Object(members)) = (input.payload(), &mut value)
+        && matches!(service.shape(&payload.reference).kind, Kind::Blob)
+    {
+        let text = members.remove(&payload.name);
+        body = text.and_then(|text| STANDARD.decode(text.as_str()?).ok());
+    }
+    Ok(Message { value, body })
+}
+
+/// The result of a task, from what an operation answers. Bytes come back as text.
+pub fn result(service: &Service, operation: &Operation, message: &Message) -> Json {
+    let Some(output) = service.structure(operation.output.as_ref()) else {
+        return Json::Object(Object::new());
+    };
+    let mut result = of_structure(service, output, &message.value);
+    if let (Some(payload), Some(body), Json::Object(members)) =
+        (output.payload(), &message.body, &mut result)
+    {
+        let name = names::member(service, output, payload);
+        members.insert(name, String::from_utf8_lossy(body).into_owned().into());
+    }
+    result
+}
+
+fn to_structure(
+    service: &Service,
+    structure: &Structure,
+    given: &Json,
+) -> Result<Json, WrongParameter> {
+    let given = match given {
+        Json::Object(given) => given,
+        Json::Null => return Ok(Json::Object(Object::new())),
+        _ => return Err(WrongParameter::new("must be an object")),
+    };
+    let mut members = Object::new();
+    for (name, one) in given.iter() {
+        let Some(member) = names::find(service, structure, name) else {
+            let known: Vec<String> = structure
+                .members
+                .iter()
+                .map(|member| names::member(service, structure, member))
+                .collect();
+            let problem = match did_you_mean(name, known.iter().map(String::as_str)) {
+                Some(meant) => format!("is not known; did you mean `{meant}`?"),
+                None => "is not known".to_owned(),
+            };
+            return Err(WrongParameter::new(problem).within(name));
+        };
+        if !one.is_null() {
+            let one = to_value(service, &member.reference, one).map_err(|one| one.within(name))?;
+            members.insert(member.name.clone(), one);
+        }
+    }
+    Ok(Json::Object(members))
+}
+
+fn to_value(
+    service: &Service,
+    reference: &Reference,
+    given: &Json,
+) -> Result<Json, WrongParameter> {
+    Ok(match (&service.shape(reference).kind, given) {
+        (_, Json::Null) | (Kind::Document, _) => given.clone(),
+        (Kind::Structure(structure), given) => to_structure(service, structure, given)?,
+        (Kind::List(item), Json::Array(items)) => {
+            let items = items.iter().enumerate().map(|(index, one)| {
+                to_value(service, item, one).map_err(|one| one.within(&format!("[{index}]")))
+            });
+            Json::Array(items.collect::<Result<Array, _>>()?)
+        }
+        (Kind::Map(_, of), Json::Object(members)) => {
+            let members = members.iter().map(|(key, one)| {
+                let one = to_value(service, of, one).map_err(|one| one.within(key))?;
+                Ok((key.clone(), one))
+            });
+            Json::Object(members.collect::<Result<Object, WrongParameter>>()?)
+        }
+        (Kind::List(_), _) => return Err(WrongParameter::new("must be an array")),
+        (Kind::Map(..), _) => return Err(WrongParameter::new("must be an object")),
+        (Kind::String { .. }, Json::String(_)) => given.clone(),
+        (Kind::String { .. }, given) => given.to_string().into(),
+        (Kind::Blob, Json::String(text)) => STANDARD.encode(text.as_bytes()).into(),
+        (Kind::Blob, given) => STANDARD.encode(given.to_string()).into(),
+        (Kind::Boolean, Json::String(text)) if text == "true" || text == "false" => {
+            Json::Bool(text == "true")
+        }
+        (Kind::Integer | Kind::Long, Json::String(text)) => match text.parse() {
+            Ok(number) => Json::Int(number),
+            Err(_) => return Err(WrongParameter::new("must be an integer")),
+        },
+        (Kind::Float | Kind::Double, Json::String(text)) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Json::Float(number),
+            _ => given.clone(),
+        },
+        // What is left is checked when the request is written.
+        (_, given) => given.clone(),
+    })
+}
+
+fn of_structure(service: &Service, structure: &Structure, value: &Json) -> Json {
+    let Json::Object(given) = value else { return value.clone() };
+    let mut members = Object::new();
+    for member in &structure.members {
+        if let Some(one) = given.get(&member.name) {
+            let name = names::member(service, structure, member);
+            members.insert(name, of_value(service, &member.reference, one));
+        }
+    }
+    Json::Object(members)
+}
+
+fn of_value(service: &Service, reference: &Reference, value: &Json) -> Json {
+    match (&service.shape(reference).kind, value) {
+        (Kind::Structure(structure), value) => of_structure(service, structure, value),
+        (Kind::List(item), Json::Array(items)) => {
+            Json::Array(items.iter().map(|one| of_value(service, item, one)).collect())
+        }
+        (Kind::Map(_, of), Json::Object(members)) => {
+            let members =
+                members.iter().map(|(key, one)| (key.clone(), of_value(service, of, one)));
+            Json::Object(members.collect())
+        }
+        (Kind::Blob, Json::String(text)) => match STANDARD.decode(text.as_str()) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+            Err(_) => value.clone(),
+        },
+        (_, value) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table;
+    use stepwright_json::json;
+
+    fn find(service: &str, action: &str) -> (&'static Service, &'static Operation) {
+        let service = table::service(service).unwrap();
+        (service, service.action(action).unwrap())
+    }
+
+    #[track_caller]
+    fn takes(service: &str, action: &str, parameters: Json, expected: Json) {
+        let (service, operation) = find(service, action);
+        assert_eq!(message(service, operation, &parameters).unwrap().value, expected);
+    }
+
+    #[test]
+    fn parameters_have_the_names_of_the_sdk() {
+        takes(
+            "rds",
+            "createDBInstance",
+            json!({"DbInstanceIdentifier": "a", "AllocatedStorage": "5"}),
+            json!({"DBInstanceIdentifier": "a", "AllocatedStorage": 5}),
+        );
+        takes(
+            "sfn",
+            "startExecution",
+            json!({"StateMachineArn": "a", "Input": {"b": [1]}}),
+            json!({"stateMachineArn": "a", "input": "{\"b\":[1]}"}),
+        );
+        takes(
+            "dynamodb",
+            "putItem",
+            json!({"Item": {"a": {"Nul": true}, "b": {"M": {"c": {"N": "1"}}}}}),
+            json!({"Item": {"a": {"NULL": true}, "b": {"M": {"c": {"N": "1"}}}}}),
+        );
+        takes(
+            "kms",
+            "encrypt",
+            json!({"KeyId": "k", "Plaintext": "text"}),
+            json!({"KeyId": "k", "Plaintext": "dGV4dA=="}),
+        );
+        takes(
+            "s3",
+            "copyObject",
+            json!({"DestinationBucket": "b", "DestinationKey": "k", "CopySource": "c/d"}),
+            json!({"Bucket": "b", "Key": "k", "CopySource": "c/d"}),
+        );
+    }
+
+    #[test]
+    fn a_body_takes_any_value() {
+        let (service, operation) = find("s3", "putObject");
+        let body = |body: Json| {
+            let parameters = json!({"Bucket": "b", "Key": "k", "Body": body});
+            let message = message(service, operation, &parameters).unwrap();
+            String::from_utf8(message.body.unwrap()).unwrap()
+        };
+        assert_eq!(body(json!("text")), "text");
+        assert_eq!(body(json!({"a": [1, true]})), "{\"a\":[1,true]}");
+        assert_eq!(body(json!(5)), "5");
+    }
+
+    #[test]
+    fn results_have_the_names_of_the_sdk() {
+        let (service, operation) = find("s3", "getObject");
+        let value = json!({"ETag": "\"x\"", "SSEKMSKeyId": "k", "ContentLength": 4});
+        let answer = Message { value, body: Some(b"text".to_vec()) };
+        assert_eq!(
+            result(service, operation, &answer),
+            json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Body": "text"})
+        );
+        let (service, operation) = find("dynamodb", "getItem");
+        let answer = Message::from(json!({"Item": {"a": {"NULL": true}, "b": {"B": "dGV4dA=="}}}));
+        assert_eq!(
+            result(service, operation, &answer),
+            json!({"Item": {"a": {"Nul": true}, "b": {"B": "text"}}})
+        );
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused() {
+        let error = |service: &str, action: &str, parameters: Json| {
+            let (service, operation) = find(service, action);
+            message(service, operation, &parameters).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("sqs", "sendMessage", json!({"QueueURL": "q"})),
+            "the parameter `QueueURL` is not known; did you mean `QueueUrl`?"
+        );
+        assert_eq!(
+            error("dynamodb", "putItem", json!({"Item": {"a": {"NULL": true}}})),
+            "the parameter `Item.a.NULL` is not known; did you mean `Nul`?"
+        );
+        assert_eq!(
+            error("sts", "getCallerIdentity", json!({"Name": 1})),
+            "the parameter `Name` is not known"
+        );
+        assert_eq!(
+            error("sqs", "sendMessageBatch", json!({"Entries": [{"Id": "1"}, 7]})),
+            "the parameter `Entries[1]` must be an object"
+        );
+    }
+}
