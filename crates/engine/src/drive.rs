@@ -164,7 +164,7 @@ impl Engine {
                     Err(error) => {
                         let reason = error.to_string();
                         tracing::error!(execution = id.0, reason, "an execution cannot be read");
-                        return self.park(id, None, messages, &reason);
+                        return self.park(id, None, messages, &reason).await;
                     }
                 },
             };
@@ -176,7 +176,7 @@ impl Engine {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
                 let messages = round.messages.into_iter().map(|(message, _)| message);
                 let messages = messages.chain(round.left).collect();
-                return self.park(id, Some(execution), messages, &reason);
+                return self.park(id, Some(execution), messages, &reason).await;
             }
             if !round.left.is_empty() {
                 self.inner.mailboxes.put_back(id, round.left);
@@ -199,7 +199,7 @@ impl Engine {
                         let reason = "somebody else writes to it: is a second server using this \
                                       store?";
                         tracing::error!(execution = id.0, reason, "an execution is left alone");
-                        return self.park(id, Some(execution), messages, reason);
+                        return self.park(id, Some(execution), messages, reason).await;
                     }
                 }
                 tracing::warn!(execution = id.0, reason, "a turn could not be appended");
@@ -279,12 +279,15 @@ impl Engine {
     }
 
     /// Leaves an execution alone from now on. An execution in memory ends with this, so that nobody
-    /// waits for it forever.
-    fn park(&self, id: ExecutionId, live: Option<Box<Live>>, messages: Vec<Message>, reason: &str) {
+    /// waits for it forever. Callers are answered when the store knows of it.
+    async fn park(
+        &self,
+        id: ExecutionId,
+        live: Option<Box<Live>>,
+        messages: Vec<Message>,
+        reason: &str,
+    ) {
         self.inner.metrics.parked.add_one();
-        for message in messages {
-            message.answer(Err(Refused::Parked { reason: reason.to_owned() }));
-        }
         match live {
             Some(mut live) if live.in_memory.is_some() => {
                 let failure = Failure::new("States.Runtime", reason);
@@ -297,9 +300,13 @@ impl Engine {
                 self.inner.mailboxes.cancel(id);
             }
             live => {
-                self.note_parked(id, live.map(|live| live.facts.about.arn.clone()), reason);
+                let arn = live.map(|live| live.facts.about.arn.clone());
+                self.note_parked(id, arn, reason).await;
                 self.inner.mailboxes.park(id, reason);
             }
+        }
+        for message in messages {
+            message.answer(Err(Refused::Parked { reason: reason.to_owned() }));
         }
     }
 

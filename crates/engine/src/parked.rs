@@ -77,19 +77,17 @@ impl Engine {
     }
 
     /// Writes down that an execution is left alone.
-    pub(crate) fn note_parked(&self, id: ExecutionId, arn: Option<String>, reason: &str) {
-        let (engine, reason, since) = (self.clone(), reason.to_owned(), self.now().0);
-        tokio::spawn(async move {
-            let arn = match arn {
-                Some(arn) => Some(arn),
-                None => engine.store().execution(id).await.ok().flatten().map(|row| row.about.arn),
-            };
-            let Some(arn) = arn else { return };
-            let parked = Parked { arn, reason, since, release: RELEASE.to_owned() };
-            if let Err(error) = engine.store().put(vec![(key(id), Some(parked.write()))]).await {
-                tracing::warn!(%error, "a parked execution could not be written down");
-            }
-        });
+    pub(crate) async fn note_parked(&self, id: ExecutionId, arn: Option<String>, reason: &str) {
+        let arn = match arn {
+            Some(arn) => Some(arn),
+            None => self.store().execution(id).await.ok().flatten().map(|row| row.about.arn),
+        };
+        let Some(arn) = arn else { return };
+        let (reason, since) = (reason.to_owned(), self.now().0);
+        let parked = Parked { arn, reason, since, release: RELEASE.to_owned() };
+        if let Err(error) = self.store().put(vec![(key(id), Some(parked.write()))]).await {
+            tracing::warn!(%error, "a parked execution could not be written down");
+        }
     }
 
     /// Leaves alone what was left alone before the restart, unless this is another release.
