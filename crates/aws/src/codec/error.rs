@@ -11,7 +11,7 @@ use stepwright_json::{Json, Object};
 pub struct ServiceError {
     /// The code on the wire: `NoSuchBucket`, `ResourceNotFoundException`. Without one, the status.
     pub code: String,
-    /// The name of the error in the model, if it is one that the operation is known to have.
+    /// The name of the error in the model, if it is one that the service is known to have.
     pub name: Option<String>,
     /// What the service says.
     pub message: String,
@@ -56,22 +56,32 @@ impl ServiceError {
 }
 
 fn named<'s>(service: &'s Service, name: &str) -> Option<&'s Structure> {
-    service.shapes.iter().find_map(|shape| match &shape.kind {
-        Kind::Structure(structure)
-            if structure.error.is_some() && structure.name.as_deref() == Some(name) =>
-        {
-            Some(structure)
-        }
+    errors(service).find(|structure| structure.name.as_deref() == Some(name))
+}
+
+/// All errors of a service.
+fn errors(service: &Service) -> impl Iterator<Item = &Structure> {
+    service.shapes.iter().filter_map(|shape| match &shape.kind {
+        Kind::Structure(structure) if structure.error.is_some() => Some(structure),
         _ => None,
     })
 }
 
+/// An error that came into the model with one new operation. For the others, Step Functions has been
+/// seen with the name that errors without a model have: `S3.S3Exception`.
+const OF_ONE_OPERATION: (&str, &str) = ("s3", "AccessDenied");
+
+/// The error with a code. An operation may end with any error of its service: the SDK for Java knows
+/// them all.
 fn find<'s>(service: &'s Service, operation: &'s Operation, code: &str) -> Option<&'s Structure> {
     let is_meant = |structure: &&Structure| {
         let own = structure.error.as_ref().and_then(|error| error.code.as_deref());
         structure.name.as_deref() == Some(code) || own == Some(code)
     };
-    service.errors(operation).find(is_meant)
+    service.errors(operation).find(is_meant).or_else(|| {
+        let is_known_elsewhere = (service.name.as_str(), code) != OF_ONE_OPERATION;
+        errors(service).find(is_meant).filter(|_| is_known_elsewhere)
+    })
 }
 
 /// Reads an error. Whatever the body is, an error comes of it.

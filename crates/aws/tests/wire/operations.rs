@@ -447,6 +447,14 @@ fn errors_are_read_as_services_write_them() {
         Some("NoSuchKey"),
         "no key",
     );
+    check(
+        "s3",
+        "getObject",
+        response(404, &[], "<Error><Code>NoSuchBucket</Code><Message>no bucket</Message></Error>"),
+        "NoSuchBucket",
+        Some("NoSuchBucket"),
+        "no bucket",
+    );
     check("s3", "headObject", response(404, &[], ""), "NoSuchKey", Some("NoSuchKey"), "");
     check("s3", "headBucket", response(404, &[], ""), "NoSuchBucket", Some("NoSuchBucket"), "");
     check("s3", "headBucket", response(403, &[], ""), "403", None, "");
