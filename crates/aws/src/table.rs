@@ -296,8 +296,10 @@ fn catalogue() -> &'static Catalogue {
 impl Service {
     /// The operation of an action in a resource: `putItem`.
     pub fn action(&self, action: &str) -> Result<&Operation, UnknownAction> {
-        let found = self.operations.iter().find(|one| names::action(&one.name) == action);
-        found.ok_or_else(|| {
+        // Mostly only the first letter differs.
+        let is_meant = |one: &&Operation| names::action(&one.name) == action;
+        let likely = self.operation(&names::capitalized(action)).filter(is_meant);
+        likely.or_else(|| self.operations.iter().find(is_meant)).ok_or_else(|| {
             let known: Vec<String> =
                 self.operations.iter().map(|one| names::action(&one.name)).collect();
             UnknownAction {
