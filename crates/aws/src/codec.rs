@@ -16,7 +16,7 @@ mod value;
 mod xml;
 
 pub use error::ServiceError;
-pub use route::route;
+pub use route::{protocol, route};
 
 use crate::shapes::Structure;
 use crate::table::{Operation, Protocol, Service};

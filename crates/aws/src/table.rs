@@ -317,6 +317,13 @@ impl Service {
         found.ok().map(|at| &self.operations[at])
     }
 
+    /// The service as it speaks another of its protocols. What is made here should be kept: it is a
+    /// copy of the whole.
+    pub fn speaking(&self, protocol: Protocol) -> Option<Self> {
+        let is_spoken = self.protocols.contains(&protocol);
+        is_spoken.then(|| Self { protocol, ..self.clone() })
+    }
+
     /// The type that is referred to.
     pub fn shape(&self, reference: &Reference) -> &Shape {
         self.shape_of(reference.shape)
