@@ -159,8 +159,9 @@ fn of_json(response: &Response) -> ServiceError {
         .or_else(|| text(&["code", "Code"]))
         .unwrap_or_default();
     let is_text = body.is_none() && !is_page(&response.body);
+    let start = &response.body[..response.body.len().min(1_000)];
     let message = text(&["message", "Message", "errorMessage"])
-        .or_else(|| is_text.then(|| String::from_utf8_lossy(&response.body).trim().to_owned()));
+        .or_else(|| is_text.then(|| String::from_utf8_lossy(start).trim().to_owned()));
     ServiceError {
         code: plain(&code).to_owned(),
         message: message.unwrap_or_default(),
@@ -205,6 +206,16 @@ fn of_xml(response: &Response) -> Option<ServiceError> {
 fn error_element(root: &xml::Element) -> &xml::Element {
     let within = root.child("Errors").unwrap_or(root);
     within.child("Error").unwrap_or(root)
+}
+
+/// Whether S3 reports an error after it had begun to answer: with a good status, but an error as the
+/// body. <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub(super) fn is_late(call: Call<'_>, response: &Response) -> bool {
+    let start = &response.body[..response.body.len().min(256)];
+    let may_be_late = ["CopyObject", "UploadPartCopy", "CompleteMultipartUpload"];
+    call.service.name == "s3"
+        && may_be_late.contains(&call.operation.name.as_str())
+        && start.windows(7).any(|part| part == b"<Error>")
 }
 
 /// Whether the body is a page for people, as proxies and load balancers answer.

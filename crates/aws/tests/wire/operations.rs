@@ -468,6 +468,18 @@ fn errors_are_read_as_services_write_them() {
         Some("NoSuchBucket"),
         "no bucket",
     );
+    check(
+        "s3",
+        "copyObject",
+        response(
+            200,
+            &[],
+            "<?xml version=\"1.0\"?>\n\n<Error><Code>SlowDown</Code><Message>later</Message></Error>",
+        ),
+        "SlowDown",
+        None,
+        "later",
+    );
     check("s3", "headObject", response(404, &[], ""), "NoSuchKey", Some("NoSuchKey"), "");
     check("s3", "headBucket", response(404, &[], ""), "NoSuchBucket", Some("NoSuchBucket"), "");
     check("s3", "headBucket", response(403, &[], ""), "403", None, "");
