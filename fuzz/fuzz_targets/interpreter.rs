@@ -17,17 +17,21 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(program) = stepwright_program::compile(&definition) else { return };
     let input = stepwright_json::parse(input).unwrap_or(Json::Null);
     let mut calls = 0usize;
-    let run = Simulation::new(&program).input(input.clone()).most_turns(500).run(
-        &mut |call: &Call<'_>| {
+    let run =
+        Simulation::new(&program).input(input.clone()).most_turns(500).run(&mut |call: &Call<
+            '_,
+        >| {
             calls += 1;
             match chance[calls % 8] % 4 {
                 0 => Answer::returns(call.call.parameters.clone()),
                 1 => Answer::returns(input.clone()).after(i64::from(chance[calls % 8])),
                 2 => Answer::new(Outcome::Never),
-                _ => Answer::new(Outcome::Fails(Failure::new("Chance", "by chance"), Default::default())),
+                _ => Answer::new(Outcome::Fails(
+                    Failure::new("Chance", "by chance"),
+                    Default::default(),
+                )),
             }
-        },
-    );
+        });
     let replayed = Execution::replay(&run.events).expect("a history can be folded");
     assert_eq!(*replayed.status(), run.status);
 });

@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Installs what the script needs into an environment below `target`, runs it, and compares the
 /// index with the one that is committed.
-pub fn run() -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
     let folder = Path::new("target/aws-table");
     let python = folder.join("python/bin/python");
     if !python.exists() {

@@ -17,7 +17,9 @@ const HELP: &str = "cargo xtask <recipe>
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
+  hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
+  crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         "aws-table" => aws_table::run(),
         "bench" => bench::run(rest),
         "crash" => crash(rest),
+        "crowd" => crowd(rest),
+        "hostile" => hostile(rest),
         "fuzz" => fuzz::run(rest),
         "conformance" => return conformance::run(rest),
         _ => {
@@ -83,6 +87,25 @@ fn crash(arguments: &[String]) -> Result<(), String> {
     run(Command::new("cargo")
         .args(["test", "--release", "--package", "stepwright", "--test", "server", "crash"])
         .env("STEPWRIGHT_CRASH_ROUNDS", rounds))
+}
+
+fn crowd(arguments: &[String]) -> Result<(), String> {
+    let hostile = arguments.first().map_or("1000", String::as_str);
+    let test = ["test", "--release", "--package", "stepwright", "--test", "server", "crowd"];
+    run(Command::new("cargo")
+        .args(test)
+        .args(["--", "--nocapture"])
+        .env("STEPWRIGHT_CROWD", hostile))
+}
+
+fn hostile(arguments: &[String]) -> Result<(), String> {
+    let cases = arguments.first().map_or("2000", String::as_str);
+    let seed = arguments.get(1).map_or("13", String::as_str);
+    run(Command::new("cargo")
+        .args(["test", "--release", "--package", "stepwright", "--test", "server"])
+        .args(["what_wants_too_much", "--", "--nocapture"])
+        .env("STEPWRIGHT_HOSTILE_CASES", cases)
+        .env("STEPWRIGHT_HOSTILE_SEED", seed))
 }
 
 fn bless() -> Result<(), String> {

@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
+    Parked(Parked),
     Env(Env),
     Policy(Policy),
     Synth(Synth),
@@ -105,6 +106,10 @@ pub(crate) struct Doctor {
     /// The data directory.
     #[arg(long, value_name = "DIR", default_value = ".stepwright")]
     pub(crate) data: PathBuf,
+    /// Go on with what is left of a store that has lost transactions which it had acknowledged. Its
+    /// damaged log is kept beside it.
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
 }
 
 /// Copy a data directory. A server may be using it meanwhile.
@@ -115,6 +120,27 @@ pub(crate) struct Backup {
     pub(crate) data: PathBuf,
     /// The directory to copy to. It must not contain a store.
     pub(crate) to: PathBuf,
+}
+
+/// Show the executions that a running server leaves alone, because they panicked or cannot be read,
+/// and try them again or abort them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright parked
+  stepwright parked --retry arn:aws:states:us-east-1:123456789012:execution:order:1")]
+pub(crate) struct Parked {
+    /// Try this execution again, from where its history ends.
+    #[arg(long, value_name = "ARN", conflicts_with = "abort")]
+    pub(crate) retry: Option<String>,
+    /// End this execution as ABORTED.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) abort: Option<String>,
+    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The server's region.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
 }
 
 /// Print the shell commands that configure AWS SDKs and tools for a server on this machine.
@@ -309,6 +335,9 @@ pub(crate) struct Explore {
     /// The largest number of runs.
     #[arg(long, value_name = "NUMBER", default_value_t = 2_000)]
     pub(crate) runs: usize,
+    /// The largest number of seconds.
+    #[arg(long, value_name = "NUMBER", default_value_t = 60)]
+    pub(crate) seconds: u64,
     /// What to print: lines for people, or one JSON object for scripts.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) format: Output,
@@ -527,6 +556,9 @@ pub(crate) struct Load {
     /// be written as `--machine`.
     #[arg(long, value_name = "NAME", alias = "machine")]
     pub(crate) state_machine: Option<String>,
+    /// Let a template name definitions outside its directory (`DefinitionUri: ../flow.asl.json`).
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]

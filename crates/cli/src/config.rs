@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stepwright_functions::{Function, Functions, LogSink, Place};
 use stepwright_server::config::{
-    CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, ServerConfig,
+    CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 
 /// The contents of the file.
@@ -23,6 +23,9 @@ pub(crate) struct Config {
     /// The credentials of its callers.
     #[serde(default)]
     pub(crate) credentials: Vec<CredentialConfig>,
+    /// What executions may do, by the role of their state machine.
+    #[serde(default)]
+    pub(crate) roles: Vec<RoleConfig>,
     /// Limits of state machines, by name.
     #[serde(default)]
     pub(crate) machines: BTreeMap<String, MachineConfig>,

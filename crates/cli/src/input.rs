@@ -5,7 +5,7 @@ use crate::project;
 use crate::report::{self, Failure};
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use stepwright_asl::{LoadOptions, Loaded, MachineArn, NamedDefinition};
 use stepwright_functions::Place;
 use stepwright_json::Json;
@@ -31,6 +31,35 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Reads a file that another file in `folder` names. It must be a regular file, and unless
+/// `outside` is set, one in that folder: a template from somewhere else must not show what this
+/// machine keeps elsewhere.
+pub(crate) fn read_beside(folder: &Path, name: &str, outside: bool) -> Result<Vec<u8>, String> {
+    let path = folder.join(name);
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let is_named_inside = !Path::new(name).is_absolute()
+        && !Path::new(name).components().any(|part| part == std::path::Component::ParentDir);
+    let within = folder.canonicalize().map_err(failed)?;
+    let is_inside =
+        is_named_inside && path.canonicalize().is_ok_and(|path| path.starts_with(&within));
+    if !outside && !is_inside && (!is_named_inside || path.exists()) {
+        return Err(format!(
+            "{} is not in the directory {}; --allow-outside permits that",
+            path.display(),
+            folder.display()
+        ));
+    }
+    // A device or a pipe may never end, and is not even opened.
+    if !std::fs::metadata(&path).map_err(failed)?.is_file() {
+        return Err(format!("{} is not a regular file", path.display()));
+    }
+    read(&path).map_err(|failure| match failure {
+        Failure::Plain { message, .. } => message,
+        Failure::Said => format!("{} cannot be read", path.display()),
+    })
+}
+
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(read(path)?)
         .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())))
@@ -43,7 +72,7 @@ pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
     match stepwright_asl::read_data(&text, &file) {
         Ok(node) => Ok((node, text)),
         Err(diagnostic) => {
-            anstream::eprintln!("{}", report::render(&file, &text, &diagnostic));
+            anstream::eprintln!("{}", stepwright_source::render(&file, &text, &diagnostic));
             Err(Failure::Said)
         }
     }
@@ -107,10 +136,8 @@ fn load_at(
     let bytes = read(path)?;
     let values = values(options)?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let beside = move |name: &str| -> Result<Vec<u8>, String> {
-        let path: PathBuf = folder.join(name);
-        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
+    let outside = options.allow_outside;
+    let beside = move |name: &str| read_beside(&folder, name, outside);
     let file = if path == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -135,12 +162,7 @@ pub(crate) fn picked<'l>(
     options: &Load,
     loaded: &'l Loaded,
 ) -> Result<&'l NamedDefinition, Failure> {
-    for complaint in &loaded.complaints {
-        anstream::eprintln!(
-            "{}",
-            report::render(&complaint.file, &complaint.text, &complaint.diagnostic)
-        );
-    }
+    report::complaints(loaded.complaints.iter());
     if loaded.has_errors() {
         return Err(Failure::Said);
     }

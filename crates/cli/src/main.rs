@@ -1,7 +1,6 @@
 //! The command `stepwright`.
 
 mod args;
-mod client;
 mod commands;
 mod config;
 mod console;
@@ -20,6 +19,12 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The processes of functions are guarded by this program, and an expression of the CDK is
+    // evaluated by it in a process of its own.
+    let asked = stepwright_functions::guard_if_asked();
+    if let Some(code) = asked.or_else(stepwright_functions::evaluate_if_asked) {
+        return code;
+    }
     let arguments = args::parse();
     match commands::run(arguments) {
         Ok(code) => code,

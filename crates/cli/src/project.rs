@@ -1,7 +1,7 @@
 //! Fluxio projects: workflows written in Python.
 
 use crate::input;
-use crate::report::{self, Failure};
+use crate::report::Failure;
 use std::path::Path;
 use stepwright_asl::{Complaint, Definition, Loaded, NamedDefinition};
 use stepwright_fluxio::{Mode, Project, compile};
@@ -40,7 +40,10 @@ pub(crate) fn said<'d>(
     errors: impl IntoIterator<Item = &'d Diagnostic>,
 ) -> Failure {
     for error in errors {
-        anstream::eprintln!("{}", report::render(&path.display().to_string(), text, error));
+        anstream::eprintln!(
+            "{}",
+            stepwright_source::render(&path.display().to_string(), text, error)
+        );
     }
     Failure::Said
 }

@@ -1,9 +1,10 @@
 //! Diagnostics on standard error, in the style of a compiler.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use std::fmt::Write as _;
+use annotate_snippets::{Group, Level, Renderer};
+use stepwright_asl::Complaint;
 use stepwright_json::{Json, Object};
-use stepwright_source::{Diagnostic, LineIndex, Severity};
+use stepwright_server::ClientError;
+use stepwright_source::{Diagnostic, LineIndex, Severity, render};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -24,6 +25,16 @@ impl Failure {
             Self::Plain { message, .. } => Self::Plain { message, help: Some(help.into()) },
             Self::Said => Self::Said,
         }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let failure = Self::new(error.what);
+        if error.is_unanswered {
+            return failure.help("is the server running? another one is named with --endpoint-url");
+        }
+        failure
     }
 }
 
@@ -52,54 +63,35 @@ pub(crate) fn function_printed(line: &str) {
     anstream::eprintln!("{line}");
 }
 
-/// Formats a diagnostic for people.
-pub(crate) fn render(file: &str, text: &str, diagnostic: &Diagnostic) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
-    };
-    let mut message = diagnostic.message.clone();
-    if let Some(location) = &diagnostic.location {
-        write!(message, " at {location}").expect("strings grow");
-    }
-    let title = level.primary_title(message.as_str()).id(diagnostic.code);
-    let mut groups = Vec::new();
-    match diagnostic.span {
-        Some(span) => {
-            let cut = |offset: usize| {
-                let mut offset = offset.min(text.len());
-                while !text.is_char_boundary(offset) {
-                    offset -= 1;
-                }
-                offset
-            };
-            // If the span is a whole state, only its first line is marked.
-            let start = cut(span.start as usize);
-            let end = cut(span.end as usize).max(start);
-            let end = text[start..end].find('\n').map_or(end, |line| start + line);
-            let mut annotation = AnnotationKind::Primary.span(start..end);
-            if let Some(label) = &diagnostic.label {
-                annotation = annotation.label(label.as_str());
-            }
-            let mut snippet = Snippet::source(text).path(file).annotation(annotation);
-            for label in &diagnostic.labels {
-                let range = cut(label.span.start as usize)..cut(label.span.end as usize);
-                snippet = snippet
-                    .annotation(AnnotationKind::Context.span(range).label(label.message.as_str()));
-            }
-            groups.push(title.element(snippet));
-        }
-        None => groups.push(Group::with_title(title)),
-    }
-    if let Some(help) = &diagnostic.help {
-        groups.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
-    }
-    Renderer::styled().render(&groups)
+/// How many diagnostics of one file are printed. Nobody reads more, and a file can have a hundred
+/// thousand.
+const MOST_PRINTED: usize = 100;
+
+/// The diagnostics of a file for people, the first hundred and the number of the others.
+pub(crate) fn renderings<'d>(
+    file: &'d str,
+    text: &'d str,
+    diagnostics: &'d [Diagnostic],
+) -> impl Iterator<Item = String> + 'd {
+    let shown = diagnostics.iter().take(MOST_PRINTED);
+    let more = diagnostics.len().saturating_sub(MOST_PRINTED);
+    let rest = (more > 0).then(|| format!("{file}: {more} more of {}\n", diagnostics.len()));
+    shown.map(move |diagnostic| render(file, text, diagnostic)).chain(rest)
 }
 
-/// Formats a diagnostic for scripts.
-pub(crate) fn to_json(file: &str, text: &str, diagnostic: &Diagnostic) -> Json {
+/// Prints what is wrong with files, the first hundred things and the number of the others.
+pub(crate) fn complaints<'c>(complaints: impl ExactSizeIterator<Item = &'c Complaint>) {
+    let count = complaints.len();
+    for Complaint { file, text, diagnostic } in complaints.take(MOST_PRINTED) {
+        anstream::eprintln!("{}", render(file, text, diagnostic));
+    }
+    if count > MOST_PRINTED {
+        anstream::eprintln!("{} more of {count}", count - MOST_PRINTED);
+    }
+}
+
+/// Formats a diagnostic for scripts. `lines` is the index of its file's text.
+pub(crate) fn to_json(file: &str, text: &str, lines: &LineIndex, diagnostic: &Diagnostic) -> Json {
     let mut object = Object::new();
     let severity = match diagnostic.severity {
         Severity::Error => "error",
@@ -114,7 +106,7 @@ pub(crate) fn to_json(file: &str, text: &str, diagnostic: &Diagnostic) -> Json {
         object.insert("location", location.as_str().into());
     }
     if let Some(span) = diagnostic.span {
-        let (start, end) = LineIndex::new(text).span(text, span);
+        let (start, end) = lines.span(text, span);
         for (key, value) in [
             ("line", start.line),
             ("column", start.column),

@@ -74,7 +74,7 @@ fn explored(definition: &Definition) -> Result<(), String> {
         .map_err(|found| format!("does not compile: {}", found[0].message))?;
     let begun = Instant::now();
     let options = ExploreOptions { runs: RUNS, ..ExploreOptions::default() };
-    let explored = explore(definition, &program, &options);
+    let explored = explore(definition, &program, &options, &|| false);
     if begun.elapsed().as_secs() > MOST_SECONDS {
         return Err(format!("it took {:?}", begun.elapsed()));
     }

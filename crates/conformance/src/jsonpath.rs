@@ -32,6 +32,7 @@ fn run(case: &Json) -> Result<(), String> {
                 EvaluationError::NotFound { message } => ("PathNotFoundException", message),
                 EvaluationError::Invalid { message } => ("InvalidPathException", message),
                 EvaluationError::Failed { message } => ("JsonPathException", message),
+                error @ EvaluationError::TooMuch { .. } => ("TooMuch", error.to_string()),
             }),
         ),
     };

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::{Call, Clock, Engine, Facts, Observer, Options, Report, Silent, Tasks};
+use stepwright_engine::{
+    Call, Clock, Engine, Facts, ObservedTurn, Observer, Options, Report, Silent, Tasks,
+};
+use stepwright_history::aws::log_records;
 use stepwright_history::{Event, Failure, Moment};
 use stepwright_integrations::MemoryBuckets;
 use stepwright_json::{Json, Object, Str};
@@ -126,26 +129,22 @@ impl Tasks for Answering {
 
 /// Keeps the last event of an execution, as AWS's log shows it.
 #[derive(Default)]
-pub(crate) struct Log {
-    events: Mutex<Vec<Event>>,
-    arn: Mutex<String>,
-}
+pub(crate) struct Log(Mutex<Option<Json>>);
 
 impl Observer for Log {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        let lock = |(): &()| self.events.lock();
-        lock(&()).extend(events.iter().cloned());
-        facts.about.arn.clone_into(&mut self.arn.lock());
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let arn = &facts.about.arn;
+        let records = log_records(arn, turn.events, turn.calls, turn.redrive_count, true);
+        if let Some(last) = records.into_iter().next_back() {
+            *self.0.lock() = Some(last);
+        }
     }
 }
 
 impl Log {
     /// The end of the execution, if it has come.
     pub(crate) fn end(&self) -> Option<Json> {
-        let events = self.events.lock();
-        let arn = self.arn.lock();
-        let records = stepwright_history::aws::log_records(&arn, &events, true);
-        let last = records.into_iter().next_back()?;
+        let last = self.0.lock().clone()?;
         let is_end = last
             .get("type")
             .and_then(Json::as_str)
@@ -210,14 +209,16 @@ async fn execute(api: &Api, case: &Case, start: Moment, input: &Json) -> Result<
     }
     let snapshot = api.engine().describe(&arn).await.map_err(|error| error.to_string())?;
     let snapshot = snapshot.ok_or("it is gone")?;
-    let events = api.engine().history(&arn).await.map_err(|error| error.to_string())?;
+    let mut events = Vec::new();
+    let take = |event: &Event| events.push(event.clone());
+    api.engine().history(&arn, take).await.map_err(|error| error.to_string())?;
     let findings = api.engine().doctor().await.map_err(|error| error.to_string())?;
     if let Some(finding) = findings.first() {
         return Err(format!("the doctor has found: {finding:?}"));
     }
     Ok(Run {
         status: snapshot.status.clone(),
-        events: events.unwrap_or_default(),
+        events,
         start,
         end: snapshot.stopped_at.map_or(start, Moment),
         objects: MemoryObjects::default(),

@@ -16,6 +16,50 @@ pub struct ActivityTask {
     pub token: Str,
     /// The task's input.
     pub input: Json,
+    /// Puts the task back if it does not reach the worker.
+    pub handed: Handed,
+}
+
+/// A task of an activity that was handed to a worker.
+#[derive(Clone, Debug)]
+pub struct Handed {
+    engine: Engine,
+    activity: String,
+    execution: ExecutionId,
+    task: TaskId,
+}
+
+impl Handed {
+    /// Puts the task back in its queue, because the worker is gone. The next worker gets it with
+    /// the same token. In the history, it has started once.
+    pub fn give_back(self) {
+        let Self { engine, activity, execution, task } = self;
+        if let Some(queue) = engine.inner.activities.queue(&activity) {
+            queue.tasks().push_front(Entry { execution, task, was_handed_out: true });
+            queue.added.notify_one();
+        }
+    }
+}
+
+/// A task while it is being taken out of its queue. If the worker is gone before that is done, the
+/// task goes back.
+struct Taking(Option<Handed>);
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        if let Some(handed) = self.0.take() {
+            handed.give_back();
+        }
+    }
+}
+
+/// A task that waits for a worker.
+#[derive(Clone, Copy)]
+struct Entry {
+    execution: ExecutionId,
+    task: TaskId,
+    /// Whether it may have been handed to a worker that is gone.
+    was_handed_out: bool,
 }
 
 /// The queues of tasks that wait for a worker, by activity.
@@ -26,12 +70,12 @@ pub(crate) struct Activities {
 
 #[derive(Default)]
 struct Queue {
-    tasks: Mutex<VecDeque<(ExecutionId, TaskId)>>,
+    tasks: Mutex<VecDeque<Entry>>,
     added: Notify,
 }
 
 impl Queue {
-    fn tasks(&self) -> MutexGuard<'_, VecDeque<(ExecutionId, TaskId)>> {
+    fn tasks(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.tasks.lock()
     }
 }
@@ -55,7 +99,7 @@ impl Activities {
     /// Puts a task in its activity's queue. Returns false if there is no such activity.
     pub(crate) fn schedule(&self, arn: &str, execution: ExecutionId, task: TaskId) -> bool {
         let Some(queue) = self.queue(arn) else { return false };
-        queue.tasks().push_back((execution, task));
+        queue.tasks().push_back(Entry { execution, task, was_handed_out: false });
         queue.added.notify_one();
         true
     }
@@ -69,7 +113,7 @@ impl Activities {
 
 impl Engine {
     /// Waits for a task of an activity, for a limited time. Returns `None` if no task came, or if
-    /// the activity is gone.
+    /// the activity is gone. If the future is dropped, no task is lost.
     pub async fn poll_activity(
         &self,
         arn: &str,
@@ -80,12 +124,17 @@ impl Engine {
         loop {
             let queue = self.inner.activities.queue(arn)?;
             let next = queue.tasks().pop_front();
-            if let Some((execution, task)) = next {
+            if let Some(Entry { execution, task, was_handed_out }) = next {
                 // Other workers may wait for the tasks behind this one.
                 queue.added.notify_one();
-                let taken = self.take_activity_task(execution, task, worker.clone()).await;
-                if taken.is_some() {
-                    return taken;
+                let (engine, activity) = (self.clone(), arn.to_owned());
+                let handed = Handed { engine, activity, execution, task };
+                let mut taking = Taking(Some(handed));
+                let taken =
+                    self.take_activity_task(execution, task, worker.clone(), was_handed_out).await;
+                let handed = taking.0.take();
+                if let (Some((token, input)), Some(handed)) = (taken, handed) {
+                    return Some(ActivityTask { token, input, handed });
                 }
                 // This task has timed out or its execution is over. Try the next one.
                 continue;

@@ -1,14 +1,15 @@
 //! The catalogue: state machines with their revisions, versions and aliases, and activities.
 
+use crate::load::LoadError;
 use crate::{Engine, Options};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
 use stepwright_program::{Limits, Program, Vintage, compile};
-use stepwright_store::{Store, StoreError};
+use stepwright_store::{DocumentChanges, Store, StoreError};
 
 /// A state machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -378,6 +379,9 @@ pub struct Catalogue {
 /// The number of compiled revisions that are kept in memory.
 const MOST_REVISIONS: usize = 1_024;
 
+/// The number of running executions that are read at once.
+const LIVE_AT_ONCE: usize = 1_000;
+
 impl Catalogue {
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let catalogue = Self::default();
@@ -444,6 +448,15 @@ impl Engine {
 
     /// Returns a compiled revision, from memory or from the store.
     pub async fn revision(&self, id: &str) -> Result<Arc<Revision>, StoreError> {
+        self.find_revision(id).await.map_err(|error| match error {
+            LoadError::Store(error) => error,
+            error => StoreError::new(error.to_string()),
+        })
+    }
+
+    /// Like [`Self::revision`]. A revision that is not there or does not compile is told apart from
+    /// a store that cannot be read at the moment.
+    pub(crate) async fn find_revision(&self, id: &str) -> Result<Arc<Revision>, LoadError> {
         if let Some(revision) = self.inner.catalogue.cached(id) {
             return Ok(revision);
         }
@@ -452,8 +465,10 @@ impl Engine {
         let (_, bytes) = found
             .into_iter()
             .find(|(found, _)| *found == key)
-            .ok_or_else(|| StoreError::new(format!("there is no revision `{id}`")))?;
-        let revision = Arc::new(Revision::read(id, &bytes, &self.inner.options)?);
+            .ok_or_else(|| LoadError::Unreadable(format!("there is no revision `{id}`")))?;
+        let revision = Revision::read(id, &bytes, &self.inner.options)
+            .map_err(|error| LoadError::Unreadable(error.to_string()))?;
+        let revision = Arc::new(revision);
         self.inner.catalogue.cache(revision.clone());
         Ok(revision)
     }
@@ -467,6 +482,8 @@ impl Engine {
         let mut documents = vec![(format!("machine/{}", machine.arn), Some(machine.write()))];
         if let Some(revision) = &revision {
             documents.push((format!("revision/{}", revision.id), Some(revision.write())));
+            documents
+                .push((format!("revisions/{}/{}", machine.arn, revision.id), Some(Vec::new())));
         }
         self.store().put(documents).await?;
         if let Some(revision) = revision {
@@ -477,12 +494,72 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes a machine. Its revisions stay for as long as executions may need them.
+    /// To be held by whoever starts an execution, from the look at its machine until the start is
+    /// durable. A machine that is deleted meanwhile waits for it.
+    pub async fn starting(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.inner.starting.read().await
+    }
+
+    /// Waits until every start that is under way is durable or has failed.
+    pub async fn starts_settled(&self) {
+        drop(self.inner.starting.write().await);
+    }
+
+    /// Removes a machine that is being deleted and has no running executions, with everything that
+    /// is kept of it. Revisions that a child of a map run still needs are removed at the next start.
     pub async fn remove_machine(&self, arn: &str) -> Result<(), StoreError> {
-        self.store().put(vec![(format!("machine/{arn}"), None)]).await?;
-        self.inner.catalogue.machines.write().remove(arn);
         self.store().forget_machine(arn).await?;
+        let mut changes = self.revisions_to_remove(arn).await?;
+        changes.push((format!("machine/{arn}"), None));
+        self.store().put(changes).await?;
+        self.inner.catalogue.machines.write().remove(arn);
         self.inner.recent.clear();
+        Ok(())
+    }
+
+    /// The changes that remove the revisions of a machine; none while an execution needs them.
+    async fn revisions_to_remove(&self, arn: &str) -> Result<DocumentChanges, StoreError> {
+        let mut after = None;
+        loop {
+            let rows = self.store().live(after.as_ref(), LIVE_AT_ONCE).await?;
+            if rows.iter().any(|row| row.about.machine == arn) {
+                return Ok(Vec::new());
+            }
+            let Some(last) = rows.into_iter().next_back() else { break };
+            after = Some(last);
+        }
+        let mut ids: BTreeSet<String> = BTreeSet::new();
+        // A machine that an earlier release has stored has revisions that only it knows of.
+        if let Some(machine) = self.catalogue().machine(arn) {
+            ids.extend([machine.revision.clone(), machine.first_revision.clone()]);
+            ids.extend(machine.versions.iter().map(|version| version.revision.clone()));
+        }
+        let prefix = format!("revisions/{arn}/");
+        let known = self.store().documents(&prefix).await?;
+        ids.extend(known.iter().filter_map(|(key, _)| Some(key.strip_prefix(&prefix)?.to_owned())));
+        let mut revisions = self.inner.catalogue.revisions.lock();
+        for id in &ids {
+            revisions.remove(id);
+        }
+        let documents = known.into_iter().map(|(key, _)| key);
+        let documents = documents.chain(ids.iter().map(|id| format!("revision/{id}")));
+        Ok(documents.map(|key| (key, None)).collect())
+    }
+
+    /// Removes the revisions of machines that are gone.
+    pub(crate) async fn remove_old_revisions(&self) -> Result<(), StoreError> {
+        let known = self.store().documents("revisions/").await?;
+        let machines: BTreeSet<&str> = known
+            .iter()
+            .filter_map(|(key, _)| Some(key.strip_prefix("revisions/")?.rsplit_once('/')?.0))
+            .collect();
+        for arn in machines {
+            let _changing = self.changing().await;
+            if self.catalogue().machine(arn).is_none() {
+                let changes = self.revisions_to_remove(arn).await?;
+                self.store().put(changes).await?;
+            }
+        }
         Ok(())
     }
 

@@ -65,7 +65,8 @@ impl Engine {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
         let id = facts.id;
-        let ended = match self.begin_in_memory(facts, beginning) {
+        self.inner.memory.room().await;
+        let ended = match self.begin_in_memory(facts, beginning).await {
             Ok(ended) => ended,
             Err(Begun::Panicked(reason)) => {
                 return Some(Err(Failure::new("States.Runtime", reason)));
@@ -116,6 +117,7 @@ impl Engine {
     ) -> Result<Json, Failure> {
         loop {
             let facts = Arc::new(child.facts(self, arn));
+            self.inner.memory.room().await;
             match self.begin(facts, beginning.clone()).await {
                 Ok(()) => break,
                 Err(Begun::Exists) => {
@@ -185,6 +187,7 @@ impl Child {
             test_case: self.parent_facts.test_case.clone(),
             trace_header: self.parent_facts.trace_header.clone(),
             parent: Some(self.parent),
+            principal: self.parent_facts.principal.clone(),
         }
         .write();
         Facts {
@@ -194,6 +197,7 @@ impl Child {
             test_case: self.parent_facts.test_case.clone(),
             trace_header: self.parent_facts.trace_header.clone(),
             parent: Some(self.parent),
+            principal: self.parent_facts.principal.clone(),
             is_express: self.is_express,
         }
     }

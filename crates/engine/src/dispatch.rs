@@ -51,11 +51,14 @@ impl Engine {
     pub(crate) fn read_items(&self, live: &mut Live, run: TaskId, request: Json) {
         live.errands.insert((run, None), watch::channel(false).0);
         let (engine, id) = (self.clone(), live.facts.id);
-        let objects = self.inner.options.objects.clone();
+        let objects = Bound::new(self, live.facts.clone());
+        let most = live.facts.revision.program.limits.items_bytes;
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let read = move || items::read(&request, &Bound(&*objects));
+            let read = move || items::read_within(&request, &objects, most);
+            // One after the other: what is read is large before it is known to be.
+            let _reading = engine.inner.long.reading().await;
             let items = tokio::task::spawn_blocking(read)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ItemReaderFailed", BROKEN_OFF)));
@@ -66,11 +69,11 @@ impl Engine {
     pub(crate) fn write_results(&self, live: &mut Live, run: TaskId, request: Json) {
         live.errands.insert((run, None), watch::channel(false).0);
         let (engine, id) = (self.clone(), live.facts.id);
-        let objects = self.inner.options.objects.clone();
+        let mut objects = Bound::new(self, live.facts.clone());
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let write = move || items::write(&request, &mut Bound(&*objects));
+            let write = move || items::write(&request, &mut objects);
             let result = tokio::task::spawn_blocking(write)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ResultWriterFailed", BROKEN_OFF)));

@@ -2,13 +2,13 @@
 
 use crate::Engine;
 use crate::live::{Live, panic_text, status_of};
-use crate::load::fold;
+use crate::load::{BYTES, Folded};
 use parking_lot::Mutex as Plain;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stepwright_interpreter::Command;
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Recorded, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, HistoryPart, Recorded, StoreError};
 use tokio::sync::Mutex;
 
 /// One problem that was found.
@@ -43,9 +43,6 @@ pub struct Examination {
 
 /// The number of execution numbers that a worker takes at once.
 const NUMBERS: u64 = 500;
-
-/// Roughly the number of bytes of history that one worker reads at once.
-const BYTES: usize = 4 << 20;
 
 /// What the workers of one examination share.
 struct Shared {
@@ -95,6 +92,15 @@ impl Engine {
         let verified = verifying.await.map_err(broken_off)??;
         let of_store = verified.into_iter().map(|what| Finding { arn: None, what });
         let mut found = std::mem::take(&mut *shared.found.lock());
+        for parked in self.parked().await? {
+            let what = format!("it is parked, since release {}: {}", parked.release, parked.reason);
+            let finding = Finding { arn: Some(parked.arn), what };
+            if let Some(row) =
+                self.store().execution_by_arn(finding.arn.as_deref().unwrap_or_default()).await?
+            {
+                found.push((row.id, finding));
+            }
+        }
         found.sort_by_key(|(id, _)| *id);
         Ok(Examination {
             findings: of_store.chain(found.into_iter().map(|(_, finding)| finding)).collect(),
@@ -158,15 +164,26 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
         Ok(facts) => facts,
         Err(error) => return vec![error.to_string()],
     };
-    // What panics here also panics when the execution is driven. Report it, and examine the others.
-    let examined = catch_unwind(AssertUnwindSafe(|| {
-        fold(facts, row.wake_at, &chunks).map(|mut live| compare(&row, &mut live))
-    }));
-    match examined {
-        Ok(Ok(findings)) => findings,
-        Ok(Err(error)) => vec![error.to_string()],
-        Err(panic) => vec![format!("its history cannot be folded: {}", panic_text(&*panic))],
+    let (mut folded, mut chunks) = (Folded::default(), chunks);
+    loop {
+        if let Err(error) = folded.take(&chunks) {
+            return vec![error.to_string()];
+        }
+        if chunks.is_empty() || folded.read >= row.len {
+            break;
+        }
+        chunks = match engine.store().history(row.id, HistoryPart::After(folded.read), BYTES).await
+        {
+            Ok(chunks) => chunks,
+            Err(error) => return vec![error.to_string()],
+        };
     }
+    // What panics here also panics when the execution is driven. Report it, and examine the others.
+    let compared =
+        catch_unwind(AssertUnwindSafe(|| compare(&row, &mut folded.live(facts, row.wake_at))));
+    compared.unwrap_or_else(|panic| {
+        vec![format!("its history cannot be folded: {}", panic_text(&*panic))]
+    })
 }
 
 /// Compares an execution's row with its history, and looks for anything that a restart would not

@@ -5,24 +5,27 @@
 //! owe. Express executions, which are in memory only, are driven in the same way, without the
 //! append.
 
-use crate::activities::ActivityTask;
 use crate::errors::Refused;
 use crate::live::{Live, NotTaken, Taken};
 use crate::load::LoadError;
+use crate::long::Aside;
 use crate::mailbox::{Delivered, Found, Message, What};
 use crate::{Engine, Snapshot};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Moment, TaskId};
-use stepwright_interpreter::{Command, Status, Stimulus};
-use stepwright_json::Str;
+use stepwright_interpreter::{BYTES_PER_TURN, Command, STEPS_PER_TURN, Status, Stimulus};
+use stepwright_json::{Json, Str};
 use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 
 /// The driver appends its turns once they hold this many events, before it takes in more messages.
 const EVENTS_PER_APPEND: usize = 4_000;
+
+/// So it does once they record so many bytes of data.
+const BYTES_PER_APPEND: usize = 2 * BYTES_PER_TURN;
 
 /// The delay before a failed append is tried again: the first one, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -84,16 +87,18 @@ impl Engine {
         self.ask_with(id, What::Token { task, token, stimulus }).await
     }
 
-    /// Lets a worker take an activity task. Returns `None` if the execution does not wait for the
-    /// task any more.
+    /// Lets a worker take an activity task. Returns its token and input, or `None` if the execution
+    /// does not wait for the task any more. A task that was taken before, by a worker who is gone,
+    /// is taken `again`.
     pub(crate) async fn take_activity_task(
         &self,
         id: ExecutionId,
         task: TaskId,
         worker: Option<Str>,
-    ) -> Option<ActivityTask> {
+        again: bool,
+    ) -> Option<(Str, Json)> {
         let taken = Arc::new(Mutex::new(None));
-        let what = What::Take { task, worker, taken: taken.clone() };
+        let what = What::Take { task, worker, again, taken: taken.clone() };
         self.ask_with(id, what).await.ok()?;
         taken.lock().take()
     }
@@ -121,8 +126,8 @@ impl Engine {
         }
     }
 
-    fn forget_resting(&self, left: Option<Box<Live>>) {
-        if let Some(left) = left {
+    fn forget_resting(&self, left: Vec<Box<Live>>) {
+        for left in left {
             self.inner.recent.left(&left.facts.about.arn);
         }
     }
@@ -163,7 +168,10 @@ impl Engine {
                     }
                 },
             };
-            let mut round = self.take_in(&mut execution, messages);
+            let mut round = {
+                let aside = self.inner.long.begin(&execution.facts.revision.program).await;
+                aside.run(|| self.take_in(&mut execution, messages, &aside))
+            };
             if let Some(reason) = round.panic {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
                 let messages = round.messages.into_iter().map(|(message, _)| message);
@@ -209,10 +217,8 @@ impl Engine {
                 if let (What::Take { task, taken, .. }, Ok(())) = (&message.what, &answer)
                     && let Some(open) = execution.execution.task(*task)
                 {
-                    *taken.lock() = Some(ActivityTask {
-                        token: open.call.token.clone().unwrap_or_default(),
-                        input: open.call.parameters.clone(),
-                    });
+                    let token = open.call.token.clone().unwrap_or_default();
+                    *taken.lock() = Some((token, open.call.parameters.clone()));
                 }
                 message.answer(answer);
             }
@@ -290,19 +296,26 @@ impl Engine {
                 live.end_in_memory((Arc::new(snapshot), self.inner.underway.begin()));
                 self.inner.mailboxes.cancel(id);
             }
-            _ => self.inner.mailboxes.park(id, reason),
+            live => {
+                self.note_parked(id, live.map(|live| live.facts.about.arn.clone()), reason);
+                self.inner.mailboxes.park(id, reason);
+            }
         }
     }
 
     /// Applies messages to the execution, in memory only.
-    fn take_in(&self, live: &mut Live, messages: Vec<Message>) -> Round {
+    fn take_in(&self, live: &mut Live, messages: Vec<Message>, aside: &Aside<'_>) -> Round {
         let mut round = Round::default();
         let now = self.now();
         let mut messages = messages.into_iter();
         for message in messages.by_ref() {
-            let answer = self.take_one(live, message.what.clone(), now, &mut round);
+            let answer = self.take_one(live, message.what.clone(), now, &mut round, aside);
             round.messages.push((message, answer));
-            if round.panic.is_some() || round.taken.events.len() >= EVENTS_PER_APPEND {
+            if round.panic.is_some()
+                || round.taken.events.len() >= EVENTS_PER_APPEND
+                || round.taken.bytes >= BYTES_PER_APPEND
+                || round.taken.steps >= STEPS_PER_TURN
+            {
                 break;
             }
         }
@@ -316,6 +329,7 @@ impl Engine {
         what: What,
         now: Moment,
         round: &mut Round,
+        aside: &Aside<'_>,
     ) -> Result<(), Refused> {
         let stimulus = match what {
             What::Stimulus(stimulus) => stimulus,
@@ -331,7 +345,7 @@ impl Engine {
                 while let Some((due, timer)) = live.next_appointment().filter(|next| next.0 <= now)
                 {
                     let at = now.max(due);
-                    if round.step(live, Stimulus::TimerDue { timer }, at).is_err() {
+                    if round.step(live, Stimulus::TimerDue { timer }, at, aside).is_err() {
                         break;
                     }
                 }
@@ -348,9 +362,15 @@ impl Engine {
                 }
                 stimulus
             }
-            What::Take { task, worker, .. } => Stimulus::TaskStarted { task, worker },
+            What::Take { task, worker, again, .. } => {
+                let open = live.execution.task(task);
+                if again && open.is_some_and(|open| open.started) {
+                    return Ok(());
+                }
+                Stimulus::TaskStarted { task, worker }
+            }
         };
-        let answer = round.step(live, stimulus, now);
+        let answer = round.step(live, stimulus, now, aside);
         if answer.is_err() && round.panic.is_none() {
             self.inner.metrics.stale.add_one();
         }
@@ -361,7 +381,7 @@ impl Engine {
     /// out what is owed.
     pub(crate) fn after_commit(&self, live: &mut Live, taken: Taken) {
         if !taken.events.is_empty() {
-            self.tell(&live.facts, &taken.events);
+            self.tell(live, &taken.events);
             live.settle(&taken);
         }
         for command in taken.commands {
@@ -411,12 +431,18 @@ impl Engine {
 
 impl Round {
     /// Takes one turn, in memory only.
-    fn step(&mut self, live: &mut Live, stimulus: Stimulus, at: Moment) -> Result<(), Refused> {
+    fn step(
+        &mut self,
+        live: &mut Live,
+        stimulus: Stimulus,
+        at: Moment,
+        aside: &Aside<'_>,
+    ) -> Result<(), Refused> {
         let settled = match &stimulus {
             Stimulus::ChildFinished { run, index, .. } => Some((*run, Some(*index))),
             _ => None,
         };
-        match live.step(stimulus, at) {
+        match live.step(stimulus, at, aside) {
             Ok(turn) => {
                 self.taken.add(turn);
                 self.taken.settled.extend(settled);

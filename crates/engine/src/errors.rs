@@ -56,6 +56,23 @@ pub enum Refused {
     Closing,
 }
 
+/// Why a parked execution was neither tried again nor aborted.
+#[derive(Debug, thiserror::Error)]
+pub enum ParkedError {
+    /// No execution of this ARN is parked.
+    #[error("the execution `{arn}` is not parked")]
+    NotParked {
+        /// The ARN.
+        arn: String,
+    },
+    /// It was tried, and did not go on.
+    #[error("{0}")]
+    Refused(#[source] Refused),
+    /// The store could not be read or written.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
 /// Why an execution was not stopped.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StopError {

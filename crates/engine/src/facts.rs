@@ -1,4 +1,4 @@
-use crate::Revision;
+use crate::{Principal, Revision};
 use std::sync::Arc;
 use stepwright_history::TaskId;
 use stepwright_json::{Json, Object, Str};
@@ -19,6 +19,8 @@ pub struct Facts {
     pub trace_header: Option<String>,
     /// The execution that waits for it, if one does.
     pub parent: Option<Parent>,
+    /// On whose behalf it acts.
+    pub principal: Principal,
     /// Whether it is an Express execution.
     pub is_express: bool,
 }
@@ -58,6 +60,7 @@ pub(crate) struct More {
     pub(crate) test_case: Option<String>,
     pub(crate) trace_header: Option<String>,
     pub(crate) parent: Option<Parent>,
+    pub(crate) principal: Principal,
 }
 
 impl More {
@@ -74,6 +77,9 @@ impl More {
             let index = index.map_or(Json::Null, |index| Json::Int(i64::from(index)));
             let parts = vec![Json::Int(execution.0 as i64), Json::Int(task.0 as i64), index];
             object.insert("parent", parts.into());
+        }
+        if let Some(principal) = self.principal.write() {
+            object.insert("by", principal.into());
         }
         Json::Object(object).to_string().into_bytes()
     }
@@ -93,6 +99,7 @@ impl More {
             test_case: text("case"),
             trace_header: text("trace"),
             parent,
+            principal: Principal::read(value.get("by").map(|by| by.as_str().unwrap_or_default()))?,
         })
     }
 }

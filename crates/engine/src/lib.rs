@@ -9,6 +9,7 @@
 //! [`Clock`], [`Tasks`], [`ObjectStore`] and [`Observer`].
 
 mod activities;
+mod authorizer;
 mod catalogue;
 mod children;
 mod clock;
@@ -19,13 +20,17 @@ mod drive;
 mod ends;
 mod errors;
 mod facts;
+mod histories;
 mod live;
 mod load;
+mod long;
 mod mailbox;
 mod map_runs;
+mod memory;
 mod metrics;
 mod objects;
 mod once;
+mod parked;
 mod query;
 mod recent;
 mod recovery;
@@ -37,30 +42,35 @@ mod timers;
 mod tokens;
 mod underway;
 
-pub use activities::ActivityTask;
+pub use activities::{ActivityTask, Handed};
+pub use authorizer::{Authorizer, Denied, Principal, Unrestricted};
 pub use catalogue::{
     Activity, Alias, Catalogue, DefinitionError, Machine, MachineStatus, Revision, Route, Version,
 };
 pub use clock::{Clock, SystemClock};
 pub use collector::{Collector, ExecutionEvent};
 pub use doctor::{Examination, Finding, Progress};
-pub use errors::{RedriveError, Refused, StartError, StopError, TokenError};
+pub use errors::{ParkedError, RedriveError, Refused, StartError, StopError, TokenError};
 pub use facts::{Facts, Parent};
+pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
 pub use objects::{NoObjects, ObjectStore};
+pub use parked::Parked;
 pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
 pub use starts::{StartRequest, Started};
-pub use tasks::{Call, Observer, Report, Silent, Tasks};
+pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
 
 use activities::Activities;
+use long::LongTurns;
 use mailbox::Mailboxes;
+use memory::Memory;
 use recent::Recent;
 use schedules::Schedules;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::Store;
 use timers::Timers;
@@ -79,6 +89,8 @@ pub struct Options {
     pub objects: Arc<dyn ObjectStore>,
     /// Notified of every turn once it is durable.
     pub observer: Arc<dyn Observer>,
+    /// Decides what executions may do.
+    pub authorizer: Arc<dyn Authorizer>,
     /// The account in ARNs.
     pub account: String,
     /// The region in ARNs.
@@ -92,8 +104,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with AWS's limits, no object store, no observer and unlimited retention, in the
-    /// account 123456789012 and the region us-east-1.
+    /// Options with AWS's limits, no object store, no observer, unrestricted rights and unlimited
+    /// retention, in the account 123456789012 and the region us-east-1.
     pub fn new(store: Arc<dyn Store>, tasks: Arc<dyn Tasks>) -> Self {
         Self {
             store,
@@ -101,6 +113,7 @@ impl Options {
             tasks,
             objects: Arc::new(NoObjects),
             observer: Arc::new(Silent),
+            authorizer: Arc::new(Unrestricted),
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             limits: Limits::default(),
@@ -125,6 +138,25 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
+/// An engine, for whoever must not keep it alive: what the engine itself holds.
+#[derive(Clone)]
+pub struct WeakEngine {
+    inner: Weak<Inner>,
+}
+
+impl WeakEngine {
+    /// The engine, unless it is gone.
+    pub fn upgrade(&self) -> Option<Engine> {
+        self.inner.upgrade().map(|inner| Engine { inner })
+    }
+}
+
+impl std::fmt::Debug for WeakEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakEngine").finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     options: Options,
     catalogue: Catalogue,
@@ -135,7 +167,11 @@ struct Inner {
     activities: Activities,
     recent: Recent,
     metrics: Metrics,
+    long: LongTurns,
+    memory: Memory,
     next_in_memory: AtomicU64,
+    /// Held for reading by whoever starts an execution, from the look at its machine on.
+    starting: tokio::sync::RwLock<()>,
     closing: AtomicBool,
 }
 
@@ -149,6 +185,11 @@ impl Engine {
     /// State machines, their versions and aliases, and activities.
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
+    }
+
+    /// The engine, without keeping it alive.
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine { inner: Arc::downgrade(&self.inner) }
     }
 
     /// The engine's counters.
@@ -177,6 +218,11 @@ impl Engine {
         self.inner.closing.load(Ordering::SeqCst)
     }
 
+    /// The number of executions that are left alone.
+    pub fn parked_executions(&self) -> usize {
+        self.inner.mailboxes.parked()
+    }
+
     /// The number of executions in memory, driven or resting.
     pub fn executions_in_memory(&self) -> usize {
         self.inner.mailboxes.len()
@@ -184,6 +230,12 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.options.store
+    }
+
+    /// Does something that may take long: there are few processors for all that does, so that
+    /// others have theirs.
+    pub async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.inner.long.aside(work).await
     }
 
     /// The current time by the engine's clock.

@@ -1,20 +1,26 @@
 //! An execution in memory, and its turns.
 
+use crate::long::Aside;
+use crate::memory::Share;
 use crate::snapshot::News;
 use crate::timers::Alarm;
-use crate::{Engine, Facts};
+use crate::{Engine, Facts, ObservedTurn};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, stored};
-use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step};
+use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step_watched};
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
 use tokio::sync::{oneshot, watch};
 
 /// Something sent out on behalf of an execution: a task, or a child of a map run.
 pub(crate) type Errand = (TaskId, Option<u32>);
+
+/// How much memory is taken by what a byte of a history says.
+const MEMORY_PER_BYTE: usize = 4;
 
 /// An execution in memory.
 pub(crate) struct Live {
@@ -30,6 +36,12 @@ pub(crate) struct Live {
     /// What has been sent out, each with the sender that cancels it.
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
     pub(crate) redriven: Option<(u32, i64)>,
+    /// The kinds of its open tasks.
+    calls: Calls,
+    /// The bytes of memory that it took when it was read, at most.
+    weight: usize,
+    /// What it takes of the memory that all executions take together.
+    pub(crate) share: Option<Share>,
     /// Takes the place of the store, for an Express execution.
     pub(crate) in_memory: Option<InMemory>,
 }
@@ -58,12 +70,18 @@ pub(crate) struct Taken {
     pub(crate) commands: Vec<Command>,
     /// The map run children whose ends were reported.
     pub(crate) settled: Vec<Errand>,
+    /// The bytes of data that the events record.
+    pub(crate) bytes: usize,
+    /// What the evaluations have cost.
+    pub(crate) steps: u64,
 }
 
 impl Taken {
     pub(crate) fn add(&mut self, turn: Turn) {
         self.events.extend(turn.events);
         self.commands.extend(turn.commands);
+        self.bytes += turn.bytes;
+        self.steps += turn.steps;
     }
 }
 
@@ -95,15 +113,18 @@ impl Live {
             woken_at: None,
             errands: FxHashMap::default(),
             redriven: None,
+            calls: Calls::default(),
+            weight: 0,
+            share: None,
             in_memory: None,
         };
         live.redriven =
             live.execution.redriven_at().map(|at| (live.execution.redrive_count(), at.0));
         for command in live.execution.commands() {
             live.note_appointment(&command);
-            if let Command::RunTask { task, call, .. } = &command
-                && call.kind == TaskKind::Activity
-            {
+            let Command::RunTask { task, call, .. } = &command else { continue };
+            live.calls.open(*task, &call.kind);
+            if call.kind == TaskKind::Activity {
                 // The task stands in the activity's queue until a worker takes it.
                 live.errands.insert((*task, None), watch::channel(false).0);
             }
@@ -112,14 +133,47 @@ impl Live {
     }
 
     /// Takes a turn, in memory only.
-    pub(crate) fn step(&mut self, stimulus: Stimulus, at: Moment) -> Result<Turn, NotTaken> {
+    pub(crate) fn step(
+        &mut self,
+        stimulus: Stimulus,
+        at: Moment,
+        aside: &Aside<'_>,
+    ) -> Result<Turn, NotTaken> {
         let program = &self.facts.revision.program;
         let execution = &mut self.execution;
-        let stepped = catch_unwind(AssertUnwindSafe(|| step(program, execution, stimulus, at)));
+        let watch = |steps| aside.watch(steps);
+        aside.next_turn();
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            step_watched(program, execution, stimulus, at, &watch)
+        }));
         match stepped {
-            Ok(turn) => turn.map_err(|Stale| NotTaken::Stale),
+            Ok(Ok(turn)) => {
+                self.weigh();
+                Ok(turn)
+            }
+            Ok(Err(Stale)) => Err(NotTaken::Stale),
             Err(panic) => Err(NotTaken::Panicked(panic_text(&*panic))),
         }
+    }
+
+    /// The bytes of memory that it takes, and rather more than less.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight + self.execution.memory()
+    }
+
+    /// Its share of the memory is what it takes now.
+    fn weigh(&mut self) {
+        let weight = self.weight();
+        if let Some(share) = &mut self.share {
+            share.set(weight);
+        }
+    }
+
+    /// It was read from so many bytes, and has this share of the memory.
+    pub(crate) fn was_read(&mut self, bytes: usize, share: Share) {
+        self.weight = bytes.saturating_mul(MEMORY_PER_BYTE);
+        self.share = Some(share);
+        self.weigh();
     }
 
     /// Records what turns have changed, before they are made durable.
@@ -284,11 +338,12 @@ pub(crate) fn status_of(execution: &Execution) -> store::Status {
 
 impl Engine {
     /// Counts the events of a turn and notifies the observer.
-    pub(crate) fn tell(&self, facts: &Facts, events: &[Event]) {
+    pub(crate) fn tell(&self, live: &mut Live, events: &[Event]) {
         let metrics = &self.inner.metrics;
         metrics.turns.add_one();
         metrics.events.add(events.len() as u64);
         for event in events {
+            live.calls.note(event);
             match event.kind {
                 EventKind::ExecutionStarted(_) => metrics.started.add_one(),
                 EventKind::ExecutionSucceeded { .. } => metrics.succeeded.add_one(),
@@ -298,6 +353,11 @@ impl Engine {
                 _ => {}
             }
         }
-        self.inner.options.observer.turn(facts, events);
+        let redrive_count = live.redriven.map_or(0, |(count, _)| count);
+        let turn = ObservedTurn { events, calls: &live.calls, redrive_count };
+        self.inner.options.observer.turn(&live.facts, &turn);
+        for event in events {
+            live.calls.close(event);
+        }
     }
 }

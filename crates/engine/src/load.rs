@@ -1,12 +1,13 @@
 //! Folds executions back from what the store keeps of them.
 
 use crate::facts::More;
-use crate::live::Live;
+use crate::live::{Live, panic_text};
 use crate::{Engine, Facts};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stepwright_history::{Moment, stored};
 use stepwright_interpreter::{CorruptHistory, Execution};
-use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
+use stepwright_store::{Chunk, ExecutionId, ExecutionRow, HistoryPart, StoreError};
 
 /// Why an execution cannot be folded back.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,7 @@ pub(crate) enum LoadError {
 impl Engine {
     /// Folds an execution back.
     pub(crate) async fn load(&self, id: ExecutionId) -> Result<Option<Box<Live>>, LoadError> {
+        self.inner.memory.room().await;
         match self.store().execution(id).await? {
             Some(row) => self.load_row(row).await.map(|live| Some(Box::new(live))),
             None => Ok(None),
@@ -31,17 +33,29 @@ impl Engine {
     }
 
     pub(crate) async fn load_row(&self, row: ExecutionRow) -> Result<Live, LoadError> {
-        let chunks = self.store().history(row.id).await?;
-        let wake_at = row.wake_at;
+        let (id, len, wake_at) = (row.id, row.len, row.wake_at);
+        // Until it is known what the execution takes.
+        let _reading = self.inner.memory.reading().await;
         let facts = self.facts(row).await?;
-        fold(facts, wake_at, &chunks)
+        let mut folded = Folded::default();
+        while folded.read < len {
+            let chunks = self.store().history(id, HistoryPart::After(folded.read), BYTES).await?;
+            if chunks.is_empty() {
+                break;
+            }
+            folded.take(&chunks)?;
+        }
+        let weight = folded.weight.min(BYTES);
+        let mut live = folded.live(facts, wake_at);
+        live.was_read(weight, self.inner.memory.share());
+        Ok(live)
     }
 
     /// Reads the facts of an execution that never change.
     pub(crate) async fn facts(&self, row: ExecutionRow) -> Result<Facts, LoadError> {
         let more = More::read(&row.about.more)
             .ok_or_else(|| LoadError::Unreadable("its facts cannot be read".to_owned()))?;
-        let revision = self.revision(&more.revision).await?;
+        let revision = self.find_revision(&more.revision).await?;
         Ok(Facts {
             id: row.id,
             is_express: revision.is_express,
@@ -50,25 +64,51 @@ impl Engine {
             test_case: more.test_case,
             trace_header: more.trace_header,
             parent: more.parent,
+            principal: more.principal,
         })
     }
 }
 
-/// Folds an execution from the chunks of its history.
-pub(crate) fn fold(
-    facts: Facts,
-    wake_at: Option<i64>,
-    chunks: &[Vec<u8>],
-) -> Result<Live, LoadError> {
-    let mut execution = Execution::default();
-    let mut len = 0;
-    for chunk in chunks {
-        for event in stored::decode(chunk)? {
-            execution.apply(&event)?;
-            len += 1;
-        }
+/// Roughly the number of bytes of a history that are in memory at once.
+pub(crate) const BYTES: usize = 4 << 20;
+
+/// An execution that is being folded from the chunks of its history.
+#[derive(Default)]
+pub(crate) struct Folded {
+    execution: Execution,
+    /// The number of events so far.
+    len: u64,
+    /// The bytes of the chunks so far.
+    weight: usize,
+    /// The number of events up to the end of the last chunk, by the store's count.
+    pub(crate) read: u64,
+}
+
+impl Folded {
+    /// Takes the next chunks. A history that the code cannot take in, so that it panics, cannot be
+    /// read either.
+    pub(crate) fn take(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
+        let taken = catch_unwind(AssertUnwindSafe(|| self.apply(chunks)));
+        let cannot = |text: String| format!("its history cannot be folded: {text}");
+        taken.unwrap_or_else(|panic| Err(LoadError::Unreadable(cannot(panic_text(&*panic)))))
     }
-    let mut live = Live::new(Arc::new(facts), execution, len);
-    live.woken_at = wake_at.map(Moment);
-    Ok(live)
+
+    fn apply(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
+        for chunk in chunks {
+            self.weight += chunk.bytes.len();
+            for event in stored::decode(&chunk.bytes)? {
+                self.execution.apply(&event)?;
+                self.len += 1;
+            }
+            self.read = chunk.len;
+        }
+        Ok(())
+    }
+
+    /// The execution, once it has taken all chunks.
+    pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
+        let mut live = Live::new(Arc::new(facts), self.execution, self.len);
+        live.woken_at = wake_at.map(Moment);
+        live
+    }
 }

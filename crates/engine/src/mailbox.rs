@@ -1,7 +1,6 @@
 //! Mailboxes: the messages for each execution, and the executions that are in memory.
 
 use crate::Refused;
-use crate::activities::ActivityTask;
 use crate::live::Live;
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stepwright_history::TaskId;
 use stepwright_interpreter::Stimulus;
-use stepwright_json::Str;
+use stepwright_json::{Json, Str};
 use stepwright_store::ExecutionId;
 use tokio::sync::oneshot;
 
@@ -20,6 +19,9 @@ const SHARDS: usize = 64;
 /// The number of executions without work that rest in memory, because something may soon come for
 /// them.
 const MOST_RESTING: usize = 256;
+
+/// The bytes of memory that they may take together.
+const MOST_RESTING_BYTES: usize = 32 << 20;
 
 /// Something that an execution is to deal with.
 #[derive(Debug)]
@@ -45,7 +47,10 @@ pub(crate) enum What {
     Take {
         task: TaskId,
         worker: Option<Str>,
-        taken: Arc<Mutex<Option<ActivityTask>>>,
+        /// Whether it may have been handed to another worker before, who is gone.
+        again: bool,
+        /// Receives the task's token and input.
+        taken: Arc<Mutex<Option<(Str, Json)>>>,
     },
     /// Everything that is owed and is not out yet is to be sent out. After a restart, that is all
     /// of it.
@@ -79,7 +84,16 @@ impl Message {
 pub(crate) struct Mailboxes {
     shards: Vec<Mutex<FxHashMap<ExecutionId, Slot>>>,
     driving: AtomicUsize,
-    resting: Mutex<VecDeque<ExecutionId>>,
+    parked: AtomicUsize,
+    resting: Mutex<Resting>,
+}
+
+/// The executions that rest in memory, the one that has rested longest first, each with the bytes
+/// of memory that it takes.
+#[derive(Default)]
+struct Resting {
+    executions: VecDeque<(ExecutionId, usize)>,
+    bytes: usize,
 }
 
 /// What happens to a message that was put in a mailbox.
@@ -94,9 +108,9 @@ pub(crate) enum Delivered {
 pub(crate) enum Found {
     /// The next messages.
     Messages(Vec<Message>),
-    /// No messages: the driver is done. If its execution now rests, another one may have had to
-    /// leave memory for it.
-    Nothing { left: Option<Box<Live>> },
+    /// No messages: the driver is done. If its execution now rests, others may have had to leave
+    /// memory for it.
+    Nothing { left: Vec<Box<Live>> },
 }
 
 #[derive(Default)]
@@ -126,6 +140,7 @@ impl Mailboxes {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             driving: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
             resting: Mutex::default(),
         }
     }
@@ -197,33 +212,40 @@ impl Mailboxes {
     /// execution back.
     pub(crate) fn take(&self, id: ExecutionId, live: &mut Option<Box<Live>>) -> Found {
         let mut shard = self.shard(id);
-        let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: None } };
+        let Some(slot) = shard.get_mut(&id) else { return Found::Nothing { left: Vec::new() } };
         if !slot.queue.is_empty() {
             return Found::Messages(std::mem::take(&mut slot.queue));
         }
         slot.is_driven = false;
         let kept = live.take().filter(|live| !live.execution.is_over());
-        let rests = kept.as_ref().is_some_and(|live| live.can_rest());
+        let rests = kept.as_ref().filter(|live| live.can_rest()).map(|live| live.weight());
         match kept {
             Some(live) => slot.live = Some(live),
             None => drop(shard.remove(&id)),
         }
         drop(shard);
         self.driving.fetch_sub(1, Ordering::SeqCst);
-        Found::Nothing { left: if rests { self.rest(id) } else { None } }
+        Found::Nothing { left: rests.map_or_else(Vec::new, |weight| self.rest(id, weight)) }
     }
 
-    /// Notes that an execution rests in memory. If too many do, returns the one that has rested
+    /// Notes that an execution rests in memory. If too many do, returns those that have rested
     /// longest.
-    fn rest(&self, id: ExecutionId) -> Option<Box<Live>> {
+    fn rest(&self, id: ExecutionId, weight: usize) -> Vec<Box<Live>> {
         let mut resting = self.resting.lock();
-        resting.push_back(id);
-        if resting.len() <= MOST_RESTING {
-            return None;
+        resting.executions.push_back((id, weight));
+        resting.bytes += weight;
+        let mut leaving = Vec::new();
+        while resting.executions.len() > MOST_RESTING || resting.bytes > MOST_RESTING_BYTES {
+            let Some((oldest, weight)) = resting.executions.pop_front() else { break };
+            resting.bytes -= weight;
+            leaving.push(oldest);
         }
-        let oldest = resting.pop_front();
         drop(resting);
-        let oldest = oldest?;
+        leaving.into_iter().filter_map(|oldest| self.leave(oldest)).collect()
+    }
+
+    /// Takes an execution that rests out of memory.
+    fn leave(&self, oldest: ExecutionId) -> Option<Box<Live>> {
         let mut shard = self.shard(oldest);
         let can_go = shard.get(&oldest).is_some_and(|slot| {
             !slot.is_driven
@@ -242,6 +264,7 @@ impl Mailboxes {
             slot.is_driven = false;
             slot.live = None;
             slot.parked = Some(reason.to_owned());
+            self.parked.fetch_add(1, Ordering::SeqCst);
             std::mem::take(&mut slot.queue)
         });
         drop(shard);
@@ -249,6 +272,28 @@ impl Mailboxes {
         for message in messages.into_iter().flatten() {
             message.answer(Err(Refused::Parked { reason: reason.to_owned() }));
         }
+    }
+
+    /// Leaves an execution alone that nobody drives.
+    pub(crate) fn park_resting(&self, id: ExecutionId, reason: &str) {
+        let slot = Slot { parked: Some(reason.to_owned()), ..Slot::default() };
+        if self.shard(id).insert(id, slot).is_none_or(|before| before.parked.is_none()) {
+            self.parked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Accepts messages for an execution again.
+    pub(crate) fn unpark(&self, id: ExecutionId) {
+        let mut shard = self.shard(id);
+        if shard.get(&id).is_some_and(|slot| slot.parked.is_some()) {
+            shard.remove(&id);
+            self.parked.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// The number of executions that are left alone.
+    pub(crate) fn parked(&self) -> usize {
+        self.parked.load(Ordering::SeqCst)
     }
 
     /// Puts back messages that must be taken again.

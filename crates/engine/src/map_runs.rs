@@ -1,7 +1,8 @@
 //! Map runs, read from the history of their execution.
 
 use crate::{Engine, Refused};
-use stepwright_history::{Event, EventKind, MapPlan, TaskId};
+use rustc_hash::FxHashMap;
+use stepwright_history::{Event, EventKind, FrameId, MapPlan, StateType, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::Json;
 use stepwright_program::{Kind, Program, StateId};
@@ -98,10 +99,11 @@ impl Engine {
     pub async fn map_run(&self, arn: &str) -> Result<Option<MapRun>, StoreError> {
         let Some(row) = self.store().map_run(arn).await? else { return Ok(None) };
         let Some(execution) = self.store().execution(row.execution).await? else { return Ok(None) };
-        let events = self.events(row.execution).await?;
         let live = self.describe(&execution.about.arn).await?;
         let Some(snapshot) = live else { return Ok(None) };
-        let run = tell(&events, arn, &snapshot.facts.revision.program);
+        let mut reading = Reading::new(arn, &snapshot.facts.revision.program);
+        self.each_event(row.execution, |event| reading.take(event)).await?;
+        let run = reading.found.map(Found::finish);
         Ok(run.map(|run| MapRun {
             execution: row.execution,
             execution_arn: execution.about.arn,
@@ -128,48 +130,103 @@ impl Engine {
     }
 }
 
-/// Reads a map run from the events of its execution.
-fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
-    use EventKind as E;
-    let begun = events.iter().position(
-        |event| matches!(&event.kind, E::MapRunStarted { arn: found, .. } if found == arn),
-    )?;
-    let E::MapRunStarted { run, .. } = events[begun].kind else { return None };
-    let frame = events[begun].frame;
-    let before = || events[..begun].iter().rev().filter(|event| event.frame == frame);
-    let plan: &MapPlan = before().find_map(|event| match &event.kind {
-        E::MapStarted { plan, .. } => Some(&**plan),
-        _ => None,
-    })?;
-    let is_batched = before()
-        .find_map(|event| match &event.kind {
-            E::StateEntered { state, .. } => Some(StateId(*state)),
-            _ => None,
-        })
-        .is_some_and(|state| match &program.state(state).kind {
+/// A map run that is being read from the events of its execution, one after another.
+struct Reading<'p> {
+    arn: String,
+    program: &'p Program,
+    /// The Map states that a frame is in and has begun, before the map run has begun: by frame, the
+    /// plan and the number of the state.
+    begun: FxHashMap<FrameId, (Option<MapPlan>, u32)>,
+    found: Option<Found>,
+}
+
+/// A map run that has begun.
+struct Found {
+    map: MapRun,
+    frame: FrameId,
+    is_batched: bool,
+    children: Vec<Child>,
+    /// The number of items of each child.
+    sizes: Vec<u64>,
+    is_written: bool,
+    /// Whether the state was left, or was entered again with another map run.
+    is_left: bool,
+}
+
+impl<'p> Reading<'p> {
+    fn new(arn: &str, program: &'p Program) -> Self {
+        Self { arn: arn.to_owned(), program, begun: FxHashMap::default(), found: None }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match &mut self.found {
+            Some(found) => found.take(event),
+            None => self.look(event),
+        }
+    }
+
+    /// Looks for the event that begins the map run.
+    fn look(&mut self, event: &Event) {
+        use EventKind as E;
+        match &event.kind {
+            E::StateEntered { state, kind: StateType::Map, .. } => {
+                self.begun.insert(event.frame, (None, *state));
+            }
+            E::MapStarted { plan, .. } => {
+                if let Some((begun, _)) = self.begun.get_mut(&event.frame) {
+                    *begun = Some((**plan).clone());
+                }
+            }
+            E::StateExited { .. } => _ = self.begun.remove(&event.frame),
+            E::MapRunStarted { run, arn } if *arn == *self.arn => {
+                let Some((Some(plan), state)) = self.begun.remove(&event.frame) else { return };
+                self.found = Some(self.begin(event, *run, &plan, StateId(state)));
+                self.begun.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&self, event: &Event, run: TaskId, plan: &MapPlan, state: StateId) -> Found {
+        let map = MapRun {
+            arn: self.arn.clone(),
+            execution: ExecutionId(0),
+            execution_arn: String::new(),
+            machine: String::new(),
+            run,
+            status: MapRunStatus::Running,
+            started_at: event.at.0,
+            stopped_at: None,
+            max_concurrency: plan.max_concurrency,
+            tolerated_count: plan.tolerated_count.unwrap_or_default(),
+            tolerated_percentage: plan.tolerated_percentage.unwrap_or_default(),
+            executions: Counts::default(),
+            items: Counts::default(),
+            redriven: None,
+        };
+        let is_batched = match &self.program.state(state).kind {
             Kind::Map(map) => map.item_batcher.is_some(),
             _ => false,
-        });
-    let mut map = MapRun {
-        arn: arn.to_owned(),
-        execution: ExecutionId(0),
-        execution_arn: String::new(),
-        machine: String::new(),
-        run,
-        status: MapRunStatus::Running,
-        started_at: events[begun].at.0,
-        stopped_at: None,
-        max_concurrency: plan.max_concurrency,
-        tolerated_count: plan.tolerated_count.unwrap_or_default(),
-        tolerated_percentage: plan.tolerated_percentage.unwrap_or_default(),
-        executions: Counts::default(),
-        items: Counts::default(),
-        redriven: None,
-    };
-    let mut children: Vec<Child> = Vec::new();
-    let mut sizes: Vec<u64> = Vec::new();
-    let mut is_written = false;
-    for event in &events[begun + 1..] {
+        };
+        Found {
+            map,
+            frame: event.frame,
+            is_batched,
+            children: Vec::new(),
+            sizes: Vec::new(),
+            is_written: false,
+            is_left: false,
+        }
+    }
+}
+
+impl Found {
+    fn take(&mut self, event: &Event) {
+        use EventKind as E;
+        if self.is_left {
+            return;
+        }
+        let map = &mut self.map;
         let is_end = matches!(
             event.kind,
             E::ExecutionAborted { .. } | E::ExecutionTimedOut { .. } | E::ExecutionFailed { .. }
@@ -178,12 +235,13 @@ fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
             map.status = MapRunStatus::Aborted;
             map.stopped_at = Some(event.at.0);
         }
-        if event.frame != frame {
-            continue;
+        if event.frame != self.frame {
+            return;
         }
         match &event.kind {
             E::MapRunItems { inputs } => {
-                children = vec![Child::Pending; inputs.len()];
+                self.children = vec![Child::Pending; inputs.len()];
+                let is_batched = self.is_batched;
                 let size = |input: &Json| {
                     if is_batched {
                         input.get("Items").and_then(Json::as_array).map_or(1, |i| i.len())
@@ -191,14 +249,14 @@ fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
                         1
                     }
                 };
-                sizes = inputs.iter().map(|input| size(input) as u64).collect();
+                self.sizes = inputs.iter().map(|input| size(input) as u64).collect();
             }
-            E::ChildStarted { index } => set(&mut children, *index, Child::Running),
+            E::ChildStarted { index } => set(&mut self.children, *index, Child::Running),
             E::ChildFinished { index, result } => {
                 let child = if result.is_ok() { Child::Succeeded } else { Child::Failed };
-                set(&mut children, *index, child);
+                set(&mut self.children, *index, child);
             }
-            E::MapRunWriting { .. } => is_written = true,
+            E::MapRunWriting { .. } => self.is_written = true,
             E::MapRunUpdated { max_concurrency, tolerated_count, tolerated_percentage } => {
                 map.max_concurrency = max_concurrency.unwrap_or(map.max_concurrency);
                 map.tolerated_count = tolerated_count.unwrap_or(map.tolerated_count);
@@ -217,17 +275,19 @@ fn tell(events: &[Event], arn: &str, program: &Program) -> Option<MapRun> {
                 map.status = MapRunStatus::Failed;
                 map.stopped_at = Some(event.at.0);
             }
-            // The state was left, or was entered again with another map run.
-            E::StateExited { .. } | E::MapRunStarted { .. } => break,
+            E::StateExited { .. } | E::MapRunStarted { .. } => self.is_left = true,
             _ => {}
         }
     }
-    let is_over = map.status != MapRunStatus::Running;
-    for (child, size) in children.iter().zip(&sizes) {
-        map.executions.add(*child, 1, is_over, is_written);
-        map.items.add(*child, *size, is_over, is_written);
+
+    fn finish(mut self) -> MapRun {
+        let is_over = self.map.status != MapRunStatus::Running;
+        for (child, size) in self.children.iter().zip(&self.sizes) {
+            self.map.executions.add(*child, 1, is_over, self.is_written);
+            self.map.items.add(*child, *size, is_over, self.is_written);
+        }
+        self.map
     }
-    Some(map)
 }
 
 fn set(children: &mut [Child], index: u32, child: Child) {

@@ -21,7 +21,7 @@ pub struct Metrics {
     pub stale: Counter,
     /// Appends that failed and were tried again.
     pub append_failures: Counter,
-    /// Executions that panicked and are left alone until the next start.
+    /// How often an execution panicked or could not be read, and was left alone.
     pub parked: Counter,
     /// Tasks that were handed out.
     pub tasks: Counter,
@@ -61,7 +61,7 @@ impl Metrics {
             ("events", self.events.get()),
             ("stale_stimuli", self.stale.get()),
             ("append_failures", self.append_failures.get()),
-            ("parked_executions", self.parked.get()),
+            ("executions_parked", self.parked.get()),
             ("tasks_dispatched", self.tasks.get()),
         ]
     }

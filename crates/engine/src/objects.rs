@@ -1,3 +1,5 @@
+use crate::{Authorizer, Engine, Facts};
+use std::sync::Arc;
 use stepwright_interpreter::items::{ObjectInfo, Objects};
 
 /// An object store that many map runs use at once. Its calls may block: they are made on threads
@@ -11,20 +13,43 @@ pub trait ObjectStore: Send + Sync + 'static {
     fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
 }
 
-/// Adapts the engine's object store to the one the interpreter asks for.
-pub(crate) struct Bound<'o>(pub(crate) &'o dyn ObjectStore);
+/// Adapts the engine's object store to the one the interpreter asks for, within the rights of an
+/// execution.
+pub(crate) struct Bound {
+    objects: Arc<dyn ObjectStore>,
+    authorizer: Arc<dyn Authorizer>,
+    facts: Arc<Facts>,
+}
 
-impl Objects for Bound<'_> {
+impl Bound {
+    pub(crate) fn new(engine: &Engine, facts: Arc<Facts>) -> Self {
+        let options = &engine.inner.options;
+        let (objects, authorizer) = (options.objects.clone(), options.authorizer.clone());
+        Self { objects, authorizer, facts }
+    }
+
+    fn authorize(&self, action: &str, what: &str) -> Result<(), String> {
+        let resource = format!("arn:aws:s3:::{what}");
+        self.authorizer
+            .authorize(&self.facts, action, &resource)
+            .map_err(|denied| format!("AccessDenied: {denied}"))
+    }
+}
+
+impl Objects for Bound {
     fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        self.0.get(bucket, key)
+        self.authorize("s3:GetObject", &format!("{bucket}/{key}"))?;
+        self.objects.get(bucket, key)
     }
 
     fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
-        self.0.list(bucket, prefix)
+        self.authorize("s3:ListBucket", bucket)?;
+        self.objects.list(bucket, prefix)
     }
 
     fn put(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.0.put(bucket, key, bytes)
+        self.authorize("s3:PutObject", &format!("{bucket}/{key}"))?;
+        self.objects.put(bucket, key, bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::facts::More;
 use crate::starts::LONGEST_EXPRESS_SECONDS;
-use crate::{Call, Engine, Facts, Report, Revision};
+use crate::{Call, Engine, Facts, Principal, Report, Revision};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Stage, TaskCall, TaskId};
@@ -10,11 +10,13 @@ use stepwright_store::{About, ExecutionId};
 use tokio::sync::{mpsc, watch};
 
 impl Engine {
-    /// Makes one call that belongs to no execution, and waits for its result. `TestState` uses it.
+    /// Makes one call that belongs to no execution on behalf of its caller, and waits for its
+    /// result. `TestState` uses it.
     pub async fn call_once(
         &self,
         revision: Arc<Revision>,
         arn: &str,
+        principal: Principal,
         call: TaskCall,
     ) -> Result<Json, (Failure, Stage)> {
         let more = More { revision: revision.id.clone(), ..More::default() };
@@ -31,6 +33,7 @@ impl Engine {
             test_case: None,
             trace_header: None,
             parent: None,
+            principal,
             is_express: true,
         });
         let seconds = call.timeout_seconds.map_or(LONGEST_EXPRESS_SECONDS, i64::unsigned_abs);

@@ -3,8 +3,7 @@
 use crate::load::LoadError;
 use crate::{Ended, Engine, Snapshot};
 use std::sync::Arc;
-use stepwright_history::{Event, stored};
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
+use stepwright_store::{ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
 
 impl Engine {
     /// The current state of an execution; `None` if there is none. Express executions are not
@@ -22,22 +21,6 @@ impl Engine {
         let stopped_at = row.stopped_at;
         let live = self.load_row(row).await?;
         Ok(Arc::new(Snapshot::of(&live, stopped_at)))
-    }
-
-    /// The events of an execution.
-    pub async fn history(&self, arn: &str) -> Result<Option<Vec<Event>>, StoreError> {
-        let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
-        self.events(row.id).await.map(Some)
-    }
-
-    pub(crate) async fn events(&self, id: ExecutionId) -> Result<Vec<Event>, StoreError> {
-        let mut events = Vec::new();
-        for chunk in self.store().history(id).await? {
-            let chunk = stored::decode(&chunk)
-                .map_err(|error| StoreError::new(format!("the history cannot be read: {error}")))?;
-            events.extend(chunk);
-        }
-        Ok(events)
     }
 
     /// Lists executions, the most recently started first.

@@ -3,7 +3,9 @@
 use crate::activities::Activities;
 use crate::facts::More;
 use crate::live::Live;
+use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
+use crate::memory::Memory;
 use crate::recent::Recent;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
@@ -40,6 +42,7 @@ impl Engine {
     /// work are resumed in the background. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let engine = Self::closed(options).await?;
+        engine.resume_parked().await?;
         let timers = engine.clone();
         tokio::spawn(async move {
             let clock = timers.inner.options.clock.clone();
@@ -73,7 +76,10 @@ impl Engine {
             activities,
             recent: Recent::default(),
             metrics: Metrics::default(),
+            long: LongTurns::default(),
+            memory: Memory::default(),
             next_in_memory: AtomicU64::new(0),
+            starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -81,6 +87,9 @@ impl Engine {
 
     /// Wakes everything that was running when the store was closed.
     async fn resume(self, end: ExecutionId) {
+        if let Err(error) = self.remove_old_revisions().await {
+            tracing::warn!(%error, "revisions of deleted state machines could not be removed");
+        }
         let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
         loop {

@@ -5,7 +5,7 @@ use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
 use crate::snapshot::News;
-use crate::{Ended, Engine, Facts, Machine, Parent, Revision, Snapshot, StartError};
+use crate::{Ended, Engine, Facts, Machine, Parent, Principal, Revision, Snapshot, StartError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use stepwright_history::{Identity, Moment};
@@ -40,12 +40,14 @@ pub struct StartRequest {
     pub test_case: Option<String>,
     /// The execution that waits for it, if one does.
     pub parent: Option<Parent>,
+    /// On whose behalf it will act.
+    pub principal: Principal,
     /// The seed of its random numbers and task tokens; `None` picks a seed that nobody can guess.
     pub seed: Option<[u64; 2]>,
 }
 
 impl StartRequest {
-    /// A start of the machine itself, not through a version or an alias.
+    /// A start of the machine itself, not through a version or an alias, on behalf of the server.
     pub fn new(machine: Arc<Machine>, revision: Arc<Revision>, name: String, input: Json) -> Self {
         Self {
             machine,
@@ -58,6 +60,7 @@ impl StartRequest {
             trace_header: None,
             test_case: None,
             parent: None,
+            principal: Principal::Server,
             seed: None,
         }
     }
@@ -91,8 +94,9 @@ impl Engine {
         let beginning = self.beginning_of(&facts, &request);
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
+        self.inner.memory.room().await;
         let begun = if facts.is_express {
-            self.begin_in_memory(facts, beginning).map(drop)
+            self.begin_in_memory(facts, beginning).await.map(drop)
         } else {
             self.begin(facts, beginning).await
         };
@@ -121,7 +125,8 @@ impl Engine {
     pub async fn run_express(&self, request: StartRequest) -> Result<Ended, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
-        let ended = self.begin_in_memory(facts, beginning).map_err(|begun| match begun {
+        self.inner.memory.room().await;
+        let ended = self.begin_in_memory(facts, beginning).await.map_err(|begun| match begun {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
         })?;
@@ -144,6 +149,7 @@ impl Engine {
             test_case: request.test_case.clone(),
             trace_header: request.trace_header.clone(),
             parent: request.parent,
+            principal: request.principal.clone(),
         };
         Facts {
             id: if is_express { self.new_in_memory_id() } else { self.store().new_id() },
@@ -160,6 +166,7 @@ impl Engine {
             test_case: request.test_case.clone(),
             trace_header: request.trace_header.clone(),
             parent: request.parent,
+            principal: request.principal.clone(),
             is_express,
         }
     }
@@ -191,7 +198,7 @@ impl Engine {
     /// Begins an execution. Its first turn is durable when this returns.
     pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
         let id = facts.id;
-        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let (mut live, taken) = self.first_turn(facts, beginning).await?;
         let append = live.append(&taken, true);
         live.len = append.len;
         self.inner.mailboxes.begin(id);
@@ -230,13 +237,13 @@ impl Engine {
     }
 
     /// Begins an execution that is not stored. The receiver gets the news of its end.
-    pub(crate) fn begin_in_memory(
+    pub(crate) async fn begin_in_memory(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
     ) -> Result<oneshot::Receiver<News>, Begun> {
         let id = facts.id;
-        let (mut live, taken) = self.first_turn(facts, beginning)?;
+        let (mut live, taken) = self.first_turn(facts, beginning).await?;
         let (in_memory, ended) = InMemory::watched();
         live.in_memory = Some(in_memory);
         self.inner.mailboxes.begin(id);
@@ -246,7 +253,7 @@ impl Engine {
     }
 
     /// Takes the first turn of an execution, in memory only.
-    fn first_turn(
+    async fn first_turn(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,
@@ -256,8 +263,14 @@ impl Engine {
         }
         let now = Moment(facts.about.started_at);
         let mut live = Box::new(Live::new(facts, Execution::default(), 0));
+        live.was_read(0, self.inner.memory.share());
         let mut taken = Taken::default();
-        match live.step(Stimulus::Start(Box::new(beginning)), now) {
+        let stepped = {
+            let aside = self.inner.long.begin(&live.facts.revision.program).await;
+            let start = Stimulus::Start(Box::new(beginning));
+            aside.run(|| live.step(start, now, &aside))
+        };
+        match stepped {
             Ok(turn) => taken.add(turn),
             Err(NotTaken::Stale) => unreachable!("what has not begun can begin"),
             Err(NotTaken::Panicked(reason)) => {

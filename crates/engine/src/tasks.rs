@@ -3,6 +3,7 @@ use crate::underway::Errand;
 use crate::{Ended, Engine, Facts};
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_history::aws::Calls;
 use stepwright_history::{Event, Failure, Stage, TaskCall, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
@@ -177,7 +178,18 @@ impl Report {
 /// Notified of every turn, after it is durable. Must not block.
 pub trait Observer: Send + Sync + 'static {
     /// Called after a turn.
-    fn turn(&self, facts: &Facts, events: &[Event]);
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>);
+}
+
+/// A turn, with what is needed to show its events as AWS does.
+#[derive(Clone, Copy, Debug)]
+pub struct ObservedTurn<'t> {
+    /// The events, at least one.
+    pub events: &'t [Event],
+    /// The kinds of the tasks that are open, or were until this turn.
+    pub calls: &'t Calls,
+    /// How often the execution was redriven.
+    pub redrive_count: u32,
 }
 
 /// An observer that does nothing.
@@ -185,5 +197,5 @@ pub trait Observer: Send + Sync + 'static {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn turn(&self, _facts: &Facts, _events: &[Event]) {}
+    fn turn(&self, _: &Facts, _: &ObservedTurn<'_>) {}
 }

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Engine, Machine, Options, Report, Revision, StartError, StartRequest, Tasks,
+    Call, Engine, Machine, Options, Parked, ParkedError, Refused, Report, Revision, StartError,
+    StartRequest, StopError, Tasks,
 };
+use stepwright_history::Failure;
 use stepwright_interpreter::Status;
 use stepwright_json::json;
 use stepwright_program::{Kind, Limits, Program, StateId, Transition, Vintage};
-use stepwright_store::Memory;
+use stepwright_store::{Append, Memory, Store};
 
 struct Nobody;
 
@@ -18,8 +20,23 @@ impl Tasks for Nobody {
 }
 
 async fn engine() -> Engine {
-    let options = Options::new(Arc::new(Memory::new()), Arc::new(Nobody));
+    engine_on(Arc::new(Memory::new())).await
+}
+
+async fn engine_on(store: Arc<dyn Store>) -> Engine {
+    let options = Options::new(store, Arc::new(Nobody));
     Engine::open(options).await.expect("the store can be read")
+}
+
+/// Waits until this number of executions is parked, and the store says so.
+async fn parked(engine: &Engine, count: usize) -> Vec<Parked> {
+    loop {
+        let parked = engine.parked().await.expect("the store can be read");
+        if parked.len() == count && engine.parked_executions() == count {
+            return parked;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A program whose state `Wait` leads to a state that does not exist. The compiler never makes such
@@ -40,7 +57,7 @@ fn broken(definition: &str) -> Program {
 
 async fn request(engine: &Engine, program: Program, is_express: bool) -> StartRequest {
     let role = "arn:aws:iam::123456789012:role/role".to_owned();
-    let revision = Revision::new(engine.new_uuid(), String::new(), role, Arc::new(program));
+    let revision = Revision::new(engine.new_uuid(), LATER.to_owned(), role, Arc::new(program));
     let revision = Arc::new(Revision { is_express, ..revision });
     let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:machine".to_owned();
     let machine = Machine::new(arn, &revision);
@@ -94,4 +111,85 @@ async fn the_parent_of_express_children_that_panic_hears_of_it() {
     let Status::Succeeded { output } = &ended.status else { panic!("{:?}", ended.status) };
     let text = output.to_string();
     assert_eq!(text.matches("States.Runtime").count(), 3, "{text}");
+}
+
+#[tokio::test]
+async fn a_parked_execution_is_named_stays_parked_and_can_be_retried_and_aborted() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let first = engine_on(store.clone()).await;
+    let started = first.start(request(&first, broken(LATER), false).await).await;
+    let arn = started.expect("it begins").arn;
+    let found = parked(&first, 1).await;
+    assert_eq!(found[0].arn, arn);
+    assert!(found[0].reason.contains("9999"), "{found:?}");
+    let findings = first.doctor().await.expect("the store can be read");
+    assert!(findings.iter().any(|one| one.what.contains("it is parked")), "{findings:?}");
+
+    // A restart does not run into the panic again.
+    let second = engine_on(store.clone()).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(parked(&second, 1).await, found);
+    assert_eq!(second.metrics().parked.get(), 0);
+    let stop = second.stop(&arn, Failure::default()).await;
+    assert!(matches!(stop, Err(StopError::Refused(Refused::Parked { .. }))), "{stop:?}");
+
+    // Its definition is well, so the retry succeeds where another release would have.
+    second.retry_parked(&arn).await.expect("it goes on");
+    parked(&second, 0).await;
+    let ended = second.ended(&arn).await.expect("it is there");
+    assert!(matches!(ended.status, Status::Succeeded { .. }), "{:?}", ended.status);
+
+    // One that panics again and again can be aborted.
+    let started = second.start(request(&second, broken(LATER), false).await).await;
+    let arn = started.expect("it begins").arn;
+    parked(&second, 1).await;
+    second.retry_parked(&arn).await.expect("it is tried");
+    parked(&second, 1).await;
+    second.abort_parked(&arn).await.expect("it is aborted");
+    parked(&second, 0).await;
+    let ended = second.ended(&arn).await.expect("it is there");
+    let Status::Aborted { failure } = &ended.status else { panic!("{:?}", ended.status) };
+    assert!(failure.cause.as_deref().unwrap_or_default().contains("9999"), "{failure:?}");
+    assert_eq!(second.doctor().await.expect("the store can be read"), []);
+    let again = second.abort_parked(&arn).await;
+    assert!(matches!(again, Err(ParkedError::NotParked { .. })), "{again:?}");
+}
+
+#[tokio::test]
+async fn an_execution_whose_history_cannot_be_read_can_be_aborted() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let first = engine_on(store.clone()).await;
+    let started = first.start(request(&first, broken(LATER), false).await).await;
+    let arn = started.expect("it begins").arn;
+    let row = store.execution_by_arn(&arn).await.expect("it can be read").expect("it is there");
+    first.shutdown().await;
+    let nonsense = Append {
+        execution: row.id,
+        expected_len: row.len,
+        len: row.len + 1,
+        chunk: vec![200, 1, 2, 3],
+        about: None,
+        status: stepwright_store::Status::Running,
+        stopped_at: None,
+        wake_at: None,
+        is_owed: true,
+        redriven: None,
+        map_runs: Vec::new(),
+    };
+    store.append(nonsense).await.expect("it is kept");
+
+    let second = engine_on(store.clone()).await;
+    let found = parked(&second, 1).await;
+    assert!(found[0].reason.contains("format 200"), "{found:?}");
+    let retried = second.retry_parked(&arn).await;
+    assert!(matches!(retried, Err(ParkedError::Refused(Refused::Parked { .. }))), "{retried:?}");
+    parked(&second, 1).await;
+    second.abort_parked(&arn).await.expect("it is aborted");
+    parked(&second, 0).await;
+    let row = store.execution(row.id).await.expect("it can be read").expect("it is there");
+    assert_eq!(row.status, stepwright_store::Status::Aborted);
+    assert!(row.stopped_at.is_some() && !row.is_owed);
+    let third = engine_on(store).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!((third.parked_executions(), third.metrics().parked.get()), (0, 0));
 }

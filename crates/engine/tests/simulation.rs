@@ -10,16 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, Machine, Options, Report, Revision, Schedule, ScheduleError, StartError,
-    StartRequest, Started, Tasks,
+    Call, Clock, Engine, Facts, HistoryRequest, Machine, ObservedTurn, Observer, Options, Report,
+    Revision, Schedule, ScheduleError, StartError, StartRequest, Started, Tasks,
 };
-use stepwright_history::{EventKind, Failure, Moment, Stage};
+use stepwright_history::{Event, EventKind, Failure, Moment, Stage, aws};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
-    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Memory, Page, Pending, Recorded, Status as StoredStatus, Store, StoreError,
+    Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
+    HistoryPart, MapRunRow, Memory, Page, Pending, Recorded, Status as StoredStatus, Store,
+    StoreError,
 };
 
 const DEFINITION: &str = r#"{
@@ -131,8 +132,13 @@ impl Store for FaultyStore {
         self.inner.execution_by_arn(arn)
     }
 
-    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
-        self.inner.history(id)
+    fn history(
+        &self,
+        id: ExecutionId,
+        part: HistoryPart,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Chunk>, StoreError>> {
+        self.inner.history(id, part, most_bytes)
     }
 
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
@@ -284,6 +290,20 @@ struct World {
     machine: Arc<Machine>,
     tick: Arc<Revision>,
     ticks: Arc<Mutex<Vec<(Moment, String)>>>,
+    log: Arc<Log>,
+}
+
+/// The records of all events that the engine told of, with the ARNs of their executions.
+#[derive(Default)]
+struct Log(Mutex<Vec<(String, Json)>>);
+
+impl Observer for Log {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let arn = &facts.about.arn;
+        let records = aws::log_records(arn, turn.events, turn.calls, turn.redrive_count, true);
+        let records = records.into_iter().map(|record| (arn.clone(), record));
+        self.0.lock().expect("nobody panics").extend(records);
+    }
 }
 
 /// The revisions of the machines.
@@ -308,6 +328,7 @@ impl World {
             machine: Arc::new(machine("machine", &revisions.machine)),
             tick: revisions.tick.clone(),
             ticks: Arc::default(),
+            log: Arc::default(),
         }
     }
 
@@ -340,6 +361,7 @@ impl World {
             let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
             let options = Options {
                 clock: Arc::new(clock),
+                observer: self.log.clone(),
                 ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
@@ -347,6 +369,21 @@ impl World {
         });
         drop(runtime);
         done
+    }
+
+    /// An event is logged as what the history shows, also long after its task was scheduled.
+    fn compare_log(&self, arn: &str, history: &[Json]) {
+        let log = self.log.0.lock().expect("nobody panics");
+        let of = |value: &Json, key: &str| value.get(key).cloned().unwrap_or_default();
+        let records: Vec<&Json> =
+            log.iter().filter(|(of, _)| of == arn).map(|(_, record)| record).collect();
+        assert!(!records.is_empty(), "seed {}: nothing of {arn} was logged", self.seed);
+        for record in records {
+            let id: usize =
+                of(record, "id").as_str().and_then(|id| id.parse().ok()).expect("an id");
+            let event = &history[id - 1];
+            assert_eq!(of(record, "type"), of(event, "type"), "seed {}: event {id}", self.seed);
+        }
     }
 
     /// Starts an execution again and again until it is acknowledged.
@@ -413,11 +450,17 @@ impl World {
                     "each": [1, 2, 3]
                 });
                 assert_eq!(ended.status, Status::Succeeded { output }, "seed {}", self.seed);
-                let events = engine.history(arn).await.expect("it can be read").expect("it exists");
-                let done = |event: &&stepwright_history::Event| {
-                    matches!(event.kind, EventKind::TaskSucceeded { .. })
-                };
+                let mut events = Vec::new();
+                let exists = engine.history(arn, |event: &Event| events.push(event.clone())).await;
+                assert!(exists.expect("it can be read"), "seed {}: {arn} is gone", self.seed);
+                let done = |event: &&Event| matches!(event.kind, EventKind::TaskSucceeded { .. });
                 assert_eq!(events.iter().filter(done).count(), 5, "seed {}", self.seed);
+                let mut expected = aws::project(&events);
+                self.compare_log(arn, &expected);
+                let most = 1 + (self.seed as usize + expected.len()) % 7;
+                assert_eq!(pages(&engine, arn, false, most).await, expected, "seed {}", self.seed);
+                expected.reverse();
+                assert_eq!(pages(&engine, arn, true, most).await, expected, "seed {}", self.seed);
             }
             let express = engine.run_express(self.express(7)).await.expect("it begins");
             assert!(matches!(express.status, Status::Succeeded { .. }), "{:?}", express.status);
@@ -433,6 +476,23 @@ impl World {
             let parked = engine.metrics().parked.get();
             assert_eq!(parked, 0, "seed {}: an execution was parked", self.seed);
         });
+    }
+}
+
+/// The whole history, read page by page.
+async fn pages(engine: &Engine, arn: &str, is_reversed: bool, most: usize) -> Vec<Json> {
+    let mut events = Vec::new();
+    let mut after = None;
+    loop {
+        let request = HistoryRequest { after, is_reversed, with_data: true, most };
+        let page = engine.history_page(arn, request).await.expect("it can be read");
+        let page = page.expect("it exists");
+        assert!(page.events.len() == most || page.next.is_none(), "a page is full or the last one");
+        events.extend(page.events);
+        after = page.next;
+        if after.is_none() {
+            return events;
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use crate::answer::{Answer, MOST_ANSWER, is_error_object};
 use crate::code::Code;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
-use crate::process::{KillOnDrop, command, group_of};
+use crate::process::{Environment, KillOnDrop, command, find_program};
 use crate::sandbox::Request;
+use crate::tree::Tree;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use rustix::process::Signal;
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(crate) struct CommandFunction {
     pub(crate) name: Arc<str>,
     pub(crate) line: Vec<String>,
     pub(crate) code: Code,
-    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) environment: Environment,
     pub(crate) time_limit: Duration,
     pub(crate) sink: LogSink,
 }
@@ -33,10 +34,11 @@ impl CommandFunction {
             Error::service(format!("cannot run `{}`: {error}", self.line[0]))
         };
         let line: Vec<OsString> = self.line.iter().map(OsString::from).collect();
-        let mut command =
-            command(&line, self.code.folder().await.map_err(cannot)?, &self.environment);
+        let folder = self.code.folder().await.map_err(cannot)?;
+        find_program(&line[0], folder, &self.environment).map_err(cannot)?;
+        let (mut command, is_guarded) = command(&line, folder, &self.environment);
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(cannot)?;
-        let group = KillOnDrop(group_of(&child).ok_or_else(|| {
+        let tree = KillOnDrop(Tree::of(&child, is_guarded).ok_or_else(|| {
             Error::service(format!("`{}` ended before it could be called", self.line[0]))
         })?);
         let missing = || Error::service("a process has no standard output");
@@ -58,14 +60,14 @@ impl CommandFunction {
                 let read = stdout.read_to_end(&mut output).await;
                 // Otherwise the process would wait forever for somebody to read the rest.
                 if output.len() > MOST_ANSWER {
-                    drop(KillOnDrop(group.0));
+                    tree.0.signal(Signal::KILL);
                 }
                 read
             };
             let wait = async {
                 let status = child.wait().await;
                 // Processes that it started may hold its output open.
-                drop(KillOnDrop(group.0));
+                tree.0.signal(Signal::KILL);
                 status
             };
             let (status, read, (), ()) = tokio::join!(wait, read, write, log.follow(0));

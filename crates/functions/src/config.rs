@@ -47,6 +47,10 @@ pub struct Function {
     /// Environment variables of the processes.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// The names of environment variables that the processes inherit from the server, besides
+    /// those that tell where programs and files are. `*` at the end stands for any characters.
+    #[serde(default)]
+    pub inherit: Vec<String>,
 }
 
 /// A function at an AWS endpoint, called with the credentials in the environment.
@@ -206,6 +210,7 @@ impl Function {
             ("code", self.code.is_some() && !is_local, with_process),
             ("memory", self.memory.is_some() && !is_runtime, with_runtime),
             ("environment", !self.environment.is_empty() && !is_local, with_process),
+            ("inherit", !self.inherit.is_empty() && !is_local, with_process),
             ("after", self.after.is_some() && !is_fixed, "`echo` or `return`"),
             ("timeout", self.timeout.is_some() && is_fixed, "a function that runs code"),
         ];

@@ -13,7 +13,7 @@ use crate::http_endpoint::{self, Client};
 use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
-use crate::process::Settings;
+use crate::process::{Environment, Settings};
 use crate::sandbox::Request;
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
@@ -372,12 +372,14 @@ fn entries(
     let entry = |(name, function): (&String, &Function)| {
         let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
+        let (set, inherit) = (function.environment.clone(), function.inherit.clone());
+        let environment = Environment { set, inherit };
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
                 name: short,
                 runtime,
                 code,
-                environment: function.environment.clone(),
+                environment,
                 time_limit: function.time_limit(),
                 memory: function.memory,
                 place: place.clone(),
@@ -388,7 +390,7 @@ fn entries(
                 name: short,
                 line,
                 code,
-                environment: function.environment.clone(),
+                environment,
                 time_limit: function.time_limit(),
                 sink: sink.clone(),
             }),
@@ -450,15 +452,7 @@ impl Run {
                 wait(*after, request).await;
                 Answer::returned(payload.clone())
             }
-            Target::Evaluate => {
-                let request = request.clone();
-                let evaluated = tokio::task::spawn_blocking(move || {
-                    let payload = stepwright_json::parse_bytes(&request.payload).ok()?;
-                    Some(Expression::of(&payload)?.evaluate(&request.id, limit))
-                });
-                let evaluated = evaluated.await.ok().flatten();
-                evaluated.ok_or_else(|| Error::service("an expression was not evaluated"))?
-            }
+            Target::Evaluate => evaluate::evaluate(&request.payload, &request.id, limit).await?,
         };
         Ok((answer, None))
     }

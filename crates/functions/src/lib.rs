@@ -19,25 +19,37 @@ mod error;
 mod evaluate;
 mod fixed;
 mod functions;
+#[cfg(target_os = "linux")]
+mod guardian;
 mod http_endpoint;
 mod lambda_api;
 mod logs;
-mod memory;
 mod name;
+mod peer;
 mod pool;
 mod process;
 mod runtime_api;
 mod sandbox;
+mod tree;
 
 pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
+pub use evaluate::evaluate_if_asked;
 pub use functions::Functions;
+#[cfg(target_os = "linux")]
+pub use guardian::guard_if_asked;
 pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};
 pub use pool::MOST_PROCESSES;
 
 use bytes::Bytes;
+
+/// Does nothing: functions have guardians on Linux only.
+#[cfg(not(target_os = "linux"))]
+pub fn guard_if_asked() -> Option<std::process::ExitCode> {
+    None
+}
 
 /// The account and region that functions are told.
 #[derive(Clone, Debug, PartialEq, Eq)]

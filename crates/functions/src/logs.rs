@@ -91,6 +91,11 @@ impl ProcessLog {
         Self { function, sink, pipes, log }
     }
 
+    /// The function's name.
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+
     /// Reads a pipe until its last writer has closed it.
     pub(crate) async fn follow(&self, pipe: usize) {
         let mut buffer = vec![0; 64 * 1024];

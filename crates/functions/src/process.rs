@@ -6,13 +6,14 @@ use crate::code::Code;
 use crate::config::Runtime;
 use crate::error::Error;
 use crate::logs::{LogSink, ProcessLog};
-use crate::memory;
 use crate::pool::{GRACE, Pool};
 use crate::runtime_api;
 use crate::sandbox::{Outcome, Request, Sandbox};
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::tree::{MOST_MEMBERS, Tree};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -26,6 +27,70 @@ use tokio::sync::oneshot::Receiver;
 /// How often the memory of a process is checked.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How often the processes of a function are counted that has no memory limit.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The variables of the server that functions get: none that could be a secret. `*` at the end
+/// stands for any characters.
+const INHERITED: [&str; 24] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_PATH",
+    "NODE_EXTRA_CA_CERTS",
+    "NVM_DIR",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "PYENV_*",
+    "ASDF_*",
+];
+
+/// The environment of a function's processes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// The variables that the configuration sets.
+    pub(crate) set: BTreeMap<String, String>,
+    /// The names of further variables that are inherited from the server.
+    pub(crate) inherit: Vec<String>,
+}
+
+impl Environment {
+    /// All variables.
+    fn variables(&self) -> Vec<(OsString, OsString)> {
+        let is_inherited = |name: &str| {
+            let inherited = INHERITED.into_iter().chain(self.inherit.iter().map(String::as_str));
+            inherited.into_iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => name == pattern,
+            })
+        };
+        let own = std::env::vars_os();
+        let own = own.filter(|(name, _)| name.to_str().is_some_and(is_inherited));
+        let set = self.set.iter().map(|(name, value)| (name.into(), value.into()));
+        own.chain(set).collect()
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        let mut variables = self.variables();
+        let at = variables.iter().rposition(|(one, _)| one == name)?;
+        Some(variables.swap_remove(at).1)
+    }
+}
+
 /// The memory size that functions without a limit are told, in megabytes. It is that of Lambda's
 /// own emulator.
 const NOMINAL_MEMORY: u32 = 3_008;
@@ -36,7 +101,7 @@ pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
     pub(crate) runtime: Runtime,
     pub(crate) code: Code,
-    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) environment: Environment,
     pub(crate) time_limit: Duration,
     /// The memory limit in megabytes.
     pub(crate) memory: Option<u32>,
@@ -53,28 +118,30 @@ pub(crate) async fn start(
     pool: &Arc<Pool>,
     request: Arc<Request>,
 ) -> Result<(Arc<Sandbox>, Receiver<Outcome>), Error> {
-    let cannot = |error: std::io::Error| {
+    let cannot = |error: io::Error| {
         Error::service(format!("the function `{}` cannot be started: {error}", settings.name))
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let code = settings.code.folder().await.map_err(cannot)?;
     let command_line = command_line(settings, code).await;
-    let mut command = command(&command_line, code, &settings.environment);
-    describe(&mut command, settings, code, &address.to_string());
-    let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| {
+    let (mut command, is_guarded) = command(&command_line, code, &settings.environment);
+    let cannot_run = |error: io::Error| {
         Error::service(format!(
             "the function `{}` cannot be started: `{}`: {error}",
             settings.name,
             command_line[0].display()
         ))
-    })?;
-    let group = group_of(&child)
+    };
+    find_program(&command_line[0], code, &settings.environment).map_err(cannot_run)?;
+    describe(&mut command, settings, code, &address.to_string());
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(cannot_run)?;
+    let tree = Tree::of(&child, is_guarded)
         .ok_or_else(|| Error::service(format!("the function `{}` ended at once", settings.name)))?;
     let pipes = pipes(&mut child).map_err(cannot)?;
     let log = ProcessLog::new(settings.name.clone(), settings.sink.clone(), pipes);
     let memory = settings.memory.unwrap_or(NOMINAL_MEMORY);
-    let sandbox = Arc::new(Sandbox::new(settings.time_limit, memory, group, log));
+    let sandbox = Arc::new(Sandbox::new(settings.time_limit, memory, tree, log));
     let supervisor = Supervisor {
         child,
         sandbox: sandbox.clone(),
@@ -105,7 +172,7 @@ impl Supervisor {
                 tokio::join!(sandbox.log().follow(0), sandbox.log().follow(1));
                 std::future::pending::<()>().await;
             };
-            let watching = watch_memory(sandbox, self.most_memory);
+            let watching = watch(sandbox, self.most_memory);
             let retiring = async {
                 sandbox.retired().await;
                 tokio::time::sleep(GRACE).await;
@@ -136,55 +203,87 @@ impl Drop for Supervisor {
     }
 }
 
-async fn watch_memory(sandbox: &Sandbox, most: Option<u64>) {
-    let Some(most) = most else { return std::future::pending().await };
-    let mut interval = tokio::time::interval(MEMORY_INTERVAL);
+/// Kills a process when it and those that it started use too much memory, or are too many.
+async fn watch(sandbox: &Sandbox, most: Option<u64>) {
+    let interval = if most.is_some() { MEMORY_INTERVAL } else { COUNT_INTERVAL };
+    let mut interval = tokio::time::interval(interval);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        if memory::resident(sandbox.group()).is_some_and(|resident| resident > most) {
+        let members = sandbox.tree().members();
+        if members.len() > MOST_MEMBERS {
+            sandbox.kill(Signal::KILL);
+        }
+        if let Some(most) = most
+            && Tree::resident(&members).is_some_and(|resident| resident > most)
+        {
             sandbox.kill_for_memory();
             return std::future::pending().await;
         }
     }
 }
 
-/// A command in a process group of its own, so that everything it starts ends with it.
+/// Checks that there is a program to be run, as the system would look for it.
+pub(crate) fn find_program(
+    name: &OsStr,
+    folder: &Path,
+    environment: &Environment,
+) -> io::Result<()> {
+    let is_program = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let about = std::fs::metadata(path)?;
+        let is_executable = about.is_file() && about.permissions().mode() & 0o111 != 0;
+        if is_executable { Ok(()) } else { Err(io::Error::from(io::ErrorKind::PermissionDenied)) }
+    };
+    if name.as_encoded_bytes().contains(&b'/') {
+        return is_program(&folder.join(name));
+    }
+    let path = environment.variable("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let mut found = std::env::split_paths(&path);
+    if found.any(|place| is_program(&folder.join(place).join(name)).is_ok()) {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error()))
+}
+
+/// A command with a guardian, or at least in a process group of its own, so that everything it
+/// starts ends with it. Returns whether it has a guardian.
 pub(crate) fn command(
     line: &[OsString],
     folder: &Path,
-    environment: &BTreeMap<String, String>,
-) -> Command {
+    environment: &Environment,
+) -> (Command, bool) {
+    #[cfg(target_os = "linux")]
+    let guarded = crate::guardian::guarded(line);
+    #[cfg(not(target_os = "linux"))]
+    let guarded: Option<Vec<OsString>> = None;
+    let is_guarded = guarded.is_some();
+    let line = guarded.as_deref().unwrap_or(line);
     let mut command = Command::new(&line[0]);
     command
         .args(&line[1..])
         .current_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-        .envs(environment)
+        .env_clear()
+        .envs(environment.variables())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    command
+    (command, is_guarded)
 }
 
-/// The process group of a child that was started with [`command`].
-pub(crate) fn group_of(child: &Child) -> Option<Pid> {
-    child.id().and_then(|id| Pid::from_raw(id as i32))
-}
-
-/// Kills a process group when dropped.
+/// Kills a process and all that it started when dropped.
 #[derive(Debug)]
-pub(crate) struct KillOnDrop(pub(crate) Pid);
+pub(crate) struct KillOnDrop(pub(crate) Tree);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // A group that has ended needs no signal.
-        let _ = kill_process_group(self.0, Signal::KILL);
+        self.0.signal(Signal::KILL);
     }
 }
 
-fn pipes(child: &mut Child) -> std::io::Result<Vec<pipe::Receiver>> {
-    let missing = || std::io::Error::other("it has no output");
+fn pipes(child: &mut Child) -> io::Result<Vec<pipe::Receiver>> {
+    let missing = || io::Error::other("it has no output");
     let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
     let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;
     Ok(vec![pipe::Receiver::from_owned_fd(stdout)?, pipe::Receiver::from_owned_fd(stderr)?])
@@ -261,11 +360,11 @@ fn describe(command: &mut Command, settings: &Settings, code: &Path, address: &s
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", settings.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("{day}/[$LATEST]{stream}"));
     for key in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-        if !settings.environment.contains_key(key) {
+        if settings.environment.variable(key).is_none() {
             command.env(key, &settings.place.region);
         }
     }
-    if !settings.environment.contains_key("TZ") {
+    if !settings.environment.set.contains_key("TZ") {
         command.env("TZ", ":UTC");
     }
 }

@@ -1,7 +1,9 @@
-//! The Lambda Runtime API, as one process sees it. Each process has its own port, which shows who
-//! is asking.
+//! The Lambda Runtime API, as one process sees it. Each process has its own port, and only the
+//! process and those that it started may use it. The clients of all runtimes connect to a host and a
+//! port, so there is no place for a secret; the system is asked who has connected.
 
 use crate::answer::{Answer, MOST_ANSWER};
+use crate::peer;
 use crate::sandbox::{Refused, Sandbox};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -13,9 +15,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// The path that the operations have in common.
@@ -36,7 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, from)) = accepted else {
             // There may be no resources for a connection at the moment.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -44,13 +47,31 @@ pub(crate) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
         // Answers are short, and the process waits for them. If this fails, they are only slower.
         drop(stream.set_nodelay(true));
         let sandbox = sandbox.clone();
-        let service = service_fn(move |request| {
-            let sandbox = sandbox.clone();
-            async move { Ok::<_, Infallible>(answer(&sandbox, request).await) }
+        connections.spawn(async move {
+            if !is_own(&stream, from, &sandbox).await {
+                let function = sandbox.log().function();
+                tracing::warn!(
+                    function,
+                    "another process tried to use the Runtime API of the function"
+                );
+                return;
+            }
+            let service = service_fn(move |request| {
+                let sandbox = sandbox.clone();
+                async move { Ok::<_, Infallible>(answer(&sandbox, request).await) }
+            });
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            // A process that disconnects cannot be told about errors.
+            drop(connection.await);
         });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        connections.spawn(connection);
     }
+}
+
+/// Whether a connection comes from the process or one that it started.
+async fn is_own(stream: &TcpStream, from: SocketAddr, sandbox: &Sandbox) -> bool {
+    let (Ok(own), tree) = (stream.local_addr(), sandbox.tree()) else { return false };
+    let asked = tokio::task::spawn_blocking(move || peer::is_of(&tree.members(), from, own));
+    asked.await.unwrap_or(false)
 }
 
 async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<Bytes>> {

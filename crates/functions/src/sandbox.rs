@@ -2,10 +2,10 @@
 
 use crate::answer::Answer;
 use crate::logs::ProcessLog;
-use crate::memory;
+use crate::tree::Tree;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -46,7 +46,7 @@ pub(crate) struct Sandbox {
     time_limit: Duration,
     /// The memory size in megabytes, for the report in the log.
     memory: u32,
-    group: Pid,
+    tree: Tree,
     log: ProcessLog,
     state: Mutex<State>,
     assigned: Notify,
@@ -103,7 +103,7 @@ pub(crate) enum Overdue {
 }
 
 impl Sandbox {
-    pub(crate) fn new(time_limit: Duration, memory: u32, group: Pid, log: ProcessLog) -> Self {
+    pub(crate) fn new(time_limit: Duration, memory: u32, tree: Tree, log: ProcessLog) -> Self {
         let state = State {
             phase: Phase::Idle,
             started: Instant::now(),
@@ -113,7 +113,7 @@ impl Sandbox {
         Self {
             time_limit,
             memory,
-            group,
+            tree,
             log,
             state: Mutex::new(state),
             assigned: Notify::new(),
@@ -235,7 +235,7 @@ impl Sandbox {
         let millis = since.elapsed().as_secs_f64() * 1_000.0;
         let billed = millis.ceil();
         let size = self.memory;
-        let used = memory::resident(self.group).unwrap_or(0).div_ceil(1 << 20);
+        let used = Tree::resident(&self.tree.members()).unwrap_or(0).div_ceil(1 << 20);
         format!(
             "Duration: {millis:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {size} MB\tMax \
              Memory Used: {used} MB\t"
@@ -312,15 +312,14 @@ impl Sandbox {
 
     /// Sends a signal to the process and to those that it started.
     pub(crate) fn kill(&self, signal: Signal) {
-        // A group that has ended needs no signal.
-        let _ = kill_process_group(self.group, signal);
+        self.tree.signal(signal);
     }
 
     pub(crate) fn log(&self) -> &ProcessLog {
         &self.log
     }
 
-    pub(crate) fn group(&self) -> Pid {
-        self.group
+    pub(crate) fn tree(&self) -> Tree {
+        self.tree
     }
 }

@@ -1,6 +1,6 @@
 //! Computes the layout of a drawing. Sizes and positions are in pixels.
 
-use crate::model::{Node, Scope};
+use crate::model::{Edge, Node, Scope};
 use std::collections::BTreeMap;
 
 pub(crate) const NODE_HEIGHT: f64 = 46.0;
@@ -74,8 +74,12 @@ struct Slot {
 pub(crate) fn layout(scope: &Scope) -> Placed {
     let count = scope.nodes.len();
     let mut nodes: Vec<PlacedNode> = scope.nodes.iter().map(size).collect();
-    let back = back_edges(scope);
-    let ranks = ranks(scope, &back);
+    let outgoing = edges_at(scope, |edge| edge.from);
+    let incoming = edges_at(scope, |edge| edge.to);
+    let back = back_edges(scope, &outgoing);
+    let ranks = ranks(scope, &back, &outgoing);
+    let long = long_edges(scope, &ranks);
+    let aside: Vec<bool> = back.iter().zip(&long).map(|(back, long)| *back || *long).collect();
     let mut slots: Vec<Slot> = nodes
         .iter()
         .zip(&ranks)
@@ -93,6 +97,10 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
     for (at, edge) in scope.edges.iter().enumerate() {
         let (from, to) = if back[at] { (edge.to, edge.from) } else { (edge.from, edge.to) };
         let mut chain = vec![from];
+        if long[at] {
+            chains.push(vec![from, to]);
+            continue;
+        }
         for rank in ranks[from] + 1..ranks[to] {
             slots.push(Slot {
                 width: DUMMY_WIDTH,
@@ -131,23 +139,23 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
         node.y = tops[slots[at].rank] + (row_height(slots[at].rank) - node.height) / 2.0;
     }
     let mut width = slots.iter().map(|slot| slot.x + slot.width / 2.0).fold(0.0, f64::max);
+    let outgoing = sorted(outgoing, true, &slots, &chains);
+    let incoming = sorted(incoming, false, &slots, &chains);
     let mut edges = Vec::new();
     let mut lanes = 0.0;
     let mut label_rows: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
     for (at, edge) in scope.edges.iter().enumerate() {
         let (from, to) = (&nodes[edge.from], &nodes[edge.to]);
-        let spread = |node: usize, peers: Vec<usize>, this: usize, width: f64| {
+        let spread = |node: usize, peers: &[usize], this: usize, width: f64| {
             let place = peers.iter().position(|peer| *peer == this).unwrap_or(0) as f64;
             let step = (width * 0.6 / peers.len().max(1) as f64).min(26.0);
             slots[node].x + (place - (peers.len() as f64 - 1.0) / 2.0) * step
         };
-        let outgoing = sorted_peers(scope, at, true, &slots, &chains);
-        let x_out = spread(edge.from, outgoing, at, from.width);
-        let incoming = sorted_peers(scope, at, false, &slots, &chains);
-        let x_in = spread(edge.to, incoming, at, to.width);
+        let x_out = spread(edge.from, &outgoing[edge.from], at, from.width);
+        let x_in = spread(edge.to, &incoming[edge.to], at, to.width);
         let start = (x_out, from.y + from.height);
         let end = (x_in, to.y);
-        let points = if back[at] {
+        let points = if aside[at] {
             lanes += 1.0;
             let lane = width + 16.0 * lanes;
             let right = |node: &PlacedNode| (node.x + node.width, node.y + node.height / 2.0);
@@ -174,7 +182,7 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
             points
         };
         let mut label_at = match points[..] {
-            [a, b, ..] if back[at] => (f64::midpoint(a.0, b.0) + 4.0, a.1 - 7.0),
+            [a, b, ..] if aside[at] => (f64::midpoint(a.0, b.0) + 4.0, a.1 - 7.0),
             [a, b, ..] => (a.0 + (b.0 - a.0) * 0.35, a.1 + (b.1 - a.1) * 0.42),
             _ => start,
         };
@@ -225,17 +233,22 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
     Placed { width, height: y - gap + CAP, start: scope.start, nodes, edges }
 }
 
-/// The edges that leave (or enter) the same state, from left to right.
-fn sorted_peers(
-    scope: &Scope,
-    edge: usize,
+/// The edges of each state, by the end that `end` gives.
+fn edges_at(scope: &Scope, end: impl Fn(&Edge) -> usize) -> Vec<Vec<usize>> {
+    let mut found = vec![Vec::new(); scope.nodes.len()];
+    for (at, edge) in scope.edges.iter().enumerate() {
+        found[end(edge)].push(at);
+    }
+    found
+}
+
+/// The edges that leave (or enter) each state, from left to right.
+fn sorted(
+    mut edges: Vec<Vec<usize>>,
     leaving: bool,
     slots: &[Slot],
     chains: &[Vec<usize>],
-) -> Vec<usize> {
-    let end = |at: usize| if leaving { scope.edges[at].from } else { scope.edges[at].to };
-    let mut peers: Vec<usize> =
-        (0..scope.edges.len()).filter(|other| end(*other) == end(edge)).collect();
+) -> Vec<Vec<usize>> {
     let first = |at: usize| {
         let chain = &chains[at];
         let neighbour = if leaving {
@@ -245,8 +258,31 @@ fn sorted_peers(
         };
         slots[neighbour].x
     };
-    peers.sort_by(|a, b| first(*a).total_cmp(&first(*b)));
-    peers
+    for peers in &mut edges {
+        peers.sort_by(|a, b| first(*a).total_cmp(&first(*b)));
+    }
+    edges
+}
+
+/// The number of slots that edges may take in the rows that they pass. In a drawing with more, the
+/// longest edges run along its right side, as those that lead back do.
+const MOST_PASSING: usize = 20_000;
+
+/// Marks the edges that take no slots, because there are too many.
+fn long_edges(scope: &Scope, ranks: &[usize]) -> Vec<bool> {
+    let length = |at: &usize| {
+        let edge = &scope.edges[*at];
+        ranks[edge.to].abs_diff(ranks[edge.from])
+    };
+    let mut edges: Vec<usize> = (0..scope.edges.len()).collect();
+    edges.sort_by_key(length);
+    let mut long = vec![false; edges.len()];
+    let mut passing = 0;
+    for at in edges {
+        passing += length(&at).saturating_sub(1);
+        long[at] = passing > MOST_PASSING;
+    }
+    long
 }
 
 fn size(node: &Node) -> PlacedNode {
@@ -285,13 +321,10 @@ fn size(node: &Node) -> PlacedNode {
 }
 
 /// Marks the edges that lead back to a state from which they can be reached.
-fn back_edges(scope: &Scope) -> Vec<bool> {
+fn back_edges(scope: &Scope, outgoing: &[Vec<usize>]) -> Vec<bool> {
     let count = scope.nodes.len();
     let mut back = vec![false; scope.edges.len()];
     let mut color = vec![0u8; count];
-    let outgoing: Vec<Vec<usize>> = (0..count)
-        .map(|node| (0..scope.edges.len()).filter(|edge| scope.edges[*edge].from == node).collect())
-        .collect();
     for root in std::iter::once(scope.start).chain(0..count) {
         if color[root] != 0 {
             continue;
@@ -319,19 +352,23 @@ fn back_edges(scope: &Scope) -> Vec<bool> {
 }
 
 /// The row of each state: below all states that lead to it.
-fn ranks(scope: &Scope, back: &[bool]) -> Vec<usize> {
-    let count = scope.nodes.len();
-    let mut ranks = vec![0usize; count];
-    for _ in 0..count {
-        let mut changed = false;
-        for (edge, back) in scope.edges.iter().zip(back) {
-            if !back && ranks[edge.to] < ranks[edge.from] + 1 && edge.from != edge.to {
-                ranks[edge.to] = ranks[edge.from] + 1;
-                changed = true;
+fn ranks(scope: &Scope, back: &[bool], outgoing: &[Vec<usize>]) -> Vec<usize> {
+    let mut ranks = vec![0usize; scope.nodes.len()];
+    let leads_down = |at: usize| !back[at] && scope.edges[at].from != scope.edges[at].to;
+    let mut above = vec![0usize; scope.nodes.len()];
+    for (at, edge) in scope.edges.iter().enumerate() {
+        above[edge.to] += usize::from(leads_down(at));
+    }
+    // Without the edges that lead back there is no circle, so every state has its turn.
+    let mut open: Vec<usize> = (0..above.len()).filter(|node| above[*node] == 0).collect();
+    while let Some(node) = open.pop() {
+        for at in outgoing[node].iter().copied().filter(|at| leads_down(*at)) {
+            let to = scope.edges[at].to;
+            ranks[to] = ranks[to].max(ranks[node] + 1);
+            above[to] -= 1;
+            if above[to] == 0 {
+                open.push(to);
             }
-        }
-        if !changed {
-            break;
         }
     }
     ranks

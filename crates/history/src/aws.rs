@@ -4,7 +4,7 @@ mod log;
 
 pub use log::{DATA, log_records};
 
-use crate::{Event, EventKind, Failure, Stage, StateType, TaskCall, TaskKind};
+use crate::{Event, EventKind, Failure, Stage, StateType, TaskCall, TaskId, TaskKind};
 use rustc_hash::FxHashMap;
 use stepwright_json::{Json, Object, Str};
 
@@ -27,35 +27,104 @@ impl StateType {
 /// The events that AWS shows, in order, as `HistoryEvent` objects of its API. `timestamp` is in
 /// milliseconds since 1970; inputs, outputs and parameters are JSON text.
 pub fn project<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<Json> {
-    let mut calls: FxHashMap<u64, &TaskCall> = FxHashMap::default();
+    let mut calls = Calls::default();
     let mut shown = Vec::new();
     for event in events {
-        if let EventKind::TaskScheduled { task, call, .. } = &event.kind {
-            calls.insert(task.0, call);
-        }
-        if event.id > 0 {
-            shown.push(show(event, &calls));
-        }
+        calls.note(event);
+        shown.extend(calls.show(event));
     }
     shown
 }
 
-fn show(event: &Event, calls: &FxHashMap<u64, &TaskCall>) -> Json {
-    let (kind, details) = describe(&event.kind, calls);
-    let mut object = Object::new();
-    object.insert("timestamp", Json::Int(event.at.0));
-    object.insert("type", kind.as_str().into());
-    object.insert("id", Json::Int(event.id as i64));
-    object.insert("previousEventId", Json::Int(event.previous as i64));
-    if let Some((name, details)) = details {
-        object.insert(name, Json::Object(details));
+/// The kinds of the tasks that were scheduled. What AWS calls an event of a task depends on it.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    kinds: FxHashMap<u64, TaskKind>,
+}
+
+impl Calls {
+    /// Takes in an event. Only those that schedule tasks matter.
+    pub fn note(&mut self, event: &Event) {
+        if let EventKind::TaskScheduled { task, call, .. } = &event.kind {
+            self.open(*task, &call.kind);
+        }
     }
-    Json::Object(object)
+
+    /// Takes in a task that was scheduled.
+    pub fn open(&mut self, task: TaskId, kind: &TaskKind) {
+        self.kinds.insert(task.0, kind.clone());
+    }
+
+    /// Forgets the task that an event ends. No later event is about it.
+    pub fn close(&mut self, event: &Event) {
+        use EventKind as E;
+        if let E::TaskSucceeded { task, .. }
+        | E::TaskFailed { task, .. }
+        | E::TaskTimedOut { task, .. } = event.kind
+        {
+            self.kinds.remove(&task.0);
+        }
+    }
+
+    /// Whether it has taken in the event that scheduled a task.
+    pub fn knows(&self, task: TaskId) -> bool {
+        self.kinds.contains_key(&task.0)
+    }
+
+    /// The task whose kind is needed to show this event and is not known.
+    pub fn missing(&self, event: &Event) -> Option<TaskId> {
+        use EventKind as E;
+        match event.kind {
+            E::TaskStarted { task, .. }
+            | E::TaskSubmitted { task, .. }
+            | E::TaskSucceeded { task, .. }
+            | E::TaskFailed { task, .. }
+            | E::TaskTimedOut { task, .. } => (!self.knows(task)).then_some(task),
+            _ => None,
+        }
+    }
+
+    /// The event as AWS shows it; `None` if AWS has no such event. A task of unknown kind is shown
+    /// as one that calls a function.
+    pub fn show(&self, event: &Event) -> Option<Json> {
+        if event.id == 0 {
+            return None;
+        }
+        let (kind, details) = describe(&event.kind, self);
+        let mut object = Object::new();
+        object.insert("timestamp", Json::Int(event.at.0));
+        object.insert("type", kind.as_str().into());
+        object.insert("id", Json::Int(event.id as i64));
+        object.insert("previousEventId", Json::Int(event.previous as i64));
+        if let Some((name, details)) = details {
+            object.insert(name, Json::Object(details));
+        }
+        Some(Json::Object(object))
+    }
+
+    fn kind(&self, task: TaskId) -> &TaskKind {
+        self.kinds.get(&task.0).unwrap_or(&TaskKind::Lambda)
+    }
+}
+
+/// An event without the data of the execution, as `includeExecutionData: false` asks for it.
+pub fn without_data(event: &Json) -> Json {
+    let without = |(key, value): (&Str, &Json)| {
+        let value = match value {
+            Json::Object(details) => {
+                let kept = details.iter().filter(|(key, _)| !DATA.contains(&key.as_str()));
+                kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Object>().into()
+            }
+            other => other.clone(),
+        };
+        (key.clone(), value)
+    };
+    event.as_object().into_iter().flat_map(Object::iter).map(without).collect::<Object>().into()
 }
 
 type Details = Option<(&'static str, Object)>;
 
-fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Details) {
+fn describe(kind: &EventKind, calls: &Calls) -> (String, Details) {
     use EventKind as E;
     let plain = |name: &str| (name.to_owned(), None);
     match kind {
@@ -111,7 +180,7 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
             ("EvaluationFailed".into(), Some(("evaluationFailedEventDetails", details)))
         }
         E::TaskScheduled { call, .. } => scheduled(call),
-        E::TaskStarted { task, worker } => match &calls.get(&task.0).unwrap_or(&&NONE).kind {
+        E::TaskStarted { task, worker } => match calls.kind(*task) {
             TaskKind::Lambda => plain("LambdaFunctionStarted"),
             TaskKind::Activity => {
                 let mut details = Object::new();
@@ -127,16 +196,14 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         },
         E::TaskSubmitted { task, output } => {
             let mut details = data("output", output);
-            if let Some(TaskKind::Service { service, action }) =
-                calls.get(&task.0).map(|call| &call.kind)
-            {
+            if let TaskKind::Service { service, action } = calls.kind(*task) {
                 extend(&mut details, resource(service, action));
             }
             ("TaskSubmitted".into(), Some(("taskSubmittedEventDetails", details)))
         }
         E::TaskSucceeded { task, output } => {
             let mut details = data("output", output);
-            match &calls.get(&task.0).unwrap_or(&&NONE).kind {
+            match calls.kind(*task) {
                 TaskKind::Lambda => (
                     "LambdaFunctionSucceeded".into(),
                     Some(("lambdaFunctionSucceededEventDetails", details)),
@@ -150,13 +217,10 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
                 }
             }
         }
-        E::TaskFailed { task, failure, stage } => {
-            let call = calls.get(&task.0).copied().unwrap_or(&NONE);
-            failed(&call.kind, why(failure), *stage)
-        }
+        E::TaskFailed { task, failure, stage } => failed(calls.kind(*task), why(failure), *stage),
         E::TaskTimedOut { task, failure, .. } => {
             let mut details = why(failure);
-            match &calls.get(&task.0).unwrap_or(&&NONE).kind {
+            match calls.kind(*task) {
                 TaskKind::Lambda => (
                     "LambdaFunctionTimedOut".into(),
                     Some(("lambdaFunctionTimedOutEventDetails", details)),
@@ -222,20 +286,6 @@ fn describe(kind: &EventKind, calls: &FxHashMap<u64, &TaskCall>) -> (String, Det
         | E::MapRunUpdated { .. } => plain(""),
     }
 }
-
-/// Stands in for a call that is not in the events at hand.
-static NONE: TaskCall = TaskCall {
-    resource: Str::new_static(""),
-    kind: TaskKind::Lambda,
-    parameters: Json::Null,
-    region: Str::new_static(""),
-    timeout_seconds: None,
-    heartbeat_seconds: None,
-    credentials: None,
-    state: Str::new_static(""),
-    retry_count: 0,
-    token: None,
-};
 
 fn scheduled(call: &TaskCall) -> (String, Details) {
     let mut details = Object::new();

@@ -1,6 +1,6 @@
 //! Events as they are stored: one chunk of bytes for the events of one turn.
 //!
-//! A chunk is a byte for the format, a byte for the compression and the records. A record is
+//! A chunk is a byte for the format, a byte for the compression, a checksum and the records. A record is
 //! self-describing: its kind and the revision of its kind are numbers that never change their
 //! meaning ([`KINDS`]), and its body has its length before it. A kind or revision that this release
 //! does not know refuses the chunk, by name, and nothing else.
@@ -14,8 +14,12 @@ mod write;
 pub use read::{StoredError, decode};
 pub use write::encode;
 
-/// The first byte of a chunk.
-const FORMAT: u8 = 1;
+/// The first byte of a chunk. After the byte for the compression, a checksum of the rest follows,
+/// CRC-32 in four bytes, the lowest first.
+const FORMAT: u8 = 2;
+
+/// The format before: without a checksum.
+const WITHOUT_CHECKSUM: u8 = 1;
 
 /// Chunks of at least this many bytes are compressed.
 const COMPRESS_FROM: usize = 256;

@@ -261,3 +261,21 @@ fn the_input_is_shown_as_it_was_sent() {
     let details = shown[0].get("executionStartedEventDetails").expect("it has details");
     assert_eq!(details.get("input").and_then(Json::as_str), Some("{ \"a\" : 1e2 }"));
 }
+
+#[test]
+fn a_value_that_is_too_deep_is_refused_by_name() {
+    let nested = |levels: usize| (0..levels).fold(Json::Int(1), |inner, _| Json::from(vec![inner]));
+    let succeeded = |output: Json| Event {
+        at: Moment(0),
+        frame: FrameId::ROOT,
+        id: 1,
+        previous: 0,
+        kind: EventKind::ExecutionSucceeded { output },
+    };
+    // An early release let it grow.
+    for levels in [2_000, 1_000_000] {
+        assert_eq!(decode(&encode(&[succeeded(nested(levels))])), Err(StoredError::TooDeep));
+    }
+    let deepest = vec![succeeded(nested(stepwright_json::DEEPEST))];
+    assert_eq!(decode(&encode(&deepest)), Ok(deepest));
+}

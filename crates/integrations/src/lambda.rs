@@ -2,6 +2,7 @@
 //! functions of `stepwright.toml` that stand in for another service.
 
 use crate::metadata::insert_metadata;
+use stepwright_engine::Denied;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
 use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};
 use stepwright_json::{Json, Object};
@@ -90,6 +91,26 @@ pub(crate) async fn call(
             Form::Token => Answer { submitted: Some(output), ..Answer::new(Outcome::Never) },
         },
     }
+}
+
+/// The action for which an execution needs the right to call a function.
+pub(crate) const INVOKE: &str = "lambda:InvokeFunction";
+
+/// What a task reports that may not call its function.
+pub(crate) fn refused(call: &TaskCall, denied: &Denied) -> Answer {
+    let stage = if Form::of(call) == Form::Answer { Stage::Run } else { Stage::Submit };
+    Answer::new(Outcome::Fails(not_allowed(denied), stage))
+}
+
+/// The failure of a task whose execution may not call a function. Lambda's SDK has no class for
+/// this error, so AWS gives it the name of the base class.
+pub fn not_allowed(denied: &Denied) -> Failure {
+    let id = uuid::Uuid::new_v4();
+    let cause = format!(
+        "{denied} (Service: AWSLambda; Status Code: 403; Error Code: AccessDeniedException; \
+         Request ID: {id}; Proxy: null)"
+    );
+    Failure::new("Lambda.AWSLambdaException", cause)
 }
 
 /// Calls the function that is the resource of a task, with the task's input. The error is the

@@ -14,7 +14,7 @@ mod step_functions_sdk;
 mod virtual_time;
 
 pub use buckets::MemoryBuckets;
-pub use lambda::call_function;
+pub use lambda::{call_function, not_allowed};
 pub use mocked::Mocked;
 pub use virtual_time::{VirtualTasks, Watch};
 
@@ -24,7 +24,7 @@ use route::Route;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use stepwright_engine::{Call, Clock as _, Report, SystemClock, Tasks};
+use stepwright_engine::{Call, Clock as _, Denied, Facts, Report, SystemClock, Tasks};
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, Stage, TaskCall};
 use stepwright_json::Json;
@@ -36,8 +36,14 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The operations of Step Functions itself, for tasks that call them.
 pub trait StepFunctions: Send + Sync + 'static {
-    /// Calls an operation with the body of a request.
-    fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>>;
+    /// Calls an operation with the body of a request, for a task of the execution with these facts
+    /// and within its rights.
+    fn call(
+        &self,
+        facts: Arc<Facts>,
+        operation: String,
+        body: Json,
+    ) -> Pending<Result<Json, ApiError>>;
 }
 
 /// Tasks that run on this machine, such as those of a project. They are asked before any
@@ -71,6 +77,14 @@ pub(crate) struct Task {
     pub(crate) call: Call,
     pub(crate) report: Report,
     pub(crate) services: Arc<Services>,
+}
+
+impl Task {
+    /// Checks that the task's execution has a right.
+    fn authorize(&self, action: &str, resource: &str) -> Result<(), Denied> {
+        let options = self.report.engine().options();
+        options.authorizer.authorize(&self.call.facts, action, resource)
+    }
 }
 
 /// How a task ended. The end of some tasks comes from elsewhere, later.
@@ -163,7 +177,11 @@ async fn find(task: Task, instead: Option<String>) -> End {
                 is_instant: false,
             };
             let functions = &task.services.functions;
-            let answer = lambda::call(functions, &task.call.call, &callee, &around).await;
+            let function = functions.arn_of(callee.name());
+            let answer = match task.authorize(lambda::INVOKE, &function) {
+                Ok(()) => lambda::call(functions, &task.call.call, &callee, &around).await,
+                Err(denied) => lambda::refused(&task.call.call, &denied),
+            };
             task.report.play(answer.stimuli(task.call.task));
             End::Elsewhere
         }

@@ -93,7 +93,9 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     let Some(step_functions) = step_functions else {
         return Err(ApiError::internal("the API is not there yet"));
     };
-    let started = step_functions.call("StartExecution".to_owned(), body.clone().into()).await;
+    let started = step_functions
+        .call(task.call.facts.clone(), "StartExecution".to_owned(), body.clone().into())
+        .await;
     match started {
         // The task was handed out before and has started its execution, which may have ended by
         // now.
@@ -150,8 +152,12 @@ pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
 /// An error of the API as an optimised integration reports it.
 fn failure(error: &ApiError) -> Failure {
     let (code, status) = (error.code, error.status);
-    let name =
-        if code.ends_with("Exception") { code.to_owned() } else { format!("{code}Exception") };
+    let name = match code {
+        // The SDK has no class for this error, so AWS gives it the name of the base class.
+        "AccessDeniedException" => "AWSStepFunctionsException".to_owned(),
+        code if code.ends_with("Exception") => code.to_owned(),
+        code => format!("{code}Exception"),
+    };
     let cause = format!(
         "{} (Service: AWSStepFunctions; Status Code: {status}; Error Code: {code}; Request ID: {}; \
          Proxy: null)",

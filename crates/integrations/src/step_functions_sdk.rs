@@ -26,7 +26,8 @@ pub(crate) async fn run(task: Task) -> End {
         return End::Failed(failure(&error), Stage::Run);
     };
     let stage = if waits { Stage::Submit } else { Stage::Run };
-    match step_functions.call(operation.name.to_owned(), body.into()).await {
+    let facts = task.call.facts.clone();
+    match step_functions.call(facts, operation.name.to_owned(), body.into()).await {
         Err(error) => End::Failed(failure(&error), stage),
         Ok(reply) if waits => {
             task.report.submitted(answer(&reply));

@@ -3,7 +3,7 @@
 use crate::turn::Stepper;
 use crate::view::{More, View};
 use stepwright_history::FrameId;
-use stepwright_json::{Json, Object};
+use stepwright_json::{DEEPEST, Json, Object};
 use stepwright_program::{
     EvaluationError, InputPath, Io, Language, NumberField, PathExpression, ResultPath, Scope,
     State, Template,
@@ -21,6 +21,7 @@ impl Stepper<'_> {
         let limits = &self.program.limits;
         View::new(self.execution, frame, document, more, self.at, &self.chance, limits)
             .within(context)
+            .burning(&self.fuel)
     }
 
     pub(crate) fn raw_input(&self, frame: FrameId) -> Json {
@@ -31,6 +32,9 @@ impl Stepper<'_> {
     pub(crate) fn document(&self, frame: FrameId, io: &Io) -> Result<Json, EvaluationError> {
         let raw = &self.execution.frame(frame).entry.input;
         let document = self.select(frame, &io.input_path, raw)?;
+        if let InputPath::Path(_) = io.input_path {
+            EvaluationError::check(&document, self.program.limits.payload_bytes)?;
+        }
         self.see(|seen| seen.after_input_path = Some(document.clone()));
         Ok(document)
     }
@@ -58,6 +62,17 @@ impl Stepper<'_> {
         template.evaluate(&self.view(frame, document, more))
     }
 
+    /// As [`Self::fill`], for what is not a payload yet: it may be larger.
+    pub(crate) fn fill_within(
+        &self,
+        frame: FrameId,
+        template: &Template,
+        document: &Json,
+        most: usize,
+    ) -> Result<Json, EvaluationError> {
+        template.evaluate_within(&self.view(frame, document, More::default()), most)
+    }
+
     pub(crate) fn assign(
         &self,
         frame: FrameId,
@@ -83,7 +98,10 @@ impl Stepper<'_> {
         match state.language {
             Language::JsonPath => {
                 let result = match &io.result_selector {
-                    Some(selector) => self.fill(frame, selector, &result, More::default())?,
+                    Some(selector) => {
+                        let most = self.program.limits.evaluation_bytes;
+                        self.fill_within(frame, selector, &result, most)?
+                    }
                     None => result,
                 };
                 self.see(|seen| seen.after_result_selector = Some(result.clone()));
@@ -135,6 +153,9 @@ impl Stepper<'_> {
         match path {
             ResultPath::Replace => Ok(result),
             ResultPath::Discard => Ok(raw.clone()),
+            ResultPath::At(path) if path.steps().len() > DEEPEST => {
+                Err(EvaluationError::too_deep())
+            }
             ResultPath::At(path) => path
                 .set(raw.clone(), result)
                 .map_err(|error| EvaluationError::runtime(error.to_string())),
@@ -168,75 +189,5 @@ impl Stepper<'_> {
 
     pub(crate) fn chance(&self, frame: FrameId) -> u64 {
         self.view(frame, &Json::Null, More::default()).random()
-    }
-}
-
-pub(crate) fn too_large(name: &str) -> EvaluationError {
-    EvaluationError {
-        error: "States.DataLimitExceeded",
-        cause: format!(
-            "The state/task '{name}' returned a result with a size exceeding the maximum number \
-             of bytes service limit."
-        ),
-        location: None,
-    }
-}
-
-/// Whether the text of a value is longer than `most` bytes. Stops counting as soon as it knows.
-pub(crate) fn is_larger_than(value: &Json, most: usize) -> bool {
-    fn count(value: &Json, left: &mut usize) -> bool {
-        let mut take = |bytes: usize| match left.checked_sub(bytes) {
-            Some(rest) => {
-                *left = rest;
-                true
-            }
-            None => false,
-        };
-        match value {
-            Json::Null | Json::Bool(true) => take(4),
-            Json::Bool(false) => take(5),
-            Json::Int(number) => {
-                take(number.checked_ilog10().map_or(2, |digits| digits as usize + 1))
-            }
-            Json::Float(_) => take(value.to_string().len()),
-            Json::BigInt(digits) => take(digits.len()),
-            Json::String(text) => take(text.len() + 2),
-            Json::Array(items) => {
-                take(items.len() + 1) && items.iter().all(|item| count(item, left))
-            }
-            Json::Object(members) => {
-                take(members.len() + 1)
-                    && members.iter().all(|(key, value)| {
-                        let fits = left.checked_sub(key.len() + 3);
-                        fits.is_some_and(|rest| {
-                            *left = rest;
-                            count(value, left)
-                        })
-                    })
-            }
-        }
-    }
-    let mut left = most;
-    !count(value, &mut left)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str) {
-        let value = stepwright_json::parse(text).unwrap();
-        let length = value.to_string().len();
-        assert!(!is_larger_than(&value, length), "{text} has {length} bytes");
-        assert!(length == 0 || is_larger_than(&value, length - 2), "{text} has {length} bytes");
-    }
-
-    #[test]
-    fn sizes_are_those_of_the_text() {
-        check(r#"{"a":[1,2,{"b":null}],"c":"text"}"#);
-        check("[]");
-        check("12345");
-        check("[true,false,null,-5]");
     }
 }

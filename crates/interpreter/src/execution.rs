@@ -1,4 +1,5 @@
 use crate::Command;
+use crate::held::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_history::{
     Event, Failure, FrameId, MapPlan, Moment, Start, StateType, TaskCall, TaskId, TimerId,
@@ -27,6 +28,7 @@ pub struct Execution {
     pub(crate) shown: u64,
     /// How many events there are.
     pub(crate) recorded: u64,
+    pub(crate) known: Known,
 }
 
 /// An execution's status, as AWS names it.

@@ -236,6 +236,19 @@ impl Stepper<'_> {
     }
 }
 
+impl Stepper<'_> {
+    /// A failure whose texts are no longer than a payload may be.
+    pub(crate) fn clipped(&self, mut failure: Failure) -> Failure {
+        let most = self.program.limits.payload_bytes;
+        for text in [&mut failure.error, &mut failure.cause].into_iter().flatten() {
+            if text.len() > most {
+                *text = text[..text.floor_char_boundary(most)].into();
+            }
+        }
+        failure
+    }
+}
+
 /// What a catcher gets to see of a failure.
 fn error_output(failure: &Failure) -> Json {
     let mut output = Object::new();

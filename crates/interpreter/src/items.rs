@@ -2,7 +2,7 @@
 //! Objects are fetched and put through the port [`Objects`].
 
 use stepwright_history::Failure;
-use stepwright_json::{Array, Json, Object, Pointer, Str};
+use stepwright_json::{Array, Json, Keys, Limits, Object, Pointer, Str, Syntax, parse_counting};
 use stepwright_program::ResultWriter;
 
 /// An object store, as a reader and writer need it.
@@ -98,8 +98,53 @@ fn reader_failed(cause: impl Into<Str>) -> Failure {
     Failure::new("States.ItemReaderFailed", cause)
 }
 
-/// Reads the items that a [`crate::Command::ReadItems`] asks for.
+/// How many values the items of a Map may have together, each field of a table's row being one.
+const MOST_VALUES: usize = 1_500_000;
+
+/// How much there is still room for.
+struct Room {
+    /// Bytes of text.
+    bytes: usize,
+    /// Values.
+    values: usize,
+}
+
+impl Room {
+    /// Takes the room that an item needs.
+    fn take(&mut self, item: &Json) -> Result<(), Failure> {
+        let measure = item.measure().ok_or_else(|| reader_failed(TOO_DEEP))?;
+        self.bytes = self.bytes.checked_sub(measure.bytes).ok_or_else(too_much)?;
+        Ok(())
+    }
+
+    fn parse(&mut self, bytes: &[u8], what: &dyn Fn() -> String) -> Result<Json, Failure> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| reader_failed(format!("{} is not valid JSON: it is not UTF-8", what())))?;
+        let limits = Limits { bytes: text.len(), ..Limits::default() };
+        parse_counting(text, Syntax::Strict, limits, &mut self.values)
+            .map_err(|error| reader_failed(format!("{} is not valid JSON: {error}", what())))
+    }
+}
+
+const TOO_DEEP: &str = "An item is nested too deeply.";
+
+fn too_much() -> Failure {
+    reader_failed("The items are larger than the items of a Map state may be.")
+}
+
+/// Reads the items that a [`crate::Command::ReadItems`] asks for, within AWS's limits.
 pub fn read(request: &Json, objects: &dyn Objects) -> Result<Items, Failure> {
+    read_within(request, objects, stepwright_program::Limits::default().items_bytes)
+}
+
+/// As [`read`], as long as the items have no more than so many bytes as JSON. What a table's row
+/// becomes counts, not what it is: its headers are written in every item.
+pub fn read_within(
+    request: &Json,
+    objects: &dyn Objects,
+    most_bytes: usize,
+) -> Result<Items, Failure> {
+    let room = &mut Room { bytes: most_bytes, values: MOST_VALUES };
     let text =
         |key: &str| request.get("Parameters").and_then(|p| p.get(key)).and_then(Json::as_str);
     let config = |key: &str| request.get("ReaderConfig").and_then(|config| config.get(key));
@@ -116,7 +161,7 @@ pub fn read(request: &Json, objects: &dyn Objects) -> Result<Items, Failure> {
             return Ok(Items { values, of_object: false, sources: vec![(0, source.into())] });
         }
         let keys = listed.iter().map(|info| info.key.as_str());
-        return flattened(bucket, keys, objects, &config, most);
+        return flattened(bucket, keys, objects, &config, most, room);
     }
     if !resource.ends_with(":s3:getObject") {
         return Err(reader_failed(format!("The resource '{resource}' cannot read items")));
@@ -124,9 +169,9 @@ pub fn read(request: &Json, objects: &dyn Objects) -> Result<Items, Failure> {
     let key = text("Key").unwrap_or_default();
     let bytes = objects.get(bucket, key).map_err(reader_failed)?;
     if config("InputType").and_then(Json::as_str) == Some("MANIFEST") {
-        return manifest_items(&bytes, objects, most);
+        return manifest_items(&bytes, objects, most, room);
     }
-    let items = content(&bytes, &config, most)?;
+    let items = content(&bytes, &config, most, room)?;
     Ok(Items { sources: vec![(0, source_of(bucket, key))], ..items })
 }
 
@@ -139,11 +184,15 @@ fn content<'c>(
     bytes: &[u8],
     config: &dyn Fn(&str) -> Option<&'c Json>,
     most: usize,
+    room: &mut Room,
 ) -> Result<Items, Failure> {
     let values = match config("InputType").and_then(Json::as_str).unwrap_or("JSON") {
-        "CSV" => csv_items(bytes, config, most)?,
-        "JSONL" => json_lines(bytes, most)?,
-        "JSON" => return json_items(bytes, config("ItemsPointer").and_then(Json::as_str), most),
+        "CSV" => csv_items(bytes, config, most, room)?,
+        "JSONL" => json_lines(bytes, most, room)?,
+        "JSON" => {
+            let pointer = config("ItemsPointer").and_then(Json::as_str);
+            return json_items(bytes, pointer, most, room);
+        }
         other => {
             return Err(reader_failed(format!("The input type '{other}' is not supported")));
         }
@@ -158,6 +207,7 @@ fn flattened<'c, 'k>(
     objects: &dyn Objects,
     config: &dyn Fn(&str) -> Option<&'c Json>,
     most: usize,
+    room: &mut Room,
 ) -> Result<Items, Failure> {
     let mut values = Vec::new();
     let mut sources = Vec::new();
@@ -167,7 +217,7 @@ fn flattened<'c, 'k>(
         }
         let bytes = objects.get(bucket, key).map_err(reader_failed)?;
         sources.push((values.len(), source_of(bucket, key)));
-        values.extend(content(&bytes, config, most - values.len())?.values.into_vec());
+        values.extend(content(&bytes, config, most - values.len(), room)?.values.into_vec());
     }
     Ok(Items { values: values.into(), of_object: false, sources })
 }
@@ -182,9 +232,13 @@ fn listing(info: ObjectInfo) -> Json {
     object.into()
 }
 
-fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Items, Failure> {
-    let value = stepwright_json::parse_bytes(bytes)
-        .map_err(|error| reader_failed(format!("The object is not valid JSON: {error}")))?;
+fn json_items(
+    bytes: &[u8],
+    pointer: Option<&str>,
+    most: usize,
+    room: &mut Room,
+) -> Result<Items, Failure> {
+    let value = room.parse(bytes, &|| "The object".to_owned())?;
     let value = match pointer {
         None => value,
         Some(text) => Pointer::parse(text)
@@ -192,22 +246,25 @@ fn json_items(bytes: &[u8], pointer: Option<&str>, most: usize) -> Result<Items,
             .ok_or_else(|| reader_failed(format!("The ItemsPointer '{text}' leads nowhere")))?,
     };
     let items = Items::of(value).ok_or_else(|| reader_failed(NOT_ITERABLE))?;
-    if items.values.len() <= most {
-        return Ok(items);
-    }
-    Ok(Items { values: items.values.iter().take(most).cloned().collect(), ..items })
+    let items = if items.values.len() <= most {
+        items
+    } else {
+        Items { values: items.values.iter().take(most).cloned().collect(), ..items }
+    };
+    items.values.iter().try_for_each(|item| room.take(item))?;
+    Ok(items)
 }
 
-fn json_lines(bytes: &[u8], most: usize) -> Result<Array, Failure> {
+fn json_lines(bytes: &[u8], most: usize, room: &mut Room) -> Result<Array, Failure> {
     bytes
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty())
         .take(most)
         .enumerate()
         .map(|(at, line)| {
-            stepwright_json::parse_bytes(line.trim_ascii()).map_err(|error| {
-                reader_failed(format!("Line {} is not valid JSON: {error}", at + 1))
-            })
+            let item = room.parse(line.trim_ascii(), &|| format!("Line {}", at + 1))?;
+            room.take(&item)?;
+            Ok(item)
         })
         .collect()
 }
@@ -216,6 +273,7 @@ fn csv_items<'c>(
     bytes: &[u8],
     config: &dyn Fn(&str) -> Option<&'c Json>,
     most: usize,
+    room: &mut Room,
 ) -> Result<Array, Failure> {
     let delimiter = match config("CSVDelimiter").and_then(Json::as_str).unwrap_or("COMMA") {
         "PIPE" => b'|',
@@ -237,27 +295,37 @@ fn csv_items<'c>(
         let first = first.map_err(|error| reader_failed(error.to_string()))?;
         headers.extend(first.iter().map(|field| Str::from(String::from_utf8_lossy(field))));
     }
+    // Rows share their keys, unless a header comes twice: its last field counts then.
+    let keys = Keys::new(headers.iter().cloned());
     records
         .take(most)
         .map(|record| {
             let record = record.map_err(|error| reader_failed(error.to_string()))?;
+            room.values = room.values.checked_sub(headers.len()).ok_or_else(too_much)?;
             // A field too few is empty; one too many is dropped.
             let fields = record.iter().map(Some).chain(std::iter::repeat(None));
-            Ok(headers
-                .iter()
-                .zip(fields)
-                .map(|(header, field)| {
-                    let text = field.map(String::from_utf8_lossy).unwrap_or_default();
-                    (header.clone(), Json::String(text.into()))
-                })
-                .collect::<Object>()
-                .into())
+            let values = fields.take(headers.len()).map(|field| {
+                let text = field.map(String::from_utf8_lossy).unwrap_or_default();
+                Json::String(text.into())
+            });
+            let item = match &keys {
+                Some(keys) => Object::with_keys(keys, values.collect()).unwrap_or_default(),
+                None => headers.iter().cloned().zip(values).collect(),
+            };
+            let item = Json::from(item);
+            room.take(&item)?;
+            Ok(item)
         })
         .collect()
 }
 
 /// An S3 inventory: a manifest that names CSV files and their columns.
-fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<Items, Failure> {
+fn manifest_items(
+    bytes: &[u8],
+    objects: &dyn Objects,
+    most: usize,
+    room: &mut Room,
+) -> Result<Items, Failure> {
     let manifest = stepwright_json::parse_bytes(bytes)
         .map_err(|error| reader_failed(format!("The manifest is not valid JSON: {error}")))?;
     let text = |key: &str| manifest.get(key).and_then(Json::as_str);
@@ -280,7 +348,7 @@ fn manifest_items(bytes: &[u8], objects: &dyn Objects, most: usize) -> Result<It
         }
         let bytes = objects.get(bucket, key).map_err(reader_failed)?;
         let config = |key: &str| (key == "CSVHeaders").then_some(&headers);
-        let rows = csv_items(&bytes, &config, most - items.len())?;
+        let rows = csv_items(&bytes, &config, most - items.len(), room)?;
         sources.push((items.len(), source_of(bucket, key)));
         items.extend(rows.iter().cloned());
         if items.len() >= most {
@@ -302,11 +370,11 @@ pub(crate) fn batches(
     let mut batches: Vec<Vec<Json>> = Vec::new();
     let mut size = 0usize;
     for item in items {
-        let length = item.to_string().len() + 1;
+        let length = item.measure().map_or(usize::MAX, |measure| measure.bytes + 1);
         match batches.last_mut() {
             Some(batch) if batch.len() < most && size.saturating_add(length) <= bytes => {
                 batch.push(item);
-                size += length;
+                size = size.saturating_add(length);
             }
             _ => {
                 batches.push(vec![item]);

@@ -12,6 +12,8 @@ mod context;
 mod data;
 mod execution;
 mod failure;
+mod fuel;
+mod held;
 mod inspection;
 pub mod items;
 mod outlook;
@@ -23,10 +25,13 @@ mod view;
 
 pub use execution::{CorruptHistory, Execution, Status};
 pub use failure::Failed;
+pub use fuel::Watch;
 pub use inspection::{Inspection, Seen};
 pub use outlook::OpenTaskView;
 pub use retrospect::catcher_of;
-pub use turn::{EVENTS_PER_TURN, Turn, inspect, step};
+pub use turn::{
+    BYTES_PER_TURN, EVENTS_PER_TURN, STEPS_PER_TURN, Turn, inspect, step, step_watched,
+};
 
 use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
 use stepwright_json::{Json, Str};

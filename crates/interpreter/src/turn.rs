@@ -1,9 +1,11 @@
 use crate::execution::{Entry, Execution, Phase, RunStage, Status};
+use crate::fuel::{Fuel, Watch};
+use crate::held::{Known, recorded};
 use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Moment, Start, StateType, TaskId, TimerId, To,
+    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TimerId, To,
 };
 use stepwright_json::{Json, Object};
 use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateId, Transition};
@@ -12,6 +14,17 @@ use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateI
 /// continued, so that an endless loop of Pass states keeps nobody else waiting.
 pub const EVENTS_PER_TURN: usize = 2_000;
 
+/// So does one whose events record so many bytes of data, so that what is recorded at once is
+/// bounded, too.
+pub const BYTES_PER_TURN: usize = 4 << 20;
+
+/// So does one whose evaluations took so many steps: others may have their turn.
+pub const STEPS_PER_TURN: u64 = 2_000_000;
+
+/// How many bytes of memory the data takes that is recorded between two looks at what the execution
+/// takes.
+const GROWTH: usize = 16 << 20;
+
 /// What came of a [`step`].
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
@@ -19,6 +32,10 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// What is newly owed.
     pub commands: Vec<Command>,
+    /// The bytes of data that the events record.
+    pub bytes: usize,
+    /// What the evaluations have cost, in steps of some ten nanoseconds.
+    pub steps: u64,
 }
 
 /// Records what follows from `stimulus` at the moment `at`, and says what is newly owed.
@@ -31,7 +48,18 @@ pub fn step(
     stimulus: Stimulus,
     at: Moment,
 ) -> Result<Turn, Stale> {
-    step_with(program, execution, stimulus, at, None)
+    step_with(program, execution, stimulus, at, None, None)
+}
+
+/// [`step`], with somebody who is told how long it takes.
+pub fn step_watched(
+    program: &Program,
+    execution: &mut Execution,
+    stimulus: Stimulus,
+    at: Moment,
+    watch: Watch<'_>,
+) -> Result<Turn, Stale> {
+    step_with(program, execution, stimulus, at, None, Some(watch))
 }
 
 /// [`step`] for the test of one state: what the world is to it is in `inspection`, and what the
@@ -43,7 +71,7 @@ pub fn inspect(
     at: Moment,
     inspection: &Inspection,
 ) -> Result<Turn, Stale> {
-    step_with(program, execution, stimulus, at, Some(inspection))
+    step_with(program, execution, stimulus, at, Some(inspection), None)
 }
 
 fn step_with(
@@ -52,6 +80,7 @@ fn step_with(
     stimulus: Stimulus,
     at: Moment,
     inspection: Option<&Inspection>,
+    watch: Option<Watch<'_>>,
 ) -> Result<Turn, Stale> {
     let mut stepper = Stepper {
         program,
@@ -61,10 +90,14 @@ fn step_with(
         turn: Turn::default(),
         chance: Cell::new(0),
         exit_after: None,
+        fuel: Fuel::new(watch),
     };
+    stepper.fuel.refill(program.limits.state_steps);
     stepper.take(stimulus)?;
     stepper.run();
-    Ok(stepper.turn)
+    let mut turn = stepper.turn;
+    turn.steps = stepper.fuel.spent();
+    Ok(turn)
 }
 
 pub(crate) struct Stepper<'a> {
@@ -78,6 +111,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) chance: Cell<u64>,
     /// What the next exit follows, if not the last event of its frame.
     pub(crate) exit_after: Option<u64>,
+    pub(crate) fuel: Fuel<'a>,
 }
 
 impl<'a> Stepper<'a> {
@@ -116,6 +150,10 @@ impl<'a> Stepper<'a> {
                 };
                 if open.submitted {
                     return Err(Stale);
+                }
+                if let Err(failure) = self.check_result(frame, &output) {
+                    self.task_failed(frame, task, failure, Stage::Run);
+                    return Ok(());
                 }
                 self.emit(frame, EventKind::TaskSubmitted { task, output });
                 Ok(())
@@ -269,11 +307,15 @@ impl<'a> Stepper<'a> {
 
     /// Goes on with whatever can go on, depth first, until all wait or the turn is long enough.
     fn run(&mut self) {
+        self.check_memory();
         while let Some(frame) = self.execution.ready.last().copied() {
             if self.inspection.is_some_and(Inspection::is_done) {
                 return;
             }
-            if self.turn.events.len() >= EVENTS_PER_TURN {
+            if self.turn.events.len() >= EVENTS_PER_TURN
+                || self.turn.bytes >= BYTES_PER_TURN
+                || self.fuel.spent() >= STEPS_PER_TURN
+            {
                 self.owe(Command::Continue);
                 return;
             }
@@ -291,6 +333,9 @@ impl<'a> Stepper<'a> {
             self.emit(FrameId::ROOT, EventKind::ExecutionFailed { failure });
             return;
         }
+        if self.check_memory() {
+            return;
+        }
         match &self.execution.frame(frame).phase {
             Phase::Between { to, output } => {
                 let (to, input) = (*to, output.clone());
@@ -302,6 +347,22 @@ impl<'a> Stepper<'a> {
             Phase::Parallel(_) => self.parallel_done(frame),
             phase => unreachable!("a frame that is ready can go on: {phase:?}"),
         }
+    }
+
+    /// Fails an execution whose data has outgrown its memory. Whether it has.
+    fn check_memory(&mut self) -> bool {
+        if self.execution.known.grown < GROWTH || self.execution.is_over() {
+            return false;
+        }
+        let most = self.program.limits.held_bytes;
+        if let Some(held) = self.execution.held(most) {
+            self.execution.known = Known { held, grown: 0 };
+            return false;
+        }
+        let cause = format!("The data of the execution takes more than {most} bytes of memory.");
+        let failure = Failure::new("States.DataLimitExceeded", cause);
+        self.emit(FrameId::ROOT, EventKind::ExecutionFailed { failure });
+        true
     }
 
     fn enter(&mut self, frame: FrameId, to: StateId, input: Json) {
@@ -356,7 +417,7 @@ impl<'a> Stepper<'a> {
         assigned: Option<Object>,
         to: Transition,
     ) -> Result<(), EvaluationError> {
-        self.check_size(frame, &output)?;
+        EvaluationError::check(&output, self.program.limits.payload_bytes)?;
         let entry = &self.execution.frame(frame).entry;
         let (kind, name) = (entry.kind, entry.name.clone());
         let to = match to {
@@ -373,16 +434,6 @@ impl<'a> Stepper<'a> {
             self.scope_ended(frame);
         }
         Ok(())
-    }
-
-    /// AWS's limit on the size of what a state puts out.
-    fn check_size(&self, frame: FrameId, output: &Json) -> Result<(), EvaluationError> {
-        let Some(most) = self.program.limits.payload_bytes else { return Ok(()) };
-        if !crate::data::is_larger_than(output, most) {
-            return Ok(());
-        }
-        let name = &self.execution.frame(frame).entry.name;
-        Err(crate::data::too_large(name))
     }
 
     fn scope_ended(&mut self, frame: FrameId) {
@@ -419,6 +470,11 @@ impl<'a> Stepper<'a> {
             previous,
             kind,
         };
+        let (text, memory) = recorded(&event.kind);
+        self.turn.bytes += text;
+        self.execution.known.grown += memory;
+        // What comes next is computed anew.
+        self.fuel.refill(self.program.limits.state_steps);
         self.execution.apply(&event).expect("the interpreter records what can follow");
         self.turn.events.push(event);
     }
@@ -463,7 +519,7 @@ impl<'a> Stepper<'a> {
         previous: u64,
     ) -> Failure {
         let entry = &self.execution.frame(frame).entry;
-        let failure = Failure::new(error.error, self.cause(entry, &error));
+        let failure = self.clipped(Failure::new(error.error, self.cause(entry, &error)));
         let is_jsonata = self.state_of(frame).language == Language::Jsonata;
         if is_jsonata && error.error == "States.QueryEvaluationError" {
             let kind = EventKind::EvaluationFailed {
@@ -479,7 +535,7 @@ impl<'a> Stepper<'a> {
     /// What AWS says of an error in an expression. A test of one state gets it as it is.
     pub(crate) fn cause(&self, entry: &Entry, error: &EvaluationError) -> String {
         if self.inspection.is_some() || error.error == "States.DataLimitExceeded" {
-            return error.cause.clone();
+            return error.clone().of_state(&entry.name).cause;
         }
         format!(
             "An error occurred while executing the state '{}' (entered at the event id #{}). {}",

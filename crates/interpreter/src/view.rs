@@ -1,5 +1,6 @@
 use crate::context;
 use crate::execution::Execution;
+use crate::fuel::Fuel;
 use crate::items::Item;
 use std::cell::{Cell, OnceCell};
 use stepwright_history::{FrameId, Moment};
@@ -20,6 +21,7 @@ pub(crate) struct View<'a> {
     /// The context object, where a test gives one.
     given_context: Option<&'a Json>,
     limits: &'a Limits,
+    fuel: Option<&'a Fuel<'a>>,
 }
 
 /// What else there is to see, besides the state's input.
@@ -46,7 +48,23 @@ impl<'a> View<'a> {
         limits: &'a Limits,
     ) -> Self {
         let context = OnceCell::new();
-        Self { execution, frame, document, more, at, chance, context, given_context: None, limits }
+        Self {
+            execution,
+            frame,
+            document,
+            more,
+            at,
+            chance,
+            context,
+            given_context: None,
+            limits,
+            fuel: None,
+        }
+    }
+
+    /// With this fuel for what it takes to compute.
+    pub(crate) fn burning(self, fuel: &'a Fuel<'a>) -> Self {
+        Self { fuel: Some(fuel), ..self }
     }
 
     /// With this context object, if any, instead of the execution's own.
@@ -92,6 +110,10 @@ impl Scope for View<'_> {
 
     fn limits(&self) -> Limits {
         *self.limits
+    }
+
+    fn burn(&self, steps: u64) -> bool {
+        self.fuel.is_none_or(|fuel| fuel.burn(steps))
     }
 
     fn random(&self) -> u64 {

@@ -1,3 +1,4 @@
+use crate::measure::Kept;
 use crate::{Json, deep};
 use std::fmt;
 use std::ops::Deref;
@@ -5,7 +6,13 @@ use std::sync::Arc;
 
 /// A list of values, shared until it is written to.
 #[derive(Clone, Default)]
-pub struct Array(Arc<Vec<Json>>);
+pub struct Array(Arc<Values>);
+
+#[derive(Clone, Default)]
+struct Values {
+    values: Vec<Json>,
+    kept: Kept,
+}
 
 impl Array {
     /// An empty list.
@@ -15,7 +22,9 @@ impl Array {
 
     /// The values, to be written; copied first if anyone else holds them.
     pub fn make_mut(&mut self) -> &mut Vec<Json> {
-        Arc::make_mut(&mut self.0)
+        let inner = Arc::make_mut(&mut self.0);
+        inner.kept.forget();
+        &mut inner.values
     }
 
     /// Adds a value at the end.
@@ -34,7 +43,14 @@ impl Array {
         if Arc::strong_count(&self.0) > 1 {
             return None;
         }
-        Arc::get_mut(&mut self.0).map(std::mem::take)
+        let inner = Arc::get_mut(&mut self.0)?;
+        inner.kept.forget();
+        Some(std::mem::take(&mut inner.values))
+    }
+
+    /// What is known of its size.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.0.kept
     }
 
     /// Where the values stand in memory.
@@ -51,13 +67,13 @@ impl Array {
 impl Deref for Array {
     type Target = [Json];
     fn deref(&self) -> &[Json] {
-        &self.0
+        &self.0.values
     }
 }
 
 impl Drop for Array {
     fn drop(&mut self) {
-        if self.0.is_empty() {
+        if self.0.values.is_empty() {
             return;
         }
         if let Some(mut values) = self.take_values() {
@@ -80,13 +96,13 @@ impl fmt::Debug for Array {
 
 impl From<Vec<Json>> for Array {
     fn from(values: Vec<Json>) -> Self {
-        Self(Arc::new(values))
+        Self(Arc::new(Values { values, kept: Kept::default() }))
     }
 }
 
 impl FromIterator<Json> for Array {
     fn from_iter<I: IntoIterator<Item = Json>>(values: I) -> Self {
-        Self(Arc::new(values.into_iter().collect()))
+        Self::from(values.into_iter().collect::<Vec<_>>())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What goes through a whole value does so without recursion, however deep the value is.
 
+use crate::object::Walk;
 use crate::{Array, Json, Object};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 fn is_container(value: &Json) -> bool {
     matches!(value, Json::Array(_) | Json::Object(_))
@@ -99,4 +101,100 @@ fn add<'j>(a: &'j Json, b: &'j Json, scalars: Compare, pairs: &mut Pairs<'j>) ->
         return true;
     }
     scalars(a, b)
+}
+
+/// How a value is folded into one thing, from the inside out.
+pub(crate) struct Fold<H> {
+    /// What a value becomes that is neither array nor object.
+    pub(crate) scalar: fn(&Json) -> H,
+    /// What an array begins as, and how an item joins it.
+    pub(crate) array: H,
+    pub(crate) item: fn(H, H) -> H,
+    /// What an object begins as, and how a member joins it.
+    pub(crate) object: H,
+    pub(crate) member: fn(H, &str, H) -> H,
+}
+
+/// An array or object that is being folded.
+enum Folded<'j, H> {
+    Array { rest: std::slice::Iter<'j, Json>, so_far: H },
+    Object { rest: Walk<'j>, key: &'j str, so_far: H },
+}
+
+/// Folds a value.
+pub(crate) fn fold<H: Copy>(value: &Json, how: &Fold<H>) -> H {
+    let mut open: Vec<Folded<'_, H>> = Vec::new();
+    let mut value = value;
+    loop {
+        let mut done = match value {
+            Json::Array(items) => {
+                open.push(Folded::Array { rest: items.iter(), so_far: how.array });
+                None
+            }
+            Json::Object(members) => {
+                let (rest, so_far) = (members.walk(), how.object);
+                open.push(Folded::Object { rest, key: "", so_far });
+                None
+            }
+            scalar => Some((how.scalar)(scalar)),
+        };
+        value = loop {
+            let next = match (open.last_mut(), done.take()) {
+                (None, Some(done)) => return done,
+                (None, None) => return (how.scalar)(&Json::Null),
+                (Some(Folded::Array { rest, so_far }), inner) => {
+                    if let Some(inner) = inner {
+                        *so_far = (how.item)(*so_far, inner);
+                    }
+                    rest.next()
+                }
+                (Some(Folded::Object { rest, key, so_far }), inner) => {
+                    if let Some(inner) = inner {
+                        *so_far = (how.member)(*so_far, key, inner);
+                    }
+                    rest.next().map(|(name, value)| {
+                        *key = name;
+                        value
+                    })
+                }
+            };
+            match next {
+                Some(next) => break next,
+                None => {
+                    done = open.pop().map(|folded| match folded {
+                        Folded::Array { so_far, .. } | Folded::Object { so_far, .. } => so_far,
+                    });
+                }
+            }
+        };
+    }
+}
+
+/// A hash that equal values share, whatever the order of their keys. Nobody can choose values that
+/// have the same one.
+pub(crate) fn hash(value: &Json) -> u64 {
+    fn of(part: impl Hash) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        part.hash(&mut hasher);
+        hasher.finish()
+    }
+    let scalar = |value: &Json| match value {
+        Json::Null | Json::Array(_) | Json::Object(_) => of(0u8),
+        Json::Bool(value) => of((1u8, value)),
+        Json::Int(value) => of((2u8, value)),
+        // The two zeros are equal.
+        Json::Float(value) => of((3u8, if *value == 0.0 { 0 } else { value.to_bits() })),
+        Json::BigInt(digits) => of((4u8, digits)),
+        Json::String(text) => of((5u8, text.as_str())),
+    };
+    fold(
+        value,
+        &Fold {
+            scalar,
+            array: 6,
+            item: |all, item| of((all, item)),
+            object: 7,
+            member: |all: u64, key, value| all.wrapping_add(of((key, value))),
+        },
+    )
 }

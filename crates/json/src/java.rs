@@ -2,7 +2,8 @@
 //! its hash maps, the numbers of its generator and the texts of its values.
 
 use crate::Json;
-use std::fmt::Write as _;
+use crate::deep::{self, Fold};
+use crate::object::Walk;
 
 /// `java.util.Random`.
 #[derive(Clone, Debug)]
@@ -59,8 +60,20 @@ pub fn hash_text(text: &str) -> i32 {
 
 /// `Objects.hashCode` of a JSON value that was read into maps, lists, boxed numbers and strings.
 pub fn hash(value: &Json) -> i32 {
+    deep::fold(
+        value,
+        &Fold {
+            scalar: hash_scalar,
+            array: 1,
+            item: |all, item| all.wrapping_mul(31).wrapping_add(item),
+            object: 0,
+            member: |all, key, value| all.wrapping_add(hash_text(key) ^ value),
+        },
+    )
+}
+
+fn hash_scalar(value: &Json) -> i32 {
     match value {
-        Json::Null => 0,
         Json::Bool(true) => 1231,
         Json::Bool(false) => 1237,
         Json::Int(number) => match i32::try_from(*number) {
@@ -70,12 +83,7 @@ pub fn hash(value: &Json) -> i32 {
         Json::Float(number) => fold(number.to_bits()),
         Json::BigInt(digits) => hash_digits(digits),
         Json::String(text) => hash_text(text),
-        Json::Array(items) => {
-            items.iter().fold(1i32, |all, item| all.wrapping_mul(31).wrapping_add(hash(item)))
-        }
-        Json::Object(members) => members
-            .iter()
-            .fold(0i32, |all, (key, value)| all.wrapping_add(hash_text(key) ^ hash(value))),
+        Json::Null | Json::Array(_) | Json::Object(_) => 0,
     }
 }
 
@@ -132,36 +140,57 @@ pub fn round(number: f64) -> i64 {
 }
 
 /// Adds `String.valueOf` of a value: a text as it is, an object or array as maps and lists are
-/// printed (`{Id=1, Name=x}`).
+/// printed (`{Id=1, Name=x}`). Without recursion, however deep the value is.
 pub fn write_text(value: &Json, out: &mut String) {
-    match value {
-        Json::String(text) => out.push_str(text),
-        Json::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                write_text(item, out);
+    let mut open: Vec<Printed<'_>> = Vec::new();
+    let mut value = value;
+    loop {
+        let mut first = false;
+        match value {
+            Json::Array(items) => {
+                out.push('[');
+                open.push(Printed::Array(items.iter()));
+                first = true;
             }
-            out.push(']');
+            Json::Object(members) => {
+                out.push('{');
+                open.push(Printed::Object(members.walk()));
+                first = true;
+            }
+            Json::String(text) => out.push_str(text),
+            scalar => scalar.write(out),
         }
-        Json::Object(members) => {
-            out.push('{');
-            for (at, (key, value)) in members.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
+        value = loop {
+            let Some(last) = open.last_mut() else { return };
+            let (key, next, close) = match last {
+                Printed::Array(rest) => (None, rest.next(), ']'),
+                Printed::Object(rest) => match rest.next() {
+                    Some((key, value)) => (Some(key), Some(value), '}'),
+                    None => (None, None, '}'),
+                },
+            };
+            let Some(next) = next else {
+                out.push(close);
+                open.pop();
+                first = false;
+                continue;
+            };
+            if !first {
+                out.push_str(", ");
+            }
+            if let Some(key) = key {
                 out.push_str(key);
                 out.push('=');
-                write_text(value, out);
             }
-            out.push('}');
-        }
-        scalar => {
-            write!(out, "{scalar}").expect("strings grow");
-        }
+            break next;
+        };
     }
+}
+
+/// What is left to print of an array or object.
+enum Printed<'j> {
+    Array(std::slice::Iter<'j, Json>),
+    Object(Walk<'j>),
 }
 
 #[cfg(test)]

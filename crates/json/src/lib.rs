@@ -12,6 +12,7 @@ mod deep;
 pub mod jackson;
 pub mod java;
 mod lex;
+mod measure;
 mod object;
 mod parse;
 mod pointer;
@@ -20,8 +21,9 @@ pub mod tree;
 mod write;
 
 pub use array::Array;
+pub use measure::{DEEPEST, Measure};
 pub use object::{Hint, Keys, Object};
-pub use parse::{Limits, ParseError, Syntax, parse, parse_bytes, parse_with};
+pub use parse::{Limits, ParseError, Syntax, parse, parse_bytes, parse_counting, parse_with};
 pub use pointer::Pointer;
 /// Text inside a value: short texts inline, longer ones shared.
 pub use smol_str::SmolStr as Str;
@@ -177,6 +179,12 @@ impl Json {
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         deep::equal(self, other, Self::eq_scalar)
+    }
+}
+
+impl std::hash::Hash for Json {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(deep::hash(self));
     }
 }
 

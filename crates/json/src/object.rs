@@ -1,3 +1,4 @@
+use crate::measure::Kept;
 use crate::shape::Shape;
 use crate::{Json, Str, deep};
 use std::fmt;
@@ -12,6 +13,7 @@ pub struct Object(Option<Arc<Members>>);
 struct Members {
     shape: Arc<Shape>,
     values: Vec<Json>,
+    kept: Kept,
 }
 
 /// Where a key was found last. Objects that were read together mostly have the same keys, so that
@@ -21,6 +23,9 @@ pub struct Hint<'j> {
     shape: Option<&'j Shape>,
     at: usize,
 }
+
+/// Keys and values in order.
+pub(crate) type Walk<'j> = std::iter::Zip<std::slice::Iter<'j, Str>, std::slice::Iter<'j, Json>>;
 
 /// The keys of many objects: see [`Object::with_keys`].
 #[derive(Clone, Debug)]
@@ -83,7 +88,7 @@ impl Object {
     /// As many values as `shape` has keys.
     pub(crate) fn of(shape: Arc<Shape>, values: Vec<Json>) -> Self {
         debug_assert_eq!(shape.keys().len(), values.len());
-        Self(Some(Arc::new(Members { shape, values })))
+        Self(Some(Arc::new(Members { shape, values, kept: Kept::default() })))
     }
 
     /// How many members.
@@ -102,7 +107,14 @@ impl Object {
     }
 
     fn members_mut(&mut self) -> &mut Members {
-        Arc::make_mut(self.0.get_or_insert_default())
+        let members = Arc::make_mut(self.0.get_or_insert_default());
+        members.kept.forget();
+        members
+    }
+
+    /// What is known of its size; nothing is kept of an object without members.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.0.as_ref().map(|members| &members.kept)
     }
 
     pub(crate) fn names(&self) -> &[Str] {
@@ -196,6 +208,11 @@ impl Object {
         self.names().iter().zip(self.slots())
     }
 
+    /// As [`Self::iter`], with a type that can be named.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        self.names().iter().zip(self.slots())
+    }
+
     /// The keys in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Str> + DoubleEndedIterator {
         self.names().iter()
@@ -213,7 +230,9 @@ impl Object {
         if Arc::strong_count(members) > 1 {
             return None;
         }
-        Arc::get_mut(members).map(|members| std::mem::take(&mut members.values))
+        let members = Arc::get_mut(members)?;
+        members.kept.forget();
+        Some(std::mem::take(&mut members.values))
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::lex::{Lexer, Read};
 use crate::shape::{Next, Shape, Shapes};
-use crate::{Json, Object, Str};
+use crate::{DEEPEST, Json, Object, Str};
 use std::fmt;
 use std::sync::Arc;
 use stepwright_source::Span;
@@ -17,7 +17,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 64 MiB of text, 1,000 deep (as Jackson, which AWS reads with).
     fn default() -> Self {
-        Self { bytes: 64 << 20, depth: 1_000 }
+        Self { bytes: 64 << 20, depth: DEEPEST }
     }
 }
 
@@ -66,6 +66,17 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Json, ParseError> {
 
 /// As [`parse`], with a choice of syntax and limits.
 pub fn parse_with(text: &str, syntax: Syntax, limits: Limits) -> Result<Json, ParseError> {
+    parse_counting(text, syntax, limits, &mut { usize::MAX })
+}
+
+/// As [`parse_with`], with `values` at most in the text, of which those that it has are taken off. A
+/// value takes more memory than text: two bytes make one of 24.
+pub fn parse_counting(
+    text: &str,
+    syntax: Syntax,
+    limits: Limits,
+    values: &mut usize,
+) -> Result<Json, ParseError> {
     check_length(text, limits)?;
     let lexer = Lexer { text, at: 0, syntax };
     let mut parser = Parser {
@@ -74,8 +85,11 @@ pub fn parse_with(text: &str, syntax: Syntax, limits: Limits) -> Result<Json, Pa
         values: Vec::new(),
         open: Vec::new(),
         shapes: Shapes::new(),
+        left: *values,
     };
-    parser.text().map_err(|error| *error)
+    let value = parser.text().map_err(|error| *error);
+    *values = parser.left;
+    value
 }
 
 pub(crate) fn check_length(text: &str, limits: Limits) -> Result<(), ParseError> {
@@ -97,6 +111,8 @@ struct Parser<'t> {
     values: Vec<Json>,
     open: Vec<Open>,
     shapes: Shapes,
+    /// How many values may still come.
+    left: usize,
 }
 
 /// An array or object that has begun.
@@ -138,6 +154,10 @@ impl Parser<'_> {
     #[inline]
     fn value(&mut self) -> Read<()> {
         loop {
+            let Some(left) = self.left.checked_sub(1) else {
+                return Err(self.lexer.error("there are too many values", self.lexer.at));
+            };
+            self.left = left;
             let first = self.lexer.peek();
             if first == Some(b'"') {
                 // Made where it stays: a text is the largest of the values to move.

@@ -2,7 +2,7 @@
 
 use crate::lex::{Lexer, Read};
 use crate::parse::check_length;
-use crate::{Json, Limits, Object, ParseError, Str, Syntax};
+use crate::{DEEPEST, Json, Limits, Object, ParseError, Str, Syntax};
 use stepwright_source::Span;
 
 /// A value and its place.
@@ -40,7 +40,7 @@ impl Node {
     /// A node for a value that stands nowhere: every span is `span`. What is nested deeper than
     /// a tree can be (1,000) is left out.
     pub fn from_json(value: &Json, span: Span) -> Self {
-        Self::from_json_within(value, span, DEPTH)
+        Self::from_json_within(value, span, DEEPEST)
     }
 
     fn from_json_within(value: &Json, span: Span, depth: usize) -> Self {
@@ -140,15 +140,11 @@ impl Node {
     }
 }
 
-/// How deep a tree is at most, whatever the limits say: a deeper one would be of no use, and
-/// walking it would need recursion.
-const DEPTH: usize = 1_000;
-
-/// Reads a text.
+/// Reads a text. However high the limits are, a tree is no deeper than [`DEEPEST`].
 pub fn parse(text: &str, syntax: Syntax, limits: Limits) -> Result<Node, ParseError> {
     check_length(text, limits)?;
     let lexer = Lexer { text, at: 0, syntax };
-    whole(lexer, limits.depth.min(DEPTH)).map_err(|error| *error)
+    whole(lexer, limits.depth.min(DEEPEST)).map_err(|error| *error)
 }
 
 fn whole(mut lexer: Lexer<'_>, depth: usize) -> Read<Node> {

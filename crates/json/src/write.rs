@@ -157,7 +157,7 @@ fn write_int(value: i64, out: &mut String) {
 
 /// As Java's `Double.toString` prints it: plain from 0.001 up to ten million, else with an
 /// exponent; always with a fraction, so that it reads back as a float.
-fn write_float(value: f64, out: &mut String) {
+pub(crate) fn write_float(value: f64, out: &mut String) {
     if !value.is_finite() {
         out.push_str("null");
         return;

@@ -22,6 +22,9 @@ pub struct Limits<'l> {
     pub value_bytes: usize,
     /// Asked now and then; `true` ends the evaluation with `U1001`.
     pub interrupt: Option<&'l (dyn Fn() -> bool + 'l)>,
+    /// Told now and then, and in the end, how many steps were taken since, memory that was allocated
+    /// included; `false` ends the evaluation with `U1001`.
+    pub burn: Option<&'l (dyn Fn(u64) -> bool + 'l)>,
 }
 
 impl Default for Limits<'_> {
@@ -35,6 +38,7 @@ impl Default for Limits<'_> {
             nesting: usize::MAX,
             value_bytes: usize::MAX,
             interrupt: None,
+            burn: None,
         }
     }
 }
@@ -49,6 +53,7 @@ impl fmt::Debug for Limits<'_> {
             .field("nesting", &self.nesting)
             .field("value_bytes", &self.value_bytes)
             .field("interrupt", &self.interrupt.is_some())
+            .field("burn", &self.burn.is_some())
             .finish()
     }
 }

@@ -111,11 +111,27 @@ impl<'a> Map<'a> {
         self.values.push(value);
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
-        let Some(at) = self.position(key) else { return };
-        self.values.remove(at);
-        let mut names = self.names().to_vec();
-        names.remove(at);
+    /// Takes members out; the others keep their order.
+    pub(crate) fn remove_all(&mut self, keys: &[Str]) {
+        let mut gone = vec![false; self.len()];
+        for key in keys {
+            if let Some(at) = self.position(key) {
+                gone[at] = true;
+            }
+        }
+        if !gone.contains(&true) {
+            return;
+        }
+        let stay = |at: usize| !gone[at];
+        let mut at = 0..;
+        self.values.retain(|_| at.next().is_some_and(stay));
+        let names: Vec<Str> = self.names().to_vec();
+        let names: Vec<Str> = names
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| stay(*at))
+            .map(|(_, name)| name)
+            .collect();
         let index = (names.len() > SCAN).then(|| indexed(&names));
         self.names = Names::Own { names, index };
     }

@@ -2,11 +2,21 @@
 //! allows it, and else with a bounded number of attempts.
 
 use crate::error::{Fault, Result};
+use regex_syntax::hir::{Hir, HirKind};
+use std::sync::OnceLock;
 use stepwright_json::Str;
 
 #[derive(Debug)]
 pub(crate) struct Regex {
-    engine: Engine,
+    /// The expression as the engines read it.
+    text: String,
+    backtracks: bool,
+    /// Made when it is first searched with: a definition may have many that never are.
+    engine: OnceLock<Option<Engine>>,
+    /// How much of an expression it is: a character counts for one, and as often as it is repeated.
+    states: usize,
+    /// Whether something in it repeats without end.
+    is_unbounded: bool,
 }
 
 #[derive(Debug)]
@@ -17,8 +27,16 @@ enum Engine {
 
 /// How often an expression may backtrack in one search.
 const BACKTRACKS: usize = 200_000;
+/// How many states times bytes of text one search may come to. An engine that is linear in the text
+/// looks at every state for every byte where nothing better helps.
+const MOST_WORK: usize = 1 << 28;
+/// How long a text may be in which an expression backtracks that repeats without end: it may look
+/// through the rest of the text from every place.
+const MOST_BACKTRACKED: usize = 16 << 10;
 /// How large an expression may become.
 const SIZE: usize = 1 << 20;
+/// How many states it may have.
+const MOST_STATES: usize = 50_000;
 
 /// A search in a text, from where the last match ended.
 #[derive(Clone, Debug)]
@@ -48,37 +66,67 @@ impl Regex {
         }
         text.push_str(&translated.text);
         let invalid = |error: String| Fault::new("S0303").text(error);
-        let engine = if translated.backtracks {
-            Engine::Backtracking(
-                fancy_regex::RegexBuilder::new(&text)
+        if translated.backtracks {
+            fancy_regex::Expr::parse_tree(&text).map_err(|error| invalid(error.to_string()))?;
+        } else {
+            regex_syntax::Parser::new().parse(&text).map_err(|error| invalid(error.to_string()))?;
+        }
+        let states = states(&translated.text);
+        if states > MOST_STATES {
+            return Err(invalid("it is too large".to_owned()));
+        }
+        let is_unbounded = translated.text.contains(['*', '+']) || translated.text.contains(",}");
+        let (backtracks, engine) = (translated.backtracks, OnceLock::new());
+        Ok(Self { text, backtracks, engine, states, is_unbounded })
+    }
+
+    /// What searches; `None` if there is too much of it.
+    fn engine(&self) -> Result<&Engine> {
+        let made = self.engine.get_or_init(|| {
+            if self.backtracks {
+                let builder = fancy_regex::RegexBuilder::new(&self.text)
                     .backtrack_limit(BACKTRACKS)
                     .delegate_size_limit(SIZE)
-                    .build()
-                    .map_err(|error| invalid(error.to_string()))?,
-            )
-        } else {
-            Engine::Linear(
-                regex::RegexBuilder::new(&text)
+                    .build();
+                builder.ok().map(Engine::Backtracking)
+            } else {
+                let builder = regex::RegexBuilder::new(&self.text)
                     .size_limit(SIZE)
                     .dfa_size_limit(SIZE)
-                    .build()
-                    .map_err(|error| invalid(error.to_string()))?,
-            )
-        };
-        Ok(Self { engine })
+                    .build();
+                builder.ok().map(Engine::Linear)
+            }
+        });
+        made.as_ref().ok_or_else(|| Fault::new("U1003"))
+    }
+
+    /// How many steps the first search of an evaluation counts for beforehand: it may have to make
+    /// the engine.
+    pub(crate) fn preparation(&self) -> usize {
+        2_000 + self.states * 4
+    }
+
+    /// Whether a search in so many bytes ends in time whatever they are.
+    pub(crate) fn can_search(&self, bytes: usize) -> bool {
+        if self.backtracks {
+            !self.is_unbounded || bytes <= MOST_BACKTRACKED
+        } else {
+            bytes.saturating_mul(self.states) <= MOST_WORK
+        }
     }
 
     /// How many steps a search in so many bytes counts for.
     pub(crate) fn steps(&self, bytes: usize) -> usize {
-        match self.engine {
-            Engine::Linear(_) => bytes / 32 + 1,
-            Engine::Backtracking(_) => bytes / 4 + 200,
+        if self.backtracks {
+            bytes / 4 + 200
+        } else {
+            bytes / 32 + bytes.saturating_mul(self.states) / 1_024 + 1
         }
     }
 
     /// The first match in `text` that begins at the byte `from` or after it.
     pub(crate) fn find(&self, text: &str, from: usize) -> Result<Option<Found>> {
-        match &self.engine {
+        match self.engine()? {
             Engine::Linear(regex) => Ok(regex.captures_at(text, from).map(|captures| {
                 let whole = captures.get(0).map_or((from, from), |m| (m.start(), m.end()));
                 Found {
@@ -107,6 +155,31 @@ impl Regex {
                 Err(_) => Err(Fault::new("U1003")),
             },
         }
+    }
+}
+
+/// The size of an expression. One that cannot be read for itself counts by its length.
+fn states(pattern: &str) -> usize {
+    fn of(hir: &Hir) -> usize {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => 1,
+            HirKind::Literal(literal) => literal.0.len(),
+            // A class beyond ASCII is several bytes wide.
+            HirKind::Class(_) if hir.properties().maximum_len() == Some(1) => 1,
+            HirKind::Class(_) => 8,
+            HirKind::Repetition(repeated) => {
+                let times = repeated.max.unwrap_or(repeated.min.saturating_add(1)).max(1);
+                of(&repeated.sub).saturating_mul(times as usize)
+            }
+            HirKind::Capture(capture) => of(&capture.sub).saturating_add(2),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                parts.iter().map(of).fold(1, usize::saturating_add)
+            }
+        }
+    }
+    match regex_syntax::Parser::new().parse(pattern) {
+        Ok(hir) => of(&hir),
+        Err(_) => pattern.len(),
     }
 }
 

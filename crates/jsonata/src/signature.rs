@@ -2,6 +2,7 @@
 
 use crate::error::{Fault, Result};
 use crate::value::{Items, Kind, Value};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use stepwright_json::Json;
 
@@ -29,6 +30,11 @@ struct Parameter {
     lazy: bool,
     choice: Option<String>,
 }
+
+/// How many arguments are held against a signature.
+const MOST_ARGUMENTS: usize = 1_000;
+/// How many parameters a signature may have: each is looked at within those before it.
+const MOST_PARAMETERS: usize = 200;
 
 impl Parameter {
     fn of(types: &str) -> Self {
@@ -105,6 +111,9 @@ impl Signature {
             }
             at += 1;
         }
+        if parameters.len() > MOST_PARAMETERS {
+            return Err((at.min(chars.len()), Fault::new("S0402").value(Some(text.into()))));
+        }
         Ok(Self { parameters })
     }
 
@@ -114,6 +123,9 @@ impl Signature {
         arguments: Args<'a>,
         context: &Value<'a>,
     ) -> Result<Args<'a>> {
+        if arguments.len() > MOST_ARGUMENTS {
+            return Err(Fault::new("T0410").index(MOST_ARGUMENTS + 1));
+        }
         // The usual call has one plain argument for each parameter.
         let plain = arguments.len() == self.parameters.len()
             && self.parameters.iter().zip(&arguments).all(|(parameter, argument)| {
@@ -263,40 +275,77 @@ fn closing(chars: &[char], open_at: usize, open: char, close: char) -> usize {
 
 /// How many arguments each parameter takes, as a regular expression over the types would have it.
 fn fit(parameters: &[Parameter], symbols: &[u8], counts: &mut SmallVec<[usize; 8]>) -> bool {
+    fit_from(parameters, symbols, counts, &mut FxHashSet::default())
+}
+
+/// As [`fit`]. `failed` has how many parameters and symbols were left where nothing fitted, so that
+/// nothing is tried twice.
+fn fit_from(
+    parameters: &[Parameter],
+    symbols: &[u8],
+    counts: &mut SmallVec<[usize; 8]>,
+    failed: &mut FxHashSet<(usize, usize)>,
+) -> bool {
     let Some((parameter, rest)) = parameters.split_first() else { return symbols.is_empty() };
+    let place = (parameters.len(), symbols.len());
+    if failed.contains(&place) {
+        return false;
+    }
     let (least, most) = parameter.bounds(symbols);
-    let attempt = |count: usize, counts: &mut SmallVec<[usize; 8]>| {
+    let mut attempt = |count: usize| {
         counts.push(count);
-        let fits = fit(rest, &symbols[count..], counts);
+        let fits = fit_from(rest, &symbols[count..], counts, failed);
         if !fits {
             counts.pop();
         }
         fits
     };
-    if parameter.lazy {
-        (least..=most).any(|count| attempt(count, counts))
+    let fits = if parameter.lazy {
+        (least..=most).any(&mut attempt)
     } else {
-        (least..=most).rev().any(|count| attempt(count, counts))
+        (least..=most).rev().any(&mut attempt)
+    };
+    if !fits {
+        failed.insert(place);
     }
+    fits
 }
 
 /// How many of the first symbols the parameters take when nothing has to follow.
 fn longest(parameters: &[Parameter], symbols: &[u8]) -> Option<usize> {
+    longest_from(parameters, symbols, &mut FxHashSet::default())
+}
+
+/// As [`longest`]; `failed` is that of [`fit_from`].
+fn longest_from(
+    parameters: &[Parameter],
+    symbols: &[u8],
+    failed: &mut FxHashSet<(usize, usize)>,
+) -> Option<usize> {
     let Some((parameter, rest)) = parameters.split_first() else { return Some(0) };
-    let (least, most) = parameter.bounds(symbols);
-    let attempt = |count: usize| longest(rest, &symbols[count..]).map(|length| length + count);
-    if parameter.lazy {
-        (least..=most).find_map(attempt)
-    } else {
-        (least..=most).rev().find_map(attempt)
+    let place = (parameters.len(), symbols.len());
+    if failed.contains(&place) {
+        return None;
     }
+    let (least, most) = parameter.bounds(symbols);
+    let mut attempt =
+        |count: usize| longest_from(rest, &symbols[count..], failed).map(|length| length + count);
+    let found = if parameter.lazy {
+        (least..=most).find_map(&mut attempt)
+    } else {
+        (least..=most).rev().find_map(&mut attempt)
+    };
+    if found.is_none() {
+        failed.insert(place);
+    }
+    found
 }
 
 impl Parameter {
     fn bounds(&self, symbols: &[u8]) -> (usize, usize) {
-        let run = symbols.iter().take_while(|symbol| self.takes(**symbol)).count();
+        let reach = if self.many { symbols.len() } else { symbols.len().min(1) };
+        let most = symbols[..reach].iter().take_while(|symbol| self.takes(**symbol)).count();
         let least = usize::from(!self.optional);
-        let most = if self.many { run } else { run.min(1) };
         if most < least { (1, 0) } else { (least, most) }
     }
 }

@@ -31,6 +31,12 @@ pub enum EvaluationError {
         /// Why.
         message: String,
     },
+    /// The evaluation takes more steps or space than it may: see [`crate::Limits`].
+    #[error("{message}")]
+    TooMuch {
+        /// Of what.
+        message: String,
+    },
 }
 
 impl EvaluationError {
@@ -87,6 +93,8 @@ pub(crate) enum Fault {
     Failed(String),
     /// Java's `IndexOutOfBoundsException`: an index step further out takes it for a missing element.
     OutOfBounds(String),
+    /// A limit is reached. Nothing catches it.
+    TooMuch(String),
 }
 
 impl From<Fault> for EvaluationError {
@@ -95,6 +103,7 @@ impl From<Fault> for EvaluationError {
             Fault::NotFound(message) => Self::NotFound { message },
             Fault::Invalid(message) => Self::Invalid { message },
             Fault::Failed(message) | Fault::OutOfBounds(message) => Self::Failed { message },
+            Fault::TooMuch(message) => Self::TooMuch { message },
         }
     }
 }

@@ -1,6 +1,7 @@
 use crate::error::Fault;
+use crate::limits::{Limits, Meter};
 use crate::program::{Program, Slice, Token};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use stepwright_json::{Json, Object};
 
 /// What an evaluation can see besides the value it is at.
@@ -12,30 +13,27 @@ pub(crate) struct Scope<'s> {
     strict: bool,
     /// Whether nobody will read the messages.
     quiet: bool,
-    shared: &'s Shared,
+    shared: &'s Shared<'s>,
 }
 
 /// What all of one evaluation has in common.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Shared<'l> {
     /// What paths from `$` in filters came to, by the place of their program: few enough to search
     /// from the front.
     cache: RefCell<Vec<(usize, Result<Json, Fault>)>>,
-    /// How many values may still be visited. Scans within scans visit each value many times.
-    visits: Cell<u32>,
+    /// Counts how many values are visited. Scans within scans visit each value many times.
+    pub(crate) meter: Meter<'l>,
 }
 
-/// Values one evaluation visits at most, each as often as it comes to it.
-const VISITS: u32 = 10_000_000;
-
-impl Shared {
-    pub(crate) fn new() -> Self {
-        Self { cache: RefCell::default(), visits: Cell::new(VISITS) }
+impl<'l> Shared<'l> {
+    pub(crate) fn new(limits: Limits<'l>) -> Self {
+        Self { cache: RefCell::default(), meter: Meter::new(limits) }
     }
 }
 
 impl<'s> Scope<'s> {
-    pub(crate) fn new(root: &'s Json, shared: &'s Shared) -> Self {
+    pub(crate) fn new(root: &'s Json, shared: &'s Shared<'s>) -> Self {
         Self { root, strict: false, quiet: false, shared }
     }
 
@@ -52,22 +50,36 @@ impl<'s> Scope<'s> {
     /// Counts a visit; too many are an error.
     #[inline]
     fn visit(&self) -> Result<(), Fault> {
-        let Some(left) = self.shared.visits.get().checked_sub(1) else {
-            return Err(Fault::Failed(format!("the path visits more than {VISITS} values")));
-        };
-        self.shared.visits.set(left);
+        self.shared.meter.spend(1)
+    }
+
+    /// What counts the evaluation's costs.
+    pub(crate) fn meter(&self) -> &Meter<'s> {
+        &self.shared.meter
+    }
+
+    /// Adds a result.
+    #[inline]
+    fn found(&self, results: &mut Vec<Json>, value: Json) -> Result<(), Fault> {
+        self.shared.meter.results(results.len())?;
+        results.push(value);
         Ok(())
     }
 
     /// That there is nothing; `message` only if somebody will read it.
     fn not_found(&self, message: impl FnOnce() -> String) -> Fault {
-        Fault::NotFound(if self.quiet { String::new() } else { message() })
+        Fault::NotFound(self.message(message))
+    }
+
+    /// The message, if somebody will read it.
+    fn message(&self, message: impl FnOnce() -> String) -> String {
+        if self.quiet { String::new() } else { message() }
     }
 
     /// The result of a path from `$`, computed once.
     pub(crate) fn cached(&self, program: &Program) -> Result<Json, Fault> {
         let place = std::ptr::from_ref(program).addr();
-        let known = |shared: &Shared| {
+        let known = |shared: &Shared<'_>| {
             shared
                 .cache
                 .borrow()
@@ -133,8 +145,7 @@ impl Program {
         let mut indexed = false;
         loop {
             let Some(token) = self.tokens.get(at) else {
-                results.push(model.clone());
-                return Ok(());
+                return scope.found(results, model.clone());
             };
             match token {
                 Token::Key { name, .. } => match model {
@@ -198,8 +209,7 @@ impl Program {
                         None => {}
                     }
                 }
-                results.push(Json::Object(merged));
-                Ok(())
+                scope.found(results, Json::Object(merged))
             }
             Token::Indexes(indexes) => {
                 let Some(array) = self.array(at, model, scope)? else { return Ok(()) };
@@ -248,20 +258,21 @@ impl Program {
                     }
                     Ok(())
                 }
-                _ if self.is_definite_before(at) => Err(Fault::Invalid(format!(
-                    "Filter: {} can not be applied to primitives. Current context is: {}",
-                    self.rest(at),
-                    plain(model)
-                ))),
+                _ if self.is_definite_before(at) => Err(Fault::Invalid(scope.message(|| {
+                    format!(
+                        "Filter: {} can not be applied to primitives. Current context is: {}",
+                        self.rest(at),
+                        plain(model)
+                    )
+                }))),
                 _ => Ok(()),
             },
             Token::Function(function) => {
                 let result = function.call(model, scope)?;
                 if at + 1 == self.tokens.len() {
-                    results.push(result);
-                    return Ok(());
+                    return scope.found(results, result);
                 }
-                results.push(result.clone());
+                scope.found(results, result.clone())?;
                 self.walk(at + 1, &result, scope, results)
             }
             Token::Scan => self.scan(at + 1, model, scope, results),
@@ -280,8 +291,7 @@ impl Program {
         let Some(element) = element else { return Ok(()) };
         if at + 1 == self.tokens.len() {
             scope.visit()?;
-            results.push(element.clone());
-            return Ok(());
+            return scope.found(results, element.clone());
         }
         match self.walk(at + 1, element, scope, results) {
             Err(Fault::OutOfBounds(_)) => Ok(()),

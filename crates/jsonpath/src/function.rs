@@ -48,6 +48,12 @@ impl Function {
 
     /// The result for `model`.
     pub(crate) fn call(&self, model: &Json, scope: &Scope<'_>) -> Result<Json, Fault> {
+        let length = match model {
+            Json::Array(items) => items.len(),
+            Json::Object(members) => members.len(),
+            _ => 0,
+        };
+        scope.meter().spend((length / 8) as u64)?;
         match &*self.name {
             "avg" | "stddev" | "sum" | "min" | "max" => self.aggregate(model, scope),
             "concat" => self.concat(model, scope),
@@ -92,6 +98,8 @@ impl Function {
             numbers.extend(items.iter().filter_map(Json::as_f64));
         }
         for value in &arguments {
+            let length = value.as_array().map_or(1, |items| items.len());
+            scope.meter().spend((length / 8) as u64 + 1)?;
             collect_numbers(value, &mut numbers);
         }
         if numbers.is_empty() {
@@ -121,20 +129,25 @@ impl Function {
     fn concat(&self, model: &Json, scope: &Scope<'_>) -> Result<Json, Fault> {
         let arguments = self.arguments(scope)?;
         let mut text = String::new();
+        // Nothing is written before it is known to fit.
+        let mut add = |part: &Json| -> Result<(), Fault> {
+            let bytes = part.measure().map_or(usize::MAX, |measure| measure.bytes);
+            scope.meter().text(text.len().saturating_add(bytes))?;
+            scope.meter().spend((bytes / 64) as u64)?;
+            match part {
+                Json::String(part) => text.push_str(part),
+                other => other.write(&mut text),
+            }
+            Ok(())
+        };
         if let Json::Array(items) = model {
-            items.iter().filter_map(Json::as_str).for_each(|item| text.push_str(item));
+            items.iter().filter(|item| item.as_str().is_some()).try_for_each(&mut add)?;
         }
         for argument in &arguments {
             match argument {
-                Json::String(argument) => text.push_str(argument),
+                Json::String(_) => add(argument)?,
                 Json::Array(items) => {
-                    for item in items {
-                        match item {
-                            Json::Null => {}
-                            Json::String(item) => text.push_str(item),
-                            other => other.write(&mut text),
-                        }
-                    }
+                    items.iter().filter(|item| !item.is_null()).try_for_each(&mut add)?;
                 }
                 _ => {}
             }

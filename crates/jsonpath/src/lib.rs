@@ -19,6 +19,7 @@ mod evaluate;
 mod filter;
 mod function;
 mod lenient;
+mod limits;
 mod number;
 mod path;
 mod pattern;
@@ -27,5 +28,6 @@ mod reference;
 mod unescape;
 
 pub use error::{EvaluationError, ParseError, SetError};
+pub use limits::Limits;
 pub use path::{Path, Variable};
 pub use reference::{ReferencePath, Step};

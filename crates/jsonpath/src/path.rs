@@ -2,6 +2,7 @@ use crate::ParseError;
 use crate::compile::{self, Budget};
 use crate::error::EvaluationError;
 use crate::evaluate::{Scope, Shared};
+use crate::limits::Limits;
 use crate::program::{Program, Token};
 use std::fmt;
 use std::sync::Arc;
@@ -93,11 +94,22 @@ impl Path {
     /// What the path finds in `root`: the value for a definite path, else an array of all it
     /// finds, possibly empty.
     pub fn evaluate(&self, root: &Json) -> Result<Json, EvaluationError> {
+        self.evaluate_within(root, Limits::default())
+    }
+
+    /// As [`Self::evaluate`], within other limits than the default.
+    pub fn evaluate_within(
+        &self,
+        root: &Json,
+        limits: Limits<'_>,
+    ) -> Result<Json, EvaluationError> {
         if let Some(found) = self.get(root) {
             return Ok(found.clone());
         }
-        let shared = Shared::new();
-        Ok(self.program.evaluate(root, &Scope::new(root, &shared))?)
+        let shared = Shared::new(limits);
+        let result = self.program.evaluate(root, &Scope::new(root, &shared));
+        shared.meter.report()?;
+        Ok(result?)
     }
 
     /// What a path of members and indexes leads to. `None` for other paths, and when there is

@@ -171,9 +171,18 @@ impl Test {
             Comparison::IsTimestamp(wanted) => {
                 value.as_str().is_some_and(|text| time::parse(text).is_some()) == *wanted
             }
-            Comparison::Matches(pattern) => {
-                value.as_str().is_some_and(|text| matches(pattern, text))
-            }
+            Comparison::Matches(pattern) => match value.as_str() {
+                Some(text) => {
+                    // A star may have to be tried at each place of the text.
+                    let work = (pattern.len() as u64).saturating_mul(text.len() as u64);
+                    let stars = u64::from(pattern.contains('*'));
+                    if !scope.burn((work * stars + text.len() as u64) / 4 + 1) {
+                        return Err(EvaluationError::too_long());
+                    }
+                    matches(pattern, text)
+                }
+                None => false,
+            },
             Comparison::Boolean(other) => match (value, operand(other)?) {
                 (Json::Bool(a), Json::Bool(b)) => *a == b,
                 _ => false,

@@ -53,30 +53,37 @@ pub enum Source {
 
 /// What one JSONata evaluation is held to: AWS's limits where they are not lifted, and ours, which
 /// are chosen so that nothing AWS would finish is cut off.
-fn jsonata_limits(limits: &Limits) -> jsonata::Limits<'static> {
+fn jsonata_limits<'l>(limits: &Limits, burn: &'l dyn Fn(u64) -> bool) -> jsonata::Limits<'l> {
     jsonata::Limits {
         nesting: limits.evaluation_depth.unwrap_or(usize::MAX),
-        value_bytes: limits.evaluation_bytes.unwrap_or(usize::MAX),
+        value_bytes: limits.evaluation_bytes,
+        steps: limits.evaluation_steps,
+        bytes: limits.allocated_bytes,
+        burn: Some(burn),
         ..jsonata::Limits::default()
     }
 }
 
+const THREW: &str = "threw an error during evaluation";
+const TOO_LARGE: &str =
+    "Expression evaluation memory limit exceeded: Check for excessive memory usage";
+
 /// What AWS says of a failed evaluation, behind the expression and the field.
 fn failure(error: &jsonata::Error, scope: &dyn Scope) -> String {
-    const THREW: &str = "threw an error during evaluation";
     match error.code {
         jsonata::Error::FUNCTION_RESULT => "returned an unsupported result type.".to_owned(),
         jsonata::Error::INTERNAL => {
             format!("threw an internal error during evaluation. {}", uuid(scope))
         }
-        jsonata::Error::TOO_LARGE => format!(
-            "{THREW}: Expression evaluation memory limit exceeded: Check for excessive memory usage"
-        ),
+        jsonata::Error::TOO_LARGE => format!("{THREW}: {TOO_LARGE}"),
         // Their texts have no codes on AWS, and single spaces.
         jsonata::Error::TOO_LONG => format!("{THREW}: {}", error.message.replace("  ", " ")),
         _ => format!("{THREW}. {error}"),
     }
 }
+
+/// What a visit of a JSONPath counts for.
+const STEPS_PER_VISIT: u64 = 4;
 
 impl PathExpression {
     /// Reads `$.a`, `$$.a` or `$variable.a`.
@@ -120,13 +127,31 @@ impl PathExpression {
         };
         match self.path.get(root) {
             Some(value) => Ok(Cow::Borrowed(value)),
-            None => match self.path.evaluate(root) {
-                // AWS: a path that may match many things matches none where there is nothing.
-                Err(error) if error.is_not_found() && !self.path.is_definite() => {
-                    Ok(Cow::Owned(Json::Array(Array::new())))
-                }
-                other => other.map(Cow::Owned),
+            None => self.search(root, scope).map(Cow::Owned),
+        }
+    }
+
+    /// What a path that may lead to many places leads to.
+    fn search(&self, root: &Json, scope: &dyn Scope) -> Result<Json, PathError> {
+        let limits = scope.limits();
+        let burn = |visits: u64| scope.burn(visits * STEPS_PER_VISIT);
+        let within = jsonpath::Limits {
+            visits: limits.evaluation_steps / STEPS_PER_VISIT,
+            bytes: limits.evaluation_bytes,
+            burn: Some(&burn),
+            ..jsonpath::Limits::default()
+        };
+        match self.path.evaluate_within(root, within) {
+            // AWS: a path that may match many things matches none where there is nothing.
+            Err(error) if error.is_not_found() && !self.path.is_definite() => {
+                Ok(Json::Array(Array::new()))
+            }
+            // What was found is put into other values and messages, and must not outgrow them.
+            Ok(found) => match EvaluationError::check(&found, limits.evaluation_bytes) {
+                Ok(()) => Ok(found),
+                Err(error) => Err(PathError::TooMuch { message: error.cause }),
             },
+            Err(error) => Err(error),
         }
     }
 
@@ -140,7 +165,13 @@ impl PathExpression {
     /// The value, or the error AWS gives for a path in the payload field `field`. An index past the
     /// end of an array is `null` there.
     pub fn evaluate_field(&self, scope: &dyn Scope, field: &str) -> Result<Json, EvaluationError> {
-        self.find(scope).map(Cow::into_owned).or_else(|_| {
+        self.find(scope).map(Cow::into_owned).or_else(|error| {
+            if let PathError::TooMuch { message } = error {
+                return Err(EvaluationError::runtime(format!(
+                    "Invalid path '{}' : {message}",
+                    self.text
+                )));
+            }
             if self.root(scope).is_some_and(|root| self.path.is_past_end(root)) {
                 return Ok(Json::Null);
             }
@@ -175,17 +206,29 @@ impl Expression {
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Json, EvaluationError> {
         match self {
             Self::Path { path, field } => path.evaluate_field(scope, field),
-            Self::Intrinsic(call) => call.evaluate(scope),
+            Self::Intrinsic(call) => {
+                let value = call.evaluate(scope)?;
+                EvaluationError::check(&value, scope.limits().evaluation_bytes)?;
+                Ok(value)
+            }
             Self::Jsonata { expression, field, with_context } => {
                 let states = scope.states(*with_context);
                 let lookup = |name: &str| scope.variable(name).cloned();
                 let bindings = Bindings::new().bind("states", &states).or_lookup(&lookup);
                 let environment =
                     Environment { now_millis: scope.now_millis(), seed: scope.random() };
-                let limits = jsonata_limits(&scope.limits());
-                let answer = expression.evaluate(None, &bindings, &environment, &limits);
+                let limits = scope.limits();
+                let burn = |steps: u64| scope.burn(steps);
+                let within = jsonata_limits(&limits, &burn);
+                let answer = expression.evaluate(None, &bindings, &environment, &within);
                 let what = match answer {
-                    Ok(Some(value)) => return Ok(value),
+                    Ok(Some(value)) => match value.measure() {
+                        Some(measure) if measure.bytes <= limits.evaluation_bytes => {
+                            return Ok(value);
+                        }
+                        Some(_) => format!("{THREW}: {TOO_LARGE}"),
+                        None => format!("{THREW}. {}", EvaluationError::too_deep().cause),
+                    },
                     Ok(None) => "returned nothing (undefined).".to_owned(),
                     Err(error) => failure(&error, scope),
                 };

@@ -48,37 +48,58 @@ impl Default for Vintage {
     }
 }
 
-/// Limits that an execution is held to. The default is AWS's.
+/// Limits that an execution is held to. The default is AWS's; what AWS does not publish is chosen so
+/// that it cuts nothing off that AWS would finish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest input or output of a state or task, in bytes; `None` for no limit.
-    pub payload_bytes: Option<usize>,
+    /// The largest input or output of a state or task, in bytes.
+    pub payload_bytes: usize,
     /// The most events of a history; `None` for no limit.
     pub history_events: Option<u64>,
     /// How deep the parts of a JSONata expression may be evaluated within each other; `None` for
     /// our own limit alone.
     pub evaluation_depth: Option<usize>,
-    /// How many bytes one value of a JSONata expression may take; `None` for our own limit alone.
-    pub evaluation_bytes: Option<usize>,
+    /// How many bytes one value may take that an expression computes, of either language.
+    pub evaluation_bytes: usize,
+    /// How many bytes one evaluation of a JSONata expression may allocate, all together.
+    pub allocated_bytes: usize,
+    /// How many steps one evaluation may take. A step takes some ten nanoseconds.
+    pub evaluation_steps: u64,
+    /// How many steps all evaluations for one state may take together, between two events.
+    pub state_steps: u64,
+    /// The most bytes of JSON text that the items of a distributed Map may have together.
+    pub items_bytes: usize,
+    /// The most bytes of memory that the data of one execution may take.
+    pub held_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            payload_bytes: Some(MAX_PAYLOAD_BYTES),
+            payload_bytes: MAX_PAYLOAD_BYTES,
             history_events: Some(MAX_HISTORY_EVENTS),
             evaluation_depth: Some(MAX_EVALUATION_DEPTH),
-            evaluation_bytes: Some(MAX_EVALUATION_BYTES),
+            evaluation_bytes: MAX_EVALUATION_BYTES,
+            allocated_bytes: 128 << 20,
+            evaluation_steps: 20_000_000,
+            state_steps: 60_000_000,
+            items_bytes: 32 << 20,
+            held_bytes: 96 << 20,
         }
     }
 }
 
 impl Limits {
-    /// No limit but the machine's memory (`--limits extended`).
+    /// What fits in a machine instead of what AWS publishes (`--limits extended`).
     pub const EXTENDED: Self = Self {
-        payload_bytes: None,
+        payload_bytes: 64 << 20,
         history_events: None,
         evaluation_depth: None,
-        evaluation_bytes: None,
+        evaluation_bytes: 64 << 20,
+        allocated_bytes: 512 << 20,
+        evaluation_steps: 200_000_000,
+        state_steps: 600_000_000,
+        items_bytes: 512 << 20,
+        held_bytes: 1 << 30,
     };
 }

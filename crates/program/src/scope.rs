@@ -1,6 +1,6 @@
 use crate::limits::Limits;
 use std::fmt;
-use stepwright_json::Json;
+use stepwright_json::{DEEPEST, Json};
 
 /// What an expression can see while it is evaluated.
 pub trait Scope {
@@ -20,6 +20,11 @@ pub trait Scope {
     /// What an evaluation is held to.
     fn limits(&self) -> Limits {
         Limits::default()
+    }
+    /// Told now and then that the evaluation has taken so many steps more. `false` if it may not
+    /// take any more.
+    fn burn(&self, _steps: u64) -> bool {
+        true
     }
 }
 
@@ -46,6 +51,49 @@ impl EvaluationError {
             error: "States.QueryEvaluationError",
             cause: cause.into(),
             location: location.map(str::to_owned),
+        }
+    }
+}
+
+/// What AWS says of data that is too large, behind the name of what returned it.
+const TOO_LARGE: &str =
+    "returned a result with a size exceeding the maximum number of bytes service limit.";
+
+impl EvaluationError {
+    /// Something computed is larger than it may be. Whoever knows the state says its name:
+    /// see [`Self::of_state`].
+    pub fn too_large() -> Self {
+        Self { error: "States.DataLimitExceeded", cause: TOO_LARGE.to_owned(), location: None }
+    }
+
+    /// Something computed is nested deeper than it may be.
+    pub fn too_deep() -> Self {
+        Self::runtime(format!(
+            "A value is nested too deeply: at most {DEEPEST} arrays and objects may stand within \
+             each other."
+        ))
+    }
+
+    /// The evaluations for one state took more steps than they may.
+    pub fn too_long() -> Self {
+        Self::runtime("The state's data takes too long to compute.")
+    }
+
+    /// The error where it happened in the state or task `name`.
+    #[must_use]
+    pub fn of_state(mut self, name: &str) -> Self {
+        if self.error == "States.DataLimitExceeded" && self.cause == TOO_LARGE {
+            self.cause = format!("The state/task '{name}' {TOO_LARGE}");
+        }
+        self
+    }
+
+    /// Refuses what is larger than `most` bytes or nested too deeply.
+    pub fn check(value: &Json, most: usize) -> Result<(), Self> {
+        match value.measure() {
+            None => Err(Self::too_deep()),
+            Some(measure) if measure.bytes > most => Err(Self::too_large()),
+            Some(_) => Ok(()),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! when it is killed are lost.
 
 use crate::{Host, Projects};
-use stepwright_engine::{ExecutionEvent, Facts};
+use stepwright_engine::{ExecutionEvent, Facts, ObservedTurn};
 use stepwright_functions::Invocation;
 use stepwright_history::aws::log_records;
 use stepwright_history::{Event, EventKind};
@@ -36,9 +36,12 @@ pub(crate) fn is_start_or_end(event: &Event) -> bool {
 }
 
 /// The events that processors are told about.
-pub(crate) fn wanted(facts: &Facts, events: &[Event]) -> Vec<Happened> {
-    let happened = events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
-        let records = log_records(&facts.about.arn, std::slice::from_ref(event), true);
+pub(crate) fn wanted(facts: &Facts, turn: &ObservedTurn<'_>) -> Vec<Happened> {
+    let happened = turn.events.iter().filter(|event| is_start_or_end(event)).flat_map(|event| {
+        let records = {
+            let events = std::slice::from_ref(event);
+            log_records(&facts.about.arn, events, turn.calls, turn.redrive_count, true)
+        };
         records.into_iter().map(|record| Happened {
             machine: facts.about.machine.clone(),
             arn: facts.about.arn.clone(),

@@ -30,10 +30,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stepwright_asl::Definition;
-use stepwright_engine::{Collector, Engine, Facts, Observer};
+use stepwright_engine::{Collector, Engine, Facts, ObservedTurn, Observer};
 use stepwright_fluxio::{Mode, Project, compile};
 use stepwright_functions::{Function, Functions, Place};
-use stepwright_history::Event;
 use stepwright_json::Json;
 use stepwright_store::DocumentChanges;
 use tempfile::TempDir;
@@ -406,7 +405,8 @@ impl Host {
 }
 
 impl Observer for Projects {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let events = turn.events;
         // A child of a map run is not an execution of the machine itself.
         if facts.about.map_run.is_some() || !events.iter().any(events::is_start_or_end) {
             return;
@@ -419,7 +419,7 @@ impl Observer for Projects {
         }
         let Some((project, machine)) = self.of_machine(&facts.about.machine) else { return };
         if project.event_processors().any(|(name, _)| name == machine) {
-            for happened in events::wanted(facts, events) {
+            for happened in events::wanted(facts, turn) {
                 if self.shared.happened.try_send(happened).is_err() {
                     tracing::warn!(machine, "an event was not processed: too many wait");
                 }

@@ -200,6 +200,8 @@ impl LocalProject {
             runtime: Some("python3.12".to_owned()),
             handler: Some(handler.to_owned()),
             code: Some(self.folder.packages().display().to_string()),
+            // Like the project's other processes, which are the user's own.
+            inherit: vec!["*".to_owned()],
             ..Function::default()
         }
     }

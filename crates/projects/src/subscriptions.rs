@@ -254,6 +254,7 @@ async fn start(projects: &Projects, host: &Host, one: &Subscription, ended: &End
         Ok(input) => input,
         Err(why) => return failed(&why),
     };
+    let _starting = host.engine.starting().await;
     let Some(machine) = host.engine.catalogue().machine(&one.target) else {
         return failed("the state machine is gone");
     };

@@ -4,9 +4,9 @@ use crate::container::Container;
 use crate::project::{Reply, Work, function_reply};
 use crate::{Projects, messages};
 use std::sync::LazyLock;
-use stepwright_engine::{Call, Report};
-use stepwright_history::{Stage, TaskCall};
-use stepwright_integrations::{LocalTasks, call_function};
+use stepwright_engine::{Call, Denied, Report};
+use stepwright_history::{Failure, Stage, TaskCall};
+use stepwright_integrations::{LocalTasks, call_function, not_allowed};
 use stepwright_json::{Json, json};
 use stepwright_simulator::Outcome;
 use tokio::sync::Semaphore;
@@ -22,6 +22,11 @@ impl LocalTasks for Projects {
         let Some(work) = found.and_then(|(project, _)| project.work(&call.call)) else {
             return Err((call, report));
         };
+        if let Err(failure) = authorize(&work, &call, &report) {
+            let waits = !matches!(work, Work::Function);
+            report.failed(failure, if waits { Stage::Submit } else { Stage::Run });
+            return Ok(());
+        }
         let projects = self.clone();
         tokio::spawn(async move {
             match work {
@@ -98,6 +103,33 @@ impl Projects {
             Reply::Output(output) => report.succeeded(output),
             Reply::Failed(failure) => report.failed(failure, Stage::Run),
             Reply::Stopped(failure) => report.stopped(failure),
+        }
+    }
+}
+
+/// Checks that an execution may do what its task does. The error is the failure that the task ends
+/// with.
+fn authorize(work: &Work, call: &Call, report: &Report) -> Result<(), Failure> {
+    let options = report.engine().options();
+    let (region, account) = (&options.region, &options.account);
+    let check =
+        |action: &str, resource: &str| options.authorizer.authorize(&call.facts, action, resource);
+    let refused = |error: &str, denied: Denied| {
+        Failure::new(error, format!("{denied} (Error Code: AccessDeniedException)"))
+    };
+    match work {
+        Work::Function => check("lambda:InvokeFunction", &call.call.resource)
+            .map_err(|denied| not_allowed(&denied)),
+        Work::Container(container) => {
+            let name = container.name();
+            let resource = format!("arn:aws:ecs:{region}:{account}:task-definition/{name}");
+            check("ecs:RunTask", &resource)
+                .map_err(|denied| refused("ECS.AmazonECSException", denied))
+        }
+        Work::Message(message) => {
+            let (name, ..) = message.parts();
+            check("sqs:SendMessage", &format!("arn:aws:sqs:{region}:{account}:{name}"))
+                .map_err(|denied| refused("SQS.AmazonSQSException", denied))
         }
     }
 }

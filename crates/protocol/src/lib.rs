@@ -15,7 +15,7 @@ pub use error::ApiError;
 pub use model::OPERATIONS;
 pub use request::Request;
 pub use shape::{Member, Operation, Pattern, Shape};
-pub use validate::validate;
+pub use validate::{keep_known, validate};
 
 /// Finds the operation with this name.
 pub fn operation(name: &str) -> Option<&'static Operation> {

@@ -1,5 +1,5 @@
 use crate::{ApiError, Member, Operation, Shape};
-use stepwright_json::Json;
+use stepwright_json::{Json, Object};
 
 /// Checks a request against the model.
 ///
@@ -10,17 +10,34 @@ pub fn validate(operation: &Operation, body: &Json) -> Result<(), ApiError> {
     if body.as_object().is_none() {
         return Err(serialization("the request is not a JSON object"));
     }
-    let mut complaints = Vec::new();
+    let mut complaints = Complaints::default();
     members(operation.input, body, "", &mut complaints)?;
-    if complaints.is_empty() {
+    let Complaints { shown, count } = complaints;
+    if count == 0 {
         return Ok(());
     }
-    let count = complaints.len();
     let noun = if count == 1 { "error" } else { "errors" };
-    Err(ApiError::validation(format!(
-        "{count} validation {noun} detected: {}",
-        complaints.join("; ")
-    )))
+    Err(ApiError::validation(format!("{count} validation {noun} detected: {}", shown.join("; "))))
+}
+
+/// The largest number of complaints that are shown. All of them are counted.
+const MOST_SHOWN: usize = 100;
+
+/// What is wrong with a request.
+#[derive(Default)]
+struct Complaints {
+    shown: Vec<String>,
+    count: usize,
+}
+
+impl Complaints {
+    /// Adds a complaint, which is written only if it is shown.
+    fn push(&mut self, complaint: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.shown.len() < MOST_SHOWN {
+            self.shown.push(complaint());
+        }
+    }
 }
 
 fn serialization(message: impl Into<String>) -> ApiError {
@@ -31,7 +48,7 @@ fn members(
     members: &[Member],
     value: &Json,
     path: &str,
-    complaints: &mut Vec<String>,
+    complaints: &mut Complaints,
 ) -> Result<(), ApiError> {
     for member in members {
         let path = match path {
@@ -40,9 +57,11 @@ fn members(
         };
         match value.get(member.name).filter(|value| !value.is_null()) {
             Some(value) => check(member.shape, value, &path, complaints)?,
-            None if member.is_required => complaints.push(format!(
-                "Value null at '{path}' failed to satisfy constraint: Member must not be null"
-            )),
+            None if member.is_required => complaints.push(|| {
+                format!(
+                    "Value null at '{path}' failed to satisfy constraint: Member must not be null"
+                )
+            }),
             None => {}
         }
     }
@@ -53,15 +72,17 @@ fn check(
     shape: &Shape,
     value: &Json,
     path: &str,
-    complaints: &mut Vec<String>,
+    complaints: &mut Complaints,
 ) -> Result<(), ApiError> {
     let wrong_type = |wanted: &str| {
         Err(serialization(format!("the member '{path}' is {} and must be {wanted}", value.kind())))
     };
     let mut complain = |shown: &str, constraint: String| {
-        complaints.push(format!(
-            "Value '{shown}' at '{path}' failed to satisfy constraint: Member must {constraint}"
-        ));
+        complaints.push(|| {
+            format!(
+                "Value '{shown}' at '{path}' failed to satisfy constraint: Member must {constraint}"
+            )
+        });
     };
     match shape {
         Shape::Text { min, max, pattern, values } => {
@@ -129,6 +150,17 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// Drops the members that an operation does not know, so that nothing is kept that nobody reads.
+pub fn keep_known(operation: &Operation, body: Json) -> Json {
+    let Json::Object(members) = body else { return body };
+    let is_known = |name: &str| operation.input.iter().any(|member| member.name == name);
+    if members.iter().all(|(name, _)| is_known(name)) {
+        return Json::Object(members);
+    }
+    let known = members.iter().filter(|(name, _)| is_known(name));
+    known.map(|(name, value)| (name.clone(), value.clone())).collect::<Object>().into()
 }
 
 /// A value as AWS's messages show it, which is how AWS's Java classes print themselves.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Clock, Ended, Engine, Facts, ObjectStore, Observer, StartError, StartRequest,
+    Clock, Ended, Engine, Facts, ObjectStore, ObservedTurn, Observer, StartError, StartRequest,
 };
 use stepwright_functions::Functions;
 use stepwright_history::{Event, Moment};
@@ -77,7 +77,8 @@ struct Keeping {
 }
 
 impl Observer for Keeping {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let events = turn.events;
         let is_asked_for = facts.parent.is_none()
             && facts.about.machine == self.machine
             && (facts.is_express || facts.name() == NAME);

@@ -262,8 +262,10 @@ fn served(case: &Case) -> Result<Vec<Event>, String> {
             }
         };
         tokio::time::timeout(LONGEST, either).await.ok();
-        let events = engine.history(arn).await.map_err(|error| error.to_string())?;
-        Ok(events.unwrap_or_default())
+        let mut events = Vec::new();
+        let take = |event: &Event| events.push(event.clone());
+        engine.history(arn, take).await.map_err(|error| error.to_string())?;
+        Ok(events)
     })
 }
 

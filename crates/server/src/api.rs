@@ -1,9 +1,11 @@
+use crate::connections::Connection;
 use crate::operations;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::{Engine, Machine, Revision, StartRequest, Version};
+use stepwright_engine::{Engine, Machine, Principal, Revision, StartRequest, Version};
 use stepwright_json::{Json, Object};
-use stepwright_protocol::{ApiError, Arn, Qualifier, Request, operation, validate};
+use stepwright_protocol::{ApiError, Arn, Qualifier, Request, keep_known, operation, validate};
 use stepwright_store::StoreError;
 
 /// The operations, without HTTP around them.
@@ -11,6 +13,16 @@ use stepwright_store::StoreError;
 pub struct Api {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
+    /// The machines with a limit of running executions, by name.
+    pub(crate) limits: Arc<BTreeMap<String, ExecutionLimit>>,
+}
+
+/// How many executions of a machine may run at once.
+#[derive(Debug)]
+pub(crate) struct ExecutionLimit {
+    pub(crate) most: u64,
+    /// Held while executions are counted and one is started.
+    pub(crate) counting: tokio::sync::Mutex<()>,
 }
 
 /// The settings of an [`Api`].
@@ -20,15 +32,12 @@ pub struct Settings {
     pub longest_poll: Duration,
     /// The largest number of executions of a machine that may run at once, by the machine's name.
     /// Machines that are not in the map have no limit.
-    pub max_concurrent_executions: std::collections::BTreeMap<String, u64>,
+    pub max_concurrent_executions: BTreeMap<String, u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            longest_poll: Duration::from_mins(1),
-            max_concurrent_executions: std::collections::BTreeMap::new(),
-        }
+        Self { longest_poll: Duration::from_mins(1), max_concurrent_executions: BTreeMap::new() }
     }
 }
 
@@ -38,7 +47,10 @@ pub(crate) type Reply = Result<Json, ApiError>;
 impl Api {
     /// The API of an engine.
     pub fn new(engine: Engine, settings: Settings) -> Self {
-        Self { engine, settings }
+        let limits = settings.max_concurrent_executions.iter().map(|(name, most)| {
+            (name.clone(), ExecutionLimit { most: *most, counting: tokio::sync::Mutex::default() })
+        });
+        Self { engine, limits: Arc::new(limits.collect()), settings }
     }
 
     /// Continues to remove machines that were deleted while their executions ran.
@@ -56,8 +68,31 @@ impl Api {
         &self.engine
     }
 
-    /// Calls an operation by its name with the body of a request.
+    /// Calls an operation by its name with the body of a request, on behalf of the server. The
+    /// executions that it starts may do everything.
     pub async fn call(&self, name: &str, body: Json) -> Result<Json, ApiError> {
+        self.call_for(Principal::Server, name, body).await
+    }
+
+    /// Calls an operation on behalf of somebody who has the right to. What it starts acts on behalf
+    /// of the same principal.
+    pub async fn call_for(
+        &self,
+        principal: Principal,
+        name: &str,
+        body: Json,
+    ) -> Result<Json, ApiError> {
+        self.call_over(None, principal, name, body).await
+    }
+
+    /// Like [`Self::call_for`], for a request that came over a connection.
+    pub(crate) async fn call_over(
+        &self,
+        line: Option<&Connection>,
+        principal: Principal,
+        name: &str,
+        body: Json,
+    ) -> Result<Json, ApiError> {
         let Some(operation) = operation(name) else {
             return Err(ApiError::new(
                 "UnknownOperationException",
@@ -65,7 +100,8 @@ impl Api {
             ));
         };
         validate(operation, &body)?;
-        operations::call(self, operation.name, &Request::new(body)).await
+        let body = keep_known(operation, body);
+        operations::call(self, operation.name, &Request::new(body), principal, line).await
     }
 
     /// Finds the machine, version or alias that an ARN names.
@@ -107,7 +143,11 @@ impl Api {
     }
 
     /// The part that `StartExecution` and `StartSyncExecution` share.
-    pub(crate) async fn start_request(&self, request: &Request) -> Result<StartRequest, ApiError> {
+    pub(crate) async fn start_request(
+        &self,
+        request: &Request,
+        principal: Principal,
+    ) -> Result<StartRequest, ApiError> {
         let text = request.required("stateMachineArn");
         let (text, test_case) = match text.split_once('#') {
             Some((arn, case)) => (arn, Some(case.to_owned())),
@@ -144,6 +184,7 @@ impl Api {
             trace_header: request.text("traceHeader").map(str::to_owned),
             test_case,
             parent: None,
+            principal,
             seed: None,
         })
     }

@@ -2,17 +2,18 @@
 
 use crate::config::{
     CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
-    ServerConfig,
+    RoleConfig, ServerConfig,
 };
-use crate::door::Hosts;
+use crate::door::{Hosts, Right, access_denied};
 use crate::otlp::{Observers, Otlp};
 use crate::tls::{self, TlsError};
-use crate::{Api, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
+use crate::{Api, Credentials, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
-    Clock, Engine, NoObjects, ObjectStore, Observer, OpenError, Options, Silent, SystemClock,
+    Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
+    Silent, SystemClock, WeakEngine,
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
@@ -27,6 +28,8 @@ pub struct Assembly {
     pub server: ServerConfig,
     /// `[[credentials]]`
     pub credentials: Vec<CredentialConfig>,
+    /// `[[roles]]`
+    pub roles: Vec<RoleConfig>,
     /// `[machines]`
     pub machines: BTreeMap<String, MachineConfig>,
     /// `[objects]`
@@ -98,12 +101,36 @@ pub enum AssemblyError {
 }
 
 /// The operations of the API, for tasks that call them.
-struct Loopback(Api);
+struct Loopback {
+    /// The engine holds the tasks, and they hold this.
+    engine: WeakEngine,
+    settings: Settings,
+    credentials: Arc<Credentials>,
+}
 
 impl StepFunctions for Loopback {
-    fn call(&self, operation: String, body: Json) -> Pending<Result<Json, ApiError>> {
-        let api = self.0.clone();
-        Box::pin(async move { api.call(&operation, body).await })
+    fn call(
+        &self,
+        facts: Arc<Facts>,
+        operation: String,
+        body: Json,
+    ) -> Pending<Result<Json, ApiError>> {
+        let engine = self.engine.upgrade();
+        let (settings, credentials) = (self.settings.clone(), self.credentials.clone());
+        Box::pin(async move {
+            let engine = engine.ok_or_else(|| ApiError::internal("the engine is gone"))?;
+            let api = Api::new(engine, settings);
+            if !credentials.is_empty() {
+                let engine = api.engine();
+                let rights = Right::operation_with(&operation, &body, engine, &credentials).await;
+                for Right { action, resource } in rights {
+                    credentials
+                        .authorize(&facts, &action, &resource)
+                        .map_err(|denied| access_denied(&denied))?;
+                }
+            }
+            api.call_for(credentials.acts_as(&facts), &operation, body).await
+        })
     }
 }
 
@@ -113,6 +140,7 @@ impl Assembly {
         Self {
             server: ServerConfig::default(),
             credentials: Vec::new(),
+            roles: Vec::new(),
             machines: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             otlp: None,
@@ -128,7 +156,7 @@ impl Assembly {
     /// Opens the store and the engine, ready to be served. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
         let server = self.server.clone();
-        let credentials = config::credentials(&self.credentials, server.metrics_token.as_deref())?;
+        let credentials = self.credentials()?;
         if !is_loopback(server.listen) {
             if credentials.is_empty() {
                 return Err(AssemblyError::Unprotected(server.listen));
@@ -146,6 +174,10 @@ impl Assembly {
         serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
         serving.most_connections = server.max_connections;
+        serving.most_bytes = server.max_bytes_in_flight;
+        serving.longest_request = Duration::from_secs(server.request_seconds);
+        serving.longest_answer = Duration::from_secs(server.answer_seconds);
+        serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
         Ok(match server.max_requests_per_second {
             0 => serving,
@@ -153,8 +185,14 @@ impl Assembly {
         })
     }
 
+    fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let token = self.server.metrics_token.as_deref();
+        config::credentials(&self.credentials, &self.roles, token)
+    }
+
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
+        let credentials = Arc::new(self.credentials()?);
         let store: Arc<dyn Store> = match &self.server.data {
             Some(folder) => Arc::new(Sqlite::open(folder)?),
             None => Arc::new(Memory::new()),
@@ -181,6 +219,7 @@ impl Assembly {
             tasks: Arc::new(integrations.clone()),
             objects,
             observer,
+            authorizer: credentials.clone(),
             account: self.server.account,
             region: self.server.region,
             limits: match self.server.limits {
@@ -198,9 +237,10 @@ impl Assembly {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
         };
-        let api = Api::new(engine, settings);
+        let weak = engine.downgrade();
+        let api = Api::new(engine, settings.clone());
         api.finish_deletions();
-        integrations.connect(Arc::new(Loopback(api.clone())));
+        integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
         Ok(Assembled { api, integrations, otlp })
     }
 }

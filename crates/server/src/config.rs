@@ -1,6 +1,6 @@
 //! The sections of `stepwright.toml` that a server reads.
 
-use crate::{Credentials, Key};
+use crate::{Allowance, Credentials, Key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,6 +26,14 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// The largest number of connections at once.
     pub max_connections: usize,
+    /// The largest number of bytes of requests and answers in memory at once.
+    pub max_bytes_in_flight: usize,
+    /// How long a client may take to send the head or the body of a request, in seconds.
+    pub request_seconds: u64,
+    /// How long a client may take to read an answer, in seconds; a second more for each 128 KiB.
+    pub answer_seconds: u64,
+    /// How long a client may take for the TLS handshake, in seconds.
+    pub handshake_seconds: u64,
     /// The largest number of operations per second; 0 for no limit.
     pub max_requests_per_second: u32,
     /// How long `GetActivityTask` waits for a task, in seconds.
@@ -64,6 +72,10 @@ impl Default for ServerConfig {
             limits: LimitsName::Aws,
             max_body_bytes: 8 << 20,
             max_connections: 10_000,
+            max_bytes_in_flight: 256 << 20,
+            request_seconds: 30,
+            answer_seconds: 30,
+            handshake_seconds: 10,
             max_requests_per_second: 0,
             activity_poll_seconds: 60,
             logs: None,
@@ -108,6 +120,28 @@ impl std::fmt::Debug for CredentialConfig {
             .field("access_key_id", &self.access_key_id)
             .finish_non_exhaustive()
     }
+}
+
+/// One `[[roles]]`: what executions of state machines with this role may do.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RoleConfig {
+    /// The role's ARN, as in the `roleArn` of state machines.
+    pub arn: String,
+    /// What is allowed.
+    #[serde(default)]
+    pub allow: Vec<AllowConfig>,
+}
+
+/// One entry of `allow`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AllowConfig {
+    /// The actions, such as `states:StartExecution`; `*` stands for any characters.
+    pub actions: Vec<String>,
+    /// The ARNs that they are allowed on; `*` stands for any characters.
+    #[serde(default = "everything")]
+    pub resources: Vec<String>,
 }
 
 fn everything() -> Vec<String> {
@@ -158,14 +192,21 @@ pub enum CredentialsError {
     /// Two keys have the same id.
     #[error("the key `{0}` stands in `[[credentials]]` twice")]
     Twice(String),
+    /// A role's ARN is none.
+    #[error("the role `{0}` of `[[roles]]` has no ARN: it begins with `arn:`")]
+    Role(String),
+    /// Two roles have the same ARN.
+    #[error("the role `{0}` stands in `[[roles]]` twice")]
+    RoleTwice(String),
     /// A metrics token is not valid.
     #[error("`metrics_token` is neither a token nor `sha256:` and 64 hexadecimal digits")]
     Token,
 }
 
-/// The keys of `[[credentials]]`, and the token for metrics.
+/// The keys of `[[credentials]]`, the roles of `[[roles]]`, and the token for metrics.
 pub(crate) fn credentials(
     configured: &[CredentialConfig],
+    roles: &[RoleConfig],
     metrics_token: Option<&str>,
 ) -> Result<Credentials, CredentialsError> {
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
@@ -177,16 +218,33 @@ pub(crate) fn credentials(
         }
         let key = Key {
             secret: one.secret_access_key.clone(),
-            actions: one.actions.clone(),
-            resources: one.resources.clone(),
+            allowance: Allowance { actions: one.actions.clone(), resources: one.resources.clone() },
         };
         if keys.insert(id.clone(), key).is_some() {
             return Err(CredentialsError::Twice(id));
         }
     }
-    let credentials = Credentials::new(keys);
+    let credentials = Credentials::new(keys).with_roles(read_roles(roles)?);
     match metrics_token {
         Some(token) => credentials.with_metrics_token(token).ok_or(CredentialsError::Token),
         None => Ok(credentials),
     }
+}
+
+fn read_roles(
+    configured: &[RoleConfig],
+) -> Result<BTreeMap<String, Vec<Allowance>>, CredentialsError> {
+    let mut roles = BTreeMap::new();
+    for RoleConfig { arn, allow } in configured {
+        if !arn.starts_with("arn:") {
+            return Err(CredentialsError::Role(arn.clone()));
+        }
+        let allowed = allow.iter().cloned();
+        let allowed =
+            allowed.map(|AllowConfig { actions, resources }| Allowance { actions, resources });
+        if roles.insert(arn.clone(), allowed.collect()).is_some() {
+            return Err(CredentialsError::RoleTwice(arn.clone()));
+        }
+    }
+    Ok(roles)
 }

@@ -1,9 +1,11 @@
 //! The API over HTTP: `POST /` with `X-Amz-Target`, and the pages for operators.
 
-use crate::door::{self, Access, Credentials, Door, Hosts, LocalAddresses, Route};
+use crate::bodies;
+use crate::connections::Connection;
+use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
-use crate::{Api, page, prometheus};
+use crate::{Api, page, parked, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -16,10 +18,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
-use stepwright_json::Json;
-use stepwright_protocol::ApiError;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use stepwright_json::{Json, Object};
+use stepwright_protocol::{ApiError, keep_known, operation, validate};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
@@ -34,12 +34,16 @@ pub struct Serving {
     pub credentials: Credentials,
     /// The largest request body, in bytes.
     pub most_body_bytes: usize,
-    /// The longest time that sending a request may take.
+    /// The longest time that sending the head or the body of a request may take.
     pub longest_request: Duration,
+    /// The longest time that reading an answer may take, besides a second for each 128 KiB.
+    pub longest_answer: Duration,
     /// The longest time that a TLS handshake may take.
     pub longest_handshake: Duration,
     /// The largest number of connections at once.
     pub most_connections: usize,
+    /// The largest number of bytes of requests and answers in memory at once.
+    pub most_bytes: usize,
     pub(crate) hosts: Hosts,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
@@ -67,8 +71,10 @@ impl Serving {
             // A definition of 1 MiB may grow sixfold when it is written as a JSON string.
             most_body_bytes: 8 << 20,
             longest_request: Duration::from_secs(30),
+            longest_answer: Duration::from_secs(30),
             longest_handshake: Duration::from_secs(10),
             most_connections: 10_000,
+            most_bytes: 256 << 20,
             hosts: Hosts::default(),
             tls: None,
             rate: None,
@@ -94,92 +100,27 @@ impl Serving {
         routes.into_iter().map(|(method, path, _)| (method, path)).collect()
     }
 
-    /// The largest body that is read before its sender is known. It is the same for all routes.
-    pub(crate) fn most_signed_bytes(&self) -> usize {
-        self.most_body_bytes.max(MOST_PAYLOAD)
-    }
-}
-
-/// The deepest nesting of a request body.
-const MOST_DEPTH: usize = 200;
-
-/// Serves connections until `stop` completes, then gives open connections some time to finish.
-pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Output = ()>) {
-    let connections = Arc::new(Semaphore::new(serving.most_connections));
-    let (longest_request, longest_handshake) = (serving.longest_request, serving.longest_handshake);
-    let tls = serving.tls.clone();
-    let listens_on = listener.local_addr().ok().map(|address| address.ip());
-    let router = router(serving);
-    let mut server = hyper::server::conn::http1::Builder::new();
-    // Clients that are slow to send their headers are dropped.
-    server
-        .timer(hyper_util::rt::TokioTimer::new())
-        .half_close(true)
-        .header_read_timeout(longest_request)
-        .max_headers(100);
-    let graceful = hyper_util::server::graceful::GracefulShutdown::new();
-    tokio::pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stop => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // There may be too many open files, for example. Connections that are open
-                // continue.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            tracing::warn!(%peer, "too many connections; one was closed");
-            continue;
-        };
-        // A client that has disconnected needs no answer.
-        let Ok(local) = stream.local_addr() else { continue };
-        // An answer is one packet, so waiting for more data is useless.
-        drop(stream.set_nodelay(true));
-        let local = Extension(LocalAddresses([local.ip(), listens_on.unwrap_or(local.ip())]));
-        let router = tower::Layer::layer(&local, router.clone());
-        let service = hyper_util::service::TowerToHyperService::new(router);
-        let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
-        tokio::spawn(async move {
-            let opening = tokio::time::timeout(longest_handshake, open(stream, tls));
-            if let Ok(Some(stream)) = opening.await {
-                let stream = hyper_util::rt::TokioIo::new(stream);
-                // A client that disconnects cannot be told about errors.
-                drop(watcher.watch(server.serve_connection(stream, service)).await);
-            }
-            drop(permit);
-        });
-    }
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(Duration::from_secs(10)) => {}
-    }
-}
-
-/// A connection, encrypted or not.
-trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
-
-/// Makes a connection ready for requests. Returns `None` if the TLS handshake fails.
-async fn open(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Connection>> {
-    let Some(tls) = tls else { return Some(Box::new(stream)) };
-    match tls.accept(stream).await {
-        Ok(stream) => Some(Box::new(stream)),
-        Err(error) => {
-            tracing::debug!(%error, "a client did not agree on encryption");
-            None
+    /// The largest body of a request for a route, or for a path that does not exist: its sender
+    /// must be known before it can be told so.
+    pub(crate) fn most_bytes_of(&self, access: Option<Access>) -> usize {
+        match access {
+            Some(Access::Operation) => self.most_body_bytes,
+            Some(Access::Invocation) => MOST_PAYLOAD,
+            _ => self.most_body_bytes.max(MOST_PAYLOAD),
         }
     }
 }
 
-fn router(serving: Serving) -> Router {
+/// A body of more bytes than this is large: its JSON takes many times as much memory.
+const LARGE: usize = 256 << 10;
+
+/// How many large bodies are parsed at once.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
+
+/// The deepest nesting of a request body.
+const MOST_DEPTH: usize = 200;
+
+pub(crate) fn router(serving: Serving) -> Router {
     let serving = Arc::new(serving);
     let Routes { paths, known } = routes();
     let door = Arc::new(Door { serving: serving.clone(), routes: known });
@@ -198,6 +139,7 @@ fn routes() -> Routes {
         .add(Method::GET, "/health", Access::Open, health)
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
+        .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
 }
 
@@ -230,53 +172,62 @@ impl Routes {
 pub(crate) type Shared = State<Arc<Serving>>;
 
 /// Handles a call of an operation.
-async fn call(State(serving): Shared, request: Request) -> Response {
+async fn call(
+    State(serving): Shared,
+    Extension(caller): Extension<Caller>,
+    Extension(line): Extension<Connection>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let id = serving.api.engine().new_uuid();
-    let Some(operation) = target(&parts.headers) else {
+    let Some(name) = target(&parts.headers) else {
         let error = ApiError::new(
             "UnknownOperationException",
             "the header X-Amz-Target must be AWSStepFunctions.<Operation>",
         );
         return answer(&id, Err(error));
     };
-    let read = read_body(body, serving.most_body_bytes, serving.longest_request).await;
-    let bytes = match read {
-        Ok(bytes) => bytes,
-        Err(error) => return answer(&id, Err(error)),
-    };
+    // The door has read the body, within the limits.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let now = serving.api.engine().options().clock.now();
     if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
-    let reply = match parse(&bytes) {
-        Ok(body) => serving.api.call(operation, body).await,
+    let reply = match read(name, bytes).await {
+        Ok(body) => serving.api.call_over(Some(&line), caller.principal(), name, body).await,
         Err(error) => Err(error),
     };
     answer(&id, reply)
 }
 
-/// The operation that a request names.
+/// The operation that a request names, if it names one.
 pub(crate) fn target(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix("AWSStepFunctions.")
+    let mut values = headers.get_all("x-amz-target").iter();
+    let value = values.next()?;
+    // Of two, nobody could say which one was meant.
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok()?.strip_prefix("AWSStepFunctions.")
 }
 
-/// Reads the body of a request. Fails if it is too large or too slow.
-pub(crate) async fn read_body(body: Body, most: usize, time: Duration) -> Result<Bytes, ApiError> {
-    match tokio::time::timeout(time, to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(ApiError {
-            status: 413,
-            ..ApiError::new("RequestEntityTooLarge", format!("a request has at most {most} bytes"))
-        }),
-        Err(_) => Err(ApiError { status: 408, ..ApiError::new("RequestTimeout", "too slow") }),
+/// Parses the body of an operation's request. Of a large one, only what the operation knows is kept,
+/// and few are in memory as a whole at once.
+pub(crate) async fn read(name: &str, bytes: Bytes) -> Result<Json, ApiError> {
+    if bytes.len() <= LARGE {
+        return parse(&bytes);
     }
+    let _turn = LARGE_BODIES.acquire().await;
+    let body = parse(&bytes)?;
+    let Some(operation) = operation(name) else { return Ok(Json::Object(Object::new())) };
+    validate(operation, &body)?;
+    Ok(keep_known(operation, body))
 }
 
 /// Parses the body of a request as JSON; an empty body counts as an empty object.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
     if bytes.is_empty() {
-        return Ok(Json::Object(stepwright_json::Object::new()));
+        return Ok(Json::Object(Object::new()));
     }
     let refused = |why: String| ApiError::new("SerializationException", why);
     let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
@@ -316,7 +267,7 @@ pub(crate) fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {
     if let Some(code) = code {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
     }
-    if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+    if bodies::leaves_body(status) {
         // The rest of the body is not read, so the connection cannot be used again.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,28 +1,36 @@
 //! The Step Functions API over HTTP.
 //!
 //! [`Api`] has the operations, one file for each. [`serve`] makes them available on a socket,
-//! together with the pages for operators: `/health`, `/ready`, `/metrics` and a start page.
+//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked` and a start page.
 
 mod api;
 mod assembly;
+mod bodies;
+mod client;
 pub mod config;
+mod connections;
 mod door;
 mod folder_objects;
 mod http;
+mod listener;
 mod logs;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
 mod otlp;
 mod page;
+mod parked;
 mod prometheus;
 mod rate;
 mod tls;
+mod wire;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
-pub use door::{Credentials, Key};
+pub use client::{Client, ClientError};
+pub use door::{Allowance, Credentials, Key};
 pub use folder_objects::FolderObjects;
-pub use http::{Serving, is_loopback, serve};
+pub use http::{Serving, is_loopback};
+pub use listener::{Answering, serve};
 pub use logs::LogFiles;
 pub use otlp::Otlp;
 pub use tls::TlsError;

@@ -1,11 +1,12 @@
 //! Execution logs, as `loggingConfiguration` requests them: each event is a record.
 
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use sha2::{Digest as _, Sha256};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
-use stepwright_engine::{Facts, Observer};
-use stepwright_history::Event;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use stepwright_engine::{Facts, ObservedTurn, Observer};
 use stepwright_history::aws::log_records;
 use stepwright_json::Json;
 
@@ -26,8 +27,12 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
 /// Writes records to files of JSON lines in a directory, one file for each log group.
 pub struct LogFiles {
     folder: std::path::PathBuf,
-    files: Mutex<BTreeMap<String, File>>,
+    /// The files that were written last, the latest first.
+    files: Mutex<VecDeque<(String, File)>>,
 }
+
+/// The number of files that are kept open.
+const MOST_OPEN: usize = 64;
 
 impl std::fmt::Debug for LogFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,25 +48,54 @@ impl LogFiles {
 
     fn write(&self, group: &str, text: &str) -> std::io::Result<()> {
         let mut files = self.files.lock();
-        if !files.contains_key(group) {
-            std::fs::create_dir_all(&self.folder)?;
-            // A group's name may contain slashes, which a file's name cannot.
-            let name = format!("{}.jsonl", group.trim_matches('/').replace('/', "."));
-            let file = File::options().create(true).append(true).open(self.folder.join(name))?;
-            files.insert(group.to_owned(), file);
+        let place = files.iter().position(|(open, _)| open == group);
+        let mut file = match place.and_then(|place| files.remove(place)) {
+            Some((_, file)) => file,
+            None => self.open(group)?,
+        };
+        let written = file.write_all(text.as_bytes());
+        files.push_front((group.to_owned(), file));
+        files.truncate(MOST_OPEN);
+        written
+    }
+
+    fn open(&self, group: &str) -> std::io::Result<File> {
+        if !self.folder.is_dir() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         }
-        match files.get_mut(group) {
-            Some(file) => file.write_all(text.as_bytes()),
-            None => Ok(()),
-        }
+        let path = self.folder.join(format!("{}.jsonl", file_name(group)));
+        File::options().create(true).append(true).mode(0o600).open(path)
     }
 }
+
+/// The name of a log group's file: `/aws/states/orders` is written to `aws.states.orders`. No two
+/// groups have the same one.
+fn file_name(group: &str) -> String {
+    let escaped = |text: &str, slash: &str| {
+        let text = text.replace('%', "%25").replace('.', "%2E");
+        text.replace('/', slash)
+    };
+    let name = match group.strip_prefix('/') {
+        // Only these names have dots.
+        Some(rest) if rest.contains('/') => escaped(rest, "."),
+        _ => escaped(group, "%2F"),
+    };
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let cut = name.char_indices().take_while(|(at, _)| *at < LONGEST_NAME - 40).last();
+    let cut = cut.map_or(0, |(at, _)| at);
+    format!("{}%{}", &name[..cut], hex::encode(&Sha256::digest(group)[..16]))
+}
+
+/// The longest name of a file, without what is appended to it.
+const LONGEST_NAME: usize = 200;
 
 /// The records of those events that the execution's `loggingConfiguration` selects, each with its
 /// level, and the log group to write them to.
 pub(crate) fn wanted<'f>(
     facts: &'f Facts,
-    events: &[Event],
+    turn: &ObservedTurn<'_>,
 ) -> Option<(&'f str, Vec<(&'static str, Json)>)> {
     let logging = facts.revision.logging.as_ref()?;
     let level = logging.get("level").and_then(Json::as_str)?;
@@ -69,7 +103,13 @@ pub(crate) fn wanted<'f>(
     let group = logging.get("destinations")?.at(0)?.get("cloudWatchLogsLogGroup")?;
     let group = group.get("logGroupArn")?.as_str()?.split(":log-group:").nth(1)?;
     let with_data = logging.get("includeExecutionData").and_then(Json::as_bool);
-    let records = log_records(&facts.about.arn, events, with_data.unwrap_or_default());
+    let records = log_records(
+        &facts.about.arn,
+        turn.events,
+        turn.calls,
+        turn.redrive_count,
+        with_data.unwrap_or_default(),
+    );
     let records = records.into_iter().filter_map(|record| {
         let level = level_of(record.get("type").and_then(Json::as_str).unwrap_or_default());
         let rank = LEVELS.iter().position(|known| *known == level).unwrap_or(0);
@@ -79,8 +119,8 @@ pub(crate) fn wanted<'f>(
 }
 
 impl Observer for LogFiles {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        let Some((group, records)) = wanted(facts, events) else { return };
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        let Some((group, records)) = wanted(facts, turn) else { return };
         let mut text = String::new();
         for (_, record) in records {
             record.write(&mut text);
@@ -94,3 +134,64 @@ impl Observer for LogFiles {
 
 /// The levels, from the one that selects most to the one that selects least.
 const LEVELS: [&str; 3] = ["ALL", "ERROR", "FATAL"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_has_a_file_of_its_own() {
+        assert_eq!(file_name("/aws/states/orders"), "aws.states.orders");
+        assert_eq!(file_name("orders"), "orders");
+        let long = "x".repeat(500);
+        let groups = [
+            "a/b",
+            "/a/b",
+            "a.b",
+            "/a.b",
+            "a",
+            "/a",
+            "a/",
+            "/a/",
+            "//a",
+            "/a//b",
+            "a%2Fb",
+            "%2Fa",
+            "a%b",
+            ".",
+            "..",
+            "/",
+            "/..",
+            "../a",
+            "/../a",
+            &long,
+            &long[1..],
+        ];
+        let names: std::collections::BTreeSet<String> = groups.map(file_name).into();
+        assert_eq!(names.len(), groups.len(), "{names:?}");
+        for name in names {
+            let name = format!("{name}.jsonl");
+            assert!(!name.contains('/') && name.len() < 255, "{name}");
+        }
+    }
+
+    #[test]
+    fn few_files_are_open_at_once_and_nobody_else_reads_them() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a directory");
+        let logs = LogFiles::new(folder.path().join("logs"));
+        for round in 0..2 {
+            for group in 0..200 {
+                logs.write(&format!("/group/{group}"), &format!("{round}\n"))
+                    .expect("it is written");
+            }
+        }
+        assert_eq!(logs.files.lock().len(), MOST_OPEN);
+        for group in 0..200 {
+            let path = folder.path().join(format!("logs/group.{group}.jsonl"));
+            assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "0\n1\n");
+            let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o077, 0);
+        }
+    }
+}

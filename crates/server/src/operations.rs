@@ -39,12 +39,13 @@ mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
 use crate::api::{Api, Reply};
+use crate::connections::Connection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_asl::Definition;
-use stepwright_engine::{Machine, Revision, Version};
+use stepwright_engine::{Machine, Principal, Revision, Version};
 use stepwright_json::{Json, Object};
 use stepwright_program::{
     CheckOptions, Program, aws_message, check_and_compile, check_with, variable_references,
@@ -52,8 +53,15 @@ use stepwright_program::{
 use stepwright_protocol::{ApiError, Arn, Request, timestamp};
 use stepwright_source::Diagnostic;
 
-/// Calls an operation that exists with a request that is valid.
-pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
+/// Calls an operation that exists with a request that is valid, on behalf of somebody who may.
+/// `line` is the connection that the request came over, if it came over one.
+pub(crate) async fn call(
+    api: &Api,
+    name: &str,
+    request: &Request,
+    principal: Principal,
+    line: Option<&Connection>,
+) -> Reply {
     match name {
         "CreateActivity" => create_activity::call(api, request).await,
         "CreateStateMachine" => create_state_machine::call(api, request).await,
@@ -70,7 +78,7 @@ pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
         "DescribeStateMachineForExecution" => {
             describe_state_machine_for_execution::call(api, request).await
         }
-        "GetActivityTask" => get_activity_task::call(api, request).await,
+        "GetActivityTask" => get_activity_task::call(api, request, line).await,
         "GetExecutionHistory" => get_execution_history::call(api, request).await,
         "ListActivities" => list_activities::call(api, request).await,
         "ListExecutions" => list_executions::call(api, request).await,
@@ -84,11 +92,11 @@ pub(crate) async fn call(api: &Api, name: &str, request: &Request) -> Reply {
         "SendTaskFailure" => send_task_failure::call(api, request).await,
         "SendTaskHeartbeat" => send_task_heartbeat::call(api, request).await,
         "SendTaskSuccess" => send_task_success::call(api, request).await,
-        "StartExecution" => start_execution::call(api, request).await,
-        "StartSyncExecution" => start_sync_execution::call(api, request).await,
+        "StartExecution" => start_execution::call(api, request, principal).await,
+        "StartSyncExecution" => start_sync_execution::call(api, request, principal).await,
         "StopExecution" => stop_execution::call(api, request).await,
         "TagResource" => tag_resource::call(api, request).await,
-        "TestState" => test_state::call(api, request).await,
+        "TestState" => test_state::call(api, request, principal).await,
         "UntagResource" => untag_resource::call(api, request).await,
         "UpdateMapRun" => update_map_run::call(api, request).await,
         "UpdateStateMachine" => update_state_machine::call(api, request).await,
@@ -122,8 +130,21 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
 
 pub(crate) use delete_state_machine::remove_when_idle;
 
+/// A definition of so many bytes is compiled and checked beside short work, which it would keep
+/// waiting.
+const LONG_DEFINITION: usize = 16 << 10;
+
+/// Does something with a definition.
+async fn with_definition<R>(api: &Api, text: &str, work: impl FnOnce() -> R) -> R {
+    if text.len() < LONG_DEFINITION { work() } else { api.engine().aside(work).await }
+}
+
 /// The diagnostics of a definition.
-pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
+pub(crate) async fn check(api: &Api, text: &str, express: bool) -> Vec<Diagnostic> {
+    with_definition(api, text, || checked(text, express)).await
+}
+
+fn checked(text: &str, express: bool) -> Vec<Diagnostic> {
     match Definition::from_api(text) {
         Ok(definition) => check_with(&definition, &CheckOptions { express, deployed: true }),
         Err(diagnostic) => vec![*diagnostic],
@@ -131,7 +152,15 @@ pub(crate) fn check(text: &str, express: bool) -> Vec<Diagnostic> {
 }
 
 /// Compiles a definition, or refuses it as `CreateStateMachine` and `UpdateStateMachine` do.
-pub(crate) fn check_definition(text: &str, express: bool) -> Result<Program, ApiError> {
+pub(crate) async fn check_definition(
+    api: &Api,
+    text: &str,
+    express: bool,
+) -> Result<Program, ApiError> {
+    with_definition(api, text, || compiled(text, express)).await
+}
+
+fn compiled(text: &str, express: bool) -> Result<Program, ApiError> {
     let refused = |diagnostics: &[Diagnostic]| {
         ApiError::new("InvalidDefinition", aws_message(diagnostics).unwrap_or_default())
     };

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use stepwright_engine::{Collector, ExecutionEvent, Facts, Observer};
+use stepwright_engine::{Collector, ExecutionEvent, Facts, ObservedTurn, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
 use stepwright_json::{Json, Object, Str, json};
 use tokio::sync::{mpsc, oneshot};
@@ -160,15 +160,15 @@ impl Collector for Otlp {
 }
 
 impl Observer for Otlp {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
-        if let Some((group, records)) = wanted(facts, events) {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
+        if let Some((group, records)) = wanted(facts, turn) {
             let trace = Trace::of(facts);
             for (level, record) in records {
                 self.put(Item::Log(log(facts, &trace, group, level, &record)));
             }
         }
         if facts.revision.is_traced {
-            self.trace(facts, events);
+            self.trace(facts, turn.events);
         }
     }
 }
@@ -381,9 +381,9 @@ impl Sender {
 pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
 
 impl Observer for Observers {
-    fn turn(&self, facts: &Facts, events: &[Event]) {
+    fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
         for observer in &self.0 {
-            observer.turn(facts, events);
+            observer.turn(facts, turn);
         }
     }
 }

@@ -5,18 +5,15 @@ use stepwright_engine::Engine;
 pub(crate) fn text(engine: &Engine) -> String {
     let mut text = String::new();
     for (name, value) in engine.metrics().all() {
-        let is_level = name == "parked_executions";
-        let (suffix, kind) = if is_level { ("", "gauge") } else { ("_total", "counter") };
-        write!(
-            text,
-            "# TYPE stepwright_{name}{suffix} {kind}\nstepwright_{name}{suffix} {value}\n"
-        )
-        .expect("text grows");
+        let counter =
+            format!("# TYPE stepwright_{name}_total counter\nstepwright_{name}_total {value}\n");
+        text.push_str(&counter);
     }
     let levels = [
         ("state_machines", engine.catalogue().machines().len() as u64),
         ("activities", engine.catalogue().activities().len() as u64),
         ("waiting_activity_tasks", engine.waiting_activity_tasks() as u64),
+        ("parked_executions", engine.parked_executions() as u64),
         ("executions_in_memory", engine.executions_in_memory() as u64),
         ("store_bytes", engine.options().store.size()),
     ];

@@ -383,7 +383,8 @@ impl<'p> Loop<'p> {
             Command::WakeAt { timer, due } => self.at(due, Stimulus::TimerDue { timer }),
             Command::RunTask { task, call, .. } => self.call(task, &call, tasks),
             Command::ReadItems { run, request } => {
-                let items = items::read(&request, &self.plan.objects);
+                let most = self.plan.program.limits.items_bytes;
+                let items = items::read_within(&request, &self.plan.objects, most);
                 self.at(self.now, Stimulus::ItemsRead { run, items });
             }
             Command::WriteResults { run, request } => {

@@ -1,14 +1,17 @@
 //! Places in a text, and complaints about them.
 //!
 //! A [`Span`] is a range of bytes of one source text; a [`LineIndex`] turns it into lines and
-//! columns; a [`Diagnostic`] says what is wrong there, and how to mend it.
+//! columns; a [`Diagnostic`] says what is wrong there, and how to mend it; [`render`] shows it to
+//! people.
 
 mod diagnostic;
 mod line_index;
+mod render;
 mod suggest;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use line_index::{LineColumn, LineIndex};
+pub use render::render;
 pub use suggest::did_you_mean;
 
 /// A range of bytes in one source text: `start` included, `end` excluded.

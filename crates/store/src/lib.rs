@@ -11,7 +11,7 @@ mod row;
 mod sqlite;
 
 pub use memory::Memory;
-pub use row::{About, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status};
+pub use row::{About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Status};
 pub use sqlite::Sqlite;
 
 use std::future::Future;
@@ -56,15 +56,22 @@ pub trait Store: Send + Sync + 'static {
     /// The execution with this ARN.
     fn execution_by_arn(&self, arn: &str) -> Pending<Result<Option<ExecutionRow>, StoreError>>;
 
-    /// The chunks of an execution, in order.
-    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>>;
+    /// Chunks of an execution's history. If they are larger than `most_bytes`, only the first ones
+    /// are returned, but at least one if there is one: histories are read piece by piece, because
+    /// they can be larger than memory.
+    fn history(
+        &self,
+        id: ExecutionId,
+        part: HistoryPart,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Chunk>, StoreError>>;
 
     /// The first execution whose number is `id` or higher.
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>>;
 
     /// The executions whose numbers are in a range, by number, with their histories. If the
     /// histories are larger than `most_bytes`, only the first executions are returned, but at least
-    /// one if there is one.
+    /// one if there is one; of a history that is larger than that by itself, only the first chunks.
     fn recorded(
         &self,
         numbers: std::ops::Range<u64>,

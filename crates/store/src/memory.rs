@@ -1,6 +1,6 @@
 use crate::{
-    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Page, Pending, Recorded, Status, Store, StoreError,
+    Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Status, Store, StoreError,
 };
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
@@ -26,7 +26,7 @@ struct Kept {
     /// The executions of each machine or map run, by status, the most recently started first.
     listed: HashMap<String, BTreeMap<Status, BTreeSet<Reverse<Place>>>>,
     live: BTreeSet<ExecutionId>,
-    chunks: BTreeMap<ExecutionId, Vec<Vec<u8>>>,
+    chunks: BTreeMap<ExecutionId, Vec<Chunk>>,
     map_runs: BTreeMap<String, MapRunRow>,
     documents: BTreeMap<String, Vec<u8>>,
 }
@@ -45,6 +45,16 @@ impl Memory {
 
 fn now<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(std::future::ready(value))
+}
+
+/// The first chunks, up to this many bytes, but at least one.
+fn as_many<'c>(chunks: impl IntoIterator<Item = &'c Chunk>, most_bytes: usize) -> Vec<Chunk> {
+    let mut bytes = 0;
+    let fits = |(place, chunk): &(usize, &Chunk)| {
+        bytes += chunk.bytes.len();
+        *place == 0 || bytes <= most_bytes
+    };
+    chunks.into_iter().enumerate().take_while(fits).map(|(_, chunk)| chunk.clone()).collect()
 }
 
 /// The remaining positions of one status.
@@ -89,7 +99,8 @@ impl Kept {
             self.list(append.execution);
         }
         if !append.chunk.is_empty() {
-            self.chunks.entry(append.execution).or_default().push(append.chunk);
+            let chunk = Chunk { len: append.len, bytes: append.chunk };
+            self.chunks.entry(append.execution).or_default().push(chunk);
         }
         for run in append.map_runs {
             self.map_runs.insert(run.arn.clone(), run);
@@ -235,8 +246,24 @@ impl Store for Memory {
         now(Ok(kept.by_arn.get(arn).and_then(|id| kept.executions.get(id)).cloned()))
     }
 
-    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
-        now(Ok(self.kept().chunks.get(&id).cloned().unwrap_or_default()))
+    fn history(
+        &self,
+        id: ExecutionId,
+        part: HistoryPart,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Chunk>, StoreError>> {
+        let kept = self.kept();
+        let chunks = kept.chunks.get(&id).map_or(&[][..], Vec::as_slice);
+        now(Ok(match part {
+            HistoryPart::After(len) => {
+                let from = chunks.partition_point(|chunk| chunk.len <= len);
+                as_many(&chunks[from..], most_bytes)
+            }
+            HistoryPart::UpTo(len) => {
+                let to = chunks.partition_point(|chunk| chunk.len <= len);
+                as_many(chunks[..to].iter().rev(), most_bytes)
+            }
+        }))
     }
 
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
@@ -253,8 +280,9 @@ impl Store for Memory {
         let mut bytes = 0;
         for (id, row) in kept.executions.range(ExecutionId(numbers.start)..ExecutionId(numbers.end))
         {
-            let chunks = kept.chunks.get(id).cloned().unwrap_or_default();
-            bytes += chunks.iter().map(Vec::len).sum::<usize>();
+            let chunks = kept.chunks.get(id).map_or(&[][..], Vec::as_slice);
+            let chunks = as_many(chunks, most_bytes);
+            bytes += chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
             if bytes > most_bytes && !found.is_empty() {
                 break;
             }
@@ -348,6 +376,6 @@ impl Store for Memory {
 
     fn size(&self) -> u64 {
         let kept = self.kept();
-        kept.chunks.values().flatten().map(|chunk| chunk.len() as u64).sum()
+        kept.chunks.values().flatten().map(|chunk| chunk.bytes.len() as u64).sum()
     }
 }

@@ -45,8 +45,27 @@ pub struct ExecutionRow {
 pub struct Recorded {
     /// Everything but its history.
     pub row: ExecutionRow,
-    /// The chunks of its history, in order.
-    pub chunks: Vec<Vec<u8>>,
+    /// The chunks of its history, in order. The rest of a large history must be read with
+    /// [`Store::history`](crate::Store::history).
+    pub chunks: Vec<Chunk>,
+}
+
+/// The events of one turn, as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The number of events in the history up to the end of this chunk.
+    pub len: u64,
+    /// The events.
+    pub bytes: Vec<u8>,
+}
+
+/// A part of a history, and the order in which it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryPart {
+    /// The chunks that hold what comes after this number of events, the first one first.
+    After(u64),
+    /// The chunks that end with this number of events or earlier, the last one first.
+    UpTo(u64),
 }
 
 impl About {

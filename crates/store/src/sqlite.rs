@@ -1,3 +1,4 @@
+mod acknowledged;
 mod queue;
 mod read;
 mod schema;
@@ -5,15 +6,19 @@ mod verify;
 mod writer;
 
 use crate::{
-    Append, AppendError, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter, MapRunRow,
-    Page, Pending, Recorded, Status, Store, StoreError,
+    Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Status, Store, StoreError,
 };
+use acknowledged::Acknowledged;
 use parking_lot::Mutex;
 use queue::Queue;
 use read::Readers;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use schema::broken;
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,28 +41,63 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the store in a directory. Creates the directory and the store if necessary.
+    ///
+    /// A store that has lost transactions which it had acknowledged is not opened.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, false)
+    }
+
+    /// Like [`Self::open`], but opens a store that has lost transactions, which is what is left of
+    /// it. Its damaged log is kept beside it, as `stepwright.db-wal.damaged`.
+    pub fn open_despite_loss(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, true)
+    }
+
+    fn open_with(folder: &Path, accepts_loss: bool) -> Result<Self, StoreError> {
         let io = |what: &str, error: std::io::Error| {
             StoreError::new(format!("{what} {}: {error}", folder.display()))
         };
-        std::fs::create_dir_all(folder).map_err(|error| io("cannot make the directory", error))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
+        if !folder.is_dir() {
+            let mut builder = std::fs::DirBuilder::new();
+            let made = builder.recursive(true).mode(0o700).create(folder);
+            made.map_err(|error| io("cannot make the directory", error))?;
+        }
+        let lock = private()
             .open(folder.join("lock"))
             .map_err(|error| io("cannot open the lock in", error))?;
         lock.try_lock().map_err(|_| {
             StoreError::new(format!("another process has the store in {} open", folder.display()))
         })?;
-        let path = folder.join("stepwright.db");
+        let path = folder.join(NAME);
+        if !path.exists() && folder.join(PARTIAL).exists() {
+            return Err(interrupted(folder));
+        }
+        // `SQLite` gives its log the rights of the database.
+        private().open(&path).map_err(|error| io("cannot open the database in", error))?;
         let mut connection = Connection::open(&path).map_err(broken)?;
+        // A damaged log must stay as it is, should the store not be opened.
+        let leaves_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        connection.set_db_config(leaves_log, true).map_err(broken)?;
+        let log = path.with_extension("db-wal");
+        let was = if accepts_loss { std::fs::read(&log).ok() } else { None };
         prepare(&connection).map_err(broken)?;
+        if let Err(lost) = nothing_is_lost(folder, &connection) {
+            if !accepts_loss {
+                return Err(lost);
+            }
+            if let Some(was) = was.filter(|was| !was.is_empty()) {
+                let damaged = folder.join("stepwright.db-wal.damaged");
+                let kept = std::fs::write(&damaged, was);
+                kept.map_err(|error| io("cannot keep the damaged log in", error))?;
+            }
+        }
+        connection.set_db_config(leaves_log, false).map_err(broken)?;
         schema::migrate(&mut connection)?;
+        let acknowledged = Acknowledged::open(folder, &connection)?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(id), 0) FROM executions", [], |row| row.get(0))
             .map_err(broken)?;
-        let queue = Arc::new(Queue::new(connection));
+        let queue = Arc::new(Queue::new(connection, acknowledged));
         let writing = queue.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -75,11 +115,14 @@ impl Sqlite {
 
     /// Copies the store in a directory into another directory. A server may be using it meanwhile.
     pub fn copy(folder: &Path, to: &Path) -> Result<(), StoreError> {
-        let path = folder.join("stepwright.db");
+        let path = folder.join(NAME);
         if !path.is_file() {
+            if folder.join(PARTIAL).exists() {
+                return Err(interrupted(folder));
+            }
             return Err(StoreError::new(format!("{} holds no store", folder.display())));
         }
-        copy(&Readers::new(path), to)
+        copy(&Readers::new(path), folder, to)
     }
 
     /// Tells the writer to end once it has written what is pending. Returns its thread.
@@ -133,19 +176,88 @@ fn ask<T: Send + 'static, E: Send + 'static>(
     })
 }
 
-/// Copies the data that readers see into a new directory.
-fn copy(readers: &Readers, folder: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| StoreError::new(format!("cannot make {}: {error}", folder.display())))?;
-    let target = folder.join("stepwright.db");
+/// The name of the database, and of a copy that is not finished.
+const NAME: &str = "stepwright.db";
+const PARTIAL: &str = "stepwright.db.partial";
+
+/// How a file is opened that nobody else may read.
+fn private() -> std::fs::OpenOptions {
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
+    options
+}
+
+fn interrupted(folder: &Path) -> StoreError {
+    let folder = folder.display();
+    StoreError::new(format!(
+        "{folder} holds a backup that was interrupted, which is no store: make the backup again, or \
+         delete {folder}/{PARTIAL}"
+    ))
+}
+
+/// Compares the number of the last acknowledged transaction with that of the last one that is there.
+fn nothing_is_lost(folder: &Path, connection: &Connection) -> Result<(), StoreError> {
+    // The file is read first: a server that uses the store may be writing.
+    let Some(acknowledged) = acknowledged::in_file(folder) else { return Ok(()) };
+    let found = acknowledged::in_database(connection).map_err(broken)?;
+    if found >= acknowledged {
+        return Ok(());
+    }
+    Err(StoreError::new(format!(
+        "the store in {} has lost the last {} transactions that it acknowledged ({found} of \
+         {acknowledged} are there): its database or its write-ahead log is damaged, or was replaced. \
+         Restore a backup in an empty directory, or go on with what is left: \
+         stepwright doctor --accept-loss --data {}",
+        folder.display(),
+        acknowledged - found,
+        folder.display()
+    )))
+}
+
+/// Copies the data that readers see into a new directory: under another name, until the copy is
+/// whole and on the disk.
+fn copy(readers: &Readers, from: &Path, folder: &Path) -> Result<(), StoreError> {
+    let failed = |what: &str, error: std::io::Error| {
+        StoreError::new(format!("cannot {what} {}: {error}", folder.display()))
+    };
+    if !folder.is_dir() {
+        let mut builder = std::fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| failed("make", error))?;
+    }
+    let (target, partial) = (folder.join(NAME), folder.join(PARTIAL));
     if target.exists() {
         return Err(StoreError::new(format!("{} exists already", target.display())));
     }
+    // What an interrupted backup has left behind.
+    for left in [partial.clone(), partial.with_extension("partial-journal")] {
+        match std::fs::remove_file(&left) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(failed("clear", error));
+            }
+            _ => {}
+        }
+    }
+    let file = private().open(&partial).map_err(|error| failed("write to", error))?;
+    let mut lost = Ok(());
     readers.read(|connection| {
-        let mut copy = Connection::open(&target)?;
+        lost = nothing_is_lost(from, connection);
+        if lost.is_err() {
+            return Ok(());
+        }
+        let mut copy = Connection::open(&partial)?;
         let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
         backup.run_to_completion(1_024, std::time::Duration::ZERO, None)
-    })
+    })?;
+    if lost.is_err() {
+        drop(std::fs::remove_file(&partial));
+        return lost;
+    }
+    let finished = file
+        .sync_all()
+        .and_then(|()| std::fs::rename(&partial, &target))
+        .and_then(|()| File::open(folder)?.sync_all());
+    finished.map_err(|error| failed("finish the copy in", error))
 }
 
 /// Configures the connection that writes.
@@ -191,8 +303,13 @@ impl Store for Sqlite {
         self.read(move |connection| read::execution_by_arn(connection, &arn))
     }
 
-    fn history(&self, id: ExecutionId) -> Pending<Result<Vec<Vec<u8>>, StoreError>> {
-        self.read(move |connection| read::history(connection, id))
+    fn history(
+        &self,
+        id: ExecutionId,
+        part: HistoryPart,
+        most_bytes: usize,
+    ) -> Pending<Result<Vec<Chunk>, StoreError>> {
+        self.read(move |connection| read::history(connection, id, part, most_bytes))
     }
 
     fn first_from(&self, id: ExecutionId) -> Pending<Result<Option<ExecutionId>, StoreError>> {
@@ -257,9 +374,10 @@ impl Store for Sqlite {
 
     fn backup(&self, folder: &Path) -> Pending<Result<(), StoreError>> {
         let folder = folder.to_owned();
+        let from = self.path.with_file_name("");
         let readers = Arc::clone(&self.readers);
         Box::pin(async move {
-            let copied = tokio::task::spawn_blocking(move || copy(&readers, &folder));
+            let copied = tokio::task::spawn_blocking(move || copy(&readers, &from, &folder));
             copied.await.unwrap_or_else(|_| Err(StoreError::new("the backup was broken off")))
         })
     }

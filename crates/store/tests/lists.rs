@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stepwright_store::{
-    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, Memory, Page, Sqlite, Status,
-    Store,
+    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, Memory, Page,
+    Sqlite, Status, Store,
 };
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -182,8 +182,23 @@ async fn compare(
         rows.values().collect::<Vec<_>>()
     );
     for one in recorded {
-        assert_eq!(store.history(one.row.id).await.expect("it can be read"), one.chunks);
-        assert!(!one.chunks.is_empty());
+        let read = |part, most| store.history(one.row.id, part, most);
+        let all = read(HistoryPart::After(0), usize::MAX).await.expect("it can be read");
+        assert!(all.starts_with(&one.chunks) && !one.chunks.is_empty());
+        // Read one by one, from either end, they are the same chunks.
+        let (mut forwards, mut place) = (Vec::new(), 0);
+        while let [chunk] = &read(HistoryPart::After(place), 1).await.expect("it can be read")[..] {
+            place = chunk.len;
+            forwards.push(chunk.clone());
+        }
+        assert_eq!(forwards, all);
+        let (mut backwards, mut place) = (Vec::new(), u64::MAX);
+        while let [chunk] = &read(HistoryPart::UpTo(place), 1).await.expect("it can be read")[..] {
+            place = chunk.len - 1;
+            backwards.push(chunk.clone());
+        }
+        backwards.reverse();
+        assert_eq!(backwards, all);
     }
     let wrong = store.verify(Arc::new(AtomicBool::new(false))).await.expect("it can be checked");
     assert_eq!(wrong, Vec::<String>::new());

@@ -1,6 +1,7 @@
 //! Which parts of a program tests use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use stepwright_graph::{Mark, Marks};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{Catcher, Kind, Program, Retrier, StateId, Transition};
 
@@ -257,5 +258,41 @@ fn describe(program: &Program, part: Part) -> String {
             let for_errors = catchers.get(at).map(|c| errors(&c.errors)).unwrap_or_default();
             format!("`{}`: catcher {} ({for_errors}) never catches", name(state), at + 1)
         }
+    }
+}
+
+impl Hits {
+    /// What a drawing of the program shows of them.
+    pub fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        // States with rules, retriers or catchers of which some are not used.
+        let mut partly: BTreeSet<StateId> = BTreeSet::new();
+        for (part, count) in self.parts() {
+            match part {
+                Part::Transition(from, to, is_catch) => {
+                    let mark = if count > 0 { Mark::Used } else { Mark::Missed };
+                    marks.transitions.insert((from, to, is_catch), mark);
+                }
+                Part::Rule(id, _) | Part::Retrier(id, _) | Part::Catcher(id, _) if count == 0 => {
+                    partly.insert(id);
+                }
+                _ => {}
+            }
+        }
+        for (part, count) in self.parts() {
+            let Part::State(id) = part else { continue };
+            let mark = match (count, partly.contains(&id)) {
+                (0, _) => Mark::Missed,
+                (_, true) => Mark::Partly,
+                (_, false) => Mark::Used,
+            };
+            let words = match count {
+                0 => "never entered".to_owned(),
+                1 => "entered once".to_owned(),
+                count => format!("entered {count} times"),
+            };
+            marks.states.insert(id, (mark, words));
+        }
+        marks
     }
 }

@@ -54,6 +54,22 @@ pub struct Exploration {
 }
 
 impl Exploration {
+    /// As JSON, for scripts. `definition` is the one that was explored.
+    pub fn to_json(&self, definition: &Definition) -> Json {
+        let mut object = Object::new();
+        let findings: Vec<Json> =
+            self.findings.iter().map(|finding| finding.to_json(definition)).collect();
+        object.insert("findings", findings.into());
+        object.insert("coverage", self.coverage.to_json());
+        object.insert("runs", self.runs.into());
+        object.insert("cutOff", Json::Bool(self.is_cut_off));
+        let blocked = self.blocked.iter();
+        let blocked: Object =
+            blocked.map(|(state, why)| (state.clone(), Json::from(why.as_str()))).collect();
+        object.insert("blocked", blocked.into());
+        object.into()
+    }
+
     /// A test file with a case for each finding that a run shows; `definition_file` is the name of
     /// the definition from where the test file will stand.
     pub fn test_file(&self, definition_file: &str) -> String {
@@ -76,11 +92,12 @@ const MOST_DEVIATIONS: usize = 4;
 /// How often a way out of a Choice state is tried from different runs.
 const TRIES_OF_A_WAY: usize = 4;
 
-/// Explores a definition.
+/// Explores a definition. `is_over` is asked before each run; once it says so, no more are made.
 pub fn explore(
     definition: &Definition,
     program: &Program,
     options: &ExploreOptions,
+    is_over: &dyn Fn() -> bool,
 ) -> Exploration {
     let json = definition.to_json();
     let mut explorer = Explorer {
@@ -97,8 +114,10 @@ pub fn explore(
         blocked: BTreeMap::new(),
         runs: 0,
     };
-    explorer.explore();
-    explorer.look_for_large_payloads();
+    explorer.explore(is_over);
+    if !is_over() {
+        explorer.look_for_large_payloads();
+    }
     explorer.finish()
 }
 
@@ -132,9 +151,9 @@ struct Explorer<'p> {
 }
 
 impl Explorer<'_> {
-    fn explore(&mut self) {
+    fn explore(&mut self, is_over: &dyn Fn() -> bool) {
         while let Some(plan) = self.queue.pop_front() {
-            if self.runs >= self.most {
+            if self.runs >= self.most || (self.runs > 0 && is_over()) {
                 self.queue.push_front(plan);
                 return;
             }

@@ -8,7 +8,7 @@ use stepwright_testkit::{Exploration, ExploreOptions, NoFunctions, explore, load
 fn explored(text: &str) -> Exploration {
     let definition = Definition::parse(text, Syntax::Comments).unwrap();
     let program = compile(&definition).unwrap();
-    explore(&definition, &program, &ExploreOptions::default())
+    explore(&definition, &program, &ExploreOptions::default(), &|| false)
 }
 
 #[track_caller]

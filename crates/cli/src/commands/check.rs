@@ -3,7 +3,7 @@ use crate::input;
 use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_json::Json;
-use stepwright_source::{Diagnostic, Severity};
+use stepwright_source::{Diagnostic, LineIndex, Severity};
 
 /// `stepwright check`: exit code 2 if there is an error, 1 if a warning is denied.
 pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
@@ -11,11 +11,10 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
     let mut lines: Vec<Json> = Vec::new();
     for path in &arguments.files {
         let loaded = input::load(path, &arguments.load)?;
-        let mut complaints: Vec<(String, String, Diagnostic)> = loaded
-            .complaints
-            .iter()
-            .map(|found| (found.file.clone(), found.text.to_string(), found.diagnostic.clone()))
-            .collect();
+        let mut found: Vec<(&str, &str, Vec<Diagnostic>)> = Vec::new();
+        for complaint in &loaded.complaints {
+            found.push((&complaint.file, &complaint.text, vec![complaint.diagnostic.clone()]));
+        }
         let wanted = arguments.load.state_machine.as_deref();
         for named in &loaded.definitions {
             let is_wanted = wanted.is_none_or(|wanted| {
@@ -26,21 +25,24 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
             }
             machines += 1;
             let express = arguments.express || named.express;
-            let text = named.definition.text.to_string();
-            for diagnostic in crate::commands::run::diagnostics(&named.definition, express) {
-                complaints.push((named.file.clone(), text.clone(), diagnostic));
-            }
+            let diagnostics = crate::commands::run::diagnostics(&named.definition, express);
+            found.push((&named.file, &named.definition.text, diagnostics));
         }
-        for (file, text, diagnostic) in &complaints {
-            match diagnostic.severity {
-                Severity::Error => errors += 1,
-                Severity::Warning => warnings += 1,
-                Severity::Note => {}
-            }
+        for (file, text, diagnostics) in &found {
+            let count =
+                |severity| diagnostics.iter().filter(|one| one.severity == severity).count();
+            errors += count(Severity::Error);
+            warnings += count(Severity::Warning);
             match arguments.format {
-                Output::Json => lines.push(report::to_json(file, text, diagnostic)),
+                Output::Json => {
+                    let index = LineIndex::new(text);
+                    let json = |one| report::to_json(file, text, &index, one);
+                    lines.extend(diagnostics.iter().map(json));
+                }
                 Output::Text => {
-                    anstream::println!("{}\n", report::render(file, text, diagnostic));
+                    for rendering in report::renderings(file, text, diagnostics) {
+                        anstream::println!("{rendering}\n");
+                    }
                 }
             }
         }

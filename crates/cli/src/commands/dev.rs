@@ -142,21 +142,17 @@ impl Watched {
             Ok(loaded) => loaded,
             Err(failure) => return report::failure(&failure),
         };
-        for complaint in &loaded.complaints {
-            let said = report::render(&complaint.file, &complaint.text, &complaint.diagnostic);
-            anstream::eprintln!("{said}");
-        }
+        report::complaints(loaded.complaints.iter());
         for named in &loaded.definitions {
             let name = named.name.clone().or_else(|| named.logical_id.clone());
             let name = name.unwrap_or_else(|| stem(file));
             match put(api, &name, named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
-                    for diagnostic in
-                        crate::commands::run::diagnostics(&named.definition, named.express)
-                    {
-                        let text = named.definition.text.to_string();
-                        anstream::eprintln!("{}", report::render(&named.file, &text, &diagnostic));
+                    let found = crate::commands::run::diagnostics(&named.definition, named.express);
+                    let text = &named.definition.text;
+                    for rendering in report::renderings(&named.file, text, &found) {
+                        anstream::eprintln!("{rendering}");
                     }
                     report::failure(&Failure::new(format!("{name} stays as it was: {why}")));
                 }

@@ -6,7 +6,7 @@ use crate::signals::stopped;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,16 +21,15 @@ fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
 }
 
-fn open(folder: &Path) -> Result<Arc<Sqlite>, Failure> {
-    if !folder.join("stepwright.db").is_file() {
+pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
+    let folder = &arguments.data;
+    let there = ["stepwright.db", "stepwright.db.partial"];
+    if !there.iter().any(|name| folder.join(name).is_file()) {
         return Err(Failure::new(format!("{} holds no store", folder.display()))
             .help("name the directory with --data"));
     }
-    Sqlite::open(folder).map(Arc::new).map_err(failed)
-}
-
-pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
-    let store = open(&arguments.data)?;
+    let open = if arguments.accept_loss { Sqlite::open_despite_loss } else { Sqlite::open };
+    let store = Arc::new(open(folder).map_err(failed)?);
     let functions =
         Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
     let runtime =

@@ -5,10 +5,10 @@ use crate::input;
 use crate::report::{self, Failure};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use stepwright_asl::NamedDefinition;
-use stepwright_json::{Json, Object};
 use stepwright_source::Diagnostic;
-use stepwright_testkit::{Exploration, ExploreOptions, Finding, FindingKind, Script, state_span};
+use stepwright_testkit::{Exploration, ExploreOptions, FindingKind, Script, state_span};
 
 /// `stepwright explore`: exit code 1 if something is found.
 pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
@@ -23,19 +23,17 @@ pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
     };
     let machine = super::run::identity(&named, &arguments.file).state_machine_name.to_string();
     let options = ExploreOptions { input: given, runs: arguments.runs, machine };
-    let explored = stepwright_testkit::explore(&named.definition, &program, &options);
+    let end = Instant::now() + Duration::from_secs(arguments.seconds);
+    let is_over = || Instant::now() >= end;
+    let explored = stepwright_testkit::explore(&named.definition, &program, &options, &is_over);
     match arguments.format {
         Output::Text => print(&explored, &named),
-        Output::Json => report::print_json(&to_json(&explored, &named)),
+        Output::Json => report::print_json(&explored.to_json(&named.definition)),
     }
     if let Some(folder) = &arguments.save {
         save(&explored, folder, &arguments.file)?;
     }
     Ok(ExitCode::from(u8::from(!explored.findings.is_empty())))
-}
-
-fn code(kind: FindingKind) -> &'static str {
-    kind.name()
 }
 
 fn print(explored: &Exploration, named: &NamedDefinition) {
@@ -47,18 +45,24 @@ fn print(explored: &Exploration, named: &NamedDefinition) {
             help = format!("{help}\nshown by: {}", telling(script));
         }
         let mut diagnostic =
-            Diagnostic::warning(code(finding.kind), finding.message.clone()).help(help);
+            Diagnostic::warning(finding.kind.name(), finding.message.clone()).help(help);
         if let Some(span) = state_span(&named.definition, &finding.state) {
             diagnostic = diagnostic.span(span);
         }
-        anstream::println!("{}", report::render(&named.file, &named.definition.text, &diagnostic));
+        anstream::println!(
+            "{}",
+            stepwright_source::render(&named.file, &named.definition.text, &diagnostic)
+        );
     }
     for (state, why) in &explored.blocked {
         let why = cut(why, 300);
         anstream::eprintln!("note: the values that were made do not get past `{state}`: {why}");
     }
     if explored.is_cut_off {
-        anstream::eprintln!("note: there is more to try; allow more with --runs");
+        anstream::eprintln!(
+            "note: there is more to try after {} runs; allow more with --runs and --seconds",
+            explored.runs
+        );
     }
     let states = explored.coverage.shares[0];
     let count = explored.findings.len();
@@ -96,45 +100,6 @@ fn cut(text: &str, most: usize) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
-}
-
-fn to_json(explored: &Exploration, named: &NamedDefinition) -> Json {
-    let mut object = Object::new();
-    let findings: Vec<Json> =
-        explored.findings.iter().map(|finding| finding_json(finding, named)).collect();
-    object.insert("findings", findings.into());
-    object.insert("coverage", explored.coverage.to_json());
-    object.insert("runs", explored.runs.into());
-    object.insert("cutOff", Json::Bool(explored.is_cut_off));
-    let blocked: Object = explored
-        .blocked
-        .iter()
-        .map(|(state, why)| (state.clone(), Json::from(why.as_str())))
-        .collect();
-    object.insert("blocked", blocked.into());
-    object.into()
-}
-
-fn finding_json(finding: &Finding, named: &NamedDefinition) -> Json {
-    let mut object = Object::new();
-    object.insert("code", code(finding.kind).into());
-    object.insert("state", finding.state.clone().into());
-    object.insert("message", finding.message.as_str().into());
-    object.insert("help", finding.help.as_str().into());
-    if let Some(span) = state_span(&named.definition, &finding.state) {
-        let text = &named.definition.text;
-        let (start, _) = stepwright_source::LineIndex::new(text).span(text, span);
-        object.insert("line", start.line.into());
-        object.insert("column", start.column.into());
-    }
-    if let Some(script) = &finding.script {
-        let mocks: Object =
-            script.mocks.iter().map(|(state, mock)| (state.clone(), mock.clone())).collect();
-        object.insert("input", script.input.clone());
-        object.insert("mocks", mocks.into());
-        object.insert("status", script.status.name().into());
-    }
-    object.into()
 }
 
 /// Writes the findings as a test file.

@@ -8,6 +8,7 @@ mod env;
 mod explore;
 mod fmt;
 mod graph;
+mod parked;
 mod record;
 mod replay;
 mod run;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Backup(arguments) => doctor::backup(&arguments),
+        Command::Parked(arguments) => parked::run(&arguments),
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),
         Command::Synth(arguments) => crate::synth::synth(&arguments),

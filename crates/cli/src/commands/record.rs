@@ -1,12 +1,12 @@
 //! `stepwright record`: makes a test file from a server's execution.
 
 use crate::args::Record;
-use crate::client::Client;
 use crate::report::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_json::{Json, Object, Syntax, json};
+use stepwright_server::Client;
 use stepwright_testkit::Recording;
 
 /// The largest number of pages of a history that are requested.

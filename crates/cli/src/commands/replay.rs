@@ -120,7 +120,10 @@ fn show(departure: &Departure, named: &NamedDefinition, agreed: usize, all: usiz
     if let Some(span) = state_span(&named.definition, &departure.state) {
         diagnostic = diagnostic.span(span).label("this state");
     }
-    anstream::println!("{}", report::render(&named.file, &named.definition.text, &diagnostic));
+    anstream::println!(
+        "{}",
+        stepwright_source::render(&named.file, &named.definition.text, &diagnostic)
+    );
     anstream::println!("{agreed} of {all} events agree");
 }
 

@@ -106,8 +106,10 @@ pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnos
 pub(crate) fn compile(named: &NamedDefinition) -> Result<Program, Failure> {
     let options = CheckOptions { express: named.express, ..CheckOptions::default() };
     let checked = stepwright_program::check_and_compile(&named.definition, &options);
-    for diagnostic in checked.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
-        anstream::eprintln!("{}", report::render(&named.file, &named.definition.text, diagnostic));
+    let mut errors = checked.diagnostics;
+    errors.retain(Diagnostic::is_error);
+    for rendering in report::renderings(&named.file, &named.definition.text, &errors) {
+        anstream::eprintln!("{rendering}");
     }
     checked.program.ok_or(Failure::Said)
 }
@@ -151,7 +153,10 @@ pub(crate) fn read_mocks(path: &Path) -> Result<Mocks, Failure> {
     Mocks::parse(&tree).map_err(|error| {
         let mut diagnostic = Diagnostic::error("invalid-mocks", error.message).span(error.span);
         diagnostic.help = error.help;
-        anstream::eprintln!("{}", report::render(&path.display().to_string(), &text, &diagnostic));
+        anstream::eprintln!(
+            "{}",
+            stepwright_source::render(&path.display().to_string(), &text, &diagnostic)
+        );
         Failure::Said
     })
 }

@@ -4,7 +4,7 @@ use crate::args::{LimitsChoice, Output, Serve};
 use crate::config::Config;
 use crate::input;
 use crate::report::{self, Failure};
-use crate::signals::stopped;
+use crate::signals::stopped_for_certain;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +22,9 @@ pub(crate) struct Started {
     pub(crate) otlp: Option<Arc<Otlp>>,
 }
 
+/// The number of threads for what takes long. Each takes address space, of which there may be little.
+const MOST_THREADS: usize = 128;
+
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
     run_with(arguments.log, assembly(arguments, config)?, drop)
@@ -35,6 +38,7 @@ pub(crate) fn run_with(
 ) -> Result<ExitCode, Failure> {
     start_log(log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(MOST_THREADS)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the server: {error}")))?;
@@ -98,6 +102,7 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
     Ok(Assembly {
         server,
         credentials: config.credentials,
+        roles: config.roles,
         machines: config.machines,
         objects,
         otlp: config.otlp,
@@ -132,7 +137,7 @@ async fn serve_until_stopped(
         functions: functions.clone(),
         otlp: otlp.clone(),
     });
-    serve(listener, serving, stopped()).await;
+    serve(listener, serving, stopped_for_certain()).await;
     engine.shutdown().await;
     functions.shutdown().await;
     if let Some(otlp) = otlp {

@@ -66,10 +66,7 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
         Output::Json => print_json(&files, &complaints, &covered),
     }
     if arguments.format == Output::Text {
-        for complaint in &complaints {
-            let Complaint { file, text, diagnostic } = complaint;
-            anstream::eprintln!("{}", report::render(file, text, diagnostic));
-        }
+        report::complaints(complaints.iter().copied());
     }
     if let Some(path) = &arguments.junit {
         write(path, &stepwright_testkit::to_junit(&files))?;
@@ -240,9 +237,10 @@ fn print_json(files: &[FileResult], complaints: &[&Complaint], covered: &[covera
     object.insert("failed", sum(FileResult::failed).into());
     let list: Vec<Json> = files.iter().map(stepwright_testkit::to_json).collect();
     object.insert("files", list.into());
-    let complaints = complaints
-        .iter()
-        .map(|complaint| report::to_json(&complaint.file, &complaint.text, &complaint.diagnostic));
+    let complaints = complaints.iter().map(|complaint| {
+        let lines = stepwright_source::LineIndex::new(&complaint.text);
+        report::to_json(&complaint.file, &complaint.text, &lines, &complaint.diagnostic)
+    });
     object.insert("complaints", complaints.collect::<Vec<_>>().into());
     let coverage: Vec<Json> = covered.iter().map(coverage::Covered::to_json).collect();
     object.insert("coverage", coverage.into());

@@ -270,7 +270,7 @@ fn one_poisoned_execution_stops_nobody_else() {
     let server = Server::start(&["--data", path]);
     let client = server.client();
     assert_eq!(text(&client.end(&healthy), "status"), "SUCCEEDED");
-    let described = client.ok("DescribeExecution", &[("executionArn", healthy.into())]);
+    let described = client.ok("DescribeExecution", &[("executionArn", healthy.clone().into())]);
     assert_eq!(text(&described, "status"), "SUCCEEDED");
     // The request is refused with a named error, and the server keeps running.
     let (name, message) =
@@ -281,6 +281,20 @@ fn one_poisoned_execution_stops_nobody_else() {
     let metrics = metrics.expect("there are metrics");
     let parked = metrics.lines().find(|line| line.starts_with("stepwright_parked_executions "));
     assert_eq!(parked, Some("stepwright_parked_executions 1"), "{metrics}");
+    let url = format!("http://{}", server.address);
+    let ask = |more: &[&str]| {
+        command(&[&["parked", "--endpoint-url", &url][..], more].concat(), folder.path())
+    };
+    let (is_well, listed) = ask(&[]);
+    assert!(!is_well && listed.contains(&poisoned), "{listed}");
+    let (is_well, tried) = ask(&["--retry", &poisoned]);
+    assert!(!is_well && tried.contains("is parked"), "{tried}");
+    let (is_well, said) = ask(&["--abort", &healthy]);
+    assert!(!is_well && said.contains("is not parked"), "{said}");
+    let (is_well, aborted) = ask(&["--abort", &poisoned]);
+    assert!(is_well, "{aborted}");
+    let (is_well, listed) = ask(&[]);
+    assert!(is_well && listed.contains("No execution is parked"), "{listed}");
     let after = client.start(&machine, "{}");
     assert_eq!(text(&client.end(&after), "status"), "SUCCEEDED");
 }

@@ -176,3 +176,28 @@ fn check_history(client: &Client, execution: &str) -> u64 {
     assert!(count("ActivitySucceeded") <= 1, "{execution}");
     count("ActivitySucceeded")
 }
+
+/// Whatever clients do, SIGTERM ends the server within ten seconds.
+#[test]
+fn a_server_that_is_told_to_stop_stops_in_time() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let server = Server::start(&["--data", folder.path().to_str().expect("it is text")]);
+    let mut slow: Vec<std::net::TcpStream> = Vec::new();
+    for sent in ["POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{", "GET /hea"] {
+        let mut stream = std::net::TcpStream::connect(&server.address).expect("it listens");
+        stream.write_all(sent.as_bytes()).expect("it can be sent");
+        slow.push(stream);
+    }
+    let client = server.client();
+    let activity = client.ok("CreateActivity", &[("name", "nobody".into())]);
+    let arn = text(&activity, "activityArn");
+    let poll = std::thread::spawn(move || {
+        client.call("GetActivityTask", &object(&[("activityArn", arn.as_str().into())]))
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    assert!(server.stop());
+    assert!(began.elapsed() < Duration::from_millis(10_500), "{:?}", began.elapsed());
+    drop(poll.join().expect("the client does not panic"));
+}

@@ -1,9 +1,13 @@
 //! Tests of the server as a process of its own, as users run it.
 
 mod bad_input;
+mod bounds;
 mod clients;
 mod crash;
+mod crowd;
 mod dev_project;
+mod functions;
+mod hostile;
 mod operations;
 mod otlp;
 mod record;

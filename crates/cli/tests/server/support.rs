@@ -28,6 +28,27 @@ impl Server {
         Self::spawn(shell, arguments).expect("the server says where it listens")
     }
 
+    /// Starts a server with a command that has an environment.
+    pub(crate) fn start_with(command: Command, arguments: &[&str]) -> Self {
+        Self::spawn(command, arguments).expect("the server says where it listens")
+    }
+
+    /// Starts a server whose address space is this many kilobytes.
+    pub(crate) fn start_bounded(arguments: &[&str], kilobytes: u32) -> Self {
+        let mut shell = Command::new("bash");
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" \"$@\"");
+        // Another build may be tried: what is said of time and memory is said of an optimised one.
+        let binary = std::env::var("STEPWRIGHT_BINARY");
+        let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_stepwright").to_owned());
+        shell.args(["-c", &script, &binary]);
+        Self::spawn(shell, arguments).expect("the server says where it listens")
+    }
+
+    /// The number of the server's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts a server that may refuse to start.
     pub(crate) fn try_start(arguments: &[&str]) -> Option<Self> {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_stepwright")), arguments)
@@ -68,6 +89,15 @@ impl Server {
 
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.address)
+    }
+
+    /// The largest resident memory that the server has had, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).expect("it runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
+        1_024 * kilobytes.unwrap_or(0_u64)
     }
 
     /// Kills the server with `kill -9`.
@@ -117,6 +147,24 @@ impl Client {
             .timeout_global(Some(Duration::from_secs(90)))
             .build();
         Self { agent: config.into(), url: format!("http://{address}/") }
+    }
+
+    /// A client that does not wait longer for an answer.
+    pub(crate) fn briefly(&self, time: Duration) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(time))
+            .build();
+        Self { agent: config.into(), url: self.url.clone() }
+    }
+
+    /// How long the answer to `/health` takes on a new connection; `None` if there is none.
+    pub(crate) fn health(&self) -> Option<Duration> {
+        let begun = std::time::Instant::now();
+        let agent = self.briefly(Duration::from_secs(60)).agent;
+        let mut response = agent.get(format!("{}health", self.url)).call().ok()?;
+        response.body_mut().read_to_string().ok()?;
+        Some(begun.elapsed())
     }
 
     pub(crate) fn call(&self, operation: &str, body: &Json) -> Answer {

@@ -1,7 +1,7 @@
 //! Events as records of AWS's logs.
 
-use super::project;
-use crate::{Event, EventKind};
+use super::Calls;
+use crate::Event;
 use stepwright_json::{Json, Object};
 
 /// What an event says of data, and AWS leaves out when no data are wanted.
@@ -19,13 +19,17 @@ pub const DATA: [&str; 10] = [
 ];
 
 /// The records of events in the form that AWS writes to `CloudWatch` Logs: numbers are text, and what
-/// is said of an event stands under `details`.
-pub fn log_records(arn: &str, events: &[Event], with_data: bool) -> Vec<Json> {
-    let redrives = events.iter().fold(0, |count, event| match event.kind {
-        EventKind::ExecutionRedriven { count, .. } => count,
-        _ => count,
-    });
-    project(events).iter().map(|event| record(arn, event, redrives, with_data)).collect()
+/// is said of an event stands under `details`. `calls` knows the tasks that were scheduled before,
+/// and `redrive_count` is how often the execution was redriven.
+pub fn log_records(
+    arn: &str,
+    events: &[Event],
+    calls: &Calls,
+    redrive_count: u32,
+    with_data: bool,
+) -> Vec<Json> {
+    let shown = events.iter().filter_map(|event| calls.show(event));
+    shown.map(|event| record(arn, &event, redrive_count, with_data)).collect()
 }
 
 fn record(arn: &str, event: &Json, redrives: u32, with_data: bool) -> Json {

@@ -1,13 +1,17 @@
-use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED};
+use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM};
 use crate::{
     Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
     TaskCall, TaskId, TaskKind, TimerId, To,
 };
 use std::borrow::Cow;
-use stepwright_json::{Array, Json, Object, Str, Syntax};
+use stepwright_json::{Array, DEEPEST, Json, Object, Str, Syntax};
 
 /// The most bytes a chunk may unpack to.
 const MOST_BYTES: usize = 1 << 30;
+
+/// How many levels an event may have around values of the execution: those of results that are
+/// written, for example.
+const AROUND_DEEPEST: usize = 16;
 
 /// Why a chunk cannot be read. The chunk's execution is refused; no other is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +30,9 @@ pub enum StoredError {
         /// Its revision.
         revision: u8,
     },
+    /// An early release has let a value grow deeper than any may be.
+    #[error("a value is nested deeper than {DEEPEST} arrays and objects")]
+    TooDeep,
     /// It is not what was written.
     #[error("the chunk is damaged: {0}")]
     Damaged(&'static str),
@@ -35,9 +42,23 @@ type Read<T> = Result<T, StoredError>;
 
 /// The events of a chunk that [`super::encode`] made.
 pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
-    let bytes = match chunk {
-        [FORMAT, PLAIN, bytes @ ..] => Cow::Borrowed(bytes),
-        [FORMAT, LZ4, packed @ ..] => {
+    let (compression, packed) = match chunk {
+        [FORMAT, compression, rest @ ..] => {
+            let (checksum, packed) =
+                rest.split_first_chunk::<4>().ok_or(StoredError::Damaged("it is cut off"))?;
+            if crc32fast::hash(packed) != u32::from_le_bytes(*checksum) {
+                return Err(StoredError::Damaged("its checksum is wrong"));
+            }
+            (*compression, packed)
+        }
+        [WITHOUT_CHECKSUM, compression, packed @ ..] => (*compression, packed),
+        [FORMAT | WITHOUT_CHECKSUM] => return Err(StoredError::Damaged("it is cut off")),
+        [format, ..] => return Err(StoredError::UnknownFormat(*format)),
+        [] => return Err(StoredError::Damaged("it is empty")),
+    };
+    let bytes = match compression {
+        PLAIN => Cow::Borrowed(packed),
+        LZ4 => {
             let size = packed.first_chunk::<4>().ok_or(StoredError::Damaged("it is cut off"))?;
             if u32::from_le_bytes(*size) as usize > MOST_BYTES {
                 return Err(StoredError::Damaged("it unpacks to too much"));
@@ -46,9 +67,7 @@ pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
                 .map_err(|_| StoredError::Damaged("it cannot be unpacked"))?;
             Cow::Owned(bytes)
         }
-        [FORMAT, ..] => return Err(StoredError::Damaged("its compression is unknown")),
-        [format, ..] => return Err(StoredError::UnknownFormat(*format)),
-        [] => return Err(StoredError::Damaged("it is empty")),
+        _ => return Err(StoredError::Damaged("its compression is unknown")),
     };
     let mut reader = Reader { bytes: &bytes, values: Vec::new() };
     let count = reader.number()?;
@@ -286,10 +305,17 @@ impl<'b> Reader<'b> {
             return earlier.cloned().ok_or(StoredError::Damaged("a value is missing"));
         }
         let text = self.text()?;
-        // What was accepted once is read whatever the limits are now.
-        let limits = stepwright_json::Limits { depth: usize::MAX, bytes: usize::MAX };
-        let value = stepwright_json::parse_with(text, Syntax::Strict, limits)
-            .map_err(|_| StoredError::Damaged("a value is not JSON"))?;
+        // What was accepted once is read whatever the limits on its size are now. Its depth is
+        // bounded all the same: what is put together from values of an execution stands around the
+        // deepest of them, and nothing deeper can be used.
+        let limits = stepwright_json::Limits { depth: DEEPEST + AROUND_DEEPEST, bytes: usize::MAX };
+        let value = stepwright_json::parse_with(text, Syntax::Strict, limits).map_err(|error| {
+            if error.message.contains("nested too deeply") {
+                StoredError::TooDeep
+            } else {
+                StoredError::Damaged("a value is not JSON")
+            }
+        })?;
         debug_assert!(how == NUMBERED || how == UNNUMBERED);
         if how == NUMBERED {
             self.values.push(value.clone());

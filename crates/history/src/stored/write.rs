@@ -24,13 +24,15 @@ pub fn encode(events: &[Event]) -> Vec<u8> {
         writer.number(body.bytes.len() as u64);
         writer.bytes.extend(body.bytes);
     }
-    if writer.bytes.len() < COMPRESS_FROM {
-        let mut chunk = vec![FORMAT, PLAIN];
-        chunk.extend(writer.bytes);
-        return chunk;
-    }
-    let mut chunk = vec![FORMAT, LZ4];
-    chunk.extend(lz4_flex::compress_prepend_size(&writer.bytes));
+    let (compression, packed) = if writer.bytes.len() < COMPRESS_FROM {
+        (PLAIN, writer.bytes)
+    } else {
+        (LZ4, lz4_flex::compress_prepend_size(&writer.bytes))
+    };
+    let mut chunk = Vec::with_capacity(6 + packed.len());
+    chunk.extend([FORMAT, compression]);
+    chunk.extend(crc32fast::hash(&packed).to_le_bytes());
+    chunk.extend(packed);
     chunk
 }
 

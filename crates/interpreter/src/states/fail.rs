@@ -29,6 +29,9 @@ impl Stepper<'_> {
             Some(TextField::Jsonata(expression)) => (expression, true),
         };
         match expression.evaluate(&self.view(frame, raw, More::default()))? {
+            Json::String(text) if text.len() > self.program.limits.payload_bytes => {
+                Err(EvaluationError::too_large())
+            }
             Json::String(text) => Ok(Some(text)),
             other if is_jsonata => Err(expression.unexpected("string", &other)),
             other => Err(EvaluationError::runtime(format!(

@@ -130,7 +130,8 @@ impl Stepper<'_> {
             let Some(template) = &map.items else {
                 return items(document).ok_or_else(|| no_array(document));
             };
-            let value = self.fill(frame, template, document, More::default())?;
+            let most = self.program.limits.evaluation_bytes;
+            let value = self.fill_within(frame, template, document, most)?;
             return items(&value).ok_or_else(|| match template {
                 Template::Expression(expression) => expression.unexpected("array", &value),
                 _ => no_array(&value),

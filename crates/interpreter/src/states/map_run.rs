@@ -158,9 +158,16 @@ impl Stepper<'_> {
     fn prepare(&mut self, frame: FrameId, items: &Items) {
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
+        // All items are one event.
+        self.fuel.refill(self.program.limits.state_steps.saturating_mul(10));
         let inputs = self
             .selected(frame, state, map, items)
-            .and_then(|selected| self.batched(frame, state, map, selected));
+            .and_then(|selected| self.batched(frame, state, map, selected))
+            .and_then(|inputs| {
+                let mut room = self.program.limits.items_bytes;
+                inputs.iter().try_for_each(|input| take(&mut room, input))?;
+                Ok(inputs)
+            });
         match inputs {
             Ok(inputs) => {
                 self.emit(frame, EventKind::MapRunItems { inputs: inputs.into() });
@@ -177,6 +184,7 @@ impl Stepper<'_> {
         map: &Map,
         items: &Items,
     ) -> Result<Vec<Json>, EvaluationError> {
+        let mut room = self.program.limits.items_bytes;
         items
             .values
             .iter()
@@ -184,7 +192,9 @@ impl Stepper<'_> {
             .map(|(index, item)| {
                 let source = items.source(index);
                 let shown = Item::new(index as u32, item, items.of_object, source);
-                self.item_input(frame, state, map, item, shown)
+                let input = self.item_input(frame, state, map, item, shown)?;
+                take(&mut room, &input)?;
+                Ok(input)
             })
             .collect()
     }
@@ -215,6 +225,7 @@ impl Stepper<'_> {
         index: u32,
         result: Result<Json, Failure>,
     ) {
+        let result = result.map_err(|failure| self.clipped(failure));
         self.emit(frame, EventKind::ChildFinished { index, result });
         self.map_run_updated(frame);
     }
@@ -250,6 +261,11 @@ impl Stepper<'_> {
             ))
         });
         match request {
+            Ok(request) if !request.is_within(self.program.limits.items_bytes) => {
+                let name = &self.execution.frame(frame).entry.name;
+                let error = EvaluationError::too_large().of_state(name);
+                self.map_run_failed(frame, Failure::new(error.error, error.cause));
+            }
             Ok(request) if writer.resource.is_some() => {
                 self.emit(frame, EventKind::MapRunWriting { request: request.clone() });
                 self.owe(Command::WriteResults { run, request });
@@ -301,10 +317,18 @@ impl Stepper<'_> {
     }
 
     fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
+        let failure = self.clipped(failure);
         self.emit(frame, EventKind::MapRunFailed { failure: failure.clone() });
         let last = self.execution.frame(frame).last;
         self.fail(frame, failure, &Origin { from_within: true, last, what: Failed::State });
     }
+}
+
+/// Takes the room that a value needs.
+fn take(room: &mut usize, value: &Json) -> Result<(), EvaluationError> {
+    let measure = value.measure().ok_or_else(EvaluationError::too_deep)?;
+    *room = room.checked_sub(measure.bytes).ok_or_else(EvaluationError::too_large)?;
+    Ok(())
 }
 
 /// More iterations failed than may.

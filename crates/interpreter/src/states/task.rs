@@ -1,5 +1,4 @@
 use crate::Command;
-use crate::data::{is_larger_than, too_large};
 use crate::execution::Phase;
 use crate::failure::{Failed, Origin};
 use crate::token::token;
@@ -149,14 +148,8 @@ impl Stepper<'_> {
     }
 
     pub(crate) fn task_succeeded(&mut self, frame: FrameId, task: TaskId, output: Json) {
-        if self.program.limits.payload_bytes.is_some_and(|most| is_larger_than(&output, most)) {
-            let Phase::Task(open) = &self.execution.frame(frame).phase else { return };
-            let name = match &open.call.kind {
-                TaskKind::Service { service, .. } => service,
-                TaskKind::Lambda | TaskKind::Activity => &open.call.resource,
-            };
-            let error = too_large(name);
-            self.task_failed(frame, task, Failure::new(error.error, error.cause), Stage::Run);
+        if let Err(failure) = self.check_result(frame, &output) {
+            self.task_failed(frame, task, failure, Stage::Run);
             return;
         }
         self.start_late(frame, task);
@@ -172,6 +165,19 @@ impl Stepper<'_> {
         }
     }
 
+    /// Refuses what a task returned if it is too large or too deep.
+    pub(crate) fn check_result(&self, frame: FrameId, output: &Json) -> Result<(), Failure> {
+        let refused = EvaluationError::check(output, self.program.limits.payload_bytes);
+        let (Err(error), Phase::Task(open)) = (refused, &self.execution.frame(frame).phase) else {
+            return Ok(());
+        };
+        let name = match &open.call.kind {
+            TaskKind::Service { service, .. } => service,
+            TaskKind::Lambda | TaskKind::Activity => &open.call.resource,
+        };
+        Err(Failure::new("States.DataLimitExceeded", error.of_state(name).cause))
+    }
+
     pub(crate) fn task_failed(
         &mut self,
         frame: FrameId,
@@ -179,6 +185,7 @@ impl Stepper<'_> {
         failure: Failure,
         stage: Stage,
     ) {
+        let failure = self.clipped(failure);
         if stage == Stage::Schedule && failure.name() == "States.Runtime" {
             // What is called does not exist: AWS fails the state, not the task.
             let cause = failure.cause.unwrap_or_default();

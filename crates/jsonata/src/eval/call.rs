@@ -6,7 +6,7 @@ use crate::functions;
 use crate::node::{CallNode, LambdaNode, Node, Op};
 use crate::signature::Args;
 use crate::stack;
-use crate::value::{Function, Value};
+use crate::value::{Function, Items, Value};
 use smallvec::SmallVec;
 use std::rc::Rc;
 
@@ -156,7 +156,11 @@ impl<'a> Evaluator<'a> {
             Value::Function(function) => match &**function {
                 Function::Lambda { node, frame, input: own } => {
                     let arguments = match &node.signature {
-                        Some(signature) => signature.validate(arguments, input)?,
+                        Some(signature) => {
+                            let items = |value: &Value<'a>| value.items().map_or(0, Items::len);
+                            self.steps(arguments.iter().map(items).sum::<usize>() / 16)?;
+                            signature.validate(arguments, input)?
+                        }
                         None => arguments,
                     };
                     let inner = self.frame(frame)?;

@@ -24,31 +24,36 @@ impl<'a> Frame<'a> {
         Rc::new(Self { around, variables: RefCell::new(variables), kept: Cell::new(false) })
     }
 
-    /// The value of the innermost variable `name`.
+    /// The value of the innermost variable `name`. Adds to `passed` how many others were looked at.
     #[inline]
-    pub(crate) fn lookup(&self, name: u32) -> Option<Value<'a>> {
+    pub(crate) fn lookup(&self, name: u32, passed: &mut u64) -> Option<Value<'a>> {
         let mut frame = self;
         loop {
-            for (bound, value) in frame.variables.borrow().iter() {
-                if *bound == name {
-                    return Some(value.clone());
-                }
+            let variables = frame.variables.borrow();
+            if let Some(at) = variables.iter().position(|(bound, _)| *bound == name) {
+                *passed += at as u64;
+                return Some(variables[at].1.clone());
             }
+            *passed += variables.len() as u64 + 1;
+            drop(variables);
             frame = frame.around.as_deref()?;
         }
     }
 
-    pub(crate) fn bind(&self, name: u32, value: Value<'a>) {
+    /// Binds `name`. How many other variables were looked at.
+    pub(crate) fn bind(&self, name: u32, value: Value<'a>) -> u64 {
         let mut variables = self.variables.borrow_mut();
         // The old value goes only after the borrow: it may be a function that holds this frame.
         let old = if let Some(variable) = variables.iter_mut().find(|(bound, _)| *bound == name) {
             std::mem::replace(&mut variable.1, value)
         } else {
             variables.push((name, value));
-            return;
+            return variables.len() as u64;
         };
+        let passed = variables.len() as u64;
         drop(variables);
         drop(old);
+        passed
     }
 
     /// Whether the frame has to be kept until the end from now on: once `true`.

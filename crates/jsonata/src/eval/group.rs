@@ -59,6 +59,7 @@ impl<'a> Evaluator<'a> {
                 let Some(key) = key.to_str() else {
                     return Err(Fault::new("T1003").value(key.shown()).at(group.at, group.span));
                 };
+                self.look(key.len())?;
                 match places.get(&key) {
                     None => {
                         self.charge(128 + key.len())?;

@@ -21,6 +21,7 @@ use crate::node::{Base, FieldsNode, Name, Node, Op, Program};
 use crate::stack;
 use crate::value::{Array, Function, Value};
 use call::Pending;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -35,6 +36,10 @@ const HEIGHT: u32 = (1 << 31) - 1;
 const ITEM: usize = 8;
 /// How many steps go by between two questions whether to stop.
 const PATIENCE: u64 = 4_096;
+/// How many bytes are allocated in the time of a step.
+const BYTES_PER_STEP: usize = 32;
+/// How many bytes of text are looked at in the time of a step.
+const LOOKED_AT: usize = 64;
 
 /// What an evaluation makes that others borrow.
 #[derive(Default)]
@@ -59,6 +64,8 @@ pub(crate) struct Evaluator<'a> {
     /// When to look at the limits again.
     next_check: u64,
     bytes: usize,
+    /// The steps and bytes that [`Limits::burn`] was told of.
+    burnt: (u64, usize),
     /// How many nodes are around the present function.
     depth: usize,
     /// How many nodes may still be evaluated within the present one. Below zero nothing may.
@@ -69,6 +76,8 @@ pub(crate) struct Evaluator<'a> {
     root: Value<'a>,
     /// What chance has come to.
     pub(crate) chance: u64,
+    /// Where the regular expressions stand that were searched with.
+    pub(crate) searched_with: FxHashSet<usize>,
 }
 
 /// Evaluates `program` on `input`.
@@ -93,12 +102,14 @@ pub(crate) fn evaluate(
         steps: 0,
         next_check: 0,
         bytes: 0,
+        burnt: (0, 0),
         depth: 0,
         room: isize::try_from(limits.nesting).unwrap_or(isize::MAX),
         pending: None,
         kept: Vec::new(),
         root: input.map(Value::from).unwrap_or_default(),
         chance: environment.seed,
+        searched_with: FxHashSet::default(),
     };
     evaluator.next_check = evaluator.next_stop();
     let context = Evaluator::wrapped(evaluator.root.clone());
@@ -108,7 +119,7 @@ pub(crate) fn evaluate(
         .and_then(|value| evaluator.output(value));
     drop(context);
     evaluator.forget();
-    result
+    if evaluator.burn() { result } else { result.and_then(|_| Err(Evaluator::too_long())) }
 }
 
 impl<'a> Evaluator<'a> {
@@ -237,6 +248,12 @@ impl<'a> Evaluator<'a> {
         frame: &Scope<'a>,
     ) -> Result<Value<'a>> {
         self.room -= 1;
+        if node.keep_array
+            && let Value::Array(array) = &value
+        {
+            // It may have to be copied to be marked.
+            self.charge_slots(array.items.len())?;
+        }
         for predicate in &node.predicates {
             value = self.filter(predicate, value, frame)?;
         }
@@ -322,7 +339,10 @@ impl<'a> Evaluator<'a> {
 
     /// The value of a variable that the expression may have bound.
     fn variable(&mut self, name: u32, frame: &Scope<'a>) -> Value<'a> {
-        match frame.as_ref().and_then(|frame| frame.lookup(name)) {
+        let mut passed = 0;
+        let found = frame.as_ref().and_then(|frame| frame.lookup(name, &mut passed));
+        self.steps += passed / 8;
+        match found {
             Some(value) => value,
             None => self.global(name),
         }
@@ -375,7 +395,7 @@ impl<'a> Evaluator<'a> {
             self.kept.push(frame.clone());
             self.bytes = self.bytes.saturating_add(320);
         }
-        frame.bind(name, value);
+        self.steps += frame.bind(name, value) / 8;
     }
 
     /// Lets go of frames that hold each other.
@@ -421,19 +441,36 @@ impl<'a> Evaluator<'a> {
 
     fn next_stop(&self) -> u64 {
         let limit = self.limits.steps.saturating_add(1);
-        if self.limits.interrupt.is_some() { limit.min(self.steps + PATIENCE) } else { limit }
+        let is_watched = self.limits.interrupt.is_some() || self.limits.burn.is_some();
+        if is_watched { limit.min(self.steps + PATIENCE) } else { limit }
     }
 
     #[inline(never)]
     fn check(&mut self) -> Result<()> {
         let interrupted = self.limits.interrupt.is_some_and(|interrupt| interrupt());
-        if self.steps > self.limits.steps || interrupted {
-            return Err(
-                Fault::new("U1001").text("Expression evaluation timeout: Check for infinite loop")
-            );
+        if self.steps > self.limits.steps || interrupted || !self.burn() {
+            return Err(Self::too_long());
         }
         self.next_check = self.next_stop();
         Ok(())
+    }
+
+    #[cold]
+    fn too_long() -> Box<Fault> {
+        Fault::new("U1001").text("Expression evaluation timeout: Check for infinite loop")
+    }
+
+    /// Tells whoever wants to know what was done since they were last told. Whether to go on.
+    fn burn(&mut self) -> bool {
+        let Some(burn) = self.limits.burn else { return true };
+        let (steps, bytes) = std::mem::replace(&mut self.burnt, (self.steps, self.bytes));
+        burn(self.steps - steps + ((self.bytes - bytes) / BYTES_PER_STEP) as u64)
+    }
+
+    /// Counts the look at so many bytes of text.
+    #[inline]
+    pub(crate) fn look(&mut self, bytes: usize) -> Result<()> {
+        if bytes < LOOKED_AT { Ok(()) } else { self.steps(bytes / LOOKED_AT) }
     }
 
     /// Counts bytes that are about to be allocated.

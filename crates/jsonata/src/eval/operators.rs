@@ -52,7 +52,10 @@ impl<'a> Evaluator<'a> {
             Operator::Less
             | Operator::LessOrEqual
             | Operator::Greater
-            | Operator::GreaterOrEqual => comparison(operator, left, right),
+            | Operator::GreaterOrEqual => {
+                self.look(shorter(left, right))?;
+                comparison(operator, left, right)
+            }
             Operator::In => self.contains(left, right),
             Operator::Range => self.range(left, right),
         }
@@ -88,7 +91,8 @@ impl<'a> Evaluator<'a> {
             return Ok(Value::bool(false));
         }
         let Some(items) = right.items() else { return Ok(Value::bool(identical(left, right))) };
-        self.steps(items.len())?;
+        let text = left.as_str().map_or(0, str::len);
+        self.steps(items.len().saturating_mul(1 + text / 64))?;
         Ok(Value::bool(items.iter().any(|item| identical(left, &item))))
     }
 
@@ -129,10 +133,12 @@ impl<'a> Evaluator<'a> {
             let value = self.eval(part, input, frame)?;
             self.room += around;
             let before = out.len();
-            text::push_string(&value, false, &mut out, self.limits.bytes)
+            let most = self.limits.bytes.min(self.limits.value_bytes);
+            text::push_string(&value, false, &mut out, most)
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
             self.hold(out.len())
                 .and_then(|()| self.charge(out.len() - before))
+                .and_then(|()| self.look(out.len() - before))
                 .map_err(|fault| fault.token("&").at(node.at, node.span))?;
         }
         Ok(Value::text(out))
@@ -355,7 +361,12 @@ fn comparison<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Re
 
 /// The order of texts by UTF-16 units, as JavaScript has it.
 pub(crate) fn compare_text(a: &str, b: &str) -> Ordering {
-    let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    // Whole pieces are compared faster than bytes.
+    const PIECE: usize = 64;
+    let pieces = a.as_bytes().chunks_exact(PIECE).zip(b.as_bytes().chunks_exact(PIECE));
+    let start = pieces.take_while(|(a, b)| a == b).count() * PIECE;
+    let rest = a.as_bytes()[start..].iter().zip(&b.as_bytes()[start..]);
+    let same = start + rest.take_while(|(a, b)| a == b).count();
     match (a.as_bytes().get(same), b.as_bytes().get(same)) {
         // Only above the surrogates do bytes and units differ in order.
         (Some(x), Some(y)) if *x >= 0xEE && *y >= 0xEE => a.encode_utf16().cmp(b.encode_utf16()),
@@ -381,7 +392,12 @@ pub(crate) fn equal_counting<'a>(left: &Value<'a>, right: &Value<'a>, budget: &m
             (Number::Int(a), Number::Int(b)) => a == b,
             (a, b) => a.as_f64() == b.as_f64(),
         },
-        (Kind::Text(a), Kind::Text(b)) => a == b,
+        (Kind::Text(a), Kind::Text(b)) => {
+            if a.len() == b.len() {
+                *budget = budget.saturating_sub(a.len() / 64);
+            }
+            a == b
+        }
         (Kind::Array(a), Kind::Array(b)) => {
             a.len() == b.len()
                 && a.iter()
@@ -413,6 +429,14 @@ fn identical<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
         }
         _ if left.is_array() || left.members().is_some() || left.is_function() => false,
         _ => equal(left, right),
+    }
+}
+
+/// The length of the shorter of two texts; none if they are not both texts.
+pub(crate) fn shorter(left: &Value<'_>, right: &Value<'_>) -> usize {
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) => left.len().min(right.len()),
+        _ => 0,
     }
 }
 
@@ -465,6 +489,8 @@ pub(crate) fn append<'a>(
         return Ok(first);
     }
     let added = second.items().map_or(1, super::super::value::Items::len);
+    // The height of what is in the first is known: a row of appends need not look again.
+    let height = inner_height(&first).max(inner_height(&second)) + 1;
     let mut items = match first {
         // What only we hold is added to, so that a row of appends stays linear.
         Value::Array(array) => match Rc::try_unwrap(array) {
@@ -487,7 +513,16 @@ pub(crate) fn append<'a>(
         Some(second) => items.extend(second.iter()),
         None => items.push(second),
     }
-    Ok(Value::array(items))
+    Ok(Value::Array(Rc::new(Array { height, items, ..Array::default() })))
+}
+
+/// How deep the items of an array are nested; of any other value, how deep it is itself.
+fn inner_height(value: &Value<'_>) -> u32 {
+    match value {
+        Value::Array(array) => array.height.saturating_sub(1),
+        value if value.is_array() => 0,
+        value => value.height(),
+    }
 }
 
 impl Value<'_> {

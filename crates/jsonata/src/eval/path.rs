@@ -1,7 +1,7 @@
 //! Paths, step by step.
 
 use super::operators::boolean;
-use super::{Evaluator, Scope};
+use super::{Evaluator, ITEM, Scope};
 use crate::error::{Fault, Result};
 use crate::map::Map;
 use crate::node::{FieldsNode, Node, Op, PathNode, Stage, Step, StepOp};
@@ -125,9 +125,11 @@ impl<'a> Evaluator<'a> {
             return Ok(members.get(name));
         }
         let Some(items) = input.items() else { return Ok(Value::Undefined) };
-        self.steps(items.len())?;
+        self.steps(items.len().saturating_mul(1 + name.len() / 64))?;
         let mut found = Vec::new();
+        let mut counted = 0;
         for item in items.iter() {
+            counted = self.count_growth(found.len(), counted)?;
             let value = match item.members() {
                 Some(members) => members.get(name),
                 None if item.is_array() => stack::deeper(|| self.lookup(&item, name))?,
@@ -139,8 +141,22 @@ impl<'a> Evaluator<'a> {
                 None => found.push(value),
             }
         }
-        self.charge_items(found.len())?;
+        self.charge_items(found.len() - counted)?;
         Ok(Value::sequence(found))
+    }
+
+    /// Counts the items of an array that grows, so that it is not larger than it may be before it
+    /// is finished. `counted` of them are; the answer is how many are then.
+    #[inline]
+    fn count_growth(&mut self, items: usize, counted: usize) -> Result<usize> {
+        const MUCH: usize = 4_096;
+        if items - counted < MUCH {
+            return Ok(counted);
+        }
+        self.steps((items - counted) / 8)?;
+        self.charge_slots(items - counted)?;
+        self.hold(items.saturating_mul(ITEM))?;
+        Ok(items)
     }
 
     /// The rest of a row of fields, from the one at `at` on.
@@ -160,7 +176,7 @@ impl<'a> Evaluator<'a> {
         }
         let value = stream.into_value();
         if fields.keep_singleton {
-            return Ok(Self::keep_singleton(value));
+            return self.keep_singleton(value);
         }
         Ok(value)
     }
@@ -170,10 +186,12 @@ impl<'a> Evaluator<'a> {
         self.steps(items.len())?;
         self.charge_items(items.len())?;
         let mut collected = Collected { expected: items.len(), ..Collected::default() };
+        let mut counted = 0;
         match items {
             Items::Json(items) => {
                 let mut hint = Hint::default();
                 for item in items {
+                    counted = self.count_growth(collected.rest.len(), counted)?;
                     match item {
                         Json::Object(object) => {
                             if let Some(value) = object.get_with(name, &mut hint) {
@@ -192,6 +210,7 @@ impl<'a> Evaluator<'a> {
             }
             Items::Made(items) => {
                 for item in items {
+                    counted = self.count_growth(collected.rest.len(), counted)?;
                     let value = self.lookup(item, name)?.unwrapped(false);
                     if !value.is_undefined() {
                         collected.push(value);
@@ -199,12 +218,22 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        self.charge_items(collected.rest.len())?;
+        self.charge_items(collected.rest.len() - counted)?;
+        self.hold(collected.rest.len().saturating_mul(ITEM))?;
+        self.collected(collected, last)
+    }
+
+    /// The stream of what was put together.
+    fn collected(&mut self, collected: Collected<'a>, last: bool) -> Result<Stream<'a>> {
+        if last && let Some(Value::Array(array)) = &collected.first {
+            // It may be copied.
+            self.charge_slots(array.items.len())?;
+        }
         Ok(collected.into_stream(last))
     }
 
-    fn keep_singleton(value: Value<'a>) -> Value<'a> {
-        match value {
+    fn keep_singleton(&mut self, value: Value<'a>) -> Result<Value<'a>> {
+        Ok(match value {
             Value::Array(array) if array.cons && !array.sequence => {
                 let mut outer = Array {
                     height: array.height + 1,
@@ -216,11 +245,12 @@ impl<'a> Evaluator<'a> {
                 Value::Array(Rc::new(outer))
             }
             Value::Array(mut array) => {
+                self.charge_slots(array.items.len())?;
                 Rc::make_mut(&mut array).keep = true;
                 Value::Array(array)
             }
             other => other,
-        }
+        })
     }
 
     /// A path. A stream of tuples is the result as it is if something outside asks for what they
@@ -267,7 +297,7 @@ impl<'a> Evaluator<'a> {
             None => stream.into_value(),
         };
         if path.keep_singleton {
-            value = Self::keep_singleton(value);
+            value = self.keep_singleton(value)?;
         }
         Ok(value)
     }
@@ -315,7 +345,7 @@ impl<'a> Evaluator<'a> {
                         self.charge_items(collected.rest.len() - before)?;
                     }
                 }
-                Ok(collected.into_stream(last))
+                self.collected(collected, last)
             }
         }
     }
@@ -348,7 +378,9 @@ impl<'a> Evaluator<'a> {
             return Ok(sequence(items, tuples));
         }
         let mut found = Vec::new();
+        let mut counted = 0;
         for (at, item) in items.iter().enumerate() {
+            counted = self.count_growth(found.len(), counted)?;
             let result = match &item {
                 Value::Tuple(tuple) if tuples => {
                     let frame = self.tuple_frame(tuple, frame)?;
@@ -373,7 +405,8 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        self.charge_items(found.len())?;
+        self.charge_items(found.len() - counted)?;
+        self.hold(found.len().saturating_mul(ITEM))?;
         Ok(sequence(found, tuples))
     }
 

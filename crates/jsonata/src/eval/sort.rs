@@ -1,6 +1,6 @@
 //! `^(…)`
 
-use super::operators::compare_text;
+use super::operators::{compare_text, shorter};
 use super::{Evaluator, Scope};
 use crate::error::{Fault, Result};
 use crate::node::{Step, Term};
@@ -70,7 +70,9 @@ impl<'a> Evaluator<'a> {
         if let [term] = terms
             && let Some(sorted) = plain(&keys[0], term.descending)
         {
-            self.steps(items.len())?;
+            let texts: usize =
+                keys[0].iter().flatten().filter_map(Value::as_str).map(str::len).sum();
+            self.steps(items.len() * 4 + texts / 16)?;
             order = sorted;
         } else {
             merge_sort(&mut order, &mut |a, b| {
@@ -85,6 +87,7 @@ impl<'a> Evaluator<'a> {
                         Ok(value)
                     };
                     let (left, right) = (of(a)?, of(b)?);
+                    self.look(shorter(&left, &right))?;
                     match order_of(&left, &right, term.descending)
                         .map_err(|fault| fault.at(step.at, step.span))?
                     {

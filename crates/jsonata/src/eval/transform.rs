@@ -14,6 +14,9 @@ use std::rc::Rc;
 /// The objects that were changed, by where the original is.
 type Changed<'a> = FxHashMap<usize, (Value<'a>, Value<'a>)>;
 
+/// How deep a value is at most in which objects are changed: what was made, on top of the input.
+const LEVELS: usize = 2_000;
+
 impl<'a> Evaluator<'a> {
     pub(super) fn transform(
         &mut self,
@@ -45,7 +48,7 @@ impl<'a> Evaluator<'a> {
         };
         let mut changed = Changed::default();
         for matched in matches {
-            let current = self.current(&matched, &changed)?;
+            let current = self.current(&matched, &changed, LEVELS)?;
             let update = self.eval(&node.update, &current, frame)?;
             let mut fresh = match &current {
                 Value::Object(map) => Some((**map).clone()),
@@ -58,6 +61,7 @@ impl<'a> Evaluator<'a> {
                         .at(node.update.at, node.update.span));
                 };
                 if let Some(fresh) = &mut fresh {
+                    self.steps(fresh.len() + members.len())?;
                     for (key, value) in members.iter() {
                         fresh.insert(key.clone(), value);
                     }
@@ -80,10 +84,10 @@ impl<'a> Evaluator<'a> {
                             .value(deletions.shown())
                             .at(delete.at, delete.span));
                     };
+                    self.steps(keys.len())?;
                     if let Some(fresh) = &mut fresh {
-                        for key in &keys {
-                            fresh.remove(key);
-                        }
+                        self.steps(fresh.len())?;
+                        fresh.remove_all(&keys);
                     }
                 }
             }
@@ -94,7 +98,7 @@ impl<'a> Evaluator<'a> {
                 changed.insert(Rc::as_ptr(original) as usize, (matched.clone(), fresh));
             }
         }
-        self.current(&copy, &changed)
+        self.current(&copy, &changed, LEVELS)
     }
 
     /// A copy in which every object is one of its own.
@@ -137,17 +141,25 @@ impl<'a> Evaluator<'a> {
         Ok(Value::object(copy))
     }
 
-    /// The value with all changes to objects in it.
-    fn current(&mut self, value: &Value<'a>, changed: &Changed<'a>) -> Result<Value<'a>> {
+    /// The value with all changes to objects in it, `levels` deep at most: an object that is put
+    /// into itself has no end.
+    fn current(
+        &mut self,
+        value: &Value<'a>,
+        changed: &Changed<'a>,
+        levels: usize,
+    ) -> Result<Value<'a>> {
         if changed.is_empty() {
             return Ok(value.clone());
         }
         self.step()?;
+        let inner = levels.checked_sub(1).ok_or_else(Self::overflow)?;
         Ok(match value {
             Value::Array(array) => {
+                self.charge_slots(array.items.len())?;
                 let mut items = Vec::with_capacity(array.items.len());
                 for item in &array.items {
-                    items.push(stack::deeper(|| self.current(item, changed))?);
+                    items.push(stack::deeper(|| self.current(item, changed, inner))?);
                 }
                 Value::array(items)
             }
@@ -157,9 +169,10 @@ impl<'a> Evaluator<'a> {
                     Some((_, Value::Object(fresh))) => fresh,
                     _ => map,
                 };
+                self.charge(map.len() * 64 + 64)?;
                 let mut members = Map::with_capacity(map.len());
                 for (key, value) in map.iter() {
-                    let value = stack::deeper(|| self.current(value, changed))?;
+                    let value = stack::deeper(|| self.current(value, changed, inner))?;
                     members.push_new(key.clone(), value);
                 }
                 Value::object(members)

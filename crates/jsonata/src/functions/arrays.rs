@@ -92,7 +92,8 @@ pub(super) fn sort<'a>(
     evaluator.charge_slots(items.len() * 2)?;
     let mut items: Vec<Value<'a>> = items.iter().collect();
     if comparator.is_undefined() {
-        evaluator.steps(items.len())?;
+        let texts: usize = items.iter().filter_map(Value::as_str).map(str::len).sum();
+        evaluator.steps(items.len() * 4 + texts / 16)?;
         sort_plain(&mut items)?;
         return Ok(Value::array(items));
     }
@@ -172,7 +173,10 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher, budget: &mut usize) {
             let float = number.as_f64();
             (if float == 0.0 { 0.0 } else { float }).to_bits().hash(hasher);
         }
-        Kind::Text(text) => text.hash(hasher),
+        Kind::Text(text) => {
+            *budget = budget.saturating_sub(text.len() / 64);
+            text.hash(hasher);
+        }
         Kind::Function => 2u8.hash(hasher),
         Kind::Array(items) => {
             items.len().hash(hasher);
@@ -183,6 +187,7 @@ fn hash(value: &Value<'_>, hasher: &mut FxHasher, budget: &mut usize) {
             let mut sum = 0u64;
             for (key, value) in members.iter() {
                 let mut inner = FxHasher::default();
+                *budget = budget.saturating_sub(key.len() / 64);
                 key.hash(&mut inner);
                 stack::deeper(|| hash(&value, &mut inner, budget));
                 sum = sum.wrapping_add(inner.finish());

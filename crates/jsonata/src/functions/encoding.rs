@@ -16,6 +16,7 @@ pub(super) fn base64_encode<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.charge(text.len() * 2)?;
+    evaluator.steps(text.len() / 16)?;
     // Step Functions takes the text as UTF-8, jsonata-js each character as a byte.
     let encoded = if evaluator.dialect.step_functions() || text.is_ascii() {
         STANDARD.encode(text)
@@ -69,6 +70,7 @@ pub(super) fn base64_decode<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.charge(text.len())?;
+    evaluator.steps(text.len() / 4)?;
     if evaluator.dialect.step_functions() && !is_base64(text) {
         return Err(Fault::new("U1005"));
     }
@@ -93,6 +95,7 @@ fn encode<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.charge(text.len() * 3)?;
+    evaluator.steps(text.len() / 2)?;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         let char = char::from(byte);
@@ -165,6 +168,7 @@ fn decode<'a>(
     let Some(text) = arguments.first().and_then(Value::as_str) else {
         return Ok(Value::Undefined);
     };
+    evaluator.steps(text.len() / 4)?;
     match decoded(text, keep) {
         Some(text) => evaluator.text(text),
         None => Err(Fault::new("D3140").value(Some(text.into())).text(name)),

@@ -16,6 +16,28 @@ fn units(text: &str, at: usize) -> usize {
     if text.is_ascii() { at } else { text[..at].encode_utf16().count() }
 }
 
+/// Counts the UTF-16 units before places that come one after the other: each byte once.
+struct Units<'t> {
+    text: &'t str,
+    /// Where it is: the byte, and the units before.
+    at: (usize, usize),
+}
+
+impl<'t> Units<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { text, at: (0, 0) }
+    }
+
+    fn before(&mut self, byte: usize) -> usize {
+        if byte < self.at.0 {
+            self.at = (0, 0);
+        }
+        let units = self.at.1 + units(&self.text[self.at.0..byte], byte - self.at.0);
+        self.at = (byte, units);
+        units
+    }
+}
+
 /// The byte at which the UTF-16 unit `unit` begins.
 fn byte(text: &str, unit: f64) -> usize {
     if unit.is_nan() || unit <= 0.0 {
@@ -53,6 +75,12 @@ fn find(
     text: &str,
     from: usize,
 ) -> Result<Option<Found>> {
+    if !regex.can_search(text.len() - from.min(text.len())) {
+        return Err(Fault::new("U1003"));
+    }
+    if evaluator.searched_with.insert(std::ptr::from_ref(regex).addr()) {
+        evaluator.steps(regex.preparation())?;
+    }
     let found = regex.find(text, from)?;
     let end = found.as_ref().map_or(text.len(), |found| found.end);
     evaluator.steps(regex.steps(end.saturating_sub(from)))?;
@@ -78,12 +106,15 @@ fn find_next<'a>(evaluator: &mut Evaluator<'a>, matcher: &Matcher<'a>) -> Result
     Ok(found)
 }
 
-fn groups<'a>(text: &str, found: &Found) -> Vec<Value<'a>> {
-    found
+/// The texts of the groups.
+fn groups<'a>(evaluator: &mut Evaluator<'a>, text: &str, found: &Found) -> Result<Vec<Value<'a>>> {
+    let lengths = found.groups.iter().flatten().map(|(start, end)| end - start + 64);
+    evaluator.charge(found.groups.len() * 16 + lengths.sum::<usize>())?;
+    Ok(found
         .groups
         .iter()
         .map(|group| group.map_or(Value::Undefined, |(start, end)| Value::text(&text[start..end])))
-        .collect()
+        .collect())
 }
 
 fn match_object<'a>(
@@ -93,11 +124,13 @@ fn match_object<'a>(
     found: &Found,
 ) -> Result<Value<'a>> {
     evaluator.charge(400 + (found.end - found.start) * 2)?;
+    // The units before it are counted from the beginning.
+    evaluator.look(found.end)?;
     let mut map = Map::with_capacity(5);
     map.push_new("match".into(), Value::text(&text[found.start..found.end]));
     map.push_new("start".into(), Value::Int(units(text, found.start) as i64));
     map.push_new("end".into(), Value::Int(units(text, found.end) as i64));
-    map.push_new("groups".into(), Value::array(groups(text, found)));
+    map.push_new("groups".into(), Value::array(groups(evaluator, text, found)?));
     let matcher = Matcher { regex, text: text.clone(), from: found.end };
     map.push_new("next".into(), Value::Function(Rc::new(Function::NextMatch(matcher))));
     Ok(Value::object(map))
@@ -147,11 +180,12 @@ impl<'a> Search<'a> {
                 let object = objects
                     .then(|| match_object(evaluator, matcher.regex, &matcher.text, &found))
                     .transpose()?;
+                evaluator.charge(found.end - found.start)?;
                 Ok(Some(Match {
                     text: matcher.text[found.start..found.end].into(),
                     start: found.start,
                     end: found.end,
-                    groups: groups(&matcher.text, &found),
+                    groups: groups(evaluator, &matcher.text, &found)?,
                     object,
                 }))
             }
@@ -179,6 +213,7 @@ impl<'a> Search<'a> {
                 }
                 *next = after;
                 let matched = field("match").to_str().unwrap_or_default();
+                evaluator.look(text.len())?;
                 let place = |value: &Value<'a>| {
                     byte(
                         text,
@@ -232,6 +267,7 @@ pub(super) fn find_all<'a>(
     let mut results = Vec::new();
     if below(0, limit) {
         let mut search = Search::new(&pattern, text.clone());
+        let mut units = Units::new(&text);
         let mut found = search.next(evaluator, caller, false)?;
         while let Some(one) = found {
             if !below(results.len(), limit) {
@@ -240,7 +276,7 @@ pub(super) fn find_all<'a>(
             evaluator.charge(512 + one.text.len())?;
             let mut map = Map::with_capacity(3);
             map.push_new("match".into(), Value::text(one.text));
-            map.push_new("index".into(), Value::Int(units(&text, one.start) as i64));
+            map.push_new("index".into(), Value::Int(units.before(one.start) as i64));
             map.push_new("groups".into(), Value::array(one.groups));
             results.push(Value::object(map));
             found = if search.can_go_on() { search.next(evaluator, caller, false)? } else { None };
@@ -294,6 +330,7 @@ pub(super) fn replace<'a>(
             && let Some(at) = text[from..].find(pattern)
         {
             evaluator.step()?;
+            evaluator.hold(out.len() + at + replacement.len())?;
             evaluator.charge(at + replacement.len())?;
             out.push_str(&text[from..from + at]);
             out.push_str(replacement);
@@ -304,6 +341,7 @@ pub(super) fn replace<'a>(
         return evaluator.text(out);
     }
     let by_function = replacement.is_function();
+    let by_regex = is_regex(&pattern);
     let mut search = Search::new(&pattern, text.clone());
     let mut found = search.next(evaluator, caller, by_function)?;
     while let Some(one) = found {
@@ -314,9 +352,7 @@ pub(super) fn replace<'a>(
         evaluator.charge(start - from)?;
         out.push_str(&text[from..start]);
         if let Some(template) = replacement.as_str() {
-            let before = out.len();
-            substitute(template, &one, &mut out);
-            evaluator.charge(out.len() - before)?;
+            substitute(evaluator, template, &one, &mut out)?;
         } else {
             let object = one.object.clone().unwrap_or_default();
             let result = evaluator
@@ -325,10 +361,17 @@ pub(super) fn replace<'a>(
             let Some(result_text) = result.as_str() else {
                 return Err(Fault::new("D3012").value(result.shown()));
             };
+            evaluator.hold(out.len() + result_text.len())?;
             evaluator.charge(result_text.len())?;
             out.push_str(result_text);
         }
-        let end = byte(&text, (units(&text, one.start) + one.text.encode_utf16().count()) as f64);
+        let end = if by_regex {
+            one.end
+        } else {
+            // As many units as the text that a function says it matched.
+            evaluator.look(text.len() * 2)?;
+            byte(&text, (units(&text, one.start) + one.text.encode_utf16().count()) as f64)
+        };
         from = end.max(from);
         count += 1;
         found =
@@ -338,11 +381,26 @@ pub(super) fn replace<'a>(
     evaluator.text(out)
 }
 
+fn is_regex(pattern: &Value<'_>) -> bool {
+    matches!(pattern, Value::Function(function) if matches!(**function, Function::Regex(_)))
+}
+
 /// Writes a replacement with its `$0`, `$1`, `$$` filled in.
-fn substitute(template: &str, one: &Match<'_>, out: &mut String) {
+fn substitute(
+    evaluator: &mut Evaluator<'_>,
+    template: &str,
+    one: &Match<'_>,
+    out: &mut String,
+) -> Result<()> {
+    let mut push = |out: &mut String, text: &str| {
+        evaluator.hold(out.len() + text.len())?;
+        evaluator.charge(text.len() + 1)?;
+        out.push_str(text);
+        Ok(())
+    };
     let mut rest = template;
     while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
+        push(out, &rest[..at])?;
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
             out.push('$');
@@ -350,7 +408,7 @@ fn substitute(template: &str, one: &Match<'_>, out: &mut String) {
             continue;
         }
         if let Some(after) = rest.strip_prefix('0') {
-            out.push_str(&one.text);
+            push(out, &one.text)?;
             rest = after;
             continue;
         }
@@ -367,13 +425,13 @@ fn substitute(template: &str, one: &Match<'_>, out: &mut String) {
             Some(index) => {
                 let group = index.checked_sub(1).and_then(|index| one.groups.get(index));
                 if let Some(text) = group.and_then(Value::as_str) {
-                    out.push_str(text);
+                    push(out, text)?;
                 }
                 rest = &rest[index.to_string().len().min(rest.len())..];
             }
         }
     }
-    out.push_str(rest);
+    push(out, rest)
 }
 
 pub(super) fn split<'a>(

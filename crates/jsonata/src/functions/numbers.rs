@@ -7,11 +7,12 @@ use crate::value::{Kind, Value};
 use stepwright_json::Json;
 
 pub(super) fn number<'a>(
-    _: &mut Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     mut arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
     let value = take(&mut arguments, 0);
+    evaluator.look(value.as_str().map_or(0, str::len) * 8)?;
     let parsed = match value.kind() {
         Kind::Undefined => return Ok(Value::Undefined),
         Kind::Number(_) => return Ok(value),

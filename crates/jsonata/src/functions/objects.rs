@@ -36,6 +36,7 @@ fn collect_keys<'a>(
         Kind::Object(members) => {
             evaluator.steps(members.len())?;
             for (key, _) in members.iter() {
+                evaluator.look(key.len())?;
                 if seen.insert(key.clone()) {
                     found.push(key.clone());
                 }
@@ -56,6 +57,7 @@ pub(super) fn lookup<'a>(
         return Ok(Value::Undefined);
     };
     evaluator.steps(input.items().map_or(0, Items::len))?;
+    evaluator.look(key.len())?;
     evaluator.lookup(input, key)
 }
 
@@ -131,6 +133,9 @@ pub(super) fn merge<'a>(
         let Some(members) = item.members() else { continue };
         evaluator.steps(members.len())?;
         evaluator.charge(members.len() * 56)?;
+        for (key, _) in members.iter() {
+            evaluator.look(key.len())?;
+        }
         match &mut merged {
             None => {
                 let mut map = Map::with_capacity(members.len() + 4);

@@ -1,5 +1,6 @@
 //! `$formatNumber`: decimal pictures of `XPath`.
 
+use super::time::squared;
 use super::{number_at, take};
 use crate::error::{Fault, Result};
 use crate::eval::{Caller, Evaluator};
@@ -295,8 +296,9 @@ pub(super) fn format_number<'a>(
     let picture = take(&mut arguments, 1);
     let Some(value) = number_at(&arguments, 0) else { return Ok(Value::Undefined) };
     let picture: Vec<char> = picture.as_str().unwrap_or_default().chars().collect();
-    evaluator.charge(picture.len() * 64)?;
-    evaluator.steps(picture.len())?;
+    evaluator.charge(picture.len().saturating_mul(64))?;
+    // All digits that a number has are written first.
+    evaluator.steps(1_000 + squared(picture.len()))?;
     let symbols = Symbols::from(&options);
     let pictures: Vec<&[char]> = picture.split(|char| *char == symbols.pattern).collect();
     if pictures.len() > 2 {

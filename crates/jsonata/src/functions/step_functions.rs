@@ -101,7 +101,7 @@ pub(super) fn hash<'a>(
     let Some(algorithm) = arguments.get(1).and_then(Value::as_str) else {
         return Ok(Value::Undefined);
     };
-    evaluator.steps(text.len() / 16)?;
+    evaluator.steps(32 + text.len() / 2)?;
     let digest = match algorithm {
         "MD5" => Md5::digest(text).to_vec(),
         "SHA-1" => Sha1::digest(text).to_vec(),
@@ -158,7 +158,7 @@ pub(super) fn parse<'a>(
 ) -> Result<Value<'a>> {
     let value = take(&mut arguments, 0);
     let Some(text) = value.as_str() else { return Ok(Value::Undefined) };
-    evaluator.steps(text.len() / 8)?;
+    evaluator.steps(text.len() / 2)?;
     evaluator.charge(text.len().saturating_mul(8))?;
     match stepwright_json::parse(text) {
         Ok(json) => Ok(evaluator.borrow(json)),

@@ -16,7 +16,8 @@ pub(super) fn string<'a>(
     if value.as_str().is_some() {
         return Ok(value);
     }
-    match text::string(&value, pretty, evaluator.limits.bytes)? {
+    let most = evaluator.limits.bytes.min(evaluator.limits.value_bytes);
+    match text::string(&value, pretty, most)? {
         Some(text) => {
             evaluator.steps(text.len() / 16)?;
             evaluator.text(text)
@@ -63,6 +64,7 @@ pub(super) fn substring<'a>(
     let Some(text) = arguments.first().and_then(Value::as_str) else {
         return Ok(Value::Undefined);
     };
+    evaluator.look(text.len())?;
     let length = count_chars(text);
     let mut start = number_at(&arguments, 1).unwrap_or(f64::NAN);
     if length as f64 + start < 0.0 {
@@ -87,7 +89,9 @@ pub(super) fn substring_before<'a>(
     let marker = take(&mut arguments, 1);
     let value = take(&mut arguments, 0);
     let Some(text) = value.as_str() else { return Ok(Value::Undefined) };
-    match text.find(marker.as_str().unwrap_or("undefined")) {
+    let found = text.find(marker.as_str().unwrap_or("undefined"));
+    evaluator.look(found.unwrap_or(text.len()) * 2)?;
+    match found {
         Some(at) => evaluator.text(text[..at].to_owned()),
         None => Ok(value),
     }
@@ -102,7 +106,9 @@ pub(super) fn substring_after<'a>(
     let marker = marker.as_str().unwrap_or("undefined");
     let value = take(&mut arguments, 0);
     let Some(text) = value.as_str() else { return Ok(Value::Undefined) };
-    match text.find(marker) {
+    let found = text.find(marker);
+    evaluator.look(found.unwrap_or(text.len()) * 2)?;
+    match found {
         Some(at) => evaluator.text(text[at + marker.len()..].to_owned()),
         None => Ok(value),
     }
@@ -141,14 +147,15 @@ pub(super) fn uppercase<'a>(
 }
 
 pub(super) fn length<'a>(
-    _: &mut Evaluator<'a>,
+    evaluator: &mut Evaluator<'a>,
     arguments: Args<'a>,
     _: &Caller<'_, 'a>,
 ) -> Result<Value<'a>> {
-    Ok(match arguments.first().and_then(Value::as_str) {
-        Some(text) => Value::Int(count_chars(text) as i64),
-        None => Value::Undefined,
-    })
+    let Some(text) = arguments.first().and_then(Value::as_str) else {
+        return Ok(Value::Undefined);
+    };
+    evaluator.look(text.len())?;
+    Ok(Value::Int(count_chars(text) as i64))
 }
 
 pub(super) fn trim<'a>(
@@ -179,13 +186,16 @@ pub(super) fn pad<'a>(
     let filler = filler.as_str().filter(|filler| !filler.is_empty()).unwrap_or(" ");
     let value = take(&mut arguments, 0);
     let Some(text) = value.as_str() else { return Ok(Value::Undefined) };
+    evaluator.look(text.len())?;
     let missing = width.abs() - count_chars(text) as f64;
     if missing.is_nan() || missing <= 0.0 {
         return Ok(value);
     }
     let missing = missing as usize;
     let widest = filler.chars().map(char::len_utf8).max().unwrap_or(1);
-    evaluator.charge(missing.saturating_mul(widest).saturating_add(text.len()))?;
+    let bytes = missing.saturating_mul(widest).saturating_add(text.len());
+    evaluator.hold(bytes)?;
+    evaluator.charge(bytes.saturating_mul(2))?;
     evaluator.steps(missing / 16)?;
     let mut padding = String::with_capacity(missing);
     padding.extend(filler.chars().cycle().take(missing));
@@ -208,9 +218,11 @@ pub(super) fn join<'a>(
     let mut out = String::new();
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
+            evaluator.hold(out.len() + separator.len())?;
             out.push_str(&separator);
         }
         if let Kind::Text(text) = item.kind() {
+            evaluator.hold(out.len() + text.len())?;
             evaluator.charge(text.len() + separator.len())?;
             out.push_str(text);
         }

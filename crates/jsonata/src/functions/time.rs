@@ -5,16 +5,24 @@ use crate::eval::{Caller, Evaluator};
 use crate::signature::Args;
 use crate::value::Value;
 
-/// Pictures longer than this are work for nothing.
+/// Counts what pictures and texts cost. Separators in a picture are compared with each other.
 fn charge<'a>(evaluator: &mut Evaluator<'a>, arguments: &Args<'a>) -> Result<()> {
     for argument in arguments {
         if let Some(text) = argument.as_str() {
-            evaluator.charge(text.len() * 16)?;
-            evaluator.steps(text.len() / 4)?;
+            evaluator.charge(text.len().saturating_mul(16))?;
+            evaluator.steps(16 + squared(text.len()))?;
         }
     }
     Ok(())
 }
+
+/// What comparing everything in a text of this length with everything costs.
+pub(super) fn squared(length: usize) -> usize {
+    length.saturating_mul(length) / 64 + length / 4
+}
+
+/// What it costs to make the regular expression of a picture.
+const EXPRESSION: usize = 2_000;
 
 pub(super) fn format_integer<'a>(
     evaluator: &mut Evaluator<'a>,
@@ -51,12 +59,16 @@ pub(super) fn to_millis<'a>(
         return Ok(Value::Undefined);
     };
     let millis = match arguments.get(1).and_then(Value::as_str) {
-        Some(picture) => datetime::parse(
-            text,
-            picture,
-            evaluator.environment.now_millis,
-            evaluator.dialect.newer(),
-        )?,
+        Some(picture) => {
+            let parts = picture.len() + 8;
+            evaluator.steps(EXPRESSION + parts * 32 + text.len().saturating_mul(parts) / 8)?;
+            datetime::parse(
+                text,
+                picture,
+                evaluator.environment.now_millis,
+                evaluator.dialect.newer(),
+            )?
+        }
         None => match datetime::parse_iso(text) {
             Some(millis) => Some(millis),
             None => return Err(Fault::new("D3110").value(Some(text.into()))),

@@ -67,7 +67,9 @@ impl Expression {
                 }
                 let left = left.resolve(item, scope)?;
                 let right = right.resolve(item, scope)?;
-                operator.holds(&left.value(), &right.value())
+                let (left, right) = (left.value(), right.value());
+                scope.meter().spend(operator.cost(&left, &right))?;
+                operator.holds(&left, &right)
             }
         }
     }

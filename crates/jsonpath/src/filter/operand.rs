@@ -256,6 +256,24 @@ impl<'v> Value<'v> {
         }
     }
 
+    /// How long it takes to look at, in visits: eight bytes of a text or list count for one.
+    pub(crate) fn length(&self) -> u64 {
+        const DEEP: usize = 1 << 30;
+        let bytes = match self {
+            Self::Text(text) => text.len(),
+            Self::Found(json) | Self::Literal(Some(json)) => {
+                json.measure().map_or(DEEP, |measure| measure.bytes)
+            }
+            _ => 0,
+        };
+        (bytes / 8) as u64
+    }
+
+    /// How many elements it has.
+    pub(crate) fn count(&self) -> u64 {
+        self.items().map_or(0, |items| items.0.len() as u64)
+    }
+
     /// The elements of an array.
     pub(crate) fn items(&self) -> Option<Items<'v>> {
         match self {

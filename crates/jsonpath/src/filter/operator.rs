@@ -88,6 +88,16 @@ impl Operator {
         )
     }
 
+    /// How many visits the decision counts for: what is long takes long to look at.
+    pub(crate) fn cost(self, left: &Value<'_>, right: &Value<'_>) -> u64 {
+        match self {
+            // Each item of one list is compared with each of the other.
+            Self::SubsetOf | Self::AnyOf | Self::NoneOf => (left.length() + right.length())
+                .saturating_add(left.count().saturating_mul(right.count())),
+            _ => left.length() + right.length(),
+        }
+    }
+
     pub(crate) fn holds(self, left: &Value<'_>, right: &Value<'_>) -> Result<bool, Fault> {
         Ok(match self {
             Self::Equal => left.equals_exactly(right),

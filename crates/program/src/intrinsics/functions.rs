@@ -2,10 +2,11 @@ use crate::scope::Scope;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
-use rustc_hash::FxHashMap;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use stepwright_json::{Json, Str, jackson, java};
 use stepwright_jsonata::decode_base64;
 
@@ -76,6 +77,25 @@ impl Function {
         let (name, _, fewest, most) =
             TABLE.iter().find(|(_, function, ..)| *function == self).expect("every one is listed");
         (name, *fewest, *most)
+    }
+
+    /// Whether the texts of all arguments become part of the result.
+    pub(super) fn writes_all(self) -> bool {
+        matches!(self, Self::Format | Self::JsonToString)
+    }
+
+    /// How many steps a call counts for whose arguments have so many bytes.
+    pub(super) fn steps(self, values: &[Json], bytes: usize) -> u64 {
+        let items = || values.first().and_then(Json::as_array).map_or(0, |items| items.len());
+        let looked_at = match self {
+            Self::Array | Self::ArrayGetItem | Self::ArrayLength | Self::MathAdd => values.len(),
+            Self::MathRandom | Self::Uuid | Self::ArrayRange => MAX_RANGE,
+            Self::ArrayPartition => items(),
+            Self::JsonMerge => values.iter().filter_map(Json::as_object).map(|o| o.len() * 8).sum(),
+            Self::ArrayUnique => bytes / 4 + items() * 8,
+            _ => bytes / 4,
+        };
+        looked_at as u64 + 16
     }
 
     pub(super) fn call(self, values: &[Json], scope: &dyn Scope) -> Answer {
@@ -202,16 +222,18 @@ fn contains(items: &[Json], wanted: &Json) -> bool {
     })
 }
 
-/// The different values, in the order of Java's `HashSet`.
+/// The different values, in the order of Java's `HashSet`. They are told apart by a hash that
+/// nobody can choose values for: those of Java's are easy to make the same.
 fn unique(items: &[Json]) -> Json {
     let mut kept: Vec<(i32, &Json)> = Vec::new();
-    let mut known: FxHashMap<i32, Vec<usize>> = FxHashMap::default();
+    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
     for item in items {
-        let hash = java::hash(item);
-        let same_hash = known.entry(hash).or_default();
-        if !same_hash.iter().any(|at| kept[*at].1 == item) {
-            same_hash.push(kept.len());
-            kept.push((hash, item));
+        let mut hasher = DefaultHasher::new();
+        item.hash(&mut hasher);
+        let alike = known.entry(hasher.finish()).or_default();
+        if !alike.iter().any(|at| kept[*at].1 == item) {
+            alike.push(kept.len());
+            kept.push((java::hash(item), item));
         }
     }
     java::hash_order(&mut kept, java::room_for(items.len()), |(hash, _)| *hash);

@@ -7,6 +7,7 @@ use crate::expression::PathExpression;
 use crate::scope::{EvaluationError, Scope};
 use std::borrow::Cow;
 use stepwright_json::{Json, Str};
+use stepwright_jsonpath::EvaluationError as PathError;
 
 pub use functions::MAX_RANGE;
 pub(crate) use functions::uuid;
@@ -33,6 +34,8 @@ enum Fault {
     Missing(Str),
     /// A function cannot be computed.
     Failed(Str),
+    /// A limit is reached.
+    Limit(EvaluationError),
 }
 
 impl Call {
@@ -45,6 +48,7 @@ impl Call {
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Json, EvaluationError> {
         self.compute(scope).map_err(|fault| {
             EvaluationError::runtime(match fault {
+                Fault::Limit(error) => return error,
                 Fault::Missing(path) => format!(
                     "The function '{}' had the following error: The JsonPath argument for the \
                      field '{path}' could not be found in the input '{}'",
@@ -64,12 +68,29 @@ impl Call {
         for argument in &self.arguments {
             values.push(match argument {
                 Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => path
-                    .find(scope)
-                    .map(Cow::into_owned)
-                    .map_err(|_| Fault::Missing(path.text.clone()))?,
+                Argument::Path(path) => {
+                    path.find(scope).map(Cow::into_owned).map_err(|error| match error {
+                        PathError::TooMuch { message } => Fault::Failed(message.into()),
+                        _ => Fault::Missing(path.text.clone()),
+                    })?
+                }
                 Argument::Call(call) => call.compute(scope)?,
             });
+        }
+        let room = scope.limits().evaluation_bytes;
+        // Every function looks at its arguments once; some write them.
+        let mut bytes = 0usize;
+        for value in &values {
+            match value.measure() {
+                Some(measure) => bytes = bytes.saturating_add(measure.bytes),
+                None => return Err(Fault::Limit(EvaluationError::too_deep())),
+            }
+        }
+        if self.function.writes_all() && bytes > room.saturating_mul(2) {
+            return Err(Fault::Limit(EvaluationError::too_large()));
+        }
+        if !scope.burn(self.function.steps(&values, bytes)) {
+            return Err(Fault::Limit(EvaluationError::too_long()));
         }
         self.function.call(&values, scope).map_err(Fault::Failed)
     }

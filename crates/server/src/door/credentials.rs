@@ -1,16 +1,19 @@
-//! The callers, and what each may do.
+//! The callers, and what each may do; and what executions may do.
 
 use super::rights::Right;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use stepwright_engine::{Authorizer, Denied, Facts, Principal};
 use stepwright_protocol::{ApiError, Arn, Qualifier};
 use subtle::ConstantTimeEq as _;
 
-/// The access keys that may call operations, and the token for reading the metrics.
+/// The access keys that may call operations, the roles whose rights executions have, and the token
+/// for reading the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     keys: BTreeMap<String, Arc<Key>>,
+    roles: BTreeMap<String, Arc<Vec<Allowance>>>,
     /// Only the hash is kept, so that the token cannot be read from memory.
     metrics_token: Option<TokenHash>,
 }
@@ -20,20 +23,24 @@ pub struct Credentials {
 pub struct Key {
     /// The secret access key.
     pub secret: String,
-    /// The actions it allows, such as `states:StartExecution`; `*` stands for any characters.
-    /// Without any, the key may do nothing.
+    /// What its holder may do.
+    pub allowance: Allowance,
+}
+
+/// Actions on resources that are allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// The actions, such as `states:StartExecution`; `*` stands for any characters. Without any,
+    /// nothing is allowed.
     pub actions: Vec<String>,
-    /// The ARNs that it allows them on; `*` stands for any characters.
+    /// The ARNs that they are allowed on; `*` stands for any characters.
     pub resources: Vec<String>,
 }
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The secret must not be printed.
-        f.debug_struct("Key")
-            .field("actions", &self.actions)
-            .field("resources", &self.resources)
-            .finish_non_exhaustive()
+        f.debug_struct("Key").field("allowance", &self.allowance).finish_non_exhaustive()
     }
 }
 
@@ -66,7 +73,15 @@ impl Credentials {
     /// Creates credentials from keys by access key id.
     pub fn new(keys: BTreeMap<String, Key>) -> Self {
         let keys = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
-        Self { keys, metrics_token: None }
+        Self { keys, ..Self::default() }
+    }
+
+    /// Adds roles by their ARNs. Executions of a state machine with such a role have its rights, in
+    /// place of those of whoever started them.
+    #[must_use]
+    pub fn with_roles(self, roles: BTreeMap<String, Vec<Allowance>>) -> Self {
+        let roles = roles.into_iter().map(|(arn, allowed)| (arn, Arc::new(allowed))).collect();
+        Self { roles, ..self }
     }
 
     /// Adds the token for `/metrics`, given as it is or as `sha256:` and its hash in hexadecimal
@@ -83,6 +98,31 @@ impl Credentials {
 
     pub(crate) fn has_metrics_token(&self) -> bool {
         self.metrics_token.is_some()
+    }
+
+    /// Whether a role has rights of its own.
+    pub(crate) fn has_role(&self, arn: &str) -> bool {
+        self.roles.contains_key(arn)
+    }
+
+    /// On whose behalf an execution's tasks act: in the name of its machine's role, or of whoever
+    /// started it.
+    pub(crate) fn acts_as(&self, facts: &Facts) -> Principal {
+        let role = &facts.revision.role_arn;
+        if self.has_role(role) { Principal::Role(role.clone()) } else { facts.principal.clone() }
+    }
+
+    fn allow(&self, principal: &Principal, right: &Right) -> bool {
+        match principal {
+            Principal::Server => true,
+            // Without a key, nobody may do anything, now that there are keys.
+            Principal::Anybody => false,
+            Principal::Key(id) => self.key(id).is_some_and(|key| key.allowance.allows(right)),
+            Principal::Role(arn) => {
+                let allowed = self.roles.get(arn);
+                allowed.is_some_and(|allowed| allowed.iter().any(|one| one.allows(right)))
+            }
+        }
     }
 
     pub(crate) fn key(&self, id: &str) -> Option<&Arc<Key>> {
@@ -105,6 +145,29 @@ impl Credentials {
     }
 }
 
+impl Authorizer for Credentials {
+    fn authorize(&self, facts: &Facts, action: &str, resource: &str) -> Result<(), Denied> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let principal = self.acts_as(facts);
+        let right = Right::new(action.to_owned(), resource);
+        if self.allow(&principal, &right) {
+            return Ok(());
+        }
+        Err(denied(principal.to_string(), right))
+    }
+}
+
+fn denied(who: String, Right { action, resource }: Right) -> Denied {
+    Denied { who, action: action.into_owned(), resource }
+}
+
+/// The error of the API for a lack of rights.
+pub(crate) fn access_denied(denied: &Denied) -> ApiError {
+    ApiError::new("AccessDeniedException", denied.to_string())
+}
+
 /// The sender of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
@@ -123,25 +186,30 @@ impl Caller {
             Self::Anybody => return Ok(()),
             Self::Scraper if right.is_to_read_metrics() => return Ok(()),
             Self::Scraper => "the holder of the metrics token",
-            Self::Key { key, .. } if key.allows(right) => return Ok(()),
+            Self::Key { key, .. } if key.allowance.allows(right) => return Ok(()),
             Self::Key { id, .. } => id,
         };
-        let Right { action, resource } = right;
-        let message =
-            format!("User: {who} is not authorized to perform: {action} on resource: {resource}");
-        Err(ApiError::new("AccessDeniedException", message))
+        Err(access_denied(&denied(who.to_owned(), right.clone())))
+    }
+
+    /// On whose behalf the executions act that the caller starts.
+    pub(crate) fn principal(&self) -> Principal {
+        match self {
+            Self::Anybody | Self::Scraper => Principal::Anybody,
+            Self::Key { id, .. } => Principal::Key(id.clone()),
+        }
     }
 
     /// Whether the caller's rights are the same for every resource.
     pub(crate) fn may_use_all_resources(&self) -> bool {
         match self {
             Self::Anybody | Self::Scraper => true,
-            Self::Key { key, .. } => key.resources.iter().any(|pattern| pattern == "*"),
+            Self::Key { key, .. } => key.allowance.resources.iter().any(|pattern| pattern == "*"),
         }
     }
 }
 
-impl Key {
+impl Allowance {
     fn allows(&self, Right { action, resource }: &Right) -> bool {
         let may_use = |resource: &str| {
             self.resources.iter().any(|pattern| matches(pattern, resource, u8::eq))
@@ -210,8 +278,7 @@ mod tests {
     fn a_key_may_do_its_actions_to_its_resources() {
         const M: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:order";
         let check = |resources: &[&str], resource: &str| {
-            let key = Key {
-                secret: String::new(),
+            let key = Allowance {
                 actions: vec!["states:Start*".to_owned()],
                 resources: resources.iter().map(|pattern| (*pattern).to_owned()).collect(),
             };

@@ -7,13 +7,16 @@ mod hosts;
 mod rights;
 mod signature;
 
-pub use credentials::{Credentials, Key};
+pub use credentials::{Allowance, Credentials, Key};
+pub(crate) use credentials::{Caller, access_denied};
 pub(crate) use hosts::Hosts;
-pub(crate) use rights::Access;
+pub(crate) use rights::{Access, Right};
 
-use crate::http::{Serving, answer, parse, read_body, target};
+use crate::bodies;
+use crate::connections::Connection;
+use crate::http::{Serving, answer, read, target};
 use axum::RequestPartsExt as _;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
@@ -21,8 +24,6 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use credentials::Caller;
-use rights::Right;
 use signature::{Expected, Signature};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,8 +47,14 @@ pub(crate) struct Door {
 /// The layer around the router.
 pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match door.admit(&mut parts, body).await {
-        Ok(body) => next.run(Request::from_parts(parts, body)).await,
+    let connection: Connection =
+        parts.extensions.get().cloned().expect("the connection is put beside every request");
+    connection.begin().await;
+    let response = match door.admit(&mut parts, body, &connection).await {
+        Ok(body) => {
+            connection.work();
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(refusal) => {
             let id = door.serving.api.engine().new_uuid();
             tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
@@ -60,7 +67,13 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
             }
             response
         }
-    }
+    };
+    bodies::counted(response, connection.clone()).unwrap_or_else(|| {
+        let id = door.serving.api.engine().new_uuid();
+        let refusal = answer(&id, Err(bodies::no_room()));
+        // It is too short not to be sent, even if there is no room for it.
+        bodies::counted(refusal, connection).unwrap_or_default()
+    })
 }
 
 /// The credentials that a request presents.
@@ -74,7 +87,12 @@ enum Claim<'a> {
 
 impl Door {
     /// Lets a request in, with its body, or returns the refusal.
-    async fn admit(&self, parts: &mut Parts, body: Body) -> Result<Body, ApiError> {
+    async fn admit(
+        &self,
+        parts: &mut Parts,
+        body: Body,
+        connection: &Connection,
+    ) -> Result<Body, ApiError> {
         let access = self.access(parts);
         if access == Some(Access::Open) {
             return Ok(body);
@@ -87,14 +105,22 @@ impl Door {
             && !(access == Some(Access::Metrics) && credentials.has_metrics_token());
         if is_free {
             let access = access.ok_or_else(|| nothing_there(parts))?;
-            self.check(&Caller::Anybody, access, parts, &[]).await?;
-            return Ok(body);
+            parts.extensions.insert(Caller::Anybody);
+            connection.know();
+            return match access {
+                Access::Operation | Access::Invocation | Access::Parked => {
+                    self.read(body, Some(access), connection).await.map(Body::from)
+                }
+                Access::Open | Access::Page | Access::Metrics => Ok(Body::empty()),
+            };
         }
-        let (caller, body) = self.identify(parts, access, body).await?;
+        let (caller, body) = self.identify(parts, access, body, connection).await?;
+        connection.know();
         // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
-        let bytes = body.as_deref().unwrap_or_default();
+        let bytes = body.clone().unwrap_or_default();
         self.check(&caller, access, parts, bytes).await?;
+        parts.extensions.insert(caller);
         Ok(body.map_or_else(Body::empty, Body::from))
     }
 
@@ -114,7 +140,8 @@ impl Door {
         parts: &Parts,
         access: Option<Access>,
         body: Body,
-    ) -> Result<(Caller, Option<axum::body::Bytes>), ApiError> {
+        connection: &Connection,
+    ) -> Result<(Caller, Option<Bytes>), ApiError> {
         let credentials = &self.serving.credentials;
         match self.claim(parts)? {
             Claim::Signature(signature) => {
@@ -124,9 +151,10 @@ impl Door {
                         "The security token included in the request is invalid.",
                     )
                 })?;
-                signature.check_before_body(parts, &key.secret)?;
-                let most = self.serving.most_signed_bytes();
-                let body = read_body(body, most, self.serving.longest_request).await?;
+                if signature.check_before_body(parts, &key.secret)? {
+                    connection.know();
+                }
+                let body = self.read(body, access, connection).await?;
                 signature.check(parts, &body, &key.secret)?;
                 // Checked only now, because strangers must not learn which service a path belongs
                 // to.
@@ -146,6 +174,24 @@ impl Door {
             }
             Claim::Nothing => Err(stranger(parts)),
         }
+    }
+
+    /// Reads the body of a request within the limits of its route.
+    async fn read(
+        &self,
+        body: Body,
+        access: Option<Access>,
+        connection: &Connection,
+    ) -> Result<Bytes, ApiError> {
+        let serving = &self.serving;
+        let most = serving.most_bytes_of(access);
+        let read = bodies::read(body, most, serving.longest_request, connection).await;
+        read.map_err(|error| match (access, error.status) {
+            (Some(Access::Invocation), 413) => {
+                ApiError { code: "RequestTooLargeException", ..error }
+            }
+            _ => error,
+        })
     }
 
     /// The credentials in the `Authorization` header.
@@ -180,15 +226,13 @@ impl Door {
         caller: &Caller,
         access: Access,
         parts: &mut Parts,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<(), ApiError> {
-        if matches!(caller, Caller::Anybody) {
-            return Ok(());
-        }
         let elsewhere = |error: ApiError| ApiError { status: 403, ..error };
         match access {
             Access::Open => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
+            Access::Parked => caller.check(&Right::parked()),
             Access::Page => {
                 Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
             }
@@ -205,7 +249,9 @@ impl Door {
                 let rights = if caller.may_use_all_resources() && !body_matters(name) {
                     vec![Right::operation(name)]
                 } else {
-                    Right::operation_with(name, &parse(body)?, engine)
+                    let credentials = &self.serving.credentials;
+                    let body = read(name, body).await?;
+                    Right::operation_with(name, &body, engine, credentials).await
                 };
                 rights.iter().try_for_each(|right| caller.check(right))
             }
@@ -215,7 +261,7 @@ impl Door {
 
 /// Whether the required rights depend on the body beyond the resource that it names.
 fn body_matters(operation: &str) -> bool {
-    matches!(operation, "CreateStateMachine" | "UpdateStateMachine")
+    matches!(operation, "CreateStateMachine" | "UpdateStateMachine" | "TestState")
 }
 
 fn read_login(text: &str) -> Option<Claim<'static>> {

@@ -1,5 +1,6 @@
 //! The rights that a request needs: which action on which resource. No other place decides this.
 
+use super::Credentials;
 use std::borrow::Cow;
 use stepwright_engine::Engine;
 use stepwright_functions::Functions;
@@ -20,6 +21,8 @@ pub(crate) enum Access {
     Page,
     /// The right to read the metrics.
     Metrics,
+    /// The right to see, retry and abort parked executions.
+    Parked,
 }
 
 impl Access {
@@ -27,7 +30,7 @@ impl Access {
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Invocation => "lambda",
-            Self::Open | Self::Operation | Self::Page | Self::Metrics => "states",
+            Self::Open | Self::Operation | Self::Page | Self::Metrics | Self::Parked => "states",
         }
     }
 }
@@ -44,13 +47,18 @@ pub(crate) struct Right {
 const READ_METRICS: &str = "stepwright:GetMetrics";
 
 impl Right {
-    fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
+    pub(super) fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
         Self { action: action.into(), resource: resource.into() }
     }
 
     /// The right to read the metrics.
     pub(crate) fn metrics() -> Self {
         Self::new(READ_METRICS, "*")
+    }
+
+    /// The right to see, retry and abort parked executions.
+    pub(crate) fn parked() -> Self {
+        Self::new("stepwright:ManageParkedExecutions", "*")
     }
 
     pub(crate) fn is_to_read_metrics(&self) -> bool {
@@ -75,8 +83,14 @@ impl Right {
     }
 
     /// The rights to call an operation with this body. If the operation concerns no resource, or
-    /// the request does not name it, the right to all resources is needed.
-    pub(crate) fn operation_with(name: &str, body: &Json, engine: &Engine) -> Vec<Self> {
+    /// the request does not name it, the right to all resources is needed. Whoever decides what is
+    /// done with the rights of a role needs the right to pass it on.
+    pub(crate) async fn operation_with(
+        name: &str,
+        body: &Json,
+        engine: &Engine,
+        credentials: &Credentials,
+    ) -> Vec<Self> {
         let mut rights: Vec<Self> = resources(name, body, engine)
             .into_iter()
             .map(|resource| Self::new(format!("states:{name}"), resource))
@@ -89,7 +103,30 @@ impl Right {
             let resource = rights[0].resource.clone();
             rights.push(Self::new("states:PublishStateMachineVersion", resource));
         }
+        let role = passed_role(name, body, engine).await;
+        if let Some(role) = role.filter(|role| credentials.has_role(role)) {
+            rights.push(Self::new("iam:PassRole", role));
+        }
         rights
+    }
+}
+
+/// The role in whose name an operation makes executions or a task act.
+async fn passed_role(name: &str, body: &Json, engine: &Engine) -> Option<String> {
+    let text = |member: &str| body.get(member).and_then(Json::as_str);
+    match name {
+        "CreateStateMachine" | "TestState" => text("roleArn").map(str::to_owned),
+        "UpdateStateMachine" => match text("roleArn") {
+            Some(role) => Some(role.to_owned()),
+            // A new definition decides what the present role is used for.
+            None => {
+                text("definition")?;
+                let machine = engine.catalogue().machine(text("stateMachineArn")?)?;
+                let revision = engine.revision(&machine.revision).await.ok()?;
+                Some(revision.role_arn.clone())
+            }
+        },
+        _ => None,
     }
 }
 

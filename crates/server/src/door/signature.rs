@@ -117,11 +117,11 @@ impl<'a> Signature<'a> {
     }
 
     /// Refuses a signature that is wrong whatever the body is. This can be known only if the
-    /// headers hold the body's hash.
-    pub(crate) fn check_before_body(&self, parts: &Parts, secret: &str) -> Result<(), ApiError> {
+    /// headers hold the body's hash: returns whether they do.
+    pub(crate) fn check_before_body(&self, parts: &Parts, secret: &str) -> Result<bool, ApiError> {
         match self.said {
-            Some(said) => self.compare(parts, said, secret),
-            None => Ok(()),
+            Some(said) => self.compare(parts, said, secret).map(|()| true),
+            None => Ok(false),
         }
     }
 

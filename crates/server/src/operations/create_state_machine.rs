@@ -16,7 +16,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         ));
     }
     let tags = read_tags(request)?;
-    let program = check_definition(request.required("definition"), is_express)?;
+    let program = check_definition(api, request.required("definition"), is_express).await?;
     let draft = Draft::read(request, None, is_express)?;
     let options = api.engine.options();
     let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);

@@ -21,6 +21,8 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         machine.status = MachineStatus::Deleting;
         api.engine.put_machine(machine, None).await.map_err(store_failed)?;
     }
+    // Whoever saw the machine before it was being deleted may still start an execution of it.
+    api.engine.starts_settled().await;
     let engine = api.engine.clone();
     if engine.running(&arn).await.is_ok_and(|running| running == 0) {
         engine.remove_machine(&arn).await.map_err(store_failed)?;

@@ -1,11 +1,12 @@
 use crate::api::{Api, Reply, store_failed};
-use stepwright_engine::StartError;
+use stepwright_engine::{Principal, StartError};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
 
-pub(super) async fn call(api: &Api, request: &Request) -> Reply {
-    let start = api.start_request(request).await?;
-    check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
+pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
+    let _starting = api.engine.starting().await;
+    let start = api.start_request(request, principal).await?;
+    let _counted = check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
     let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();
     reply.insert("executionArn", started.arn.into());
@@ -35,15 +36,22 @@ pub(super) fn closing() -> ApiError {
 }
 
 /// Checks a limit that AWS does not have: a machine's `max_concurrent_executions` in
-/// stepwright.toml.
-async fn check_concurrency(api: &Api, arn: &str, name: &str) -> Result<(), ApiError> {
-    let Some(most) = api.settings.max_concurrent_executions.get(name) else { return Ok(()) };
+/// stepwright.toml. What it returns must be held until the start is durable, so that the next start
+/// counts it.
+async fn check_concurrency<'a>(
+    api: &'a Api,
+    arn: &str,
+    name: &str,
+) -> Result<Option<tokio::sync::MutexGuard<'a, ()>>, ApiError> {
+    let Some(limit) = api.limits.get(name) else { return Ok(None) };
+    let counting = limit.counting.lock().await;
     let running = api.engine.running(arn).await.map_err(store_failed)?;
-    if running >= *most {
+    if running >= limit.most {
+        let most = limit.most;
         return Err(ApiError::new(
             "ExecutionLimitExceeded",
             format!("the state machine '{arn}' runs {running} executions and may run {most}"),
         ));
     }
-    Ok(())
+    Ok(Some(counting))
 }

@@ -1,12 +1,13 @@
 use super::{insert_text, start_execution};
 use crate::api::{Api, Reply};
+use stepwright_engine::Principal;
 use stepwright_history::Failure;
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, Object, json};
 use stepwright_protocol::{ApiError, Request, timestamp};
 
-pub(super) async fn call(api: &Api, request: &Request) -> Reply {
-    let start = api.start_request(request).await?;
+pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
+    let start = api.start_request(request, principal).await?;
     if !start.machine.is_express {
         return Err(ApiError::new(
             "StateMachineTypeNotSupported",

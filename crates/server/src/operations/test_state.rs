@@ -1,6 +1,6 @@
 use crate::api::{Api, Reply};
 use std::sync::Arc;
-use stepwright_engine::Revision;
+use stepwright_engine::{Principal, Revision};
 use stepwright_history::{Failure, Identity, TaskKind};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, Request};
@@ -8,7 +8,7 @@ use stepwright_simulator::{
     FieldValidation, Mock, StateConfiguration, StateTest, StateTestError, Testing,
 };
 
-pub(super) async fn call(api: &Api, request: &Request) -> Reply {
+pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let options = api.engine.options();
     let (region, account) = (options.region.clone(), options.account.clone());
     let id = api.engine.new_uuid();
@@ -38,9 +38,10 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
         mock: mock(request)?,
         configuration: configuration(request),
     };
-    let mut testing = test.begin(options.clock.now()).map_err(refused)?;
+    let begun = api.engine.aside(|| test.begin(options.clock.now())).await;
+    let mut testing = begun.map_err(refused)?;
     if testing.call().is_some() {
-        run_task(api, request, &identity, &mut testing).await?;
+        run_task(api, request, &identity, principal, &mut testing).await?;
     }
     let level = request.text("inspectionLevel").unwrap_or("INFO");
     Ok(testing.finish().to_json(level != "INFO"))
@@ -51,6 +52,7 @@ async fn run_task(
     api: &Api,
     request: &Request,
     identity: &Identity,
+    principal: Principal,
     testing: &mut Testing,
 ) -> Result<(), ApiError> {
     let Some(call) = testing.call() else { return Ok(()) };
@@ -81,8 +83,8 @@ async fn run_task(
         program: Arc::new(testing.program().clone()),
     };
     let (arn, call) = (identity.execution_arn.clone(), call.clone());
-    let outcome = api.engine.call_once(Arc::new(revision), &arn, call).await;
-    testing.answer(outcome);
+    let outcome = api.engine.call_once(Arc::new(revision), &arn, principal, call).await;
+    api.engine.aside(|| testing.answer(outcome)).await;
     Ok(())
 }
 

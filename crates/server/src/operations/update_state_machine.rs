@@ -45,7 +45,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let program = if draft.definition == before.definition {
         (*before.program).clone()
     } else {
-        check_definition(&draft.definition, machine.is_express)?
+        check_definition(api, &draft.definition, machine.is_express).await?
     };
     let now = api.engine.options().clock.now().0;
     let mut machine = (*machine).clone();

@@ -3,11 +3,11 @@ use crate::api::{Api, Reply};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::Request;
 
-pub(super) async fn call(_api: &Api, request: &Request) -> Reply {
+pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let is_express = request.text("type") == Some("EXPRESS");
     let with_warnings = request.text("severity") == Some("WARNING");
     let most = request.integer("maxResults").filter(|most| *most > 0).unwrap_or(100) as usize;
-    let found = check(request.required("definition"), is_express);
+    let found = check(api, request.required("definition"), is_express).await;
     let is_refused = found.iter().any(stepwright_source::Diagnostic::is_error);
     let mut shown: Vec<Json> = Vec::new();
     let wanted = found.iter().filter(|diagnostic| with_warnings || diagnostic.is_error());

@@ -1,6 +1,9 @@
 //! Which callers the assembled server lets in, tested over the wire on every route.
 
+mod limits;
 mod listening;
 mod rights;
 mod support;
+mod tasks;
 mod walk;
+mod workers;

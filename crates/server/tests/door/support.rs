@@ -7,12 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
-use stepwright_engine::SystemClock;
 use stepwright_functions::{Function, Functions, Place};
-use stepwright_integrations::Mocked;
-use stepwright_server::config::{CredentialConfig, ObjectsConfig, ServerConfig};
+use stepwright_server::config::{CredentialConfig, ServerConfig};
 use stepwright_server::{Assembly, Serving, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,19 +44,8 @@ pub(crate) fn assembly(server: ServerConfig, credentials: Vec<CredentialConfig>)
     let echo: Function = toml::from_str("echo = true").expect("it is a function");
     let functions = BTreeMap::from([("echo".to_owned(), echo)]);
     let place = Place { account: server.account.clone(), region: server.region.clone() };
-    Assembly {
-        server,
-        credentials,
-        machines: BTreeMap::new(),
-        objects: ObjectsConfig::default(),
-        otlp: None,
-        functions: Functions::new(functions, PathBuf::new(), place).expect("they are functions"),
-        mocked: Mocked::default(),
-        local: None,
-        observers: Vec::new(),
-        object_store: None,
-        clock: Arc::new(SystemClock),
-    }
+    let functions = Functions::new(functions, PathBuf::new(), place).expect("they are functions");
+    Assembly { server, credentials, ..Assembly::new(functions) }
 }
 
 /// A server that serves until the test ends.

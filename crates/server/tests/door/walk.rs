@@ -291,6 +291,77 @@ async fn wrong_signatures_are_refused_everywhere() {
     }
 }
 
+/// Signs a call of `ListStateMachines` at a moment with the key of a scope, which may be for another
+/// day, region or service.
+fn signed_in_scope(
+    address: std::net::SocketAddr,
+    day: u64,
+    region: &str,
+    service: &str,
+) -> Request {
+    use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+    use sha2::{Digest as _, Sha256};
+    let hex = |bytes: &[u8]| -> String {
+        bytes
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|digit| char::from_digit(digit.into(), 16).expect("it is a digit"))
+            .collect()
+    };
+    let hash = |text: &str| hex(&Sha256::digest(text));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
+    let format = |seconds: i64| {
+        let text = stepwright_program::time::format(seconds * 1_000);
+        let text: String = text.chars().filter(|c| !"-:".contains(*c)).collect();
+        format!("{}Z", text.split(['.', 'Z']).next().unwrap_or_default())
+    };
+    let at = format(now.as_secs() as i64);
+    let scope_time = now.saturating_sub(Duration::from_secs(86_400 * day));
+    let date = format(scope_time.as_secs() as i64)[..8].to_owned();
+    let target = "AWSStepFunctions.ListStateMachines";
+    let canonical = format!(
+        "POST\n/\n\nhost:{address}\nx-amz-date:{at}\nx-amz-target:{target}\n\n\
+         host;x-amz-date;x-amz-target\n{}",
+        hash("{}")
+    );
+    let scope = format!("{date}/{region}/{service}/aws4_request");
+    let to_sign = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", hash(&canonical));
+    let key = generate_signing_key(SECRET, SystemTime::UNIX_EPOCH + scope_time, region, service);
+    let signature = calculate_signature(key, to_sign.as_bytes());
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders=host;x-amz-date;x-amz-target, \
+         Signature={signature}"
+    );
+    Request::operation("ListStateMachines", "{}")
+        .with("x-amz-date", &at)
+        .with("authorization", &authorization)
+}
+
+#[tokio::test]
+async fn a_key_for_another_scope_opens_nothing() {
+    let server = guarded().await;
+    for (day, region, service, expected) in [
+        (0, "us-east-1", "states", 200),
+        (1, "us-east-1", "states", 403),
+        (0, "eu-west-1", "states", 403),
+        (0, "", "states", 403),
+        (0, "us-east-1", "lambda", 403),
+        (0, "us-east-1", "", 403),
+    ] {
+        let request = signed_in_scope(server.address, day, region, service);
+        let answer = server.ask(&request).await;
+        assert_eq!(answer.status, expected, "{day} {region} {service}: {answer:?}");
+        if expected != 200 {
+            assert_eq!(answer.error(), "InvalidSignatureException", "{answer:?}");
+        }
+        // Every header of AWS must be signed, whatever it is.
+        for name in ["x-amz-x", "X-Amz-Security-Token", "x-amz-target", "x-amz-content-sha256"] {
+            let answer = server.ask(&request.clone().with(name, "x")).await;
+            assert_eq!(answer.status, 403, "{name}: {answer:?}");
+        }
+    }
+}
+
 /// Like [`refused`], for answers that contain the time.
 async fn refused_at(server: &Server, kind: &str, make: impl Fn(Request) -> Request) {
     for request in everywhere(server) {

@@ -2,6 +2,7 @@
 //! nothing else is pending and the disk is quick, the caller writes its work itself. This saves the
 //! way to the thread and back, which takes as long as the writing.
 
+use super::acknowledged::Acknowledged;
 use super::writer::{self, Work};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
@@ -25,7 +26,7 @@ pub(crate) struct Queue {
     work: Condvar,
     /// Notified when there is room for more work.
     room: Condvar,
-    connection: Mutex<Connection>,
+    connection: Mutex<(Connection, Acknowledged)>,
 }
 
 #[derive(Debug, Default)]
@@ -38,12 +39,12 @@ struct State {
 }
 
 impl Queue {
-    pub(crate) fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection, acknowledged: Acknowledged) -> Self {
         Self {
             state: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
-            connection: Mutex::new(connection),
+            connection: Mutex::new((connection, acknowledged)),
         }
     }
 
@@ -96,7 +97,7 @@ impl Queue {
         }
         drop(state);
         let connection = self.connection.lock();
-        writer::checkpoint(&connection);
+        writer::checkpoint(&connection.0);
     }
 
     /// Writes the pending work.
@@ -109,8 +110,8 @@ impl Queue {
         let mut turn = Turn { queue: self, is_calm: false, is_done: false };
         let (began, is_alone) = (Instant::now(), work.len() == 1);
         let mut connection = self.connection.lock();
-        writer::write_all(&mut connection, work);
-        drop(connection);
+        let (connection, acknowledged) = &mut *connection;
+        writer::write_all(connection, acknowledged, work);
         turn.is_calm = is_alone && began.elapsed() < QUICK;
         turn.is_done = true;
     }

@@ -1,6 +1,7 @@
 use super::schema::broken;
 use crate::{
-    About, ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Recorded, Status, StoreError,
+    About, Chunk, ExecutionId, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded,
+    Status, StoreError,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, StatementStatus, params};
@@ -100,11 +101,35 @@ pub(crate) fn execution_by_arn(
         .optional()
 }
 
-pub(crate) fn history(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Vec<Vec<u8>>> {
-    connection
-        .prepare_cached("SELECT bytes FROM chunks WHERE execution = ?1 ORDER BY len")?
-        .query_map(params![id.0 as i64], |row| row.get(0))?
-        .collect()
+pub(crate) fn history(
+    connection: &Connection,
+    id: ExecutionId,
+    part: HistoryPart,
+    most_bytes: usize,
+) -> rusqlite::Result<Vec<Chunk>> {
+    let (query, place) = match part {
+        HistoryPart::After(len) => {
+            ("SELECT len, bytes FROM chunks WHERE execution = ?1 AND len > ?2 ORDER BY len", len)
+        }
+        HistoryPart::UpTo(len) => (
+            "SELECT len, bytes FROM chunks WHERE execution = ?1 AND len <= ?2 ORDER BY len DESC",
+            len,
+        ),
+    };
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query(params![id.0 as i64, place])?;
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        // The size is looked at before the bytes are copied.
+        bytes += row.get_ref(1)?.as_blob()?.len();
+        if bytes > most_bytes && !chunks.is_empty() {
+            break;
+        }
+        chunks.push(Chunk { len: row.get::<_, i64>(0)? as u64, bytes: row.get(1)? });
+    }
+    Ok(chunks)
 }
 
 pub(crate) fn first_from(
@@ -132,8 +157,8 @@ pub(crate) fn recorded(
     let mut bytes = 0;
     for row in rows {
         let row = row?;
-        let chunks = history(&reading, row.id)?;
-        bytes += chunks.iter().map(Vec::len).sum::<usize>();
+        let chunks = history(&reading, row.id, HistoryPart::After(0), most_bytes)?;
+        bytes += chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
         if bytes > most_bytes && !found.is_empty() {
             break;
         }

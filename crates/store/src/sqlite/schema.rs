@@ -4,7 +4,7 @@ use crate::StoreError;
 use rusqlite::Connection;
 
 /// The number of the current layout, stored as `SQLite`'s `user_version`.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Each migration leads from one layout to the next; the first makes an empty database layout 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -75,6 +75,11 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     ) WITHOUT ROWID;
     INSERT INTO counts
         SELECT coalesce(map_run, machine), status, count(*) FROM executions GROUP BY 1, 2;
+",
+    "
+    -- The number of transactions so far, in one row. See acknowledged.rs.
+    CREATE TABLE transactions (number INTEGER NOT NULL);
+    INSERT INTO transactions VALUES (0);
 ",
 ];
 

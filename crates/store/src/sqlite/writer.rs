@@ -1,5 +1,6 @@
 //! Writing. One fsync makes everything durable that is written in one transaction.
 
+use super::acknowledged::Acknowledged;
 use super::schema::broken;
 use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, Status, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -28,7 +29,11 @@ pub(crate) fn checkpoint(connection: &Connection) {
 
 /// Writes one transaction. An append that does not fit its execution changes nothing; everything
 /// else is kept, or nothing is.
-pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
+pub(crate) fn write_all(
+    connection: &mut Connection,
+    acknowledged: &mut Acknowledged,
+    work: Vec<Work>,
+) {
     let mut answers: Vec<Answer> = Vec::with_capacity(work.len());
     let mut outcome = Outcome::Kept;
     match connection.transaction() {
@@ -49,7 +54,9 @@ pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
                 answers.push(answer);
             }
             if matches!(outcome, Outcome::Kept) {
-                outcome = match counting.write(&transaction) {
+                let finished =
+                    counting.write(&transaction).and_then(|()| acknowledged.raise(&transaction));
+                outcome = match finished {
                     Err(error) => Outcome::NotWritten(broken(error)),
                     // If the commit failed, what reached the disk before may still be found there
                     // after a crash.
@@ -59,6 +66,9 @@ pub(crate) fn write_all(connection: &mut Connection, work: Vec<Work>) {
                 };
             }
         }
+    }
+    if matches!(outcome, Outcome::Kept) {
+        acknowledged.committed();
     }
     for answer in answers {
         answer.send(outcome.clone());
@@ -405,7 +415,7 @@ mod tests {
 
     fn append(connection: &mut Connection, id: u64, bytes: usize) -> Result<(), AppendError> {
         let (work, mut answered) = start(id, bytes);
-        write_all(connection, vec![work]);
+        write_all(connection, &mut Acknowledged::nowhere(), vec![work]);
         answered.try_recv().expect("it is answered")
     }
 
@@ -428,7 +438,7 @@ mod tests {
         // In one transaction: an append for which there is room, and one for which there is none.
         let (small, mut small_answer) = start(2, 10);
         let (large, mut large_answer) = start(3, 1 << 20);
-        write_all(&mut connection, vec![small, large]);
+        write_all(&mut connection, &mut Acknowledged::nowhere(), vec![small, large]);
         for answer in [&mut small_answer, &mut large_answer] {
             let answer = answer.try_recv().expect("it is answered");
             assert!(matches!(answer, Err(AppendError::NotWritten(_))), "{answer:?}");

@@ -3,8 +3,10 @@
 use super::runs::{Ran, Runner};
 use super::{Plan, is_unforeseen};
 use crate::record::answer as shown_answer;
+use crate::state_span;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use stepwright_asl::Definition;
 use stepwright_json::{Json, Object, Str};
 use stepwright_simulator::{Answer, Status};
 
@@ -85,6 +87,30 @@ pub(super) struct Found {
 struct One {
     details: Vec<String>,
     plan: Option<Plan>,
+}
+
+impl Finding {
+    pub(super) fn to_json(&self, definition: &Definition) -> Json {
+        let mut object = Object::new();
+        object.insert("code", self.kind.name().into());
+        object.insert("state", self.state.clone().into());
+        object.insert("message", self.message.as_str().into());
+        object.insert("help", self.help.as_str().into());
+        if let Some(span) = state_span(definition, &self.state) {
+            let text = &definition.text;
+            let (start, _) = stepwright_source::LineIndex::new(text).span(text, span);
+            object.insert("line", start.line.into());
+            object.insert("column", start.column.into());
+        }
+        if let Some(script) = &self.script {
+            let mocks = script.mocks.iter();
+            let mocks: Object = mocks.map(|(state, mock)| (state.clone(), mock.clone())).collect();
+            object.insert("input", script.input.clone());
+            object.insert("mocks", mocks.into());
+            object.insert("status", script.status.name().into());
+        }
+        object.into()
+    }
 }
 
 impl Found {

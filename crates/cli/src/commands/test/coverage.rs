@@ -2,13 +2,11 @@
 
 use super::files::Loaded;
 use crate::report::Failure;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_graph::{Mark, Marks};
 use stepwright_json::{Json, Object};
-use stepwright_program::{Program, StateId};
-use stepwright_testkit::{Coverage, FileResult, Hits, Part};
+use stepwright_program::Program;
+use stepwright_testkit::{Coverage, FileResult, Hits};
 
 /// The coverage of one definition.
 pub(super) struct Covered {
@@ -88,7 +86,7 @@ pub(super) fn draw(path: &Path, covered: &[Covered]) -> Result<(), Failure> {
             1 => path.to_owned(),
             _ => beside(path, &one.definition, at),
         };
-        let picture = stepwright_graph::svg_marked(&one.program, &marks(&one.hits));
+        let picture = stepwright_graph::svg_marked(&one.program, &one.hits.marks());
         super::write(&target, &picture)?;
         anstream::eprintln!("drew {} to {}", one.definition, target.display());
     }
@@ -100,37 +98,4 @@ fn beside(path: &Path, definition: &str, at: usize) -> PathBuf {
     let name = definition.rsplit(['/', '\\']).next().unwrap_or(definition);
     let name = name.split('.').next().unwrap_or(name);
     path.with_file_name(format!("{stem}-{}-{name}.svg", at + 1))
-}
-
-fn marks(hits: &Hits) -> Marks {
-    let mut marks = Marks::default();
-    // States with rules, retriers or catchers of which some are not used.
-    let mut partly: BTreeSet<StateId> = BTreeSet::new();
-    for (part, count) in hits.parts() {
-        match part {
-            Part::Transition(from, to, is_catch) => {
-                let mark = if count > 0 { Mark::Used } else { Mark::Missed };
-                marks.transitions.insert((from, to, is_catch), mark);
-            }
-            Part::Rule(id, _) | Part::Retrier(id, _) | Part::Catcher(id, _) if count == 0 => {
-                partly.insert(id);
-            }
-            _ => {}
-        }
-    }
-    for (part, count) in hits.parts() {
-        let Part::State(id) = part else { continue };
-        let mark = match (count, partly.contains(&id)) {
-            (0, _) => Mark::Missed,
-            (_, true) => Mark::Partly,
-            (_, false) => Mark::Used,
-        };
-        let words = match count {
-            0 => "never entered".to_owned(),
-            1 => "entered once".to_owned(),
-            count => format!("entered {count} times"),
-        };
-        marks.states.insert(id, (mark, words));
-    }
-    marks
 }

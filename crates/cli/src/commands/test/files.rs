@@ -101,7 +101,8 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Unusable> {
     let beside = |name: &str| -> Result<Vec<u8>, String> {
         let path = folder.join(name);
         read.borrow_mut().push(path.clone());
-        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        // Whoever writes a test file names definitions in other directories.
+        crate::input::read_beside(&folder, name, true)
     };
     let result = match crate::input::read_text(path) {
         Ok(text) => stepwright_testkit::load(&file, &text, &beside),

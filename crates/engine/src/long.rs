@@ -1,0 +1,177 @@
+//! Turns that take long give way to those that do not.
+//!
+//! A turn runs where its driver runs, on a worker of the runtime, as long as it is short: nothing
+//! is handed over, and nothing is waited for. A turn that turns out to be long leaves its worker to
+//! others, and goes on beside them once it has one of a few permits. So there is always a processor
+//! for short turns, for callers and for timers, whatever long turns there are.
+//!
+//! The next turns of a program that had a long turn wait for a permit before they begin.
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashSet;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use stepwright_program::Program;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A turn that has taken more steps is long. They take some two milliseconds.
+const LONG: u64 = 200_000;
+
+/// After so many steps more it is seen to again that the worker has been left.
+const AGAIN: u64 = 1_000_000;
+
+/// How long it takes for somebody else to take a worker over.
+const HANDOVER: Duration = Duration::from_micros(300);
+
+/// How many turns may wait for a permit when they have begun already: each keeps a thread.
+const MOST_WAITING: usize = 16;
+
+/// The number of programs that are known for long turns.
+const MOST_KNOWN: usize = 4_096;
+
+/// The permits for long turns.
+pub(crate) struct LongTurns {
+    permits: Semaphore,
+    /// The permits for long work that callers wait for, which must not queue behind executions.
+    work: Semaphore,
+    /// The permit to read the items of a map run.
+    reading: Semaphore,
+    waiting: AtomicUsize,
+    /// Where the programs stand that had a long turn.
+    known: Mutex<FxHashSet<usize>>,
+    count: AtomicUsize,
+}
+
+impl Default for LongTurns {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            permits: Semaphore::new(processors.saturating_sub(1).max(1)),
+            work: Semaphore::new(processors.saturating_sub(1).max(1)),
+            reading: Semaphore::new(1),
+            waiting: AtomicUsize::new(0),
+            known: Mutex::default(),
+            count: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl LongTurns {
+    /// What is to be done next for executions of this program. Waits if that is known to be long.
+    pub(crate) async fn begin(&self, program: &Arc<Program>) -> Aside<'_> {
+        let program = Arc::as_ptr(program).addr();
+        let permit = if self.is_known(program) { self.permits.acquire().await.ok() } else { None };
+        Aside {
+            long: self,
+            program,
+            is_aside: permit.is_some(),
+            permit: RefCell::new(permit),
+            next: Cell::new(LONG),
+        }
+    }
+
+    /// Does something that may take long.
+    pub(crate) async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _permit = self.work.acquire().await;
+        leave_worker(work)
+    }
+
+    /// Waits until nobody else reads the items of a map run.
+    pub(crate) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
+        self.reading.acquire().await.ok()
+    }
+
+    fn is_known(&self, program: usize) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.known.lock().contains(&program)
+    }
+
+    fn note(&self, program: usize, is_long: bool) {
+        let mut known = self.known.lock();
+        if !is_long {
+            known.remove(&program);
+        } else if known.len() < MOST_KNOWN {
+            known.insert(program);
+        }
+        self.count.store(known.len(), Ordering::Relaxed);
+    }
+
+    /// Waits for a permit, on a thread that nobody else needs. `None` if too many wait already.
+    fn wait(&self) -> Option<SemaphorePermit<'_>> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let permit = Handle::current().block_on(self.permits.acquire()).ok();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        permit
+    }
+}
+
+/// Turns that are taken one after the other, and that may turn out to be long.
+pub(crate) struct Aside<'l> {
+    long: &'l LongTurns,
+    program: usize,
+    /// Whether they were known to be long, and have left the worker from the beginning.
+    is_aside: bool,
+    permit: RefCell<Option<SemaphorePermit<'l>>>,
+    /// The number of steps at which to look next.
+    next: Cell<u64>,
+}
+
+impl Aside<'_> {
+    /// Takes the turns.
+    pub(crate) fn run<R>(&self, turns: impl FnOnce() -> R) -> R {
+        if self.is_aside { leave_worker(turns) } else { turns() }
+    }
+
+    /// A turn has taken so many steps.
+    pub(crate) fn watch(&self, steps: u64) {
+        if steps < self.next.get() {
+            return;
+        }
+        self.next.set(steps + AGAIN);
+        if self.is_aside || !has_workers() {
+            return;
+        }
+        let mut permit = self.permit.borrow_mut();
+        if permit.is_none() {
+            self.long.note(self.program, true);
+            *permit = tokio::task::block_in_place(|| {
+                let permit = self.long.wait();
+                std::thread::sleep(HANDOVER);
+                permit
+            });
+        } else {
+            // If nobody had taken the worker over yet, it is offered again.
+            tokio::task::block_in_place(|| std::thread::sleep(HANDOVER));
+        }
+    }
+
+    /// Another turn begins.
+    pub(crate) fn next_turn(&self) {
+        self.next.set(LONG);
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        // The last turn of a program that was known for long ones was short.
+        if self.is_aside && self.next.get() == LONG {
+            self.long.note(self.program, false);
+        }
+    }
+}
+
+/// Whether there are workers that can be left: not in a runtime with a single thread, as tests have.
+fn has_workers() -> bool {
+    Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+/// Does something that takes long, and leaves the worker to others meanwhile.
+fn leave_worker<R>(work: impl FnOnce() -> R) -> R {
+    if has_workers() { tokio::task::block_in_place(work) } else { work() }
+}
