@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-jsonpath", &["source", "json"]),
     ("stepwright-jsonata", &["source", "json"]),
     ("stepwright-asl", &["source", "json"]),
-    ("stepwright-aws", &["json"]),
+    ("stepwright-aws", &["source", "json"]),
     ("stepwright-program", &["source", "json", "aws", "asl", "jsonpath", "jsonata"]),
     ("stepwright-graph", &["json", "program"]),
     // 2: core

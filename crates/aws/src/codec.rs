@@ -16,7 +16,7 @@ mod value;
 mod xml;
 
 pub use error::ServiceError;
-pub use route::route;
+pub use route::{protocol, route};
 
 use crate::shapes::Structure;
 use crate::table::{Operation, Protocol, Service};
@@ -252,7 +252,7 @@ pub fn decode_response(
     response: &Response,
 ) -> Result<Result<Message, ServiceError>, DecodeError> {
     let call = Call::new(service, operation);
-    if response.status >= 300 {
+    if response.status >= 300 || error::is_late(call, response) {
         return Ok(Err(error::read(call, response)));
     }
     let output = operation.output.as_ref();

@@ -53,14 +53,6 @@ pub fn error(code: &str) -> String {
     pascal_case(base.unwrap_or(code)) + "Exception"
 }
 
-/// The name of an error with the service in front: `S3.NoSuchBucketException`. Without a code that
-/// the model knows, it is `SecretsManager.SecretsManagerException`.
-pub fn error_with_prefix(service: &Service, modelled: Option<&Structure>) -> String {
-    let prefix = &service.error_prefix;
-    let name = modelled.and_then(|structure| structure.name.as_deref());
-    format!("{prefix}.{}", name.map_or_else(|| format!("{prefix}Exception"), error))
-}
-
 /// Service, member, another member of the same structure (or nothing), the name.
 const OVERRIDES: [(&str, &str, &str, &str); 6] = [
     ("cloudformation", "StackStatusFilter", "", "StackStatusFilters"),

@@ -1,7 +1,7 @@
 //! AWS SDK integrations (`aws-sdk:SERVICE:ACTION`): from parameters to what an operation takes, and
 //! from what it answers to results.
 
-use crate::codec::Message;
+use crate::codec::{Message, ServiceError};
 use crate::names;
 use crate::shapes::{Kind, Reference, Structure};
 use crate::table::{Operation, Service};
@@ -86,6 +86,39 @@ pub fn result(service: &Service, operation: &Operation, message: &Message) -> Js
         members.insert(name, String::from_utf8_lossy(body).into_owned().into());
     }
     result
+}
+
+/// The name of a failure: `DynamoDb.ResourceNotFoundException`; of an error that the model does not
+/// have, `DynamoDb.DynamoDbException`.
+pub fn error_name(service: &Service, error: &ServiceError) -> String {
+    let prefix = &service.error_prefix;
+    match &error.name {
+        Some(name) => format!("{prefix}.{}", names::error(name)),
+        None => format!("{prefix}.{prefix}Exception"),
+    }
+}
+
+/// The cause of a failure: `Requested resource not found (Service: DynamoDb, Status Code: 400, Request
+/// ID: …)`. Recordings of 2026 have the number of attempts behind it, older ones have not.
+pub fn cause(service: &Service, error: &ServiceError, attempts: Option<u32>) -> String {
+    let mut cause = format!(
+        "{} (Service: {}, Status Code: {}, Request ID: {}",
+        error.message,
+        service.error_prefix,
+        error.status,
+        error.request_id.as_deref().unwrap_or("null")
+    );
+    if let Some(id) = &error.extended_request_id {
+        cause.push_str(", Extended Request ID: ");
+        cause.push_str(id);
+    }
+    cause.push(')');
+    if let Some(attempts) = attempts {
+        cause.push_str(" (SDK Attempt Count: ");
+        cause.push_str(&attempts.to_string());
+        cause.push(')');
+    }
+    cause
 }
 
 fn to_structure(
@@ -197,6 +230,7 @@ fn of_value(service: &Service, reference: &Reference, value: &Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{self, Response};
     use crate::table;
     use stepwright_json::json;
 
@@ -296,6 +330,37 @@ mod tests {
         assert_eq!(
             error("sqs", "sendMessageBatch", json!({"Entries": [{"Id": "1"}, 7]})),
             "the parameter `Entries[1]` must be an object"
+        );
+    }
+
+    #[test]
+    fn failures_are_named_as_recorded() {
+        let (service, operation) = find("dynamodb", "getItem");
+        let read = |body: &str| {
+            let headers = vec![("x-amzn-RequestId".to_owned(), "R1".to_owned())];
+            let response = Response { status: 400, headers, body: body.as_bytes().to_vec() };
+            codec::decode_response(service, operation, &response).unwrap().unwrap_err()
+        };
+        let error = read(
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+                "message":"Requested resource not found"}"#,
+        );
+        assert_eq!(error_name(service, &error), "DynamoDb.ResourceNotFoundException");
+        assert_eq!(
+            cause(service, &error, None),
+            "Requested resource not found (Service: DynamoDb, Status Code: 400, Request ID: R1)"
+        );
+        let error = read(r#"{"__type":"com.amazon.coral.validate#ValidationException"}"#);
+        assert_eq!(error_name(service, &error), "DynamoDb.DynamoDbException");
+        let (service, _) = find("sfn", "sendTaskSuccess");
+        let mut error =
+            ServiceError::new(service, "InvalidToken", "Invalid Token: 'Invalid token'");
+        error.request_id = Some("R2".to_owned());
+        assert_eq!(error_name(service, &error), "Sfn.InvalidTokenException");
+        assert_eq!(
+            cause(service, &error, Some(1)),
+            "Invalid Token: 'Invalid token' (Service: Sfn, Status Code: 400, Request ID: R2) \
+             (SDK Attempt Count: 1)"
         );
     }
 }

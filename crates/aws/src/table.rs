@@ -296,8 +296,10 @@ fn catalogue() -> &'static Catalogue {
 impl Service {
     /// The operation of an action in a resource: `putItem`.
     pub fn action(&self, action: &str) -> Result<&Operation, UnknownAction> {
-        let found = self.operations.iter().find(|one| names::action(&one.name) == action);
-        found.ok_or_else(|| {
+        // Mostly only the first letter differs.
+        let is_meant = |one: &&Operation| names::action(&one.name) == action;
+        let likely = self.operation(&names::capitalized(action)).filter(is_meant);
+        likely.or_else(|| self.operations.iter().find(is_meant)).ok_or_else(|| {
             let known: Vec<String> =
                 self.operations.iter().map(|one| names::action(&one.name)).collect();
             UnknownAction {
@@ -313,6 +315,13 @@ impl Service {
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         let found = self.operations.binary_search_by(|one| one.name.as_str().cmp(name));
         found.ok().map(|at| &self.operations[at])
+    }
+
+    /// The service as it speaks another of its protocols. What is made here should be kept: it is a
+    /// copy of the whole.
+    pub fn speaking(&self, protocol: Protocol) -> Option<Self> {
+        let is_spoken = self.protocols.contains(&protocol);
+        is_spoken.then(|| Self { protocol, ..self.clone() })
     }
 
     /// The type that is referred to.

@@ -11,7 +11,7 @@ use stepwright_json::{Json, Object};
 pub struct ServiceError {
     /// The code on the wire: `NoSuchBucket`, `ResourceNotFoundException`. Without one, the status.
     pub code: String,
-    /// The name of the error in the model, if it is one that the operation is known to have.
+    /// The name of the error in the model, if it is one that the service is known to have.
     pub name: Option<String>,
     /// What the service says.
     pub message: String,
@@ -56,22 +56,32 @@ impl ServiceError {
 }
 
 fn named<'s>(service: &'s Service, name: &str) -> Option<&'s Structure> {
-    service.shapes.iter().find_map(|shape| match &shape.kind {
-        Kind::Structure(structure)
-            if structure.error.is_some() && structure.name.as_deref() == Some(name) =>
-        {
-            Some(structure)
-        }
+    errors(service).find(|structure| structure.name.as_deref() == Some(name))
+}
+
+/// All errors of a service.
+fn errors(service: &Service) -> impl Iterator<Item = &Structure> {
+    service.shapes.iter().filter_map(|shape| match &shape.kind {
+        Kind::Structure(structure) if structure.error.is_some() => Some(structure),
         _ => None,
     })
 }
 
+/// An error that came into the model with one new operation. For the others, Step Functions has been
+/// seen with the name that errors without a model have: `S3.S3Exception`.
+const OF_ONE_OPERATION: (&str, &str) = ("s3", "AccessDenied");
+
+/// The error with a code. An operation may end with any error of its service: the SDK for Java knows
+/// them all.
 fn find<'s>(service: &'s Service, operation: &'s Operation, code: &str) -> Option<&'s Structure> {
     let is_meant = |structure: &&Structure| {
         let own = structure.error.as_ref().and_then(|error| error.code.as_deref());
         structure.name.as_deref() == Some(code) || own == Some(code)
     };
-    service.errors(operation).find(is_meant)
+    service.errors(operation).find(is_meant).or_else(|| {
+        let is_known_elsewhere = (service.name.as_str(), code) != OF_ONE_OPERATION;
+        errors(service).find(is_meant).filter(|_| is_known_elsewhere)
+    })
 }
 
 /// Reads an error. Whatever the body is, an error comes of it.
@@ -149,8 +159,9 @@ fn of_json(response: &Response) -> ServiceError {
         .or_else(|| text(&["code", "Code"]))
         .unwrap_or_default();
     let is_text = body.is_none() && !is_page(&response.body);
+    let start = &response.body[..response.body.len().min(1_000)];
     let message = text(&["message", "Message", "errorMessage"])
-        .or_else(|| is_text.then(|| String::from_utf8_lossy(&response.body).trim().to_owned()));
+        .or_else(|| is_text.then(|| String::from_utf8_lossy(start).trim().to_owned()));
     ServiceError {
         code: plain(&code).to_owned(),
         message: message.unwrap_or_default(),
@@ -195,6 +206,16 @@ fn of_xml(response: &Response) -> Option<ServiceError> {
 fn error_element(root: &xml::Element) -> &xml::Element {
     let within = root.child("Errors").unwrap_or(root);
     within.child("Error").unwrap_or(root)
+}
+
+/// Whether S3 reports an error after it had begun to answer: with a good status, but an error as the
+/// body. <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub(super) fn is_late(call: Call<'_>, response: &Response) -> bool {
+    let start = &response.body[..response.body.len().min(256)];
+    let may_be_late = ["CopyObject", "UploadPartCopy", "CompleteMultipartUpload"];
+    call.service.name == "s3"
+        && may_be_late.contains(&call.operation.name.as_str())
+        && start.windows(7).any(|part| part == b"<Error>")
 }
 
 /// Whether the body is a page for people, as proxies and load balancers answer.

@@ -5,6 +5,19 @@ use crate::shapes::{Location, Member};
 use crate::table::{Operation, Protocol, Service};
 use percent_encoding::percent_decode_str;
 
+/// The protocol that a request is in, of those that a service speaks.
+pub fn protocol(service: &Service, request: &Request) -> Option<Protocol> {
+    let is_form = request
+        .header("Content-Type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    service.protocols.iter().copied().find(|protocol| match protocol {
+        Protocol::Json => request.header("X-Amz-Target").is_some(),
+        Protocol::Cbor => request.header("smithy-protocol") == Some("rpc-v2-cbor"),
+        Protocol::Query | Protocol::Ec2 => is_form,
+        Protocol::RestJson | Protocol::RestXml => true,
+    })
+}
+
 /// The operation that a request is for.
 pub fn route<'s>(service: &'s Service, request: &Request) -> Option<&'s Operation> {
     match service.protocol {

@@ -150,29 +150,38 @@ fn is_supported(service: &Service, operation: &Operation) -> bool {
 #[test]
 fn every_operation_is_written_and_read() {
     let mut operations = 0;
+    let mut others = 0;
     let mut streams = 0;
     let mut wrong = Vec::new();
     for name in table::services() {
         let service = table::service(name).unwrap();
         assert!(!service.operations.is_empty(), "{name}");
-        for (number, operation) in service.operations.iter().enumerate() {
-            if !is_supported(service, operation) {
-                streams += 1;
-                assert!(codec::encode_request(service, operation, &Message::default()).is_err());
-                continue;
-            }
-            operations += 1;
-            let mut maker = Maker {
-                service,
-                is_header: false,
-                chance: Chance(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1)),
-            };
-            if let Err(problem) = both_ways(&mut maker, operation) {
-                wrong.push(format!("{name} {}: {problem}", operation.name));
+        for protocol in &service.protocols {
+            let is_usual = *protocol == service.protocol;
+            let other = if is_usual { None } else { service.speaking(*protocol) };
+            let service = other.as_ref().unwrap_or(service);
+            for (number, operation) in service.operations.iter().enumerate() {
+                if !is_supported(service, operation) {
+                    streams += usize::from(is_usual);
+                    let written = codec::encode_request(service, operation, &Message::default());
+                    assert!(written.is_err(), "{name} {}", operation.name);
+                    continue;
+                }
+                operations += usize::from(is_usual);
+                others += usize::from(!is_usual);
+                let chance = Chance(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
+                let mut maker = Maker { service, is_header: false, chance };
+                if let Err(problem) = both_ways(&mut maker, operation) {
+                    let protocol = protocol.name();
+                    wrong.push(format!("{name} {} in {protocol}: {problem}", operation.name));
+                }
             }
         }
     }
-    println!("{operations} operations, {streams} with streams of events are refused");
+    println!(
+        "{operations} operations, {others} of them in another protocol as well; {streams} with streams \
+         of events are refused"
+    );
     assert!(operations > 20_000, "{operations}");
     assert!(
         wrong.is_empty(),
@@ -197,6 +206,10 @@ fn both_ways(maker: &mut Maker<'_>, operation: &Operation) -> Result<(), String>
     let message = maker.message(operation.input.as_ref());
     let request = codec::encode_request(service, operation, &message)
         .map_err(|error| format!("the request is not written: {error} ({})", message.value))?;
+    let protocol = codec::protocol(service, &request);
+    if protocol != Some(service.protocol) {
+        return Err(format!("it is taken for {protocol:?}"));
+    }
     let found = codec::route(service, &request).map(|one| one.name.as_str());
     let is_shadowed = service.name == "s3" && SHADOWED.contains(&operation.name.as_str());
     if found != Some(operation.name.as_str()) && !is_shadowed {
@@ -286,7 +299,7 @@ fn garbage_is_an_error_and_no_panic() {
             let output = maker.message(operation.output.as_ref());
             let request = codec::encode_request(service, operation, &input).unwrap();
             let response = codec::encode_response(service, operation, &output).unwrap();
-            for _ in 0..40 {
+            for _ in 0..15 {
                 let mut body =
                     if chance.next(2) == 0 { request.body.clone() } else { response.body.clone() };
                 damage(&mut body, &mut chance);
@@ -446,6 +459,26 @@ fn errors_are_read_as_services_write_them() {
         "NoSuchKey",
         Some("NoSuchKey"),
         "no key",
+    );
+    check(
+        "s3",
+        "getObject",
+        response(404, &[], "<Error><Code>NoSuchBucket</Code><Message>no bucket</Message></Error>"),
+        "NoSuchBucket",
+        Some("NoSuchBucket"),
+        "no bucket",
+    );
+    check(
+        "s3",
+        "copyObject",
+        response(
+            200,
+            &[],
+            "<?xml version=\"1.0\"?>\n\n<Error><Code>SlowDown</Code><Message>later</Message></Error>",
+        ),
+        "SlowDown",
+        None,
+        "later",
     );
     check("s3", "headObject", response(404, &[], ""), "NoSuchKey", Some("NoSuchKey"), "");
     check("s3", "headBucket", response(404, &[], ""), "NoSuchBucket", Some("NoSuchBucket"), "");
