@@ -5,7 +5,7 @@ use crate::live::Live;
 use crate::mailbox::Message;
 use crate::starts::Begun;
 use crate::underway::Errand;
-use crate::{Engine, Facts, Parent};
+use crate::{Engine, Facts, Parent, Refused};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, TaskId};
@@ -50,8 +50,20 @@ impl Engine {
             };
             let Some(result) = result else { return };
             let stimulus = Stimulus::ChildFinished { run, index, result };
-            engine.deliver(parent.execution, Message::new(stimulus));
+            engine.report_child(parent.execution, stimulus).await;
         });
+    }
+
+    /// Reports the end of a child to its parent. Until the parent has heard of it, the result takes
+    /// memory, and others wait for that.
+    async fn report_child(&self, parent: ExecutionId, stimulus: Stimulus) {
+        let mut share = self.inner.memory.share();
+        if let Stimulus::ChildFinished { result: Ok(output), .. } = &stimulus {
+            share.set(output.measure().map_or(0, |measure| measure.memory));
+        }
+        while let Err(Refused::Store { .. }) = self.ask(parent, stimulus.clone()).await {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Runs a child in memory to its end. Returns `None` once nobody waits for it any more.

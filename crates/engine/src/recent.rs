@@ -19,13 +19,17 @@ struct Known {
     ended: FxHashMap<String, Ended>,
     /// Running executions that are in memory.
     running: FxHashMap<String, Ended>,
-    /// The ARNs of the ended executions, the one that ended first in front.
-    order: VecDeque<String>,
+    /// The ARNs of the ended executions and the bytes of memory that each takes, the one that ended
+    /// first in front.
+    order: VecDeque<(String, usize)>,
+    /// The bytes of memory that all of them take.
+    bytes: usize,
     waiting: FxHashMap<ExecutionId, Vec<oneshot::Sender<News>>>,
 }
 
-/// The number of ended executions that are remembered.
+/// The number of ended executions that are remembered, and the bytes of memory that they may take.
 const MOST_ENDED: usize = 512;
+const MOST_BYTES: usize = 16 << 20;
 
 impl Recent {
     pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended, underway: &Underway) {
@@ -33,10 +37,16 @@ impl Recent {
         let arn = snapshot.facts.about.arn.clone();
         let waiting = known.waiting.remove(&id);
         known.running.remove(&arn);
+        let bytes = snapshot.memory();
         known.ended.insert(arn.clone(), snapshot.clone());
-        known.order.push_back(arn);
-        let oldest = (known.order.len() > MOST_ENDED).then(|| known.order.pop_front()).flatten();
-        let gone = oldest.and_then(|arn| known.ended.remove(&arn));
+        known.order.push_back((arn, bytes));
+        known.bytes += bytes;
+        let mut gone = Vec::new();
+        while known.order.len() > MOST_ENDED || known.bytes > MOST_BYTES {
+            let Some((oldest, bytes)) = known.order.pop_front() else { break };
+            known.bytes -= bytes;
+            gone.extend(known.ended.remove(&oldest));
+        }
         drop(known);
         drop(gone);
         for waiting in waiting.into_iter().flatten() {
@@ -69,14 +79,21 @@ impl Recent {
     /// Forgets an ended execution, because it was redriven or deleted.
     pub(crate) fn forget(&self, arn: &str) {
         let mut known = self.0.lock();
-        known.ended.remove(arn);
-        known.order.retain(|other| other != arn);
+        if known.ended.remove(arn).is_some() {
+            let Known { order, bytes, .. } = &mut *known;
+            order.retain(|(other, taken)| {
+                let stays = other != arn;
+                *bytes -= if stays { 0 } else { *taken };
+                stays
+            });
+        }
     }
 
     pub(crate) fn clear(&self) {
         let mut known = self.0.lock();
         known.ended.clear();
         known.order.clear();
+        known.bytes = 0;
     }
 
     /// Returns a receiver that gets the news of an execution's end.

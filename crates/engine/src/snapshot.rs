@@ -50,6 +50,19 @@ impl Snapshot {
         }
     }
 
+    /// The bytes of memory that it takes, about.
+    pub(crate) fn memory(&self) -> usize {
+        let of = |value: &Json| value.measure().map_or(0, |measure| measure.memory);
+        let ended = match &self.status {
+            Status::Succeeded { output } => of(output),
+            Status::Failed { failure }
+            | Status::TimedOut { failure }
+            | Status::Aborted { failure } => failure.cause.as_ref().map_or(0, Str::len),
+            Status::NotStarted | Status::Running => 0,
+        };
+        1_024 + of(&self.input) + ended + self.input_text.as_ref().map_or(0, Str::len)
+    }
+
     pub(crate) fn of(live: &Live, stopped_at: Option<i64>) -> Self {
         let start = live.execution.start();
         let input = start.map(|start| start.input.clone()).unwrap_or_default();
