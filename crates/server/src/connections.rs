@@ -31,8 +31,8 @@ const LEAST_SPEED: u64 = 128 << 10;
 /// How often connections are looked for whose client is too slow to read.
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 
-/// How many requests a client may send at a time without waiting for their answers. Each further
-/// one waits for its turn for [`TURN`].
+/// How many requests that arrive together are answered at once. Each further one waits for
+/// [`TURN`]. A client that waits for its answers never has more than one.
 const MOST_AHEAD: usize = 16;
 
 /// See [`MOST_AHEAD`].
@@ -88,7 +88,7 @@ struct Shared {
     is_answer_over: AtomicBool,
     /// Whether the client has broken the connection off.
     is_broken: AtomicBool,
-    /// The number of requests since the server last had to wait for one.
+    /// The number of requests that were begun since the server last looked for some.
     ahead: AtomicUsize,
     /// What is to be done if the client does not get the answer.
     if_lost: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -278,8 +278,8 @@ impl Connection {
         }
     }
 
-    /// The client has sent nothing that was not read.
-    pub(crate) fn waits(&self) {
+    /// All requests that were read are answered, and the server looks for more.
+    pub(crate) fn reads(&self) {
         self.shared.ahead.store(0, Ordering::Relaxed);
     }
 

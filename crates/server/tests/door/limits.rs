@@ -236,3 +236,35 @@ async fn a_body_that_is_too_large_is_refused_on_every_route() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.contains("RequestTooLargeException"), "{answer}");
 }
+
+/// Reads answers until there are so many.
+async fn read_answers(stream: &mut TcpStream, count: usize) {
+    let mut text = String::new();
+    let mut part = [0; 16_384];
+    while text.matches("HTTP/1.1 200").count() < count {
+        let read = stream.read(&mut part).await.expect("it answers");
+        assert!(read > 0, "it was closed: {text}");
+        text.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+}
+
+#[tokio::test]
+async fn requests_that_arrive_together_wait_for_their_turn() {
+    let server = serve(Vec::new(), |_| {}).await;
+    let bytes = Request::operation("ListStateMachines", "{}").bytes(server.address);
+    let text = String::from_utf8(bytes).expect("it is text");
+    let one = text.replace("connection: close\r\n", "");
+    let mut stream = connect(&server).await;
+    let began = Instant::now();
+    for _ in 0..60 {
+        stream.write_all(one.as_bytes()).await.expect("it reads");
+        read_answers(&mut stream, 1).await;
+    }
+    let one_by_one = began.elapsed();
+    let began = Instant::now();
+    stream.write_all(one.repeat(60).as_bytes()).await.expect("it reads");
+    read_answers(&mut stream, 60).await;
+    let together = began.elapsed();
+    assert!(together > Duration::from_millis(500), "{together:?}");
+    assert!(one_by_one < together, "{one_by_one:?}, {together:?}");
+}
