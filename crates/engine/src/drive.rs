@@ -27,6 +27,9 @@ const EVENTS_PER_APPEND: usize = 4_000;
 /// So it does once they record so many bytes of data.
 const BYTES_PER_APPEND: usize = 2 * BYTES_PER_TURN;
 
+/// An execution that takes more bytes of memory than this goes on only when there is room.
+const LARGE: usize = 8 << 20;
+
 /// The delay before a failed append is tried again: the first one, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -168,6 +171,10 @@ impl Engine {
                     }
                 },
             };
+            // Not one that others report to, whose results take memory until it has heard of them.
+            if execution.weight() > LARGE && execution.errands.is_empty() {
+                self.inner.memory.room().await;
+            }
             let mut round = {
                 let aside = self.inner.long.begin(&execution.facts.revision.program).await;
                 aside.run(|| self.take_in(&mut execution, messages, &aside))

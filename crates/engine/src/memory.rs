@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 const KEPT: Duration = Duration::from_millis(250);
 
 /// How many executions are read from the store at once. How much they take is known only then.
-const MOST_READ: usize = 4;
+const MOST_READ: usize = 2;
 
 /// What is taken, and who may begin when there is no room.
 #[derive(Debug)]

@@ -21,25 +21,20 @@ impl PartialEq for Known {
     }
 }
 
-/// What a value takes in memory: the value itself, and what an array, object or long text has
-/// beside it.
-const VALUE: usize = 24;
-const BESIDE: usize = 64;
-
 impl Execution {
     /// About how many bytes of memory the execution takes, and rather more than less.
     pub fn memory(&self) -> usize {
         self.known.held + self.known.grown
     }
 
-    /// Looks at the data. `None` if it takes more than `most` bytes of memory. What is shared
-    /// counts once.
+    /// Looks at the data. `None` if it takes more than `most` bytes of memory. A value that stands
+    /// in several places counts once.
     pub(crate) fn held(&self, most: usize) -> Option<usize> {
         let mut held = Held { seen: FxHashSet::default(), bytes: 0, most };
         let mut roots: Vec<&Json> = self.start.iter().map(|start| &start.input).collect();
         for frame in self.frames.iter().flatten() {
             held.bytes += size_of::<Frame>();
-            held.members(&frame.variables);
+            frame.variables.values().for_each(|value| held.add(value));
             roots.push(&frame.entry.input);
             roots.extend(&frame.item);
             in_phase(&frame.phase, &mut roots);
@@ -87,43 +82,20 @@ struct Held {
 }
 
 impl Held {
-    fn members(&mut self, members: &Object) {
-        if !members.is_empty() {
-            let values = members.values().cloned().collect::<Vec<_>>();
-            self.is_passed_by(values.iter().collect());
+    /// Adds a value. What is shared within it counts each time: nothing within it is shared any
+    /// more when the execution was read back from its history.
+    fn add(&mut self, value: &Json) {
+        let is_new = value.address().is_none_or(|at| self.seen.insert(at));
+        if is_new && let Some(measure) = value.measure() {
+            self.bytes += measure.memory;
         }
     }
 
-    /// Adds values and what is in them, as long as it is not too much.
-    fn is_passed_by(&mut self, mut values: Vec<&Json>) -> bool {
-        while let Some(value) = values.pop() {
-            self.bytes += VALUE;
-            if self.bytes > self.most {
-                return true;
-            }
-            match value {
-                Json::String(text) if text.is_heap_allocated() => {
-                    if self.seen.insert(text.as_ptr().addr()) {
-                        self.bytes += BESIDE + text.len();
-                    }
-                }
-                Json::Array(items) => {
-                    if value.address().is_some_and(|at| self.seen.insert(at)) {
-                        self.bytes += BESIDE;
-                        values.extend(items);
-                    }
-                }
-                Json::Object(members) => {
-                    if value.address().is_some_and(|at| self.seen.insert(at)) {
-                        // Keys are mostly shared, but need not be.
-                        self.bytes += BESIDE + members.len() * VALUE;
-                        values.extend(members.values());
-                    }
-                }
-                _ => {}
-            }
-        }
-        false
+    fn is_passed_by(&mut self, values: Vec<&Json>) -> bool {
+        values.into_iter().any(|value| {
+            self.add(value);
+            self.bytes > self.most
+        })
     }
 }
 

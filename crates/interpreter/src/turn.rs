@@ -471,7 +471,8 @@ impl<'a> Stepper<'a> {
             kind,
         };
         let (text, memory) = recorded(&event.kind);
-        self.turn.bytes += text;
+        // What is small as a text may be large in memory.
+        self.turn.bytes += text.max(memory / 4);
         self.execution.known.grown += memory;
         // What comes next is computed anew.
         self.fuel.refill(self.program.limits.state_steps);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A list of values, shared until it is written to.
 #[derive(Clone, Default)]
-pub struct Array(Arc<Values>);
+pub struct Array(Option<Arc<Values>>);
 
 #[derive(Clone, Default)]
 struct Values {
@@ -22,7 +22,7 @@ impl Array {
 
     /// The values, to be written; copied first if anyone else holds them.
     pub fn make_mut(&mut self) -> &mut Vec<Json> {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = Arc::make_mut(self.0.get_or_insert_default());
         inner.kept.forget();
         &mut inner.values
     }
@@ -40,40 +40,44 @@ impl Array {
     /// The values, if nobody else holds them; nothing is left of them here.
     pub(crate) fn take_values(&mut self) -> Option<Vec<Json>> {
         // The count is looked at first: that is cheap, and often somebody else holds it, too.
-        if Arc::strong_count(&self.0) > 1 {
+        let shared = self.0.as_mut()?;
+        if Arc::strong_count(shared) > 1 {
             return None;
         }
-        let inner = Arc::get_mut(&mut self.0)?;
+        let inner = Arc::get_mut(shared)?;
         inner.kept.forget();
         Some(std::mem::take(&mut inner.values))
     }
 
-    /// What is known of its size.
-    pub(crate) fn kept(&self) -> &Kept {
-        &self.0.kept
+    /// What is known of its size; nothing is kept of an array without values.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.0.as_ref().map(|values| &values.kept)
     }
 
-    /// Where the values stand in memory.
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+    /// Where the values stand in memory, if there are any.
+    pub(crate) fn address(&self) -> Option<usize> {
+        self.0.as_ref().map(|values| Arc::as_ptr(values).addr())
     }
 
     /// Whether both are the same values in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
     }
 }
 
 impl Deref for Array {
     type Target = [Json];
     fn deref(&self) -> &[Json] {
-        &self.0.values
+        self.0.as_ref().map_or(&[], |values| &values.values)
     }
 }
 
 impl Drop for Array {
     fn drop(&mut self) {
-        if self.0.values.is_empty() {
+        if self.is_empty() {
             return;
         }
         if let Some(mut values) = self.take_values() {
@@ -96,7 +100,10 @@ impl fmt::Debug for Array {
 
 impl From<Vec<Json>> for Array {
     fn from(values: Vec<Json>) -> Self {
-        Self(Arc::new(Values { values, kept: Kept::default() }))
+        if values.is_empty() {
+            return Self(None);
+        }
+        Self(Some(Arc::new(Values { values, kept: Kept::default() })))
     }
 }
 

@@ -144,7 +144,7 @@ impl Json {
     /// number while any of them lives. None for a value that is not shared.
     pub fn address(&self) -> Option<usize> {
         match self {
-            Self::Array(items) => Some(items.address()),
+            Self::Array(items) => items.address(),
             Self::Object(members) => members.address(),
             _ => None,
         }

@@ -107,7 +107,7 @@ fn measure(value: &Json, levels: usize) -> Option<Measure> {
 }
 
 fn array(items: &Array, levels: usize) -> Option<Measure> {
-    if let Some(measure) = items.kept().get() {
+    if let Some(measure) = items.kept().and_then(Kept::get) {
         return (measure.depth <= levels).then_some(measure);
     }
     let inner = levels.checked_sub(1)?;
@@ -117,9 +117,10 @@ fn array(items: &Array, levels: usize) -> Option<Measure> {
         whole.add(measure(item, inner)?);
     }
     whole.depth += 1;
-    items.kept().keep(whole);
+    let Some(kept) = items.kept() else { return Some(whole) };
+    kept.keep(whole);
     // As it is kept, so that it is the same each time.
-    items.kept().get()
+    kept.get()
 }
 
 fn object(members: &Object, levels: usize) -> Option<Measure> {

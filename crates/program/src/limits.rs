@@ -84,7 +84,7 @@ impl Default for Limits {
             evaluation_steps: 20_000_000,
             state_steps: 60_000_000,
             items_bytes: 32 << 20,
-            held_bytes: 96 << 20,
+            held_bytes: 64 << 20,
         }
     }
 }
