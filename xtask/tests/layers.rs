@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "stepwright-testkit",
-        &["source", "json", "asl", "program", "history", "interpreter", "simulator"],
+        &["source", "json", "asl", "program", "graph", "history", "interpreter", "simulator"],
     ),
     // 3: service
     ("stepwright-store", &[]),
@@ -49,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "source",
             "json",
+            "aws",
             "asl",
             "program",
             "history",

@@ -77,7 +77,10 @@ fn others_go_on_while_long_evaluations_run() {
     std::thread::scope(|scope| {
         // The callers who start them wait for their first turn.
         for _ in 0..8 {
-            scope.spawn(|| client.start(&long, "{}"));
+            let body = json!({"stateMachineArn": (long.as_str())});
+            let client = client.clone();
+            // The server is gone before some of them are answered.
+            scope.spawn(move || drop(client.call("StartExecution", &body)));
         }
         std::thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();
@@ -89,6 +92,7 @@ fn others_go_on_while_long_evaluations_run() {
             slowest = slowest.max(asked.elapsed());
         }
         // In an unoptimised build, on a machine that does other things.
+        server.kill();
         assert!(slowest < Duration::from_secs(2), "others waited for {slowest:?}");
     });
 }
