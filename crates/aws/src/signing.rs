@@ -2,7 +2,8 @@
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign as sign_request,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign as sign_request,
 };
 use aws_sigv4::sign::v4;
 use std::time::SystemTime;
@@ -48,9 +49,32 @@ pub fn sign(
     key: &Key,
     at: SystemTime,
 ) -> Result<Vec<(String, String)>, String> {
-    let identity = Credentials::from_keys(&key.id, &key.secret, key.token.clone()).into();
     let mut settings = SigningSettings::default();
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Enabled;
+    sign_with(request, key, at, settings)
+}
+
+/// Signs a request as S3 wants it: the path is escaped once and stays as it is, and a header has
+/// the hash of the body.
+pub fn sign_s3(
+    request: &Unsigned<'_>,
+    key: &Key,
+    at: SystemTime,
+) -> Result<Vec<(String, String)>, String> {
+    let mut settings = SigningSettings::default();
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    sign_with(request, key, at, settings)
+}
+
+fn sign_with(
+    request: &Unsigned<'_>,
+    key: &Key,
+    at: SystemTime,
+    settings: SigningSettings,
+) -> Result<Vec<(String, String)>, String> {
+    let identity = Credentials::from_keys(&key.id, &key.secret, key.token.clone()).into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
         .region(request.region)
