@@ -1,13 +1,16 @@
 //! Tasks that call AWS's services, against services that answer as a test wants.
 
+#![expect(clippy::print_stdout, reason = "a test says what it has called")]
+
 mod jobs;
+mod moto;
 mod stub;
 
 use stepwright_aws::codec::ServiceError;
 use stepwright_aws::table;
 use stepwright_json::{Json, json};
 use stepwright_server::config::{AllowConfig, CredentialConfig, RoleConfig};
-use stub::{Reply, Stub, assembled_with, at, run, run_machine, without_metadata};
+use stub::{Reply, Stub, assembled_with, at, at_within, run, run_machine, without_metadata};
 
 const SEND: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage";
 
@@ -123,9 +126,12 @@ async fn what_may_be_gone_is_tried_again() {
     assert_eq!(busy.calls().len(), 3);
 }
 
+/// A name, what comes back, what the cause says, how often it is tried.
+type Wrong = (&'static str, fn() -> Reply, &'static str, usize);
+
 #[tokio::test]
 async fn what_is_no_answer_fails_the_task() {
-    let cases: [(&str, fn() -> Reply, &str, usize); 6] = [
+    let cases: [Wrong; 6] = [
         (
             "garbage",
             || Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"a\":".to_vec()),
@@ -153,7 +159,10 @@ async fn what_is_no_answer_fails_the_task() {
     ];
     for (name, reply, expected, calls) in cases {
         let sqs = Stub::start("sqs", move |_, _, _| reply()).await;
-        let (error, cause) = run(&[("sqs", &sqs.url)], SEND, message()).await.unwrap_err();
+        let assembled = stub::assembled(at_within(&[("sqs", &sqs.url)], 2), None).await;
+        let execution = stub::start(&assembled.api, &stub::task(SEND, message())).await;
+        let outcome = stub::outcome(&stub::ended(&assembled.api, &execution).await);
+        let (error, cause) = outcome.unwrap_err();
         assert_eq!(error, "Sqs.SdkClientException", "{name}: {cause}");
         assert!(cause.contains(expected), "{name}: {cause}");
         assert_eq!(sqs.calls().len(), calls, "{name}");

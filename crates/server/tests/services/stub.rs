@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) enum Reply {
     Silence,
 }
 
+type Headers = Vec<(String, String)>;
 type Answers = dyn Fn(&str, &Json, usize) -> Reply + Send + Sync;
 
 /// A service on a port of this machine.
@@ -39,7 +41,7 @@ pub(crate) struct Stub {
     /// The operations that were called, with what they were given.
     calls: Arc<Mutex<Vec<(String, Json)>>>,
     /// The headers of the requests.
-    headers: Arc<Mutex<Vec<Vec<(String, String)>>>>,
+    headers: Arc<Mutex<Vec<Headers>>>,
 }
 
 impl Stub {
@@ -89,7 +91,7 @@ async fn serve(
     mut connection: TcpStream,
     service: &'static Service,
     calls: &Mutex<Vec<(String, Json)>>,
-    headers: &Mutex<Vec<Vec<(String, String)>>>,
+    headers: &Mutex<Vec<Headers>>,
     answers: &Answers,
 ) {
     while let Some(request) = read(&mut connection).await {
@@ -135,7 +137,7 @@ fn bytes(response: &Response) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} X\r\n", response.status);
     let length = ("content-length".to_owned(), response.body.len().to_string());
     for (name, value) in response.headers.iter().chain([&length]) {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").expect("a text grows");
     }
     [head.as_bytes(), b"\r\n", &response.body].concat()
 }
@@ -179,9 +181,14 @@ async fn read(connection: &mut TcpStream) -> Option<Request> {
 
 /// Services at these endpoints.
 pub(crate) fn at(services: &[(&str, &str)]) -> Arc<AwsServices> {
+    at_within(services, 60)
+}
+
+/// Services at these endpoints, which have so many seconds to answer.
+pub(crate) fn at_within(services: &[(&str, &str)], seconds: u64) -> Arc<AwsServices> {
     let section = |url: &str| ServiceConfig {
         endpoint: Some(url.to_owned()),
-        timeout_seconds: Some(2),
+        timeout_seconds: Some(seconds),
         ..ServiceConfig::default()
     };
     let sections: BTreeMap<String, ServiceConfig> =
