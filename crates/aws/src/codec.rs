@@ -149,6 +149,11 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
+/// A moment of a value, in milliseconds since 1970.
+pub fn millis(value: &Json) -> Option<i64> {
+    time::read(value).map(jiff::Timestamp::as_millisecond)
+}
+
 /// How deep values may be on the wire.
 const DEPTH: usize = 256;
 

@@ -1,4 +1,4 @@
-//! Parameters that are refused before a service is called.
+//! Parameters that are refused before a service is called, and those that AWS inserts.
 
 use stepwright_json::Json;
 
@@ -22,4 +22,33 @@ pub fn check(service: &str, action: &str, parameters: &Json) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// Adds the parameters that Step Functions gives by itself, as histories show them: ECS is told who
+/// has started a task that is waited for.
+pub fn insert(service: &str, action: &str, parameters: &mut Json) {
+    if service == "ecs"
+        && action == "runTask.sync"
+        && let Json::Object(given) = parameters
+    {
+        given.get_or_insert_with("StartedBy", || "AWS Step Functions".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_json::json;
+
+    #[test]
+    fn ecs_is_told_who_started_a_task() {
+        let inserted = |action: &str, mut given: Json| {
+            insert("ecs", action, &mut given);
+            given
+        };
+        let own = json!({"StartedBy": "me"});
+        assert_eq!(inserted("runTask.sync", own.clone()), own);
+        assert_eq!(inserted("runTask", json!({})), json!({}));
+        assert_eq!(inserted("runTask.sync", json!({})), json!({"StartedBy": "AWS Step Functions"}));
+    }
 }

@@ -1,12 +1,13 @@
-//! AWS SDK integrations (`aws-sdk:SERVICE:ACTION`): from parameters to what an operation takes, and
-//! from what it answers to results.
+//! From the parameters of a task to what an operation takes, and from what it answers to results:
+//! for AWS SDK integrations (`aws-sdk:SERVICE:ACTION`) and for optimised ones.
 
-use crate::codec::{Message, ServiceError};
+use crate::codec::{self, Message, ServiceError};
 use crate::names;
-use crate::shapes::{Kind, Reference, Structure};
+use crate::shapes::{Kind, Member, Reference, Structure};
 use crate::table::{Operation, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 use std::fmt;
 use stepwright_json::{Array, Json, Object};
 use stepwright_source::did_you_mean;
@@ -43,6 +44,34 @@ impl fmt::Display for WrongParameter {
 
 impl std::error::Error for WrongParameter {}
 
+/// How parameters and results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// As AWS SDK integrations do: the names of the SDK for Java 2, and moments as text.
+    Sdk,
+    /// As optimised integrations do: the names of the model with a capital, and moments as
+    /// milliseconds since 1970. (The names of [`Spelling::Sdk`] are taken as well.)
+    Optimised,
+}
+
+impl Spelling {
+    fn name<'m>(self, service: &Service, of: &Structure, member: &'m Member) -> Cow<'m, str> {
+        match self {
+            Self::Sdk => names::member(service, of, member).into(),
+            Self::Optimised => names::capitalized(&member.name),
+        }
+    }
+
+    fn find<'s>(self, service: &Service, of: &'s Structure, name: &str) -> Option<&'s Member> {
+        let is_meant = |one: &&Member| names::capitalized(&one.name) == name;
+        let own = match self {
+            Self::Sdk => None,
+            Self::Optimised => of.members.iter().find(is_meant),
+        };
+        own.or_else(|| names::find(service, of, name))
+    }
+}
+
 /// What an operation takes, from the parameters of a task.
 ///
 /// An object where a text or bytes are wanted is written as JSON; a text where bytes are wanted is its
@@ -51,6 +80,7 @@ pub fn message(
     service: &Service,
     operation: &Operation,
     parameters: &Json,
+    spelling: Spelling,
 ) -> Result<Message, WrongParameter> {
     let Some(input) = service.structure(operation.input.as_ref()) else {
         return match parameters.as_object().and_then(|given| given.keys().next()) {
@@ -62,7 +92,7 @@ pub fn message(
             None => Ok(Message::from(Json::Object(Object::new()))),
         };
     };
-    let mut value = to_structure(service, input, parameters)?;
+    let mut value = to_structure(service, input, parameters, spelling)?;
     let mut body = None;
     if let (Some(payload), Json::Object(members)) = (input.payload(), &mut value)
         && matches!(service.shape(&payload.reference).kind, Kind::Blob)
@@ -74,15 +104,20 @@ pub fn message(
 }
 
 /// The result of a task, from what an operation answers. Bytes come back as text.
-pub fn result(service: &Service, operation: &Operation, message: &Message) -> Json {
+pub fn result(
+    service: &Service,
+    operation: &Operation,
+    message: &Message,
+    spelling: Spelling,
+) -> Json {
     let Some(output) = service.structure(operation.output.as_ref()) else {
         return Json::Object(Object::new());
     };
-    let mut result = of_structure(service, output, &message.value);
+    let mut result = of_structure(service, output, &message.value, spelling);
     if let (Some(payload), Some(body), Json::Object(members)) =
         (output.payload(), &message.body, &mut result)
     {
-        let name = names::member(service, output, payload);
+        let name = spelling.name(service, output, payload).into_owned();
         members.insert(name, String::from_utf8_lossy(body).into_owned().into());
     }
     result
@@ -125,6 +160,7 @@ fn to_structure(
     service: &Service,
     structure: &Structure,
     given: &Json,
+    spelling: Spelling,
 ) -> Result<Json, WrongParameter> {
     let given = match given {
         Json::Object(given) => given,
@@ -133,11 +169,11 @@ fn to_structure(
     };
     let mut members = Object::new();
     for (name, one) in given.iter() {
-        let Some(member) = names::find(service, structure, name) else {
+        let Some(member) = spelling.find(service, structure, name) else {
             let known: Vec<String> = structure
                 .members
                 .iter()
-                .map(|member| names::member(service, structure, member))
+                .map(|member| spelling.name(service, structure, member).into_owned())
                 .collect();
             let problem = match did_you_mean(name, known.iter().map(String::as_str)) {
                 Some(meant) => format!("is not known; did you mean `{meant}`?"),
@@ -146,7 +182,8 @@ fn to_structure(
             return Err(WrongParameter::new(problem).within(name));
         };
         if !one.is_null() {
-            let one = to_value(service, &member.reference, one).map_err(|one| one.within(name))?;
+            let one = to_value(service, &member.reference, one, spelling)
+                .map_err(|one| one.within(name))?;
             members.insert(member.name.clone(), one);
         }
     }
@@ -157,19 +194,21 @@ fn to_value(
     service: &Service,
     reference: &Reference,
     given: &Json,
+    spelling: Spelling,
 ) -> Result<Json, WrongParameter> {
     Ok(match (&service.shape(reference).kind, given) {
         (_, Json::Null) | (Kind::Document, _) => given.clone(),
-        (Kind::Structure(structure), given) => to_structure(service, structure, given)?,
+        (Kind::Structure(structure), given) => to_structure(service, structure, given, spelling)?,
         (Kind::List(item), Json::Array(items)) => {
             let items = items.iter().enumerate().map(|(index, one)| {
-                to_value(service, item, one).map_err(|one| one.within(&format!("[{index}]")))
+                to_value(service, item, one, spelling)
+                    .map_err(|one| one.within(&format!("[{index}]")))
             });
             Json::Array(items.collect::<Result<Array, _>>()?)
         }
         (Kind::Map(_, of), Json::Object(members)) => {
             let members = members.iter().map(|(key, one)| {
-                let one = to_value(service, of, one).map_err(|one| one.within(key))?;
+                let one = to_value(service, of, one, spelling).map_err(|one| one.within(key))?;
                 Ok((key.clone(), one))
             });
             Json::Object(members.collect::<Result<Object, WrongParameter>>()?)
@@ -196,33 +235,42 @@ fn to_value(
     })
 }
 
-fn of_structure(service: &Service, structure: &Structure, value: &Json) -> Json {
+fn of_structure(
+    service: &Service,
+    structure: &Structure,
+    value: &Json,
+    spelling: Spelling,
+) -> Json {
     let Json::Object(given) = value else { return value.clone() };
     let mut members = Object::new();
     for member in &structure.members {
         if let Some(one) = given.get(&member.name) {
-            let name = names::member(service, structure, member);
-            members.insert(name, of_value(service, &member.reference, one));
+            let name = spelling.name(service, structure, member).into_owned();
+            members.insert(name, of_value(service, &member.reference, one, spelling));
         }
     }
     Json::Object(members)
 }
 
-fn of_value(service: &Service, reference: &Reference, value: &Json) -> Json {
+fn of_value(service: &Service, reference: &Reference, value: &Json, spelling: Spelling) -> Json {
     match (&service.shape(reference).kind, value) {
-        (Kind::Structure(structure), value) => of_structure(service, structure, value),
+        (Kind::Structure(structure), value) => of_structure(service, structure, value, spelling),
         (Kind::List(item), Json::Array(items)) => {
-            Json::Array(items.iter().map(|one| of_value(service, item, one)).collect())
+            Json::Array(items.iter().map(|one| of_value(service, item, one, spelling)).collect())
         }
         (Kind::Map(_, of), Json::Object(members)) => {
-            let members =
-                members.iter().map(|(key, one)| (key.clone(), of_value(service, of, one)));
+            let members = members
+                .iter()
+                .map(|(key, one)| (key.clone(), of_value(service, of, one, spelling)));
             Json::Object(members.collect())
         }
         (Kind::Blob, Json::String(text)) => match STANDARD.decode(text.as_str()) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
             Err(_) => value.clone(),
         },
+        (Kind::Timestamp, value) if spelling == Spelling::Optimised => {
+            codec::millis(value).map_or_else(|| value.clone(), Json::Int)
+        }
         (_, value) => value.clone(),
     }
 }
@@ -242,7 +290,10 @@ mod tests {
     #[track_caller]
     fn takes(service: &str, action: &str, parameters: Json, expected: Json) {
         let (service, operation) = find(service, action);
-        assert_eq!(message(service, operation, &parameters).unwrap().value, expected);
+        assert_eq!(
+            message(service, operation, &parameters, Spelling::Sdk).unwrap().value,
+            expected
+        );
     }
 
     #[test]
@@ -284,7 +335,7 @@ mod tests {
         let (service, operation) = find("s3", "putObject");
         let body = |body: Json| {
             let parameters = json!({"Bucket": "b", "Key": "k", "Body": body});
-            let message = message(service, operation, &parameters).unwrap();
+            let message = message(service, operation, &parameters, Spelling::Sdk).unwrap();
             String::from_utf8(message.body.unwrap()).unwrap()
         };
         assert_eq!(body(json!("text")), "text");
@@ -298,22 +349,40 @@ mod tests {
         let value = json!({"ETag": "\"x\"", "SSEKMSKeyId": "k", "ContentLength": 4});
         let answer = Message { value, body: Some(b"text".to_vec()) };
         assert_eq!(
-            result(service, operation, &answer),
+            result(service, operation, &answer, Spelling::Sdk),
             json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Body": "text"})
         );
         let (service, operation) = find("dynamodb", "getItem");
         let answer = Message::from(json!({"Item": {"a": {"NULL": true}, "b": {"B": "dGV4dA=="}}}));
         assert_eq!(
-            result(service, operation, &answer),
+            result(service, operation, &answer, Spelling::Sdk),
             json!({"Item": {"a": {"Nul": true}, "b": {"B": "text"}}})
         );
+    }
+
+    #[test]
+    fn optimised_integrations_have_the_names_of_the_model() {
+        let (service, operation) = find("sqs", "sendMessage");
+        let answer = Message::from(json!({"MD5OfMessageBody": "x"}));
+        let shown = result(service, operation, &answer, Spelling::Optimised);
+        assert_eq!(shown, json!({"MD5OfMessageBody": "x"}));
+        let (service, operation) = find("ecs", "runTask");
+        let given = json!({"Cluster": "c", "Overrides": {"ContainerOverrides": [{"Name": "n"}]}});
+        let taken = message(service, operation, &given, Spelling::Optimised).unwrap().value;
+        assert_eq!(
+            taken,
+            json!({"cluster": "c", "overrides": {"containerOverrides": [{"name": "n"}]}})
+        );
+        let answer = Message::from(json!({"tasks": [{"createdAt": "1970-01-01T00:00:01.5Z"}]}));
+        let shown = result(service, operation, &answer, Spelling::Optimised);
+        assert_eq!(shown, json!({"Tasks": [{"CreatedAt": 1500}]}));
     }
 
     #[test]
     fn unknown_parameters_are_refused() {
         let error = |service: &str, action: &str, parameters: Json| {
             let (service, operation) = find(service, action);
-            message(service, operation, &parameters).unwrap_err().to_string()
+            message(service, operation, &parameters, Spelling::Sdk).unwrap_err().to_string()
         };
         assert_eq!(
             error("sqs", "sendMessage", json!({"QueueURL": "q"})),

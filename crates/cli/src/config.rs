@@ -5,7 +5,9 @@ use crate::report::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use stepwright_functions::{Function, Functions, LogSink, Place};
+use stepwright_integrations::{AwsServices, ServiceConfig};
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
@@ -17,6 +19,13 @@ pub(crate) struct Config {
     /// Functions by the name of a function, a full resource ARN, or the name of a state.
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, Function>,
+    /// Where AWS's services are called, by their names in AWS SDK integrations; `default` for all
+    /// others.
+    #[serde(default)]
+    services: BTreeMap<String, ServiceConfig>,
+    /// The same, checked.
+    #[serde(skip)]
+    pub(crate) aws: Arc<AwsServices>,
     /// The server.
     #[serde(default)]
     pub(crate) server: ServerConfig,
@@ -58,6 +67,9 @@ impl Config {
             Failure::new(format!("{} cannot be used:\n{error}", path.display()))
         })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        config.aws = AwsServices::new(&config.services)
+            .map(Arc::new)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         for (name, function) in &config.functions {
             function
                 .check(name)

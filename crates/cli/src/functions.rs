@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::report::{self, Failure};
+use std::sync::Arc;
 use stepwright_functions::{Functions, LogSink};
 use stepwright_history::{Stage, TaskCall};
 use stepwright_integrations::{Integrations, Mocked};
@@ -29,7 +30,9 @@ impl Called {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("functions cannot be called: {error}")))?;
-        let integrations = Integrations::new(functions.clone(), Mocked::default(), None);
+        // What has no function is not called: a test calls no service.
+        let integrations =
+            Integrations::new(functions.clone(), Mocked::default(), None, Arc::default());
         Ok(Self { runtime, functions, integrations })
     }
 

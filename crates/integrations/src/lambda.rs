@@ -181,7 +181,7 @@ fn answer(reply: &Reply, around: &Circumstances) -> Json {
         ("X-Amzn-Trace-Id", &trace),
         ("Content-Type", "application/json"),
     ];
-    insert_metadata(&mut output, &reply.request_id, &headers);
+    insert_metadata(&mut output, 200, &reply.request_id, &headers);
     output.insert("StatusCode", Json::Int(i64::from(reply.status)));
     output.into()
 }

@@ -9,6 +9,7 @@ mod lambda;
 mod metadata;
 mod mocked;
 mod route;
+mod services;
 mod start_execution;
 mod step_functions_sdk;
 mod virtual_time;
@@ -16,6 +17,7 @@ mod virtual_time;
 pub use buckets::MemoryBuckets;
 pub use lambda::{call_function, not_allowed};
 pub use mocked::Mocked;
+pub use services::{AwsServices, ServiceConfig, ServicesError};
 pub use virtual_time::{VirtualTasks, Watch};
 
 use lambda::Circumstances;
@@ -68,6 +70,7 @@ pub(crate) struct Services {
     functions: Functions,
     mocked: Mocked,
     local: Option<Arc<dyn LocalTasks>>,
+    aws: Arc<AwsServices>,
     step_functions: OnceLock<Arc<dyn StepFunctions>>,
 }
 
@@ -101,10 +104,16 @@ impl std::fmt::Debug for Integrations {
 }
 
 impl Integrations {
-    /// Creates integrations with these functions, with mocks that answer first, and with tasks that
-    /// run on this machine.
-    pub fn new(functions: Functions, mocked: Mocked, local: Option<Arc<dyn LocalTasks>>) -> Self {
-        let services = Services { functions, mocked, local, step_functions: OnceLock::new() };
+    /// Creates integrations with these functions, with mocks that answer first, with tasks that run
+    /// on this machine, and with AWS's services where they are called.
+    pub fn new(
+        functions: Functions,
+        mocked: Mocked,
+        local: Option<Arc<dyn LocalTasks>>,
+        aws: Arc<AwsServices>,
+    ) -> Self {
+        let step_functions = OnceLock::new();
+        let services = Services { functions, mocked, local, aws, step_functions };
         Self { services: Arc::new(services) }
     }
 
@@ -119,7 +128,7 @@ impl Integrations {
     /// function than the task does. Returns `None` if no function is configured for the task.
     pub async fn answer(&self, call: &TaskCall, instead: Option<&str>) -> Option<Answer> {
         let functions = &self.services.functions;
-        let route = Route::of(call, functions, instead.map(str::to_owned));
+        let route = Route::of(call, functions, &self.services.aws, instead.map(str::to_owned));
         let Route::Function(callee) = route else { return None };
         if !functions.has(callee.name()) && !lambda::is_expression(call) {
             return None;
@@ -169,7 +178,8 @@ impl Tasks for Integrations {
 
 /// Runs a task according to its resource, or with the function `instead` if a mock names one.
 async fn find(task: Task, instead: Option<String>) -> End {
-    match Route::of(&task.call.call, &task.services.functions, instead) {
+    let Services { functions, aws, .. } = &*task.services;
+    match Route::of(&task.call.call, functions, aws, instead) {
         Route::Function(callee) => {
             let around = Circumstances {
                 trace_header: task.call.facts.trace_header.clone(),
@@ -187,6 +197,8 @@ async fn find(task: Task, instead: Option<String>) -> End {
         }
         Route::StartExecution => start_execution::run(task).await,
         Route::StepFunctions => step_functions_sdk::run(task).await,
+        Route::AwsSdk(service, action) => services::run_aws_sdk(task, &service, &action).await,
+        Route::Optimised(row, action) => services::run_optimised(task, row, &action).await,
         Route::Nowhere(failure) => End::Failed(failure, Stage::Run),
     }
 }

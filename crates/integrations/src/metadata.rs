@@ -4,7 +4,12 @@ use stepwright_json::{Json, Object};
 
 /// Adds `SdkHttpMetadata` and `SdkResponseMetadata`. They contain the headers as they were sent,
 /// and a second time sorted by name, as AWS does.
-pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[(&str, &str)]) {
+pub(crate) fn insert_metadata(
+    object: &mut Object,
+    status: u16,
+    request_id: &str,
+    headers: &[(&str, &str)],
+) {
     let all: Object =
         headers.iter().map(|(key, value)| (*key, Json::from(vec![Json::from(*value)]))).collect();
     let mut by_name = headers.to_vec();
@@ -13,7 +18,7 @@ pub(crate) fn insert_metadata(object: &mut Object, request_id: &str, headers: &[
     let mut http = Object::new();
     http.insert("AllHttpHeaders", all.into());
     http.insert("HttpHeaders", single.into());
-    http.insert("HttpStatusCode", Json::Int(200));
+    http.insert("HttpStatusCode", Json::Int(status.into()));
     object.insert("SdkHttpMetadata", http.into());
     let mut response = Object::new();
     response.insert("RequestId", request_id.into());

@@ -1,6 +1,7 @@
 //! Decides who runs a task, for the engine and for virtual time alike.
 
 use crate::lambda::Callee;
+use crate::services::{AwsServices, Row, knows_integration};
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, TaskCall, TaskKind};
 use stepwright_json::Json;
@@ -13,6 +14,10 @@ pub(crate) enum Route {
     StartExecution,
     /// `aws-sdk:sfn`
     StepFunctions,
+    /// A service of AWS, as an AWS SDK integration: the service and the action, with its pattern.
+    AwsSdk(String, String),
+    /// A service of AWS, as an optimised integration.
+    Optimised(&'static Row, String),
     /// Nobody: the task fails with this failure.
     Nowhere(Failure),
 }
@@ -20,8 +25,13 @@ pub(crate) enum Route {
 impl Route {
     /// Decides who runs a task. A function is found by the whole resource, by the name of the
     /// function that the task calls, or by the name of the state, in this order. `instead` names
-    /// another function.
-    pub(crate) fn of(call: &TaskCall, functions: &Functions, instead: Option<String>) -> Self {
+    /// another function. What no function runs is called where `[services]` says.
+    pub(crate) fn of(
+        call: &TaskCall,
+        functions: &Functions,
+        aws: &AwsServices,
+        instead: Option<String>,
+    ) -> Self {
         if let Some(name) = instead {
             if !functions.has(&name) {
                 return Self::Nowhere(no_function(call, &name));
@@ -63,9 +73,27 @@ impl Route {
                     | "startExecution.waitForTaskToken",
                 ) => Self::StartExecution,
                 ("aws-sdk:sfn", _) => Self::StepFunctions,
-                _ => Self::Nowhere(nobody(call)),
+                (service, action) => Self::of_service(call, aws, service, action),
             },
-            TaskKind::Lambda | TaskKind::Activity => Self::Nowhere(nobody(call)),
+            TaskKind::Lambda | TaskKind::Activity => Self::Nowhere(nobody(call, None)),
+        }
+    }
+}
+
+impl Route {
+    fn of_service(call: &TaskCall, aws: &AwsServices, service: &str, action: &str) -> Self {
+        if let Some(service) = service.strip_prefix("aws-sdk:") {
+            return match aws.place(service) {
+                Some(_) => Self::AwsSdk(service.to_owned(), action.to_owned()),
+                None => Self::Nowhere(nobody(call, Some(service))),
+            };
+        }
+        match knows_integration(service, action) {
+            Some((row, service)) if aws.place(service).is_some() => {
+                Self::Optimised(row, action.to_owned())
+            }
+            Some((_, service)) => Self::Nowhere(nobody(call, Some(service))),
+            None => Self::Nowhere(nobody(call, None)),
         }
     }
 }
@@ -77,10 +105,16 @@ fn is_invoke(call: &TaskCall) -> bool {
 
 /// The failure of a task that nobody runs. It is a `States.Runtime`, which nothing catches, because
 /// a service that is missing on this machine is not a failure of the task itself.
-fn nobody(call: &TaskCall) -> Failure {
+fn nobody(call: &TaskCall, service: Option<&str>) -> Failure {
+    let place = service.map_or(String::new(), |service| {
+        format!(
+            ", or say where the service is: [services.{service}] with endpoint = \"http://…\" for an \
+             emulator, or aws = true"
+        )
+    });
     let cause = format!(
         "Nothing answers the state '{}', which calls {}. Give it a mock (--mocks or --mock-config) or \
-         a function in stepwright.toml, under the name of the resource or of the state.",
+         a function in stepwright.toml, under the name of the resource or of the state{place}.",
         call.state, call.resource
     );
     Failure::new("States.Runtime", cause)

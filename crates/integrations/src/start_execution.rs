@@ -122,7 +122,7 @@ pub(crate) fn input(parameters: &Json) -> Json {
 }
 
 /// Derives a name from a task, in the form of a UUID.
-fn derived_name(key: &str) -> String {
+pub(crate) fn derived_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
@@ -143,7 +143,7 @@ pub(crate) fn started(arn: &str, reply: &Json, now: Moment) -> Json {
         ("Date", &date),
         ("Content-Type", "application/x-amz-json-1.0"),
     ];
-    insert_metadata(&mut output, &id, &headers);
+    insert_metadata(&mut output, 200, &id, &headers);
     let started_at = reply.get("startDate").and_then(Json::as_f64).unwrap_or_default();
     output.insert("StartDate", Json::Int((started_at * 1_000.0) as i64));
     output.into()

@@ -150,7 +150,7 @@ impl Tasks for VirtualTasks<'_> {
         {
             return Answer::new(outcome);
         }
-        match Route::of(call.call, &services.functions, instead) {
+        match Route::of(call.call, &services.functions, &services.aws, instead) {
             Route::Function(callee) => {
                 let delay = services.functions.delay(callee.name());
                 let delay = delay.map_or(0, |delay| delay.as_millis() as i64);
@@ -161,7 +161,7 @@ impl Tasks for VirtualTasks<'_> {
                 answer.after(if after > 0 { after } else { delay })
             }
             Route::StartExecution => self.nest(call),
-            Route::StepFunctions => Answer::fails(
+            Route::StepFunctions | Route::AwsSdk(..) | Route::Optimised(..) => Answer::fails(
                 "States.Runtime",
                 format!(
                     "The state '{}' calls {}, which cannot be called in virtual time: give it a mock.",

@@ -8,7 +8,9 @@ use stepwright_engine::{
 };
 use stepwright_functions::Functions;
 use stepwright_history::{Event, Moment};
-use stepwright_integrations::{Integrations, LocalTasks, MemoryBuckets, Mocked, VirtualTasks};
+use stepwright_integrations::{
+    AwsServices, Integrations, LocalTasks, MemoryBuckets, Mocked, VirtualTasks,
+};
 use stepwright_interpreter::Status;
 use stepwright_json::Json;
 use stepwright_projects::Host;
@@ -36,6 +38,8 @@ pub struct Plan {
     pub case: Option<MockCase>,
     /// The functions, including those of a project.
     pub functions: Functions,
+    /// Where AWS's services are called.
+    pub services: Arc<AwsServices>,
     /// `[server]`, of which the account, the region and the limits are used.
     pub server: ServerConfig,
     /// The folder of `[objects]`.
@@ -121,8 +125,12 @@ impl Plan {
     /// Runs the execution in a simulation, in which waits take no time. Functions are called on the
     /// given runtime, which this thread must not be part of.
     pub fn run_virtual(&self, runtime: &Handle) -> Outcome {
-        let integrations =
-            Integrations::new(self.functions.clone(), self.mocked(), self.local_tasks());
+        let integrations = Integrations::new(
+            self.functions.clone(),
+            self.mocked(),
+            self.local_tasks(),
+            self.services.clone(),
+        );
         if let Some(project) = &self.machines.project {
             project.call_with(self.functions.clone(), runtime.clone());
         }
@@ -181,6 +189,7 @@ impl Plan {
             objects: ObjectsConfig { folder: self.buckets.clone() },
             mocked: self.mocked(),
             local: self.local_tasks(),
+            services: self.services.clone(),
             observers,
             object_store: is_mocked.then(|| buckets() as Arc<dyn ObjectStore>),
             clock: self.clock.clone(),

@@ -203,6 +203,7 @@ fn ran(case: &Case, seed: [u64; 2]) -> Vec<Event> {
             mocks: case.mocks.clone(),
             case: None,
             functions: functions(),
+            services: Arc::default(),
             server: ServerConfig::default(),
             buckets: None,
             seed: Some(seed),

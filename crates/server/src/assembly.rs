@@ -16,7 +16,9 @@ use stepwright_engine::{
     Silent, SystemClock, WeakEngine,
 };
 use stepwright_functions::Functions;
-use stepwright_integrations::{Integrations, LocalTasks, Mocked, Pending, StepFunctions};
+use stepwright_integrations::{
+    AwsServices, Integrations, LocalTasks, Mocked, Pending, StepFunctions,
+};
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
@@ -36,6 +38,8 @@ pub struct Assembly {
     pub objects: ObjectsConfig,
     /// `[otlp]`
     pub otlp: Option<OtlpConfig>,
+    /// `[services]`: where AWS's services are called.
+    pub services: Arc<AwsServices>,
     /// Invokes functions.
     pub functions: Functions,
     /// The mocks, which answer tasks before anything else does.
@@ -144,6 +148,7 @@ impl Assembly {
             machines: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             otlp: None,
+            services: Arc::default(),
             functions,
             mocked: Mocked::default(),
             local: None,
@@ -211,7 +216,8 @@ impl Assembly {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
-        let integrations = Integrations::new(self.functions, self.mocked, self.local);
+        let integrations =
+            Integrations::new(self.functions, self.mocked, self.local, self.services);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,

@@ -51,7 +51,9 @@ impl ServiceError {
         service: &'s Service,
         operation: &'s Operation,
     ) -> Option<&'s Structure> {
-        find(service, operation, &self.code)
+        // The name tells more: the code may be the one that the service had in another protocol.
+        let named = self.name.as_deref().and_then(|name| find(service, operation, name));
+        named.or_else(|| find(service, operation, &self.code))
     }
 }
 

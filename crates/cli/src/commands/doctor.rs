@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let examination = runtime.block_on(async {
-        let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None));
+        let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None, Arc::default()));
         let engine =
             Engine::closed(Options { limits: Limits::EXTENDED, ..Options::new(store, tasks) })
                 .await

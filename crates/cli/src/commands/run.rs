@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         case,
         functions,
         server,
+        services: config.aws.clone(),
         buckets: config.objects.folder.map(|path| config.folder.join(path)),
         seed: arguments.seed.map(|seed| [seed, seed ^ 0x5EED]),
         clock: Arc::new(SystemClock),

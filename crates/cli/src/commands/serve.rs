@@ -106,6 +106,7 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         machines: config.machines,
         objects,
         otlp: config.otlp,
+        services: config.aws,
         mocked: Mocked::default().with_config(mocks),
         ..Assembly::new(functions)
     })

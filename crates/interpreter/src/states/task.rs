@@ -47,7 +47,7 @@ impl Stepper<'_> {
             );
             return Err(of_value(state.language, cause, "HeartbeatSeconds"));
         }
-        let parameters = match &state.io.arguments {
+        let mut parameters = match &state.io.arguments {
             Some(arguments) => self.fill(frame, arguments, &document, more)?,
             None => document.clone(),
         };
@@ -66,6 +66,7 @@ impl Stepper<'_> {
             Integration::Service { service, action, .. } => {
                 stepwright_aws::parameters::check(service, action, &parameters)
                     .map_err(EvaluationError::runtime)?;
+                stepwright_aws::parameters::insert(service, action, &mut parameters);
                 TaskKind::Service { service: service.clone(), action: action.clone() }
             }
         };
