@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use stepwright_json::{Array, Json, Object};
-use stepwright_source::did_you_mean;
 
 /// A parameter does not fit the operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,14 +131,10 @@ fn to_structure(
         _ => return Err(WrongParameter::new("must be an object")),
     };
     let mut members = Object::new();
+    let known = names::members(service, structure);
     for (name, one) in given.iter() {
-        let Some(member) = names::find(service, structure, name) else {
-            let known: Vec<String> = structure
-                .members
-                .iter()
-                .map(|member| names::member(service, structure, member))
-                .collect();
-            let problem = match did_you_mean(name, known.iter().map(String::as_str)) {
+        let Some(member) = known.get(name.as_str()) else {
+            let problem = match names::nearest(service, structure, name) {
                 Some(meant) => format!("is not known; did you mean `{meant}`?"),
                 None => "is not known".to_owned(),
             };
