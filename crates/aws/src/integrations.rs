@@ -2,6 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>
 
+use crate::table::{self, Operation, Service};
+
 /// A service, as resources name it, and its actions.
 type Integration = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -101,6 +103,132 @@ const INTEGRATIONS: &[Integration] = &[
     ("states", &[("startExecution", "s2t")]),
 ];
 
+/// The names of services in optimised integrations that differ from those of AWS SDK integrations.
+const NAMES: [(&str, &str); 6] = [
+    ("bedrock", "bedrockruntime"),
+    ("elasticmapreduce", "emr"),
+    ("emr-containers", "emrcontainers"),
+    ("emr-serverless", "emrserverless"),
+    ("events", "eventbridge"),
+    ("states", "sfn"),
+];
+
+/// Actions whose operation is called otherwise, or belongs to another service.
+const OPERATIONS: [(&str, &str, &str); 2] = [
+    ("bedrock:createModelCustomizationJob", "bedrock", "CreateModelCustomizationJob"),
+    ("elasticmapreduce:createCluster", "emr", "RunJobFlow"),
+];
+
+/// Parameters that are Step Functions' own and not those of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnParameters {
+    /// Those that must be given.
+    pub required: &'static [&'static str],
+    /// The others.
+    pub optional: &'static [&'static str],
+}
+
+/// Action, required parameters, further ones.
+type Own = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+const OWN: &[Own] = &[
+    (
+        "apigateway:invoke",
+        &["ApiEndpoint", "Method"],
+        &[
+            "AllowNullValues",
+            "AuthType",
+            "Headers",
+            "Path",
+            "QueryParameters",
+            "RequestBody",
+            "Stage",
+        ],
+    ),
+    (
+        "bedrock:invokeModel",
+        &["ModelId"],
+        &[
+            "Accept",
+            "Body",
+            "ContentType",
+            "GuardrailIdentifier",
+            "GuardrailVersion",
+            "Input",
+            "Output",
+            "PerformanceConfigLatency",
+            "ServiceTier",
+            "Trace",
+        ],
+    ),
+    (
+        "eks:call",
+        &["CertificateAuthority", "ClusterName", "Endpoint", "Method", "Path"],
+        &["QueryParameters", "RequestBody"],
+    ),
+    (
+        "eks:runJob",
+        &["CertificateAuthority", "ClusterName", "Endpoint", "Job"],
+        &["LogOptions", "Namespace"],
+    ),
+    ("elasticmapreduce:addStep", &["ClusterId", "Step"], &["ExecutionRoleArn"]),
+    ("elasticmapreduce:cancelStep", &["ClusterId", "StepId"], &[]),
+    (
+        "elasticmapreduce:modifyInstanceFleetByName",
+        &["ClusterId", "InstanceFleet", "InstanceFleetName"],
+        &[],
+    ),
+    (
+        "elasticmapreduce:modifyInstanceGroupByName",
+        &["ClusterId", "InstanceGroup", "InstanceGroupName"],
+        &[],
+    ),
+    (
+        "elasticmapreduce:setClusterTerminationProtection",
+        &["ClusterId", "TerminationProtected"],
+        &[],
+    ),
+    ("elasticmapreduce:terminateCluster", &["ClusterId"], &[]),
+    (
+        "http:invoke",
+        &["ApiEndpoint", "Method"],
+        &[
+            "Authentication",
+            "Headers",
+            "InvocationConfig",
+            "QueryParameters",
+            "RequestBody",
+            "Transform",
+        ],
+    ),
+];
+
+/// The parameters of `SERVICE:ACTION` that are Step Functions' own.
+pub fn own_parameters(service: &str, action: &str) -> Option<OwnParameters> {
+    let is_meant = |name: &str| name.split_once(':') == Some((service, action));
+    let (_, required, optional) = OWN.iter().find(|(name, ..)| is_meant(name))?;
+    Some(OwnParameters { required, optional })
+}
+
+/// The operation that `SERVICE:ACTION` calls; `None` if it is more than one, or not in the table.
+pub fn operation(service: &str, action: &str) -> Option<(&'static Service, &'static Operation)> {
+    if own_parameters(service, action).is_some() {
+        return None;
+    }
+    let is_meant = |name: &str| name.split_once(':') == Some((service, action));
+    if let Some((_, service, name)) = OPERATIONS.iter().find(|(name, ..)| is_meant(name)) {
+        let service = table::service(service).ok()?;
+        return Some((service, service.operation(name)?));
+    }
+    let service = table::service(sdk_service(service)).ok()?;
+    Some((service, service.action(action).ok()?))
+}
+
+/// The name in AWS SDK integrations of a service with optimised integrations.
+pub fn sdk_service(service: &str) -> &str {
+    NAMES.iter().find(|(name, _)| *name == service).map_or(service, |(_, name)| name)
+}
+
 /// The services that have optimised integrations.
 pub fn services() -> impl Iterator<Item = &'static str> + Clone {
     INTEGRATIONS.iter().map(|(service, _)| *service)
@@ -134,6 +262,23 @@ fn find(service: &str) -> Option<&'static [(&'static str, &'static str)]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_action_has_parameters() {
+        for (service, actions) in INTEGRATIONS {
+            for (action, _) in *actions {
+                let has = operation(service, action).is_some()
+                    || own_parameters(service, action).is_some();
+                assert!(has, "{service}:{action}");
+            }
+        }
+        let (emr, create) = operation("elasticmapreduce", "createCluster").unwrap();
+        assert_eq!((emr.name.as_str(), create.name.as_str()), ("emr", "RunJobFlow"));
+        for (name, ..) in OWN {
+            let (service, action) = name.split_once(':').unwrap();
+            assert!(knows(service, action, ""), "{name}");
+        }
+    }
 
     #[test]
     fn patterns_belong_to_actions() {

@@ -7,6 +7,8 @@
 use crate::shapes::{Member, Structure};
 use crate::table::Service;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use stepwright_source::did_you_mean;
 
 /// The action of an operation in a resource: `putItem` for `PutItem`, `createDBInstance` for
 /// `CreateDBInstance`.
@@ -30,20 +32,28 @@ pub fn member(service: &Service, structure: &Structure, member: &Member) -> Stri
     capitalized(&name).into_owned()
 }
 
-/// The member that parameters call `name`.
-pub fn find<'s>(service: &Service, structure: &'s Structure, name: &str) -> Option<&'s Member> {
-    let meant = ALIASES
-        .iter()
-        .find(|(of, alias, _)| *of == service.name && *alias == name)
-        .filter(|(.., meant)| structure.member(meant).is_some())
-        .map_or(name, |(.., meant)| *meant);
-    let is_meant = |one: &&Member| member(service, structure, one) == meant;
-    let found = structure.members.iter().find(is_meant);
+/// The members by the names that parameters may give them.
+pub fn members<'s>(service: &Service, structure: &'s Structure) -> BTreeMap<String, &'s Member> {
+    let shown = structure.members.iter().map(|one| (member(service, structure, one), one));
+    let mut members: BTreeMap<String, &Member> = shown.collect();
     // Whether a word that Java keeps has its ending is not recorded for any service: both are taken.
-    found.or_else(|| {
-        let is_plain = |one: &&Member| capitalized(&uncapitalized(&one.name)) == name;
-        structure.members.iter().find(is_plain)
-    })
+    for one in &structure.members {
+        let plain = capitalized(&uncapitalized(&one.name)).into_owned();
+        members.entry(plain).or_insert(one);
+    }
+    for (_, alias, meant) in ALIASES.iter().filter(|(of, ..)| *of == service.name) {
+        if let Some(one) = structure.member(meant) {
+            members.insert((*alias).to_owned(), one);
+        }
+    }
+    members
+}
+
+/// The name that may be meant by one that no member has.
+pub fn nearest(service: &Service, structure: &Structure, name: &str) -> Option<String> {
+    let shown = structure.members.iter().map(|one| member(service, structure, one));
+    let shown: Vec<String> = shown.collect();
+    did_you_mean(name, shown.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The name of an error: `NoSuchBucketException` for `NoSuchBucket`, `DbInstanceNotFoundException`

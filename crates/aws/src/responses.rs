@@ -1,5 +1,6 @@
 //! The responses of AWS's operations: checks whether a mocked result looks like one.
 
+use crate::integrations;
 use crate::names;
 use crate::shapes::{Kind, Member, Reference, Shape, Structure};
 use crate::table::{self, Service};
@@ -29,16 +30,6 @@ impl FieldValidation {
     }
 }
 
-/// The names of integrations in ASL that differ from those of AWS SDK integrations.
-const NAMES: [(&str, &str); 6] = [
-    ("bedrock", "bedrockruntime"),
-    ("elasticmapreduce", "emr"),
-    ("emr-containers", "emrcontainers"),
-    ("emr-serverless", "emrserverless"),
-    ("events", "eventbridge"),
-    ("states", "sfn"),
-];
-
 /// Limits to which AWS's `TestState` held results when it was recorded (December 2025), where the
 /// models have others by now: service, member, the greatest value.
 const RECORDED: [(&str, &str, f64); 1] = [("lambda", "MemorySize", 10_240.0)];
@@ -65,8 +56,8 @@ pub fn check(
     }
     let is_sdk = service.starts_with("aws-sdk:");
     let service = service.trim_start_matches("aws-sdk:");
-    let renamed = NAMES.iter().find(|(name, _)| *name == service && !is_sdk);
-    let Ok(service) = table::service(renamed.map_or(service, |(_, name)| name)) else {
+    let service = if is_sdk { service } else { integrations::sdk_service(service) };
+    let Ok(service) = table::service(service) else {
         return Ok(());
     };
     let is_called = |name: &str| name.eq_ignore_ascii_case(action);

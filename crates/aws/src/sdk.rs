@@ -8,6 +8,7 @@ use crate::table::{Operation, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use stepwright_json::{Array, Json, Object};
 use stepwright_source::did_you_mean;
@@ -62,13 +63,14 @@ impl Spelling {
         }
     }
 
-    fn find<'s>(self, service: &Service, of: &'s Structure, name: &str) -> Option<&'s Member> {
-        let is_meant = |one: &&Member| names::capitalized(&one.name) == name;
-        let own = match self {
-            Self::Sdk => None,
-            Self::Optimised => of.members.iter().find(is_meant),
-        };
-        own.or_else(|| names::find(service, of, name))
+    /// The members of a structure by the names that are taken for them.
+    fn members<'s>(self, service: &Service, of: &'s Structure) -> BTreeMap<String, &'s Member> {
+        let mut members = names::members(service, of);
+        if self == Self::Optimised {
+            let own = of.members.iter();
+            members.extend(own.map(|one| (names::capitalized(&one.name).into_owned(), one)));
+        }
+        members
     }
 }
 
@@ -168,14 +170,13 @@ fn to_structure(
         _ => return Err(WrongParameter::new("must be an object")),
     };
     let mut members = Object::new();
+    let known = spelling.members(service, structure);
     for (name, one) in given.iter() {
-        let Some(member) = spelling.find(service, structure, name) else {
-            let known: Vec<String> = structure
-                .members
-                .iter()
-                .map(|member| spelling.name(service, structure, member).into_owned())
-                .collect();
-            let problem = match did_you_mean(name, known.iter().map(String::as_str)) {
+        let Some(member) = known.get(name.as_str()) else {
+            let names = structure.members.iter();
+            let names: Vec<Cow<'_, str>> =
+                names.map(|member| spelling.name(service, structure, member)).collect();
+            let problem = match did_you_mean(name, names.iter().map(AsRef::as_ref)) {
                 Some(meant) => format!("is not known; did you mean `{meant}`?"),
                 None => "is not known".to_owned(),
             };

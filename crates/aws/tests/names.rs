@@ -43,6 +43,7 @@ fn members_have_names_of_their_own() {
         let service = table::service(name).unwrap();
         for shape in &service.shapes {
             let Kind::Structure(structure) = &shape.kind else { continue };
+            let taken = names::members(service, structure);
             let mut shown: Vec<String> = structure
                 .members
                 .iter()
@@ -52,8 +53,7 @@ fn members_have_names_of_their_own() {
                 members += 1;
                 changed += usize::from(member.name != shown.as_str());
                 assert!(shown.starts_with(|c: char| !c.is_ascii_lowercase()), "{name} {shown}");
-                let found = names::find(service, structure, shown).unwrap();
-                assert_eq!(found.name, member.name, "{name} {shown}");
+                assert_eq!(taken[shown].name, member.name, "{name} {shown}");
             }
             let count = shown.len();
             shown.sort();
@@ -206,13 +206,14 @@ impl Seen {
     ) {
         match (&service.shape(reference).kind, given) {
             (Kind::Structure(structure), Json::Object(members)) => {
+                let taken = names::members(service, structure);
                 for (key, one) in members.iter() {
                     let name = key.strip_suffix(".$").unwrap_or(key);
                     if NO_PARAMETERS.contains(&(call, name)) {
                         continue;
                     }
                     self.parameters += 1;
-                    match names::find(service, structure, name) {
+                    match taken.get(name) {
                         Some(member) if name == key.as_str() => {
                             self.check(service, &member.reference, one, call, path);
                         }

@@ -390,6 +390,100 @@ mod tests {
         assert_eq!(said, expected, "{resource}");
     }
 
+    /// The statements for a call of an AWS SDK integration, as `ACTION RESOURCE`, and the notes.
+    fn of_sdk_call(call: &str, parameters: Json) -> (Vec<String>, Vec<String>) {
+        let definition = json!({
+            "StartAt": "Task",
+            "States": {"Task": {
+                "Type": "Task",
+                "Resource": (format!("arn:aws:states:::aws-sdk:{call}")),
+                "Parameters": (parameters),
+                "End": true,
+            }}
+        });
+        let policy = from_definition(&definition, None);
+        let said = policy.statements.iter().map(|statement| {
+            let statement = statement.to_json();
+            let text = |name: &str| statement.get(name).and_then(Json::as_str).unwrap().to_owned();
+            format!("{} {}", text("Action"), text("Resource"))
+        });
+        (said.collect(), policy.notes.into_iter().map(|note| note.message).collect())
+    }
+
+    #[test]
+    fn sdk_calls_need_the_actions_of_iam() {
+        for (call, action) in [
+            ("redshiftdata:executeStatement", "redshift-data:ExecuteStatement"),
+            ("lambda:invoke", "lambda:InvokeFunction"),
+            ("s3control:putPublicAccessBlock", "s3:PutAccountPublicAccessBlock"),
+            ("bedrockagent:startIngestionJob", "bedrock:StartIngestionJob"),
+            ("eventbridge:putEvents.waitForTaskToken", "events:PutEvents"),
+            ("sesv2:sendEmail", "ses:SendEmail"),
+            ("s3:listBuckets", "s3:ListAllMyBuckets"),
+        ] {
+            let (statements, notes) = of_sdk_call(call, json!({}));
+            assert_eq!(statements, [format!("{action} *")], "{call}");
+            let note = format!("which resources `{action}` is for is not in the definition");
+            assert_eq!(notes, [note], "{call}");
+        }
+        // What needs no permission gets no statement.
+        let nothing = (Vec::<String>::new(), Vec::<String>::new());
+        assert_eq!(of_sdk_call("cognitoidentityprovider:signUp", json!({})), nothing);
+    }
+
+    #[test]
+    fn calls_of_s3_are_for_buckets_or_objects() {
+        let bucket = || json!({"Bucket": "b", "Key": "k"});
+        for (call, parameters, expected) in [
+            ("headObject", bucket(), &["s3:GetObject arn:aws:s3:::b/k"][..]),
+            ("getObjectTagging", bucket(), &["s3:GetObjectTagging arn:aws:s3:::b/k"]),
+            ("listParts", bucket(), &["s3:ListMultipartUploadParts arn:aws:s3:::b/k"]),
+            (
+                "deleteObjects",
+                json!({"Bucket": "b", "Delete": {}}),
+                &["s3:DeleteObject arn:aws:s3:::b/*"],
+            ),
+            ("listObjectsV2", json!({"Bucket": "b"}), &["s3:ListBucket arn:aws:s3:::b"]),
+            (
+                "getObjectLockConfiguration",
+                json!({"Bucket": "b"}),
+                &["s3:GetBucketObjectLockConfiguration arn:aws:s3:::b"],
+            ),
+            (
+                "copyObject",
+                json!({"DestinationBucket": "b", "DestinationKey": "k", "CopySource": "/c/d/e"}),
+                &["s3:GetObject arn:aws:s3:::c/d/e", "s3:PutObject arn:aws:s3:::b/k"],
+            ),
+        ] {
+            let (statements, notes) = of_sdk_call(&format!("s3:{call}"), parameters);
+            assert_eq!(statements, expected, "{call}");
+            assert_eq!(notes, Vec::<String>::new(), "{call}");
+        }
+        let computed = json!({"Bucket": "b", "Key": "k", "CopySource.$": "$.from"});
+        assert_eq!(
+            of_sdk_call("s3:copyObject", computed).0,
+            ["s3:GetObject *", "s3:PutObject arn:aws:s3:::b/k"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_of_iam_is_noted() {
+        let (statements, notes) = of_sdk_call("dynamodb:describeBulkOperation", json!({}));
+        assert_eq!(statements, ["dynamodb:DescribeBulkOperation *"]);
+        assert_eq!(
+            notes[0],
+            "it is not known which action of IAM `aws-sdk:dynamodb:describeBulkOperation` needs; \
+             `dynamodb:DescribeBulkOperation` is assumed"
+        );
+        let (statements, notes) = of_sdk_call("dynamo:putItem", json!({}));
+        assert_eq!(statements, ["dynamo:PutItem *"]);
+        assert_eq!(
+            notes[0],
+            "`dynamo:PutItem` is assumed for `aws-sdk:dynamo:putItem`, because there is no AWS \
+             service `dynamo`; did you mean `dynamodb`?"
+        );
+    }
+
     #[test]
     fn what_places_stand_for_narrows_policies_down() {
         check(

@@ -108,7 +108,6 @@ fn resources() {
     resource("arn:aws:lambda:us-east-1:123456789012:function:f", &[]);
     resource("arn:aws:states:::sqs:sendMessage.waitForTaskToken", &[]);
     resource("arn:aws:states:::states:startExecution.sync:2", &[]);
-    resource("arn:aws:states:::aws-sdk:s3:listBuckets", &[]);
     resource("${Worker.Arn}", &[]);
     resource("worker", &["Value is not a valid resource ARN at /States/A/Resource"]);
     for wrong in [
@@ -116,6 +115,12 @@ fn resources() {
         "arn:aws:states:::sqs:sendMesage",
         "arn:aws:states:::aws-sdk:s3:listBuckets.sync",
         "arn:aws:states:::nothing:here",
+        "arn:aws:states:::aws-sdk:S3:listBuckets",
+        "arn:aws:states:::aws-sdk:stepfunctions:startExecution",
+        "arn:aws:states:::aws-sdk:dynamodb:PutItem",
+        "arn:aws:states:::aws-sdk:dynamodb:putItems",
+        "arn:aws:states:::aws-sdk:dynamodb:putItem:more",
+        "arn:aws:states:::aws-sdk:lambda:invokeWithResponseStream",
     ] {
         let message = format!(
             "The resource provided {wrong} is not recognized. The value is not a valid resource \
@@ -123,6 +128,172 @@ fn resources() {
         );
         resource(wrong, &[&message]);
     }
+}
+
+#[test]
+fn unknown_calls_come_with_advice() {
+    let advice = |resource: &str| {
+        let text = format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Task", "End": true,
+                "Resource": "arn:aws:states:::{resource}", "Parameters": {{}}}}}}}}"#
+        );
+        let found = check(&definition(&text));
+        found.into_iter().find(Diagnostic::is_error).unwrap().help.unwrap_or_default()
+    };
+    assert_eq!(
+        advice("aws-sdk:stepfunctions:startExecution"),
+        "did you mean `aws-sdk:sfn:startExecution`?"
+    );
+    assert_eq!(advice("aws-sdk:S3:listBuckets"), "did you mean `aws-sdk:s3:listBuckets`?");
+    assert_eq!(advice("aws-sdk:dynamodb:PutItem"), "did you mean `aws-sdk:dynamodb:putItem`?");
+    assert_eq!(
+        advice("aws-sdk:lambda:invokeWithResponseStream"),
+        "Step Functions does not support `lambda:invokeWithResponseStream`"
+    );
+    assert_eq!(
+        advice("aws-sdk:ecs:runTask.sync"),
+        "AWS SDK integrations know no pattern but `.waitForTaskToken`, not `.sync`"
+    );
+    assert_eq!(
+        advice("dynamodb:query"),
+        "dynamodb has no optimized integration of that name; the AWS SDK integration is \
+         `arn:aws:states:::aws-sdk:dynamodb:query`"
+    );
+    assert_eq!(
+        advice("kms:encrypt"),
+        "the AWS SDK integration is `arn:aws:states:::aws-sdk:kms:encrypt`"
+    );
+    assert_eq!(
+        advice("states:describeExecution"),
+        "states has no optimized integration of that name; the AWS SDK integration is \
+         `arn:aws:states:::aws-sdk:sfn:describeExecution`"
+    );
+}
+
+#[test]
+fn names_of_parameters() {
+    let call = |resource: &str, parameters: &str, expected: &[&str]| {
+        let state = format!(
+            r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::{resource}", "Parameters": {parameters}"#
+        );
+        json_path(&state, expected);
+    };
+    let at = "at /States/A/Parameters";
+    let unknown =
+        |name: &str| format!("The field \"{name}\" is not supported by Step Functions {at}");
+    let missing = |name: &str| format!("The field '{name}' is required but was missing {at}");
+    call("aws-sdk:s3:listBuckets", "{}", &[]);
+    call("aws-sdk:s3:getObject", r#"{"Bucket": "b", "Key.$": "$.key"}"#, &[]);
+    call(
+        "aws-sdk:s3:getObject",
+        r#"{"bucket": "b", "Kye.$": "$.key"}"#,
+        &[&unknown("bucket"), &unknown("Kye"), &missing("Bucket"), &missing("Key")],
+    );
+    // Names are those of the SDK for Java.
+    call("aws-sdk:rds:startDBInstance", r#"{"DbInstanceIdentifier": "d"}"#, &[]);
+    call(
+        "aws-sdk:rds:startDBInstance",
+        r#"{"DBInstanceIdentifier": "d"}"#,
+        &[&unknown("DBInstanceIdentifier"), &missing("DbInstanceIdentifier")],
+    );
+    // A place is that of all parameters, however deep the name is. Keys of maps are anything.
+    call(
+        "aws-sdk:verifiedpermissions:createPolicy",
+        r#"{"PolicyStoreId": "s", "ClientToken": "t", "Definition": {"static": {}}}"#,
+        &[&unknown("static")],
+    );
+    call(
+        "aws-sdk:dynamodb:putItem.waitForTaskToken",
+        r#"{"TableName": "t", "Item": {"any": {"S": "1"}, "other": {"M": {"deep": {"X": "1"}}}}}"#,
+        &[&unknown("X")],
+    );
+    call("aws-sdk:sts:getCallerIdentity", r#"{"Name": 1}"#, &[&unknown("Name")]);
+    call(
+        "ecs:runTask.sync",
+        r#"{"TaskDefinition": "t", "NetworkConfiguration": {"awsVpcConfiguration": {"Subnets.$": "$.s"}}}"#,
+        &[&unknown("awsVpcConfiguration")],
+    );
+    call("lambda:invoke", r#"{"FunctionName": "f", "Payload": {"any": [1]}}"#, &[]);
+    call(
+        "lambda:invoke.waitForTaskToken",
+        r#"{"FunctionName": "f", "TaskToken.$": "$$.Task.Token"}"#,
+        &[&unknown("TaskToken")],
+    );
+    call("sqs:sendMessage", r#"{"QueueUrl": "q"}"#, &[&missing("MessageBody")]);
+    call("dynamodb:getItem", r#"{"TableName": "t", "Key": {"k": {"BOOL": true}}}"#, &[]);
+    call(
+        "http:invoke",
+        r#"{"ApiEndpoint": "https://a.example", "Methd": "GET"}"#,
+        &[&unknown("Methd"), &missing("Method")],
+    );
+    call(
+        "elasticmapreduce:addStep.sync",
+        r#"{"ClusterId.$": "$.id", "Steps": []}"#,
+        &[&unknown("Steps"), &missing("Step")],
+    );
+    // What a deployment fills in is not known yet.
+    call("aws-sdk:s3:getObject", r#"{"${Field}": "b"}"#, &[]);
+    json_path(
+        r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets""#,
+        &[
+            "Parameters field is required for resource ARN: arn:aws:states:::aws-sdk:s3:listBuckets at /States/A",
+        ],
+    );
+    jsonata(
+        r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::aws-sdk:s3:getObject", "Arguments": {"Bucket": "{% 'b' %}", "Key.$": "k"}"#,
+        &[
+            "The field \"Key.$\" is not supported by Step Functions at /States/A/Arguments",
+            "The field 'Key' is required but was missing at /States/A/Arguments",
+        ],
+    );
+    jsonata(
+        r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::aws-sdk:s3:getObject", "Arguments": "{% $states.input %}""#,
+        &[],
+    );
+}
+
+#[test]
+fn values_of_parameters() {
+    let unfit = |resource: &str, parameters: &str| -> Vec<String> {
+        let text = format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Task", "End": true,
+                "Resource": "arn:aws:states:::{resource}", "Parameters": {parameters}}}}}}}"#
+        );
+        let found = check(&definition(&text));
+        assert!(found.iter().all(|found| !found.is_error()), "{found:?}");
+        let found = found.into_iter().filter(|found| found.code == "unfit-parameter");
+        found.map(|found| found.message).collect()
+    };
+    assert_eq!(
+        unfit(
+            "aws-sdk:sqs:receiveMessage",
+            r#"{"QueueUrl": "q", "MaxNumberOfMessages": "ten", "WaitTimeSeconds": "20",
+                "VisibilityTimeout": 1.5, "AttributeNames": "All"}"#,
+        ),
+        [
+            "`MaxNumberOfMessages` must be an integer",
+            "`VisibilityTimeout` must be an integer",
+            "`AttributeNames` must be an array",
+        ]
+    );
+    assert_eq!(
+        unfit(
+            "sqs:sendMessage",
+            r#"{"QueueUrl": "q", "MessageBody": {"a": 1}, "MessageAttributes": {"k": {"StringValue": "v"}}}"#,
+        ),
+        ["`MessageAttributes.k.DataType` is required but was missing"]
+    );
+    assert_eq!(
+        unfit(
+            "aws-sdk:ec2:describeInstances",
+            r#"{"DryRun": "yes", "Filters": [{"Name": "n", "Values": ["v"]}, 7], "InstanceIds.$": "$.ids"}"#,
+        ),
+        ["`DryRun` must be a boolean", "`Filters[1]` must be an object"]
+    );
+    assert!(
+        unfit("aws-sdk:s3:putObject", r#"{"Bucket": "b", "Key": "k", "Body": {"a": 1}}"#)
+            .is_empty()
+    );
 }
 
 #[test]
@@ -312,7 +483,8 @@ fn places_and_advice() {
 
 /// A definition with much in it, to be spoiled.
 const RICH: &str = r#"{"Comment": "all", "StartAt": "T", "TimeoutSeconds": 60, "States": {
-  "T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"a.$": "$.x", "b": [1, {"c.$": "$$.Execution.Id"}]},
+  "T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+    "Parameters": {"FunctionName": "f", "Payload": {"a.$": "$.x", "b": [1, {"c.$": "$$.Execution.Id"}]}},
     "ResultSelector": {"d.$": "States.Format('{}', $.y)"}, "ResultPath": "$.r", "TimeoutSecondsPath": "$.t", "Assign": {"v.$": "$.z"},
     "Credentials": {"RoleArn.$": "$.role"}, "Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 2, "BackoffRate": 1.5}],
     "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.e", "Next": "F"}], "Next": "C"},

@@ -6,6 +6,7 @@ use crate::object;
 use crate::text::{Text, arn, local_arn, text};
 use crate::value::Value;
 use stepwright_aws::iam::{self, Needs, iam_service};
+use stepwright_aws::integrations;
 use stepwright_json::Json;
 
 impl Caller<'_> {
@@ -155,9 +156,14 @@ impl Caller<'_> {
     fn allow_by_table(&mut self, action: &str, sync: bool) {
         let Some(Needs { actions, sync_actions, resource, rule }) = iam::needs(action) else {
             let (service, name) = action.split_once(':').unwrap_or((action, ""));
-            let permission = format!("{}:{}", iam_service(service), capital(name));
-            self.note(format!("it is assumed that `{action}` needs `{permission}`"));
-            self.allow(&[&permission], ["*"]);
+            let permissions = match integrations::operation(service, name) {
+                Some((service, operation)) => service.iam_actions(operation).0,
+                None => vec![format!("{}:{}", iam_service(service), capital(name))],
+            };
+            for permission in &permissions {
+                self.note(format!("it is assumed that `{action}` needs `{permission}`"));
+                self.allow(&[permission], ["*"]);
+            }
             return;
         };
         let service = action.split(':').next().unwrap_or_default();
@@ -386,31 +392,70 @@ impl Caller<'_> {
 
     fn allow_sdk(&mut self, call: &str) {
         let (service, action) = call.split_once(':').unwrap_or((call, ""));
-        let permission = match (service, action) {
-            ("s3", "listObjects" | "listObjectsV2" | "headBucket") => "s3:ListBucket".to_owned(),
-            ("s3", "headObject" | "copyObject") => "s3:GetObject".to_owned(),
-            ("s3", "deleteObjects") => "s3:DeleteObject".to_owned(),
-            _ => format!("{}:{}", iam_service(service), capital(action)),
-        };
-        let resource = match (service, self.parameter(&["Bucket"])) {
-            ("s3", Some(bucket)) if permission.ends_with("Object") => {
-                let key = self.parameter(&["Key"]).unwrap_or_else(|| "*".into());
-                arn(text!("s3:::", bucket, "/", key))
-            }
-            ("s3", Some(bucket)) => arn(text!("s3:::", bucket)),
-            _ => {
+        let actions = match iam::sdk_actions(service, action) {
+            Ok(found) if found.is_known => found.actions,
+            Ok(found) => {
                 self.note(format!(
-                    "which resources `{permission}` is for is not in the definition"
+                    "it is not known which action of IAM `aws-sdk:{call}` needs; `{}` is assumed",
+                    found.actions.join("`, `")
                 ));
-                "*".into()
+                found.actions
+            }
+            Err(why) => {
+                let assumed = format!("{}:{}", iam_service(service), capital(action));
+                self.note(format!("`{assumed}` is assumed for `aws-sdk:{call}`, because {why}"));
+                vec![assumed]
             }
         };
-        self.allow(&[&permission], [resource]);
+        for action in &actions {
+            let bucket = (service == "s3" && action.starts_with("s3:"))
+                .then(|| self.bucket_of(action))
+                .flatten();
+            let resource = match bucket {
+                Some((bucket, key)) if is_of_objects(action) => {
+                    arn(text!("s3:::", bucket, "/", key))
+                }
+                Some((bucket, _)) => arn(text!("s3:::", bucket)),
+                None => {
+                    self.note(format!(
+                        "which resources `{action}` is for is not in the definition"
+                    ));
+                    "*".into()
+                }
+            };
+            self.allow(&[action], [resource]);
+        }
         // To give a role to a service, the state machine must be allowed to pass it.
         let roles = [&["RoleArn"][..], &["ExecutionRoleArn"], &["Role"], &["Target", "RoleArn"]];
         if let Some(role) = roles.into_iter().find_map(|path| self.parameter(path)) {
             self.push(Statement::allow(["iam:PassRole"], [role]));
         }
+    }
+
+    /// The bucket, and the key of the object, that a call of S3 needs an action for. Keys are any where
+    /// the call has none.
+    fn bucket_of(&self, action: &str) -> Option<(Text, Text)> {
+        let any = || Text::from("*");
+        // What is copied is read elsewhere: at `BUCKET/KEY`.
+        if action.starts_with("s3:GetObject") && self.has_parameter("CopySource") {
+            let source = self.parameter(&["CopySource"])?;
+            let source = source.as_literal()?.trim_start_matches('/');
+            let source = source.split("?versionId=").next()?;
+            let (bucket, key) = source.split_once('/')?;
+            return Some((bucket.into(), key.into()));
+        }
+        let of =
+            |name: &str, alias: &str| self.parameter(&[name]).or_else(|| self.parameter(&[alias]));
+        let bucket = of("Bucket", "DestinationBucket")?;
+        Some((bucket, of("Key", "DestinationKey").unwrap_or_else(any)))
+    }
+
+    fn has_parameter(&self, name: &str) -> bool {
+        let payload = self.state.get("Parameters").or_else(|| self.state.get("Arguments"));
+        let is_there = |payload: &Json| {
+            payload.get(name).is_some() || payload.get(&format!("{name}.$")).is_some()
+        };
+        payload.is_some_and(is_there)
     }
 
     /// Allows reading or writing the objects of a distributed Map.
@@ -447,6 +492,12 @@ fn arn_or(text: Text, of_name: impl FnOnce(Text) -> Text) -> Text {
         None => false,
     };
     if is_name { of_name(text) } else { text }
+}
+
+/// Whether an action of S3 is for objects, not for buckets.
+fn is_of_objects(action: &str) -> bool {
+    let of_uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+    of_uploads.contains(&action) || action.contains("Object") && !action.contains("Bucket")
 }
 
 fn capital(action: &str) -> String {

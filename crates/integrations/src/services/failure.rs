@@ -4,7 +4,7 @@
 use super::optimised::Row;
 use super::wire::Fault;
 use stepwright_aws::codec::ServiceError;
-use stepwright_aws::names;
+use stepwright_aws::sdk;
 use stepwright_aws::table::{Operation, Service};
 use stepwright_engine::Denied;
 use stepwright_history::Failure;
@@ -64,7 +64,7 @@ impl Speaker {
         };
         match self {
             Self::Sdk => {
-                let name = names::error_with_prefix(service, modelled);
+                let name = sdk::error_name(service, error);
                 let extended = error.extended_request_id.as_deref().filter(|id| !id.is_empty());
                 let extended =
                     extended.map_or(String::new(), |id| format!(", Extended Request ID: {id}"));

@@ -31,6 +31,10 @@ pub(super) struct Checker<'d> {
     /// How many states around this one retry or catch what fails within.
     pub(super) guards: usize,
     pub(super) variables: super::variables::Variables<'d>,
+    /// How many parameters were complained about.
+    pub(super) complaints: usize,
+    /// The members of the structures that parameters have met.
+    pub(super) names_of_members: super::parameters::Names,
 }
 
 /// An object of the definition and where it stands, as AWS writes it.

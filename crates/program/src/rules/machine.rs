@@ -37,6 +37,8 @@ impl<'d> Checker<'d> {
             names: BTreeMap::new(),
             labels: BTreeSet::new(),
             guards: 0,
+            complaints: 0,
+            names_of_members: super::parameters::Names::new(),
             variables: Variables::default(),
         }
     }

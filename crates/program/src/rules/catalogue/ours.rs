@@ -69,6 +69,22 @@ pub(super) const RULES: &[Rule] = &[
   "B": {"Type": "Pass", "Parameters": {"total.$": "$total"}, "End": true}}}"#,
     },
     Rule {
+        code: "unfit-parameter",
+        severity: Warning,
+        summary: "A parameter of a call is not what the service takes.",
+        explanation: "AWS looks at the names of parameters when a state machine is created, and at \
+                      their values when the service is called. A value that is written down and has \
+                      the wrong type, or an object that lacks a required member, makes that call \
+                      fail. Numbers may be written as text, and anything may stand where text is \
+                      wanted.",
+        example: r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:receiveMessage",
+  "Parameters": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "MaxNumberOfMessages": "all"},
+  "Retry": [{"ErrorEquals": ["States.ALL"]}], "End": true}}}"#,
+        instead: r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:receiveMessage",
+  "Parameters": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "MaxNumberOfMessages": 10},
+  "Retry": [{"ErrorEquals": ["States.ALL"]}], "End": true}}}"#,
+    },
+    Rule {
         code: "payload-over-256-kib",
         severity: Warning,
         summary: "A payload that is written down is larger than AWS lets pass between states.",
