@@ -77,7 +77,7 @@ impl Engine {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
         let id = facts.id;
-        self.inner.memory.room().await;
+        self.inner.memory.room_for_child().await;
         let ended = match self.begin_in_memory(facts, beginning).await {
             Ok(ended) => ended,
             Err(Begun::Panicked(reason)) => {
@@ -129,7 +129,7 @@ impl Engine {
     ) -> Result<Json, Failure> {
         loop {
             let facts = Arc::new(child.facts(self, arn));
-            self.inner.memory.room().await;
+            self.inner.memory.room_for_child().await;
             match self.begin(facts, beginning.clone()).await {
                 Ok(()) => break,
                 Err(Begun::Exists) => {

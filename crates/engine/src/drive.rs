@@ -173,7 +173,7 @@ impl Engine {
             };
             // Not one that others report to, whose results take memory until it has heard of them.
             if execution.weight() > LARGE && execution.errands.is_empty() {
-                self.inner.memory.room().await;
+                self.inner.memory.room_to_go_on().await;
             }
             let mut round = {
                 let aside = self.inner.long.begin(&execution.facts.revision.program).await;

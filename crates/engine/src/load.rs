@@ -25,7 +25,7 @@ pub(crate) enum LoadError {
 impl Engine {
     /// Folds an execution back.
     pub(crate) async fn load(&self, id: ExecutionId) -> Result<Option<Box<Live>>, LoadError> {
-        self.inner.memory.room().await;
+        self.inner.memory.room_to_go_on().await;
         match self.store().execution(id).await? {
             Some(row) => self.load_row(row).await.map(|live| Some(Box::new(live))),
             None => Ok(None),

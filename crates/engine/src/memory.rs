@@ -15,9 +15,12 @@ const MOST: usize = 160 << 20;
 /// How often it is looked whether there is room again.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// How long an execution that begins without room keeps others from doing so. There is an end to
-/// it, so that all come to their turn whatever the others wait for.
-const KEPT: Duration = Duration::from_millis(250);
+/// How long the one whose turn it is waits for room. There is an end to it, so that all come to
+/// their turn whatever the others wait for.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long a caller waits for room.
+const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many executions are read from the store at once. How much they take is known only then.
 const MOST_READ: usize = 2;
@@ -26,8 +29,10 @@ const MOST_READ: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Memory {
     taken: Arc<AtomicUsize>,
-    /// For the one that may begin when there is no room.
-    one: Arc<Semaphore>,
+    /// For the child of a map run whose turn it is.
+    child: Semaphore,
+    /// For the execution that goes on whose turn it is.
+    going_on: Semaphore,
     reading: Semaphore,
 }
 
@@ -35,7 +40,8 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             taken: Arc::default(),
-            one: Arc::new(Semaphore::new(1)),
+            child: Semaphore::new(1),
+            going_on: Semaphore::new(1),
             reading: Semaphore::new(MOST_READ),
         }
     }
@@ -54,18 +60,31 @@ impl Memory {
         Share { taken: self.taken.clone(), own: 0 }
     }
 
-    /// Waits until an execution can begin. Where there is no room, one can all the same now and
-    /// then.
-    pub(crate) async fn room(&self) {
-        while self.taken.load(Ordering::Relaxed) >= MOST {
-            if let Ok(permit) = self.one.clone().try_acquire_owned() {
-                tokio::spawn(async move {
-                    tokio::time::sleep(KEPT).await;
-                    drop(permit);
-                });
-                return;
-            }
+    /// Waits until a caller's execution can begin.
+    pub(crate) async fn room_for_caller(&self) {
+        self.room_below(MOST / 2 * 3, CALLERS_PATIENCE).await;
+    }
+
+    /// Waits until a child of a map run can begin: one after the other where there is no room.
+    pub(crate) async fn room_for_child(&self) {
+        let _turn = self.child.acquire().await;
+        self.room_below(MOST, PATIENCE).await;
+    }
+
+    /// Waits until an execution can go on: one after the other where there is no room.
+    pub(crate) async fn room_to_go_on(&self) {
+        if self.taken.load(Ordering::Relaxed) < MOST {
+            return;
+        }
+        let _turn = self.going_on.acquire().await;
+        self.room_below(MOST, PATIENCE).await;
+    }
+
+    async fn room_below(&self, most: usize, patience: Duration) {
+        let mut waited = Duration::ZERO;
+        while self.taken.load(Ordering::Relaxed) >= most && waited < patience {
             tokio::time::sleep(AGAIN).await;
+            waited += AGAIN;
         }
     }
 

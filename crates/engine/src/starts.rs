@@ -94,7 +94,7 @@ impl Engine {
         let beginning = self.beginning_of(&facts, &request);
         let arn = facts.about.arn.clone();
         let started_at = facts.about.started_at;
-        self.inner.memory.room().await;
+        self.inner.memory.room_for_caller().await;
         let begun = if facts.is_express {
             self.begin_in_memory(facts, beginning).await.map(drop)
         } else {
@@ -125,7 +125,7 @@ impl Engine {
     pub async fn run_express(&self, request: StartRequest) -> Result<Ended, StartError> {
         let facts = Arc::new(self.facts_of(&request));
         let beginning = self.beginning_of(&facts, &request);
-        self.inner.memory.room().await;
+        self.inner.memory.room_for_caller().await;
         let ended = self.begin_in_memory(facts, beginning).await.map_err(|begun| match begun {
             Begun::Panicked(reason) => StartError::Panicked { reason },
             Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
