@@ -221,6 +221,12 @@ fn names_of_parameters() {
     );
     call("sqs:sendMessage", r#"{"QueueUrl": "q"}"#, &[&missing("MessageBody")]);
     call("dynamodb:getItem", r#"{"TableName": "t", "Key": {"k": {"BOOL": true}}}"#, &[]);
+    call("dynamodb:getItem", r#"{"TableName": "t", "Key": {"k": "text"}}"#, &[]);
+    call(
+        "batch:submitJob",
+        r#"{"JobName": "j", "JobQueue": "q", "JobDefinition": "d", "RetryStrategy": {"attempts": 5}}"#,
+        &[],
+    );
     call(
         "http:invoke",
         r#"{"ApiEndpoint": "https://a.example", "Methd": "GET"}"#,

@@ -38,10 +38,15 @@ impl MemberNames {
         if let Some(found) = self.exact.get(name) {
             return Some(found);
         }
+        if call.is_sdk {
+            return None;
+        }
         // Optimised integrations keep abbreviations as the API has them, as `BOOL`, or write them as
-        // words. Which of them do which is not documented.
-        let may_differ = !call.is_sdk && !name.starts_with(|c: char| c.is_ascii_lowercase());
-        may_differ.then(|| self.folded.get(&name.to_ascii_lowercase()).copied()).flatten()
+        // words. Which of them do which is not documented. Names as the API has them, as `attempts`,
+        // are in AWS's own examples.
+        let found = self.folded.get(&name.to_ascii_lowercase()).copied()?;
+        let is_capitalized = !name.starts_with(|c: char| c.is_ascii_lowercase());
+        (is_capitalized || found.name == name).then_some(found)
     }
 }
 
@@ -204,6 +209,12 @@ impl<'d> Checker<'d> {
                         self.value(call, of, &member.value, &format!("{path}.{}", member.key));
                     }
                 }
+                return;
+            }
+            // The optimised integration takes a text for `{"S": TEXT}`.
+            (Kind::Structure(_), Value::Scalar(Json::String(_)))
+                if !call.is_sdk && call.service.name == "dynamodb" =>
+            {
                 return;
             }
             (Kind::Structure(_) | Kind::Map(..), _) => "an object",
