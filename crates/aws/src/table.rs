@@ -296,7 +296,10 @@ fn catalogue() -> &'static Catalogue {
 impl Service {
     /// The operation of an action in a resource: `putItem`.
     pub fn action(&self, action: &str) -> Result<&Operation, UnknownAction> {
-        let found = self.operations.iter().find(|one| names::action(&one.name) == action);
+        let is_meant = |one: &&Operation| names::action(&one.name) == action;
+        // Most names differ in the first letter only.
+        let found = self.operation(&names::capitalized(action)).filter(is_meant);
+        let found = found.or_else(|| self.operations.iter().find(is_meant));
         found.ok_or_else(|| {
             let known: Vec<String> =
                 self.operations.iter().map(|one| names::action(&one.name)).collect();

@@ -3,7 +3,7 @@
 use super::checker::{Checker, SCHEMA, Site};
 use super::machine::Around;
 use crate::state::Language;
-use stepwright_aws::integrations;
+use stepwright_aws::{integrations, table};
 use stepwright_json::tree::Node;
 use stepwright_source::{Diagnostic, did_you_mean};
 
@@ -61,8 +61,7 @@ impl<'d> Checker<'d> {
         let known = match parts {
             ["aws-sdk", service, action] => {
                 let (action, pattern) = split_pattern(action);
-                let lower = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
-                lower(service) && lower(action) && matches!(pattern, "" | "waitForTaskToken")
+                sdk_problem(service, action).is_none() && matches!(pattern, "" | "waitForTaskToken")
             }
             [service, rest @ ..] => {
                 let called = rest.join(":");
@@ -107,7 +106,25 @@ fn split_pattern(action: &str) -> (&str, &str) {
     action.split_once('.').unwrap_or((action, ""))
 }
 
+/// Why there is no such AWS SDK integration.
+fn sdk_problem(service: &str, action: &str) -> Option<String> {
+    let service = match table::service(service) {
+        Ok(service) => service,
+        Err(error) => return Some(error.to_string()),
+    };
+    match service.action(action) {
+        Ok(operation) if operation.is_refused => {
+            Some(format!("AWS SDK integrations do not have `{}:{action}`", service.name))
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 fn advice(parts: &[&str]) -> Option<String> {
+    if let ["aws-sdk", service, action] = parts {
+        return sdk_problem(service, split_pattern(action).0);
+    }
     let [service, action, ..] = parts else { return None };
     let (action, _) = split_pattern(action);
     let Some(actions) = integrations::actions(service) else {
