@@ -115,6 +115,8 @@ fn resources() {
         "arn:aws:states:::sqs:sendMessage.sync",
         "arn:aws:states:::sqs:sendMesage",
         "arn:aws:states:::aws-sdk:s3:listBuckets.sync",
+        "arn:aws:states:::aws-sdk:s3:listBucket",
+        "arn:aws:states:::aws-sdk:events:putEvents",
         "arn:aws:states:::nothing:here",
     ] {
         let message = format!(

@@ -277,7 +277,9 @@ impl AwsServices {
         }
         let theirs = response.header("date").and_then(|date| codec::millis(&date.into()));
         let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let Some(ahead) = theirs.map(|theirs| theirs - ours.as_millis() as i64) else { return false };
+        let Some(ahead) = theirs.map(|theirs| theirs - ours.as_millis() as i64) else {
+            return false;
+        };
         let before = self.ahead.load(Ordering::Relaxed);
         let is_off = (ahead - before).abs() > TOLERATED;
         if is_off {
