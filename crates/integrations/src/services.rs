@@ -15,6 +15,7 @@ pub(crate) use optimised::{Row, known as knows_integration, run as run_optimised
 use credentials::Keys;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::Denied;
@@ -44,6 +45,8 @@ pub struct AwsServices {
     places: BTreeMap<String, Place>,
     client: wire::Client,
     keys: Keys,
+    /// How far the services' clocks are ahead of ours, in milliseconds, as far as that matters.
+    ahead: AtomicI64,
 }
 
 impl std::fmt::Debug for AwsServices {

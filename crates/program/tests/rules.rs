@@ -114,6 +114,8 @@ fn resources() {
         "arn:aws:states:::sqs:sendMessage.sync",
         "arn:aws:states:::sqs:sendMesage",
         "arn:aws:states:::aws-sdk:s3:listBuckets.sync",
+        "arn:aws:states:::aws-sdk:s3:listBucket",
+        "arn:aws:states:::aws-sdk:events:putEvents",
         "arn:aws:states:::nothing:here",
         "arn:aws:states:::aws-sdk:S3:listBuckets",
         "arn:aws:states:::aws-sdk:stepfunctions:startExecution",

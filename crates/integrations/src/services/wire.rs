@@ -3,7 +3,8 @@
 use super::{AwsServices, Place};
 use reqwest::header::{HeaderName, HeaderValue};
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::endpoint;
 use stepwright_aws::signing::{Key, Unsigned, sign_for};
@@ -201,6 +202,10 @@ impl AwsServices {
         match codec::decode_response(service, operation, &response) {
             Ok(Ok(message)) => Ok(Answer { message, response }),
             Ok(Err(error)) => {
+                if self.takes_the_time(&error, &response) {
+                    let fault = Fault::Service(Box::new(error));
+                    return Err(Attempt::Again(fault, Again::Transient));
+                }
                 if EXPIRED.contains(&error.code.as_str()) {
                     self.keys.forget();
                 }
@@ -257,9 +262,45 @@ impl AwsServices {
             }
             _ => Some(self.key(target).await?),
         };
-        signed(service, operation, &request, &url, &signing_region, key.as_ref())
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let shift = Duration::from_millis(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let now = if ahead < 0 { now.checked_sub(shift) } else { now.checked_add(shift) };
+        let at = now.unwrap_or_else(SystemTime::now);
+        signed(service, operation, &request, &url, (&signing_region, at), key.as_ref())
+    }
+
+    /// Whether a service refuses a signature because of its time, and now its clock is known.
+    fn takes_the_time(&self, error: &ServiceError, response: &Response) -> bool {
+        if !SKEWED.contains(&error.code.as_str()) {
+            return false;
+        }
+        let theirs = response.header("date").and_then(|date| codec::millis(&date.into()));
+        let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Some(ahead) = theirs.map(|theirs| theirs - ours.as_millis() as i64) else {
+            return false;
+        };
+        let before = self.ahead.load(Ordering::Relaxed);
+        let is_off = (ahead - before).abs() > TOLERATED;
+        if is_off {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+        is_off
     }
 }
+
+/// How far clocks may be apart before signatures are refused because of it, in milliseconds.
+const TOLERATED: i64 = 4 * 60_000;
+
+/// The codes that a signature with a wrong time gets.
+const SKEWED: [&str; 6] = [
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
 
 /// The request as the HTTP client takes it, with its signature.
 fn signed(
@@ -267,7 +308,7 @@ fn signed(
     operation: &Operation,
     request: &Request,
     url: &str,
-    region: &str,
+    (region, at): (&str, SystemTime),
     key: Option<&Key>,
 ) -> Result<reqwest::Request, String> {
     let cannot = |what: &str, why: &dyn std::fmt::Display| format!("{what} cannot be sent: {why}");
@@ -292,8 +333,7 @@ fn signed(
             Signature::S3 => Signature::S3,
             _ => Signature::V4,
         };
-        let now = SystemTime::now();
-        headers.extend(sign_for(&unsigned, key, now, signature, operation.has_unsigned_body)?);
+        headers.extend(sign_for(&unsigned, key, at, signature, operation.has_unsigned_body)?);
     }
     let mut outgoing = reqwest::Request::new(method, parsed);
     for (name, value) in &headers {

@@ -126,6 +126,24 @@ async fn what_may_be_gone_is_tried_again() {
     assert_eq!(busy.calls().len(), 3);
 }
 
+#[tokio::test]
+async fn a_clock_that_is_off_is_set_by_the_services() {
+    let body = "{\"__type\": \"InvalidSignatureException\", \"message\": \"Signature expired\"}";
+    let refusal = format!(
+        "HTTP/1.1 403 X\r\nDate: Sun, 06 Nov 2050 08:49:37 GMT\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let sqs = Stub::start("sqs", move |_, _, before| match before {
+        0 => Reply::Raw(refusal.clone().into_bytes()),
+        _ => Reply::Value(json!({"MessageId": "m"})),
+    })
+    .await;
+    let output = run(&[("sqs", &sqs.url)], SEND, message()).await;
+    assert_eq!(output, Ok(json!({"MessageId": "m"})));
+    let date = sqs.header("x-amz-date").expect("it is signed");
+    assert!(date.starts_with("20501106T"), "{date}");
+}
+
 /// A name, what comes back, what the cause says, how often it is tried.
 type Wrong = (&'static str, fn() -> Reply, &'static str, usize);
 
