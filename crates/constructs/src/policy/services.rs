@@ -5,7 +5,7 @@ use crate::iam::Statement;
 use crate::object;
 use crate::text::{Text, arn, local_arn, text};
 use crate::value::Value;
-use stepwright_aws::iam::{self, Needs, iam_service};
+use stepwright_aws::iam::{self, Needs, SdkActions, iam_service};
 use stepwright_json::Json;
 
 impl Caller<'_> {
@@ -386,26 +386,39 @@ impl Caller<'_> {
 
     fn allow_sdk(&mut self, call: &str) {
         let (service, action) = call.split_once(':').unwrap_or((call, ""));
-        let permission = match (service, action) {
-            ("s3", "listObjects" | "listObjectsV2" | "headBucket") => "s3:ListBucket".to_owned(),
-            ("s3", "headObject" | "copyObject") => "s3:GetObject".to_owned(),
-            ("s3", "deleteObjects") => "s3:DeleteObject".to_owned(),
-            _ => format!("{}:{}", iam_service(service), capital(action)),
+        let permissions = match iam::sdk_actions(service, action) {
+            Ok(SdkActions { actions, is_known }) => {
+                if !is_known {
+                    let shown = actions.join("`, `");
+                    self.note(format!("it is assumed that `{call}` needs `{shown}`"));
+                }
+                actions
+            }
+            // Nothing else can be said of a service that is newer than the table.
+            Err(why) => {
+                let permission = format!("{}:{}", iam_service(service), capital(action));
+                self.note(format!("{why}; it is assumed that it needs `{permission}`"));
+                vec![permission]
+            }
         };
+        let is_of_objects = permissions.iter().all(|permission| permission.ends_with("Object"));
         let resource = match (service, self.parameter(&["Bucket"])) {
-            ("s3", Some(bucket)) if permission.ends_with("Object") => {
+            ("s3", Some(bucket)) if is_of_objects => {
                 let key = self.parameter(&["Key"]).unwrap_or_else(|| "*".into());
                 arn(text!("s3:::", bucket, "/", key))
             }
             ("s3", Some(bucket)) => arn(text!("s3:::", bucket)),
+            _ if permissions.is_empty() => "*".into(),
             _ => {
-                self.note(format!(
-                    "which resources `{permission}` is for is not in the definition"
-                ));
+                let shown = permissions.join("`, `");
+                self.note(format!("which resources `{shown}` is for is not in the definition"));
                 "*".into()
             }
         };
-        self.allow(&[&permission], [resource]);
+        let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+        if !permissions.is_empty() {
+            self.allow(&permissions, [resource]);
+        }
         // To give a role to a service, the state machine must be allowed to pass it.
         let roles = [&["RoleArn"][..], &["ExecutionRoleArn"], &["Role"], &["Target", "RoleArn"]];
         if let Some(role) = roles.into_iter().find_map(|path| self.parameter(path)) {
