@@ -108,6 +108,25 @@ fn a_function_stands_for_any_service_and_nothing_stands_for_none() {
     }
 }
 
+#[test]
+fn a_service_is_called_where_the_configuration_says() {
+    let folder = folder(&[
+        ("queue.asl.json", QUEUE),
+        // Nobody listens on this port.
+        ("stepwright.toml", "[services.sqs]\nendpoint = \"http://127.0.0.1:9\"\n"),
+        ("wrong.toml", "[services.events]\naws = true\n"),
+    ]);
+    let outcome = run(folder.path(), &["queue.asl.json"], 0);
+    let caught = outcome.get("output").unwrap();
+    assert_eq!(text(caught, "Error"), "SQS.SdkClientException", "{caught}");
+    assert!(text(caught, "Cause").contains("127.0.0.1:9"), "{caught}");
+    let outcome = run(folder.path(), &["queue.asl.json", "--virtual-time"], 1);
+    assert!(text(&outcome, "cause").contains("cannot be called in virtual time"), "{outcome}");
+    let output = stepwright(folder.path(), &["run", "queue.asl.json", "--config", "wrong.toml"]);
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && shown.contains("did you mean `eventbridge`?"), "{shown}");
+}
+
 const TOKEN: &str = r#"{"StartAt": "Ask", "States": {"Ask": {
     "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
     "Parameters": {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token"}},

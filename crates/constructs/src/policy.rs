@@ -485,6 +485,24 @@ mod tests {
     }
 
     #[test]
+    fn actions_are_those_of_iam() {
+        let object = json!({"Bucket": "b", "Key": "k"});
+        for (call, parameters, action) in [
+            ("lambda:invoke", json!({}), "lambda:InvokeFunction"),
+            ("eventbridge:putEvents", json!({}), "events:PutEvents"),
+            ("s3:listBuckets", json!({}), "s3:ListAllMyBuckets"),
+            ("s3:headObject", object, "s3:GetObject"),
+        ] {
+            let definition = json!({"StartAt": "T", "States": {"T": {
+                "Type": "Task", "Resource": (format!("arn:aws:states:::aws-sdk:{call}")),
+                "Parameters": parameters, "End": true}}});
+            let policy = from_definition_with(&definition, None, &BTreeMap::new());
+            let said = policy.statements[0].to_json().to_string();
+            assert!(said.contains(&format!("\"{action}\"")), "{said}");
+        }
+    }
+
+    #[test]
     fn what_places_stand_for_narrows_policies_down() {
         check(
             "${Work}",
