@@ -129,9 +129,9 @@ impl Engine {
         }
     }
 
-    fn forget_resting(&self, left: Vec<Box<Live>>) {
-        for left in left {
-            self.inner.recent.left(&left.facts.about.arn);
+    fn forget_resting(&self, left: Vec<String>) {
+        for arn in left {
+            self.inner.recent.left(&arn);
         }
     }
 

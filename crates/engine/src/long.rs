@@ -67,7 +67,7 @@ impl LongTurns {
         Aside {
             long: self,
             program,
-            is_aside: permit.is_some(),
+            from_the_start: permit.is_some(),
             permit: RefCell::new(permit),
             next: Cell::new(LONG),
         }
@@ -115,7 +115,7 @@ pub(crate) struct Aside<'l> {
     long: &'l LongTurns,
     program: usize,
     /// Whether they were known to be long, and have left the worker from the beginning.
-    is_aside: bool,
+    from_the_start: bool,
     permit: RefCell<Option<SemaphorePermit<'l>>>,
     /// The number of steps at which to look next.
     next: Cell<u64>,
@@ -124,7 +124,7 @@ pub(crate) struct Aside<'l> {
 impl Aside<'_> {
     /// Takes the turns.
     pub(crate) fn run<R>(&self, turns: impl FnOnce() -> R) -> R {
-        if self.is_aside { leave_worker(turns) } else { turns() }
+        if self.from_the_start { leave_worker(turns) } else { turns() }
     }
 
     /// A turn has taken so many steps.
@@ -133,7 +133,7 @@ impl Aside<'_> {
             return;
         }
         self.next.set(steps + AGAIN);
-        if self.is_aside || !has_workers() {
+        if self.from_the_start || !has_workers() {
             return;
         }
         let mut permit = self.permit.borrow_mut();
@@ -159,7 +159,7 @@ impl Aside<'_> {
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
         // The last turn of a program that was known for long ones was short.
-        if self.is_aside && self.next.get() == LONG {
+        if self.from_the_start && self.next.get() == LONG {
             self.long.note(self.program, false);
         }
     }

@@ -109,8 +109,8 @@ pub(crate) enum Found {
     /// The next messages.
     Messages(Vec<Message>),
     /// No messages: the driver is done. If its execution now rests, others may have had to leave
-    /// memory for it.
-    Nothing { left: Vec<Box<Live>> },
+    /// memory for it: their ARNs.
+    Nothing { left: Vec<String> },
 }
 
 #[derive(Default)]
@@ -228,9 +228,9 @@ impl Mailboxes {
         Found::Nothing { left: rests.map_or_else(Vec::new, |weight| self.rest(id, weight)) }
     }
 
-    /// Notes that an execution rests in memory. If too many do, returns those that have rested
-    /// longest.
-    fn rest(&self, id: ExecutionId, weight: usize) -> Vec<Box<Live>> {
+    /// Notes that an execution rests in memory. If too many do, those that have rested longest
+    /// leave memory. Returns their ARNs.
+    fn rest(&self, id: ExecutionId, weight: usize) -> Vec<String> {
         let mut resting = self.resting.lock();
         resting.executions.push_back((id, weight));
         resting.bytes += weight;
@@ -244,8 +244,8 @@ impl Mailboxes {
         leaving.into_iter().filter_map(|oldest| self.leave(oldest)).collect()
     }
 
-    /// Takes an execution that rests out of memory.
-    fn leave(&self, oldest: ExecutionId) -> Option<Box<Live>> {
+    /// Takes an execution that rests out of memory. Returns its ARN.
+    fn leave(&self, oldest: ExecutionId) -> Option<String> {
         let mut shard = self.shard(oldest);
         let can_go = shard.get(&oldest).is_some_and(|slot| {
             !slot.is_driven
@@ -254,7 +254,7 @@ impl Mailboxes {
         });
         let gone = if can_go { shard.remove(&oldest) } else { None };
         drop(shard);
-        gone.and_then(|slot| slot.live)
+        gone.and_then(|slot| slot.live).map(|live| live.facts.about.arn.clone())
     }
 
     /// Leaves an execution alone from now on.

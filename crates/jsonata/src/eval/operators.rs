@@ -513,7 +513,7 @@ pub(crate) fn append<'a>(
         Some(second) => items.extend(second.iter()),
         None => items.push(second),
     }
-    Ok(Value::Array(Rc::new(Array { height, items, ..Array::default() })))
+    Ok(Value::Array(Rc::new(Array { items, height, ..Array::default() })))
 }
 
 /// How deep the items of an array are nested; of any other value, how deep it is itself.

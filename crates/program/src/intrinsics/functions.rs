@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use stepwright_json::{Json, Str, jackson, java};
@@ -226,7 +226,7 @@ fn contains(items: &[Json], wanted: &Json) -> bool {
 /// nobody can choose values for: those of Java's are easy to make the same.
 fn unique(items: &[Json]) -> Json {
     let mut kept: Vec<(i32, &Json)> = Vec::new();
-    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut known: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for item in items {
         let mut hasher = DefaultHasher::new();
         item.hash(&mut hasher);
