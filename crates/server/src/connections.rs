@@ -32,11 +32,15 @@ const LEAST_SPEED: u64 = 128 << 10;
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 
 /// How many requests that arrive together are answered at once. Each further one waits for
-/// [`TURN`]. A client that waits for its answers never has more than one.
+/// [`TURN`], and twice as long after so many more, up to [`LONGEST_TURN`]. A client that waits for
+/// its answers never has more than one.
 const MOST_AHEAD: usize = 16;
 
 /// See [`MOST_AHEAD`].
 const TURN: Duration = Duration::from_millis(20);
+
+/// See [`MOST_AHEAD`].
+const LONGEST_TURN: Duration = Duration::from_millis(640);
 
 /// How long a connection that has ended is watched to learn whether its client got the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -88,8 +92,10 @@ struct Shared {
     is_answer_over: AtomicBool,
     /// Whether the client has broken the connection off.
     is_broken: AtomicBool,
-    /// The number of requests that were begun since the server last looked for some.
+    /// The number of requests that were begun since the server last read no more than one.
     ahead: AtomicUsize,
+    /// The number of requests that were begun since the server last read.
+    read: AtomicUsize,
     /// What is to be done if the client does not get the answer.
     if_lost: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// Its socket, if it has one.
@@ -271,16 +277,23 @@ impl Connection {
         drop(self.shared.if_lost.lock().take());
         self.entry(|entry| entry.phase = Phase::Listening);
         // Clients that send without waiting for answers let others go first.
+        self.shared.read.fetch_add(1, Ordering::Relaxed);
         match self.shared.ahead.fetch_add(1, Ordering::Relaxed) {
             0 => {}
             ahead if ahead < MOST_AHEAD => tokio::task::yield_now().await,
-            _ => tokio::time::sleep(TURN).await,
+            ahead => {
+                let doubled = (ahead / MOST_AHEAD - 1).min(5);
+                let turn = TURN * (1 << doubled);
+                tokio::time::sleep(turn.min(LONGEST_TURN)).await;
+            }
         }
     }
 
     /// All requests that were read are answered, and the server looks for more.
     pub(crate) fn reads(&self) {
-        self.shared.ahead.store(0, Ordering::Relaxed);
+        if self.shared.read.swap(0, Ordering::Relaxed) == 1 {
+            self.shared.ahead.store(0, Ordering::Relaxed);
+        }
     }
 
     /// The sender of the request is known.
