@@ -71,21 +71,22 @@ fn others_go_on_while_long_evaluations_run() {
     let long = client.create("long", "STANDARD", &long);
     let short = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;
     let short = client.create("short", "EXPRESS", short);
-    std::thread::scope(|scope| {
-        // The callers who start them wait for their first turn.
-        for _ in 0..8 {
-            scope.spawn(|| client.start(&long, "{}"));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        let begun = Instant::now();
-        let mut slowest = Duration::ZERO;
-        while begun.elapsed() < Duration::from_secs(4) {
-            let asked = Instant::now();
-            assert!(client.health().is_some(), "it is healthy");
-            assert_eq!(run(&client, &short, "{}").0, "SUCCEEDED");
-            slowest = slowest.max(asked.elapsed());
-        }
-        // In an unoptimised build, on a machine that does other things.
-        assert!(slowest < Duration::from_secs(2), "others waited for {slowest:?}");
-    });
+    for _ in 0..4 {
+        // The callers who start them wait for their first turn; some of them for too long.
+        let (client, long) = (client.briefly(Duration::from_secs(10)), long.clone());
+        std::thread::spawn(move || {
+            drop(client.call("StartExecution", &json!({"stateMachineArn": long, "input": "{}"})));
+        });
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while begun.elapsed() < Duration::from_secs(4) {
+        let asked = Instant::now();
+        assert!(client.health().is_some(), "it is healthy");
+        assert_eq!(run(&client, &short, "{}").0, "SUCCEEDED");
+        slowest = slowest.max(asked.elapsed());
+    }
+    // In an unoptimised build, on a machine that does other things.
+    assert!(slowest < Duration::from_secs(2), "others waited for {slowest:?}");
 }
