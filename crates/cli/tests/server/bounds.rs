@@ -65,7 +65,8 @@ fn others_go_on_while_long_evaluations_run() {
         })
         .collect();
     let long = format!(
-        r#"{{"QueryLanguage": "JSONata", "StartAt": "P", "States": {{"P": {{"Type": "Pass", "Output": {{{}}}, "Next": "P"}}}}}}"#,
+        r#"{{"QueryLanguage": "JSONata", "StartAt": "P", "States": {{"P": {{"Type": "Pass", "Output": {{{}}}, "Next": "C"}},
+          "C": {{"Type": "Choice", "Choices": [{{"Condition": "{{% false %}}", "Next": "E"}}], "Default": "P"}}, "E": {{"Type": "Succeed"}}}}}}"#,
         fields.join(", ")
     );
     let long = client.create("long", "STANDARD", &long);
