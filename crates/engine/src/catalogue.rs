@@ -376,6 +376,10 @@ pub struct Catalogue {
     changing: tokio::sync::Mutex<()>,
 }
 
+/// The bytes of definitions whose compiled revisions are kept in memory. Compiled, they take more
+/// than ten times as many.
+const MOST_DEFINITIONS: usize = 4 << 20;
+
 /// The number of compiled revisions that are kept in memory.
 const MOST_REVISIONS: usize = 1_024;
 
@@ -433,7 +437,12 @@ impl Catalogue {
 
     fn cache(&self, revision: Arc<Revision>) {
         let mut revisions = self.revisions.lock();
-        if revisions.len() >= MOST_REVISIONS {
+        let bytes = |kept: &FxHashMap<String, Arc<Revision>>| -> usize {
+            kept.values().map(|revision| revision.definition.len()).sum()
+        };
+        // Only a long definition can be the one too many: adding up is seldom needed.
+        let is_long = revision.definition.len() > MOST_DEFINITIONS / MOST_REVISIONS;
+        if revisions.len() >= MOST_REVISIONS || (is_long && bytes(&revisions) > MOST_DEFINITIONS) {
             revisions.clear();
         }
         revisions.insert(revision.id.clone(), revision);

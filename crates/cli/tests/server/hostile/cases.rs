@@ -96,6 +96,13 @@ fn machine(language: &str, states: &str) -> String {
     format!(r#"{{"QueryLanguage": "{language}", "StartAt": "A", "States": {{{states}}}}}"#)
 }
 
+/// A state `C` that leads back forever, and the end that a machine must have.
+fn again(state: &str) -> String {
+    format!(
+        r#""C": {{"Type": "Choice", "Choices": [{{"Variable": "$.never", "IsPresent": true, "Next": "E"}}], "Default": "{state}"}}, "E": {{"Type": "Succeed"}}"#
+    )
+}
+
 fn quoted(text: &str) -> String {
     Json::from(text).to_string()
 }
@@ -122,7 +129,7 @@ fn deep(chance: &mut Chance) -> String {
         r#""A": {"Type": "Pass", "Parameters": {"v.$": "$.v", "list.$": "$.words[0:2]"}, "Next": "B"}"#
             .to_owned()
     };
-    machine("JSONPath", &format!(r#"{start}, "B": {{{step}, "Next": "B"}}"#))
+    machine("JSONPath", &format!(r#"{start}, "B": {{{step}, "Next": "C"}}, {}"#, again("B")))
 }
 
 /// Payloads of many fields that all are large.
@@ -201,7 +208,7 @@ fn doubling(chance: &mut Chance) -> String {
         r#""QueryLanguage": "JSONata", "Assign": {"x": "{% $exists($x) ? [$x, $x] : $states.input.big %}"}"#,
         r#""QueryLanguage": "JSONata", "Output": {"big": "{% $string($states.input) %}"}"#,
     ]);
-    machine("JSONPath", &format!(r#""A": {{"Type": "Pass", {step}, "Next": "A"}}"#))
+    machine("JSONPath", &format!(r#""A": {{"Type": "Pass", {step}, "Next": "C"}}, {}"#, again("A")))
 }
 
 const PATHS: &[&str] = &[
@@ -500,7 +507,11 @@ fn map(chance: &mut Chance) -> String {
         r#""Type": "Pass", "Output": "{% $map([1..60000], function($i) {[]}) %}", "Next": "W""#,
         r#""Type": "Pass", "Output": "{% $states.context %}", "Next": "W""#,
     ]);
-    let wait = r#""W": {"Type": "Wait", "Seconds": 2, "End": true}"#;
+    let wait = if each.contains(r#""W""#) {
+        r#", "W": {"Type": "Wait", "Seconds": 2, "End": true}"#
+    } else {
+        ""
+    };
     let count = *chance.pick(&[10, 300, 3_000, 100_000]);
     let mode = if chance.one_in(3) {
         r#""ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "#
@@ -510,7 +521,7 @@ fn map(chance: &mut Chance) -> String {
     machine(
         "JSONata",
         &format!(
-            r#""A": {{"Type": "Map", "Items": "{{% [1..{count}] %}}", "MaxConcurrency": {}, "ItemProcessor": {{{mode}"StartAt": "X", "States": {{"X": {{{each}}}, {wait}}}}}, "Output": 1, "End": true}}"#,
+            r#""A": {{"Type": "Map", "Items": "{{% [1..{count}] %}}", "MaxConcurrency": {}, "ItemProcessor": {{{mode}"StartAt": "X", "States": {{"X": {{{each}}}{wait}}}}}, "Output": 1, "End": true}}"#,
             chance.pick(&[0, 5])
         ),
     )
