@@ -35,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-integrations",
         &[
             "json",
+            "aws",
             "program",
             "history",
             "interpreter",
