@@ -7,7 +7,7 @@ use stepwright_history::{Event, TaskId, stored};
 use stepwright_json::Json;
 use stepwright_store::{Chunk, ExecutionId, HistoryPart, StoreError};
 
-/// A page of a history.
+/// Which page of a history is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryRequest {
     /// The id of the last event of the page before; `None` for the first page.

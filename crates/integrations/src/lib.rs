@@ -2,7 +2,8 @@
 //!
 //! [`Integrations`] implements an engine's [`Tasks`]. [`VirtualTasks`] answers the tasks of a
 //! simulation in virtual time, with the same code. To add an integration, write a file with a
-//! function that takes a [`Task`] and runs it to its end, and add a row to [`find`].
+//! function that takes a [`Task`] and runs it to its end, and add a row to [`Route::of`] and an arm to
+//! [`find`]. A service of AWS needs none: `services` calls it from its model.
 
 mod buckets;
 mod lambda;

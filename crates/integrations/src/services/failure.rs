@@ -37,12 +37,14 @@ impl Speaker {
         operation: &Operation,
         denied: &Denied,
     ) -> Failure {
-        let error = ServiceError {
+        let mut error = ServiceError {
             code: "AccessDeniedException".to_owned(),
             message: denied.to_string(),
             status: 403,
             ..ServiceError::default()
         };
+        let modelled = error.structure(service, operation);
+        error.name = modelled.and_then(|structure| structure.name.as_deref()).map(str::to_owned);
         self.reported(service, operation, &error)
     }
 
@@ -56,23 +58,16 @@ impl Speaker {
 
     fn reported(self, service: &Service, operation: &Operation, error: &ServiceError) -> Failure {
         let modelled = error.structure(service, operation);
-        let own = || Uuid::new_v4().to_string();
-        let id = error.request_id.clone().unwrap_or_else(own);
-        let message = match error.message.as_str() {
-            "" => "null",
-            message => message,
-        };
+        let mut error = error.clone();
+        // What is shown although the answer lacks it.
+        let id = error.request_id.get_or_insert_with(|| Uuid::new_v4().to_string()).clone();
+        error.extended_request_id = error.extended_request_id.filter(|id| !id.is_empty());
+        if error.message.is_empty() {
+            "null".clone_into(&mut error.message);
+        }
         match self {
             Self::Sdk => {
-                let name = sdk::error_name(service, error);
-                let extended = error.extended_request_id.as_deref().filter(|id| !id.is_empty());
-                let extended =
-                    extended.map_or(String::new(), |id| format!(", Extended Request ID: {id}"));
-                let (shown, status) = (&service.error_prefix, error.status);
-                let cause = format!(
-                    "{message} (Service: {shown}, Status Code: {status}, Request ID: {id}{extended})"
-                );
-                Failure::new(name, cause)
+                Failure::new(sdk::error_name(service, &error), sdk::cause(service, &error, None))
             }
             Self::Optimised(row) => {
                 let modelled = modelled.and_then(|structure| structure.name.as_deref());
@@ -85,9 +80,8 @@ impl Speaker {
                     None => row.base(),
                 };
                 let cause = format!(
-                    "{message} (Service: {}; Status Code: {}; Error Code: {}; Request ID: {id}; \
-                     Proxy: null)",
-                    row.sdk, error.status, error.code
+                    "{} (Service: {}; Status Code: {}; Error Code: {}; Request ID: {id}; Proxy: null)",
+                    error.message, row.sdk, error.status, error.code
                 );
                 Failure::new(format!("{}.{name}", row.prefix), cause)
             }
