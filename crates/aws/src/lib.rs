@@ -7,6 +7,7 @@
 
 pub mod codec;
 pub mod endpoint;
+pub mod http;
 pub mod iam;
 pub mod integrations;
 pub mod names;
