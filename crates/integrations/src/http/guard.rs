@@ -11,6 +11,7 @@ use reqwest::{Certificate, ClientBuilder, Url};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Hosts and networks that may be called although they are not public.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,8 +159,10 @@ impl Guard {
 fn not_public(host: &str, address: IpAddr) -> String {
     let is_itself = host.trim_matches(['[', ']']).parse() == Ok(address);
     let what = if is_itself { host.to_owned() } else { format!("{host} is {address}, which") };
+    // A name is not enough for an address of a link.
+    let entry = if is_link_local(address) { address.to_string() } else { host.to_owned() };
     format!(
-        "{what} is no public address and is not called; add \"{host}\" to `allow` in `[http]` of \
+        "{what} is no public address and is not called; add \"{entry}\" to `allow` in `[http]` of \
          stepwright.toml if it may be"
     )
 }
@@ -299,6 +302,10 @@ impl Resolve for Resolver {
     }
 }
 
+/// How long a connection is kept open for another request: less than the five seconds after which
+/// common servers close it, so that no request meets a connection that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// The clients for URLs that were admitted in one way or the other.
 pub(crate) struct Clients {
     guard: Guard,
@@ -344,6 +351,7 @@ impl Clients {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .dns_resolver(Arc::new(resolver))
     }
 }
@@ -470,6 +478,7 @@ mod tests {
         assert_eq!(of(&none, Admitted::Checked, &mixed), Ok("8.8.8.8".to_owned()));
         let refused = of(&none, Admitted::Checked, &["169.254.169.254"]).unwrap_err();
         assert!(refused.starts_with("evil.example is 169.254.169.254, which is no public"));
+        assert!(refused.contains("add \"169.254.169.254\" to"), "{refused}");
         assert_eq!(of(&none, Admitted::ByName, &["127.0.0.1"]), Ok("127.0.0.1".to_owned()));
         assert!(of(&none, Admitted::ByName, &["169.254.169.254"]).is_err());
         assert!(of(&none, Admitted::ByName, &["::ffff:169.254.169.254"]).is_err());
