@@ -356,7 +356,6 @@ async fn only_public_hosts_and_allowed_ones_are_called() {
         ("https://169.254.169.254/latest/meta-data".to_owned(), "is no public address"),
         (format!("http://127.0.0.1:{port}/"), "without encryption"),
         (format!("https://me:password@127.0.0.1:{port}/"), "has a user in it"),
-        ("ftp://example.com/".to_owned(), "no scheme"),
         ("https://no-such-host.invalid/".to_owned(), "no-such-host.invalid"),
     ] {
         let (error, cause) = run_open(&strict, &url).await;
@@ -364,9 +363,13 @@ async fn only_public_hosts_and_allowed_ones_are_called() {
         assert!(cause.contains(expected), "{url}: {cause}");
         assert!(!cause.contains("password") && !cause.contains(SECRET), "{url}: {cause}");
     }
-    let (error, cause) = run_open(&strict, "no url").await;
+    let (error, cause) = run_open(&strict, "https://a.example:port/").await;
     assert_eq!(error, "States.Runtime");
-    assert!(cause.contains("'ApiEndpoint' is no URL"), "{cause}");
+    assert!(cause.contains("'ApiEndpoint' field is not valid: invalid port"), "{cause}");
+    let tokens = OAUTH.replace("TOKENS", &web.url()).replace("'http://127.0.0.1'", "");
+    let (error, cause) = run_open(&tokens, "https://a.example/").await;
+    assert_eq!(error, "Events.ConnectionResource.InvalidConnectionState");
+    assert!(cause.contains("without encryption"), "{cause}");
     assert!(web.requests().is_empty());
 }
 
