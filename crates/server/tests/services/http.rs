@@ -392,6 +392,10 @@ async fn headers_are_one_line() {
     let (error, _) =
         run(KEY, call(&web.url(), "GET", json!({"Headers": {"a b": "1"}}))).await.unwrap_err();
     assert_eq!(error, "States.Runtime");
+    let more = json!({"QueryParameters": {"a": ("x".repeat(70_000))}});
+    let (error, cause) = run(KEY, call(&web.url(), "GET", more)).await.unwrap_err();
+    assert_eq!(error, "States.Runtime");
+    assert!(cause.contains("The URL is longer than 65534 bytes"), "{}", cause.len());
     // A secret with a line break in it is not shown.
     let folder = folder();
     std::fs::write(folder.path().join("secret"), format!("{SECRET}\r\nX-B: 2\n")).unwrap();
