@@ -229,6 +229,24 @@ async fn a_token_is_fetched_kept_and_given_up_when_it_is_refused() {
     assert_eq!(request.header("authorization"), Some("Basic Y2xpZW50OnMzY3IzdC12YWx1ZQ=="));
 }
 
+#[tokio::test]
+async fn tasks_that_need_a_token_at_once_ask_once() {
+    let tokens = Web::start(|_, _| json_body(200, "{\"access_token\": \"t\"}")).await;
+    let api = Web::start(|_, _| json_body(200, "1")).await;
+    let folder = folder();
+    let services = configured(folder.path(), &OAUTH.replace("TOKENS", &tokens.url()));
+    let assembled = assembled(services, None).await;
+    let definition = task(HTTP, call(&api.url(), "GET", json!({})));
+    let mut executions = Vec::new();
+    for _ in 0..12 {
+        executions.push(start(&assembled.api, &definition).await);
+    }
+    for execution in &executions {
+        assert!(outcome(&ended(&assembled.api, execution).await).is_ok());
+    }
+    assert_eq!((tokens.requests().len(), api.requests().len()), (1, 12));
+}
+
 /// What the endpoint for tokens says, and what the cause says of it.
 type Refusing = (fn() -> Says, &'static str);
 
