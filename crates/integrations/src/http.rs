@@ -177,20 +177,27 @@ impl Http {
 
     fn connection(&self, call: &TaskCall) -> Result<&Connection, Failure> {
         let arn = connection_of(&call.parameters).unwrap_or_default();
-        self.connections.get(name_of(arn)).or_else(|| self.connections.get(arn)).ok_or_else(|| {
-            let cause = format!(
-                "The connection '{arn}' does not exist: define [connections.{}] in stepwright.toml",
-                name_of(arn)
-            );
+        let name = name_of(arn);
+        let named = || self.connections.get(name?);
+        self.connections.get(arn).or_else(named).ok_or_else(|| {
+            let why = match name {
+                Some(name) => format!("define [connections.{name}] in stepwright.toml"),
+                None => "that is no ARN of a connection".to_owned(),
+            };
+            let cause = format!("The connection '{arn}' does not exist: {why}");
             Failure::new("Events.ConnectionResource.ResourceNotFound", cause)
         })
     }
 }
 
-/// The name of a connection: the part of its ARN (`…:connection/NAME/ID`), or the text itself.
-pub(crate) fn name_of(arn: &str) -> &str {
-    let name = arn.split_once(":connection/").map_or(arn, |(_, rest)| rest);
-    name.split('/').next().unwrap_or(name)
+/// The name in the ARN of a connection, `arn:aws:events:REGION:ACCOUNT:connection/NAME/ID`. Nothing
+/// else is taken for an ARN, because rights are given for the text as a whole.
+pub(crate) fn name_of(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", _, "events", region, account, resource] = parts[..] else { return None };
+    let (name, id) = resource.strip_prefix("connection/")?.split_once('/')?;
+    let is_plain = |part: &str| !part.is_empty() && !part.contains('/');
+    [region, account, name, id].into_iter().all(is_plain).then_some(name)
 }
 
 /// Runs an HTTP task.

@@ -284,6 +284,24 @@ async fn a_connection_that_gives_no_token_is_not_authorized() {
     .unwrap_err();
     assert_eq!(name, "Events.ConnectionResource.ResourceNotFound");
     assert!(cause.contains("[connections.c]"), "{cause}");
+    // A section may have the whole ARN as its name. What only looks like one names nothing.
+    let arn = "arn:aws:events:us-east-1:123456789012:connection/c/1";
+    let whole = KEY.replace("[connections.c]", &format!("[connections.'{arn}']"));
+    let before = api.requests().len();
+    assert!(run(&whole, call(&api.url(), "GET", json!({}))).await.is_ok());
+    for arn in [
+        "arn:aws:events:us-east-1:1:connection/c",
+        "arn:aws:events:us-east-1:1:connection/c/1/2",
+        "arn:aws:events:x:connection/c/1:connection/public/1",
+        "arn:aws:events:us-east-1:1:connection/public/1:connection/c/1",
+        "arn:aws:events:us-east-1/connection/c:1:connection/c/1",
+    ] {
+        let more = json!({"InvocationConfig": {"ConnectionArn": arn}});
+        let (name, cause) = run(KEY, call(&api.url(), "GET", more)).await.unwrap_err();
+        assert_eq!(name, "Events.ConnectionResource.ResourceNotFound", "{arn}: {cause}");
+        assert!(cause.contains("that is no ARN of a connection"), "{arn}: {cause}");
+    }
+    assert_eq!(api.requests().len(), before + 1);
     let (name, cause) = run("", call(&api.url(), "GET", json!({}))).await.unwrap_err();
     assert_eq!(name, "States.Runtime");
     assert!(cause.contains("[connections.c]") && cause.contains("--mocks"), "{cause}");
