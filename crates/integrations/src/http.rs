@@ -125,6 +125,10 @@ impl Http {
 
     async fn exchange(&self, call: &TaskCall, trace: Option<&Trace>) -> Result<Json, Failure> {
         let connection = self.connection(call)?;
+        let endpoint = endpoint_of(call).map_err(|why| unfit(call, &why))?;
+        if !connection.may_call(&endpoint) {
+            return Err(access_denied(call));
+        }
         let unusable = |why: String| unauthorized(&connection.name, &why);
         let mut added = connection.additions().map_err(unusable)?;
         let mut token = None;
@@ -205,16 +209,8 @@ pub(crate) async fn run(task: Task) -> End {
     let call = &task.call.call;
     let machine = task.call.facts.about.machine.clone();
     let arn = connection_of(&call.parameters).unwrap_or_default();
-    let allowed = task.authorize("states:InvokeHTTPEndpoint", &machine).map_err(|_| {
-        let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
-        let cause = format!(
-            "AWS Step Functions is not authorized to perform states:InvokeHTTPEndpoint on API Endpoint \
-             {endpoint}. Ensure that the StateMachine role contains the states:InvokeHTTPEndpoint \
-             permission for the given API Endpoint"
-        );
-        Failure::new("States.Http.AccessDenied", cause)
-    });
-    let allowed = allowed.and_then(|()| {
+    let allowed = task.authorize("states:InvokeHTTPEndpoint", &machine);
+    let allowed = allowed.map_err(|_| access_denied(call)).and_then(|()| {
         task.authorize("events:RetrieveConnectionCredentials", arn).map_err(|denied| {
             Failure::new("Events.ConnectionResource.AccessDenied", denied.to_string())
         })
@@ -271,9 +267,7 @@ fn request_of(call: &TaskCall, added: &Additions, with_added: bool) -> Result<Ex
         format!("Amazon|StepFunctions|HttpInvoke|{}", call.region),
     ));
     headers.push(("Range".to_owned(), "bytes=0-262144".to_owned()));
-    let endpoint = text("ApiEndpoint");
-    let mut url = Url::parse(&endpoint)
-        .map_err(|error| format!("The value for the 'ApiEndpoint' field is not valid: {error}"))?;
+    let mut url = endpoint_of(call)?;
     let query = form(&query.into(), ArrayFormat::Repeat)
         .ok_or("The field 'QueryParameters' is too large")?;
     if !query.is_empty() {
@@ -290,6 +284,12 @@ fn request_of(call: &TaskCall, added: &Additions, with_added: bool) -> Result<Ex
         (Some(body), None) => Some(body.to_string()),
     };
     Ok(Exchange { method: text("Method"), url, headers, body: body.map(String::into_bytes) })
+}
+
+fn endpoint_of(call: &TaskCall) -> Result<Url, String> {
+    let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
+    Url::parse(&endpoint)
+        .map_err(|error| format!("The value for the 'ApiEndpoint' field is not valid: {error}"))
 }
 
 fn request_body(
@@ -327,6 +327,17 @@ pub(crate) fn unfit(call: &TaskCall, why: &str) -> Failure {
         call.parameters
     );
     Failure::new("States.Runtime", cause)
+}
+
+/// The failure of a task that may not call its endpoint.
+fn access_denied(call: &TaskCall) -> Failure {
+    let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
+    let cause = format!(
+        "AWS Step Functions is not authorized to perform states:InvokeHTTPEndpoint on API Endpoint \
+         {endpoint}. Ensure that the StateMachine role contains the states:InvokeHTTPEndpoint \
+         permission for the given API Endpoint"
+    );
+    Failure::new("States.Http.AccessDenied", cause)
 }
 
 /// The failure of a call that did not come to a response.

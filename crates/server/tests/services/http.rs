@@ -284,6 +284,11 @@ async fn a_connection_that_gives_no_token_is_not_authorized() {
     .unwrap_err();
     assert_eq!(name, "Events.ConnectionResource.ResourceNotFound");
     assert!(cause.contains("[connections.c]"), "{cause}");
+    // With `endpoints`, nothing else is called, and no token is asked for.
+    let here = KEY.replace("api_key", "endpoints = ['http://127.0.0.1/v1/']\napi_key");
+    let (name, cause) = run(&here, call(&api.url(), "GET", json!({}))).await.unwrap_err();
+    assert_eq!(name, "States.Http.AccessDenied");
+    assert!(cause.contains(&format!("on API Endpoint {}", api.url())), "{cause}");
     // A section may have the whole ARN as its name. What only looks like one names nothing.
     let arn = "arn:aws:events:us-east-1:123456789012:connection/c/1";
     let whole = KEY.replace("[connections.c]", &format!("[connections.'{arn}']"));
