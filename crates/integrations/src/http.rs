@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use stepwright_aws::codec::Response;
 use stepwright_aws::http::{ArrayFormat, connection as connection_of, form, text_of, transform};
 use stepwright_engine::Trace;
 use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
@@ -151,15 +152,19 @@ impl Http {
             let json = "application/json; charset=UTF-8".to_owned();
             outgoing.headers.push(("Content-Type".to_owned(), json));
         }
-        let answered = send(self.clients.of(&outgoing.url), &outgoing, self.limit, MOST).await;
-        if let Some(trace) = trace {
+        let record = |response: Option<&Response>| {
+            let Some(trace) = trace else { return };
             let mut exchanged = Object::new();
             exchanged.insert("request", seen.to_json());
-            if let Ok(response) = &answered {
+            if let Some(response) = response {
                 exchanged.insert("response", response_to_json(&seen.url, response));
             }
             trace.record(exchanged.into());
-        }
+        };
+        // There may never be a response.
+        record(None);
+        let answered = send(self.clients.of(&outgoing.url), &outgoing, self.limit, MOST).await;
+        record(answered.as_ref().ok());
         let response = answered.map_err(|unanswered| match unanswered {
             Unanswered::Unsendable(why) => unfit(call, &why),
             Unanswered::Unreachable(why) => socket(why),

@@ -621,6 +621,13 @@ async fn a_trace_shows_the_request_and_the_response() {
     // Only this level shows it, also when the task fails.
     let debugged = traced(TRACED, parameters, json!({"inspectionLevel": "DEBUG"})).await;
     assert_eq!(debugged.get("inspectionData").and_then(|data| data.get("request")), None);
+    let silent = Web::start(|_, _| Says::Silence).await;
+    let config = TRACED.replace("[connections.c]", "timeout_seconds = 1\n[connections.c]");
+    let silence = call(&silent.url(), "GET", json!({}));
+    let unanswered = traced(&config, silence, json!({"inspectionLevel": "TRACE"})).await;
+    assert_eq!(unanswered.get("error"), Some(&json!("States.Http.Socket")));
+    let data = unanswered.get("inspectionData").unwrap();
+    assert!(data.get("request").is_some() && data.get("response").is_none(), "{data}");
     let elsewhere = call(&format!("{}/none", web.url()), "GET", json!({}));
     let failed = traced(TRACED, elsewhere, json!({"inspectionLevel": "TRACE"})).await;
     assert_eq!(failed.get("error"), Some(&json!("States.Http.StatusCode.404")));
