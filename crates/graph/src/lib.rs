@@ -6,6 +6,7 @@
 mod layout;
 mod marks;
 mod model;
+mod routes;
 mod svg;
 mod text;
 
