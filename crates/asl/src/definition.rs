@@ -20,7 +20,12 @@ impl Definition {
     /// Parses Amazon States Language in JSON.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, ParseError> {
         let root = tree::parse(text, syntax, Limits::default())?;
-        Ok(Self { text: text.into(), root, literals: Arc::default() })
+        Ok(Self::new(text, root))
+    }
+
+    /// A definition whose tree points into this text.
+    pub fn new(text: impl Into<Arc<str>>, root: Node) -> Self {
+        Self { text: text.into(), root, literals: Arc::default() }
     }
 
     /// Makes a definition from a value. Its text is the value, pretty-printed.

@@ -639,6 +639,6 @@ impl Definition {
                     .map_err(|_| Box::new(invalid_json(text, error)))?
             }
         };
-        if root.is_object() { Ok(Self { text: text.into(), root }) } else { Err(not_an_object()) }
+        if root.is_object() { Ok(Self::new(text, root)) } else { Err(not_an_object()) }
     }
 }

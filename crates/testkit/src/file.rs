@@ -213,11 +213,7 @@ impl Reader<'_> {
 
     /// A definition in the test file itself: its places are those of the test file.
     fn inline(&self, node: &Node, values: Option<&BTreeMap<String, String>>) -> NamedDefinition {
-        let mut definition = Definition {
-            text: self.text.clone(),
-            root: node.clone(),
-            literals: Arc::default(),
-        };
+        let mut definition = Definition::new(self.text.clone(), node.clone());
         if let Some(values) = values.filter(|values| !values.is_empty()) {
             // What is filled in stands nowhere, so that the places are lost.
             let options =
