@@ -272,7 +272,8 @@ fn long_edges(scope: &Scope, ranks: &[usize]) -> Vec<bool> {
 }
 
 fn size(node: &Node) -> PlacedNode {
-    let text = text_width(&node.name, 13.0).max(text_width(&node.note, 10.5) + 8.0);
+    // Names are bold, and fonts differ.
+    let text = (text_width(&node.name, 13.0) * 1.1).max(text_width(&node.note, 10.5) + 8.0);
     let mut placed = PlacedNode {
         node: node.clone(),
         x: 0.0,
