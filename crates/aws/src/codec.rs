@@ -81,6 +81,11 @@ impl Response {
     }
 }
 
+/// A text escaped for a query or a form.
+pub(crate) fn escaped_component(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, rest::ESCAPED).to_string()
+}
+
 fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
     headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }

@@ -8,6 +8,7 @@
 pub mod arn;
 pub mod codec;
 pub mod endpoint;
+pub mod http;
 pub mod iam;
 pub mod integrations;
 pub mod names;

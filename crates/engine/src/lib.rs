@@ -61,7 +61,7 @@ pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
 pub use starts::{StartRequest, Started};
-pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
+pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks, Trace};
 
 use activities::Activities;
 use long::LongTurns;

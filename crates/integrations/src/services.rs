@@ -10,11 +10,15 @@ mod optimised;
 mod wire;
 
 pub(crate) use aws_sdk::run as run_aws_sdk;
-pub(crate) use optimised::{Row, known as knows_integration, run as run_optimised};
+pub(crate) use jobs::{FIRST_PAUSE, LONGEST_PAUSE, MOST_FAULTS};
+pub(crate) use optimised::{Row, earlier, known as knows_integration, run as run_optimised};
+pub(crate) use wire::{CONNECT, Trouble, chain, exchange};
 
+use crate::http::{ConnectionConfig, Http, HttpConfig};
 use credentials::Keys;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use stepwright_aws::table::{self, Operation, Service};
@@ -45,6 +49,7 @@ pub struct AwsServices {
     places: BTreeMap<String, Place>,
     client: wire::Client,
     keys: Keys,
+    http: Http,
     /// How far the services' clocks are ahead of ours, in milliseconds, as far as that matters.
     ahead: AtomicI64,
 }
@@ -71,7 +76,7 @@ const DEFAULT: &str = "default";
 /// How long one attempt of a call may take, unless the configuration says otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// `[services]` cannot be used.
+/// `[services]`, `[http]` or `[connections]` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicesError(String);
 
@@ -101,6 +106,27 @@ impl AwsServices {
         Ok(Self { places, ..Self::default() })
     }
 
+    /// The same with connections for HTTP tasks. Paths are relative to `folder`.
+    pub fn with_connections(
+        self,
+        http: &HttpConfig,
+        connections: &BTreeMap<String, ConnectionConfig>,
+        folder: &Path,
+    ) -> Result<Self, ServicesError> {
+        let http = Http::new(http, connections, folder).map_err(ServicesError)?;
+        Ok(Self { http, ..self })
+    }
+
+    /// The client for endpoints.
+    pub(crate) fn client(&self) -> Result<reqwest::Client, String> {
+        self.client.http().cloned()
+    }
+
+    /// What HTTP tasks are called with.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
     /// Where the service is called that AWS SDK integrations know by this name.
     pub(crate) fn place(&self, service: &str) -> Option<&Place> {
         self.places.get(service).or_else(|| self.places.get(DEFAULT))
@@ -108,6 +134,20 @@ impl AwsServices {
 }
 
 impl Place {
+    /// The URL of an emulator; `None` is AWS.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// How long one attempt of a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     fn read(config: &ServiceConfig) -> Result<Self, String> {
         let endpoint = match (&config.endpoint, config.aws) {
             (Some(_), true) => return Err("has `endpoint` and `aws = true`: give one".to_owned()),

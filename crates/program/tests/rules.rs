@@ -232,7 +232,56 @@ fn names_of_parameters() {
     call(
         "http:invoke",
         r#"{"ApiEndpoint": "https://a.example", "Methd": "GET"}"#,
-        &[&unknown("Methd"), &missing("Method")],
+        &[&unknown("Methd"), &missing("Method"), &missing("InvocationConfig")],
+    );
+    let http = |more: &str, expected: &[&str]| {
+        let parameters = format!(
+            r#"{{"ApiEndpoint.$": "$.url", "InvocationConfig": {{"ConnectionArn": "c"}}, {more}}}"#
+        );
+        call("http:invoke", &parameters, expected);
+    };
+    http(r#""Method.$": "$.method", "Headers.$": "$.headers", "QueryParameters": {"a": [1]}"#, &[]);
+    http(
+        r#""Method": "get""#,
+        &[
+            "Value should be one of the following: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD] at /States/A/Parameters/Method",
+        ],
+    );
+    http(
+        r#""Method": "GET", "Headers": {"Authorization.$": "$.a", "X-Amz-Date": "d", "b": "c"}"#,
+        &[&format!(
+            "The 'Headers' field contains unsupported values: [authorization, x-amz-date] {at}"
+        )],
+    );
+    http(
+        r#""Method": "GET", "Authentication": {"ConnectionArn": "c"}"#,
+        &[&format!(
+            "There should only be one of the following fields: [InvocationConfig, Authentication] {at}"
+        )],
+    );
+    http(
+        r#""Method": "POST", "Transform": {"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "NONE"}, "X": 1}"#,
+        &[
+            "The field \"X\" is not supported by Step Functions at /States/A/Parameters/Transform",
+            "Value should be one of the following: [INDICES, REPEAT, COMMAS, BRACKETS] at /States/A/Parameters/Transform/RequestEncodingOptions/ArrayFormat",
+        ],
+    );
+    call(
+        "http:invoke",
+        r#"{"ApiEndpoint": "https://a.example", "Method": "GET", "Authentication": {"Arn": "c"}}"#,
+        &[
+            "The field \"Arn\" is not supported by Step Functions at /States/A/Parameters/Authentication",
+            "The field 'ConnectionArn' is required but was missing at /States/A/Parameters/Authentication",
+        ],
+    );
+    call(
+        "apigateway:invoke",
+        r#"{"ApiEndpoint": "a", "Method": "TRACE", "Headers": {"Host": ["h"]}, "AuthType": "IAM"}"#,
+        &[
+            "Value should be one of the following: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD] at /States/A/Parameters/Method",
+            &format!("The 'Headers' field contains unsupported values: [host] {at}"),
+            "Value should be one of the following: [NO_AUTH, IAM_ROLE, RESOURCE_POLICY] at /States/A/Parameters/AuthType",
+        ],
     );
     call(
         "elasticmapreduce:addStep.sync",

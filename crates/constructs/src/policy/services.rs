@@ -363,7 +363,12 @@ impl Caller<'_> {
     }
 
     fn allow_http(&mut self) {
-        let connection = self.parameter_or_any(&["Authentication", "ConnectionArn"]);
+        let given = self.state.get("Parameters").or_else(|| self.state.get("Arguments"));
+        let holder = match given.and_then(|given| given.get("InvocationConfig")) {
+            Some(_) => "InvocationConfig",
+            None => "Authentication",
+        };
+        let connection = self.parameter_or_any(&[holder, "ConnectionArn"]);
         self.allow(&["events:RetrieveConnectionCredentials"], [connection]);
         let secrets = local_arn("secretsmanager", "secret:events!connection/*");
         self.allow(&["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], [secrets]);
@@ -386,6 +391,10 @@ impl Caller<'_> {
         let stage = part(self.parameter(&["Stage"]));
         let method = part(self.parameter(&["Method"]));
         let path = self.parameter(&["Path"]).unwrap_or_else(|| "/*".into());
+        let path = match path.as_literal() {
+            Some(path) if !path.starts_with('/') => format!("/{path}").into(),
+            _ => path,
+        };
         let resource = text!(api, "/", stage, "/", method, path);
         self.allow(&["execute-api:Invoke"], [local_arn("execute-api", resource)]);
     }

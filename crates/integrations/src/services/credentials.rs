@@ -79,9 +79,19 @@ fn now() -> i64 {
 impl AwsServices {
     /// The key for a call.
     pub(crate) async fn key(&self, target: Target<'_>) -> Result<Key, String> {
-        match target.role {
-            Some(role) => self.key_of_role(target, role).await,
-            None => self.own_key(target.place, target.region).await,
+        self.key_for(target.place, target.region, target.role).await
+    }
+
+    /// The key for a place, of a role or our own.
+    pub(crate) async fn key_for(
+        &self,
+        place: &Place,
+        region: &str,
+        role: Option<&str>,
+    ) -> Result<Key, String> {
+        match role {
+            Some(role) => self.key_of_role(place, region, role).await,
+            None => self.own_key(place, region).await,
         }
     }
 
@@ -271,8 +281,8 @@ impl AwsServices {
     }
 
     /// The key of the role that a task's `Credentials` name.
-    async fn key_of_role(&self, target: Target<'_>, role: &str) -> Result<Key, String> {
-        let name = format!("role {role} {}", target.place.profile.as_deref().unwrap_or_default());
+    async fn key_of_role(&self, at: &Place, region: &str, role: &str) -> Result<Key, String> {
+        let name = format!("role {role} {}", at.profile.as_deref().unwrap_or_default());
         if let Some(key) = self.keys.fresh(&name) {
             return Ok(key);
         }
@@ -283,7 +293,7 @@ impl AwsServices {
             ));
         };
         let message = json!({"RoleArn": role, "RoleSessionName": "stepwright"});
-        let region = place.region.as_deref().unwrap_or(target.region);
+        let region = place.region.as_deref().unwrap_or(region);
         let key = self.ask_sts("assumeRole", place, region, message).await?;
         Ok(self.keys.keep(&name, key))
     }

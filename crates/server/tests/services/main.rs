@@ -2,9 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "a test says what it has called")]
 
+mod api_gateway;
+mod eks;
+mod http;
 mod jobs;
 mod moto;
 mod stub;
+mod web;
 
 use stepwright_aws::codec::ServiceError;
 use stepwright_aws::table;

@@ -142,7 +142,7 @@ fn bytes(response: &Response) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", &response.body].concat()
 }
 
-async fn read(connection: &mut TcpStream) -> Option<Request> {
+pub(crate) async fn read(connection: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option<Request> {
     let mut read = Vec::new();
     let end = loop {
         if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
