@@ -132,6 +132,14 @@ impl ArrayFormat {
     }
 }
 
+/// Whether a text can be the URL of an HTTP API: with a host, and without characters that no URL has.
+pub fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_wrong = |c: char| c.is_ascii_control() || " \"<>\\^`{|}".contains(c);
+    rest.is_some_and(|rest| !rest.starts_with(['/', '?', '#', ':']) && !rest.is_empty())
+        && !text.contains(is_wrong)
+}
+
 /// Checks the parameters of a call before it is made. The error is what AWS writes in brackets
 /// behind `could not be used to start the Task:`.
 pub fn check(service: &str, parameters: &Json) -> Result<(), String> {
@@ -154,7 +162,10 @@ pub fn check(service: &str, parameters: &Json) -> Result<(), String> {
         Some(Json::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(malformed(name)),
     };
-    text("ApiEndpoint")?;
+    let endpoint = text("ApiEndpoint")?.unwrap_or_default();
+    if service == "http" && !is_url(endpoint) {
+        return Err(not_valid("ApiEndpoint"));
+    }
     one_of("Method", text("Method")?, &METHODS)?;
     let is_one = match service {
         "http" => is_value,
@@ -241,12 +252,16 @@ fn malformed(name: &str) -> String {
     format!("The value of the field '{name}' has an invalid format")
 }
 
+/// What AWS says of a value that it does not take.
+fn not_valid(name: &str) -> String {
+    format!("The value for the '{name}' field is not valid")
+}
+
 fn one_of(name: &str, value: Option<&str>, values: &[&str]) -> Result<(), String> {
     match value {
-        Some(value) if !values.contains(&value) => Err(format!(
-            "The field '{name}' should have one of these values: [{}]",
-            values.join(", ")
-        )),
+        Some(value) if !values.contains(&value) => {
+            Err(format!("{}: it is one of {}", not_valid(name), values.join(", ")))
+        }
         _ => Ok(()),
     }
 }
@@ -397,8 +412,8 @@ mod tests {
         assert_eq!(said(json!({"Transform": {"RequestBodyEncoding": "NONE"}})), "");
         assert_eq!(
             said(json!({"Method": "get"})),
-            "The field 'Method' should have one of these values: [GET, POST, PUT, DELETE, PATCH, \
-             OPTIONS, HEAD]"
+            "The value for the 'Method' field is not valid: it is one of GET, POST, PUT, DELETE, \
+             PATCH, OPTIONS, HEAD"
         );
         assert_eq!(
             said(json!({"Headers": {"X-Amz-Date": "1", "ok": "2", "HOST": "3"}})),
@@ -417,6 +432,10 @@ mod tests {
                 format!("The value of the field '{name}' has an invalid format")
             );
         }
+        for url in ["no url", "a.example/b", "https://", "https:///a", "https://a/{b}", "ftp://a"] {
+            let expected = "The value for the 'ApiEndpoint' field is not valid";
+            assert_eq!(said(json!({"ApiEndpoint": url})), expected, "{url}");
+        }
         assert!(said(json!({"InvocationConfig": {}})).contains("'ConnectionArn' is required"));
         assert!(said(json!({"InvocationConfig": null})).contains("'InvocationConfig' is required"));
         assert!(said(json!({"ApiEndpoint": null})).contains("'ApiEndpoint' is required"));
@@ -424,7 +443,9 @@ mod tests {
         assert!(said(json!({"Mehtod": 1})).contains("\"Mehtod\" is not supported"));
         let format = json!({"RequestBodyEncoding": "URL_ENCODED",
                             "RequestEncodingOptions": {"ArrayFormat": "NONE"}});
-        assert!(said(json!({"Transform": format})).contains("[INDICES, REPEAT, COMMAS, BRACKETS]"));
+        assert!(
+            said(json!({"Transform": format})).contains("one of INDICES, REPEAT, COMMAS, BRACKETS")
+        );
     }
 
     #[test]
@@ -444,7 +465,9 @@ mod tests {
         );
         assert!(call("Headers", json!({"a": "b"})).contains("'Headers' has an invalid format"));
         assert!(call("QueryParameters", json!({"a": [1]})).contains("'QueryParameters' has an"));
-        assert!(call("AuthType", json!("IAM")).contains("[NO_AUTH, IAM_ROLE, RESOURCE_POLICY]"));
+        assert!(
+            call("AuthType", json!("IAM")).contains("one of NO_AUTH, IAM_ROLE, RESOURCE_POLICY")
+        );
         assert!(call("Stage", json!(1)).contains("'Stage' has an invalid format"));
         assert_eq!(
             call("Headers", json!({"X-Forwarded-For": ["a"], "Authorization": ["b"]})),

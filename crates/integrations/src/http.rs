@@ -266,7 +266,7 @@ fn request_of(call: &TaskCall, added: &Additions, with_added: bool) -> Result<Ex
     headers.push(("Range".to_owned(), "bytes=0-262144".to_owned()));
     let endpoint = text("ApiEndpoint");
     let mut url = Url::parse(&endpoint)
-        .map_err(|error| format!("The value of the field 'ApiEndpoint' is no URL: {error}"))?;
+        .map_err(|error| format!("The value for the 'ApiEndpoint' field is not valid: {error}"))?;
     let query = form(&query.into(), ArrayFormat::Repeat)
         .ok_or("The field 'QueryParameters' is too large")?;
     if !query.is_empty() {

@@ -234,6 +234,12 @@ fn names_of_parameters() {
         r#"{"ApiEndpoint": "https://a.example", "Methd": "GET"}"#,
         &[&unknown("Methd"), &missing("Method"), &missing("InvocationConfig")],
     );
+    let not_valid = |name: &str| format!("The value for the '{name}' field is not valid {at}");
+    call(
+        "http:invoke",
+        r#"{"ApiEndpoint": "https://a.example/States.Format('{}', $.a)", "Method": "GET", "Authentication": {"ConnectionArn": "c"}}"#,
+        &[&not_valid("ApiEndpoint")],
+    );
     let http = |more: &str, expected: &[&str]| {
         let parameters = format!(
             r#"{{"ApiEndpoint.$": "$.url", "InvocationConfig": {{"ConnectionArn": "c"}}, {more}}}"#
@@ -241,12 +247,8 @@ fn names_of_parameters() {
         call("http:invoke", &parameters, expected);
     };
     http(r#""Method.$": "$.method", "Headers.$": "$.headers", "QueryParameters": {"a": [1]}"#, &[]);
-    http(
-        r#""Method": "get""#,
-        &[
-            "Value should be one of the following: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD] at /States/A/Parameters/Method",
-        ],
-    );
+    http(r#""Method": "get""#, &[&not_valid("Method")]);
+    http(r#""Method": 1"#, &[&not_valid("Method")]);
     http(
         r#""Method": "GET", "Headers": {"Authorization.$": "$.a", "X-Amz-Date": "d", "b": "c"}"#,
         &[&format!(
@@ -261,26 +263,20 @@ fn names_of_parameters() {
     );
     http(
         r#""Method": "POST", "Transform": {"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "NONE"}, "X": 1}"#,
-        &[
-            "The field \"X\" is not supported by Step Functions at /States/A/Parameters/Transform",
-            "Value should be one of the following: [INDICES, REPEAT, COMMAS, BRACKETS] at /States/A/Parameters/Transform/RequestEncodingOptions/ArrayFormat",
-        ],
+        &[&unknown("X"), &not_valid("ArrayFormat")],
     );
     call(
         "http:invoke",
         r#"{"ApiEndpoint": "https://a.example", "Method": "GET", "Authentication": {"Arn": "c"}}"#,
-        &[
-            "The field \"Arn\" is not supported by Step Functions at /States/A/Parameters/Authentication",
-            "The field 'ConnectionArn' is required but was missing at /States/A/Parameters/Authentication",
-        ],
+        &[&unknown("Arn"), &missing("ConnectionArn")],
     );
     call(
         "apigateway:invoke",
         r#"{"ApiEndpoint": "a", "Method": "TRACE", "Headers": {"Host": ["h"]}, "AuthType": "IAM"}"#,
         &[
-            "Value should be one of the following: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD] at /States/A/Parameters/Method",
+            &not_valid("Method"),
             &format!("The 'Headers' field contains unsupported values: [host] {at}"),
-            "Value should be one of the following: [NO_AUTH, IAM_ROLE, RESOURCE_POLICY] at /States/A/Parameters/AuthType",
+            &not_valid("AuthType"),
         ],
     );
     call(

@@ -126,7 +126,8 @@ impl Caller<'_> {
             "events:putEvents" => self.allow_events(),
             "http:invoke" => self.allow_http(),
             "apigateway:invoke" => self.allow_api(),
-            "eks:call" => {}
+            // The cluster itself decides what its callers may do.
+            "eks:call" | "eks:runJob" => {}
             "bedrock:invokeModel" => {
                 let model = self.parameter_or_any(&["ModelId"]);
                 let model = arn_or(model, |id| {

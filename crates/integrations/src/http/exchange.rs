@@ -53,11 +53,17 @@ pub(crate) async fn send(
     })
 }
 
+/// The longest URL that the client takes.
+const LONGEST_URL: usize = 65_534;
+
 impl Exchange {
     /// The request as the client takes it. An error names a header, but not its value.
     pub(crate) fn outgoing(&self) -> Result<reqwest::Request, String> {
         let method = reqwest::Method::from_bytes(self.method.as_bytes())
             .map_err(|_| format!("'{}' is no method of HTTP", self.method))?;
+        if self.url.as_str().len() > LONGEST_URL {
+            return Err(format!("The URL is longer than {LONGEST_URL} bytes"));
+        }
         let mut outgoing = reqwest::Request::new(method, self.url.clone());
         for (name, value) in &self.headers {
             let header = HeaderName::try_from(name)

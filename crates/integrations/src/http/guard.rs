@@ -242,6 +242,8 @@ fn is_public_4(address: Ipv4Addr) -> bool {
     let is_special = match (a, b, c) {
         // This network, private, loopback, link-local (and metadata), multicast, reserved.
         (0 | 10 | 127 | 224.., ..) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => true,
+        // Azure's channel to its hosts has a public address.
+        (168, 63, 129) if address.octets()[3] == 16 => true,
         // Shared between carriers, protocols, documentation, 6to4 relays, benchmarks.
         (100, 64..=127, _) | (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) => true,
         (198, 51, 100) | (203, 0, 113) => true,
@@ -399,6 +401,7 @@ mod tests {
             "https://192.168.0.1:8443/",
             "https://169.254.169.254/latest/meta-data",
             "https://100.64.0.1/",
+            "https://168.63.129.16/",
             "https://224.0.0.1/",
             "https://255.255.255.255/",
             "https://[::1]/",

@@ -74,7 +74,8 @@ impl Token {
             Json::String(text) => text.parse().ok(),
             seconds => seconds.as_f64(),
         });
-        let lives = seconds.filter(|it| (0.0..1e9).contains(it)).map(Duration::from_secs_f64);
+        let lives = seconds.filter(|seconds| seconds.is_finite());
+        let lives = lives.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
         let token = token.to_owned();
         *kept = Some(Kept { token: token.clone(), until: lives.map(|lives| begun + lives) });
         Ok(token)

@@ -5,33 +5,41 @@ use super::parameters::{UNFIT, has, parameter};
 use super::values::expression_text;
 use crate::state::Language;
 use stepwright_aws::http::{self, ArrayFormat};
+use stepwright_json::Json;
+use stepwright_json::tree::{Node, Value};
 use stepwright_source::{Diagnostic, did_you_mean};
 
 impl<'d> Checker<'d> {
     pub(super) fn http_parameters(&mut self, given: &Site<'d>, service: &str, language: Language) {
-        self.choice_of(given, "Method", &http::METHODS, language);
+        let at = given.location.as_str();
+        self.one_of_these(given.node, at, "Method", &http::METHODS, language);
         self.headers(given, service);
         if service == "apigateway" {
-            self.choice_of(given, "AuthType", &http::AUTH_TYPES, language);
+            self.one_of_these(given.node, at, "AuthType", &http::AUTH_TYPES, language);
             return;
         }
+        self.endpoint(given, language);
         self.connection(given, language);
-        if let Some(transform) = given.child("Transform") {
-            self.only_these(
-                &transform,
-                &["RequestBodyEncoding", "RequestEncodingOptions"],
-                language,
-            );
-            self.choice_of(&transform, "RequestBodyEncoding", &http::ENCODINGS, language);
-            if let Some(options) = transform.child("RequestEncodingOptions") {
-                self.only_these(&options, &["ArrayFormat"], language);
-                self.choice_of(&options, "ArrayFormat", &ArrayFormat::NAMES, language);
+        if let Some(transform) = given.get("Transform") {
+            let known = ["RequestBodyEncoding", "RequestEncodingOptions"];
+            self.only_these(transform, at, &known, language);
+            self.one_of_these(transform, at, known[0], &http::ENCODINGS, language);
+            if let Some(options) = transform.get(known[1]) {
+                self.only_these(options, at, &["ArrayFormat"], language);
+                self.one_of_these(options, at, "ArrayFormat", &ArrayFormat::NAMES, language);
             }
         }
-        if let Some(endpoint) = given.get("ApiEndpoint")
-            && let Some(text) = endpoint.as_str()
-            && text.starts_with("http://")
-        {
+    }
+
+    /// The URL, as far as it is written down.
+    fn endpoint(&mut self, given: &Site<'d>, language: Language) {
+        let Some(endpoint) = given.get("ApiEndpoint") else { return };
+        let Some(text) = self.literal(endpoint, language) else { return };
+        if !http::is_url(text) {
+            let help = "write a whole URL that begins with https://";
+            return self.not_valid("ApiEndpoint", &given.location, endpoint, help.to_owned());
+        }
+        if text.starts_with("http://") {
             let message = "`ApiEndpoint` must begin with https://: AWS calls nothing else";
             let diagnostic =
                 Diagnostic::warning(UNFIT, message).at(&given.location).span(endpoint.span);
@@ -48,10 +56,10 @@ impl<'d> Checker<'d> {
         let mut is_named = false;
         for name in http::CONNECTIONS {
             is_named |= has(given.node, name, language);
-            let Some(config) = given.child(name) else { continue };
-            self.only_these(&config, &["ConnectionArn"], language);
-            if config.node.is_object() && !has(config.node, "ConnectionArn", language) {
-                self.missing_parameter(&config.location, "ConnectionArn", config.node);
+            let Some(config) = given.get(name) else { continue };
+            self.only_these(config, &given.location, &["ConnectionArn"], language);
+            if config.is_object() && !has(config, "ConnectionArn", language) {
+                self.missing_parameter(&given.location, "ConnectionArn", config);
             }
         }
         let is_open = given.node.members().iter().any(|member| self.is_placeholder(&member.key));
@@ -79,23 +87,49 @@ impl<'d> Checker<'d> {
         }
     }
 
-    /// A literal value that is one of a few.
-    fn choice_of(&mut self, site: &Site<'d>, key: &str, values: &[&str], language: Language) {
-        let is_computed = site
-            .text(key)
-            .is_some_and(|text| language == Language::Jsonata && expression_text(text).is_some());
-        if !is_computed {
-            self.one_of(site, key, values);
+    /// A literal value that is one of a few. `at` is the place of all parameters, which AWS names
+    /// however deep the value is.
+    fn one_of_these(
+        &mut self,
+        within: &'d Node,
+        at: &str,
+        key: &str,
+        values: &[&str],
+        language: Language,
+    ) {
+        let Some(node) = within.get(key) else { return };
+        if matches!(node.value, Value::Scalar(Json::String(_))) {
+            let Some(text) = self.literal(node, language) else { return };
+            if values.contains(&text) {
+                return;
+            }
         }
+        let help = match node.as_str().and_then(|text| did_you_mean(text, values.iter().copied())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it is one of {}", values.join(", ")),
+        };
+        self.not_valid(key, at, node, help);
+    }
+
+    /// A text that is neither computed nor filled in later.
+    fn literal(&self, node: &'d Node, language: Language) -> Option<&'d str> {
+        let text = node.as_str()?;
+        let is_computed = language == Language::Jsonata && expression_text(text).is_some();
+        (!is_computed && !self.is_placeholder(text)).then_some(text)
+    }
+
+    fn not_valid(&mut self, name: &str, at: &str, node: &Node, help: String) {
+        let message = format!("The value for the '{name}' field is not valid");
+        self.report(Diagnostic::error(SCHEMA, message).at(at).span(node.span).help(help));
     }
 
     /// Names within a parameter.
-    fn only_these(&mut self, site: &Site<'d>, known: &[&str], language: Language) {
-        for member in site.node.members() {
+    fn only_these(&mut self, within: &'d Node, at: &str, known: &[&str], language: Language) {
+        for member in within.members() {
             let name = parameter(&member.key, language);
             if !known.contains(&name) {
                 let meant = did_you_mean(name, known.iter().copied()).map(str::to_owned);
-                self.unknown_parameter(&site.location, name, member, meant);
+                self.unknown_parameter(at, name, member, meant);
             }
         }
     }

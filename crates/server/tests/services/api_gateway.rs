@@ -1,13 +1,16 @@
 //! Calls of API Gateway's APIs.
 
 use crate::stub::{
-    assembled, assembled_with, at, at_within, ended, outcome, run, start, task, until,
+    assembled, assembled_with, at, at_within, ended, history, outcome, run, start, start_with,
+    task, until,
 };
 use crate::web::{Says, Web, answer, json_body};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_integrations::{AwsServices, ServiceConfig};
-use stepwright_json::{Json, json};
+use stepwright_json::{Json, Object, json};
 use stepwright_server::config::{AllowConfig, CredentialConfig, RoleConfig};
 
 const INVOKE: &str = "arn:aws:states:::apigateway:invoke";
@@ -53,6 +56,83 @@ async fn an_api_is_called_as_recorded() {
         assert_eq!(web.last().path, "/sfn-apigw-api/id_func");
         assert_eq!(web.last().header("host"), Some(HOST));
     }
+}
+
+/// The recorded executions that call an API: an API that answers on the wire what AWS's did leads to
+/// the same end.
+#[tokio::test]
+async fn recordings_end_as_they_did() {
+    let shared = std::env::var_os("STEPWRIGHT_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let cases = shared.join("conformance/asl/cases");
+    let folders = ["services/test_apigetway_task_service", "scenarios/test_sfn_scenarios"];
+    let files = folders.iter().flat_map(|folder| {
+        let listed = std::fs::read_dir(cases.join(folder)).into_iter().flatten();
+        listed.map(|entry| entry.expect("it can be listed").path())
+    });
+    let mut count = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("it can be read");
+        let case = stepwright_json::parse(&text).expect("it is JSON");
+        let get = |key: &str| case.get(key).cloned().unwrap_or_default();
+        if !get("requires").to_string().contains("apigateway") {
+            continue;
+        }
+        count += 1;
+        let at = file.display();
+        let answered =
+            get("mocks").at(0).and_then(|mock| mock.get("outcome")?.get("output")).cloned();
+        let said = answered.clone().unwrap_or_default();
+        let web = Web::start(move |_, _| {
+            let mut head = String::new();
+            let headers = said.get("Headers").and_then(Json::as_object);
+            for (name, values) in headers.into_iter().flat_map(Object::iter) {
+                let value = values.at(0).and_then(Json::as_str).unwrap_or("any");
+                if name != "Content-Length" {
+                    // Names have no capitals on the wire of version 2.
+                    write!(head, "{}: {value}\r\n", name.to_lowercase()).expect("a text grows");
+                }
+            }
+            answer(200, &head, &said.get("ResponseBody").cloned().unwrap_or_default().to_string())
+        })
+        .await;
+        let assembled = assembled(at_within(&[("apigateway", &web.url())], 5), None).await;
+        let mut input = get("input");
+        if let Json::Object(members) = &mut input
+            && members.contains_key("ApiEndpoint")
+        {
+            members.insert("ApiEndpoint", HOST.into());
+        }
+        let execution = start_with(&assembled.api, &get("definition"), &input.to_string()).await;
+        let ended = ended(&assembled.api, &execution).await;
+        let expected = get("expected");
+        assert_eq!(ended.get("status"), expected.get("status"), "{at}: {ended}");
+        let Some(answered) = answered else {
+            let cause = ended.get("cause").and_then(Json::as_str).unwrap_or_default();
+            assert!(
+                cause.ends_with("[The value of the field 'Headers' has an invalid format]"),
+                "{at}"
+            );
+            continue;
+        };
+        let events = history(&assembled.api, &execution).await;
+        let succeeded = events.iter().find_map(|event| event.get("taskSucceededEventDetails"));
+        let output = succeeded.and_then(|details| details.get("output")).and_then(Json::as_str);
+        let output =
+            stepwright_json::parse(output.expect("the task succeeded")).expect("it is JSON");
+        let names = |value: &Json| {
+            let headers =
+                value.get("Headers").and_then(Json::as_object).expect("there are headers");
+            headers.keys().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&output), names(&answered), "{at}");
+        for key in ["ResponseBody", "StatusCode", "StatusText"] {
+            assert_eq!(output.get(key), answered.get(key), "{at}: {key}");
+        }
+    }
+    assert_eq!(count, if cases.is_dir() { 8 } else { 0 });
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stepwright_integrations::AwsServices;
 use stepwright_json::{Json, json};
 
@@ -148,6 +149,43 @@ async fn a_job_that_nobody_waits_for_is_deleted() {
     let deleted = web.requests().into_iter().find(|request| request.method == "DELETE").unwrap();
     assert_eq!(deleted.path, "/apis/batch/v1/namespaces/default/jobs/j");
     assert_eq!(deleted.query, "propagationPolicy=Background");
+}
+
+#[test]
+fn a_job_is_found_again_after_a_restart() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let released = Arc::new(AtomicBool::new(false));
+    let is_released = released.clone();
+    let stubs = runtime();
+    let web = stubs.block_on(Web::serve(Some(certificate(folder.path())), move |_, _| {
+        let conditions = if is_released.load(Ordering::SeqCst) {
+            json!([{"type": "Complete", "status": "True"}])
+        } else {
+            json!([])
+        };
+        let job = json!({"metadata": {"name": "j"}, "status": {"conditions": conditions}});
+        json_body(200, &job.to_string())
+    }));
+    let count =
+        |method: &str| web.requests().iter().filter(|request| request.method == method).count();
+    let first = runtime();
+    let execution = first.block_on(async {
+        let assembled = assembled(services(folder.path()), Some(data.path())).await;
+        let job = json!({"Job": {"kind": "Job", "metadata": {"generateName": "j-"}}});
+        let parameters = cluster(folder.path(), web.port, job);
+        let definition = task("arn:aws:states:::eks:runJob.sync", parameters);
+        let execution = start(&assembled.api, &definition).await;
+        until(|| count("GET") > 0).await;
+        execution
+    });
+    drop(first);
+    released.store(true, Ordering::SeqCst);
+    runtime().block_on(async {
+        let assembled = assembled(services(folder.path()), Some(data.path())).await;
+        assert!(outcome(&ended(&assembled.api, &execution).await).is_ok());
+    });
+    assert_eq!((count("POST"), count("DELETE")), (1, 0));
 }
 
 #[tokio::test]

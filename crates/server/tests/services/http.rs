@@ -229,6 +229,24 @@ async fn a_token_is_fetched_kept_and_given_up_when_it_is_refused() {
     assert_eq!(request.header("authorization"), Some("Basic Y2xpZW50OnMzY3IzdC12YWx1ZQ=="));
 }
 
+#[tokio::test]
+async fn tasks_that_need_a_token_at_once_ask_once() {
+    let tokens = Web::start(|_, _| json_body(200, "{\"access_token\": \"t\"}")).await;
+    let api = Web::start(|_, _| json_body(200, "1")).await;
+    let folder = folder();
+    let services = configured(folder.path(), &OAUTH.replace("TOKENS", &tokens.url()));
+    let assembled = assembled(services, None).await;
+    let definition = task(HTTP, call(&api.url(), "GET", json!({})));
+    let mut executions = Vec::new();
+    for _ in 0..12 {
+        executions.push(start(&assembled.api, &definition).await);
+    }
+    for execution in &executions {
+        assert!(outcome(&ended(&assembled.api, execution).await).is_ok());
+    }
+    assert_eq!((tokens.requests().len(), api.requests().len()), (1, 12));
+}
+
 /// What the endpoint for tokens says, and what the cause says of it.
 type Refusing = (fn() -> Says, &'static str);
 
@@ -356,7 +374,6 @@ async fn only_public_hosts_and_allowed_ones_are_called() {
         ("https://169.254.169.254/latest/meta-data".to_owned(), "is no public address"),
         (format!("http://127.0.0.1:{port}/"), "without encryption"),
         (format!("https://me:password@127.0.0.1:{port}/"), "has a user in it"),
-        ("ftp://example.com/".to_owned(), "no scheme"),
         ("https://no-such-host.invalid/".to_owned(), "no-such-host.invalid"),
     ] {
         let (error, cause) = run_open(&strict, &url).await;
@@ -364,9 +381,13 @@ async fn only_public_hosts_and_allowed_ones_are_called() {
         assert!(cause.contains(expected), "{url}: {cause}");
         assert!(!cause.contains("password") && !cause.contains(SECRET), "{url}: {cause}");
     }
-    let (error, cause) = run_open(&strict, "no url").await;
+    let (error, cause) = run_open(&strict, "https://a.example:port/").await;
     assert_eq!(error, "States.Runtime");
-    assert!(cause.contains("'ApiEndpoint' is no URL"), "{cause}");
+    assert!(cause.contains("'ApiEndpoint' field is not valid: invalid port"), "{cause}");
+    let tokens = OAUTH.replace("TOKENS", &web.url()).replace("'http://127.0.0.1'", "");
+    let (error, cause) = run_open(&tokens, "https://a.example/").await;
+    assert_eq!(error, "Events.ConnectionResource.InvalidConnectionState");
+    assert!(cause.contains("without encryption"), "{cause}");
     assert!(web.requests().is_empty());
 }
 
@@ -389,6 +410,10 @@ async fn headers_are_one_line() {
     let (error, _) =
         run(KEY, call(&web.url(), "GET", json!({"Headers": {"a b": "1"}}))).await.unwrap_err();
     assert_eq!(error, "States.Runtime");
+    let more = json!({"QueryParameters": {"a": ("x".repeat(70_000))}});
+    let (error, cause) = run(KEY, call(&web.url(), "GET", more)).await.unwrap_err();
+    assert_eq!(error, "States.Runtime");
+    assert!(cause.contains("The URL is longer than 65534 bytes"), "{}", cause.len());
     // A secret with a line break in it is not shown.
     let folder = folder();
     std::fs::write(folder.path().join("secret"), format!("{SECRET}\r\nX-B: 2\n")).unwrap();

@@ -229,13 +229,18 @@ pub(crate) fn task(resource: &str, parameters: Json) -> Json {
 
 /// Starts an execution of a machine, and returns its ARN.
 pub(crate) async fn start(api: &Api, definition: &Json) -> String {
+    start_with(api, definition, "{}").await
+}
+
+/// The same with an input.
+pub(crate) async fn start_with(api: &Api, definition: &Json, input: &str) -> String {
     let name = format!("m{}", uuid());
     let body = json!({
         "name": (name.as_str()), "roleArn": ROLE, "definition": (definition.to_string())
     });
     let created = api.call("CreateStateMachine", body).await.expect("it is created");
     let machine = created.get("stateMachineArn").cloned().expect("it has an ARN");
-    let body = json!({"stateMachineArn": machine, "input": "{}"});
+    let body = json!({"stateMachineArn": machine, "input": input});
     let started = api.call("StartExecution", body).await.expect("it starts");
     started.get("executionArn").and_then(Json::as_str).expect("it has an ARN").to_owned()
 }

@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
                       their values when the service is called. A value that is written down and has \
                       the wrong type, or an object that lacks a required member, makes that call \
                       fail. Numbers may be written as text, and anything may stand where text is \
-                      wanted.",
+                      wanted. AWS calls no HTTP API without HTTPS.",
         example: r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:receiveMessage",
   "Parameters": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "MaxNumberOfMessages": "all"},
   "Retry": [{"ErrorEquals": ["States.ALL"]}], "End": true}}}"#,
