@@ -11,7 +11,7 @@ use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
 
 /// The largest answer that is read.
-const MOST_ANSWER: usize = 8 << 20;
+pub(crate) const MOST_ANSWER: usize = 8 << 20;
 
 /// How often a call is tried: the standard mode of AWS's SDKs.
 const ATTEMPTS: u32 = 3;
@@ -165,6 +165,9 @@ impl AwsServices {
         target: Target<'_>,
         message: &Message,
     ) -> Result<Answer, Fault> {
+        if target.place.is_local {
+            return self.call_here(target, message).await;
+        }
         let mut attempt = 1;
         loop {
             let (fault, again) = match self.attempt(target, message).await {

@@ -4,6 +4,7 @@
 
 mod jobs;
 mod moto;
+mod python;
 mod stub;
 
 use stepwright_aws::codec::ServiceError;
