@@ -167,6 +167,18 @@ impl About<'_> {
                 }
                 Some(rights)
             }
+            // Whoever adds a target needs the right to what the target does.
+            ("eventbridge", "PutTargets") => {
+                let mut rights = vec![right(operation, self.resource(operation)?)];
+                let listed = items("Targets");
+                rights.extend(listed.iter().filter_map(|one| reached(text(one, "Arn")?)));
+                Some(rights)
+            }
+            ("sns", "Subscribe") => {
+                let mut rights = vec![right(operation, self.resource(operation)?)];
+                rights.extend(self.text("Endpoint").and_then(reached));
+                Some(rights)
+            }
             ("ssm", "GetParameters" | "DeleteParameters") => {
                 let listed = items("Names");
                 let names = listed.iter().filter_map(Json::as_str);
@@ -183,6 +195,19 @@ impl About<'_> {
             _ => None,
         }
     }
+}
+
+/// The right to what is done with a thing when an event reaches it.
+fn reached(arn: &str) -> Option<(String, String)> {
+    let action = match arn.split(':').nth(2)? {
+        "states" => "states:StartExecution",
+        "lambda" => "lambda:InvokeFunction",
+        "sqs" => "sqs:SendMessage",
+        "sns" => "sns:Publish",
+        "events" => "events:PutEvents",
+        _ => return None,
+    };
+    Some((action.to_owned(), arn.to_owned()))
 }
 
 fn text<'v>(value: &'v Json, member: &str) -> Option<&'v str> {
@@ -248,6 +273,22 @@ mod tests {
             "putRule",
             json!({"Name": "r", "EventBusName": "b"}),
             &[("events:PutRule", "arn:aws:events:us-east-1:123456789012:rule/b/r")],
+        );
+        check(
+            "sns",
+            "subscribe",
+            json!({"TopicArn": "arn:aws:sns:us-east-1:123456789012:t", "Protocol": "sqs", "Endpoint": queue}),
+            &[("sns:Subscribe", "arn:aws:sns:us-east-1:123456789012:t"), ("sqs:SendMessage", queue)],
+        );
+        let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
+        check(
+            "eventbridge",
+            "putTargets",
+            json!({"Rule": "r", "Targets": [{"Id": "1", "Arn": machine}]}),
+            &[
+                ("events:PutTargets", "arn:aws:events:us-east-1:123456789012:rule/r"),
+                ("states:StartExecution", machine),
+            ],
         );
         check(
             "ssm",

@@ -35,9 +35,8 @@ pub struct AwsServices {
     keys: Keys,
     /// How far the services' clocks are ahead of ours, in milliseconds, as far as that matters.
     ahead: AtomicI64,
-    /// The services of this machine, and the URL of the server that serves them.
+    /// The services of this machine.
     local: OnceLock<Services>,
-    server: OnceLock<String>,
     is_local_by_default: AtomicBool,
 }
 

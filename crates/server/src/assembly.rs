@@ -7,6 +7,7 @@ use crate::config::{
 use crate::door::{Hosts, Right, access_denied};
 use crate::otlp::{Observers, Otlp};
 use crate::tls::{self, TlsError};
+use crate::world::{Reached, Teller};
 use crate::{Api, Credentials, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -214,6 +215,7 @@ impl Assembly {
             region: self.server.region.clone(),
             buckets: (self.objects.folder.clone())
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
+            url: Arc::default(),
         });
         self.services.connect(services.clone());
         let objects: Arc<dyn ObjectStore> = match self.object_store {
@@ -227,12 +229,15 @@ impl Assembly {
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
         let mut observers = Observers(self.observers);
+        let teller = Teller::new(services.clone());
+        observers.0.push(teller.clone());
         observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
+        let functions = self.functions.clone();
         let integrations =
             Integrations::new(self.functions, self.mocked, self.local, self.services);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
@@ -263,6 +268,10 @@ impl Assembly {
         let weak = engine.downgrade();
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
+        teller.begin(weak.clone(), settings.clone());
+        let reached =
+            Reached { engine: weak.clone(), settings: settings.clone(), functions };
+        services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
         Ok(Assembled { api, integrations, otlp, services })
     }

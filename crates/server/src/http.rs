@@ -98,6 +98,26 @@ impl Serving {
         self.tls.is_some()
     }
 
+    /// Tells functions and tasks where the local services are, now that this is known.
+    pub(crate) fn tell_functions(&self, address: Option<SocketAddr>) {
+        let (Some(services), Some(address)) = (&self.services, address) else { return };
+        let scheme = if self.is_encrypted() { "https" } else { "http" };
+        let address = match address.ip().is_unspecified() {
+            true => SocketAddr::from(([127, 0, 0, 1], address.port())),
+            false => address,
+        };
+        let url = format!("{scheme}://{address}");
+        services.served_at(&url);
+        let mut variables = vec![("AWS_ENDPOINT_URL".to_owned(), url)];
+        // Where there are keys, a function has the ones that its configuration gives it.
+        if self.credentials.is_empty() {
+            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+                variables.push((name.to_owned(), "stepwright".to_owned()));
+            }
+        }
+        self.functions.offer(variables);
+    }
+
     /// Every route of the server: the method, and the path with its parameters in braces.
     pub fn routes(&self) -> Vec<(Method, &'static str)> {
         let routes = routes().known;

@@ -24,6 +24,7 @@ mod rate;
 mod services;
 mod tls;
 mod wire;
+mod world;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};

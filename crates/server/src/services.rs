@@ -261,7 +261,11 @@ pub(crate) async fn serve(
         return refused(name, parts, error("UnsupportedOperation", message, 501), id);
     };
     let Decoded { service, operation, message } = decoded;
-    let caller = Caller { url: url(serving, &parts.headers), id: caller.id().to_owned() };
+    let caller = Caller {
+        url: url(serving, &parts.headers),
+        id: caller.id().to_owned(),
+        principal: caller.principal(),
+    };
     let answered = services.call(service, operation, message, &caller).await;
     let answered = answered.and_then(|reply| {
         let written = codec::encode_response(service, operation, &reply.message);

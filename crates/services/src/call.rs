@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use stepwright_engine::Principal;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{Operation, Service};
 use stepwright_json::{Array, Json, Object};
@@ -16,6 +17,8 @@ pub struct Caller {
     pub url: String,
     /// Who it is, as messages show it: the id of an access key, or of a role.
     pub id: String,
+    /// On whose behalf executions act that come of the call.
+    pub principal: Principal,
 }
 
 /// A call of an operation of a service.

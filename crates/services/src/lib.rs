@@ -9,20 +9,29 @@
 
 mod call;
 mod kept;
+mod delivery;
+mod events;
 mod pages;
+mod pattern;
 mod s3;
+mod sns;
 mod sqs;
 
 pub use call::{Caller, FilePart, Reply};
+pub use delivery::{Pending, World};
+pub use events::Event;
 
 use call::{Answer, Call, Refusal};
+use delivery::Deliveries;
+use events::Events;
 use s3::S3;
+use sns::Sns;
 use sqs::Sqs;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::{Clock, ObjectStore};
@@ -42,6 +51,8 @@ pub struct Setup {
     pub region: String,
     /// The folder of the buckets. Without one, they are gone when the process ends.
     pub buckets: Option<PathBuf>,
+    /// The URL of the server, once it is known.
+    pub url: Arc<OnceLock<String>>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -101,6 +112,9 @@ impl Supported {
 pub struct Services {
     services: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
     s3: Arc<S3>,
+    deliveries: Arc<Deliveries>,
+    events: Arc<Events>,
+    url: Arc<OnceLock<String>>,
 }
 
 impl std::fmt::Debug for Services {
@@ -109,8 +123,13 @@ impl std::fmt::Debug for Services {
     }
 }
 
+/// The URL of the server, or the one that it has if nothing else is said.
+pub(crate) fn url_of(url: &OnceLock<String>) -> String {
+    url.get().cloned().unwrap_or_else(|| "http://localhost:8083".to_owned())
+}
+
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 2] = ["s3", "sqs"];
+pub const NAMES: [&str; 4] = ["eventbridge", "s3", "sns", "sqs"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -122,8 +141,49 @@ impl Services {
     pub fn new(setup: &Setup) -> Self {
         let sqs = Arc::new(Sqs::new(setup));
         let s3 = Arc::new(S3::new(setup));
-        let services: [(&str, Arc<dyn LocalService>); 2] = [("sqs", sqs), ("s3", s3.clone())];
-        Self { services: Arc::new(BTreeMap::from(services)), s3 }
+        let deliveries = Deliveries::new(setup, sqs.clone());
+        let sns = Arc::new(Sns::new(setup, sqs.clone(), deliveries.clone()));
+        let events = Events::new(setup, sqs.clone(), sns.clone(), deliveries.clone());
+        let events = Arc::new(events);
+        s3.tells(events.clone());
+        let services: [(&str, Arc<dyn LocalService>); 4] =
+            [("sqs", sqs), ("s3", s3.clone()), ("sns", sns), ("eventbridge", events.clone())];
+        let url = setup.url.clone();
+        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
+    }
+
+    /// Sets what is reached besides the services, and goes on with what was under way when the server
+    /// ended. To be called once.
+    pub fn begin(&self, world: Arc<dyn World>) {
+        self.deliveries.connect(world);
+        let deliveries = self.deliveries.clone();
+        tokio::spawn(async move {
+            if let Err(refusal) = deliveries.resume().await {
+                tracing::error!(why = refusal.message, "events that were under way cannot be read");
+            }
+        });
+        tokio::spawn(self.events.clone().follow());
+    }
+
+    /// Sets the URL of the server, which URLs in answers to tasks begin with.
+    pub fn served_at(&self, url: &str) {
+        // A second call would set the same.
+        self.url.get_or_init(|| url.to_owned());
+    }
+
+    /// The URL of the server.
+    pub fn url(&self) -> String {
+        url_of(&self.url)
+    }
+
+    /// Whether there is a rule that may want to know of events.
+    pub fn has_rules(&self) -> bool {
+        self.events.has_rules()
+    }
+
+    /// Publishes an event of this machine on the default bus, if a rule may want it.
+    pub async fn tell(&self, event: Event) {
+        self.events.tell(event).await;
     }
 
     /// The objects of S3, for readers and writers of distributed Maps.

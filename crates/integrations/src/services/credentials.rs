@@ -297,7 +297,7 @@ impl AwsServices {
     ) -> Result<Fetched, String> {
         let service = table::service("sts").map_err(|error| error.to_string())?;
         let operation = service.action(action).map_err(|error| error.to_string())?;
-        let target = Target { place, service, operation, region, role: None };
+        let target = Target { place, service, operation, region, role: None, principal: None };
         let message = Message::from(message);
         // The call of STS needs a key itself, but not that of a role.
         let answer = Box::pin(self.call(target, &message)).await;

@@ -50,7 +50,8 @@ impl AwsServices {
             return Err(Fault::Client(format!("the local service `{name}` is not there")));
         };
         let role = target.role.unwrap_or("AROASTEPWRIGHT");
-        let caller = Caller { url: self.url(), id: role.to_owned() };
+        let principal = target.principal.cloned().unwrap_or_default();
+        let caller = Caller { url: services.url(), id: role.to_owned(), principal };
         let (service, operation) = (target.service, target.operation);
         let answered = services.call(service, operation, message.clone(), &caller).await;
         let reply = answered.map_err(|error| Fault::Service(Box::new(error)))?;
@@ -59,16 +60,6 @@ impl AwsServices {
             .map_err(|wrong| Fault::Client(format!("the answer cannot be written: {wrong}")))?;
         describe(&mut response);
         Ok(Answer { message, response })
-    }
-
-    /// The URL of the server, as it is known.
-    fn url(&self) -> String {
-        self.server.get().cloned().unwrap_or_else(|| "http://localhost:8083".to_owned())
-    }
-
-    /// Sets the URL of the server: what the URLs of queues begin with.
-    pub fn served_at(&self, url: &str) {
-        self.server.get_or_init(|| url.to_owned());
     }
 }
 

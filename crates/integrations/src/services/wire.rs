@@ -9,6 +9,7 @@ use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::endpoint;
 use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
+use stepwright_engine::Principal;
 
 /// The largest answer that is read.
 pub(crate) const MOST_ANSWER: usize = 8 << 20;
@@ -35,6 +36,8 @@ pub(crate) struct Target<'t> {
     pub(crate) region: &'t str,
     /// The role of the task's `Credentials`.
     pub(crate) role: Option<&'t str>,
+    /// On whose behalf the task's execution acts.
+    pub(crate) principal: Option<&'t Principal>,
 }
 
 /// What a service answered.

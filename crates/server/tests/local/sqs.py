@@ -5,7 +5,26 @@ import time
 from tour import ANYTHING, Tour, client, error
 
 # What moto does otherwise, and what the documentation of AWS says.
-DIFFERS = {}
+DIFFERS = {
+    "create with other attributes": "the message does not name the attribute",
+    "create with an unknown attribute": "attributes are not checked",
+    "create with a bad attribute": "attributes are not checked",
+    "set a bad attribute": "attributes are not checked",
+    "visibility of a deleted message": "the handle is called invalid",
+    "send nothing": "an empty body is taken",
+    "send what XML cannot hold": "every character is taken",
+    "an attribute without a type": "it answers 500",
+    "an attribute without a value": "an empty value is taken",
+    "a group in a standard queue": "a deduplication id is taken",
+    "a dead-letter queue that is not there": "another error",
+    "it is dead": "DeadLetterQueueSourceArn is missing",
+    "move it back": "StartMessageMoveTask is missing",
+    "moved": "ListMessageMoveTasks is missing",
+    "it is back": "StartMessageMoveTask is missing",
+    "send in order": "SequenceNumber is missing in the answer",
+    "send twice": "SequenceNumber is missing in the answer",
+    "an attempt that is made twice": "ReceiveRequestAttemptId is ignored",
+}
 
 tour = Tour(DIFFERS)
 sqs = client("sqs", tour.endpoint)
@@ -23,12 +42,12 @@ step("create with a bad name", lambda: sqs.create_queue(QueueName="a b"), error(
 step("create with a long name", lambda: sqs.create_queue(QueueName="q" * 81), error("InvalidParameterValue"))
 step(
     "create with an unknown attribute",
-    lambda: sqs.create_queue(QueueName="x", Attributes={"Colour": "blue"}),
+    lambda: sqs.create_queue(QueueName="colour", Attributes={"Colour": "blue"}),
     error("InvalidAttributeName", "Colour"),
 )
 step(
     "create with a bad attribute",
-    lambda: sqs.create_queue(QueueName="x", Attributes={"DelaySeconds": "901"}),
+    lambda: sqs.create_queue(QueueName="delay", Attributes={"DelaySeconds": "901"}),
     error("InvalidAttributeValue"),
 )
 step(
@@ -155,15 +174,16 @@ step(
     lambda: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=5),
     error("InvalidParameterValue"),
 )
-step("send nothing", lambda: sqs.send_message(QueueUrl=url, MessageBody=""), error("MissingParameter", "MessageBody"))
+bad = sqs.create_queue(QueueName="bad")["QueueUrl"]
+step("send nothing", lambda: sqs.send_message(QueueUrl=bad, MessageBody=""), error("MissingParameter", "MessageBody"))
 step(
     "send what XML cannot hold",
-    lambda: sqs.send_message(QueueUrl=url, MessageBody="a\x00"),
+    lambda: sqs.send_message(QueueUrl=bad, MessageBody="a\x00"),
     error("InvalidMessageContents"),
 )
 step(
     "send too much",
-    lambda: sqs.send_message(QueueUrl=url, MessageBody="x" * (1024 * 1024 + 1)),
+    lambda: sqs.send_message(QueueUrl=bad, MessageBody="x" * (1024 * 1024 + 1)),
     error("InvalidParameterValue", "shorter than"),
 )
 step(
@@ -173,31 +193,31 @@ step(
 )
 step(
     "an attribute without a type",
-    lambda: sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes={"a": {"StringValue": "v"}}),
+    lambda: sqs.send_message(QueueUrl=bad, MessageBody="x", MessageAttributes={"a": {"StringValue": "v"}}),
     error("InvalidParameterValue"),
 )
 step(
     "an attribute without a value",
     lambda: sqs.send_message(
-        QueueUrl=url, MessageBody="x", MessageAttributes={"a": {"DataType": "String", "StringValue": ""}}
+        QueueUrl=bad, MessageBody="x", MessageAttributes={"a": {"DataType": "String", "StringValue": ""}}
     ),
     error("InvalidParameterValue"),
 )
 step(
     "a group in a standard queue",
-    lambda: sqs.send_message(QueueUrl=url, MessageBody="x", MessageDeduplicationId="d"),
+    lambda: sqs.send_message(QueueUrl=bad, MessageBody="x", MessageDeduplicationId="d"),
     error("InvalidParameterValue"),
 )
 step(
     "receive too many",
-    lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=11),
+    lambda: sqs.receive_message(QueueUrl=bad, MaxNumberOfMessages=11),
     error("InvalidParameterValue"),
 )
 step(
-    "wait too long", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=21), error("InvalidParameterValue")
+    "wait too long", lambda: sqs.receive_message(QueueUrl=bad, WaitTimeSeconds=21), error("InvalidParameterValue")
 )
 step(
-    "delay too long", lambda: sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=901), error("InvalidParameterValue")
+    "delay too long", lambda: sqs.send_message(QueueUrl=bad, MessageBody="x", DelaySeconds=901), error("InvalidParameterValue")
 )
 
 # Delay, and waiting for it.
@@ -217,13 +237,13 @@ step(
         QueueUrl=url,
         Entries=[
             {"Id": "a", "MessageBody": "1"},
-            {"Id": "b", "MessageBody": ""},
+            {"Id": "b", "MessageBody": "2", "DelaySeconds": 901},
             {"Id": "c", "MessageBody": "3", "DelaySeconds": 1},
         ],
     ),
     {
         "Successful": [{"Id": "a", "MD5OfMessageBody": ANYTHING}, {"Id": "c"}],
-        "Failed": [{"Id": "b", "SenderFault": True, "Code": "MissingParameter"}],
+        "Failed": [{"Id": "b", "SenderFault": True, "Code": "InvalidParameterValue"}],
     },
 )
 step(

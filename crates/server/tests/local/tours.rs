@@ -47,3 +47,8 @@ async fn sqs() {
 async fn s3() {
     compare("s3").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events() {
+    compare("events").await;
+}

@@ -8,6 +8,7 @@ mod buckets;
 mod checksum;
 mod conditions;
 mod errors;
+mod events;
 mod files;
 mod index;
 mod list;
@@ -18,6 +19,7 @@ mod tagging;
 
 use crate::call::{Answer, Call, Refusal};
 use crate::kept;
+use crate::events::Events;
 use crate::{Answered, LocalService, Setup, Supported};
 use files::{Files, Spot};
 use index::{Index, Kept};
@@ -43,6 +45,7 @@ pub(crate) struct S3 {
     /// Held while an object is changed, and shortly while it is opened.
     locks: Vec<RwLock<()>>,
     recovered: OnceCell<()>,
+    events: OnceLock<Arc<Events>>,
 }
 
 /// What describes an object that is written.
@@ -259,6 +262,7 @@ impl S3 {
             files: OnceLock::new(),
             locks: (0..LOCKS).map(|_| RwLock::default()).collect(),
             recovered: OnceCell::new(),
+            events: OnceLock::new(),
         }
     }
 

@@ -227,6 +227,7 @@ impl S3 {
         let kept =
             self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
         self.end(&id, bucket).await?;
+        self.tell_created(bucket, key, &kept, "CompleteMultipartUpload").await;
         let mut told = Object::new();
         let path = utf8_percent_encode(key, NON_ALPHANUMERIC);
         told.insert("Location", format!("{}/{bucket}/{path}", call.caller.url).into());
@@ -270,12 +271,12 @@ impl S3 {
             Json::Object(shown)
         };
         let parts: Vec<Json> = rest.iter().take(most).map(shown).collect();
-        let last = rest.iter().take(most).last().map(|(number, _)| number.to_string());
+        let last = rest.iter().take(most).last().map(|(number, _)| **number);
         answer(members([
             ("Bucket", Some(upload.bucket.as_str().into())),
             ("Key", Some(upload.key.as_str().into())),
             ("UploadId", Some(id.into())),
-            ("PartNumberMarker", Some(after.to_string().into())),
+            ("PartNumberMarker", Some(after.into())),
             ("NextPartNumberMarker", last.map(Json::from)),
             ("MaxParts", Some(most.into())),
             ("IsTruncated", Some((rest.len() > most).into())),

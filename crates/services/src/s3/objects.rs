@@ -96,6 +96,7 @@ impl S3 {
         let new =
             New { draft, stamp, etag, described, checksum, parts: Vec::new() };
         let kept = self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
+        self.tell_created(bucket, key, &kept, "PutObject").await;
         let mut told = Object::new();
         told.insert("ETag", kept.etag.as_str().into());
         tell_checksum(&mut told, kept.checksum.as_ref());
@@ -264,6 +265,7 @@ impl S3 {
         let (of, name, spot) = (bucket.to_owned(), key.to_owned(), present.spot.clone());
         self.blocking(move || files.remove(&of, &name, &spot)).await?;
         self.kept.with(|index, changes| index.forget(bucket, key, changes)).await?;
+        self.tell_deleted(bucket, key).await;
         Ok(())
     }
 
@@ -288,9 +290,9 @@ impl S3 {
                 _ => self.delete(bucket, key, text(object, "ETag")).await,
             };
             match outcome {
-                Ok(()) => deleted.push(json!({"Key": key})),
+                Ok(()) => deleted.push(json!({"Key": (in_xml(key))})),
                 Err(refusal) => failed.push(json!({
-                    "Key": key,
+                    "Key": (in_xml(key)),
                     "Code": (refusal.name.as_ref()),
                     "Message": (refusal.message.as_str())
                 })),
@@ -339,6 +341,7 @@ impl S3 {
             .await?;
         let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
         let made = self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
+        self.tell_created(bucket, key, &made, "CopyObject").await;
         let mut result = Object::new();
         result.insert("ETag", made.etag.as_str().into());
         result.insert("LastModified", (made.modified / 1_000).into());
@@ -413,6 +416,16 @@ pub(super) fn copy(
         ),
     });
     Ok((hex::encode(md5.finalize()), checksum))
+}
+
+/// A key with marks in place of what XML cannot hold.
+fn in_xml(key: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' | '\n' | '\r' => c,
+        c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    key.chars().map(shown).collect()
 }
 
 pub(super) fn quoted(text: &str) -> String {

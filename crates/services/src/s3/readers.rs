@@ -53,7 +53,9 @@ impl S3 {
         let described = Described::default();
         let checksum: Option<Checksum> = None;
         let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
-        self.put(bucket, key, new, |_| Ok(())).await.map(drop)
+        let kept = self.put(bucket, key, new, |_| Ok(())).await?;
+        self.tell_created(bucket, key, &kept, "PutObject").await;
+        Ok(())
     }
 }
 

@@ -78,15 +78,7 @@ impl Message {
 
     /// Its size as SQS counts it.
     pub(super) fn size(&self) -> usize {
-        let attribute = |(name, value): (&Str, &Json)| {
-            let length = |member: &str| value.get(member).and_then(Json::as_str).map_or(0, str::len);
-            let binary = value.get("BinaryValue").and_then(Json::as_str).and_then(bytes);
-            name.len()
-                + length("DataType")
-                + length("StringValue")
-                + binary.map_or(0, |bytes| bytes.len())
-        };
-        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+        size(&self.body, &self.attributes)
     }
 
     /// What the sender is told of the message.
@@ -105,6 +97,19 @@ impl Message {
         }
         told
     }
+}
+
+/// The size of a message as SQS and SNS count it.
+pub(crate) fn size(body: &str, attributes: &Object) -> usize {
+    let attribute = |(name, value): (&Str, &Json)| {
+        let length = |member: &str| value.get(member).and_then(Json::as_str).map_or(0, str::len);
+        let binary = value.get("BinaryValue").and_then(Json::as_str).and_then(bytes);
+        name.len()
+            + length("DataType")
+            + length("StringValue")
+            + binary.map_or(0, |bytes| bytes.len())
+    };
+    body.len() + attributes.iter().map(attribute).sum::<usize>()
 }
 
 /// Whether a message may have a character: those of XML.

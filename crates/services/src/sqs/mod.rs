@@ -12,6 +12,8 @@ mod receive;
 mod send;
 mod state;
 
+pub(crate) use message::{Message as QueueMessage, size as message_size};
+
 use crate::call::{Answer, Call, Refusal};
 use crate::kept::Kept;
 use crate::{Answered, LocalService, Setup, Supported};
