@@ -215,6 +215,7 @@ impl Assembly {
             region: self.server.region.clone(),
             buckets: (self.objects.folder.clone())
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
+            key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
             url: Arc::default(),
         });
         self.services.connect(services.clone());

@@ -14,8 +14,11 @@ mod events;
 mod pages;
 mod pattern;
 mod s3;
+mod secrets;
 mod sns;
 mod sqs;
+mod ssm;
+mod vault;
 
 pub use call::{Caller, FilePart, Reply};
 pub use delivery::{Pending, World};
@@ -25,13 +28,16 @@ use call::{Answer, Call, Refusal};
 use delivery::Deliveries;
 use events::Events;
 use s3::S3;
+use secrets::SecretsManager;
 use sns::Sns;
 use sqs::Sqs;
+use ssm::Ssm;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use vault::Vault;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::{Clock, ObjectStore};
@@ -51,6 +57,9 @@ pub struct Setup {
     pub region: String,
     /// The folder of the buckets. Without one, they are gone when the process ends.
     pub buckets: Option<PathBuf>,
+    /// The file with the key that secrets are encrypted with. Without one, the key goes with the
+    /// process.
+    pub key: Option<PathBuf>,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }
@@ -129,7 +138,7 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 4] = ["eventbridge", "s3", "sns", "sqs"];
+pub const NAMES: [&str; 6] = ["eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -146,8 +155,15 @@ impl Services {
         let events = Events::new(setup, sqs.clone(), sns.clone(), deliveries.clone());
         let events = Arc::new(events);
         s3.tells(events.clone());
-        let services: [(&str, Arc<dyn LocalService>); 4] =
-            [("sqs", sqs), ("s3", s3.clone()), ("sns", sns), ("eventbridge", events.clone())];
+        let vault = Arc::new(Vault::new(setup.key.clone()));
+        let services: [(&str, Arc<dyn LocalService>); 6] = [
+            ("sqs", sqs),
+            ("s3", s3.clone()),
+            ("sns", sns),
+            ("eventbridge", events.clone()),
+            ("ssm", Arc::new(Ssm::new(setup, vault.clone()))),
+            ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
+        ];
         let url = setup.url.clone();
         Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
     }

@@ -52,3 +52,8 @@ async fn s3() {
 async fn events() {
     compare("events").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters() {
+    compare("parameters").await;
+}
