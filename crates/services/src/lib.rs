@@ -10,6 +10,7 @@
 mod call;
 mod kept;
 mod delivery;
+mod dynamodb;
 mod events;
 mod pages;
 mod pattern;
@@ -26,6 +27,7 @@ pub use events::Event;
 
 use call::{Answer, Call, Refusal};
 use delivery::Deliveries;
+use dynamodb::DynamoDb;
 use events::Events;
 use s3::S3;
 use secrets::SecretsManager;
@@ -138,7 +140,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 6] = ["eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 7] = [
+    "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -156,7 +159,8 @@ impl Services {
         let events = Arc::new(events);
         s3.tells(events.clone());
         let vault = Arc::new(Vault::new(setup.key.clone()));
-        let services: [(&str, Arc<dyn LocalService>); 6] = [
+        let services: [(&str, Arc<dyn LocalService>); 7] = [
+            ("dynamodb", Arc::new(DynamoDb::new(setup))),
             ("sqs", sqs),
             ("s3", s3.clone()),
             ("sns", sns),

@@ -57,3 +57,8 @@ async fn events() {
 async fn parameters() {
     compare("parameters").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dynamodb() {
+    compare("dynamodb").await;
+}
