@@ -14,6 +14,8 @@ pub mod integrations;
 pub mod names;
 pub mod parameters;
 pub mod responses;
+pub mod rights;
+pub mod schedule;
 pub mod sdk;
 pub mod shapes;
 pub mod signing;
