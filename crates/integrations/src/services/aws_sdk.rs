@@ -97,7 +97,8 @@ fn target<'t>(
 ) -> Target<'t> {
     let call = &task.call.call;
     let region = place.region.as_deref().unwrap_or(&call.region);
-    Target { place, service, operation, region, role: call.credentials.as_deref() }
+    let principal = Some(&task.call.facts.principal);
+    Target { place, service, operation, region, role: call.credentials.as_deref(), principal }
 }
 
 fn nowhere(service: &str) -> Failure {

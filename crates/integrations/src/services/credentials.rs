@@ -275,7 +275,7 @@ impl AwsServices {
             "WebIdentityToken": (token.trim()),
             "RoleSessionName": (session.unwrap_or_else(|| "stepwright".to_owned()))
         });
-        let place = Place { endpoint: None, region: None, profile: None, limit: super::LIMIT };
+        let place = Place { is_local: false, endpoint: None, region: None, profile: None, limit: super::LIMIT };
         let key = self.ask_sts("assumeRoleWithWebIdentity", &place, region, message).await?;
         Ok(self.keys.keep("web identity", key))
     }
@@ -307,7 +307,7 @@ impl AwsServices {
     ) -> Result<Fetched, String> {
         let service = table::service("sts").map_err(|error| error.to_string())?;
         let operation = service.action(action).map_err(|error| error.to_string())?;
-        let target = Target { place, service, operation, region, role: None };
+        let target = Target { place, service, operation, region, role: None, principal: None };
         let message = Message::from(message);
         // The call of STS needs a key itself, but not that of a role.
         let answer = Box::pin(self.call(target, &message)).await;

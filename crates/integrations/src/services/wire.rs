@@ -9,9 +9,10 @@ use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::endpoint;
 use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
+use stepwright_engine::Principal;
 
 /// The largest answer that is read.
-const MOST_ANSWER: usize = 8 << 20;
+pub(crate) const MOST_ANSWER: usize = 8 << 20;
 
 /// How often a call is tried: the standard mode of AWS's SDKs.
 const ATTEMPTS: u32 = 3;
@@ -35,6 +36,8 @@ pub(crate) struct Target<'t> {
     pub(crate) region: &'t str,
     /// The role of the task's `Credentials`.
     pub(crate) role: Option<&'t str>,
+    /// On whose behalf the task's execution acts.
+    pub(crate) principal: Option<&'t Principal>,
 }
 
 /// What a service answered.
@@ -190,6 +193,9 @@ impl AwsServices {
         target: Target<'_>,
         message: &Message,
     ) -> Result<Answer, Fault> {
+        if target.place.is_local {
+            return self.call_here(target, message).await;
+        }
         let mut attempt = 1;
         loop {
             let (fault, again) = match self.attempt(target, message).await {

@@ -7,6 +7,7 @@ mod eks;
 mod http;
 mod jobs;
 mod moto;
+mod python;
 mod stub;
 mod web;
 

@@ -167,4 +167,39 @@ pub(super) const RULES: &[Rule] = &[
                   StartAt: A\n        Comment: ${A}\n        States:\n          A: {Type: Succeed}",
         instead: "",
     },
+    Rule {
+        code: "unknown-substitution",
+        severity: Warning,
+        summary: "A template gives a `${Name}` in its definition no value.",
+        explanation: "Only the names in `DefinitionSubstitutions`, and those in a text of `Fn::Sub`, \
+                      are replaced. Any other reaches AWS as it is, and where AWS checks the field, \
+                      it refuses the machine. In a text of `Fn::Sub`, `${!Name}` says that it is \
+                      meant to reach AWS.",
+        example: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  Comment: ${Nme} ${Name}\n        States:\n          A: {Type: Succeed}",
+        instead: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  Comment: ${Name}\n        States:\n          A: {Type: Succeed}",
+    },
+    Rule {
+        code: "unused-substitution",
+        severity: Warning,
+        summary: "A name in `DefinitionSubstitutions` stands nowhere in the definition.",
+        explanation: "Often the name is misspelt in one of the two places.",
+        example: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  States:\n          A: {Type: Succeed}",
+        instead: "",
+    },
+    Rule {
+        code: "terraform",
+        severity: Error,
+        summary: "A definition is written in Terraform's own language, which is not read.",
+        explanation: "A definition that stands in the configuration as a text (`<<EOF`) is read; \
+                      what `jsonencode` or `templatefile` compute is not. Check the file that \
+                      `templatefile` names, or the definition that `terraform show -json` prints.",
+        example: "",
+        instead: "",
+    },
 ];
