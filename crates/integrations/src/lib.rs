@@ -18,7 +18,7 @@ mod virtual_time;
 pub use buckets::MemoryBuckets;
 pub use lambda::{call_function, not_allowed};
 pub use mocked::Mocked;
-pub use services::{AwsServices, ServiceConfig, ServicesError};
+pub use services::{AwsServices, ServiceConfig, ServiceObjects, ServicesError};
 pub use virtual_time::{VirtualTasks, Watch};
 
 use lambda::Circumstances;

@@ -1,13 +1,17 @@
 //! AWS's services: where each of them is called, as `[services]` of `stepwright.toml` says.
 
 mod aws_sdk;
+mod bedrock;
 mod credentials;
 mod ecs;
 mod emr;
 mod failure;
 mod jobs;
+mod objects;
 mod optimised;
 mod wire;
+
+pub use objects::ServiceObjects;
 
 pub(crate) use aws_sdk::run as run_aws_sdk;
 pub(crate) use optimised::{Row, known as knows_integration, run as run_optimised};
@@ -99,6 +103,16 @@ impl AwsServices {
             places.insert(name.clone(), Place::read(config).map_err(wrong)?);
         }
         Ok(Self { places, ..Self::default() })
+    }
+
+    /// Whether a service is called.
+    pub fn calls(&self, service: &str) -> bool {
+        self.place(service).is_some()
+    }
+
+    /// Where the service is called, if it has a section of its own.
+    pub(crate) fn own_place(&self, service: &str) -> Option<&Place> {
+        self.places.get(service)
     }
 
     /// Where the service is called that AWS SDK integrations know by this name.

@@ -17,7 +17,7 @@ use stepwright_engine::{
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{
-    AwsServices, Integrations, LocalTasks, Mocked, Pending, StepFunctions,
+    AwsServices, Integrations, LocalTasks, Mocked, Pending, ServiceObjects, StepFunctions,
 };
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
@@ -202,10 +202,14 @@ impl Assembly {
             Some(folder) => Arc::new(Sqlite::open(folder)?),
             None => Arc::new(Memory::new()),
         };
-        let objects: Arc<dyn ObjectStore> = match (self.object_store, self.objects.folder) {
-            (Some(objects), _) => objects,
-            (None, Some(folder)) => Arc::new(FolderObjects::new(folder)),
-            (None, None) => Arc::new(NoObjects),
+        // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.
+        let has_folder = self.objects.folder.is_some();
+        let s3 = ServiceObjects::new(&self.services, &self.server.region, !has_folder);
+        let objects: Arc<dyn ObjectStore> = match (self.object_store, s3, self.objects.folder) {
+            (Some(objects), ..) => objects,
+            (None, Some(s3), _) => Arc::new(s3),
+            (None, None, Some(folder)) => Arc::new(FolderObjects::new(folder)),
+            (None, None, None) => Arc::new(NoObjects),
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;

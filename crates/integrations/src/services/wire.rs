@@ -10,8 +10,8 @@ use stepwright_aws::endpoint;
 use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
 
-/// The largest answer that is read.
-const MOST_ANSWER: usize = 8 << 20;
+/// The largest answer to a task that is read, in bytes.
+pub(crate) const MOST_ANSWER: usize = 8 << 20;
 
 /// How often a call is tried: the standard mode of AWS's SDKs.
 const ATTEMPTS: u32 = 3;
@@ -35,6 +35,8 @@ pub(crate) struct Target<'t> {
     pub(crate) region: &'t str,
     /// The role of the task's `Credentials`.
     pub(crate) role: Option<&'t str>,
+    /// The largest answer that is read, in bytes.
+    pub(crate) most: usize,
 }
 
 /// What a service answered.
@@ -50,6 +52,8 @@ pub(crate) enum Fault {
     Service(Box<ServiceError>),
     /// The request could not be sent, or what came back is no answer.
     Client(String),
+    /// The parameters do not make a request.
+    Unfit(String),
 }
 
 /// Why one attempt failed.
@@ -85,6 +89,7 @@ impl Client {
         &self,
         request: reqwest::Request,
         limit: Duration,
+        most: usize,
     ) -> Result<Response, Unanswered> {
         let host = shown(request.url());
         let failed = |error: &reqwest::Error| Unanswered::Broken(chain(&host, error));
@@ -102,16 +107,16 @@ impl Client {
             let size = answer.content_length();
             let too_large = || {
                 let size = size.map_or(String::new(), |size| format!(" ({size} bytes)"));
-                let most = MOST_ANSWER >> 20;
                 Unanswered::Useless(format!(
-                    "The answer of {host} is larger than {most} MiB{size}, the most that is read"
+                    "The answer of {host} is larger than {} MiB{size}, the most that is read",
+                    most >> 20
                 ))
             };
-            if size.is_some_and(|size| size > MOST_ANSWER as u64) {
+            if size.is_some_and(|size| size > most as u64) {
                 return Err(too_large());
             }
             while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
-                if response.body.len() + chunk.len() > MOST_ANSWER {
+                if response.body.len() + chunk.len() > most {
                     return Err(too_large());
                 }
                 response.body.extend_from_slice(&chunk);
@@ -183,8 +188,10 @@ impl AwsServices {
     async fn attempt(&self, target: Target<'_>, message: &Message) -> Result<Answer, Attempt> {
         let Target { place, service, operation, .. } = target;
         let never = |why: String| Attempt::Never(Fault::Client(why));
-        let request = self.request(target, message).await.map_err(never)?;
-        let response = match self.client.send(request, place.limit).await {
+        let request = codec::encode_request(service, operation, message)
+            .map_err(|error| Attempt::Never(Fault::Unfit(error.to_string())))?;
+        let request = self.request(target, request).await.map_err(never)?;
+        let response = match self.client.send(request, place.limit, target.most).await {
             Ok(response) => response,
             Err(Unanswered::Broken(why)) => {
                 return Err(Attempt::Again(Fault::Client(why), Again::Transient));
@@ -206,10 +213,13 @@ impl AwsServices {
                     let fault = Fault::Service(Box::new(error));
                     return Err(Attempt::Again(fault, Again::Transient));
                 }
-                if EXPIRED.contains(&error.code.as_str()) {
-                    self.keys.forget();
-                }
-                let again = is_worth_another(&error);
+                // With new keys, it may be another story.
+                let is_over = EXPIRED.contains(&error.code.as_str());
+                let again = if is_over && self.keys.forget() {
+                    Some(Again::Transient)
+                } else {
+                    is_worth_another(&error)
+                };
                 let fault = Fault::Service(Box::new(error));
                 Err(match again {
                     Some(again) => Attempt::Again(fault, again),
@@ -223,15 +233,13 @@ impl AwsServices {
         }
     }
 
-    /// Writes and signs a request.
+    /// Addresses and signs a request.
     async fn request(
         &self,
         target: Target<'_>,
-        message: &Message,
+        mut request: Request,
     ) -> Result<reqwest::Request, String> {
         let Target { place, service, operation, region, .. } = target;
-        let mut request = codec::encode_request(service, operation, message)
-            .map_err(|error| format!("The request cannot be written: {error}"))?;
         let (url, signing_region) = match &place.endpoint {
             Some(endpoint) => {
                 // An emulator has one host for everything.

@@ -9,6 +9,7 @@ use super::values::expression_text;
 use crate::state::Language;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use stepwright_aws::codec::makes_idempotent;
 use stepwright_aws::integrations::{self, OwnParameters};
 use stepwright_aws::names;
 use stepwright_aws::shapes::{Kind, Member as ShapeMember, Reference, Structure};
@@ -171,7 +172,8 @@ impl<'d> Checker<'d> {
         for member in &structure.members {
             let traits = call.service.traits(&member.reference);
             // An optimised integration makes up what makes a request idempotent.
-            let is_made_up = traits.is_idempotency_token && (!call.is_sdk || !within.is_empty());
+            let is_made_up =
+                makes_idempotent(call.service, member) && (!call.is_sdk || !within.is_empty());
             if !traits.is_required || is_made_up || found.contains(&member.name.as_str()) {
                 continue;
             }

@@ -2,9 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "a test says what it has called")]
 
+mod bad_answers;
+mod every_job;
 mod jobs;
-mod moto;
+mod peers;
+mod resources;
 mod stub;
+mod verified;
 
 use stepwright_aws::codec::ServiceError;
 use stepwright_aws::table;
