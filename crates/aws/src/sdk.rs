@@ -3,7 +3,7 @@
 
 use crate::codec::{self, Message, ServiceError};
 use crate::names;
-use crate::shapes::{Kind, Member, Reference, Structure};
+use crate::shapes::{Kind, Location, Member, Reference, Structure};
 use crate::table::{Operation, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,6 +116,15 @@ pub fn result(
         return Json::Object(Object::new());
     };
     let mut result = of_structure(service, output, &message.value, spelling);
+    if let (Spelling::Sdk, Json::Object(members)) = (spelling, &mut result) {
+        // A map of headers is there, even if no header is.
+        let is_headers =
+            |one: &&Member| service.traits(&one.reference).location == Location::Headers;
+        for member in output.members.iter().filter(is_headers) {
+            let name = spelling.name(service, output, member);
+            members.get_or_insert_with(&name, || Json::Object(Object::new()));
+        }
+    }
     if let (Some(payload), Some(body), Json::Object(members)) =
         (output.payload(), &message.body, &mut result)
     {
@@ -351,7 +360,7 @@ mod tests {
         let answer = Message { value, body: Some(b"text".to_vec()) };
         assert_eq!(
             result(service, operation, &answer, Spelling::Sdk),
-            json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Body": "text"})
+            json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Metadata": {}, "Body": "text"})
         );
         let (service, operation) = find("dynamodb", "getItem");
         let answer = Message::from(json!({"Item": {"a": {"NULL": true}, "b": {"B": "dGV4dA=="}}}));

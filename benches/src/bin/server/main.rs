@@ -1,7 +1,10 @@
 //! A server under load: start executions and wait for their ends, as `bench/README.md` of the
-//! reference data describes the workloads W1 to W6.
+//! reference data describes the workloads W1 to W6; W7 calls services.
 //!
 //! `STEPWRIGHT` names the binary, `PEER` the endpoint of another server that W1 is run against, too.
+//! With `ONLY=W7`, nothing but W7 is run.
+
+mod services;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,7 +25,15 @@ fn main() {
         "workload                                   clients      rate/s     p50 ms     p99 ms"
     );
     let folder = std::env::temp_dir().join(format!("stepwright-bench-{}", std::process::id()));
-    let server = Server::start(binary, &folder);
+    if std::env::var("ONLY").is_ok_and(|only| only == "W7") {
+        services::run(binary, &folder);
+        drop(std::fs::remove_dir_all(folder));
+        return;
+    }
+    let function = std::env::current_exe().expect("a bench has a path");
+    let function = function.with_file_name("trivial-function");
+    let config = format!("[functions.noop]\nbootstrap = [{function:?}]\n");
+    let server = Server::start(binary, &folder, &config);
     println!(
         "{:<42} {:.1} ms, {:.1} MB",
         "start to ready, resident memory",
@@ -79,12 +90,14 @@ fn main() {
         );
     }
     drop(server);
-    let server = Server::start(binary, &folder);
+    let server = Server::start(binary, &folder, &config);
     waits(&server);
     drop(server);
-    let server = Server::start(binary, &folder);
+    let server = Server::start(binary, &folder, &config);
     println!("{:<42} {:.1} ms", "start to ready with 100,000 waiting", server.ready_ms);
     drop(server);
+    drop(std::fs::remove_dir_all(&folder));
+    services::run(binary, &folder);
     drop(std::fs::remove_dir_all(folder));
 }
 
@@ -318,13 +331,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(binary: &Path, folder: &PathBuf) -> Self {
+    fn start(binary: &Path, folder: &PathBuf, text: &str) -> Self {
         let address = "127.0.0.1:18083".to_owned();
         let began = Instant::now();
-        let function = std::env::current_exe().expect("a bench has a path");
-        let function = function.with_file_name("trivial-function");
         let config = std::env::temp_dir().join("stepwright-bench.toml");
-        let text = format!("[functions.noop]\nbootstrap = [{function:?}]\n");
         std::fs::write(&config, text).expect("a temporary file can be written");
         let child = Command::new(binary)
             .arg("serve")

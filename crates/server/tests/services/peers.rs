@@ -2,7 +2,7 @@
 //! they take and answer was written by others. Every call goes through a machine; where it is to
 //! fail, the machine catches the error by its name.
 
-use crate::stub::run_machine;
+use crate::stub::{run_machine, task};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,8 +16,7 @@ struct Peer {
     program: &'static [&'static str],
     /// Variables of its environment.
     variables: &'static [(&'static str, &'static str)],
-    /// What its version of a call comes to where it differs from AWS: the number of the call, and
-    /// whose fault it is.
+    /// Where it differs from AWS: the number and resource of the call, and what it does.
     faults: &'static [(&'static str, &'static str)],
 }
 
@@ -26,7 +25,10 @@ const MOTO: Peer = Peer {
     release: "moto[server]==5.2.5",
     program: &["-m", "moto.server", "-H", "127.0.0.1", "-p", "PORT"],
     variables: &[],
-    faults: &[],
+    faults: &[(
+        "67 aws-sdk:athena:getQueryExecution",
+        "an id that it does not know is an error of its own, with status 500",
+    )],
 };
 
 const MINISTACK: Peer = Peer {
@@ -34,7 +36,10 @@ const MINISTACK: Peer = Peer {
     release: "ministack==1.5.33",
     program: &["-m", "ministack"],
     variables: &[("GATEWAY_PORT", "PORT"), ("MINISTACK_ACCOUNT_ID", "123456789012")],
-    faults: &[],
+    faults: &[
+        ("57 aws-sdk:ecs:listServices", "a cluster that is not there has no services"),
+        ("69 batch:submitJob", "it takes jobs for queues and definitions that are not there"),
+    ],
 };
 
 /// What a call must come to.
@@ -145,15 +150,12 @@ impl Peer {
 
 /// A machine that makes a call. What it is to fail with, it catches.
 fn machine(resource: &str, parameters: &Json, expected: &Expected) -> Json {
-    let catch = match expected {
-        Fails(error) => json!([{"ErrorEquals": [(*error)], "Next": "Caught"}]),
-        _ => json!([]),
-    };
+    let resource = format!("arn:aws:states:::{resource}");
+    let Fails(error) = expected else { return task(&resource, parameters.clone()) };
     json!({"StartAt": "Call", "States": {
-        "Call": {"Type": "Task", "Resource": (format!("arn:aws:states:::{resource}")),
-                 "Parameters": (parameters.clone()), "Catch": catch, "Next": "End"},
-        "Caught": {"Type": "Pass", "Result": "caught", "End": true},
-        "End": {"Type": "Succeed"}}})
+        "Call": {"Type": "Task", "Resource": resource, "Parameters": (parameters.clone()),
+                 "Catch": [{"ErrorEquals": [(*error)], "Next": "Caught"}], "End": true},
+        "Caught": {"Type": "Pass", "Result": "caught", "End": true}}})
 }
 
 #[tokio::test]
@@ -205,7 +207,7 @@ pub(crate) fn calls() -> Vec<Call> {
     let item = json!({"id": {"S": "1"}, "n": {"N": "5"}, "l": {"L": [{"BOOL": true}]}});
     let key = json!({"id": {"S": "1"}});
     let table = json!({
-        "TableName": "t", "BillingMode": "PAY_PER_REQUEST",
+        "TableName": "table", "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]
     });
@@ -312,21 +314,21 @@ pub(crate) fn calls() -> Vec<Call> {
         ),
         // DynamoDB: json
         ("aws-sdk:dynamodb:createTable", table, Text("/TableDescription/TableArn")),
-        ("dynamodb:putItem", json!({"TableName": "t", "Item": item}), Done),
+        ("dynamodb:putItem", json!({"TableName": "table", "Item": item}), Done),
         (
             "dynamodb:getItem",
-            json!({"TableName": "t", "Key": (key.clone())}),
+            json!({"TableName": "table", "Key": (key.clone())}),
             Is("/Item/n/N", json!("5")),
         ),
         (
             "dynamodb:updateItem",
-            json!({"TableName": "t", "Key": (key.clone()), "UpdateExpression": "SET n = n + :one",
+            json!({"TableName": "table", "Key": (key.clone()), "UpdateExpression": "SET n = n + :one",
                    "ExpressionAttributeValues": {":one": {"N": "1"}}, "ReturnValues": "ALL_NEW"}),
             Is("/Attributes/n/N", json!("6")),
         ),
         (
             "dynamodb:putItem",
-            json!({"TableName": "t", "Item": (key.clone()),
+            json!({"TableName": "table", "Item": (key.clone()),
                    "ConditionExpression": "attribute_not_exists(id)"}),
             Fails("DynamoDB.ConditionalCheckFailedException"),
         ),
@@ -337,7 +339,7 @@ pub(crate) fn calls() -> Vec<Call> {
         ),
         (
             "aws-sdk:dynamodb:query",
-            json!({"TableName": "t", "KeyConditionExpression": "id = :id",
+            json!({"TableName": "table", "KeyConditionExpression": "id = :id",
                    "ExpressionAttributeValues": {":id": {"S": "1"}}}),
             Is("/Count", json!(1)),
         ),
@@ -346,7 +348,7 @@ pub(crate) fn calls() -> Vec<Call> {
             json!({"TableName": "none"}),
             Fails("DynamoDb.ResourceNotFoundException"),
         ),
-        ("dynamodb:deleteItem", json!({"TableName": "t", "Key": key}), Done),
+        ("dynamodb:deleteItem", json!({"TableName": "table", "Key": key}), Done),
         // EventBridge: json
         (
             "events:putEvents",
@@ -416,12 +418,8 @@ pub(crate) fn calls() -> Vec<Call> {
         // STS, IAM: query; EC2: ec2
         ("aws-sdk:sts:getCallerIdentity", json!({}), Is("/Account", json!("123456789012"))),
         ("aws-sdk:iam:createRole", role, Is("/Role/RoleName", json!("r"))),
+        ("aws-sdk:iam:listRoles", json!({}), Is("/Roles/0/RoleName", json!("r"))),
         ("aws-sdk:iam:getRole", json!({"RoleName": "none"}), Fails("Iam.NoSuchEntityException")),
-        (
-            "aws-sdk:sts:assumeRole",
-            json!({"RoleArn": "arn:aws:iam::123456789012:role/r", "RoleSessionName": "session"}),
-            Text("/Credentials/AccessKeyId"),
-        ),
         ("aws-sdk:ec2:createVpc", json!({"CidrBlock": "10.1.0.0/16"}), Text("/Vpc/VpcId")),
         ("aws-sdk:ec2:describeVpcs", json!({"VpcIds": ["vpc-none"]}), Fails("Ec2.Ec2Exception")),
         // ECS, Glue, Athena: json; Batch: rest-json
