@@ -137,9 +137,11 @@ pub fn result(
             members.get_or_insert_with(name, || Json::Object(Object::new()));
         }
     }
-    if let (Some(payload), Some(body), Json::Object(members)) =
-        (output.payload, &message.body, &mut result)
+    if let (Some(payload), Json::Object(members)) = (output.payload, &mut result)
+        && matches!(service.shape(&output.members[payload].reference).kind, Kind::Blob)
     {
+        // One that is empty is there as well.
+        let body = message.body.as_deref().unwrap_or_default();
         let name = spelling.shown(service, output).given[payload].clone();
         members.insert(name, String::from_utf8_lossy(body).into_owned().into());
     }

@@ -35,7 +35,7 @@ const FLOORS: &[(&str, &str, f64)] = &[
     ("served", "event types", 98.0),
     ("served", "history", 98.0),
     ("wire", "status", 100.0),
-    // Two call a queue by a host that does not exist, one has a header in small letters.
+    // Two call a queue at a host that does not exist, one has a header in small letters.
     ("wire", "output", 95.0),
     ("wire", "error", 100.0),
     ("wire", "cause", 90.0),

@@ -396,8 +396,10 @@ fn failure(service: &Service, error: &str, cause: &str) -> Option<ServiceError> 
     };
     found.status = field("Status Code: ")?.parse().ok()?;
     match field("Error Code: ") {
-        Some(code) => found.code = code.to_owned(),
-        None if found.code.is_empty() => found.code = "ValidationException".to_owned(),
+        Some(code) => code.clone_into(&mut found.code),
+        None if found.code.is_empty() => {
+            "ValidationException".clone_into(&mut found.code);
+        }
         None => {}
     }
     if modelled.is_none() {

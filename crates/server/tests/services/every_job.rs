@@ -119,7 +119,7 @@ const ROWS: [Row; 32] = rows! {
         "emr:DescribeCluster" r#"{"Cluster": {"Id": "MARK", "Status": {"State": "STATUS"}}}"#,
         ["BOOTSTRAPPING", "WAITING", "TERMINATED_WITH_ERRORS"], "emr:TerminateJobFlows";
     "elasticmapreduce:terminateCluster" r#"{"ClusterId": "MARK"}"#,
-        "emr:TerminateJobFlows" r#"{}"#,
+        "emr:TerminateJobFlows" "{}",
         "emr:DescribeCluster" r#"{"Cluster": {"Id": "MARK", "Status": {"State": "STATUS"}}}"#,
         ["TERMINATING", "TERMINATED", ""], "";
     "elasticmapreduce:addStep" r#"{"ClusterId": "c", "Step": {"Name": "MARK", "HadoopJarStep": {"Jar": "j"}}}"#,
@@ -139,15 +139,15 @@ const ROWS: [Row; 32] = rows! {
         "emrserverless:GetApplication" r#"{"application": {"applicationId": "MARK", "state": "STATUS"}}"#,
         ["CREATING", "CREATED", "TERMINATED"], "emrserverless:DeleteApplication";
     "emr-serverless:startApplication" r#"{"ApplicationId": "MARK"}"#,
-        "emrserverless:StartApplication" r#"{}"#,
+        "emrserverless:StartApplication" "{}",
         "emrserverless:GetApplication" r#"{"application": {"applicationId": "MARK", "state": "STATUS"}}"#,
         ["STARTING", "STARTED", "TERMINATED"], "emrserverless:StopApplication";
     "emr-serverless:stopApplication" r#"{"ApplicationId": "MARK"}"#,
-        "emrserverless:StopApplication" r#"{}"#,
+        "emrserverless:StopApplication" "{}",
         "emrserverless:GetApplication" r#"{"application": {"applicationId": "MARK", "state": "STATUS"}}"#,
         ["STOPPING", "STOPPED", "TERMINATED"], "";
     "emr-serverless:deleteApplication" r#"{"ApplicationId": "MARK"}"#,
-        "emrserverless:DeleteApplication" r#"{}"#,
+        "emrserverless:DeleteApplication" "{}",
         "emrserverless:GetApplication" r#"{"application": {"applicationId": "MARK", "state": "STATUS"}}"#,
         ["STOPPED", "TERMINATED", ""], "";
     "emr-serverless:startJobRun" r#"{"ApplicationId": "a", "ExecutionRoleArn": "r", "Name": "MARK"}"#,

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use stepwright_json::{Json, Pointer, json};
 
-/// A peer, from PyPI.
+/// A peer, from `PyPI`.
 struct Peer {
     name: &'static str,
     release: &'static str,

@@ -235,7 +235,7 @@ async fn every_task_of_the_cdk_is_known_and_routed() {
     let table = std::fs::read(shared.join("model/tasks-table.json")).expect("it is there");
     let table = stepwright_json::parse_bytes(&table).expect("it is JSON");
     let mut resources = BTreeSet::new();
-    for task in table.get("tasks").and_then(Json::as_array).expect("tasks").iter() {
+    for task in table.get("tasks").and_then(Json::as_array).expect("tasks") {
         for pattern in task.get("patterns").and_then(Json::as_object).expect("patterns").values() {
             let resource = pattern.get("resource").map(ToString::to_string).unwrap_or_default();
             resources.extend(resources_in(&resource));

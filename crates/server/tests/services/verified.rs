@@ -4,6 +4,7 @@
 use crate::peers;
 use crate::resources::shared;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use stepwright_aws::integrations;
 use stepwright_json::Json;
@@ -53,12 +54,14 @@ fn table() -> String {
         for action in integrations::actions(service).into_iter().flatten() {
             let cells = PATTERNS.map(|pattern| {
                 let dot = if pattern.is_empty() { "" } else { "." };
-                match integrations::knows(service, action, pattern) {
-                    true => by(&format!("{service}:{action}{dot}{pattern}"), &of_peers),
-                    false => "",
+                if integrations::knows(service, action, pattern) {
+                    by(&format!("{service}:{action}{dot}{pattern}"), &of_peers)
+                } else {
+                    ""
                 }
             });
-            table.push_str(&format!("| `{service}:{action}` | {} |\n", cells.join(" | ")));
+            writeln!(table, "| `{service}:{action}` | {} |", cells.join(" | "))
+                .expect("a text grows");
         }
     }
     let sdk: BTreeSet<&str> = calls
@@ -66,7 +69,8 @@ fn table() -> String {
         .filter_map(|(resource, ..)| resource.strip_prefix("aws-sdk:")?.split(':').next())
         .collect();
     let sdk: Vec<String> = sdk.iter().map(|service| format!("`{service}`")).collect();
-    table.push_str(&format!("\nAWS SDK integrations that peers answer: {}.\n", sdk.join(", ")));
+    writeln!(table, "\nAWS SDK integrations that peers answer: {}.", sdk.join(", "))
+        .expect("a text grows");
     table
 }
 
