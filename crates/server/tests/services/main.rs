@@ -5,6 +5,7 @@
 mod bad_answers;
 mod every_job;
 mod jobs;
+mod maps;
 mod peers;
 mod resources;
 mod stub;
