@@ -73,7 +73,7 @@ impl Spelling {
                 }
             });
             let given = given.collect();
-            Shown { taken: taken.into_iter().collect(), given }
+            Box::new(Shown { taken: taken.into_iter().collect(), given })
         })
     }
 }

@@ -74,7 +74,7 @@ pub struct Structure {
 /// The names that tasks use for members, in two spellings. They follow from the rest and count for
 /// nothing in comparisons.
 #[derive(Clone, Debug, Default)]
-pub struct ShownNames(pub(crate) [OnceLock<Shown>; 2]);
+pub struct ShownNames(pub(crate) [OnceLock<Box<Shown>>; 2]);
 
 impl PartialEq for ShownNames {
     fn eq(&self, _: &Self) -> bool {

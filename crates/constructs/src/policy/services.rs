@@ -138,6 +138,20 @@ impl Caller<'_> {
                     let guardrail = arn_or(id, |id| local_arn("bedrock", text!("guardrail/", id)));
                     self.allow(&["bedrock:ApplyGuardrail"], [guardrail]);
                 }
+                for (parameter, action) in [("Input", "s3:GetObject"), ("Output", "s3:PutObject")] {
+                    let is_given = ["S3Uri", "S3Uri.$"]
+                        .iter()
+                        .any(|name| self.raw_parameter(&[parameter, name]).is_some());
+                    if !is_given && self.raw_parameter(&[&format!("{parameter}.$")]).is_none() {
+                        continue;
+                    }
+                    let uri = self.parameter_or_any(&[parameter, "S3Uri"]);
+                    let object = match uri.as_literal().and_then(|uri| uri.strip_prefix("s3://")) {
+                        Some(object) => arn(text!("s3:::", object)),
+                        None => "*".into(),
+                    };
+                    self.allow(&[action], [object]);
+                }
             }
             "mediaconvert:createJob" => {
                 let role = self.parameter_or_any(&["Role"]);
