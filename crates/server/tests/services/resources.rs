@@ -1,7 +1,7 @@
 //! Every resource that the CDK writes, and every one in the corpus and the seeds: known, its
 //! parameters checked, and routed to its service; or refused by name.
 
-use crate::stub::{Reply, Stub, assembled, at, start};
+use crate::stub::{Reply, Stub, assembled, at, run_machine, start};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use stepwright_aws::shapes::{Kind, Reference};
@@ -303,9 +303,13 @@ async fn parts_of_a_cluster_are_found_by_their_names() {
     let (name, cause) = run("modifyInstanceFleetByName", fleet("none")).await.unwrap_err();
     assert_eq!(name, "EMR.AmazonElasticMapReduceException");
     assert!(cause.contains("no InstanceFleet named none"), "{cause}");
-    let own = json!({"ClusterId": "j-1", "InstanceFleetName": "core",
-                     "InstanceFleet": {"InstanceFleetId": "if-2"}});
-    let (name, cause) = run("modifyInstanceFleetByName", own).await.unwrap_err();
+    // Only the execution can see it if it is computed.
+    let machine = json!({"StartAt": "I", "States": {
+        "I": {"Type": "Pass", "Result": {"InstanceFleetId": "if-2"}, "Next": "T"},
+        "T": {"Type": "Task", "Resource": "arn:aws:states:::elasticmapreduce:modifyInstanceFleetByName",
+              "Parameters": {"ClusterId": "j-1", "InstanceFleetName": "core", "InstanceFleet.$": "$"},
+              "End": true}}});
+    let (name, cause) = run_machine(&[("emr", &emr.url)], &machine).await.unwrap_err();
     assert_eq!(name, "States.Runtime");
     assert!(cause.contains("`InstanceFleet.InstanceFleetId` is not allowed"), "{cause}");
 }
