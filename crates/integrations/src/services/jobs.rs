@@ -217,9 +217,10 @@ macro_rules! sagemaker {
     };
 }
 
-/// EKS's things are created and deleted alike.
+/// EKS's things are created and deleted alike. What nobody waits for any more is deleted: that is the
+/// right that AWS's policies give to a task that creates one.
 macro_rules! eks {
-    ($action:literal, $describe:literal, $ask:expr, $job:literal, $end:expr) => {
+    ($action:literal, $describe:literal, $ask:expr, $job:literal, $end:expr, $cancel:expr) => {
         Job {
             resource: "eks",
             action: $action,
@@ -227,7 +228,7 @@ macro_rules! eks {
             found: $job,
             end: $end,
             output: Output::Whole,
-            cancel: None,
+            cancel: $cancel,
         }
     };
 }
@@ -247,6 +248,7 @@ macro_rules! application {
     };
 }
 
+const CLUSTER: &[Parameter] = &[("Name", Given("/Name"))];
 const FARGATE: &[Parameter] =
     &[("ClusterName", Given("/ClusterName")), ("FargateProfileName", Given("/FargateProfileName"))];
 const NODEGROUP: &[Parameter] =
@@ -322,12 +324,40 @@ const JOBS: [Job; 32] = [
             ],
         )),
     },
-    eks!("createCluster", "describeCluster", &[("Name", Given("/Name"))], "/Cluster", ACTIVE),
-    eks!("deleteCluster", "describeCluster", &[("Name", Given("/Name"))], "/Cluster", DELETED),
-    eks!("createFargateProfile", "describeFargateProfile", FARGATE, "/FargateProfile", ACTIVE),
-    eks!("deleteFargateProfile", "describeFargateProfile", FARGATE, "/FargateProfile", DELETED),
-    eks!("createNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", ACTIVE),
-    eks!("deleteNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", DELETED),
+    eks!(
+        "createCluster",
+        "describeCluster",
+        CLUSTER,
+        "/Cluster",
+        ACTIVE,
+        Some(("deleteCluster", CLUSTER))
+    ),
+    eks!("deleteCluster", "describeCluster", CLUSTER, "/Cluster", DELETED, None),
+    eks!(
+        "createFargateProfile",
+        "describeFargateProfile",
+        FARGATE,
+        "/FargateProfile",
+        ACTIVE,
+        Some(("deleteFargateProfile", FARGATE))
+    ),
+    eks!(
+        "deleteFargateProfile",
+        "describeFargateProfile",
+        FARGATE,
+        "/FargateProfile",
+        DELETED,
+        None
+    ),
+    eks!(
+        "createNodegroup",
+        "describeNodegroup",
+        NODEGROUP,
+        "/Nodegroup",
+        ACTIVE,
+        Some(("deleteNodegroup", NODEGROUP))
+    ),
+    eks!("deleteNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", DELETED, None),
     Job {
         resource: "elasticmapreduce",
         action: "createCluster",

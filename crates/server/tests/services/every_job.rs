@@ -93,7 +93,7 @@ const ROWS: [Row; 32] = rows! {
     "eks:createCluster" r#"{"Name": "MARK", "RoleArn": "r", "ResourcesVpcConfig": {}}"#,
         "eks:CreateCluster" r#"{"cluster": {"name": "MARK", "status": "CREATING"}}"#,
         "eks:DescribeCluster" r#"{"cluster": {"name": "MARK", "status": "STATUS"}}"#,
-        ["CREATING", "ACTIVE", "FAILED"], "";
+        ["CREATING", "ACTIVE", "FAILED"], "eks:DeleteCluster";
     "eks:deleteCluster" r#"{"Name": "MARK"}"#,
         "eks:DeleteCluster" r#"{"cluster": {"name": "MARK", "status": "DELETING"}}"#,
         "eks:DescribeCluster" r#"{"cluster": {"name": "MARK", "status": "STATUS"}}"#,
@@ -101,7 +101,7 @@ const ROWS: [Row; 32] = rows! {
     "eks:createFargateProfile" r#"{"ClusterName": "c", "FargateProfileName": "MARK", "PodExecutionRoleArn": "r"}"#,
         "eks:CreateFargateProfile" r#"{"fargateProfile": {"fargateProfileName": "MARK", "status": "CREATING"}}"#,
         "eks:DescribeFargateProfile" r#"{"fargateProfile": {"fargateProfileName": "MARK", "status": "STATUS"}}"#,
-        ["CREATING", "ACTIVE", "CREATE_FAILED"], "";
+        ["CREATING", "ACTIVE", "CREATE_FAILED"], "eks:DeleteFargateProfile";
     "eks:deleteFargateProfile" r#"{"ClusterName": "c", "FargateProfileName": "MARK"}"#,
         "eks:DeleteFargateProfile" r#"{"fargateProfile": {"fargateProfileName": "MARK", "status": "DELETING"}}"#,
         "eks:DescribeFargateProfile" r#"{"fargateProfile": {"fargateProfileName": "MARK", "status": "STATUS"}}"#,
@@ -109,7 +109,7 @@ const ROWS: [Row; 32] = rows! {
     "eks:createNodegroup" r#"{"ClusterName": "c", "NodegroupName": "MARK", "Subnets": ["s"], "NodeRole": "r"}"#,
         "eks:CreateNodegroup" r#"{"nodegroup": {"nodegroupName": "MARK", "status": "CREATING"}}"#,
         "eks:DescribeNodegroup" r#"{"nodegroup": {"nodegroupName": "MARK", "status": "STATUS"}}"#,
-        ["CREATING", "ACTIVE", "CREATE_FAILED"], "";
+        ["CREATING", "ACTIVE", "CREATE_FAILED"], "eks:DeleteNodegroup";
     "eks:deleteNodegroup" r#"{"ClusterName": "c", "NodegroupName": "MARK"}"#,
         "eks:DeleteNodegroup" r#"{"nodegroup": {"nodegroupName": "MARK", "status": "DELETING"}}"#,
         "eks:DescribeNodegroup" r#"{"nodegroup": {"nodegroupName": "MARK", "status": "STATUS"}}"#,
