@@ -411,6 +411,29 @@ mod tests {
     }
 
     #[test]
+    fn jobs_need_to_be_looked_at_and_cancelled() {
+        let of = |resource: &str, parameters: Json| {
+            let definition = json!({"StartAt": "Task", "States": {"Task": {
+                "Type": "Task", "Resource": (format!("arn:aws:states:::{resource}")),
+                "Parameters": (parameters), "End": true}}});
+            let policy = from_definition(&definition, None);
+            let said = policy.statements.iter().map(|one| one.to_json().to_string());
+            said.collect::<Vec<_>>().join(" ")
+        };
+        let given = json!({"ApplicationId": "a", "ExecutionRoleArn": "arn:aws:iam::1:role/r"});
+        let once = of("emr-serverless:startJobRun", given.clone());
+        assert!(
+            !once.contains("GetJobRun") && once.contains("emr-serverless.amazonaws.com"),
+            "{once}"
+        );
+        let job = of("emr-serverless:startJobRun.sync", given);
+        assert!(job.contains("emr-serverless:CancelJobRun"), "{job}");
+        assert!(job.contains("StepFunctionsGetEventsForEMRServerlessJobRule"), "{job}");
+        let group = of("eks:createNodegroup.sync", json!({"NodeRole": "arn:aws:iam::1:role/r"}));
+        assert!(group.contains("eks:DeleteNodegroup") && group.contains("iam:PassRole"), "{group}");
+    }
+
+    #[test]
     fn objects_of_models_are_read_and_written() {
         let definition = json!({
             "StartAt": "Task",

@@ -9,6 +9,9 @@ use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_aws::integrations;
 use stepwright_json::Json;
 
+/// The parameters that name a role which a service takes.
+const ROLES: [&str; 4] = ["RoleArn", "ExecutionRoleArn", "NodeRole", "PodExecutionRoleArn"];
+
 impl Caller<'_> {
     /// Allows what the `Resource` of a task needs.
     pub(crate) fn allow_resource(&mut self) {
@@ -195,8 +198,7 @@ impl Caller<'_> {
         }
         // EMR on EKS assumes the role by itself, so no permission to pass it is needed.
         if service != "emr-containers"
-            && let Some(role) =
-                ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
+            && let Some(role) = ROLES.into_iter().find_map(|name| self.parameter(&[name]))
         {
             self.allow_pass(role, &format!("{service}.amazonaws.com"));
         }
