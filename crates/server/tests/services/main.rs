@@ -311,6 +311,25 @@ async fn a_token_ends_a_task_that_waits() {
 }
 
 #[tokio::test]
+async fn calls_share_a_connection() {
+    let sqs = Stub::start("sqs", |_, _, _| Reply::Value(json!({"MessageId": "m"}))).await;
+    let states = (0..10).map(|n| {
+        let mut state = json!({"Type": "Task", "Resource": SEND, "Parameters": (message())});
+        if let Json::Object(members) = &mut state {
+            match n {
+                9 => members.insert("End", json!(true)),
+                _ => members.insert("Next", format!("T{}", n + 1).into()),
+            };
+        }
+        (format!("T{n}"), state)
+    });
+    let states: Json = states.collect::<stepwright_json::Object>().into();
+    let machine = json!({"StartAt": "T0", "States": states});
+    assert!(run_machine(&[("sqs", &sqs.url)], &machine).await.is_ok());
+    assert_eq!((sqs.calls().len(), sqs.connections()), (10, 1));
+}
+
+#[tokio::test]
 async fn catchers_see_the_names() {
     let s3 = Stub::start("s3", |_, _, _| Reply::Error(error("s3", "NoSuchKey", "No."))).await;
     let definition = json!({"StartAt": "T", "States": {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::table::{self, Service};
@@ -44,6 +45,8 @@ pub(crate) struct Stub {
     calls: Arc<Mutex<Vec<(String, Json)>>>,
     /// The headers of the requests.
     headers: Arc<Mutex<Vec<Headers>>>,
+    /// How many connections there were.
+    connections: Arc<AtomicUsize>,
 }
 
 impl Stub {
@@ -84,11 +87,14 @@ impl Stub {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it has an address"));
-        let stub = Self { url, calls: Arc::default(), headers: Arc::default() };
+        let (calls, headers, connections) = (Arc::default(), Arc::default(), Arc::default());
+        let stub = Self { url, calls, headers, connections };
         let (calls, headers) = (stub.calls.clone(), stub.headers.clone());
+        let connections = stub.connections.clone();
         let (pick, answers): (Arc<Pick>, Arc<Answers>) = (Arc::new(pick), Arc::new(answers));
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
                 let (calls, headers) = (calls.clone(), headers.clone());
                 let (pick, answers) = (pick.clone(), answers.clone());
                 tokio::spawn(async move {
@@ -102,6 +108,11 @@ impl Stub {
     /// What was called.
     pub(crate) fn calls(&self) -> Vec<(String, Json)> {
         self.calls.lock().clone()
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// How often an operation was called.
