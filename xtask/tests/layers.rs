@@ -32,6 +32,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-functions", &["json", "aws"]),
     ("stepwright-protocol", &["json"]),
     (
+        "stepwright-services",
+        &["source", "json", "aws", "history", "interpreter", "store", "engine", "functions"],
+    ),
+    (
         "stepwright-integrations",
         &[
             "json",
@@ -43,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine",
             "functions",
             "protocol",
+            "services",
         ],
     ),
     (
@@ -61,11 +66,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "functions",
             "integrations",
             "protocol",
+            "services",
         ],
     ),
     // 4: authoring
     ("stepwright-constructs", &["source", "json", "aws", "asl"]),
-    ("stepwright-fluxio", &["source", "json", "asl"]),
+    ("stepwright-fluxio", &["source", "json", "aws", "asl"]),
     ("stepwright-deployment", &["source", "json", "constructs", "fluxio"]),
     (
         "stepwright-projects",

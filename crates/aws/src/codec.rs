@@ -6,6 +6,7 @@
 //! `Infinity` and `-Infinity`. A body that is bytes as a whole stands beside the value, as it is.
 
 mod cbor;
+pub mod chunked;
 mod error;
 mod form;
 mod json;
@@ -81,6 +82,11 @@ impl Response {
     }
 }
 
+/// A text escaped for a query or a form.
+pub(crate) fn escaped_component(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, rest::ESCAPED).to_string()
+}
+
 fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
     headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
@@ -152,6 +158,12 @@ impl std::error::Error for DecodeError {}
 /// A moment of a value, in milliseconds since 1970.
 pub fn millis(value: &Json) -> Option<i64> {
     time::read(value).map(jiff::Timestamp::as_millisecond)
+}
+
+/// A moment in seconds since 1970, as the header `Date` has it.
+pub fn http_date(seconds: i64) -> String {
+    let moment = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time::text(moment, crate::shapes::TimestampFormat::Rfc822)
 }
 
 /// How deep values may be on the wire.

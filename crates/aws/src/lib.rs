@@ -5,13 +5,17 @@
 //! Everything here is a fact about AWS. The rules, the policy writer, the mocks and the callers of
 //! services look it up here, and none of them keeps a list of its own.
 
+pub mod arn;
 pub mod codec;
 pub mod endpoint;
+pub mod http;
 pub mod iam;
 pub mod integrations;
 pub mod names;
 pub mod parameters;
 pub mod responses;
+pub mod rights;
+pub mod schedule;
 pub mod sdk;
 pub mod shapes;
 pub mod signing;

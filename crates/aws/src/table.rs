@@ -320,7 +320,9 @@ impl Service {
     /// The service as it speaks another of its protocols. What is made here should be kept: it is a
     /// copy of the whole.
     pub fn speaking(&self, protocol: Protocol) -> Option<Self> {
-        let is_spoken = self.protocols.contains(&protocol);
+        // What spoke `query` once is still understood.
+        let is_former = protocol == Protocol::Query && self.is_query_compatible;
+        let is_spoken = is_former || self.protocols.contains(&protocol);
         is_spoken.then(|| Self { protocol, ..self.clone() })
     }
 

@@ -20,7 +20,7 @@ pub enum Principal {
 
 impl Principal {
     /// Its text in the store; `None` for anybody.
-    pub(crate) fn write(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         match self {
             Self::Server => Some("server".to_owned()),
             Self::Anybody => None,
@@ -30,7 +30,7 @@ impl Principal {
     }
 
     /// Reads its text in the store. A text of a later release gives `None`.
-    pub(crate) fn read(text: Option<&str>) -> Option<Self> {
+    pub fn of_text(text: Option<&str>) -> Option<Self> {
         match text {
             None => Some(Self::Anybody),
             Some("server") => Some(Self::Server),
@@ -91,11 +91,11 @@ mod tests {
         use Principal as P;
         for principal in [P::Server, P::Anybody, P::Key("a:b".into()), P::Role("arn:aws:x".into())]
         {
-            assert_eq!(P::read(principal.write().as_deref()), Some(principal));
+            assert_eq!(P::of_text(principal.text().as_deref()), Some(principal));
         }
         // What this release does not understand must not become more rights.
         for unknown in ["", "root", "everything:x"] {
-            assert_eq!(P::read(Some(unknown)), None, "{unknown}");
+            assert_eq!(P::of_text(Some(unknown)), None, "{unknown}");
         }
     }
 }

@@ -78,7 +78,7 @@ impl More {
             let parts = vec![Json::Int(execution.0 as i64), Json::Int(task.0 as i64), index];
             object.insert("parent", parts.into());
         }
-        if let Some(principal) = self.principal.write() {
+        if let Some(principal) = self.principal.text() {
             object.insert("by", principal.into());
         }
         Json::Object(object).to_string().into_bytes()
@@ -99,7 +99,7 @@ impl More {
             test_case: text("case"),
             trace_header: text("trace"),
             parent,
-            principal: Principal::read(value.get("by").map(|by| by.as_str().unwrap_or_default()))?,
+            principal: Principal::of_text(value.get("by").map(|by| by.as_str().unwrap_or_default()))?,
         })
     }
 }

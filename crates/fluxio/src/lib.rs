@@ -33,7 +33,6 @@ mod options;
 mod printer;
 mod project;
 mod refused;
-mod schedule;
 mod syntax;
 mod tasks;
 mod text;
@@ -42,7 +41,7 @@ mod unsupported;
 pub use definitions::{Decorators, RunMethod, SERVICES, Task};
 pub use machines::TaskState;
 pub use project::{EventProcessor, Machine, Project, compile};
-pub use schedule::Schedule;
+pub use stepwright_aws::schedule::Schedule;
 
 /// Which semantics a project has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

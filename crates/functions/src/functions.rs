@@ -13,7 +13,7 @@ use crate::http_endpoint::{self, Client};
 use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
-use crate::process::{Environment, Settings};
+use crate::process::{Environment, Offered, Settings};
 use crate::sandbox::Request;
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
@@ -48,6 +48,7 @@ struct Shared {
     sink: LogSink,
     event_retries: Vec<Duration>,
     entries: RwLock<Entries>,
+    offered: Offered,
     evaluator: Arc<Entry>,
     client: Client,
     events: Arc<Semaphore>,
@@ -107,7 +108,8 @@ impl Functions {
         event_retries: Vec<Duration>,
     ) -> Result<Self, ConfigError> {
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let entries = entries(&functions, &folder, &place, &sink)?;
+        let offered = Offered::default();
+        let entries = entries(&functions, &folder, &place, &sink, &offered)?;
         let evaluator = Arc::new(Entry {
             gate: Arc::new(Gate::new(None)),
             target: Target::Evaluate,
@@ -120,6 +122,7 @@ impl Functions {
                 sink,
                 event_retries,
                 entries: RwLock::new(entries),
+                offered,
                 evaluator,
                 client: Client::default(),
                 events: Arc::new(Semaphore::new(MOST_EVENTS)),
@@ -128,6 +131,13 @@ impl Functions {
                 is_over: watch::Sender::new(false),
             }),
         })
+    }
+
+    /// Gives every process of a function these environment variables, unless its configuration sets
+    /// them or lets them be inherited. To be called once, before the first function runs.
+    pub fn offer(&self, variables: Vec<(String, String)>) {
+        // A second call would offer the same.
+        self.shared.offered.get_or_init(|| variables);
     }
 
     /// Whether a function answers to this name: `NAME`, `NAME:QUALIFIER`,
@@ -239,7 +249,8 @@ impl Functions {
     #[expect(clippy::unused_async, reason = "callers need not know that it does not wait today")]
     pub async fn reload(&self, functions: BTreeMap<String, Function>) -> Result<(), ConfigError> {
         let shared = &self.shared;
-        let entries = entries(&functions, &shared.folder, &shared.place, &shared.sink)?;
+        let Shared { folder, place, sink, offered, .. } = &**shared;
+        let entries = entries(&functions, folder, place, sink, offered)?;
         let old = self.replace(entries);
         let mut retired = shared.retired.lock();
         retired.retain(|pool| pool.strong_count() > 0);
@@ -368,12 +379,13 @@ fn entries(
     folder: &Path,
     place: &Place,
     sink: &LogSink,
+    offered: &Offered,
 ) -> Result<Entries, ConfigError> {
     let entry = |(name, function): (&String, &Function)| {
         let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
         let (set, inherit) = (function.environment.clone(), function.inherit.clone());
-        let environment = Environment { set, inherit };
+        let environment = Environment { set, inherit, offered: offered.clone() };
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
                 name: short,

@@ -16,7 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
@@ -66,7 +66,12 @@ pub(crate) struct Environment {
     pub(crate) set: BTreeMap<String, String>,
     /// The names of further variables that are inherited from the server.
     pub(crate) inherit: Vec<String>,
+    /// Where the local services are; set once they are served.
+    pub(crate) offered: Offered,
 }
+
+/// Variables that every function has unless it says otherwise.
+pub(crate) type Offered = Arc<OnceLock<Vec<(String, String)>>>;
 
 impl Environment {
     /// All variables.
@@ -80,8 +85,10 @@ impl Environment {
         };
         let own = std::env::vars_os();
         let own = own.filter(|(name, _)| name.to_str().is_some_and(is_inherited));
+        let offered = self.offered.get().into_iter().flatten();
+        let offered = offered.map(|(name, value)| (name.into(), value.into()));
         let set = self.set.iter().map(|(name, value)| (name.into(), value.into()));
-        own.chain(set).collect()
+        offered.chain(own).chain(set).collect()
     }
 
     fn variable(&self, name: &str) -> Option<OsString> {

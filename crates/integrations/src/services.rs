@@ -7,41 +7,33 @@ mod ecs;
 mod emr;
 mod failure;
 mod jobs;
+mod local;
 mod objects;
 mod optimised;
+mod section;
 mod wire;
 
 pub use objects::ServiceObjects;
 
 pub(crate) use aws_sdk::run as run_aws_sdk;
-pub(crate) use optimised::{Row, known as knows_integration, run as run_optimised};
+pub(crate) use jobs::{FIRST_PAUSE, LONGEST_PAUSE, MOST_FAULTS};
+pub(crate) use optimised::{Row, earlier, known as knows_integration, run as run_optimised};
+pub(crate) use wire::{CONNECT, Trouble, chain, exchange};
 
+pub use section::ServiceConfig;
+
+use crate::http::{ConnectionConfig, Http, HttpConfig};
 use credentials::Keys;
-use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
+use stepwright_aws::rights::{self, Home};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::Denied;
 use stepwright_json::Json;
-
-/// `[services.NAME]` of `stepwright.toml`: where a service is called. The name is the one that AWS
-/// SDK integrations have for it; `default` stands for all services without a section of their own.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceConfig {
-    /// The URL of an emulator, or of anything else that answers as the service does.
-    pub endpoint: Option<String>,
-    /// Whether the service is called on AWS.
-    #[serde(default)]
-    pub aws: bool,
-    /// The region, if it is not the one of the state machine.
-    pub region: Option<String>,
-    /// The profile of AWS's configuration files that has the credentials.
-    pub profile: Option<String>,
-    /// How long one attempt of a call may take; 60 seconds if left out.
-    pub timeout_seconds: Option<u64>,
-}
+use stepwright_services::{Services, has};
 
 /// Where AWS's services are called. By default, none of them is.
 #[derive(Default)]
@@ -49,8 +41,12 @@ pub struct AwsServices {
     places: BTreeMap<String, Place>,
     client: wire::Client,
     keys: Keys,
+    http: Http,
     /// How far the services' clocks are ahead of ours, in milliseconds, as far as that matters.
     ahead: AtomicI64,
+    /// The services of this machine.
+    local: OnceLock<Services>,
+    is_local_by_default: AtomicBool,
 }
 
 impl std::fmt::Debug for AwsServices {
@@ -62,6 +58,8 @@ impl std::fmt::Debug for AwsServices {
 /// Where a service is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    /// Whether it is the service of this machine.
+    is_local: bool,
     /// A URL without a slash at its end; `None` is AWS.
     endpoint: Option<String>,
     region: Option<String>,
@@ -75,7 +73,7 @@ const DEFAULT: &str = "default";
 /// How long one attempt of a call may take, unless the configuration says otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// `[services]` cannot be used.
+/// `[services]`, `[http]` or `[connections]` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicesError(String);
 
@@ -100,9 +98,33 @@ impl AwsServices {
             if name != DEFAULT {
                 table::service(name).map_err(|unknown| wrong(unknown.to_string()))?;
             }
+            if config.local && name != DEFAULT && !has(name) {
+                return Err(wrong("there is no local service with this name".to_owned()));
+            }
             places.insert(name.clone(), Place::read(config).map_err(wrong)?);
         }
         Ok(Self { places, ..Self::default() })
+    }
+
+    /// The same with connections for HTTP tasks. Paths are relative to `folder`.
+    pub fn with_connections(
+        self,
+        http: &HttpConfig,
+        connections: &BTreeMap<String, ConnectionConfig>,
+        folder: &Path,
+    ) -> Result<Self, ServicesError> {
+        let http = Http::new(http, connections, folder).map_err(ServicesError)?;
+        Ok(Self { http, ..self })
+    }
+
+    /// The client for endpoints.
+    pub(crate) fn client(&self) -> Result<reqwest::Client, String> {
+        self.client.http().cloned()
+    }
+
+    /// What HTTP tasks are called with.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
     }
 
     /// Whether a service is called.
@@ -117,18 +139,38 @@ impl AwsServices {
 
     /// Where the service is called that AWS SDK integrations know by this name.
     pub(crate) fn place(&self, service: &str) -> Option<&Place> {
-        self.places.get(service).or_else(|| self.places.get(DEFAULT))
+        // What is local by default has to be here.
+        let default = || self.places.get(DEFAULT).filter(|one| !one.is_local || has(service));
+        self.places.get(service).or_else(default).or_else(|| self.usual_place(service))
     }
 }
 
 impl Place {
+    /// The URL of an emulator; `None` is AWS, or this machine.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// How long one attempt of a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     fn read(config: &ServiceConfig) -> Result<Self, String> {
         let endpoint = match (&config.endpoint, config.aws) {
+            (None, false) if config.local => None,
+            (_, _) if config.local => {
+                return Err("has `local = true` and another place: give one".to_owned());
+            }
             (Some(_), true) => return Err("has `endpoint` and `aws = true`: give one".to_owned()),
             (None, false) => {
-                return Err(
-                    "says not where: give `endpoint = \"http://…\"`, or `aws = true`".into()
-                );
+                return Err("says not where: give `endpoint = \"http://…\"`, `aws = true`, or \
+                            `local = true`"
+                    .into());
             }
             (None, true) => None,
             (Some(url), false) => Some(read_url(url)?),
@@ -143,6 +185,7 @@ impl Place {
             return Err("`timeout_seconds` is at least 1".to_owned());
         }
         Ok(Self {
+            is_local: config.local,
             endpoint,
             region: config.region.clone(),
             profile: config.profile.clone(),
@@ -173,36 +216,12 @@ fn authorize(
     operation: &Operation,
     value: &Json,
 ) -> Result<(), Denied> {
-    let resource = resource_arn(task, service, value);
-    let (actions, _) = service.iam_actions(operation);
-    actions.iter().try_for_each(|action| task.authorize(action, &resource))
-}
-
-/// The ARN of what a request is about, where it is clear from one member; otherwise `*`.
-fn resource_arn(task: &crate::Task, service: &Service, value: &Json) -> String {
-    let text = |key: &str| value.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
     // The account is the one of the machine.
     let machine = task.call.facts.about.machine.as_str();
     let account = machine.split(':').nth(4).unwrap_or_default();
-    let region = &task.call.call.region;
-    let arn = |kind: &str, name: &str| {
-        if name.starts_with("arn:") {
-            return name.to_owned();
-        }
-        format!("arn:aws:{}:{region}:{account}:{kind}{name}", service.iam_prefix)
-    };
-    let found = match &*service.name {
-        "sqs" => text("QueueUrl").and_then(|url| url.rsplit('/').next()).map(|name| arn("", name)),
-        "dynamodb" => text("TableName").map(|name| arn("table/", name)),
-        "s3" => text("Bucket").map(|bucket| match text("Key") {
-            Some(key) => format!("arn:aws:s3:::{bucket}/{key}"),
-            None => format!("arn:aws:s3:::{bucket}"),
-        }),
-        "sns" => text("TopicArn").or_else(|| text("TargetArn")).map(str::to_owned),
-        "lambda" => text("FunctionName").map(|name| arn("function:", name)),
-        _ => None,
-    };
-    found.unwrap_or_else(|| "*".to_owned())
+    let home = Home { region: &task.call.call.region, account };
+    let needed = rights::needed(service, operation, value, home);
+    needed.iter().try_for_each(|(action, resource)| task.authorize(action, resource))
 }
 
 #[cfg(test)]

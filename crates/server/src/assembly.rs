@@ -7,7 +7,8 @@ use crate::config::{
 use crate::door::{Hosts, Right, access_denied};
 use crate::otlp::{Observers, Otlp};
 use crate::tls::{self, TlsError};
-use crate::{Api, Credentials, FolderObjects, LogFiles, Serving, Settings, config, is_loopback};
+use crate::world::{Reached, Teller};
+use crate::{Api, Credentials, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use stepwright_integrations::{
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
+use stepwright_services::Services;
 use stepwright_store::{Memory, Sqlite, Store, StoreError};
 
 /// The parts that a server is assembled from.
@@ -63,6 +65,8 @@ pub struct Assembled {
     pub integrations: Integrations,
     /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
+    /// The local services of AWS.
+    pub services: Services,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -173,7 +177,8 @@ impl Assembly {
         let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
         let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
         let functions = self.functions.clone();
-        let Assembled { api, otlp, .. } = self.assemble().await?;
+        self.services.are_local_by_default();
+        let Assembled { api, otlp, services, .. } = self.assemble().await?;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
         serving.tls = tls;
@@ -184,6 +189,7 @@ impl Assembly {
         serving.longest_answer = Duration::from_secs(server.answer_seconds);
         serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
+        serving.services = Some(services);
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -202,24 +208,41 @@ impl Assembly {
             Some(folder) => Arc::new(Sqlite::open(folder)?),
             None => Arc::new(Memory::new()),
         };
+        let services = Services::new(&stepwright_services::Setup {
+            store: store.clone(),
+            clock: self.clock.clone(),
+            account: self.server.account.clone(),
+            region: self.server.region.clone(),
+            buckets: (self.objects.folder.clone())
+                .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
+            key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
+            url: Arc::default(),
+        });
+        self.services.connect(services.clone());
         // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.
+        // Readers and writers see the buckets of the local S3.
         let has_folder = self.objects.folder.is_some();
-        let s3 = ServiceObjects::new(&self.services, &self.server.region, !has_folder);
-        let objects: Arc<dyn ObjectStore> = match (self.object_store, s3, self.objects.folder) {
-            (Some(objects), ..) => objects,
-            (None, Some(s3), _) => Arc::new(s3),
-            (None, None, Some(folder)) => Arc::new(FolderObjects::new(folder)),
-            (None, None, None) => Arc::new(NoObjects),
+        let is_local = self.services.is_local("s3");
+        let elsewhere = || ServiceObjects::new(&self.services, &self.server.region, !has_folder);
+        let elsewhere = if is_local { None } else { elsewhere() };
+        let objects: Arc<dyn ObjectStore> = match (self.object_store, elsewhere) {
+            (Some(objects), _) => objects,
+            (None, Some(s3)) => Arc::new(s3),
+            (None, None) if has_folder || is_local => services.objects(),
+            (None, None) => Arc::new(NoObjects),
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
         let mut observers = Observers(self.observers);
+        let teller = Teller::new(services.clone());
+        observers.0.push(teller.clone());
         observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
             0 => Arc::new(Silent),
             _ => Arc::new(observers),
         };
+        let functions = self.functions.clone();
         let integrations =
             Integrations::new(self.functions, self.mocked, self.local, self.services);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
@@ -250,7 +273,11 @@ impl Assembly {
         let weak = engine.downgrade();
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
+        teller.begin(weak.clone(), settings.clone());
+        let reached =
+            Reached { engine: weak.clone(), settings: settings.clone(), functions };
+        services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
-        Ok(Assembled { api, integrations, otlp })
+        Ok(Assembled { api, integrations, otlp, services })
     }
 }

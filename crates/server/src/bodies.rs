@@ -2,7 +2,7 @@
 
 use crate::connections::{Connection, NoRoom};
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -84,8 +84,11 @@ pub(crate) fn no_room() -> ApiError {
 pub(crate) fn counted(response: Response, connection: Connection) -> Option<Response> {
     let (parts, body) = response.into_parts();
     let size = body.size_hint().lower() as usize;
+    // A file is not in memory.
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     // An answer without a body has room always.
-    if connection.answer(size).is_err() && size > 0 {
+    if connection.answer_of(size, length.unwrap_or(size as u64)).is_err() && size > 0 {
         return None;
     }
     let answer = Answer { body, part: Bytes::new(), connection };

@@ -312,11 +312,17 @@ impl Connection {
         self.entry(|entry| entry.phase = Phase::Working);
     }
 
-    /// The server has an answer of this size. What the request held is given back.
-    pub(crate) fn answer(&self, bytes: usize) -> Result<(), NoRoom> {
+    #[cfg(test)]
+    fn answer(&self, bytes: usize) -> Result<(), NoRoom> {
+        self.answer_of(bytes, bytes as u64)
+    }
+
+    /// The server has an answer of so many bytes, with so many of them in memory. What the request held
+    /// is given back.
+    pub(crate) fn answer_of(&self, bytes: usize, sent: u64) -> Result<(), NoRoom> {
         let mut table = self.connections.table.lock();
         table.set_bytes(self.id, 0);
-        let at_speed = Duration::from_secs(bytes as u64 / LEAST_SPEED);
+        let at_speed = Duration::from_secs(sent / LEAST_SPEED);
         let due = Instant::now() + self.connections.limits.longest_answer + at_speed;
         if let Some(entry) = table.all.get_mut(&self.id) {
             entry.phase = Phase::Answering { due };

@@ -20,6 +20,7 @@ use std::time::Duration;
 use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
+use stepwright_services::Services;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
@@ -49,6 +50,8 @@ pub struct Serving {
     pub(crate) rate: Option<Arc<Rate>>,
     /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
+    /// The local services of AWS, if they are served.
+    pub services: Option<Services>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -79,6 +82,7 @@ impl Serving {
             tls: None,
             rate: None,
             otlp: None,
+            services: None,
         }
     }
 
@@ -94,6 +98,26 @@ impl Serving {
         self.tls.is_some()
     }
 
+    /// Tells functions and tasks where the local services are, now that this is known.
+    pub(crate) fn tell_functions(&self, address: Option<SocketAddr>) {
+        let (Some(services), Some(address)) = (&self.services, address) else { return };
+        let scheme = if self.is_encrypted() { "https" } else { "http" };
+        let address = match address.ip().is_unspecified() {
+            true => SocketAddr::from(([127, 0, 0, 1], address.port())),
+            false => address,
+        };
+        let url = format!("{scheme}://{address}");
+        services.served_at(&url);
+        let mut variables = vec![("AWS_ENDPOINT_URL".to_owned(), url)];
+        // Where there are keys, a function has the ones that its configuration gives it.
+        if self.credentials.is_empty() {
+            for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+                variables.push((name.to_owned(), "stepwright".to_owned()));
+            }
+        }
+        self.functions.offer(variables);
+    }
+
     /// Every route of the server: the method, and the path with its parameters in braces.
     pub fn routes(&self) -> Vec<(Method, &'static str)> {
         let routes = routes().known;
@@ -106,10 +130,14 @@ impl Serving {
         match access {
             Some(Access::Operation) => self.most_body_bytes,
             Some(Access::Invocation) => MOST_PAYLOAD,
+            Some(Access::Service("s3")) => self.most_body_bytes.max(MOST_OBJECT),
             _ => self.most_body_bytes.max(MOST_PAYLOAD),
         }
     }
 }
+
+/// The largest object, or part of one, that a request brings.
+const MOST_OBJECT: usize = 64 << 20;
 
 /// A body of more bytes than this is large: its JSON takes many times as much memory.
 const LARGE: usize = 256 << 10;

@@ -34,6 +34,7 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
         serving.most_connections = room;
     }
     let listens_on = listener.local_addr().ok().map(|address| address.ip());
+    serving.tell_functions(listener.local_addr().ok());
     let answering = Arc::new(Answering::new(serving));
     let graceful = GracefulShutdown::new();
     let mut sweep = tokio::time::interval(SWEEP);

@@ -1,18 +1,18 @@
 //! W7: machines that call AWS's services, against a stub that answers at once.
 
-use crate::{Client, Server, create, load};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use stepwright_benches::served::{Client, Server, create, load};
 
 /// Runs the workload.
-pub(crate) fn run(binary: &Path, folder: &PathBuf) {
+pub(crate) fn run(binary: &Path, folder: &Path, port: u16) {
     let stub = Stub::start();
     let config = format!("[services.default]\nendpoint = \"{}\"\n", stub.url);
-    let server = Server::start(binary, folder, &config);
+    let server = Server::start(binary, folder, port, &config);
     let before = server.memory_mb();
     let services = create(&server.address, "w7s", twenty(), "STANDARD");
     Client::connect(&server.address).start_and_wait(&services, "{}");

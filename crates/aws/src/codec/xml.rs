@@ -316,11 +316,14 @@ pub(super) fn response(call: Call<'_>, message: &Message) -> Result<Response, En
     };
     writer.add(format_args!("<{name} xmlns=\"{}\">", escape(namespace.as_str())));
     if let Some(output) = call.output() {
-        if let Some(wrapper) = &operation.result_wrapper {
+        // A service that spoke `query` once has no word for it in the model.
+        let usual = || service.is_query_compatible.then(|| format!("{}Result", operation.name));
+        let wrapper = operation.result_wrapper.as_ref().map(ToString::to_string).or_else(usual);
+        if let Some(wrapper) = &wrapper {
             writer.add(format_args!("<{wrapper}>"));
         }
         writer.members(output, &message.value, |_| true)?;
-        if let Some(wrapper) = &operation.result_wrapper {
+        if let Some(wrapper) = &wrapper {
             writer.add(format_args!("</{wrapper}>"));
         }
     }

@@ -129,7 +129,8 @@ impl Caller<'_> {
             "events:putEvents" => self.allow_events(),
             "http:invoke" => self.allow_http(),
             "apigateway:invoke" => self.allow_api(),
-            "eks:call" => {}
+            // The cluster itself decides what its callers may do.
+            "eks:call" | "eks:runJob" => {}
             "bedrock:invokeModel" => {
                 let model = self.parameter_or_any(&["ModelId"]);
                 let model = arn_or(model, |id| {
@@ -379,7 +380,12 @@ impl Caller<'_> {
     }
 
     fn allow_http(&mut self) {
-        let connection = self.parameter_or_any(&["Authentication", "ConnectionArn"]);
+        let given = self.state.get("Parameters").or_else(|| self.state.get("Arguments"));
+        let holder = match given.and_then(|given| given.get("InvocationConfig")) {
+            Some(_) => "InvocationConfig",
+            None => "Authentication",
+        };
+        let connection = self.parameter_or_any(&[holder, "ConnectionArn"]);
         self.allow(&["events:RetrieveConnectionCredentials"], [connection]);
         let secrets = local_arn("secretsmanager", "secret:events!connection/*");
         self.allow(&["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], [secrets]);
@@ -402,6 +408,10 @@ impl Caller<'_> {
         let stage = part(self.parameter(&["Stage"]));
         let method = part(self.parameter(&["Method"]));
         let path = self.parameter(&["Path"]).unwrap_or_else(|| "/*".into());
+        let path = match path.as_literal() {
+            Some(path) if !path.starts_with('/') => format!("/{path}").into(),
+            _ => path,
+        };
         let resource = text!(api, "/", stage, "/", method, path);
         self.allow(&["execute-api:Invoke"], [local_arn("execute-api", resource)]);
     }

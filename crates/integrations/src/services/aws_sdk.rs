@@ -107,8 +107,9 @@ fn target<'t>(
 ) -> Target<'t> {
     let call = &task.call.call;
     let region = place.region.as_deref().unwrap_or(&call.region);
+    let principal = Some(&task.call.facts.principal);
     let role = call.credentials.as_deref();
-    Target { place, service, operation, region, role, most: MOST_ANSWER }
+    Target { place, service, operation, region, role, principal, most: MOST_ANSWER }
 }
 
 fn nowhere(service: &str) -> Failure {

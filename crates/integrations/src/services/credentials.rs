@@ -106,9 +106,19 @@ fn now() -> i64 {
 impl AwsServices {
     /// The key for a call.
     pub(crate) async fn key(&self, target: Target<'_>) -> Result<Key, String> {
-        match target.role {
-            Some(role) => self.key_of_role(target, role).await,
-            None => self.own_key(target.place, target.region).await,
+        self.key_for(target.place, target.region, target.role).await
+    }
+
+    /// The key for a place, of a role or our own.
+    pub(crate) async fn key_for(
+        &self,
+        place: &Place,
+        region: &str,
+        role: Option<&str>,
+    ) -> Result<Key, String> {
+        match role {
+            Some(role) => self.key_of_role(place, region, role).await,
+            None => self.own_key(place, region).await,
         }
     }
 
@@ -251,13 +261,13 @@ impl AwsServices {
     /// Where STS is asked for keys of our own: where its section says, otherwise on AWS. The section
     /// for all services does not count: what is sent to STS belongs to AWS.
     fn own_sts(&self, profile: Option<&str>) -> Place {
-        let on_aws = || Place { endpoint: None, region: None, profile: None, limit: super::LIMIT };
+        let on_aws = || Place { is_local: false, endpoint: None, region: None, profile: None, limit: super::LIMIT };
         let place = self.own_place("sts").cloned().unwrap_or_else(on_aws);
         Place { profile: profile.map(str::to_owned), ..place }
     }
 
     /// The key of the role that a task's `Credentials` name.
-    async fn key_of_role(&self, target: Target<'_>, role: &str) -> Result<Key, String> {
+    async fn key_of_role(&self, at: &Place, region: &str, role: &str) -> Result<Key, String> {
         let Some(place) = self.place("sts") else {
             return Err(format!(
                 "The task acts as {role}, for which STS is asked: say where it is in [services.sts] of \
@@ -265,8 +275,9 @@ impl AwsServices {
             ));
         };
         let message = json!({"RoleArn": role, "RoleSessionName": SESSION});
-        let fetch = self.ask_sts("assumeRole", place, target.region, message);
-        self.keys.kept(&format!("role {role}"), fetch).await
+        let fetch = self.ask_sts("assumeRole", place, region, message);
+        let profile = at.profile.as_deref().unwrap_or_default();
+        self.keys.kept(&format!("role {role} {profile}"), fetch).await
     }
 
     async fn ask_sts(
@@ -279,8 +290,8 @@ impl AwsServices {
         let service = table::service("sts").map_err(|error| error.to_string())?;
         let operation = service.action(action).map_err(|error| error.to_string())?;
         let region = place.region.as_deref().unwrap_or(region);
-        let most = MOST_ANSWER;
-        let target = Target { place, service, operation, region, role: None, most };
+        let (principal, most) = (None, MOST_ANSWER);
+        let target = Target { place, service, operation, region, role: None, principal, most };
         let message = Message::from(message);
         // The call of STS needs a key itself, but not that of a role.
         let answer = Box::pin(self.call(target, &message)).await;

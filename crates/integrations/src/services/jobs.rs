@@ -69,13 +69,13 @@ pub(crate) fn of(resource: &str, action: &str) -> Option<&'static Job> {
 }
 
 /// How long the first pause is. Each is half as long again as the one before it.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How many questions in a row may go wrong before the task fails.
-const MOST_FAULTS: u32 = 8;
+pub(crate) const MOST_FAULTS: u32 = 8;
 
 /// Waits for the end of a job.
 pub(crate) async fn wait(

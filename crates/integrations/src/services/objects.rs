@@ -42,6 +42,7 @@ impl ServiceObjects {
             operation,
             region: &self.region,
             role: None,
+            principal: None,
             most: MOST_BYTES,
         };
         self.runtime.block_on(self.aws.call(target, message)).map_err(|fault| match fault {

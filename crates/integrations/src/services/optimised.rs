@@ -130,7 +130,7 @@ pub(crate) async fn run(task: Task, row: &'static Row, action: &str) -> End {
 }
 
 /// What a task that is handed out again was answered when it was submitted.
-async fn earlier(task: &Task) -> Option<Json> {
+pub(crate) async fn earlier(task: &Task) -> Option<Json> {
     if !task.call.submitted {
         return None;
     }

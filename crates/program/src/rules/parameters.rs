@@ -19,7 +19,7 @@ use stepwright_json::tree::{Member, Node, Value};
 use stepwright_source::{Diagnostic, did_you_mean};
 
 /// Our code for values that a service will not take.
-const UNFIT: &str = "unfit-parameter";
+pub(super) const UNFIT: &str = "unfit-parameter";
 
 /// How many complaints about parameters are enough.
 const MOST_COMPLAINTS: usize = 1_000;
@@ -107,6 +107,9 @@ impl<'d> Checker<'d> {
         let Some(given) = site.child(payload(language)) else { return };
         if let Some(own) = integrations::own_parameters(service, action) {
             self.own_parameters(&given, (service, action), own, language);
+            if matches!(service, "http" | "apigateway") {
+                self.http_parameters(&given, service, language);
+            }
         } else if let Some((service, operation)) = integrations::operation(service, action) {
             let call =
                 Call { service, is_sdk: false, language, location: given.location, found: "" };
@@ -261,7 +264,7 @@ impl<'d> Checker<'d> {
         self.unfit(call, format!("`{path}` must be {wanted}"), given);
     }
 
-    fn unknown_parameter(
+    pub(super) fn unknown_parameter(
         &mut self,
         location: &str,
         name: &str,
@@ -283,7 +286,7 @@ impl<'d> Checker<'d> {
         self.report(diagnostic);
     }
 
-    fn missing_parameter(&mut self, location: &str, name: &str, given: &Node) {
+    pub(super) fn missing_parameter(&mut self, location: &str, name: &str, given: &Node) {
         self.complaints += 1;
         let message = format!("The field '{name}' is required but was missing");
         self.schema(message, location, opening(given));
@@ -317,11 +320,11 @@ fn is_computed(key: &str, language: Language) -> bool {
 }
 
 /// The parameter that a key is for: `Bucket` for `Bucket.$`.
-fn parameter(key: &str, language: Language) -> &str {
+pub(super) fn parameter(key: &str, language: Language) -> &str {
     if is_computed(key, language) { &key[..key.len() - 2] } else { key }
 }
 
-fn has(given: &Node, name: &str, language: Language) -> bool {
+pub(super) fn has(given: &Node, name: &str, language: Language) -> bool {
     given.members().iter().any(|member| parameter(&member.key, language) == name)
 }
 

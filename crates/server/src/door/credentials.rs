@@ -192,6 +192,14 @@ impl Caller {
         Err(access_denied(&denied(who.to_owned(), right.clone())))
     }
 
+    /// The id of the key that is used, or what stands for it.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Anybody | Self::Scraper => "AIDAANONYMOUS",
+            Self::Key { id, .. } => id,
+        }
+    }
+
     /// On whose behalf the executions act that the caller starts.
     pub(crate) fn principal(&self) -> Principal {
         match self {

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod hosts;
+mod presigned;
 mod rights;
 mod signature;
 
@@ -15,6 +16,7 @@ pub(crate) use rights::{Access, Right};
 use crate::bodies;
 use crate::connections::Connection;
 use crate::http::{Serving, answer, read, target};
+use crate::services;
 use axum::RequestPartsExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Path, Request, State};
@@ -24,9 +26,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use presigned::Presigned;
 use signature::{Expected, Signature};
 use std::net::IpAddr;
 use std::sync::Arc;
+use stepwright_aws::codec::ServiceError;
 use stepwright_protocol::ApiError;
 
 /// Where a connection came in: the address it was made to, and the address that is listened on,
@@ -51,7 +55,12 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
         parts.extensions.get().cloned().expect("the connection is put beside every request");
     connection.begin().await;
     let response = match door.admit(&mut parts, body, &connection).await {
-        Ok(body) => {
+        Ok(Admitted::Service(name, read)) => {
+            connection.work();
+            let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Anybody);
+            services::serve(&door.serving, name, &caller, &parts, read).await
+        }
+        Ok(Admitted::Route(body)) => {
             connection.work();
             next.run(Request::from_parts(parts, body)).await
         }
@@ -59,7 +68,13 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
             let id = door.serving.api.engine().new_uuid();
             tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
             let wants_login = refusal.status == 401;
-            let mut response = answer(&id, Err(refusal));
+            let mut response = match door.access(&parts) {
+                Some(Access::Service(name)) => {
+                    let error = services::of_door(name, &refusal);
+                    services::refused(name, &parts, error, id)
+                }
+                _ => answer(&id, Err(refusal)),
+            };
             if wants_login {
                 let challenge =
                     HeaderValue::from_static("Basic realm=\"Stepwright\", charset=\"UTF-8\"");
@@ -76,10 +91,20 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     })
 }
 
+/// A request that was let in.
+enum Admitted {
+    /// For one of the routes, with its body.
+    Route(Body),
+    /// For a local service: what it asks for, or why that is not clear.
+    Service(&'static str, Result<services::Decoded, ServiceError>),
+}
+
 /// The credentials that a request presents.
 enum Claim<'a> {
     Nothing,
-    Signature(Signature<'a>),
+    Signature(Signature),
+    /// The signature of a URL of S3, in its second version.
+    Presigned(Presigned),
     /// A key's id and secret, as a browser's login sends them.
     Login(String, String),
     Token(&'a str),
@@ -92,10 +117,10 @@ impl Door {
         parts: &mut Parts,
         body: Body,
         connection: &Connection,
-    ) -> Result<Body, ApiError> {
+    ) -> Result<Admitted, ApiError> {
         let access = self.access(parts);
         if access == Some(Access::Open) {
-            return Ok(body);
+            return Ok(Admitted::Route(body));
         }
         let LocalAddresses(local) =
             *parts.extensions.get().expect("the addresses are put beside every request");
@@ -108,10 +133,17 @@ impl Door {
             parts.extensions.insert(Caller::Anybody);
             connection.know();
             return match access {
-                Access::Operation | Access::Invocation | Access::Parked => {
-                    self.read(body, Some(access), connection).await.map(Body::from)
+                Access::Service(name) => {
+                    let bytes = self.read(body, Some(access), connection).await?;
+                    Ok(Admitted::Service(name, services::read(name, parts, &bytes)))
                 }
-                Access::Open | Access::Page | Access::Metrics => Ok(Body::empty()),
+                Access::Operation | Access::Invocation | Access::Parked => self
+                    .read(body, Some(access), connection)
+                    .await
+                    .map(|body| Admitted::Route(body.into())),
+                Access::Open | Access::Page | Access::Metrics => {
+                    Ok(Admitted::Route(Body::empty()))
+                }
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
@@ -119,13 +151,27 @@ impl Door {
         // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
         let bytes = body.clone().unwrap_or_default();
+        if let Access::Service(name) = access {
+            let read = services::read(name, parts, &bytes);
+            if let Ok(decoded) = &read {
+                let rights = decoded.rights(&self.serving);
+                rights.iter().try_for_each(|right| caller.check(right))?;
+            }
+            parts.extensions.insert(caller);
+            return Ok(Admitted::Service(name, read));
+        }
         self.check(&caller, access, parts, bytes).await?;
         parts.extensions.insert(caller);
-        Ok(body.map_or_else(Body::empty, Body::from))
+        Ok(Admitted::Route(body.map_or_else(Body::empty, Body::from)))
     }
 
     /// What a request's route requires; `None` if there is no such route.
     fn access(&self, parts: &Parts) -> Option<Access> {
+        if self.serving.services.is_some()
+            && let Some(name) = services::addressed(parts)
+        {
+            return Some(Access::Service(name));
+        }
         let path = parts.extensions.get::<MatchedPath>()?.as_str();
         // A HEAD request needs the same rights as a GET.
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
@@ -145,12 +191,7 @@ impl Door {
         let credentials = &self.serving.credentials;
         match self.claim(parts)? {
             Claim::Signature(signature) => {
-                let key = credentials.key(signature.key).ok_or_else(|| {
-                    refusal(
-                        "UnrecognizedClientException",
-                        "The security token included in the request is invalid.",
-                    )
-                })?;
+                let key = credentials.key(&signature.key).ok_or_else(unknown_key)?;
                 if signature.check_before_body(parts, &key.secret)? {
                     connection.know();
                 }
@@ -161,8 +202,17 @@ impl Door {
                 if let Some(access) = access {
                     signature.check_service(access.service())?;
                 }
-                Ok((Caller::Key { id: signature.key.to_owned(), key: key.clone() }, Some(body)))
+                Ok((Caller::Key { id: signature.key, key: key.clone() }, Some(body)))
             }
+            Claim::Presigned(url) if access == Some(Access::Service("s3")) => {
+                let key = credentials.key(&url.key).ok_or_else(unknown_key)?;
+                let now = self.serving.api.engine().options().clock.now();
+                url.check(parts, &key.secret, now)?;
+                connection.know();
+                let body = self.read(body, access, connection).await?;
+                Ok((Caller::Key { id: url.key, key: key.clone() }, Some(body)))
+            }
+            Claim::Presigned(_) => Err(stranger(parts)),
             Claim::Login(id, secret) => {
                 let caller = credentials.with_secret(&id, &secret);
                 caller.map(|caller| (caller, None)).ok_or_else(|| stranger(parts))
@@ -196,8 +246,16 @@ impl Door {
 
     /// The credentials in the `Authorization` header.
     fn claim<'a>(&self, parts: &'a Parts) -> Result<Claim<'a>, ApiError> {
+        let options = self.serving.api.engine().options();
+        let expected = Expected { region: &options.region, now: options.clock.now() };
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Claim::Nothing) };
+        let Some(value) = values.next() else {
+            let query = parts.uri.query().unwrap_or_default();
+            if let Some(signature) = Signature::read_query(query, &parts.headers, expected) {
+                return signature.map(Claim::Signature);
+            }
+            return Ok(Presigned::read(query).map_or(Claim::Nothing, Claim::Presigned));
+        };
         let is_one = values.next().is_none();
         let Some(text) = value.to_str().ok().filter(|_| is_one) else {
             return Err(refusal(
@@ -207,8 +265,6 @@ impl Door {
         };
         let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         if scheme.starts_with("AWS4-") {
-            let options = self.serving.api.engine().options();
-            let expected = Expected { region: &options.region, now: options.clock.now() };
             return Signature::read(text, &parts.headers, expected).map(Claim::Signature);
         }
         // A login may only look. A browser sends it by itself, so it must not change anything.
@@ -230,7 +286,8 @@ impl Door {
     ) -> Result<(), ApiError> {
         let elsewhere = |error: ApiError| ApiError { status: 403, ..error };
         match access {
-            Access::Open => Ok(()),
+            // What is done for a service was checked with what the request asks for.
+            Access::Open | Access::Service(_) => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
             Access::Page => {
@@ -284,6 +341,11 @@ fn nothing_there(parts: &Parts) -> ApiError {
         None => (404, "nothing is served here".to_owned()),
     };
     ApiError { status, ..ApiError::new("UnknownOperationException", what) }
+}
+
+fn unknown_key() -> ApiError {
+    let message = "The security token included in the request is invalid.";
+    refusal("UnrecognizedClientException", message)
 }
 
 /// The refusal of a caller who is not identified.

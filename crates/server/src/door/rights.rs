@@ -1,6 +1,7 @@
 //! The rights that a request needs: which action on which resource. No other place decides this.
 
 use super::Credentials;
+use crate::services;
 use std::borrow::Cow;
 use stepwright_engine::Engine;
 use stepwright_functions::Functions;
@@ -23,6 +24,8 @@ pub(crate) enum Access {
     Metrics,
     /// The right to see, retry and abort parked executions.
     Parked,
+    /// The rights that a request to this local service needs.
+    Service(&'static str),
 }
 
 impl Access {
@@ -30,6 +33,7 @@ impl Access {
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Invocation => "lambda",
+            Self::Service(name) => services::signing_name(name),
             Self::Open | Self::Operation | Self::Page | Self::Metrics | Self::Parked => "states",
         }
     }
@@ -102,6 +106,10 @@ impl Right {
         if publishes && matches!(name, "CreateStateMachine" | "UpdateStateMachine") {
             let resource = rights[0].resource.clone();
             rights.push(Self::new("states:PublishStateMachineVersion", resource));
+        }
+        let reveals = body.get("revealSecrets").and_then(Json::as_bool).unwrap_or_default();
+        if reveals && name == "TestState" {
+            rights.push(Self::new("states:RevealSecrets", "*"));
         }
         let role = passed_role(name, body, engine).await;
         if let Some(role) = role.filter(|role| credentials.has_role(role)) {

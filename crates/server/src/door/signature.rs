@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
+use stepwright_aws::codec::chunked;
 use stepwright_history::Moment;
 use stepwright_program::time;
 use stepwright_protocol::ApiError;
@@ -16,23 +17,39 @@ const MOST_SKEW: i64 = 5 * 60_000;
 
 /// A signature for this server and the present time, which has not been verified yet.
 #[derive(Debug)]
-pub(crate) struct Signature<'a> {
+pub(crate) struct Signature {
     /// The access key id.
-    pub(crate) key: &'a str,
-    scope: Scope<'a>,
+    pub(crate) key: String,
+    scope: Scope,
     /// `X-Amz-Date`
-    at: &'a str,
-    signed: Vec<&'a str>,
-    text: &'a str,
-    /// The body's hash according to the request.
-    said: Option<&'a str>,
+    at: String,
+    signed: Vec<String>,
+    text: String,
+    /// The body's hash according to the request, or what S3 has in its place.
+    said: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Scope<'a> {
-    date: &'a str,
-    region: &'a str,
-    service: &'a str,
+#[derive(Clone, Debug)]
+struct Scope {
+    date: String,
+    region: String,
+    service: String,
+}
+
+/// S3 takes bodies that are not signed, or chunk by chunk.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+const CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const CHUNKS_AND_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+
+/// What a signature says.
+struct Said<'s> {
+    credential: &'s str,
+    signed: &'s str,
+    text: &'s str,
+    at: &'s str,
+    /// For how many seconds it is valid, if it says so.
+    expires: Option<i64>,
 }
 
 /// What a signature must be made for.
@@ -42,15 +59,14 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: Moment,
 }
 
-impl<'a> Signature<'a> {
+impl Signature {
     /// Reads the signature from the headers of a request. `header` is the value of `Authorization`.
     pub(crate) fn read(
-        header: &'a str,
-        headers: &'a HeaderMap,
+        header: &str,
+        headers: &HeaderMap,
         expected: Expected<'_>,
     ) -> Result<Self, ApiError> {
         let incomplete = |what: &str| refusal("IncompleteSignatureException", what);
-        let invalid = |what: &str| refusal("InvalidSignatureException", what);
         let rest = header.strip_prefix("AWS4-HMAC-SHA256").unwrap_or_default();
         let part = |name: &str| {
             let found =
@@ -59,7 +75,55 @@ impl<'a> Signature<'a> {
                 incomplete(&format!("Authorization header requires '{name}' parameter."))
             })
         };
-        let credential = part("Credential")?;
+        let at = once(headers, "x-amz-date").unwrap_or_default();
+        let said = Said {
+            credential: part("Credential")?,
+            signed: part("SignedHeaders")?,
+            text: part("Signature")?,
+            at,
+            expires: None,
+        };
+        Self::said(said, headers, expected)
+    }
+
+    /// Reads the signature from the query of a URL that was signed beforehand; `None` if it has none.
+    pub(crate) fn read_query(
+        query: &str,
+        headers: &HeaderMap,
+        expected: Expected<'_>,
+    ) -> Option<Result<Self, ApiError>> {
+        let part = |name: &str| {
+            let mut values = query.split('&').filter_map(|one| one.strip_prefix(name)?.strip_prefix('='));
+            Some(String::from_utf8_lossy(&decode(values.next()?)).into_owned())
+        };
+        let text = part("X-Amz-Signature")?;
+        let (credential, signed) = (part("X-Amz-Credential"), part("X-Amz-SignedHeaders"));
+        let (at, expires) = (part("X-Amz-Date"), part("X-Amz-Expires"));
+        let expires = expires.and_then(|text| text.parse().ok()).filter(|one| (1..=604_800).contains(one));
+        Some(match (credential, signed, at, expires) {
+            (Some(credential), Some(signed), Some(at), Some(expires)) => Self::said(
+                Said {
+                    credential: &credential,
+                    signed: &signed,
+                    text: &text,
+                    at: &at,
+                    expires: Some(expires),
+                },
+                headers,
+                expected,
+            ),
+            _ => Err(refusal(
+                "IncompleteSignatureException",
+                "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
+                 X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+            )),
+        })
+    }
+
+    fn said(said: Said<'_>, headers: &HeaderMap, expected: Expected<'_>) -> Result<Self, ApiError> {
+        let incomplete = |what: &str| refusal("IncompleteSignatureException", what);
+        let invalid = |what: &str| refusal("InvalidSignatureException", what);
+        let Said { credential, signed, text, at, expires } = said;
         let [key, date, region, service, "aws4_request"] =
             credential.split('/').collect::<Vec<_>>()[..]
         else {
@@ -67,10 +131,8 @@ impl<'a> Signature<'a> {
                 "Credential must be ACCESS-KEY-ID/DATE/REGION/SERVICE/aws4_request",
             ));
         };
-        let scope = Scope { date, region, service };
-        let signed: Vec<&str> = part("SignedHeaders")?.split(';').collect();
-        let text = part("Signature")?;
-        let at = once(headers, "x-amz-date")
+        let signed: Vec<&str> = signed.split(';').collect();
+        let at = Some(at)
             .filter(|at| read_date(at).is_some())
             .ok_or_else(|| incomplete("the header X-Amz-Date is missing or no date"))?;
         if !at.starts_with(date) || date.len() != 8 {
@@ -80,6 +142,9 @@ impl<'a> Signature<'a> {
                 &at[..8]
             )));
         }
+        if expires.is_some() && service != "s3" {
+            return Err(incomplete("only URLs of S3 can be signed beforehand"));
+        }
         if region != expected.region {
             return Err(invalid(&format!(
                 "Credential should be scoped to a valid region, not '{region}': this server's is '{}'.",
@@ -87,7 +152,11 @@ impl<'a> Signature<'a> {
             )));
         }
         let moment = read_date(at).expect("it was read before");
-        if (moment - expected.now.0).abs() > MOST_SKEW {
+        let age = expected.now.0 - moment;
+        if age < -MOST_SKEW || age > expires.map_or(MOST_SKEW, |seconds| seconds * 1_000) {
+            if expires.is_some() {
+                return Err(refusal("AccessDeniedException", "Request has expired"));
+            }
             return Err(invalid(&format!(
                 "Signature expired: {at} is more than 5 minutes from the server's clock"
             )));
@@ -95,6 +164,13 @@ impl<'a> Signature<'a> {
         check_signed(&signed, headers).map_err(|what| invalid(&what))?;
         let said = match once(headers, "x-amz-content-sha256") {
             Some(said) if is_hash(said) => Some(said),
+            Some(said)
+                if service == "s3"
+                    && [UNSIGNED, UNSIGNED_CHUNKS, CHUNKS, CHUNKS_AND_TRAILER].contains(&said) =>
+            {
+                Some(said)
+            }
+            None if service == "s3" && expires.is_some() => Some(UNSIGNED),
             None if !headers.contains_key("x-amz-content-sha256") => None,
             _ => {
                 return Err(invalid(
@@ -102,7 +178,15 @@ impl<'a> Signature<'a> {
                 ));
             }
         };
-        Ok(Self { key, scope, at, signed, text, said })
+        let owned = str::to_owned;
+        Ok(Self {
+            key: owned(key),
+            scope: Scope { date: owned(date), region: owned(region), service: owned(service) },
+            at: owned(at),
+            signed: signed.into_iter().map(owned).collect(),
+            text: owned(text),
+            said: said.map(owned),
+        })
     }
 
     /// Whether the signature is for this service.
@@ -119,7 +203,7 @@ impl<'a> Signature<'a> {
     /// Refuses a signature that is wrong whatever the body is. This can be known only if the
     /// headers hold the body's hash: returns whether they do.
     pub(crate) fn check_before_body(&self, parts: &Parts, secret: &str) -> Result<bool, ApiError> {
-        match self.said {
+        match &self.said {
             Some(said) => self.compare(parts, said, secret).map(|()| true),
             None => Ok(false),
         }
@@ -127,14 +211,74 @@ impl<'a> Signature<'a> {
 
     /// Verifies the signature against the secret, and the body against the signed hash.
     pub(crate) fn check(&self, parts: &Parts, body: &[u8], secret: &str) -> Result<(), ApiError> {
+        let literal = self.said.as_deref().filter(|said| !is_hash(said));
+        if let Some(literal) = literal {
+            self.compare(parts, literal, secret)?;
+            return match literal {
+                CHUNKS | CHUNKS_AND_TRAILER => self.check_chunks(body, secret),
+                _ => Ok(()),
+            };
+        }
         let hash = hex::encode(Sha256::digest(body));
-        if self.said.is_some_and(|said| said != hash) {
+        if self.said.as_ref().is_some_and(|said| *said != hash) {
             return Err(refusal(
                 "InvalidSignatureException",
                 "the body is not the one that X-Amz-Content-Sha256 says",
             ));
         }
         self.compare(parts, &hash, secret)
+    }
+
+    /// Verifies the signatures of chunks, each of which follows from the one before.
+    fn check_chunks(&self, body: &[u8], secret: &str) -> Result<(), ApiError> {
+        let wrong = || {
+            refusal("InvalidSignatureException", "a chunk of the body is not signed with this key")
+        };
+        let chunked = chunked::read(body).map_err(|error| {
+            ApiError::new("IncompleteBody", error.to_string())
+        })?;
+        let key = self.signing_key(secret);
+        let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+        let to_sign = |kind: &str, before: &str, rest: &str| {
+            let Scope { date, region, service } = &self.scope;
+            let scope = format!("{date}/{region}/{service}/aws4_request");
+            format!("AWS4-HMAC-SHA256-{kind}\n{}\n{scope}\n{before}\n{rest}", self.at)
+        };
+        let mut before = self.text.clone();
+        for (bytes, signature) in &chunked.chunks {
+            let rest = format!("{}\n{}", hash(b""), hash(bytes));
+            let expected = hex::encode(sign(&key, &to_sign("PAYLOAD", &before, &rest)));
+            let given = signature.as_deref().unwrap_or_default();
+            if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
+                return Err(wrong());
+            }
+            before = expected;
+        }
+        if self.said.as_deref() == Some(CHUNKS_AND_TRAILER) {
+            let (mut text, mut given) = (String::new(), "");
+            for (name, value) in &chunked.trailers {
+                if name == "x-amz-trailer-signature" {
+                    given = value;
+                } else {
+                    writeln!(text, "{name}:{value}").expect("text grows");
+                }
+            }
+            let to_sign = to_sign("TRAILER", &before, &hash(text.as_bytes()));
+            let expected = hex::encode(sign(&key, &to_sign));
+            if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
+                return Err(wrong());
+            }
+        }
+        Ok(())
+    }
+
+    fn signing_key(&self, secret: &str) -> Vec<u8> {
+        let Scope { date, region, service } = &self.scope;
+        let mut key = format!("AWS4{secret}").into_bytes();
+        for part in [date.as_str(), region, service, "aws4_request"] {
+            key = sign(&key, part);
+        }
+        key
     }
 
     fn compare(&self, parts: &Parts, hash: &str, secret: &str) -> Result<(), ApiError> {
@@ -154,13 +298,17 @@ impl<'a> Signature<'a> {
         let mut canonical = format!(
             "{}\n{}\n{}\n",
             parts.method,
-            canonical_path(parts.uri.path()),
+            match self.scope.service.as_str() {
+                // Keys are signed as they are.
+                "s3" => canonical_key(parts.uri.path()),
+                _ => canonical_path(parts.uri.path()),
+            },
             canonical_query(parts.uri.query().unwrap_or_default())
         );
         for name in &self.signed {
             let values: Vec<String> = parts
                 .headers
-                .get_all(*name)
+                .get_all(name)
                 .iter()
                 .map(|value| {
                     let value = String::from_utf8_lossy(value.as_bytes());
@@ -170,17 +318,13 @@ impl<'a> Signature<'a> {
             writeln!(canonical, "{name}:{}", values.join(",")).expect("text grows");
         }
         write!(canonical, "\n{}\n{hash}", self.signed.join(";")).expect("text grows");
-        let Scope { date, region, service } = self.scope;
+        let Scope { date, region, service } = &self.scope;
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{date}/{region}/{service}/aws4_request\n{}",
             self.at,
             hex::encode(Sha256::digest(canonical.as_bytes()))
         );
-        let mut key = format!("AWS4{secret}").into_bytes();
-        for part in [date, region, service, "aws4_request"] {
-            key = sign(&key, part);
-        }
-        hex::encode(sign(&key, &to_sign))
+        hex::encode(sign(&self.signing_key(secret), &to_sign))
     }
 }
 
@@ -233,11 +377,17 @@ fn canonical_path(path: &str) -> String {
     canonical
 }
 
-/// The parameters, ordered by their encoded names and values.
+/// The path with its signs encoded once, as S3 has it.
+fn canonical_key(path: &str) -> String {
+    let segments: Vec<String> = path.split('/').map(|part| encode(&decode(part))).collect();
+    segments.join("/")
+}
+
+/// The parameters but the signature itself, ordered by their encoded names and values.
 fn canonical_query(query: &str) -> String {
     let mut parameters: Vec<(String, String)> = query
         .split('&')
-        .filter(|parameter| !parameter.is_empty())
+        .filter(|parameter| !parameter.is_empty() && !parameter.starts_with("X-Amz-Signature="))
         .map(|parameter| {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             (encode(&decode(name)), encode(&decode(value)))
@@ -262,7 +412,7 @@ fn encode(bytes: &[u8]) -> String {
     text
 }
 
-fn decode(text: &str) -> Vec<u8> {
+pub(super) fn decode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -2,14 +2,19 @@
 
 #![expect(clippy::print_stdout, reason = "a test says what it has called")]
 
+mod api_gateway;
 mod bad_answers;
+mod eks;
 mod every_job;
+mod http;
 mod jobs;
 mod maps;
 mod peers;
+mod python;
 mod resources;
 mod stub;
 mod verified;
+mod web;
 
 use stepwright_aws::codec::ServiceError;
 use stepwright_aws::table;

@@ -186,7 +186,7 @@ fn bytes(response: &Response) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", &response.body].concat()
 }
 
-async fn read(connection: &mut TcpStream) -> Option<Request> {
+pub(crate) async fn read(connection: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option<Request> {
     let mut read = Vec::new();
     let end = loop {
         if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -273,13 +273,18 @@ pub(crate) fn task(resource: &str, parameters: Json) -> Json {
 
 /// Starts an execution of a machine, and returns its ARN.
 pub(crate) async fn start(api: &Api, definition: &Json) -> String {
+    start_with(api, definition, "{}").await
+}
+
+/// The same with an input.
+pub(crate) async fn start_with(api: &Api, definition: &Json, input: &str) -> String {
     let name = format!("m{}", uuid());
     let body = json!({
         "name": (name.as_str()), "roleArn": ROLE, "definition": (definition.to_string())
     });
     let created = api.call("CreateStateMachine", body).await.expect("it is created");
     let machine = created.get("stateMachineArn").cloned().expect("it has an ARN");
-    let body = json!({"stateMachineArn": machine, "input": "{}"});
+    let body = json!({"stateMachineArn": machine, "input": input});
     let started = api.call("StartExecution", body).await.expect("it starts");
     started.get("executionArn").and_then(Json::as_str).expect("it has an ARN").to_owned()
 }

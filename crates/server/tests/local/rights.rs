@@ -1,0 +1,47 @@
+//! The door before the local services: keys, actions, resources.
+
+use crate::python::python;
+use crate::server::{key, start};
+use std::process::Command;
+
+/// Runs a script with boto3, which gets the server's URL; returns what it prints.
+async fn script(url: &str, text: &str) -> Option<String> {
+    let python = python()?;
+    let head = "import boto3, sys\nfrom botocore.config import Config\nfrom botocore.exceptions import ClientError\n\
+         def client(name, key='AKIDEXAMPLE', secret='secret'):\n    \
+         return boto3.client(name, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id=key, \
+         aws_secret_access_key=secret, config=Config(retries={'total_max_attempts': 1}))\n\
+         def code(call):\n    try:\n        call()\n        return 'ok'\n    except ClientError as e:\n        \
+         return e.response['Error']['Code']\n";
+    let mut command = Command::new(python);
+    command.arg("-c").arg(format!("{head}{text}")).arg(url);
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it runs");
+    let ran = ran.expect("there is Python");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    Some(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_may_do_what_it_may_do() {
+    let queue = "arn:aws:sqs:us-east-1:123456789012:mine";
+    let server = start(None, vec![key(&["sqs:CreateQueue", "sqs:SendMessage"], &[queue])]).await;
+    let said = script(
+        &server.url,
+        "sqs = client('sqs')\n\
+         url = sqs.create_queue(QueueName='mine')['QueueUrl']\n\
+         print(code(lambda: sqs.send_message(QueueUrl=url, MessageBody='x')),\n\
+         code(lambda: sqs.receive_message(QueueUrl=url)),\n\
+         code(lambda: sqs.create_queue(QueueName='other')),\n\
+         code(lambda: client('sqs', secret='wrong').send_message(QueueUrl=url, MessageBody='x')),\n\
+         code(lambda: client('sqs', key='AKNOBODY').send_message(QueueUrl=url, MessageBody='x')),\n\
+         code(lambda: client('s3').list_buckets()),\n\
+         code(lambda: client('s3', secret='wrong').list_buckets()))\n",
+    )
+    .await;
+    let Some(said) = said else { return };
+    assert_eq!(
+        said,
+        "ok AccessDeniedException AccessDeniedException InvalidSignatureException \
+         UnrecognizedClientException AccessDenied SignatureDoesNotMatch"
+    );
+}

@@ -1,0 +1,85 @@
+//! Tasks call the services of this machine without a wire.
+
+use crate::server::start;
+use std::time::Duration;
+use stepwright_json::{Json, json};
+use stepwright_server::Api;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/r";
+
+/// Runs a machine of these tasks, one after another, and returns its output, or its error.
+pub(crate) async fn run(api: &Api, name: &str, tasks: &[(&str, Json)]) -> Result<Json, String> {
+    let mut states = stepwright_json::Object::new();
+    for (at, (resource, parameters)) in tasks.iter().enumerate() {
+        let mut state = stepwright_json::Object::new();
+        state.insert("Type", "Task".into());
+        state.insert("Resource", format!("arn:aws:states:::{resource}").into());
+        state.insert("Parameters", parameters.clone());
+        match at + 1 == tasks.len() {
+            true => state.insert("End", true.into()),
+            false => state.insert("Next", format!("T{}", at + 1).into()),
+        };
+        states.insert(format!("T{at}"), state.into());
+    }
+    let definition = json!({"StartAt": "T0", "States": states});
+    let body = json!({"name": name, "roleArn": ROLE, "definition": (definition.to_string())});
+    let created = api.call("CreateStateMachine", body).await.expect("it is created");
+    let machine = created.get("stateMachineArn").cloned().expect("it has an ARN");
+    let body = json!({"stateMachineArn": machine, "input": "{}"});
+    let started = api.call("StartExecution", body).await.expect("it starts");
+    let execution = started.get("executionArn").cloned().expect("it has an ARN");
+    for _ in 0..500 {
+        let body = json!({"executionArn": (execution.clone())});
+        let now = api.call("DescribeExecution", body).await.expect("it is there");
+        let text = |key: &str| now.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        match text("status").as_str() {
+            "RUNNING" => tokio::time::sleep(Duration::from_millis(20)).await,
+            "SUCCEEDED" => return Ok(stepwright_json::parse(&text("output")).expect("it is JSON")),
+            _ => return Err(format!("{}: {}", text("error"), text("cause"))),
+        }
+    }
+    panic!("the execution does not end");
+}
+
+#[tokio::test]
+async fn tasks_use_queues() {
+    let server = start(None, Vec::new()).await;
+    let url = "http://localhost:8083/123456789012/orders";
+    let output = run(
+        &server.api,
+        "queues",
+        &[
+            ("aws-sdk:sqs:createQueue", json!({"QueueName": "orders"})),
+            ("sqs:sendMessage", json!({"QueueUrl": url, "MessageBody": {"order": 7}})),
+            ("aws-sdk:sqs:receiveMessage", json!({"QueueUrl": url})),
+        ],
+    )
+    .await
+    .expect("it succeeds");
+    let body = output.get("Messages").and_then(|messages| messages.at(0)?.get("Body"));
+    assert_eq!(body, Some(&json!("{\"order\":7}")));
+    let sent = run(
+        &server.api,
+        "sends",
+        &[("sqs:sendMessage", json!({"QueueUrl": url, "MessageBody": "x"}))],
+    )
+    .await
+    .expect("it succeeds");
+    assert_eq!(sent.get("SdkHttpMetadata").and_then(|one| one.get("HttpStatusCode")), Some(&json!(200)));
+    let refused = run(
+        &server.api,
+        "fails",
+        &[("sqs:sendMessage", json!({"QueueUrl": "http://x/123456789012/none", "MessageBody": "x"}))],
+    )
+    .await
+    .unwrap_err();
+    assert!(refused.contains("SQS.") && refused.contains("does not exist"), "{refused}");
+    let unsupported = run(
+        &server.api,
+        "unsupported",
+        &[("aws-sdk:sqs:removePermission", json!({"QueueUrl": url, "Label": "l"}))],
+    )
+    .await
+    .unwrap_err();
+    assert!(unsupported.contains("does not have the operation `RemovePermission`"), "{unsupported}");
+}

@@ -1,0 +1,243 @@
+//! DynamoDB: tables with their indexes, items, conditions, updates, queries, transactions.
+//!
+//! Items are in memory in the order of their keys, and written through to the store: what a table can
+//! hold is bounded by memory.
+
+mod evaluate;
+mod expression;
+mod items;
+mod many;
+mod number;
+mod query;
+mod table;
+mod tables;
+mod value;
+
+use crate::call::{Answer, Call, Refusal};
+use crate::kept::Kept;
+use crate::{Answered, LocalService, Setup, Supported};
+use std::sync::Arc;
+use stepwright_engine::Clock;
+use table::Tables;
+
+/// The tables of one account in one region.
+pub(crate) struct DynamoDb {
+    kept: Kept<Tables>,
+    clock: Arc<dyn Clock>,
+    account: String,
+    region: String,
+}
+
+const OPERATIONS: &[Supported] = &[
+    Supported::new("BatchGetItem", &["RequestItems", "ReturnConsumedCapacity"]),
+    Supported::new(
+        "BatchWriteItem",
+        &["RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics"],
+    ),
+    Supported::new(
+        "CreateTable",
+        &[
+            "AttributeDefinitions",
+            "TableName",
+            "KeySchema",
+            "LocalSecondaryIndexes",
+            "GlobalSecondaryIndexes",
+            "BillingMode",
+            "ProvisionedThroughput",
+            "Tags",
+            "DeletionProtectionEnabled",
+        ],
+    ),
+    Supported::new(
+        "DeleteItem",
+        &[
+            "TableName",
+            "Key",
+            "ReturnValues",
+            "ReturnConsumedCapacity",
+            "ReturnItemCollectionMetrics",
+            "ConditionExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+            "ReturnValuesOnConditionCheckFailure",
+        ],
+    ),
+    Supported::new("DeleteTable", &["TableName"]),
+    Supported::new("DescribeTable", &["TableName"]),
+    Supported::new("DescribeTimeToLive", &["TableName"]),
+    Supported::new(
+        "GetItem",
+        &[
+            "TableName",
+            "Key",
+            "ConsistentRead",
+            "ReturnConsumedCapacity",
+            "ProjectionExpression",
+            "ExpressionAttributeNames",
+        ],
+    ),
+    Supported::new("ListTables", &["ExclusiveStartTableName", "Limit"]),
+    Supported::new("ListTagsOfResource", &["ResourceArn", "NextToken"]),
+    Supported::new(
+        "PutItem",
+        &[
+            "TableName",
+            "Item",
+            "ReturnValues",
+            "ReturnConsumedCapacity",
+            "ReturnItemCollectionMetrics",
+            "ConditionExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+            "ReturnValuesOnConditionCheckFailure",
+        ],
+    ),
+    Supported::new(
+        "Query",
+        &[
+            "TableName",
+            "IndexName",
+            "Select",
+            "Limit",
+            "ConsistentRead",
+            "ScanIndexForward",
+            "ExclusiveStartKey",
+            "ReturnConsumedCapacity",
+            "ProjectionExpression",
+            "FilterExpression",
+            "KeyConditionExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+        ],
+    ),
+    Supported::new(
+        "Scan",
+        &[
+            "TableName",
+            "IndexName",
+            "Select",
+            "Limit",
+            "ConsistentRead",
+            "ExclusiveStartKey",
+            "ReturnConsumedCapacity",
+            "TotalSegments",
+            "Segment",
+            "ProjectionExpression",
+            "FilterExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+        ],
+    ),
+    Supported::new("TagResource", &["ResourceArn", "Tags"]),
+    Supported::new("TransactGetItems", &["TransactItems", "ReturnConsumedCapacity"]),
+    Supported::new(
+        "TransactWriteItems",
+        &[
+            "TransactItems",
+            "ReturnConsumedCapacity",
+            "ReturnItemCollectionMetrics",
+            "ClientRequestToken",
+        ],
+    ),
+    Supported::new("UntagResource", &["ResourceArn", "TagKeys"]),
+    Supported::new(
+        "UpdateItem",
+        &[
+            "TableName",
+            "Key",
+            "ReturnValues",
+            "ReturnConsumedCapacity",
+            "ReturnItemCollectionMetrics",
+            "UpdateExpression",
+            "ConditionExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+            "ReturnValuesOnConditionCheckFailure",
+        ],
+    ),
+    Supported::new(
+        "UpdateTable",
+        &[
+            "AttributeDefinitions",
+            "TableName",
+            "BillingMode",
+            "ProvisionedThroughput",
+            "GlobalSecondaryIndexUpdates",
+            "DeletionProtectionEnabled",
+        ],
+    ),
+    Supported::new("UpdateTimeToLive", &["TableName", "TimeToLiveSpecification"]),
+];
+
+impl LocalService for DynamoDb {
+    fn operations(&self) -> &'static [Supported] {
+        OPERATIONS
+    }
+
+    fn missing(&self, member: &str) -> Refusal {
+        let mut name = member.to_owned();
+        name[..1].make_ascii_lowercase();
+        validation(format!(
+            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be \
+             null"
+        ))
+    }
+
+    fn call<'s>(&'s self, call: Call<'s>) -> Answered<'s> {
+        Box::pin(self.answer(call))
+    }
+}
+
+fn validation(message: impl Into<String>) -> Refusal {
+    Refusal::new("ValidationException", message).status(400)
+}
+
+impl DynamoDb {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        Self {
+            kept: Kept::new(setup.store.clone()),
+            clock: setup.clock.clone(),
+            account: setup.account.clone(),
+            region: setup.region.clone(),
+        }
+    }
+
+    async fn answer(&self, call: Call<'_>) -> Answer {
+        if call.text("ReturnItemCollectionMetrics").is_some_and(|given| given != "NONE") {
+            return Err(self.unsupported(
+                "the local service `dynamodb` does not have `ReturnItemCollectionMetrics` other than NONE".to_owned(),
+            ));
+        }
+        match call.operation.name.as_str() {
+            "BatchGetItem" => self.batch_get_item(&call).await,
+            "BatchWriteItem" => self.batch_write_item(&call).await,
+            "CreateTable" => self.create_table(&call).await,
+            "DeleteItem" => self.delete_item(&call).await,
+            "DeleteTable" => self.delete_table(&call).await,
+            "DescribeTable" => self.describe_table(&call).await,
+            "DescribeTimeToLive" => self.describe_time_to_live(&call).await,
+            "GetItem" => self.get_item(&call).await,
+            "ListTables" => self.list_tables(&call).await,
+            "ListTagsOfResource" => self.list_tags_of_resource(&call).await,
+            "PutItem" => self.put_item(&call).await,
+            "Query" => self.query(&call).await,
+            "Scan" => self.scan(&call).await,
+            "TagResource" => self.tag_resource(&call).await,
+            "TransactGetItems" => self.transact_get_items(&call).await,
+            "TransactWriteItems" => self.transact_write_items(&call).await,
+            "UntagResource" => self.untag_resource(&call).await,
+            "UpdateItem" => self.update_item(&call).await,
+            "UpdateTable" => self.update_table(&call).await,
+            "UpdateTimeToLive" => self.update_time_to_live(&call).await,
+            name => Err(self.unsupported(format!("the local service `dynamodb` has no `{name}`"))),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    fn arn(&self, table: &str) -> String {
+        format!("arn:aws:dynamodb:{}:{}:table/{table}", self.region, self.account)
+    }
+}

@@ -1,0 +1,146 @@
+//! State that outlives the process: held in memory, and written through to the store.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use stepwright_json::Json;
+use stepwright_store::{DocumentChanges, Store, StoreError};
+
+/// What a service keeps.
+pub(crate) trait Contents: Default + Send + 'static {
+    /// What the keys of its documents begin with: `services/sqs/`.
+    const PREFIX: &'static str;
+
+    /// Takes a document from the store. `key` is what comes after the prefix.
+    fn read(&mut self, key: &str, value: &Json);
+
+    /// All documents have been read.
+    fn complete(&mut self) {}
+}
+
+/// The changes of documents that belong to one change of the state.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    prefix: &'static str,
+    documents: DocumentChanges,
+}
+
+impl Changes {
+    pub(crate) fn put(&mut self, key: impl AsRef<str>, value: &Json) {
+        let key = format!("{}{}", self.prefix, key.as_ref());
+        self.documents.push((key, Some(value.to_string().into_bytes())));
+    }
+
+    pub(crate) fn remove(&mut self, key: impl AsRef<str>) {
+        self.documents.push((format!("{}{}", self.prefix, key.as_ref()), None));
+    }
+}
+
+/// The state of a service. It is read from the store when it is first asked for.
+///
+/// A change is made in memory, and its documents are handed to the store before the next change is
+/// made, so the store has them in the same order. Whoever asked for it is answered once the store
+/// has confirmed it, as is everybody who might have seen it: nothing that is answered is lost.
+pub(crate) struct Kept<C> {
+    store: Arc<dyn Store>,
+    contents: Arc<Mutex<Option<C>>>,
+    loading: tokio::sync::Mutex<()>,
+    /// The number of changes that the store has not confirmed yet.
+    unconfirmed: Arc<AtomicUsize>,
+}
+
+impl<C> std::fmt::Debug for Kept<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl<C: Contents> Kept<C> {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            contents: Arc::default(),
+            loading: tokio::sync::Mutex::default(),
+            unconfirmed: Arc::default(),
+        }
+    }
+
+    /// Reads or changes the state. What `change` says is answered once it is kept.
+    pub(crate) async fn with<T>(
+        &self,
+        change: impl FnOnce(&mut C, &mut Changes) -> T,
+    ) -> Result<T, StoreError> {
+        let mut change = Some(change);
+        loop {
+            let (answer, confirmed) = {
+                let mut contents = self.contents.lock();
+                match contents.as_mut() {
+                    Some(contents) => {
+                        let mut changes = Changes { prefix: C::PREFIX, ..Changes::default() };
+                        let change = change.take().expect("it is taken once");
+                        let answer = change(contents, &mut changes);
+                        (Some(answer), self.write(changes.documents))
+                    }
+                    None => (None, None),
+                }
+            };
+            let Some(answer) = answer else {
+                self.load().await?;
+                continue;
+            };
+            if let Some(confirmed) = confirmed {
+                let lost = || StoreError::new("the store broke off while it was writing");
+                confirmed.await.unwrap_or_else(|_| Err(lost()))?;
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Hands documents to the store, while the state is locked. Without documents, there is
+    /// something to wait for only while earlier changes are not confirmed.
+    fn write(
+        &self,
+        documents: DocumentChanges,
+    ) -> Option<tokio::sync::oneshot::Receiver<Result<(), StoreError>>> {
+        if documents.is_empty() && self.unconfirmed.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.unconfirmed.fetch_add(1, Ordering::SeqCst);
+        let written = self.store.put(documents);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (contents, unconfirmed) = (self.contents.clone(), self.unconfirmed.clone());
+        // Goes on if the caller does not wait any longer.
+        tokio::spawn(async move {
+            let written = written.await;
+            if written.is_err() {
+                // What is in memory is not what is kept: it is read again.
+                *contents.lock() = None;
+            }
+            unconfirmed.fetch_sub(1, Ordering::SeqCst);
+            // The caller may have gone.
+            drop(answer.send(written));
+        });
+        Some(answered)
+    }
+
+    async fn load(&self) -> Result<(), StoreError> {
+        let _turn = self.loading.lock().await;
+        if self.contents.lock().is_some() {
+            return Ok(());
+        }
+        // Comes after everything that was handed to the store before.
+        self.store.put(Vec::new()).await?;
+        let mut contents = C::default();
+        for (key, bytes) in self.store.documents(C::PREFIX).await? {
+            match stepwright_json::parse_bytes(&bytes) {
+                Ok(value) => contents.read(&key[C::PREFIX.len()..], &value),
+                Err(error) => {
+                    return Err(StoreError::new(format!("the document `{key}` is no JSON: {error}")));
+                }
+            }
+        }
+        contents.complete();
+        *self.contents.lock() = Some(contents);
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! SQS: standard and FIFO queues.
+
+mod attributes;
+mod batch;
+mod digest;
+mod errors;
+mod message;
+mod moves;
+mod queue;
+mod queues;
+mod receive;
+mod send;
+mod state;
+
+pub(crate) use message::{Message as QueueMessage, size as message_size};
+
+use crate::call::{Answer, Call, Refusal};
+use crate::kept::Kept;
+use crate::{Answered, LocalService, Setup, Supported};
+use parking_lot::Mutex;
+use state::Queues;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stepwright_engine::Clock;
+use tokio::sync::Notify;
+
+/// The queues of one account in one region.
+pub(crate) struct Sqs {
+    kept: Kept<Queues>,
+    clock: Arc<dyn Clock>,
+    account: String,
+    region: String,
+    /// Wakes those who wait for a message, by the queue's name.
+    bells: Mutex<BTreeMap<String, Arc<Notify>>>,
+}
+
+const OPERATIONS: &[Supported] = &[
+    Supported::new("CancelMessageMoveTask", &["TaskHandle"]),
+    Supported::new("ChangeMessageVisibility", &["QueueUrl", "ReceiptHandle", "VisibilityTimeout"]),
+    Supported::new("ChangeMessageVisibilityBatch", &["QueueUrl", "Entries"]),
+    Supported::new("CreateQueue", &["QueueName", "Attributes", "tags"]),
+    Supported::new("DeleteMessage", &["QueueUrl", "ReceiptHandle"]),
+    Supported::new("DeleteMessageBatch", &["QueueUrl", "Entries"]),
+    Supported::new("DeleteQueue", &["QueueUrl"]),
+    Supported::new("GetQueueAttributes", &["QueueUrl", "AttributeNames"]),
+    Supported::new("GetQueueUrl", &["QueueName", "QueueOwnerAWSAccountId"]),
+    Supported::new("ListDeadLetterSourceQueues", &["QueueUrl", "NextToken", "MaxResults"]),
+    Supported::new("ListMessageMoveTasks", &["SourceArn", "MaxResults"]),
+    Supported::new("ListQueueTags", &["QueueUrl"]),
+    Supported::new("ListQueues", &["QueueNamePrefix", "NextToken", "MaxResults"]),
+    Supported::new("PurgeQueue", &["QueueUrl"]),
+    Supported::new(
+        "ReceiveMessage",
+        &[
+            "QueueUrl",
+            "AttributeNames",
+            "MessageSystemAttributeNames",
+            "MessageAttributeNames",
+            "MaxNumberOfMessages",
+            "VisibilityTimeout",
+            "WaitTimeSeconds",
+            "ReceiveRequestAttemptId",
+        ],
+    ),
+    Supported::new(
+        "SendMessage",
+        &[
+            "QueueUrl",
+            "MessageBody",
+            "DelaySeconds",
+            "MessageAttributes",
+            "MessageSystemAttributes",
+            "MessageDeduplicationId",
+            "MessageGroupId",
+        ],
+    ),
+    Supported::new("SendMessageBatch", &["QueueUrl", "Entries"]),
+    Supported::new("SetQueueAttributes", &["QueueUrl", "Attributes"]),
+    Supported::new("StartMessageMoveTask", &["SourceArn", "DestinationArn"]),
+    Supported::new("TagQueue", &["QueueUrl", "Tags"]),
+    Supported::new("UntagQueue", &["QueueUrl", "TagKeys"]),
+];
+
+impl LocalService for Sqs {
+    fn operations(&self) -> &'static [Supported] {
+        OPERATIONS
+    }
+
+    fn missing(&self, member: &str) -> Refusal {
+        errors::missing(member)
+    }
+
+    fn unsupported(&self, message: String) -> Refusal {
+        errors::unsupported(message)
+    }
+
+    fn call<'s>(&'s self, call: Call<'s>) -> Answered<'s> {
+        Box::pin(self.answer(call))
+    }
+}
+
+impl Sqs {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        Self {
+            kept: Kept::new(setup.store.clone()),
+            clock: setup.clock.clone(),
+            account: setup.account.clone(),
+            region: setup.region.clone(),
+            bells: Mutex::default(),
+        }
+    }
+
+    async fn answer(&self, call: Call<'_>) -> Answer {
+        match call.operation.name.as_str() {
+            "CancelMessageMoveTask" => self.cancel_message_move_task(&call).await,
+            "ChangeMessageVisibility" => self.change_message_visibility(&call).await,
+            "ChangeMessageVisibilityBatch" => self.change_message_visibility_batch(&call).await,
+            "CreateQueue" => self.create_queue(&call).await,
+            "DeleteMessage" => self.delete_message(&call).await,
+            "DeleteMessageBatch" => self.delete_message_batch(&call).await,
+            "DeleteQueue" => self.delete_queue(&call).await,
+            "GetQueueAttributes" => self.get_queue_attributes(&call).await,
+            "GetQueueUrl" => self.get_queue_url(&call).await,
+            "ListDeadLetterSourceQueues" => self.list_dead_letter_source_queues(&call).await,
+            "ListMessageMoveTasks" => self.list_message_move_tasks(&call).await,
+            "ListQueueTags" => self.list_queue_tags(&call).await,
+            "ListQueues" => self.list_queues(&call).await,
+            "PurgeQueue" => self.purge_queue(&call).await,
+            "ReceiveMessage" => self.receive_message(&call).await,
+            "SendMessage" => self.send_message(&call).await,
+            "SendMessageBatch" => self.send_message_batch(&call).await,
+            "SetQueueAttributes" => self.set_queue_attributes(&call).await,
+            "StartMessageMoveTask" => self.start_message_move_task(&call).await,
+            "TagQueue" => self.tag_queue(&call).await,
+            "UntagQueue" => self.untag_queue(&call).await,
+            name => Err(errors::unsupported(format!("the local service `sqs` has no `{name}`"))),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    fn arn(&self, name: &str) -> String {
+        format!("arn:aws:sqs:{}:{}:{name}", self.region, self.account)
+    }
+
+    /// The name of the queue with this ARN, if it is one of ours.
+    fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        let name = arn.rsplit(':').next()?;
+        (arn == self.arn(name)).then_some(name)
+    }
+
+    fn url(&self, call: &Call<'_>, name: &str) -> String {
+        format!("{}/{}/{name}", call.caller.url, self.account)
+    }
+
+    /// The name of the queue that a request is about. Only the last part of the URL counts, because
+    /// clients reach the server by several names; the account must be the one that is served.
+    fn named<'c>(&self, call: &'c Call<'_>) -> Result<&'c str, Refusal> {
+        let url = call.required("QueueUrl");
+        let mut parts = url.rsplit('/');
+        let name = parts.next().unwrap_or_default();
+        match parts.next() {
+            // A name, or an ARN, in place of a URL.
+            None => Ok(self.name_of_arn(url).unwrap_or(url)),
+            Some(account) if account == self.account => Ok(name),
+            Some(_) => Err(errors::no_queue()),
+        }
+    }
+
+    /// The bell of a queue.
+    fn bell(&self, name: &str) -> Arc<Notify> {
+        self.bells.lock().entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Wakes so many of those who wait for messages of a queue.
+    fn ring(&self, name: &str, messages: usize) {
+        let bell = self.bells.lock().get(name).cloned();
+        if let Some(bell) = bell {
+            for _ in 0..messages {
+                bell.notify_one();
+            }
+        }
+    }
+}
