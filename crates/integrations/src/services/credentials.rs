@@ -265,7 +265,13 @@ impl AwsServices {
             "WebIdentityToken": (token.trim()),
             "RoleSessionName": (session.unwrap_or_else(|| "stepwright".to_owned()))
         });
-        let place = Place { is_local: false, endpoint: None, region: None, profile: None, limit: super::LIMIT };
+        let place = Place {
+            is_local: false,
+            endpoint: None,
+            region: None,
+            profile: None,
+            limit: super::LIMIT,
+        };
         let key = self.ask_sts("assumeRoleWithWebIdentity", &place, region, message).await?;
         Ok(self.keys.keep("web identity", key))
     }
