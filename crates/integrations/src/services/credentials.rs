@@ -416,7 +416,7 @@ mod tests {
         let keys = Keys { variable: |_| None, ..Keys::default() };
         let services = AwsServices { keys, ..AwsServices::default() };
         let endpoint = Some("http://127.0.0.1:1".to_owned());
-        let place = Place { endpoint, region: None, profile: None, limit: LIMIT };
+        let place = Place { is_local: false, endpoint, region: None, profile: None, limit: LIMIT };
         let key = services.own_key(&place, "us-east-1").await.unwrap();
         assert_eq!(key.id, "stepwright");
     }

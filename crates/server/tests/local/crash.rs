@@ -93,10 +93,10 @@ async fn write(wire: Wire, client: usize, round: usize, stop: Arc<AtomicBool>) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_kept() {
+    const CLIENTS: usize = 6;
     if std::env::var_os(SERVES).is_some() {
         return;
     }
-    const CLIENTS: usize = 6;
     let folder = tempfile::tempdir().expect("a directory");
     let mut known = Known::default();
     let mut attempts = 0;
@@ -159,7 +159,7 @@ async fn what_was_acknowledged_is_kept() {
         let (_, got) = wire.call("AmazonSQS.ReceiveMessage", body).await.expect("it answers");
         let messages = got.get("Messages").and_then(Json::as_array).cloned().unwrap_or_default();
         empty.fetch_add(usize::from(messages.is_empty()), Ordering::Relaxed);
-        for message in messages.iter() {
+        for message in &messages {
             let body = message.get("Body").and_then(Json::as_str).unwrap_or_default();
             *found.entry(body.to_owned()).or_default() += 1;
         }

@@ -19,9 +19,10 @@ pub(crate) async fn run(api: &Api, name: &str, tasks: &[(&str, Json)]) -> Result
         state.insert("Type", "Task".into());
         state.insert("Resource", format!("arn:aws:states:::{resource}").into());
         state.insert("Parameters", parameters.clone());
-        match at + 1 == tasks.len() {
-            true => state.insert("End", true.into()),
-            false => state.insert("Next", format!("T{}", at + 1).into()),
+        if at + 1 == tasks.len() {
+            state.insert("End", true.into())
+        } else {
+            state.insert("Next", format!("T{}", at + 1).into())
         };
         states.insert(format!("T{at}"), state.into());
     }

@@ -1,4 +1,4 @@
-//! EventBridge: buses, rules by pattern and by schedule, and what they reach.
+//! `EventBridge`: buses, rules by pattern and by schedule, and what they reach.
 
 mod buses;
 mod publish;

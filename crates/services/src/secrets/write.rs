@@ -72,10 +72,11 @@ impl Secret {
     fn give(&mut self, stage: &str, to: &str) {
         let before = self.staged(stage).map(|(id, _)| id.to_owned()).filter(|id| id != to);
         for (id, version) in &mut self.versions {
-            match id == to {
-                true => version.stages.insert(stage.to_owned()),
-                false => version.stages.remove(stage),
-            };
+            if id == to {
+                version.stages.insert(stage.to_owned());
+            } else {
+                version.stages.remove(stage);
+            }
         }
         if let Some(before) = before.filter(|_| stage == CURRENT) {
             self.give(PREVIOUS, &before);
