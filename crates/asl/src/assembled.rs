@@ -57,10 +57,18 @@ impl Assembled {
         }
     }
 
-    /// Appends a decoded string that stands at `span` in `source`. Lines that occur unchanged in
-    /// the source, as in block texts of YAML, are mapped one by one.
+    /// Appends a decoded string that stands at `span` in `source`. What stands between the escapes
+    /// of a string in quotes is mapped piece by piece; lines that occur unchanged in the source, as
+    /// in block texts of YAML, are mapped one by one.
     pub(crate) fn push_decoded(&mut self, text: &str, source: &str, span: Span) {
         let written = source.get(span.range()).unwrap_or_default();
+        if let Some(pieces) = between_escapes(text, written) {
+            for (decoded, from, to) in pieces {
+                let place = Span::new(span.start as usize + from, span.start as usize + to);
+                self.push_piece(decoded, place, decoded.len() == to - from);
+            }
+            return;
+        }
         let mut from = 0;
         for line in text.split_inclusive('\n') {
             let wanted = line.trim_end_matches('\n');
@@ -118,6 +126,52 @@ impl Assembled {
     }
 }
 
+/// The pieces of a string that is written in quotes on one line: what each is decoded, and where it
+/// stands between the quotes and including them. `None` if it is written in another way.
+fn between_escapes<'t>(text: &'t str, written: &str) -> Option<Vec<(&'t str, usize, usize)>> {
+    let quote = written.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let inner = written.strip_prefix(quote)?.strip_suffix(quote)?;
+    let mut pieces = Vec::new();
+    let (mut rest, mut at) = (text, 0);
+    while at < inner.len() {
+        let here = &inner[at..];
+        let escape = match quote {
+            '"' => here.find('\\'),
+            _ => here.find("''"),
+        };
+        let plain = escape.unwrap_or(here.len());
+        if plain > 0 {
+            rest.starts_with(&here[..plain]).then_some(())?;
+            pieces.push((&rest[..plain], at + 1, at + 1 + plain));
+            rest = &rest[plain..];
+            at += plain;
+            continue;
+        }
+        let decoded = rest.chars().next()?;
+        let length = escape_length(here, decoded)?;
+        let (one, more) = rest.split_at(decoded.len_utf8());
+        pieces.push((one, at + 1, at + 1 + length));
+        rest = more;
+        at += length;
+    }
+    rest.is_empty().then_some(pieces)
+}
+
+/// How long an escape of JSON or YAML is, which stands for a single character.
+fn escape_length(written: &str, decoded: char) -> Option<usize> {
+    let length = match written.as_bytes() {
+        [b'\'', ..] => 2,
+        [_, b'x', ..] => 4,
+        [_, b'u', ..] if decoded.len_utf8() == 4 => 12,
+        [_, b'u', ..] => 6,
+        [_, b'U', ..] => 10,
+        // A line that goes on stands for nothing, or for a space.
+        [_, b'\n' | b'\r', ..] => return None,
+        _ => 1 + written[1..].chars().next()?.len_utf8(),
+    };
+    written.is_char_boundary(length).then_some(length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +197,24 @@ mod tests {
         let mut text = Assembled::default();
         text.push_decoded("one\ntwo\n", source, Span::new(3, 17));
         assert_eq!(&source[text.source(Span::new(4, 7)).range()], "two");
+    }
+
+    #[test]
+    fn escaped_texts_are_found_between_their_escapes() {
+        #[track_caller]
+        fn check(decoded: &str, source: &str, word: &str, expected: &str) {
+            let mut text = Assembled::default();
+            text.push_decoded(decoded, source, Span::new(0, source.len()));
+            assert_eq!(text.text, decoded);
+            let at = decoded.find(word).unwrap();
+            let span = text.source(Span::new(at, at + word.len()));
+            assert_eq!(&source[span.range()], expected);
+        }
+        check(r#"{"a":"b"}"#, r#""{\"a\":\"b\"}""#, r#""b""#, r#"\"b\""#);
+        check("ä\u{1F600}x\ny", r#""\u00e4\ud83d\ude00x\ny""#, "x", "x");
+        check("ä\u{1F600}x", r#""\u00e4\ud83d\ude00x""#, "\u{1F600}", r"\ud83d\ude00");
+        check("it's \\ so", "'it''s \\ so'", "so", "so");
+        // A text over several lines has the place of the whole.
+        check("a b", "\"a\n b\"", "b", "\"a\n b\"");
     }
 }

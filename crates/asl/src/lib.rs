@@ -18,16 +18,21 @@
 //! ```
 
 mod assembled;
+mod bare;
 mod data;
 mod definition;
 mod load;
 mod print;
 mod resolve;
+mod serverless;
 mod substitute;
 mod template;
+mod terraform;
 mod yaml;
 
 pub use data::read_data;
 pub use definition::Definition;
-pub use load::{Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, load};
+pub use load::{
+    Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, beside, load,
+};
 pub use print::{PrintError, print};

@@ -1,3 +1,4 @@
+use crate::bare;
 use crate::load::Format;
 use std::fmt;
 use stepwright_json::tree::{self, Node, Value};
@@ -10,6 +11,8 @@ pub enum PrintError {
     Json(ParseError),
     /// It is YAML, whose layout and comments are up to the author.
     Yaml,
+    /// It is JSON but for a `${name}` where a value must stand.
+    Placeholder(String),
     /// It has comments or trailing commas, which would be lost.
     Comments,
 }
@@ -19,6 +22,10 @@ impl fmt::Display for PrintError {
         match self {
             Self::Json(_) => f.write_str("the text is not JSON"),
             Self::Yaml => f.write_str("YAML files are left as they are"),
+            Self::Placeholder(name) => write!(
+                f,
+                "`${{{name}}}` stands where a value must stand; such files are left as they are"
+            ),
             Self::Comments => f.write_str("files with comments are left as they are"),
         }
     }
@@ -28,7 +35,7 @@ impl std::error::Error for PrintError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Json(error) => Some(error),
-            Self::Yaml | Self::Comments => None,
+            Self::Yaml | Self::Placeholder(_) | Self::Comments => None,
         }
     }
 }
@@ -51,7 +58,10 @@ pub fn print(text: &str, file: &str) -> Result<String, PrintError> {
             Limits::default(),
         ) {
             Ok(_) => PrintError::Comments,
-            Err(_) => PrintError::Json(error),
+            Err(_) => match bare::find(text).and_then(|found| found.into_iter().next()) {
+                Some((name, _)) => PrintError::Placeholder(name),
+                None => PrintError::Json(error),
+            },
         })?;
     let mut out = String::new();
     write(&root, text, 0, &mut out);

@@ -7,13 +7,14 @@
 use crate::assembled::Assembled;
 use crate::load::MachineArn;
 use crate::substitute::{has_placeholder, placeholder};
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::Json;
-use stepwright_json::tree::{Node, Value};
+use stepwright_json::tree::{Member, Node, Value};
 use stepwright_source::Span;
 
 /// The context in which a template's expressions are evaluated.
+#[derive(Clone)]
 pub(crate) struct Resolver<'t> {
     pub(crate) root: &'t Node,
     pub(crate) text: &'t str,
@@ -22,6 +23,12 @@ pub(crate) struct Resolver<'t> {
     pub(crate) machine_arn: Option<&'t MachineArn<'t>>,
     /// The number of calls and conditions that may still be evaluated.
     pub(crate) budget: Cell<usize>,
+    /// Whether each `Fn::If` takes the branch that it would not take.
+    pub(crate) inverted: Cell<bool>,
+    /// Whether an `Fn::If` was decided.
+    pub(crate) decided: Cell<bool>,
+    /// The names after `${!` in texts of `Fn::Sub`.
+    pub(crate) escaped: RefCell<BTreeSet<String>>,
 }
 
 /// The largest number of calls and conditions that are evaluated in one template.
@@ -35,7 +42,21 @@ type Local<'n> = BTreeMap<&'n str, &'n Node>;
 /// Whether the node is an intrinsic function: an object with one member, `Ref` or `Fn::…`.
 pub(crate) fn is_call(node: &Node) -> bool {
     matches!(&node.value, Value::Object(members)
-        if members.len() == 1 && (members[0].key == "Ref" || members[0].key.starts_with("Fn::")))
+        if members.len() == 1
+            && (members[0].key == "Ref" || members[0].key.starts_with("Fn::"))
+            && !members[0].key.starts_with("Fn::ForEach::"))
+}
+
+/// A text in which the items of an `Fn::ForEach` are filled in.
+fn filled(text: &str, local: &Local<'_>) -> String {
+    let mut text = text.to_owned();
+    for (name, value) in local {
+        if let Some(value) = value.as_str() {
+            text = text.replace(&format!("${{{name}}}"), value);
+            text = text.replace(&format!("&{{{name}}}"), value);
+        }
+    }
+    text
 }
 
 impl Resolver<'_> {
@@ -138,9 +159,8 @@ impl Resolver<'_> {
                 }
             }
             "Fn::If" => {
-                if let [condition, yes, no] = items {
-                    let holds = self.condition(condition, depth);
-                    self.write(if holds { yes } else { no }, local, depth, out);
+                if let Some(branch) = self.branch(items, depth) {
+                    self.write(branch, local, depth, out);
                 }
             }
             "Fn::FindInMap" => {
@@ -154,6 +174,11 @@ impl Resolver<'_> {
                     None => out.push_fixed(&placeholder("FindInMap"), span),
                 }
             }
+            "Fn::ToJsonString" => {
+                let value = self.within(argument, local, depth);
+                let json = value.map_or(Json::Null, |value| value.to_json());
+                out.push_fixed(&json.to_string(), span);
+            }
             "Fn::ImportValue" => {
                 let name = self.text_within(argument, depth);
                 let value = self.values.get(&name).cloned();
@@ -162,6 +187,121 @@ impl Resolver<'_> {
             _ => {
                 let name = name.trim_start_matches("Fn::");
                 out.push_fixed(&placeholder(name), span);
+            }
+        }
+    }
+
+    /// The branch that an `Fn::If` takes.
+    fn branch<'n>(&self, items: &'n [Node], depth: usize) -> Option<&'n Node> {
+        let [condition, yes, no] = items else { return None };
+        self.decided.set(true);
+        let holds = self.condition(condition, depth) != self.inverted.get();
+        Some(if holds { yes } else { no })
+    }
+
+    /// The value of a tree in which every function is replaced by what it gives; `None` if that is
+    /// `AWS::NoValue`, so that the member around it is left out. A function whose value only a
+    /// deployment knows gives a placeholder.
+    pub(crate) fn value(&self, node: &Node) -> Option<Node> {
+        self.within(node, &Local::new(), DEPTH)
+    }
+
+    fn within(&self, node: &Node, local: &Local<'_>, depth: usize) -> Option<Node> {
+        let text =
+            |text: &str| Some(Node { span: node.span, value: Value::Scalar(Json::from(text)) });
+        let value = match &node.value {
+            Value::Scalar(scalar) => Value::Scalar(scalar.clone()),
+            Value::Array(items) => Value::Array(
+                items.iter().filter_map(|item| self.within(item, local, depth)).collect(),
+            ),
+            Value::Object(members) if is_call(node) => {
+                let Some(depth) = self.deeper(depth) else { return text(&placeholder("Fn")) };
+                let argument = &members[0].value;
+                return match members[0].key.as_str() {
+                    "Ref" if argument.as_str() == Some("AWS::NoValue") => None,
+                    "Fn::If" => match self.branch(argument.items(), depth) {
+                        Some(branch) => self.within(branch, local, depth),
+                        None => text(&placeholder("If")),
+                    },
+                    "Fn::FindInMap" | "Fn::Select" => match self.picked(node, depth) {
+                        Some(found) => self.within(&found, local, depth),
+                        None => text(&self.text_with(node, local, depth)),
+                    },
+                    _ => text(&self.text_with(node, local, depth)),
+                };
+            }
+            Value::Object(members) => {
+                let mut kept = Vec::new();
+                for member in members {
+                    if let Some(name) = member.key.strip_prefix("Fn::ForEach::") {
+                        self.for_each(name, &member.value, local, depth, &mut kept);
+                        continue;
+                    }
+                    let Some(value) = self.within(&member.value, local, depth) else { continue };
+                    let key = filled(&member.key, local);
+                    kept.push(Member { key: key.into(), key_span: member.key_span, value });
+                }
+                Value::Object(kept)
+            }
+        };
+        let mut node = Node { span: node.span, value };
+        if let Value::Scalar(scalar) = &mut node.value
+            && let Some(before) = scalar.as_str()
+            && !local.is_empty()
+        {
+            *scalar = Json::from(filled(before, local).as_str());
+        }
+        Some(node)
+    }
+
+    fn text_with(&self, node: &Node, local: &Local<'_>, depth: usize) -> String {
+        let mut out = Assembled::default();
+        self.write(node, local, depth, &mut out);
+        out.text
+    }
+
+    /// What `Fn::FindInMap` and `Fn::Select` find, where it is known.
+    fn picked(&self, node: &Node, depth: usize) -> Option<Node> {
+        if let Some(arguments) = node.get("Fn::FindInMap") {
+            let mut found = self.root.get("Mappings")?;
+            for key in arguments.items().iter().take(3) {
+                found = found.get(&self.text_within(key, depth))?;
+            }
+            return Some(found.clone());
+        }
+        let [index, list] = node.get("Fn::Select")?.items() else { return None };
+        let index = self.text_within(index, depth).parse::<usize>().ok()?;
+        self.list(list, depth).into_iter().nth(index)
+    }
+
+    /// `Fn::ForEach::Name`: its output once for each item, in which `${Item}` and `&{Item}` are the
+    /// item. An item that only a deployment knows gives the output once.
+    fn for_each(
+        &self,
+        name: &str,
+        node: &Node,
+        local: &Local<'_>,
+        depth: usize,
+        kept: &mut Vec<Member>,
+    ) {
+        let ([item, list, output], Some(depth)) = (node.items(), self.deeper(depth)) else {
+            return;
+        };
+        let Some(item) = item.as_str() else { return };
+        let mut values = self.list(list, depth);
+        if values.is_empty() {
+            let unknown = Json::from(placeholder(name).as_str());
+            values.push(Node { span: list.span, value: Value::Scalar(unknown) });
+        }
+        for value in &values {
+            let value = Node {
+                span: value.span,
+                value: Value::Scalar(Json::from(self.text_with(value, local, depth).as_str())),
+            };
+            let mut inner = local.clone();
+            inner.insert(item, &value);
+            if let Some(made) = self.within(output, &inner, depth) {
+                kept.extend(made.members().iter().cloned());
             }
         }
     }
@@ -179,6 +319,7 @@ impl Resolver<'_> {
             out.push_part(&whole, done..at);
             let span = whole.source(Span::new(at, end));
             if let Some(literal) = name.strip_prefix('!') {
+                self.escaped.borrow_mut().insert(literal.to_owned());
                 out.push_fixed(&format!("${{{literal}}}"), span);
             } else if let Some(value) = local.get(name) {
                 self.write(value, &Local::new(), depth, out);

@@ -70,6 +70,17 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
     text.contains("${") || text.contains(HELD)
 }
 
+/// Every `${name}` in a text: the name, and the position of its `${`.
+pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + text[from..].find("${")?;
+        let end = at + text[at..].find('}')?;
+        from = end + 1;
+        Some((&text[at + 2..end], at))
+    })
+}
+
 /// One round of substitution; `None` if there was nothing to substitute.
 fn round(
     text: &Assembled,

@@ -2,10 +2,12 @@
 
 use crate::assembled::Assembled;
 use crate::load::MachineArn;
+use crate::load::ReadFile;
 use crate::resolve::{BUDGET, Resolver, is_call};
+use crate::serverless::{self, Search, Source, Unread, included_file};
 use crate::substitute::has_placeholder;
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::tree::{Member, Node, Value};
 use stepwright_json::{Json, Object, Str};
 use stepwright_source::Span;
@@ -20,8 +22,25 @@ pub(crate) struct Found {
     pub(crate) logging: Option<Json>,
     pub(crate) is_traced: bool,
     pub(crate) body: Body,
+    /// The definition with the other branch of each `Fn::If`, if there is one.
+    pub(crate) alternative: Option<Body>,
     /// The values of `DefinitionSubstitutions`.
     pub(crate) substitutions: BTreeMap<String, String>,
+    /// Where the names of the substitutions stand.
+    pub(crate) substituted: Vec<(String, Span)>,
+    /// Whether nothing but these substitutions fills in a `${Name}`.
+    pub(crate) is_closed: bool,
+    /// The file that the body stands in, if it is not the template.
+    pub(crate) source: Option<Source>,
+}
+
+/// What a template holds.
+pub(crate) struct Machines {
+    pub(crate) found: Vec<Found>,
+    /// Parts that cannot be read.
+    pub(crate) unread: Vec<Unread>,
+    /// The names after `${!` in texts of `Fn::Sub`: they are meant to reach AWS.
+    pub(crate) escaped: BTreeSet<String>,
 }
 
 /// Where the definition comes from, according to the template.
@@ -44,45 +63,114 @@ pub(crate) fn is_template(root: &Node) -> bool {
         && !has("StartAt")
         && (root.get("Resources").is_some_and(Node::is_object)
             || has("AWSTemplateFormatVersion")
-            || serverless(root).is_some())
+            || is_resources(root)
+            || serverless::is_serverless(root))
 }
 
-fn serverless(root: &Node) -> Option<&Node> {
-    root.get("stepFunctions")?.get("stateMachines").filter(|machines| machines.is_object())
+/// Whether a tree is a part of a template: resources without the `Resources` around them.
+fn is_resources(root: &Node) -> bool {
+    let is_resource = |member: &Member| {
+        let kind = member.value.get("Type").and_then(Node::as_str);
+        kind.is_some_and(|kind| kind.starts_with("AWS::"))
+    };
+    !root.members().is_empty() && root.members().iter().all(is_resource)
+}
+
+/// The resources of a template of CloudFormation, or of one within a Serverless file.
+fn resources(root: &Node) -> &[Member] {
+    let own = root.get("Resources");
+    let within = || root.get("resources")?.get("Resources");
+    match own.or_else(within) {
+        Some(resources) => resources.members(),
+        None if is_resources(root) => root.members(),
+        None => &[],
+    }
+}
+
+/// The macros that fill in nothing.
+const TRANSFORMS: [&str; 2] = ["AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"];
+
+/// Whether a template has a macro of its own, which may change anything.
+fn has_macros(root: &Node) -> bool {
+    let Some(transform) = root.get("Transform") else { return false };
+    let names =
+        if transform.is_array() { transform.items() } else { std::slice::from_ref(transform) };
+    names.iter().any(|name| !name.as_str().is_some_and(|name| TRANSFORMS.contains(&name)))
 }
 
 /// The state machines of a template, in order.
 pub(crate) fn state_machines(
     root: &Node,
-    text: &str,
+    source: Source,
     values: &BTreeMap<String, String>,
     machine_arn: Option<&MachineArn<'_>>,
-) -> Vec<Found> {
-    let resolver = Resolver { root, text, values, machine_arn, budget: Cell::new(BUDGET) };
-    let resources = root.get("Resources").map_or(&[] as &[Member], Node::members);
-    let mut found: Vec<Found> =
-        resources.iter().filter_map(|resource| cloudformation(resource, &resolver)).collect();
-    let machines = serverless(root).map_or(&[] as &[Member], Node::members);
-    found.extend(machines.iter().map(|machine| {
-        let name = machine.value.get("name").and_then(Node::as_str).map(str::to_owned);
-        let kind = machine.value.get("type").and_then(Node::as_str);
-        Found {
-            logical_id: machine.key.to_string(),
+    read: Option<&ReadFile<'_>>,
+) -> Machines {
+    let text = source.text.clone();
+    let resolver = Resolver {
+        root,
+        text: &text,
+        values,
+        machine_arn,
+        budget: Cell::new(BUDGET),
+        inverted: Cell::new(false),
+        decided: Cell::new(false),
+        escaped: RefCell::default(),
+    };
+    let is_closed = !has_macros(root);
+    let mut found: Vec<Found> = resources(root)
+        .iter()
+        .filter_map(|resource| cloudformation(resource, &resolver, is_closed))
+        .collect();
+    if !serverless::is_serverless(root) {
+        let escaped = resolver.escaped.into_inner();
+        return Machines { found, unread: Vec::new(), escaped };
+    }
+    let own = source.file.clone();
+    let mut search = Search { root, source, read, machines: Vec::new(), unread: Vec::new() };
+    search.run();
+    for machine in &search.machines {
+        let resolver = Resolver { text: &machine.source.text, ..resolver.clone() };
+        let Member { key, key_span, value } = &machine.member;
+        let name = value.get("name").and_then(Node::as_str).map(str::to_owned);
+        let kind = value.get("type").and_then(Node::as_str);
+        let (body, alternative) = match value.get("definition") {
+            Some(node) => both(|| inline(node, &resolver), &resolver),
+            None => (Body::Nothing("it has no `definition`".to_owned(), *key_span), None),
+        };
+        found.push(Found {
+            logical_id: key.to_string(),
             name,
             express: kind == Some("EXPRESS"),
             logging: None,
-            is_traced: machine.value.get("tracingConfig").is_some_and(is_enabled),
-            body: match machine.value.get("definition") {
-                Some(node) => inline(node, &resolver),
-                None => Body::Nothing("it has no `definition`".to_owned(), machine.key_span),
-            },
+            is_traced: value.get("tracingConfig").is_some_and(is_enabled),
+            body,
+            alternative,
             substitutions: BTreeMap::new(),
-        }
-    }));
-    found
+            substituted: Vec::new(),
+            // The variables of the framework may stand anywhere.
+            is_closed: false,
+            source: (machine.source.file != own).then(|| machine.source.clone()),
+        });
+    }
+    let escaped = resolver.escaped.into_inner();
+    Machines { found, unread: search.unread, escaped }
 }
 
-fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
+/// A body, and the one with the other branch of each `Fn::If`.
+fn both(read: impl Fn() -> Body, resolver: &Resolver<'_>) -> (Body, Option<Body>) {
+    resolver.decided.set(false);
+    let body = read();
+    if !resolver.decided.get() {
+        return (body, None);
+    }
+    resolver.inverted.set(true);
+    let alternative = read();
+    resolver.inverted.set(false);
+    (body, Some(alternative))
+}
+
+fn cloudformation(resource: &Member, resolver: &Resolver<'_>, is_closed: bool) -> Option<Found> {
     let kind = resource.value.get("Type").and_then(Node::as_str)?;
     let sam = match kind {
         "AWS::StepFunctions::StateMachine" => false,
@@ -96,6 +184,7 @@ fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
         Some(resolver.text_of(node))
     };
     let mut substitutions = BTreeMap::new();
+    let mut substituted = Vec::new();
     for member in properties.get("DefinitionSubstitutions").map_or(&[] as &[Member], Node::members)
     {
         let value = match resolver.values.get(member.key.as_str()) {
@@ -103,20 +192,27 @@ fn cloudformation(resource: &Member, resolver: &Resolver<'_>) -> Option<Found> {
             None => resolver.text_of(&member.value),
         };
         substitutions.insert(member.key.to_string(), value);
+        substituted.push((member.key.to_string(), member.key_span));
     }
     let (logging, tracing) = if sam {
         (properties.get("Logging"), properties.get("Tracing"))
     } else {
         (properties.get("LoggingConfiguration"), properties.get("TracingConfiguration"))
     };
+    let (body, alternative) = both(|| body(properties, resource.key_span, resolver), resolver);
     Some(Found {
         logical_id: resource.key.to_string(),
         name: field("StateMachineName", "Name").filter(|name| !has_placeholder(name)),
         express: field("StateMachineType", "Type").as_deref() == Some("EXPRESS"),
         logging: logging.map(|logging| as_api(logging, resolver)),
         is_traced: tracing.is_some_and(is_enabled),
-        body: body(properties, resource.key_span, resolver),
+        body,
+        alternative,
         substitutions,
+        substituted,
+        // Substitutions that a function computes may have any name.
+        is_closed: is_closed && !properties.get("DefinitionSubstitutions").is_some_and(is_call),
+        source: None,
     })
 }
 
@@ -185,43 +281,26 @@ fn body(properties: &Node, span: Span, resolver: &Resolver<'_>) -> Body {
 }
 
 fn inline(node: &Node, resolver: &Resolver<'_>) -> Body {
-    let file = node.as_str().and_then(|text| {
-        text.trim().strip_prefix("${file(")?.strip_suffix(")}").map(str::to_owned)
-    });
-    match (file, is_call(node), node.as_str()) {
-        (Some(path), ..) => Body::File(path, node.span),
-        (None, true, _) | (None, _, Some(_)) => Body::Text(resolver.assemble(node)),
-        _ => Body::Tree(without_calls(node, resolver)),
+    if let Some(path) = node.as_str().and_then(included_file) {
+        return Body::File(path.to_owned(), node.span);
     }
-}
-
-/// The tree in which every intrinsic function is replaced by its text.
-fn without_calls(node: &Node, resolver: &Resolver<'_>) -> Node {
-    if is_call(node) {
-        let text = resolver.text_of(node);
-        return Node { span: node.span, value: Value::Scalar(Json::from(text.as_str())) };
+    if node.as_str().is_some() {
+        return Body::Text(resolver.assemble(node));
     }
-    let value = match &node.value {
-        Value::Scalar(scalar) => Value::Scalar(scalar.clone()),
-        Value::Array(items) => {
-            Value::Array(items.iter().map(|item| without_calls(item, resolver)).collect())
+    match resolver.value(node) {
+        // A function that gives a text: the definition in JSON.
+        Some(Node { value: Value::Scalar(_), .. }) if is_call(node) => {
+            Body::Text(resolver.assemble(node))
         }
-        Value::Object(members) => {
-            let members = members.iter().map(|member| Member {
-                key: member.key.clone(),
-                key_span: member.key_span,
-                value: without_calls(&member.value, resolver),
-            });
-            Value::Object(members.collect())
-        }
-    };
-    Node { span: node.span, value }
+        Some(tree) => Body::Tree(tree),
+        None => Body::Nothing("a deployment leaves it out".to_owned(), node.span),
+    }
 }
 
 /// Applies `replace` to every text in the tree, including keys.
 pub(crate) fn map_texts<E>(
     node: &mut Node,
-    replace: &impl Fn(&str, Span) -> Result<Option<String>, E>,
+    replace: &mut impl FnMut(&str, Span) -> Result<Option<String>, E>,
 ) -> Result<(), E> {
     let span = node.span;
     match &mut node.value {

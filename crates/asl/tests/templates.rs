@@ -9,7 +9,7 @@ fn read(text: &str, values: &[(&str, &str)]) -> Loaded {
     let values: BTreeMap<String, String> =
         values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let file = |path: &str| match path {
-        "machines/one.asl.json" => Ok(br#"{"StartAt": "A", "Comment": "${Fn}"}"#.to_vec()),
+        "one.asl.json" => Ok(br#"{"StartAt": "A", "Comment": "${Fn}"}"#.to_vec()),
         _ => Err("no such file".to_owned()),
     };
     let options = LoadOptions {
@@ -31,7 +31,7 @@ fn check(properties: &str, values: &[(&str, &str)], expected: &str) {
     );
     let loaded = read(&text, values);
     let complaints: Vec<_> = loaded.complaints.iter().map(|c| &c.diagnostic).collect();
-    assert!(complaints.is_empty(), "{complaints:?}");
+    assert!(!loaded.has_errors(), "{complaints:?}");
     let root = &loaded.definitions[0].definition.root;
     let found = root.get("Comment").and_then(Node::as_str).unwrap_or_default();
     assert_eq!(found, expected, "{properties}");
@@ -154,4 +154,168 @@ fn logging_and_tracing_are_as_the_api_takes_them() {
     );
     let inner = loaded.find(Some("inner")).expect("it is there");
     assert!(inner.logging.is_none() && !inner.is_traced);
+}
+
+/// The codes and the texts of what is said of a template, and whether each is an error.
+fn said(loaded: &Loaded) -> Vec<(bool, &str, &str)> {
+    let complaints = loaded.complaints.iter().map(|complaint| {
+        let diagnostic = &complaint.diagnostic;
+        let place = diagnostic.span.map_or("", |span| &complaint.text[span.range()]);
+        (diagnostic.is_error(), diagnostic.code, place)
+    });
+    complaints.collect()
+}
+
+#[test]
+fn placeholders_without_a_value_are_named() {
+    let machine = |properties: &str| {
+        format!(
+            "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n{properties}"
+        )
+    };
+    let text = machine(
+        "      DefinitionSubstitutions: {WorkerArn: !GetAtt Worker.Arn, Unused: x}\n      \
+         Definition: {Comment: '${WorkrArn} ${WorkerArn}'}\n",
+    );
+    let loaded = read(&text, &[]);
+    let expected = [
+        (false, "unknown-substitution", "'${WorkrArn} ${WorkerArn}'"),
+        (false, "unused-substitution", "Unused"),
+    ];
+    assert_eq!(said(&loaded), expected);
+    let help = loaded.complaints[0].diagnostic.help.as_deref();
+    assert_eq!(help, Some("did you mean `${WorkerArn}`?"));
+    let definition = &loaded.definitions[0].definition;
+    assert!(!definition.has_placeholder("arn:${WorkrArn}"));
+    assert!(definition.has_placeholder("${Worker.Arn}"));
+
+    // A text without `Fn::Sub` reaches AWS as it is; one that is meant to is not complained of.
+    let text = machine("      DefinitionString: '{\"Comment\": \"${Worker.Arn}\"}'\n");
+    assert_eq!(said(&read(&text, &[])), [(false, "unknown-substitution", "${Worker.Arn}")]);
+    let text =
+        machine("      DefinitionString: !Sub '{\"Comment\": \"${!Kept} ${Worker.Arn}\"}'\n");
+    let loaded = read(&text, &[]);
+    assert_eq!(said(&loaded), []);
+    assert!(!loaded.definitions[0].definition.has_placeholder("${Kept}"));
+    // A macro may fill in anything.
+    let text = format!("Transform: [Mine]\n{}", machine("      Definition: {Comment: '${x}'}\n"));
+    assert_eq!(said(&read(&text, &[])), []);
+}
+
+#[test]
+fn texts_within_a_template_are_strict_json() {
+    let text = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      \
+                DefinitionString: |\n        {\"StartAt\": \"A\",}\n";
+    assert_eq!(said(&read(text, &[]))[0].1, "INVALID_JSON_DESCRIPTION");
+    let file =
+        load(b"{\"StartAt\": \"A\",}", &LoadOptions { file: "a.json", ..LoadOptions::default() });
+    assert_eq!(said(&file)[0].1, "json-with-comments");
+}
+
+#[test]
+fn functions_give_values_of_any_kind() {
+    let definition = |text: &str| {
+        let text = format!(
+            "Mappings: {{Waits: {{dev: {{seconds: 7}}}}}}\nConditions: {{Is: !Equals [a, b]}}\n\
+             Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      \
+             Definition:\n{text}"
+        );
+        let loaded = read(&text, &[]);
+        assert_eq!(said(&loaded), [], "{text}");
+        let other = loaded.definitions[0].alternative.as_ref().map(|one| one.to_json().to_string());
+        (loaded.definitions[0].definition.to_json().to_string(), other)
+    };
+    let (json, other) =
+        definition("        States: !If [Is, {A: {Type: Pass}}, {B: {Type: Fail}}]\n");
+    assert_eq!(json, r#"{"States":{"B":{"Type":"Fail"}}}"#);
+    assert_eq!(other.unwrap(), r#"{"States":{"A":{"Type":"Pass"}}}"#);
+    let (json, other) = definition("        Seconds: !FindInMap [Waits, dev, seconds]\n");
+    assert_eq!((json.as_str(), other), (r#"{"Seconds":7}"#, None));
+    let (json, _) = definition("        Comment: !If [Is, x, !Ref AWS::NoValue]\n        X: 1\n");
+    assert_eq!(json, r#"{"X":1}"#);
+    let (json, _) =
+        definition("        Text: {'Fn::ToJsonString': {a: [1, !Sub '${AWS::Region}']}}\n");
+    assert_eq!(json, r#"{"Text":"{\"a\":[1,\"us-east-1\"]}"}"#);
+    let (json, _) = definition(
+        "        States:\n          Fn::ForEach::Steps:\n            - Step\n            - [One, Two]\n            \
+         - Do${Step}: {Type: Pass, Result: !Sub 'at ${Step}'}\n",
+    );
+    let expected = r#"{"States":{"DoOne":{"Type":"Pass","Result":"at One"},"DoTwo":{"Type":"Pass","Result":"at Two"}}}"#;
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn serverless_files_lead_to_others() {
+    let read = |path: &str| match path {
+        "machines.yml" => Ok(b"stateMachines:\n  flow: ${file(flow.yml)}\n".to_vec()),
+        "flow.yml" => {
+            Ok(b"definition: {StartAt: A, States: {A: {Type: Pass, Next: Nope}}}\n".to_vec())
+        }
+        "list.yml" => Ok(b"other: {name: o, definition: {StartAt: B}}\n".to_vec()),
+        "loop.yml" => Ok(b"${file(loop.yml)}".to_vec()),
+        _ => Err("no such file".to_owned()),
+    };
+    let names = |text: &str| {
+        let options =
+            LoadOptions { file: "svc/serverless.yml", read: Some(&read), ..LoadOptions::default() };
+        let loaded = load(text.as_bytes(), &options);
+        let names = loaded.definitions.iter().map(|one| {
+            let name = one.logical_id.clone().unwrap_or_default();
+            let start = one.definition.root.get("StartAt").and_then(Node::as_str);
+            format!("{name} {} {}", start.unwrap_or_default(), one.file)
+        });
+        let said = loaded.complaints.iter().map(|one| one.diagnostic.message.clone());
+        names.chain(said).collect::<Vec<_>>()
+    };
+    assert_eq!(names("stepFunctions: ${file(./machines.yml)}"), ["flow A svc/flow.yml"]);
+    assert_eq!(
+        names("stepFunctions: {stateMachines: ['${file(./machines.yml)}', '${file(list.yml)}']}"),
+        ["flow A svc/flow.yml", "other B svc/list.yml"]
+    );
+    assert_eq!(
+        names(
+            "custom: {all: {a: {definition: {StartAt: C}}}}\nstepFunctions: {stateMachines: '${self:custom.all}'}"
+        ),
+        ["a C svc/serverless.yml"]
+    );
+    assert_eq!(names("stateMachines: {a: {definition: {StartAt: C}}}"), ["a C svc/serverless.yml"]);
+    let why = "State machines of the Serverless Framework cannot be read: ";
+    assert_eq!(names("stepFunctions: ${file(none.yml)}"), [format!("{why}no such file")]);
+    assert_eq!(
+        names("stepFunctions: ${file(loop.yml)}"),
+        [format!("{why}it leads from file to file without an end")]
+    );
+    let opt = "stepFunctions: {stateMachines: '${opt:all}'}";
+    let known = "only the Serverless Framework knows the value of `${opt:all}`";
+    assert_eq!(names(opt), [format!("{why}{known}")]);
+}
+
+#[test]
+fn terraform_is_read_where_it_is_a_text() {
+    let said = |text: &str| {
+        let loaded =
+            load(text.as_bytes(), &LoadOptions { file: "main.tf", ..LoadOptions::default() });
+        let names: Vec<_> =
+            loaded.definitions.iter().filter_map(|one| one.logical_id.clone()).collect();
+        let codes: Vec<_> = loaded.complaints.iter().map(|one| one.diagnostic.code).collect();
+        (names, codes)
+    };
+    let text = "resource \"aws_sfn_state_machine\" \"m\" {\n  definition = <<-EOF\n  {\"StartAt\": \"${x}\"}\n  EOF\n}\n";
+    assert_eq!(said(text), (vec!["m".to_owned()], vec![]));
+    let text = "resource \"aws_sfn_state_machine\" \"m\" {\n  definition = jsonencode({\n    StartAt = \"A\"\n  })\n}\n";
+    assert_eq!(said(text), (vec![], vec!["terraform"]));
+    assert_eq!(said("variable \"a\" {}\n"), (vec![], vec!["no-state-machine"]));
+}
+
+#[test]
+fn bare_placeholders_are_named() {
+    let text = b"{\"A\": ${first}, \"B\": \"${fine}\", \"C\": [${second}]}";
+    let loaded = load(text, &LoadOptions { file: "a.asl.json", ..LoadOptions::default() });
+    let expected = [
+        (true, "INVALID_JSON_DESCRIPTION", "${first}"),
+        (true, "INVALID_JSON_DESCRIPTION", "${second}"),
+    ];
+    assert_eq!(said(&loaded), expected);
+    let why = stepwright_asl::print(std::str::from_utf8(text).unwrap(), "a.asl.json").unwrap_err();
+    assert!(why.to_string().contains("${first}"), "{why}");
 }

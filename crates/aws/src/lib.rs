@@ -5,8 +5,10 @@
 //! Everything here is a fact about AWS. The rules, the policy writer, the mocks and the callers of
 //! services look it up here, and none of them keeps a list of its own.
 
+pub mod arn;
 pub mod codec;
 pub mod endpoint;
+pub mod http;
 pub mod iam;
 pub mod integrations;
 pub mod names;

@@ -1,25 +1,19 @@
 //! Parameters that are refused before a service is called, and those that AWS inserts.
 
+use crate::http;
 use stepwright_json::Json;
 
 /// Checks parameters before the service is called. AWS checks the shape of the parameters of its
 /// optimised integrations; these are the checks that are known. The error is the cause of the
 /// task's failure.
 pub fn check(service: &str, action: &str, parameters: &Json) -> Result<(), String> {
-    if service == "apigateway" && action.starts_with("invoke") {
-        let is_list = |value: &Json| {
-            value.as_array().is_some_and(|items| items.iter().all(|item| item.as_str().is_some()))
-        };
-        for field in ["Headers", "QueryParameters"] {
-            let Some(value) = parameters.get(field) else { continue };
-            let fits = value.as_object().is_some_and(|object| object.values().all(is_list));
-            if !fits {
-                return Err(format!(
-                    "The Parameters '{parameters}' could not be used to start the Task: [The \
-                     value of the field '{field}' has an invalid format]"
-                ));
-            }
-        }
+    let (action, _) = action.split_once('.').unwrap_or((action, ""));
+    if matches!((service, action), ("http" | "apigateway", "invoke")) {
+        http::check(service, parameters).map_err(|problem| {
+            format!(
+                "The Parameters '{parameters}' could not be used to start the Task: [{problem}]"
+            )
+        })?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Signing requests with AWS's Signature Version 4.
 
+use crate::codec::escaped_component;
 use crate::table::Signature;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign as sign_request,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign as sign_request,
 };
 use aws_sigv4::sign::v4;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// An access key for signing requests.
 #[derive(Clone)]
@@ -53,6 +54,23 @@ pub fn sign(
     sign_for(request, key, at, Signature::V4, false)
 }
 
+/// Signs the URL of a `GET`, with these headers, so that whoever has it may call it within a minute.
+/// Returns the whole URL.
+pub fn presign(request: &Unsigned<'_>, key: &Key, at: SystemTime) -> Result<String, String> {
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_mins(1));
+    let signed = signed(request, key, at, settings, false)?;
+    let mut url = request.url.to_owned();
+    for (name, value) in signed.params() {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(name);
+        url.push('=');
+        url.push_str(&escaped_component(value));
+    }
+    Ok(url)
+}
+
 /// Signs a request as its service wants it, with or without the body, and returns the headers to add.
 /// A signature that is not supported is an error.
 pub fn sign_for(
@@ -84,6 +102,17 @@ pub fn sign_for(
     if has_unsigned_body {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
+    let signed = signed(request, key, at, settings, has_unsigned_body)?;
+    Ok(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn signed(
+    request: &Unsigned<'_>,
+    key: &Key,
+    at: SystemTime,
+    settings: SigningSettings,
+    has_unsigned_body: bool,
+) -> Result<SigningInstructions, String> {
     let identity = Credentials::from_keys(&key.id, &key.secret, key.token.clone()).into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
@@ -103,14 +132,12 @@ pub fn sign_for(
         SignableRequest::new(request.method, request.url, request.headers.iter().copied(), body)
             .map_err(|error| error.to_string())?;
     let signed = sign_request(signable, &parameters).map_err(|error| error.to_string())?;
-    let (instructions, _) = signed.into_parts();
-    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(signed.into_parts().0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
     #[test]
@@ -145,5 +172,33 @@ mod tests {
         let unsigned = sign_for(&request, &key, at, Signature::S3, true).unwrap();
         assert!(unsigned.contains(&("x-amz-content-sha256".into(), "UNSIGNED-PAYLOAD".into())));
         assert!(sign_for(&request, &key, at, Signature::V4a, false).is_err());
+    }
+
+    /// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+    /// has S3's ways; this is the form that clusters of EKS take.
+    #[test]
+    fn a_url_is_signed_in_its_query() {
+        let key = Key { id: "ID".into(), secret: "SECRET".into(), token: Some("a+b/c=".into()) };
+        let request = Unsigned {
+            method: "GET",
+            url: "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+            headers: &[("x-k8s-aws-id", "cluster")],
+            body: b"",
+            service: "sts",
+            region: "us-east-1",
+        };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_hours(380_376);
+        let url = presign(&request, &key, at).unwrap();
+        for part in [
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "X-Amz-Credential=ID%2F20130524%2Fus-east-1%2Fsts%2Faws4_request",
+            "X-Amz-Date=20130524T000000Z",
+            "X-Amz-Expires=60",
+            "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id",
+            "X-Amz-Security-Token=a%2Bb%2Fc%3D",
+            "X-Amz-Signature=",
+        ] {
+            assert!(url.contains(part), "{part}: {url}");
+        }
     }
 }

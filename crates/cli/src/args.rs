@@ -385,12 +385,16 @@ pub(crate) struct TestState {
     /// The cause of that error.
     #[arg(long, value_name = "TEXT", requires = "mock_error")]
     pub(crate) mock_cause: Option<String>,
-    /// How strictly a mocked result is compared with the service's response.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) field_validation: FieldValidation,
+    /// Which members of a mocked result are compared with the service's response: all that it must
+    /// have, those that are there, or none.
+    #[arg(long, default_value = "strict", value_parser = ["strict", "present", "none"])]
+    pub(crate) field_validation: String,
     /// How much to show: the outcome only, or also the data at each stage.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) inspection_level: Inspection,
+    /// Also show what the connection of an HTTP task adds to the request.
+    #[arg(long)]
+    pub(crate) reveal_secrets: bool,
     /// How often the retrier for the mocked error has already retried.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) retrier_retry_count: Option<u32>,
@@ -416,30 +420,8 @@ pub(crate) enum Inspection {
     Info,
     /// Also the data at each stage.
     Debug,
-    /// The same as debug. For an HTTP task, AWS also shows the request and the response.
+    /// Also the request and the response of an HTTP task.
     Trace,
-}
-
-/// How strictly a mocked result is compared with the service's response.
-#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
-pub(crate) enum FieldValidation {
-    /// Required members must be present, and all members that are present must have the right form.
-    #[default]
-    Strict,
-    /// Members that are present must have the right form.
-    Present,
-    /// Nothing is checked.
-    None,
-}
-
-impl From<FieldValidation> for stepwright_simulator::FieldValidation {
-    fn from(chosen: FieldValidation) -> Self {
-        match chosen {
-            FieldValidation::Strict => Self::Strict,
-            FieldValidation::Present => Self::Present,
-            FieldValidation::None => Self::None,
-        }
-    }
 }
 
 /// Compile a Fluxio project, a workflow written in Python, to Amazon States Language.

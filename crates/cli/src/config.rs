@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_functions::{Function, Functions, LogSink, Place};
-use stepwright_integrations::{AwsServices, ServiceConfig};
+use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
@@ -23,6 +23,11 @@ pub(crate) struct Config {
     /// others.
     #[serde(default)]
     services: BTreeMap<String, ServiceConfig>,
+    /// What HTTP tasks may call, and with which credentials.
+    #[serde(default)]
+    http: HttpConfig,
+    #[serde(default)]
+    connections: BTreeMap<String, ConnectionConfig>,
     /// The same, checked.
     #[serde(skip)]
     pub(crate) aws: Arc<AwsServices>,
@@ -68,6 +73,7 @@ impl Config {
         })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         config.aws = AwsServices::new(&config.services)
+            .and_then(|aws| aws.with_connections(&config.http, &config.connections, &config.folder))
             .map(Arc::new)
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         for (name, function) in &config.functions {

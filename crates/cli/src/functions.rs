@@ -3,9 +3,10 @@
 use crate::config::Config;
 use crate::report::{self, Failure};
 use std::sync::Arc;
+use stepwright_engine::Trace;
 use stepwright_functions::{Functions, LogSink};
 use stepwright_history::{Stage, TaskCall};
-use stepwright_integrations::{Integrations, Mocked};
+use stepwright_integrations::{AwsServices, Integrations, Mocked};
 use stepwright_json::Json;
 use stepwright_simulator::Outcome;
 use tokio::runtime::Runtime;
@@ -21,8 +22,9 @@ pub(crate) struct Called {
 pub(crate) type Ended = Result<Json, (stepwright_history::Failure, Stage)>;
 
 impl Called {
-    /// Creates the functions. No process is started before a function is called.
-    pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
+    /// Creates the functions. No process is started before a function is called. What has no function
+    /// is called only if it is an HTTP task whose connection is among the services.
+    pub(crate) fn new(config: &Config, services: Arc<AwsServices>) -> Result<Self, Failure> {
         let functions =
             config.functions(LogSink::new(|line| report::function_printed(line.text)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -30,17 +32,20 @@ impl Called {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("functions cannot be called: {error}")))?;
-        // What has no function is not called: a test calls no service.
-        let integrations =
-            Integrations::new(functions.clone(), Mocked::default(), None, Arc::default());
+        let integrations = Integrations::new(functions.clone(), Mocked::default(), None, services);
         Ok(Self { runtime, functions, integrations })
     }
 
     /// Runs a task with the function of this name, or with the function configured for the task.
     /// Returns the result, and the delay of a fixed answer in milliseconds. Returns `None` if no
     /// function is configured for the task.
-    pub(crate) fn call(&self, name: Option<&str>, call: &TaskCall) -> Option<(i64, Ended)> {
-        let answer = self.runtime.block_on(self.integrations.answer(call, name))?;
+    pub(crate) fn call(
+        &self,
+        name: Option<&str>,
+        call: &TaskCall,
+        trace: Option<&Trace>,
+    ) -> Option<(i64, Ended)> {
+        let answer = self.runtime.block_on(self.integrations.answer(call, name, trace))?;
         let ended = match answer.outcome {
             Outcome::Returns(output) => Ok(output),
             Outcome::Fails(failure, stage) => Err((failure, stage)),

@@ -81,8 +81,15 @@ pub(crate) fn read_tree(path: &Path) -> Result<(Node, String), Failure> {
 /// Reads a mock file in the format of Step Functions Local.
 pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
     let (tree, _) = read_tree(path)?;
-    MockConfig::read(&tree.to_json())
-        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))
+    let config = MockConfig::read(&tree.to_json())
+        .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))?;
+    for key in config.ignored() {
+        report::warning(&format!(
+            "`{key}` in {} means nothing; a mock file has `StateMachines` and `MockedResponses`",
+            path.display()
+        ));
+    }
+    Ok(config)
 }
 
 /// Finds a test case of a mock file. If the file has a single machine, the case is used for

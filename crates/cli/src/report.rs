@@ -58,6 +58,12 @@ pub(crate) fn failure(failure: &Failure) {
     anstream::eprintln!("{}", Renderer::styled().render(&groups));
 }
 
+/// Prints what is not as somebody may think.
+pub(crate) fn warning(message: &str) {
+    let group = Group::with_title(Level::WARNING.primary_title(message));
+    anstream::eprintln!("{}", Renderer::styled().render(&[group]));
+}
+
 /// Prints a line from a function.
 pub(crate) fn function_printed(line: &str) {
     anstream::eprintln!("{line}");

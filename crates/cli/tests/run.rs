@@ -127,6 +127,72 @@ fn a_service_is_called_where_the_configuration_says() {
     assert!(!output.status.success() && shown.contains("did you mean `eventbridge`?"), "{shown}");
 }
 
+/// An API that answers every request alike; returns its port.
+fn api() -> u16 {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            drop(connection.read(&mut [0; 4096]));
+            let answer =
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n\
+                           {\"a\":1}";
+            drop(connection.write_all(answer));
+        }
+    });
+    port
+}
+
+#[test]
+fn an_api_is_called_and_the_exchange_is_shown() {
+    let port = api();
+    let definition = json!({"StartAt": "Call", "States": {"Call": {
+        "Type": "Task", "Resource": "arn:aws:states:::http:invoke",
+        "Parameters": {
+            "ApiEndpoint": (format!("http://127.0.0.1:{port}/x")), "Method": "GET",
+            "InvocationConfig": {
+                "ConnectionArn": "arn:aws:events:us-east-1:123456789012:connection/c/1"}},
+        "OutputPath": "$.ResponseBody", "End": true}}});
+    let folder = folder(&[
+        ("call.asl.json", &definition.to_string()),
+        ("key", "the-secret\n"),
+        (
+            "stepwright.toml",
+            "[http]\nallow = ['http://127.0.0.1']\n\
+             [connections.c]\napi_key = { name = 'X-Key', value = { file = 'key' } }\n",
+        ),
+        ("plain.toml", "[connections.c]\napi_key = { name = 'X-Key', value = 'the-secret' }\n"),
+    ]);
+    let outcome = run(folder.path(), &["call.asl.json"], 0);
+    assert_eq!(outcome.get("output"), Some(&json!({"a": 1})));
+    let outcome = run(folder.path(), &["call.asl.json", "--virtual-time"], 1);
+    assert!(text(&outcome, "cause").contains("cannot be called in virtual time"), "{outcome}");
+    let shown = |more: &[&str]| {
+        let arguments = [&["test-state", "call.asl.json", "--state", "Call"], more].concat();
+        let output = stepwright(folder.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let reply = stepwright_json::parse_bytes(output.stdout.trim_ascii()).unwrap();
+        assert_eq!(reply.get("output"), Some(&json!({"a": 1})));
+        reply.get("inspectionData").cloned().unwrap_or_default()
+    };
+    let traced = shown(&["--inspection-level", "trace"]);
+    let response = traced.get("response").unwrap();
+    assert_eq!(response.get("body"), Some(&json!("{\"a\":1}")));
+    let headers = text(traced.get("request").unwrap(), "headers");
+    assert!(headers.contains("User-Agent") && !headers.contains("X-Key"), "{headers}");
+    let revealed = shown(&["--inspection-level", "trace", "--reveal-secrets"]);
+    let headers = text(revealed.get("request").unwrap(), "headers");
+    assert!(headers.contains("X-Key: the-secret"), "{headers}");
+    assert_eq!(shown(&["--inspection-level", "debug"]).get("request"), None);
+    let output = stepwright(folder.path(), &["run", "call.asl.json", "--config", "plain.toml"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("has its `value` in the file"), "{said}");
+    assert!(!said.contains("the-secret"), "{said}");
+}
+
 const TOKEN: &str = r#"{"StartAt": "Ask", "States": {"Ask": {
     "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
     "Parameters": {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token"}},

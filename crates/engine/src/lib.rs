@@ -61,7 +61,7 @@ pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
 pub use starts::{StartRequest, Started};
-pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks};
+pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks, Trace};
 
 use activities::Activities;
 use long::LongTurns;
@@ -234,7 +234,7 @@ impl Engine {
 
     /// Does something that may take long: there are few processors for all that does, so that
     /// others have theirs.
-    pub async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub async fn aside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.inner.long.aside(work).await
     }
 

@@ -5,13 +5,13 @@
 //! others, and goes on beside them once it has one of a few permits. So there is always a processor
 //! for short turns, for callers and for timers, whatever long turns there are.
 //!
-//! The next turns of a program that had a long turn wait for a permit before they begin.
+//! The next turns of a program that had a long turn wait for a permit before they begin, and then run
+//! on a thread of low priority: whatever else has something to do goes first, at once.
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use stepwright_program::Program;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -68,13 +68,13 @@ impl LongTurns {
             long: self,
             program,
             from_the_start: permit.is_some(),
-            permit: RefCell::new(permit),
-            next: Cell::new(LONG),
+            permit: Mutex::new(permit),
+            next: AtomicU64::new(LONG),
         }
     }
 
     /// Does something that may take long.
-    pub(crate) async fn aside<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub(crate) async fn aside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let _permit = self.work.acquire().await;
         leave_worker(work)
     }
@@ -116,27 +116,27 @@ pub(crate) struct Aside<'l> {
     program: usize,
     /// Whether they were known to be long, and have left the worker from the beginning.
     from_the_start: bool,
-    permit: RefCell<Option<SemaphorePermit<'l>>>,
+    permit: Mutex<Option<SemaphorePermit<'l>>>,
     /// The number of steps at which to look next.
-    next: Cell<u64>,
+    next: AtomicU64,
 }
 
 impl Aside<'_> {
     /// Takes the turns.
-    pub(crate) fn run<R>(&self, turns: impl FnOnce() -> R) -> R {
+    pub(crate) fn run<R: Send>(&self, turns: impl FnOnce() -> R + Send) -> R {
         if self.from_the_start { leave_worker(turns) } else { turns() }
     }
 
     /// A turn has taken so many steps.
     pub(crate) fn watch(&self, steps: u64) {
-        if steps < self.next.get() {
+        if steps < self.next.load(Ordering::Relaxed) {
             return;
         }
-        self.next.set(steps + AGAIN);
+        self.next.store(steps + AGAIN, Ordering::Relaxed);
         if self.from_the_start || !has_workers() {
             return;
         }
-        let mut permit = self.permit.borrow_mut();
+        let mut permit = self.permit.lock();
         if permit.is_none() {
             self.long.note(self.program, true);
             *permit = tokio::task::block_in_place(|| {
@@ -152,14 +152,14 @@ impl Aside<'_> {
 
     /// Another turn begins.
     pub(crate) fn next_turn(&self) {
-        self.next.set(LONG);
+        self.next.store(LONG, Ordering::Relaxed);
     }
 }
 
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
         // The last turn of a program that was known for long ones was short.
-        if self.from_the_start && self.next.get() == LONG {
+        if self.from_the_start && *self.next.get_mut() == LONG {
             self.long.note(self.program, false);
         }
     }
@@ -172,6 +172,36 @@ fn has_workers() -> bool {
 }
 
 /// Does something that takes long, and leaves the worker to others meanwhile.
-fn leave_worker<R>(work: impl FnOnce() -> R) -> R {
-    if has_workers() { tokio::task::block_in_place(work) } else { work() }
+fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if has_workers() { tokio::task::block_in_place(|| at_low_priority(work)) } else { work() }
+}
+
+/// How much lower the priority is, as `nice` counts: lower by 10 is a tenth of the share.
+const NICER: i32 = 10;
+
+/// Does something on a thread of its own that gives way to all others. A thread can lower its
+/// priority and not raise it again, so that it cannot be one of the runtime's.
+fn at_low_priority<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let work = Mutex::new(Some(work));
+    let take = || {
+        let work = work.lock().take();
+        work.map(|work| work())
+    };
+    let lowered = || {
+        // Where it cannot be lowered, the work is as important as all else.
+        #[cfg(target_os = "linux")]
+        rustix::process::setpriority_process(None, NICER).ok();
+        take()
+    };
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("long-turn".to_owned());
+        match thread.spawn_scoped(scope, lowered) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => {
+                tracing::warn!(%error, "no thread can be started for a long turn");
+                take()
+            }
+        }
+    });
+    done.expect("the work is done once")
 }

@@ -1,6 +1,6 @@
 use crate::facts::More;
 use crate::starts::LONGEST_EXPRESS_SECONDS;
-use crate::{Call, Engine, Facts, Principal, Report, Revision};
+use crate::{Call, Engine, Facts, Principal, Report, Revision, Trace};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Stage, TaskCall, TaskId};
@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, watch};
 
 impl Engine {
     /// Makes one call that belongs to no execution on behalf of its caller, and waits for its
-    /// result. `TestState` uses it.
+    /// result. `TestState` uses it, with a trace if the request and the response are to be seen.
     pub async fn call_once(
         &self,
         revision: Arc<Revision>,
         arn: &str,
         principal: Principal,
         call: TaskCall,
+        trace: Option<Arc<Trace>>,
     ) -> Result<Json, (Failure, Stage)> {
         let more = More { revision: revision.id.clone(), ..More::default() };
         let about = About {
@@ -42,7 +43,7 @@ impl Engine {
         let (sender, receiver) = mpsc::unbounded_channel();
         // Held until the end, because dropping it would cancel the call.
         let (call_off, cancelled) = watch::channel(false);
-        let report = Report::to_caller(self, sender, task, cancelled);
+        let report = Report::to_caller(self, sender, task, cancelled, trace);
         let call =
             Call { facts, task, call: Box::new(call), submitted: false, map_path: Vec::new() };
         self.options().tasks.run(call, report);

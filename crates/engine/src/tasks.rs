@@ -1,6 +1,7 @@
 use crate::mailbox::Message;
 use crate::underway::Errand;
 use crate::{Ended, Engine, Facts};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::aws::Calls;
@@ -61,6 +62,36 @@ pub struct Report {
     to: Destination,
     cancelled: watch::Receiver<bool>,
     errand: Errand,
+    trace: Option<Arc<Trace>>,
+}
+
+/// Takes the request that an HTTP task sends and the response that it gets, as they are on the wire.
+#[derive(Debug, Default)]
+pub struct Trace {
+    reveals_secrets: bool,
+    seen: Mutex<Option<Json>>,
+}
+
+impl Trace {
+    /// A trace that shows what a connection adds to a request, or leaves it out.
+    pub fn new(reveals_secrets: bool) -> Self {
+        Self { reveals_secrets, seen: Mutex::default() }
+    }
+
+    /// Whether what a connection adds is shown.
+    pub fn reveals_secrets(&self) -> bool {
+        self.reveals_secrets
+    }
+
+    /// Keeps what was exchanged: an object with `request` and, if there was one, `response`.
+    pub fn record(&self, exchanged: Json) {
+        *self.seen.lock() = Some(exchanged);
+    }
+
+    /// What was exchanged, if anything was.
+    pub fn take(&self) -> Option<Json> {
+        self.seen.lock().take()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +109,7 @@ impl Report {
         cancelled: watch::Receiver<bool>,
     ) -> Self {
         let (to, errand) = (Destination::Execution(execution), engine.inner.underway.begin());
-        Self { engine: engine.clone(), task, to, cancelled, errand }
+        Self { engine: engine.clone(), task, to, cancelled, errand, trace: None }
     }
 
     pub(crate) fn to_caller(
@@ -86,9 +117,15 @@ impl Report {
         caller: mpsc::UnboundedSender<Stimulus>,
         task: TaskId,
         cancelled: watch::Receiver<bool>,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
         let (to, errand) = (Destination::Caller(caller), engine.inner.underway.begin());
-        Self { engine: engine.clone(), task, to, cancelled, errand }
+        Self { engine: engine.clone(), task, to, cancelled, errand, trace }
+    }
+
+    /// Where an HTTP task records what it exchanges, if somebody wants to see it.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// The engine that the task belongs to.

@@ -1,17 +1,17 @@
 //! Computes the layout of a drawing. Sizes and positions are in pixels.
 
 use crate::model::{Edge, Node, Scope};
-use std::collections::BTreeMap;
+use crate::routes::{Routes, Way};
 
 pub(crate) const NODE_HEIGHT: f64 = 46.0;
 pub(crate) const TITLE_HEIGHT: f64 = 30.0;
 const GAP_X: f64 = 34.0;
-const GAP_Y: f64 = 46.0;
-const LABEL_GAP_Y: f64 = 62.0;
 const PADDING: f64 = 18.0;
 const DUMMY_WIDTH: f64 = 10.0;
 /// The space for the dot above the first state and the ring below the last ones.
 pub(crate) const CAP: f64 = 34.0;
+/// Half the width of the ring below a last state, with the space around it.
+pub(crate) const RING: f64 = 12.0;
 const SWEEPS: usize = 8;
 
 /// A scope with positions.
@@ -40,7 +40,10 @@ pub(crate) struct PlacedNode {
 pub(crate) struct PlacedEdge {
     pub(crate) points: Vec<(f64, f64)>,
     pub(crate) label: String,
+    /// The middle of the label, on its base line.
     pub(crate) label_at: (f64, f64),
+    /// Whether it runs along the side of the drawing, with right angles.
+    pub(crate) is_aside: bool,
     pub(crate) is_catch: bool,
     /// The ids of the states at its two ends.
     pub(crate) ends: (u32, u32),
@@ -123,97 +126,61 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
     }
     let rows = order(&mut slots);
     place(&mut slots, &rows);
-    let has_labels = scope.edges.iter().any(|edge| !edge.label.is_empty());
-    let gap = if has_labels { LABEL_GAP_Y } else { GAP_Y };
-    let mut tops = Vec::new();
-    let mut y = CAP;
-    for row in &rows {
-        tops.push(y);
-        let height = row.iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
-        y += height.max(8.0) + gap;
-    }
-    let row_height =
-        |rank: usize| rows[rank].iter().map(|slot| slots[*slot].height).fold(0.0, f64::max);
     for (at, node) in nodes.iter_mut().enumerate() {
         node.x = slots[at].x - node.width / 2.0;
-        node.y = tops[slots[at].rank] + (row_height(slots[at].rank) - node.height) / 2.0;
     }
-    let mut width = slots.iter().map(|slot| slot.x + slot.width / 2.0).fold(0.0, f64::max);
+    let heights: Vec<f64> = rows
+        .iter()
+        .map(|row| row.iter().map(|slot| slots[*slot].height).fold(0.0, f64::max).max(8.0))
+        .collect();
     let outgoing = sorted(outgoing, true, &slots, &chains);
     let incoming = sorted(incoming, false, &slots, &chains);
-    let mut edges = Vec::new();
-    let mut lanes = 0.0;
-    let mut label_rows: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
+    let width = slots.iter().map(|slot| slot.x + slot.width / 2.0).fold(0.0, f64::max);
+    let ways: Vec<Way> = scope
+        .edges
+        .iter()
+        .enumerate()
+        .map(|(at, edge)| Way {
+            rows: (ranks[edge.from], ranks[edge.to]),
+            out: spread_out(&nodes[edge.from], slots[edge.from].x, &outgoing[edge.from], at),
+            into: spread_in(&nodes[edge.to], slots[edge.to].x, &incoming[edge.to], at),
+            bends: if aside[at] {
+                None
+            } else {
+                let inner = &chains[at][1..chains[at].len() - 1];
+                Some(inner.iter().map(|slot| slots[*slot].x).collect())
+            },
+            to: edge.to,
+            label: if edge.label.is_empty() { 0.0 } else { text_width(&edge.label, 11.0) },
+        })
+        .collect();
+    let ends: Vec<(usize, f64)> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.node.ends)
+        .map(|(at, node)| (ranks[at], node.height))
+        .collect();
+    let mut routes = Routes::new(&ways, &ends, &heights, width);
+    for (at, node) in nodes.iter_mut().enumerate() {
+        node.y = routes.tops[ranks[at]] + (heights[ranks[at]] - node.height) / 2.0;
+    }
+    let mut edges: Vec<PlacedEdge> = Vec::new();
     for (at, edge) in scope.edges.iter().enumerate() {
         let (from, to) = (&nodes[edge.from], &nodes[edge.to]);
-        let spread = |node: usize, peers: &[usize], this: usize, width: f64| {
-            let place = peers.iter().position(|peer| *peer == this).unwrap_or(0) as f64;
-            let step = (width * 0.6 / peers.len().max(1) as f64).min(26.0);
-            slots[node].x + (place - (peers.len() as f64 - 1.0) / 2.0) * step
-        };
-        let x_out = spread(edge.from, &outgoing[edge.from], at, from.width);
-        let x_in = spread(edge.to, &incoming[edge.to], at, to.width);
-        let start = (x_out, from.y + from.height);
-        let end = (x_in, to.y);
-        let points = if aside[at] {
-            lanes += 1.0;
-            let lane = width + 16.0 * lanes;
-            let right = |node: &PlacedNode| (node.x + node.width, node.y + node.height / 2.0);
-            let (a, b) = (right(from), right(to));
-            vec![a, (lane, a.1), (lane, b.1), b]
-        } else {
-            // The edge first goes straight down to the end of its row, because there may be a tall
-            // box next to it.
-            let mut points = vec![start];
-            let row_end = tops[ranks[edge.from]] + row_height(ranks[edge.from]);
-            if row_end > start.1 + 1.0 {
-                points.push((start.0, row_end));
-            }
-            for slot in &chains[at][1..chains[at].len() - 1] {
-                let slot = &slots[*slot];
-                let height = row_height(slot.rank);
-                points.push((slot.x, tops[slot.rank]));
-                points.push((slot.x, tops[slot.rank] + height));
-            }
-            if tops[ranks[edge.to]] < end.1 - 1.0 {
-                points.push((end.0, tops[ranks[edge.to]]));
-            }
-            points.push(end);
-            points
-        };
-        let mut label_at = match points[..] {
-            [a, b, ..] if aside[at] => (f64::midpoint(a.0, b.0) + 4.0, a.1 - 7.0),
-            [a, b, ..] => (a.0 + (b.0 - a.0) * 0.35, a.1 + (b.1 - a.1) * 0.42),
-            _ => start,
-        };
-        if !edge.label.is_empty() {
-            // A label that would overlap another one is moved down by a line.
-            let half = text_width(&edge.label, 11.0) / 2.0;
-            for _ in 0..4 {
-                let line = (label_at.1 / 13.0).round() as i64;
-                let taken = label_rows.entry(line).or_default();
-                if taken
-                    .iter()
-                    .all(|(from, to)| label_at.0 + half < *from || label_at.0 - half > *to)
-                {
-                    taken.push((label_at.0 - half - 4.0, label_at.0 + half + 4.0));
-                    break;
-                }
-                label_at.1 += 13.0;
-            }
-        }
+        let (points, label_at) = routes.route(&ways[at], at, from.y + from.height, to.y);
         edges.push(PlacedEdge {
             points,
             label: edge.label.clone(),
             label_at,
+            is_aside: aside[at],
             is_catch: edge.is_catch,
             ends: (scope.nodes[edge.from].id, scope.nodes[edge.to].id),
         });
     }
-    width += 16.0 * lanes + if lanes > 0.0 { 8.0 } else { 0.0 };
+    let mut width = routes.width();
     let mut left = 0.0f64;
     for edge in edges.iter().filter(|edge| !edge.label.is_empty()) {
-        let half = text_width(&edge.label, 11.0) / 2.0;
+        let half = text_width(&edge.label, 11.0) / 2.0 + 4.0;
         left = left.min(edge.label_at.0 - half);
         width = width.max(edge.label_at.0 + half);
     }
@@ -230,7 +197,26 @@ pub(crate) fn layout(scope: &Scope) -> Placed {
         width -= left;
     }
     debug_assert_eq!(nodes.len(), count);
-    Placed { width, height: y - gap + CAP, start: scope.start, nodes, edges }
+    Placed { width, height: routes.height, start: scope.start, nodes, edges }
+}
+
+/// Where an edge leaves a state: its edges are spread over the width of the box, to the right of
+/// the ring below a state that may be the last one.
+fn spread_out(node: &PlacedNode, middle: f64, peers: &[usize], this: usize) -> f64 {
+    let place = peers.iter().position(|peer| *peer == this).unwrap_or(0) as f64;
+    if node.node.ends {
+        let room = node.width / 2.0 - RING;
+        return middle + RING + room * 0.8 * (place + 0.5) / peers.len().max(1) as f64;
+    }
+    let step = (node.width * 0.7 / peers.len().max(1) as f64).min(40.0);
+    middle + (place - (peers.len() as f64 - 1.0) / 2.0) * step
+}
+
+/// Where an edge enters a state.
+fn spread_in(node: &PlacedNode, middle: f64, peers: &[usize], this: usize) -> f64 {
+    let place = peers.iter().position(|peer| *peer == this).unwrap_or(0) as f64;
+    let step = (node.width * 0.6 / peers.len().max(1) as f64).min(26.0);
+    middle + (place - (peers.len() as f64 - 1.0) / 2.0) * step
 }
 
 /// The edges of each state, by the end that `end` gives.
@@ -286,7 +272,8 @@ fn long_edges(scope: &Scope, ranks: &[usize]) -> Vec<bool> {
 }
 
 fn size(node: &Node) -> PlacedNode {
-    let text = text_width(&node.name, 13.0).max(text_width(&node.note, 10.5) + 8.0);
+    // Names are bold, and fonts differ.
+    let text = (text_width(&node.name, 13.0) * 1.1).max(text_width(&node.note, 10.5) + 8.0);
     let mut placed = PlacedNode {
         node: node.clone(),
         x: 0.0,

@@ -6,6 +6,9 @@
 mod layout;
 mod marks;
 mod model;
+#[cfg(test)]
+mod overlaps;
+mod routes;
 mod svg;
 mod text;
 

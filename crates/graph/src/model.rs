@@ -74,11 +74,7 @@ fn node(program: &Program, id: StateId) -> Node {
     let (note, next, inner) = match &state.kind {
         Kind::Task(task) => {
             let arn = task.resource.arn.as_str();
-            let short = match arn.split_once(":::") {
-                Some((_, rest)) => rest,
-                None => arn.rsplit(':').next().unwrap_or(arn),
-            };
-            (short.to_owned(), Some(task.next), Vec::new())
+            (stepwright_aws::arn::short(arn).to_owned(), Some(task.next), Vec::new())
         }
         Kind::Pass(pass) => (String::new(), Some(pass.next), Vec::new()),
         Kind::Wait(wait) => (String::new(), Some(wait.next), Vec::new()),

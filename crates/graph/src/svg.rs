@@ -199,28 +199,15 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, marks: Option<&Marks>, out: &mut
 fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
     let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
-    if is_loop(&points) {
-        let (a, b, c, d) = (points[0], points[1], points[2], points[3]);
-        let up = if c.1 < b.1 { -8.0 } else { 8.0 };
-        write!(
-            path,
-            "H{:.1}Q{:.1} {:.1} {:.1} {:.1}V{:.1}Q{:.1} {:.1} {:.1} {:.1}H{:.1}",
-            b.0 - 8.0,
-            b.0,
-            a.1,
-            b.0,
-            b.1 + up,
-            c.1 - up,
-            c.0,
-            c.1,
-            c.0 - 8.0,
-            c.1,
-            d.0
-        )
-        .expect("strings grow");
+    if edge.is_aside {
+        right_angles(&points, &mut path);
     } else {
         for pair in points.windows(2) {
             let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+            if x1 == x2 {
+                write!(path, "V{y2:.1}").expect("strings grow");
+                continue;
+            }
             let bend = (y2 - y1) / 2.0;
             write!(path, "C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}", y1 + bend, y2 - bend)
                 .expect("strings grow");
@@ -244,9 +231,23 @@ fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut
     .expect("strings grow");
 }
 
-/// Whether an edge runs back along the side.
-fn is_loop(points: &[(f64, f64)]) -> bool {
-    points.len() == 4 && points[0].1 == points[1].1 && points[2].1 == points[3].1
+/// Draws lines with right angles, whose corners are rounded.
+fn right_angles(points: &[(f64, f64)], path: &mut String) {
+    for corner in points.windows(3) {
+        let [before, here, after] = [corner[0], corner[1], corner[2]];
+        let length = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() + (a.1 - b.1).abs();
+        let round = (length(before, here) / 2.0).min(length(here, after) / 2.0).min(6.0);
+        let towards = |end: (f64, f64)| {
+            let all = length(here, end).max(0.1);
+            (here.0 + (end.0 - here.0) * round / all, here.1 + (end.1 - here.1) * round / all)
+        };
+        let (a, b) = (towards(before), towards(after));
+        write!(path, "L{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}", a.0, a.1, here.0, here.1, b.0, b.1)
+            .expect("strings grow");
+    }
+    if let Some(end) = points.last() {
+        write!(path, "L{:.1} {:.1}", end.0, end.1).expect("strings grow");
+    }
 }
 
 fn label(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {

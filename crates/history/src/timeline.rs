@@ -159,11 +159,7 @@ impl Timeline {
 
 /// The function or service action that is called, without the rest of its ARN.
 fn short(call: &TaskCall) -> &str {
-    let arn = call.resource.as_str();
-    if let Some(rest) = arn.split(":::").nth(1) {
-        return rest;
-    }
-    arn.rsplit(':').next().unwrap_or(arn)
+    stepwright_aws::arn::short(call.resource.as_str())
 }
 
 fn why(failure: &Failure) -> String {

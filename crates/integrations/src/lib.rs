@@ -5,7 +5,10 @@
 //! function that takes a [`Task`] and runs it to its end, and add a row to [`Route::of`] and an arm to
 //! [`find`]. A service of AWS needs none: `services` calls it from its model.
 
+mod api_gateway;
 mod buckets;
+mod http;
+mod kubernetes;
 mod lambda;
 mod metadata;
 mod mocked;
@@ -16,9 +19,10 @@ mod step_functions_sdk;
 mod virtual_time;
 
 pub use buckets::MemoryBuckets;
+pub use http::{ApiKeyConfig, BasicConfig, ConnectionConfig, HttpConfig, OAuthConfig, Text};
 pub use lambda::{call_function, not_allowed};
 pub use mocked::Mocked;
-pub use services::{AwsServices, ServiceConfig, ServicesError};
+pub use services::{AwsServices, ServiceConfig, ServiceObjects, ServicesError};
 pub use virtual_time::{VirtualTasks, Watch};
 
 use lambda::Circumstances;
@@ -27,7 +31,7 @@ use route::Route;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use stepwright_engine::{Call, Clock as _, Denied, Facts, Report, SystemClock, Tasks};
+use stepwright_engine::{Call, Clock as _, Denied, Facts, Report, SystemClock, Tasks, Trace};
 use stepwright_functions::Functions;
 use stepwright_history::{Failure, Stage, TaskCall};
 use stepwright_json::Json;
@@ -124,13 +128,28 @@ impl Integrations {
         self.services.step_functions.get_or_init(|| step_functions);
     }
 
-    /// The answer of a function to a task that belongs to no execution. A fixed answer is given at
-    /// once; its `after_millis` holds the delay that it is configured with. `instead` names another
-    /// function than the task does. Returns `None` if no function is configured for the task.
-    pub async fn answer(&self, call: &TaskCall, instead: Option<&str>) -> Option<Answer> {
+    /// The answer of a function, or of the API that an HTTP task calls, to a task that belongs to no
+    /// execution. A fixed answer is given at once; its `after_millis` holds the delay that it is
+    /// configured with. `instead` names another function than the task does. Returns `None` if no
+    /// function is configured for the task.
+    pub async fn answer(
+        &self,
+        call: &TaskCall,
+        instead: Option<&str>,
+        trace: Option<&Trace>,
+    ) -> Option<Answer> {
         let functions = &self.services.functions;
-        let route = Route::of(call, functions, &self.services.aws, instead.map(str::to_owned));
-        let Route::Function(callee) = route else { return None };
+        let aws = &self.services.aws;
+        let callee = match Route::of(call, functions, aws, instead.map(str::to_owned)) {
+            Route::Function(callee) => callee,
+            Route::Http => {
+                return Some(Answer::new(match aws.http().invoke(call, trace).await {
+                    Ok(output) => Outcome::Returns(output),
+                    Err(failure) => Outcome::Fails(failure, Stage::Run),
+                }));
+            }
+            _ => return None,
+        };
         if !functions.has(callee.name()) && !lambda::is_expression(call) {
             return None;
         }
@@ -198,6 +217,9 @@ async fn find(task: Task, instead: Option<String>) -> End {
         }
         Route::StartExecution => start_execution::run(task).await,
         Route::StepFunctions => step_functions_sdk::run(task).await,
+        Route::Http => http::run(task).await,
+        Route::ApiGateway(action) => api_gateway::run(task, &action).await,
+        Route::Kubernetes(action) => kubernetes::run(task, &action).await,
         Route::AwsSdk(service, action) => services::run_aws_sdk(task, &service, &action).await,
         Route::Optimised(row, action) => services::run_optimised(task, row, &action).await,
         Route::Nowhere(failure) => End::Failed(failure, Stage::Run),

@@ -18,6 +18,12 @@ pub(crate) enum Route {
     AwsSdk(String, String),
     /// A service of AWS, as an optimised integration.
     Optimised(&'static Row, String),
+    /// `http:invoke`
+    Http,
+    /// `apigateway:invoke`, with its pattern.
+    ApiGateway(String),
+    /// `eks:call` and `eks:runJob`, with their pattern.
+    Kubernetes(String),
     /// Nobody: the task fails with this failure.
     Nowhere(Failure),
 }
@@ -73,6 +79,23 @@ impl Route {
                     | "startExecution.waitForTaskToken",
                 ) => Self::StartExecution,
                 ("aws-sdk:sfn", _) => Self::StepFunctions,
+                ("http", "invoke") if aws.http().has_connections() => Self::Http,
+                ("http", "invoke") => Self::Nowhere(no_connection(call)),
+                ("apigateway", action) if aws.place("apigateway").is_some() => {
+                    Self::ApiGateway(action.to_owned())
+                }
+                ("apigateway", _) => Self::Nowhere(nobody(call, Some("apigateway"))),
+                (
+                    "eks",
+                    "call"
+                    | "call.waitForTaskToken"
+                    | "runJob"
+                    | "runJob.sync"
+                    | "runJob.waitForTaskToken",
+                ) => match aws.place("eks") {
+                    Some(_) => Self::Kubernetes(action.to_string()),
+                    None => Self::Nowhere(nobody(call, Some("eks"))),
+                },
                 (service, action) => Self::of_service(call, aws, service, action),
             },
             TaskKind::Lambda | TaskKind::Activity => Self::Nowhere(nobody(call, None)),
@@ -112,9 +135,23 @@ fn nobody(call: &TaskCall, service: Option<&str>) -> Failure {
              emulator, or aws = true"
         )
     });
+    unanswered(call, &place)
+}
+
+/// The failure of an HTTP task when there are no connections.
+fn no_connection(call: &TaskCall) -> Failure {
+    let arn = stepwright_aws::http::connection(&call.parameters).unwrap_or_default();
+    let name = crate::http::name_of(arn);
+    let place = format!(
+        ", or define its connection: [connections.{name}] with `basic`, `api_key` or `oauth`"
+    );
+    unanswered(call, &place)
+}
+
+fn unanswered(call: &TaskCall, otherwise: &str) -> Failure {
     let cause = format!(
         "Nothing answers the state '{}', which calls {}. Give it a mock (--mocks or --mock-config) or \
-         a function in stepwright.toml, under the name of the resource or of the state{place}.",
+         a function in stepwright.toml, under the name of the resource or of the state{otherwise}.",
         call.state, call.resource
     );
     Failure::new("States.Runtime", cause)

@@ -1,23 +1,31 @@
 //! AWS's services: where each of them is called, as `[services]` of `stepwright.toml` says.
 
 mod aws_sdk;
+mod bedrock;
 mod credentials;
 mod ecs;
 mod emr;
 mod failure;
 mod jobs;
 mod local;
+mod objects;
 mod optimised;
 mod section;
 mod wire;
 
+pub use objects::ServiceObjects;
+
 pub(crate) use aws_sdk::run as run_aws_sdk;
-pub(crate) use optimised::{Row, known as knows_integration, run as run_optimised};
+pub(crate) use jobs::{FIRST_PAUSE, LONGEST_PAUSE, MOST_FAULTS};
+pub(crate) use optimised::{Row, earlier, known as knows_integration, run as run_optimised};
+pub(crate) use wire::{CONNECT, Trouble, chain, exchange};
 
 pub use section::ServiceConfig;
 
+use crate::http::{ConnectionConfig, Http, HttpConfig};
 use credentials::Keys;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
@@ -33,6 +41,7 @@ pub struct AwsServices {
     places: BTreeMap<String, Place>,
     client: wire::Client,
     keys: Keys,
+    http: Http,
     /// How far the services' clocks are ahead of ours, in milliseconds, as far as that matters.
     ahead: AtomicI64,
     /// The services of this machine.
@@ -64,7 +73,7 @@ const DEFAULT: &str = "default";
 /// How long one attempt of a call may take, unless the configuration says otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// `[services]` cannot be used.
+/// `[services]`, `[http]` or `[connections]` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicesError(String);
 
@@ -97,6 +106,37 @@ impl AwsServices {
         Ok(Self { places, ..Self::default() })
     }
 
+    /// The same with connections for HTTP tasks. Paths are relative to `folder`.
+    pub fn with_connections(
+        self,
+        http: &HttpConfig,
+        connections: &BTreeMap<String, ConnectionConfig>,
+        folder: &Path,
+    ) -> Result<Self, ServicesError> {
+        let http = Http::new(http, connections, folder).map_err(ServicesError)?;
+        Ok(Self { http, ..self })
+    }
+
+    /// The client for endpoints.
+    pub(crate) fn client(&self) -> Result<reqwest::Client, String> {
+        self.client.http().cloned()
+    }
+
+    /// What HTTP tasks are called with.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Whether a service is called.
+    pub fn calls(&self, service: &str) -> bool {
+        self.place(service).is_some()
+    }
+
+    /// Where the service is called, if it has a section of its own.
+    pub(crate) fn own_place(&self, service: &str) -> Option<&Place> {
+        self.places.get(service)
+    }
+
     /// Where the service is called that AWS SDK integrations know by this name.
     pub(crate) fn place(&self, service: &str) -> Option<&Place> {
         // What is local by default has to be here.
@@ -106,6 +146,20 @@ impl AwsServices {
 }
 
 impl Place {
+    /// The URL of an emulator; `None` is AWS, or this machine.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// How long one attempt of a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     fn read(config: &ServiceConfig) -> Result<Self, String> {
         let endpoint = match (&config.endpoint, config.aws) {
             (None, false) if config.local => None,

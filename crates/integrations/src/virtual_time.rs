@@ -161,7 +161,12 @@ impl Tasks for VirtualTasks<'_> {
                 answer.after(if after > 0 { after } else { delay })
             }
             Route::StartExecution => self.nest(call),
-            Route::StepFunctions | Route::AwsSdk(..) | Route::Optimised(..) => Answer::fails(
+            Route::StepFunctions
+            | Route::AwsSdk(..)
+            | Route::Optimised(..)
+            | Route::Http
+            | Route::ApiGateway(_)
+            | Route::Kubernetes(_) => Answer::fails(
                 "States.Runtime",
                 format!(
                     "The state '{}' calls {}, which cannot be called in virtual time: give it a mock.",

@@ -232,12 +232,73 @@ fn names_of_parameters() {
     call(
         "http:invoke",
         r#"{"ApiEndpoint": "https://a.example", "Methd": "GET"}"#,
-        &[&unknown("Methd"), &missing("Method")],
+        &[&unknown("Methd"), &missing("Method"), &missing("InvocationConfig")],
+    );
+    let not_valid = |name: &str| format!("The value for the '{name}' field is not valid {at}");
+    call(
+        "http:invoke",
+        r#"{"ApiEndpoint": "https://a.example/States.Format('{}', $.a)", "Method": "GET", "Authentication": {"ConnectionArn": "c"}}"#,
+        &[&not_valid("ApiEndpoint")],
+    );
+    let http = |more: &str, expected: &[&str]| {
+        let parameters = format!(
+            r#"{{"ApiEndpoint.$": "$.url", "InvocationConfig": {{"ConnectionArn": "c"}}, {more}}}"#
+        );
+        call("http:invoke", &parameters, expected);
+    };
+    http(r#""Method.$": "$.method", "Headers.$": "$.headers", "QueryParameters": {"a": [1]}"#, &[]);
+    http(r#""Method": "get""#, &[&not_valid("Method")]);
+    http(r#""Method": 1"#, &[&not_valid("Method")]);
+    http(
+        r#""Method": "GET", "Headers": {"Authorization.$": "$.a", "X-Amz-Date": "d", "b": "c"}"#,
+        &[&format!(
+            "The 'Headers' field contains unsupported values: [authorization, x-amz-date] {at}"
+        )],
+    );
+    http(
+        r#""Method": "GET", "Authentication": {"ConnectionArn": "c"}"#,
+        &[&format!(
+            "There should only be one of the following fields: [InvocationConfig, Authentication] {at}"
+        )],
+    );
+    http(
+        r#""Method": "POST", "Transform": {"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "NONE"}, "X": 1}"#,
+        &[&unknown("X"), &not_valid("ArrayFormat")],
+    );
+    call(
+        "http:invoke",
+        r#"{"ApiEndpoint": "https://a.example", "Method": "GET", "Authentication": {"Arn": "c"}}"#,
+        &[&unknown("Arn"), &missing("ConnectionArn")],
+    );
+    call(
+        "apigateway:invoke",
+        r#"{"ApiEndpoint": "a", "Method": "TRACE", "Headers": {"Host": ["h"]}, "AuthType": "IAM"}"#,
+        &[
+            &not_valid("Method"),
+            &format!("The 'Headers' field contains unsupported values: [host] {at}"),
+            &not_valid("AuthType"),
+        ],
     );
     call(
         "elasticmapreduce:addStep.sync",
         r#"{"ClusterId.$": "$.id", "Steps": []}"#,
         &[&unknown("Steps"), &missing("Step")],
+    );
+    call(
+        "elasticmapreduce:addStep",
+        r#"{"ClusterId": "c", "Step": {"Name": "n", "HadoopJarStep": {"Jar": "j", "Arguments": []}}}"#,
+        &[&unknown("Arguments")],
+    );
+    // The id is found by the name.
+    call(
+        "elasticmapreduce:modifyInstanceFleetByName",
+        r#"{"ClusterId": "c", "InstanceFleetName": "n", "InstanceFleet": {"TargetSpotCapacity": 1}}"#,
+        &[],
+    );
+    call(
+        "elasticmapreduce:modifyInstanceGroupByName",
+        r#"{"ClusterId": "c", "InstanceGroupName": "n", "InstanceGroup": {"InstanceGroupId": "i"}}"#,
+        &[&unknown("InstanceGroupId")],
     );
     // What a deployment fills in is not known yet.
     call("aws-sdk:s3:getObject", r#"{"${Field}": "b"}"#, &[]);

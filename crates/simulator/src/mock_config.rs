@@ -9,10 +9,12 @@ use stepwright_json::{Json, Object, Str};
 #[derive(Clone, Debug, Default)]
 pub struct MockConfig {
     machines: BTreeMap<String, BTreeMap<String, TestCase>>,
+    ignored: Vec<String>,
 }
 
-/// The answers of each state.
-type TestCase = BTreeMap<String, Vec<Response>>;
+/// The answers of each state, or why there are none. As in Step Functions Local, that matters only
+/// when the state calls: a test case may be unfinished while another one is run.
+type TestCase = BTreeMap<String, Result<Vec<Response>, MockConfigError>>;
 
 /// What a state's calls with these numbers are answered.
 #[derive(Clone, Debug)]
@@ -50,16 +52,29 @@ fn object<'j>(value: &'j Json, key: &str, place: &str) -> Result<&'j Object, Moc
     }
 }
 
+/// The answers that a state of a test case names.
+fn named(
+    response: &Json,
+    responses: &Object,
+    place: &str,
+) -> Result<Vec<Response>, MockConfigError> {
+    let Some(name) = response.as_str() else {
+        return wrong(format!("`{place}` must name a mocked response"));
+    };
+    match responses.get(name) {
+        Some(found) => read_responses(name, found),
+        None => wrong(format!("`{place}` names `{name}`, which is not mocked")),
+    }
+}
+
 impl MockConfig {
-    /// Reads a mock file.
+    /// Reads a mock file. What a test case's state names is looked at when that state calls.
     pub fn read(file: &Json) -> Result<Self, MockConfigError> {
-        for key in file.as_object().into_iter().flat_map(Object::keys) {
-            if key != "StateMachines" && key != "MockedResponses" {
-                return wrong(format!(
-                    "`{key}` is not known; a mock file has `StateMachines` and `MockedResponses`"
-                ));
-            }
-        }
+        let keys = file.as_object().into_iter().flat_map(Object::keys);
+        let ignored = keys
+            .filter(|key| !["StateMachines", "MockedResponses"].contains(&key.as_str()))
+            .map(|key| key.to_string())
+            .collect();
         let responses = object(file, "MockedResponses", "")?;
         let mut machines = BTreeMap::new();
         for (name, machine) in object(file, "StateMachines", "")?.iter() {
@@ -73,19 +88,18 @@ impl MockConfig {
                 let mut test_case = TestCase::new();
                 for (state, response) in states.iter() {
                     let place = format!("{place}.{state}");
-                    let Some(response) = response.as_str() else {
-                        return wrong(format!("`{place}` must name a mocked response"));
-                    };
-                    let Some(found) = responses.get(response) else {
-                        return wrong(format!("`{place}` names `{response}`, which is not mocked"));
-                    };
-                    test_case.insert(state.to_string(), read_responses(response, found)?);
+                    test_case.insert(state.to_string(), named(response, responses, &place));
                 }
                 cases.insert(case.to_string(), test_case);
             }
             machines.insert(name.to_string(), cases);
         }
-        Ok(Self { machines })
+        Ok(Self { machines, ignored })
+    }
+
+    /// The members of the file that mean nothing. Step Functions Local ignores them, too.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
     /// Whether a machine has a test case of this name.
@@ -126,6 +140,10 @@ impl MockConfig {
         number: u64,
     ) -> Option<Answer> {
         let responses = self.machines.get(machine)?.get(case)?.get(call.state.as_str())?;
+        let responses = match responses {
+            Ok(responses) => responses,
+            Err(error) => return Some(Answer::fails("States.Runtime", error.what.clone())),
+        };
         let found =
             responses.iter().find(|response| response.first <= number && number <= response.last);
         let Some(response) = found else {

@@ -367,6 +367,7 @@ impl Testing {
             outcome,
             seen: self.inspection.seen(),
             variables,
+            exchanged: None,
             input: self.input,
             kind: state.map(|state| state.kind.name()).unwrap_or_default(),
             is_jsonpath: state

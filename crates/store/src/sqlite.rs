@@ -195,21 +195,18 @@ fn interrupted(folder: &Path) -> StoreError {
     ))
 }
 
-/// Compares the number of the last acknowledged transaction with that of the last one that is there.
+/// Compares what was acknowledged last with what is there.
 fn nothing_is_lost(folder: &Path, connection: &Connection) -> Result<(), StoreError> {
     // The file is read first: a server that uses the store may be writing.
-    let Some(acknowledged) = acknowledged::in_file(folder) else { return Ok(()) };
-    let found = acknowledged::in_database(connection).map_err(broken)?;
-    if found >= acknowledged {
+    let Some(facts) = acknowledged::in_file(folder) else { return Ok(()) };
+    let Some(missing) = acknowledged::missing(facts, connection).map_err(broken)? else {
         return Ok(());
-    }
+    };
     Err(StoreError::new(format!(
-        "the store in {} has lost the last {} transactions that it acknowledged ({found} of \
-         {acknowledged} are there): its database or its write-ahead log is damaged, or was replaced. \
-         Restore a backup in an empty directory, or go on with what is left: \
+        "the store in {} has lost {missing}: its database or its write-ahead log is damaged, or was \
+         replaced. Restore a backup in an empty directory, or go on with what is left: \
          stepwright doctor --accept-loss --data {}",
         folder.display(),
-        acknowledged - found,
         folder.display()
     )))
 }

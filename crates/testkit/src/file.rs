@@ -181,7 +181,7 @@ impl Reader<'_> {
         let options = LoadOptions {
             file: &name,
             values: values.as_ref(),
-            read: Some(self.read),
+            read: Some(&|path: &str| (self.read)(&stepwright_asl::beside(&name, path))),
             machine_arn: None,
         };
         let loaded = stepwright_asl::load(&bytes, &options);
@@ -213,7 +213,7 @@ impl Reader<'_> {
 
     /// A definition in the test file itself: its places are those of the test file.
     fn inline(&self, node: &Node, values: Option<&BTreeMap<String, String>>) -> NamedDefinition {
-        let mut definition = Definition { text: self.text.clone(), root: node.clone() };
+        let mut definition = Definition::new(self.text.clone(), node.clone());
         if let Some(values) = values.filter(|values| !values.is_empty()) {
             // What is filled in stands nowhere, so that the places are lost.
             let options =

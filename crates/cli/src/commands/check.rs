@@ -25,7 +25,13 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
             }
             machines += 1;
             let express = arguments.express || named.express;
-            let diagnostics = crate::commands::run::diagnostics(&named.definition, express);
+            let mut diagnostics = crate::commands::run::diagnostics(&named.definition, express);
+            if let Some(other) = &named.alternative {
+                let others = crate::commands::run::diagnostics(other, express);
+                let others: Vec<_> =
+                    others.into_iter().filter(|one| !diagnostics.contains(one)).collect();
+                diagnostics.extend(others);
+            }
             found.push((&named.file, &named.definition.text, diagnostics));
         }
         for (file, text, diagnostics) in &found {

@@ -155,7 +155,7 @@ impl Functions for Real<'_> {
         call: &TaskCall,
     ) -> Result<(i64, Result<Json, stepwright_history::Failure>), String> {
         let functions = self.loaded.functions().map_err(str::to_owned)?;
-        let called = functions.call(name, call);
+        let called = functions.call(name, call, None);
         let (after, ended) = called.ok_or("stepwright.toml has no such function")?;
         Ok((after, ended.map_err(|(failure, _)| failure)))
     }

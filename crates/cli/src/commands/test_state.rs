@@ -4,6 +4,7 @@ use crate::functions::Called;
 use crate::input;
 use crate::report::{self, Failure};
 use std::process::ExitCode;
+use stepwright_engine::Trace;
 use stepwright_history::Moment;
 use stepwright_json::{Json, Object};
 use stepwright_simulator::{
@@ -45,9 +46,10 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = Moment(since_1970.unwrap_or_default().as_millis() as i64);
     let mut testing = test.begin(now).map_err(|error| Failure::new(error.to_string()))?;
+    let trace = Trace::new(arguments.reveal_secrets);
     if let Some(call) = testing.call().cloned() {
-        let functions = Called::new(&config)?;
-        let called = functions.call(None, &call);
+        let functions = Called::new(&config, config.aws.clone())?;
+        let called = functions.call(None, &call, Some(&trace));
         functions.shut_down();
         let (_, ended) = called.ok_or_else(|| {
             let what = format!("nothing answers the task's call of {}", call.resource);
@@ -58,7 +60,8 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
         })?;
         testing.answer(ended);
     }
-    let report = testing.finish();
+    let mut report = testing.finish();
+    report.exchanged = trace.take().filter(|_| arguments.inspection_level == Inspection::Trace);
     report::print_json(&readable(&report, arguments.inspection_level));
     Ok(match report.outcome {
         StateOutcome::Succeeded { .. } | StateOutcome::Caught { .. } => ExitCode::SUCCESS,
@@ -98,8 +101,8 @@ fn mock(arguments: &TestState) -> Result<Option<Mock>, Failure> {
         }),
         (None, None) => return Ok(None),
     };
-    let validation = FieldValidation::from(arguments.field_validation);
-    Ok(Some(Mock { outcome, validation }))
+    let mode = arguments.field_validation.to_uppercase();
+    Ok(Some(Mock { outcome, validation: FieldValidation::parse(&mode).unwrap_or_default() }))
 }
 
 fn json(name: &str, text: &str) -> Result<Json, Failure> {

@@ -9,6 +9,9 @@ use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_aws::integrations;
 use stepwright_json::Json;
 
+/// The parameters that name a role which a service takes.
+const ROLES: [&str; 4] = ["RoleArn", "ExecutionRoleArn", "NodeRole", "PodExecutionRoleArn"];
+
 impl Caller<'_> {
     /// Allows what the `Resource` of a task needs.
     pub(crate) fn allow_resource(&mut self) {
@@ -126,7 +129,8 @@ impl Caller<'_> {
             "events:putEvents" => self.allow_events(),
             "http:invoke" => self.allow_http(),
             "apigateway:invoke" => self.allow_api(),
-            "eks:call" => {}
+            // The cluster itself decides what its callers may do.
+            "eks:call" | "eks:runJob" => {}
             "bedrock:invokeModel" => {
                 let model = self.parameter_or_any(&["ModelId"]);
                 let model = arn_or(model, |id| {
@@ -137,6 +141,20 @@ impl Caller<'_> {
                     let id = self.parameter_or_any(&["GuardrailIdentifier"]);
                     let guardrail = arn_or(id, |id| local_arn("bedrock", text!("guardrail/", id)));
                     self.allow(&["bedrock:ApplyGuardrail"], [guardrail]);
+                }
+                for (parameter, action) in [("Input", "s3:GetObject"), ("Output", "s3:PutObject")] {
+                    let is_given = ["S3Uri", "S3Uri.$"]
+                        .iter()
+                        .any(|name| self.raw_parameter(&[parameter, name]).is_some());
+                    if !is_given && self.raw_parameter(&[&format!("{parameter}.$")]).is_none() {
+                        continue;
+                    }
+                    let uri = self.parameter_or_any(&[parameter, "S3Uri"]);
+                    let object = match uri.as_literal().and_then(|uri| uri.strip_prefix("s3://")) {
+                        Some(object) => arn(text!("s3:::", object)),
+                        None => "*".into(),
+                    };
+                    self.allow(&[action], [object]);
                 }
             }
             "mediaconvert:createJob" => {
@@ -181,8 +199,7 @@ impl Caller<'_> {
         }
         // EMR on EKS assumes the role by itself, so no permission to pass it is needed.
         if service != "emr-containers"
-            && let Some(role) =
-                ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
+            && let Some(role) = ROLES.into_iter().find_map(|name| self.parameter(&[name]))
         {
             self.allow_pass(role, &format!("{service}.amazonaws.com"));
         }
@@ -363,7 +380,12 @@ impl Caller<'_> {
     }
 
     fn allow_http(&mut self) {
-        let connection = self.parameter_or_any(&["Authentication", "ConnectionArn"]);
+        let given = self.state.get("Parameters").or_else(|| self.state.get("Arguments"));
+        let holder = match given.and_then(|given| given.get("InvocationConfig")) {
+            Some(_) => "InvocationConfig",
+            None => "Authentication",
+        };
+        let connection = self.parameter_or_any(&[holder, "ConnectionArn"]);
         self.allow(&["events:RetrieveConnectionCredentials"], [connection]);
         let secrets = local_arn("secretsmanager", "secret:events!connection/*");
         self.allow(&["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], [secrets]);
@@ -386,6 +408,10 @@ impl Caller<'_> {
         let stage = part(self.parameter(&["Stage"]));
         let method = part(self.parameter(&["Method"]));
         let path = self.parameter(&["Path"]).unwrap_or_else(|| "/*".into());
+        let path = match path.as_literal() {
+            Some(path) if !path.starts_with('/') => format!("/{path}").into(),
+            _ => path,
+        };
         let resource = text!(api, "/", stage, "/", method, path);
         self.allow(&["execute-api:Invoke"], [local_arn("execute-api", resource)]);
     }

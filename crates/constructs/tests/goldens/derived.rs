@@ -5,7 +5,7 @@ use super::compare::{folder, read};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use stepwright_constructs::{policy, template_from_definition};
-use stepwright_json::Json;
+use stepwright_json::{Json, json};
 
 /// Examples in which a definition contains less information, or the CDK allows more than necessary.
 const DIFFERENT: &[(&str, &str)] = &[
@@ -57,6 +57,36 @@ fn a_definition_alone_says_what_its_role_needs() {
     }
     println!("{agree} policies read off definitions agree");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the CDK has no construct for.
+#[test]
+fn calls_over_http_need_what_aws_documents() {
+    let allowed = |resource: &str, parameters: Json| {
+        let definition = json!({"StartAt": "A", "States": {"A": {
+            "Type": "Task", "Resource": (format!("arn:aws:states:::{resource}")),
+            "Parameters": parameters, "End": true}}});
+        policy::from_definition(&definition, None).to_json().to_string()
+    };
+    let connection = "arn:aws:events:us-east-1:1:connection/a/1";
+    let http = json!({"ApiEndpoint": "https://a.example/b", "Method": "GET",
+                      "InvocationConfig": {"ConnectionArn": connection}});
+    let http = allowed("http:invoke", http);
+    for part in [
+        "states:InvokeHTTPEndpoint",
+        "{\"StringLike\":{\"states:HTTPEndpoint\":\"https://a.example/b\"}}",
+        "events:RetrieveConnectionCredentials",
+        connection,
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:DescribeSecret",
+    ] {
+        assert!(http.contains(part), "{part}: {http}");
+    }
+    let api = json!({"ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Method": "GET",
+                     "Stage": "prod", "Path": "pets", "AuthType": "IAM_ROLE"});
+    let api = allowed("apigateway:invoke", api);
+    assert!(api.contains(":abc/prod/GET/pets\""), "{api}");
+    assert!(!allowed("eks:runJob.sync", json!({"ClusterName": "c"})).contains("eks:RunJob"));
 }
 
 /// The actions that statements allow, in lower case, because IAM ignores case.

@@ -11,7 +11,7 @@ use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
 use stepwright_engine::Principal;
 
-/// The largest answer that is read.
+/// The largest answer to a task that is read, in bytes.
 pub(crate) const MOST_ANSWER: usize = 8 << 20;
 
 /// How often a call is tried: the standard mode of AWS's SDKs.
@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// The HTTP client of all calls, so that connections are kept open.
 #[derive(Default)]
@@ -38,6 +38,8 @@ pub(crate) struct Target<'t> {
     pub(crate) role: Option<&'t str>,
     /// On whose behalf the task's execution acts.
     pub(crate) principal: Option<&'t Principal>,
+    /// The largest answer that is read, in bytes.
+    pub(crate) most: usize,
 }
 
 /// What a service answered.
@@ -53,6 +55,8 @@ pub(crate) enum Fault {
     Service(Box<ServiceError>),
     /// The request could not be sent, or what came back is no answer.
     Client(String),
+    /// The parameters do not make a request.
+    Unfit(String),
 }
 
 /// Why one attempt failed.
@@ -88,47 +92,73 @@ impl Client {
         &self,
         request: reqwest::Request,
         limit: Duration,
+        most: usize,
     ) -> Result<Response, Unanswered> {
-        let host = shown(request.url());
-        let failed = |error: &reqwest::Error| Unanswered::Broken(chain(&host, error));
-        let exchange = async {
-            let client = self.http().map_err(Unanswered::Useless)?;
-            let mut answer = client.execute(request).await.map_err(|error| failed(&error))?;
-            let headers = answer.headers().iter().map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            });
-            let mut response = Response {
-                status: answer.status().as_u16(),
-                headers: headers.collect(),
-                body: Vec::new(),
-            };
-            let size = answer.content_length();
-            let too_large = || {
-                let size = size.map_or(String::new(), |size| format!(" ({size} bytes)"));
-                let most = MOST_ANSWER >> 20;
-                Unanswered::Useless(format!(
-                    "The answer of {host} is larger than {most} MiB{size}, the most that is read"
-                ))
-            };
-            if size.is_some_and(|size| size > MOST_ANSWER as u64) {
+        let client = self.http().map_err(Unanswered::Useless)?;
+        exchange(client, request, limit, most).await.map_err(|trouble| match trouble {
+            Trouble::Failed { host, error } => Unanswered::Broken(chain(&host, &error)),
+            Trouble::TimedOut(why) => Unanswered::Broken(why),
+            Trouble::TooLarge(why) => Unanswered::Useless(why),
+        })
+    }
+}
+
+/// Sends a request and reads the answer, up to a limit of time and of bytes.
+pub(crate) async fn exchange(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    limit: Duration,
+    most: usize,
+) -> Result<Response, Trouble> {
+    let host = shown(request.url());
+    let failed = |error: reqwest::Error| Trouble::Failed { host: host.clone(), error };
+    let has_body = request.method() != reqwest::Method::HEAD;
+    let exchange = async {
+        let mut answer = client.execute(request).await.map_err(failed)?;
+        let headers = answer.headers().iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let mut response = Response {
+            status: answer.status().as_u16(),
+            headers: headers.collect(),
+            body: Vec::new(),
+        };
+        let size = answer.content_length();
+        let too_large = || {
+            let size = size.map_or(String::new(), |size| format!(" ({size} bytes)"));
+            let most = most >> 20;
+            Trouble::TooLarge(format!(
+                "The answer of {host} is larger than {most} MiB{size}, the most that is read"
+            ))
+        };
+        if has_body && size.is_some_and(|size| size > most as u64) {
+            return Err(too_large());
+        }
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if response.body.len() + chunk.len() > most {
                 return Err(too_large());
             }
-            while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
-                if response.body.len() + chunk.len() > MOST_ANSWER {
-                    return Err(too_large());
-                }
-                response.body.extend_from_slice(&chunk);
-            }
-            Ok(response)
-        };
-        match tokio::time::timeout(limit, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Unanswered::Broken(format!(
-                "Unable to execute HTTP request: {host} did not answer within {} s",
-                limit.as_secs()
-            ))),
+            response.body.extend_from_slice(&chunk);
         }
+        Ok(response)
+    };
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Trouble::TimedOut(format!(
+            "Unable to execute HTTP request: {host} did not answer within {} s",
+            limit.as_secs()
+        ))),
     }
+}
+
+/// What went wrong with a request.
+pub(crate) enum Trouble {
+    /// The connection to this host failed.
+    Failed { host: String, error: reqwest::Error },
+    /// The time is up.
+    TimedOut(String),
+    /// The answer is larger than it may be.
+    TooLarge(String),
 }
 
 /// Why there is no response.
@@ -146,7 +176,7 @@ fn shown(url: &reqwest::Url) -> String {
 }
 
 /// What is at the bottom of an error. The URL is not in it: it may have secrets in its query.
-fn chain(host: &str, error: &reqwest::Error) -> String {
+pub(crate) fn chain(host: &str, error: &reqwest::Error) -> String {
     let mut source = std::error::Error::source(error);
     let mut last = String::new();
     while let Some(cause) = source {
@@ -189,8 +219,10 @@ impl AwsServices {
     async fn attempt(&self, target: Target<'_>, message: &Message) -> Result<Answer, Attempt> {
         let Target { place, service, operation, .. } = target;
         let never = |why: String| Attempt::Never(Fault::Client(why));
-        let request = self.request(target, message).await.map_err(never)?;
-        let response = match self.client.send(request, place.limit).await {
+        let request = codec::encode_request(service, operation, message)
+            .map_err(|error| Attempt::Never(Fault::Unfit(error.to_string())))?;
+        let request = self.request(target, request).await.map_err(never)?;
+        let response = match self.client.send(request, place.limit, target.most).await {
             Ok(response) => response,
             Err(Unanswered::Broken(why)) => {
                 return Err(Attempt::Again(Fault::Client(why), Again::Transient));
@@ -212,10 +244,13 @@ impl AwsServices {
                     let fault = Fault::Service(Box::new(error));
                     return Err(Attempt::Again(fault, Again::Transient));
                 }
-                if EXPIRED.contains(&error.code.as_str()) {
-                    self.keys.forget();
-                }
-                let again = is_worth_another(&error);
+                // With new keys, it may be another story.
+                let is_over = EXPIRED.contains(&error.code.as_str());
+                let again = if is_over && self.keys.forget() {
+                    Some(Again::Transient)
+                } else {
+                    is_worth_another(&error)
+                };
                 let fault = Fault::Service(Box::new(error));
                 Err(match again {
                     Some(again) => Attempt::Again(fault, again),
@@ -229,15 +264,13 @@ impl AwsServices {
         }
     }
 
-    /// Writes and signs a request.
+    /// Addresses and signs a request.
     async fn request(
         &self,
         target: Target<'_>,
-        message: &Message,
+        mut request: Request,
     ) -> Result<reqwest::Request, String> {
         let Target { place, service, operation, region, .. } = target;
-        let mut request = codec::encode_request(service, operation, message)
-            .map_err(|error| format!("The request cannot be written: {error}"))?;
         let (url, signing_region) = match &place.endpoint {
             Some(endpoint) => {
                 // An emulator has one host for everything.

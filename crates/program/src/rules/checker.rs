@@ -232,7 +232,7 @@ impl<'d> Checker<'d> {
 
     /// Whether a text holds a `${…}` that a deployment fills in: nothing is known of it yet.
     pub(super) fn is_placeholder(&self, text: &str) -> bool {
-        !self.options.deployed && text.find("${").is_some_and(|at| text[at..].contains('}'))
+        !self.options.deployed && self.definition.has_placeholder(text)
     }
 
     /// The place in the source of a part of a text's value.

@@ -6,7 +6,7 @@
 //! | `state` | which field belongs to which state in which query language |
 //! | `values` | numbers, paths, timestamps: what may stand in a field |
 //! | `resource` | what a Task may call |
-//! | `parameters` | whether a service knows the parameters of a call, and takes them |
+//! | `parameters`, `http` | whether a service knows the parameters of a call, and takes them |
 //! | `payload` | `Parameters`, `Arguments`, `Output`, `Assign` and their like |
 //! | `jsonata` | expressions that cannot be compiled or refer to what is not there |
 //! | `choice`, `retry`, `map` | rules of a Choice; retriers and catchers; Maps |
@@ -20,6 +20,7 @@
 mod catalogue;
 mod checker;
 mod choice;
+mod http;
 mod jsonata;
 mod lints;
 mod machine;

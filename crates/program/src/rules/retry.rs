@@ -27,7 +27,9 @@ impl<'d> Checker<'d> {
                 ],
             );
             self.errors(retrier, at + 1 == retriers.len());
-            self.whole_number(retrier, "IntervalSeconds", 1, Some(MOST));
+            // The documentation asks for a positive number, but machines with 0 run, on AWS and in
+            // Step Functions Local.
+            self.whole_number(retrier, "IntervalSeconds", 0, Some(MOST));
             self.whole_number(retrier, "MaxAttempts", 0, Some(MOST));
             self.number(retrier, "BackoffRate", 1.0, None);
             self.whole_number(retrier, "MaxDelaySeconds", 1, Some(31_622_400));

@@ -1,6 +1,6 @@
 use crate::api::{Api, Reply};
 use std::sync::Arc;
-use stepwright_engine::{Principal, Revision};
+use stepwright_engine::{Principal, Revision, Trace};
 use stepwright_history::{Failure, Identity, TaskKind};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, Request};
@@ -40,11 +40,15 @@ pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> 
     };
     let begun = api.engine.aside(|| test.begin(options.clock.now())).await;
     let mut testing = begun.map_err(refused)?;
-    if testing.call().is_some() {
-        run_task(api, request, &identity, principal, &mut testing).await?;
-    }
     let level = request.text("inspectionLevel").unwrap_or("INFO");
-    Ok(testing.finish().to_json(level != "INFO"))
+    let trace = Arc::new(Trace::new(request.flag("revealSecrets")));
+    if testing.call().is_some() {
+        let trace = (level == "TRACE").then(|| trace.clone());
+        run_task(api, request, &identity, principal, trace, &mut testing).await?;
+    }
+    let mut report = testing.finish();
+    report.exchanged = trace.take();
+    Ok(report.to_json(level != "INFO"))
 }
 
 /// Runs the task of the state that is tested.
@@ -53,6 +57,7 @@ async fn run_task(
     request: &Request,
     identity: &Identity,
     principal: Principal,
+    trace: Option<Arc<Trace>>,
     testing: &mut Testing,
 ) -> Result<(), ApiError> {
     let Some(call) = testing.call() else { return Ok(()) };
@@ -83,7 +88,7 @@ async fn run_task(
         program: Arc::new(testing.program().clone()),
     };
     let (arn, call) = (identity.execution_arn.clone(), call.clone());
-    let outcome = api.engine.call_once(Arc::new(revision), &arn, principal, call).await;
+    let outcome = api.engine.call_once(Arc::new(revision), &arn, principal, call, trace).await;
     api.engine.aside(|| testing.answer(outcome)).await;
     Ok(())
 }

@@ -181,6 +181,26 @@ async fn a_key_that_may_test_states_deletes_nothing() {
 }
 
 #[tokio::test]
+async fn to_reveal_secrets_is_a_right_of_its_own() {
+    let state = json!({"Type": "Pass", "End": true});
+    let body = |reveals: bool| json!({"definition": (state.to_string()), "revealSecrets": reveals, "inspectionLevel": "TRACE"});
+    for (actions, reveals, expected) in [
+        (vec!["states:TestState"], false, 200),
+        (vec!["states:TestState"], true, 400),
+        (vec!["states:TestState", "states:RevealSecrets"], true, 200),
+        (vec!["states:RevealSecrets"], true, 400),
+    ] {
+        let server = open(vec![key(&actions, &["*"])], Vec::new()).await;
+        let request = Request::operation("TestState", &body(reveals).to_string());
+        let answer = server.ask(&request.signed(server.address)).await;
+        assert_eq!(answer.status, expected, "{actions:?}: {answer:?}");
+        if expected == 400 {
+            assert!(answer.body.contains("AccessDeniedException"), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn operations_in_tasks_need_the_starters_rights() {
     let victim = arn("victim");
     refused(

@@ -13,6 +13,8 @@ pub struct StateReport {
     pub seen: Seen,
     /// The variables afterwards.
     pub variables: Object,
+    /// The `request` and the `response` of an HTTP task, if they are to be shown.
+    pub exchanged: Option<Json>,
     /// The raw input.
     pub(super) input: Json,
     /// The state's type.
@@ -131,6 +133,10 @@ impl StateReport {
         }
         if let Some(most) = seen.max_concurrency {
             data.insert("maxConcurrency", Json::Int(i64::from(most)));
+        }
+        let exchanged = self.exchanged.as_ref().and_then(Json::as_object);
+        for (key, value) in exchanged.into_iter().flat_map(Object::iter) {
+            data.insert(key.clone(), value.clone());
         }
         let details = self.error_details();
         if !details.is_empty() {

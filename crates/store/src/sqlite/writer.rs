@@ -1,6 +1,6 @@
 //! Writing. One fsync makes everything durable that is written in one transaction.
 
-use super::acknowledged::Acknowledged;
+use super::acknowledged::{Acknowledged, Facts, Turn};
 use super::schema::broken;
 use crate::{Append, AppendError, DocumentChanges, ExecutionId, MapRunRow, Status, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -36,6 +36,7 @@ pub(crate) fn write_all(
 ) {
     let mut answers: Vec<Answer> = Vec::with_capacity(work.len());
     let mut outcome = Outcome::Kept;
+    let mut facts = Facts::default();
     match connection.transaction() {
         Err(error) => {
             outcome = Outcome::NotWritten(broken(error));
@@ -54,21 +55,27 @@ pub(crate) fn write_all(
                 answers.push(answer);
             }
             if matches!(outcome, Outcome::Kept) {
-                let finished =
-                    counting.write(&transaction).and_then(|()| acknowledged.raise(&transaction));
+                let finished = counting
+                    .write(&transaction)
+                    .and_then(|()| acknowledged.raise(&transaction, counting.last_turn()));
                 outcome = match finished {
                     Err(error) => Outcome::NotWritten(broken(error)),
-                    // If the commit failed, what reached the disk before may still be found there
-                    // after a crash.
-                    Ok(()) => transaction
-                        .commit()
-                        .map_or_else(|error| Outcome::Unknown(broken(error)), |()| Outcome::Kept),
+                    Ok(raised) => {
+                        facts = raised;
+                        // If the commit failed, what reached the disk before may still be found
+                        // there after a crash.
+                        let committed = transaction.commit();
+                        committed.map_or_else(
+                            |error| Outcome::Unknown(broken(error)),
+                            |()| Outcome::Kept,
+                        )
+                    }
                 };
             }
         }
     }
     if matches!(outcome, Outcome::Kept) {
-        acknowledged.committed();
+        acknowledged.committed(facts);
     }
     for answer in answers {
         answer.send(outcome.clone());
@@ -137,11 +144,20 @@ struct Counting {
     changes: BTreeMap<(String, i64), i64>,
     /// Whether executions were deleted, so that a count may have become zero and its row must go.
     is_forgetting: bool,
+    /// The last turn that was appended.
+    turn: Option<Turn>,
+    /// Whether anything else was done.
+    does_more: bool,
 }
 
 impl Counting {
     fn add(&mut self, owner: &str, status: i64, number: i64) {
         *self.changes.entry((owner.to_owned(), status)).or_default() += number;
+    }
+
+    /// The last turn, of a transaction that only appends turns.
+    fn last_turn(&self) -> Option<Turn> {
+        self.turn.filter(|_| !self.does_more)
     }
 
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -183,17 +199,25 @@ fn write(
                 written = Err(broken(error));
                 None
             });
+            if refused.is_none() {
+                // What leaves the length as it was cannot be told by it.
+                counting.does_more |= append.len <= append.expected_len;
+                counting.turn = Some(Turn { execution: append.execution.0, len: append.len });
+            }
             Answer::Append(to, refused.map_or(Ok(()), Err))
         }
         Work::Put(documents, to) => {
+            counting.does_more = true;
             written = put(connection, &documents).map_err(broken);
             Answer::Put(to)
         }
         Work::Forget { ended_before, most, answer } => {
+            counting.does_more = true;
             let forgotten = forget(connection, ended_before, most, counting);
             Answer::Count(answer, count(forgotten))
         }
         Work::Remove(ids, to) => {
+            counting.does_more = true;
             let removed = remove(connection, &ids, counting);
             Answer::Count(to, count(removed))
         }

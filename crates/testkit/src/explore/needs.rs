@@ -41,6 +41,8 @@ pub(super) struct Needs {
     passed_on: Vec<(String, Vec<Seg>)>,
     /// Parts that states hand on as the whole: what comes after them asks it of these.
     handed_on: Vec<Vec<Seg>>,
+    /// The part of its input that the state sees which is looked at.
+    within: Vec<Seg>,
 }
 
 fn pattern(text: &str) -> Regex {
@@ -112,6 +114,11 @@ pub(super) fn segments(path: &str) -> Vec<Seg> {
     found
 }
 
+/// What is asked of an item of the whole is asked of the whole: a list is made of it later.
+fn of_whole(path: Vec<Seg>) -> Vec<Seg> {
+    path.into_iter().skip_while(|seg| *seg == Seg::Item).collect()
+}
+
 impl Needs {
     /// Reads a definition.
     pub(super) fn of(definition: &Json) -> Self {
@@ -136,8 +143,8 @@ impl Needs {
                     if self.found.len() >= MOST {
                         return;
                     }
-                    let path = source.iter().chain(&path[place + 1..]).cloned().collect::<Vec<_>>();
-                    let need = (path, value.clone());
+                    let path = source.iter().chain(&path[place + 1..]).cloned().collect();
+                    let need = (of_whole(path), value.clone());
                     if !need.0.is_empty() && !self.found.contains(&need) {
                         self.found.push(need);
                     }
@@ -148,11 +155,48 @@ impl Needs {
     }
 
     fn need(&mut self, path: &str, value: Json) {
-        // What is asked of an item of the whole is asked of the whole: a list is made of it later.
-        let path: Vec<Seg> =
-            segments(path).into_iter().skip_while(|seg| *seg == Seg::Item).collect();
-        if !path.is_empty() && self.found.len() < MOST {
+        let path = of_whole(segments(path));
+        if path.is_empty() {
+            return;
+        }
+        if !self.within.is_empty() && self.found.len() < MOST {
+            self.found.push(([self.within.as_slice(), &path].concat(), value.clone()));
+        }
+        if self.found.len() < MOST {
             self.found.push((path, value));
+        }
+    }
+
+    /// What comes after a state is asked of this part of its input.
+    fn hands_on(&mut self, path: &str) {
+        let part = of_whole(segments(path));
+        let is_new = !part.is_empty() && !self.handed_on.contains(&part);
+        if is_new && self.handed_on.len() < HANDED_ON {
+            self.handed_on.push(part);
+        }
+    }
+
+    /// Looks at a state whose fields see a part of its input only.
+    fn state(&mut self, state: &Object, input: &str, depth: usize) {
+        let has = |key: &str| state.contains_key(key);
+        let is_pass = state.get("Type").and_then(Json::as_str) == Some("Pass");
+        if is_pass && !["Parameters", "Result", "ResultPath"].iter().any(|key| has(key)) {
+            self.hands_on(input);
+        }
+        let outer = std::mem::replace(&mut self.within, of_whole(segments(input)));
+        for (key, value) in state.iter() {
+            // These see the input before it is cut, the result, or data of their own.
+            let sees_other =
+                ["InputPath", "ResultSelector", "OutputPath", "ItemProcessor", "Iterator", "Next"];
+            if !sees_other.contains(&key.as_str()) {
+                self.walk(key, value, depth + 1);
+            }
+        }
+        self.within = outer;
+        for key in ["InputPath", "ResultSelector", "OutputPath", "ItemProcessor", "Iterator"] {
+            if let Some(value) = state.get(key) {
+                self.walk(key, value, depth + 1);
+            }
         }
     }
 
@@ -171,7 +215,13 @@ impl Needs {
                         }
                     }
                 }
-                members.iter().for_each(|(key, value)| self.walk(key, value, depth + 1));
+                let input = members.get("InputPath").and_then(Json::as_str);
+                match input.filter(|path| path.starts_with("$.") && members.contains_key("Type")) {
+                    Some(input) => self.state(members, input, depth),
+                    None => {
+                        members.iter().for_each(|(key, value)| self.walk(key, value, depth + 1));
+                    }
+                }
             }
             _ => {}
         }
@@ -184,11 +234,7 @@ impl Needs {
             return;
         }
         if key == "OutputPath" {
-            let part = segments(text);
-            let is_new = !part.is_empty() && !self.handed_on.contains(&part);
-            if is_new && self.handed_on.len() < HANDED_ON {
-                self.handed_on.push(part);
-            }
+            self.hands_on(text);
         }
         if let Some(found) = ONLY_PATH.captures(text) {
             let source = segments(&format!("${}", &found[2]));
@@ -521,6 +567,22 @@ mod tests {
         assert!(matches!(value.get("list"), Some(Json::Array(_))));
         let name = part(&value, &segments("$.rows[0].name"));
         assert_eq!(name, Some(&json!("value")));
+    }
+
+    #[test]
+    fn a_state_sees_what_its_input_path_lets_through() {
+        let definition = json!({"States": {
+            "A": {"Type": "Pass", "InputPath": "$.order", "Parameters": {"id.$": "$.number"}},
+            "B": {"Type": "Pass", "InputPath": "$.table", "Next": "C"},
+            "C": {"Type": "Map", "ItemsPath": "$.files", "OutputPath": "$[0].info"},
+            "D": {"Type": "Parallel", "ResultSelector": {"credit.$": "$[0].score"}},
+            "E": {"Type": "Choice", "Choices": [{"Variable": "$.credit", "NumericEquals": 6}]}
+        }});
+        let value = Needs::of(&definition).value(&[]);
+        let at = |path: &str| part(&value, &segments(path)).cloned();
+        assert_eq!(at("$.order.number"), Some(json!("value")));
+        assert!(matches!(at("$.table.files"), Some(Json::Array(_))));
+        assert_eq!(at("$.score"), Some(json!(6)));
     }
 
     #[test]

@@ -196,7 +196,10 @@ fn asks_for_list(state: Option<&Object>) -> bool {
     let is_map = text("Type") == Some("Map")
         && ["Items", "ItemReader", "InputPath"].iter().all(|key| !state.contains_key(key))
         && text("ItemsPath").is_none_or(|path| path == "$");
-    is_whole || is_map || state.iter().any(|(key, value)| begins_with_item(key, value, 0))
+    // What a state that computes a result hands on is its result.
+    let has_result = text("Type").is_some_and(|kind| ["Task", "Map", "Parallel"].contains(&kind));
+    let mut fields = state.iter().filter(|(key, _)| !(has_result && *key == "OutputPath"));
+    is_whole || is_map || fields.any(|(key, value)| begins_with_item(key, value, 0))
 }
 
 /// Whether a JSONPath there begins with an index.

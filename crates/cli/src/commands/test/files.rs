@@ -5,7 +5,7 @@ use crate::functions::Called;
 use crate::report::Failure;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use stepwright_asl::Complaint;
 use stepwright_source::Diagnostic;
 use stepwright_testkit::{ENDINGS, TestFile};
@@ -32,8 +32,9 @@ impl Loaded {
     pub(super) fn functions(&self) -> Result<&Called, &str> {
         let read = || {
             let named = self.test.config.as_ref().map(|name| self.folder.join(name));
-            let called =
-                Config::find(named.as_deref(), &self.path).and_then(|config| Called::new(&config));
+            // A test calls no service.
+            let called = Config::find(named.as_deref(), &self.path)
+                .and_then(|config| Called::new(&config, Arc::default()));
             called.map_err(|failure| match failure {
                 Failure::Plain { message, .. } => message,
                 Failure::Said => "stepwright.toml cannot be used".to_owned(),

@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
                       their values when the service is called. A value that is written down and has \
                       the wrong type, or an object that lacks a required member, makes that call \
                       fail. Numbers may be written as text, and anything may stand where text is \
-                      wanted.",
+                      wanted. AWS calls no HTTP API without HTTPS.",
         example: r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:receiveMessage",
   "Parameters": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "MaxNumberOfMessages": "all"},
   "Retry": [{"ErrorEquals": ["States.ALL"]}], "End": true}}}"#,
@@ -165,6 +165,41 @@ pub(super) const RULES: &[Rule] = &[
         example: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
                   DefinitionSubstitutions: {A: '${B}', B: '${A}'}\n      Definition:\n        \
                   StartAt: A\n        Comment: ${A}\n        States:\n          A: {Type: Succeed}",
+        instead: "",
+    },
+    Rule {
+        code: "unknown-substitution",
+        severity: Warning,
+        summary: "A template gives a `${Name}` in its definition no value.",
+        explanation: "Only the names in `DefinitionSubstitutions`, and those in a text of `Fn::Sub`, \
+                      are replaced. Any other reaches AWS as it is, and where AWS checks the field, \
+                      it refuses the machine. In a text of `Fn::Sub`, `${!Name}` says that it is \
+                      meant to reach AWS.",
+        example: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  Comment: ${Nme} ${Name}\n        States:\n          A: {Type: Succeed}",
+        instead: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  Comment: ${Name}\n        States:\n          A: {Type: Succeed}",
+    },
+    Rule {
+        code: "unused-substitution",
+        severity: Warning,
+        summary: "A name in `DefinitionSubstitutions` stands nowhere in the definition.",
+        explanation: "Often the name is misspelt in one of the two places.",
+        example: "Resources:\n  Machine:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
+                  DefinitionSubstitutions: {Name: x}\n      Definition:\n        StartAt: A\n        \
+                  States:\n          A: {Type: Succeed}",
+        instead: "",
+    },
+    Rule {
+        code: "terraform",
+        severity: Error,
+        summary: "A definition is written in Terraform's own language, which is not read.",
+        explanation: "A definition that stands in the configuration as a text (`<<EOF`) is read; \
+                      what `jsonencode` or `templatefile` compute is not. Check the file that \
+                      `templatefile` names, or the definition that `terraform show -json` prints.",
+        example: "",
         instead: "",
     },
 ];
