@@ -70,7 +70,8 @@ fn services(variables: &[(&str, &str)], sections: &[(&str, &str)]) -> AwsService
     AwsServices { keys, ..AwsServices::new(&sections).unwrap() }
 }
 
-const AWS: Place = Place { endpoint: None, region: None, profile: None, limit: LIMIT };
+const AWS: Place =
+    Place { is_local: false, endpoint: None, region: None, profile: None, limit: LIMIT };
 
 /// The key for a call of AWS.
 async fn key(services: &AwsServices) -> Result<Key, String> {
@@ -364,6 +365,7 @@ async fn a_role_of_a_task_is_assumed_and_assumed_again() {
         service,
         operation,
         region: "us-east-1",
+        principal: None,
         role: Some(role),
         most: MOST_ANSWER,
     };
