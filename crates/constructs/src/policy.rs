@@ -450,7 +450,7 @@ mod tests {
         });
         let policy = from_definition(&definition, None);
         let said = Json::from(
-            policy.statements.iter().map(|statement| statement.to_json()).collect::<Vec<_>>(),
+            policy.statements.iter().map(crate::iam::Statement::to_json).collect::<Vec<_>>(),
         )
         .to_string();
         assert!(said.contains("s3:GetObject") && said.contains("s3:::prompts/long.json"), "{said}");
