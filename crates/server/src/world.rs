@@ -65,9 +65,14 @@ impl World for Reached {
             let parsed = reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
             let host = parsed.host_str().unwrap_or_default();
             let is_here = host == "localhost"
-                || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+                || host
+                    .trim_matches(['[', ']'])
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
             if !is_here {
-                return Err(format!("`{host}` is not this machine, and nothing is posted elsewhere"));
+                return Err(format!(
+                    "`{host}` is not this machine, and nothing is posted elsewhere"
+                ));
             }
             let client = reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -93,7 +98,7 @@ struct Changed {
     at: Moment,
 }
 
-/// Tells EventBridge's rules when executions begin and end.
+/// Tells `EventBridge`'s rules when executions begin and end.
 pub(crate) struct Teller {
     services: Services,
     changes: UnboundedSender<Changed>,
@@ -147,7 +152,7 @@ impl Observer for Teller {
             )
         });
         if let Some(event) = changed {
-            let execution = facts.about.arn.to_string();
+            let execution = facts.about.arn.clone();
             // It fails only while everything ends.
             drop(self.changes.send(Changed { execution, at: event.at }));
         }
@@ -167,9 +172,12 @@ fn detail(described: &Json) -> Json {
     let length = |name: &str| described.get(name).and_then(Json::as_str).map_or(0, str::len);
     let is_included = length("input") + length("output") <= MOST_BYTES;
     let text = |name: &str| if is_included { member(name) } else { Json::Null };
-    let about = |name: &str| match described.get(name).is_some_and(|text| !text.is_null()) {
-        true => json!({"included": is_included}),
-        false => Json::Null,
+    let about = |name: &str| {
+        if described.get(name).is_some_and(|text| !text.is_null()) {
+            json!({"included": is_included})
+        } else {
+            Json::Null
+        }
     };
     let mut detail = Object::new();
     for name in ["executionArn", "stateMachineArn"] {

@@ -8,10 +8,10 @@
 //! service's table ([`Supported`]): anything else is refused by name.
 
 mod call;
-mod kept;
 mod delivery;
 mod dynamodb;
 mod events;
+mod kept;
 mod pages;
 mod pattern;
 mod s3;
@@ -35,16 +35,17 @@ use sns::Sns;
 use sqs::Sqs;
 use ssm::Ssm;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use vault::Vault;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::{Clock, ObjectStore};
 use stepwright_json::{Json, Object};
 use stepwright_store::Store;
+use vault::Vault;
 
 /// What the services are made of.
 #[derive(Clone)]
@@ -110,10 +111,7 @@ pub struct Supported {
 }
 
 impl Supported {
-    pub(crate) const fn new(
-        operation: &'static str,
-        parameters: &'static [&'static str],
-    ) -> Self {
+    pub(crate) const fn new(operation: &'static str, parameters: &'static [&'static str]) -> Self {
         Self { operation, parameters }
     }
 }
@@ -121,7 +119,7 @@ impl Supported {
 /// The services.
 #[derive(Clone)]
 pub struct Services {
-    services: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
+    by_name: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
     s3: Arc<S3>,
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
@@ -140,8 +138,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 7] = [
-    "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 7] =
+    ["dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -169,7 +167,7 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
+        Self { by_name: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
@@ -182,7 +180,7 @@ impl Services {
                 tracing::error!(why = refusal.message, "events that were under way cannot be read");
             }
         });
-        tokio::spawn(self.events.clone().follow());
+        tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
     }
 
     /// Sets the URL of the server, which URLs in answers to tasks begin with.
@@ -213,7 +211,7 @@ impl Services {
 
     /// The operations of a service; none if it is not here.
     pub fn operations(&self, service: &str) -> &'static [Supported] {
-        self.services.get(service).map(|one| one.operations()).unwrap_or_default()
+        self.by_name.get(service).map(|one| one.operations()).unwrap_or_default()
     }
 
     /// Calls an operation.
@@ -236,7 +234,7 @@ impl Services {
         message: Message,
         caller: &Caller,
     ) -> Answer {
-        let Some(local) = self.services.get(service.name.as_str()) else {
+        let Some(local) = self.by_name.get(service.name.as_str()) else {
             let message = format!("there is no local service `{}`", service.name);
             return Err(Refusal::new("UnsupportedOperation", message).status(501));
         };
@@ -287,7 +285,7 @@ pub fn catalogue(services: &Services) -> String {
     let mut text = String::new();
     for name in NAMES {
         let Ok(service) = table::service(name) else { continue };
-        text.push_str(&format!("### `{name}`\n\n| operation | without |\n|---|---|\n"));
+        writeln!(text, "### `{name}`\n\n| operation | without |\n|---|---|").expect("text grows");
         for supported in services.operations(name) {
             let operation = service.operation(supported.operation);
             let input = operation.and_then(|one| service.structure(one.input.as_ref()));
@@ -297,7 +295,8 @@ pub fn catalogue(services: &Services) -> String {
                 .filter(|member| !supported.parameters.contains(&member.name.as_str()))
                 .map(|member| format!("`{}`", member.name))
                 .collect();
-            text.push_str(&format!("| `{}` | {} |\n", supported.operation, without.join(", ")));
+            writeln!(text, "| `{}` | {} |", supported.operation, without.join(", "))
+                .expect("text grows");
         }
         text.push('\n');
     }

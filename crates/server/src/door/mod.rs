@@ -96,7 +96,7 @@ enum Admitted {
     /// For one of the routes, with its body.
     Route(Body),
     /// For a local service: what it asks for, or why that is not clear.
-    Service(&'static str, Result<services::Decoded, ServiceError>),
+    Service(&'static str, Result<services::Decoded, Box<ServiceError>>),
 }
 
 /// The credentials that a request presents.
@@ -141,9 +141,7 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
-                Access::Open | Access::Page | Access::Metrics => {
-                    Ok(Admitted::Route(Body::empty()))
-                }
+                Access::Open | Access::Page | Access::Metrics => Ok(Admitted::Route(Body::empty())),
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
