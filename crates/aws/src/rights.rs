@@ -102,9 +102,7 @@ impl About<'_> {
                 let name = text("Name").or_else(|| text("Path")).or_else(|| text("ResourceId"))?;
                 Some(arn("parameter/", name.trim_start_matches('/')))
             }
-            "secretsmanager" => {
-                Some(arn("secret:", text("SecretId").or_else(|| text("Name"))?))
-            }
+            "secretsmanager" => Some(arn("secret:", text("SecretId").or_else(|| text("Name"))?)),
             _ => None,
         }
     }
@@ -137,7 +135,12 @@ impl About<'_> {
             }
             ("dynamodb", "BatchGetItem" | "BatchWriteItem") => {
                 let tables = self.value.get("RequestItems")?.as_object()?;
-                Some(tables.keys().map(|table| right(operation, self.arn("table/", table))).collect())
+                Some(
+                    tables
+                        .keys()
+                        .map(|table| right(operation, self.arn("table/", table)))
+                        .collect(),
+                )
             }
             ("dynamodb", "TransactGetItems" | "TransactWriteItems") => {
                 let listed = items("TransactItems");
@@ -278,7 +281,10 @@ mod tests {
             "sns",
             "subscribe",
             json!({"TopicArn": "arn:aws:sns:us-east-1:123456789012:t", "Protocol": "sqs", "Endpoint": queue}),
-            &[("sns:Subscribe", "arn:aws:sns:us-east-1:123456789012:t"), ("sqs:SendMessage", queue)],
+            &[
+                ("sns:Subscribe", "arn:aws:sns:us-east-1:123456789012:t"),
+                ("sqs:SendMessage", queue),
+            ],
         );
         let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
         check(

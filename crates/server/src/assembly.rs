@@ -274,8 +274,7 @@ impl Assembly {
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
         teller.begin(weak.clone(), settings.clone());
-        let reached =
-            Reached { engine: weak.clone(), settings: settings.clone(), functions };
+        let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
         Ok(Assembled { api, integrations, otlp, services })

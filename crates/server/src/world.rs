@@ -65,9 +65,14 @@ impl World for Reached {
             let parsed = reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
             let host = parsed.host_str().unwrap_or_default();
             let is_here = host == "localhost"
-                || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+                || host
+                    .trim_matches(['[', ']'])
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
             if !is_here {
-                return Err(format!("`{host}` is not this machine, and nothing is posted elsewhere"));
+                return Err(format!(
+                    "`{host}` is not this machine, and nothing is posted elsewhere"
+                ));
             }
             let client = reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())

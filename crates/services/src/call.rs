@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use stepwright_engine::Principal;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{Operation, Service};
+use stepwright_engine::Principal;
 use stepwright_json::{Array, Json, Object};
 use stepwright_store::StoreError;
 

@@ -219,7 +219,8 @@ impl Delivery {
             To::Function(arn) => ("function", arn, None),
             To::Machine(arn, _) => ("machine", arn, None),
             To::Url(url, headers) => {
-                let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str().into()));
+                let pairs =
+                    headers.iter().map(|(name, value)| (name.as_str(), value.as_str().into()));
                 ("url", url, Some(Json::Object(pairs.collect())))
             }
         };

@@ -8,10 +8,10 @@
 //! service's table ([`Supported`]): anything else is refused by name.
 
 mod call;
-mod kept;
 mod delivery;
 mod dynamodb;
 mod events;
+mod kept;
 mod pages;
 mod pattern;
 mod s3;
@@ -39,12 +39,12 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use vault::Vault;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::{Clock, ObjectStore};
 use stepwright_json::{Json, Object};
 use stepwright_store::Store;
+use vault::Vault;
 
 /// What the services are made of.
 #[derive(Clone)]
@@ -110,10 +110,7 @@ pub struct Supported {
 }
 
 impl Supported {
-    pub(crate) const fn new(
-        operation: &'static str,
-        parameters: &'static [&'static str],
-    ) -> Self {
+    pub(crate) const fn new(operation: &'static str, parameters: &'static [&'static str]) -> Self {
         Self { operation, parameters }
     }
 }
@@ -140,8 +137,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 7] = [
-    "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 7] =
+    ["dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {

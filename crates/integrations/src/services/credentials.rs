@@ -261,7 +261,13 @@ impl AwsServices {
     /// Where STS is asked for keys of our own: where its section says, otherwise on AWS. The section
     /// for all services does not count: what is sent to STS belongs to AWS.
     fn own_sts(&self, profile: Option<&str>) -> Place {
-        let on_aws = || Place { is_local: false, endpoint: None, region: None, profile: None, limit: super::LIMIT };
+        let on_aws = || Place {
+            is_local: false,
+            endpoint: None,
+            region: None,
+            profile: None,
+            limit: super::LIMIT,
+        };
         let place = self.own_place("sts").cloned().unwrap_or_else(on_aws);
         Place { profile: profile.map(str::to_owned), ..place }
     }

@@ -141,9 +141,7 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
-                Access::Open | Access::Page | Access::Metrics => {
-                    Ok(Admitted::Route(Body::empty()))
-                }
+                Access::Open | Access::Page | Access::Metrics => Ok(Admitted::Route(Body::empty())),
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;

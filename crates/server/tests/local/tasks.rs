@@ -65,11 +65,17 @@ async fn tasks_use_queues() {
     )
     .await
     .expect("it succeeds");
-    assert_eq!(sent.get("SdkHttpMetadata").and_then(|one| one.get("HttpStatusCode")), Some(&json!(200)));
+    assert_eq!(
+        sent.get("SdkHttpMetadata").and_then(|one| one.get("HttpStatusCode")),
+        Some(&json!(200))
+    );
     let refused = run(
         &server.api,
         "fails",
-        &[("sqs:sendMessage", json!({"QueueUrl": "http://x/123456789012/none", "MessageBody": "x"}))],
+        &[(
+            "sqs:sendMessage",
+            json!({"QueueUrl": "http://x/123456789012/none", "MessageBody": "x"}),
+        )],
     )
     .await
     .unwrap_err();
@@ -81,5 +87,8 @@ async fn tasks_use_queues() {
     )
     .await
     .unwrap_err();
-    assert!(unsupported.contains("does not have the operation `RemovePermission`"), "{unsupported}");
+    assert!(
+        unsupported.contains("does not have the operation `RemovePermission`"),
+        "{unsupported}"
+    );
 }

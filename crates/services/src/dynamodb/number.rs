@@ -42,7 +42,9 @@ impl Decimal {
 
     fn check(self) -> Result<Self, String> {
         if self.digits.len() > PRECISION {
-            return Err("Attempting to store more than 38 significant digits in a Number".to_owned());
+            return Err(
+                "Attempting to store more than 38 significant digits in a Number".to_owned()
+            );
         }
         if !self.digits.is_empty() && self.exponent > 126 {
             return Err("Number overflow. Attempting to store a number with magnitude larger than supported range".to_owned());
@@ -106,7 +108,8 @@ impl Decimal {
         let highest = self.exponent.max(other.exponent);
         if highest - unit > 300 {
             // The smaller one is beyond what can be kept.
-            let (large, _) = if self.exponent > other.exponent { (self, other) } else { (other, self) };
+            let (large, _) =
+                if self.exponent > other.exponent { (self, other) } else { (other, self) };
             return Ok(large.clone());
         }
         let width = (highest - unit + 1) as usize;
@@ -192,9 +195,16 @@ mod tests {
     #[test]
     fn numbers_are_written_in_one_way() {
         for (given, expected) in [
-            ("0", "0"), ("-0.0", "0"), ("007", "7"), ("1.50", "1.5"), ("1e3", "1000"), ("-1.5E-2", "-0.015"),
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("007", "7"),
+            ("1.50", "1.5"),
+            ("1e3", "1000"),
+            ("-1.5E-2", "-0.015"),
             ("123456789012345678901234567890.12345678", "123456789012345678901234567890.12345678"),
-            (".5", "0.5"), ("1E100", "1E+100"), ("+3", "3"),
+            (".5", "0.5"),
+            ("1E100", "1E+100"),
+            ("+3", "3"),
         ] {
             assert_eq!(number(given).text(), expected, "{given}");
         }
@@ -206,15 +216,24 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_and_added() {
-        let ordered = ["-1e20", "-10", "-9.5", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "0.11", "1", "9", "10", "1e20"];
+        let ordered = [
+            "-1e20", "-10", "-9.5", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "0.11", "1", "9",
+            "10", "1e20",
+        ];
         for (at, one) in ordered.iter().enumerate() {
             for (other_at, other) in ordered.iter().enumerate() {
                 assert_eq!(number(one).cmp(&number(other)), at.cmp(&other_at), "{one} {other}");
             }
         }
         for (one, other, sum) in [
-            ("1", "2", "3"), ("0.1", "0.2", "0.3"), ("5", "-7", "-2"), ("-5", "7", "2"), ("999", "1", "1000"),
-            ("1.5", "-1.5", "0"), ("1e20", "1", "100000000000000000001"), ("-0.5", "-0.5", "-1"),
+            ("1", "2", "3"),
+            ("0.1", "0.2", "0.3"),
+            ("5", "-7", "-2"),
+            ("-5", "7", "2"),
+            ("999", "1", "1000"),
+            ("1.5", "-1.5", "0"),
+            ("1e20", "1", "100000000000000000001"),
+            ("-0.5", "-0.5", "-1"),
         ] {
             assert_eq!(number(one).plus(&number(other)).unwrap().text(), sum, "{one} {other}");
         }

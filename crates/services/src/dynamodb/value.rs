@@ -113,7 +113,8 @@ pub(super) fn size(value: &Json) -> usize {
     let text = |value: &Json| value.as_str().map_or(0, str::len);
     let number = |value: &Json| text(value).div_ceil(2) + 1;
     let bytes = |value: &Json| text(value) / 4 * 3;
-    let sum = |each: &dyn Fn(&Json) -> usize| held.as_array().map_or(0, |all| all.iter().map(each).sum());
+    let sum =
+        |each: &dyn Fn(&Json) -> usize| held.as_array().map_or(0, |all| all.iter().map(each).sum());
     match kind {
         "S" => text(held),
         "N" => number(held),
@@ -122,9 +123,11 @@ pub(super) fn size(value: &Json) -> usize {
         "NS" => sum(&number),
         "BS" => sum(&bytes),
         "L" => 3 + sum(&|item| 1 + size(item)),
-        "M" => 3 + held.as_object().map_or(0, |members| {
-            members.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
-        }),
+        "M" => {
+            3 + held.as_object().map_or(0, |members| {
+                members.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
+            })
+        }
         _ => 1,
     }
 }

@@ -17,8 +17,8 @@ use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::{Answered, LocalService, Setup, Supported};
 use state::Rules;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use stepwright_engine::Clock;
 use tokio::sync::Notify;
 
@@ -135,7 +135,9 @@ impl Events {
             "TagResource" => self.tag_resource(&call).await,
             "TestEventPattern" => self.test_event_pattern(&call),
             "UntagResource" => self.untag_resource(&call).await,
-            name => Err(self.unsupported(format!("the local service `eventbridge` has no `{name}`"))),
+            name => {
+                Err(self.unsupported(format!("the local service `eventbridge` has no `{name}`")))
+            }
         }
     }
 

@@ -36,7 +36,9 @@ impl Events {
             None => None,
         };
         if pattern.is_none() && schedule.is_none() {
-            return Err(invalid("Parameter(s) EventPattern or ScheduleExpression must be specified."));
+            return Err(invalid(
+                "Parameter(s) EventPattern or ScheduleExpression must be specified.",
+            ));
         }
         if schedule.is_some() && bus != DEFAULT {
             return Err(invalid("ScheduleExpression is supported only on the default event bus."));
@@ -51,7 +53,8 @@ impl Events {
                 rules.has_bus(bus)?;
                 let before = rules.rule(bus, name).ok().cloned();
                 let is_same_schedule = before.as_ref().is_some_and(|before| {
-                    before.schedule.as_ref().map(|one| &one.0) == schedule.as_ref().map(|one| &one.0)
+                    before.schedule.as_ref().map(|one| &one.0)
+                        == schedule.as_ref().map(|one| &one.0)
                 });
                 let since = before.as_ref().map(|before| before.since).filter(|_| is_same_schedule);
                 let (tags, targets) = match before {
@@ -163,9 +166,8 @@ impl Events {
             .kept
             .with(|rules, _| {
                 rules.has_bus(bus)?;
-                let is_meant = |rule: &Rule| {
-                    rule.targets.values().any(|target| target.arn() == arn)
-                };
+                let is_meant =
+                    |rule: &Rule| rule.targets.values().any(|target| target.arn() == arn);
                 let of_target = rules.of_bus(bus).filter(|(_, rule)| is_meant(rule));
                 Ok::<_, Refusal>(of_target.map(|(name, _)| name.to_owned()).collect())
             })

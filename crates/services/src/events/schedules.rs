@@ -39,7 +39,11 @@ impl Events {
             if let Some(next) = next.filter(|next| *next <= now) {
                 for (name, rule) in rules {
                     if let Err(refusal) = self.fire(&name, &rule, next).await {
-                        tracing::error!(rule = name, why = refusal.message, "a schedule reached nobody");
+                        tracing::error!(
+                            rule = name,
+                            why = refusal.message,
+                            "a schedule reached nobody"
+                        );
                     }
                 }
                 since = next;

@@ -13,7 +13,9 @@ impl S3 {
         let configuration = call.object("CreateBucketConfiguration");
         let text = |member: &str| configuration?.get(member)?.as_str().map(str::to_owned);
         for member in ["Location", "Bucket"] {
-            if configuration.is_some_and(|one| one.get(member).is_some_and(|value| !value.is_null())) {
+            if configuration
+                .is_some_and(|one| one.get(member).is_some_and(|value| !value.is_null()))
+            {
                 let why = format!("`{member}` of CreateBucketConfiguration is not supported");
                 return Err(errors::said("NotImplemented", why));
             }
@@ -56,8 +58,13 @@ impl S3 {
             .with(|index, changes| {
                 index.buckets.remove(&bucket);
                 changes.remove(bucket_key(&bucket));
-                let keys: Vec<String> =
-                    index.objects.get(&bucket).into_iter().flatten().map(|(key, _)| key.clone()).collect();
+                let keys: Vec<String> = index
+                    .objects
+                    .get(&bucket)
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, _)| key.clone())
+                    .collect();
                 for key in keys {
                     index.forget(&bucket, &key, changes);
                 }
@@ -94,10 +101,14 @@ impl S3 {
         let found = self.blocking(move || files.buckets()).await?;
         let prefix = call.text("Prefix").unwrap_or_default();
         let most = call.int("MaxBuckets").unwrap_or(10_000).clamp(1, 10_000) as usize;
-        let names: Vec<String> =
-            found.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with(prefix)).collect();
-        let page = pages::page(names, call.text("ContinuationToken"), most)
-            .ok_or_else(|| errors::said("InvalidArgument", "The continuation token provided is incorrect"))?;
+        let names: Vec<String> = found
+            .iter()
+            .map(|(name, _)| name.clone())
+            .filter(|name| name.starts_with(prefix))
+            .collect();
+        let page = pages::page(names, call.text("ContinuationToken"), most).ok_or_else(|| {
+            errors::said("InvalidArgument", "The continuation token provided is incorrect")
+        })?;
         let known = self.kept.with(|index, _| index.buckets.clone()).await?;
         let shown = |name: &String| {
             let made = found.iter().find(|(one, _)| one == name).map_or(0, |(_, made)| *made);
@@ -111,9 +122,8 @@ impl S3 {
             })
         };
         let wanted = |one: &Json| {
-            call.text("BucketRegion").is_none_or(|region| {
-                one.get("BucketRegion").and_then(Json::as_str) == Some(region)
-            })
+            call.text("BucketRegion")
+                .is_none_or(|region| one.get("BucketRegion").and_then(Json::as_str) == Some(region))
         };
         let buckets: Vec<Json> = page.items.iter().map(shown).filter(wanted).collect();
         answer(members([

@@ -122,7 +122,9 @@ impl S3 {
                 match conditions::range(range, size) {
                     Ok(Some(found)) if last.is_some_and(|last| last < size) => found,
                     _ => {
-                        let why = format!("Range specified is not valid for source object of size: {size}");
+                        let why = format!(
+                            "Range specified is not valid for source object of size: {size}"
+                        );
                         return Err(errors::said("InvalidArgument", why));
                     }
                 }
@@ -130,7 +132,10 @@ impl S3 {
             None => (0, size),
         };
         if length > MOST_PART {
-            return Err(errors::said("InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+            return Err(errors::said(
+                "InvalidRequest",
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+            ));
         }
         let files = self.files()?.clone();
         let (bucket, algorithm) = (upload.bucket.clone(), upload.algorithm);
@@ -308,7 +313,8 @@ impl S3 {
             .await?;
         found.sort();
         found.retain(|(key, id, _)| {
-            key.as_str() > key_marker || (key == key_marker && !id_marker.is_empty() && id.as_str() > id_marker)
+            key.as_str() > key_marker
+                || (key == key_marker && !id_marker.is_empty() && id.as_str() > id_marker)
         });
         let is_truncated = found.len() > most;
         found.truncate(most);
@@ -426,8 +432,7 @@ fn join(
             draft.write(&piece[..count])?;
         }
     }
-    Ok(hasher.zip(algorithm).map(|(hasher, algorithm)| Checksum {
-        algorithm,
-        value: STANDARD.encode(hasher.finish()),
-    }))
+    Ok(hasher
+        .zip(algorithm)
+        .map(|(hasher, algorithm)| Checksum { algorithm, value: STANDARD.encode(hasher.finish()) }))
 }

@@ -25,11 +25,14 @@ struct Value {
 fn value(call: &Call<'_>) -> Result<Option<Value>, Refusal> {
     let found = match (call.text("SecretString"), call.text("SecretBinary")) {
         (Some(_), Some(_)) => {
-            return Err(invalid("You can't specify both a binary secret value and a string secret value in the same secret."));
+            return Err(invalid(
+                "You can't specify both a binary secret value and a string secret value in the same secret.",
+            ));
         }
         (Some(text), None) => Value { bytes: text.as_bytes().to_vec(), is_binary: false },
         (None, Some(text)) => {
-            let bytes = STANDARD.decode(text).map_err(|_| invalid("SecretBinary is not base64."))?;
+            let bytes =
+                STANDARD.decode(text).map_err(|_| invalid("SecretBinary is not base64."))?;
             Value { bytes, is_binary: true }
         }
         (None, None) => return Ok(None),
@@ -59,7 +62,8 @@ impl Secret {
         }
         while self.versions.len() > MOST_VERSIONS {
             let without = self.versions.iter().filter(|(_, version)| version.stages.is_empty());
-            let oldest = without.min_by_key(|(_, version)| version.created).map(|(id, _)| id.clone());
+            let oldest =
+                without.min_by_key(|(_, version)| version.created).map(|(id, _)| id.clone());
             let Some(oldest) = oldest else { break };
             self.versions.remove(&oldest);
         }
@@ -306,10 +310,14 @@ impl SecretsManager {
         let days = call.int("RecoveryWindowInDays");
         let at_once = call.flag("ForceDeleteWithoutRecovery");
         if at_once && days.is_some() {
-            return Err(invalid("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays."));
+            return Err(invalid(
+                "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+            ));
         }
         if days.is_some_and(|days| !(7..=30).contains(&days)) {
-            return Err(invalid("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive)."));
+            return Err(invalid(
+                "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+            ));
         }
         let now = self.now();
         let until = now + if at_once { 0 } else { days.unwrap_or(30) * DAY };
@@ -334,7 +342,9 @@ impl SecretsManager {
             })
             .await??;
         let arn = self.arn(&name, &suffix);
-        answer(json!({"ARN": arn, "Name": name, "DeletionDate": (Json::Float(until as f64 / 1_000.0))}))
+        answer(
+            json!({"ARN": arn, "Name": name, "DeletionDate": (Json::Float(until as f64 / 1_000.0))}),
+        )
     }
 
     pub(super) async fn restore_secret(&self, call: &Call<'_>) -> Answer {

@@ -123,8 +123,11 @@ impl Ssm {
             return Ok(version.value.clone());
         }
         let opened = self.vault.open(&version.value, &purpose(name));
-        let text = opened.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
-        text.map_err(|why| Refusal::new("InternalServerError", format!("{name}: {why}")).status(500))
+        let text =
+            opened.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+        text.map_err(|why| {
+            Refusal::new("InternalServerError", format!("{name}: {why}")).status(500)
+        })
     }
 }
 

@@ -70,7 +70,8 @@ fn services(variables: &[(&str, &str)], sections: &[(&str, &str)]) -> AwsService
     AwsServices { keys, ..AwsServices::new(&sections).unwrap() }
 }
 
-const AWS: Place = Place { endpoint: None, region: None, profile: None, limit: LIMIT };
+const AWS: Place =
+    Place { is_local: false, endpoint: None, region: None, profile: None, limit: LIMIT };
 
 /// The key for a call of AWS.
 async fn key(services: &AwsServices) -> Result<Key, String> {
@@ -365,6 +366,7 @@ async fn a_role_of_a_task_is_assumed_and_assumed_again() {
         operation,
         region: "us-east-1",
         role: Some(role),
+        principal: None,
         most: MOST_ANSWER,
     };
     let role = "arn:aws:iam::1:role/r";
