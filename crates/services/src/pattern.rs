@@ -1,4 +1,4 @@
-//! Patterns of events, as EventBridge's rules and SNS's filter policies have them.
+//! Patterns of events, as `EventBridge`'s rules and SNS's filter policies have them.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
 

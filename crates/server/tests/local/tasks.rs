@@ -1,9 +1,13 @@
 //! Tasks call the services of this machine without a wire.
 
-use crate::server::start;
+use crate::server::{assembly, serve_assembly, start};
+use crate::wire::Wire;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
+use stepwright_functions::{Function, Functions, Invocation, Place};
 use stepwright_json::{Json, json};
-use stepwright_server::Api;
+use stepwright_server::{Api, Assembly};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
@@ -15,9 +19,10 @@ pub(crate) async fn run(api: &Api, name: &str, tasks: &[(&str, Json)]) -> Result
         state.insert("Type", "Task".into());
         state.insert("Resource", format!("arn:aws:states:::{resource}").into());
         state.insert("Parameters", parameters.clone());
-        match at + 1 == tasks.len() {
-            true => state.insert("End", true.into()),
-            false => state.insert("Next", format!("T{}", at + 1).into()),
+        if at + 1 == tasks.len() {
+            state.insert("End", true.into())
+        } else {
+            state.insert("Next", format!("T{}", at + 1).into())
         };
         states.insert(format!("T{at}"), state.into());
     }
@@ -91,4 +96,92 @@ async fn tasks_use_queues() {
         unsupported.contains("does not have the operation `RemovePermission`"),
         "{unsupported}"
     );
+}
+
+/// Runs a definition with a name, and returns its output.
+async fn run_definition(api: &Api, name: &str, definition: &Json) -> Json {
+    let body = json!({"name": name, "roleArn": ROLE, "definition": (definition.to_string())});
+    let created = api.call("CreateStateMachine", body).await.expect("it is created");
+    let machine = created.get("stateMachineArn").cloned().expect("it has an ARN");
+    let body = json!({"stateMachineArn": machine, "input": "{}"});
+    let started = api.call("StartExecution", body).await.expect("it starts");
+    let execution = started.get("executionArn").cloned().expect("it has an ARN");
+    for _ in 0..500 {
+        let body = json!({"executionArn": (execution.clone())});
+        let now = api.call("DescribeExecution", body).await.expect("it is there");
+        if now.get("status").and_then(Json::as_str) != Some("RUNNING") {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the execution does not end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn maps_read_and_write_the_same_objects() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let server = start(Some(folder.path()), Vec::new()).await;
+    let wire = Wire::new(&server.url);
+    wire.object("PUT", "lists", &[], Vec::new()).await.expect("it answers");
+    let items = b"[{\"n\": 1}, {\"n\": 2}]".to_vec();
+    let (status, _) =
+        wire.object("PUT", "lists/in/items.json", &[], items).await.expect("it answers");
+    assert_eq!(status, 200);
+    // What somebody copies into the folder is an object as well.
+    std::fs::write(folder.path().join("buckets/lists/by-hand.txt"), b"by hand")
+        .expect("it is written");
+    let (_, by_hand) =
+        wire.object("GET", "lists/by-hand.txt", &[], Vec::new()).await.expect("it answers");
+    assert_eq!(by_hand, b"by hand");
+    let definition = json!({"StartAt": "M", "States": {"M": {
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
+            "Parameters": {"Bucket": "lists", "Key": "in/items.json"}
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "lists", "Prefix": "out"}
+        },
+        "End": true
+    }}});
+    let ended = run_definition(&server.api, "map", &definition).await;
+    assert_eq!(ended.get("status"), Some(&json!("SUCCEEDED")), "{ended}");
+    let output = ended.get("output").and_then(Json::as_str).expect("it has an output");
+    let output = stepwright_json::parse(output).expect("it is JSON");
+    let details = output.get("ResultWriterDetails").expect("it says where the results are");
+    let key = details.get("Key").and_then(Json::as_str).expect("it has a key").to_owned();
+    let (status, manifest) =
+        wire.object("GET", &format!("lists/{key}"), &[], Vec::new()).await.expect("it answers");
+    assert_eq!(status, 200);
+    assert!(String::from_utf8_lossy(&manifest).contains("SUCCEEDED"), "it is the manifest");
+    let (_, listed) = wire
+        .object("GET", "lists?list-type=2&prefix=out/", &[], Vec::new())
+        .await
+        .expect("it answers");
+    assert!(String::from_utf8_lossy(&listed).contains("manifest.json"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_find_the_services() {
+    let function: Function = toml::from_str(
+        "command = ['sh', '-c', 'printf \"%s\" \"\\\"$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID $MINE\\\"\"']\n\
+         environment = { MINE = 'mine' }",
+    )
+    .expect("it is a function");
+    let functions = BTreeMap::from([("where".to_owned(), function)]);
+    let functions =
+        Functions::new(functions, PathBuf::new(), Place::default()).expect("it can run");
+    let assembly = Assembly { functions: functions.clone(), ..assembly(None, Vec::new()) };
+    let server = serve_assembly(assembly).await;
+    let invocation =
+        Invocation { function: "where".to_owned(), payload: "{}".into(), ..Invocation::default() };
+    let reply = functions.invoke(invocation).await.expect("it answers");
+    let said = String::from_utf8_lossy(&reply.payload).into_owned();
+    assert_eq!(said.trim(), format!("\"{} stepwright mine\"", server.url));
 }

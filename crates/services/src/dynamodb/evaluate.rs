@@ -348,7 +348,7 @@ fn add(before: Option<&Json>, value: &Json) -> Result<Json, Refusal> {
         return Ok(value::of("N", sum.text().into()));
     }
     let mut items: Array = before_held.as_array().cloned().unwrap_or_default();
-    for item in held.as_array().cloned().unwrap_or_default().iter() {
+    for item in &held.as_array().cloned().unwrap_or_default() {
         if !items.contains(item) {
             items.push(item.clone());
         }

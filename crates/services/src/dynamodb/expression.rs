@@ -128,7 +128,7 @@ impl Placeholders {
             let unused: Vec<&str> = given
                 .keys()
                 .filter(|name| !self.used.contains(name.as_str()))
-                .map(|name| name.as_str())
+                .map(AsRef::as_ref)
                 .collect();
             if !unused.is_empty() {
                 return Err(format!(

@@ -1,4 +1,4 @@
-//! Numbers of DynamoDB: decimal, with 38 digits at most.
+//! Numbers of `DynamoDB`: decimal, with 38 digits at most.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ pub(super) struct Decimal {
 const PRECISION: usize = 38;
 
 impl Decimal {
-    /// Reads a number. The error is what DynamoDB says.
+    /// Reads a number. The error is what `DynamoDB` says.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("The parameter cannot be converted to a numeric value: {text}");
         let trimmed = text.trim();
@@ -67,14 +67,14 @@ impl Decimal {
         Self { is_negative, digits, exponent: exponent - leading as i32 }
     }
 
-    /// The number as DynamoDB writes it.
+    /// The number as `DynamoDB` writes it.
     pub(super) fn text(&self) -> String {
         if self.digits.is_empty() {
             return "0".to_owned();
         }
         let digits: String = self.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         let (count, at) = (self.digits.len() as i32, self.exponent);
-        let text = if at > 40 || at < -40 {
+        let text = if !(-40..=40).contains(&at) {
             let (first, rest) = digits.split_at(1);
             let point = if rest.is_empty() { "" } else { "." };
             format!("{first}{point}{rest}E{:+}", at - 1)
@@ -94,7 +94,7 @@ impl Decimal {
         self
     }
 
-    /// The sum. The error is what DynamoDB says.
+    /// The sum. The error is what `DynamoDB` says.
     pub(super) fn plus(&self, other: &Self) -> Result<Self, String> {
         if self.digits.is_empty() {
             return Ok(other.clone());
@@ -163,7 +163,9 @@ impl Decimal {
         // Longer is larger; of negative numbers, it is smaller.
         bytes.push(0);
         if self.is_negative {
-            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            for byte in &mut bytes {
+                *byte = !*byte;
+            }
             bytes.insert(0, 0x40);
         } else {
             bytes.insert(0, 0xc0);

@@ -239,10 +239,9 @@ impl DynamoDb {
                 }
                 let after = asked.after(table, keys)?;
                 let entries = entries.into_iter().filter(|entry| {
-                    after.as_ref().is_none_or(|after| match is_forward {
-                        true => entry > after,
-                        false => entry < after,
-                    })
+                    after
+                        .as_ref()
+                        .is_none_or(|after| if is_forward { entry > after } else { entry < after })
                 });
                 let in_range =
                     |item: &Object| wanted.range.as_ref().is_none_or(|range| range.holds(item));

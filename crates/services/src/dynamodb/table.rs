@@ -3,7 +3,7 @@
 use super::{validation, value};
 use crate::call::{Refusal, list, members, text};
 use crate::kept::{Changes, Contents};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stepwright_json::{Json, Object};
 
@@ -34,7 +34,7 @@ pub(super) struct Index {
     pub(super) given: Object,
     pub(super) is_local: bool,
     /// The keys of the items by their place in the index.
-    entries: BTreeMap<(Key, Key), ()>,
+    entries: BTreeSet<(Key, Key)>,
 }
 
 /// A table.
@@ -324,7 +324,7 @@ impl Index {
         is_local: bool,
     ) -> Result<Self, Refusal> {
         let keys = KeySchema::read(list(given, "KeySchema"), definitions)?;
-        Ok(Self { keys, given: given.clone(), is_local, entries: BTreeMap::new() })
+        Ok(Self { keys, given: given.clone(), is_local, entries: BTreeSet::new() })
     }
 
     /// `ALL`, `KEYS_ONLY`, `INCLUDE`
@@ -346,13 +346,13 @@ impl Index {
 
     /// The keys of the items in the order of the index, with their places.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &(Key, Key)> {
-        self.entries.keys()
+        self.entries.iter()
     }
 
     /// The entries of one partition.
     pub(super) fn partition(&self, hash: &[u8]) -> Vec<(Key, Key)> {
         let start = ((hash.to_vec(), Vec::new()), (Vec::new(), Vec::new()));
-        let entries = self.entries.range(start..).map(|(entry, ())| entry);
+        let entries = self.entries.range(start..);
         entries.take_while(|((of, _), _)| of == hash).cloned().collect()
     }
 }
@@ -363,7 +363,7 @@ impl Table {
         let before = self.remove(&key);
         for index in self.indexes.values_mut() {
             if let Some(place) = index.keys.place(&item) {
-                index.entries.insert((place, key.clone()), ());
+                index.entries.insert((place, key.clone()));
             }
         }
         self.bytes += value::item_size(&item);
@@ -386,7 +386,7 @@ impl Table {
     pub(super) fn add_index(&mut self, name: &str, mut index: Index) {
         for (key, item) in &self.items {
             if let Some(place) = index.keys.place(item) {
-                index.entries.insert((place, key.clone()), ());
+                index.entries.insert((place, key.clone()));
             }
         }
         self.indexes.insert(name.to_owned(), index);

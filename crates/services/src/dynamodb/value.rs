@@ -63,7 +63,7 @@ fn checked_at(value: &Json, depth: usize) -> Result<Json, Refusal> {
         }
         let mut seen = BTreeSet::new();
         let mut checked = Array::new();
-        for item in items.iter() {
+        for item in items {
             let item = check(item)?;
             if !seen.insert(item.as_str().unwrap_or_default().to_owned()) {
                 let shown: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
@@ -107,7 +107,7 @@ fn checked_at(value: &Json, depth: usize) -> Result<Json, Refusal> {
     Ok(of(kind, held))
 }
 
-/// The size of a value as DynamoDB counts it.
+/// The size of a value as `DynamoDB` counts it.
 pub(super) fn size(value: &Json) -> usize {
     let Some((kind, held)) = parts(value) else { return 0 };
     let text = |value: &Json| value.as_str().map_or(0, str::len);

@@ -1,4 +1,4 @@
-//! EventBridge: buses, rules by pattern and by schedule, and what they reach.
+//! `EventBridge`: buses, rules by pattern and by schedule, and what they reach.
 
 mod buses;
 mod publish;
@@ -37,7 +37,7 @@ pub(crate) struct Events {
     /// Whether there is a rule, so that what happens here is worth telling.
     has_rules: AtomicBool,
     /// Rung when rules change.
-    changed: Notify,
+    changed: Arc<Notify>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -109,7 +109,7 @@ impl Events {
             sns,
             deliveries,
             has_rules: AtomicBool::new(false),
-            changed: Notify::new(),
+            changed: Arc::default(),
             url: setup.url.clone(),
         }
     }

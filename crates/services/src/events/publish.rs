@@ -5,7 +5,7 @@ use super::transform::{self, Around, Path};
 use super::{DEFAULT, Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, text};
 use crate::delivery::{ATTEMPTS, Delivery, To};
-use crate::sqs::QueueMessage;
+use crate::sqs::{QueueMessage, is_fifo};
 use jiff::Timestamp;
 use stepwright_aws::codec;
 use stepwright_json::{Json, Object, json};
@@ -83,9 +83,8 @@ impl Events {
             let why = "Not authorized for the source.";
             return Err(Refusal::new("NotAuthorizedForSourceException", why));
         }
-        let detail = match stepwright_json::parse(detail) {
-            Ok(detail @ Json::Object(_)) => detail,
-            _ => return Err(Refusal::new("MalformedDetail", "Detail is malformed.")),
+        let Ok(detail @ Json::Object(_)) = stepwright_json::parse(detail) else {
+            return Err(Refusal::new("MalformedDetail", "Detail is malformed."));
         };
         let named = given("EventBusName").unwrap_or(DEFAULT);
         let bus = named.rsplit('/').next().unwrap_or(named);
@@ -187,7 +186,7 @@ impl Events {
                     let message = QueueMessage {
                         body: input.as_str().into(),
                         group: group.and_then(Json::as_str).map(Into::into),
-                        deduplication: arn.ends_with(".fifo").then(|| {
+                        deduplication: is_fifo(arn).then(|| {
                             event.get("id").and_then(Json::as_str).unwrap_or_default().into()
                         }),
                         ..QueueMessage::default()

@@ -5,6 +5,7 @@ use super::state::Rule;
 use super::{DEFAULT, Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, empty, members};
 use crate::pattern::Pattern;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use stepwright_aws::schedule::Schedule;
 use stepwright_json::{Json, json};
@@ -60,7 +61,7 @@ impl Events {
                 let (tags, targets) = match before {
                     // Tags of a rule that is there are not changed.
                     Some(before) => (before.tags, before.targets),
-                    None => (read_tags(call), Default::default()),
+                    None => (read_tags(call), BTreeMap::new()),
                 };
                 let rule = Rule {
                     pattern,
@@ -180,6 +181,7 @@ impl Events {
         ]))
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn test_event_pattern(&self, call: &Call<'_>) -> Answer {
         let pattern = read_pattern(call.required("EventPattern"))?;
         let event = stepwright_json::parse(call.required("Event"))

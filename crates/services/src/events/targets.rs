@@ -5,6 +5,7 @@ use super::state::Target;
 use super::transform::{self, Path};
 use super::{Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, members, text};
+use crate::sqs::is_fifo;
 use stepwright_json::{Json, Object, json};
 
 /// The most targets of a rule.
@@ -106,7 +107,7 @@ impl Events {
                 invalid(format!("Invalid InputTemplate for target {id} : {why}."))
             })?;
         }
-        if arn.ends_with(".fifo") && service == "sqs" {
+        if service == "sqs" && is_fifo(arn) {
             let group = target.get("SqsParameters").and_then(|one| one.get("MessageGroupId"));
             if group.and_then(Json::as_str).is_none_or(str::is_empty) {
                 return Err(invalid(format!(

@@ -2,8 +2,9 @@
 
 use super::index::{Bucket, bucket_key};
 use super::{S3, errors, tagging};
-use crate::call::{Answer, Call, Refusal, Reply, answer, empty, members};
+use crate::call::{Answer, Call, Refusal, answer, empty, members};
 use crate::pages;
+use std::collections::BTreeMap;
 use stepwright_json::{Json, json};
 
 impl S3 {
@@ -22,17 +23,17 @@ impl S3 {
         }
         let tags = match configuration.and_then(|one| one.get("Tags")) {
             Some(tags) => tagging::read(tags.as_array().map(|tags| &**tags).unwrap_or_default())?,
-            None => Default::default(),
+            None => BTreeMap::new(),
         };
         let region = text("LocationConstraint").filter(|region| !region.is_empty());
         let files = self.files()?.clone();
         let _turn = self.lock(bucket, "").write().await;
         if files.has_bucket(bucket) {
             // As in us-east-1.
-            return match self.region == "us-east-1" {
-                true => created(bucket),
-                false => Err(errors::known("BucketAlreadyOwnedByYou").with("BucketName", bucket)),
-            };
+            if self.region == "us-east-1" {
+                return answer(created(bucket));
+            }
+            return Err(errors::known("BucketAlreadyOwnedByYou").with("BucketName", bucket));
         }
         let name = bucket.to_owned();
         self.blocking(move || files.make_bucket(&name)).await?;
@@ -43,7 +44,7 @@ impl S3 {
                 index.buckets.insert(bucket.to_owned(), made);
             })
             .await?;
-        created(bucket)
+        answer(created(bucket))
     }
 
     pub(super) async fn delete_bucket(&self, call: &Call<'_>) -> Answer {
@@ -174,10 +175,10 @@ impl S3 {
 
     pub(super) async fn get_bucket_notification_configuration(&self, call: &Call<'_>) -> Answer {
         self.bucket(call)?;
-        match self.about_bucket(call).await?.has_events {
-            true => answer(json!({"EventBridgeConfiguration": {}})),
-            false => empty(),
+        if self.about_bucket(call).await?.has_events {
+            return answer(json!({"EventBridgeConfiguration": {}}));
         }
+        empty()
     }
 
     /// What is known of a request's bucket. One that somebody made as a directory is as new.
@@ -205,11 +206,11 @@ impl S3 {
     }
 }
 
-fn created(bucket: &str) -> Answer {
-    Ok(Reply::from(json!({
+fn created(bucket: &str) -> Json {
+    json!({
         "Location": (format!("/{bucket}")),
         "BucketArn": (format!("arn:aws:s3:::{bucket}"))
-    })))
+    })
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

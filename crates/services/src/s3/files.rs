@@ -382,7 +382,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let files = Files::new(folder.path().join("buckets"));
         files.make_bucket("b").expect("it can be made");
-        std::fs::write(folder.path().join("secret"), b"secret").expect("it is written");
+        fs::write(folder.path().join("secret"), b"secret").expect("it is written");
         let long = "k".repeat(1_024);
         let deep = "../".repeat(20) + "secret";
         let keys = [
@@ -408,8 +408,8 @@ mod tests {
             drop(file);
             assert_eq!(stamp.size, key.len() as u64, "{key}");
         }
-        assert_eq!(std::fs::read(folder.path().join("secret")).expect("it is there"), b"secret");
-        let outside: Vec<_> = std::fs::read_dir(folder.path()).expect("it is there").collect();
+        assert_eq!(fs::read(folder.path().join("secret")).expect("it is there"), b"secret");
+        let outside: Vec<_> = fs::read_dir(folder.path()).expect("it is there").collect();
         assert_eq!(outside.len(), 2, "nothing was written beside the buckets");
         for bucket in ["..", ".", "", "a/b", "x\0", ".hidden"] {
             assert!(files.make_bucket(bucket).is_err() && !files.has_bucket(bucket), "{bucket}");

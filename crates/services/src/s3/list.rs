@@ -225,7 +225,7 @@ impl<'c> Asked<'c> {
                 part.last = (self.most > 0).then_some(last);
                 return part;
             }
-            last = name.to_owned();
+            name.clone_into(&mut last);
             match common {
                 Some(common) => part.prefixes.push(common),
                 None => part.entries.push(entry),

@@ -478,7 +478,7 @@ impl S3 {
             }
             Ok::<(), Refusal>(())
         };
-        self.recovered.get_or_try_init(recover).await.map(|()| ())
+        self.recovered.get_or_try_init(recover).await.copied()
     }
 }
 

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeMap;
 use std::io::{self, Seek as _, SeekFrom};
 use stepwright_json::{Json, Object, json};
 
@@ -51,7 +52,7 @@ impl S3 {
             described,
             algorithm,
             is_full,
-            parts: Default::default(),
+            parts: BTreeMap::new(),
         };
         self.kept
             .with(|index, changes| {
@@ -276,7 +277,7 @@ impl S3 {
             Json::Object(shown)
         };
         let parts: Vec<Json> = rest.iter().take(most).map(shown).collect();
-        let last = rest.iter().take(most).last().map(|(number, _)| **number);
+        let last = rest[..rest.len().min(most)].last().map(|(number, _)| **number);
         answer(members([
             ("Bucket", Some(upload.bucket.as_str().into())),
             ("Key", Some(upload.key.as_str().into())),
@@ -319,9 +320,12 @@ impl S3 {
         let is_truncated = found.len() > most;
         found.truncate(most);
         let is_encoded = call.text("EncodingType") == Some("url");
-        let shown_key = |key: &str| match is_encoded {
-            true => utf8_percent_encode(key, NON_ALPHANUMERIC).to_string(),
-            false => key.to_owned(),
+        let shown_key = |key: &str| {
+            if is_encoded {
+                utf8_percent_encode(key, NON_ALPHANUMERIC).to_string()
+            } else {
+                key.to_owned()
+            }
         };
         let shown = |(key, id, started): &(String, String, i64)| {
             json!({

@@ -62,9 +62,10 @@ impl SecretsManager {
             return Err(Refusal::new("ResourceNotFoundException", why));
         };
         let bytes = self.open(&version.value, &name)?;
-        let (text, binary) = match version.is_binary {
-            true => (None, Some(STANDARD.encode(bytes))),
-            false => (Some(String::from_utf8_lossy(&bytes).into_owned()), None),
+        let (text, binary) = if version.is_binary {
+            (None, Some(STANDARD.encode(bytes)))
+        } else {
+            (Some(String::from_utf8_lossy(&bytes).into_owned()), None)
         };
         Ok(members([
             ("ARN", Some(self.arn(&name, &secret.suffix).into())),
@@ -175,6 +176,7 @@ impl SecretsManager {
         ]))
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn get_random_password(&self, call: &Call<'_>) -> Answer {
         let length = call.int("PasswordLength").unwrap_or(32);
         let excluded = call.text("ExcludeCharacters").unwrap_or_default();

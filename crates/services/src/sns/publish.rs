@@ -5,7 +5,7 @@ use super::{Sns, invalid};
 use crate::call::{Answer, Call, Refusal, answer, list, text};
 use crate::delivery::{ATTEMPTS, Delivery, To};
 use crate::pattern::Pattern;
-use crate::sqs::{QueueMessage, message_size};
+use crate::sqs::{QueueMessage, is_fifo, message_size};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use stepwright_json::{Json, Object, Str, json};
@@ -313,7 +313,7 @@ impl Published {
         topic: &str,
         subscription: &str,
         url: &str,
-        is_fifo: bool,
+        of_fifo: bool,
     ) -> QueueMessage {
         let is_raw = one.is("RawMessageDelivery", "true");
         let (body, attributes) = if is_raw {
@@ -321,11 +321,11 @@ impl Published {
         } else {
             (self.wrapped(one, topic, subscription, url).to_string().into(), Object::new())
         };
-        let to_fifo = one.endpoint.ends_with(".fifo");
+        let to_fifo = is_fifo(&one.endpoint);
         QueueMessage {
             body,
             attributes,
-            group: self.group.clone().filter(|_| is_fifo || to_fifo),
+            group: self.group.clone().filter(|_| of_fifo || to_fifo),
             deduplication: self.deduplication.clone().filter(|_| to_fifo),
             ..QueueMessage::default()
         }

@@ -7,7 +7,7 @@ use crate::delivery::{Delivery, To};
 use crate::pages;
 use crate::pattern::Pattern;
 use std::collections::BTreeMap;
-use stepwright_json::{Json, json};
+use stepwright_json::{Json, Object, json};
 
 /// How many are on a page.
 const PAGE: usize = 100;
@@ -32,7 +32,7 @@ fn check(name: &str, value: &str, protocol: &str) -> Result<(), Refusal> {
         "FilterPolicy" if !value.is_empty() => {
             let policy = stepwright_json::parse(value)
                 .map_err(|_| invalid("FilterPolicy: failed to parse JSON."))?;
-            if policy.as_object().is_some_and(|policy| policy.is_empty()) {
+            if policy.as_object().is_some_and(Object::is_empty) {
                 return Ok(());
             }
             Pattern::read(&policy).map(drop).map_err(|why| invalid(format!("FilterPolicy: {why}")))

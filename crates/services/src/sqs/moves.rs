@@ -154,10 +154,10 @@ impl Sqs {
             .await?;
         let refusal =
             |message: &str| Err(errors::modelled("ResourceNotFoundException", message).status(404));
-        match found {
-            true => refusal("The task has ended: only active tasks can be cancelled."),
-            false => refusal("Task does not exist."),
+        if found {
+            return refusal("The task has ended: only active tasks can be cancelled.");
         }
+        refusal("Task does not exist.")
     }
 }
 

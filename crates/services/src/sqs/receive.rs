@@ -155,6 +155,7 @@ impl Sqs {
     }
 
     /// Deletes a message. Returns whether others of its group may be received now.
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn delete(
         &self,
         queues: &mut Queues,
@@ -195,6 +196,7 @@ impl Sqs {
         empty()
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn change_visibility(
         &self,
         queues: &mut Queues,

@@ -35,6 +35,7 @@ impl Sqs {
     }
 
     /// Puts a message into its queue. Returns what the sender is told.
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn put(
         &self,
         queues: &mut Queues,

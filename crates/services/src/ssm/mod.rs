@@ -107,6 +107,7 @@ impl Ssm {
     }
 
     /// The name that a request means, which may be an ARN.
+    #[expect(clippy::unused_self, reason = "names are a matter of the service")]
     fn named<'n>(&self, name: &'n str) -> &'n str {
         match name.split_once(":parameter/") {
             Some((before, rest)) if before.starts_with("arn:") => {

@@ -28,12 +28,11 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     }
     let start = name.trim_start_matches('/').to_ascii_lowercase();
     if start.starts_with("aws") || start.starts_with("ssm") {
-        let why = match start.starts_with("aws") {
-            true if name.starts_with('/') => {
-                "No access to reserved parameter name: ".to_owned() + name + "."
-            }
-            _ => "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive)."
-                .to_owned(),
+        let why = if start.starts_with("aws") && name.starts_with('/') {
+            format!("No access to reserved parameter name: {name}.")
+        } else {
+            "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive)."
+                .to_owned()
         };
         return Err(invalid(why));
     }

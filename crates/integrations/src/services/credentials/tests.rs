@@ -365,6 +365,7 @@ async fn a_role_of_a_task_is_assumed_and_assumed_again() {
         service,
         operation,
         region: "us-east-1",
+        principal: None,
         role: Some(role),
         principal: None,
         most: MOST_ANSWER,
