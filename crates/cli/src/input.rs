@@ -83,11 +83,8 @@ pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
     let (tree, _) = read_tree(path)?;
     let config = MockConfig::read(&tree.to_json())
         .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))?;
-    for key in config.ignored() {
-        report::warning(&format!(
-            "`{key}` in {} means nothing; a mock file has `StateMachines` and `MockedResponses`",
-            path.display()
-        ));
+    for note in config.notes() {
+        report::warning(&format!("{}: {note}", path.display()));
     }
     Ok(config)
 }

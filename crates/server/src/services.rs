@@ -343,6 +343,11 @@ fn written(response: codec::Response, name: &str, id: &str, is_head: bool) -> Re
             written.headers_mut().append(name, value);
         }
     }
+    if is_head {
+        // The router says it for paths it knows only, which would tell them from others.
+        let length = written.headers_mut().entry(header::CONTENT_LENGTH);
+        length.or_insert(HeaderValue::from_static("0"));
+    }
     let header = if name == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
     if let Ok(id) = HeaderValue::from_str(id)
         && !written.headers().contains_key(header)

@@ -3,6 +3,7 @@ use crate::input;
 use crate::report::{self, Failure};
 use std::process::ExitCode;
 use stepwright_json::Json;
+use stepwright_program::CheckOptions;
 use stepwright_source::{Diagnostic, LineIndex, Severity};
 
 /// `stepwright check`: exit code 2 if there is an error, 1 if a warning is denied.
@@ -25,13 +26,8 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
             }
             machines += 1;
             let express = arguments.express || named.express;
-            let mut diagnostics = crate::commands::run::diagnostics(&named.definition, express);
-            if let Some(other) = &named.alternative {
-                let others = crate::commands::run::diagnostics(other, express);
-                let others: Vec<_> =
-                    others.into_iter().filter(|one| !diagnostics.contains(one)).collect();
-                diagnostics.extend(others);
-            }
+            let options = CheckOptions { express, ..CheckOptions::default() };
+            let diagnostics = stepwright_program::check_named(named, &options);
             found.push((&named.file, &named.definition.text, diagnostics));
         }
         for (file, text, diagnostics) in &found {

@@ -16,6 +16,7 @@ use stepwright_asl::NamedDefinition;
 use stepwright_engine::Collector;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, Object, json};
+use stepwright_program::CheckOptions;
 use stepwright_projects::{Host, Projects};
 use stepwright_server::Api;
 
@@ -149,7 +150,9 @@ impl Watched {
             match put(api, &name, named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
-                    let found = crate::commands::run::diagnostics(&named.definition, named.express);
+                    let options =
+                        CheckOptions { express: named.express, ..CheckOptions::default() };
+                    let found = stepwright_program::check_named(named, &options);
                     let text = &named.definition.text;
                     for rendering in report::renderings(&named.file, text, &found) {
                         anstream::eprintln!("{rendering}");

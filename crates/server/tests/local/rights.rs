@@ -1,6 +1,6 @@
 //! The door before the local services: keys, actions, resources.
 
-use crate::python::python;
+use crate::python::MOTO;
 use crate::server::{key, start};
 use crate::wire::Wire;
 use std::process::Command;
@@ -13,7 +13,7 @@ use stepwright_store::Memory;
 
 /// Runs a script with boto3, which gets the server's URL; returns what it prints.
 async fn script(url: &str, text: &str) -> Option<String> {
-    let python = python()?;
+    let python = MOTO.python()?;
     let head = "import boto3, sys\nfrom botocore.config import Config\nfrom botocore.exceptions import ClientError\n\
          def client(name, key='AKIDEXAMPLE', secret='secret'):\n    \
          return boto3.client(name, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id=key, \

@@ -1,6 +1,6 @@
 //! Tours with boto3: against the local services all of it holds, against moto all but what is listed.
 
-use crate::python::{self, python};
+use crate::python::MOTO;
 use crate::server::{key, start};
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +21,7 @@ async fn tour(python: &Path, name: &str, url: &str, peer: &str) -> Result<String
 }
 
 async fn compare(name: &str) {
-    let Some(python) = python() else {
+    let Some(python) = MOTO.python() else {
         println!("skipped: moto cannot be installed here");
         return;
     };
@@ -32,7 +32,7 @@ async fn compare(name: &str) {
         Ok(said) => println!("{name}, local: {said}"),
         Err(said) => panic!("{said}"),
     }
-    let (_moto, url) = python::start(&python).await.expect("moto starts");
+    let (_moto, url) = MOTO.start(&python).await.expect("moto starts");
     match tour(&python, name, &url, "moto").await {
         Ok(said) => println!("{name}, moto: {said}"),
         Err(said) => panic!("{said}"),

@@ -2,29 +2,20 @@
 //! they take and answer was written by others. Every call goes through a machine; where it is to
 //! fail, the machine catches the error by its name.
 
+use crate::python::{self, Package};
 use crate::stub::{run_machine, task};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 use stepwright_json::{Json, Pointer, json};
 
-/// A peer, from `PyPI`.
+/// A peer.
 struct Peer {
-    name: &'static str,
-    release: &'static str,
-    /// What Python runs to start it, if it is given `PORT`.
-    program: &'static [&'static str],
-    /// Variables of its environment.
-    variables: &'static [(&'static str, &'static str)],
+    package: Package,
     /// Where it differs from AWS: the number and resource of the call, and what it does.
     faults: &'static [(&'static str, &'static str)],
 }
 
 const MOTO: Peer = Peer {
-    name: "moto",
-    release: "moto[server]==5.2.5",
-    program: &["-m", "moto.server", "-H", "127.0.0.1", "-p", "PORT"],
-    variables: &[],
+    package: python::MOTO,
     faults: &[(
         "67 aws-sdk:athena:getQueryExecution",
         "an id that it does not know is an error of its own, with status 500",
@@ -32,10 +23,13 @@ const MOTO: Peer = Peer {
 };
 
 const MINISTACK: Peer = Peer {
-    name: "ministack",
-    release: "ministack==1.5.33",
-    program: &["-m", "ministack"],
-    variables: &[("GATEWAY_PORT", "PORT"), ("MINISTACK_ACCOUNT_ID", "123456789012")],
+    package: Package {
+        name: "ministack",
+        module: "ministack",
+        release: "ministack==1.5.33",
+        program: &["-m", "ministack"],
+        variables: &[("GATEWAY_PORT", "PORT"), ("MINISTACK_ACCOUNT_ID", "123456789012")],
+    },
     faults: &[
         ("57 aws-sdk:ecs:listServices", "a cluster that is not there has no services"),
         ("69 batch:submitJob", "it takes jobs for queues and definitions that are not there"),
@@ -55,66 +49,15 @@ pub(crate) enum Expected {
 }
 use Expected::{Done, Fails, Is, Text};
 
-/// A peer that runs.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 impl Peer {
-    /// Python with the peer, installed where the build keeps temporary files.
-    fn python(&self) -> Option<PathBuf> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
-        let python = folder.join("bin/python");
-        let runs = |program: &Path, arguments: &[&str]| {
-            let mut command = Command::new(program);
-            command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
-        if runs(&python, &["-c", &format!("import {}", self.name)]) {
-            return Some(python);
-        }
-        let pip = ["-m", "pip", "install", "--quiet", "--timeout", "10", self.release];
-        let is_there = runs(Path::new("python3"), &["-m", "venv", &folder.to_string_lossy()])
-            && runs(&python, &pip);
-        is_there.then_some(python)
-    }
-
-    async fn start(&self, python: &Path) -> Option<(Running, String)> {
-        // The port is free, and probably still is when the peer takes it.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").ok()?;
-        let port = listener.local_addr().ok()?.port();
-        drop(listener);
-        let port = port.to_string();
-        let filled = |text: &str| text.replace("PORT", &port);
-        let child = Command::new(python)
-            .args(self.program.iter().map(|one| filled(one)))
-            .envs(self.variables.iter().map(|(name, value)| (*name, filled(value))))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let running = Running(child);
-        for _ in 0..600 {
-            if tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok() {
-                return Some((running, format!("http://127.0.0.1:{port}")));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        None
-    }
-
     /// Makes every call. Those that come out otherwise are the listed ones.
     async fn answers_machines(&self) {
-        let Some(python) = self.python() else {
-            println!("skipped: {} cannot be installed here", self.name);
+        let Package { name: peer, .. } = self.package;
+        let Some(python) = self.package.python() else {
+            println!("skipped: {peer} cannot be installed here");
             return;
         };
-        let (_running, url) = self.start(&python).await.expect("the peer starts");
+        let (_running, url) = self.package.start(&python).await.expect("the peer starts");
         let (mut wrong, mut faults) = (Vec::new(), Vec::new());
         let calls = calls();
         for (number, (resource, parameters, expected)) in calls.iter().enumerate() {
@@ -141,10 +84,10 @@ impl Peer {
             }
         }
         let right = calls.len() - wrong.len() - faults.len();
-        println!("{}: {right} of {} calls came out right", self.name, calls.len());
+        println!("{peer}: {right} of {} calls came out right", calls.len());
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let listed: Vec<&str> = self.faults.iter().map(|(call, _)| *call).collect();
-        assert_eq!(faults, listed, "a fault of {} is gone", self.name);
+        assert_eq!(faults, listed, "a fault of {peer} is gone");
     }
 }
 
@@ -171,11 +114,11 @@ async fn ministack_answers_machines() {
 /// The machines on the manual's page, in its order.
 #[tokio::test]
 async fn the_machines_of_the_manual_run() {
-    let Some(python) = MOTO.python() else {
+    let Some(python) = python::MOTO.python() else {
         println!("skipped: moto cannot be installed here");
         return;
     };
-    let (_running, url) = MOTO.start(&python).await.expect("moto starts");
+    let (_running, url) = python::MOTO.start(&python).await.expect("moto starts");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/services.md");
     let page = std::fs::read_to_string(page).expect("the manual has the page");
     let mut count = 0;
