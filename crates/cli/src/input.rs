@@ -135,7 +135,7 @@ fn load_at(
     machine_arn: Option<&MachineArn<'_>>,
 ) -> Result<Loaded, Failure> {
     if project::is_project(path) {
-        return project::load(path);
+        return project::load(path, machine_arn.is_some().then(Place::default).as_ref());
     }
     let bytes = read(path)?;
     let values = values(options)?;
@@ -157,6 +157,15 @@ fn load_at(
 /// Reads a file and picks the state machine that the options name.
 pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
     let loaded = load(path, options)?;
+    picked(path, options, &loaded).cloned()
+}
+
+/// Like [`pick`], but the tasks and machines of a project are those of this machine.
+pub(crate) fn pick_here(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
+    if !project::is_project(path) {
+        return pick(path, options);
+    }
+    let loaded = load_to_run(path, options, &Place::default())?;
     picked(path, options, &loaded).cloned()
 }
 
