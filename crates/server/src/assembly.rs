@@ -216,6 +216,7 @@ impl Assembly {
             buckets: (self.objects.folder.clone())
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
             key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
+            jobs: self.server.data.as_ref().map(|data| data.join("jobs")),
             url: Arc::default(),
         });
         self.services.connect(services.clone());
@@ -270,8 +271,7 @@ impl Assembly {
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
         teller.begin(weak.clone(), settings.clone());
-        let reached =
-            Reached { engine: weak.clone(), settings: settings.clone(), functions };
+        let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
         Ok(Assembled { api, integrations, otlp, services })

@@ -8,8 +8,9 @@ use stepwright_engine::{Facts, ObservedTurn, Observer, Principal, WeakEngine};
 use stepwright_functions::{Functions, Invocation};
 use stepwright_history::{EventKind, Moment};
 use stepwright_json::{Json, Object, json};
-use stepwright_services::{Event, Pending, Services, World};
+use stepwright_services::{Ended, Event, Pending, Process, Services, World};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot::Receiver;
 
 /// How long whoever is posted to has to answer.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -55,6 +56,22 @@ impl World for Reached {
         })
     }
 
+    fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended> {
+        let functions = self.functions.clone();
+        let Process { name, line, folder, environment, memory, log, grace } = process;
+        let process =
+            stepwright_functions::Process { name, line, folder, environment, memory, log, grace };
+        Box::pin(async move {
+            let ended = functions.run_process(process, stop).await;
+            Ended { code: ended.code, reason: ended.reason }
+        })
+    }
+
+    fn end_leftovers(&self, mark: String) -> Pending<()> {
+        let functions = self.functions.clone();
+        Box::pin(async move { functions.end_leftovers(&mark).await })
+    }
+
     fn post(
         &self,
         url: String,
@@ -65,9 +82,14 @@ impl World for Reached {
             let parsed = reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
             let host = parsed.host_str().unwrap_or_default();
             let is_here = host == "localhost"
-                || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+                || host
+                    .trim_matches(['[', ']'])
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
             if !is_here {
-                return Err(format!("`{host}` is not this machine, and nothing is posted elsewhere"));
+                return Err(format!(
+                    "`{host}` is not this machine, and nothing is posted elsewhere"
+                ));
             }
             let client = reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())

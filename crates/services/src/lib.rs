@@ -7,11 +7,12 @@
 //! One folder for each service, one file for each group of operations. What an operation takes is in the
 //! service's table ([`Supported`]): anything else is refused by name.
 
+mod batch;
 mod call;
-mod kept;
 mod delivery;
 mod dynamodb;
 mod events;
+mod kept;
 mod pages;
 mod pattern;
 mod s3;
@@ -22,9 +23,10 @@ mod ssm;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
-pub use delivery::{Pending, World};
+pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
 
+use batch::Batch;
 use call::{Answer, Call, Refusal};
 use delivery::Deliveries;
 use dynamodb::DynamoDb;
@@ -39,12 +41,12 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use vault::Vault;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{self, Operation, Service};
 use stepwright_engine::{Clock, ObjectStore};
 use stepwright_json::{Json, Object};
 use stepwright_store::Store;
+use vault::Vault;
 
 /// What the services are made of.
 #[derive(Clone)]
@@ -62,6 +64,8 @@ pub struct Setup {
     /// The file with the key that secrets are encrypted with. Without one, the key goes with the
     /// process.
     pub key: Option<PathBuf>,
+    /// The folder of what jobs and tasks print. Without one, it goes to the log of the server only.
+    pub jobs: Option<PathBuf>,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }
@@ -110,10 +114,7 @@ pub struct Supported {
 }
 
 impl Supported {
-    pub(crate) const fn new(
-        operation: &'static str,
-        parameters: &'static [&'static str],
-    ) -> Self {
+    pub(crate) const fn new(operation: &'static str, parameters: &'static [&'static str]) -> Self {
         Self { operation, parameters }
     }
 }
@@ -125,6 +126,7 @@ pub struct Services {
     s3: Arc<S3>,
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
+    batch: Arc<Batch>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -140,8 +142,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 7] = [
-    "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 8] =
+    ["batch", "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -159,7 +161,9 @@ impl Services {
         let events = Arc::new(events);
         s3.tells(events.clone());
         let vault = Arc::new(Vault::new(setup.key.clone()));
-        let services: [(&str, Arc<dyn LocalService>); 7] = [
+        let batch = Batch::new(setup);
+        let services: [(&str, Arc<dyn LocalService>); 8] = [
+            ("batch", batch.clone()),
             ("dynamodb", Arc::new(DynamoDb::new(setup))),
             ("sqs", sqs),
             ("s3", s3.clone()),
@@ -169,12 +173,13 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
+        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
     /// ended. To be called once.
     pub fn begin(&self, world: Arc<dyn World>) {
+        tokio::spawn(self.batch.clone().begin(world.clone()));
         self.deliveries.connect(world);
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {

@@ -65,11 +65,17 @@ async fn tasks_use_queues() {
     )
     .await
     .expect("it succeeds");
-    assert_eq!(sent.get("SdkHttpMetadata").and_then(|one| one.get("HttpStatusCode")), Some(&json!(200)));
+    assert_eq!(
+        sent.get("SdkHttpMetadata").and_then(|one| one.get("HttpStatusCode")),
+        Some(&json!(200))
+    );
     let refused = run(
         &server.api,
         "fails",
-        &[("sqs:sendMessage", json!({"QueueUrl": "http://x/123456789012/none", "MessageBody": "x"}))],
+        &[(
+            "sqs:sendMessage",
+            json!({"QueueUrl": "http://x/123456789012/none", "MessageBody": "x"}),
+        )],
     )
     .await
     .unwrap_err();
@@ -81,5 +87,40 @@ async fn tasks_use_queues() {
     )
     .await
     .unwrap_err();
-    assert!(unsupported.contains("does not have the operation `RemovePermission`"), "{unsupported}");
+    assert!(
+        unsupported.contains("does not have the operation `RemovePermission`"),
+        "{unsupported}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_run_jobs() {
+    let server = start(None, Vec::new()).await;
+    let define = |name: &str, script: &str| {
+        json!({"JobDefinitionName": name, "Type": "container",
+               "ContainerProperties": {"Image": "i", "Command": ["/bin/sh", "-c", script]}})
+    };
+    let order = json!([{"Order": 1, "ComputeEnvironment": "ce"}]);
+    let good = "test \"$MANAGED_BY_AWS\" = STARTED_BY_STEP_FUNCTIONS";
+    let made = [
+        (
+            "aws-sdk:batch:createComputeEnvironment",
+            json!({"ComputeEnvironmentName": "ce", "Type": "UNMANAGED"}),
+        ),
+        (
+            "aws-sdk:batch:createJobQueue",
+            json!({"JobQueueName": "q", "Priority": 1, "ComputeEnvironmentOrder": order}),
+        ),
+        ("aws-sdk:batch:registerJobDefinition", define("good", good)),
+        ("aws-sdk:batch:registerJobDefinition", define("bad", "exit 3")),
+        ("batch:submitJob.sync", json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "good"})),
+    ];
+    let output = run(&server.api, "jobs", &made).await.expect("it succeeds");
+    assert_eq!(output.get("Status"), Some(&json!("SUCCEEDED")));
+    let bad = json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "bad"});
+    let failed = run(&server.api, "fails-job", &[("batch:submitJob.sync", bad)]).await.unwrap_err();
+    assert!(
+        failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":3"),
+        "{failed}"
+    );
 }
