@@ -25,7 +25,8 @@ struct Named {
     host: &'static str,
 }
 
-const NAMED: [Named; 8] = [
+const NAMED: [Named; 9] = [
+    named("ecs", "ecs", "AmazonEC2ContainerServiceV20141113", "ecs"),
     named("batch", "batch", "", "batch"),
     named("sqs", "sqs", "AmazonSQS", "sqs"),
     named("s3", "s3", "", "s3"),

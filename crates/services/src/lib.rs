@@ -11,10 +11,12 @@ mod batch;
 mod call;
 mod delivery;
 mod dynamodb;
+mod ecs;
 mod events;
 mod kept;
 mod pages;
 mod pattern;
+mod processes;
 mod s3;
 mod secrets;
 mod sns;
@@ -30,6 +32,7 @@ use batch::Batch;
 use call::{Answer, Call, Refusal};
 use delivery::Deliveries;
 use dynamodb::DynamoDb;
+use ecs::Ecs;
 use events::Events;
 use s3::S3;
 use secrets::SecretsManager;
@@ -127,6 +130,7 @@ pub struct Services {
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
     batch: Arc<Batch>,
+    ecs: Arc<Ecs>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -142,8 +146,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 8] =
-    ["batch", "dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 9] =
+    ["batch", "dynamodb", "ecs", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -162,8 +166,10 @@ impl Services {
         s3.tells(events.clone());
         let vault = Arc::new(Vault::new(setup.key.clone()));
         let batch = Batch::new(setup);
-        let services: [(&str, Arc<dyn LocalService>); 8] = [
+        let ecs = Ecs::new(setup);
+        let services: [(&str, Arc<dyn LocalService>); 9] = [
             ("batch", batch.clone()),
+            ("ecs", ecs.clone()),
             ("dynamodb", Arc::new(DynamoDb::new(setup))),
             ("sqs", sqs),
             ("s3", s3.clone()),
@@ -173,13 +179,14 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, url }
+        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, ecs, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
     /// ended. To be called once.
     pub fn begin(&self, world: Arc<dyn World>) {
         tokio::spawn(self.batch.clone().begin(world.clone()));
+        tokio::spawn(self.ecs.clone().begin(world.clone()));
         self.deliveries.connect(world);
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {

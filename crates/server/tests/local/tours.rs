@@ -94,3 +94,8 @@ async fn alone(name: &str) {
 async fn batch() {
     alone("batch").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ecs() {
+    alone("ecs").await;
+}

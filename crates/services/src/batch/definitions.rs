@@ -3,6 +3,7 @@
 use super::{Batch, check_name, refused};
 use crate::call::{Answer, Call, Refusal, answer, empty, list, members, text};
 use crate::pages::page;
+use crate::processes::check_mounts;
 use stepwright_json::{Json, Object, json};
 
 /// The properties of a container that a process has, or that say nothing about how it runs.
@@ -57,23 +58,7 @@ pub(super) fn check_container(container: &Object) -> Result<(), Refusal> {
             return Err(refused(format!("`{value}` is not a value of the resource `{kind}`")));
         }
     }
-    for mount in list(container, "mountPoints") {
-        let part = |name: &str| mount.get(name).and_then(Json::as_str).unwrap_or_default();
-        let volume = list(container, "volumes")
-            .iter()
-            .find(|volume| volume.get("name").and_then(Json::as_str) == Some(part("sourceVolume")));
-        let source = volume.and_then(|volume| volume.get("host")?.get("sourcePath")?.as_str());
-        if source.is_none_or(|source| source != part("containerPath")) {
-            return Err(refused(format!(
-                "the mount point `{}` cannot be had by a process, which sees the folders of this machine \
-                 where they are: `containerPath` must be the `host.sourcePath` of the volume",
-                part("containerPath")
-            )));
-        }
-        if mount.get("readOnly").and_then(Json::as_bool) == Some(true) {
-            return Err(refused("`mountPoints[].readOnly` cannot be had by a process"));
-        }
-    }
+    check_mounts(list(container, "mountPoints"), list(container, "volumes")).map_err(refused)?;
     Ok(())
 }
 

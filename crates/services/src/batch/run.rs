@@ -5,8 +5,8 @@ use super::Batch;
 use super::state::{Job, Status};
 use crate::call::{Refusal, list, members, text};
 use crate::delivery::{Ended, Pending, Process, World};
+use crate::processes::{log, variables};
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_json::{Json, Object};
@@ -242,27 +242,6 @@ impl Batch {
     }
 }
 
-/// The file of a log stream; none if its name would lead elsewhere.
-pub(crate) fn log(folder: &Path, stream: &str) -> Option<std::path::PathBuf> {
-    let is_plain = Path::new(stream).components().all(|part| matches!(part, Component::Normal(_)));
-    is_plain.then(|| folder.join(format!("{stream}.log")))
-}
-
-/// The variables that a container is given.
-pub(crate) fn variables(container: &Object) -> BTreeMap<String, String> {
-    let variables = list(container, "environment").iter().filter_map(|variable| {
-        let part = |name: &str| Some(variable.get(name)?.as_str()?.to_owned());
-        let name = part("name").filter(|name| is_variable(name))?;
-        Some((name, part("value").unwrap_or_default().replace('\0', "")))
-    });
-    variables.collect()
-}
-
-/// Whether a process can have a variable with this name.
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
-}
-
 /// The memory that a container may use, in MiB.
 fn memory(container: &Object) -> Option<u64> {
     let required = list(container, "resourceRequirements")
@@ -351,12 +330,5 @@ mod tests {
         assert!(retries(&job, &ended(None, Some("why")), "host ec2 (i) terminated"));
         assert!(!retries(&job, &ended(None, Some("why")), "Task failed to start"));
         assert!(retries(&job, &ended(Some(1), None), "Essential"));
-    }
-
-    #[test]
-    fn logs_stay_in_their_folder() {
-        let folder = Path::new("/logs");
-        assert_eq!(log(folder, "a/default/1"), Some("/logs/a/default/1.log".into()));
-        assert_eq!(log(folder, "a/../../1"), None);
     }
 }

@@ -33,8 +33,8 @@ fn check_containers(input: &Object) -> Result<(), Refusal> {
     }
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut has_essential = false;
+    let none = Object::new();
     for container in containers {
-        let none = Object::new();
         let container = container.as_object().unwrap_or(&none);
         let name = text(container, "name").unwrap_or_default();
         let is_right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

@@ -83,7 +83,7 @@ impl Ecs {
     ) -> Result<(), Refusal> {
         let room = tokio::select! {
             room = self.room.acquire() => room.ok(),
-            _ = stopping.wait_for(|stops| *stops) => None,
+            () = comes(&mut stopping) => None,
         };
         let Some((world, _room)) = self.world.get().zip(room) else {
             self.stopping(id, "TaskFailedToStart", "The task was not started").await?;
@@ -135,7 +135,7 @@ impl Ecs {
                     }
                     Some(Err(_)) => drop(ending.send_replace(true)),
                 },
-                _ = stopping.wait_for(|stops| *stops), if !*ending.borrow() => {
+                () = comes(&mut stopping), if !*ending.borrow() => {
                     ending.send_replace(true);
                 }
             }
@@ -232,6 +232,11 @@ impl Ecs {
     }
 }
 
+/// Waits until something is so, or nobody can say so any more.
+async fn comes(what: &mut watch::Receiver<bool>) {
+    drop(what.wait_for(|is_so| *is_so).await);
+}
+
 /// The containers that one depends on: their places, and the condition.
 fn awaited(part: &Part, parts: &[Part]) -> Vec<(usize, String)> {
     let dependencies = list(&part.definition, "dependsOn").iter();
@@ -264,7 +269,7 @@ async fn run_part(
                 Ok(_) => true,
                 Err(_) => false,
             },
-            _ = ending.wait_for(|ends| *ends) => false,
+            () = comes(&mut ending) => false,
         };
         if !is_good {
             let reason = "a container that this one depends on did not do what it waits for";
@@ -276,7 +281,7 @@ async fn run_part(
     let mut running = world.run(process, stopped);
     tokio::select! {
         ended = &mut running => ended,
-        _ = ending.wait_for(|ends| *ends) => {
+        () = comes(&mut ending) => {
             // It may have ended meanwhile.
             let _ = stop.send(());
             running.await
