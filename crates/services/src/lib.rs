@@ -180,7 +180,15 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, ecs, url }
+        Self {
+            by_name: Arc::new(BTreeMap::from(services)),
+            s3,
+            deliveries,
+            events,
+            batch,
+            ecs,
+            url,
+        }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
