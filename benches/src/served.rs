@@ -180,6 +180,13 @@ impl Client {
     }
 }
 
+/// A configuration with a function `noop` that answers at once.
+pub fn functions() -> String {
+    let function = std::env::current_exe().expect("a bench has a path");
+    let function = function.with_file_name("trivial-function");
+    format!("[functions.noop]\nbootstrap = [{function:?}]\n")
+}
+
 /// Whether a server says that it takes work on.
 pub fn is_ready(address: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
@@ -198,19 +205,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the binary on a port, over the data of a folder. Its function `noop` answers at once.
-    pub fn start(binary: &Path, folder: &Path, port: u16) -> Self {
+    /// Starts the binary on a port, over the data of a folder, with a configuration.
+    pub fn start(binary: &Path, folder: &Path, port: u16, config: &str) -> Self {
         let address = format!("127.0.0.1:{port}");
         let began = Instant::now();
-        let function = std::env::current_exe().expect("a bench has a path");
-        let function = function.with_file_name("trivial-function");
-        let config = std::env::temp_dir().join("stepwright-bench.toml");
-        let text = format!("[functions.noop]\nbootstrap = [{function:?}]\n");
-        std::fs::write(&config, text).expect("a temporary file can be written");
+        let path = std::env::temp_dir().join(format!("stepwright-bench-{port}.toml"));
+        std::fs::write(&path, config).expect("a temporary file can be written");
         let child = Command::new(binary)
             .arg("serve")
             .arg("--config")
-            .arg(config)
+            .arg(path)
             .args(["--limits", "extended", "--listen", &address, "--data"])
             .arg(folder)
             .stdout(Stdio::null())

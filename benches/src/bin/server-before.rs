@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use stepwright_benches::served::{Client, MAP, Server, W6, calls, chain, create, load};
+use stepwright_benches::served::{Client, MAP, Server, W6, calls, chain, create, functions, load};
 use stepwright_json::{Json, json};
 
 /// How often each server has its turn.
@@ -86,7 +86,7 @@ fn main() {
 }
 
 fn start(binary: &Path, folder: &Path, at: usize) -> Server {
-    Server::start(binary, &folder.join(at.to_string()), PORT + at as u16)
+    Server::start(binary, &folder.join(at.to_string()), PORT + at as u16, &functions())
 }
 
 /// Measures both in turn, and prints the medians and that of the ratios.

@@ -40,8 +40,8 @@ pub(crate) fn find(text: &str) -> Option<Vec<(String, Span)>> {
         }
     }
     replaced.push_str(&text[done..]);
-    let is_json = !found.is_empty()
-        && tree::parse(&replaced, Syntax::Comments, Limits::default()).is_ok();
+    let is_json =
+        !found.is_empty() && tree::parse(&replaced, Syntax::Comments, Limits::default()).is_ok();
     is_json.then_some(found)
 }
 

@@ -1,6 +1,6 @@
+use crate::substitute::placeholders;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use crate::substitute::placeholders;
 use stepwright_json::tree::{self, Node};
 use stepwright_json::{Json, Limits, ParseError, Syntax};
 

@@ -32,5 +32,7 @@ mod yaml;
 
 pub use data::read_data;
 pub use definition::Definition;
-pub use load::{Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, beside, load};
+pub use load::{
+    Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, beside, load,
+};
 pub use print::{PrintError, print};

@@ -1,6 +1,6 @@
 use crate::assembled::Assembled;
-use crate::definition::Definition;
 use crate::bare;
+use crate::definition::Definition;
 use crate::serverless::{Source, Unread};
 use crate::substitute::{SubstitutionError, has_placeholder, placeholders, release, substitute};
 use crate::template::{self, Body, Found, Machines};
@@ -360,7 +360,8 @@ impl Loader<'_> {
             return self.complain(file, text, vec![diagnostic]);
         }
         for Unread { source, span, why } in unread {
-            let message = format!("State machines of the Serverless Framework cannot be read: {why}");
+            let message =
+                format!("State machines of the Serverless Framework cannot be read: {why}");
             let diagnostic = Diagnostic::error("unreadable-file", message).span(span);
             self.complain(&source.file, &source.text, vec![diagnostic]);
         }
@@ -497,9 +498,7 @@ fn read(
     let (mut diagnostics, root) = match format {
         Format::Yaml => read_yaml(&text.text),
         Format::Json => read_json(&text.text, strictness),
-        Format::Comments if strictness == Strictness::Embedded => {
-            read_json(&text.text, strictness)
-        }
+        Format::Comments if strictness == Strictness::Embedded => read_json(&text.text, strictness),
         Format::Comments => match tree::parse(&text.text, Syntax::Comments, Limits::default()) {
             Ok(root) => (duplicate_keys(&root), Some(root)),
             Err(error) => {
@@ -550,7 +549,8 @@ fn read_json(text: &str, strictness: Strictness) -> (Vec<Diagnostic>, Option<Nod
         Err(error) => error,
     };
     if strictness == Strictness::File
-        && let Ok(root) = tree::parse(text, Syntax::Comments, Limits::default()) {
+        && let Ok(root) = tree::parse(text, Syntax::Comments, Limits::default())
+    {
         let diagnostic = Diagnostic::warning(
             "json-with-comments",
             "AWS takes neither comments nor trailing commas in JSON",

@@ -207,14 +207,13 @@ impl Resolver<'_> {
     }
 
     fn within(&self, node: &Node, local: &Local<'_>, depth: usize) -> Option<Node> {
-        let text = |text: &str| {
-            Some(Node { span: node.span, value: Value::Scalar(Json::from(text)) })
-        };
+        let text =
+            |text: &str| Some(Node { span: node.span, value: Value::Scalar(Json::from(text)) });
         let value = match &node.value {
             Value::Scalar(scalar) => Value::Scalar(scalar.clone()),
-            Value::Array(items) => {
-                Value::Array(items.iter().filter_map(|item| self.within(item, local, depth)).collect())
-            }
+            Value::Array(items) => Value::Array(
+                items.iter().filter_map(|item| self.within(item, local, depth)).collect(),
+            ),
             Value::Object(members) if is_call(node) => {
                 let Some(depth) = self.deeper(depth) else { return text(&placeholder("Fn")) };
                 let argument = &members[0].value;
@@ -285,7 +284,9 @@ impl Resolver<'_> {
         depth: usize,
         kept: &mut Vec<Member>,
     ) {
-        let ([item, list, output], Some(depth)) = (node.items(), self.deeper(depth)) else { return };
+        let ([item, list, output], Some(depth)) = (node.items(), self.deeper(depth)) else {
+            return;
+        };
         let Some(item) = item.as_str() else { return };
         let mut values = self.list(list, depth);
         if values.is_empty() {

@@ -33,7 +33,8 @@ pub(crate) struct Unread {
 
 /// Whether a tree is a file of the Serverless Framework, or a part that such a file includes.
 pub(crate) fn is_serverless(root: &Node) -> bool {
-    let is_machine = |node: &Node| node.get("definition").is_some() && node.get("StartAt").is_none();
+    let is_machine =
+        |node: &Node| node.get("definition").is_some() && node.get("StartAt").is_none();
     root.get("stepFunctions").is_some()
         || root.get("stateMachines").is_some()
         || is_machine(root)
@@ -140,7 +141,8 @@ impl Search<'_> {
         };
         let mut node = &root;
         for key in keys.split('.').filter(|key| !key.is_empty()) {
-            node = node.get(key).ok_or_else(|| format!("there is no `{keys}` in {}", source.file))?;
+            node =
+                node.get(key).ok_or_else(|| format!("there is no `{keys}` in {}", source.file))?;
         }
         Ok((node.clone(), source))
     }

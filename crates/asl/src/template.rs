@@ -93,7 +93,8 @@ const TRANSFORMS: [&str; 2] = ["AWS::Serverless-2016-10-31", "AWS::LanguageExten
 /// Whether a template has a macro of its own, which may change anything.
 fn has_macros(root: &Node) -> bool {
     let Some(transform) = root.get("Transform") else { return false };
-    let names = if transform.is_array() { transform.items() } else { std::slice::from_ref(transform) };
+    let names =
+        if transform.is_array() { transform.items() } else { std::slice::from_ref(transform) };
     names.iter().any(|name| !name.as_str().is_some_and(|name| TRANSFORMS.contains(&name)))
 }
 
@@ -169,11 +170,7 @@ fn both(read: impl Fn() -> Body, resolver: &Resolver<'_>) -> (Body, Option<Body>
     (body, Some(alternative))
 }
 
-fn cloudformation(
-    resource: &Member,
-    resolver: &Resolver<'_>,
-    is_closed: bool,
-) -> Option<Found> {
+fn cloudformation(resource: &Member, resolver: &Resolver<'_>, is_closed: bool) -> Option<Found> {
     let kind = resource.value.get("Type").and_then(Node::as_str)?;
     let sam = match kind {
         "AWS::StepFunctions::StateMachine" => false,
@@ -202,8 +199,7 @@ fn cloudformation(
     } else {
         (properties.get("LoggingConfiguration"), properties.get("TracingConfiguration"))
     };
-    let (body, alternative) =
-        both(|| body(properties, resource.key_span, resolver), resolver);
+    let (body, alternative) = both(|| body(properties, resource.key_span, resolver), resolver);
     Some(Found {
         logical_id: resource.key.to_string(),
         name: field("StateMachineName", "Name").filter(|name| !has_placeholder(name)),

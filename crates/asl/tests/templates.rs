@@ -192,7 +192,8 @@ fn placeholders_without_a_value_are_named() {
     // A text without `Fn::Sub` reaches AWS as it is; one that is meant to is not complained of.
     let text = machine("      DefinitionString: '{\"Comment\": \"${Worker.Arn}\"}'\n");
     assert_eq!(said(&read(&text, &[])), [(false, "unknown-substitution", "${Worker.Arn}")]);
-    let text = machine("      DefinitionString: !Sub '{\"Comment\": \"${!Kept} ${Worker.Arn}\"}'\n");
+    let text =
+        machine("      DefinitionString: !Sub '{\"Comment\": \"${!Kept} ${Worker.Arn}\"}'\n");
     let loaded = read(&text, &[]);
     assert_eq!(said(&loaded), []);
     assert!(!loaded.definitions[0].definition.has_placeholder("${Kept}"));
@@ -206,7 +207,8 @@ fn texts_within_a_template_are_strict_json() {
     let text = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      \
                 DefinitionString: |\n        {\"StartAt\": \"A\",}\n";
     assert_eq!(said(&read(text, &[]))[0].1, "INVALID_JSON_DESCRIPTION");
-    let file = load(b"{\"StartAt\": \"A\",}", &LoadOptions { file: "a.json", ..LoadOptions::default() });
+    let file =
+        load(b"{\"StartAt\": \"A\",}", &LoadOptions { file: "a.json", ..LoadOptions::default() });
     assert_eq!(said(&file)[0].1, "json-with-comments");
 }
 
@@ -223,14 +225,16 @@ fn functions_give_values_of_any_kind() {
         let other = loaded.definitions[0].alternative.as_ref().map(|one| one.to_json().to_string());
         (loaded.definitions[0].definition.to_json().to_string(), other)
     };
-    let (json, other) = definition("        States: !If [Is, {A: {Type: Pass}}, {B: {Type: Fail}}]\n");
+    let (json, other) =
+        definition("        States: !If [Is, {A: {Type: Pass}}, {B: {Type: Fail}}]\n");
     assert_eq!(json, r#"{"States":{"B":{"Type":"Fail"}}}"#);
     assert_eq!(other.unwrap(), r#"{"States":{"A":{"Type":"Pass"}}}"#);
     let (json, other) = definition("        Seconds: !FindInMap [Waits, dev, seconds]\n");
     assert_eq!((json.as_str(), other), (r#"{"Seconds":7}"#, None));
     let (json, _) = definition("        Comment: !If [Is, x, !Ref AWS::NoValue]\n        X: 1\n");
     assert_eq!(json, r#"{"X":1}"#);
-    let (json, _) = definition("        Text: {'Fn::ToJsonString': {a: [1, !Sub '${AWS::Region}']}}\n");
+    let (json, _) =
+        definition("        Text: {'Fn::ToJsonString': {a: [1, !Sub '${AWS::Region}']}}\n");
     assert_eq!(json, r#"{"Text":"{\"a\":[1,\"us-east-1\"]}"}"#);
     let (json, _) = definition(
         "        States:\n          Fn::ForEach::Steps:\n            - Step\n            - [One, Two]\n            \
@@ -244,13 +248,16 @@ fn functions_give_values_of_any_kind() {
 fn serverless_files_lead_to_others() {
     let read = |path: &str| match path {
         "machines.yml" => Ok(b"stateMachines:\n  flow: ${file(flow.yml)}\n".to_vec()),
-        "flow.yml" => Ok(b"definition: {StartAt: A, States: {A: {Type: Pass, Next: Nope}}}\n".to_vec()),
+        "flow.yml" => {
+            Ok(b"definition: {StartAt: A, States: {A: {Type: Pass, Next: Nope}}}\n".to_vec())
+        }
         "list.yml" => Ok(b"other: {name: o, definition: {StartAt: B}}\n".to_vec()),
         "loop.yml" => Ok(b"${file(loop.yml)}".to_vec()),
         _ => Err("no such file".to_owned()),
     };
     let names = |text: &str| {
-        let options = LoadOptions { file: "svc/serverless.yml", read: Some(&read), ..LoadOptions::default() };
+        let options =
+            LoadOptions { file: "svc/serverless.yml", read: Some(&read), ..LoadOptions::default() };
         let loaded = load(text.as_bytes(), &options);
         let names = loaded.definitions.iter().map(|one| {
             let name = one.logical_id.clone().unwrap_or_default();
@@ -266,7 +273,9 @@ fn serverless_files_lead_to_others() {
         ["flow A svc/flow.yml", "other B svc/list.yml"]
     );
     assert_eq!(
-        names("custom: {all: {a: {definition: {StartAt: C}}}}\nstepFunctions: {stateMachines: '${self:custom.all}'}"),
+        names(
+            "custom: {all: {a: {definition: {StartAt: C}}}}\nstepFunctions: {stateMachines: '${self:custom.all}'}"
+        ),
         ["a C svc/serverless.yml"]
     );
     assert_eq!(names("stateMachines: {a: {definition: {StartAt: C}}}"), ["a C svc/serverless.yml"]);
@@ -284,8 +293,10 @@ fn serverless_files_lead_to_others() {
 #[test]
 fn terraform_is_read_where_it_is_a_text() {
     let said = |text: &str| {
-        let loaded = load(text.as_bytes(), &LoadOptions { file: "main.tf", ..LoadOptions::default() });
-        let names: Vec<_> = loaded.definitions.iter().filter_map(|one| one.logical_id.clone()).collect();
+        let loaded =
+            load(text.as_bytes(), &LoadOptions { file: "main.tf", ..LoadOptions::default() });
+        let names: Vec<_> =
+            loaded.definitions.iter().filter_map(|one| one.logical_id.clone()).collect();
         let codes: Vec<_> = loaded.complaints.iter().map(|one| one.diagnostic.code).collect();
         (names, codes)
     };

@@ -19,7 +19,7 @@ mod xml;
 pub use error::ServiceError;
 pub use route::{protocol, route};
 
-use crate::shapes::Structure;
+use crate::shapes::{Member, Structure};
 use crate::table::{Operation, Protocol, Service};
 use md5::{Digest, Md5};
 use std::fmt;
@@ -290,6 +290,13 @@ pub fn encode_error(service: &Service, error: &ServiceError) -> Response {
     error::response(service, error)
 }
 
+/// Whether a member makes a request idempotent, and is made up if it is not given.
+pub fn makes_idempotent(service: &Service, member: &Member) -> bool {
+    // The model also marks the id of what `StopQueryExecution` stops.
+    let is_id = service.name == "athena" && member.name == "QueryExecutionId";
+    service.traits(&member.reference).is_idempotency_token && !is_id
+}
+
 /// Fills in the members that make a request idempotent, if they are not given.
 pub fn fill_token(service: &Service, operation: &Operation, value: &mut Json, token: &str) {
     let Some(input) = service.structure(operation.input.as_ref()) else { return };
@@ -298,8 +305,7 @@ pub fn fill_token(service: &Service, operation: &Operation, value: &mut Json, to
     }
     let Json::Object(object) = value else { return };
     for member in &input.members {
-        let is_token = service.traits(&member.reference).is_idempotency_token;
-        if is_token && object.get(&member.name).is_none_or(Json::is_null) {
+        if makes_idempotent(service, member) && object.get(&member.name).is_none_or(Json::is_null) {
             object.insert(member.name.clone(), token.into());
         }
     }

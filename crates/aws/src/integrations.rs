@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>
 
+use crate::shapes::{Kind, Reference};
 use crate::table::{self, Operation, Service};
 
 /// A service, as resources name it, and its actions.
@@ -210,6 +211,53 @@ pub fn own_parameters(service: &str, action: &str) -> Option<OwnParameters> {
     Some(OwnParameters { required, optional })
 }
 
+/// Parameters that are Step Functions' own, but have the form of what an operation takes: action,
+/// parameter, operation of EMR, its member (or an item of it), what is found by Step Functions.
+const OWN_SHAPES: [(&str, &str, &str, &str, &str); 3] = [
+    ("addStep", "Step", "AddJobFlowSteps", "Steps", ""),
+    (
+        "modifyInstanceFleetByName",
+        "InstanceFleet",
+        "ModifyInstanceFleet",
+        "InstanceFleet",
+        "InstanceFleetId",
+    ),
+    (
+        "modifyInstanceGroupByName",
+        "InstanceGroup",
+        "ModifyInstanceGroups",
+        "InstanceGroups",
+        "InstanceGroupId",
+    ),
+];
+
+/// The form of a parameter that is Step Functions' own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnShape {
+    /// The service whose form it is.
+    pub service: &'static Service,
+    /// The form.
+    pub reference: &'static Reference,
+    /// The member that Step Functions finds by itself, and which is not to be given; or nothing.
+    pub found: &'static str,
+}
+
+/// The form of a parameter of `SERVICE:ACTION` that is Step Functions' own, if a service has it.
+pub fn own_shape(service: &str, action: &str, parameter: &str) -> Option<OwnShape> {
+    let is_meant = |(of, name, ..): &&(&str, &str, &str, &str, &str)| {
+        service == "elasticmapreduce" && *of == action && *name == parameter
+    };
+    let (_, _, operation, member, found) = OWN_SHAPES.iter().find(is_meant)?;
+    let service = table::service("emr").ok()?;
+    let input = service.structure(service.operation(operation)?.input.as_ref())?;
+    let reference = &input.member(member)?.reference;
+    let reference = match &service.shape(reference).kind {
+        Kind::List(item) => item,
+        _ => reference,
+    };
+    Some(OwnShape { service, reference, found })
+}
+
 /// The operation that `SERVICE:ACTION` calls; `None` if it is more than one, or not in the table.
 pub fn operation(service: &str, action: &str) -> Option<(&'static Service, &'static Operation)> {
     if own_parameters(service, action).is_some() {
@@ -274,6 +322,9 @@ mod tests {
         }
         let (emr, create) = operation("elasticmapreduce", "createCluster").unwrap();
         assert_eq!((emr.name.as_str(), create.name.as_str()), ("emr", "RunJobFlow"));
+        for (action, parameter, ..) in OWN_SHAPES {
+            assert!(own_shape("elasticmapreduce", action, parameter).is_some(), "{action}");
+        }
         for (name, ..) in OWN {
             let (service, action) = name.split_once(':').unwrap();
             assert!(knows(service, action, ""), "{name}");

@@ -176,7 +176,8 @@ fn uncapitalized(name: &str) -> String {
     small.chain(chars[end..].iter().copied()).collect()
 }
 
-pub(crate) fn capitalized(name: &str) -> Cow<'_, str> {
+/// A name with a capital at its beginning.
+pub fn capitalized(name: &str) -> Cow<'_, str> {
     match name.chars().next() {
         Some(first) if !first.is_uppercase() => {
             Cow::Owned(first.to_uppercase().chain(name[first.len_utf8()..].chars()).collect())

@@ -193,7 +193,7 @@ impl About<'_> {
             ("eventbridge", "PutEvents") => {
                 let listed = items("Entries");
                 let mut rights: Vec<(String, String)> = Vec::new();
-                for entry in listed.iter() {
+                for entry in &listed {
                     let bus = text(entry, "EventBusName").unwrap_or("default");
                     let one = right("PutEvents", self.arn("event-bus/", bus));
                     if !rights.contains(&one) {

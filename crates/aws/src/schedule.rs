@@ -1,4 +1,4 @@
-//! Schedules: `rate(…)` and `cron(…)`, as EventBridge reads them.
+//! Schedules: `rate(…)` and `cron(…)`, as `EventBridge` reads them.
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>
 
@@ -20,7 +20,7 @@ const FIELDS: [(&str, &str); 6] = [
     ("year", "/"),
 ];
 
-/// The years that EventBridge accepts.
+/// The years that `EventBridge` accepts.
 const YEARS: std::ops::RangeInclusive<u32> = 1970..=2199;
 
 /// A schedule. The time zone is UTC, and the precision is a minute.
@@ -127,7 +127,7 @@ fn parse_cron(text: &str) -> Result<Schedule, String> {
     Ok(Schedule::Cron(Box::new(cron)))
 }
 
-/// Refuses what other cron parsers accept and EventBridge does not.
+/// Refuses what other cron parsers accept and `EventBridge` does not.
 fn check_field(name: &str, wildcards: &str, field: &str) -> Result<(), String> {
     let has_names = matches!(name, "month" | "day-of-week");
     for c in field.chars() {

@@ -3,14 +3,13 @@
 
 use crate::codec::{self, Message, ServiceError};
 use crate::names;
-use crate::shapes::{Kind, Member, Reference, Structure};
+use crate::shapes::{Kind, Location, Member, Reference, Shown, Structure};
 use crate::table::{Operation, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use stepwright_json::{Array, Json, Object};
+use stepwright_json::{Array, Json, Object, Str};
 use stepwright_source::did_you_mean;
 
 /// A parameter does not fit the operation.
@@ -56,21 +55,34 @@ pub enum Spelling {
 }
 
 impl Spelling {
-    fn name<'m>(self, service: &Service, of: &Structure, member: &'m Member) -> Cow<'m, str> {
-        match self {
-            Self::Sdk => names::member(service, of, member).into(),
-            Self::Optimised => names::capitalized(&member.name),
-        }
+    /// The names of a structure's members. They are made once: a service is called again and again.
+    fn shown<'s>(self, service: &Service, of: &'s Structure) -> &'s Shown {
+        of.shown.0[self as usize].get_or_init(|| {
+            let at = |member: &Member| {
+                of.members.iter().position(|one| std::ptr::eq(one, member)).unwrap_or_default()
+            };
+            let taken = names::members(service, of);
+            let mut taken: BTreeMap<Str, usize> =
+                taken.into_iter().map(|(name, member)| (name.into(), at(member))).collect();
+            let given = of.members.iter().enumerate().map(|(at, member)| match self {
+                Self::Sdk => Str::from(names::member(service, of, member)),
+                Self::Optimised => {
+                    let name = Str::from(names::capitalized(&member.name).into_owned());
+                    taken.insert(name.clone(), at);
+                    name
+                }
+            });
+            let given = given.collect();
+            Box::new(Shown { taken: taken.into_iter().collect(), given })
+        })
     }
+}
 
-    /// The members of a structure by the names that are taken for them.
-    fn members<'s>(self, service: &Service, of: &'s Structure) -> BTreeMap<String, &'s Member> {
-        let mut members = names::members(service, of);
-        if self == Self::Optimised {
-            let own = of.members.iter();
-            members.extend(own.map(|one| (names::capitalized(&one.name).into_owned(), one)));
-        }
-        members
+impl Shown {
+    /// The position of the member that a name is taken for.
+    fn find(&self, name: &str) -> Option<usize> {
+        let found = self.taken.binary_search_by(|(one, _)| one.as_str().cmp(name)).ok()?;
+        Some(self.taken[found].1)
     }
 }
 
@@ -116,10 +128,21 @@ pub fn result(
         return Json::Object(Object::new());
     };
     let mut result = of_structure(service, output, &message.value, spelling);
-    if let (Some(payload), Some(body), Json::Object(members)) =
-        (output.payload(), &message.body, &mut result)
+    if let (Spelling::Sdk, Json::Object(members)) = (spelling, &mut result) {
+        // A map of headers is there, even if no header is.
+        let is_headers =
+            |one: &Member| service.traits(&one.reference).location == Location::Headers;
+        let names = &spelling.shown(service, output).given;
+        for (_, name) in output.members.iter().zip(names).filter(|(one, _)| is_headers(one)) {
+            members.get_or_insert_with(name, || Json::Object(Object::new()));
+        }
+    }
+    if let (Some(payload), Json::Object(members)) = (output.payload, &mut result)
+        && matches!(service.shape(&output.members[payload].reference).kind, Kind::Blob)
     {
-        let name = spelling.name(service, output, payload).into_owned();
+        // One that is empty is there as well.
+        let body = message.body.as_deref().unwrap_or_default();
+        let name = spelling.shown(service, output).given[payload].clone();
         members.insert(name, String::from_utf8_lossy(body).into_owned().into());
     }
     result
@@ -170,13 +193,10 @@ fn to_structure(
         _ => return Err(WrongParameter::new("must be an object")),
     };
     let mut members = Object::new();
-    let known = spelling.members(service, structure);
+    let known = spelling.shown(service, structure);
     for (name, one) in given.iter() {
-        let Some(member) = known.get(name.as_str()) else {
-            let names = structure.members.iter();
-            let names: Vec<Cow<'_, str>> =
-                names.map(|member| spelling.name(service, structure, member)).collect();
-            let problem = match did_you_mean(name, names.iter().map(AsRef::as_ref)) {
+        let Some(member) = known.find(name).map(|at| &structure.members[at]) else {
+            let problem = match did_you_mean(name, known.given.iter().map(Str::as_str)) {
                 Some(meant) => format!("is not known; did you mean `{meant}`?"),
                 None => "is not known".to_owned(),
             };
@@ -244,10 +264,10 @@ fn of_structure(
 ) -> Json {
     let Json::Object(given) = value else { return value.clone() };
     let mut members = Object::new();
-    for member in &structure.members {
+    let names = &spelling.shown(service, structure).given;
+    for (member, name) in structure.members.iter().zip(names) {
         if let Some(one) = given.get(&member.name) {
-            let name = spelling.name(service, structure, member).into_owned();
-            members.insert(name, of_value(service, &member.reference, one, spelling));
+            members.insert(name.clone(), of_value(service, &member.reference, one, spelling));
         }
     }
     Json::Object(members)
@@ -351,7 +371,7 @@ mod tests {
         let answer = Message { value, body: Some(b"text".to_vec()) };
         assert_eq!(
             result(service, operation, &answer, Spelling::Sdk),
-            json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Body": "text"})
+            json!({"ETag": "\"x\"", "ContentLength": 4, "SsekmsKeyId": "k", "Metadata": {}, "Body": "text"})
         );
         let (service, operation) = find("dynamodb", "getItem");
         let answer = Message::from(json!({"Item": {"a": {"NULL": true}, "b": {"B": "dGV4dA=="}}}));

@@ -3,6 +3,7 @@
 //! The words are those of botocore's models: a *shape* is a type, a *reference* names a shape where
 //! it is used, and has *traits* that say how it is written there.
 
+use std::sync::OnceLock;
 use stepwright_json::Str;
 
 /// A position in [`Service::shapes`](crate::table::Service::shapes).
@@ -66,6 +67,28 @@ pub struct Structure {
     pub is_union: bool,
     /// What else is known of an error.
     pub error: Option<ErrorFacts>,
+    /// The names that tasks use for the members, once they have been asked for.
+    pub shown: ShownNames,
+}
+
+/// The names that tasks use for members, in two spellings. They follow from the rest and count for
+/// nothing in comparisons.
+#[derive(Clone, Debug, Default)]
+pub struct ShownNames(pub(crate) [OnceLock<Box<Shown>>; 2]);
+
+impl PartialEq for ShownNames {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// The names of members in one spelling.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// The positions of the members, by all names that are taken for them, in order.
+    pub(crate) taken: Vec<(Str, usize)>,
+    /// The names that are given to them, in the order of the model.
+    pub(crate) given: Vec<Str>,
 }
 
 impl Structure {

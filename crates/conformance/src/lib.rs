@@ -15,6 +15,7 @@ pub mod rows;
 pub mod served;
 pub mod test_state;
 pub mod validation;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,6 +73,7 @@ pub const KINDS: &[Kind] = &[
     ("recorded", recorded::run_all),
     ("replay", replay::run_all),
     ("served", served::run_all),
+    ("wire", wire::run_all),
     ("api", api::run_all),
     ("teststate", test_state::run_all),
     ("rows", rows::run_all),

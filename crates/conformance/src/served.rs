@@ -60,13 +60,17 @@ fn serve_as<T>(
             clock: Arc::new(Virtual { start, since: tokio::time::Instant::now() }),
             objects: Arc::new(MemoryBuckets::new(objects)),
             observer,
-            account: "111111111111".to_owned(),
             vintage,
-            ..Options::new(Arc::new(Memory::new()), tasks)
+            ..options(tasks)
         };
         let engine = Engine::open(options).await.expect("an empty store can be read");
         work(Api::new(engine, Settings::default())).await
     })
+}
+
+/// An engine that keeps everything in memory, in the account of the recordings.
+pub(crate) fn options(tasks: Arc<dyn Tasks>) -> Options {
+    Options { account: "111111111111".to_owned(), ..Options::new(Arc::new(Memory::new()), tasks) }
 }
 
 /// The runtime's clock.
@@ -167,7 +171,12 @@ fn run(case: &Case) -> Verdict {
     verdict
 }
 
-async fn execute(api: &Api, case: &Case, start: Moment, input: &Json) -> Result<Run, String> {
+pub(crate) async fn execute(
+    api: &Api,
+    case: &Case,
+    start: Moment,
+    input: &Json,
+) -> Result<Run, String> {
     let call = async |operation: &str, params: Object| {
         let called = api.call(operation, params.into()).await;
         called.map_err(|error| format!("{operation}: {error}"))

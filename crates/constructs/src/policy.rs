@@ -280,7 +280,7 @@ impl Caller<'_> {
         crate::value::jsonata_expression(value).is_none().then(|| self.with_places(value))
     }
 
-    fn raw_parameter(&self, path: &[&str]) -> Option<&str> {
+    pub(super) fn raw_parameter(&self, path: &[&str]) -> Option<&str> {
         let payload = self.state.get("Parameters").or_else(|| self.state.get("Arguments"))?;
         path.iter().try_fold(payload, |value, key| value.get(key))?.as_str()
     }
@@ -408,6 +408,54 @@ mod tests {
             format!("{} {}", text("Action"), text("Resource"))
         });
         (said.collect(), policy.notes.into_iter().map(|note| note.message).collect())
+    }
+
+    #[test]
+    fn jobs_need_to_be_looked_at_and_cancelled() {
+        let of = |resource: &str, parameters: Json| {
+            let definition = json!({"StartAt": "Task", "States": {"Task": {
+                "Type": "Task", "Resource": (format!("arn:aws:states:::{resource}")),
+                "Parameters": (parameters), "End": true}}});
+            let policy = from_definition(&definition, None);
+            let said = policy.statements.iter().map(|one| one.to_json().to_string());
+            said.collect::<Vec<_>>().join(" ")
+        };
+        let given = json!({"ApplicationId": "a", "ExecutionRoleArn": "arn:aws:iam::1:role/r"});
+        let once = of("emr-serverless:startJobRun", given.clone());
+        assert!(
+            !once.contains("GetJobRun") && once.contains("emr-serverless.amazonaws.com"),
+            "{once}"
+        );
+        let job = of("emr-serverless:startJobRun.sync", given);
+        assert!(job.contains("emr-serverless:CancelJobRun"), "{job}");
+        assert!(job.contains("StepFunctionsGetEventsForEMRServerlessJobRule"), "{job}");
+        let group = of("eks:createNodegroup.sync", json!({"NodeRole": "arn:aws:iam::1:role/r"}));
+        assert!(group.contains("eks:DeleteNodegroup") && group.contains("iam:PassRole"), "{group}");
+    }
+
+    #[test]
+    fn objects_of_models_are_read_and_written() {
+        let definition = json!({
+            "StartAt": "Task",
+            "States": {"Task": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::bedrock:invokeModel",
+                "Parameters": {
+                    "ModelId": "m",
+                    "Input": {"S3Uri": "s3://prompts/long.json"},
+                    "Output": {"S3Uri.$": "$.answer"}
+                },
+                "End": true,
+            }}
+        });
+        let policy = from_definition(&definition, None);
+        let said = Json::from(
+            policy.statements.iter().map(crate::iam::Statement::to_json).collect::<Vec<_>>(),
+        )
+        .to_string();
+        assert!(said.contains("s3:GetObject") && said.contains("s3:::prompts/long.json"), "{said}");
+        let put = "{\"Action\":\"s3:PutObject\",\"Effect\":\"Allow\",\"Resource\":\"*\"}";
+        assert!(said.contains(put), "{said}");
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl More {
             test_case: text("case"),
             trace_header: text("trace"),
             parent,
-            principal: Principal::of_text(value.get("by").map(|by| by.as_str().unwrap_or_default()))?,
+            principal: Principal::of_text(
+                value.get("by").map(|by| by.as_str().unwrap_or_default()),
+            )?,
         })
     }
 }

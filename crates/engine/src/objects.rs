@@ -57,7 +57,8 @@ impl Objects for Bound {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoObjects;
 
-const NONE: &str = "no object store is configured: see `[objects]` in stepwright.toml";
+const NONE: &str =
+    "no object store is configured: see `[objects]` and `[services.s3]` in stepwright.toml";
 
 impl ObjectStore for NoObjects {
     fn get(&self, _bucket: &str, _key: &str) -> Result<Vec<u8>, String> {

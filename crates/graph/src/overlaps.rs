@@ -94,7 +94,10 @@ fn files(folder: &Path, all: &mut Vec<PathBuf>) {
         let path = entry.expect("a folder can be listed").path();
         if path.is_dir() {
             files(&path, all);
-        } else if path.extension().is_some_and(|ending| ["json", "yaml", "yml"].iter().any(|one| ending == *one)) {
+        } else if path
+            .extension()
+            .is_some_and(|ending| ["json", "yaml", "yml"].iter().any(|one| ending == *one))
+        {
             all.push(path);
         }
     }

@@ -89,12 +89,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// `ends` has the row and the height of each state with a ring below it.
-    pub(crate) fn new(
-        ways: &[Way],
-        ends: &[(usize, f64)],
-        heights: &[f64],
-        width: f64,
-    ) -> Self {
+    pub(crate) fn new(ways: &[Way], ends: &[(usize, f64)], heights: &[f64], width: f64) -> Self {
         let mut gaps = vec![Gap::default(); heights.len()];
         for (row, height) in ends {
             let gap = &mut gaps[*row];

@@ -242,12 +242,8 @@ fn right_angles(points: &[(f64, f64)], path: &mut String) {
             (here.0 + (end.0 - here.0) * round / all, here.1 + (end.1 - here.1) * round / all)
         };
         let (a, b) = (towards(before), towards(after));
-        write!(
-            path,
-            "L{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}",
-            a.0, a.1, here.0, here.1, b.0, b.1
-        )
-        .expect("strings grow");
+        write!(path, "L{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}", a.0, a.1, here.0, here.1, b.0, b.1)
+            .expect("strings grow");
     }
     if let Some(end) = points.last() {
         write!(path, "L{:.1} {:.1}", end.0, end.1).expect("strings grow");

@@ -43,8 +43,7 @@ async fn invoke(task: &Task) -> Result<Json, Failure> {
     if auth != "NO_AUTH" {
         let account = task.call.facts.about.machine.split(':').nth(4).unwrap_or_default();
         let region = &api.region;
-        let resource =
-            format!("arn:aws:execute-api:{region}:{account}:{}", api.resource(call, &request));
+        let resource = format!("arn:aws:execute-api:{region}:{account}:{}", api.resource(&request));
         task.authorize("execute-api:Invoke", &resource).map_err(|denied| {
             let cause = json!({"message": (denied.to_string())});
             Failure::new("ApiGateway.403", cause.to_string())
@@ -127,12 +126,13 @@ impl Api {
         Some(Self { host: host.to_owned(), region: region.to_owned() })
     }
 
-    /// What is called, as IAM names it: `ID/STAGE/METHOD/PATH`.
-    fn resource(&self, call: &TaskCall, request: &Exchange) -> String {
+    /// What is called, as IAM names it: `ID/STAGE/METHOD/PATH`. It is read off the URL, in which `..`
+    /// has been resolved.
+    fn resource(&self, request: &Exchange) -> String {
         let id = self.host.split('.').next().unwrap_or_default();
-        let text = |name: &str| call.parameters.get(name).map(text_of).unwrap_or_default();
-        let (stage, path) = (text("Stage"), text("Path"));
-        format!("{id}/{stage}/{}/{}", request.method, path.trim_start_matches('/'))
+        let path = request.url.path().trim_start_matches('/');
+        let (stage, path) = path.split_once('/').unwrap_or((path, ""));
+        format!("{id}/{stage}/{}/{path}", request.method)
     }
 }
 

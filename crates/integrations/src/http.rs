@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use stepwright_aws::codec::Response;
 use stepwright_aws::http::{ArrayFormat, connection as connection_of, form, text_of, transform};
 use stepwright_engine::Trace;
 use stepwright_history::{Failure, Stage, TaskCall, TaskKind};
@@ -125,6 +126,10 @@ impl Http {
 
     async fn exchange(&self, call: &TaskCall, trace: Option<&Trace>) -> Result<Json, Failure> {
         let connection = self.connection(call)?;
+        let endpoint = endpoint_of(call).map_err(|why| unfit(call, &why))?;
+        if !connection.may_call(&endpoint) {
+            return Err(access_denied(call));
+        }
         let unusable = |why: String| unauthorized(&connection.name, &why);
         let mut added = connection.additions().map_err(unusable)?;
         let mut token = None;
@@ -147,15 +152,19 @@ impl Http {
             let json = "application/json; charset=UTF-8".to_owned();
             outgoing.headers.push(("Content-Type".to_owned(), json));
         }
-        let answered = send(self.clients.of(&outgoing.url), &outgoing, self.limit, MOST).await;
-        if let Some(trace) = trace {
+        let record = |response: Option<&Response>| {
+            let Some(trace) = trace else { return };
             let mut exchanged = Object::new();
             exchanged.insert("request", seen.to_json());
-            if let Ok(response) = &answered {
+            if let Some(response) = response {
                 exchanged.insert("response", response_to_json(&seen.url, response));
             }
             trace.record(exchanged.into());
-        }
+        };
+        // There may never be a response.
+        record(None);
+        let answered = send(self.clients.of(&outgoing.url), &outgoing, self.limit, MOST).await;
+        record(answered.as_ref().ok());
         let response = answered.map_err(|unanswered| match unanswered {
             Unanswered::Unsendable(why) => unfit(call, &why),
             Unanswered::Unreachable(why) => socket(why),
@@ -177,20 +186,27 @@ impl Http {
 
     fn connection(&self, call: &TaskCall) -> Result<&Connection, Failure> {
         let arn = connection_of(&call.parameters).unwrap_or_default();
-        self.connections.get(name_of(arn)).or_else(|| self.connections.get(arn)).ok_or_else(|| {
-            let cause = format!(
-                "The connection '{arn}' does not exist: define [connections.{}] in stepwright.toml",
-                name_of(arn)
-            );
+        let name = name_of(arn);
+        let named = || self.connections.get(name?);
+        self.connections.get(arn).or_else(named).ok_or_else(|| {
+            let why = match name {
+                Some(name) => format!("define [connections.{name}] in stepwright.toml"),
+                None => "that is no ARN of a connection".to_owned(),
+            };
+            let cause = format!("The connection '{arn}' does not exist: {why}");
             Failure::new("Events.ConnectionResource.ResourceNotFound", cause)
         })
     }
 }
 
-/// The name of a connection: the part of its ARN (`…:connection/NAME/ID`), or the text itself.
-pub(crate) fn name_of(arn: &str) -> &str {
-    let name = arn.split_once(":connection/").map_or(arn, |(_, rest)| rest);
-    name.split('/').next().unwrap_or(name)
+/// The name in the ARN of a connection, `arn:aws:events:REGION:ACCOUNT:connection/NAME/ID`. Nothing
+/// else is taken for an ARN, because rights are given for the text as a whole.
+pub(crate) fn name_of(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", _, "events", region, account, resource] = parts[..] else { return None };
+    let (name, id) = resource.strip_prefix("connection/")?.split_once('/')?;
+    let is_plain = |part: &str| !part.is_empty() && !part.contains('/');
+    [region, account, name, id].into_iter().all(is_plain).then_some(name)
 }
 
 /// Runs an HTTP task.
@@ -198,16 +214,8 @@ pub(crate) async fn run(task: Task) -> End {
     let call = &task.call.call;
     let machine = task.call.facts.about.machine.clone();
     let arn = connection_of(&call.parameters).unwrap_or_default();
-    let allowed = task.authorize("states:InvokeHTTPEndpoint", &machine).map_err(|_| {
-        let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
-        let cause = format!(
-            "AWS Step Functions is not authorized to perform states:InvokeHTTPEndpoint on API Endpoint \
-             {endpoint}. Ensure that the StateMachine role contains the states:InvokeHTTPEndpoint \
-             permission for the given API Endpoint"
-        );
-        Failure::new("States.Http.AccessDenied", cause)
-    });
-    let allowed = allowed.and_then(|()| {
+    let allowed = task.authorize("states:InvokeHTTPEndpoint", &machine);
+    let allowed = allowed.map_err(|_| access_denied(call)).and_then(|()| {
         task.authorize("events:RetrieveConnectionCredentials", arn).map_err(|denied| {
             Failure::new("Events.ConnectionResource.AccessDenied", denied.to_string())
         })
@@ -264,9 +272,7 @@ fn request_of(call: &TaskCall, added: &Additions, with_added: bool) -> Result<Ex
         format!("Amazon|StepFunctions|HttpInvoke|{}", call.region),
     ));
     headers.push(("Range".to_owned(), "bytes=0-262144".to_owned()));
-    let endpoint = text("ApiEndpoint");
-    let mut url = Url::parse(&endpoint)
-        .map_err(|error| format!("The value for the 'ApiEndpoint' field is not valid: {error}"))?;
+    let mut url = endpoint_of(call)?;
     let query = form(&query.into(), ArrayFormat::Repeat)
         .ok_or("The field 'QueryParameters' is too large")?;
     if !query.is_empty() {
@@ -283,6 +289,12 @@ fn request_of(call: &TaskCall, added: &Additions, with_added: bool) -> Result<Ex
         (Some(body), None) => Some(body.to_string()),
     };
     Ok(Exchange { method: text("Method"), url, headers, body: body.map(String::into_bytes) })
+}
+
+fn endpoint_of(call: &TaskCall) -> Result<Url, String> {
+    let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
+    Url::parse(&endpoint)
+        .map_err(|error| format!("The value for the 'ApiEndpoint' field is not valid: {error}"))
 }
 
 fn request_body(
@@ -320,6 +332,17 @@ pub(crate) fn unfit(call: &TaskCall, why: &str) -> Failure {
         call.parameters
     );
     Failure::new("States.Runtime", cause)
+}
+
+/// The failure of a task that may not call its endpoint.
+fn access_denied(call: &TaskCall) -> Failure {
+    let endpoint = call.parameters.get("ApiEndpoint").map(text_of).unwrap_or_default();
+    let cause = format!(
+        "AWS Step Functions is not authorized to perform states:InvokeHTTPEndpoint on API Endpoint \
+         {endpoint}. Ensure that the StateMachine role contains the states:InvokeHTTPEndpoint \
+         permission for the given API Endpoint"
+    );
+    Failure::new("States.Http.AccessDenied", cause)
 }
 
 /// The failure of a call that did not come to a response.

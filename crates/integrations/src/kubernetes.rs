@@ -94,13 +94,24 @@ impl<'t> Cluster<'t> {
         let endpoint = Url::parse(&text(call, "Endpoint")).map_err(|error| {
             unfit(call, &format!("The value of the field 'Endpoint' is no URL: {error}"))
         })?;
+        // A token is for the API of a cluster, and would be worth something elsewhere.
+        let clients = aws.http().clients();
+        let host = endpoint.host_str().unwrap_or_default().to_ascii_lowercase();
+        let is_of_eks = ["eks.amazonaws.com", "eks.amazonaws.com.cn", "api.aws"]
+            .iter()
+            .any(|of| host.strip_suffix(of).is_some_and(|rest| rest.ends_with('.')));
+        if !is_of_eks && !clients.guard().lists(&endpoint) {
+            return Err(unreachable(format!(
+                "{host} is no host of a cluster of EKS and is not called; add \"{host}\" to `allow` in \
+                 `[http]` of stepwright.toml if it may be"
+            )));
+        }
         let pem = STANDARD.decode(text(call, "CertificateAuthority").trim());
         let authorities = pem.ok().and_then(|pem| Certificate::from_pem_bundle(&pem).ok());
         let authorities = authorities.filter(|found| !found.is_empty()).ok_or_else(|| {
             let why = "The value of the field 'CertificateAuthority' is no certificate in base64";
             unfit(call, why)
         })?;
-        let clients = aws.http().clients();
         let client = clients.trusting(&endpoint, authorities).map_err(unreachable)?;
         Ok(Self { place, client, endpoint, name, region })
     }

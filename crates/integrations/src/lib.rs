@@ -22,7 +22,7 @@ pub use buckets::MemoryBuckets;
 pub use http::{ApiKeyConfig, BasicConfig, ConnectionConfig, HttpConfig, OAuthConfig, Text};
 pub use lambda::{call_function, not_allowed};
 pub use mocked::Mocked;
-pub use services::{AwsServices, ServiceConfig, ServicesError};
+pub use services::{AwsServices, ServiceConfig, ServiceObjects, ServicesError};
 pub use virtual_time::{VirtualTasks, Watch};
 
 use lambda::Circumstances;

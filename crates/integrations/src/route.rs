@@ -141,7 +141,7 @@ fn nobody(call: &TaskCall, service: Option<&str>) -> Failure {
 /// The failure of an HTTP task when there are no connections.
 fn no_connection(call: &TaskCall) -> Failure {
     let arn = stepwright_aws::http::connection(&call.parameters).unwrap_or_default();
-    let name = crate::http::name_of(arn);
+    let name = crate::http::name_of(arn).unwrap_or("NAME");
     let place = format!(
         ", or define its connection: [connections.{name}] with `basic`, `api_key` or `oauth`"
     );

@@ -1,15 +1,19 @@
 //! AWS's services: where each of them is called, as `[services]` of `stepwright.toml` says.
 
 mod aws_sdk;
+mod bedrock;
 mod credentials;
 mod ecs;
 mod emr;
 mod failure;
 mod jobs;
 mod local;
+mod objects;
 mod optimised;
 mod section;
 mod wire;
+
+pub use objects::ServiceObjects;
 
 pub(crate) use aws_sdk::run as run_aws_sdk;
 pub(crate) use jobs::{FIRST_PAUSE, LONGEST_PAUSE, MOST_FAULTS};
@@ -121,6 +125,16 @@ impl AwsServices {
     /// What HTTP tasks are called with.
     pub(crate) fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Whether a service is called.
+    pub fn calls(&self, service: &str) -> bool {
+        self.place(service).is_some()
+    }
+
+    /// Where the service is called, if it has a section of its own.
+    pub(crate) fn own_place(&self, service: &str) -> Option<&Place> {
+        self.places.get(service)
     }
 
     /// Where the service is called that AWS SDK integrations know by this name.

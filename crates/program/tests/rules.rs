@@ -284,6 +284,22 @@ fn names_of_parameters() {
         r#"{"ClusterId.$": "$.id", "Steps": []}"#,
         &[&unknown("Steps"), &missing("Step")],
     );
+    call(
+        "elasticmapreduce:addStep",
+        r#"{"ClusterId": "c", "Step": {"Name": "n", "HadoopJarStep": {"Jar": "j", "Arguments": []}}}"#,
+        &[&unknown("Arguments")],
+    );
+    // The id is found by the name.
+    call(
+        "elasticmapreduce:modifyInstanceFleetByName",
+        r#"{"ClusterId": "c", "InstanceFleetName": "n", "InstanceFleet": {"TargetSpotCapacity": 1}}"#,
+        &[],
+    );
+    call(
+        "elasticmapreduce:modifyInstanceGroupByName",
+        r#"{"ClusterId": "c", "InstanceGroupName": "n", "InstanceGroup": {"InstanceGroupId": "i"}}"#,
+        &[&unknown("InstanceGroupId")],
+    );
     // What a deployment fills in is not known yet.
     call("aws-sdk:s3:getObject", r#"{"${Field}": "b"}"#, &[]);
     json_path(

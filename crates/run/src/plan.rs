@@ -177,8 +177,9 @@ impl Plan {
 
     async fn assemble(&self, keeping: Arc<Keeping>) -> Result<Assembled, AssemblyError> {
         // The buckets of the mocks file take precedence. If there are neither mocked buckets nor a
-        // folder, the buckets are empty.
-        let is_mocked = !self.mocks.objects.objects.is_empty() || self.buckets.is_none();
+        // folder, and S3 is not called, the buckets are empty.
+        let is_elsewhere = self.buckets.is_some() || self.services.calls("s3");
+        let is_mocked = !self.mocks.objects.objects.is_empty() || !is_elsewhere;
         let buckets = || Arc::new(MemoryBuckets::new(self.mocks.objects.clone()));
         let mut observers: Vec<Arc<dyn Observer>> = vec![keeping];
         if let Some(project) = &self.machines.project {

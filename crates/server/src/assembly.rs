@@ -18,7 +18,7 @@ use stepwright_engine::{
 };
 use stepwright_functions::Functions;
 use stepwright_integrations::{
-    AwsServices, Integrations, LocalTasks, Mocked, Pending, StepFunctions,
+    AwsServices, Integrations, LocalTasks, Mocked, Pending, ServiceObjects, StepFunctions,
 };
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
@@ -220,13 +220,17 @@ impl Assembly {
             url: Arc::default(),
         });
         self.services.connect(services.clone());
-        let objects: Arc<dyn ObjectStore> = match self.object_store {
-            Some(objects) => objects,
-            // Readers and writers see the buckets of the local S3.
-            None if self.objects.folder.is_some() || self.services.is_local("s3") => {
-                services.objects()
-            }
-            None => Arc::new(NoObjects),
+        // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.
+        // Readers and writers see the buckets of the local S3.
+        let has_folder = self.objects.folder.is_some();
+        let is_local = self.services.is_local("s3");
+        let elsewhere = || ServiceObjects::new(&self.services, &self.server.region, !has_folder);
+        let elsewhere = if is_local { None } else { elsewhere() };
+        let objects: Arc<dyn ObjectStore> = match (self.object_store, elsewhere) {
+            (Some(objects), _) => objects,
+            (None, Some(s3)) => Arc::new(s3),
+            (None, None) if has_folder || is_local => services.objects(),
+            (None, None) => Arc::new(NoObjects),
         };
         let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;

@@ -102,9 +102,10 @@ impl Serving {
     pub(crate) fn tell_functions(&self, address: Option<SocketAddr>) {
         let (Some(services), Some(address)) = (&self.services, address) else { return };
         let scheme = if self.is_encrypted() { "https" } else { "http" };
-        let address = match address.ip().is_unspecified() {
-            true => SocketAddr::from(([127, 0, 0, 1], address.port())),
-            false => address,
+        let address = if address.ip().is_unspecified() {
+            SocketAddr::from(([127, 0, 0, 1], address.port()))
+        } else {
+            address
         };
         let url = format!("{scheme}://{address}");
         services.served_at(&url);

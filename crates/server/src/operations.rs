@@ -135,11 +135,7 @@ pub(crate) use delete_state_machine::remove_when_idle;
 const LONG_DEFINITION: usize = 16 << 10;
 
 /// Does something with a definition.
-async fn with_definition<R: Send>(
-    api: &Api,
-    text: &str,
-    work: impl FnOnce() -> R + Send,
-) -> R {
+async fn with_definition<R: Send>(api: &Api, text: &str, work: impl FnOnce() -> R + Send) -> R {
     if text.len() < LONG_DEFINITION { work() } else { api.engine().aside(work).await }
 }
 

@@ -141,7 +141,7 @@ impl Decoded {
 }
 
 /// Reads a request for a service. The error is written as the service does.
-pub(crate) fn read(name: &str, parts: &Parts, bytes: &[u8]) -> Result<Decoded, ServiceError> {
+pub(crate) fn read(name: &str, parts: &Parts, bytes: &[u8]) -> Result<Decoded, Box<ServiceError>> {
     let mut request = Request {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
@@ -159,7 +159,7 @@ pub(crate) fn read(name: &str, parts: &Parts, bytes: &[u8]) -> Result<Decoded, S
     } else if request.query.split('&').any(|one| one.starts_with("Action=")) {
         // `query` may stand in the query.
         request.body = std::mem::take(&mut request.query).into_bytes();
-        request.method = "POST".to_owned();
+        "POST".clone_into(&mut request.method);
         let kind = "application/x-www-form-urlencoded".to_owned();
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
         request.headers.push(("Content-Type".to_owned(), kind));
@@ -191,14 +191,14 @@ pub(crate) fn read(name: &str, parts: &Parts, bytes: &[u8]) -> Result<Decoded, S
 }
 
 /// An error that is not in a service's model.
-fn error(code: &str, message: &str, status: u16) -> ServiceError {
-    ServiceError {
+fn error(code: &str, message: &str, status: u16) -> Box<ServiceError> {
+    Box::new(ServiceError {
         code: code.to_owned(),
         message: message.to_owned(),
         status,
         is_fault: status >= 500,
         ..ServiceError::default()
-    }
+    })
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -253,7 +253,7 @@ pub(crate) async fn serve(
     name: &'static str,
     caller: &door::Caller,
     parts: &Parts,
-    read: Result<Decoded, ServiceError>,
+    read: Result<Decoded, Box<ServiceError>>,
 ) -> Response {
     let id = serving.api.engine().new_uuid();
     let decoded = match read {
@@ -275,7 +275,7 @@ pub(crate) async fn serve(
         principal: caller.principal(),
     };
     let answered = services.call(service, operation, message, &caller).await;
-    let answered = answered.and_then(|reply| {
+    let answered = answered.map_err(Box::new).and_then(|reply| {
         let written = codec::encode_response(service, operation, &reply.message);
         let mut response = written.map_err(|wrong| {
             tracing::error!(%wrong, service = %service.name, operation = %operation.name, "no answer");
@@ -311,7 +311,7 @@ fn url(serving: &Serving, headers: &HeaderMap) -> String {
 pub(crate) fn refused(
     name: &'static str,
     parts: &Parts,
-    mut error: ServiceError,
+    mut error: Box<ServiceError>,
     id: String,
 ) -> Response {
     let request = Request { headers: headers(&parts.headers), ..Request::default() };
@@ -321,7 +321,7 @@ pub(crate) fn refused(
 }
 
 /// A refusal of the door, in the words of the service.
-pub(crate) fn of_door(name: &str, refusal: &ApiError) -> ServiceError {
+pub(crate) fn of_door(name: &str, refusal: &ApiError) -> Box<ServiceError> {
     let code = match (name, refusal.code) {
         ("s3", "AccessDeniedException" | "MissingAuthenticationTokenException") => "AccessDenied",
         ("s3", "InvalidSignatureException") => "SignatureDoesNotMatch",

@@ -115,7 +115,7 @@ struct Changed {
     at: Moment,
 }
 
-/// Tells EventBridge's rules when executions begin and end.
+/// Tells `EventBridge`'s rules when executions begin and end.
 pub(crate) struct Teller {
     services: Services,
     changes: UnboundedSender<Changed>,
@@ -169,7 +169,7 @@ impl Observer for Teller {
             )
         });
         if let Some(event) = changed {
-            let execution = facts.about.arn.to_string();
+            let execution = facts.about.arn.clone();
             // It fails only while everything ends.
             drop(self.changes.send(Changed { execution, at: event.at }));
         }
@@ -189,9 +189,12 @@ fn detail(described: &Json) -> Json {
     let length = |name: &str| described.get(name).and_then(Json::as_str).map_or(0, str::len);
     let is_included = length("input") + length("output") <= MOST_BYTES;
     let text = |name: &str| if is_included { member(name) } else { Json::Null };
-    let about = |name: &str| match described.get(name).is_some_and(|text| !text.is_null()) {
-        true => json!({"included": is_included}),
-        false => Json::Null,
+    let about = |name: &str| {
+        if described.get(name).is_some_and(|text| !text.is_null()) {
+            json!({"included": is_included})
+        } else {
+            Json::Null
+        }
     };
     let mut detail = Object::new();
     for name in ["executionArn", "stateMachineArn"] {

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use stepwright_engine::Principal;
 use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table::{Operation, Service};
+use stepwright_engine::Principal;
 use stepwright_json::{Array, Json, Object};
 use stepwright_store::StoreError;
 
@@ -140,6 +140,7 @@ pub(crate) fn empty() -> Answer {
 }
 
 /// An answer with these members.
+#[expect(clippy::unnecessary_wraps, reason = "it is what every operation ends with")]
 pub(crate) fn answer(value: Json) -> Answer {
     Ok(Reply::from(value))
 }

@@ -135,7 +135,9 @@ impl<C: Contents> Kept<C> {
             match stepwright_json::parse_bytes(&bytes) {
                 Ok(value) => contents.read(&key[C::PREFIX.len()..], &value),
                 Err(error) => {
-                    return Err(StoreError::new(format!("the document `{key}` is no JSON: {error}")));
+                    return Err(StoreError::new(format!(
+                        "the document `{key}` is no JSON: {error}"
+                    )));
                 }
             }
         }

@@ -40,6 +40,7 @@ use sns::Sns;
 use sqs::Sqs;
 use ssm::Ssm;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -125,7 +126,7 @@ impl Supported {
 /// The services.
 #[derive(Clone)]
 pub struct Services {
-    services: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
+    by_name: Arc<BTreeMap<&'static str, Arc<dyn LocalService>>>,
     s3: Arc<S3>,
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
@@ -179,7 +180,8 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, ecs, url }
+        let by_name = Arc::new(BTreeMap::from(services));
+        Self { by_name, s3, deliveries, events, batch, ecs, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
@@ -194,7 +196,7 @@ impl Services {
                 tracing::error!(why = refusal.message, "events that were under way cannot be read");
             }
         });
-        tokio::spawn(self.events.clone().follow());
+        tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
     }
 
     /// Sets the URL of the server, which URLs in answers to tasks begin with.
@@ -225,7 +227,7 @@ impl Services {
 
     /// The operations of a service; none if it is not here.
     pub fn operations(&self, service: &str) -> &'static [Supported] {
-        self.services.get(service).map(|one| one.operations()).unwrap_or_default()
+        self.by_name.get(service).map(|one| one.operations()).unwrap_or_default()
     }
 
     /// Calls an operation.
@@ -248,7 +250,7 @@ impl Services {
         message: Message,
         caller: &Caller,
     ) -> Answer {
-        let Some(local) = self.services.get(service.name.as_str()) else {
+        let Some(local) = self.by_name.get(service.name.as_str()) else {
             let message = format!("there is no local service `{}`", service.name);
             return Err(Refusal::new("UnsupportedOperation", message).status(501));
         };
@@ -299,7 +301,7 @@ pub fn catalogue(services: &Services) -> String {
     let mut text = String::new();
     for name in NAMES {
         let Ok(service) = table::service(name) else { continue };
-        text.push_str(&format!("### `{name}`\n\n| operation | without |\n|---|---|\n"));
+        writeln!(text, "### `{name}`\n\n| operation | without |\n|---|---|").expect("text grows");
         for supported in services.operations(name) {
             let operation = service.operation(supported.operation);
             let input = operation.and_then(|one| service.structure(one.input.as_ref()));
@@ -309,7 +311,8 @@ pub fn catalogue(services: &Services) -> String {
                 .filter(|member| !supported.parameters.contains(&member.name.as_str()))
                 .map(|member| format!("`{}`", member.name))
                 .collect();
-            text.push_str(&format!("| `{}` | {} |\n", supported.operation, without.join(", ")));
+            writeln!(text, "| `{}` | {} |", supported.operation, without.join(", "))
+                .expect("text grows");
         }
         text.push('\n');
     }

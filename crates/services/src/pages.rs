@@ -16,10 +16,8 @@ pub(crate) fn page(names: Vec<String>, token: Option<&str>, most: usize) -> Opti
         Some(token) => Some(read(token)?),
         None => None,
     };
-    let mut items: Vec<String> = names
-        .into_iter()
-        .filter(|name| after.as_ref().is_none_or(|after| name > after))
-        .collect();
+    let mut items: Vec<String> =
+        names.into_iter().filter(|name| after.as_ref().is_none_or(|after| name > after)).collect();
     let has_more = items.len() > most;
     items.truncate(most);
     let next = items.last().filter(|_| has_more).map(|last| write(last));

@@ -1,4 +1,4 @@
-//! Patterns of events, as EventBridge's rules and SNS's filter policies have them.
+//! Patterns of events, as `EventBridge`'s rules and SNS's filter policies have them.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
 
@@ -85,9 +85,7 @@ impl Pattern {
                 Json::Array(tests) if tests.is_empty() => {
                     return Err("Empty arrays are not allowed".to_owned());
                 }
-                Json::Array(tests) => {
-                    Field::One(tests.iter().map(test).collect::<Result<_, _>>()?)
-                }
+                Json::Array(tests) => Field::One(tests.iter().map(test).collect::<Result<_, _>>()?),
                 _ => return Err(format!("\"{name}\" must be an object or an array")),
             };
             pattern.fields.push((name.to_string(), field));
@@ -153,9 +151,11 @@ impl Test {
             Self::Suffix(end, true) => text.is_some_and(|text| lower(text).ends_with(&lower(end))),
             Self::IgnoreCase(wanted) => text.is_some_and(|text| lower(text) == lower(wanted)),
             Self::Wildcard(pattern) => text.is_some_and(|text| wildcard(pattern, text)),
-            Self::Numeric(comparisons) => value.as_f64().filter(|_| value.is_number()).is_some_and(
-                |number| comparisons.iter().all(|(comparison, with)| comparison.holds(number, *with)),
-            ),
+            Self::Numeric(comparisons) => {
+                value.as_f64().filter(|_| value.is_number()).is_some_and(|number| {
+                    comparisons.iter().all(|(comparison, with)| comparison.holds(number, *with))
+                })
+            }
             Self::Cidr(network, bits) => text
                 .and_then(|text| text.parse().ok())
                 .is_some_and(|address| is_in_network(address, *network, *bits)),
@@ -227,14 +227,17 @@ fn anything_but(value: &Json) -> Result<Vec<Test>, String> {
             .map(|item| match item {
                 Json::String(_) => Ok(Test::Is(item.clone())),
                 item if item.is_number() => Ok(Test::Is(item.clone())),
-                _ => Err("Inside anything but list, start|null|boolean is not supported.".to_owned()),
+                _ => {
+                    Err("Inside anything but list, start|null|boolean is not supported.".to_owned())
+                }
             })
             .collect(),
         Json::String(_) => Ok(vec![Test::Is(value.clone())]),
         value if value.is_number() => Ok(vec![Test::Is(value.clone())]),
         Json::Object(members) => {
             let (operator, within) = members.iter().next().ok_or("anything-but is empty")?;
-            if !["prefix", "suffix", "equals-ignore-case", "wildcard"].contains(&operator.as_str()) {
+            if !["prefix", "suffix", "equals-ignore-case", "wildcard"].contains(&operator.as_str())
+            {
                 return Err(format!("Unsupported anything-but pattern: {operator}"));
             }
             let each = match within {
@@ -246,7 +249,9 @@ fn anything_but(value: &Json) -> Result<Vec<Test>, String> {
             };
             each.into_iter().map(one).collect()
         }
-        _ => Err("Value of anything-but must be an array or single string/number value.".to_owned()),
+        _ => {
+            Err("Value of anything-but must be an array or single string/number value.".to_owned())
+        }
     }
 }
 
@@ -360,7 +365,11 @@ mod tests {
         check(r#"{"a": [{"anything-but": "x"}]}"#, r#"{"a": "y"}"#, true);
         check(r#"{"a": [{"anything-but": ["x", "y"]}]}"#, r#"{"a": "y"}"#, false);
         check(r#"{"a": [{"anything-but": {"prefix": "in"}}]}"#, r#"{"a": "out"}"#, true);
-        check(r#"{"a": [{"anything-but": {"wildcard": "*/lib/*"}}]}"#, r#"{"a": "a/lib/b"}"#, false);
+        check(
+            r#"{"a": [{"anything-but": {"wildcard": "*/lib/*"}}]}"#,
+            r#"{"a": "a/lib/b"}"#,
+            false,
+        );
         check(r#"{"a": [{"anything-but": "x"}]}"#, "{}", false);
         check(r#"{"a": [{"numeric": ["=", 5]}]}"#, r#"{"a": 5}"#, true);
         check(r#"{"a": [{"numeric": [">", 0, "<=", 5]}]}"#, r#"{"a": 5}"#, true);
@@ -381,9 +390,17 @@ mod tests {
     #[test]
     fn wrong_patterns_are_refused() {
         let cases = [
-            "[]", "{}", r#"{"a": "x"}"#, r#"{"a": []}"#, r#"{"a": [["x"]]}"#, r#"{"a": [{"like": "x"}]}"#,
-            r#"{"a": [{"numeric": ["~", 1]}]}"#, r#"{"a": [{"cidr": "10.0.0.0"}]}"#,
-            r#"{"a": [{"exists": "yes"}]}"#, r#"{"$or": [{"a": [1]}]}"#, r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#,
+            "[]",
+            "{}",
+            r#"{"a": "x"}"#,
+            r#"{"a": []}"#,
+            r#"{"a": [["x"]]}"#,
+            r#"{"a": [{"like": "x"}]}"#,
+            r#"{"a": [{"numeric": ["~", 1]}]}"#,
+            r#"{"a": [{"cidr": "10.0.0.0"}]}"#,
+            r#"{"a": [{"exists": "yes"}]}"#,
+            r#"{"$or": [{"a": [1]}]}"#,
+            r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#,
         ];
         for case in cases {
             assert!(Pattern::read(&stepwright_json::parse(case).unwrap()).is_err(), "{case}");

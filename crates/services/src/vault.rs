@@ -55,8 +55,9 @@ impl Vault {
     fn key(&self) -> Result<&LessSafeKey, String> {
         let made = self.key.get_or_init(|| {
             let bytes = match &self.file {
-                Some(file) => in_file(file)
-                    .map_err(|error| format!("the key in {} cannot be used: {error}", file.display()))?,
+                Some(file) => in_file(file).map_err(|error| {
+                    format!("the key in {} cannot be used: {error}", file.display())
+                })?,
                 None => random().map_err(|error| error.to_string())?,
             };
             let key = UnboundKey::new(&AES_256_GCM, &bytes);

@@ -29,9 +29,9 @@ pub fn is_chunked(request: &Request) -> bool {
         request.header(name).is_some_and(|value| value.starts_with(start))
     };
     says("x-amz-content-sha256", "STREAMING-")
-        || request.header("content-encoding").is_some_and(|value| {
-            value.split(',').any(|one| one.trim() == "aws-chunked")
-        })
+        || request
+            .header("content-encoding")
+            .is_some_and(|value| value.split(',').any(|one| one.trim() == "aws-chunked"))
 }
 
 /// Takes a body apart.

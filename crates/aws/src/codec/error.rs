@@ -363,7 +363,9 @@ fn xml_body(service: &Service, error: &ServiceError, request_id: &str) -> String
             let host = text(error.extended_request_id.as_deref().unwrap_or_default());
             let detail = error.detail.as_object().into_iter().flat_map(Object::iter);
             let detail: String = detail
-                .filter_map(|(name, value)| Some(format!("<{name}>{}</{name}>", text(value.as_str()?))))
+                .filter_map(|(name, value)| {
+                    Some(format!("<{name}>{}</{name}>", text(value.as_str()?)))
+                })
                 .collect();
             format!(
                 "<Error><Code>{code}</Code><Message>{message}</Message>{detail}<RequestId>{id}</RequestId>\

@@ -2,8 +2,8 @@
 
 use super::{Actions, Checksum, Operation, Pagination, Place, Protocol, Service, Signature};
 use crate::shapes::{
-    ErrorFacts, Kind, Location, Member, Namespace, Reference, Shape, ShapeId, Structure,
-    TimestampFormat, Traits,
+    ErrorFacts, Kind, Location, Member, Namespace, Reference, Shape, ShapeId, ShownNames,
+    Structure, TimestampFormat, Traits,
 };
 use flate2::{Decompress, FlushDecompress};
 use std::sync::Arc;
@@ -310,7 +310,8 @@ impl Reader<'_> {
                     let reference = reader.reference(Some(&name));
                     Member { name, reference }
                 });
-                Kind::Structure(Structure { name, members, payload, is_union, error })
+                let shown = ShownNames::default();
+                Kind::Structure(Structure { name, members, payload, is_union, error, shown })
             }
             1 => Kind::List(self.reference(None)),
             2 => Kind::Map(self.reference(None), self.reference(None)),

@@ -1,8 +1,8 @@
 //! Reads botocore's models as they stand in its tests.
 
 use stepwright_aws::shapes::{
-    ErrorFacts, Kind, Location, Member, Namespace, Reference, Shape, ShapeId, Structure,
-    TimestampFormat, Traits,
+    ErrorFacts, Kind, Location, Member, Namespace, Reference, Shape, ShapeId, ShownNames,
+    Structure, TimestampFormat, Traits,
 };
 use stepwright_aws::table::{Checksum, Operation, Protocol, Service};
 use stepwright_json::{Json, Object, Str};
@@ -108,6 +108,7 @@ impl Model<'_> {
                     is_union: is("union"),
                     error: is_error
                         .then(|| ErrorFacts { code: code.map(Str::from), ..ErrorFacts::default() }),
+                    shown: ShownNames::default(),
                 })
             }
             "list" => Kind::List(self.reference(shape.get("member").unwrap(), false)),

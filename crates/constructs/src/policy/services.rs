@@ -9,6 +9,9 @@ use stepwright_aws::iam::{self, Needs, iam_service};
 use stepwright_aws::integrations;
 use stepwright_json::Json;
 
+/// The parameters that name a role which a service takes.
+const ROLES: [&str; 4] = ["RoleArn", "ExecutionRoleArn", "NodeRole", "PodExecutionRoleArn"];
+
 impl Caller<'_> {
     /// Allows what the `Resource` of a task needs.
     pub(crate) fn allow_resource(&mut self) {
@@ -139,6 +142,20 @@ impl Caller<'_> {
                     let guardrail = arn_or(id, |id| local_arn("bedrock", text!("guardrail/", id)));
                     self.allow(&["bedrock:ApplyGuardrail"], [guardrail]);
                 }
+                for (parameter, action) in [("Input", "s3:GetObject"), ("Output", "s3:PutObject")] {
+                    let is_given = ["S3Uri", "S3Uri.$"]
+                        .iter()
+                        .any(|name| self.raw_parameter(&[parameter, name]).is_some());
+                    if !is_given && self.raw_parameter(&[&format!("{parameter}.$")]).is_none() {
+                        continue;
+                    }
+                    let uri = self.parameter_or_any(&[parameter, "S3Uri"]);
+                    let object = match uri.as_literal().and_then(|uri| uri.strip_prefix("s3://")) {
+                        Some(object) => arn(text!("s3:::", object)),
+                        None => "*".into(),
+                    };
+                    self.allow(&[action], [object]);
+                }
             }
             "mediaconvert:createJob" => {
                 let role = self.parameter_or_any(&["Role"]);
@@ -182,8 +199,7 @@ impl Caller<'_> {
         }
         // EMR on EKS assumes the role by itself, so no permission to pass it is needed.
         if service != "emr-containers"
-            && let Some(role) =
-                ["RoleArn", "ExecutionRoleArn"].into_iter().find_map(|name| self.parameter(&[name]))
+            && let Some(role) = ROLES.into_iter().find_map(|name| self.parameter(&[name]))
         {
             self.allow_pass(role, &format!("{service}.amazonaws.com"));
         }

@@ -4,6 +4,7 @@
 use super::token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Url;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,10 @@ pub struct ConnectionConfig {
     /// Members that every request's body gets.
     #[serde(default)]
     pub body: BTreeMap<String, Text>,
+    /// The URLs that may be called with the connection: these and what is below them. All, if left
+    /// out.
+    #[serde(default)]
+    pub endpoints: Vec<String>,
 }
 
 /// `basic`
@@ -111,6 +116,7 @@ pub(crate) struct Connection {
     pub(crate) name: String,
     pub(crate) config: ConnectionConfig,
     pub(crate) token: Token,
+    endpoints: Vec<Url>,
     folder: PathBuf,
 }
 
@@ -148,7 +154,7 @@ impl Connection {
         names.extend(config.api_key.as_ref().map(|key| key.name.as_str()));
         if let Some(oauth) = &config.oauth {
             names.extend(oauth.headers.keys().map(String::as_str));
-            reqwest::Url::parse(&oauth.endpoint)
+            Url::parse(&oauth.endpoint)
                 .map_err(|error| format!("the `endpoint` of `oauth` is no URL: {error}"))?;
             if !matches!(oauth.method.as_deref(), None | Some("GET" | "POST" | "PUT")) {
                 return Err("the `method` of `oauth` is `GET`, `POST` or `PUT`".to_owned());
@@ -158,8 +164,25 @@ impl Connection {
         if let Some(name) = names.into_iter().find(is_wrong) {
             return Err(format!("`{name}` is no name of a header"));
         }
+        let endpoints = config.endpoints.iter().map(|text| match Url::parse(text) {
+            Ok(url) if url.has_host() && url.query().is_none() => Ok(url),
+            _ => Err(format!("`{text}` in `endpoints` is no URL of a host and a path")),
+        });
+        let endpoints = endpoints.collect::<Result<_, String>>()?;
         let (name, config, folder) = (name.to_owned(), config.clone(), folder.to_owned());
-        Ok(Self { name, config, token: Token::default(), folder })
+        Ok(Self { name, config, token: Token::default(), endpoints, folder })
+    }
+
+    /// Whether a URL may be called with the connection.
+    pub(crate) fn may_call(&self, url: &Url) -> bool {
+        let is_below = |endpoint: &Url| {
+            let rest = url.path().strip_prefix(endpoint.path());
+            url.origin() == endpoint.origin()
+                && rest.is_some_and(|rest| {
+                    rest.is_empty() || rest.starts_with('/') || endpoint.path().ends_with('/')
+                })
+        };
+        self.endpoints.is_empty() || self.endpoints.iter().any(is_below)
     }
 
     /// What the connection adds to each request, but for a token.
@@ -228,6 +251,34 @@ mod tests {
         assert_eq!(added.headers, headers.map(|(name, value)| (name.to_owned(), value)));
         assert_eq!(added.query[0].1, "stepwright-integrations");
         assert_eq!(added.body[0].1, "c");
+    }
+
+    #[test]
+    fn a_connection_is_for_its_endpoints() {
+        let config: ConnectionConfig = toml::from_str(
+            "api_key = { name = 'k', value = { env = 'X' } }\n\
+             endpoints = ['https://a.example/v1', 'https://b.example/']",
+        )
+        .unwrap();
+        let connection = Connection::read("c", &config, Path::new("")).unwrap();
+        for (url, may) in [
+            ("https://a.example/v1", true),
+            ("https://a.example/v1/x?y", true),
+            ("https://A.EXAMPLE:443/v1/", true),
+            ("https://b.example/any", true),
+            ("https://a.example/v10", false),
+            ("https://a.example/v1/../v2", false),
+            ("https://a.example/v1/%2e%2e/v2", false),
+            ("http://a.example/v1", false),
+            ("https://a.example:8443/v1", false),
+            ("https://a.example.evil/v1", false),
+            ("https://evil.example/v1", false),
+        ] {
+            assert_eq!(connection.may_call(&Url::parse(url).unwrap()), may, "{url}");
+        }
+        assert!(
+            read("api_key = { name = 'k', value = { env = 'X' } }\nendpoints = ['a']").is_err()
+        );
     }
 
     #[test]

@@ -79,26 +79,14 @@ impl Guard {
                 "The URL has a user in it: credentials belong in the connection".to_owned(),
             );
         }
-        let host = match url.host() {
-            Some(url::Host::Domain(name)) => Ok(name.trim_end_matches('.').to_ascii_lowercase()),
-            Some(url::Host::Ipv4(address)) => Err(IpAddr::V4(address)),
-            Some(url::Host::Ipv6(address)) => Err(IpAddr::V6(address)),
-            None => return refused("The URL has no host".to_owned()),
-        };
-        let port = url.port_or_known_default();
-        let shown = url.host_str().unwrap_or_default();
-        let fits = |entry: &&Entry| {
-            entry.port.is_none_or(|own| Some(own) == port)
-                && match (&host, &entry.host) {
-                    (Ok(name), Host::Name(own)) => name == own,
-                    (Err(address), Host::Network(network)) => network.contains(*address),
-                    _ => false,
-                }
+        let shown = match url.host_str() {
+            None | Some("") => return refused("The URL has no host".to_owned()),
+            Some(host) => host,
         };
         match url.scheme() {
             "https" => {}
             "http" => {
-                if !self.entries.iter().filter(fits).any(|entry| entry.is_plain) {
+                if !self.entries_for(url).any(|entry| entry.is_plain) {
                     return refused(format!(
                         "{shown} would be called without encryption; use https://, or add \
                          \"http://{shown}\" to `allow` in `[http]` of stepwright.toml"
@@ -109,13 +97,32 @@ impl Guard {
                 return refused(format!("`{other}` is no scheme that can be called; use https"));
             }
         }
-        let is_allowed = self.entries.iter().any(|entry| fits(&entry));
-        match host {
-            Ok(_) if is_allowed => Ok(Admitted::ByName),
-            Ok(_) => Ok(Admitted::Checked),
-            Err(address) if is_allowed || is_public(address) => Ok(Admitted::Checked),
-            Err(address) => refused(not_public(shown, address)),
+        let is_listed = self.lists(url);
+        match address_of(url) {
+            None if is_listed => Ok(Admitted::ByName),
+            None => Ok(Admitted::Checked),
+            Some(address) if is_listed || is_public(address) => Ok(Admitted::Checked),
+            Some(address) => refused(not_public(shown, address)),
         }
+    }
+
+    /// Whether an entry is for the host of a URL and its port.
+    pub(crate) fn lists(&self, url: &Url) -> bool {
+        self.entries_for(url).next().is_some()
+    }
+
+    fn entries_for<'g>(&'g self, url: &Url) -> impl Iterator<Item = &'g Entry> {
+        let port = url.port_or_known_default();
+        let host = url.host_str().unwrap_or_default();
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let address = address_of(url);
+        self.entries.iter().filter(move |entry| {
+            entry.port.is_none_or(|own| Some(own) == port)
+                && match &entry.host {
+                    Host::Name(own) => address.is_none() && *own == host,
+                    Host::Network(network) => address.is_some_and(|one| network.contains(one)),
+                }
+        })
     }
 
     /// Leaves out the addresses of a host that must not be reached; if none is left, the host is
@@ -153,6 +160,15 @@ impl Guard {
             Host::Network(network) => entry.port.is_none() && network.contains(address),
             Host::Name(_) => false,
         })
+    }
+}
+
+/// The address that a URL has instead of a name.
+fn address_of(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        url::Host::Domain(_) => None,
+        url::Host::Ipv4(address) => Some(address.into()),
+        url::Host::Ipv6(address) => Some(address.into()),
     }
 }
 
@@ -318,6 +334,11 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(guard: Guard, roots: Vec<Certificate>) -> Self {
         Self { guard, roots, built: Mutex::default() }
+    }
+
+    /// What may be called.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The client for a URL; an error if the URL must not be called.

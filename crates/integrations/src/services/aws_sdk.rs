@@ -1,7 +1,7 @@
 //! AWS SDK integrations: `aws-sdk:SERVICE:ACTION`.
 
 use super::failure::Speaker;
-use super::wire::{Answer, Target};
+use super::wire::{Answer, Fault, MOST_ANSWER, Target};
 use super::{Place, authorize};
 use crate::start_execution::derived_name;
 use crate::{End, Task};
@@ -63,10 +63,17 @@ pub(crate) fn find(
 
 /// The failure of a task whose parameters do not fit the operation.
 pub(crate) fn unfit(task: &Task, why: &str) -> Failure {
-    let resource = &task.call.call.resource;
-    let cause = format!("The Parameters of {resource} could not be used to start the Task: {why}");
+    let mut given = task.call.call.parameters.to_string();
+    if let Some((end, _)) = given.char_indices().nth(MOST_SHOWN) {
+        given.truncate(end);
+        given.push('…');
+    }
+    let cause = format!("The Parameters '{given}' could not be used to start the Task: [{why}]");
     Failure::new("States.Runtime", cause)
 }
+
+/// How much of the parameters a cause shows, in characters.
+const MOST_SHOWN: usize = 10_000;
 
 /// Makes a call for a task, with the rights of its execution.
 pub(crate) async fn call(
@@ -86,7 +93,10 @@ pub(crate) async fn call(
         return Err(nowhere(&service.name));
     };
     let target = target(task, place, service, operation);
-    aws.call(target, message).await.map_err(|fault| speaker.failure(service, operation, fault))
+    aws.call(target, message).await.map_err(|fault| match fault {
+        Fault::Unfit(why) => unfit(task, &why),
+        fault => speaker.failure(service, operation, fault),
+    })
 }
 
 fn target<'t>(
@@ -98,7 +108,8 @@ fn target<'t>(
     let call = &task.call.call;
     let region = place.region.as_deref().unwrap_or(&call.region);
     let principal = Some(&task.call.facts.principal);
-    Target { place, service, operation, region, role: call.credentials.as_deref(), principal }
+    let role = call.credentials.as_deref();
+    Target { place, service, operation, region, role, principal, most: MOST_ANSWER }
 }
 
 fn nowhere(service: &str) -> Failure {

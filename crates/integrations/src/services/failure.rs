@@ -24,7 +24,7 @@ impl Speaker {
     pub(crate) fn failure(self, service: &Service, operation: &Operation, fault: Fault) -> Failure {
         match fault {
             Fault::Service(error) => self.reported(service, operation, &error),
-            Fault::Client(why) => {
+            Fault::Client(why) | Fault::Unfit(why) => {
                 Failure::new(format!("{}.SdkClientException", self.prefix(service)), why)
             }
         }

@@ -2,7 +2,7 @@
 //! nobody waits for it any more, it is cancelled.
 
 use super::ecs;
-use super::optimised::{Row, call};
+use super::optimised::{Row, call, with_metadata};
 use crate::{End, Task};
 use std::time::Duration;
 use stepwright_history::{Failure, Stage};
@@ -59,6 +59,8 @@ enum Output {
     Found,
     /// The job, as the only member of an object.
     Within(&'static str),
+    /// The whole answer with its metadata, and what was answered when the job was submitted.
+    Both,
 }
 
 /// The job of an action.
@@ -115,8 +117,8 @@ async fn ended(
     loop {
         tokio::time::sleep(pause).await;
         pause = pause.mul_f64(1.5).min(LONGEST_PAUSE);
-        let answer = match call(task, row, row.service(), describe, &given).await {
-            Ok(called) => called.result,
+        let (answer, from) = match call(task, row, row.service(), describe, &given).await {
+            Ok(called) => (called.result, called.answer),
             Err(failure) if is_gone(job, &failure) => return Ok(last),
             Err(failure) => {
                 faults += 1;
@@ -142,6 +144,13 @@ async fn ended(
             Output::Whole => answer,
             Output::Found => found,
             Output::Within(name) => [(name, found)].into_iter().collect::<Object>().into(),
+            Output::Both => {
+                let members = |of: &Json| of.as_object().cloned().unwrap_or_default();
+                let mut both = members(submitted);
+                let own = members(&answer);
+                own.iter().for_each(|(name, one)| drop(both.insert(name.clone(), one.clone())));
+                with_metadata(both, &from)
+            }
         };
         match verdict {
             Some(true) => return Ok(output),
@@ -208,9 +217,10 @@ macro_rules! sagemaker {
     };
 }
 
-/// EKS's things are created and deleted alike.
+/// EKS's things are created and deleted alike. What nobody waits for any more is deleted: that is the
+/// right that AWS's policies give to a task that creates one.
 macro_rules! eks {
-    ($action:literal, $describe:literal, $ask:expr, $job:literal, $end:expr) => {
+    ($action:literal, $describe:literal, $ask:expr, $job:literal, $end:expr, $cancel:expr) => {
         Job {
             resource: "eks",
             action: $action,
@@ -218,26 +228,27 @@ macro_rules! eks {
             found: $job,
             end: $end,
             output: Output::Whole,
-            cancel: None,
+            cancel: $cancel,
         }
     };
 }
 
 /// The states of an application of EMR Serverless.
 macro_rules! application {
-    ($action:literal, $id:expr, $good:expr, $bad:expr) => {
+    ($action:literal, $id:expr, $good:expr, $bad:expr, $cancel:expr) => {
         Job {
             resource: "emr-serverless",
             action: $action,
             describe: ("getApplication", &[("ApplicationId", $id)]),
             found: "/Application",
             end: Ends::Status("/State", $good, $bad),
-            output: Output::Whole,
-            cancel: None,
+            output: Output::Found,
+            cancel: $cancel,
         }
     };
 }
 
+const CLUSTER: &[Parameter] = &[("Name", Given("/Name"))];
 const FARGATE: &[Parameter] =
     &[("ClusterName", Given("/ClusterName")), ("FargateProfileName", Given("/FargateProfileName"))];
 const NODEGROUP: &[Parameter] =
@@ -313,19 +324,47 @@ const JOBS: [Job; 32] = [
             ],
         )),
     },
-    eks!("createCluster", "describeCluster", &[("Name", Given("/Name"))], "/Cluster", ACTIVE),
-    eks!("deleteCluster", "describeCluster", &[("Name", Given("/Name"))], "/Cluster", DELETED),
-    eks!("createFargateProfile", "describeFargateProfile", FARGATE, "/FargateProfile", ACTIVE),
-    eks!("deleteFargateProfile", "describeFargateProfile", FARGATE, "/FargateProfile", DELETED),
-    eks!("createNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", ACTIVE),
-    eks!("deleteNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", DELETED),
+    eks!(
+        "createCluster",
+        "describeCluster",
+        CLUSTER,
+        "/Cluster",
+        ACTIVE,
+        Some(("deleteCluster", CLUSTER))
+    ),
+    eks!("deleteCluster", "describeCluster", CLUSTER, "/Cluster", DELETED, None),
+    eks!(
+        "createFargateProfile",
+        "describeFargateProfile",
+        FARGATE,
+        "/FargateProfile",
+        ACTIVE,
+        Some(("deleteFargateProfile", FARGATE))
+    ),
+    eks!(
+        "deleteFargateProfile",
+        "describeFargateProfile",
+        FARGATE,
+        "/FargateProfile",
+        DELETED,
+        None
+    ),
+    eks!(
+        "createNodegroup",
+        "describeNodegroup",
+        NODEGROUP,
+        "/Nodegroup",
+        ACTIVE,
+        Some(("deleteNodegroup", NODEGROUP))
+    ),
+    eks!("deleteNodegroup", "describeNodegroup", NODEGROUP, "/Nodegroup", DELETED, None),
     Job {
         resource: "elasticmapreduce",
         action: "createCluster",
         describe: ("describeCluster", &[("ClusterId", Answer("/ClusterId"))]),
         found: "/Cluster",
-        end: Ends::Status("/Status/State", &["TERMINATED", "WAITING"], &["TERMINATED_WITH_ERRORS"]),
-        output: Output::Whole,
+        end: Ends::Status("/Status/State", &["WAITING"], &["TERMINATED", "TERMINATED_WITH_ERRORS"]),
+        output: Output::Both,
         cancel: Some(("terminateJobFlows", &[("JobFlowIds", Only("/ClusterId"))])),
     },
     Job {
@@ -346,7 +385,7 @@ const JOBS: [Job; 32] = [
         ),
         found: "/Step",
         end: Ends::Status("/Status/State", &["COMPLETED"], &["CANCELLED", "FAILED", "INTERRUPTED"]),
-        output: Output::Whole,
+        output: Output::Both,
         cancel: Some((
             "cancelSteps",
             &[("ClusterId", Given("/ClusterId")), ("StepIds", Only("/StepId"))],
@@ -358,7 +397,7 @@ const JOBS: [Job; 32] = [
         describe: ("describeVirtualCluster", &[("Id", Given("/Id"))]),
         found: "/VirtualCluster",
         end: Ends::Status("/State", &["TERMINATED"], &["ARRESTED"]),
-        output: Output::Whole,
+        output: Output::Found,
         cancel: None,
     },
     Job {
@@ -370,16 +409,28 @@ const JOBS: [Job; 32] = [
         ),
         found: "/JobRun",
         end: Ends::Status("/State", &["COMPLETED"], &["CANCELLED", "FAILED"]),
-        output: Output::Whole,
+        output: Output::Found,
         cancel: Some((
             "cancelJobRun",
             &[("Id", Answer("/Id")), ("VirtualClusterId", Given("/VirtualClusterId"))],
         )),
     },
-    application!("createApplication", Answer("/ApplicationId"), &["CREATED"], &["TERMINATED"]),
-    application!("startApplication", Given("/ApplicationId"), &["STARTED"], &["TERMINATED"]),
-    application!("stopApplication", Given("/ApplicationId"), &["STOPPED"], &["TERMINATED"]),
-    application!("deleteApplication", Given("/ApplicationId"), &["TERMINATED"], &[]),
+    application!(
+        "createApplication",
+        Answer("/ApplicationId"),
+        &["CREATED"],
+        &["TERMINATED"],
+        Some(("deleteApplication", &[("ApplicationId", Answer("/ApplicationId"))]))
+    ),
+    application!(
+        "startApplication",
+        Given("/ApplicationId"),
+        &["STARTED"],
+        &["TERMINATED"],
+        Some(("stopApplication", &[("ApplicationId", Given("/ApplicationId"))]))
+    ),
+    application!("stopApplication", Given("/ApplicationId"), &["STOPPED"], &["TERMINATED"], None),
+    application!("deleteApplication", Given("/ApplicationId"), &["TERMINATED"], &[], None),
     Job {
         resource: "emr-serverless",
         action: "startJobRun",
@@ -389,7 +440,7 @@ const JOBS: [Job; 32] = [
         ),
         found: "/JobRun",
         end: Ends::Status("/State", &["SUCCESS"], &["CANCELLED", "FAILED"]),
-        output: Output::Whole,
+        output: Output::Found,
         cancel: Some((
             "cancelJobRun",
             &[("ApplicationId", Given("/ApplicationId")), ("JobRunId", Answer("/JobRunId"))],
@@ -404,7 +455,7 @@ const JOBS: [Job; 32] = [
         ),
         found: "/JobRun",
         end: Ends::Status("/State", &["CANCELLED"], &["FAILED", "SUCCESS"]),
-        output: Output::Whole,
+        output: Output::Found,
         cancel: None,
     },
     Job {

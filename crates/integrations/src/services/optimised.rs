@@ -6,8 +6,9 @@
 use super::aws_sdk::{self, Prepared, unfit};
 use super::failure::Speaker;
 use super::wire::Answer;
-use super::{ecs, emr, jobs};
+use super::{bedrock, ecs, emr, jobs};
 use crate::metadata::insert_metadata;
+use crate::start_execution::derived_name;
 use crate::{End, Task};
 use stepwright_aws::integrations;
 use stepwright_aws::sdk::{self, Spelling};
@@ -69,12 +70,7 @@ const ROWS: [Row; 18] = [
 ];
 
 /// Actions that do more than to call an operation of the service, and are not there yet.
-const REFUSED: [(&str, &str); 4] = [
-    ("eks", "call"),
-    ("eks", "runJob"),
-    ("elasticmapreduce", "modifyInstanceFleetByName"),
-    ("elasticmapreduce", "modifyInstanceGroupByName"),
-];
+const REFUSED: [(&str, &str); 2] = [("eks", "call"), ("eks", "runJob")];
 
 /// The integration of a resource and the name of its service in `[services]`, if it is one that can
 /// be called.
@@ -154,19 +150,38 @@ pub(crate) async fn earlier(task: &Task) -> Option<Json> {
 /// Calls the operation, and returns the result of the task.
 async fn submit(task: &Task, row: &'static Row, action: &str) -> Result<Json, Failure> {
     let given = with_inserted(task, row, action)?;
-    let (operation, given) = match row.resource {
-        "elasticmapreduce" => emr::request(action, given),
-        _ => (action.to_owned(), given),
+    let answer = match (row.resource, action) {
+        ("bedrock", "invokeModel") => bedrock::invoke(task, row, given).await?,
+        ("elasticmapreduce", _) if let Some(by_name) = emr::by_name(action) => {
+            by_name.run(task, row, &given).await?
+        }
+        _ => {
+            let (operation, given) = match row.resource {
+                "elasticmapreduce" => emr::request(action, given),
+                _ => (action.to_owned(), given),
+            };
+            call(task, row, service_of(row, action), &operation, &given).await?
+        }
     };
-    let answer = call(task, row, service_of(row, action), &operation, &given).await?;
     let mut result = answer.result;
     if row.resource == "elasticmapreduce" {
         result = emr::result(action, result);
     }
-    let result = result.as_object().cloned().unwrap_or_default();
+    let mut result = result.as_object().cloned().unwrap_or_default();
+    if let ("emr-serverless", "startApplication" | "stopApplication" | "deleteApplication") =
+        (row.resource, action)
+    {
+        // The service answers nothing, the integration does.
+        let given = task.call.call.parameters.get("ApplicationId").cloned();
+        result.insert("ApplicationId", given.unwrap_or_default());
+    }
     let failed = result.get("FailedEntryCount").and_then(Json::as_i64).unwrap_or_default();
     if (row.resource, action) == ("events", "putEvents") && failed > 0 {
         return Err(Failure::new("EventBridge.FailedEntry", Json::from(result).to_string()));
+    }
+    // Results of EventBridge have been recorded without metadata.
+    if row.resource == "events" {
+        return Ok(result.into());
     }
     Ok(with_metadata(result, &answer.answer))
 }
@@ -185,20 +200,24 @@ pub(crate) async fn call(
     action: &str,
     given: &Json,
 ) -> Result<Called, Failure> {
+    let prepared = prepare(task, service, action, given)?;
+    let (service, operation) = (prepared.service, prepared.operation);
+    let answer = aws_sdk::call(task, prepared, Speaker::Optimised(row)).await?;
+    let result = sdk::result(service, operation, &answer.message, Spelling::Optimised);
+    Ok(Called { answer, result })
+}
+
+/// A call in the words of an integration.
+pub(crate) fn prepare(
+    task: &Task,
+    service: &str,
+    action: &str,
+    given: &Json,
+) -> Result<Prepared, Failure> {
     let (service, operation) = aws_sdk::find(service, action)?;
     let message = sdk::message(service, operation, given, Spelling::Optimised)
         .map_err(|wrong| unfit(task, &wrong.to_string()))?;
-    let prepared = Prepared { service, operation, message };
-    let answer = aws_sdk::call(task, prepared, Speaker::Optimised(row)).await?;
-    let mut result = sdk::result(service, operation, &answer.message, Spelling::Optimised);
-    if service.name == "bedrockruntime"
-        && let Json::Object(members) = &mut result
-        && let Some(body) = members.get("Body").and_then(Json::as_str)
-        && let Ok(body) = stepwright_json::parse(body)
-    {
-        members.insert("Body", body);
-    }
-    Ok(Called { answer, result })
+    Ok(Prepared { service, operation, message })
 }
 
 /// The parameters, with what AWS inserts.
@@ -236,13 +255,10 @@ fn with_inserted(task: &Task, row: &Row, action: &str) -> Result<Json, Failure> 
                 }));
             }
         }
-        ("bedrock", "invokeModel") => {
-            for name in ["Input", "Output"] {
-                if given.contains_key(name) {
-                    let why = format!("`{name}` in S3 is not supported; give `Body`");
-                    return Err(unfit(task, &why));
-                }
-            }
+        // What its model does not mark as a token is one by the documentation.
+        ("codebuild", "startBuild" | "startBuildBatch" | "retryBuildBatch") => {
+            let token = || derived_name(&task.call.idempotency_key()).into();
+            given.get_or_insert_with("IdempotencyToken", token);
         }
         _ => {}
     }
@@ -250,8 +266,7 @@ fn with_inserted(task: &Task, row: &Row, action: &str) -> Result<Json, Failure> 
 }
 
 /// The headers that AWS's results have, as they are written there.
-const HEADERS: [&str; 8] = [
-    "Connection",
+const HEADERS: [&str; 7] = [
     "Content-Length",
     "Content-Type",
     "Date",
@@ -261,13 +276,18 @@ const HEADERS: [&str; 8] = [
     "x-amzn-RequestId",
 ];
 
-fn with_metadata(result: Object, answer: &Answer) -> Json {
+/// A result, with what the service said besides.
+pub(crate) fn with_metadata(result: Object, answer: &Answer) -> Json {
     let response = &answer.response;
     let headers: Vec<(&str, &str)> = response
         .headers
         .iter()
         .map(|(name, value)| {
-            let shown = HEADERS.iter().find(|known| known.eq_ignore_ascii_case(name));
+            let shown = match (&**name, response.header("server")) {
+                // DynamoDB writes it like this, the others do not.
+                ("connection", Some(_)) => Some(&"Connection"),
+                _ => HEADERS.iter().find(|known| known.eq_ignore_ascii_case(name)),
+            };
             (shown.map_or(name.as_str(), |shown| *shown), value.as_str())
         })
         .collect();
@@ -296,8 +316,9 @@ mod tests {
                     continue;
                 }
                 let (_, service) = known(row.resource, action).unwrap();
-                let operation = match row.resource {
-                    "elasticmapreduce" => emr::request(action, Json::Null).0,
+                let operation = match (row.resource, emr::by_name(action)) {
+                    ("elasticmapreduce", Some(by_name)) => by_name.operation().to_owned(),
+                    ("elasticmapreduce", None) => emr::request(action, Json::Null).0,
                     _ => action.to_owned(),
                 };
                 let service = table::service(service).unwrap();

@@ -11,7 +11,7 @@ use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
 use stepwright_engine::Principal;
 
-/// The largest answer that is read.
+/// The largest answer to a task that is read, in bytes.
 pub(crate) const MOST_ANSWER: usize = 8 << 20;
 
 /// How often a call is tried: the standard mode of AWS's SDKs.
@@ -38,6 +38,8 @@ pub(crate) struct Target<'t> {
     pub(crate) role: Option<&'t str>,
     /// On whose behalf the task's execution acts.
     pub(crate) principal: Option<&'t Principal>,
+    /// The largest answer that is read, in bytes.
+    pub(crate) most: usize,
 }
 
 /// What a service answered.
@@ -53,6 +55,8 @@ pub(crate) enum Fault {
     Service(Box<ServiceError>),
     /// The request could not be sent, or what came back is no answer.
     Client(String),
+    /// The parameters do not make a request.
+    Unfit(String),
 }
 
 /// Why one attempt failed.
@@ -88,9 +92,10 @@ impl Client {
         &self,
         request: reqwest::Request,
         limit: Duration,
+        most: usize,
     ) -> Result<Response, Unanswered> {
         let client = self.http().map_err(Unanswered::Useless)?;
-        exchange(client, request, limit, MOST_ANSWER).await.map_err(|trouble| match trouble {
+        exchange(client, request, limit, most).await.map_err(|trouble| match trouble {
             Trouble::Failed { host, error } => Unanswered::Broken(chain(&host, &error)),
             Trouble::TimedOut(why) => Unanswered::Broken(why),
             Trouble::TooLarge(why) => Unanswered::Useless(why),
@@ -214,8 +219,10 @@ impl AwsServices {
     async fn attempt(&self, target: Target<'_>, message: &Message) -> Result<Answer, Attempt> {
         let Target { place, service, operation, .. } = target;
         let never = |why: String| Attempt::Never(Fault::Client(why));
-        let request = self.request(target, message).await.map_err(never)?;
-        let response = match self.client.send(request, place.limit).await {
+        let request = codec::encode_request(service, operation, message)
+            .map_err(|error| Attempt::Never(Fault::Unfit(error.to_string())))?;
+        let request = self.request(target, request).await.map_err(never)?;
+        let response = match self.client.send(request, place.limit, target.most).await {
             Ok(response) => response,
             Err(Unanswered::Broken(why)) => {
                 return Err(Attempt::Again(Fault::Client(why), Again::Transient));
@@ -237,10 +244,13 @@ impl AwsServices {
                     let fault = Fault::Service(Box::new(error));
                     return Err(Attempt::Again(fault, Again::Transient));
                 }
-                if EXPIRED.contains(&error.code.as_str()) {
-                    self.keys.forget();
-                }
-                let again = is_worth_another(&error);
+                // With new keys, it may be another story.
+                let is_over = EXPIRED.contains(&error.code.as_str());
+                let again = if is_over && self.keys.forget() {
+                    Some(Again::Transient)
+                } else {
+                    is_worth_another(&error)
+                };
                 let fault = Fault::Service(Box::new(error));
                 Err(match again {
                     Some(again) => Attempt::Again(fault, again),
@@ -254,15 +264,13 @@ impl AwsServices {
         }
     }
 
-    /// Writes and signs a request.
+    /// Addresses and signs a request.
     async fn request(
         &self,
         target: Target<'_>,
-        message: &Message,
+        mut request: Request,
     ) -> Result<reqwest::Request, String> {
         let Target { place, service, operation, region, .. } = target;
-        let mut request = codec::encode_request(service, operation, message)
-            .map_err(|error| format!("The request cannot be written: {error}"))?;
         let (url, signing_region) = match &place.endpoint {
             Some(endpoint) => {
                 // An emulator has one host for everything.

@@ -9,7 +9,8 @@ use super::values::expression_text;
 use crate::state::Language;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use stepwright_aws::integrations::{self, OwnParameters};
+use stepwright_aws::codec::makes_idempotent;
+use stepwright_aws::integrations::{self, OwnParameters, OwnShape};
 use stepwright_aws::names;
 use stepwright_aws::shapes::{Kind, Member as ShapeMember, Reference, Structure};
 use stepwright_aws::table::{Operation, Service};
@@ -57,6 +58,8 @@ struct Call {
     language: Language,
     /// Where the parameters are, as AWS writes it.
     location: String,
+    /// A member that Step Functions finds by itself; or nothing.
+    found: &'static str,
 }
 
 /// Where the parameters of a state stand.
@@ -90,7 +93,7 @@ impl<'d> Checker<'d> {
             }
             return;
         };
-        let call = Call { service, is_sdk: true, language, location: given.location };
+        let call = Call { service, is_sdk: true, language, location: given.location, found: "" };
         self.operation(&call, operation, given.node);
     }
 
@@ -103,12 +106,13 @@ impl<'d> Checker<'d> {
     ) {
         let Some(given) = site.child(payload(language)) else { return };
         if let Some(own) = integrations::own_parameters(service, action) {
-            self.own_parameters(&given, own, language);
+            self.own_parameters(&given, (service, action), own, language);
             if matches!(service, "http" | "apigateway") {
                 self.http_parameters(&given, service, language);
             }
         } else if let Some((service, operation)) = integrations::operation(service, action) {
-            let call = Call { service, is_sdk: false, language, location: given.location };
+            let call =
+                Call { service, is_sdk: false, language, location: given.location, found: "" };
             self.operation(&call, operation, given.node);
         }
     }
@@ -128,13 +132,26 @@ impl<'d> Checker<'d> {
         }
     }
 
-    fn own_parameters(&mut self, given: &Site<'d>, own: OwnParameters, language: Language) {
+    fn own_parameters(
+        &mut self,
+        given: &Site<'d>,
+        (service, action): (&str, &str),
+        own: OwnParameters,
+        language: Language,
+    ) {
         for member in given.node.members() {
             let name = parameter(&member.key, language);
             let known = own.required.iter().chain(own.optional).copied();
             if !known.clone().any(|one| one == name) {
                 let meant = did_you_mean(name, known).map(str::to_owned);
                 self.unknown_parameter(&given.location, name, member, meant);
+            } else if let Some(shape) = integrations::own_shape(service, action, name)
+                && name.len() == member.key.len()
+            {
+                let location = given.location.clone();
+                let OwnShape { service, reference, found } = shape;
+                let call = Call { service, is_sdk: false, language, location, found };
+                self.value(&call, reference, &member.value, name);
             }
         }
         if given.node.is_object() {
@@ -161,7 +178,8 @@ impl<'d> Checker<'d> {
             if self.complaints >= MOST_COMPLAINTS || self.is_placeholder(name) {
                 return;
             }
-            let Some(meant) = names.find(name, call) else {
+            let meant = names.find(name, call).filter(|meant| meant.name != call.found);
+            let Some(meant) = meant else {
                 let near = names::nearest(call.service, structure, name);
                 self.unknown_parameter(&call.location, name, member, near);
                 continue;
@@ -174,7 +192,9 @@ impl<'d> Checker<'d> {
         for member in &structure.members {
             let traits = call.service.traits(&member.reference);
             // An optimised integration makes up what makes a request idempotent.
-            let is_made_up = traits.is_idempotency_token && (!call.is_sdk || !within.is_empty());
+            let is_made_up =
+                makes_idempotent(call.service, member) && (!call.is_sdk || !within.is_empty());
+            let is_made_up = is_made_up || member.name == call.found;
             if !traits.is_required || is_made_up || found.contains(&member.name.as_str()) {
                 continue;
             }

@@ -96,7 +96,7 @@ enum Admitted {
     /// For one of the routes, with its body.
     Route(Body),
     /// For a local service: what it asks for, or why that is not clear.
-    Service(&'static str, Result<services::Decoded, ServiceError>),
+    Service(&'static str, Result<services::Decoded, Box<ServiceError>>),
 }
 
 /// The credentials that a request presents.

@@ -55,7 +55,8 @@ pub(crate) struct Presigned {
 impl Presigned {
     /// Reads the signature; `None` if there is none.
     pub(crate) fn read(query: &str) -> Option<Self> {
-        let part = |name: &str| parameters(query).find(|(one, _)| one == name).map(|(_, value)| value);
+        let part =
+            |name: &str| parameters(query).find(|(one, _)| one == name).map(|(_, value)| value);
         Some(Self {
             key: part("AWSAccessKeyId")?,
             expires: part("Expires")?,

@@ -93,13 +93,15 @@ impl Signature {
         expected: Expected<'_>,
     ) -> Option<Result<Self, ApiError>> {
         let part = |name: &str| {
-            let mut values = query.split('&').filter_map(|one| one.strip_prefix(name)?.strip_prefix('='));
+            let mut values =
+                query.split('&').filter_map(|one| one.strip_prefix(name)?.strip_prefix('='));
             Some(String::from_utf8_lossy(&decode(values.next()?)).into_owned())
         };
         let text = part("X-Amz-Signature")?;
         let (credential, signed) = (part("X-Amz-Credential"), part("X-Amz-SignedHeaders"));
         let (at, expires) = (part("X-Amz-Date"), part("X-Amz-Expires"));
-        let expires = expires.and_then(|text| text.parse().ok()).filter(|one| (1..=604_800).contains(one));
+        let expires =
+            expires.and_then(|text| text.parse().ok()).filter(|one| (1..=604_800).contains(one));
         Some(match (credential, signed, at, expires) {
             (Some(credential), Some(signed), Some(at), Some(expires)) => Self::said(
                 Said {
@@ -234,9 +236,8 @@ impl Signature {
         let wrong = || {
             refusal("InvalidSignatureException", "a chunk of the body is not signed with this key")
         };
-        let chunked = chunked::read(body).map_err(|error| {
-            ApiError::new("IncompleteBody", error.to_string())
-        })?;
+        let chunked = chunked::read(body)
+            .map_err(|error| ApiError::new("IncompleteBody", error.to_string()))?;
         let key = self.signing_key(secret);
         let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let to_sign = |kind: &str, before: &str, rest: &str| {

@@ -3,9 +3,12 @@
 
 #![expect(clippy::print_stdout, reason = "a test says what it has compared")]
 
+mod crash;
 #[path = "../services/python.rs"]
 mod python;
+mod races;
 mod rights;
 mod server;
 mod tasks;
 mod tours;
+mod wire;

@@ -2,7 +2,14 @@
 
 use crate::python::python;
 use crate::server::{key, start};
+use crate::wire::Wire;
 use std::process::Command;
+use std::sync::Arc;
+use stepwright_aws::table;
+use stepwright_engine::SystemClock;
+use stepwright_json::json;
+use stepwright_services::{NAMES, Services, Setup};
+use stepwright_store::Memory;
 
 /// Runs a script with boto3, which gets the server's URL; returns what it prints.
 async fn script(url: &str, text: &str) -> Option<String> {
@@ -19,6 +26,42 @@ async fn script(url: &str, text: &str) -> Option<String> {
     let ran = ran.expect("there is Python");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     Some(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+}
+
+/// Nobody gets past the door without a signature, whatever is asked for and however.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_are_refused() {
+    let server = start(None, vec![key(&["*"], &["*"])]).await;
+    let wire = Wire::new(&server.url);
+    let services = Services::new(&Setup {
+        store: Arc::new(Memory::new()),
+        clock: Arc::new(SystemClock),
+        account: String::new(),
+        region: String::new(),
+        buckets: None,
+        key: None,
+        jobs: None,
+        url: Arc::default(),
+    });
+    let mut count = 0;
+    for name in NAMES {
+        let service = table::service(name).expect("it is in the table");
+        for supported in services.operations(name) {
+            let operation = service.operation(supported.operation).expect("it is there");
+            let status = if name == "s3" {
+                let path = operation.uri.trim_start_matches('/');
+                let path = path.replace("{Bucket}", "b").replace("{Key+}", "k");
+                let answer = wire.object(operation.method, &path, &[], Vec::new()).await;
+                answer.expect("it answers").0
+            } else {
+                let target = format!("{}.{}", service.target_prefix, operation.name);
+                wire.call(&target, json!({})).await.expect("it answers").0
+            };
+            assert_eq!(status, 403, "{name}:{}", operation.name);
+            count += 1;
+        }
+    }
+    assert!(count > 120, "{count}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,7 +33,11 @@ pub(crate) fn assembly(data: Option<&Path>, credentials: Vec<CredentialConfig>) 
 }
 
 pub(crate) async fn start(data: Option<&Path>, credentials: Vec<CredentialConfig>) -> Server {
-    let serving = assembly(data, credentials).open().await.expect("it opens");
+    serve_assembly(assembly(data, credentials)).await
+}
+
+pub(crate) async fn serve_assembly(assembly: Assembly) -> Server {
+    let serving = assembly.open().await.expect("it opens");
     let api = serving.api.clone();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it has an address");

@@ -13,9 +13,10 @@ async fn tour(python: &Path, name: &str, url: &str, peer: &str) -> Result<String
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it runs");
     let ran = ran.expect("there is Python");
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-    match ran.status.success() {
-        true => Ok(said),
-        false => Err(format!("{said}{}", String::from_utf8_lossy(&ran.stderr))),
+    if ran.status.success() {
+        Ok(said)
+    } else {
+        Err(format!("{said}{}", String::from_utf8_lossy(&ran.stderr)))
     }
 }
 

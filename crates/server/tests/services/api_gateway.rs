@@ -274,10 +274,17 @@ async fn rights_are_asked_for_before_a_signed_call() {
         actions: vec!["states:*".to_owned()],
         resources: vec!["*".to_owned()],
     };
-    for (resource, is_allowed) in [
-        ("arn:aws:execute-api:eu-west-1:123456789012:abc123/prod/GET/pets/*", true),
-        ("arn:aws:execute-api:*:*:abc123/test/*", false),
+    let prod = "arn:aws:execute-api:eu-west-1:123456789012:abc123/prod/GET/pets/*";
+    let test = "arn:aws:execute-api:*:*:abc123/test/*";
+    for (resource, path, is_allowed) in [
+        (prod, "/pets/1", true),
+        (test, "/pets/1", false),
+        // What leads out of a stage is in another one.
+        (prod, "/pets/../../test/1", false),
+        (prod, "/pets/%2e%2e/%2E%2e/test/1", false),
+        (test, "/pets/../../test/1", true),
     ] {
+        let before = web.requests().len();
         let allow = AllowConfig {
             actions: vec!["execute-api:Invoke".to_owned()],
             resources: vec![resource.to_owned()],
@@ -285,14 +292,14 @@ async fn rights_are_asked_for_before_a_signed_call() {
         let role = RoleConfig { arn: crate::stub::ROLE.to_owned(), allow: vec![allow] };
         let services = at(&[("apigateway", &web.url())]);
         let assembled = assembled_with(services, None, vec![credentials.clone()], vec![role]).await;
-        let more = json!({"AuthType": "IAM_ROLE", "Stage": "prod", "Path": "/pets/1"});
+        let more = json!({"AuthType": "IAM_ROLE", "Stage": "prod", "Path": path});
         let execution = start(&assembled.api, &task(INVOKE, call("GET", more))).await;
         let outcome = outcome(&ended(&assembled.api, &execution).await);
-        assert_eq!(outcome.is_ok(), is_allowed, "{outcome:?}");
+        assert_eq!(outcome.is_ok(), is_allowed, "{resource} {path}: {outcome:?}");
+        assert_eq!(web.requests().len() - before, usize::from(is_allowed));
         if let Err((name, cause)) = outcome {
             assert_eq!(name, "ApiGateway.403");
             assert!(cause.contains("execute-api:Invoke"), "{cause}");
         }
     }
-    assert_eq!(web.requests().len(), 1);
 }

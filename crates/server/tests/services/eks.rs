@@ -203,7 +203,7 @@ async fn a_cluster_is_trusted_by_its_certificate_alone() {
     let strict = configured(folder.path(), &CONFIG.replace("'localhost'", ""));
     let (name, cause) = ran(strict, call, parameters.clone()).await.unwrap_err();
     assert_eq!(name, "EKS.SdkClientException");
-    assert!(cause.contains("no public address"), "{cause}");
+    assert!(cause.contains("is no host of a cluster of EKS"), "{cause}");
     let mut wrong = parameters.clone();
     if let Json::Object(members) = &mut wrong {
         members.insert("CertificateAuthority", "ANPAJ2UCCR6DPCEXAMPLE".into());

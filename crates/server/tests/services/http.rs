@@ -284,6 +284,29 @@ async fn a_connection_that_gives_no_token_is_not_authorized() {
     .unwrap_err();
     assert_eq!(name, "Events.ConnectionResource.ResourceNotFound");
     assert!(cause.contains("[connections.c]"), "{cause}");
+    // With `endpoints`, nothing else is called, and no token is asked for.
+    let here = KEY.replace("api_key", "endpoints = ['http://127.0.0.1/v1/']\napi_key");
+    let (name, cause) = run(&here, call(&api.url(), "GET", json!({}))).await.unwrap_err();
+    assert_eq!(name, "States.Http.AccessDenied");
+    assert!(cause.contains(&format!("on API Endpoint {}", api.url())), "{cause}");
+    // A section may have the whole ARN as its name. What only looks like one names nothing.
+    let arn = "arn:aws:events:us-east-1:123456789012:connection/c/1";
+    let whole = KEY.replace("[connections.c]", &format!("[connections.'{arn}']"));
+    let before = api.requests().len();
+    assert!(run(&whole, call(&api.url(), "GET", json!({}))).await.is_ok());
+    for arn in [
+        "arn:aws:events:us-east-1:1:connection/c",
+        "arn:aws:events:us-east-1:1:connection/c/1/2",
+        "arn:aws:events:x:connection/c/1:connection/public/1",
+        "arn:aws:events:us-east-1:1:connection/public/1:connection/c/1",
+        "arn:aws:events:us-east-1/connection/c:1:connection/c/1",
+    ] {
+        let more = json!({"InvocationConfig": {"ConnectionArn": arn}});
+        let (name, cause) = run(KEY, call(&api.url(), "GET", more)).await.unwrap_err();
+        assert_eq!(name, "Events.ConnectionResource.ResourceNotFound", "{arn}: {cause}");
+        assert!(cause.contains("that is no ARN of a connection"), "{arn}: {cause}");
+    }
+    assert_eq!(api.requests().len(), before + 1);
     let (name, cause) = run("", call(&api.url(), "GET", json!({}))).await.unwrap_err();
     assert_eq!(name, "States.Runtime");
     assert!(cause.contains("[connections.c]") && cause.contains("--mocks"), "{cause}");
@@ -598,6 +621,13 @@ async fn a_trace_shows_the_request_and_the_response() {
     // Only this level shows it, also when the task fails.
     let debugged = traced(TRACED, parameters, json!({"inspectionLevel": "DEBUG"})).await;
     assert_eq!(debugged.get("inspectionData").and_then(|data| data.get("request")), None);
+    let silent = Web::start(|_, _| Says::Silence).await;
+    let config = TRACED.replace("[connections.c]", "timeout_seconds = 1\n[connections.c]");
+    let silence = call(&silent.url(), "GET", json!({}));
+    let unanswered = traced(&config, silence, json!({"inspectionLevel": "TRACE"})).await;
+    assert_eq!(unanswered.get("error"), Some(&json!("States.Http.Socket")));
+    let data = unanswered.get("inspectionData").unwrap();
+    assert!(data.get("request").is_some() && data.get("response").is_none(), "{data}");
     let elsewhere = call(&format!("{}/none", web.url()), "GET", json!({}));
     let failed = traced(TRACED, elsewhere, json!({"inspectionLevel": "TRACE"})).await;
     assert_eq!(failed.get("error"), Some(&json!("States.Http.StatusCode.404")));

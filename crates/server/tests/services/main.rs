@@ -3,12 +3,17 @@
 #![expect(clippy::print_stdout, reason = "a test says what it has called")]
 
 mod api_gateway;
+mod bad_answers;
 mod eks;
+mod every_job;
 mod http;
 mod jobs;
-mod moto;
+mod maps;
+mod peers;
 mod python;
+mod resources;
 mod stub;
+mod verified;
 mod web;
 
 use stepwright_aws::codec::ServiceError;
@@ -308,6 +313,25 @@ async fn a_token_ends_a_task_that_waits() {
     assembled.api.call("SendTaskSuccess", success).await.unwrap();
     let ended = stub::ended(&assembled.api, &execution).await;
     assert_eq!(stub::outcome(&ended), Ok(json!(7)));
+}
+
+#[tokio::test]
+async fn calls_share_a_connection() {
+    let sqs = Stub::start("sqs", |_, _, _| Reply::Value(json!({"MessageId": "m"}))).await;
+    let states = (0..10).map(|n| {
+        let mut state = json!({"Type": "Task", "Resource": SEND, "Parameters": (message())});
+        if let Json::Object(members) = &mut state {
+            match n {
+                9 => members.insert("End", json!(true)),
+                _ => members.insert("Next", format!("T{}", n + 1).into()),
+            };
+        }
+        (format!("T{n}"), state)
+    });
+    let states: Json = states.collect::<stepwright_json::Object>().into();
+    let machine = json!({"StartAt": "T0", "States": states});
+    assert!(run_machine(&[("sqs", &sqs.url)], &machine).await.is_ok());
+    assert_eq!((sqs.calls().len(), sqs.connections()), (10, 1));
 }
 
 #[tokio::test]

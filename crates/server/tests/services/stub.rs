@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::table::{self, Service};
@@ -34,6 +35,8 @@ pub(crate) enum Reply {
 
 type Headers = Vec<(String, String)>;
 type Answers = dyn Fn(&str, &Json, usize) -> Reply + Send + Sync;
+/// Which service a request is for, and what stands before the names of its operations.
+type Pick = dyn Fn(&Request) -> (&'static Service, String) + Send + Sync;
 
 /// A service on a port of this machine.
 pub(crate) struct Stub {
@@ -42,6 +45,8 @@ pub(crate) struct Stub {
     calls: Arc<Mutex<Vec<(String, Json)>>>,
     /// The headers of the requests.
     headers: Arc<Mutex<Vec<Headers>>>,
+    /// How many connections there were.
+    connections: Arc<AtomicUsize>,
 }
 
 impl Stub {
@@ -52,16 +57,48 @@ impl Stub {
         answers: impl Fn(&str, &Json, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let service = table::service(service).expect("it is known");
+        Self::serve(move |_| (service, String::new()), answers).await
+    }
+
+    /// Starts all of these services on one port. `answers` is given the operation as
+    /// `SERVICE:OPERATION`.
+    pub(crate) async fn start_all(
+        services: &[&str],
+        answers: impl Fn(&str, &Json, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let services: Vec<&'static Service> =
+            services.iter().map(|name| table::service(name).expect("it is known")).collect();
+        let pick = move |request: &Request| {
+            // Whose signature it is: `Credential=ID/DATE/REGION/SERVICE/aws4_request`.
+            let signature = request.header("authorization").unwrap_or_default();
+            let name = signature.split('/').nth(3).unwrap_or_default();
+            let all = services.iter().filter(|service| service.signing_name == name);
+            let meant = all.clone().find(|service| codec::route(service, request).is_some());
+            let meant =
+                *meant.unwrap_or_else(|| panic!("{name}: {} {}", request.method, request.path));
+            (meant, format!("{}:", meant.name))
+        };
+        Self::serve(pick, answers).await
+    }
+
+    async fn serve(
+        pick: impl Fn(&Request) -> (&'static Service, String) + Send + Sync + 'static,
+        answers: impl Fn(&str, &Json, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it has an address"));
-        let stub = Self { url, calls: Arc::default(), headers: Arc::default() };
+        let (calls, headers, connections) = (Arc::default(), Arc::default(), Arc::default());
+        let stub = Self { url, calls, headers, connections };
         let (calls, headers) = (stub.calls.clone(), stub.headers.clone());
-        let answers: Arc<Answers> = Arc::new(answers);
+        let connections = stub.connections.clone();
+        let (pick, answers): (Arc<Pick>, Arc<Answers>) = (Arc::new(pick), Arc::new(answers));
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let (calls, headers, answers) = (calls.clone(), headers.clone(), answers.clone());
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (calls, headers) = (calls.clone(), headers.clone());
+                let (pick, answers) = (pick.clone(), answers.clone());
                 tokio::spawn(async move {
-                    serve(connection, service, &calls, &headers, &*answers).await;
+                    serve(connection, &*pick, &calls, &headers, &*answers).await;
                 });
             }
         });
@@ -71,6 +108,11 @@ impl Stub {
     /// What was called.
     pub(crate) fn calls(&self) -> Vec<(String, Json)> {
         self.calls.lock().clone()
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// How often an operation was called.
@@ -89,13 +131,14 @@ impl Stub {
 
 async fn serve(
     mut connection: TcpStream,
-    service: &'static Service,
+    pick: &Pick,
     calls: &Mutex<Vec<(String, Json)>>,
     headers: &Mutex<Vec<Headers>>,
     answers: &Answers,
 ) {
     while let Some(request) = read(&mut connection).await {
         headers.lock().push(request.headers.clone());
+        let (service, prefix) = pick(&request);
         let operation = codec::route(service, &request).expect("it is an operation");
         let given = codec::decode_request(service, operation, &request).expect("it can be read");
         let mut shown = given.value.clone();
@@ -103,8 +146,9 @@ async fn serve(
             members.insert("(body)", String::from_utf8_lossy(body).into_owned().into());
         }
         let before = calls.lock().len();
-        calls.lock().push((operation.name.to_string(), shown.clone()));
-        let response = match answers(&operation.name, &shown, before) {
+        let name = format!("{prefix}{}", operation.name);
+        calls.lock().push((name.clone(), shown.clone()));
+        let response = match answers(&name, &shown, before) {
             Reply::Value(value) => {
                 codec::encode_response(service, operation, &Message::from(value))
                     .expect("it can be written")

@@ -48,7 +48,8 @@ impl Condition {
             }),
             Self::Type(path, kind) => {
                 let kind = read(kind);
-                let wanted = kind.as_ref().and_then(value::parts).and_then(|(_, text)| text.as_str());
+                let wanted =
+                    kind.as_ref().and_then(value::parts).and_then(|(_, text)| text.as_str());
                 find(item, path).and_then(value::parts).map(|(kind, _)| kind) == wanted
                     && wanted.is_some()
             }
@@ -127,14 +128,18 @@ impl Operand {
                 };
                 Some(value::of("N", size.to_string().into()))
             }
-            Self::IfNotExists(..) | Self::ListAppend(..) | Self::Sum(..) | Self::Difference(..) => None,
+            Self::IfNotExists(..) | Self::ListAppend(..) | Self::Sum(..) | Self::Difference(..) => {
+                None
+            }
         }
     }
 
     /// The value that a path is set to.
     fn assigned(&self, item: &Object) -> Result<Json, Refusal> {
         let missing = || {
-            validation("The provided expression refers to an attribute that does not exist in the item")
+            validation(
+                "The provided expression refers to an attribute that does not exist in the item",
+            )
         };
         let wrong_type = |operator: &str, found: &Json| {
             let kind = value::parts(found).map_or("", |(kind, _)| kind).to_owned();
@@ -169,7 +174,9 @@ impl Operand {
                     }
                     _ => Err(match self {
                         Self::Sum(..) | Self::Difference(..) => wrong_type(operator, value),
-                        _ => validation("An operand in the update expression has an incorrect data type"),
+                        _ => validation(
+                            "An operand in the update expression has an incorrect data type",
+                        ),
                     }),
                 };
                 let (one, other) = (number(&one)?, number(&other)?);
@@ -252,7 +259,9 @@ fn put_within(at: &mut Json, path: &[Step], value: Json) -> Result<(), Refusal> 
     let Json::Object(typed) = at else { return Err(invalid_path()) };
     match step {
         Step::Name(name) => {
-            let Some(Json::Object(members)) = typed.get_mut("M") else { return Err(invalid_path()) };
+            let Some(Json::Object(members)) = typed.get_mut("M") else {
+                return Err(invalid_path());
+            };
             if rest.is_empty() {
                 members.insert(name.as_str(), value);
                 return Ok(());
@@ -290,7 +299,9 @@ fn remove_within(at: &mut Json, path: &[Step]) -> Result<(), Refusal> {
     let Json::Object(typed) = at else { return Err(invalid_path()) };
     match step {
         Step::Name(name) => {
-            let Some(Json::Object(members)) = typed.get_mut("M") else { return Err(invalid_path()) };
+            let Some(Json::Object(members)) = typed.get_mut("M") else {
+                return Err(invalid_path());
+            };
             if rest.is_empty() {
                 members.remove(name.as_str());
                 return Ok(());
@@ -331,12 +342,13 @@ fn add(before: Option<&Json>, value: &Json) -> Result<Json, Refusal> {
         return Err(validation("An operand in the update expression has an incorrect data type"));
     }
     if kind == "N" {
-        let number = |value: &Json| Decimal::read(value.as_str().unwrap_or_default()).map_err(validation);
+        let number =
+            |value: &Json| Decimal::read(value.as_str().unwrap_or_default()).map_err(validation);
         let sum = number(before_held)?.plus(&number(held)?).map_err(validation)?;
         return Ok(value::of("N", sum.text().into()));
     }
     let mut items: Array = before_held.as_array().cloned().unwrap_or_default();
-    for item in held.as_array().cloned().unwrap_or_default().iter() {
+    for item in &held.as_array().cloned().unwrap_or_default() {
         if !items.contains(item) {
             items.push(item.clone());
         }
@@ -389,7 +401,9 @@ pub(super) fn project(item: &Object, paths: &[Path]) -> Object {
 
 fn merge(known: &mut Json, more: Json) {
     let (Json::Object(known), Json::Object(more)) = (known, more) else { return };
-    if let (Some(Json::Object(known)), Some(Json::Object(more))) = (known.get_mut("M"), more.get("M")) {
+    if let (Some(Json::Object(known)), Some(Json::Object(more))) =
+        (known.get_mut("M"), more.get("M"))
+    {
         for (name, value) in more.iter() {
             match known.get_mut(name) {
                 Some(known) => merge(known, value.clone()),
@@ -398,7 +412,9 @@ fn merge(known: &mut Json, more: Json) {
                 }
             }
         }
-    } else if let (Some(Json::Array(known)), Some(Json::Array(more))) = (known.get_mut("L"), more.get("L")) {
+    } else if let (Some(Json::Array(known)), Some(Json::Array(more))) =
+        (known.get_mut("L"), more.get("L"))
+    {
         known.make_mut().extend(more.iter().cloned());
     }
 }

@@ -106,7 +106,10 @@ impl Placeholders {
         let mut checked = Object::new();
         for (name, value) in values.iter() {
             let value = value::checked(value).map_err(|refusal| {
-                format!("ExpressionAttributeValues contains invalid value: {} for key {name}", refusal.message)
+                format!(
+                    "ExpressionAttributeValues contains invalid value: {} for key {name}",
+                    refusal.message
+                )
             })?;
             checked.insert(name.clone(), value);
         }
@@ -125,7 +128,7 @@ impl Placeholders {
             let unused: Vec<&str> = given
                 .keys()
                 .filter(|name| !self.used.contains(name.as_str()))
-                .map(|name| name.as_str())
+                .map(AsRef::as_ref)
                 .collect();
             if !unused.is_empty() {
                 return Err(format!(
@@ -242,7 +245,8 @@ fn check_overlap(paths: &[Path]) -> Result<(), String> {
             ));
         }
         let kinds = |path: &Path, at: usize| matches!(path.get(at), Some(Step::Index(_)));
-        let common = pair[0].iter().zip(pair[1].iter()).take_while(|(one, other)| one == other).count();
+        let common =
+            pair[0].iter().zip(pair[1].iter()).take_while(|(one, other)| one == other).count();
         if common > 0
             && pair[0].len() > common
             && pair[1].len() > common
@@ -299,8 +303,7 @@ impl<'p> Parser<'p> {
 
     fn wrong(&self) -> String {
         let from = self.at.saturating_sub(1);
-        let near: Vec<String> =
-            self.tokens.iter().skip(from).take(3).map(Token::text).collect();
+        let near: Vec<String> = self.tokens.iter().skip(from).take(3).map(Token::text).collect();
         format!("Syntax error; token: \"{}\", near: \"{}\"", self.peek().text(), near.join(" "))
     }
 
@@ -316,7 +319,8 @@ impl<'p> Parser<'p> {
 
     /// Takes a word such as `AND`, in any case.
     fn takes_word(&mut self, wanted: &str) -> bool {
-        let is_there = matches!(self.peek(), Token::Word(word) if word.eq_ignore_ascii_case(wanted));
+        let is_there =
+            matches!(self.peek(), Token::Word(word) if word.eq_ignore_ascii_case(wanted));
         self.at += usize::from(is_there);
         is_there
     }
@@ -435,9 +439,9 @@ impl<'p> Parser<'p> {
                 self.expect(")")?;
                 Ok(Operand::Size(path))
             }
-            (Token::Word(word), Some(Token::Mark("("))) => {
-                Err(format!("The function is not allowed to be used this way in an expression; function: {word}"))
-            }
+            (Token::Word(word), Some(Token::Mark("("))) => Err(format!(
+                "The function is not allowed to be used this way in an expression; function: {word}"
+            )),
             _ => self.path().map(Operand::Path),
         }
     }
@@ -542,7 +546,8 @@ impl<'p> Parser<'p> {
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    const MARKS: [&str; 14] = ["<>", "<=", ">=", "=", "<", ">", "(", ")", ",", ".", "[", "]", "+", "-"];
+    const MARKS: [&str; 14] =
+        ["<>", "<=", ">=", "=", "<", ">", "(", ")", ",", ".", "[", "]", "+", "-"];
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -597,8 +602,14 @@ mod tests {
         let Condition::And(left, _) = *right else { panic!("AND binds more") };
         assert!(matches!(*left, Condition::Not(_)));
         for good in [
-            "attribute_exists(a.b[0].#n)", "size(#d) > :v", "begins_with(a, :w) and contains(b, :w)",
-            "a BETWEEN :v AND :v", "a IN (:v, :w)", "attribute_type(a, :w)", "((a = :v))", ":v < a",
+            "attribute_exists(a.b[0].#n)",
+            "size(#d) > :v",
+            "begins_with(a, :w) and contains(b, :w)",
+            "a BETWEEN :v AND :v",
+            "a IN (:v, :w)",
+            "attribute_type(a, :w)",
+            "((a = :v))",
+            ":v < a",
         ] {
             assert!(condition(good, &mut of).is_ok(), "{good}");
         }
@@ -607,10 +618,19 @@ mod tests {
     #[test]
     fn wrong_expressions_are_refused() {
         let cases = [
-            ("", "can not be empty"), ("a", "Syntax error"), ("a = ", "Syntax error"), ("a = :x", "not defined"),
-            ("#x = :v", "not defined"), ("name = :v", "reserved keyword"), ("a = :v b", "Syntax error"),
-            ("like(a, :v)", "Invalid function name"), ("a = :v AND", "Syntax error"), ("(a = :v", "Syntax error"),
-            ("a[x] = :v", "Syntax error"), ("a ~ :v", "Syntax error"), ("contains(a)", "Syntax error"),
+            ("", "can not be empty"),
+            ("a", "Syntax error"),
+            ("a = ", "Syntax error"),
+            ("a = :x", "not defined"),
+            ("#x = :v", "not defined"),
+            ("name = :v", "reserved keyword"),
+            ("a = :v b", "Syntax error"),
+            ("like(a, :v)", "Invalid function name"),
+            ("a = :v AND", "Syntax error"),
+            ("(a = :v", "Syntax error"),
+            ("a[x] = :v", "Syntax error"),
+            ("a ~ :v", "Syntax error"),
+            ("contains(a)", "Syntax error"),
         ];
         for (text, part) in cases {
             let error = condition(text, &mut placeholders()).unwrap_err();
@@ -624,10 +644,18 @@ mod tests {
     fn updates_are_read() {
         let text = "SET a = if_not_exists(a, :v) + :v, b[0] = list_append(:w, b) REMOVE c, d.e ADD f :v DELETE g :w";
         let read = update(text, &mut placeholders()).unwrap();
-        assert_eq!((read.set.len(), read.remove.len(), read.add.len(), read.delete.len()), (2, 2, 1, 1));
+        assert_eq!(
+            (read.set.len(), read.remove.len(), read.add.len(), read.delete.len()),
+            (2, 2, 1, 1)
+        );
         for (text, part) in [
-            ("SET a = :v, a = :v", "overlap"), ("SET a = :v REMOVE a.b", "overlap"), ("SET a = :v SET b = :v", "only be used once"),
-            ("SET a", "Syntax error"), ("PUT a = :v", "Syntax error"), ("ADD a b", "Syntax error"), ("SET a.b = :v, a[0] = :v", "conflict"),
+            ("SET a = :v, a = :v", "overlap"),
+            ("SET a = :v REMOVE a.b", "overlap"),
+            ("SET a = :v SET b = :v", "only be used once"),
+            ("SET a", "Syntax error"),
+            ("PUT a = :v", "Syntax error"),
+            ("ADD a b", "Syntax error"),
+            ("SET a.b = :v, a[0] = :v", "conflict"),
         ] {
             let error = update(text, &mut placeholders()).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -78,7 +78,8 @@ impl Write {
         };
         let update = match text(given, "UpdateExpression") {
             Some(text) => Some(
-                expression::update(text, &mut of).map_err(|why| invalid("UpdateExpression", &why))?,
+                expression::update(text, &mut of)
+                    .map_err(|why| invalid("UpdateExpression", &why))?,
             ),
             None => None,
         };
@@ -131,7 +132,8 @@ impl Write {
             Act::Update(given, update) => {
                 let keys: Vec<&str> =
                     table.keys.attributes().map(|(name, _)| name.as_str()).collect();
-                if let Some(name) = update.attributes().into_iter().find(|name| keys.contains(name)) {
+                if let Some(name) = update.attributes().into_iter().find(|name| keys.contains(name))
+                {
                     return Err(validation(format!(
                         "One or more parameter values were invalid: Cannot update attribute {name}. This attribute is \
                          part of the key"
@@ -299,7 +301,10 @@ pub(super) fn consumed(call: &Call<'_>, tables: &[(&str, f64)]) -> Vec<Json> {
             members([
                 ("TableName", Some((*table).into())),
                 ("CapacityUnits", Some(Json::Float(*units))),
-                ("Table", (asked == "INDEXES").then(|| json!({"CapacityUnits": (Json::Float(*units))}))),
+                (
+                    "Table",
+                    (asked == "INDEXES").then(|| json!({"CapacityUnits": (Json::Float(*units))})),
+                ),
             ])
         })
         .collect()

@@ -127,7 +127,7 @@ impl DynamoDb {
                     "The batch write request list for a table cannot be null or empty",
                 ));
             }
-            for request in requests.iter() {
+            for request in &requests {
                 let part = |kind: &str| request.get(kind).and_then(Json::as_object);
                 let (kind, given) = match (part("PutRequest"), part("DeleteRequest")) {
                     (Some(put), None) => ("Put", put),

@@ -1,4 +1,4 @@
-//! DynamoDB: tables with their indexes, items, conditions, updates, queries, transactions.
+//! `DynamoDB`: tables with their indexes, items, conditions, updates, queries, transactions.
 //!
 //! Items are in memory in the order of their keys, and written through to the store: what a table can
 //! hold is bounded by memory.

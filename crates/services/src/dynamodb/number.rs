@@ -1,4 +1,4 @@
-//! Numbers of DynamoDB: decimal, with 38 digits at most.
+//! Numbers of `DynamoDB`: decimal, with 38 digits at most.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ pub(super) struct Decimal {
 const PRECISION: usize = 38;
 
 impl Decimal {
-    /// Reads a number. The error is what DynamoDB says.
+    /// Reads a number. The error is what `DynamoDB` says.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("The parameter cannot be converted to a numeric value: {text}");
         let trimmed = text.trim();
@@ -42,7 +42,9 @@ impl Decimal {
 
     fn check(self) -> Result<Self, String> {
         if self.digits.len() > PRECISION {
-            return Err("Attempting to store more than 38 significant digits in a Number".to_owned());
+            return Err(
+                "Attempting to store more than 38 significant digits in a Number".to_owned()
+            );
         }
         if !self.digits.is_empty() && self.exponent > 126 {
             return Err("Number overflow. Attempting to store a number with magnitude larger than supported range".to_owned());
@@ -65,14 +67,14 @@ impl Decimal {
         Self { is_negative, digits, exponent: exponent - leading as i32 }
     }
 
-    /// The number as DynamoDB writes it.
+    /// The number as `DynamoDB` writes it.
     pub(super) fn text(&self) -> String {
         if self.digits.is_empty() {
             return "0".to_owned();
         }
         let digits: String = self.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         let (count, at) = (self.digits.len() as i32, self.exponent);
-        let text = if at > 40 || at < -40 {
+        let text = if !(-40..=40).contains(&at) {
             let (first, rest) = digits.split_at(1);
             let point = if rest.is_empty() { "" } else { "." };
             format!("{first}{point}{rest}E{:+}", at - 1)
@@ -92,7 +94,7 @@ impl Decimal {
         self
     }
 
-    /// The sum. The error is what DynamoDB says.
+    /// The sum. The error is what `DynamoDB` says.
     pub(super) fn plus(&self, other: &Self) -> Result<Self, String> {
         if self.digits.is_empty() {
             return Ok(other.clone());
@@ -106,7 +108,8 @@ impl Decimal {
         let highest = self.exponent.max(other.exponent);
         if highest - unit > 300 {
             // The smaller one is beyond what can be kept.
-            let (large, _) = if self.exponent > other.exponent { (self, other) } else { (other, self) };
+            let (large, _) =
+                if self.exponent > other.exponent { (self, other) } else { (other, self) };
             return Ok(large.clone());
         }
         let width = (highest - unit + 1) as usize;
@@ -160,7 +163,9 @@ impl Decimal {
         // Longer is larger; of negative numbers, it is smaller.
         bytes.push(0);
         if self.is_negative {
-            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            for byte in &mut bytes {
+                *byte = !*byte;
+            }
             bytes.insert(0, 0x40);
         } else {
             bytes.insert(0, 0xc0);
@@ -192,9 +197,16 @@ mod tests {
     #[test]
     fn numbers_are_written_in_one_way() {
         for (given, expected) in [
-            ("0", "0"), ("-0.0", "0"), ("007", "7"), ("1.50", "1.5"), ("1e3", "1000"), ("-1.5E-2", "-0.015"),
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("007", "7"),
+            ("1.50", "1.5"),
+            ("1e3", "1000"),
+            ("-1.5E-2", "-0.015"),
             ("123456789012345678901234567890.12345678", "123456789012345678901234567890.12345678"),
-            (".5", "0.5"), ("1E100", "1E+100"), ("+3", "3"),
+            (".5", "0.5"),
+            ("1E100", "1E+100"),
+            ("+3", "3"),
         ] {
             assert_eq!(number(given).text(), expected, "{given}");
         }
@@ -206,15 +218,24 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_and_added() {
-        let ordered = ["-1e20", "-10", "-9.5", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "0.11", "1", "9", "10", "1e20"];
+        let ordered = [
+            "-1e20", "-10", "-9.5", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "0.11", "1", "9",
+            "10", "1e20",
+        ];
         for (at, one) in ordered.iter().enumerate() {
             for (other_at, other) in ordered.iter().enumerate() {
                 assert_eq!(number(one).cmp(&number(other)), at.cmp(&other_at), "{one} {other}");
             }
         }
         for (one, other, sum) in [
-            ("1", "2", "3"), ("0.1", "0.2", "0.3"), ("5", "-7", "-2"), ("-5", "7", "2"), ("999", "1", "1000"),
-            ("1.5", "-1.5", "0"), ("1e20", "1", "100000000000000000001"), ("-0.5", "-0.5", "-1"),
+            ("1", "2", "3"),
+            ("0.1", "0.2", "0.3"),
+            ("5", "-7", "-2"),
+            ("-5", "7", "2"),
+            ("999", "1", "1000"),
+            ("1.5", "-1.5", "0"),
+            ("1e20", "1", "100000000000000000001"),
+            ("-0.5", "-0.5", "-1"),
         ] {
             assert_eq!(number(one).plus(&number(other)).unwrap().text(), sum, "{one} {other}");
         }

@@ -48,12 +48,22 @@ impl Asked {
                 )));
             }
             (Some("SPECIFIC_ATTRIBUTES"), None) => {
-                return Err(validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"));
+                return Err(validation(
+                    "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES",
+                ));
             }
             (Some("ALL_PROJECTED_ATTRIBUTES"), _) if call.text("IndexName").is_none() => {
-                return Err(validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"));
+                return Err(validation(
+                    "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
+                ));
             }
-            (Some("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES" | "COUNT" | "SPECIFIC_ATTRIBUTES") | None, _) => {}
+            (
+                Some(
+                    "ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES" | "COUNT" | "SPECIFIC_ATTRIBUTES",
+                )
+                | None,
+                _,
+            ) => {}
             (Some(unknown), _) => return Err(validation(format!("Unknown Select: {unknown}"))),
         }
         let most = match call.int("Limit") {
@@ -89,7 +99,9 @@ impl Asked {
             validation(format!("The table does not have the specified index: {name}"))
         })?;
         if !index.is_local && call.flag("ConsistentRead") {
-            return Err(validation("Consistent reads are not supported on global secondary indexes"));
+            return Err(validation(
+                "Consistent reads are not supported on global secondary indexes",
+            ));
         }
         if !index.is_local && self.all && index.projection() != "ALL" {
             return Err(validation(format!(
@@ -103,7 +115,11 @@ impl Asked {
     /// Where to begin: behind this entry.
     fn after(&self, table: &Table, keys: &KeySchema) -> Result<Option<(Key, Key)>, Refusal> {
         let Some(start) = &self.start else { return Ok(None) };
-        let wrong = || validation("The provided starting key is invalid: The provided key element does not match the schema");
+        let wrong = || {
+            validation(
+                "The provided starting key is invalid: The provided key element does not match the schema",
+            )
+        };
         let part = |keys: &KeySchema| {
             let shown = keys.shown(start);
             keys.of_key(&shown).map_err(|_| wrong())
@@ -213,23 +229,22 @@ impl DynamoDb {
                 check_filter(&asked, keys)?;
                 let wanted = KeyCondition::of(&condition, keys)?;
                 let hash = value::ordered(&wanted.hash).unwrap_or_default();
-                let mut entries = match asked.index.as_ref().and_then(|name| table.indexes.get(name)) {
-                    Some(index) => index.partition(&hash),
-                    None => table.partition(&hash),
-                };
+                let mut entries =
+                    match asked.index.as_ref().and_then(|name| table.indexes.get(name)) {
+                        Some(index) => index.partition(&hash),
+                        None => table.partition(&hash),
+                    };
                 if !is_forward {
                     entries.reverse();
                 }
                 let after = asked.after(table, keys)?;
                 let entries = entries.into_iter().filter(|entry| {
-                    after.as_ref().is_none_or(|after| match is_forward {
-                        true => entry > after,
-                        false => entry < after,
-                    })
+                    after
+                        .as_ref()
+                        .is_none_or(|after| if is_forward { entry > after } else { entry < after })
                 });
-                let in_range = |item: &Object| {
-                    wanted.range.as_ref().is_none_or(|range| range.holds(item))
-                };
+                let in_range =
+                    |item: &Object| wanted.range.as_ref().is_none_or(|range| range.holds(item));
                 Ok::<_, Refusal>(asked.page(table, keys, entries, in_range))
             })
             .await??;
@@ -252,10 +267,14 @@ impl DynamoDb {
                 Some((segment as u64, total as u64))
             }
             (Some(_), None) => {
-                return Err(validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present"));
+                return Err(validation(
+                    "The TotalSegments parameter is required but was not present in the request when Segment parameter is present",
+                ));
             }
             _ => {
-                return Err(validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present"));
+                return Err(validation(
+                    "The Segment parameter is required but was not present in the request when parameter TotalSegments is present",
+                ));
             }
         };
         let now = self.now();
@@ -344,12 +363,12 @@ impl KeyCondition {
         flatten(condition, &mut parts)?;
         let (mut hash, mut range) = (None, None);
         for part in parts {
-            let name = key_name(part).ok_or_else(|| {
-                validation("Invalid operator used in KeyConditionExpression")
-            })?;
+            let name = key_name(part)
+                .ok_or_else(|| validation("Invalid operator used in KeyConditionExpression"))?;
             let (slot_is_hash, kind) = if name == keys.hash.0 {
                 (true, &keys.hash.1)
-            } else if let Some((_, kind)) = keys.range.as_ref().filter(|(range, _)| *range == name) {
+            } else if let Some((_, kind)) = keys.range.as_ref().filter(|(range, _)| *range == name)
+            {
                 (false, kind)
             } else {
                 let missed = if hash.is_none() { &keys.hash.0 } else { &name };
@@ -364,9 +383,8 @@ impl KeyCondition {
                     ));
                 }
             }
-            let already = || {
-                validation("KeyConditionExpressions must only contain one condition per key")
-            };
+            let already =
+                || validation("KeyConditionExpressions must only contain one condition per key");
             if slot_is_hash {
                 let Condition::Compare(Comparator::Equal, one, other) = part else {
                     return Err(validation("Query key condition not supported"));
@@ -380,7 +398,9 @@ impl KeyCondition {
                 }
             } else {
                 if matches!(part, Condition::Compare(Comparator::NotEqual, ..)) {
-                    return Err(validation("Unsupported operator in KeyConditionExpression: operator: <>"));
+                    return Err(validation(
+                        "Unsupported operator in KeyConditionExpression: operator: <>",
+                    ));
                 }
                 if range.replace(part.clone()).is_some() {
                     return Err(already());
@@ -401,9 +421,7 @@ fn flatten<'c>(condition: &'c Condition, parts: &mut Vec<&'c Condition>) -> Resu
             flatten(one, parts)?;
             flatten(other, parts)
         }
-        Condition::Or(..) => {
-            Err(validation("Invalid operator used in KeyConditionExpression: OR"))
-        }
+        Condition::Or(..) => Err(validation("Invalid operator used in KeyConditionExpression: OR")),
         Condition::Not(_) => {
             Err(validation("Invalid operator used in KeyConditionExpression: NOT"))
         }

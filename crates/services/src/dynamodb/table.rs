@@ -3,7 +3,7 @@
 use super::{validation, value};
 use crate::call::{Refusal, list, members, text};
 use crate::kept::{Changes, Contents};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stepwright_json::{Json, Object};
 
@@ -34,7 +34,7 @@ pub(super) struct Index {
     pub(super) given: Object,
     pub(super) is_local: bool,
     /// The keys of the items by their place in the index.
-    entries: BTreeMap<(Key, Key), ()>,
+    entries: BTreeSet<(Key, Key)>,
 }
 
 /// A table.
@@ -92,7 +92,9 @@ impl Contents for Tables {
 
     fn complete(&mut self) {
         for (name, _, item) in std::mem::take(&mut self.read) {
-            let (Some(table), Json::Object(item)) = (self.by_name.get_mut(&name), item) else { continue };
+            let (Some(table), Json::Object(item)) = (self.by_name.get_mut(&name), item) else {
+                continue;
+            };
             if let Ok(key) = table.keys.of_item(&item) {
                 table.put(key, item);
             }
@@ -141,7 +143,9 @@ impl Tables {
     pub(super) fn sweep(&mut self, name: &str, now: i64, changes: &mut Changes) {
         const EVERY: i64 = 5_000;
         let name = plain_name(name);
-        let Some(table) = self.by_name.get_mut(name).filter(|table| table.swept <= now) else { return };
+        let Some(table) = self.by_name.get_mut(name).filter(|table| table.swept <= now) else {
+            return;
+        };
         table.swept = now + EVERY;
         let Some(attribute) = table.settings.expiry.clone() else { return };
         let is_over = |item: &Arc<Object>| {
@@ -166,7 +170,9 @@ impl Tables {
 /// The name of a table that a request means by its name or its ARN.
 pub(super) fn plain_name(name: &str) -> &str {
     match name.split_once(":table/") {
-        Some((before, name)) if before.starts_with("arn:") => name.split('/').next().unwrap_or(name),
+        Some((before, name)) if before.starts_with("arn:") => {
+            name.split('/').next().unwrap_or(name)
+        }
         _ => name,
     }
 }
@@ -187,9 +193,9 @@ impl KeySchema {
     /// Reads a key schema.
     pub(super) fn read(schema: &[Json], definitions: &[Json]) -> Result<Self, Refusal> {
         let kind = |name: &str| {
-            let found = definitions.iter().find(|one| {
-                one.get("AttributeName").and_then(Json::as_str) == Some(name)
-            });
+            let found = definitions
+                .iter()
+                .find(|one| one.get("AttributeName").and_then(Json::as_str) == Some(name));
             let kind = found.and_then(|one| one.get("AttributeType")).and_then(Json::as_str);
             kind.map(str::to_owned).ok_or_else(|| {
                 validation(format!(
@@ -199,10 +205,13 @@ impl KeySchema {
             })
         };
         let named = |wanted: &str| {
-            let mut found = schema.iter().filter(|one| {
-                one.get("KeyType").and_then(Json::as_str) == Some(wanted)
-            });
-            (found.next().and_then(|one| one.get("AttributeName")?.as_str()), found.next().is_some())
+            let mut found = schema
+                .iter()
+                .filter(|one| one.get("KeyType").and_then(Json::as_str) == Some(wanted));
+            (
+                found.next().and_then(|one| one.get("AttributeName")?.as_str()),
+                found.next().is_some(),
+            )
         };
         let ((hash, hashes), (range, ranges)) = (named("HASH"), named("RANGE"));
         let Some(hash) = hash.filter(|_| !hashes && !ranges && schema.len() <= 2) else {
@@ -259,11 +268,15 @@ impl KeySchema {
         };
         let hash = part(&self.hash)?;
         if hash.len() > 2_048 {
-            return Err(validation("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes"));
+            return Err(validation(
+                "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes",
+            ));
         }
         let range = self.range.as_ref().map(part).transpose()?.unwrap_or_default();
         if range.len() > 1_024 {
-            return Err(validation("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes"));
+            return Err(validation(
+                "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+            ));
         }
         Ok((hash, range))
     }
@@ -305,9 +318,13 @@ impl KeySchema {
 }
 
 impl Index {
-    pub(super) fn read(given: &Object, definitions: &[Json], is_local: bool) -> Result<Self, Refusal> {
+    pub(super) fn read(
+        given: &Object,
+        definitions: &[Json],
+        is_local: bool,
+    ) -> Result<Self, Refusal> {
         let keys = KeySchema::read(list(given, "KeySchema"), definitions)?;
-        Ok(Self { keys, given: given.clone(), is_local, entries: BTreeMap::new() })
+        Ok(Self { keys, given: given.clone(), is_local, entries: BTreeSet::new() })
     }
 
     /// `ALL`, `KEYS_ONLY`, `INCLUDE`
@@ -329,13 +346,13 @@ impl Index {
 
     /// The keys of the items in the order of the index, with their places.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &(Key, Key)> {
-        self.entries.keys()
+        self.entries.iter()
     }
 
     /// The entries of one partition.
     pub(super) fn partition(&self, hash: &[u8]) -> Vec<(Key, Key)> {
         let start = ((hash.to_vec(), Vec::new()), (Vec::new(), Vec::new()));
-        let entries = self.entries.range(start..).map(|(entry, ())| entry);
+        let entries = self.entries.range(start..);
         entries.take_while(|((of, _), _)| of == hash).cloned().collect()
     }
 }
@@ -346,7 +363,7 @@ impl Table {
         let before = self.remove(&key);
         for index in self.indexes.values_mut() {
             if let Some(place) = index.keys.place(&item) {
-                index.entries.insert((place, key.clone()), ());
+                index.entries.insert((place, key.clone()));
             }
         }
         self.bytes += value::item_size(&item);
@@ -369,7 +386,7 @@ impl Table {
     pub(super) fn add_index(&mut self, name: &str, mut index: Index) {
         for (key, item) in &self.items {
             if let Some(place) = index.keys.place(item) {
-                index.entries.insert((place, key.clone()), ());
+                index.entries.insert((place, key.clone()));
             }
         }
         self.indexes.insert(name.to_owned(), index);
@@ -432,8 +449,7 @@ impl Table {
         let object = document.as_object().unwrap_or(&none);
         let definitions = list(object, "definitions").to_vec();
         let schema = list(object, "schema").to_vec();
-        let mut table =
-            Self { keys: KeySchema::read(&schema, &definitions)?, ..Self::default() };
+        let mut table = Self { keys: KeySchema::read(&schema, &definitions)?, ..Self::default() };
         for (member, is_local) in [("local", true), ("global", false)] {
             for index in list(object, member) {
                 let Some(given) = index.as_object() else { continue };

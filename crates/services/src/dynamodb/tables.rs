@@ -29,7 +29,11 @@ fn read_tags(call: &Call<'_>) -> BTreeMap<String, String> {
     call.list("Tags").iter().filter_map(tag).collect()
 }
 
-fn read_index(given: &Json, definitions: &[Json], is_local: bool) -> Result<(String, Index), Refusal> {
+fn read_index(
+    given: &Json,
+    definitions: &[Json],
+    is_local: bool,
+) -> Result<(String, Index), Refusal> {
     let none = Object::new();
     let given = given.as_object().unwrap_or(&none);
     let name = text(given, "IndexName").unwrap_or_default();
@@ -102,7 +106,9 @@ impl DynamoDb {
                 )));
             }
             if given.len() > most {
-                let why = format!("One or more parameter values were invalid: {member} count exceeds the limit of {most}");
+                let why = format!(
+                    "One or more parameter values were invalid: {member} count exceeds the limit of {most}"
+                );
                 return Err(validation(why));
             }
             for index in given {
@@ -209,7 +215,10 @@ impl DynamoDb {
                     shown.insert("IndexSizeBytes", 0_i64.into());
                     if !is_local {
                         shown.insert("IndexStatus", "ACTIVE".into());
-                        shown.insert("ProvisionedThroughput", units(index.given.get("ProvisionedThroughput")));
+                        shown.insert(
+                            "ProvisionedThroughput",
+                            units(index.given.get("ProvisionedThroughput")),
+                        );
                     }
                     Json::Object(shown)
                 })
@@ -361,7 +370,9 @@ impl DynamoDb {
 
     pub(super) async fn describe_time_to_live(&self, call: &Call<'_>) -> Answer {
         let name = plain_name(call.required("TableName"));
-        let expiry = self.kept.with(|tables, _| Ok::<_, Refusal>(tables.table(name)?.settings.expiry.clone()));
+        let expiry = self
+            .kept
+            .with(|tables, _| Ok::<_, Refusal>(tables.table(name)?.settings.expiry.clone()));
         let expiry = expiry.await??;
         let status = if expiry.is_some() { "ENABLED" } else { "DISABLED" };
         answer(json!({"TimeToLiveDescription": (members([
@@ -373,9 +384,7 @@ impl DynamoDb {
     pub(super) async fn list_tags_of_resource(&self, call: &Call<'_>) -> Answer {
         let mut tags = BTreeMap::new();
         self.change_tags(call, |of| tags = of.clone()).await?;
-        let shown = |(key, value): (&String, &String)| {
-            json!({"Key": (key.as_str()), "Value": (value.as_str())})
-        };
+        let shown = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
         answer(json!({"Tags": (tags.iter().map(shown).collect::<Vec<Json>>())}))
     }
 

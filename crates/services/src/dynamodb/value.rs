@@ -63,7 +63,7 @@ fn checked_at(value: &Json, depth: usize) -> Result<Json, Refusal> {
         }
         let mut seen = BTreeSet::new();
         let mut checked = Array::new();
-        for item in items.iter() {
+        for item in items {
             let item = check(item)?;
             if !seen.insert(item.as_str().unwrap_or_default().to_owned()) {
                 let shown: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
@@ -107,13 +107,14 @@ fn checked_at(value: &Json, depth: usize) -> Result<Json, Refusal> {
     Ok(of(kind, held))
 }
 
-/// The size of a value as DynamoDB counts it.
+/// The size of a value as `DynamoDB` counts it.
 pub(super) fn size(value: &Json) -> usize {
     let Some((kind, held)) = parts(value) else { return 0 };
     let text = |value: &Json| value.as_str().map_or(0, str::len);
     let number = |value: &Json| text(value).div_ceil(2) + 1;
     let bytes = |value: &Json| text(value) / 4 * 3;
-    let sum = |each: &dyn Fn(&Json) -> usize| held.as_array().map_or(0, |all| all.iter().map(each).sum());
+    let sum =
+        |each: &dyn Fn(&Json) -> usize| held.as_array().map_or(0, |all| all.iter().map(each).sum());
     match kind {
         "S" => text(held),
         "N" => number(held),
@@ -122,9 +123,11 @@ pub(super) fn size(value: &Json) -> usize {
         "NS" => sum(&number),
         "BS" => sum(&bytes),
         "L" => 3 + sum(&|item| 1 + size(item)),
-        "M" => 3 + held.as_object().map_or(0, |members| {
-            members.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
-        }),
+        "M" => {
+            3 + held.as_object().map_or(0, |members| {
+                members.iter().map(|(name, value)| 1 + name.len() + size(value)).sum()
+            })
+        }
         _ => 1,
     }
 }

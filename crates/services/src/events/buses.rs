@@ -112,9 +112,7 @@ impl Events {
     pub(super) async fn list_tags_for_resource(&self, call: &Call<'_>) -> Answer {
         let mut tags = Texts::new();
         self.change_tags(call, |of| tags = of.clone()).await?;
-        let shown = |(key, value): (&String, &String)| {
-            json!({"Key": (key.as_str()), "Value": (value.as_str())})
-        };
+        let shown = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
         answer(json!({"Tags": (tags.iter().map(shown).collect::<Vec<Json>>())}))
     }
 
@@ -130,7 +128,9 @@ impl Events {
 
     async fn change_tags(&self, call: &Call<'_>, change: impl FnOnce(&mut Texts)) -> Answer {
         let arn = call.required("ResourceARN");
-        let named = arn.split_once(":rule/").map(|(_, rest)| rest.rsplit_once('/').unwrap_or((DEFAULT, rest)));
+        let named = arn
+            .split_once(":rule/")
+            .map(|(_, rest)| rest.rsplit_once('/').unwrap_or((DEFAULT, rest)));
         let bus = arn.split_once(":event-bus/").map(|(_, bus)| bus);
         self.kept
             .with(|rules, changes| {

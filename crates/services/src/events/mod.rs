@@ -1,4 +1,4 @@
-//! EventBridge: buses, rules by pattern and by schedule, and what they reach.
+//! `EventBridge`: buses, rules by pattern and by schedule, and what they reach.
 
 mod buses;
 mod publish;
@@ -17,8 +17,8 @@ use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::{Answered, LocalService, Setup, Supported};
 use state::Rules;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use stepwright_engine::Clock;
 use tokio::sync::Notify;
 
@@ -37,7 +37,7 @@ pub(crate) struct Events {
     /// Whether there is a rule, so that what happens here is worth telling.
     has_rules: AtomicBool,
     /// Rung when rules change.
-    changed: Notify,
+    changed: Arc<Notify>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -109,7 +109,7 @@ impl Events {
             sns,
             deliveries,
             has_rules: AtomicBool::new(false),
-            changed: Notify::new(),
+            changed: Arc::default(),
             url: setup.url.clone(),
         }
     }
@@ -135,7 +135,9 @@ impl Events {
             "TagResource" => self.tag_resource(&call).await,
             "TestEventPattern" => self.test_event_pattern(&call),
             "UntagResource" => self.untag_resource(&call).await,
-            name => Err(self.unsupported(format!("the local service `eventbridge` has no `{name}`"))),
+            name => {
+                Err(self.unsupported(format!("the local service `eventbridge` has no `{name}`")))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::transform::{self, Around, Path};
 use super::{DEFAULT, Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, text};
 use crate::delivery::{ATTEMPTS, Delivery, To};
-use crate::sqs::QueueMessage;
+use crate::sqs::{QueueMessage, is_fifo};
 use jiff::Timestamp;
 use stepwright_aws::codec;
 use stepwright_json::{Json, Object, json};
@@ -70,7 +70,10 @@ impl Events {
 
     async fn put(&self, entry: &Object) -> Result<String, Refusal> {
         let argument = |what: &str| {
-            Refusal::new("InvalidArgument", format!("Parameter {what} is not valid. Reason: {what} is a required argument."))
+            Refusal::new(
+                "InvalidArgument",
+                format!("Parameter {what} is not valid. Reason: {what} is a required argument."),
+            )
         };
         let given = |member: &str| text(entry, member).filter(|text| !text.is_empty());
         let source = given("Source").ok_or_else(|| argument("Source"))?;
@@ -80,9 +83,8 @@ impl Events {
             let why = "Not authorized for the source.";
             return Err(Refusal::new("NotAuthorizedForSourceException", why));
         }
-        let detail = match stepwright_json::parse(detail) {
-            Ok(detail @ Json::Object(_)) => detail,
-            _ => return Err(Refusal::new("MalformedDetail", "Detail is malformed.")),
+        let Ok(detail @ Json::Object(_)) = stepwright_json::parse(detail) else {
+            return Err(Refusal::new("MalformedDetail", "Detail is malformed."));
         };
         let named = given("EventBusName").unwrap_or(DEFAULT);
         let bus = named.rsplit('/').next().unwrap_or(named);
@@ -140,7 +142,10 @@ impl Events {
                     // A bus that is not there has no rules: the event is lost, as on AWS.
                     let of_bus = rules.of_bus(bus).filter(|(_, rule)| {
                         rule.is_enabled()
-                            && rule.pattern.as_ref().is_some_and(|(_, pattern)| pattern.matches(event))
+                            && rule
+                                .pattern
+                                .as_ref()
+                                .is_some_and(|(_, pattern)| pattern.matches(event))
                     });
                     of_bus.map(|(name, rule)| (name.to_owned(), rule.clone())).collect()
                 })
@@ -170,7 +175,8 @@ impl Events {
             let input = input(target, &around);
             let dead_letters =
                 target.within("DeadLetterConfig", "Arn").and_then(Json::as_str).map(str::to_owned);
-            let retries = target.within("RetryPolicy", "MaximumRetryAttempts").and_then(Json::as_i64);
+            let retries =
+                target.within("RetryPolicy", "MaximumRetryAttempts").and_then(Json::as_i64);
             let attempts = retries.map_or(ATTEMPTS, |retries| {
                 u32::try_from(retries + 1).unwrap_or(ATTEMPTS).min(ATTEMPTS)
             });
@@ -180,13 +186,18 @@ impl Events {
                     let message = QueueMessage {
                         body: input.as_str().into(),
                         group: group.and_then(Json::as_str).map(Into::into),
-                        deduplication: arn
-                            .ends_with(".fifo")
-                            .then(|| event.get("id").and_then(Json::as_str).unwrap_or_default().into()),
+                        deduplication: is_fifo(arn).then(|| {
+                            event.get("id").and_then(Json::as_str).unwrap_or_default().into()
+                        }),
                         ..QueueMessage::default()
                     };
                     if let Err(refusal) = self.sqs.deliver(arn, message.clone()).await {
-                        tracing::warn!(rule = name, target = arn, why = refusal.message, "not delivered");
+                        tracing::warn!(
+                            rule = name,
+                            target = arn,
+                            why = refusal.message,
+                            "not delivered"
+                        );
                         if let Some(queue) = dead_letters {
                             drop(self.sqs.deliver(&queue, message).await);
                         }
@@ -196,7 +207,12 @@ impl Events {
                 "sns" => {
                     let published = self.sns.deliver(arn, &input, &crate::url_of(&self.url)).await;
                     if let Err(refusal) = published {
-                        tracing::warn!(rule = name, target = arn, why = refusal.message, "not delivered");
+                        tracing::warn!(
+                            rule = name,
+                            target = arn,
+                            why = refusal.message,
+                            "not delivered"
+                        );
                     }
                     continue;
                 }

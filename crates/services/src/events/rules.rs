@@ -5,6 +5,7 @@ use super::state::Rule;
 use super::{DEFAULT, Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, empty, members};
 use crate::pattern::Pattern;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use stepwright_aws::schedule::Schedule;
 use stepwright_json::{Json, json};
@@ -36,7 +37,9 @@ impl Events {
             None => None,
         };
         if pattern.is_none() && schedule.is_none() {
-            return Err(invalid("Parameter(s) EventPattern or ScheduleExpression must be specified."));
+            return Err(invalid(
+                "Parameter(s) EventPattern or ScheduleExpression must be specified.",
+            ));
         }
         if schedule.is_some() && bus != DEFAULT {
             return Err(invalid("ScheduleExpression is supported only on the default event bus."));
@@ -51,13 +54,14 @@ impl Events {
                 rules.has_bus(bus)?;
                 let before = rules.rule(bus, name).ok().cloned();
                 let is_same_schedule = before.as_ref().is_some_and(|before| {
-                    before.schedule.as_ref().map(|one| &one.0) == schedule.as_ref().map(|one| &one.0)
+                    before.schedule.as_ref().map(|one| &one.0)
+                        == schedule.as_ref().map(|one| &one.0)
                 });
                 let since = before.as_ref().map(|before| before.since).filter(|_| is_same_schedule);
                 let (tags, targets) = match before {
                     // Tags of a rule that is there are not changed.
                     Some(before) => (before.tags, before.targets),
-                    None => (read_tags(call), Default::default()),
+                    None => (read_tags(call), BTreeMap::new()),
                 };
                 let rule = Rule {
                     pattern,
@@ -163,9 +167,8 @@ impl Events {
             .kept
             .with(|rules, _| {
                 rules.has_bus(bus)?;
-                let is_meant = |rule: &Rule| {
-                    rule.targets.values().any(|target| target.arn() == arn)
-                };
+                let is_meant =
+                    |rule: &Rule| rule.targets.values().any(|target| target.arn() == arn);
                 let of_target = rules.of_bus(bus).filter(|(_, rule)| is_meant(rule));
                 Ok::<_, Refusal>(of_target.map(|(name, _)| name.to_owned()).collect())
             })
@@ -178,6 +181,7 @@ impl Events {
         ]))
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn test_event_pattern(&self, call: &Call<'_>) -> Answer {
         let pattern = read_pattern(call.required("EventPattern"))?;
         let event = stepwright_json::parse(call.required("Event"))

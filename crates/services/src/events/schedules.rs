@@ -4,7 +4,7 @@ use super::publish::moment;
 use super::state::Rule;
 use super::{DEFAULT, Events};
 use crate::call::Refusal;
-use std::sync::Arc;
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use stepwright_json::json;
@@ -13,33 +13,43 @@ use stepwright_json::json;
 const LONGEST: i64 = 60_000;
 
 impl Events {
-    /// Fires rules when they are due, for as long as the services are there.
-    pub(crate) async fn follow(self: Arc<Self>) {
-        let mut since = self.now();
+    /// Fires rules when they are due, for as long as the services are there. In between, nothing is
+    /// held: the store must be free once nobody uses it any more.
+    pub(crate) async fn follow(events: Weak<Self>) {
+        let Some(mut since) = events.upgrade().map(|events| events.now()) else { return };
         loop {
-            let found = self.due(since).await;
-            let (next, rules) = match found {
+            let Some(here) = events.upgrade() else { return };
+            let (next, rules) = match here.due(since).await {
                 Ok(found) => found,
                 Err(refusal) => {
                     tracing::error!(why = refusal.message, "the rules cannot be read");
+                    drop(here);
                     tokio::time::sleep(Duration::from_secs(5)).await;
                     continue;
                 }
             };
-            let now = self.now();
-            let pause = next.map_or(LONGEST, |next| (next - now).clamp(0, LONGEST));
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(pause as u64)) => {}
-                () = self.changed.notified() => {
-                    since = since.max(self.now() - 1_000);
-                    continue;
-                }
+            let pause = next.map_or(LONGEST, |next| (next - here.now()).clamp(0, LONGEST));
+            let changed = here.changed.clone();
+            drop(here);
+            let is_changed = tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(pause as u64)) => false,
+                () = changed.notified() => true,
+            };
+            let Some(here) = events.upgrade() else { return };
+            let now = here.now();
+            if is_changed {
+                // A rule that is new is not due for what was before.
+                since = since.max(now - 1_000);
+                continue;
             }
-            let now = self.now();
             if let Some(next) = next.filter(|next| *next <= now) {
                 for (name, rule) in rules {
-                    if let Err(refusal) = self.fire(&name, &rule, next).await {
-                        tracing::error!(rule = name, why = refusal.message, "a schedule reached nobody");
+                    if let Err(refusal) = here.fire(&name, &rule, next).await {
+                        tracing::error!(
+                            rule = name,
+                            why = refusal.message,
+                            "a schedule reached nobody"
+                        );
                     }
                 }
                 since = next;

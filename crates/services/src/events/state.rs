@@ -108,10 +108,7 @@ impl Rules {
     }
 
     /// The rules of a bus.
-    pub(super) fn of_bus<'r>(
-        &'r self,
-        bus: &'r str,
-    ) -> impl Iterator<Item = (&'r str, &'r Rule)> {
+    pub(super) fn of_bus<'r>(&'r self, bus: &'r str) -> impl Iterator<Item = (&'r str, &'r Rule)> {
         let all = self.rules.iter().filter(move |((of, _), _)| of == bus);
         all.map(|((_, name), rule)| (name.as_str(), rule))
     }

@@ -5,6 +5,7 @@ use super::state::Target;
 use super::transform::{self, Path};
 use super::{Events, invalid};
 use crate::call::{Answer, Call, Refusal, answer, members, text};
+use crate::sqs::is_fifo;
 use stepwright_json::{Json, Object, json};
 
 /// The most targets of a rule.
@@ -51,7 +52,9 @@ impl Events {
                     rule.targets.insert(id, Target { given: target, owner: owner.clone() });
                 }
                 if rule.targets.len() > MOST {
-                    let why = format!("The requested resource exceeds the maximum number allowed: {MOST} targets.");
+                    let why = format!(
+                        "The requested resource exceeds the maximum number allowed: {MOST} targets."
+                    );
                     return Err(Refusal::new("LimitExceededException", why));
                 }
                 rules.put_rule(bus, name, rule, changes);
@@ -67,9 +70,8 @@ impl Events {
         if id.is_empty() || arn.is_empty() {
             return Err(invalid("a target must have an Id and an Arn"));
         }
-        let foreign = target.keys().find(|name| {
-            *name != "RoleArn" && !MEMBERS.contains(&name.as_str())
-        });
+        let foreign =
+            target.keys().find(|name| *name != "RoleArn" && !MEMBERS.contains(&name.as_str()));
         if let Some(foreign) = foreign {
             return Err(crate::LocalService::unsupported(
                 self,
@@ -77,7 +79,9 @@ impl Events {
             ));
         }
         let service = arn.split(':').nth(2).unwrap_or_default();
-        if !["states", "lambda", "sqs", "sns", "events"].contains(&service) || !arn.starts_with("arn:") {
+        if !["states", "lambda", "sqs", "sns", "events"].contains(&service)
+            || !arn.starts_with("arn:")
+        {
             return Err(crate::LocalService::unsupported(
                 self,
                 format!(
@@ -99,10 +103,11 @@ impl Events {
             return Err(invalid(format!("Invalid InputPath for target {id}.")));
         }
         if let Some(transformer) = target.get("InputTransformer") {
-            transform::check(transformer)
-                .map_err(|why| invalid(format!("Invalid InputTemplate for target {id} : {why}.")))?;
+            transform::check(transformer).map_err(|why| {
+                invalid(format!("Invalid InputTemplate for target {id} : {why}."))
+            })?;
         }
-        if arn.ends_with(".fifo") && service == "sqs" {
+        if service == "sqs" && is_fifo(arn) {
             let group = target.get("SqsParameters").and_then(|one| one.get("MessageGroupId"));
             if group.and_then(Json::as_str).is_none_or(str::is_empty) {
                 return Err(invalid(format!(
@@ -146,9 +151,6 @@ impl Events {
         let page = page(call, rule.targets.keys().cloned().collect())?;
         let shown: Vec<Json> =
             page.items.iter().map(|id| Json::Object(rule.targets[id].given.clone())).collect();
-        answer(members([
-            ("Targets", Some(shown.into())),
-            ("NextToken", page.next.map(Json::from)),
-        ]))
+        answer(members([("Targets", Some(shown.into())), ("NextToken", page.next.map(Json::from))]))
     }
 }

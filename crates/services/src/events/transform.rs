@@ -31,9 +31,9 @@ impl Path {
                 let after = rest.strip_prefix('[')?;
                 let (inner, behind) = after.split_once(']')?;
                 let inner = inner.trim();
-                let quoted = ['\'', '"'].into_iter().find_map(|mark| {
-                    inner.strip_prefix(mark)?.strip_suffix(mark)
-                });
+                let quoted = ['\'', '"']
+                    .into_iter()
+                    .find_map(|mark| inner.strip_prefix(mark)?.strip_suffix(mark));
                 steps.push(match quoted {
                     Some(key) => Step::Key(key.to_owned()),
                     None => Step::Index(inner.parse().ok()?),
@@ -218,7 +218,10 @@ mod tests {
     fn templates_are_filled_in() {
         check_filled("\"Hi <name>, <n>\"", "\"Hi A \\\"b\\\", 7\"");
         check_filled("{\"n\": <n>, \"s\": <name>}", "{\"n\": 7, \"s\": \"A \\\"b\\\"\"}");
-        check_filled("{\"o\": <o>, \"t\": \"<o>\"}", "{\"o\": {\"k\":\"v\"}, \"t\": \"{\\\"k\\\":\\\"v\\\"}\"}");
+        check_filled(
+            "{\"o\": <o>, \"t\": \"<o>\"}",
+            "{\"o\": {\"k\":\"v\"}, \"t\": \"{\\\"k\\\":\\\"v\\\"}\"}",
+        );
         check_filled("<x>", "true");
         check_filled("{\"a\": \"<none>\"}", "{\"a\": \"\"}");
         check_filled("<aws.events.rule-name>", "\"r\"");
@@ -228,7 +231,9 @@ mod tests {
 
     #[test]
     fn wrong_transformers_are_refused() {
-        for (path, template) in [("detail", "<a>"), ("$.", "<a>"), ("$.a", "<b>"), ("$.a", ""), ("$[x]", "<a>")] {
+        for (path, template) in
+            [("detail", "<a>"), ("$.", "<a>"), ("$.a", "<b>"), ("$.a", ""), ("$[x]", "<a>")]
+        {
             let one = json!({"InputPathsMap": {"a": path}, "InputTemplate": template});
             assert!(check(&one).is_err(), "{path} {template}");
         }

@@ -2,8 +2,9 @@
 
 use super::index::{Bucket, bucket_key};
 use super::{S3, errors, tagging};
-use crate::call::{Answer, Call, Refusal, Reply, answer, empty, members};
+use crate::call::{Answer, Call, Refusal, answer, empty, members};
 use crate::pages;
+use std::collections::BTreeMap;
 use stepwright_json::{Json, json};
 
 impl S3 {
@@ -13,24 +14,26 @@ impl S3 {
         let configuration = call.object("CreateBucketConfiguration");
         let text = |member: &str| configuration?.get(member)?.as_str().map(str::to_owned);
         for member in ["Location", "Bucket"] {
-            if configuration.is_some_and(|one| one.get(member).is_some_and(|value| !value.is_null())) {
+            if configuration
+                .is_some_and(|one| one.get(member).is_some_and(|value| !value.is_null()))
+            {
                 let why = format!("`{member}` of CreateBucketConfiguration is not supported");
                 return Err(errors::said("NotImplemented", why));
             }
         }
         let tags = match configuration.and_then(|one| one.get("Tags")) {
             Some(tags) => tagging::read(tags.as_array().map(|tags| &**tags).unwrap_or_default())?,
-            None => Default::default(),
+            None => BTreeMap::new(),
         };
         let region = text("LocationConstraint").filter(|region| !region.is_empty());
         let files = self.files()?.clone();
         let _turn = self.lock(bucket, "").write().await;
         if files.has_bucket(bucket) {
             // As in us-east-1.
-            return match self.region == "us-east-1" {
-                true => created(bucket),
-                false => Err(errors::known("BucketAlreadyOwnedByYou").with("BucketName", bucket)),
-            };
+            if self.region == "us-east-1" {
+                return answer(created(bucket));
+            }
+            return Err(errors::known("BucketAlreadyOwnedByYou").with("BucketName", bucket));
         }
         let name = bucket.to_owned();
         self.blocking(move || files.make_bucket(&name)).await?;
@@ -41,7 +44,7 @@ impl S3 {
                 index.buckets.insert(bucket.to_owned(), made);
             })
             .await?;
-        created(bucket)
+        answer(created(bucket))
     }
 
     pub(super) async fn delete_bucket(&self, call: &Call<'_>) -> Answer {
@@ -56,8 +59,13 @@ impl S3 {
             .with(|index, changes| {
                 index.buckets.remove(&bucket);
                 changes.remove(bucket_key(&bucket));
-                let keys: Vec<String> =
-                    index.objects.get(&bucket).into_iter().flatten().map(|(key, _)| key.clone()).collect();
+                let keys: Vec<String> = index
+                    .objects
+                    .get(&bucket)
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, _)| key.clone())
+                    .collect();
                 for key in keys {
                     index.forget(&bucket, &key, changes);
                 }
@@ -94,10 +102,14 @@ impl S3 {
         let found = self.blocking(move || files.buckets()).await?;
         let prefix = call.text("Prefix").unwrap_or_default();
         let most = call.int("MaxBuckets").unwrap_or(10_000).clamp(1, 10_000) as usize;
-        let names: Vec<String> =
-            found.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with(prefix)).collect();
-        let page = pages::page(names, call.text("ContinuationToken"), most)
-            .ok_or_else(|| errors::said("InvalidArgument", "The continuation token provided is incorrect"))?;
+        let names: Vec<String> = found
+            .iter()
+            .map(|(name, _)| name.clone())
+            .filter(|name| name.starts_with(prefix))
+            .collect();
+        let page = pages::page(names, call.text("ContinuationToken"), most).ok_or_else(|| {
+            errors::said("InvalidArgument", "The continuation token provided is incorrect")
+        })?;
         let known = self.kept.with(|index, _| index.buckets.clone()).await?;
         let shown = |name: &String| {
             let made = found.iter().find(|(one, _)| one == name).map_or(0, |(_, made)| *made);
@@ -111,9 +123,8 @@ impl S3 {
             })
         };
         let wanted = |one: &Json| {
-            call.text("BucketRegion").is_none_or(|region| {
-                one.get("BucketRegion").and_then(Json::as_str) == Some(region)
-            })
+            call.text("BucketRegion")
+                .is_none_or(|region| one.get("BucketRegion").and_then(Json::as_str) == Some(region))
         };
         let buckets: Vec<Json> = page.items.iter().map(shown).filter(wanted).collect();
         answer(members([
@@ -164,10 +175,10 @@ impl S3 {
 
     pub(super) async fn get_bucket_notification_configuration(&self, call: &Call<'_>) -> Answer {
         self.bucket(call)?;
-        match self.about_bucket(call).await?.has_events {
-            true => answer(json!({"EventBridgeConfiguration": {}})),
-            false => empty(),
+        if self.about_bucket(call).await?.has_events {
+            return answer(json!({"EventBridgeConfiguration": {}}));
         }
+        empty()
     }
 
     /// What is known of a request's bucket. One that somebody made as a directory is as new.
@@ -195,11 +206,11 @@ impl S3 {
     }
 }
 
-fn created(bucket: &str) -> Answer {
-    Ok(Reply::from(json!({
+fn created(bucket: &str) -> Json {
+    json!({
         "Location": (format!("/{bucket}")),
         "BucketArn": (format!("arn:aws:s3:::{bucket}"))
-    })))
+    })
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

@@ -46,7 +46,10 @@ impl Algorithm {
 
     pub(super) fn named(name: &str) -> Result<Self, Refusal> {
         Self::ALL.into_iter().find(|one| one.name() == name).ok_or_else(|| {
-            errors::said("InvalidRequest", format!("the checksum algorithm `{name}` is not supported"))
+            errors::said(
+                "InvalidRequest",
+                format!("the checksum algorithm `{name}` is not supported"),
+            )
         })
     }
 
@@ -182,9 +185,9 @@ const fn table(polynomial: u64) -> [u64; 256] {
 }
 
 fn crc(table: &[u64; 256], state: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(state, |state, byte| {
-        state >> 8 ^ table[((state ^ u64::from(*byte)) & 0xff) as usize]
-    })
+    bytes
+        .iter()
+        .fold(state, |state, byte| state >> 8 ^ table[((state ^ u64::from(*byte)) & 0xff) as usize])
 }
 
 #[cfg(test)]

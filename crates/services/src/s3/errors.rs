@@ -12,11 +12,7 @@ const KNOWN: &[(&str, u16, &str)] = &[
         409,
         "Your previous request to create the named bucket succeeded and you already own it.",
     ),
-    (
-        "EntityTooSmall",
-        400,
-        "Your proposed upload is smaller than the minimum allowed size",
-    ),
+    ("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size"),
     ("InvalidArgument", 400, "Invalid Argument"),
     ("InvalidBucketName", 400, "The specified bucket is not valid."),
     ("InvalidDigest", 400, "The Content-MD5 you specified is not valid."),
@@ -26,7 +22,11 @@ const KNOWN: &[(&str, u16, &str)] = &[
         "One or more of the specified parts could not be found.  The part may not have been uploaded, or the \
          specified entity tag may not match the part's entity tag.",
     ),
-    ("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number."),
+    (
+        "InvalidPartOrder",
+        400,
+        "The list of parts was not in ascending order. Parts must be ordered by part number.",
+    ),
     ("InvalidPartNumber", 416, "The requested partnumber is not satisfiable"),
     ("InvalidRange", 416, "The requested range is not satisfiable"),
     ("InvalidRequest", 400, "Invalid Request"),
@@ -51,11 +51,7 @@ const KNOWN: &[(&str, u16, &str)] = &[
     ("NoSuchVersion", 404, "The specified version does not exist."),
     ("NotImplemented", 501, "A header or parameter implies functionality that is not implemented"),
     ("NotModified", 304, "Not Modified"),
-    (
-        "PreconditionFailed",
-        412,
-        "At least one of the pre-conditions you specified did not hold",
-    ),
+    ("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"),
 ];
 
 /// An error with the words of S3.

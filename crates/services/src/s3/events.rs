@@ -1,4 +1,4 @@
-//! What a bucket tells EventBridge, if it was asked to.
+//! What a bucket tells `EventBridge`, if it was asked to.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
 

@@ -60,10 +60,7 @@ impl Files {
     fn bucket(&self, bucket: &str) -> Option<PathBuf> {
         let path = Path::new(bucket);
         let mut parts = path.components();
-        let is_plain = matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        );
+        let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
         (is_plain && !bucket.starts_with('.') && !bucket.contains(['/', '\0']))
             .then(|| self.folder.join(bucket))
     }
@@ -188,7 +185,8 @@ impl Files {
             fs::create_dir_all(parent)?;
             match fs::rename(&from, &path) {
                 // Somebody has just removed a directory that had become empty.
-                Err(error) if error.kind() == ErrorKind::NotFound && attempt < 8 && from.exists() => {}
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && attempt < 8 && from.exists() => {}
                 Err(error) if error.kind() == ErrorKind::CrossesDevices => {
                     let beside = parent.join(draft);
                     fs::copy(&from, &beside)?;
@@ -295,7 +293,9 @@ impl Files {
                     folders.push(path);
                     continue;
                 }
-                let Some(key) = path.strip_prefix(&root).ok().and_then(Path::to_str) else { continue };
+                let Some(key) = path.strip_prefix(&root).ok().and_then(Path::to_str) else {
+                    continue;
+                };
                 if data.is_file() && key.starts_with(prefix) {
                     found.push((key.to_owned(), Stamp::of(&data)));
                 }
@@ -382,12 +382,25 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let files = Files::new(folder.path().join("buckets"));
         files.make_bucket("b").expect("it can be made");
-        std::fs::write(folder.path().join("secret"), b"secret").expect("it is written");
+        fs::write(folder.path().join("secret"), b"secret").expect("it is written");
         let long = "k".repeat(1_024);
         let deep = "../".repeat(20) + "secret";
         let keys = [
-            "../../secret", "..", "../b/x", "/etc/passwd", "a/../../../secret", "a//b", "a/", "nul\0key",
-            "./x", ".stepwright-x", ".stepwright-keys/x", long.as_str(), deep.as_str(), "a/.", "\n",
+            "../../secret",
+            "..",
+            "../b/x",
+            "/etc/passwd",
+            "a/../../../secret",
+            "a//b",
+            "a/",
+            "nul\0key",
+            "./x",
+            ".stepwright-x",
+            ".stepwright-keys/x",
+            long.as_str(),
+            deep.as_str(),
+            "a/.",
+            "\n",
         ];
         for key in keys {
             let spot = put(&files, "b", key, key.as_bytes());
@@ -395,8 +408,8 @@ mod tests {
             drop(file);
             assert_eq!(stamp.size, key.len() as u64, "{key}");
         }
-        assert_eq!(std::fs::read(folder.path().join("secret")).expect("it is there"), b"secret");
-        let outside: Vec<_> = std::fs::read_dir(folder.path()).expect("it is there").collect();
+        assert_eq!(fs::read(folder.path().join("secret")).expect("it is there"), b"secret");
+        let outside: Vec<_> = fs::read_dir(folder.path()).expect("it is there").collect();
         assert_eq!(outside.len(), 2, "nothing was written beside the buckets");
         for bucket in ["..", ".", "", "a/b", "x\0", ".hidden"] {
             assert!(files.make_bucket(bucket).is_err() && !files.has_bucket(bucket), "{bucket}");
@@ -412,8 +425,12 @@ mod tests {
         assert_eq!(put(&files, "b", "a/b", b"2"), Spot::Hidden);
         assert_eq!(put(&files, "b", "c/d", b"3"), Spot::Plain);
         assert_eq!(put(&files, "b", "c", b"4"), Spot::Hidden);
-        let listed: Vec<String> =
-            files.list("b", "").expect("it can be listed").into_iter().map(|(key, _)| key).collect();
+        let listed: Vec<String> = files
+            .list("b", "")
+            .expect("it can be listed")
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
         assert_eq!(listed, ["a", "c/d"]);
         files.remove("b", "c/d", &Spot::Plain).expect("it can be removed");
         assert!(!folder.path().join("b/c").exists(), "empty directories go");

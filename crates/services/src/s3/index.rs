@@ -23,7 +23,7 @@ pub(super) struct Bucket {
     pub(super) created: i64,
     pub(super) region: Option<String>,
     pub(super) tags: BTreeMap<String, String>,
-    /// Whether its events go to EventBridge.
+    /// Whether its events go to `EventBridge`.
     pub(super) has_events: bool,
 }
 

@@ -46,9 +46,9 @@ impl S3 {
             .with(|index, _| {
                 for (key, stamp) in found {
                     let known = index.object(bucket, &key);
-                    let known = known.filter(|kept| kept.spot == Spot::Plain && kept.stamp == stamp);
-                    let kept =
-                        known.cloned().unwrap_or_else(|| super::foreign(Spot::Plain, stamp));
+                    let known =
+                        known.filter(|kept| kept.spot == Spot::Plain && kept.stamp == stamp);
+                    let kept = known.cloned().unwrap_or_else(|| super::foreign(Spot::Plain, stamp));
                     let entry = Entry {
                         key: key.clone(),
                         size: stamp.size,
@@ -58,9 +58,8 @@ impl S3 {
                     entries.insert(key, entry);
                 }
                 let known = index.objects.get(bucket).into_iter().flatten();
-                let hidden = known.filter(|(key, kept)| {
-                    kept.spot == Spot::Hidden && key.starts_with(prefix)
-                });
+                let hidden = known
+                    .filter(|(key, kept)| kept.spot == Spot::Hidden && key.starts_with(prefix));
                 for (key, kept) in hidden {
                     let entry = Entry {
                         key: key.clone(),
@@ -160,23 +159,24 @@ fn prefixes(part: &Part, asked: &Asked<'_>) -> Result<Option<Json>, Refusal> {
 }
 
 /// What is escaped where a list is asked for with `encoding-type=url`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'*');
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'*');
 
 impl<'c> Asked<'c> {
     fn read(call: &'c Call<'_>) -> Result<Self, Refusal> {
         let most = call.int("MaxKeys").unwrap_or(1_000);
         if most < 0 {
-            return Err(errors::said("InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647"));
+            return Err(errors::said(
+                "InvalidArgument",
+                "Argument maxKeys must be an integer between 0 and 2147483647",
+            ));
         }
         let encoding = call.text("EncodingType");
         if encoding.is_some_and(|encoding| encoding != "url") {
-            return Err(errors::said("InvalidArgument", "Invalid Encoding Method specified in Request"));
+            return Err(errors::said(
+                "InvalidArgument",
+                "Invalid Encoding Method specified in Request",
+            ));
         }
         Ok(Self {
             prefix: call.text("Prefix").unwrap_or_default(),
@@ -209,9 +209,9 @@ impl<'c> Asked<'c> {
             let rest = entry.key.strip_prefix(self.prefix).unwrap_or_default();
             let common = match self.delimiter {
                 "" => None,
-                delimiter => rest.find(delimiter).map(|at| {
-                    entry.key[..self.prefix.len() + at + delimiter.len()].to_owned()
-                }),
+                delimiter => rest
+                    .find(delimiter)
+                    .map(|at| entry.key[..self.prefix.len() + at + delimiter.len()].to_owned()),
             };
             let name = common.as_deref().unwrap_or(&entry.key);
             if name <= after || (common.is_some() && after.starts_with(name)) && !after.is_empty() {
@@ -225,7 +225,7 @@ impl<'c> Asked<'c> {
                 part.last = (self.most > 0).then_some(last);
                 return part;
             }
-            last = name.to_owned();
+            name.clone_into(&mut last);
             match common {
                 Some(common) => part.prefixes.push(common),
                 None => part.entries.push(entry),
@@ -254,7 +254,8 @@ mod tests {
         let mut found = Vec::new();
         let mut after = String::new();
         loop {
-            let list = entries(keys).into_iter().filter(|one| one.key.starts_with(prefix)).collect();
+            let list =
+                entries(keys).into_iter().filter(|one| one.key.starts_with(prefix)).collect();
             let part = asked.part(list, &after);
             let mut names: Vec<String> = part.entries.into_iter().map(|entry| entry.key).collect();
             names.extend(part.prefixes);

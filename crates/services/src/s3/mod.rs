@@ -18,8 +18,8 @@ mod readers;
 mod tagging;
 
 use crate::call::{Answer, Call, Refusal};
-use crate::kept;
 use crate::events::Events;
+use crate::kept;
 use crate::{Answered, LocalService, Setup, Supported};
 use files::{Files, Spot};
 use index::{Index, Kept};
@@ -120,9 +120,15 @@ const OPERATIONS: &[Supported] = &[
     Supported::new("CreateMultipartUpload", described!["ChecksumType"]),
     Supported::new("DeleteBucket", &["Bucket", "ExpectedBucketOwner"]),
     Supported::new("DeleteBucketTagging", &["Bucket", "ExpectedBucketOwner"]),
-    Supported::new("DeleteObject", &["Bucket", "Key", "ExpectedBucketOwner", "IfMatch", "VersionId"]),
+    Supported::new(
+        "DeleteObject",
+        &["Bucket", "Key", "ExpectedBucketOwner", "IfMatch", "VersionId"],
+    ),
     Supported::new("DeleteObjectTagging", &["Bucket", "Key", "ExpectedBucketOwner", "VersionId"]),
-    Supported::new("DeleteObjects", &["Bucket", "Delete", "ExpectedBucketOwner", "ChecksumAlgorithm"]),
+    Supported::new(
+        "DeleteObjects",
+        &["Bucket", "Delete", "ExpectedBucketOwner", "ChecksumAlgorithm"],
+    ),
     Supported::new("GetBucketLocation", &["Bucket", "ExpectedBucketOwner"]),
     Supported::new("GetBucketNotificationConfiguration", &["Bucket", "ExpectedBucketOwner"]),
     Supported::new("GetBucketTagging", &["Bucket", "ExpectedBucketOwner"]),
@@ -150,7 +156,15 @@ const OPERATIONS: &[Supported] = &[
     ),
     Supported::new(
         "ListObjects",
-        &["Bucket", "ExpectedBucketOwner", "Delimiter", "EncodingType", "Marker", "MaxKeys", "Prefix"],
+        &[
+            "Bucket",
+            "ExpectedBucketOwner",
+            "Delimiter",
+            "EncodingType",
+            "Marker",
+            "MaxKeys",
+            "Prefix",
+        ],
     ),
     Supported::new(
         "ListObjectsV2",
@@ -172,7 +186,12 @@ const OPERATIONS: &[Supported] = &[
     ),
     Supported::new(
         "PutBucketNotificationConfiguration",
-        &["Bucket", "NotificationConfiguration", "ExpectedBucketOwner", "SkipDestinationValidation"],
+        &[
+            "Bucket",
+            "NotificationConfiguration",
+            "ExpectedBucketOwner",
+            "SkipDestinationValidation",
+        ],
     ),
     Supported::new(
         "PutBucketTagging",
@@ -194,7 +213,15 @@ const OPERATIONS: &[Supported] = &[
     ),
     Supported::new(
         "PutObjectTagging",
-        &["Bucket", "Key", "ExpectedBucketOwner", "VersionId", "Tagging", "ContentMD5", "ChecksumAlgorithm"],
+        &[
+            "Bucket",
+            "Key",
+            "ExpectedBucketOwner",
+            "VersionId",
+            "Tagging",
+            "ContentMD5",
+            "ChecksumAlgorithm",
+        ],
     ),
     Supported::new(
         "UploadPart",
@@ -451,7 +478,7 @@ impl S3 {
             }
             Ok::<(), Refusal>(())
         };
-        self.recovered.get_or_try_init(recover).await.map(|()| ())
+        self.recovered.get_or_try_init(recover).await.copied()
     }
 }
 

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeMap;
 use std::io::{self, Seek as _, SeekFrom};
 use stepwright_json::{Json, Object, json};
 
@@ -51,7 +52,7 @@ impl S3 {
             described,
             algorithm,
             is_full,
-            parts: Default::default(),
+            parts: BTreeMap::new(),
         };
         self.kept
             .with(|index, changes| {
@@ -122,7 +123,9 @@ impl S3 {
                 match conditions::range(range, size) {
                     Ok(Some(found)) if last.is_some_and(|last| last < size) => found,
                     _ => {
-                        let why = format!("Range specified is not valid for source object of size: {size}");
+                        let why = format!(
+                            "Range specified is not valid for source object of size: {size}"
+                        );
                         return Err(errors::said("InvalidArgument", why));
                     }
                 }
@@ -130,7 +133,10 @@ impl S3 {
             None => (0, size),
         };
         if length > MOST_PART {
-            return Err(errors::said("InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+            return Err(errors::said(
+                "InvalidRequest",
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+            ));
         }
         let files = self.files()?.clone();
         let (bucket, algorithm) = (upload.bucket.clone(), upload.algorithm);
@@ -271,7 +277,7 @@ impl S3 {
             Json::Object(shown)
         };
         let parts: Vec<Json> = rest.iter().take(most).map(shown).collect();
-        let last = rest.iter().take(most).last().map(|(number, _)| **number);
+        let last = rest[..rest.len().min(most)].last().map(|(number, _)| **number);
         answer(members([
             ("Bucket", Some(upload.bucket.as_str().into())),
             ("Key", Some(upload.key.as_str().into())),
@@ -308,14 +314,18 @@ impl S3 {
             .await?;
         found.sort();
         found.retain(|(key, id, _)| {
-            key.as_str() > key_marker || (key == key_marker && !id_marker.is_empty() && id.as_str() > id_marker)
+            key.as_str() > key_marker
+                || (key == key_marker && !id_marker.is_empty() && id.as_str() > id_marker)
         });
         let is_truncated = found.len() > most;
         found.truncate(most);
         let is_encoded = call.text("EncodingType") == Some("url");
-        let shown_key = |key: &str| match is_encoded {
-            true => utf8_percent_encode(key, NON_ALPHANUMERIC).to_string(),
-            false => key.to_owned(),
+        let shown_key = |key: &str| {
+            if is_encoded {
+                utf8_percent_encode(key, NON_ALPHANUMERIC).to_string()
+            } else {
+                key.to_owned()
+            }
         };
         let shown = |(key, id, started): &(String, String, i64)| {
             json!({
@@ -426,8 +436,7 @@ fn join(
             draft.write(&piece[..count])?;
         }
     }
-    Ok(hasher.zip(algorithm).map(|(hasher, algorithm)| Checksum {
-        algorithm,
-        value: STANDARD.encode(hasher.finish()),
-    }))
+    Ok(hasher
+        .zip(algorithm)
+        .map(|(hasher, algorithm)| Checksum { algorithm, value: STANDARD.encode(hasher.finish()) }))
 }

@@ -38,7 +38,8 @@ impl Described {
     /// What a request says of a new object.
     pub(super) fn given(call: &Call<'_>) -> Result<Self, Refusal> {
         if let Some(class) = call.text("StorageClass").filter(|class| *class != "STANDARD") {
-            let why = format!("the storage class `{class}` is not supported: everything is `STANDARD`");
+            let why =
+                format!("the storage class `{class}` is not supported: everything is `STANDARD`");
             return Err(errors::said("NotImplemented", why));
         }
         let given = HEADERS.iter().filter_map(|name| {
@@ -93,9 +94,9 @@ impl S3 {
                 Ok((draft, stamp, quoted(&hex::encode(Md5::digest(&body)))))
             })
             .await?;
-        let new =
-            New { draft, stamp, etag, described, checksum, parts: Vec::new() };
-        let kept = self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
+        let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
+        let kept =
+            self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
         self.tell_created(bucket, key, &kept, "PutObject").await;
         let mut told = Object::new();
         told.insert("ETag", kept.etag.as_str().into());
@@ -279,13 +280,18 @@ impl S3 {
         let is_quiet = given.get("Quiet").and_then(Json::as_bool).unwrap_or_default();
         let (mut deleted, mut failed) = (Vec::new(), Vec::new());
         for object in objects {
-            let Some(object) = object.as_object() else { return Err(errors::known("MalformedXML")) };
+            let Some(object) = object.as_object() else {
+                return Err(errors::known("MalformedXML"));
+            };
             let Some(key) = text(object, "Key").filter(|key| !key.is_empty()) else {
                 return Err(errors::known("MalformedXML"));
             };
-            let further = ["LastModifiedTime", "Size"].into_iter().find(|name| object.contains_key(name));
+            let further =
+                ["LastModifiedTime", "Size"].into_iter().find(|name| object.contains_key(name));
             let outcome = match (further, text(object, "VersionId")) {
-                (Some(name), _) => Err(errors::said("NotImplemented", format!("`{name}` is not supported"))),
+                (Some(name), _) => {
+                    Err(errors::said("NotImplemented", format!("`{name}` is not supported")))
+                }
                 (None, Some(version)) if version != "null" => Err(errors::known("NoSuchVersion")),
                 _ => self.delete(bucket, key, text(object, "ETag")).await,
             };
@@ -340,7 +346,8 @@ impl S3 {
             })
             .await?;
         let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
-        let made = self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
+        let made =
+            self.put(bucket, key, new, |present| conditions::of_write(call, present)).await?;
         self.tell_created(bucket, key, &made, "CopyObject").await;
         let mut result = Object::new();
         result.insert("ETag", made.etag.as_str().into());
@@ -410,10 +417,7 @@ pub(super) fn copy(
     }
     let checksum = hasher.zip(algorithm).map(|(hasher, algorithm)| Checksum {
         algorithm,
-        value: base64::Engine::encode(
-            &base64::engine::general_purpose::STANDARD,
-            hasher.finish(),
-        ),
+        value: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hasher.finish()),
     });
     Ok((hex::encode(md5.finalize()), checksum))
 }

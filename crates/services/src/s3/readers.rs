@@ -24,9 +24,7 @@ impl S3 {
             opened.map_err(|_| errors::known("NoSuchKey"))?.0
         };
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| errors::disk(&error))?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| errors::disk(&error))?;
         if bytes.len() as u64 > MOST_BYTES {
             let why = format!("The object has more than {MOST_BYTES} bytes");
             return Err(errors::said("InvalidRequest", why));

@@ -16,7 +16,10 @@ pub(super) fn read(set: &[Json]) -> Result<Tags, Refusal> {
         let (key, value) = (text("Key"), text("Value"));
         check(key, value)?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(errors::said("InvalidTag", "Cannot provide multiple Tags with the same key"));
+            return Err(errors::said(
+                "InvalidTag",
+                "Cannot provide multiple Tags with the same key",
+            ));
         }
     }
     Ok(tags)
@@ -61,9 +64,7 @@ fn at_most_ten(tags: &Tags) -> Result<(), Refusal> {
 }
 
 pub(super) fn write(tags: &Tags) -> Json {
-    let one = |(key, value): (&String, &String)| {
-        json!({"Key": (key.as_str()), "Value": (value.as_str())})
-    };
+    let one = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
     tags.iter().map(one).collect::<Vec<_>>().into()
 }
 

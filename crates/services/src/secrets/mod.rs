@@ -50,7 +50,10 @@ const OPERATIONS: &[Supported] = &[
         ],
     ),
     Supported::new("GetSecretValue", &["SecretId", "VersionId", "VersionStage"]),
-    Supported::new("ListSecretVersionIds", &["SecretId", "MaxResults", "NextToken", "IncludeDeprecated"]),
+    Supported::new(
+        "ListSecretVersionIds",
+        &["SecretId", "MaxResults", "NextToken", "IncludeDeprecated"],
+    ),
     Supported::new(
         "ListSecrets",
         &["IncludePlannedDeletion", "MaxResults", "NextToken", "Filters"],
@@ -123,7 +126,9 @@ impl SecretsManager {
             "UntagResource" => self.untag_resource(&call).await,
             "UpdateSecret" => self.update_secret(&call).await,
             "UpdateSecretVersionStage" => self.update_secret_version_stage(&call).await,
-            name => Err(self.unsupported(format!("the local service `secretsmanager` has no `{name}`"))),
+            name => {
+                Err(self.unsupported(format!("the local service `secretsmanager` has no `{name}`")))
+            }
         }
     }
 
@@ -158,7 +163,10 @@ impl SecretsManager {
     fn open(&self, sealed: &str, name: &str) -> Result<Vec<u8>, Refusal> {
         let opened = self.vault.open(sealed, &purpose(name));
         opened.map_err(|why| {
-            Refusal::new("DecryptionFailure", format!("the secret `{name}` cannot be decrypted: {why}"))
+            Refusal::new(
+                "DecryptionFailure",
+                format!("the secret `{name}` cannot be decrypted: {why}"),
+            )
         })
     }
 }

@@ -18,9 +18,7 @@ fn stages(version: &Version) -> Json {
 }
 
 fn tags(secret: &Secret) -> Json {
-    let shown = |(key, value): (&String, &String)| {
-        json!({"Key": (key.as_str()), "Value": (value.as_str())})
-    };
+    let shown = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
     secret.tags.iter().map(shown).collect::<Vec<Json>>().into()
 }
 
@@ -43,7 +41,8 @@ impl SecretsManager {
         }
         let found = match (version, stage) {
             (Some(id), stage) => {
-                let found = secret.versions.get_key_value(id).map(|(id, version)| (id.as_str(), version));
+                let found =
+                    secret.versions.get_key_value(id).map(|(id, version)| (id.as_str(), version));
                 if stage.is_some_and(|stage| {
                     found.is_some_and(|(_, version)| !version.stages.contains(stage))
                 }) {
@@ -63,9 +62,10 @@ impl SecretsManager {
             return Err(Refusal::new("ResourceNotFoundException", why));
         };
         let bytes = self.open(&version.value, &name)?;
-        let (text, binary) = match version.is_binary {
-            true => (None, Some(STANDARD.encode(bytes))),
-            false => (Some(String::from_utf8_lossy(&bytes).into_owned()), None),
+        let (text, binary) = if version.is_binary {
+            (None, Some(STANDARD.encode(bytes)))
+        } else {
+            (Some(String::from_utf8_lossy(&bytes).into_owned()), None)
         };
         Ok(members([
             ("ARN", Some(self.arn(&name, &secret.suffix).into())),
@@ -126,7 +126,9 @@ impl SecretsManager {
         for filter in call.list("Filters") {
             let key = filter.get("Key").and_then(Json::as_str).unwrap_or_default();
             if !["all", "description", "name", "tag-key", "tag-value"].contains(&key) {
-                return Err(invalid(format!("the local service `secretsmanager` does not have the filter `{key}`")));
+                return Err(invalid(format!(
+                    "the local service `secretsmanager` does not have the filter `{key}`"
+                )));
             }
             let values = filter.get("Values").and_then(Json::as_array).cloned().unwrap_or_default();
             let values: Vec<String> =
@@ -174,6 +176,7 @@ impl SecretsManager {
         ]))
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn get_random_password(&self, call: &Call<'_>) -> Answer {
         let length = call.int("PasswordLength").unwrap_or(32);
         let excluded = call.text("ExcludeCharacters").unwrap_or_default();
@@ -195,10 +198,15 @@ impl SecretsManager {
         let all: Vec<char> = sets.iter().flatten().copied().collect();
         let needs_each = call.input.get("RequireEachIncludedType") != Some(&Json::Bool(false));
         if !(1..=4_096).contains(&length) || all.is_empty() {
-            return Err(invalid("Password length must be from 1 to 4096, and there must be characters to choose from."));
+            return Err(invalid(
+                "Password length must be from 1 to 4096, and there must be characters to choose from.",
+            ));
         }
         if needs_each && (length as usize) < sets.len() {
-            return Err(invalid(format!("Password length is too short based on the required types: {}", sets.len())));
+            return Err(invalid(format!(
+                "Password length is too short based on the required types: {}",
+                sets.len()
+            )));
         }
         let draw = |set: &[char]| -> Result<char, Refusal> {
             let mut bytes = [0; 8];

@@ -93,7 +93,8 @@ impl Secret {
     fn write(&self) -> Json {
         let tags = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str().into()));
         let versions = self.versions.iter().map(|(id, version)| {
-            let stages: Vec<Json> = version.stages.iter().map(|stage| stage.as_str().into()).collect();
+            let stages: Vec<Json> =
+                version.stages.iter().map(|stage| stage.as_str().into()).collect();
             let written = json!({
                 "value": (version.value.as_str()),
                 "binary": (version.is_binary),

@@ -5,7 +5,7 @@ use super::{CURRENT, PREVIOUS, SecretsManager, invalid, invalid_request, purpose
 use crate::call::{Answer, Call, Refusal, answer, empty, members};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::{Json, json};
 
 /// The largest secret, in bytes.
@@ -25,11 +25,14 @@ struct Value {
 fn value(call: &Call<'_>) -> Result<Option<Value>, Refusal> {
     let found = match (call.text("SecretString"), call.text("SecretBinary")) {
         (Some(_), Some(_)) => {
-            return Err(invalid("You can't specify both a binary secret value and a string secret value in the same secret."));
+            return Err(invalid(
+                "You can't specify both a binary secret value and a string secret value in the same secret.",
+            ));
         }
         (Some(text), None) => Value { bytes: text.as_bytes().to_vec(), is_binary: false },
         (None, Some(text)) => {
-            let bytes = STANDARD.decode(text).map_err(|_| invalid("SecretBinary is not base64."))?;
+            let bytes =
+                STANDARD.decode(text).map_err(|_| invalid("SecretBinary is not base64."))?;
             Value { bytes, is_binary: true }
         }
         (None, None) => return Ok(None),
@@ -52,14 +55,17 @@ impl Secret {
     /// Adds a version with stages, which are taken away from the others. The version that loses
     /// `AWSCURRENT` becomes the previous one.
     fn add(&mut self, id: &str, version: Version) {
+        // Without stages at first: there is one holder of each.
         let stages = version.stages.clone();
-        self.versions.insert(id.to_owned(), version);
+        let new = Version { stages: BTreeSet::new(), ..version };
+        self.versions.insert(id.to_owned(), new);
         for stage in stages {
             self.give(&stage, id);
         }
         while self.versions.len() > MOST_VERSIONS {
             let without = self.versions.iter().filter(|(_, version)| version.stages.is_empty());
-            let oldest = without.min_by_key(|(_, version)| version.created).map(|(id, _)| id.clone());
+            let oldest =
+                without.min_by_key(|(_, version)| version.created).map(|(id, _)| id.clone());
             let Some(oldest) = oldest else { break };
             self.versions.remove(&oldest);
         }
@@ -68,10 +74,11 @@ impl Secret {
     fn give(&mut self, stage: &str, to: &str) {
         let before = self.staged(stage).map(|(id, _)| id.to_owned()).filter(|id| id != to);
         for (id, version) in &mut self.versions {
-            match id == to {
-                true => version.stages.insert(stage.to_owned()),
-                false => version.stages.remove(stage),
-            };
+            if id == to {
+                version.stages.insert(stage.to_owned());
+            } else {
+                version.stages.remove(stage);
+            }
         }
         if let Some(before) = before.filter(|_| stage == CURRENT) {
             self.give(PREVIOUS, &before);
@@ -219,7 +226,7 @@ impl SecretsManager {
             );
             return Err(Refusal::new("ResourceExistsException", why));
         }
-        let mut stages: std::collections::BTreeSet<String> = stages.into_iter().collect();
+        let mut stages: BTreeSet<String> = stages.into_iter().collect();
         if secret.staged(CURRENT).is_none() {
             // The first version counts.
             stages.insert(CURRENT.to_owned());
@@ -306,10 +313,14 @@ impl SecretsManager {
         let days = call.int("RecoveryWindowInDays");
         let at_once = call.flag("ForceDeleteWithoutRecovery");
         if at_once && days.is_some() {
-            return Err(invalid("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays."));
+            return Err(invalid(
+                "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+            ));
         }
         if days.is_some_and(|days| !(7..=30).contains(&days)) {
-            return Err(invalid("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive)."));
+            return Err(invalid(
+                "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+            ));
         }
         let now = self.now();
         let until = now + if at_once { 0 } else { days.unwrap_or(30) * DAY };
@@ -334,7 +345,9 @@ impl SecretsManager {
             })
             .await??;
         let arn = self.arn(&name, &suffix);
-        answer(json!({"ARN": arn, "Name": name, "DeletionDate": (Json::Float(until as f64 / 1_000.0))}))
+        answer(
+            json!({"ARN": arn, "Name": name, "DeletionDate": (Json::Float(until as f64 / 1_000.0))}),
+        )
     }
 
     pub(super) async fn restore_secret(&self, call: &Call<'_>) -> Answer {
@@ -377,4 +390,24 @@ impl SecretsManager {
 fn token(call: &Call<'_>) -> String {
     let given = call.text("ClientRequestToken").filter(|token| !token.is_empty());
     given.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_before_is_the_previous_one() {
+        // Whatever the order of their ids.
+        for ids in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
+            let mut secret = Secret::default();
+            for id in ids {
+                let stages = [CURRENT.to_owned()].into();
+                secret.add(id, Version { stages, ..Version::default() });
+            }
+            assert_eq!(secret.staged(CURRENT).map(|(id, _)| id), Some(ids[2]), "{ids:?}");
+            assert_eq!(secret.staged(PREVIOUS).map(|(id, _)| id), Some(ids[1]), "{ids:?}");
+            assert!(secret.versions[ids[0]].stages.is_empty(), "{ids:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::{Sns, invalid};
 use crate::call::{Answer, Call, Refusal, answer, list, text};
 use crate::delivery::{ATTEMPTS, Delivery, To};
 use crate::pattern::Pattern;
-use crate::sqs::{QueueMessage, message_size};
+use crate::sqs::{QueueMessage, is_fifo, message_size};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use stepwright_json::{Json, Object, Str, json};
@@ -58,7 +58,9 @@ impl Sns {
     pub(super) async fn publish(&self, call: &Call<'_>) -> Answer {
         let topic = match (call.text("TopicArn"), call.text("TargetArn")) {
             (Some(_), Some(_)) | (None, None) => {
-                return Err(invalid("TopicArn or TargetArn Reason: exactly one of them must be given"));
+                return Err(invalid(
+                    "TopicArn or TargetArn Reason: exactly one of them must be given",
+                ));
             }
             (topic, target) => topic.or(target).unwrap_or_default(),
         };
@@ -67,7 +69,12 @@ impl Sns {
     }
 
     /// Publishes a message for another service.
-    pub(crate) async fn deliver(&self, topic: &str, message: &str, url: &str) -> Result<(), Refusal> {
+    pub(crate) async fn deliver(
+        &self,
+        topic: &str,
+        message: &str,
+        url: &str,
+    ) -> Result<(), Refusal> {
         let given: Object = [("Message", Json::from(message))].into_iter().collect();
         self.send(topic, &given, url).await.map(drop)
     }
@@ -107,9 +114,14 @@ impl Sns {
             let is_raw = one.is("RawMessageDelivery", "true");
             match one.protocol.as_str() {
                 "sqs" => {
-                    let message = published.for_queue(&one, arn, &subscription, url, topic.is_fifo());
+                    let message =
+                        published.for_queue(&one, arn, &subscription, url, topic.is_fifo());
                     if let Err(refusal) = self.sqs.deliver(&one.endpoint, message.clone()).await {
-                        tracing::warn!(queue = one.endpoint, why = refusal.message, "not delivered");
+                        tracing::warn!(
+                            queue = one.endpoint,
+                            why = refusal.message,
+                            "not delivered"
+                        );
                         if let Some(queue) = dead_letters {
                             // It is as gone as the queue, if that is not there either.
                             drop(self.sqs.deliver(&queue, message).await);
@@ -167,7 +179,9 @@ impl Published {
                 })?;
                 let parts = parts.as_object().cloned().unwrap_or_default();
                 if text(&parts, "default").is_none() {
-                    return Err(invalid("Message Structure - No default entry in JSON message body"));
+                    return Err(invalid(
+                        "Message Structure - No default entry in JSON message body",
+                    ));
                 }
                 Some(parts)
             }
@@ -230,9 +244,8 @@ impl Published {
         let pattern = stepwright_json::parse(policy).map(|policy| Pattern::read(&policy));
         let Ok(Ok(pattern)) = pattern else { return policy.trim() == "{}" };
         if subscription.is("FilterPolicyScope", "MessageBody") {
-            return stepwright_json::parse(&self.message).is_ok_and(|body| {
-                matches!(body, Json::Object(_)) && pattern.matches(&body)
-            });
+            return stepwright_json::parse(&self.message)
+                .is_ok_and(|body| matches!(body, Json::Object(_)) && pattern.matches(&body));
         }
         let value = |value: &Json| {
             let text = value.get("StringValue").and_then(Json::as_str)?;
@@ -300,7 +313,7 @@ impl Published {
         topic: &str,
         subscription: &str,
         url: &str,
-        is_fifo: bool,
+        of_fifo: bool,
     ) -> QueueMessage {
         let is_raw = one.is("RawMessageDelivery", "true");
         let (body, attributes) = if is_raw {
@@ -308,11 +321,11 @@ impl Published {
         } else {
             (self.wrapped(one, topic, subscription, url).to_string().into(), Object::new())
         };
-        let to_fifo = one.endpoint.ends_with(".fifo");
+        let to_fifo = is_fifo(&one.endpoint);
         QueueMessage {
             body,
             attributes,
-            group: self.group.clone().filter(|_| is_fifo || to_fifo),
+            group: self.group.clone().filter(|_| of_fifo || to_fifo),
             deduplication: self.deduplication.clone().filter(|_| to_fifo),
             ..QueueMessage::default()
         }
@@ -339,10 +352,9 @@ impl Published {
 }
 
 fn check_attribute(name: &str, value: &Json) -> Result<(), Refusal> {
-    let text = |member: &str| value.get(member).and_then(Json::as_str).filter(|text| !text.is_empty());
-    let refused = |why: String| {
-        Err(Refusal::new("InvalidParameterValueException", why))
-    };
+    let text =
+        |member: &str| value.get(member).and_then(Json::as_str).filter(|text| !text.is_empty());
+    let refused = |why: String| Err(Refusal::new("InvalidParameterValueException", why));
     let Some(kind) = text("DataType") else {
         return refused(format!(
             "The message attribute '{name}' must contain non-empty message attribute type."

@@ -7,7 +7,7 @@ use crate::delivery::{Delivery, To};
 use crate::pages;
 use crate::pattern::Pattern;
 use std::collections::BTreeMap;
-use stepwright_json::{Json, json};
+use stepwright_json::{Json, Object, json};
 
 /// How many are on a page.
 const PAGE: usize = 100;
@@ -25,19 +25,22 @@ fn check(name: &str, value: &str, protocol: &str) -> Result<(), Refusal> {
             "Attributes Reason: RawMessageDelivery: functions always get the whole message",
         )),
         "FilterPolicyScope" if !["MessageAttributes", "MessageBody"].contains(&value) => {
-            Err(invalid("FilterPolicyScope: Invalid value. Please use either MessageBody or MessageAttributes"))
+            Err(invalid(
+                "FilterPolicyScope: Invalid value. Please use either MessageBody or MessageAttributes",
+            ))
         }
         "FilterPolicy" if !value.is_empty() => {
             let policy = stepwright_json::parse(value)
                 .map_err(|_| invalid("FilterPolicy: failed to parse JSON."))?;
-            if policy.as_object().is_some_and(|policy| policy.is_empty()) {
+            if policy.as_object().is_some_and(Object::is_empty) {
                 return Ok(());
             }
             Pattern::read(&policy).map(drop).map_err(|why| invalid(format!("FilterPolicy: {why}")))
         }
         "RedrivePolicy" if !value.is_empty() => {
             let policy = stepwright_json::parse(value).ok();
-            let target = policy.as_ref().and_then(|policy| policy.get("deadLetterTargetArn")?.as_str());
+            let target =
+                policy.as_ref().and_then(|policy| policy.get("deadLetterTargetArn")?.as_str());
             match target {
                 Some(arn) if arn.starts_with("arn:") => Ok(()),
                 _ => Err(invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")),
@@ -46,7 +49,9 @@ fn check(name: &str, value: &str, protocol: &str) -> Result<(), Refusal> {
         known if ATTRIBUTES.contains(&known) => Ok(()),
         "DeliveryPolicy" | "SubscriptionRoleArn" | "ReplayPolicy" => Err(Refusal::new(
             "UnsupportedOperation",
-            format!("the local service `sns` does not have the attribute `{name}` of subscriptions"),
+            format!(
+                "the local service `sns` does not have the attribute `{name}` of subscriptions"
+            ),
         )
         .status(501)),
         _ => Err(invalid("AttributeName")),
@@ -159,7 +164,8 @@ impl Sns {
             "SubscribeURL": confirm,
             "Timestamp": (super::publish::moment(self.now()))
         });
-        let to = To::Url(subscription.endpoint.clone(), super::publish::headers(kind, &id, topic, None));
+        let to =
+            To::Url(subscription.endpoint.clone(), super::publish::headers(kind, &id, topic, None));
         let delivery = Delivery { to, body, dead_letters: None, attempts: 2 };
         self.deliveries.take(vec![delivery]).await
     }
@@ -186,7 +192,9 @@ impl Sns {
     pub(super) async fn unsubscribe(&self, call: &Call<'_>) -> Answer {
         let arn = call.required("SubscriptionArn");
         if arn.split(':').count() != 7 {
-            return Err(invalid("SubscriptionArn Reason: An ARN must have at least 6 elements, not 1"));
+            return Err(invalid(
+                "SubscriptionArn Reason: An ARN must have at least 6 elements, not 1",
+            ));
         }
         self.kept.with(|topics, changes| topics.remove_subscription(arn, changes)).await?;
         empty()

@@ -33,11 +33,15 @@ fn check(name: &str, value: &str, is_new: bool) -> Result<(), Refusal> {
     };
     if !ATTRIBUTES.contains(&name) {
         return Err(match name {
-            "DeliveryPolicy" | "KmsMasterKeyId" | "SignatureVersion" | "ArchivePolicy" => Refusal::new(
-                "UnsupportedOperation",
-                format!("the local service `sns` does not have the attribute `{name}` of topics"),
-            )
-            .status(501),
+            "DeliveryPolicy" | "KmsMasterKeyId" | "SignatureVersion" | "ArchivePolicy" => {
+                Refusal::new(
+                    "UnsupportedOperation",
+                    format!(
+                        "the local service `sns` does not have the attribute `{name}` of topics"
+                    ),
+                )
+                .status(501)
+            }
             _ => invalid("AttributeName"),
         });
     }
@@ -74,7 +78,9 @@ impl Sns {
                     topic.attributes.get(name).map_or(value != "false", |known| known != value)
                 });
                 if differs {
-                    return Err(invalid("Attributes Reason: Topic already exists with different attributes"));
+                    return Err(invalid(
+                        "Attributes Reason: Topic already exists with different attributes",
+                    ));
                 }
                 Ok(())
             })
@@ -121,7 +127,9 @@ impl Sns {
         });
         shown.entry("Policy".to_owned()).or_insert_with(|| policy.to_string());
         if topic.is_fifo() {
-            shown.entry("ContentBasedDeduplication".to_owned()).or_insert_with(|| "false".to_owned());
+            shown
+                .entry("ContentBasedDeduplication".to_owned())
+                .or_insert_with(|| "false".to_owned());
         }
         shown.insert("TopicArn".to_owned(), arn.to_owned());
         shown.insert("Owner".to_owned(), self.account.clone());
@@ -153,19 +161,14 @@ impl Sns {
         let page = page.ok_or_else(|| invalid("NextToken"))?;
         let topics: Vec<Json> =
             page.items.iter().map(|name| json!({"TopicArn": (self.arn(name))})).collect();
-        answer(members([
-            ("Topics", Some(topics.into())),
-            ("NextToken", page.next.map(Json::from)),
-        ]))
+        answer(members([("Topics", Some(topics.into())), ("NextToken", page.next.map(Json::from))]))
     }
 
     pub(super) async fn list_tags_for_resource(&self, call: &Call<'_>) -> Answer {
         let name = self.tagged(call)?;
         let tags = self.kept.with(|topics, _| Some(topics.by_name.get(name)?.tags.clone())).await?;
         let tags = tags.ok_or_else(resource_missing)?;
-        let shown = |(key, value): (&String, &String)| {
-            json!({"Key": (key.as_str()), "Value": (value.as_str())})
-        };
+        let shown = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
         answer(json!({"Tags": (tags.iter().map(shown).collect::<Vec<Json>>())}))
     }
 

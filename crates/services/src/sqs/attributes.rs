@@ -75,14 +75,20 @@ impl Attributes {
             if !self.is_fifo() && !is_new {
                 return Err(errors::unknown_attribute(name));
             }
-            return if values.contains(&value) { Ok(()) } else { Err(errors::invalid_attribute(name)) };
+            return if values.contains(&value) {
+                Ok(())
+            } else {
+                Err(errors::invalid_attribute(name))
+            };
         }
         match name {
             "FifoQueue" if is_new && value == "true" => Ok(()),
             "FifoQueue" if is_new => Err(errors::invalid_attribute(name)),
             "SqsManagedSseEnabled" if ["true", "false"].contains(&value) => Ok(()),
             "SqsManagedSseEnabled" => Err(errors::invalid_attribute(name)),
-            "Policy" | "RedrivePolicy" | "RedriveAllowPolicy" if value.is_empty() && !is_new => Ok(()),
+            "Policy" | "RedrivePolicy" | "RedriveAllowPolicy" if value.is_empty() && !is_new => {
+                Ok(())
+            }
             "Policy" => match stepwright_json::parse(value) {
                 Ok(Json::Object(_)) => Ok(()),
                 _ => Err(errors::invalid_attribute(name)),
@@ -118,7 +124,8 @@ impl Attributes {
 
     /// Whether a queue may use this one as its dead-letter queue.
     pub(super) fn takes_from(&self, source: &str) -> bool {
-        let Some(Ok(allowed)) = self.0.get("RedriveAllowPolicy").map(|text| read_allowed(text)) else {
+        let Some(Ok(allowed)) = self.0.get("RedriveAllowPolicy").map(|text| read_allowed(text))
+        else {
             return true;
         };
         match allowed {
@@ -136,7 +143,8 @@ impl Attributes {
             .collect();
         shown.insert("SqsManagedSseEnabled".to_owned(), "true".to_owned());
         if self.is_fifo() {
-            let of_fifo = OF_FIFO.iter().map(|(name, _, usual)| ((*name).to_owned(), (*usual).to_owned()));
+            let of_fifo =
+                OF_FIFO.iter().map(|(name, _, usual)| ((*name).to_owned(), (*usual).to_owned()));
             shown.extend(of_fifo);
         }
         shown.extend(self.0.clone());
@@ -178,10 +186,14 @@ fn read_redrive(text: &str) -> Result<Redrive, Refusal> {
         return Err(invalid(&format!("Unknown Attribute {name}")));
     }
     let Some(target) = policy.get("deadLetterTargetArn").and_then(Json::as_str) else {
-        return Err(invalid("Redrive policy does not contain mandatory attribute: deadLetterTargetArn"));
+        return Err(invalid(
+            "Redrive policy does not contain mandatory attribute: deadLetterTargetArn",
+        ));
     };
     let Some(most) = policy.get("maxReceiveCount") else {
-        return Err(invalid("Redrive policy does not contain mandatory attribute: maxReceiveCount"));
+        return Err(invalid(
+            "Redrive policy does not contain mandatory attribute: maxReceiveCount",
+        ));
     };
     let number = most.as_i64().or_else(|| most.as_str()?.parse().ok());
     let Some(most_receives) = number.filter(|number| (1..=1_000).contains(number)) else {

@@ -55,7 +55,9 @@ impl Sqs {
             .each(call, &entries, |queues, changes, name, entry, now| {
                 let handle = text(entry, "ReceiptHandle").unwrap_or_default();
                 let seconds = entry.get("VisibilityTimeout").and_then(Json::as_i64);
-                let Some(seconds) = seconds else { return Err(errors::missing("VisibilityTimeout")) };
+                let Some(seconds) = seconds else {
+                    return Err(errors::missing("VisibilityTimeout"));
+                };
                 self.change_visibility(queues, changes, name, handle, seconds, now)
                     .map(|()| Object::new())
             })

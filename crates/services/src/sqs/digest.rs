@@ -50,10 +50,7 @@ mod tests {
             "timestamp": {"StringValue": "1493147359900", "DataType": "Number"}
         });
         let Json::Object(attributes) = attributes else { panic!("it is an object") };
-        assert_eq!(
-            of_attributes(&attributes).as_deref(),
-            Some("235c5c510d26fb653d073faed50ae77c")
-        );
+        assert_eq!(of_attributes(&attributes).as_deref(), Some("235c5c510d26fb653d073faed50ae77c"));
         assert_eq!(of_attributes(&Object::new()), None);
         assert_eq!(of_text("test message"), "c72b9698fa1927e1dd12d3cf26ed84b2");
     }

@@ -24,6 +24,12 @@ use std::sync::Arc;
 use stepwright_engine::Clock;
 use tokio::sync::Notify;
 
+/// Whether a queue's name or ARN is that of a FIFO queue.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is no file")]
+pub(crate) fn is_fifo(name: &str) -> bool {
+    name.ends_with(".fifo")
+}
+
 /// The queues of one account in one region.
 pub(crate) struct Sqs {
     kept: Kept<Queues>,

@@ -45,7 +45,11 @@ impl Sqs {
         let source = call.required("SourceArn");
         let target = call.text("DestinationArn");
         let gone = |what: &str| {
-            errors::modelled("ResourceNotFoundException", format!("The resource that you specified for the {what} parameter doesn't exist.")).status(404)
+            errors::modelled(
+                "ResourceNotFoundException",
+                format!("The resource that you specified for the {what} parameter doesn't exist."),
+            )
+            .status(404)
         };
         let from = self.name_of_arn(source).ok_or_else(|| gone("SourceArn"))?;
         let to = match target {
@@ -64,7 +68,9 @@ impl Sqs {
                     .messages
                     .iter()
                     .filter(|(_, stored)| !stored.status.in_flight)
-                    .map(|(number, stored)| (*number, stored.source.as_ref().map(ToString::to_string)))
+                    .map(|(number, stored)| {
+                        (*number, stored.source.as_ref().map(ToString::to_string))
+                    })
                     .collect();
                 if queues.sources(source).is_empty() {
                     return Err(errors::invalid_parameter(
@@ -93,8 +99,14 @@ impl Sqs {
                 changes.put(key(number), &of_move.write());
                 queues.moves.insert(number, of_move);
                 let of_source = |(_, one): &(&u64, &Move)| one.source == source;
-                let old: Vec<u64> =
-                    queues.moves.iter().rev().filter(of_source).skip(REMEMBERED).map(|(n, _)| *n).collect();
+                let old: Vec<u64> = queues
+                    .moves
+                    .iter()
+                    .rev()
+                    .filter(of_source)
+                    .skip(REMEMBERED)
+                    .map(|(n, _)| *n)
+                    .collect();
                 for old in old {
                     queues.moves.remove(&old);
                     changes.remove(key(old));
@@ -140,11 +152,12 @@ impl Sqs {
                 queues.moves.iter().any(|(number, one)| handle(*number, &one.source) == given)
             })
             .await?;
-        let refusal = |message: &str| Err(errors::modelled("ResourceNotFoundException", message).status(404));
-        match found {
-            true => refusal("The task has ended: only active tasks can be cancelled."),
-            false => refusal("Task does not exist."),
+        let refusal =
+            |message: &str| Err(errors::modelled("ResourceNotFoundException", message).status(404));
+        if found {
+            return refusal("The task has ended: only active tasks can be cancelled.");
         }
+        refusal("Task does not exist.")
     }
 }
 

@@ -136,7 +136,8 @@ impl Queue {
     /// Takes note of the time: what is due can be received; what is too old is removed. Returns the
     /// numbers of messages that were removed, and those of deduplication ids that are forgotten.
     pub(super) fn tick(&mut self, now: i64) -> (Vec<u64>, Vec<u64>) {
-        while let Some((due, number)) = self.hidden.first().copied().filter(|(due, _)| *due <= now) {
+        while let Some((due, number)) = self.hidden.first().copied().filter(|(due, _)| *due <= now)
+        {
             self.hidden.remove(&(due, number));
             self.unhide(number);
             self.show(number);
@@ -246,7 +247,8 @@ impl Queue {
 
     /// Hides a message that is in flight for a time from now on. Returns false if it is not in flight.
     pub(super) fn change_visibility(&mut self, number: u64, now: i64, seconds: i64) -> bool {
-        let Some(stored) = self.messages.get(&number).filter(|stored| stored.status.in_flight) else {
+        let Some(stored) = self.messages.get(&number).filter(|stored| stored.status.in_flight)
+        else {
             return false;
         };
         self.hidden.remove(&(stored.status.due, number));

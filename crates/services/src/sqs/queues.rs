@@ -1,10 +1,10 @@
 //! Operations on queues as a whole.
 
+use super::Sqs;
 use super::attributes::{Attributes, TOLD};
 use super::errors;
 use super::queue::Queue;
 use super::state::{forget, object_of, queue_key, sent_key, write_queue};
-use super::Sqs;
 use crate::call::{Answer, Call, Refusal, answer, empty, members, texts};
 use crate::pages;
 use std::collections::BTreeMap;
@@ -24,7 +24,8 @@ impl Sqs {
         let mut attributes = Attributes::default();
         attributes.set(&given, true)?;
         let fifo_only = given.iter().find(|(name, _)| {
-            ["ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"].contains(name)
+            ["ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"]
+                .contains(name)
         });
         if let Some((name, _)) = fifo_only.filter(|_| !attributes.is_fifo()) {
             return Err(errors::unknown_attribute(name));
@@ -146,9 +147,10 @@ impl Sqs {
             return Err(errors::invalid_value(&most, "MaxResults", "Must be between 1 and 1000."));
         }
         let page = pages::page(names, call.text("NextToken"), most.unwrap_or(1_000) as usize)
-            .ok_or_else(|| errors::invalid_value("NextToken", "NextToken", "It is not one of ours."))?;
-        let urls: Vec<Json> =
-            page.items.iter().map(|name| self.url(call, name).into()).collect();
+            .ok_or_else(|| {
+                errors::invalid_value("NextToken", "NextToken", "It is not one of ours.")
+            })?;
+        let urls: Vec<Json> = page.items.iter().map(|name| self.url(call, name).into()).collect();
         answer(members([
             (member, (!urls.is_empty()).then(|| urls.into())),
             // A token is given only to those who ask for pages.
@@ -265,7 +267,9 @@ impl Sqs {
     pub(super) async fn untag_queue(&self, call: &Call<'_>) -> Answer {
         let keys = call.texts("TagKeys");
         if keys.is_empty() {
-            return Err(errors::invalid_parameter("Tag keys must be between 1 and 128 characters in length."));
+            return Err(errors::invalid_parameter(
+                "Tag keys must be between 1 and 128 characters in length.",
+            ));
         }
         self.change_tags(call, |tags| {
             tags.retain(|key, _| !keys.contains(key));
@@ -300,8 +304,7 @@ fn owned((name, text): (&str, &str)) -> (String, String) {
 
 fn check_name(name: &str, is_fifo: bool) -> Result<(), Refusal> {
     let is_plain = |name: &str| {
-        !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
     let is_right = name.len() <= 80
         && match (is_fifo, name.strip_suffix(".fifo")) {
@@ -322,7 +325,9 @@ fn check_name(name: &str, is_fifo: bool) -> Result<(), Refusal> {
 
 fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
     if tags.len() > MOST_TAGS {
-        return Err(errors::invalid_parameter(format!("Too many tags added for queue: at most {MOST_TAGS}.")));
+        return Err(errors::invalid_parameter(format!(
+            "Too many tags added for queue: at most {MOST_TAGS}."
+        )));
     }
     let is_wrong = |(key, value): &(&String, &String)| {
         key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256

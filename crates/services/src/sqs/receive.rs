@@ -102,9 +102,8 @@ impl Sqs {
                     "The request includes a parameter that is not valid for this queue type.",
                 ));
             }
-            let visibility = asked
-                .visibility
-                .unwrap_or_else(|| queue.attributes.number("VisibilityTimeout"));
+            let visibility =
+                asked.visibility.unwrap_or_else(|| queue.attributes.number("VisibilityTimeout"));
             let repeated = attempt.and_then(|attempt| queue.repeat(attempt, now, visibility));
             let (got, spent) = match repeated {
                 Some(got) => (got, Vec::new()),
@@ -156,6 +155,7 @@ impl Sqs {
     }
 
     /// Deletes a message. Returns whether others of its group may be received now.
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn delete(
         &self,
         queues: &mut Queues,
@@ -196,6 +196,7 @@ impl Sqs {
         empty()
     }
 
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn change_visibility(
         &self,
         queues: &mut Queues,
@@ -278,8 +279,7 @@ impl Asked {
             ("AWSTraceHeader", message.trace.as_ref().map(ToString::to_string)),
             ("DeadLetterQueueSourceArn", stored.source.as_ref().map(ToString::to_string)),
         ];
-        let is_asked =
-            |name: &str| self.system.iter().any(|asked| asked == "All" || asked == name);
+        let is_asked = |name: &str| self.system.iter().any(|asked| asked == "All" || asked == name);
         let system: Object = system
             .into_iter()
             .filter(|(name, _)| is_asked(name))
@@ -329,7 +329,8 @@ fn read_handle(handle: &str, created: i64) -> Result<(u64, String), Refusal> {
         Some((u64::from_str_radix(number, 16).ok()?, id.to_owned()))
     };
     read().ok_or_else(|| {
-        let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
+        let message =
+            format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
         errors::modelled("ReceiptHandleIsInvalid", message)
     })
 }

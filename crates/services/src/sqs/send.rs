@@ -35,6 +35,7 @@ impl Sqs {
     }
 
     /// Puts a message into its queue. Returns what the sender is told.
+    #[expect(clippy::unused_self, reason = "it is called as its siblings are")]
     pub(super) fn put(
         &self,
         queues: &mut Queues,
@@ -58,7 +59,8 @@ impl Sqs {
             told.insert("SequenceNumber", sequence_number(number).into());
             return Ok(told);
         }
-        let delay = message.delay_seconds.unwrap_or_else(|| queue.attributes.number("DelaySeconds"));
+        let delay =
+            message.delay_seconds.unwrap_or_else(|| queue.attributes.number("DelaySeconds"));
         let id: Str = uuid::Uuid::new_v4().to_string().into();
         let number = queue.next_number(now);
         let due = if delay > 0 { now + delay * 1_000 } else { 0 };

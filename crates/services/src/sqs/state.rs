@@ -158,7 +158,9 @@ pub(super) fn sent_key(queue: &str, number: u64) -> String {
 
 pub(super) fn write_queue(queue: &Queue) -> Json {
     let texts = |texts: &BTreeMap<String, String>| -> Json {
-        Json::Object(texts.iter().map(|(name, text)| (name.as_str(), text.as_str().into())).collect())
+        Json::Object(
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_str().into())).collect(),
+        )
     };
     json!({
         "attributes": (texts(&queue.attributes.0)),

@@ -107,6 +107,7 @@ impl Ssm {
     }
 
     /// The name that a request means, which may be an ARN.
+    #[expect(clippy::unused_self, reason = "names are a matter of the service")]
     fn named<'n>(&self, name: &'n str) -> &'n str {
         match name.split_once(":parameter/") {
             Some((before, rest)) if before.starts_with("arn:") => {
@@ -123,8 +124,11 @@ impl Ssm {
             return Ok(version.value.clone());
         }
         let opened = self.vault.open(&version.value, &purpose(name));
-        let text = opened.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
-        text.map_err(|why| Refusal::new("InternalServerError", format!("{name}: {why}")).status(500))
+        let text =
+            opened.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+        text.map_err(|why| {
+            Refusal::new("InternalServerError", format!("{name}: {why}")).status(500)
+        })
     }
 }
 

@@ -41,7 +41,8 @@ impl Ssm {
             Some((name, selector)) => (name, Some(selector)),
             None => (given, None),
         };
-        let parameter = self.kept.with(|parameters, _| parameters.by_name.get(name).cloned()).await?;
+        let parameter =
+            self.kept.with(|parameters, _| parameters.by_name.get(name).cloned()).await?;
         let parameter = parameter.ok_or_else(missing)?;
         let found = match selector {
             Some(selector) => parameter.selected(selector).ok_or_else(|| {
@@ -111,7 +112,8 @@ impl Ssm {
 
     pub(super) async fn get_parameter_history(&self, call: &Call<'_>) -> Answer {
         let name = self.named(call.required("Name"));
-        let parameter = self.kept.with(|parameters, _| parameters.by_name.get(name).cloned()).await?;
+        let parameter =
+            self.kept.with(|parameters, _| parameters.by_name.get(name).cloned()).await?;
         let parameter = parameter.ok_or_else(missing)?;
         let numbers = parameter.versions.keys().map(|number| format!("{number:012}")).collect();
         let page = page(call, numbers, 50)?;
@@ -124,7 +126,8 @@ impl Ssm {
             let value = self.value(name, version, call.flag("WithDecryption"))?;
             one.insert("Value", value.into());
             one.remove("ARN");
-            let labels: Vec<Json> = version.labels.iter().map(|label| label.as_str().into()).collect();
+            let labels: Vec<Json> =
+                version.labels.iter().map(|label| label.as_str().into()).collect();
             one.insert("Labels", labels.into());
             shown.push(Json::Object(one));
         }
@@ -174,7 +177,8 @@ impl Ssm {
 
 impl Filter {
     fn read(given: &Json) -> Result<Self, Refusal> {
-        let text = |name: &str| given.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let text =
+            |name: &str| given.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
         let values = given.get("Values").and_then(Json::as_array).cloned().unwrap_or_default();
         let filter = Self {
             key: text("Key"),
@@ -187,12 +191,15 @@ impl Filter {
             "Path" => &["", "Recursive", "OneLevel"],
             key if key.starts_with("tag:") => &["", "Equals"],
             key => {
-                let why = format!("the local service `ssm` does not have the filter `{key}` of parameters");
+                let why = format!(
+                    "the local service `ssm` does not have the filter `{key}` of parameters"
+                );
                 return Err(Refusal::new("InvalidFilterKey", why));
             }
         };
         if !options.contains(&filter.option.as_str()) {
-            let why = format!("The filter option `{}` is not valid for `{}`.", filter.option, filter.key);
+            let why =
+                format!("The filter option `{}` is not valid for `{}`.", filter.option, filter.key);
             return Err(Refusal::new("InvalidFilterOption", why));
         }
         Ok(filter)
@@ -206,9 +213,9 @@ impl Filter {
             }),
             ("Name", "Contains") => any(&|value| name.contains(value)),
             ("Name", _) => any(&|value| name == value),
-            ("Type", _) => any(&|value| {
-                parameter.latest().is_some_and(|(_, version)| version.kind == value)
-            }),
+            ("Type", _) => {
+                any(&|value| parameter.latest().is_some_and(|(_, version)| version.kind == value))
+            }
             ("Path", option) => any(&|value| {
                 let start = format!("{}/", value.trim_end_matches('/'));
                 let rest = name.strip_prefix(&start);

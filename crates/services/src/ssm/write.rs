@@ -28,9 +28,11 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     }
     let start = name.trim_start_matches('/').to_ascii_lowercase();
     if start.starts_with("aws") || start.starts_with("ssm") {
-        let why = match start.starts_with("aws") {
-            true if name.starts_with('/') => "No access to reserved parameter name: ".to_owned() + name + ".",
-            _ => "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).".to_owned(),
+        let why = if start.starts_with("aws") && name.starts_with('/') {
+            format!("No access to reserved parameter name: {name}.")
+        } else {
+            "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive)."
+                .to_owned()
         };
         return Err(invalid(why));
     }
@@ -83,11 +85,18 @@ impl Ssm {
         let allowed = call.text("AllowedPattern").filter(|pattern| !pattern.is_empty());
         if let Some(pattern) = allowed {
             let pattern = format!("^(?:{pattern})$");
-            let checked = regex::RegexBuilder::new(&pattern).size_limit(1 << 20).build().map_err(|_| {
-                Refusal::new("InvalidAllowedPatternException", "The pattern is no regular expression.")
-            })?;
+            let checked =
+                regex::RegexBuilder::new(&pattern).size_limit(1 << 20).build().map_err(|_| {
+                    Refusal::new(
+                        "InvalidAllowedPatternException",
+                        "The pattern is no regular expression.",
+                    )
+                })?;
             if !checked.is_match(value) {
-                let why = format!("Parameter value, cannot be validated against allowedPattern: {}", &pattern[4..pattern.len() - 2]);
+                let why = format!(
+                    "Parameter value, cannot be validated against allowedPattern: {}",
+                    &pattern[4..pattern.len() - 2]
+                );
                 return Err(Refusal::new("ParameterPatternMismatchException", why));
             }
         }
@@ -102,7 +111,9 @@ impl Ssm {
         let tags = read_tags(call);
         let overwrites = call.flag("Overwrite");
         if overwrites && !tags.is_empty() {
-            return Err(invalid("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource."));
+            return Err(invalid(
+                "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.",
+            ));
         }
         // Sealed beforehand, for the kind may be the one that is there.
         let sealed = self
@@ -260,9 +271,7 @@ impl Ssm {
 
     pub(super) async fn list_tags_for_resource(&self, call: &Call<'_>) -> Answer {
         let tags = self.change_tags(call, |_| {}).await?;
-        let shown = |(key, value): (&String, &String)| {
-            json!({"Key": (key.as_str()), "Value": (value.as_str())})
-        };
+        let shown = |(key, value): (&String, &String)| json!({"Key": (key.as_str()), "Value": (value.as_str())});
         answer(json!({"TagList": (tags.iter().map(shown).collect::<Vec<Json>>())}))
     }
 

@@ -65,8 +65,10 @@ pub(crate) fn write_all(
                         // If the commit failed, what reached the disk before may still be found
                         // there after a crash.
                         let committed = transaction.commit();
-                        committed
-                            .map_or_else(|error| Outcome::Unknown(broken(error)), |()| Outcome::Kept)
+                        committed.map_or_else(
+                            |error| Outcome::Unknown(broken(error)),
+                            |()| Outcome::Kept,
+                        )
                     }
                 };
             }

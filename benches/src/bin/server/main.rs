@@ -1,12 +1,17 @@
 //! A server under load: start executions and wait for their ends, as `bench/README.md` of the
-//! reference data describes the workloads W1 to W6.
+//! reference data describes the workloads W1 to W6; W7 calls services.
 //!
 //! `STEPWRIGHT` names the binary, `PEER` the endpoint of another server that W1 is run against, too.
+//! With `ONLY=W7`, nothing but W7 is run.
+
+mod services;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use stepwright_benches::served::{Client, MAP, Server, W6, calls, chain, create, load};
+use stepwright_benches::served::{
+    Client, MAP, Server, W6, calls, chain, create, functions, load,
+};
 use stepwright_json::{Json, json};
 
 /// Where the server listens.
@@ -23,7 +28,12 @@ fn main() {
         "workload                                   clients      rate/s     p50 ms     p99 ms"
     );
     let folder = std::env::temp_dir().join(format!("stepwright-bench-{}", std::process::id()));
-    let server = Server::start(binary, &folder, PORT);
+    if std::env::var("ONLY").is_ok_and(|only| only == "W7") {
+        services::run(binary, &folder, PORT);
+        drop(std::fs::remove_dir_all(folder));
+        return;
+    }
+    let server = Server::start(binary, &folder, PORT, &functions());
     println!(
         "{:<42} {:.1} ms, {:.1} MB",
         "start to ready, resident memory",
@@ -80,12 +90,14 @@ fn main() {
         );
     }
     drop(server);
-    let server = Server::start(binary, &folder, PORT);
+    let server = Server::start(binary, &folder, PORT, &functions());
     waits(&server);
     drop(server);
-    let server = Server::start(binary, &folder, PORT);
+    let server = Server::start(binary, &folder, PORT, &functions());
     println!("{:<42} {:.1} ms", "start to ready with 100,000 waiting", server.ready_ms);
     drop(server);
+    drop(std::fs::remove_dir_all(&folder));
+    services::run(binary, &folder, PORT);
     drop(std::fs::remove_dir_all(folder));
 }
 
