@@ -236,7 +236,10 @@ async fn tasks_run_tasks_of_ecs() {
     assert_eq!(output.get("StartedBy"), Some(&json!("AWS Step Functions")));
     let bad = [("ecs:runTask.sync", json!({"TaskDefinition": "task"}))];
     let failed = run(&server.api, "fails-task", &bad).await.unwrap_err();
-    assert!(failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":6"), "{failed}");
+    assert!(
+        failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":6"),
+        "{failed}"
+    );
 }
 
 #[tokio::test]
