@@ -10,6 +10,7 @@ mod http;
 mod jobs;
 mod maps;
 mod peers;
+mod python;
 mod resources;
 mod stub;
 mod verified;
