@@ -18,6 +18,7 @@ fn services() -> Services {
         region: "us-east-1".to_owned(),
         buckets: None,
         key: None,
+        jobs: None,
         url: Arc::default(),
     })
 }
