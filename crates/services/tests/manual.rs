@@ -19,6 +19,7 @@ fn services() -> Services {
         buckets: None,
         jobs: None,
         key: None,
+        jobs: None,
         url: Arc::default(),
     })
 }
