@@ -498,3 +498,16 @@ fn check_points_into_the_project() {
         assert!(shown.contains("Fargate takes 256"), "{command}: {shown}");
     }
 }
+
+#[test]
+fn a_token_that_nobody_sends_is_explained() {
+    let definition = r#"{"StartAt": "W", "States": {"W": {"Type": "Task", "HeartbeatSeconds": 5, "End": true,
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}}}}}"#;
+    let config = "[functions.f]\nreturn = {accepted = true}\n";
+    let folder = folder(&[("w.asl.json", definition), ("stepwright.toml", config)]);
+    let output = stepwright(folder.path(), &["run", "w.asl.json", "--virtual-time"]);
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("which nobody can send to a run"), "{shown}");
+}

@@ -111,15 +111,21 @@ impl<'a> Origin<'a> {
 /// compiled or deployed, or else remarks on its machines. A folder that cannot name a project is
 /// passed over, because the project may still be put into another.
 pub fn check(text: &str, file: &str, folder: &str) -> Loaded {
-    let mut loaded = stepwright_fluxio::load(text, file, None);
-    let Ok(project) = stepwright_fluxio::read(text) else { return loaded };
-    let name = if names::is_plain(folder) { folder } else { "project" };
-    let refused = synthesize(&project, &Origin::new(name)).err();
-    let refused = refused.map_or_else(Vec::new, |refused| refused.diagnostics());
+    let (definitions, found) = match stepwright_fluxio::read(text) {
+        Err(errors) => (Vec::new(), errors),
+        Ok(project) => {
+            let name = if names::is_plain(folder) { folder } else { "project" };
+            let refused = synthesize(&project, &Origin::new(name)).err();
+            let mut found = refused.map_or_else(Vec::new, |refused| refused.diagnostics());
+            let definitions = project.definitions(file, None);
+            found.extend(project.remarks);
+            (definitions, found)
+        }
+    };
+    let text: Arc<str> = text.into();
     let complaint =
-        |diagnostic| Complained { file: file.to_owned(), text: text.into(), diagnostic };
-    loaded.complaints.extend(refused.into_iter().chain(project.remarks).map(complaint));
-    loaded
+        |diagnostic| Complained { file: file.to_owned(), text: text.clone(), diagnostic };
+    Loaded { definitions, complaints: found.into_iter().map(complaint).collect() }
 }
 
 /// Makes the templates and the folders of the tasks. The error lists everything that AWS would not

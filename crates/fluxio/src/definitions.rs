@@ -65,19 +65,24 @@ impl Task {
         }
     }
 
-    /// Reads a class that inherits from `Task`.
-    pub(crate) fn read(class: &StmtClassDef, source: &str, mode: Mode) -> Result<Self> {
-        let mut task = Self::plain(mode);
-        match mode {
-            Mode::Compat => task.read_body(&class.body, source)?,
-            Mode::Documented => {
-                check_head(class, "task", "Task")?;
-                for statement in &class.body {
-                    task.read_statement(statement, source)?;
-                }
+    /// Reads a class that inherits from `Task`, as the original does.
+    pub(crate) fn read(class: &StmtClassDef, source: &str) -> Result<Self> {
+        let mut task = Self::plain(Mode::Compat);
+        task.read_body(&class.body, source)?;
+        Ok(task)
+    }
+
+    /// Reads a class that inherits from `Task`. Also returns everything that is wrong with it.
+    pub(crate) fn read_whole(class: &StmtClassDef, source: &str) -> (Self, Vec<Diagnostic>) {
+        let mut task = Self::plain(Mode::Documented);
+        let mut errors: Vec<Diagnostic> =
+            check_head(class, "task", "Task").err().into_iter().map(|error| *error).collect();
+        for statement in &class.body {
+            if let Err(error) = task.read_statement(statement, source) {
+                errors.push(*error);
             }
         }
-        Ok(task)
+        (task, errors)
     }
 
     /// Reads a statement of a class. What has no meaning for a task is refused.

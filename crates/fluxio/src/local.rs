@@ -28,7 +28,7 @@ impl Site {
     /// machine.
     pub fn definition(&self, project: &Project, machine: &str) -> Option<Definition> {
         let definition = project.machines.get(machine)?.definition.as_ref().ok()?;
-        let text = definition.to_string();
+        let text = definition.pretty();
         let values = self.resources(project);
         let options =
             LoadOptions { file: "project.json", values: Some(&values), ..LoadOptions::default() };
@@ -65,33 +65,35 @@ impl Site {
     }
 }
 
-/// Reads the state machines of a project's text like those of any other file. With a site, their
-/// placeholders are replaced by its resources.
+impl Project {
+    /// Its state machines, like those of any other file. With a site, their placeholders are
+    /// replaced by its resources.
+    pub fn definitions(&self, file: &str, site: Option<&Site>) -> Vec<NamedDefinition> {
+        let names = self.names.iter();
+        let definition = |name: &str| match site {
+            Some(site) => site.definition(self, name),
+            // In `Mode::Documented`, every machine has a definition.
+            None => Some(Definition::from_json(self.machines.get(name)?.definition.as_ref().ok()?)),
+        };
+        names
+            .filter_map(|name| {
+                let file = format!("{file} ({name})");
+                Some(NamedDefinition::new(Some(name.clone()), file, definition(name)?))
+            })
+            .collect()
+    }
+}
+
+/// Reads the state machines of a project's text, or what is wrong with it.
 pub fn load(text: &str, file: &str, site: Option<&Site>) -> Loaded {
-    let mut loaded = Loaded::default();
-    let project = match read(text) {
-        Ok(project) => project,
+    match read(text) {
+        Ok(project) => Loaded { definitions: project.definitions(file, site), ..Loaded::default() },
         Err(errors) => {
             let complaint =
                 |diagnostic| Complaint { file: file.to_owned(), text: text.into(), diagnostic };
-            loaded.complaints = errors.into_iter().map(complaint).collect();
-            return loaded;
+            Loaded { complaints: errors.into_iter().map(complaint).collect(), ..Loaded::default() }
         }
-    };
-    for name in &project.names {
-        let definition = match site {
-            Some(site) => site.definition(&project, name),
-            None => {
-                // In this mode, every machine has a definition.
-                let definition = project.machines.get(name).map(|one| &one.definition);
-                definition.and_then(|one| Some(Definition::from_json(one.as_ref().ok()?)))
-            }
-        };
-        loaded.definitions.extend(definition.map(|definition| {
-            NamedDefinition::new(Some(name.clone()), format!("{file} ({name})"), definition)
-        }));
     }
-    loaded
 }
 
 /// A project's text as a template with its state machines, for readers of templates. The error says

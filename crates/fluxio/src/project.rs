@@ -293,18 +293,21 @@ impl<'a> Reader<'a> {
             self.processors.insert(name.clone(), source.to_owned());
         }
         if !matches!(base, Ok("EventProcessor")) {
-            let task = match base {
-                Ok(_) => Task::read(class, self.source, self.mode),
-                Err(_) => Ok(Task::plain(self.mode)),
+            let mut known = match (&base, self.mode) {
+                (Err(_), _) => Task::plain(self.mode),
+                (Ok(_), Mode::Compat) => Task::read(class, self.source)?,
+                (Ok(_), Mode::Documented) => {
+                    let (task, errors) = Task::read_whole(class, self.source);
+                    self.errors.extend(errors);
+                    task
+                }
             };
-            let mut known = task.as_ref().map_or_else(|_| Task::plain(self.mode), Clone::clone);
             if self.mode == Mode::Documented {
                 known.complaints = attributes::check(&name, &known, &self.places);
             }
             if self.machines.tasks.insert(name.clone(), known).is_none() {
                 self.machines.task_names.push(name);
             }
-            task?;
         }
         if base? == "EventProcessor" {
             check_event_processor(class, self.mode)?;

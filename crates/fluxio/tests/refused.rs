@@ -62,6 +62,14 @@ fn other_statements_of_a_class_are_refused() {
     check(&task("retries = 5"), &[("retries", "no attribute `retries`")]);
     check(&task("def run(event, context): return 2"), &[("run", "a `run` method already")]);
     check(&task("def setup(self): pass"), &[("setup", "a `run` method and no other")]);
+    check(
+        &task("memory = 1024\nmemory = 512\nprint(1)\nfor x in [1]: pass"),
+        &[
+            ("memory", "set already"),
+            ("print(1)", "no meaning"),
+            ("for x in [1]: pass", "no meaning"),
+        ],
+    );
     check(&task("\"\"\"A docstring.\"\"\"\npass\n..."), &[]);
     check(&format!("@cached\n{}", task("pass")), &[("@cached", "no decorators")]);
     check(&task("pass").replace("(Task)", "(Task, Mixin)"), &[("Mixin", "nothing else")]);

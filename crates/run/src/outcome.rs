@@ -1,7 +1,12 @@
-use stepwright_history::{Event, Moment};
+use std::collections::BTreeSet;
+use stepwright_history::{Event, EventKind, Moment};
 use stepwright_interpreter::{Command, Execution, Status};
 use stepwright_json::{Json, Object};
 use stepwright_program::{MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES};
+
+/// The advice for a task that waits for its token.
+const TOKEN: &str = "it waits for its task token, which nobody can send to a run: use `stepwright \
+                     dev`, or give the state a mock";
 
 /// The outcome of a run.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl Outcome {
             ));
         }
         let large = self.events.iter().find_map(|event| match &event.kind {
-            stepwright_history::EventKind::StateExited { name, output, .. } => {
+            EventKind::StateExited { name, output, .. } => {
                 let size = output.to_string().len();
                 (size > MAX_PAYLOAD_BYTES).then(|| (name.clone(), size))
             }
@@ -69,6 +74,23 @@ impl Outcome {
         remarks
     }
 
+    /// What to do about a task that timed out because it waited for its task token.
+    pub fn token_advice(&self) -> Option<&'static str> {
+        let mut waiting = BTreeSet::new();
+        for event in &self.events {
+            match &event.kind {
+                EventKind::TaskScheduled { task, call, .. } if call.waits_for_token() => {
+                    waiting.insert(*task);
+                }
+                EventKind::TaskTimedOut { task, .. } if waiting.contains(task) => {
+                    return Some(TOKEN);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// Describes what an execution that never ended waits for: the states it is in, and what to do
     /// about it.
     pub fn stuck(&self) -> (String, Option<&'static str>) {
@@ -78,10 +100,7 @@ impl Outcome {
         let waits_for_token = execution.commands().iter().any(
             |command| matches!(command, Command::RunTask { call, .. } if call.waits_for_token()),
         );
-        let advice = waits_for_token.then_some(
-            "it waits for its task token, which nobody can send to a run: use `stepwright dev`, or \
-             give the state a mock",
-        );
+        let advice = waits_for_token.then_some(TOKEN);
         (execution.current_states().join(", "), advice)
     }
 }

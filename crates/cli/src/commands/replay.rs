@@ -21,6 +21,11 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
         recording = recording.of_execution(arn);
     }
     let named = definition(arguments, &recording)?;
+    let history = tree.to_json();
+    if history.get("elapsedMillis").is_some() && history.get("executionArn").is_none() {
+        // `stepwright run` printed it, whose executions have one name.
+        recording.identity = super::run::identity(&named, &arguments.history);
+    }
     let program = Program { vintage: vintage(&recording), ..super::compile(&named)? };
     let mut mocks = match &arguments.mocks {
         Some(path) => super::run::read_mocks(path)?,

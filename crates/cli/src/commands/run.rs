@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     };
     let outcome = outcome.map_err(|error| report::refused(&error))?;
     match arguments.output {
-        Output::Text => print_ending(&outcome, arguments.limits),
+        Output::Text => print_ending(&outcome, arguments.limits, plan.machines.project.is_some()),
         Output::Json => report::print_json(&outcome.to_json()),
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
@@ -163,7 +163,7 @@ pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
     stepwright_run::identity(&input::machine_arn(&Place::default(), &name))
 }
 
-fn print_ending(outcome: &Outcome, limits: LimitsChoice) {
+fn print_ending(outcome: &Outcome, limits: LimitsChoice, is_project: bool) {
     if limits == LimitsChoice::Extended {
         for remark in outcome.remarks() {
             anstream::eprintln!("note: {remark}");
@@ -186,6 +186,10 @@ fn print_ending(outcome: &Outcome, limits: LimitsChoice) {
             }
         }
         status => {
+            // A worker of a project has the token of its task.
+            if !is_project && let Some(advice) = outcome.token_advice() {
+                anstream::eprintln!("help: {advice}");
+            }
             anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "));
         }
     }
