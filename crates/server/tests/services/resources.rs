@@ -67,12 +67,19 @@ impl<'r> Parts<'r> {
         let object = ["Step", "InstanceFleet", "InstanceGroup", "Job"];
         let value = |name: &str| match name {
             "TerminationProtected" => json!(true),
+            "Method" => json!("GET"),
+            "ApiEndpoint" => json!("https://api.example/orders"),
             name if object.contains(&name) => json!({}),
             _ => json!("x"),
         };
         let mut given: Object = own.required.iter().map(|name| (*name, value(name))).collect();
-        if self.service == "bedrock" {
-            given.insert("Body", json!({}));
+        match self.service {
+            "bedrock" => drop(given.insert("Body", json!({}))),
+            "http" => {
+                let connection = "arn:aws:events:us-east-1:123456789012:connection/c/0";
+                given.insert("Authentication", json!({"ConnectionArn": connection}));
+            }
+            _ => {}
         }
         given.into()
     }
