@@ -1,5 +1,7 @@
 """Loading and running the `run` method of a task."""
 
+import __future__
+
 import asyncio
 import inspect
 import os
@@ -11,14 +13,16 @@ from .context import TaskContext
 def load(name):
     """The `run` function of a task: its text as it stands in the project, alone in a module.
 
-    The text stands on the lines it has in the project, so tracebacks point there.
+    The text stands on the lines it has in the project, so tracebacks point there. Annotations are not
+    evaluated: what they name need not be imported.
     """
     prepare_path()
     path = os.path.join(os.environ["STEPWRIGHT_TASKS"], name + ".py")
     with open(path, encoding="utf-8") as file:
         source = file.read()
     module = {"__name__": "fluxio_task_" + name, "__file__": os.environ["STEPWRIGHT_PROJECT"]}
-    exec(compile(source, os.environ["STEPWRIGHT_PROJECT"], "exec"), module)
+    flags = __future__.annotations.compiler_flag
+    exec(compile(source, os.environ["STEPWRIGHT_PROJECT"], "exec", flags=flags, dont_inherit=True), module)
     return module["run"]
 
 

@@ -15,19 +15,24 @@ import traceback
 
 from . import task
 from .context import TaskContext
+from .worker_base import Heartbeats
 
 
 class Answers:
     """The pipe back to whoever sends messages."""
 
     def __init__(self):
+        # Heartbeats are sent by a thread of their own.
+        self._lock = threading.Lock()
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
         sys.stdout = sys.stderr
 
     def send(self, **answer):
-        self._file.write(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n")
-        self._file.flush()
+        line = json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n"
+        with self._lock:
+            self._file.write(line)
+            self._file.flush()
 
 
 def load(spec):
@@ -41,7 +46,7 @@ async def handle(worker, answers, message, interval):
     """Handles one message."""
     identity = message["id"]
     context = TaskContext(os.environ["STEPWRIGHT_TASK"], message["meta"])
-    beating = asyncio.ensure_future(beat(answers, identity, interval)) if interval else None
+    beating = Heartbeats(interval, lambda: answers.send(id=identity, heartbeat=True)) if interval else None
     try:
         output = await worker.run(message["body"], context)
         if context.stopped is not None:
@@ -53,14 +58,8 @@ async def handle(worker, answers, message, interval):
         answers.send(id=identity, error=type(problem).__name__, cause=str(problem))
     finally:
         if beating:
-            beating.cancel()
+            beating.end()
         context.close()
-
-
-async def beat(answers, identity, interval):
-    while True:
-        await asyncio.sleep(interval)
-        answers.send(id=identity, heartbeat=True)
 
 
 def read_lines(loop, queue):

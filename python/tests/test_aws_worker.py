@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -43,6 +44,8 @@ class Handler(TaskWorker):
     async def run(self, event, context):
         self.together += 1
         self.most = max(self.most, self.together)
+        # A handler that computes keeps the event loop busy.
+        time.sleep(event.get("blocking", 0))
         try:
             await asyncio.sleep(event.get("seconds", 0.01))
         finally:
@@ -104,6 +107,12 @@ class Workers(unittest.TestCase):
         self.work(queue, seconds=2, until=lambda: queue.deleted, interval=0.1)
         self.assertGreaterEqual(len(queue.visibilities), 2)
         self.assertEqual({name for name, _ in queue.visibilities}, {"a"})
+
+    def test_a_handler_that_blocks_keeps_its_heartbeat(self):
+        queue = Queue(message("a", {"blocking": 0.5}))
+        self.work(queue, seconds=2, until=lambda: queue.deleted, interval=0.1)
+        self.assertGreaterEqual(len(queue.visibilities), 3)
+        self.assertEqual(queue.deleted, ["a"])
 
     def test_what_is_at_work_is_finished(self):
         queue = Queue(message("a", {"seconds": 0.3}))

@@ -98,6 +98,38 @@ impl About<'_> {
                 }
                 text("Rule").or_else(|| text("Name")).map(rule)
             }
+            "batch" => {
+                let kinds = [
+                    ("jobDefinition", "job-definition/"),
+                    ("jobDefinitionName", "job-definition/"),
+                    ("jobQueue", "job-queue/"),
+                    ("jobQueueName", "job-queue/"),
+                    ("computeEnvironment", "compute-environment/"),
+                    ("computeEnvironmentName", "compute-environment/"),
+                    ("jobId", "job/"),
+                    ("resourceArn", ""),
+                ];
+                // Describing and listing are not about one thing on AWS.
+                let is_one = !operation.starts_with("Describe") && !operation.starts_with("List");
+                let is_one = is_one || operation == "ListTagsForResource";
+                let mut named =
+                    kinds.iter().filter_map(|(name, kind)| Some(arn(kind, text(name)?)));
+                named.next().filter(|_| is_one)
+            }
+            "ecs" => {
+                let definition = "task-definition/";
+                let kinds = [
+                    ("taskDefinition", definition),
+                    ("task", "task/"),
+                    ("clusterName", "cluster/"),
+                    ("resourceArn", ""),
+                ];
+                let is_one = ["RunTask", "StopTask", "CreateCluster"].contains(&operation)
+                    || operation.ends_with("Resource");
+                let mut named =
+                    kinds.iter().filter_map(|(name, kind)| Some(arn(kind, text(name)?)));
+                named.next().filter(|_| is_one)
+            }
             "ssm" => {
                 let name = text("Name").or_else(|| text("Path")).or_else(|| text("ResourceId"))?;
                 Some(arn("parameter/", name.trim_start_matches('/')))
@@ -182,6 +214,13 @@ impl About<'_> {
                 rights.extend(self.text("Endpoint").and_then(reached));
                 Some(rights)
             }
+            ("batch", "SubmitJob") => {
+                let named = [("jobDefinition", "job-definition/"), ("jobQueue", "job-queue/")];
+                let rights = named.iter().filter_map(|(member, kind)| {
+                    Some(right(operation, self.arn(kind, self.text(member)?)))
+                });
+                Some(rights.collect())
+            }
             ("ssm", "GetParameters" | "DeleteParameters") => {
                 let listed = items("Names");
                 let names = listed.iter().filter_map(Json::as_str);
@@ -240,6 +279,14 @@ mod tests {
         check("sqs", "sendMessageBatch", url, &[("sqs:SendMessage", queue)]);
         check("sqs", "createQueue", json!({"QueueName": "q"}), &[("sqs:CreateQueue", queue)]);
         check("sqs", "listQueues", json!({}), &[("sqs:ListQueues", "*")]);
+        let definition = "arn:aws:batch:us-east-1:123456789012:job-definition/d:2";
+        let jobs = "arn:aws:batch:us-east-1:123456789012:job-queue/q";
+        let job = json!({"jobName": "j", "jobQueue": "q", "jobDefinition": definition});
+        let both = [("batch:SubmitJob", definition), ("batch:SubmitJob", jobs)];
+        check("batch", "submitJob", job, &both);
+        check("batch", "describeJobs", json!({"jobs": ["x"]}), &[("batch:DescribeJobs", "*")]);
+        let task = "arn:aws:ecs:us-east-1:123456789012:task-definition/t:1";
+        check("ecs", "runTask", json!({"taskDefinition": "t:1"}), &[("ecs:RunTask", task)]);
         check(
             "s3",
             "copyObject",

@@ -83,11 +83,8 @@ pub(crate) fn read_mock_config(path: &Path) -> Result<MockConfig, Failure> {
     let (tree, _) = read_tree(path)?;
     let config = MockConfig::read(&tree.to_json())
         .map_err(|error| Failure::new(format!("{} cannot be used: {error}", path.display())))?;
-    for key in config.ignored() {
-        report::warning(&format!(
-            "`{key}` in {} means nothing; a mock file has `StateMachines` and `MockedResponses`",
-            path.display()
-        ));
+    for note in config.notes() {
+        report::warning(&format!("{}: {note}", path.display()));
     }
     Ok(config)
 }
@@ -138,7 +135,7 @@ fn load_at(
     machine_arn: Option<&MachineArn<'_>>,
 ) -> Result<Loaded, Failure> {
     if project::is_project(path) {
-        return project::load(path);
+        return project::load(path, machine_arn.is_some().then(Place::default).as_ref());
     }
     let bytes = read(path)?;
     let values = values(options)?;
@@ -160,6 +157,15 @@ fn load_at(
 /// Reads a file and picks the state machine that the options name.
 pub(crate) fn pick(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
     let loaded = load(path, options)?;
+    picked(path, options, &loaded).cloned()
+}
+
+/// Like [`pick`], but the tasks and machines of a project are those of this machine.
+pub(crate) fn pick_here(path: &Path, options: &Load) -> Result<NamedDefinition, Failure> {
+    if !project::is_project(path) {
+        return pick(path, options);
+    }
+    let loaded = load_to_run(path, options, &Place::default())?;
     picked(path, options, &loaded).cloned()
 }
 

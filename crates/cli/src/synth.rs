@@ -10,9 +10,8 @@ use beside::Beside;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stepwright_constructs::template_from_definition;
-use stepwright_deployment::{Origin, Refused, synthesize};
+use stepwright_deployment::{Origin, synthesize};
 use stepwright_fluxio::{Mode, compile};
-use stepwright_source::Diagnostic;
 
 /// The folder for a project's files, unless another one is given.
 const FOLDER: &str = "stepwright.out";
@@ -71,7 +70,8 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
         Some(requirements) => origin.requirements(requirements),
         None => origin,
     };
-    let deployment = synthesize(&compiled, &origin).map_err(|refused| said(path, &text, &refused));
+    let deployment = synthesize(&compiled, &origin)
+        .map_err(|refused| project::said(path, &text, &refused.diagnostics()));
     // Files that could not be read are reported first: other errors may follow from them.
     beside.or_ok()?;
     let deployment = deployment?;
@@ -84,23 +84,6 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
         anstream::println!("{shown}");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints why a project cannot be deployed.
-fn said(path: &Path, text: &str, refused: &Refused) -> Failure {
-    let diagnostics: Vec<Diagnostic> = refused
-        .0
-        .iter()
-        .map(|complaint| {
-            let message = format!("{}: {}", complaint.subject, complaint.message);
-            let diagnostic = Diagnostic::error("deployment", message).help(&complaint.help);
-            match complaint.span {
-                Some(span) => diagnostic.span(span),
-                None => diagnostic,
-            }
-        })
-        .collect();
-    project::said(path, text, &diagnostics)
 }
 
 /// The logical id made from a file's name: `order-flow.asl.json` gives `OrderFlow`.

@@ -103,8 +103,7 @@ fn tasks_fail_and_stop_executions() {
     let (outcome, shown) = run(folder.path(), &["--input", "{}"], 0);
     assert_eq!(outcome.get("output").unwrap().get("failed"), None, "{shown}");
     assert_eq!(text(&outcome, &["output", "check", "machine"]), "main");
-    let nested = stepwright_json::parse(text(&outcome, &["output", "nested", "Output"])).unwrap();
-    assert_eq!(text(&nested, &["x", "machine"]), "inner");
+    assert_eq!(text(&outcome, &["output", "nested", "x", "machine"]), "inner");
 
     let (outcome, _) = run(folder.path(), &["--input", r#"{"fail": true}"#], 0);
     assert_eq!(outcome.get("output").unwrap().get("failed"), Some(&Json::Bool(true)));
@@ -330,4 +329,172 @@ fn an_interrupted_run_leaves_nothing_behind() {
         // A process that nobody has waited for yet is a zombie.
         std::fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z "))
     });
+}
+
+const PROMISES: &str = r#"
+from typing import Any, Dict
+
+class T(Task):
+    timeout: int = 2
+    async def run(event: Dict[str, Any], context: TaskContext) -> Dict:
+        import asyncio
+        await asyncio.sleep(event.get("s", 0))
+        return {"trace": context.trace_id, "source": context.trace_source}
+
+class Big(Task):
+    service: str = "ecs"
+    async def run(event, context):
+        print("got", len(event["x"]))
+
+class W(Task):
+    service = "ecs:worker"
+    spec = "steady:Blocking"
+    timeout = 60
+    heartbeat_interval = 1
+
+class Build(Task):
+    service = "codebuild"
+
+def nested(data):
+    data["t"] = T()
+
+def main(data):
+    data["t"] = T()
+    data["n"] = nested(data)
+    data["both"] = parallel(nested, T)
+
+def big(data):
+    Big()
+
+def worker(data):
+    data["w"] = W()
+
+def missing(data):
+    map(data["nothing"], nested)
+
+def caught(data):
+    try:
+        T(data["nope"])
+    except KeyError:
+        data["caught"] = True
+
+def longer(data):
+    data["t"] = T(timeout=10)
+
+def build(data):
+    Build(env={"A": data["v"], "B": 5})
+"#;
+
+const BLOCKING: &str = "import time\n\
+    from ns_sfn_task_entry_points.ecs_worker_app import TaskWorker\n\
+    class Blocking(TaskWorker):\n    \
+        async def run(self, event, context):\n        \
+            time.sleep(3.5)\n        return [context.trace_id, 1]\n";
+
+fn promises() -> tempfile::TempDir {
+    folder(&[("project.py", PROMISES), ("project.sfn", PROMISES), ("steady.py", BLOCKING)])
+}
+
+#[test]
+fn traces_go_through_nested_machines_and_tasks() {
+    let folder = promises();
+    let (outcome, shown) = run(folder.path(), &[], 0);
+    assert_eq!(text(&outcome, &["output", "t", "trace"]), "local", "{shown}");
+    for pointer in [&["output", "n", "t", "trace"][..], &["output", "t", "trace"]] {
+        assert_eq!(text(&outcome, pointer), "local", "{outcome}");
+    }
+    assert_eq!(text(&outcome, &["output", "n", "t", "source"]), "main");
+    assert_eq!(outcome.get("output").unwrap().get("n").unwrap().get("__trace"), None);
+    let both = outcome.get("output").unwrap().get("both").unwrap();
+    assert_eq!(text(both.at(1).unwrap(), &["trace"]), "local", "{both}");
+    let given = r#"{"__trace": {"id": "order-7", "source": "shop"}}"#;
+    let (outcome, _) = run(folder.path(), &["--input", given], 0);
+    assert_eq!(text(&outcome, &["output", "t", "trace"]), "order-7");
+    assert_eq!(text(&outcome, &["output", "n", "t", "trace"]), "order-7");
+    assert_eq!(text(&outcome, &["output", "n", "t", "source"]), "shop");
+}
+
+#[test]
+fn machines_fail_as_the_project_says() {
+    let folder = promises();
+    let machine = |name: &'static str| ["--machine", name];
+    let (outcome, _) = run(folder.path(), &machine("missing"), 1);
+    assert!(text(&outcome, &["cause"]).contains("data['nothing'] is no list"), "{outcome}");
+    let (outcome, _) = run(folder.path(), &machine("caught"), 0);
+    assert_eq!(text(&outcome, &["output", "error", "Error"]), "KeyError");
+    assert_eq!(outcome.get("output").unwrap().get("caught"), Some(&Json::Bool(true)));
+    let longer = [&machine("longer")[..], &["--input", r#"{"s": 3}"#]].concat();
+    run(folder.path(), &longer, 0);
+    let large = format!("{{\"x\": \"{}\"}}", "a".repeat(9000));
+    std::fs::write(folder.path().join("large.json"), large).unwrap();
+    for virtual_time in [&[][..], &["--virtual-time"]] {
+        let big = [&machine("big")[..], &["--input-file", "large.json"], virtual_time].concat();
+        let (outcome, _) = run(folder.path(), &big, 1);
+        assert_eq!(text(&outcome, &["error"]), "ECS.InvalidParameterException");
+    }
+    let compiled = stepwright(folder.path(), &["compile", "project.py", "--machine", "build"]);
+    let compiled = String::from_utf8_lossy(&compiled.stdout).into_owned();
+    assert!(compiled.contains(r#""Value.$": "$['v']""#), "{compiled}");
+    assert!(compiled.contains(r#""Value": "5""#), "{compiled}");
+}
+
+#[test]
+fn a_handler_that_blocks_keeps_its_message() {
+    let folder = promises();
+    let (outcome, shown) = run(folder.path(), &["--machine", "worker"], 0);
+    let answer = outcome.get("output").unwrap().get("w").unwrap();
+    assert_eq!(answer.to_string(), r#"["local",1]"#, "{shown}");
+}
+
+#[test]
+fn projects_are_tested_and_replayed() {
+    let folder = promises();
+    let cases = r#"
+state_machine: nested
+cases:
+  - name: one
+    mocks: {T: {return: 5}}
+    expect: {output: {t: 5}}
+"#;
+    std::fs::write(folder.path().join("project.test.yaml"), cases).unwrap();
+    let tested = stepwright(folder.path(), &["test"]);
+    let shown = String::from_utf8_lossy(&tested.stdout).into_owned();
+    assert!(shown.contains("1 passed"), "{shown}{}", String::from_utf8_lossy(&tested.stderr));
+    let state = ["test-state", "project.py", "--state", "T", "--mock-result", "5"];
+    let state = stepwright(folder.path(), &state);
+    let shown = String::from_utf8_lossy(&state.stdout).into_owned();
+    assert!(shown.contains("SUCCEEDED"), "{shown}{}", String::from_utf8_lossy(&state.stderr));
+    let (outcome, _) = run(folder.path(), &["--machine", "nested"], 0);
+    std::fs::write(folder.path().join("history.json"), outcome.to_string()).unwrap();
+    let replay =
+        ["replay", "history.json", "--definition", "project.py", "--state-machine", "nested"];
+    let replayed = stepwright(folder.path(), &replay);
+    let shown = String::from_utf8_lossy(&replayed.stdout).into_owned();
+    assert!(
+        shown.contains("reproduces all"),
+        "{shown}{}",
+        String::from_utf8_lossy(&replayed.stderr)
+    );
+    let formatted = stepwright(folder.path(), &["fmt", "project.py"]);
+    assert_eq!(formatted.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&formatted.stderr).contains("projects are not formatted"));
+    // A project may end in `.sfn`.
+    let sfn = stepwright(folder.path(), &["check", "project.sfn"]);
+    let shown = String::from_utf8_lossy(&sfn.stdout).into_owned();
+    assert!(shown.contains("0 errors") && !shown.contains("/States/"), "{shown}");
+}
+
+#[test]
+fn check_points_into_the_project() {
+    let text = "class E(Task):\n    service = 'ecs'\n    cpu = 300\n    def run(event, context):\n        \
+                pass\ndef main(data):\n    E()\n";
+    let folder = folder(&[("project.py", text)]);
+    for command in ["check", "compile", "run", "synth"] {
+        let output = stepwright(folder.path(), &[command, "project.py"]);
+        let shown = [output.stdout, output.stderr].concat();
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{command}: {shown}");
+        assert!(shown.contains("project.py:3:11"), "{command}: {shown}");
+        assert!(shown.contains("Fargate takes 256"), "{command}: {shown}");
+    }
 }

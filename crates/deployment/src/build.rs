@@ -1,6 +1,5 @@
 //! Tasks on CodeBuild.
 
-use crate::attributes::number;
 use crate::names::id;
 use crate::plan::Plan;
 use crate::role;
@@ -69,7 +68,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
             source.insert("BuildSpec", text.into());
         }
     }
-    let minutes = (number(task, "timeout").unwrap_or(300) + 59) / 60;
+    let minutes = (task.longest().min(36 * 3600) + 59) / 60;
     let properties = json!({
         "Name": (substituted(&project)),
         "ServiceRole": (attribute(&role, "Arn")),

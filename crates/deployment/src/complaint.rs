@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use stepwright_fluxio::Project;
-use stepwright_source::Span;
+use stepwright_source::{Diagnostic, Span};
 
 /// Something that AWS would not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,21 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+impl Refused {
+    /// The complaints as diagnostics, which point into the project's text.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let diagnostic = |complaint: &Complaint| {
+            let message = format!("{}: {}", complaint.subject, complaint.message);
+            let diagnostic = Diagnostic::error("deployment", message).help(&complaint.help);
+            match complaint.span {
+                Some(span) => diagnostic.span(span),
+                None => diagnostic,
+            }
+        };
+        self.0.iter().map(diagnostic).collect()
+    }
+}
+
 /// What a complaint is about: its text, and the names under which its place may be found, the most
 /// specific first.
 #[derive(Clone, Debug)]
@@ -48,13 +63,6 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn task(name: &str) -> Self {
         Self { text: format!("the task `{name}`"), keys: vec![name.to_owned()] }
-    }
-
-    pub(crate) fn attribute(task: &str, attribute: &str) -> Self {
-        Self {
-            text: format!("the attribute `{attribute}` of the task `{task}`"),
-            keys: vec![format!("{task}.{attribute}"), task.to_owned()],
-        }
     }
 
     pub(crate) fn machine(name: &str) -> Self {
@@ -106,6 +114,20 @@ impl Complaints {
             message: message.into(),
             help: help.into(),
         });
+    }
+
+    /// Adds what was found when the project was compiled.
+    pub(crate) fn extend(&mut self, found: &[Diagnostic]) {
+        self.found.extend(found.iter().map(|one| {
+            let (subject, message) =
+                one.message.split_once(": ").unwrap_or(("the project", &one.message));
+            Complaint {
+                subject: subject.to_owned(),
+                span: one.span,
+                message: message.to_owned(),
+                help: one.help.clone().unwrap_or_default(),
+            }
+        }));
     }
 
     pub(crate) fn or_ok<T>(self, value: T) -> Result<T, Refused> {

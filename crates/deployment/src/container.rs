@@ -1,6 +1,5 @@
 //! Task definitions of ECS.
 
-use crate::attributes::number;
 use crate::function;
 use crate::names::id;
 use crate::places::EXECUTION_ROLE;
@@ -60,7 +59,7 @@ pub(crate) fn add(
         }
     });
     let text = |attribute: &str, default: i64| {
-        Json::from(number(task, attribute).unwrap_or(default).to_string())
+        Json::from(task.number(attribute).unwrap_or(default).to_string())
     };
     let properties = json!({
         "Family": (substituted(&family)),

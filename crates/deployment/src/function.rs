@@ -1,6 +1,5 @@
 //! Tasks on Lambda.
 
-use crate::attributes::number;
 use crate::names::id;
 use crate::plan::Plan;
 use crate::role;
@@ -33,8 +32,8 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
         properties.insert("Code", format!("./tasks/{name}").into());
     }
     properties.insert("Role", attribute(&role, "Arn"));
-    properties.insert("Timeout", Json::Int(number(task, "timeout").unwrap_or(300)));
-    properties.insert("MemorySize", Json::Int(number(task, "memory").unwrap_or(2048)));
+    properties.insert("Timeout", Json::Int(task.longest_as_function()));
+    properties.insert("MemorySize", Json::Int(task.number("memory").unwrap_or(2048)));
     properties.insert("Environment", environment(role::environment(plan, name)));
     properties.insert("LoggingConfig", json!({"LogGroup": (reference(&logs))}));
     let id = format!("LambdaFunction{short}");

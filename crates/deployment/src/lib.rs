@@ -21,7 +21,6 @@
 //! assert!(paths.contains(&"tasks/Greet/fluxio_task.py"));
 //! ```
 
-mod attributes;
 mod build;
 mod complaint;
 mod container;
@@ -50,6 +49,7 @@ pub use complaint::{Complaint, Refused};
 
 use plan::Plan;
 use std::sync::Arc;
+use stepwright_asl::{Complaint as Complained, Loaded};
 use stepwright_fluxio::Project;
 
 /// A file of a deployment.
@@ -105,6 +105,21 @@ impl<'a> Origin<'a> {
     pub fn requirements(self, requirements: &'a str) -> Self {
         Self { requirements: Some(requirements), ..self }
     }
+}
+
+/// Checks the text of a project in the folder of this name: reports everything that cannot be
+/// compiled or deployed, or else remarks on its machines. A folder that cannot name a project is
+/// passed over, because the project may still be put into another.
+pub fn check(text: &str, file: &str, folder: &str) -> Loaded {
+    let mut loaded = stepwright_fluxio::load(text, file, None);
+    let Ok(project) = stepwright_fluxio::read(text) else { return loaded };
+    let name = if names::is_plain(folder) { folder } else { "project" };
+    let refused = synthesize(&project, &Origin::new(name)).err();
+    let refused = refused.map_or_else(Vec::new, |refused| refused.diagnostics());
+    let complaint =
+        |diagnostic| Complained { file: file.to_owned(), text: text.into(), diagnostic };
+    loaded.complaints.extend(refused.into_iter().chain(project.remarks).map(complaint));
+    loaded
 }
 
 /// Makes the templates and the folders of the tasks. The error lists everything that AWS would not

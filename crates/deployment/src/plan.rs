@@ -1,8 +1,8 @@
 //! The plan of a deployment: which parts of a project are deployed, and in which template.
 
+use crate::Origin;
 use crate::complaint::{Complaints, Refused, Subject};
 use crate::names::{Names, id, is_plain};
-use crate::{Origin, attributes};
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_fluxio::{Machine, Project, Task};
 use stepwright_json::{Json, Object};
@@ -113,8 +113,8 @@ impl<'a> Plan<'a> {
         let mut plan = Self { project, origin, names, machines, tasks };
         plan.check_names(&mut complaints);
         plan.check_machines(&mut complaints);
-        for (name, task) in &plan.tasks {
-            attributes::check(name, task, &mut complaints);
+        for task in plan.tasks.values() {
+            complaints.extend(&task.complaints);
         }
         complaints.or_ok(plan)
     }
@@ -293,20 +293,13 @@ fn check_plain(subject: &Subject, name: &str, complaints: &mut Complaints) {
 /// Finds the machines to deploy. A function that is only used as a branch or iterator is not a
 /// machine of its own, unless a decorator makes it one.
 fn deployed<'a>(project: &'a Project, complaints: &mut Complaints) -> Vec<Deployed<'a>> {
-    let called: BTreeSet<&str> = project
-        .machines
-        .values()
-        .flat_map(|machine| &machine.task_states)
-        .filter(|state| state.service == "state-machine")
-        .map(|state| state.task.as_str())
-        .collect();
     let mut machines = Vec::new();
     for name in &project.names {
         let Some(machine) = project.machines.get(name) else { continue };
-        let is_exported = is_exported(name, machine, called.contains(name.as_str()));
-        if !(is_exported || machine.is_first_class || called.contains(name.as_str())) {
+        if !project.is_deployed(name) {
             continue;
         }
+        let is_exported = project.is_exported(name);
         match &machine.definition {
             Ok(definition) => {
                 machines.push(Deployed { name, machine, definition, is_exported });
@@ -323,17 +316,4 @@ fn deployed<'a>(project: &'a Project, complaints: &mut Complaints) -> Vec<Deploy
         complaints.add("the project", message, "write `def main(data):`");
     }
     machines
-}
-
-/// Whether a machine has a template of its own, so that it can be started directly.
-fn is_exported(name: &str, machine: &Machine, is_called: bool) -> bool {
-    let decorators = &machine.decorators;
-    if decorators.schedule.is_some() || !decorators.subscribes.is_empty() {
-        return true;
-    }
-    let enabled = decorators.export.as_ref().and_then(|export| export.get("enabled"));
-    match enabled.and_then(Json::as_bool) {
-        Some(enabled) => enabled,
-        None => machine.is_first_class && (name == MAIN || !is_called),
-    }
 }

@@ -1,6 +1,5 @@
 //! The queues of a worker task.
 
-use crate::attributes::visibility;
 use crate::names::id;
 use crate::plan::Plan;
 use crate::template::{Template, attribute, policy, reference, substituted};
@@ -46,7 +45,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
             "ContentBasedDeduplication": true,
             "DeduplicationScope": "messageGroup",
             "FifoThroughputLimit": "perMessageGroupId",
-            "VisibilityTimeout": (Json::Int(visibility(task))),
+            "VisibilityTimeout": (Json::Int(task.visibility())),
             "MessageRetentionPeriod": RETENTION,
             "RedrivePolicy": (redrive)
         }),

@@ -1,6 +1,5 @@
 //! Workers: a queue, and an ECS service that scales with it.
 
-use crate::attributes::{number, scale};
 use crate::names::id;
 use crate::plan::Plan;
 use crate::template::{Template, allow, attribute, local_arn, reference};
@@ -25,9 +24,9 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
         allow(&["states:SendTaskSuccess", "states:SendTaskFailure"], machines),
     ];
     let spec = task.attributes.get("spec").cloned().unwrap_or_default();
-    let heartbeat = number(task, "heartbeat_interval");
+    let heartbeat = task.number("heartbeat_interval");
     let heartbeat = heartbeat.map_or_else(String::new, |seconds| seconds.to_string());
-    let concurrency = number(task, "concurrency").unwrap_or(1);
+    let concurrency = task.number("concurrency").unwrap_or(1);
     let variables = vec![
         ("STEPWRIGHT_CONCURRENCY", concurrency.to_string().into()),
         ("STEPWRIGHT_HEARTBEAT", heartbeat.into()),
@@ -35,7 +34,7 @@ pub(crate) fn add(template: &mut Template, plan: &Plan<'_>, name: &str, task: &T
         ("STEPWRIGHT_SPEC", spec),
     ];
     container::add(template, plan, name, task, variables, allowed);
-    let (least, most) = scale(task);
+    let (least, most) = task.scale();
     add_service(template, &short, (least == most).then_some(least));
     if most > least {
         add_scaling(template, &short, least, most, concurrency);

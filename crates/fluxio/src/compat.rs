@@ -367,7 +367,7 @@ impl<'a> Machine<'a> {
     }
 
     fn with(&mut self, with: &With<'a>, machines: &mut Machines<'a>) -> Result<()> {
-        let retry = retry_call(with)?;
+        let retry = retry_call(with, Mode::Compat)?;
         let [body] = &with.body[..] else {
             return refused(with.range, "retry has one task in it");
         };

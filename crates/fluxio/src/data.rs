@@ -47,6 +47,24 @@ impl Reference {
         format!("$states.input{}", steps.collect::<String>())
     }
 
+    /// As it is written in the project: `data['order']['items'][0]`.
+    pub(crate) fn python(&self) -> String {
+        format!("data{}", &self.path()[1..])
+    }
+
+    /// A JSONata expression for all of the data, in which this part is set to the value of another
+    /// expression. `None` for an element of a list.
+    pub(crate) fn assigned(&self, value: &str) -> Option<String> {
+        fn within(steps: &[Step], at: &str, value: &str) -> Option<String> {
+            let Some((first, rest)) = steps.split_first() else { return Some(value.to_owned()) };
+            let Step::Key(key) = first else { return None };
+            let inner = within(rest, &format!("{at}.`{key}`"), value)?;
+            let key = Json::from(key.as_str());
+            Some(format!("$merge([$type({at}) = 'object' ? {at} : {{}}, {{{key}: {inner}}}])"))
+        }
+        within(&self.0, "$states.input", value)
+    }
+
     /// The key, if the reference consists of a single key.
     pub(crate) fn only_key(&self) -> Option<&str> {
         match &self.0[..] {

@@ -1,16 +1,18 @@
 //! The definitions at the top level of a project: task classes, event processors, decorators.
 
 use crate::literal;
+use crate::names;
 use crate::options::{Form, Known, Options};
 use crate::refused::{Result, refused, refused_with};
-use crate::syntax::{call, name};
+use crate::syntax::{call, name, text};
 use crate::{Mode, Schedule};
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_text_size::Ranged as _;
+use ruff_text_size::{Ranged as _, TextRange};
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::{Json, Object, Str};
+use stepwright_source::Diagnostic;
 
 /// The services that a task can run on.
 pub const SERVICES: [&str; 6] =
@@ -27,6 +29,10 @@ pub struct Task {
     pub set: BTreeSet<String>,
     /// Its `run` method, if it has one.
     pub run: Option<RunMethod>,
+    /// The longest timeout that a call gives it, in seconds; 0 if none does.
+    pub(crate) longest_call: i64,
+    /// What AWS would not accept of it. Only in [`Mode::Documented`].
+    pub complaints: Vec<Diagnostic>,
 }
 
 /// The `run` method of a task, as it is written in the project.
@@ -50,62 +56,193 @@ impl Task {
 
     /// A task with all attributes at their defaults.
     pub(crate) fn plain(mode: Mode) -> Self {
-        Self { attributes: defaults(mode), set: BTreeSet::new(), run: None }
+        Self {
+            attributes: defaults(mode),
+            set: BTreeSet::new(),
+            run: None,
+            longest_call: 0,
+            complaints: Vec::new(),
+        }
     }
 
     /// Reads a class that inherits from `Task`.
     pub(crate) fn read(class: &StmtClassDef, source: &str, mode: Mode) -> Result<Self> {
         let mut task = Self::plain(mode);
-        task.read_body(&class.body, source, mode)?;
+        match mode {
+            Mode::Compat => task.read_body(&class.body, source)?,
+            Mode::Documented => {
+                check_head(class, "task", "Task")?;
+                for statement in &class.body {
+                    task.read_statement(statement, source)?;
+                }
+            }
+        }
         Ok(task)
     }
 
-    fn read_body(&mut self, body: &[Stmt], source: &str, mode: Mode) -> Result<()> {
+    /// Reads a statement of a class. What has no meaning for a task is refused.
+    fn read_statement(&mut self, statement: &Stmt, source: &str) -> Result<()> {
+        let what_there_is = "a task class has attributes and a `run` method";
+        match statement {
+            Stmt::Assign(assign) => {
+                for target in &assign.targets {
+                    self.set_attribute(target, &assign.value, Mode::Documented)?;
+                }
+            }
+            Stmt::AnnAssign(assign) => match &assign.value {
+                Some(value) => self.set_attribute(&assign.target, value, Mode::Documented)?,
+                None => {
+                    return refused_with(
+                        assign.range,
+                        "this attribute has a type and no value",
+                        "give it a value, or leave it out",
+                    );
+                }
+            },
+            Stmt::FunctionDef(method) => {
+                if method.name.as_str() != "run" {
+                    let what = "a task class has a `run` method and no other";
+                    return refused(method.name.range(), what);
+                }
+                if self.run.is_some() {
+                    return refused_with(
+                        method.name.range(),
+                        "this class has a `run` method already, above",
+                        "leave one of them out",
+                    );
+                }
+                if let Some(unknown) = names::unknown_in_method(method, &[]) {
+                    return unknown_name(unknown, "the `run` method");
+                }
+                self.run = Some(RunMethod::read(method, source));
+            }
+            Stmt::Pass(_) => {}
+            // A docstring, or `...` for a body that is left out.
+            Stmt::Expr(expression)
+                if text(&expression.value).is_some()
+                    || expression.value.is_ellipsis_literal_expr() => {}
+            Stmt::Import(_) | Stmt::ImportFrom(_) => {
+                return refused_with(
+                    statement.range(),
+                    "an import in the body of a class does not reach the task",
+                    "imports belong into the `run` method",
+                );
+            }
+            _ => {
+                return refused_with(
+                    statement.range(),
+                    "this has no meaning in a task class",
+                    what_there_is,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the body of a class as the original does: it looks for attributes first, then for
+    /// methods, and passes over everything else.
+    fn read_body(&mut self, body: &[Stmt], source: &str) -> Result<()> {
         for statement in body {
             let Stmt::Assign(assign) = statement else { continue };
-            let Some(key) = assign.targets.first().and_then(name) else {
+            let Some(target) = assign.targets.first().filter(|target| name(target).is_some())
+            else {
                 return refused(assign.range, "an attribute of a class is one name");
             };
-            if !self.attributes.contains_key(key) {
-                if mode == Mode::Compat {
-                    continue;
-                }
-                let known = self.attributes.keys().map(Str::as_str);
-                let known = known.collect::<Vec<_>>().join(", ");
-                let what = format!("a task has no attribute `{key}`");
-                return refused_with(assign.range, what, format!("attributes: {known}"));
-            }
-            let value = if key == "build_spec" {
-                literal::evaluate(&assign.value)?
-            } else {
-                let value = literal::constant(&assign.value);
-                value.map_or_else(
-                    || {
-                        let what = format!("the attribute `{key}` is a value that is written down");
-                        refused(assign.value.range(), what)
-                    },
-                    Ok,
-                )?
-            };
-            check_attribute(key, &value, assign)?;
-            self.attributes.insert(key, value);
-            self.set.insert(key.to_owned());
+            self.set_attribute(target, &assign.value, Mode::Compat)?;
         }
         for statement in body {
             match statement {
-                Stmt::FunctionDef(method) if method.is_async || mode == Mode::Documented => {
+                Stmt::FunctionDef(method) if method.is_async => {
                     if method.name.as_str() != "run" {
                         let what = "a task class has a `run` method and no other";
                         return refused(method.name.range(), what);
                     }
                     self.run = Some(RunMethod::read(method, source));
                 }
-                Stmt::ClassDef(inner) => self.read_body(&inner.body, source, mode)?,
+                Stmt::ClassDef(inner) => self.read_body(&inner.body, source)?,
                 _ => {}
             }
         }
         Ok(())
     }
+
+    fn set_attribute(&mut self, target: &Expr, value: &Expr, mode: Mode) -> Result<()> {
+        let Some(key) = name(target) else {
+            return refused(target.range(), "an attribute of a class is one name");
+        };
+        if !self.attributes.contains_key(key) {
+            if mode == Mode::Compat {
+                return Ok(());
+            }
+            let known: Vec<&str> = self.attributes.keys().map(Str::as_str).collect();
+            let meant = stepwright_source::did_you_mean(key, known.iter().copied());
+            let meant = meant.map(|name| format!(" (did you mean `{name}`?)"));
+            let what = format!("a task has no attribute `{key}`{}", meant.unwrap_or_default());
+            let help = format!("attributes: {}", known.join(", "));
+            return refused_with(target.range(), what, help);
+        }
+        if mode == Mode::Documented && self.set.contains(key) {
+            return refused_with(
+                target.range(),
+                format!("the attribute `{key}` is set already, above"),
+                "leave one of them out",
+            );
+        }
+        let at = value.range();
+        let value = if key == "build_spec" {
+            literal::evaluate(value)?
+        } else {
+            let value = literal::constant(value);
+            value.map_or_else(
+                || refused(at, format!("the attribute `{key}` is a value that is written down")),
+                Ok,
+            )?
+        };
+        check_attribute(key, &value, at)?;
+        self.attributes.insert(key, value);
+        self.set.insert(key.to_owned());
+        Ok(())
+    }
+}
+
+/// Refuses what stands around the body of a class and would have no effect: decorators, other
+/// bases, keywords.
+fn check_head(class: &StmtClassDef, what: &str, base: &str) -> Result<()> {
+    if let Some(decorator) = class.decorator_list.first() {
+        return refused_with(
+            decorator.range(),
+            format!("the class of a {what} has no decorators"),
+            "decorators belong to state machines",
+        );
+    }
+    if let Some(parameters) = &class.type_params {
+        return refused(parameters.range(), format!("the class of a {what} has no parameters"));
+    }
+    let Some(arguments) = &class.arguments else { return Ok(()) };
+    let other = arguments.args.iter().find(|other| name(other) != Some(base));
+    let other = other.map(Expr::range);
+    let other = other.or_else(|| arguments.args.get(1).map(Expr::range));
+    let other = other.or_else(|| arguments.keywords.first().map(|keyword| keyword.range()));
+    match other {
+        Some(at) => refused_with(
+            at,
+            format!("the class `{}` inherits from {base} and nothing else", class.name),
+            format!("write `class {}({base}):`", class.name),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn unknown_name<T>(unknown: &ast::ExprName, place: &str) -> Result<T> {
+    let name = &unknown.id;
+    refused_with(
+        unknown.range,
+        format!("{place} uses `{name}`, which is not known there"),
+        format!(
+            "only the method goes to where the task runs: write `import {name}` or define it \
+             within the method"
+        ),
+    )
 }
 
 fn defaults(mode: Mode) -> Object {
@@ -129,16 +266,16 @@ fn defaults(mode: Mode) -> Object {
     defaults.into_iter().collect()
 }
 
-fn check_attribute(key: &str, value: &Json, at: &ast::StmtAssign) -> Result<()> {
+fn check_attribute(key: &str, value: &Json, at: TextRange) -> Result<()> {
     match key {
         "service" if !value.as_str().is_some_and(|service| SERVICES.contains(&service)) => {
             let help = format!("services: {}", SERVICES.join(", "));
-            refused_with(at.value.range(), format!("there is no service {value}"), help)
+            refused_with(at, format!("there is no service {value}"), help)
         }
         "concurrency"
             if !value.as_f64().is_some_and(|n| n.fract() == 0.0 && (1.0..=100.0).contains(&n)) =>
         {
-            refused(at.value.range(), "the concurrency is a whole number from 1 to 100")
+            refused(at, "the concurrency is a whole number from 1 to 100")
         }
         _ => Ok(()),
     }
@@ -192,8 +329,25 @@ impl RunMethod {
     }
 }
 
+/// The events that processors get.
+const EVENTS: [&str; 5] = [
+    "ExecutionStarted",
+    "ExecutionSucceeded",
+    "ExecutionFailed",
+    "ExecutionTimedOut",
+    "ExecutionAborted",
+];
+
+/// The names that the module of an event processor has from the start.
+const OF_PROCESSORS: &[&str] =
+    &["EventProcessor", "StateDataClient", "typing", "Any", "Dict", "List", "Optional", "Union"];
+
 /// Checks a class that inherits from `EventProcessor`.
-pub(crate) fn check_event_processor(class: &StmtClassDef) -> Result<()> {
+pub(crate) fn check_event_processor(class: &StmtClassDef, mode: Mode) -> Result<()> {
+    if mode == Mode::Documented {
+        check_head(class, "event processor", "EventProcessor")?;
+    }
+    let mut methods = BTreeSet::new();
     for statement in &class.body {
         let Stmt::FunctionDef(method) = statement else { continue };
         if !method.is_async {
@@ -216,6 +370,28 @@ pub(crate) fn check_event_processor(class: &StmtClassDef) -> Result<()> {
                 "they are (message, input_data, state_data_client)",
             );
         }
+        if mode == Mode::Compat {
+            continue;
+        }
+        let event = method.name.trim_start_matches("get_custom_tags_");
+        if !EVENTS.contains(&event) {
+            let meant = stepwright_source::did_you_mean(event, EVENTS);
+            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            return refused_with(
+                method.name.range(),
+                format!("no processor gets the event `{event}`{meant}"),
+                format!("events: {}", EVENTS.join(", ")),
+            );
+        }
+        if !methods.insert(event.to_owned()) {
+            let what = format!("this class has a method for `{event}` already, above");
+            return refused_with(method.name.range(), what, "leave one of them out");
+        }
+    }
+    if mode == Mode::Documented
+        && let Some(unknown) = names::unknown_in_class(&class.body, OF_PROCESSORS)
+    {
+        return unknown_name(unknown, "the event processor");
     }
     Ok(())
 }
@@ -269,6 +445,16 @@ impl Decorators {
     ) -> Result<Self> {
         let mut decorators = Self::default();
         for decorator in &function.decorator_list {
+            if is_documented
+                && let Expr::Call(call) = &decorator.expression
+                && let Some(argument) = call.arguments.args.first()
+            {
+                return refused_with(
+                    argument.range(),
+                    "a decorator takes its arguments by name",
+                    "write `@schedule(expression=\"rate(1 hour)\")` or `@process_events(processor=Name)`",
+                );
+            }
             decorators.read_one(&decorator.expression, processors, is_documented)?;
         }
         Ok(decorators)

@@ -12,7 +12,7 @@ use crate::machines::{MOST_STATES, MOST_WITHIN, Machines, TaskState};
 use crate::options::Options;
 use crate::refused::{Result, refused, refused_with};
 use crate::syntax::{self, Handler, If, Reading, Statement, Try, With, call, name};
-use crate::tasks::TaskCall;
+use crate::tasks::{STARTED_BY, TaskCall};
 use crate::{Mode, unsupported};
 use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
@@ -25,6 +25,8 @@ use stepwright_json::{Json, Object, Str};
 pub(crate) struct Machine {
     pub(crate) definition: Json,
     pub(crate) task_states: Vec<TaskState>,
+    /// The places of its states, including those of branches and iterators.
+    pub(crate) places: Vec<(String, TextRange)>,
 }
 
 /// The names of all states of a machine, including those of its branches, because they must be
@@ -39,6 +41,30 @@ enum Loose {
     Default(usize),
     Choice(usize, usize),
     Catch(usize, usize),
+}
+
+/// The longest name of a state, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The longest timeout of a state and the longest wait, in seconds.
+const MOST_SECONDS: i64 = 99_999_999;
+
+/// Checks that a function takes the data and nothing else. How it calls them does not matter.
+pub(crate) fn check_parameters(function: &StmtFunctionDef) -> Result<()> {
+    let parameters = &function.parameters;
+    let others =
+        parameters.iter_non_variadic_params().skip(1).map(ast::ParameterWithDefault::range);
+    let variadic = parameters.vararg.iter().chain(&parameters.kwarg).map(|one| one.range);
+    let defaults = parameters.iter_non_variadic_params().filter_map(|one| one.default.as_ref());
+    let wrong = others.chain(variadic).chain(defaults.map(|default| default.range())).next();
+    match wrong {
+        Some(at) => refused_with(
+            at,
+            "a state machine gets its data, and no other argument",
+            format!("write `def {}(data):`", function.name),
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Compiles a function.
@@ -60,20 +86,15 @@ fn compile_within(
         start: None,
         states: Vec::new(),
         task_states: Vec::new(),
+        places: Vec::new(),
+        at: function.name.range(),
     };
     let body = Reading { completes_ifs: false }.block(&function.body);
     let loose = builder.block(&body, vec![Loose::Start])?;
+    builder.at = function.name.range();
     builder.end(loose);
     builder.machines.count(builder.states.len(), function.name.range())?;
-    let mut definition = Object::new();
-    definition.insert("StartAt", builder.start.unwrap_or_default().into());
-    let states: Object = builder
-        .states
-        .into_iter()
-        .map(|(name, state)| (Str::from(name), Json::from(state)))
-        .collect();
-    definition.insert("States", states.into());
-    Ok(Machine { definition: definition.into(), task_states: builder.task_states })
+    Ok(builder.machine())
 }
 
 struct Builder<'b, 'a> {
@@ -83,6 +104,9 @@ struct Builder<'b, 'a> {
     start: Option<String>,
     states: Vec<(String, Object)>,
     task_states: Vec<TaskState>,
+    places: Vec<(String, TextRange)>,
+    /// The place of the statement that is being compiled.
+    at: TextRange,
 }
 
 impl Builder<'_, '_> {
@@ -101,6 +125,11 @@ impl Builder<'_, '_> {
     }
 
     fn statement(&mut self, statement: &Statement<'_>, loose: Vec<Loose>) -> Result<Vec<Loose>> {
+        match statement {
+            Statement::If(inner) => self.at = inner.test.range(),
+            Statement::Try(_) | Statement::With(_) => {}
+            other => self.at = other.range(),
+        }
         match statement {
             Statement::Assign { targets, value, range } => {
                 let [target] = targets else {
@@ -142,16 +171,19 @@ impl Builder<'_, '_> {
     /// Adds a state and connects loose ends to it. Its name is the wanted one, with a number if
     /// necessary.
     fn add(&mut self, wanted: &str, state: Object, loose: Vec<Loose>) -> usize {
-        let mut name = wanted.to_owned();
+        let wanted = &shortened(wanted, 0);
+        let mut name = wanted.clone();
         if let Some(&last) = self.names.get(wanted) {
             let mut number = last;
             while self.names.contains_key(&name) {
                 number += 1;
-                name = format!("{wanted} {number}");
+                let number = number.to_string();
+                name = format!("{} {number}", shortened(wanted, number.len() + 1));
             }
             self.names.insert(wanted.to_owned(), number);
         }
         self.names.insert(name.clone(), 1);
+        self.places.push((name.clone(), self.at));
         self.tie(loose, &name);
         self.states.push((name, state));
         self.states.len() - 1
@@ -321,9 +353,23 @@ impl Builder<'_, '_> {
         loose: Vec<Loose>,
     ) -> Result<usize> {
         let options = Options::read(inner, TASK)?;
+        let service = self.machines.service(called).to_owned();
         for keyword in &inner.arguments.keywords {
             data::check_references(&keyword.value)?;
+            let option = keyword.arg.as_ref().map_or("", |name| name.as_str());
+            if service != "codebuild" && matches!(option, "env" | "build_arg_vars") {
+                return refused_with(
+                    keyword.range(),
+                    format!("`{option}` is for builds, and `{called}` runs on {service}"),
+                    "leave it out, or set `service = \"codebuild\"`",
+                );
+            }
         }
+        let at = |option: &str| {
+            let keyword = inner.arguments.find_keyword(option);
+            keyword.map_or(inner.range(), |keyword| keyword.value.range())
+        };
+        check_key(&options, at("key"))?;
         let input = match &inner.arguments.args[..] {
             [] => Reference::whole(),
             [input] => data::reference(input)?,
@@ -338,19 +384,33 @@ impl Builder<'_, '_> {
         let attributes = self.machines.tasks.get(called).map(|task| &task.attributes);
         let of_class = attributes.and_then(|attributes| attributes.get("timeout")).cloned();
         let timeout = options.get_or("timeout", of_class.unwrap_or(Json::Int(300)));
-        if timeout.as_i64().is_none_or(|seconds| seconds <= 0) {
-            return refused(inner.range(), format!("the timeout is whole seconds, not {timeout}"));
+        let seconds = timeout.as_i64().filter(|seconds| (1..=MOST_SECONDS).contains(seconds));
+        let Some(seconds) = seconds else {
+            let what =
+                format!("the timeout is whole seconds from 1 to {MOST_SECONDS}, not {timeout}");
+            return refused(at("timeout"), what);
+        };
+        if let Some(task) = self.machines.tasks.get_mut(called)
+            && options.get("timeout").is_some()
+        {
+            task.longest_call = task.longest_call.max(seconds);
         }
-        let service = self.machines.service(called).to_owned();
         let wanted = options.get("key").and_then(Json::as_str).unwrap_or(called).to_owned();
         let retries = default_retries(&service);
-        let input = input.path();
+        let (given, input) = (input.clone(), input.path());
         let call = TaskCall { name: called.to_owned(), service, input, options, timeout };
-        let (resource, parameters) = call.resource(Mode::Documented, self.is_iterator);
         let mut state = typed("Task");
-        state.insert("Resource", resource);
-        state.insert("Parameters", parameters);
-        state.insert("ResultPath", target.map_or(Json::Null, |target| target.path().into()));
+        if call.service == "state-machine" {
+            state.insert("QueryLanguage", "JSONata".into());
+            state.insert("Resource", "arn:aws:states:::states:startExecution.sync:2".into());
+            state.insert("Arguments", call.nested(&given));
+            state.insert("Output", output_of_nested(target, inner.range())?.into());
+        } else {
+            let (resource, parameters) = call.resource(Mode::Documented, self.is_iterator);
+            state.insert("Resource", resource);
+            state.insert("Parameters", parameters);
+            state.insert("ResultPath", target.map_or(Json::Null, |target| target.path().into()));
+        }
         state.insert("TimeoutSeconds", call.timeout.clone());
         if !retries.is_empty() {
             state.insert("Retry", retries.into());
@@ -373,7 +433,9 @@ impl Builder<'_, '_> {
                 "write `map(data['items'], item_iterator)`",
             );
         };
-        let items = data::reference(items)?.jsonata();
+        let items = data::reference(items)?;
+        let no_list = Json::from(format!("{} is no list, and map takes one", items.python()));
+        let items = items.jsonata();
         let options = Options::read(inner, MAP)?;
         if let Some(most) = options.get("max_concurrency")
             && most.as_i64().is_none_or(|most| most < 0)
@@ -416,7 +478,10 @@ impl Builder<'_, '_> {
         ];
         let mut state = typed("Map");
         state.insert("QueryLanguage", "JSONata".into());
-        let list = format!("{{% $type({items}) = 'array' ? {items} : {items}.items %}}");
+        let list = format!(
+            "{{% $type({items}) = 'array' ? {items} : $type({items}.items) = 'array' ? \
+             {items}.items : $error({no_list}) %}}"
+        );
         state.insert("Items", list.into());
         state.insert("ItemSelector", selector.into_iter().collect::<Object>().into());
         state.insert("MaxConcurrency", options.get_or("max_concurrency", Json::Int(0)));
@@ -449,15 +514,73 @@ impl Builder<'_, '_> {
         let index = self.add("Parallel", state, loose);
         let mut branches = Vec::new();
         for branch in &inner.arguments.args {
-            let function = self.machines.branch(branch)?;
-            branches.push(self.within(function, self.is_iterator, branch.range())?);
+            branches.push(match name(branch) {
+                Some(task) if self.machines.tasks.contains_key(task) => {
+                    self.branch_of_task(branch, task)?
+                }
+                _ => {
+                    let function = self.machines.branch(branch)?;
+                    self.within(function, self.is_iterator, branch.range())?
+                }
+            });
         }
         self.states[index].1.insert("Branches", branches.into());
         Ok(index)
     }
 
+    /// A branch that is a task by itself. It gets all of the data, and its result is the branch's.
+    fn branch_of_task(&mut self, branch: &Expr, task: &str) -> Result<Json> {
+        let call = ExprCall {
+            func: Box::new(branch.clone()),
+            arguments: ast::Arguments {
+                args: Box::default(),
+                keywords: Default::default(),
+                range: branch.range(),
+                node_index: ast::AtomicNodeIndex::default(),
+            },
+            range_start: branch.start(),
+            node_index: ast::AtomicNodeIndex::default(),
+        };
+        let mut builder = Builder {
+            machines: &mut *self.machines,
+            names: &mut *self.names,
+            is_iterator: self.is_iterator,
+            start: None,
+            states: Vec::new(),
+            task_states: Vec::new(),
+            places: Vec::new(),
+            at: branch.range(),
+        };
+        let state = builder.task(&call, task, Some(&Reference::whole()), vec![Loose::Start])?;
+        builder.end(vec![Loose::Next(state)]);
+        builder.machines.count(builder.states.len(), branch.range())?;
+        let machine = builder.machine();
+        self.task_states.extend(machine.task_states);
+        self.places.extend(machine.places);
+        Ok(machine.definition)
+    }
+
+    /// The state machine, once all of its states are connected.
+    fn machine(self) -> Machine {
+        let mut definition = Object::new();
+        definition.insert("StartAt", self.start.unwrap_or_default().into());
+        let states = self.states.into_iter();
+        let states: Object =
+            states.map(|(name, state)| (Str::from(name), Json::from(state))).collect();
+        definition.insert("States", states.into());
+        Machine {
+            definition: definition.into(),
+            task_states: self.task_states,
+            places: self.places,
+        }
+    }
+
     /// Compiles a branch or iterator.
     fn within(&mut self, function: usize, is_iterator: bool, at: TextRange) -> Result<Json> {
+        if self.machines.functions[function].body.is_none() {
+            // What is wrong in it has been reported already.
+            return Ok(Json::Null);
+        }
         let function = self.machines.functions[function].syntax;
         if self.names.len() > MOST_STATES {
             return refused(at, "the state machine has more than 10,000 states");
@@ -470,6 +593,7 @@ impl Builder<'_, '_> {
         self.machines.within -= 1;
         let machine = machine?;
         self.task_states.extend(machine.task_states);
+        self.places.extend(machine.places);
         Ok(machine.definition)
     }
 
@@ -498,10 +622,12 @@ impl Builder<'_, '_> {
 
     fn try_(&mut self, inner: &Try<'_>, loose: Vec<Loose>) -> Result<Vec<Loose>> {
         check_try(inner)?;
+        let (loose, missing) = self.guard(inner, loose)?;
         let task = match &inner.body[0] {
             Statement::With(with) => self.with(with, loose)?,
             other => self.only_task(other, loose)?,
         };
+        let is_jsonata = self.states[task].1.contains_key("QueryLanguage");
         let mut catchers = Vec::new();
         for handler in &inner.handlers {
             if let Some(name) = handler.name {
@@ -511,7 +637,7 @@ impl Builder<'_, '_> {
                     "what is known of it is in data['error']",
                 );
             }
-            catchers.push(catcher(handler)?);
+            catchers.push(catcher(handler, is_jsonata)?);
         }
         let is_for_all = |catcher: &Json| {
             let errors = catcher.get("ErrorEquals").and_then(Json::as_array);
@@ -530,13 +656,70 @@ impl Builder<'_, '_> {
         self.states[task].1.insert("Catch", catchers.into());
         let mut ends = vec![Loose::Next(task)];
         for (index, handler) in inner.handlers.iter().enumerate() {
-            ends.extend(self.block(&handler.body, vec![Loose::Catch(task, index)])?);
+            let mut loose = vec![Loose::Catch(task, index)];
+            if let Some((state, handler)) = missing
+                && handler == index
+            {
+                loose.push(Loose::Next(state));
+            }
+            ends.extend(self.block(&handler.body, loose)?);
         }
         Ok(ends)
     }
 
+    /// Looks whether the input of a tried task is there, if a handler is for `KeyError`: an input
+    /// that is missing would end the execution before the task, where nothing catches it. Returns
+    /// the loose ends before the task, and the state after which the handler with this position
+    /// follows.
+    fn guard(
+        &mut self,
+        inner: &Try<'_>,
+        loose: Vec<Loose>,
+    ) -> Result<(Vec<Loose>, Option<(usize, usize)>)> {
+        let statement = match &inner.body[0] {
+            Statement::With(with) => with.body.first(),
+            other => Some(other),
+        };
+        let called = match statement {
+            Some(Statement::Assign { value, .. } | Statement::Expression { value, .. }) => {
+                call(value)
+            }
+            _ => None,
+        };
+        let input = match called {
+            Some((name, call)) if self.machines.calls(name) => call.arguments.args.first(),
+            _ => None,
+        };
+        let Some(input @ Expr::Subscript(_)) = input else { return Ok((loose, None)) };
+        let mut handler = None;
+        for (index, one) in inner.handlers.iter().enumerate() {
+            let errors = all_or(caught(one.exceptions)?);
+            let is_meant = |error: &Json| matches!(error.as_str(), Some("KeyError" | "States.ALL"));
+            if errors.iter().any(is_meant) {
+                handler = Some(index);
+                break;
+            }
+        }
+        let Some(handler) = handler else { return Ok((loose, None)) };
+        let at = data::reference(input)?;
+        self.at = input.range();
+        let mut rule = Object::new();
+        rule.insert("Variable", at.path().into());
+        rule.insert("IsPresent", Json::Bool(true));
+        let mut choice = typed("Choice");
+        choice.insert("Choices", vec![Json::from(rule)].into());
+        let choice = self.add(&format!("Is {} there", at.label()), choice, loose);
+        let mut pass = typed("Pass");
+        let error = stepwright_json::json!({"Error": "KeyError", "Cause": (at.python())});
+        pass.insert("Result", error);
+        pass.insert("ResultPath", "$.error".into());
+        let wanted = format!("No {}", at.label());
+        let pass = self.add(&wanted, pass, vec![Loose::Default(choice)]);
+        Ok((vec![Loose::Choice(choice, 0)], Some((pass, handler))))
+    }
+
     fn with(&mut self, with: &With<'_>, loose: Vec<Loose>) -> Result<usize> {
-        let retry = retry_call(with)?;
+        let retry = retry_call(with, Mode::Documented)?;
         let [body] = &with.body[..] else {
             return refused(with.range, "retry has one task in it");
         };
@@ -574,6 +757,29 @@ impl Builder<'_, '_> {
     }
 }
 
+/// A name that leaves room for more characters within the longest name of a state.
+fn shortened(name: &str, room: usize) -> String {
+    let most = LONGEST_NAME - room;
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    name.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// Checks the name that a call gives its state.
+fn check_key(options: &Options, at: TextRange) -> Result<()> {
+    let Some(key) = options.get("key").and_then(Json::as_str) else { return Ok(()) };
+    let length = key.chars().count();
+    if length == 0 || length > LONGEST_NAME {
+        return refused_with(
+            at,
+            format!("the key of a state has 1 to {LONGEST_NAME} characters, and this one {length}"),
+            "shorten it: what the state does can be said in a comment",
+        );
+    }
+    Ok(())
+}
+
 fn typed(kind: &str) -> Object {
     let mut state = Object::new();
     state.insert("Type", kind.into());
@@ -587,14 +793,38 @@ fn all_or(errors: Vec<Json>) -> Vec<Json> {
     if errors.iter().any(is_all) { vec!["States.ALL".into()] } else { errors }
 }
 
-fn catcher(handler: &Handler<'_>) -> Result<Json> {
+/// The output of a state that starts another machine: the data in which the target is set to the
+/// data of the other machine, without what belongs to the call.
+fn output_of_nested(target: Option<&Reference>, at: TextRange) -> Result<String> {
+    let Some(target) = target else { return Ok("{% $states.input %}".to_owned()) };
+    let data = "$states.result.Output";
+    let result = format!(
+        "$type({data}) = 'object' ? $merge([{{}}, $sift({data}, function($v, $k) {{ $not($k in \
+         ['{STARTED_BY}', '__trace']) }})]) : {data}"
+    );
+    match target.assigned(&result) {
+        Some(output) => Ok(format!("{{% {output} %}}")),
+        None => refused_with(
+            at,
+            "the result of a state machine goes to a key, not into a list",
+            "write `data['key'] = …`",
+        ),
+    }
+}
+
+fn catcher(handler: &Handler<'_>, is_jsonata: bool) -> Result<Json> {
     let errors = all_or(caught(handler.exceptions)?);
     if errors.is_empty() {
         return refused(handler.range, "no exception is named");
     }
     let mut catcher = Object::new();
     catcher.insert("ErrorEquals", errors.into());
-    catcher.insert("ResultPath", "$.error".into());
+    if is_jsonata {
+        let output = "{% $merge([$states.input, {'error': $states.errorOutput}]) %}";
+        catcher.insert("Output", output.into());
+    } else {
+        catcher.insert("ResultPath", "$.error".into());
+    }
     Ok(catcher.into())
 }
 
@@ -618,13 +848,27 @@ fn wait(call: &ExprCall) -> Result<Object> {
     match keyword.arg.as_ref().map(ast::Identifier::as_str) {
         Some("seconds") => match value {
             Expr::NumberLiteral(_) => match crate::literal::constant(value) {
-                Some(Json::Int(seconds)) => state.insert("Seconds", Json::Int(seconds)),
-                _ => return refused(value.range(), "seconds are a whole number"),
+                Some(Json::Int(seconds)) if seconds <= MOST_SECONDS => {
+                    state.insert("Seconds", Json::Int(seconds))
+                }
+                _ => {
+                    let what = format!("seconds are a whole number from 0 to {MOST_SECONDS}");
+                    return refused(value.range(), what);
+                }
             },
             _ => state.insert("SecondsPath", data::reference(value)?.path().into()),
         },
         Some("timestamp") => match syntax::text(value) {
-            Some(text) => state.insert("Timestamp", text.into()),
+            Some(text) if stepwright_program::time::parse(text).is_some() => {
+                state.insert("Timestamp", text.into())
+            }
+            Some(text) => {
+                return refused_with(
+                    value.range(),
+                    format!("`{text}` is no point in time"),
+                    "write it like `2024-08-18T17:33:00Z`",
+                );
+            }
             None => state.insert("TimestampPath", data::reference(value)?.path().into()),
         },
         other => {
@@ -646,7 +890,14 @@ fn fail(exception: Option<&Expr>, cause: Option<&Expr>, range: TextRange) -> Res
     let (error, cause) = match exception {
         Some(Expr::Name(name)) => (name.id.as_str(), None),
         Some(exception) => match call(exception) {
-            Some((error, call)) => (error, call.arguments.args.first()),
+            Some((error, call)) => {
+                let keyword = call.arguments.keywords.first().map(|keyword| keyword.range());
+                let second = call.arguments.args.get(1).map(Expr::range);
+                if let Some(at) = second.or(keyword) {
+                    return refused_with(at, "an exception takes one text: why it is raised", help);
+                }
+                (error, call.arguments.args.first())
+            }
             None => {
                 return refused_with(
                     range,

@@ -41,7 +41,17 @@ pub(crate) fn check_try(inner: &Try<'_>) -> Result<()> {
 }
 
 /// The call of `retry` in a `with` statement.
-pub(crate) fn retry_call<'a>(with: &With<'a>) -> Result<&'a ExprCall> {
+pub(crate) fn retry_call<'a>(with: &With<'a>, mode: Mode) -> Result<&'a ExprCall> {
+    if mode == Mode::Documented
+        && let Some(item) = with.items.get(1)
+    {
+        return refused(item.range(), "`with` takes one `retry(…)`");
+    }
+    if mode == Mode::Documented
+        && let Some(name) = with.items.first().and_then(|item| item.optional_vars.as_ref())
+    {
+        return refused(name.range(), "`retry(…)` gives nothing that could have a name");
+    }
     match with.items.first().and_then(|item| call(&item.context_expr)) {
         Some(("retry", retry)) => Ok(retry),
         _ => refused(with.range, "the one thing that `with` is for is `retry(…)`"),
@@ -69,6 +79,13 @@ pub(crate) fn retrier(retry: &ExprCall, mode: Mode) -> Result<Json> {
 
 /// Refuses what Step Functions does not accept in a retrier.
 fn check_retry(options: &Options, retry: &ExprCall) -> Result<()> {
+    if let Some(argument) = retry.arguments.args.first() {
+        return refused_with(
+            argument.range(),
+            "retry takes its arguments by name",
+            "write `retry(on_exceptions=[KeyError], max_attempts=3)`",
+        );
+    }
     for (name, least, what) in [
         ("interval", 1, "whole seconds, from 1"),
         ("max_attempts", 0, "a whole number, from 0"),

@@ -19,6 +19,8 @@
 //! assert_eq!(main.task_states[0].task, "Greet");
 //! ```
 
+mod attributes;
+mod checked;
 mod compat;
 mod conditions;
 mod data;
@@ -28,7 +30,9 @@ mod errors;
 mod graph;
 mod keys;
 mod literal;
+mod local;
 mod machines;
+mod names;
 mod options;
 mod printer;
 mod project;
@@ -39,8 +43,9 @@ mod text;
 mod unsupported;
 
 pub use definitions::{Decorators, RunMethod, SERVICES, Task};
+pub use local::{Site, load, template};
 pub use machines::TaskState;
-pub use project::{EventProcessor, Machine, Project, compile};
+pub use project::{EventProcessor, Machine, Project, compile, read};
 pub use stepwright_aws::schedule::Schedule;
 
 /// Which semantics a project has.

@@ -1,15 +1,16 @@
 //! Compiles a project: reads everything that its file defines.
 
-use crate::compat;
 use crate::definitions::{Decorators, Task, base, check_event_processor};
 use crate::documented;
 use crate::machines::{Body, Function, Machines, TaskState};
-use crate::refused::{Result, complaint, refused_with, span};
-use crate::text::{self, Lines};
+use crate::refused::{CODE, Result, complaint, refused_with, span};
+use crate::syntax::text;
+use crate::text::{self as texts, Lines};
 use crate::{Mode, unsupported};
-use ruff_python_ast::{Stmt, StmtClassDef, StmtFunctionDef};
+use crate::{attributes, checked, compat};
+use ruff_python_ast::{Identifier, Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::{Ranged as _, TextRange};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::Json;
 use stepwright_source::{Diagnostic, Span};
 
@@ -27,6 +28,11 @@ pub struct Project {
     /// The places of definitions in the text: `Foo` is a class or function, `Foo.memory` an
     /// attribute that the class sets.
     pub places: BTreeMap<String, Span>,
+    /// Warnings and notes about the machines, at their places in the text. Only in
+    /// [`Mode::Documented`].
+    pub remarks: Vec<Diagnostic>,
+    /// The machines that states of some machine start.
+    called: BTreeSet<String>,
 }
 
 /// A state machine of a project.
@@ -44,6 +50,8 @@ pub struct Machine {
     pub decorators: Decorators,
     /// The states that call tasks, including those of branches and iterators.
     pub task_states: Vec<TaskState>,
+    /// The places of its states in the text, by their names.
+    pub states: BTreeMap<String, Span>,
 }
 
 impl Machine {
@@ -61,6 +69,62 @@ pub struct EventProcessor {
 }
 
 impl Project {
+    /// What AWS would not accept of the tasks that are used, as far as the text of the project
+    /// shows it, in the order of the text.
+    pub fn complaints(&self) -> Vec<Diagnostic> {
+        let states = self.machines.values().flat_map(|machine| &machine.task_states);
+        let used: BTreeSet<&str> = states.map(|state| state.task.as_str()).collect();
+        let tasks = self.tasks.iter().filter(|(name, _)| used.contains(name.as_str()));
+        let mut found: Vec<Diagnostic> =
+            tasks.flat_map(|(_, task)| task.complaints.iter().cloned()).collect();
+        let names = self.names.iter().filter(|name| {
+            let machine = self.machines.get(*name);
+            let processor = machine.and_then(|one| one.decorators.event_processor.as_ref());
+            processor.is_some() && !self.is_deployed(name)
+        });
+        found.extend(names.map(|name| {
+            Diagnostic {
+                span: self.places.get(name).copied(),
+                ..Diagnostic::error(
+                    CODE,
+                    format!(
+                        "the state machine `{name}`: it is only a branch or iterator: it has no \
+                     executions with events"
+                    ),
+                )
+                .help("put @process_events on the machine around it")
+            }
+        }));
+        found.sort_by_key(|complaint| complaint.span.map(|span| span.start));
+        found
+    }
+
+    /// Whether a machine is deployed: a function that is only a branch or iterator of others is
+    /// part of them, unless a decorator exports it.
+    pub fn is_deployed(&self, name: &str) -> bool {
+        let is_first_class = self.machines.get(name).is_some_and(|one| one.is_first_class);
+        is_first_class || self.is_called(name) || self.is_exported(name)
+    }
+
+    /// Whether a machine can be started directly, and is deployed in a template of its own.
+    pub fn is_exported(&self, name: &str) -> bool {
+        let Some(machine) = self.machines.get(name) else { return false };
+        let decorators = &machine.decorators;
+        if decorators.schedule.is_some() || !decorators.subscribes.is_empty() {
+            return true;
+        }
+        let enabled = decorators.export.as_ref().and_then(|export| export.get("enabled"));
+        match enabled.and_then(Json::as_bool) {
+            Some(enabled) => enabled,
+            None => machine.is_first_class && (name == "main" || !self.is_called(name)),
+        }
+    }
+
+    /// Whether a state of some machine starts this one.
+    fn is_called(&self, name: &str) -> bool {
+        self.called.contains(name)
+    }
+
     /// The errors of machines that have no definition.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         let machines = self.names.iter().filter_map(|name| self.machines.get(name));
@@ -70,46 +134,66 @@ impl Project {
 
 /// Compiles the text of a project.
 ///
-/// In [`Mode::Documented`], all errors are reported together, one for each function or class. In
+/// In [`Mode::Documented`], all errors are reported together. An error that only follows from
+/// another is not reported. In
 /// [`Mode::Compat`], the first error ends the compilation, as in the original; an error that the
 /// original finds only when it writes a machine belongs to that machine.
 ///
 /// A project has at most 256 KiB, because its nesting can be as deep as its text is long.
 pub fn compile(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
-    if source.len() > text::MOST_BYTES {
+    if source.len() > texts::MOST_BYTES {
         let complaint = complaint(TextRange::default(), "the project is larger than 256 KiB");
         let help = "move code into packages that the tasks import";
         return Err(vec![Diagnostic { help: Some(help.to_owned()), ..*complaint }]);
     }
     let lines = Lines::of(source);
-    let compiled = stacker::grow(text::STACK, || compile_lines(&lines.text, mode));
+    let compiled = stacker::grow(texts::STACK, || compile_lines(&lines.text, mode));
     lines.place(compiled)
+}
+
+/// Compiles the text of a project by the documentation, and refuses what AWS would not accept of its
+/// tasks as well.
+pub fn read(source: &str) -> std::result::Result<Project, Vec<Diagnostic>> {
+    let project = compile(source, Mode::Documented)?;
+    let complaints = project.complaints();
+    if complaints.is_empty() { Ok(project) } else { Err(complaints) }
 }
 
 /// Compiles a text whose lines end with `\n` only.
 fn compile_lines(source: &str, mode: Mode) -> std::result::Result<Project, Vec<Diagnostic>> {
-    let parsed = text::parse(source, mode).map_err(|error| vec![*error])?;
+    let parsed = texts::parse(source, mode).map_err(|error| vec![*error])?;
     let mut reader = Reader {
         source,
         mode,
         machines: Machines::default(),
         processors: BTreeMap::new(),
         places: BTreeMap::new(),
+        errors: Vec::new(),
     };
-    let mut errors = Vec::new();
     for statement in &parsed.body {
         if let Err(error) = reader.statement(statement) {
-            errors.push(*error);
+            reader.errors.push(*error);
             if mode == Mode::Compat {
                 break;
             }
         }
     }
-    if !errors.is_empty() {
-        return Err(errors);
+    if !reader.errors.is_empty() {
+        return Err(reader.errors);
     }
-    Ok(reader.project())
+    let mut project = reader.project();
+    if mode == Mode::Documented {
+        let (errors, remarks) = checked::check(&project);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        project.remarks = remarks;
+    }
+    Ok(project)
 }
+
+/// The names that calls and bases already have a meaning for.
+const RESERVED: [&str; 7] = ["map", "parallel", "wait", "retry", "data", "Task", "EventProcessor"];
 
 struct Reader<'a> {
     source: &'a str,
@@ -117,6 +201,7 @@ struct Reader<'a> {
     machines: Machines<'a>,
     processors: BTreeMap<String, String>,
     places: BTreeMap<String, Span>,
+    errors: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
@@ -124,11 +209,26 @@ impl<'a> Reader<'a> {
         match statement {
             Stmt::ClassDef(class) => self.class(class),
             Stmt::FunctionDef(function) if !function.is_async => self.function(function),
-            Stmt::FunctionDef(function) if self.mode == Mode::Documented => refused_with(
-                function.name.range(),
-                "a state machine is not asynchronous",
-                format!("write `def {}`", function.name),
-            ),
+            Stmt::FunctionDef(function) if self.mode == Mode::Documented => {
+                self.name(&function.name)?;
+                self.add(function, Decorators::default(), None);
+                refused_with(
+                    function.name.range(),
+                    "a state machine is not asynchronous",
+                    format!("write `def {}`", function.name),
+                )
+            }
+            Stmt::Expr(expression)
+                if self.mode == Mode::Documented
+                    && text(&expression.value).is_none()
+                    && !expression.value.is_ellipsis_literal_expr() =>
+            {
+                refused_with(
+                    expression.range,
+                    "this would never be run: a project is read, and not executed",
+                    "put it into the `run` method of a task, or into a state machine",
+                )
+            }
             // A docstring, or statements that help an editor to understand the file.
             Stmt::Expr(_) | Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::Pass(_) => Ok(()),
             other if self.mode == Mode::Documented => match other {
@@ -143,55 +243,116 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn class(&mut self, class: &'a StmtClassDef) -> Result<()> {
-        let name = class.name.to_string();
-        self.places.insert(name.clone(), span(class.name.range()));
-        for statement in &class.body {
-            if let Stmt::Assign(assign) = statement
-                && let Some(attribute) = assign.targets.first().and_then(crate::syntax::name)
-            {
-                let key = format!("{name}.{attribute}");
-                self.places.insert(key, span(assign.value.range()));
+    /// Takes the name of a class or function, which no other may have. In compatibility mode, the
+    /// last one counts.
+    fn name(&mut self, name: &Identifier) -> Result<()> {
+        if self.mode == Mode::Documented {
+            if RESERVED.contains(&name.as_str()) {
+                let what = format!("the name `{name}` has a meaning of its own in a project");
+                return refused_with(name.range(), what, "choose another name");
+            }
+            if let Some(first) = self.places.get(name.as_str()) {
+                let line = self.source[..first.range().start].matches('\n').count() + 1;
+                return refused_with(
+                    name.range(),
+                    format!("the name `{name}` is taken: it is defined in line {line}"),
+                    "give each class and each function a name of its own",
+                );
             }
         }
-        match base(class)? {
-            "Task" => {
-                let task = Task::read(class, self.source, self.mode);
-                // A task with errors is still known, so that calls of it are not reported as well.
-                let known = task.as_ref().map_or_else(|_| Task::plain(self.mode), Clone::clone);
-                if self.machines.tasks.insert(name.clone(), known).is_none() {
-                    self.machines.task_names.push(name);
-                }
-                task?;
+        self.places.insert(name.to_string(), span(name.range()));
+        Ok(())
+    }
+
+    fn class(&mut self, class: &'a StmtClassDef) -> Result<()> {
+        self.name(&class.name)?;
+        let name = class.name.to_string();
+        for statement in &class.body {
+            let (targets, value) = match statement {
+                Stmt::Assign(assign) => (&assign.targets[..], &assign.value),
+                Stmt::AnnAssign(assign) => match &assign.value {
+                    Some(value) => (std::slice::from_ref(&*assign.target), value),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            for attribute in targets.iter().filter_map(crate::syntax::name) {
+                self.places.insert(format!("{name}.{attribute}"), span(value.range()));
             }
-            _ => {
-                check_event_processor(class)?;
-                let source = &self.source[class.range().to_std_range()];
+        }
+        let base = base(class);
+        // A class with errors is still known, so that its uses are not reported as well.
+        if !matches!(base, Ok("Task")) {
+            let source = &self.source[class.range().to_std_range()];
+            if self.mode == Mode::Compat {
+                base?;
+                check_event_processor(class, self.mode)?;
                 self.processors.insert(name, source.to_owned());
+                return Ok(());
             }
+            self.processors.insert(name.clone(), source.to_owned());
+        }
+        if !matches!(base, Ok("EventProcessor")) {
+            let task = match base {
+                Ok(_) => Task::read(class, self.source, self.mode),
+                Err(_) => Ok(Task::plain(self.mode)),
+            };
+            let mut known = task.as_ref().map_or_else(|_| Task::plain(self.mode), Clone::clone);
+            if self.mode == Mode::Documented {
+                known.complaints = attributes::check(&name, &known, &self.places);
+            }
+            if self.machines.tasks.insert(name.clone(), known).is_none() {
+                self.machines.task_names.push(name);
+            }
+            task?;
+        }
+        if base? == "EventProcessor" {
+            check_event_processor(class, self.mode)?;
         }
         Ok(())
     }
 
     fn function(&mut self, function: &'a StmtFunctionDef) -> Result<()> {
-        self.places.insert(function.name.to_string(), span(function.name.range()));
-        let is_documented = self.mode == Mode::Documented;
-        let decorators = Decorators::read(function, &self.processors, is_documented)?;
-        let body = match self.mode {
-            Mode::Compat => Body::Compat(compat::Machine::read(function, &mut self.machines)?),
-            Mode::Documented => {
-                Body::Documented(documented::compile(function, &mut self.machines)?)
-            }
+        self.name(&function.name)?;
+        if self.mode == Mode::Compat {
+            let decorators = Decorators::read(function, &self.processors, false)?;
+            let body = Body::Compat(compat::Machine::read(function, &mut self.machines)?);
+            self.add(function, decorators, Some(body));
+            return Ok(());
+        }
+        let decorators = Decorators::read(function, &self.processors, true);
+        let body = documented::check_parameters(function)
+            .and_then(|()| documented::compile(function, &mut self.machines));
+        // A function with errors is still known, so that its uses are not reported as well.
+        let (decorators, wrong) = match decorators {
+            Ok(decorators) => (decorators, None),
+            Err(wrong) => (Decorators::default(), Some(wrong)),
         };
+        self.errors.extend(wrong.map(|wrong| *wrong));
+        match body {
+            Ok(body) => self.add(function, decorators, Some(Body::Documented(body))),
+            Err(wrong) => {
+                self.add(function, decorators, None);
+                return Err(wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        function: &'a StmtFunctionDef,
+        decorators: Decorators,
+        body: Option<Body<'a>>,
+    ) {
         self.machines.add(Function {
             name: function.name.as_str(),
             syntax: function,
             decorators,
             is_first_class: true,
             is_map_iterator: false,
-            body: Some(body),
+            body,
         });
-        Ok(())
     }
 
     fn project(self) -> Project {
@@ -200,11 +361,17 @@ impl<'a> Reader<'a> {
         let one = |name: &&str| {
             let index = machines.find(name)?;
             let function = &machines.functions[index];
-            let (definition, task_states) = match &function.body {
-                Some(Body::Documented(machine)) => {
-                    (Ok(machine.definition.clone()), machine.task_states.clone())
-                }
-                _ => (machines.compat_definition(index), machines.compat_task_states(index)),
+            let (definition, task_states, states) = match &function.body {
+                Some(Body::Documented(machine)) => (
+                    Ok(machine.definition.clone()),
+                    machine.task_states.clone(),
+                    machine.places.iter().map(|(name, at)| (name.clone(), span(*at))).collect(),
+                ),
+                _ => (
+                    machines.compat_definition(index),
+                    machines.compat_task_states(index),
+                    BTreeMap::new(),
+                ),
             };
             let machine = Machine {
                 definition,
@@ -213,10 +380,14 @@ impl<'a> Reader<'a> {
                 normalized_name: title(name),
                 decorators: function.decorators.clone(),
                 task_states,
+                states,
             };
             Some(((*name).to_owned(), machine))
         };
-        let compiled = machines.names.iter().filter_map(one).collect();
+        let compiled: BTreeMap<String, Machine> = machines.names.iter().filter_map(one).collect();
+        let states = compiled.values().flat_map(|machine| &machine.task_states);
+        let nested = states.filter(|state| state.service == "state-machine");
+        let called = nested.map(|state| state.task.clone()).collect();
         let event_processors = self
             .processors
             .into_iter()
@@ -228,6 +399,8 @@ impl<'a> Reader<'a> {
             tasks: self.machines.tasks,
             event_processors,
             places: self.places,
+            remarks: Vec::new(),
+            called,
         }
     }
 }

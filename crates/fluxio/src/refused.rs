@@ -4,7 +4,7 @@ use ruff_text_size::{Ranged, TextRange};
 use stepwright_source::{Diagnostic, Span};
 
 /// The rule name of all errors in Fluxio projects.
-const CODE: &str = "fluxio";
+pub(crate) const CODE: &str = "fluxio";
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 

@@ -1,6 +1,7 @@
 //! The resource and the parameters of task states: one function for each service.
 
 use crate::Mode;
+use crate::data::Reference;
 use crate::literal::dumps;
 use crate::options::Options;
 use stepwright_json::{Json, Object, Str, json};
@@ -57,9 +58,9 @@ impl TaskCall {
         match self.service.as_str() {
             "ecs" => self.ecs(mode),
             "ecs:worker" => self.worker(mode, is_iterator),
-            "codebuild" => self.code_build(),
+            "codebuild" => self.code_build(mode),
             "lambda:pexpm-runner" => self.pexpm(mode),
-            "state-machine" => self.state_machine(mode),
+            "state-machine" => self.state_machine(),
             _ => self.lambda(mode),
         }
     }
@@ -167,14 +168,17 @@ impl TaskCall {
         ("arn:aws:states:::sqs:sendMessage.waitForTaskToken".into(), parameters)
     }
 
-    fn code_build(&self) -> (Json, Json) {
+    fn code_build(&self, mode: Mode) -> (Json, Json) {
         let empty = || Json::from(Object::new());
         let env = self.options.get_or("env", empty());
         let mut variables: Vec<Json> = env
             .as_object()
             .into_iter()
             .flat_map(Object::iter)
-            .map(|(name, value)| json!({"Name": (name.clone()), "Value": (value.clone())}))
+            .map(|(name, value)| match mode {
+                Mode::Compat => json!({"Name": (name.clone()), "Value": (value.clone())}),
+                Mode::Documented => variable_of_build(name, value),
+            })
             .collect();
         let arguments = dumps(&self.options.get_or("build_arg_vars", empty()));
         variables.push(json!({"Name": "BUILD_ARG_VARS", "Value": (arguments)}));
@@ -186,35 +190,66 @@ impl TaskCall {
         ("arn:aws:states:::codebuild:startBuild.sync".into(), parameters)
     }
 
-    fn state_machine(&self, mode: Mode) -> (Json, Json) {
-        let machine = format!("${{StateMachine{}}}", self.name);
-        let parameters = match mode {
-            Mode::Compat => json!({
-                "Input": {
-                    "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
-                    "__trace.$": "$.__trace",
-                    "data.$": (self.input.clone())
-                },
-                "StateMachineArn": (machine)
-            }),
-            // The input is the data of the nested machine, not a part of it.
-            Mode::Documented => {
-                let started_by = "States.StringToJson(States.Format('\\{\
-                                  \"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID\":\"{}\"\\}', \
-                                  $$.Execution.Id))";
-                let input = format!("States.JsonMerge({}, {started_by}, false)", self.input);
-                json!({"Input.$": (input), "StateMachineArn": (machine)})
-            }
-        };
+    /// A nested machine as the original starts it.
+    fn state_machine(&self) -> (Json, Json) {
+        let parameters = json!({
+            "Input": {
+                "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
+                "__trace.$": "$.__trace",
+                "data.$": (self.input.clone())
+            },
+            "StateMachineArn": (format!("${{StateMachine{}}}", self.name))
+        });
         ("arn:aws:states:::states:startExecution.sync".into(), parameters)
+    }
+
+    /// The arguments that start a nested machine. Its input is its data, and not a part of it. With
+    /// them go the execution that started it and the trace.
+    pub(crate) fn nested(&self, input: &Reference) -> Json {
+        let given = input.jsonata();
+        let problem = format!("{} is no dict, and `{}` takes one", input.python(), self.name);
+        let problem = Json::from(problem);
+        let trace = "$states.context.Execution.Input.__trace";
+        let input = format!(
+            "{{% $merge([$type({given}) = 'object' ? {given} : $error({problem}), \
+             {{'{STARTED_BY}': $states.context.Execution.Id, '__trace': $exists({trace}) ? {trace} : \
+             {{'id': $states.context.Execution.Name, 'source': $states.context.StateMachine.Name}}}}]) %}}"
+        );
+        json!({
+            "StateMachineArn": (format!("${{StateMachine{}}}", self.name)),
+            "Input": (input)
+        })
+    }
+}
+
+/// The key in the input of a nested execution that names the execution that started it.
+pub(crate) const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+/// An environment variable of a build, whose value is a text.
+fn variable_of_build(name: &str, value: &Json) -> Json {
+    match (name.strip_suffix(".$"), value) {
+        (Some(name), Json::String(path)) => {
+            json!({"Name": name, "Value.$": (path.clone())})
+        }
+        (_, Json::String(text)) => json!({"Name": name, "Value": (text.clone())}),
+        (_, other) => json!({"Name": name, "Value": (dumps(other))}),
     }
 }
 
 /// The paths of the trace's id and source. By the documentation, an execution need not carry a
-/// trace, so it is its own trace.
+/// trace: without one, it is its own trace.
+///
+/// A path cannot say "or else". So the ids of all traces in the input, of which there may be none,
+/// and the execution's name are written behind each other, and the first text of them is taken. The
+/// characters that separate them cannot be in the name of an execution.
 fn trace(mode: Mode) -> [&'static str; 2] {
     match mode {
         Mode::Compat => ["$.__trace.id", "$.__trace.source"],
-        Mode::Documented => ["$$.Execution.Name", "$$.StateMachine.Name"],
+        Mode::Documented => [
+            "States.ArrayGetItem(States.StringSplit(States.Format('{}\"{}', \
+             States.JsonToString($$.Execution.Input..__trace.id), $$.Execution.Name), '[]\"'), 0)",
+            "States.ArrayGetItem(States.StringSplit(States.Format('{}\"{}', \
+             States.JsonToString($$.Execution.Input..__trace.source), $$.StateMachine.Name), '[]\"'), 0)",
+        ],
     }
 }

@@ -115,12 +115,18 @@ impl<'a> Lines<'a> {
                 complaints.iter_mut().filter_map(|complaint| complaint.span.as_mut()).collect()
             }
             Ok(project) => {
-                let machines = project.machines.values_mut();
-                let complaints = machines.filter_map(|machine| machine.definition.as_mut().err());
-                complaints
-                    .filter_map(|complaint| complaint.span.as_mut())
-                    .chain(project.places.values_mut())
-                    .collect()
+                let mut spans: Vec<&mut Span> = project.places.values_mut().collect();
+                for machine in project.machines.values_mut() {
+                    spans.extend(machine.states.values_mut());
+                    if let Err(complaint) = &mut machine.definition {
+                        spans.extend(complaint.span.as_mut());
+                    }
+                }
+                for task in project.tasks.values_mut() {
+                    spans.extend(task.complaints.iter_mut().filter_map(|one| one.span.as_mut()));
+                }
+                spans.extend(project.remarks.iter_mut().filter_map(|one| one.span.as_mut()));
+                spans
             }
         };
         for span in spans {

@@ -140,6 +140,13 @@ impl Functions {
         self.shared.offered.get_or_init(|| variables);
     }
 
+    /// What processes have in common that are not functions: the project's folder, the place, what is
+    /// offered, and where lines go that they print.
+    pub(crate) fn surroundings(&self) -> (PathBuf, Place, Offered, LogSink) {
+        let Shared { folder, place, offered, sink, .. } = &*self.shared;
+        (folder.clone(), place.clone(), offered.clone(), sink.clone())
+    }
+
     /// Whether a function answers to this name: `NAME`, `NAME:QUALIFIER`,
     /// `123456789012:function:NAME`, or an ARN with or without a qualifier.
     pub fn has(&self, name: &str) -> bool {

@@ -22,6 +22,7 @@ mod functions;
 #[cfg(target_os = "linux")]
 mod guardian;
 mod http_endpoint;
+mod job;
 mod lambda_api;
 mod logs;
 mod name;
@@ -39,6 +40,7 @@ pub use evaluate::evaluate_if_asked;
 pub use functions::Functions;
 #[cfg(target_os = "linux")]
 pub use guardian::guard_if_asked;
+pub use job::{Ended, Process};
 pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};
 pub use pool::MOST_PROCESSES;

@@ -289,7 +289,7 @@ impl Drop for KillOnDrop {
     }
 }
 
-fn pipes(child: &mut Child) -> io::Result<Vec<pipe::Receiver>> {
+pub(crate) fn pipes(child: &mut Child) -> io::Result<Vec<pipe::Receiver>> {
     let missing = || io::Error::other("it has no output");
     let stdout = child.stdout.take().ok_or_else(missing)?.into_owned_fd()?;
     let stderr = child.stderr.take().ok_or_else(missing)?.into_owned_fd()?;

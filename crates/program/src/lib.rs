@@ -24,8 +24,8 @@ pub use limits::{
     Vintage,
 };
 pub use rules::{
-    CheckOptions, Checked, Rule, aws_message, catalogue, check, check_and_compile, check_with,
-    variable_references,
+    CheckOptions, Checked, Rule, aws_message, catalogue, check, check_and_compile, check_named,
+    check_with, variable_references,
 };
 pub use scope::{EvaluationError, Scope};
 pub use state::{

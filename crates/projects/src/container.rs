@@ -17,6 +17,9 @@ use stepwright_json::{Json, Object};
 /// The exit code of a task that stopped the whole execution; see `ecs.py`.
 const STOPPED: i32 = 3;
 
+/// The largest size of a task's overrides, in characters of JSON. The input of a task is in them.
+const MOST_OVERRIDES: usize = 8192;
+
 /// How often a process is checked for its end.
 const INTERVAL: Duration = Duration::from_millis(10);
 
@@ -61,6 +64,8 @@ pub(crate) struct Container {
     answer: PathBuf,
     number: u64,
     running: Running,
+    /// The size of the overrides, in characters.
+    overrides: usize,
     /// How long the state waits for the task.
     limit: Option<Duration>,
     listener: Arc<dyn Listener>,
@@ -103,6 +108,7 @@ impl Container {
             environment,
             answer,
             number,
+            overrides: overrides.map_or(0, |overrides| overrides.to_string().chars().count()),
             running: running.clone(),
             limit: seconds.map(Duration::from_secs),
             listener,
@@ -112,6 +118,19 @@ impl Container {
     /// The task's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The failure with which ECS refuses the task: its input must fit into the overrides.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        let Self { name, overrides, .. } = self;
+        (*overrides > MOST_OVERRIDES).then(|| {
+            let cause = format!(
+                "Container Overrides length must be at most {MOST_OVERRIDES}: with its input, `{name}` \
+                 has {overrides}. Put large data into the state data (Service: AmazonECS; Status Code: \
+                 400; Error Code: InvalidParameterException)"
+            );
+            Failure::new("ECS.InvalidParameterException", cause)
+        })
     }
 
     /// Its number among the running processes, and those processes.

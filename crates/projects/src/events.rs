@@ -71,15 +71,23 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
     let input = input_of(host, &one.arn).await;
     let lineage = lineage(host, &one.arn, input.as_ref()).await;
     let name = one.arn.rsplit(':').next().unwrap_or_default();
-    let trace = lineage.first().unwrap_or(&one.arn);
+    let outermost = lineage.first().unwrap_or(&one.arn);
+    // A trace in the input comes first, as on AWS.
+    let given = |part: &str| {
+        let value = input.as_ref()?.get("__trace")?.get(part)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let name_of = |arn: &str| arn.rsplit(':').next().unwrap_or_default().to_owned();
+    let id = given("id").unwrap_or_else(|| name_of(outermost));
+    let source = given("source").unwrap_or_else(|| machine_of(outermost).to_owned());
     let payload = json!({
         "message": (message(&one.record)),
         "input_data": (input.clone().unwrap_or_default()),
         "meta": {
             "execution_name": (name),
             "state_machine_name": (full_name),
-            "trace_id": (trace.rsplit(':').next().unwrap_or_default()),
-            "trace_source": (machine_of(trace))
+            "trace_id": (id),
+            "trace_source": (source)
         }
     });
     let tags = match tags(projects, host, full_name, &payload).await {

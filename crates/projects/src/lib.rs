@@ -14,24 +14,26 @@ mod listener;
 mod messages;
 mod project;
 mod schedules;
+mod stamps;
 mod subscriptions;
 mod tasks;
 mod workers;
 
 pub use error::ProjectError;
 pub use listener::Listener;
+pub use stamps::{newest, python_stamps, stamp};
 
 use parking_lot::{Mutex, RwLock};
-use project::{LocalProject, Site};
+use project::LocalProject;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use stepwright_asl::Definition;
+use stepwright_asl::NamedDefinition;
 use stepwright_engine::{Collector, Engine, Facts, ObservedTurn, Observer};
-use stepwright_fluxio::{Mode, Project, compile};
+use stepwright_fluxio::{Project, Site};
 use stepwright_functions::{Function, Functions, Place};
 use stepwright_json::Json;
 use stepwright_store::DocumentChanges;
@@ -221,7 +223,8 @@ impl Projects {
             Naming::Plain => String::new(),
             Naming::WithProject => format!("{name}-"),
         };
-        let site = Site { place: self.shared.place.clone(), prefix };
+        let Place { region, account } = self.shared.place.clone();
+        let site = Site { region, account, prefix };
         let listener = self.shared.listener.clone();
         let state_data = self.shared.state_data.as_deref();
         let project = LocalProject::open(file, project, state_data, site, listener)?;
@@ -263,19 +266,27 @@ impl Projects {
         }
     }
 
-    /// The machines of a project's file that can be started, with their names and definitions.
-    pub fn machines(&self, file: &Path) -> Result<Vec<(String, Definition)>, ProjectError> {
+    /// The machines of a project's file that can be started.
+    pub fn machines(&self, file: &Path) -> Result<Vec<NamedDefinition>, ProjectError> {
         let Some(project) = self.all().get(&self.key(file)?).cloned() else {
             return Ok(Vec::new());
         };
         let names = project.project.names.iter().filter(|machine| {
-            let machine = project.project.machines.get(*machine);
             // A run can start any machine that it is told to; a server has the machines that a
             // deployment to AWS would create.
-            self.shared.naming == Naming::Plain || machine.is_some_and(|one| one.is_first_class)
+            self.shared.naming == Naming::Plain || project.project.is_deployed(machine)
         });
         Ok(names
-            .filter_map(|name| Some((project.full_name(name), project.definition(name)?)))
+            .filter_map(|name| {
+                let shown = format!("{} ({name})", file.display());
+                let definition = project.definition(name)?;
+                let logging = Some(project.logging(name));
+                let full_name = Some(project.full_name(name));
+                Some(NamedDefinition {
+                    logging,
+                    ..NamedDefinition::new(full_name, shown, definition)
+                })
+            })
             .collect())
     }
 
@@ -436,7 +447,7 @@ fn read(file: &Path) -> Result<Project, ProjectError> {
     if length.map_err(|error| cannot(error.to_string()))? as u64 > MOST_BYTES {
         return Err(cannot("it is larger than 64 MiB".to_owned()));
     }
-    compile(&text, Mode::Documented).map_err(|wrong| ProjectError::wrong(file, &text, wrong))
+    stepwright_fluxio::read(&text).map_err(|wrong| ProjectError::wrong(file, &text, wrong))
 }
 
 /// The name of a project is that of its folder.

@@ -8,31 +8,14 @@ use crate::workers::{Message, Pool, Workers};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_asl::{Definition, LoadOptions, load};
-use stepwright_fluxio::{Project, Task};
-use stepwright_functions::{Function, Place};
+use stepwright_asl::Definition;
+use stepwright_fluxio::{Project, Site, Task};
+use stepwright_functions::Function;
 use stepwright_history::{Failure, TaskCall};
-use stepwright_json::Json;
+use stepwright_json::{Json, json};
 
 /// The program that runs Python.
 pub(crate) const PYTHON: &str = "python3";
-
-/// The account and region of a project's machines and tasks, and the prefix of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
-    pub(crate) place: Place,
-    pub(crate) prefix: String,
-}
-
-impl Site {
-    fn arn(&self, service: &str, kind: &str, name: &str) -> String {
-        let Self { place: Place { region, account }, prefix } = self;
-        format!("arn:aws:{service}:{region}:{account}:{kind}{prefix}{name}")
-    }
-}
-
-/// How long a Lambda function may take, in seconds.
-const LONGEST_FUNCTION: i64 = 900;
 
 /// The only key in the answer of a function whose task stopped the whole execution; see
 /// `function.py`.
@@ -99,41 +82,20 @@ impl LocalProject {
     /// The definition of a state machine, in which each `${Name}` is replaced by a resource of this
     /// machine.
     pub(crate) fn definition(&self, machine: &str) -> Option<Definition> {
-        let definition = self.project.machines.get(machine)?.definition.as_ref().ok()?;
-        let text = definition.to_string();
-        let values = self.resources();
-        let options =
-            LoadOptions { file: "project.json", values: Some(&values), ..LoadOptions::default() };
-        load(text.as_bytes(), &options).definitions.pop().map(|found| found.definition)
+        self.site.definition(&self.project, machine)
     }
 
-    /// The resources of this machine that take the place of those a deployment would create.
-    fn resources(&self) -> BTreeMap<String, String> {
-        let Site { place: Place { region, account }, prefix } = &self.site;
-        let arn = |service: &str, kind: &str, name: &str| self.site.arn(service, kind, name);
-        let mut resources = BTreeMap::new();
-        for name in self.project.tasks.keys() {
-            let function = arn("lambda", "function:", name);
-            let definition = arn("ecs", "task-definition/", name);
-            let queue = format!("https://sqs.{region}.amazonaws.com/{account}/{prefix}{name}");
-            resources.insert(format!("LambdaFunction{name}"), function);
-            resources.insert(format!("ECSTaskDefinition{name}"), definition);
-            resources.insert(format!("QueueUrl{name}"), queue);
-            resources.insert(format!("CodeBuildProjectName{name}"), format!("{prefix}{name}"));
-            resources.insert(format!("PackageName{name}"), name.clone());
-            resources.insert(format!("PackageVersion{name}"), "local".to_owned());
-        }
-        for name in &self.project.names {
-            resources.insert(format!("StateMachine{name}"), self.machine_arn(name));
-        }
-        resources.insert("ECSClusterArn".to_owned(), arn("ecs", "cluster/", "local"));
-        for group in ["DatabaseSecurityGroup", "PrivateLoadBalancerSecurityGroup"] {
-            resources.insert(group.to_owned(), "sg-local".to_owned());
-        }
-        for index in 0..4 {
-            resources.insert(format!("Subnet{index}"), "subnet-local".to_owned());
-        }
-        resources
+    /// The logging of a machine, as a deployment sets it: all events, with their data if a processor
+    /// needs them.
+    pub(crate) fn logging(&self, machine: &str) -> Json {
+        let group = format!("log-group:/aws/vendedlogs/states/{}", self.full_name(machine));
+        let Site { region, account, .. } = &self.site;
+        let arn = format!("arn:aws:logs:{region}:{account}:{group}:*");
+        json!({
+            "level": "ALL",
+            "includeExecutionData": (self.event_processors().any(|(name, _)| name == machine)),
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": (arn)}}]
+        })
     }
 
     /// The name of a state machine, with the prefix.
@@ -164,11 +126,9 @@ impl LocalProject {
                 functions.insert(full_name, theirs.clone());
                 continue;
             }
-            let number = |key: &str| task.attributes.get(key).and_then(Json::as_i64);
-            let memory = number("memory").and_then(|memory| u32::try_from(memory).ok());
-            let timeout = number("timeout").unwrap_or(300).clamp(1, LONGEST_FUNCTION);
+            let memory = task.number("memory").and_then(|memory| u32::try_from(memory).ok());
             let function = Function {
-                timeout: Some(timeout as f64),
+                timeout: Some(task.longest_as_function() as f64),
                 memory: memory.filter(|memory| (128..=10_240).contains(memory)),
                 environment: self.environment(name),
                 ..self.python("stepwright_fluxio.function.handler")

@@ -22,7 +22,7 @@ impl LocalTasks for Projects {
         let Some(work) = found.and_then(|(project, _)| project.work(&call.call)) else {
             return Err((call, report));
         };
-        if let Err(failure) = authorize(&work, &call, &report) {
+        if let Err(failure) = authorize(&work, &call, &report).and_then(|()| acceptable(&work)) {
             let waits = !matches!(work, Work::Function);
             report.failed(failure, if waits { Stage::Submit } else { Stage::Run });
             return Ok(());
@@ -40,7 +40,11 @@ impl LocalTasks for Projects {
 
     fn run_here(&self, machine: &str, call: &TaskCall) -> Option<Outcome> {
         let (project, _) = self.of_machine(machine)?;
-        let reply = match project.work(call)? {
+        let work = project.work(call)?;
+        if let Err(failure) = acceptable(&work) {
+            return Some(Outcome::Fails(failure, Stage::Submit));
+        }
+        let reply = match work {
             Work::Function => {
                 let (functions, runtime) = (self.functions()?, self.runtime()?);
                 function_reply(runtime.block_on(call_function(&functions, call, None)))
@@ -104,6 +108,15 @@ impl Projects {
             Reply::Failed(failure) => report.failed(failure, Stage::Run),
             Reply::Stopped(failure) => report.stopped(failure),
         }
+    }
+}
+
+/// Checks that the service of a task would accept it. The error is the failure that the task ends
+/// with.
+fn acceptable(work: &Work) -> Result<(), Failure> {
+    match work {
+        Work::Container(container) => container.refusal().map_or(Ok(()), Err),
+        Work::Function | Work::Message(_) => Ok(()),
     }
 }
 

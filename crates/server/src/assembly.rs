@@ -216,6 +216,7 @@ impl Assembly {
             buckets: (self.objects.folder.clone())
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
             key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
+            jobs: self.server.data.as_ref().map(|data| data.join("jobs")),
             url: Arc::default(),
         });
         self.services.connect(services.clone());

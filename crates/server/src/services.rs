@@ -25,7 +25,9 @@ struct Named {
     host: &'static str,
 }
 
-const NAMED: [Named; 7] = [
+const NAMED: [Named; 9] = [
+    named("ecs", "ecs", "AmazonEC2ContainerServiceV20141113", "ecs"),
+    named("batch", "batch", "", "batch"),
     named("sqs", "sqs", "AmazonSQS", "sqs"),
     named("s3", "s3", "", "s3"),
     named("sns", "sns", "", "sns"),
@@ -47,6 +49,12 @@ const fn named(
 /// The name of a service in signatures.
 pub(crate) fn signing_name(service: &str) -> &'static str {
     NAMED.iter().find(|one| one.service == service).map_or("", |one| one.signed)
+}
+
+/// Whether a service starts processes, so that not even a server without keys serves requests that
+/// are not signed for it.
+pub(crate) fn starts_processes(service: &str) -> bool {
+    matches!(service, "batch" | "ecs")
 }
 
 /// The local service that a request is for. What is signed for a service is for that service; else
@@ -342,6 +350,11 @@ fn written(response: codec::Response, name: &str, id: &str, is_head: bool) -> Re
         {
             written.headers_mut().append(name, value);
         }
+    }
+    if is_head {
+        // The router says it for paths it knows only, which would tell them from others.
+        let length = written.headers_mut().entry(header::CONTENT_LENGTH);
+        length.or_insert(HeaderValue::from_static("0"));
     }
     let header = if name == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
     if let Ok(id) = HeaderValue::from_str(id)

@@ -8,8 +8,9 @@ use stepwright_engine::{Facts, ObservedTurn, Observer, Principal, WeakEngine};
 use stepwright_functions::{Functions, Invocation};
 use stepwright_history::{EventKind, Moment};
 use stepwright_json::{Json, Object, json};
-use stepwright_services::{Event, Pending, Services, World};
+use stepwright_services::{Ended, Event, Pending, Process, Services, World};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot::Receiver;
 
 /// How long whoever is posted to has to answer.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -53,6 +54,22 @@ impl World for Reached {
                 _ => Ok(()),
             }
         })
+    }
+
+    fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended> {
+        let functions = self.functions.clone();
+        let Process { name, line, folder, environment, memory, log, grace } = process;
+        let process =
+            stepwright_functions::Process { name, line, folder, environment, memory, log, grace };
+        Box::pin(async move {
+            let ended = functions.run_process(process, stop).await;
+            Ended { code: ended.code, reason: ended.reason }
+        })
+    }
+
+    fn end_leftovers(&self, mark: String) -> Pending<()> {
+        let functions = self.functions.clone();
+        Box::pin(async move { functions.end_leftovers(&mark).await })
     }
 
     fn post(

@@ -7,11 +7,13 @@ use crate::kept::{Changes, Contents, Kept};
 use crate::sqs::{QueueMessage, Sqs};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use stepwright_engine::{Clock, Principal};
 use stepwright_json::{Json, json};
+use tokio::sync::oneshot::Receiver;
 
 /// The future of an answer of the world.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -34,6 +36,13 @@ pub trait World: Send + Sync + 'static {
         owner: Principal,
     ) -> Pending<Result<(), String>>;
 
+    /// Runs a process to its end; asks it to end when `stop` says so, and kills it when it is dropped.
+    fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended>;
+
+    /// Waits until no process is left that has this in its environment, and that a server which is
+    /// gone has started.
+    fn end_leftovers(&self, mark: String) -> Pending<()>;
+
     /// Posts a text to a URL on this machine.
     fn post(
         &self,
@@ -41,6 +50,34 @@ pub trait World: Send + Sync + 'static {
         headers: Vec<(String, String)>,
         body: String,
     ) -> Pending<Result<(), String>>;
+}
+
+/// A process that runs once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Its name in the log.
+    pub name: String,
+    /// The program and its arguments.
+    pub line: Vec<String>,
+    /// The folder that it starts in, relative to the project's.
+    pub folder: Option<PathBuf>,
+    /// Its environment, beside what every process gets.
+    pub environment: BTreeMap<String, String>,
+    /// The memory that it may use, in MiB.
+    pub memory: Option<u64>,
+    /// The file that gets what it prints, as far as there is room.
+    pub log: Option<PathBuf>,
+    /// How long it has to end after it was asked to.
+    pub grace: Duration,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; none if it did not start.
+    pub code: Option<i32>,
+    /// Why it did not start, or was killed.
+    pub reason: Option<String>,
 }
 
 /// Where something goes.

@@ -7,13 +7,16 @@
 //! One folder for each service, one file for each group of operations. What an operation takes is in the
 //! service's table ([`Supported`]): anything else is refused by name.
 
+mod batch;
 mod call;
 mod delivery;
 mod dynamodb;
+mod ecs;
 mod events;
 mod kept;
 mod pages;
 mod pattern;
+mod processes;
 mod s3;
 mod secrets;
 mod sns;
@@ -22,12 +25,14 @@ mod ssm;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
-pub use delivery::{Pending, World};
+pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
 
+use batch::Batch;
 use call::{Answer, Call, Refusal};
 use delivery::Deliveries;
 use dynamodb::DynamoDb;
+use ecs::Ecs;
 use events::Events;
 use s3::S3;
 use secrets::SecretsManager;
@@ -63,6 +68,8 @@ pub struct Setup {
     /// The file with the key that secrets are encrypted with. Without one, the key goes with the
     /// process.
     pub key: Option<PathBuf>,
+    /// The folder of what jobs and tasks print. Without one, it goes to the log of the server only.
+    pub jobs: Option<PathBuf>,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }
@@ -123,6 +130,8 @@ pub struct Services {
     s3: Arc<S3>,
     deliveries: Arc<Deliveries>,
     events: Arc<Events>,
+    batch: Arc<Batch>,
+    ecs: Arc<Ecs>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -138,8 +147,8 @@ pub(crate) fn url_of(url: &OnceLock<String>) -> String {
 }
 
 /// The names of the services, as AWS SDK integrations have them.
-pub const NAMES: [&str; 7] =
-    ["dynamodb", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
+pub const NAMES: [&str; 9] =
+    ["batch", "dynamodb", "ecs", "eventbridge", "s3", "secretsmanager", "sns", "sqs", "ssm"];
 
 /// Whether there is a local service with this name.
 pub fn has(service: &str) -> bool {
@@ -157,7 +166,11 @@ impl Services {
         let events = Arc::new(events);
         s3.tells(events.clone());
         let vault = Arc::new(Vault::new(setup.key.clone()));
-        let services: [(&str, Arc<dyn LocalService>); 7] = [
+        let batch = Batch::new(setup);
+        let ecs = Ecs::new(setup);
+        let services: [(&str, Arc<dyn LocalService>); 9] = [
+            ("batch", batch.clone()),
+            ("ecs", ecs.clone()),
             ("dynamodb", Arc::new(DynamoDb::new(setup))),
             ("sqs", sqs),
             ("s3", s3.clone()),
@@ -167,12 +180,14 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { by_name: Arc::new(BTreeMap::from(services)), s3, deliveries, events, url }
+        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, ecs, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
     /// ended. To be called once.
     pub fn begin(&self, world: Arc<dyn World>) {
+        tokio::spawn(self.batch.clone().begin(world.clone()));
+        tokio::spawn(self.ecs.clone().begin(world.clone()));
         self.deliveries.connect(world);
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {

@@ -97,9 +97,12 @@ impl MockConfig {
         Ok(Self { machines, ignored })
     }
 
-    /// The members of the file that mean nothing. Step Functions Local ignores them, too.
-    pub fn ignored(&self) -> &[String] {
-        &self.ignored
+    /// What is to be said of members of the file that mean nothing. Step Functions Local ignores
+    /// them, too.
+    pub fn notes(&self) -> impl Iterator<Item = String> + '_ {
+        self.ignored.iter().map(|key| {
+            format!("`{key}` means nothing; a mock file has `StateMachines` and `MockedResponses`")
+        })
     }
 
     /// Whether a machine has a test case of this name.

@@ -40,7 +40,7 @@ pub struct TestFile {
 const KEYS: [&str; 6] = ["definition", "state_machine", "values", "config", "defaults", "cases"];
 
 /// The definitions that are looked for beside a test file that names none.
-const BESIDE: [&str; 5] = [".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml"];
+const BESIDE: [&str; 7] = [".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml", ".py", ".sfn"];
 
 /// Reads a test file. `read` gives the bytes of a file that is named in it, relative to where it
 /// stands. Everything that is wrong is said at once.
@@ -189,9 +189,10 @@ impl Reader<'_> {
             self.others.extend(loaded.complaints);
             return None;
         }
+        let is_project = [".py", ".sfn"].iter().any(|ending| name.ends_with(ending));
         let wanted = match state_machine {
             Some(member) => Some(self.found.text(&member.value, "`state_machine`")?),
-            None => None,
+            None => is_project.then_some("main"),
         };
         if let Some(found) = loaded.find(wanted) {
             return Some((name, found.clone()));

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 
+from ..worker_base import Heartbeats
 from . import task
 from .clients import client, error_code
 from .context import AwsTaskContext, failure
@@ -123,18 +124,24 @@ class Worker:
         stopping.cancel()
 
     async def _handle(self, message):
-        beating = asyncio.ensure_future(self._beat(message)) if self.interval else None
+        beating = Heartbeats(self.interval, lambda: self._beat(message)) if self.interval else None
         try:
             await self._settle(message)
             await self._call(self._sqs.delete_message, **self._handle_of(message))
         except asyncio.CancelledError:
+            # No heartbeat may hide the message again.
+            await self._end(beating)
             await self._hide(message, 0)
         except Exception:
             # Step Functions or SQS could not be reached: another worker will have the message.
             traceback.print_exc()
         finally:
-            if beating:
-                beating.cancel()
+            await self._end(beating)
+
+    async def _end(self, beating):
+        if beating:
+            # A heartbeat that is under way may take a while.
+            await asyncio.get_running_loop().run_in_executor(None, beating.end)
 
     async def _settle(self, message):
         """Runs the task of a message, and tells Step Functions what came of it."""
@@ -171,16 +178,16 @@ class Worker:
                 raise
             print("the state machine no longer waits for the task:", error_code(problem), file=sys.stderr)
 
-    async def _beat(self, message):
+    def _beat(self, message):
         """Keeps a message from other workers: each heartbeat hides it for two intervals."""
-        while True:
-            await asyncio.sleep(self.interval)
-            await self._hide(message, self.interval * 2)
+        self._sqs.change_message_visibility(**self._hiding(message, self.interval * 2))
+
+    def _hiding(self, message, seconds):
+        return self._handle_of(message) | {"VisibilityTimeout": math.ceil(seconds)}
 
     async def _hide(self, message, seconds):
-        request = self._handle_of(message) | {"VisibilityTimeout": math.ceil(seconds)}
         try:
-            await self._call(self._sqs.change_message_visibility, **request)
+            await self._call(self._sqs.change_message_visibility, **self._hiding(message, seconds))
         except Exception:
             # It will be tried at the next heartbeat, or the message becomes visible by itself.
             traceback.print_exc()

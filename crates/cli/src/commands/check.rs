@@ -1,8 +1,9 @@
 use crate::args::{Check, Output};
-use crate::input;
 use crate::report::{self, Failure};
+use crate::{input, project};
 use std::process::ExitCode;
 use stepwright_json::Json;
+use stepwright_program::CheckOptions;
 use stepwright_source::{Diagnostic, LineIndex, Severity};
 
 /// `stepwright check`: exit code 2 if there is an error, 1 if a warning is denied.
@@ -10,7 +11,10 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
     let (mut errors, mut warnings, mut machines) = (0usize, 0usize, 0usize);
     let mut lines: Vec<Json> = Vec::new();
     for path in &arguments.files {
-        let loaded = input::load(path, &arguments.load)?;
+        // The errors of a project are at their places in its text, and not in the definitions.
+        let is_project = project::is_project(path);
+        let loaded =
+            if is_project { project::check(path)? } else { input::load(path, &arguments.load)? };
         let mut found: Vec<(&str, &str, Vec<Diagnostic>)> = Vec::new();
         for complaint in &loaded.complaints {
             found.push((&complaint.file, &complaint.text, vec![complaint.diagnostic.clone()]));
@@ -24,14 +28,12 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
                 continue;
             }
             machines += 1;
-            let express = arguments.express || named.express;
-            let mut diagnostics = crate::commands::run::diagnostics(&named.definition, express);
-            if let Some(other) = &named.alternative {
-                let others = crate::commands::run::diagnostics(other, express);
-                let others: Vec<_> =
-                    others.into_iter().filter(|one| !diagnostics.contains(one)).collect();
-                diagnostics.extend(others);
+            if is_project {
+                continue;
             }
+            let express = arguments.express || named.express;
+            let options = CheckOptions { express, ..CheckOptions::default() };
+            let diagnostics = stepwright_program::check_named(named, &options);
             found.push((&named.file, &named.definition.text, diagnostics));
         }
         for (file, text, diagnostics) in &found {

@@ -16,7 +16,8 @@ use stepwright_asl::NamedDefinition;
 use stepwright_engine::Collector;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, Object, json};
-use stepwright_projects::{Host, Projects};
+use stepwright_program::CheckOptions;
+use stepwright_projects::{Host, Projects, newest, python_stamps, stamp};
 use stepwright_server::Api;
 
 /// How often the files are checked for changes.
@@ -68,7 +69,7 @@ fn in_memory(arguments: &Serve) -> Serve {
 fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(".")
         .map_err(|error| Failure::new(format!("cannot read this directory: {error}")))?;
-    let ends = [".asl.json", ".asl.yaml", ".asl.yml", "project.py"];
+    let ends = [".asl.json", ".asl.yaml", ".asl.yml", "project.py", "project.sfn"];
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| ends.iter().any(|end| path.to_string_lossy().ends_with(end)))
@@ -76,8 +77,10 @@ fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new("there is no *.asl.json, *.asl.yaml or project.py here")
-            .help("name the definitions: stepwright dev order.asl.yaml"));
+        return Err(Failure::new(
+            "there is no *.asl.json, *.asl.yaml, project.py or project.sfn here",
+        )
+        .help("name the definitions: stepwright dev order.asl.yaml"));
     }
     Ok(files)
 }
@@ -149,7 +152,9 @@ impl Watched {
             match put(api, &name, named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
-                    let found = crate::commands::run::diagnostics(&named.definition, named.express);
+                    let options =
+                        CheckOptions { express: named.express, ..CheckOptions::default() };
+                    let found = stepwright_program::check_named(named, &options);
                     let text = &named.definition.text;
                     for rendering in report::renderings(&named.file, text, &found) {
                         anstream::eprintln!("{rendering}");
@@ -166,8 +171,8 @@ impl Watched {
             Ok(machines) => machines,
             Err(error) => return report::failure(&project::unusable(error)),
         };
-        for (name, definition) in machines {
-            let named = NamedDefinition::new(None, file.display().to_string(), definition);
+        for named in machines {
+            let name = named.name.clone().unwrap_or_default();
             match put(api, &name, &named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
                 Err(why) => {
@@ -207,47 +212,6 @@ impl Watched {
                 }
             }
             Err(failure) => report::failure(&failure),
-        }
-    }
-}
-
-fn stamp(path: &Path) -> SystemTime {
-    let changed = std::fs::metadata(path).and_then(|data| data.modified());
-    changed.unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// The modification times of a project's file and of the packages beside it.
-fn python_stamps(file: &Path) -> Vec<SystemTime> {
-    let mut stamps = vec![stamp(file)];
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let Ok(entries) = std::fs::read_dir(folder.unwrap_or(Path::new("."))) else { return stamps };
-    let mut packages: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| project::is_project(path) || path.join("__init__.py").is_file())
-        .collect();
-    packages.sort();
-    for package in packages {
-        newest(&package, &mut stamps, 4);
-    }
-    stamps
-}
-
-/// The modification times of the files below a directory, down to a number of levels.
-fn newest(path: &Path, stamps: &mut Vec<SystemTime>, levels: usize) {
-    // A folder's own time also changes when Python writes into it.
-    if !path.is_dir() {
-        stamps.push(stamp(path));
-    }
-    if levels == 0 || !path.is_dir() {
-        return;
-    }
-    let Ok(entries) = std::fs::read_dir(path) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths {
-        // What Python writes beside the code does not change the code.
-        if path.file_name().is_none_or(|name| name != "__pycache__") {
-            newest(&path, stamps, levels - 1);
         }
     }
 }

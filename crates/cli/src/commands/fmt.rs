@@ -7,6 +7,10 @@ use std::process::ExitCode;
 pub(crate) fn fmt(arguments: &Fmt) -> Result<ExitCode, Failure> {
     let mut changed = 0usize;
     for path in &arguments.files {
+        if crate::project::is_project(path) {
+            let what = format!("{} is a project: projects are not formatted", path.display());
+            return Err(Failure::new(what).help("any formatter for Python does that"));
+        }
         let text = input::read_text(path)?;
         let file = path.display().to_string();
         let printed = match stepwright_asl::print(&text, &file) {

@@ -71,7 +71,7 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
 
 fn definition(arguments: &Replay, recording: &Recording) -> Result<NamedDefinition, Failure> {
     if let Some(path) = &arguments.definition {
-        return input::pick(path, &arguments.load);
+        return input::pick_here(path, &arguments.load);
     }
     let Some(definition) = &recording.definition else {
         return Err(Failure::new("a history does not hold its definition")

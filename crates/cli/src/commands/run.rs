@@ -15,7 +15,7 @@ use screen::Screen;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_asl::{Definition, NamedDefinition};
+use stepwright_asl::NamedDefinition;
 use stepwright_engine::SystemClock;
 use stepwright_functions::{LogSink, Place};
 use stepwright_history::{Identity, duration};
@@ -96,11 +96,6 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
-}
-
-/// The diagnostics of a definition.
-pub(crate) fn diagnostics(definition: &Definition, express: bool) -> Vec<Diagnostic> {
-    stepwright_program::check_with(definition, &CheckOptions { express, ..CheckOptions::default() })
 }
 
 /// Compiles a definition, and prints what is wrong with it.

@@ -1,8 +1,8 @@
 use crate::args::{Inspection, TestState};
 use crate::config::Config;
 use crate::functions::Called;
-use crate::input;
 use crate::report::{self, Failure};
+use crate::{input, project};
 use std::process::ExitCode;
 use stepwright_engine::Trace;
 use stepwright_history::Moment;
@@ -72,14 +72,14 @@ pub(crate) fn run(arguments: &TestState) -> Result<ExitCode, Failure> {
 /// The definition as the API takes it, and the name of the state.
 fn definition(arguments: &TestState) -> Result<(String, Option<String>), Failure> {
     let is_template = !arguments.load.set.is_empty() || arguments.load.values.is_some();
-    if arguments.state.is_none() && !is_template {
+    if arguments.state.is_none() && !is_template && !project::is_project(&arguments.file) {
         let (tree, _) = input::read_tree(&arguments.file)?;
         let state = tree.to_json();
         if state.get("Type").is_some() && state.get("States").is_none() {
             return Ok((state.to_string(), None));
         }
     }
-    let named = input::pick(&arguments.file, &arguments.load)?;
+    let named = input::pick_here(&arguments.file, &arguments.load)?;
     let machine = named.definition.to_json();
     let names = || -> Vec<String> {
         let states = machine.get("States").and_then(Json::as_object);

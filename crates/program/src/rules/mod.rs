@@ -40,7 +40,7 @@ use crate::Program;
 use checker::Checker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use stepwright_asl::Definition;
+use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_source::Diagnostic;
 
 /// What a definition is checked for.
@@ -61,6 +61,18 @@ pub fn check(definition: &Definition) -> Vec<Diagnostic> {
 /// Everything that can be said about a definition, AWS's errors first, in the order AWS gives them.
 pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagnostic> {
     check_and_compile(definition, options).diagnostics
+}
+
+/// Everything that can be said about a state machine of a file: both as it is, and as it is if the
+/// functions of its template go the other way.
+pub fn check_named(named: &NamedDefinition, options: &CheckOptions) -> Vec<Diagnostic> {
+    let mut diagnostics = check_with(&named.definition, options);
+    if let Some(other) = &named.alternative {
+        let others = check_with(other, options);
+        let new: Vec<_> = others.into_iter().filter(|one| !diagnostics.contains(one)).collect();
+        diagnostics.extend(new);
+    }
+    diagnostics
 }
 
 /// A definition that was checked.

@@ -133,6 +133,13 @@ impl Door {
             parts.extensions.insert(Caller::Anybody);
             connection.know();
             return match access {
+                // A page in a browser cannot sign, so it cannot have processes started.
+                Access::Service(name)
+                    if services::starts_processes(name)
+                        && !parts.headers.contains_key(header::AUTHORIZATION) =>
+                {
+                    Err(stranger(parts))
+                }
                 Access::Service(name) => {
                     let bytes = self.read(body, Some(access), connection).await?;
                     Ok(Admitted::Service(name, services::read(name, parts, &bytes)))

@@ -206,14 +206,17 @@ impl Answer {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        let headers = lines.filter_map(|line| line.split_once(": "));
+        let mut headers: BTreeMap<_, _> = lines
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(name, _)| !["date", "x-amzn-requestid"].contains(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        // Errors of S3 say the id in their text.
+        let id = headers.remove("x-amz-request-id").filter(|id| !id.is_empty());
         Self {
             status: status.unwrap_or_else(|| panic!("no status in {text:?}")),
-            headers: headers
-                .filter(|(name, _)| !["date", "x-amzn-requestid"].contains(name))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            body: body.to_owned(),
+            headers,
+            body: id.map_or_else(|| body.to_owned(), |id| body.replace(&id, "")),
         }
     }
 

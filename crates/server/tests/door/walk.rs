@@ -61,7 +61,8 @@ async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request)
     for request in everywhere(server) {
         let made = make(request.clone());
         let answer = server.ask(&made).await;
-        if is_open(&request) {
+        // What is signed for S3 names a bucket.
+        if is_open(&request) && kind != "service" {
             assert_eq!(answer.status, 200, "{kind}: {made:?}: {answer:?}");
             continue;
         }

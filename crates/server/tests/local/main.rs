@@ -4,7 +4,6 @@
 #![expect(clippy::print_stdout, reason = "a test says what it has compared")]
 
 mod crash;
-#[path = "../services/python.rs"]
 mod python;
 mod races;
 mod rights;

@@ -185,3 +185,68 @@ async fn functions_find_the_services() {
     let said = String::from_utf8_lossy(&reply.payload).into_owned();
     assert_eq!(said.trim(), format!("\"{} stepwright mine\"", server.url));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_run_jobs() {
+    let server = start(None, Vec::new()).await;
+    let define = |name: &str, script: &str| {
+        json!({"JobDefinitionName": name, "Type": "container",
+               "ContainerProperties": {"Image": "i", "Command": ["/bin/sh", "-c", script]}})
+    };
+    let order = json!([{"Order": 1, "ComputeEnvironment": "ce"}]);
+    let good = "test \"$MANAGED_BY_AWS\" = STARTED_BY_STEP_FUNCTIONS";
+    let made = [
+        (
+            "aws-sdk:batch:createComputeEnvironment",
+            json!({"ComputeEnvironmentName": "ce", "Type": "UNMANAGED"}),
+        ),
+        (
+            "aws-sdk:batch:createJobQueue",
+            json!({"JobQueueName": "q", "Priority": 1, "ComputeEnvironmentOrder": order}),
+        ),
+        ("aws-sdk:batch:registerJobDefinition", define("good", good)),
+        ("aws-sdk:batch:registerJobDefinition", define("bad", "exit 3")),
+        ("batch:submitJob.sync", json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "good"})),
+    ];
+    let output = run(&server.api, "jobs", &made).await.expect("it succeeds");
+    assert_eq!(output.get("Status"), Some(&json!("SUCCEEDED")));
+    let bad = json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "bad"});
+    let failed = run(&server.api, "fails-job", &[("batch:submitJob.sync", bad)]).await.unwrap_err();
+    assert!(
+        failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":3"),
+        "{failed}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_run_tasks_of_ecs() {
+    let server = start(None, Vec::new()).await;
+    let define = |family: &str, script: &str| {
+        json!({"Family": family, "ContainerDefinitions": [
+            {"Name": "main", "Image": "i", "Command": ["/bin/sh", "-c", script]}]})
+    };
+    let over = json!({"ContainerOverrides": [
+        {"Name": "main", "Environment": [{"Name": "CODE", "Value": "0"}]}]});
+    let made = [
+        ("aws-sdk:ecs:registerTaskDefinition", define("task", "exit ${CODE:-6}")),
+        ("ecs:runTask.sync", json!({"TaskDefinition": "task", "Overrides": over})),
+    ];
+    let output = run(&server.api, "tasks", &made).await.expect("it succeeds");
+    assert_eq!(output.get("LastStatus"), Some(&json!("STOPPED")));
+    assert_eq!(output.get("StartedBy"), Some(&json!("AWS Step Functions")));
+    let bad = [("ecs:runTask.sync", json!({"TaskDefinition": "task"}))];
+    let failed = run(&server.api, "fails-task", &bad).await.unwrap_err();
+    assert!(failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":6"), "{failed}");
+}
+
+#[tokio::test]
+async fn processes_are_not_started_for_those_who_do_not_sign() {
+    let server = start(None, Vec::new()).await;
+    let client = reqwest::Client::new();
+    for (host, path) in [("batch.localhost", "/v1/describejobqueues"), ("ecs.localhost", "/")] {
+        let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
+        let request = client.post(format!("{}{path}", server.url)).header("host", host).body("{}");
+        let answer = request.header("x-amz-target", target).send().await.expect("it answers");
+        assert_eq!(answer.status(), 403, "{host}");
+    }
+}

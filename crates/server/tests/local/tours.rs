@@ -63,3 +63,40 @@ async fn parameters() {
 async fn dynamodb() {
     compare("dynamodb").await;
 }
+
+/// What runs jobs is not compared: moto runs them in containers.
+async fn alone(name: &str) {
+    let Some(python) = python() else {
+        println!("skipped: boto3 cannot be installed here");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a directory");
+    let server = start(Some(folder.path()), vec![key(&["*"], &["*"])]).await;
+    match tour(&python, name, &server.url, "local").await {
+        Ok(said) => println!("{name}, local: {said}"),
+        Err(said) => panic!("{said}"),
+    }
+    let logs = folder.path().join("jobs");
+    let mut open = vec![logs];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                std::fs::read_dir(&path).expect("a directory").map(|one| one.unwrap().path()),
+            );
+        } else {
+            // A job that prints without end fills no disk.
+            let length = path.metadata().expect("it is there").len();
+            assert!(length < 300 << 10, "{} has {length} bytes", path.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batch() {
+    alone("batch").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ecs() {
+    alone("ecs").await;
+}

@@ -10,7 +10,6 @@ mod http;
 mod jobs;
 mod maps;
 mod peers;
-mod python;
 mod resources;
 mod stub;
 mod verified;

@@ -51,9 +51,8 @@ fn of_project(
         Projects::alone(path, read, state_data, place, listener).map_err(project::unusable)?;
     let wanted = arguments.load.state_machine.as_deref().unwrap_or(project::MAIN);
     let (mut main, mut others, mut names) = (None, Vec::new(), Vec::new());
-    for (name, definition) in projects.machines(path).map_err(project::unusable)? {
-        let file = format!("{} ({name})", path.display());
-        let named = NamedDefinition::new(Some(name.clone()), file, definition);
+    for named in projects.machines(path).map_err(project::unusable)? {
+        let name = named.name.clone().unwrap_or_default();
         let made = runnable(&named, path, arguments.limits, place)?;
         if name == wanted {
             main = Some(made);

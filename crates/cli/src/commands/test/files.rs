@@ -2,11 +2,13 @@
 
 use crate::config::Config;
 use crate::functions::Called;
+use crate::project;
 use crate::report::Failure;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use stepwright_asl::Complaint;
+use stepwright_functions::Place;
 use stepwright_source::Diagnostic;
 use stepwright_testkit::{ENDINGS, TestFile};
 
@@ -103,7 +105,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Unusable> {
         let path = folder.join(name);
         read.borrow_mut().push(path.clone());
         // Whoever writes a test file names definitions in other directories.
-        crate::input::read_beside(&folder, name, true)
+        let bytes = crate::input::read_beside(&folder, name, true)?;
+        if project::is_project(Path::new(name)) {
+            return stepwright_fluxio::template(&bytes, name, &project::site(&Place::default()));
+        }
+        Ok(bytes)
     };
     let result = match crate::input::read_text(path) {
         Ok(text) => stepwright_testkit::load(&file, &text, &beside),

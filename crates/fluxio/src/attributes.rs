@@ -1,8 +1,10 @@
 //! Checks the attributes of tasks against what AWS accepts.
 
-use crate::complaint::{Complaints, Subject};
-use stepwright_fluxio::Task;
+use crate::Task;
+use crate::refused::CODE;
+use std::collections::BTreeMap;
 use stepwright_json::Json;
+use stepwright_source::{Diagnostic, Span};
 
 /// Lambda's longest timeout, in seconds.
 const LONGEST_FUNCTION: i64 = 900;
@@ -24,29 +26,42 @@ const FARGATE: &[(i64, i64, i64, i64)] = &[
     (16_384, 32_768, 122_880, 8192),
 ];
 
-/// The value of an attribute, if it is a whole number.
-pub(crate) fn number(task: &Task, attribute: &str) -> Option<i64> {
-    task.attributes.get(attribute).and_then(Json::as_i64)
-}
+impl Task {
+    /// The value of an attribute, if it is a whole number.
+    pub fn number(&self, attribute: &str) -> Option<i64> {
+        self.attributes.get(attribute).and_then(Json::as_i64)
+    }
 
-/// The smallest and largest number of workers of a task: one, unless its class sets them.
-pub(crate) fn scale(task: &Task) -> (i64, i64) {
-    let least = number(task, "autoscaling_min").unwrap_or(1);
-    (least, number(task, "autoscaling_max").unwrap_or(1).max(least))
-}
+    /// The longest that one call of the task may take, in seconds: the timeout of the class, or the
+    /// longest that a call gives it.
+    pub fn longest(&self) -> i64 {
+        self.number("timeout").unwrap_or(300).max(self.longest_call)
+    }
 
-/// How long a message is hidden from other workers: for two heartbeats, or for as long as the task
-/// may take.
-pub(crate) fn visibility(task: &Task) -> i64 {
-    match number(task, "heartbeat_interval") {
-        Some(interval) => interval.saturating_mul(2),
-        None => number(task, "timeout").unwrap_or(300),
+    /// The longest that it may take as a function, in seconds.
+    pub fn longest_as_function(&self) -> i64 {
+        self.longest().clamp(1, LONGEST_FUNCTION)
+    }
+
+    /// The smallest and largest number of workers: one, unless the class sets them.
+    pub fn scale(&self) -> (i64, i64) {
+        let least = self.number("autoscaling_min").unwrap_or(1);
+        (least, self.number("autoscaling_max").unwrap_or(1).max(least))
+    }
+
+    /// How long a message is hidden from other workers, in seconds: for two heartbeats, or for as
+    /// long as the task may take.
+    pub fn visibility(&self) -> i64 {
+        match self.number("heartbeat_interval") {
+            Some(interval) => interval.saturating_mul(2),
+            None => self.longest().min(LONGEST_MESSAGE),
+        }
     }
 }
 
 /// Reports attributes that AWS would not accept.
-pub(crate) fn check(name: &str, task: &Task, complaints: &mut Complaints) {
-    let mut check = Check { name, task, complaints };
+pub(crate) fn check(name: &str, task: &Task, places: &BTreeMap<String, Span>) -> Vec<Diagnostic> {
+    let mut check = Check { name, task, places, found: Vec::new() };
     match task.service() {
         "ecs" => {
             check.run();
@@ -72,18 +87,28 @@ pub(crate) fn check(name: &str, task: &Task, complaints: &mut Complaints) {
             check.whole("memory", 128, 10_240);
         }
     }
+    check.found
 }
 
 struct Check<'c> {
     name: &'c str,
     task: &'c Task,
-    complaints: &'c mut Complaints,
+    places: &'c BTreeMap<String, Span>,
+    found: Vec<Diagnostic>,
 }
 
 impl Check<'_> {
-    fn refuse(&mut self, attribute: &str, message: String, help: &str) {
-        let subject = Subject::attribute(self.name, attribute);
-        self.complaints.add(subject, message, help);
+    fn refuse(&mut self, attribute: &str, message: &str, help: &str) {
+        let name = self.name;
+        let message = format!("the attribute `{attribute}` of the task `{name}`: {message}");
+        self.add(&[&format!("{name}.{attribute}"), name], message, help);
+    }
+
+    /// Adds a complaint at the first of these places that the text has.
+    fn add(&mut self, places: &[&str], message: String, help: &str) {
+        let mut complaint = Diagnostic::error(CODE, message).help(help);
+        complaint.span = places.iter().find_map(|place| self.places.get(*place)).copied();
+        self.found.push(complaint);
     }
 
     fn value(&self, attribute: &str) -> Json {
@@ -92,9 +117,8 @@ impl Check<'_> {
 
     fn run(&mut self) {
         if self.task.run.is_none() {
-            let subject = Subject::task(self.name);
-            let help = "write `async def run(event, context):`";
-            self.complaints.add(subject, "it has no `run` method", help);
+            let message = format!("the task `{}`: it has no `run` method", self.name);
+            self.add(&[self.name], message, "write `async def run(event, context):`");
         }
     }
 
@@ -112,7 +136,7 @@ impl Check<'_> {
                 _ => "write a number within these bounds",
             };
             let message = format!("{} takes {least} to {most}, not {value}", self.service());
-            self.refuse(attribute, message, help);
+            self.refuse(attribute, &message, help);
         }
         is_good
     }
@@ -132,7 +156,7 @@ impl Check<'_> {
             if !matches!(memory.as_i64(), Some(512 | 1024 | 2048)) {
                 let message =
                     format!("with a `cpu` of 256, Fargate takes 512, 1024 and 2048, not {memory}");
-                self.refuse("memory", message, help);
+                self.refuse("memory", &message, help);
             }
             return;
         }
@@ -141,7 +165,7 @@ impl Check<'_> {
         else {
             let units: Vec<String> = FARGATE.iter().map(|(units, ..)| units.to_string()).collect();
             let message = format!("Fargate takes 256, {}, not {cpu}", units.join(", "));
-            self.refuse("cpu", message, help);
+            self.refuse("cpu", &message, help);
             return;
         };
         let fits = |memory: i64| (*least..=*most).contains(&memory) && (memory - least) % step == 0;
@@ -149,7 +173,7 @@ impl Check<'_> {
             let message = format!(
                 "with a `cpu` of {cpu}, Fargate takes {least} to {most} in steps of {step}, not {memory}"
             );
-            self.refuse("memory", message, help);
+            self.refuse("memory", &message, help);
         }
     }
 
@@ -157,31 +181,31 @@ impl Check<'_> {
         let spec = self.value("spec");
         if !spec.as_str().is_some_and(is_spec) {
             let message = format!("it names the class of the worker, which {spec} does not");
-            self.refuse("spec", message, "write `spec = \"package.module:Class\"`");
+            self.refuse("spec", &message, "write `spec = \"package.module:Class\"`");
         }
-        let timeout = number(self.task, "timeout").unwrap_or(LONGEST_MESSAGE);
+        let timeout = self.task.number("timeout").unwrap_or(LONGEST_MESSAGE);
         let interval = self.value("heartbeat_interval");
         if !interval.is_null()
             && !interval.as_i64().is_some_and(|seconds| (1..timeout).contains(&seconds))
         {
             let message =
                 format!("it is below the task's timeout of {timeout}, which {interval} is not");
-            self.refuse("heartbeat_interval", message, "write whole seconds, from 1");
-        } else if visibility(self.task) > LONGEST_MESSAGE {
+            self.refuse("heartbeat_interval", &message, "write whole seconds, from 1");
+        } else if self.task.visibility() > LONGEST_MESSAGE {
             let message = format!(
                 "SQS hides a message for {LONGEST_MESSAGE} seconds at most, not for two times {interval}"
             );
-            self.refuse("heartbeat_interval", message, "send heartbeats more often");
+            self.refuse("heartbeat_interval", &message, "send heartbeats more often");
         }
         let least_is_good = self.whole("autoscaling_min", 0, 5000);
         let most_is_good = self.whole("autoscaling_max", 1, 5000);
-        let least = number(self.task, "autoscaling_min").unwrap_or(1);
-        let most = number(self.task, "autoscaling_max").unwrap_or(1);
+        let least = self.task.number("autoscaling_min").unwrap_or(1);
+        let most = self.task.number("autoscaling_max").unwrap_or(1);
         // If only the minimum is set, it raises the maximum.
         let sets_most = self.task.set.contains("autoscaling_max");
         if least_is_good && most_is_good && sets_most && most < least {
             let message = format!("it is {most}, below `autoscaling_min`, which is {least}");
-            self.refuse("autoscaling_max", message, "raise it, or lower the other");
+            self.refuse("autoscaling_max", &message, "raise it, or lower the other");
         }
     }
 
@@ -189,7 +213,7 @@ impl Check<'_> {
         let spec = self.value("build_spec");
         if !(spec.is_null() || spec.as_str().is_some() || spec.as_object().is_some()) {
             let message = format!("a build specification is a dict or a text, not {spec}");
-            self.refuse("build_spec", message, "leave it out if the source has a buildspec.yml");
+            self.refuse("build_spec", &message, "leave it out if the source has a buildspec.yml");
         }
     }
 }
