@@ -180,7 +180,8 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
-        Self { services: Arc::new(BTreeMap::from(services)), s3, deliveries, events, batch, ecs, url }
+        let by_name = Arc::new(BTreeMap::from(services));
+        Self { by_name, s3, deliveries, events, batch, ecs, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server

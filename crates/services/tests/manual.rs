@@ -17,6 +17,7 @@ fn services() -> Services {
         account: "123456789012".to_owned(),
         region: "us-east-1".to_owned(),
         buckets: None,
+        jobs: None,
         key: None,
         url: Arc::default(),
     })

@@ -40,6 +40,7 @@ async fn strangers_are_refused() {
         region: String::new(),
         buckets: None,
         key: None,
+        jobs: None,
         url: Arc::default(),
     });
     let mut count = 0;

@@ -98,6 +98,159 @@ async fn tasks_use_queues() {
     );
 }
 
+/// The tasks that make a queue, and definitions that run these scripts.
+fn defined(scripts: &[(&str, &str)]) -> Vec<(&'static str, Json)> {
+    let order = json!([{"Order": 1, "ComputeEnvironment": "ce"}]);
+    let mut made = vec![
+        (
+            "aws-sdk:batch:createComputeEnvironment",
+            json!({"ComputeEnvironmentName": "ce", "Type": "UNMANAGED"}),
+        ),
+        (
+            "aws-sdk:batch:createJobQueue",
+            json!({"JobQueueName": "q", "Priority": 1, "ComputeEnvironmentOrder": order}),
+        ),
+    ];
+    for (name, script) in scripts {
+        let container = json!({"Image": "i", "Command": ["/bin/sh", "-c", (*script)]});
+        let definition = json!({
+            "JobDefinitionName": (*name), "Type": "container", "ContainerProperties": container,
+            "RetryStrategy": {"Attempts": 2}
+        });
+        made.push(("aws-sdk:batch:registerJobDefinition", definition));
+    }
+    made
+}
+
+fn job(definition: &str) -> Json {
+    json!({"JobName": "j", "JobQueue": "q", "JobDefinition": definition})
+}
+
+/// Waits until a job has a status, and describes it.
+async fn reached(api: &Api, id: &Json, status: &str) -> Json {
+    let describe = json!({"Jobs": [(id.clone())]});
+    for count in 0..200 {
+        let name = format!("describes-{status}-{count}");
+        let described = run(api, &name, &[("aws-sdk:batch:describeJobs", describe.clone())]).await;
+        let described = described.expect("it succeeds");
+        let found = described.get("Jobs").and_then(|jobs| jobs.at(0)).expect("it is there").clone();
+        if found.get("Status").and_then(Json::as_str) == Some(status) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the job does not become {status}");
+}
+
+#[test]
+fn a_job_that_ends_with_the_server_is_tried_again() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let script = "test $AWS_BATCH_JOB_ATTEMPT = 2 || sleep 300";
+    let runtime = || tokio::runtime::Runtime::new().expect("there is a runtime");
+    let first = runtime();
+    let id = first.block_on(async {
+        let server = start(Some(folder.path()), Vec::new()).await;
+        let mut tasks = defined(&[("slow", script)]);
+        tasks.push(("batch:submitJob", job("slow")));
+        let submitted = run(&server.api, "submits", &tasks).await.expect("it succeeds");
+        let id = submitted.get("JobId").cloned().expect("it has an id");
+        reached(&server.api, &id, "RUNNING").await;
+        id
+    });
+    first.shutdown_timeout(Duration::from_secs(5));
+    runtime().block_on(async {
+        let server = start(Some(folder.path()), Vec::new()).await;
+        let found = reached(&server.api, &id, "SUCCEEDED").await;
+        let attempts = found.get("Attempts").and_then(Json::as_array).expect("it was tried");
+        assert_eq!(attempts.len(), 2);
+        let reason = attempts[0].get("StatusReason").and_then(Json::as_str).unwrap_or_default();
+        assert!(reason.starts_with("Host EC2") && reason.contains("the server ended"), "{reason}");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_ends_with_its_execution() {
+    let server = start(None, Vec::new()).await;
+    let api = &server.api;
+    run(api, "defines", &defined(&[("slow", "sleep 300")])).await.expect("it succeeds");
+    let definition = json!({"StartAt": "J", "States": {"J": {
+        "Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync",
+        "Parameters": (job("slow")), "End": true}}});
+    let body = json!({"name": "waits", "roleArn": ROLE, "definition": (definition.to_string())});
+    let created = api.call("CreateStateMachine", body).await.expect("it is created");
+    let machine = created.get("stateMachineArn").cloned().expect("it has an ARN");
+    let body = json!({"stateMachineArn": machine, "input": "{}"});
+    let started = api.call("StartExecution", body).await.expect("it starts");
+    let execution = started.get("executionArn").cloned().expect("it has an ARN");
+    let list = [("aws-sdk:batch:listJobs", json!({"JobQueue": "q"}))];
+    let mut id = None;
+    for count in 0..200 {
+        let listed = run(api, &format!("lists-{count}"), &list).await.expect("it succeeds");
+        let found = listed.get("JobSummaryList").and_then(|jobs| jobs.at(0)?.get("JobId"));
+        if let Some(found) = found {
+            id = Some(found.clone());
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = id.expect("the job runs");
+    api.call("StopExecution", json!({"executionArn": execution})).await.expect("it stops");
+    let ended = reached(api, &id, "FAILED").await;
+    let reason = json!("The AWS Step Functions task was cancelled");
+    assert_eq!(ended.get("StatusReason"), Some(&reason));
+    // It is not tried again.
+    assert_eq!(ended.get("Attempts").and_then(Json::as_array).map(|all| all.len()), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_run_jobs() {
+    let server = start(None, Vec::new()).await;
+    let good = "test \"$MANAGED_BY_AWS\" = STARTED_BY_STEP_FUNCTIONS";
+    let mut made = defined(&[("good", good), ("bad", "exit 3")]);
+    made.push(("batch:submitJob.sync", job("good")));
+    let output = run(&server.api, "jobs", &made).await.expect("it succeeds");
+    assert_eq!(output.get("Status"), Some(&json!("SUCCEEDED")));
+    let bad = [("batch:submitJob.sync", job("bad"))];
+    let failed = run(&server.api, "fails-job", &bad).await.unwrap_err();
+    assert!(
+        failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":3"),
+        "{failed}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_run_tasks_of_ecs() {
+    let server = start(None, Vec::new()).await;
+    let define = |family: &str, script: &str| {
+        json!({"Family": family, "ContainerDefinitions": [
+            {"Name": "main", "Image": "i", "Command": ["/bin/sh", "-c", script]}]})
+    };
+    let over = json!({"ContainerOverrides": [
+        {"Name": "main", "Environment": [{"Name": "CODE", "Value": "0"}]}]});
+    let made = [
+        ("aws-sdk:ecs:registerTaskDefinition", define("task", "exit ${CODE:-6}")),
+        ("ecs:runTask.sync", json!({"TaskDefinition": "task", "Overrides": over})),
+    ];
+    let output = run(&server.api, "tasks", &made).await.expect("it succeeds");
+    assert_eq!(output.get("LastStatus"), Some(&json!("STOPPED")));
+    assert_eq!(output.get("StartedBy"), Some(&json!("AWS Step Functions")));
+    let bad = [("ecs:runTask.sync", json!({"TaskDefinition": "task"}))];
+    let failed = run(&server.api, "fails-task", &bad).await.unwrap_err();
+    assert!(failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":6"), "{failed}");
+}
+
+#[tokio::test]
+async fn processes_are_not_started_for_those_who_do_not_sign() {
+    let server = start(None, Vec::new()).await;
+    let client = reqwest::Client::new();
+    for (host, path) in [("batch.localhost", "/v1/describejobqueues"), ("ecs.localhost", "/")] {
+        let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
+        let request = client.post(format!("{}{path}", server.url)).header("host", host).body("{}");
+        let answer = request.header("x-amz-target", target).send().await.expect("it answers");
+        assert_eq!(answer.status(), 403, "{host}");
+    }
+}
+
 /// Runs a definition with a name, and returns its output.
 async fn run_definition(api: &Api, name: &str, definition: &Json) -> Json {
     let body = json!({"name": name, "roleArn": ROLE, "definition": (definition.to_string())});
@@ -184,69 +337,4 @@ async fn functions_find_the_services() {
     let reply = functions.invoke(invocation).await.expect("it answers");
     let said = String::from_utf8_lossy(&reply.payload).into_owned();
     assert_eq!(said.trim(), format!("\"{} stepwright mine\"", server.url));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_run_jobs() {
-    let server = start(None, Vec::new()).await;
-    let define = |name: &str, script: &str| {
-        json!({"JobDefinitionName": name, "Type": "container",
-               "ContainerProperties": {"Image": "i", "Command": ["/bin/sh", "-c", script]}})
-    };
-    let order = json!([{"Order": 1, "ComputeEnvironment": "ce"}]);
-    let good = "test \"$MANAGED_BY_AWS\" = STARTED_BY_STEP_FUNCTIONS";
-    let made = [
-        (
-            "aws-sdk:batch:createComputeEnvironment",
-            json!({"ComputeEnvironmentName": "ce", "Type": "UNMANAGED"}),
-        ),
-        (
-            "aws-sdk:batch:createJobQueue",
-            json!({"JobQueueName": "q", "Priority": 1, "ComputeEnvironmentOrder": order}),
-        ),
-        ("aws-sdk:batch:registerJobDefinition", define("good", good)),
-        ("aws-sdk:batch:registerJobDefinition", define("bad", "exit 3")),
-        ("batch:submitJob.sync", json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "good"})),
-    ];
-    let output = run(&server.api, "jobs", &made).await.expect("it succeeds");
-    assert_eq!(output.get("Status"), Some(&json!("SUCCEEDED")));
-    let bad = json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "bad"});
-    let failed = run(&server.api, "fails-job", &[("batch:submitJob.sync", bad)]).await.unwrap_err();
-    assert!(
-        failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":3"),
-        "{failed}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_run_tasks_of_ecs() {
-    let server = start(None, Vec::new()).await;
-    let define = |family: &str, script: &str| {
-        json!({"Family": family, "ContainerDefinitions": [
-            {"Name": "main", "Image": "i", "Command": ["/bin/sh", "-c", script]}]})
-    };
-    let over = json!({"ContainerOverrides": [
-        {"Name": "main", "Environment": [{"Name": "CODE", "Value": "0"}]}]});
-    let made = [
-        ("aws-sdk:ecs:registerTaskDefinition", define("task", "exit ${CODE:-6}")),
-        ("ecs:runTask.sync", json!({"TaskDefinition": "task", "Overrides": over})),
-    ];
-    let output = run(&server.api, "tasks", &made).await.expect("it succeeds");
-    assert_eq!(output.get("LastStatus"), Some(&json!("STOPPED")));
-    assert_eq!(output.get("StartedBy"), Some(&json!("AWS Step Functions")));
-    let bad = [("ecs:runTask.sync", json!({"TaskDefinition": "task"}))];
-    let failed = run(&server.api, "fails-task", &bad).await.unwrap_err();
-    assert!(failed.starts_with("States.TaskFailed") && failed.contains("\"ExitCode\":6"), "{failed}");
-}
-
-#[tokio::test]
-async fn processes_are_not_started_for_those_who_do_not_sign() {
-    let server = start(None, Vec::new()).await;
-    let client = reqwest::Client::new();
-    for (host, path) in [("batch.localhost", "/v1/describejobqueues"), ("ecs.localhost", "/")] {
-        let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
-        let request = client.post(format!("{}{path}", server.url)).header("host", host).body("{}");
-        let answer = request.header("x-amz-target", target).send().await.expect("it answers");
-        assert_eq!(answer.status(), 403, "{host}");
-    }
 }

@@ -19,7 +19,8 @@ impl Ecs {
 
     fn described_cluster(&self, state: &Tasks, name: &str) -> Json {
         let arn = self.arn("cluster", name);
-        let of_cluster = |task: &&Object| text(task, "clusterArn") == Some(&arn) && !is_stopped(task);
+        let of_cluster =
+            |task: &&Object| text(task, "clusterArn") == Some(&arn) && !is_stopped(task);
         let is_running = |task: &&Object| text(task, "lastStatus") == Some("RUNNING");
         let open = state.tasks.values().filter(of_cluster).count() as i64;
         let running = state.tasks.values().filter(of_cluster).filter(is_running).count() as i64;
@@ -36,7 +37,9 @@ impl Ecs {
         let name = call.text("clusterName").unwrap_or(DEFAULT);
         let is_right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if name.is_empty() || name.len() > 255 || !name.bytes().all(is_right) {
-            return Err(invalid("Identifier is not valid: a cluster's name has letters, digits, - and _."));
+            return Err(invalid(
+                "Identifier is not valid: a cluster's name has letters, digits, - and _.",
+            ));
         }
         let cluster = self
             .kept
@@ -62,7 +65,8 @@ impl Ecs {
                 self.check_cluster(state, name)?;
                 let described = self.described_cluster(state, name);
                 let arn = self.arn("cluster", name);
-                let runs = |task: &Object| text(task, "clusterArn") == Some(&arn) && !is_stopped(task);
+                let runs =
+                    |task: &Object| text(task, "clusterArn") == Some(&arn) && !is_stopped(task);
                 if state.tasks.values().any(runs) {
                     let message = "The Cluster cannot be deleted while Tasks are active.";
                     return Err(Refusal::new("ClusterContainsTasksException", message));
@@ -113,8 +117,8 @@ pub(super) fn paged(
     written: impl Fn(&String) -> Json,
 ) -> Answer {
     let most = call.int("maxResults").unwrap_or(100).clamp(1, 100) as usize;
-    let page = page(names, call.text("nextToken"), most)
-        .ok_or_else(|| invalid("Invalid token."))?;
+    let page =
+        page(names, call.text("nextToken"), most).ok_or_else(|| invalid("Invalid token."))?;
     let items: Vec<Json> = page.items.iter().map(written).collect();
     answer(members([(member, Some(items.into())), ("nextToken", page.next.map(Json::from))]))
 }

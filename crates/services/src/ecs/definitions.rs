@@ -29,7 +29,9 @@ const PROPERTIES: [&str; 15] = [
 fn check_containers(input: &Object) -> Result<(), Refusal> {
     let containers = list(input, "containerDefinitions");
     if containers.is_empty() || containers.len() > 10 {
-        return Err(client("A task definition has at least 1 and at most 10 container definitions."));
+        return Err(client(
+            "A task definition has at least 1 and at most 10 container definitions.",
+        ));
     }
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut has_essential = false;
@@ -39,7 +41,9 @@ fn check_containers(input: &Object) -> Result<(), Refusal> {
         let name = text(container, "name").unwrap_or_default();
         let is_right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if name.is_empty() || name.len() > 255 || !name.bytes().all(is_right) {
-            return Err(client(format!("Invalid container name `{name}`: letters, digits, - and _.")));
+            return Err(client(format!(
+                "Invalid container name `{name}`: letters, digits, - and _."
+            )));
         }
         for (member, value) in container.iter() {
             let is_nothing = value.is_null()
@@ -71,7 +75,9 @@ fn check_containers(input: &Object) -> Result<(), Refusal> {
             }
         }
         if !names.insert(name) {
-            return Err(client(format!("There is more than one container with the name `{name}`.")));
+            return Err(client(format!(
+                "There is more than one container with the name `{name}`."
+            )));
         }
     }
     if !has_essential {
@@ -139,7 +145,8 @@ impl Ecs {
 
     pub(super) async fn describe_task_definition(&self, call: &Call<'_>) -> Answer {
         let name = self.name_of("task-definition", call.required("taskDefinition"));
-        let found = self.kept.with(|state, _| state.definition(name).map(|(_, one)| one.clone())).await?;
+        let found =
+            self.kept.with(|state, _| state.definition(name).map(|(_, one)| one.clone())).await?;
         let found = found.ok_or_else(unknown)?;
         let wants_tags = call.texts("include").iter().any(|one| one == "TAGS");
         let tags = Json::from(list(&found, "tags").to_vec());
@@ -163,7 +170,8 @@ impl Ecs {
             .kept
             .with(|state, _| {
                 let is_wanted = |(key, one): &(&(String, i64), &Object)| {
-                    text(one, "status") == Some(status) && prefix.is_none_or(|prefix| key.0 == prefix)
+                    text(one, "status") == Some(status)
+                        && prefix.is_none_or(|prefix| key.0 == prefix)
                 };
                 let found = state.definitions.iter().filter(is_wanted);
                 found.map(|(key, _)| format!("{}:{:020}", key.0, key.1)).collect()

@@ -21,7 +21,8 @@ impl Ecs {
                 self.check_cluster(state, cluster)?;
                 for name in &named {
                     let id = self.task_id(name);
-                    let task = state.tasks.get(id).filter(|task| text(task, "clusterArn") == Some(&arn));
+                    let task =
+                        state.tasks.get(id).filter(|task| text(task, "clusterArn") == Some(&arn));
                     match task {
                         Some(task) => found.push(described(task, wants_tags)),
                         None => {
@@ -45,12 +46,15 @@ impl Ecs {
             .with(|state, _| {
                 self.check_cluster(state, cluster)?;
                 let is_wanted = |(_, task): &(&String, &Object)| {
-                    let family = text(task, "taskDefinitionArn").and_then(|arn| arn.rsplit('/').next());
+                    let family =
+                        text(task, "taskDefinitionArn").and_then(|arn| arn.rsplit('/').next());
                     let family = family.and_then(|name| name.split(':').next());
                     text(task, "clusterArn") == Some(&arn)
                         && text(task, "desiredStatus") == Some(desired)
                         && call.text("family").is_none_or(|wanted| family == Some(wanted))
-                        && call.text("startedBy").is_none_or(|by| text(task, "startedBy") == Some(by))
+                        && call
+                            .text("startedBy")
+                            .is_none_or(|by| text(task, "startedBy") == Some(by))
                 };
                 let found = state.tasks.iter().filter(is_wanted);
                 Ok::<_, crate::call::Refusal>(found.map(|(id, _)| id.clone()).collect())

@@ -51,8 +51,10 @@ impl Ecs {
             .kept
             .with(|state, _| {
                 let open = state.tasks.iter().filter(|(_, task)| !is_stopped(task));
-                open.map(|(id, task)| (id.clone(), text(task, "taskArn").unwrap_or_default().to_owned()))
-                    .collect::<Vec<_>>()
+                open.map(|(id, task)| {
+                    (id.clone(), text(task, "taskArn").unwrap_or_default().to_owned())
+                })
+                .collect::<Vec<_>>()
             })
             .await?;
         for (id, arn) in lost {
@@ -60,7 +62,8 @@ impl Ecs {
                 continue;
             }
             world.end_leftovers(format!("STEPWRIGHT_TASK_ARN={arn}")).await;
-            let reason = "Host EC2 (instance stepwright) terminated: the server ended while the task ran";
+            let reason =
+                "Host EC2 (instance stepwright) terminated: the server ended while the task ran";
             self.stopping(&id, "TerminationNotice", reason).await?;
             self.stopped(&id).await?;
         }

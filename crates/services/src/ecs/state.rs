@@ -36,7 +36,12 @@ impl Contents for Tasks {
 
 impl Tasks {
     /// Changes a task, unless it has ended.
-    pub(super) fn change(&mut self, id: &str, changes: &mut Changes, change: impl FnOnce(&mut Object)) {
+    pub(super) fn change(
+        &mut self,
+        id: &str,
+        changes: &mut Changes,
+        change: impl FnOnce(&mut Object),
+    ) {
         let Some(task) = self.tasks.get_mut(id).filter(|task| !is_stopped(task)) else { return };
         change(task);
         changes.put(format!("task/{id}"), &Json::Object(task.clone()));
@@ -50,7 +55,8 @@ impl Tasks {
         match numbered {
             Some(key) => self.definitions.get_key_value(&key),
             None => {
-                let all = self.definitions.range((name.to_owned(), 0)..=(name.to_owned(), i64::MAX));
+                let all =
+                    self.definitions.range((name.to_owned(), 0)..=(name.to_owned(), i64::MAX));
                 all.rev().find(|(_, one)| text(one, "status") == Some("ACTIVE"))
             }
         }
@@ -64,7 +70,8 @@ pub(super) fn is_stopped(task: &Object) -> bool {
 /// Changes a container of a task.
 pub(super) fn change_container(task: &mut Object, name: &str, change: impl FnOnce(&mut Object)) {
     let mut containers = list(task, "containers").to_vec();
-    let found = containers.iter_mut().find(|one| one.get("name").and_then(Json::as_str) == Some(name));
+    let found =
+        containers.iter_mut().find(|one| one.get("name").and_then(Json::as_str) == Some(name));
     if let Some(Json::Object(container)) = found {
         change(container);
     }

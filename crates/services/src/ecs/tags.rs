@@ -26,8 +26,10 @@ impl Ecs {
 
     pub(super) async fn untag_resource(&self, call: &Call<'_>) -> Answer {
         let keys = call.texts("tagKeys");
-        self.tags(call, |tags| tags.retain(|tag| !keys.iter().any(|one| Some(one.as_str()) == key(tag))))
-            .await?;
+        self.tags(call, |tags| {
+            tags.retain(|tag| !keys.iter().any(|one| Some(one.as_str()) == key(tag)))
+        })
+        .await?;
         empty()
     }
 
@@ -40,7 +42,8 @@ impl Ecs {
         let arn = call.required("resourceArn");
         let missing = || invalid(format!("The specified resource is not here: {arn}"));
         let prefix = self.arn("", "");
-        let named = arn.strip_prefix(prefix.trim_end_matches('/')).and_then(|rest| rest.split_once('/'));
+        let named =
+            arn.strip_prefix(prefix.trim_end_matches('/')).and_then(|rest| rest.split_once('/'));
         let (kind, name) = named.ok_or_else(missing)?;
         self.kept
             .with(|state, changes| {
@@ -51,7 +54,10 @@ impl Ecs {
                         (format!("task/{id}"), state.tasks.get_mut(id))
                     }
                     "task-definition" => {
-                        let key = state.definition(name).map(|(key, _)| key.clone()).ok_or_else(missing)?;
+                        let key = state
+                            .definition(name)
+                            .map(|(key, _)| key.clone())
+                            .ok_or_else(missing)?;
                         (format!("definition/{}/{}", key.0, key.1), state.definitions.get_mut(&key))
                     }
                     _ => return Err(missing()),

@@ -22,9 +22,14 @@ impl Ecs {
             .with(|state, changes| {
                 self.check_cluster(state, cluster)?;
                 // The same request, sent again: the tasks are there already.
-                let earlier = |task: &&Object| token.is_some() && text(task, "clientToken") == token;
-                let earlier: Vec<Json> =
-                    state.tasks.values().filter(earlier).map(|task| described(task, true)).collect();
+                let earlier =
+                    |task: &&Object| token.is_some() && text(task, "clientToken") == token;
+                let earlier: Vec<Json> = state
+                    .tasks
+                    .values()
+                    .filter(earlier)
+                    .map(|task| described(task, true))
+                    .collect();
                 if !earlier.is_empty() {
                     return Ok((earlier, Vec::new()));
                 }
@@ -43,7 +48,16 @@ impl Ecs {
                         .iter()
                         .map(|part| {
                             members([
-                                ("containerArn", Some(self.arn("container", &format!("{cluster}/{id}/{}", part.name)).into())),
+                                (
+                                    "containerArn",
+                                    Some(
+                                        self.arn(
+                                            "container",
+                                            &format!("{cluster}/{id}/{}", part.name),
+                                        )
+                                        .into(),
+                                    ),
+                                ),
                                 ("taskArn", Some(arn.as_str().into())),
                                 ("name", Some(part.name.as_str().into())),
                                 ("image", part.definition.get("image").cloned()),
@@ -52,13 +66,18 @@ impl Ecs {
                             ])
                         })
                         .collect();
-                    let group = call.text("group").map_or_else(|| format!("family:{family}"), str::to_owned);
+                    let group = call
+                        .text("group")
+                        .map_or_else(|| format!("family:{family}"), str::to_owned);
                     let task = members([
                         ("taskArn", Some(arn.as_str().into())),
                         ("clusterArn", Some(self.arn("cluster", cluster).into())),
                         ("taskDefinitionArn", definition.get("taskDefinitionArn").cloned()),
                         ("containers", Some(containers.into())),
-                        ("overrides", Some(call.input.get("overrides").cloned().unwrap_or_else(|| json!({})))),
+                        (
+                            "overrides",
+                            Some(call.input.get("overrides").cloned().unwrap_or_else(|| json!({}))),
+                        ),
                         ("lastStatus", Some("PROVISIONING".into())),
                         ("desiredStatus", Some("RUNNING".into())),
                         ("launchType", Some(call.text("launchType").unwrap_or("EC2").into())),
@@ -105,7 +124,8 @@ impl Ecs {
             .kept
             .with(|state, changes| {
                 self.check_cluster(state, cluster)?;
-                let is_there = state.tasks.get(&id).is_some_and(|task| text(task, "clusterArn") == Some(&arn));
+                let is_there =
+                    state.tasks.get(&id).is_some_and(|task| text(task, "clusterArn") == Some(&arn));
                 if !is_there {
                     return Err(invalid("The referenced task was not found."));
                 }
@@ -152,7 +172,9 @@ fn parts(definition: &Object, call: &Call<'_>) -> Result<Vec<Part>, Refusal> {
                         container.insert(member.clone(), value.clone());
                     }
                     foreign => {
-                        return Err(client(format!("the override `{foreign}` cannot be had on this machine")));
+                        return Err(client(format!(
+                            "the override `{foreign}` cannot be had on this machine"
+                        )));
                     }
                 }
             }
@@ -168,8 +190,12 @@ fn parts(definition: &Object, call: &Call<'_>) -> Result<Vec<Part>, Refusal> {
         parts.push(Part { name, line, definition: container });
     }
     let unknown = overrides.iter().filter_map(|one| one.get("name").and_then(Json::as_str));
-    if let Some(name) = unknown.into_iter().find(|name| !parts.iter().any(|part| part.name == *name)) {
-        return Err(invalid(format!("Override for container named {name} is not a container in the TaskDefinition.")));
+    if let Some(name) =
+        unknown.into_iter().find(|name| !parts.iter().any(|part| part.name == *name))
+    {
+        return Err(invalid(format!(
+            "Override for container named {name} is not a container in the TaskDefinition."
+        )));
     }
     Ok(parts)
 }
