@@ -10,6 +10,8 @@ mod http;
 mod jobs;
 mod maps;
 mod peers;
+#[path = "../local/python.rs"]
+mod python;
 mod resources;
 mod stub;
 mod verified;
