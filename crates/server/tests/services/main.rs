@@ -10,6 +10,7 @@ mod http;
 mod jobs;
 mod maps;
 mod peers;
+#[path = "../local/python.rs"]
 mod python;
 mod resources;
 mod stub;
