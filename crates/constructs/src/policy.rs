@@ -449,10 +449,8 @@ mod tests {
             }}
         });
         let policy = from_definition(&definition, None);
-        let said = Json::from(
-            policy.statements.iter().map(crate::iam::Statement::to_json).collect::<Vec<_>>(),
-        )
-        .to_string();
+        let said = Json::from(policy.statements.iter().map(Statement::to_json).collect::<Vec<_>>())
+            .to_string();
         assert!(said.contains("s3:GetObject") && said.contains("s3:::prompts/long.json"), "{said}");
         let put = "{\"Action\":\"s3:PutObject\",\"Effect\":\"Allow\",\"Resource\":\"*\"}";
         assert!(said.contains(put), "{said}");

@@ -66,7 +66,7 @@ async fn dynamodb() {
 
 /// What runs jobs is not compared: moto runs them in containers.
 async fn alone(name: &str) {
-    let Some(python) = python() else {
+    let Some(python) = MOTO.python() else {
         println!("skipped: boto3 cannot be installed here");
         return;
     };

@@ -10,7 +10,6 @@ mod http;
 mod jobs;
 mod maps;
 mod peers;
-#[path = "../local/python.rs"]
 mod python;
 mod resources;
 mod stub;
