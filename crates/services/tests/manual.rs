@@ -19,7 +19,6 @@ fn services() -> Services {
         buckets: None,
         jobs: None,
         key: None,
-        jobs: None,
         url: Arc::default(),
     })
 }

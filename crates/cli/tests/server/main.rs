@@ -8,6 +8,7 @@ mod crowd;
 mod dev_project;
 mod functions;
 mod hostile;
+mod jobs;
 mod operations;
 mod otlp;
 mod record;

@@ -1,0 +1,81 @@
+//! Jobs of the local Batch, and a server that is killed in the middle of one.
+
+use crate::support::{Server, text};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use stepwright_json::json;
+
+/// Waits until a file has something in it.
+fn written(path: &Path) -> String {
+    let begin = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().to_owned();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{} is not written", path.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_running(process: &str) -> bool {
+    // One that has ended and that nobody has collected yet does not count.
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_job_is_tried_again_after_kill_9_and_never_twice_at_once() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let place = folder.path().to_str().expect("the path is text");
+    // The first attempt starts a process that leaves its session, and does not end by itself.
+    let script = format!(
+        "cd {place}; if [ -f main ] && kill -0 $(cat main) 2>/dev/null; then echo both >> both; fi; echo $$ > main; \
+         [ $AWS_BATCH_JOB_ATTEMPT = 2 ] && exit 0; setsid sh -c 'echo $$ > away; sleep 300' & sleep 300"
+    );
+    let container = json!({"Image": "i", "Command": ["/bin/sh", "-c", script]});
+    let task = |resource: &str, parameters: stepwright_json::Json, next: &str| {
+        let mut state = json!({
+            "Type": "Task", "Resource": (format!("arn:aws:states:::{resource}")),
+            "Parameters": (parameters), "ResultPath": null
+        });
+        if let stepwright_json::Json::Object(state) = &mut state {
+            match next {
+                "" => state.insert("End", true.into()),
+                next => state.insert("Next", next.into()),
+            };
+        }
+        state
+    };
+    let environment = json!({"ComputeEnvironmentName": "ce", "Type": "UNMANAGED"});
+    let order = json!([{"Order": 1, "ComputeEnvironment": "ce"}]);
+    let queue = json!({"JobQueueName": "q", "Priority": 1, "ComputeEnvironmentOrder": order});
+    let definition = json!({
+        "JobDefinitionName": "d", "Type": "container", "ContainerProperties": container,
+        "RetryStrategy": {"Attempts": 2}
+    });
+    let job = json!({"JobName": "j", "JobQueue": "q", "JobDefinition": "d"});
+    let machine = json!({"StartAt": "E", "States": {
+        "E": (task("aws-sdk:batch:createComputeEnvironment", environment, "Q")),
+        "Q": (task("aws-sdk:batch:createJobQueue", queue, "D")),
+        "D": (task("aws-sdk:batch:registerJobDefinition", definition, "J")),
+        "J": (task("batch:submitJob.sync", job, ""))
+    }});
+    let data = folder.path().join("data");
+    let arguments = ["--data", data.to_str().expect("the path is text")];
+    let server = Server::start(&arguments);
+    let client = server.client();
+    let machine = client.create("jobs", "STANDARD", &machine.to_string());
+    let execution = client.start(&machine, "{}");
+    let first = written(&folder.path().join("main"));
+    let away = written(&folder.path().join("away"));
+    assert!(is_running(&first) && is_running(&away));
+    server.kill();
+    let server = Server::start(&arguments);
+    let ended = server.client().end(&execution);
+    assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
+    assert!(!is_running(&first) && !is_running(&away));
+    assert!(!folder.path().join("both").exists(), "two attempts ran at once");
+    assert_ne!(written(&folder.path().join("main")), first);
+}
