@@ -205,7 +205,7 @@ fn a_worker_without_a_heartbeat_loses_its_message() {
     let source = QUEUE.replace("concurrency = 2", "heartbeat_interval = 1");
     let hands = r#"
 import os
-import time
+import signal
 
 from stepwright_fluxio import TaskWorker
 
@@ -216,8 +216,8 @@ class Hand(TaskWorker):
             os.close(os.open("seen", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return "by another"
-        # Nothing beats while the loop is blocked.
-        time.sleep(60)
+        # Nothing beats while the whole process is stopped.
+        os.kill(os.getpid(), signal.SIGSTOP)
 "#;
     let files =
         [("project.py", source.as_str()), ("crew/__init__.py", ""), ("crew/hands.py", hands)];
@@ -335,11 +335,17 @@ const PROMISES: &str = r#"
 from typing import Any, Dict
 
 class T(Task):
-    timeout: int = 2
+    timeout: int = 60
     async def run(event: Dict[str, Any], context: TaskContext) -> Dict:
         import asyncio
         await asyncio.sleep(event.get("s", 0))
         return {"trace": context.trace_id, "source": context.trace_source}
+
+class Short(Task):
+    timeout = 2
+    async def run(event, context):
+        import time
+        time.sleep(3)
 
 class Big(Task):
     service: str = "ecs"
@@ -379,7 +385,7 @@ def caught(data):
         data["caught"] = True
 
 def longer(data):
-    data["t"] = T(timeout=10)
+    Short(timeout=60)
 
 def build(data):
     Build(env={"A": data["v"], "B": 5})
@@ -423,8 +429,7 @@ fn machines_fail_as_the_project_says() {
     let (outcome, _) = run(folder.path(), &machine("caught"), 0);
     assert_eq!(text(&outcome, &["output", "error", "Error"]), "KeyError");
     assert_eq!(outcome.get("output").unwrap().get("caught"), Some(&Json::Bool(true)));
-    let longer = [&machine("longer")[..], &["--input", r#"{"s": 3}"#]].concat();
-    run(folder.path(), &longer, 0);
+    run(folder.path(), &machine("longer"), 0);
     let large = format!("{{\"x\": \"{}\"}}", "a".repeat(9000));
     std::fs::write(folder.path().join("large.json"), large).unwrap();
     for virtual_time in [&[][..], &["--virtual-time"]] {

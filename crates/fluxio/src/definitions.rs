@@ -9,7 +9,7 @@ use crate::{Mode, Schedule};
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_text_size::{Ranged as _, TextRange};
+use ruff_text_size::{Ranged, TextRange};
 use std::collections::{BTreeMap, BTreeSet};
 use stepwright_json::{Json, Object, Str};
 use stepwright_source::Diagnostic;
@@ -227,7 +227,7 @@ fn check_head(class: &StmtClassDef, what: &str, base: &str) -> Result<()> {
     let other = arguments.args.iter().find(|other| name(other) != Some(base));
     let other = other.map(Expr::range);
     let other = other.or_else(|| arguments.args.get(1).map(Expr::range));
-    let other = other.or_else(|| arguments.keywords.first().map(|keyword| keyword.range()));
+    let other = other.or_else(|| arguments.keywords.first().map(Ranged::range));
     match other {
         Some(at) => refused_with(
             at,

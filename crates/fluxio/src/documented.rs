@@ -16,7 +16,7 @@ use crate::tasks::{STARTED_BY, TaskCall};
 use crate::{Mode, unsupported};
 use ruff_python_ast as ast;
 use ruff_python_ast::{Expr, ExprCall, StmtFunctionDef};
-use ruff_text_size::{Ranged as _, TextRange};
+use ruff_text_size::{Ranged, TextRange};
 use std::collections::BTreeMap;
 use stepwright_json::{Json, Object, Str};
 
@@ -32,6 +32,9 @@ pub(crate) struct Machine {
 /// The names of all states of a machine, including those of its branches, because they must be
 /// unique. For each name, the last number that was appended to make another name from it.
 type Names = BTreeMap<String, u32>;
+
+/// The state for a missing input and the position of its handler, if there is one.
+type Missing = Option<(usize, usize)>;
 
 /// A loose end: where the next state's name goes.
 #[derive(Clone, Debug)]
@@ -534,7 +537,7 @@ impl Builder<'_, '_> {
             func: Box::new(branch.clone()),
             arguments: ast::Arguments {
                 args: Box::default(),
-                keywords: Default::default(),
+                keywords: Vec::new().into(),
                 range: branch.range(),
                 node_index: ast::AtomicNodeIndex::default(),
             },
@@ -671,11 +674,7 @@ impl Builder<'_, '_> {
     /// that is missing would end the execution before the task, where nothing catches it. Returns
     /// the loose ends before the task, and the state after which the handler with this position
     /// follows.
-    fn guard(
-        &mut self,
-        inner: &Try<'_>,
-        loose: Vec<Loose>,
-    ) -> Result<(Vec<Loose>, Option<(usize, usize)>)> {
+    fn guard(&mut self, inner: &Try<'_>, loose: Vec<Loose>) -> Result<(Vec<Loose>, Missing)> {
         let statement = match &inner.body[0] {
             Statement::With(with) => with.body.first(),
             other => Some(other),
@@ -891,7 +890,7 @@ fn fail(exception: Option<&Expr>, cause: Option<&Expr>, range: TextRange) -> Res
         Some(Expr::Name(name)) => (name.id.as_str(), None),
         Some(exception) => match call(exception) {
             Some((error, call)) => {
-                let keyword = call.arguments.keywords.first().map(|keyword| keyword.range());
+                let keyword = call.arguments.keywords.first().map(Ranged::range);
                 let second = call.arguments.args.get(1).map(Expr::range);
                 if let Some(at) = second.or(keyword) {
                     return refused_with(at, "an exception takes one text: why it is raised", help);

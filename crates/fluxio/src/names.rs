@@ -63,7 +63,7 @@ pub(crate) fn unknown_in_method<'a>(
     if let Some(parameters) = &method.type_params {
         within.visit_type_params(parameters);
     }
-    for parameter in method.parameters.iter() {
+    for parameter in &*method.parameters {
         within.bound.insert(parameter.name().as_str());
     }
     within.visit_body(&method.body);

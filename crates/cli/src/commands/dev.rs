@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let mut config = serve::config(&serving)?;
     let (projects, definitions): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| project::is_project(file));
-    let data = config.server.data.as_deref();
+    let (data, has_logs) = (config.server.data.as_deref(), config.server.logs.is_some());
     let open = Projects::open(&projects, data, &config.place(), Arc::new(Console))
         .map_err(project::unusable)?;
     open.add_functions(&mut config.functions);
@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
         load: arguments.load.clone(),
         project_files: projects,
         projects: open.clone(),
+        has_logs,
     };
     let code = serve::run_with(serving.log, assembly, |started: Started| {
         let Started { url, api, functions, otlp } = started;
@@ -92,6 +93,8 @@ struct Watched {
     load: Load,
     project_files: Vec<PathBuf>,
     projects: Projects,
+    /// Whether the logs that machines ask for are written to a directory.
+    has_logs: bool,
 }
 
 impl Watched {
@@ -171,7 +174,11 @@ impl Watched {
             Ok(machines) => machines,
             Err(error) => return report::failure(&project::unusable(error)),
         };
-        for named in machines {
+        for mut named in machines {
+            if !self.has_logs {
+                // Nobody would read the logs, and the events go to processors anyway.
+                named.logging = None;
+            }
             let name = named.name.clone().unwrap_or_default();
             match put(api, &name, &named).await {
                 Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),

@@ -368,6 +368,8 @@ def main(data):
 fn iterators_that_are_more_are_served() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("loops/project.sfn"), ITERATORS);
+    write(&folder.path().join("stepwright.toml"), "[server]\nlogs = \"logs\"\n");
+    std::fs::create_dir(folder.path().join("tmp")).unwrap();
     let (server, lines) = Server::dev(&["loops/project.sfn"], folder.path());
     let client = server.client();
     await_line(&lines, &["schedule loops-scheduled", "rate(1 day)"]);
