@@ -69,7 +69,7 @@ const ROWS: [Row; 18] = [
     row("sqs", "sqs", "SQS", "AmazonSQS"),
 ];
 
-/// Actions that do more than to call an operation of the service, and are not there yet.
+/// Actions that do more than to call an operation of the service: they have a file of their own.
 const REFUSED: [(&str, &str); 2] = [("eks", "call"), ("eks", "runJob")];
 
 /// The integration of a resource and the name of its service in `[services]`, if it is one that can
