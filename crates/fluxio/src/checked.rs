@@ -1,7 +1,7 @@
 //! Checks definitions with the rules for all definitions, and reports what they find at its place
 //! in the project.
 
-use crate::project::{Machine, Project};
+use crate::project::Project;
 use crate::refused::CODE;
 use std::collections::BTreeSet;
 use stepwright_asl::Definition;
@@ -14,10 +14,10 @@ pub(crate) fn check(project: &Project) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let (mut errors, mut remarks, mut known) = (Vec::new(), Vec::new(), BTreeSet::new());
     let machines = project.names.iter().filter_map(|name| {
         let machine = project.machines.get(name)?;
-        Some((name, machine, machine.definition.as_ref().ok()?))
+        Some((name, machine.definition.as_ref().ok()?))
     });
-    for (name, machine, definition) in machines {
-        for found in of_machine(machine, definition, project.places.get(name).copied()) {
+    for (name, definition) in machines {
+        for found in of_machine(project, name, definition) {
             // A branch or iterator has the same states as the machines that use it.
             let place = found.span.map(|span| (span.start, span.end));
             if known.insert((place, found.message.clone())) {
@@ -29,7 +29,7 @@ pub(crate) fn check(project: &Project) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     (errors, remarks)
 }
 
-fn of_machine(machine: &Machine, definition: &Json, whole: Option<Span>) -> Vec<Diagnostic> {
+fn of_machine(project: &Project, machine: &str, definition: &Json) -> Vec<Diagnostic> {
     let definition = Definition::from_json(definition);
     let found = stepwright_program::check(&definition);
     if found.is_empty() {
@@ -43,7 +43,8 @@ fn of_machine(machine: &Machine, definition: &Json, whole: Option<Span>) -> Vec<
                 states.iter().filter(|(_, span)| span.start <= at.start && at.end <= span.end);
             around.min_by_key(|(_, span)| span.end - span.start).map(|(name, _)| *name)
         });
-        let place = state.and_then(|name| machine.states.get(name)).copied().or(whole);
+        let place = state.and_then(|name| project.places.get(&format!("{machine}:{name}")));
+        let place = place.or_else(|| project.places.get(machine)).copied();
         let code = if found.severity == Severity::Error { CODE } else { found.code };
         Diagnostic {
             code,

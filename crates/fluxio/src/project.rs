@@ -26,7 +26,7 @@ pub struct Project {
     /// The event processors by their names.
     pub event_processors: BTreeMap<String, EventProcessor>,
     /// The places of definitions in the text: `Foo` is a class or function, `Foo.memory` an
-    /// attribute that the class sets.
+    /// attribute that the class sets, and `main:State` a state of the machine `main`.
     pub places: BTreeMap<String, Span>,
     /// Warnings and notes about the machines, at their places in the text. Only in
     /// [`Mode::Documented`].
@@ -50,8 +50,6 @@ pub struct Machine {
     pub decorators: Decorators,
     /// The states that call tasks, including those of branches and iterators.
     pub task_states: Vec<TaskState>,
-    /// The places of its states in the text, by their names.
-    pub states: BTreeMap<String, Span>,
 }
 
 impl Machine {
@@ -364,17 +362,11 @@ impl<'a> Reader<'a> {
         let one = |name: &&str| {
             let index = machines.find(name)?;
             let function = &machines.functions[index];
-            let (definition, task_states, states) = match &function.body {
-                Some(Body::Documented(machine)) => (
-                    Ok(machine.definition.clone()),
-                    machine.task_states.clone(),
-                    machine.places.iter().map(|(name, at)| (name.clone(), span(*at))).collect(),
-                ),
-                _ => (
-                    machines.compat_definition(index),
-                    machines.compat_task_states(index),
-                    BTreeMap::new(),
-                ),
+            let (definition, task_states) = match &function.body {
+                Some(Body::Documented(machine)) => {
+                    (Ok(machine.definition.clone()), machine.task_states.clone())
+                }
+                _ => (machines.compat_definition(index), machines.compat_task_states(index)),
             };
             let machine = Machine {
                 definition,
@@ -383,7 +375,6 @@ impl<'a> Reader<'a> {
                 normalized_name: title(name),
                 decorators: function.decorators.clone(),
                 task_states,
-                states,
             };
             Some(((*name).to_owned(), machine))
         };
@@ -391,6 +382,15 @@ impl<'a> Reader<'a> {
         let states = compiled.values().flat_map(|machine| &machine.task_states);
         let nested = states.filter(|state| state.service == "state-machine");
         let called = nested.map(|state| state.task.clone()).collect();
+        let mut places = self.places;
+        for function in &machines.functions {
+            if let Some(Body::Documented(machine)) = &function.body {
+                let states = machine.places.iter();
+                let state =
+                    |(name, at): &(String, _)| (format!("{}:{name}", function.name), span(*at));
+                places.extend(states.map(state));
+            }
+        }
         let event_processors = self
             .processors
             .into_iter()
@@ -401,7 +401,7 @@ impl<'a> Reader<'a> {
             names,
             tasks: self.machines.tasks,
             event_processors,
-            places: self.places,
+            places,
             remarks: Vec::new(),
             called,
         }

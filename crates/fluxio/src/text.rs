@@ -117,7 +117,6 @@ impl<'a> Lines<'a> {
             Ok(project) => {
                 let mut spans: Vec<&mut Span> = project.places.values_mut().collect();
                 for machine in project.machines.values_mut() {
-                    spans.extend(machine.states.values_mut());
                     if let Err(complaint) = &mut machine.definition {
                         spans.extend(complaint.span.as_mut());
                     }

@@ -208,7 +208,9 @@ fn names_of_states_fit() {
     let long = "K".repeat(90);
     let source = format!("def main(data):\n    data['{long}'] = 1\n    data['{long}'] = 2\n");
     let project = compiled(&source);
-    let names: Vec<&String> = project.machines["main"].states.keys().collect();
+    let definition = project.machines["main"].definition.as_ref().expect("it has compiled");
+    let states = definition.get("States").and_then(Json::as_object).expect("it has states");
+    let names: Vec<&str> = states.keys().map(|name| name.as_str()).collect();
     assert_eq!(names.len(), 2);
     assert!(names.iter().all(|name| name.chars().count() == 80), "{names:?}");
 }
