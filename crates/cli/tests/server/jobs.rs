@@ -29,9 +29,10 @@ fn is_running(process: &str) -> bool {
 fn a_job_is_tried_again_after_kill_9_and_never_twice_at_once() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let place = folder.path().to_str().expect("the path is text");
-    // The first attempt starts a process that leaves its session, and does not end by itself.
+    // The first attempt starts a process that leaves its session, and does not end by itself. One
+    // that was killed, and that nobody has collected yet, does not run.
     let script = format!(
-        "cd {place}; if [ -f main ] && kill -0 $(cat main) 2>/dev/null; then echo both >> both; fi; echo $$ > main; \
+        "cd {place}; if [ -f main ] && grep -q ') [^ZX]' /proc/$(cat main)/stat 2>/dev/null; then echo both >> both; fi; echo $$ > main; \
          [ $AWS_BATCH_JOB_ATTEMPT = 2 ] && exit 0; setsid sh -c 'echo $$ > away; sleep 300' & sleep 300"
     );
     let container = json!({"Image": "i", "Command": ["/bin/sh", "-c", script]});
