@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-asl", &["source", "json"]),
     ("stepwright-aws", &["source", "json"]),
     ("stepwright-program", &["source", "json", "aws", "asl", "jsonpath", "jsonata"]),
-    ("stepwright-graph", &["json", "program"]),
+    ("stepwright-graph", &["json", "aws", "program"]),
     // 2: core
-    ("stepwright-history", &["json"]),
+    ("stepwright-history", &["json", "aws"]),
     ("stepwright-interpreter", &["json", "aws", "program", "history"]),
     (
         "stepwright-simulator",

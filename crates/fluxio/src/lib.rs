@@ -37,6 +37,7 @@ mod options;
 mod printer;
 mod project;
 mod refused;
+mod states;
 mod syntax;
 mod tasks;
 mod text;
