@@ -71,8 +71,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 4: authoring
     ("stepwright-constructs", &["source", "json", "aws", "asl"]),
-    ("stepwright-fluxio", &["source", "json", "aws", "asl"]),
-    ("stepwright-deployment", &["source", "json", "constructs", "fluxio"]),
+    ("stepwright-fluxio", &["program", "source", "json", "aws", "asl"]),
+    ("stepwright-deployment", &["asl", "source", "json", "constructs", "fluxio"]),
     (
         "stepwright-projects",
         &[
