@@ -1,7 +1,7 @@
 //! Drawings of state machines: as SVG with its own layout, and as text for Mermaid and Graphviz.
 //!
 //! The layout is layered: a state is drawn below the states that lead to it, edges run downwards,
-//! and loops run back along the side. Parallel and Map states are boxes with their scopes inside.
+//! and loops run back along the side, in channels between the rows. Parallel and Map states are boxes with their scopes inside.
 
 mod layout;
 mod marks;
