@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use stepwright_store::{Sqlite, Store};
+use stepwright_store::{About, Append, ExecutionId, Sqlite, Status, Store};
 
 const LOG: &str = "stepwright.db-wal";
 
@@ -100,6 +100,48 @@ fn a_damaged_log_is_told_and_left_as_it_is() {
         }
         assert!(documents(folder.path()) > 0);
     }
+}
+
+/// A turn of an execution, which has this many events after it.
+async fn append(store: &Sqlite, len: u64) {
+    let about =
+        (len == 1).then(|| Box::new(About { arn: "execution".to_owned(), ..About::default() }));
+    let turn = Append {
+        execution: ExecutionId(7),
+        expected_len: len - 1,
+        len,
+        chunk: vec![1; 500],
+        about,
+        status: Status::Running,
+        stopped_at: None,
+        wake_at: None,
+        is_owed: false,
+        redriven: None,
+        map_runs: Vec::new(),
+    };
+    store.append(turn).await.expect("it is kept");
+}
+
+#[test]
+fn turns_that_are_lost_are_told() {
+    let (before, after) = (tempfile::tempdir(), tempfile::tempdir());
+    let (before, after) = (before.expect("a directory"), after.expect("a directory"));
+    let store = Sqlite::open(before.path()).expect("it opens");
+    runtime().block_on(async {
+        for len in 1..=50 {
+            append(&store, len).await;
+        }
+    });
+    for name in ["stepwright.db", LOG, "acknowledged"] {
+        std::fs::copy(before.path().join(name), after.path().join(name)).expect("it is there");
+    }
+    damage(after.path(), |log| log.truncate(log.len() / 2));
+    let refused = Sqlite::open(after.path()).expect_err("something is missing").what;
+    assert!(refused.contains("of 50 events of execution number 7 are there"), "{refused}");
+    // What is whole is opened, and goes on.
+    drop(store);
+    let store = Sqlite::open(before.path()).expect("it opens");
+    runtime().block_on(append(&store, 51));
 }
 
 #[test]
