@@ -181,6 +181,7 @@ impl Assembly {
         let Assembled { api, otlp, services, .. } = self.assemble().await?;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
+        serving.any_user = server.any_user;
         serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
         serving.most_connections = server.max_connections;

@@ -46,6 +46,8 @@ pub struct Serving {
     /// The largest number of bytes of requests and answers in memory at once.
     pub most_bytes: usize,
     pub(crate) hosts: Hosts,
+    /// Whether, without credentials, every user of this machine is served.
+    pub(crate) any_user: bool,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
     /// Sends logs and traces to a collector. To be flushed at the end.
@@ -79,6 +81,7 @@ impl Serving {
             most_connections: 10_000,
             most_bytes: 256 << 20,
             hosts: Hosts::default(),
+            any_user: false,
             tls: None,
             rate: None,
             otlp: None,
