@@ -482,7 +482,7 @@ pub(crate) fn read_plain(text: &str, format: Format) -> Result<Node, String> {
 
 /// How exactly a text must be JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Strictness {
+pub(crate) enum Strictness {
     /// A file of its own: a tool may take its comments out.
     File,
     /// A text within a template, which reaches AWS as it is.
@@ -490,7 +490,7 @@ enum Strictness {
 }
 
 /// Parses a text. If the tree is missing, there is an error among the diagnostics.
-fn read(
+pub(crate) fn read(
     text: &Assembled,
     format: Format,
     strictness: Strictness,

@@ -393,6 +393,11 @@ impl Resolver<'_> {
         node.items().to_vec()
     }
 
+    /// Whether a condition of the template is true.
+    pub(crate) fn holds(&self, condition: &Node) -> bool {
+        self.condition(condition, DEPTH)
+    }
+
     /// Whether a condition is true. A condition that cannot be evaluated counts as true.
     fn condition(&self, node: &Node, depth: usize) -> bool {
         let Some(depth) = self.deeper(depth) else { return true };

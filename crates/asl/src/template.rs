@@ -77,7 +77,7 @@ fn is_resources(root: &Node) -> bool {
 }
 
 /// The resources of a template of CloudFormation, or of one within a Serverless file.
-fn resources(root: &Node) -> &[Member] {
+pub(crate) fn resources(root: &Node) -> &[Member] {
     let own = root.get("Resources");
     let within = || root.get("resources")?.get("Resources");
     match own.or_else(within) {

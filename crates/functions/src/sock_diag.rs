@@ -27,8 +27,12 @@ const TCP: u8 = 6;
 /// The socket of the connection between these addresses that is bound to `peer`; none if there is none,
 /// or if no process has it open. An error if the system does not answer such questions.
 pub(crate) fn find(peer: SocketAddr, own: SocketAddr) -> Result<Option<Socket>, Errno> {
-    let diag =
-        socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    let diag = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(SOCK_DIAG),
+    )?;
     sendto(&diag, &request(peer, own), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 1024];
     let (length, _) = recv(&diag, &mut answer, RecvFlags::empty())?;

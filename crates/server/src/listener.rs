@@ -128,7 +128,14 @@ impl Answering {
             .max_headers(100);
         let (tls, longest_handshake) = (serving.tls.clone(), serving.longest_handshake);
         let is_for_one_user = serving.credentials.is_empty() && !serving.any_user;
-        Self { router: router(serving), server, connections, tls, longest_handshake, is_for_one_user }
+        Self {
+            router: router(serving),
+            server,
+            connections,
+            tls,
+            longest_handshake,
+            is_for_one_user,
+        }
     }
 
     /// Answers the requests that come over a stream without encryption, as if it came from this

@@ -22,6 +22,7 @@ mod secrets;
 mod sns;
 mod sqs;
 mod ssm;
+mod stacks;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
@@ -34,11 +35,13 @@ use delivery::Deliveries;
 use dynamodb::DynamoDb;
 use ecs::Ecs;
 use events::Events;
+use kept::Kept;
 use s3::S3;
 use secrets::SecretsManager;
 use sns::Sns;
 use sqs::Sqs;
 use ssm::Ssm;
+use stacks::Stacks;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
@@ -132,6 +135,7 @@ pub struct Services {
     events: Arc<Events>,
     batch: Arc<Batch>,
     ecs: Arc<Ecs>,
+    stacks: Arc<Kept<Stacks>>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -180,8 +184,9 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
+        let stacks = Arc::new(Kept::new(setup.store.clone()));
         let by_name = Arc::new(BTreeMap::from(services));
-        Self { by_name, s3, deliveries, events, batch, ecs, url }
+        Self { by_name, s3, deliveries, events, batch, ecs, stacks, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
