@@ -35,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-services",
         &["source", "json", "aws", "history", "interpreter", "store", "engine", "functions"],
     ),
+    ("stepwright-stacks", &["source", "json", "aws", "asl", "functions", "services"]),
     (
         "stepwright-integrations",
         &[
@@ -67,6 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "integrations",
             "protocol",
             "services",
+            "stacks",
         ],
     ),
     // 4: authoring
@@ -91,8 +93,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 5: tools
     (
+        "stepwright-dev",
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "history",
+            "engine",
+            "functions",
+            "services",
+            "stacks",
+            "projects",
+            "server",
+        ],
+    ),
+    (
         "stepwright-run",
         &[
+            "asl",
             "json",
             "program",
             "history",
@@ -128,6 +147,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fluxio",
             "projects",
             "deployment",
+            "services",
+            "stacks",
+            "dev",
             "run",
         ],
     ),

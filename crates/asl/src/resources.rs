@@ -106,6 +106,7 @@ impl Template {
             root: &self.root,
             text: &self.text,
             values,
+            resources: None,
             machine_arn: None,
             budget: Cell::new(BUDGET),
             inverted: Cell::new(false),

@@ -126,14 +126,14 @@ pub(crate) fn load_to_run(path: &Path, options: &Load, place: &Place) -> Result<
     load_at(path, options, Some(&|name: &str| machine_arn(place, name)))
 }
 
-/// Reads the state machines of a file with further values. Returns which other files were read, too.
+/// Reads the state machines of a file whose resources are there. Returns which other files were read,
+/// too.
 pub(crate) fn load_with(
     path: &Path,
     options: &Load,
-    further: &BTreeMap<String, String>,
+    resources: &BTreeMap<String, String>,
 ) -> Result<Read, Failure> {
-    let mut values = further.clone();
-    values.extend(self::values(options)?);
+    let values = values(options)?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let beside = RefCell::new(Vec::new());
     let read_beside = |name: &str| {
@@ -144,6 +144,7 @@ pub(crate) fn load_with(
     let options = LoadOptions {
         file: &file,
         values: Some(&values),
+        resources: Some(resources),
         read: Some(&read_beside),
         machine_arn: None,
     };
@@ -176,7 +177,13 @@ fn load_at(
     };
     let loaded = stepwright_asl::load(
         &bytes,
-        &LoadOptions { file: &file, values: Some(&values), read: Some(&beside), machine_arn },
+        &LoadOptions {
+            file: &file,
+            values: Some(&values),
+            read: Some(&beside),
+            machine_arn,
+            ..LoadOptions::default()
+        },
     );
     Ok(loaded)
 }

@@ -37,13 +37,15 @@ pub struct Configured {
     pub functions: BTreeMap<String, Function>,
     /// The folder that relative paths start at.
     pub folder: PathBuf,
+    /// What it declares in the local services.
+    pub resources: Option<Template>,
 }
 
 /// What a follower gets from the command that it belongs to.
 pub trait Surroundings: Send + Sync + 'static {
-    /// Reads a file, with values for what stands in it as `${Name}`. If that fails, the surroundings
-    /// have said why.
-    fn read(&self, file: &Path, values: &BTreeMap<String, String>) -> Option<Read>;
+    /// Reads a file, with the values of references to resources. If that fails, the surroundings have
+    /// said why.
+    fn read(&self, file: &Path, resources: &BTreeMap<String, String>) -> Option<Read>;
 
     /// The text of a file; likewise.
     fn bytes(&self, file: &Path) -> Option<Vec<u8>>;
@@ -139,6 +141,9 @@ impl Follower {
         let mut followed: BTreeMap<PathBuf, Followed> = BTreeMap::new();
         let mut functions_seen = None;
         loop {
+            if self.read_configuration() {
+                self.make_resources().await;
+            }
             for file in self.files() {
                 // A definition that a template names is deployed by the template.
                 if followed.values().any(|one| one.beside.contains(&file)) {
@@ -149,7 +154,6 @@ impl Follower {
                 followed.insert(file, one);
             }
             self.forget_missing(&mut followed).await;
-            self.read_configuration();
             let stamps = self.function_stamps();
             match functions_seen {
                 // A subscription may refer to machines of any project.
@@ -251,11 +255,11 @@ impl Follower {
     async fn deploy(&mut self, file: &Path, one: &mut Followed, inline_code: &TempDir) {
         let Some(bytes) = self.surroundings.bytes(file) else { return };
         let (template, _) = Template::read(&bytes, &file.display().to_string());
-        let mut values = self.surroundings.given();
+        let mut values = BTreeMap::new();
         let mut aliases = Vec::new();
         let is_template = template.is_some();
         if let Some(template) = template {
-            let stack = one.stack.get_or_insert_with(|| self.stack(file, inline_code));
+            let stack = one.stack.get_or_insert_with(|| self.stack(file, inline_code.path()));
             let deployed = stack.deploy(&template).await;
             for line in stacks::done(&deployed, file) {
                 self.surroundings.announce(&line);
@@ -270,6 +274,9 @@ impl Follower {
             }
             self.known.functions.insert(file.to_owned(), deployed.functions);
             self.reload(false).await;
+            if let Err(why) = self.services.follow(&stacks::name(file), deployed.sources) {
+                self.surroundings.warn(&why);
+            }
             values = deployed.values;
             aliases = deployed.aliases;
         }
@@ -309,13 +316,13 @@ impl Follower {
         }
     }
 
-    fn stack(&self, file: &Path, inline_code: &TempDir) -> Stack {
+    fn stack(&self, file: &Path, inline_code: &Path) -> Stack {
         let folder = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let folder = folder.parent().map(Path::to_owned).unwrap_or_default();
         let options = self.api.engine().options();
         let place = Place { account: options.account.clone(), region: options.region.clone() };
         let name = stacks::name(file);
-        let inline_code = inline_code.path().join(&name);
+        let inline_code = inline_code.join(&name);
         let given = self.surroundings.given();
         let setup = Setup { services: self.services.clone(), place, folder, inline_code, given };
         Stack::new(&name, setup)
@@ -359,15 +366,35 @@ impl Follower {
         stamps
     }
 
-    /// Reads the configuration, if it has changed. One that cannot be used changes nothing.
-    fn read_configuration(&mut self) {
+    /// Makes what the configuration declares.
+    async fn make_resources(&mut self) {
+        let configured = self.known.configured.as_ref().map(|(_, configured)| configured);
+        let Some(template) = configured.and_then(|one| one.resources.clone()) else { return };
+        let deployed = self.stack(&self.config, Path::new("")).deploy(&template).await;
+        if let Err(why) =
+            self.services.follow(&stacks::name(&self.config), deployed.sources.clone())
+        {
+            self.surroundings.warn(&why);
+        }
+        for line in stacks::done(&deployed, &self.config) {
+            self.surroundings.announce(&line);
+        }
+        for left_out in &deployed.left_out {
+            self.surroundings.warn(&stacks::left_out(left_out));
+        }
+    }
+
+    /// Reads the configuration, if it has changed, and says whether it has. One that cannot be used
+    /// changes nothing.
+    fn read_configuration(&mut self) -> bool {
         let stamp = stamp(&self.config);
         if self.known.configured.as_ref().is_some_and(|(seen, _)| *seen == stamp) {
-            return;
+            return false;
         }
         let before = self.known.configured.take().map(|(_, configured)| configured);
         let now = self.surroundings.configured().or(before).unwrap_or_default();
         self.known.configured = Some((stamp, now));
+        true
     }
 
     /// Hands the functions of the configuration, of projects and of templates to the server. What the

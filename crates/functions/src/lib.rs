@@ -39,6 +39,7 @@ pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
 pub use evaluate::evaluate_if_asked;
+pub use fixed::json as json_of_toml;
 pub use functions::Functions;
 #[cfg(target_os = "linux")]
 pub use guardian::guard_if_asked;

@@ -5,6 +5,7 @@ use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
+use crate::resources::Resources;
 use crate::{Api, page, parked, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -54,6 +55,8 @@ pub struct Serving {
     pub otlp: Option<Arc<Otlp>>,
     /// The local services of AWS, if they are served.
     pub services: Option<Services>,
+    /// What is made in them before the first request is answered.
+    pub resources: Option<Resources>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -86,6 +89,7 @@ impl Serving {
             rate: None,
             otlp: None,
             services: None,
+            resources: None,
         }
     }
 

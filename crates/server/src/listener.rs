@@ -36,6 +36,9 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
     }
     let listens_on = listener.local_addr().ok().map(|address| address.ip());
     serving.tell_functions(listener.local_addr().ok());
+    if let Some(resources) = serving.resources.take() {
+        resources.make().await;
+    }
     let answering = Arc::new(Answering::new(serving));
     let graceful = GracefulShutdown::new();
     let mut sweep = tokio::time::interval(SWEEP);

@@ -20,6 +20,7 @@ mod processes;
 mod s3;
 mod secrets;
 mod sns;
+mod sources;
 mod sqs;
 mod ssm;
 mod stacks;
@@ -28,6 +29,7 @@ mod vault;
 pub use call::{Caller, FilePart, Reply};
 pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
+pub use sources::{Source, USUAL_CONCURRENCY};
 
 use batch::Batch;
 use call::{Answer, Call, Refusal};
@@ -39,6 +41,7 @@ use kept::Kept;
 use s3::S3;
 use secrets::SecretsManager;
 use sns::Sns;
+use sources::Sources;
 use sqs::Sqs;
 use ssm::Ssm;
 use stacks::Stacks;
@@ -136,6 +139,7 @@ pub struct Services {
     batch: Arc<Batch>,
     ecs: Arc<Ecs>,
     stacks: Arc<Kept<Stacks>>,
+    sources: Arc<Sources>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -186,7 +190,8 @@ impl Services {
         let url = setup.url.clone();
         let stacks = Arc::new(Kept::new(setup.store.clone()));
         let by_name = Arc::new(BTreeMap::from(services));
-        Self { by_name, s3, deliveries, events, batch, ecs, stacks, url }
+        let sources = Arc::default();
+        Self { by_name, s3, deliveries, events, batch, ecs, stacks, sources, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
@@ -194,6 +199,7 @@ impl Services {
     pub fn begin(&self, world: Arc<dyn World>) {
         tokio::spawn(self.batch.clone().begin(world.clone()));
         tokio::spawn(self.ecs.clone().begin(world.clone()));
+        self.sources.world.get_or_init(|| world.clone());
         self.deliveries.connect(world);
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {

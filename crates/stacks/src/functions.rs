@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use stepwright_asl::Resource;
 use stepwright_functions::Function;
 use stepwright_json::Json;
+use stepwright_services::{Source, USUAL_CONCURRENCY};
 
 pub(crate) fn is_function(kind: &str) -> bool {
     matches!(kind, "AWS::Lambda::Function" | "AWS::Serverless::Function")
@@ -15,6 +16,44 @@ pub(crate) fn is_function(kind: &str) -> bool {
 
 pub(crate) fn is_layer(kind: &str) -> bool {
     matches!(kind, "AWS::Lambda::LayerVersion" | "AWS::Serverless::LayerVersion")
+}
+
+pub(crate) fn is_source(kind: &str) -> bool {
+    kind == "AWS::Lambda::EventSourceMapping"
+}
+
+/// Reads the mapping of a queue; none if it is switched off.
+pub(crate) fn source(resource: &Resource) -> Result<Option<Source>, String> {
+    let property = |name: &str| resource.properties.get(name).filter(|value| !value.is_null());
+    let queue = property("EventSourceArn").map(text).unwrap_or_default();
+    if !queue.starts_with("arn:aws:sqs:") {
+        return Err(format!("only queues are event sources here, not `{queue}`"));
+    }
+    if property("Enabled").is_some_and(|enabled| text(enabled) == "false") {
+        return Ok(None);
+    }
+    let number = |name: &str| property(name).and_then(|value| text(value).parse::<usize>().ok());
+    let is_fifo = queue.ends_with(".fifo");
+    let most = property("ScalingConfig").and_then(|scaling| scaling.get("MaximumConcurrency"));
+    let most = most.and_then(|most| text(most).parse::<usize>().ok());
+    let kinds = property("FunctionResponseTypes").map(text).unwrap_or_default();
+    let filters =
+        property("FilterCriteria").and_then(|criteria| criteria.get("Filters")?.as_array());
+    let mut patterns = Vec::new();
+    for filter in filters.into_iter().flatten() {
+        let pattern = filter.get("Pattern").map(text).unwrap_or_default();
+        let pattern = stepwright_json::parse(&pattern);
+        patterns.push(pattern.map_err(|error| format!("its filter is not JSON: {error}"))?);
+    }
+    Ok(Some(Source {
+        queue,
+        function: property("FunctionName").map(text).unwrap_or_default(),
+        // More than ten at once would need a window, which is not waited for here.
+        batch: number("BatchSize").unwrap_or(10).min(10),
+        concurrency: if is_fifo { 1 } else { most.unwrap_or(USUAL_CONCURRENCY) },
+        reports_failures: kinds.contains("ReportBatchItemFailures"),
+        filters: patterns,
+    }))
 }
 
 /// A function, and what of it is not there.

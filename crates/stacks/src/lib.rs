@@ -8,6 +8,7 @@
 //! One file for each service under `resources`; what a resource is on AWS is in the documentation of its
 //! type, <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/>.
 
+mod configured;
 mod dynamic;
 mod expand;
 mod functions;
@@ -16,5 +17,6 @@ mod request;
 mod resources;
 mod stack;
 
+pub use configured::{ResourceConfig, template};
 pub use resources::machines::Alias;
 pub use stack::{Deployed, Done, LeftOut, Setup, Stack};

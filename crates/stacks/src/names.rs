@@ -97,6 +97,10 @@ pub(crate) fn known(resource: &Resource, place: &Place) -> Option<Values> {
             let arn = arn("logs", &format!("log-group:{name}:*"));
             Values::new(name).with("Arn", arn)
         }
+        // Their ARNs follow from those of their state machines.
+        "AWS::StepFunctions::StateMachineVersion" | "AWS::StepFunctions::StateMachineAlias" => {
+            return None;
+        }
         kind if crate::resources::is_made(kind) => return None,
         kind => {
             let mut parts = kind.split("::").skip(1);

@@ -14,7 +14,7 @@ use stepwright_aws::codec::{Message, ServiceError};
 use stepwright_aws::table;
 use stepwright_functions::{Function, Place};
 use stepwright_json::{Json, Object, Str, json};
-use stepwright_services::{Caller, Services};
+use stepwright_services::{Caller, Services, Source};
 use stepwright_source::Span;
 
 /// What a stack is deployed with.
@@ -67,6 +67,8 @@ pub struct Deployed {
     pub values: BTreeMap<String, String>,
     /// The functions, by name. Relative paths in them start at the current directory.
     pub functions: BTreeMap<String, Function>,
+    /// The queues that functions get messages of.
+    pub sources: Vec<Source>,
     /// The names of activities.
     pub activities: Vec<String>,
     /// Aliases of state machines.
@@ -279,8 +281,15 @@ impl Stack {
             }
             return;
         }
+        if functions::is_source(kind) {
+            match functions::source(resource) {
+                Ok(source) => deployed.sources.extend(source),
+                Err(why) => deployed.leave_out(resource, why),
+            }
+            return;
+        }
         if machines::is_one(kind) {
-            let made = machines::values(resource, deployed);
+            let made = machines::values(resource, values, deployed);
             if let Some(made) = made {
                 self.remember(&resource.logical_id, &made, values);
             }

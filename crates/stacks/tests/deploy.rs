@@ -237,7 +237,7 @@ async fn everything_is_made_and_known_by_ref_and_getatt() {
         json!({"Rule": "Rule", "EventBusName": "shop-bus"}),
     );
     let targets = listed.await.expect("it is there");
-    let target = targets.get("Targets").and_then(|all| all.as_array()?.get(1)?.get("Arn").cloned());
+    let target = targets.get("Targets").and_then(|all| all.as_array()?.get(0)?.get("Arn").cloned());
     assert_eq!(target, Some(arn.into()));
     let rule = here.call("eventbridge", "DescribeRule", json!({"Name": "Nightly"})).await;
     assert_eq!(rule.expect("it is there").get("ScheduleExpression"), Some(&"rate(1 day)".into()));

@@ -33,6 +33,8 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     };
     let teller = Teller::new(level, report::announce);
     let mut assembly = serve::assembly(&serving, config, Some(teller.sink()))?;
+    // The follower makes what the configuration declares, and says so.
+    assembly.resources = None;
     assembly.local = Some(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(teller));
@@ -124,7 +126,8 @@ impl Surroundings for Here {
         }
         let config = Config::find(Some(&self.config), Path::new(""));
         let config = config.map_err(|failure| report::failure(&failure)).ok()?;
-        Some(Configured { functions: config.functions, folder: config.folder })
+        let resources = stepwright_stacks::template(&config.resources);
+        Some(Configured { functions: config.functions, folder: config.folder, resources })
     }
 
     fn announce(&self, line: &str) {

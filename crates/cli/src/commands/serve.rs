@@ -114,6 +114,7 @@ pub(crate) fn assembly(
         objects,
         otlp: config.otlp,
         services: config.aws,
+        resources: stepwright_stacks::template(&config.resources),
         mocked: Mocked::default().with_config(mocks),
         ..Assembly::new(functions)
     })

@@ -79,7 +79,12 @@ async fn put(
     let ids: Vec<String> = wanted_targets.iter().map(id).collect();
     let gone: Vec<Json> =
         there.iter().map(id).filter(|id| !ids.contains(id)).map(Json::from).collect();
-    let has_changed = there != wanted_targets;
+    let sorted = |targets: &stepwright_json::Array| {
+        let mut targets: Vec<Json> = targets.iter().cloned().collect();
+        targets.sort_by_key(id);
+        targets
+    };
+    let has_changed = sorted(&there) != sorted(&wanted_targets);
     if !gone.is_empty() {
         let input = [(Str::from("Rule"), Json::from(name)), (Str::from("Ids"), Json::from(gone))];
         let input = named(input.into_iter().collect());

@@ -3,6 +3,7 @@
 use crate::names::{self, Values};
 use crate::request::text;
 use crate::stack::Deployed;
+use std::collections::BTreeMap;
 use stepwright_asl::Resource;
 use stepwright_json::Json;
 
@@ -20,7 +21,11 @@ pub(crate) fn is_one(kind: &str) -> bool {
 }
 
 /// Takes note of a resource. Returns its values, if they were not known before.
-pub(crate) fn values(resource: &Resource, deployed: &mut Deployed) -> Option<Values> {
+pub(crate) fn values(
+    resource: &Resource,
+    known: &BTreeMap<String, String>,
+    deployed: &mut Deployed,
+) -> Option<Values> {
     let property = |name: &str| resource.properties.get(name).map(text);
     match resource.kind.as_str() {
         "AWS::StepFunctions::Activity" => {
@@ -29,7 +34,7 @@ pub(crate) fn values(resource: &Resource, deployed: &mut Deployed) -> Option<Val
         }
         "AWS::Serverless::StateMachine" => {
             if let Some(name) = property("AutoPublishAlias") {
-                let state_machine = deployed.values.get(&resource.logical_id).cloned();
+                let state_machine = known.get(&resource.logical_id).cloned();
                 let state_machine = state_machine.unwrap_or_default();
                 deployed.aliases.push(Alias { name, state_machine });
             }
