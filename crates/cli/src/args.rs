@@ -1,5 +1,6 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use stepwright_client as client;
 
 /// Write, check, test and run AWS Step Functions state machines anywhere.
 ///
@@ -28,7 +29,15 @@ pub(crate) enum Command {
     Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
-    Parked(Parked),
+    Parked(client::Parked),
+    List(client::List),
+    Describe(client::Describe),
+    History(client::History),
+    Logs(client::Logs),
+    Start(client::Start),
+    Stop(client::Stop),
+    Redrive(client::Redrive),
+    Why(client::Why),
     Env(Env),
     Policy(Policy),
     Synth(Synth),
@@ -122,27 +131,6 @@ pub(crate) struct Backup {
     pub(crate) to: PathBuf,
 }
 
-/// Show the executions that a running server leaves alone, because they panicked or cannot be read,
-/// and try them again or abort them.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stepwright parked
-  stepwright parked --retry arn:aws:states:us-east-1:123456789012:execution:order:1")]
-pub(crate) struct Parked {
-    /// Try this execution again, from where its history ends.
-    #[arg(long, value_name = "ARN", conflicts_with = "abort")]
-    pub(crate) retry: Option<String>,
-    /// End this execution as ABORTED.
-    #[arg(long, value_name = "ARN")]
-    pub(crate) abort: Option<String>,
-    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-    /// The server's region.
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) region: String,
-}
-
 /// Print the shell commands that configure AWS SDKs and tools for a server on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct Env {
@@ -163,6 +151,7 @@ pub(crate) struct Env {
 /// that reads JSON and writes JSON, an HTTP endpoint, or a fixed answer. Files next to the
 /// definition are used automatically: stepwright.toml, NAME.mocks.yaml, NAME.input.json.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
   stepwright run order.asl.yaml
   stepwright run order.asl.yaml --input '{\"id\": 7}' --mocks order.mocks.yaml --virtual-time
@@ -206,6 +195,18 @@ pub(crate) struct Run {
     /// The seed of random numbers. With it, they are the same in every run.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
+    /// Print no timeline and no output of functions, only how the execution ends.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print every event, those of each item of a large Map too. In a pipe, data is printed in full.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Print the timeline on standard error also with --output json.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) timeline: bool,
+    /// Print what functions write, also with --quiet.
+    #[arg(long)]
+    pub(crate) follow: bool,
 }
 
 /// Run test files, which contain cases: an input, the answers of tasks, and what is expected.
@@ -246,6 +247,13 @@ pub(crate) struct Test {
     /// A file to draw the definition in, with the parts that the tests use in green.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) coverage_graph: Option<PathBuf>,
+    /// A file to write the coverage to, as a tracefile of lcov: a state is a line, a rule, a retrier or
+    /// a catcher is a branch.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lcov: Option<PathBuf>,
+    /// A file to write the coverage to, as Cobertura's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cobertura: Option<PathBuf>,
     /// Fail if a mock is not used.
     #[arg(long)]
     pub(crate) deny_unused: bool,
@@ -291,18 +299,17 @@ pub(crate) struct Replay {
 ///
 /// Reads the execution, its definition and its history from the server, and writes a test whose
 /// mocks answer as the tasks did and which expects what happened. Works with any server that has
-/// the API of Step Functions. Requests are signed with `AWS_ACCESS_KEY_ID` and
-/// `AWS_SECRET_ACCESS_KEY`.
+/// the API of Step Functions.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
-  stepwright record ARN --endpoint-url https://states.eu-central-1.amazonaws.com -o tests/")]
+  stepwright record ARN --aws -o tests/")]
 pub(crate) struct Record {
     /// The execution's ARN.
     pub(crate) arn: String,
-    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
+    /// The server.
+    #[command(flatten)]
+    pub(crate) connection: client::Connection,
     /// The directory to write the definition and the test file to.
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,

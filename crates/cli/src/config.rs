@@ -93,6 +93,17 @@ impl Config {
             .map_err(|error| Failure::new(error.to_string()))
     }
 
+    /// The folders and files with the code of the functions.
+    pub(crate) fn code(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for function in self.functions.values() {
+            found.extend(function.code.as_ref().map(|code| self.folder.join(code)));
+            let words = function.command.iter().flatten().map(|word| self.folder.join(word));
+            found.extend(words.filter(|path| path.is_file()));
+        }
+        found
+    }
+
     /// The account and region of machines and functions.
     pub(crate) fn place(&self) -> Place {
         Place { account: self.server.account.clone(), region: self.server.region.clone() }

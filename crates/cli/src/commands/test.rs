@@ -16,6 +16,7 @@ use stepwright_asl::Complaint;
 use stepwright_history::TaskCall;
 use stepwright_json::{Json, Object};
 use stepwright_simulator::duration;
+use stepwright_terminal::width;
 use stepwright_testkit::{CaseResult, FileResult, Functions};
 
 /// `stepwright test`: exit code 1 if a test fails, 2 if a file cannot be used.
@@ -70,6 +71,12 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
     }
     if let Some(path) = &arguments.junit {
         write(path, &stepwright_testkit::to_junit(&files))?;
+    }
+    if let Some(path) = &arguments.lcov {
+        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_lcov))?;
+    }
+    if let Some(path) = &arguments.cobertura {
+        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_cobertura))?;
     }
     if let Some(path) = &arguments.coverage_graph {
         coverage::draw(path, &covered)?;
@@ -208,7 +215,7 @@ fn print(files: &[FileResult], arguments: &Test, covered: &[coverage::Covered], 
     for file in files.iter().filter(|file| !file.results.is_empty()) {
         anstream::println!("{}", file.file);
         for (result, _) in &file.results {
-            anstream::println!("{}", stepwright_testkit::case_text(result));
+            anstream::println!("{}", stepwright_testkit::case_text(result, width()));
         }
         for state in &file.unused_defaults {
             anstream::println!("  note: the mock of `{state}` in `defaults` was used by no case");

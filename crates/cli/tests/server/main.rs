@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bounds;
+mod client;
 mod clients;
 mod crash;
 mod crowd;

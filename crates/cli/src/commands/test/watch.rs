@@ -16,7 +16,16 @@ type Stamps = BTreeMap<PathBuf, Option<SystemTime>>;
 
 fn stamps(read: &[PathBuf]) -> Stamps {
     let stamp = |path: &PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    read.iter().map(|path| (path.clone(), stamp(path))).collect()
+    let mut stamps: Stamps = read.iter().map(|path| (path.clone(), stamp(path))).collect();
+    for folder in read.iter().filter(|path| path.is_dir()) {
+        // The code of a function: that one file is newer, or that there are more of them, is enough.
+        let mut newest = Vec::new();
+        stepwright_projects::newest(folder, &mut newest, 6);
+        for (at, stamp) in newest.into_iter().enumerate() {
+            stamps.insert(folder.join(format!(".{at}")), Some(stamp));
+        }
+    }
+    stamps
 }
 
 /// Runs until interrupted.
