@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_functions::{Function, Functions, LogSink, Place};
+use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
@@ -91,6 +91,16 @@ impl Config {
         let (folder, place) = (self.folder.clone(), self.place());
         Functions::configured(functions, folder, place, sink, Vec::new())
             .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Calls functions without a section of their own at this endpoint of Lambda, as Step Functions
+    /// Local does with `LAMBDA_ENDPOINT`.
+    pub(crate) fn functions_elsewhere(&mut self, endpoint: Option<String>) {
+        if let Some(endpoint) = endpoint {
+            let aws = Some(AwsFunction { endpoint: Some(endpoint), ..AwsFunction::default() });
+            let elsewhere = Function { aws, ..Function::default() };
+            self.functions.entry("*".to_owned()).or_insert(elsewhere);
+        }
     }
 
     /// The folders and files with the code of the functions.

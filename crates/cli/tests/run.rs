@@ -440,3 +440,119 @@ fn ctrl_c_says_where_it_stood() {
     assert!(said.contains("Nap: waits ") && said.contains("more"), "{said}");
     assert!(said.contains("Call: waits for slow, for "), "{said}");
 }
+
+/// The scenes of the pictures: a name, and the arguments of `run`.
+const SCENES: [(&str, &[&str]); 5] = [
+    ("success", &["order.asl.yaml"]),
+    ("failure", &["shop.asl.yaml", "-i", r#"{"amount": 3, "vip": false, "items": ["a", "b"]}"#]),
+    ("retry", &["order.asl.yaml", "-m", "refund.mocks.yaml"]),
+    ("map", &["many.asl.yaml", "--input-file", "many.input.json"]),
+    ("nested", &["template.yaml", "--state-machine", "Outer"]),
+];
+
+/// Pictures of what a person sees, at three widths. `BLESS=1` draws them anew; `cargo xtask pictures`
+/// shows the same scenes on real terminals.
+#[test]
+fn the_pictures_of_the_terminal_are_what_is_seen() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let mocks = json!({
+        "Pay": [{"fail": "Busy"}, {"fail": {"error": "Declined", "cause": "first line\nsecond line"}}],
+        "Ship": {"fail": {"error": "NoStock", "cause": SHIP_CAUSE}}
+    });
+    let items: Vec<Json> = (0..1_000).map(Json::Int).collect();
+    let example = |name: &str| {
+        let text = std::fs::read_to_string(root.join("../../examples/quickstart").join(name));
+        (name.to_owned(), text.unwrap())
+    };
+    let own = |name: &str, text: String| (name.to_owned(), text);
+    for (name, text) in [
+        example("order.asl.yaml"),
+        example("order.input.json"),
+        example("refund.mocks.yaml"),
+        example("stepwright.toml"),
+        own("shop.asl.yaml", SHOP.to_owned()),
+        own("shop.mocks.yaml", mocks.to_string()),
+        own("many.asl.yaml", SHOP.to_owned()),
+        own("many.mocks.yaml", "Ship:\n  - {when: {}, answers: [{return: {shipped: true}}]}\n  - {answers: [{return: {shipped: true}}]}\n".to_owned()),
+        own("many.input.json", json!({"amount": 2_000, "items": items}).to_string()),
+        own("template.yaml", TEMPLATE.to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (scene, arguments) in SCENES {
+        for columns in [80, 120, 200] {
+            let arguments = [&["run", "--virtual-time", "--seed", "1"], arguments].concat();
+            let (_, _, said) = shown(folder.path(), columns, &arguments);
+            let said: String = said.lines().map(|line| without_chance(line) + "\n").collect();
+            let file = root.join(format!("tests/pictures/{scene}-{columns}.txt"));
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(&file, &said).unwrap();
+            }
+            let kept = std::fs::read_to_string(&file).unwrap_or_default();
+            assert_eq!(said, kept, "{scene} at {columns} columns; BLESS=1 draws it anew");
+        }
+    }
+}
+
+/// A line without what a nested execution answers: moments, whose texts are not always as long.
+fn without_chance(line: &str) -> String {
+    match line.find('{').filter(|_| line.contains("ecutionArn") || line.contains("Date\"")) {
+        Some(at) => format!("{}{{…}}", &line[..at]),
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn one_grammar_of_options() {
+    let folder = folder(&[
+        (
+            "a.asl.json",
+            r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": 7, "End": true}}}"#,
+        ),
+        ("a.test.yaml", "cases: [{name: seven, expect: {output: 7}}]\n"),
+    ]);
+    let path = folder.path();
+    let said = |arguments: &[&str], code: i32| {
+        let (status, out, err) = shown(path, 100, arguments);
+        assert_eq!(status, Some(code), "{arguments:?}: {out}{err}");
+        (out, err)
+    };
+    // A form, or a file, for every command that has something for scripts.
+    for command in [
+        &["run", "a.asl.json"][..],
+        &["test"],
+        &["check", "a.asl.json"],
+        &["explore", "a.asl.json"],
+    ] {
+        for form in [&["-o", "json"][..], &["--output", "json"], &["--format", "json"]] {
+            let (out, _) = said(&[command, form].concat(), 0);
+            stepwright_json::parse(out.trim()).unwrap_or_else(|error| panic!("{error}: {out}"));
+        }
+        let (out, _) = said(&[command, &["-o", "out.json"]].concat(), 0);
+        assert!(!out.contains("\"events\""), "{out}");
+        let kept = std::fs::read_to_string(path.join("out.json")).unwrap();
+        stepwright_json::parse(kept.trim()).unwrap();
+        std::fs::remove_file(path.join("out.json")).unwrap();
+        let (_, err) = said(&[command, &["-o", "out.xml"]].concat(), 2);
+        assert!(err.contains("ends in .json"), "{err}");
+    }
+    said(&["graph", "a.asl.json", "-o", "a.svg"], 0);
+    assert!(std::fs::read_to_string(path.join("a.svg")).unwrap().starts_with("<svg"));
+    assert!(said(&["graph", "a.asl.json", "-o", "dot"], 0).0.starts_with("digraph"));
+    let (_, err) = said(&["graph", "a.asl.json", "-o", "a.png"], 2);
+    assert!(err.contains("a PNG cannot be made") && err.contains(".svg"), "{err}");
+    assert!(!path.join("a.png").exists());
+    // An address has a name as well.
+    assert!(said(&["env", "--listen", "localhost:4566"], 0).0.contains("http://127.0.0.1:4566"));
+    let (_, err) = said(&["env", "--listen", "localhost"], 2);
+    assert!(err.contains("an address has a port"), "{err}");
+    // What is true of `serve` is not true of `dev`.
+    let (dev, _) = said(&["dev", "--help"], 0);
+    assert!(dev.contains("everything is in memory") && !dev.contains(".stepwright"), "{dev}");
+    assert!(said(&["serve", "--help"], 0).0.contains("[default: .stepwright]"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(said(&["completions", shell], 0).0.contains("virtual-time"), "{shell}");
+    }
+}

@@ -2,6 +2,9 @@
 
 use crate::{Client, ClientError, Server};
 use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use stepwright_json::Json;
+use stepwright_terminal::report::{self, Failure};
 
 /// Which server is asked.
 #[derive(Clone, Debug, Args)]
@@ -35,7 +38,7 @@ impl Connection {
     }
 }
 
-/// What a command prints.
+/// The form of what a command prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// Text for people.
@@ -43,6 +46,65 @@ pub enum Form {
     Text,
     /// JSON for scripts.
     Json,
+}
+
+/// What a command prints, and where to.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Printed {
+    /// `text` for people, `json` for scripts, or a file *.json to write the JSON to as well.
+    #[arg(short, long, value_name = "FORM|FILE", value_parser = form_or_file)]
+    pub output: Option<Target>,
+    /// The same as --output text and --output json.
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    pub format: Option<Form>,
+}
+
+/// A form, or a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Printed in this form.
+    Form(Form),
+    /// Written to this file, as JSON.
+    File(PathBuf),
+}
+
+fn form_or_file(text: &str) -> Result<Target, String> {
+    let has_json = Path::new(text).extension().is_some_and(|ending| ending == "json");
+    match text {
+        "text" => Ok(Target::Form(Form::Text)),
+        "json" => Ok(Target::Form(Form::Json)),
+        file if has_json => Ok(Target::File(file.into())),
+        _ => Err("`text`, `json`, or the name of a file that ends in .json".to_owned()),
+    }
+}
+
+impl Printed {
+    /// The form that is printed.
+    pub fn form(&self) -> Form {
+        match (&self.output, self.format) {
+            (Some(Target::Form(form)), _) => *form,
+            (None, Some(form)) => form,
+            (Some(Target::File(_)) | None, _) => Form::Text,
+        }
+    }
+
+    /// Whether there is use for the JSON.
+    pub fn wants_json(&self) -> bool {
+        self.form() == Form::Json || matches!(self.output, Some(Target::File(_)))
+    }
+
+    /// Prints the JSON, or writes it to the file.
+    pub fn json(&self, json: &Json) -> Result<(), Failure> {
+        match &self.output {
+            Some(Target::File(path)) => std::fs::write(path, json.pretty() + "\n")
+                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
+            _ if self.form() == Form::Json => {
+                report::print_json(json);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// List the state machines of a server, or the executions of one.
@@ -60,9 +122,9 @@ pub struct List {
     /// The largest number of lines.
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub most: usize,
-    /// What to print: lines for people, or one JSON object for scripts.
-    #[arg(short, long, value_enum, default_value_t, visible_alias = "format")]
-    pub output: Form,
+    /// What is printed, and where to.
+    #[command(flatten)]
+    pub printed: Printed,
     /// Which server is asked.
     #[command(flatten)]
     pub connection: Connection,
@@ -73,9 +135,9 @@ pub struct List {
 pub struct Describe {
     /// The ARN; the name of a state machine; or the name of an execution, also as MACHINE:NAME.
     pub what: String,
-    /// What to print: text for people, or the server's answer.
-    #[arg(short, long, value_enum, default_value_t, visible_alias = "format")]
-    pub output: Form,
+    /// What is printed, and where to.
+    #[command(flatten)]
+    pub printed: Printed,
     /// Which server is asked.
     #[command(flatten)]
     pub connection: Connection,
@@ -99,9 +161,9 @@ pub struct History {
     /// Print every event.
     #[arg(short, long)]
     pub verbose: bool,
-    /// What to print: a timeline, or the events as the API gives them.
-    #[arg(short, long, value_enum, default_value_t, visible_alias = "format")]
-    pub output: Form,
+    /// What is printed, and where to.
+    #[command(flatten)]
+    pub printed: Printed,
     /// Which server is asked.
     #[command(flatten)]
     pub connection: Connection,

@@ -2,7 +2,7 @@ use crate::find::{self, millis, moment, text};
 use crate::{Describe, Form};
 use std::process::ExitCode;
 use stepwright_json::{Json, Object};
-use stepwright_terminal::report::{self, Failure};
+use stepwright_terminal::report::Failure;
 
 /// `stepwright describe`
 pub fn describe(arguments: &Describe) -> Result<ExitCode, Failure> {
@@ -21,8 +21,8 @@ pub fn describe(arguments: &Describe) -> Result<ExitCode, Failure> {
         _ => ("DescribeExecution", "executionArn", find::execution(&client, what)?),
     };
     let described = client.call(operation, &find::request(&[(key, &arn)]).into())?;
-    if arguments.output == Form::Json {
-        report::print_json(&described);
+    arguments.printed.json(&described)?;
+    if arguments.printed.form() == Form::Json {
         return Ok(ExitCode::SUCCESS);
     }
     for (key, value) in described.as_object().into_iter().flat_map(Object::iter) {

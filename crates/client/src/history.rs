@@ -4,7 +4,7 @@ use crate::{Client, Form, History, Why};
 use std::process::ExitCode;
 use stepwright_history::{Failure as Reason, duration};
 use stepwright_json::{Json, Object, json};
-use stepwright_terminal::report::{self, Failure};
+use stepwright_terminal::report::Failure;
 use stepwright_terminal::{Screen, Shown, width};
 use stepwright_timeline::{Culprit, explain};
 
@@ -13,13 +13,16 @@ pub fn history(arguments: &History) -> Result<ExitCode, Failure> {
     let client = arguments.connection.client(Some(&arguments.execution))?;
     let arn = find::execution(&client, &arguments.execution)?;
     let mut followed = Followed::new(&client, arn)?;
-    if arguments.output == Form::Json {
+    if arguments.printed.wants_json() {
         let silent = Screen::new(Shown::Nothing);
         followed.read(&client, &silent, true)?;
         let mut object = Object::new();
         object.insert("events", std::mem::take(&mut followed.events).into());
-        report::print_json(&object.into());
-        return Ok(ExitCode::SUCCESS);
+        arguments.printed.json(&object.into())?;
+        if arguments.printed.form() == Form::Json {
+            return Ok(ExitCode::SUCCESS);
+        }
+        followed = Followed::new(&client, followed.arn)?;
     }
     let screen = screen(arguments.verbose);
     followed.introduce(&screen);

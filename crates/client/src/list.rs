@@ -3,7 +3,7 @@ use crate::{Form, List};
 use std::process::ExitCode;
 use stepwright_history::duration;
 use stepwright_json::{Json, Object};
-use stepwright_terminal::report::{self, Failure};
+use stepwright_terminal::report::Failure;
 
 /// `stepwright list`
 pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
@@ -25,10 +25,12 @@ pub fn list(arguments: &List) -> Result<ExitCode, Failure> {
             )
         }
     };
-    if arguments.output == Form::Json {
+    if arguments.printed.wants_json() {
         let mut object = Object::new();
-        object.insert(key, found.into());
-        report::print_json(&object.into());
+        object.insert(key, found.clone().into());
+        arguments.printed.json(&object.into())?;
+    }
+    if arguments.printed.form() == Form::Json {
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<[String; 4]> = found.iter().take(arguments.most).map(row).collect();

@@ -305,7 +305,9 @@ impl Functions {
         let qualified = parsed
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
-        entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
+        let named = entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name));
+        // `*` stands for every function that has no section of its own.
+        named.or_else(|| entries.get("*")).cloned()
     }
 
     /// The evaluator, if the payload is an expression to evaluate.

@@ -51,6 +51,8 @@ pub fn fit(value: &Json, width: usize) -> String {
         (14, 5, 1),
         (12, 4, 1),
         (10, 3, 1),
+        (10, 2, 1),
+        (10, 1, 1),
     ];
     for (most, members, deepest) in ways {
         let mut writer = Writer { out: String::new(), left: width, most, members, deepest };

@@ -50,7 +50,7 @@ impl Line {
     /// The word for what happened. It depends on the type of the state.
     pub fn word(&self) -> &'static str {
         match (self.verb, self.kind) {
-            ("exit", _) if self.why.starts_with("caught") => "caught",
+            ("exit", _) if self.why.starts_with("caught") => "exit",
             ("exit", Some(StateType::Pass)) => "pass",
             ("exit", Some(StateType::Choice)) => "choose",
             ("exit", Some(StateType::Map | StateType::Parallel)) => "done",

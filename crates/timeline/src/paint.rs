@@ -115,7 +115,8 @@ fn style(line: &Line) -> Style {
         "fail" | "fails" | "failed" | "times out" | "time out" | "evaluate" => {
             color(AnsiColor::Red)
         }
-        "retry" | "wait" | "wake" | "abort" | "stop" | "caught" => color(AnsiColor::Yellow),
+        "retry" | "wait" | "wake" | "abort" | "stop" => color(AnsiColor::Yellow),
+        "exit" if line.why.starts_with("caught") => color(AnsiColor::Yellow),
         "task" | "submitted" | "child" | "map run" => color(AnsiColor::Cyan),
         _ => Style::new(),
     }

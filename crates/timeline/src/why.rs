@@ -97,7 +97,8 @@ pub fn explain(
     let mut out = stepwright_source::render(file, text, &diagnostic);
     let bold = anstyle::Style::new().bold();
     let mut section = |name: &str, text: &str| {
-        write!(out, "\n{bold}{name}:{bold:#} {text}").expect("strings grow");
+        let gap = if text.starts_with('\n') { "" } else { " " };
+        write!(out, "\n{bold}{name}:{bold:#}{gap}{text}").expect("strings grow");
     };
     let cause = failure.cause.as_deref().unwrap_or_default();
     match Told::read(cause) {

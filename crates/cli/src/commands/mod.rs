@@ -47,6 +47,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Stop(arguments) => client::stop(&arguments),
         Command::Redrive(arguments) => client::redrive(&arguments),
         Command::Why(arguments) => client::why(&arguments),
+        Command::Completions(arguments) => {
+            let mut out = std::io::stdout().lock();
+            let mut command = crate::args::command();
+            clap_complete::generate(arguments.shell, &mut command, "stepwright", &mut out);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),
         Command::Synth(arguments) => crate::synth::synth(&arguments),

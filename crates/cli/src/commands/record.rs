@@ -48,7 +48,7 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     for (file, text) in
         [(definition_file, pretty), (format!("{machine}-{name}.test.yaml"), recorded.text)]
     {
-        write(&arguments.out.join(file), &text, arguments.force)?;
+        write(&arguments.output.join(file), &text, arguments.force)?;
     }
     for note in &recorded.notes {
         anstream::eprintln!("note: {note}");
@@ -60,7 +60,7 @@ fn write(path: &PathBuf, text: &str, force: bool) -> Result<(), Failure> {
     let is_same = std::fs::read_to_string(path).is_ok_and(|there| there == text);
     if path.exists() && !force && !is_same {
         return Err(Failure::new(format!("{} is there already", path.display()))
-            .help("replace it with --force, or write elsewhere with --out DIR"));
+            .help("replace it with --force, or write elsewhere with --output DIR"));
     }
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));

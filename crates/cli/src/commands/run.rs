@@ -33,7 +33,7 @@ const INTERRUPTED: u8 = 130;
 
 /// `stepwright run`: exit code 1 if the execution does not succeed.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let shown = match arguments.output {
+    let shown = match arguments.printed.form() {
         Output::Text if arguments.quiet => Shown::Nothing,
         Output::Text if arguments.verbose => Shown::Everything,
         Output::Text => Shown::News,
@@ -90,9 +90,10 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         Some(Ok(plan.run_virtual(runtime.handle())))
     } else {
         runtime.block_on(async {
+            let stopped = stopped();
             tokio::select! {
                 outcome = plan.run() => Some(outcome),
-                () = stopped() => None,
+                () = stopped => None,
             }
         })
     };
@@ -107,12 +108,15 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let outcome = outcome.map_err(|error| report::refused(&error))?;
-    match arguments.output {
+    if arguments.printed.wants_json() {
+        arguments.printed.json(&outcome.to_json())?;
+    }
+    match arguments.printed.form() {
         Output::Text => {
             let is_project = plan.machines.project.is_some();
             print_ending(&outcome, arguments.limits, is_project, &screen, read.main.as_ref());
         }
-        Output::Json => report::print_json(&outcome.to_json()),
+        Output::Json => {}
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))

@@ -122,3 +122,41 @@ fn executions_are_started_followed_explained_and_stopped() {
     let nobody = Shell { folder: folder.path(), url: "127.0.0.1:9" };
     has(&nobody.says(&["list"], 2), &["is the server running?", "--aws"]);
 }
+
+#[test]
+fn those_who_come_from_step_functions_local_find_what_they_had() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        path
+    };
+    let config = write(
+        "stepwright.toml",
+        "[functions.pay]\nreturn = [\"a\"]\n\n[functions.ship]\nreturn = { shipped = true }\n",
+    );
+    let mocks = write(
+        "MockConfigFile.json",
+        r#"{"StateMachines": {"shop": {"TestCases": {"Broke": {"Pay": "NoMoney"}}}},
+            "MockedResponses": {"NoMoney": {"0": {"Throw": {"Error": "Declined", "Cause": "no money"}}}}}"#,
+    );
+    // The endpoint of Lambda, as SAM or LocalStack would be.
+    let lambda = Server::start(&["--memory", "--config", config.to_str().expect("it is text")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+    command.env("LAMBDA_ENDPOINT", format!("http://{}", lambda.address));
+    command.env("SFN_MOCK_CONFIG", &mocks).current_dir(std::env::temp_dir());
+    let server = Server::start_with(command, &["--memory"]);
+    let client = server.client();
+    let machine = client.create("shop", "STANDARD", SHOP);
+    let shell = Shell { folder: folder.path(), url: &server.address };
+    let said = shell.says(&["start", "shop", "--follow"], 0);
+    has(&said, &["1 items", "{\"shipped\":true}"]);
+    let said = shell.says(&["start", "shop#Broke", "--follow"], 1);
+    has(&said, &["Declined: no money", "Refunded"]);
+    let said = shell.says(&["start", &format!("{machine}#Nope")], 2);
+    has(&said, &["InvalidArn", "no such test case of 'shop', only Broke"]);
+    // Without a mock file, no test case answers.
+    lambda.client().create("shop", "STANDARD", SHOP);
+    let shell = Shell { folder: folder.path(), url: &lambda.address };
+    has(&shell.says(&["start", "shop#Broke"], 2), &["InvalidArn", "--mock-config"]);
+}
