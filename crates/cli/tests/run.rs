@@ -363,6 +363,13 @@ fn an_evaluation_that_fails_is_shown_at_its_field() {
     for part in ["States.QueryEvaluationError", "sum.asl.yaml:7:7", r#"input: {"a":1,"b":"x"}"#] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
+    // JSONPath has no events of evaluations; the cause names the field.
+    let definition = "StartAt: Pick\nStates:\n  Pick:\n    Type: Pass\n    Parameters:\n      first.$: $.here\n      second.$: $.nowhere\n    End: true\n";
+    std::fs::write(folder.path().join("pick.asl.yaml"), definition).unwrap();
+    let (_, _, said) = shown(folder.path(), 100, &["run", "pick.asl.yaml", "-i", r#"{"here": 1}"#]);
+    for part in ["`Pick` failed with States.Runtime", "pick.asl.yaml:7:", "second.$: $.nowhere"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
 }
 
 #[test]

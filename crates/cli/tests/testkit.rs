@@ -280,6 +280,23 @@ fn the_package_for_python_runs_test_files() {
 }
 
 #[test]
+fn the_package_for_node_runs_definitions_and_test_files() {
+    let package = root().join("node/stepwright-testing");
+    let output = Command::new("node")
+        .arg("--test")
+        .current_dir(package)
+        .env("STEPWRIGHT_BIN", env!("CARGO_BIN_EXE_stepwright"))
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skipped: there is no Node.js");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("any exception fails the task") && said.contains("pass 11"), "{said}");
+}
+
+#[test]
 fn a_failed_case_shows_what_happened_and_the_mock_that_never_matched() {
     let cases = "cases:\n  - name: bad\n    input: {n: 1}\n    mocks:\n      Work:\n        - {when: {n: 2}, answers: [{return: {ok: true}}]}\n        - {answers: [{fail: Busy}, {return: {ok: false}}]}\n";
     let folder = folder(&[("a.asl.yaml", MACHINE), ("a.test.yaml", cases)]);

@@ -41,7 +41,7 @@ pub use functions::Functions;
 #[cfg(target_os = "linux")]
 pub use guardian::guard_if_asked;
 pub use job::{Ended, Process};
-pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
+pub use lambda_api::{FUNCTIONS, INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{LogLine, LogSink};
 pub use pool::MOST_PROCESSES;
 

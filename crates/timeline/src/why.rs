@@ -122,7 +122,9 @@ pub fn explain(
             _ => section("cause", &visible(cause)),
         },
     }
-    if is_evaluation(failure.name()) {
+    let is_runtime = failure.name() == "States.Runtime" && !cause.contains("input '");
+    let has_input = !matches!(culprit.input, Json::Null);
+    if has_input && (is_evaluation(failure.name()) || is_runtime) {
         section("input", &fit(&culprit.input, (width.saturating_sub(7)).max(40) * 3));
     }
     let advice = advice.map(str::to_owned).or_else(|| self::advice(culprit, definition));
@@ -236,7 +238,33 @@ fn place(definition: &Definition, culprit: &Culprit) -> Option<Span> {
             break;
         }
     }
-    Some(field.unwrap_or(span))
+    let named = || quoted(culprit.failure.cause.as_deref()?).find_map(|text| named(state, text, 0));
+    Some(field.or_else(named).unwrap_or(span))
+}
+
+/// What a cause quotes, as in `the JSONPath '$.a' specified for the field 'b.$'`.
+fn quoted(cause: &str) -> impl Iterator<Item = &str> {
+    let end = cause.floor_char_boundary(1_000);
+    cause[..end].split('\'').skip(1).step_by(2).filter(|text| text.len() > 1)
+}
+
+/// Where a state names a field like this, or a value.
+fn named(node: &Node, text: &str, depth: usize) -> Option<Span> {
+    if depth > 16 {
+        return None;
+    }
+    if node.as_str() == Some(text) {
+        return Some(node.span);
+    }
+    let of_member = node.members().iter().find_map(|member| {
+        let is_scope = ["ItemProcessor", "Iterator", "Branches"].contains(&member.key.as_str());
+        match member.key == text {
+            _ if is_scope => None,
+            true => Some(member.key_span),
+            false => named(&member.value, text, depth + 1),
+        }
+    });
+    of_member.or_else(|| node.items().iter().find_map(|item| named(item, text, depth + 1)))
 }
 
 /// Where the text of a definition names a state.

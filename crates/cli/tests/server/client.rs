@@ -121,6 +121,15 @@ fn executions_are_started_followed_explained_and_stopped() {
     assert!(!said.contains("hold:held"), "{said}");
     let nobody = Shell { folder: folder.path(), url: "127.0.0.1:9" };
     has(&nobody.says(&["list"], 2), &["is the server running?", "--aws"]);
+    // AWS is asked with credentials only.
+    let output = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(["list", "--aws", "--region", "eu-central-1"])
+        .env_clear()
+        .envs([("HOME", folder.path().as_os_str()), ("AWS_EC2_METADATA_DISABLED", "true".as_ref())])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    has(&String::from_utf8_lossy(&output.stderr), &["Unable to load credentials"]);
 }
 
 #[test]
@@ -155,6 +164,10 @@ fn those_who_come_from_step_functions_local_find_what_they_had() {
     has(&said, &["Declined: no money", "Refunded"]);
     let said = shell.says(&["start", &format!("{machine}#Nope")], 2);
     has(&said, &["InvalidArn", "no such test case of 'shop', only Broke"]);
+    // What `stepwright env` promises: the AWS CLI lists the functions.
+    let url = format!("http://{}/2015-03-31/functions/", lambda.address);
+    let listed = ureq::get(&url).call().expect("it answers").into_body().read_to_string();
+    has(&listed.expect("it is text"), &["\"FunctionName\":\"pay\"", "function:ship\""]);
     // Without a mock file, no test case answers.
     lambda.client().create("shop", "STANDARD", SHOP);
     let shell = Shell { folder: folder.path(), url: &lambda.address };
