@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-services",
         &["source", "json", "aws", "history", "interpreter", "store", "engine", "functions"],
     ),
+    ("stepwright-stacks", &["source", "json", "aws", "asl", "functions", "services"]),
     (
         "stepwright-integrations",
         &[
@@ -78,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "integrations",
             "protocol",
             "services",
+            "stacks",
         ],
     ),
     // 4: authoring
@@ -107,8 +109,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["json", "aws", "asl", "program", "history", "integrations", "timeline", "terminal"],
     ),
     (
+        "stepwright-dev",
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "history",
+            "engine",
+            "functions",
+            "services",
+            "stacks",
+            "projects",
+            "server",
+        ],
+    ),
+    (
         "stepwright-run",
         &[
+            "asl",
             "json",
             "program",
             "history",
@@ -144,6 +163,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fluxio",
             "projects",
             "deployment",
+            "services",
+            "stacks",
+            "dev",
             "run",
             "timeline",
             "terminal",

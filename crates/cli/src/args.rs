@@ -95,14 +95,20 @@ pub(crate) struct Serve {
     pub(crate) log: Output,
 }
 
-/// Serve, and keep up with changes to files: state machines are created and updated when their
-/// definitions or projects change, and functions are reloaded when their code does. Schedules and
-/// subscriptions of projects start executions. Everything is in memory unless --data is given.
+/// Serve, and keep up with changes to files: the state machines, functions, queues, tables, buckets
+/// and rules of definitions, templates (SAM, CloudFormation, `cdk.out`) and projects are made, and
+/// changed when their files are. Everything is in memory unless --data is given.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Definitions, templates and projects [default: all *.asl.json and *.asl.yaml files and the
-    /// project.py of this directory].
+    /// Definitions, templates and projects, or folders of them [default: the *.asl.json, *.asl.yaml,
+    /// template.yaml, cdk.out and project.py of this directory, and those that come later].
     pub(crate) files: Vec<PathBuf>,
+    /// Say only what goes wrong.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say each call of a function, too, with its time and memory, and each child of a map run.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) load: Load,
     #[command(flatten)]

@@ -11,6 +11,7 @@ use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, Service
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
+use stepwright_stacks::ResourceConfig;
 
 /// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +49,9 @@ pub(crate) struct Config {
     pub(crate) objects: ObjectsConfig,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
+    /// Queues, tables, buckets and the like, as a template would declare them.
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<String, ResourceConfig>,
     /// The folder of the file.
     #[serde(skip)]
     pub(crate) folder: PathBuf,

@@ -94,8 +94,17 @@ impl Functions {
         folder: PathBuf,
         place: Place,
     ) -> Result<Self, ConfigError> {
-        let retries = EVENT_RETRIES.to_vec();
-        Self::configured(functions, folder, place, LogSink::default(), retries)
+        Self::printing(functions, folder, place, LogSink::default())
+    }
+
+    /// The same functions, which print to a sink.
+    pub fn printing(
+        functions: BTreeMap<String, Function>,
+        folder: PathBuf,
+        place: Place,
+        sink: LogSink,
+    ) -> Result<Self, ConfigError> {
+        Self::configured(functions, folder, place, sink, EVENT_RETRIES.to_vec())
     }
 
     /// The same functions with another log sink, and with other delays before failed events are
@@ -420,7 +429,8 @@ fn entries(
         let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
         let (set, inherit) = (function.environment.clone(), function.inherit.clone());
-        let environment = Environment { set, inherit, offered: offered.clone() };
+        let layers = function.layers.iter().map(|layer| folder.join(layer)).collect();
+        let environment = Environment { set, inherit, offered: offered.clone(), layers };
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
                 name: short,

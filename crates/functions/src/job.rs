@@ -69,7 +69,7 @@ impl Functions {
             ("AWS_DEFAULT_REGION".to_owned(), place.region),
         ]);
         set.extend(process.environment);
-        let environment = Environment { set, inherit: Vec::new(), offered };
+        let environment = Environment { set, offered, ..Environment::default() };
         let line: Vec<OsString> = process.line.iter().map(OsString::from).collect();
         let program = line.first().ok_or_else(|| io::Error::other("there is no command"))?;
         find_program(program, &folder, &environment)

@@ -3,6 +3,7 @@ use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_asl::Template;
 use stepwright_engine::{
     Clock, Ended, Engine, Facts, ObjectStore, ObservedTurn, Observer, StartError, StartRequest,
 };
@@ -41,6 +42,8 @@ pub struct Plan {
     pub functions: Functions,
     /// Where AWS's services are called.
     pub services: Arc<AwsServices>,
+    /// What the configuration declares in the local services.
+    pub resources: Option<Template>,
     /// `[server]`, of which the account, the region and the limits are used.
     pub server: ServerConfig,
     /// The folder of `[objects]`.
@@ -107,6 +110,9 @@ impl Plan {
             watch: self.watch.clone(),
         });
         let assembled = self.assemble(keeping.clone()).await?;
+        if let Some(resources) = assembled.resources {
+            resources.make().await;
+        }
         let engine = assembled.api.engine().clone();
         if let Some(project) = &self.machines.project {
             let functions = self.functions.clone();
@@ -194,6 +200,7 @@ impl Plan {
             mocked: self.mocked(),
             local: self.local_tasks(),
             services: self.services.clone(),
+            resources: self.resources.clone(),
             observers,
             object_store: is_mocked.then(|| buckets() as Arc<dyn ObjectStore>),
             clock: self.clock.clone(),

@@ -204,6 +204,7 @@ fn ran(case: &Case, seed: [u64; 2]) -> Vec<Event> {
             case: None,
             functions: functions(),
             services: Arc::default(),
+            resources: None,
             server: ServerConfig::default(),
             buckets: None,
             seed: Some(seed),

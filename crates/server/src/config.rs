@@ -49,6 +49,9 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     /// Whether clients on other machines may connect without encryption.
     pub insecure: bool,
+    /// Whether, without credentials, every user of this machine is served, not only the one that the
+    /// server runs as. Each of them can then run commands as that user.
+    pub any_user: bool,
 }
 
 /// `[server.tls]`
@@ -83,6 +86,7 @@ impl Default for ServerConfig {
             metrics_token: None,
             tls: None,
             insecure: false,
+            any_user: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
+use crate::resources::Resources;
 use crate::{Api, page, parked, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -46,12 +47,16 @@ pub struct Serving {
     /// The largest number of bytes of requests and answers in memory at once.
     pub most_bytes: usize,
     pub(crate) hosts: Hosts,
+    /// Whether, without credentials, every user of this machine is served.
+    pub(crate) any_user: bool,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
     /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
     /// The local services of AWS, if they are served.
     pub services: Option<Services>,
+    /// What is made in them before the first request is answered.
+    pub resources: Option<Resources>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -79,10 +84,12 @@ impl Serving {
             most_connections: 10_000,
             most_bytes: 256 << 20,
             hosts: Hosts::default(),
+            any_user: false,
             tls: None,
             rate: None,
             otlp: None,
             services: None,
+            resources: None,
         }
     }
 

@@ -23,14 +23,14 @@ pub(crate) struct Reached {
 }
 
 impl World for Reached {
-    fn invoke(&self, function: String, payload: Json) -> Pending<Result<(), String>> {
+    fn invoke(&self, function: String, payload: Json) -> Pending<Result<Json, String>> {
         let functions = self.functions.clone();
         Box::pin(async move {
             let payload = payload.to_string().into();
             let invocation = Invocation { function, payload, ..Invocation::default() };
             let reply = functions.invoke(invocation).await.map_err(|error| error.to_string())?;
             match reply.function_error {
-                None => Ok(()),
+                None => Ok(stepwright_json::parse_bytes(&reply.payload).unwrap_or_default()),
                 Some(_) => Err(String::from_utf8_lossy(&reply.payload).into_owned()),
             }
         })

@@ -23,8 +23,8 @@ pub(crate) type Waiting<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
 
 /// What services reach that is not one of them.
 pub trait World: Send + Sync + 'static {
-    /// Runs a function to its end.
-    fn invoke(&self, function: String, payload: Json) -> Pending<Result<(), String>>;
+    /// Runs a function to its end. Returns its answer.
+    fn invoke(&self, function: String, payload: Json) -> Pending<Result<Json, String>>;
 
     /// Starts an execution, on behalf of somebody. One that has this name and has started already is
     /// as good.
@@ -195,7 +195,7 @@ impl Deliveries {
             }
             let body = delivery.body.clone();
             let sent = match delivery.to.clone() {
-                To::Function(function) => world.invoke(function, body).await,
+                To::Function(function) => world.invoke(function, body).await.map(drop),
                 To::Machine(machine, owner) => {
                     let name = format!("event-{number:016x}");
                     let owner = Principal::of_text(owner.as_deref()).unwrap_or_default();

@@ -184,7 +184,7 @@ impl Reader<'_> {
             file: &name,
             values: values.as_ref(),
             read: Some(&|path: &str| (self.read)(&stepwright_asl::beside(&name, path))),
-            machine_arn: None,
+            ..LoadOptions::default()
         };
         let loaded = stepwright_asl::load(&bytes, &options);
         if loaded.has_errors() {

@@ -78,6 +78,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         functions,
         server,
         services: config.aws.clone(),
+        resources: stepwright_stacks::template(&config.resources),
         buckets: config.objects.folder.map(|path| config.folder.join(path)),
         seed: arguments.seed.map(|seed| [seed, seed ^ 0x5EED]),
         clock: Arc::new(SystemClock),

@@ -8,10 +8,11 @@ use crate::signals::stopped_for_certain;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_functions::Functions;
+use stepwright_functions::{Functions, LogSink};
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
+use stepwright_services::Services;
 
 /// A server that has just started.
 pub(crate) struct Started {
@@ -20,6 +21,7 @@ pub(crate) struct Started {
     pub(crate) api: Api,
     pub(crate) functions: Functions,
     pub(crate) otlp: Option<Arc<Otlp>>,
+    pub(crate) services: Services,
 }
 
 /// The number of threads for what takes long. Each takes address space, of which there may be little.
@@ -27,7 +29,7 @@ const MOST_THREADS: usize = 128;
 
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
-    run_with(arguments.log, assembly(arguments, config)?, drop)
+    run_with(arguments.log, assembly(arguments, config, None)?, drop)
 }
 
 /// Serves, and calls a function once the server has started.
@@ -93,8 +95,12 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Assembles a server from a configuration.
-pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
+/// Assembles a server from a configuration. What functions print goes to the sink, or to the log.
+pub(crate) fn assembly(
+    arguments: &Serve,
+    config: Config,
+    sink: Option<LogSink>,
+) -> Result<Assembly, Failure> {
     let place = config.place();
     let server = config.server;
     let mut objects = config.objects;
@@ -105,7 +111,8 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
-    let functions = Functions::new(config.functions, config.folder, place)
+    let sink = sink.unwrap_or_default();
+    let functions = Functions::printing(config.functions, config.folder, place, sink)
         .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Assembly {
         server,
@@ -115,6 +122,7 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         objects,
         otlp: config.otlp,
         services: config.aws,
+        resources: stepwright_stacks::template(&config.resources),
         mocked: Mocked::default().with_config(mocks),
         ..Assembly::new(functions)
     })
@@ -145,6 +153,7 @@ async fn serve_until_stopped(
         api: serving.api.clone(),
         functions: functions.clone(),
         otlp: otlp.clone(),
+        services: serving.services.clone().expect("a server that is opened has them"),
     });
     serve(listener, serving, stopped_for_certain()).await;
     engine.shutdown().await;

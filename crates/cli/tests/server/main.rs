@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod crowd;
 mod dev_project;
+mod dev_template;
 mod functions;
 mod hostile;
 mod jobs;
