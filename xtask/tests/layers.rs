@@ -22,9 +22,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-simulator",
         &["source", "json", "aws", "asl", "program", "history", "interpreter"],
     ),
+    ("stepwright-timeline", &["source", "json", "aws", "asl", "program", "history", "interpreter"]),
     (
         "stepwright-testkit",
-        &["source", "json", "asl", "program", "graph", "history", "interpreter", "simulator"],
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "graph",
+            "history",
+            "interpreter",
+            "simulator",
+            "timeline",
+        ],
     ),
     // 3: service
     ("stepwright-store", &[]),
@@ -92,6 +103,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // 5: tools
+    ("stepwright-terminal", &["source", "json", "asl", "program", "history", "timeline"]),
+    (
+        "stepwright-client",
+        &["json", "aws", "asl", "program", "history", "integrations", "timeline", "terminal"],
+    ),
     (
         "stepwright-dev",
         &[
@@ -151,6 +167,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stacks",
             "dev",
             "run",
+            "timeline",
+            "terminal",
+            "client",
         ],
     ),
     (
@@ -217,6 +236,7 @@ fn the_core_is_pure() {
         "history",
         "interpreter",
         "simulator",
+        "timeline",
         "constructs",
         "fluxio",
         "deployment",

@@ -167,8 +167,8 @@ impl Functions {
     pub fn arn_of(&self, name: &str) -> String {
         let entries = self.shared.entries.read();
         // A function that is configured by its full ARN may belong to another account.
-        if name.starts_with("arn:") && entries.contains_key(name) {
-            return name.to_owned();
+        if entries.contains_key(name) {
+            return self.arn_of_known(name);
         }
         self.arn(FunctionName::parse(name).name, None)
     }
@@ -177,6 +177,32 @@ impl Functions {
     /// another service's task or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {
         self.shared.entries.read().contains_key(key)
+    }
+
+    /// The functions as Lambda's `ListFunctions` lists them, as far as their configuration tells.
+    pub fn list(&self) -> Json {
+        let entries = self.shared.entries.read();
+        // `*` and what stands in for a service are no functions of Lambda.
+        let is_function =
+            |name: &str| name != "*" && (!name.starts_with("arn:") || name.contains(":function:"));
+        let listed = entries.iter().filter(|(name, _)| is_function(name)).map(|(name, entry)| {
+            stepwright_json::json!({
+                "FunctionName": (FunctionName::parse(name).name),
+                "FunctionArn": (self.arn_of_known(name)),
+                "Timeout": (Json::Int(entry.time_limit.as_secs() as i64)),
+                "PackageType": "Zip",
+                "Version": "$LATEST"
+            })
+        });
+        let listed: Vec<Json> = listed.collect();
+        stepwright_json::json!({ "Functions": listed })
+    }
+
+    fn arn_of_known(&self, name: &str) -> String {
+        if name.starts_with("arn:") {
+            return name.to_owned();
+        }
+        self.arn(FunctionName::parse(name).name, None)
     }
 
     /// The delay of a function's fixed answer, if it has one. The name may have any form that
@@ -314,7 +340,9 @@ impl Functions {
         let qualified = parsed
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
-        entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
+        let named = entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name));
+        // `*` stands for every function that has no section of its own.
+        named.or_else(|| entries.get("*")).cloned()
     }
 
     /// The evaluator, if the payload is an expression to evaluate.

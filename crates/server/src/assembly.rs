@@ -280,6 +280,7 @@ impl Assembly {
         let settings = Settings {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
+            test_cases: integrations.mocked().test_cases(),
         };
         let weak = engine.downgrade();
         let resources = self.resources.map(|template| {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
+use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
 use stepwright_services::Services;
@@ -177,6 +177,7 @@ fn routes() -> Routes {
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
+        .add(Method::GET, FUNCTIONS, Access::Functions, functions)
 }
 
 /// The handlers of each path, and what each route requires.
@@ -280,6 +281,12 @@ async fn invoke(
     request: Request,
 ) -> Response {
     serve_invocation(&serving.functions, name, query, request).await
+}
+
+/// Lists the functions, as Lambda's `ListFunctions` does.
+async fn functions(State(serving): Shared) -> ([(header::HeaderName, &'static str); 1], String) {
+    let content_type = (header::CONTENT_TYPE, "application/json");
+    ([content_type], serving.functions.list().to_string())
 }
 
 pub(crate) fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {

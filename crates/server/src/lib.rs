@@ -6,7 +6,6 @@
 mod api;
 mod assembly;
 mod bodies;
-mod client;
 pub mod config;
 mod connections;
 mod door;
@@ -29,7 +28,6 @@ mod world;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
-pub use client::{Client, ClientError};
 pub use door::{Allowance, Credentials, Key};
 pub use http::{Serving, is_loopback};
 pub use listener::{Answering, serve};

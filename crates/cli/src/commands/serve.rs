@@ -51,6 +51,7 @@ pub(crate) fn run_with(
 /// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
+    config.functions_elsewhere(variable("LAMBDA_ENDPOINT"));
     let server = &mut config.server;
     // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
@@ -89,6 +90,11 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// An environment variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Assembles a server from a configuration. What functions print goes to the sink, or to the log.
 pub(crate) fn assembly(
     arguments: &Serve,
@@ -99,7 +105,9 @@ pub(crate) fn assembly(
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
-    let mocks = match &arguments.mock_config {
+    // The environment variable of Step Functions Local.
+    let by_variable = variable("SFN_MOCK_CONFIG").map(PathBuf::from);
+    let mocks = match arguments.mock_config.as_ref().or(by_variable.as_ref()) {
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };

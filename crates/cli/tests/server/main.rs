@@ -3,6 +3,7 @@
 mod allma;
 mod bad_input;
 mod bounds;
+mod client;
 mod clients;
 mod crash;
 mod crowd;

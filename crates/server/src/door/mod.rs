@@ -156,7 +156,9 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
-                Access::Open | Access::Page | Access::Metrics => Ok(Admitted::Route(Body::empty())),
+                Access::Open | Access::Page | Access::Metrics | Access::Functions => {
+                    Ok(Admitted::Route(Body::empty()))
+                }
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
@@ -303,6 +305,7 @@ impl Door {
             Access::Open | Access::Service(_) => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
+            Access::Functions => caller.check(&Right::functions()).map_err(elsewhere),
             Access::Page => {
                 Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
             }
