@@ -22,7 +22,7 @@ pub fn days(count: u64) -> Duration {
 }
 
 macro_rules! units {
-    ($($(#[$doc:meta])* $name:ident = $seconds:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $seconds:literal, $unit:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name(pub(crate) Duration);
@@ -36,16 +36,20 @@ macro_rules! units {
         impl From<$name> for Value {
             fn from(duration: $name) -> Self {
                 let count = duration.0.as_secs_f64() / $seconds;
-                if count.fract() == 0.0 { (count as i64).into() } else { count.into() }
+                if count.fract() == 0.0 {
+                    (count as i64).into()
+                } else {
+                    Value::Refused(format!("{:?} is not a whole number of {}", duration.0, $unit))
+                }
             }
         }
     )*};
 }
 units! {
     /// A duration that AWS takes in seconds.
-    Seconds = 1.0;
+    Seconds = 1.0, "seconds";
     /// A duration that AWS takes in minutes.
-    Minutes = 60.0;
+    Minutes = 60.0, "minutes";
 }
 
 /// A size of memory or storage, in bytes.

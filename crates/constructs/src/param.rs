@@ -37,18 +37,18 @@ pub mod kind {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<K = kind::Any> {
-    pub(crate) expression: String,
+    pub(crate) expression: Text,
     kind: PhantomData<K>,
 }
 
 impl<K> At<K> {
-    pub(crate) fn new(expression: impl Into<String>) -> Self {
+    pub(crate) fn new(expression: impl Into<Text>) -> Self {
         Self { expression: expression.into(), kind: PhantomData }
     }
 
     /// The expression in the language's own notation.
-    pub fn expression(&self) -> &str {
-        &self.expression
+    pub fn expression(&self) -> String {
+        self.expression.readable()
     }
 }
 
@@ -142,6 +142,51 @@ impl<const N: usize> From<[&str; N]> for Param<kind::List> {
         Self::of(items.to_vec().into())
     }
 }
+
+/// A value for a place that is usually computed: `string_at("$.role")`, or the path alone, `"$.role"`.
+/// Text that begins with `$` or `States.` is a path or an intrinsic function here, `{% … %}` is
+/// JSONata, and anything else is the value itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathOrText(pub(crate) Value);
+
+impl From<&str> for PathOrText {
+    fn from(text: &str) -> Self {
+        if text.starts_with('$') && !text.starts_with("${") || text.starts_with("States.") {
+            Self(Value::Expression(text.into()))
+        } else {
+            Self(text.into())
+        }
+    }
+}
+
+impl From<String> for PathOrText {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for PathOrText {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<K> From<At<K>> for PathOrText {
+    fn from(at: At<K>) -> Self {
+        Self(at.into())
+    }
+}
+
+macro_rules! paths_or_texts {
+    ($($from:ty),*) => {$(
+        impl From<$from> for PathOrText {
+            fn from(value: $from) -> Self {
+                Self(value.into())
+            }
+        }
+    )*};
+}
+paths_or_texts!(Text, &Text, Token, Jsonata, Str);
 
 /// The input of a task: text, an object, or a part of the state's input.
 ///

@@ -61,6 +61,10 @@ fn fixed(value: Value, language: QueryLanguage) -> Value {
     match value {
         Value::Input if language == QueryLanguage::Jsonata => "{% $states.input %}".into(),
         Value::Input => Value::Expression("$".into()),
+        Value::ByLanguage(both) => match language {
+            QueryLanguage::JsonPath => fixed(both.0, language),
+            QueryLanguage::Jsonata => fixed(both.1, language),
+        },
         Value::List(items) => {
             Value::List(items.into_iter().map(|item| fixed(item, language)).collect())
         }
@@ -258,10 +262,14 @@ fn check_optional(
     problems: &mut Problems,
 ) {
     let Some(value) = value else { return };
+    let value = &fixed(value.clone(), language);
     value.visit("", &mut |at, leaf| {
         let expression = match leaf {
-            Value::Expression(expression) => expression.as_str(),
-            Value::Input if language == QueryLanguage::JsonPath => "$",
+            Value::Expression(expression) => &expression.readable(),
+            Value::Refused(problem) => {
+                problems.add(&node.name, format!("{place}{at}: {problem}"));
+                return;
+            }
             Value::Text(text) => {
                 let text = text.readable();
                 if language == QueryLanguage::JsonPath && jsonata_expression(&text).is_some() {

@@ -148,7 +148,7 @@ impl Submission<'_> {
             .result_path(result_path.as_str());
         let parameters = keys
             .into_iter()
-            .map(|key| (key.clone(), Value::Expression(format!("{result_path}.{key}"))))
+            .map(|key| (key.clone(), Value::Expression(format!("{result_path}.{key}").into())))
             .collect();
         let mut state = vec![
             ("Type".to_owned(), "Task".into()),
@@ -186,7 +186,7 @@ impl Submission<'_> {
 
 fn selected(names: [&str; 3]) -> Value {
     Value::Object(
-        names.map(|name| (name.to_owned(), Value::Expression(format!("$.{name}")))).to_vec(),
+        names.map(|name| (name.to_owned(), Value::Expression(format!("$.{name}").into()))).to_vec(),
     )
 }
 

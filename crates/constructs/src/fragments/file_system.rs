@@ -205,7 +205,7 @@ impl CleanFileSystemTriggerRule {
                 "Arn": machine.arn(),
                 "Id": format!("Target{index}"),
                 "Input": input,
-                "RoleArn": role.arn_text(),
+                "RoleArn": role.arn(),
             }
         });
         let schedule =

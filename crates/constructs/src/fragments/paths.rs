@@ -109,7 +109,7 @@ pub fn convert_reference_paths(value: Value) -> Value {
     match value {
         Value::Text(text) => match text.as_literal() {
             Some(path) if path.starts_with('$') || path.starts_with("States.") => {
-                Value::Expression(path.to_owned())
+                Value::Expression(path.into())
             }
             _ => Value::Text(text),
         },

@@ -8,18 +8,18 @@ mod activity;
 mod connection;
 mod function;
 mod handle;
+mod resource;
 mod role;
 
 pub use activity::Activity;
 pub use connection::{Authorization, Connection};
-pub use function::{Code, Function};
+pub use function::{Architecture, Code, Function};
 pub use handle::{
-    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Resource, Table, TaskDefinition,
-    Topic,
+    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Table, TaskDefinition, Topic,
 };
-pub(crate) use handle::{Handle, ResourceBody};
+pub(crate) use resource::{Handle, Plain, PolicyPart, ResourceBody};
+pub use resource::{RemovalPolicy, Resource};
 pub use role::Role;
-pub(crate) use role::policy_resource;
 
 use md5::{Digest, Md5};
 

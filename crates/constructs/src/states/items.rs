@@ -4,7 +4,7 @@
 use crate::common::DataPath;
 use crate::iam::Statement;
 use crate::misuse::Problems;
-use crate::param::Str;
+use crate::param::{PathOrText, Str};
 use crate::resources::Bucket;
 use crate::scope::PAYLOAD;
 use crate::text::{Text, arn, text};
@@ -87,8 +87,8 @@ impl ItemReader {
     }
 
     /// Reads the list of objects of a bucket whose name is computed.
-    pub fn objects_of_bucket_at(name: impl Into<Value>) -> Self {
-        Self::new(Source::Name(name.into()), None, None)
+    pub fn objects_of_bucket_at(name: impl Into<PathOrText>) -> Self {
+        Self::new(Source::Name(name.into().0), None, None)
     }
 
     /// Reads the items in a file.
@@ -99,10 +99,10 @@ impl ItemReader {
     /// Reads the items in a file of a bucket whose name is computed.
     pub fn file_of_bucket_at(
         input_type: InputType,
-        name: impl Into<Value>,
+        name: impl Into<PathOrText>,
         key: impl Into<Str>,
     ) -> Self {
-        Self::new(Source::Name(name.into()), Some(input_type), Some(key.into().into()))
+        Self::new(Source::Name(name.into().0), Some(input_type), Some(key.into().into()))
     }
 
     /// Only objects whose keys begin with this prefix.
@@ -354,8 +354,8 @@ impl ResultWriter {
     }
 
     /// Writes to a bucket whose name is computed.
-    pub fn to_bucket_at(name: impl Into<Value>) -> Self {
-        Self { target: Some(Source::Name(name.into())), ..Self::default() }
+    pub fn to_bucket_at(name: impl Into<PathOrText>) -> Self {
+        Self { target: Some(Source::Name(name.into().0)), ..Self::default() }
     }
 
     /// Writes nothing, but changes the form of the results.

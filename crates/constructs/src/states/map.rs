@@ -49,8 +49,8 @@ macro_rules! map_setters {
     () => {
         /// The path of the list.
         #[must_use]
-        pub fn items_path(mut self, path: impl Into<String>) -> Self {
-            self.shared.items_path = Some(path.into().into());
+        pub fn items_path(mut self, path: impl Into<$crate::common::DataPath>) -> Self {
+            self.shared.items_path = Some(path.into().0);
             self
         }
 

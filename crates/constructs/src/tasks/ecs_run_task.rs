@@ -83,7 +83,7 @@ impl EcsTaskDefinition {
     /// The role of its containers.
     #[must_use]
     pub fn task_role(mut self, role: impl Into<crate::resources::Role>) -> Self {
-        self.roles.push(role.into().arn_text());
+        self.roles.push(role.into().arn());
         self
     }
 

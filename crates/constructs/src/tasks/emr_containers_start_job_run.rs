@@ -138,14 +138,14 @@ impl ServiceTask for EmrContainersStartJobRun {
         plan.uses(monitoring.bucket.iter().flat_map(Bucket::resources).collect());
         let known = self.virtual_cluster.value.known();
         let cluster = known.clone().unwrap_or_else(|| "*".into());
-        let when = object! {"StringEquals": {"emr-containers:ExecutionRoleArn": role.arn_text()}};
+        let when = object! {"StringEquals": {"emr-containers:ExecutionRoleArn": role.arn()}};
         let clusters = local_arn("emr-containers", text!("/virtualclusters/", &cluster));
         plan.state(Statement::allow(["emr-containers:StartJobRun"], [&clusters]).when(when));
         if plan.is(RunJob) {
             let runs = if known.is_some() { text!(&clusters, "/jobruns/*") } else { clusters };
             plan.allow(&["emr-containers:DescribeJobRun", "emr-containers:CancelJobRun"], [runs]);
         }
-        plan.put("ExecutionRoleArn", role.arn.clone());
+        plan.put("ExecutionRoleArn", role.value());
         let mut driver = vec![("EntryPoint".to_owned(), Value::from(self.entry_point.clone()))];
         let mut put = |key: &str, value: Option<Value>| {
             driver.extend(value.map(|value| (key.to_owned(), value)));

@@ -96,10 +96,10 @@ impl ServiceTask for EmrCreateCluster {
             "elasticmapreduce:AddTags",
         ];
         plan.allow(&actions, ["*"]);
-        plan.allow(&["iam:PassRole"], [service.arn_text(), instances.arn_text()]);
+        plan.allow(&["iam:PassRole"], [service.arn(), instances.arn()]);
         plan.state(linked_role());
         if let Some(scaling) = &scaling {
-            plan.allow(&["iam:PassRole"], [scaling.arn_text()]);
+            plan.allow(&["iam:PassRole"], [scaling.arn()]);
         }
         if self.tags.is_some() {
             plan.allow(&["elasticmapreduce:AddTags"], [local_arn("elasticmapreduce", "cluster/*")]);
@@ -119,7 +119,7 @@ impl ServiceTask for EmrCreateCluster {
             ("AutoScalingRole", scaling.as_ref()),
         ] {
             let Some(role) = role else { continue };
-            match role.name_text() {
+            match role.name() {
                 Some(name) => plan.put(key, name),
                 None => plan.problem(format!("the role for `{key}` has to have a known name")),
             }
@@ -168,7 +168,7 @@ impl EmrCreateCluster {
             .clone()
             .unwrap_or_else(|| Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com"));
         if self.cluster_role.is_none()
-            && let Some(name) = instances.name_text()
+            && let Some(name) = instances.name()
         {
             let profile = object! {"InstanceProfileName": &name, "Roles": [name]};
             let logical = logical_id(&[id, "InstanceProfile"]);

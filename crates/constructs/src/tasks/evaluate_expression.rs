@@ -58,7 +58,7 @@ impl ServiceTask for EvaluateExpression {
         plan.allow(&["lambda:InvokeFunction"], function.grants());
         let values = crate::evaluate::paths(&self.expression)
             .into_iter()
-            .map(|path| (path.clone(), Value::Expression(path)))
+            .map(|path| (path.clone(), Value::Expression(path.into())))
             .collect();
         plan.only(Some(object! {
             "expression": Str::from(self.expression.as_str()),

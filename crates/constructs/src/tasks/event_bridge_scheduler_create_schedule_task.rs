@@ -149,7 +149,7 @@ impl ScheduleTarget {
     fn to_value(&self) -> Value {
         let mut members = vec![
             ("Arn".to_owned(), Value::from(self.arn.clone())),
-            ("RoleArn".to_owned(), self.role.arn.clone()),
+            ("RoleArn".to_owned(), self.role.value()),
         ];
         let mut put = |key: &str, value: Option<Value>| {
             members.extend(value.map(|value| (key.to_owned(), value)));
@@ -210,7 +210,7 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
             &["scheduler:CreateSchedule"],
             [local_arn("scheduler", text!("schedule/", group, "/", name))],
         );
-        plan.allow(&["iam:PassRole"], [self.target.role.arn_text()]);
+        plan.allow(&["iam:PassRole"], [self.target.role.arn()]);
 
         plan.put(
             "ActionAfterCompletion",

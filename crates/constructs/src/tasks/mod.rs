@@ -190,9 +190,9 @@ impl Plan {
         node.statements = self.statements;
         node.resources = self.resources;
         if let Some(role) = credentials {
-            let arn = role.arn.clone();
+            let arn = role.value();
             node.put("Credentials", Some(crate::object! {"RoleArn": arn}));
-            node.statements.push(Statement::allow(["sts:AssumeRole"], [role.arn_text()]));
+            node.statements.push(Statement::allow(["sts:AssumeRole"], [role.arn()]));
             node.resources.extend(role.resources());
         }
         chain

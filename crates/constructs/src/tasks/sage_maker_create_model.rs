@@ -78,7 +78,7 @@ impl ServiceTask for SageMakerCreateModel {
         plan.allow(&["sagemaker:CreateModel"], [lower_arn("model", &self.model_name, "*")]);
         plan.allow(&["sagemaker:ListTags"], ["*"]);
         plan.state(pass(&role));
-        plan.put("ExecutionRoleArn", role.arn);
+        plan.put("ExecutionRoleArn", role.value());
         self.put_fields(plan);
         let network = vpc(self.subnets.as_ref(), self.security_groups.as_ref(), plan);
         plan.maybe("VpcConfig", network);

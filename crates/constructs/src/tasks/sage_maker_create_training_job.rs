@@ -311,7 +311,7 @@ impl ServiceTask for SageMakerCreateTrainingJob {
         if plan.is(RunJob) {
             plan.allow_events("StepFunctionsGetEventsForSageMakerTrainingJobsRule");
         }
-        plan.put("RoleArn", role.arn);
+        plan.put("RoleArn", role.value());
         plan.put("AlgorithmSpecification", self.algorithm_specification.to_value());
         let default = || TrainingResources::new(1, "m4.xlarge", gibibytes(10));
         plan.put("ResourceConfig", self.resource_config.clone().unwrap_or_else(default));

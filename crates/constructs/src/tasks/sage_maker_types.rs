@@ -7,7 +7,7 @@ use crate::resources::{Bucket, Role};
 use crate::tasks::Plan;
 use crate::text::{Text, Token, local_arn, text};
 use crate::value::Value;
-use crate::{Param, Str, kind};
+use crate::{Param, PathOrText, Str, kind};
 
 /// A place in S3 that SageMaker reads from or writes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +33,10 @@ impl S3Location {
         Self { uri: uri.into(), bucket: Some((bucket, prefix.to_owned())) }
     }
 
-    /// A URI, literal or computed: `string_at("$.S3Bucket")`.
-    pub fn at(uri: impl Into<Str>) -> Self {
-        Self { uri: uri.into().into(), bucket: None }
+    /// A URI, literal or computed: `string_at("$.S3Bucket")`, or the path alone.
+    #[doc(alias = "fromJsonExpression")]
+    pub fn at(uri: impl Into<PathOrText>) -> Self {
+        Self { uri: uri.into().0, bucket: None }
     }
 
     /// The permission to read it.
@@ -122,7 +123,7 @@ pub(crate) fn role_of(
 /// The permission to pass the role, to SageMaker only.
 pub(crate) fn pass(role: &Role) -> Statement {
     let condition = object! {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}};
-    Statement::allow(["iam:PassRole"], [role.arn_text()]).when(condition)
+    Statement::allow(["iam:PassRole"], [role.arn()]).when(condition)
 }
 
 /// The permissions to write logs and metrics and to fetch images; `vpc` adds those for networks.

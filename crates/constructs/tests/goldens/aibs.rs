@@ -18,8 +18,8 @@ fn bucket() -> Bucket {
 fn mounts() -> [MountPointConfiguration; 3] {
     let mount = |name: &str| {
         MountPointConfiguration::from_access_point(
-            Token::reference("Fs"),
-            Token::reference(&format!("Fs{name}")),
+            Token::parameter("Fs"),
+            Token::parameter(&format!("Fs{name}")),
         )
         .mount_point(format!("/opt/efs/{name}"))
     };

@@ -10,6 +10,7 @@ mod alarms;
 mod branch;
 mod clusters;
 mod compare;
+mod deploys;
 mod derived;
 mod lint;
 #[path = "../../../../examples/allma/orchestrator.rs"]
