@@ -19,6 +19,7 @@ struct Defined {
     retention: Option<u32>,
     key: Option<Key>,
     removal: RemovalPolicy,
+    tags: Vec<(String, Text)>,
 }
 
 /// The numbers of days that CloudWatch accepts.
@@ -44,6 +45,7 @@ impl LogGroup {
             retention: Some(731),
             key: None,
             removal: RemovalPolicy::Retain,
+            tags: Vec::new(),
         };
         Self { defined: Some(defined), ..Self::known(handle) }
     }
@@ -114,6 +116,13 @@ impl LogGroup {
         self.change("removal_policy", |defined| defined.removal = policy)
     }
 
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        let tag = (key.into(), value.into());
+        self.change("tag", |defined| defined.tags.push(tag))
+    }
+
     fn change(mut self, name: &'static str, change: impl FnOnce(&mut Defined)) -> Self {
         match &mut self.defined {
             Some(defined) => change(defined),
@@ -162,7 +171,7 @@ impl LogGroup {
         }
         let group =
             Resource::new(&defined.logical_id, "AWS::Logs::LogGroup", Value::Object(properties));
-        resources.push(group.removal_policy(defined.removal));
+        resources.push(group.removal_policy(defined.removal).tagged(&defined.tags));
         resources
     }
 }

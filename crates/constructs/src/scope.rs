@@ -161,8 +161,7 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
 }
 
 /// Fields that exist in only one of the languages.
-const JSON_PATH_ONLY: [&str; 6] =
-    ["InputPath", "OutputPath", "ResultPath", "ResultSelector", "ItemsPath", "SecondsPath"];
+const JSON_PATH_ONLY: [&str; 2] = ["ResultSelector", "Result"];
 const JSONATA_ONLY: [&str; 2] = ["Output", "Items"];
 
 fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
@@ -179,6 +178,14 @@ fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
             "the state machine is written in JSONata, so no state can be in JSONPath",
         );
     }
+    if let Some(why) = node.only_json_path
+        && language == QueryLanguage::Jsonata
+    {
+        problems.add(&node.name, why);
+    }
+    if node.kind == "Pass" && node.payload.is_some() && language == QueryLanguage::Jsonata {
+        problems.add(&node.name, "a Pass in JSONata has `outputs`, not `parameters`");
+    }
     if node.kind == "Choice" && node.rules.is_empty() {
         problems.add(&node.name, "a Choice has to have a rule: add one with `when`");
     }
@@ -193,7 +200,8 @@ fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
         QueryLanguage::Jsonata => JSON_PATH_ONLY.as_slice(),
     };
     for (field, value) in &node.fields {
-        if other_language.contains(field) {
+        let is_path = language == QueryLanguage::Jsonata && field.ends_with("Path");
+        if other_language.contains(field) || is_path {
             problems.add(&node.name, format!("`{field}` is not known in {}", language.name()));
         }
         if field.ends_with("Path") {

@@ -300,9 +300,9 @@ impl StateMachine {
 
     /// The role that it has: the given one, or its own.
     pub(crate) fn effective_role(&self) -> Role {
-        self.role
-            .clone()
-            .unwrap_or_else(|| Role::new(&format!("{}/Role", self.id), "states.amazonaws.com"))
+        self.role.clone().unwrap_or_else(|| {
+            Role::new(&format!("{}/Role", self.id), "states.amazonaws.com").for_this_account()
+        })
     }
 
     /// The definition, with `${Name}` for what CloudFormation fills in.
@@ -539,7 +539,7 @@ impl StateMachine {
         if let Some(role_id) = role.logical_id() {
             machine = machine.after(&role_id);
         }
-        resources.push(machine.removal_policy(self.removal));
+        resources.push(machine.removal_policy(self.removal).tagged(&self.tags));
         resources
     }
 
@@ -572,9 +572,6 @@ impl StateMachine {
             "StateMachineType",
             self.express.map(|express| if express { "EXPRESS" } else { "STANDARD" }.into()),
         );
-        let tags: Vec<Value> =
-            self.tags.iter().map(|(key, value)| object! {"Key": key, "Value": value}).collect();
-        put("Tags", (!tags.is_empty()).then(|| tags.into()));
         put("TracingConfiguration", self.tracing.map(|enabled| object! {"Enabled": enabled}));
         Value::Object(properties)
     }

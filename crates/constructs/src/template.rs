@@ -17,6 +17,7 @@ pub struct Stack {
     description: Option<String>,
     parts: Vec<Resource>,
     outputs: Vec<(String, Text)>,
+    tags: Vec<(String, Text)>,
 }
 
 impl Stack {
@@ -81,6 +82,14 @@ impl Stack {
         self
     }
 
+    /// Adds a tag to everything in the stack that has tags.
+    #[doc(alias = "Tags")]
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
     /// Adds an output, which is shown when the stack is deployed.
     #[must_use]
     pub fn output(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
@@ -94,7 +103,7 @@ impl Stack {
     /// and resources that wait for each other, are reported by name.
     pub fn template(&self) -> Result<Template, Misuses> {
         let mut problems = Problems::default();
-        let mut assembly = Assembly::default();
+        let mut assembly = Assembly { tags: self.tags.clone(), ..Assembly::default() };
         for part in &self.parts {
             assembly.waiting.push_back((part.clone(), true));
         }
@@ -203,6 +212,7 @@ struct Assembly {
     /// What is still to be added, and whether it was added to the stack itself. Its own parts come
     /// first, then what they use.
     waiting: VecDeque<(Resource, bool)>,
+    tags: Vec<(String, Text)>,
     parameters: Vec<(String, String)>,
     plain: Vec<Plain>,
     machines: Vec<(StateMachine, bool)>,
@@ -237,7 +247,7 @@ impl Assembly {
         }
         let policies = self.policies();
         let mut written: Vec<(String, Json)> =
-            self.plain.iter().map(|plain| written(plain, &policies)).collect();
+            self.plain.iter().map(|plain| written(plain, &policies, &self.tags)).collect();
         for policy in &policies {
             if written.iter().any(|(id, _)| *id == policy.id) {
                 problems.add(&policy.id, "two different resources have this id: rename one");
@@ -353,10 +363,15 @@ impl Policy {
 }
 
 /// A resource as the template has it.
-fn written(plain: &Plain, policies: &[Policy]) -> (String, Json) {
+fn written(plain: &Plain, policies: &[Policy], tags: &[(String, Text)]) -> (String, Json) {
     let mut body = Object::new();
     body.insert("Type", plain.kind.as_str().into());
-    let properties = plain.properties.to_cloudformation();
+    let mut properties = plain.properties.clone();
+    if let (Value::Object(members), Some(tags)) = (&mut properties, plain.tags(tags)) {
+        members.retain(|(key, _)| key != "Tags");
+        members.push(("Tags".to_owned(), tags));
+    }
+    let properties = properties.to_cloudformation();
     if properties.as_object().is_some_and(|properties| !properties.is_empty()) {
         body.insert("Properties", properties);
     }

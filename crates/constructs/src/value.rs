@@ -35,6 +35,11 @@ impl Value {
         Self::Object(Vec::new())
     }
 
+    /// One value in JSONPath, and another in JSONata.
+    pub(crate) fn by_language(json_path: impl Into<Value>, jsonata: impl Into<Value>) -> Self {
+        Self::ByLanguage(Box::new((json_path.into(), jsonata.into())))
+    }
+
     #[doc(hidden)]
     pub fn no_items() -> Vec<Self> {
         Vec::new()

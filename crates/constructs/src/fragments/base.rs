@@ -4,7 +4,7 @@ use crate::fragment::Fragment;
 use crate::fragments::enclose_chainable;
 use crate::iam::Statement;
 use crate::logs::{LogGroup, LogOptions};
-use crate::resources::{Function, Machine, Role};
+use crate::resources::{Function, Machine, RemovalPolicy, Role};
 use crate::state_machine::StateMachine;
 use crate::states::Parallel;
 use crate::text::Text;
@@ -171,11 +171,8 @@ pub trait EnvBaseFragment: Sized {
     fn to_state_machine(self, name: &str) -> StateMachine {
         let fragment = self.into_fragment();
         let EnvFragment { id, env, chain, managed_policies, statements } = fragment;
-        let mut role =
-            role_of(&format!("{id}/{}", env.get_construct_id(&[name, "role"])), &managed_policies);
-        for statement in statements {
-            role = role.allow(statement);
-        }
+        let role_id = format!("{id}/{}", env.get_construct_id(&[name, "role"]));
+        let role = role_of(&role_id, &env, &managed_policies).inline_policy("default", statements);
         let machine_id = format!("{id}/{}", env.get_construct_id(&[name]));
         StateMachine::new(machine_id, chain)
             .state_machine_name(env.get_state_machine_name(name))
@@ -232,19 +229,21 @@ pub fn create_log_options(scope: &str, name: &str, env: &EnvBase) -> LogOptions 
     let id = format!("{scope}{}", env.get_construct_id(&[name, "state-loggroup"]));
     let group = LogGroup::new(&id)
         .log_group_name(Text::from(env.get_state_machine_log_group_name(name)))
-        .retention_days(30);
+        .retention_days(30)
+        .removal_policy(RemovalPolicy::Destroy)
+        .tag("env_base", env.as_str());
     LogOptions::new(group)
 }
 
 /// A role for state machines, with the managed policies that the library gives to all of them.
 pub fn create_role(name: &str, env: &EnvBase) -> Role {
-    role_of(&env.get_construct_id(&[name, "role"]), &[])
+    role_of(&env.get_construct_id(&[name, "role"]), env, &[])
 }
 
-fn role_of(id: &str, managed_policies: &[String]) -> Role {
+fn role_of(id: &str, env: &EnvBase, managed_policies: &[String]) -> Role {
     let default =
         ["AWSStepFunctionsFullAccess", "CloudWatchLogsFullAccess", "CloudWatchEventsFullAccess"];
-    let role = Role::new(id, "states.amazonaws.com");
+    let role = Role::new(id, "states.amazonaws.com").tag("env_base", env.as_str());
     managed_policies.iter().map(String::as_str).chain(default).fold(role, Role::managed_policy)
 }
 
@@ -259,7 +258,9 @@ pub fn create_state_machine(
     logs: Option<LogOptions>,
 ) -> StateMachine {
     let logs = logs.unwrap_or_else(|| create_log_options("", name.unwrap_or(id), env));
-    let mut machine = StateMachine::new(env.get_construct_id(&[id]), definition).logs(logs);
+    let mut machine = StateMachine::new(env.get_construct_id(&[id]), definition)
+        .logs(logs)
+        .tag("env_base", env.as_str());
     if let Some(name) = name {
         machine = machine.state_machine_name(env.get_state_machine_name(name));
     }

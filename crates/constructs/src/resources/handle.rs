@@ -54,6 +54,7 @@ macro_rules! handles {
                 self
             }
 
+            #[allow(dead_code, reason = "of some, only the tokens are used")]
             pub(crate) fn resources(&self) -> Vec<Resource> {
                 self.0.resources.clone()
             }
@@ -86,6 +87,8 @@ handles! {
     EventBus: "event bus", "Arn", ['/'], |name| local_arn("events", text!("event-bus/", &name));
     /// A KMS key.
     Key: "key", "Arn", ['/'], |name| local_arn("kms", text!("key/", &name));
+    /// An ECR repository of images.
+    Repository: "repository", "Arn", ['/'], |name| local_arn("ecr", text!("repository/", &name));
     /// A state machine that exists already, or that a task starts. `&StateMachine` converts into it.
     Machine: "state machine", "", [':', ':'], |name| local_arn("states", text!("stateMachine:", &name));
 }
@@ -196,6 +199,51 @@ impl Key {
             Handle::defined(id, Some("Arn"), "AWS::KMS::Key", properties)
                 .removed_by(RemovalPolicy::Retain, ""),
         )
+    }
+}
+
+impl Key {
+    /// Permissions to encrypt with it.
+    pub(crate) fn encrypting(&self) -> crate::Statement {
+        let actions = ["kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"];
+        crate::Statement::allow(actions, [self.arn()])
+    }
+}
+
+/// The ARN of a key, or its id.
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        if key.starts_with("arn:") { Self::from_arn(key) } else { Self::from_name(key) }
+    }
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Self {
+        key.arn().into()
+    }
+}
+
+impl Repository {
+    /// Defines a repository. It is kept when the stack is deleted.
+    pub fn new(id: &str) -> Self {
+        Self(
+            Handle::defined(id, Some("Arn"), "AWS::ECR::Repository", object! {})
+                .removed_by(RemovalPolicy::Retain, ""),
+        )
+    }
+
+    /// The URI of an image in it, by its tag.
+    pub(crate) fn uri(&self, tag: &str) -> Text {
+        let arn = self.arn();
+        let (account, region) = match arn.as_literal() {
+            Some(arn) if arn.split(':').count() >= 6 => {
+                let parts: Vec<&str> = arn.split(':').collect();
+                (parts[4].into(), parts[3].into())
+            }
+            _ => (text!(Token::account()), text!(Token::region())),
+        };
+        let host = text!(account, ".dkr.ecr.", region, ".", Token::url_suffix(), "/");
+        text!(host, self.name(), ":", tag)
     }
 }
 

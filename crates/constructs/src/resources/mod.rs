@@ -15,7 +15,8 @@ pub use activity::Activity;
 pub use connection::{Authorization, Connection};
 pub use function::{Architecture, Code, Function};
 pub use handle::{
-    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Table, TaskDefinition, Topic,
+    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Repository, Table,
+    TaskDefinition, Topic,
 };
 pub(crate) use resource::{Handle, Plain, PolicyPart, ResourceBody};
 pub use resource::{RemovalPolicy, Resource};

@@ -30,8 +30,47 @@ pub(crate) struct Plain {
     pub(crate) properties: Value,
     pub(crate) depends_on: Vec<String>,
     pub(crate) removal: Option<RemovalPolicy>,
+    pub(crate) tags: Vec<(String, Text)>,
     /// The role whose policy must be attached before, and whether it has others' as well.
     pub(crate) after_policies_of: Option<Text>,
+}
+
+/// The types of resources that have tags, in the form that most have.
+const WITH_TAGS: [&str; 14] = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::DynamoDB::Table",
+    "AWS::ECS::Cluster",
+    "AWS::Events::EventBus",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::KMS::Key",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::StepFunctions::Activity",
+    "AWS::StepFunctions::StateMachine",
+];
+
+impl Plain {
+    /// Its tags, together with those of the whole stack, as the template has them.
+    pub(crate) fn tags(&self, of_stack: &[(String, Text)]) -> Option<Value> {
+        let mut tags: Vec<(&String, &Text)> =
+            self.tags.iter().map(|(key, value)| (key, value)).collect();
+        if WITH_TAGS.contains(&self.kind.as_str()) {
+            for (key, value) in of_stack {
+                if !tags.iter().any(|(known, _)| *known == key) {
+                    tags.push((key, value));
+                }
+            }
+        }
+        let tags: Vec<Value> = tags
+            .into_iter()
+            .map(|(key, value)| crate::object! {"Key": key, "Value": value})
+            .collect();
+        (!tags.is_empty()).then_some(Value::List(tags))
+    }
 }
 
 /// Permissions of a role.
@@ -81,6 +120,7 @@ impl Resource {
             properties,
             depends_on: Vec::new(),
             removal: None,
+            tags: Vec::new(),
             after_policies_of: None,
         })))
     }
@@ -136,6 +176,10 @@ impl Resource {
 
     pub(crate) fn after(self, other: &str) -> Self {
         self.change(|plain| plain.depends_on.push(other.to_owned()))
+    }
+
+    pub(crate) fn tagged(self, tags: &[(String, Text)]) -> Self {
+        self.change(|plain| plain.tags.extend(tags.iter().cloned()))
     }
 
     /// Creates it after the policies of a role.

@@ -17,6 +17,8 @@ pub struct Role {
     description: Option<String>,
     removal: Option<RemovalPolicy>,
     mutable: bool,
+    tags: Vec<(String, Text)>,
+    for_this_account: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,8 @@ impl Role {
             description: None,
             removal: None,
             mutable: true,
+            tags: Vec::new(),
+            for_this_account: false,
         }
     }
 
@@ -135,6 +139,19 @@ impl Role {
         statements: impl IntoIterator<Item = Statement>,
     ) -> Self {
         self.inline.push((name.into(), statements.into_iter().collect()));
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Lets services assume it on behalf of the machines of this account only.
+    pub(crate) fn for_this_account(mut self) -> Self {
+        self.for_this_account = true;
         self
     }
 
@@ -250,8 +267,7 @@ impl Role {
             resources.extend(self.useless());
             return resources;
         };
-        let mut properties =
-            vec![("AssumeRolePolicyDocument".to_owned(), assume_by_all(&self.principals))];
+        let mut properties = vec![("AssumeRolePolicyDocument".to_owned(), self.trust())];
         if let Some(description) = &self.description {
             properties.push(("Description".into(), description.into()));
         }
@@ -271,7 +287,7 @@ impl Role {
             properties.push(("Policies".into(), Value::List(inline)));
         }
         let role = Resource::new(role_id(id), "AWS::IAM::Role", Value::Object(properties));
-        let mut resources = vec![role.removed_by(self.removal)];
+        let mut resources = vec![role.removed_by(self.removal).tagged(&self.tags)];
         resources.extend(self.attached(None, self.statements.clone()));
         resources
     }
@@ -285,10 +301,30 @@ impl Role {
             ("role_name", self.own_name.is_some()),
             ("description", self.description.is_some()),
             ("removal_policy", self.removal.is_some()),
+            ("tag", !self.tags.is_empty()),
             ("allow", !self.statements.is_empty() && self.name().is_none()),
         ];
         let subject = self.name().map_or_else(|| "Role::at".to_owned(), |name| name.readable());
         Resource::useless(&subject, "a role that exists already", "Role::new", &given)
+    }
+
+    /// The trust policy, which says who may assume it.
+    fn trust(&self) -> Value {
+        let statements = self.principals.iter().map(|principal| {
+            let mut statement = vec![("Action".to_owned(), Value::from("sts:AssumeRole"))];
+            if self.for_this_account {
+                let machines = crate::text::local_arn("states", "stateMachine:*");
+                let conditions = object! {
+                    "ArnLike": {"aws:SourceArn": machines},
+                    "StringEquals": {"aws:SourceAccount": Token::account()},
+                };
+                statement.push(("Condition".to_owned(), conditions));
+            }
+            statement.push(("Effect".to_owned(), "Allow".into()));
+            statement.push(("Principal".to_owned(), principal.to_value()));
+            Value::Object(statement)
+        });
+        document_of(statements.collect())
     }
 
     /// Its own permissions.
@@ -308,24 +344,4 @@ impl From<&Role> for Role {
     fn from(role: &Role) -> Self {
         role.clone()
     }
-}
-
-/// The trust policy that allows several to assume a role. Step Functions may do so on behalf of
-/// this account only.
-fn assume_by_all(principals: &[Principal]) -> Value {
-    let statements = principals.iter().map(|principal| {
-        let mut statement = vec![("Action".to_owned(), Value::from("sts:AssumeRole"))];
-        if *principal == Principal::service("states.amazonaws.com") {
-            let machines = crate::text::local_arn("states", "stateMachine:*");
-            let conditions = object! {
-                "ArnLike": {"aws:SourceArn": machines},
-                "StringEquals": {"aws:SourceAccount": Token::account()},
-            };
-            statement.push(("Condition".to_owned(), conditions));
-        }
-        statement.push(("Effect".to_owned(), "Allow".into()));
-        statement.push(("Principal".to_owned(), principal.to_value()));
-        Value::Object(statement)
-    });
-    document_of(statements.collect())
 }

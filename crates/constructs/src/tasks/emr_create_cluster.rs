@@ -187,6 +187,8 @@ impl EmrCreateCluster {
             }
             (None, true) => None,
         };
+        let pass = Statement::allow(["iam:PassRole"], [instances.arn()]);
+        plan.uses(service.attached(None, vec![pass]).into_iter().collect());
         for role in [Some(&service), Some(&instances), scaling.as_ref()].into_iter().flatten() {
             plan.uses(role.resources());
         }

@@ -9,7 +9,7 @@ use crate::node::Next;
 use crate::resources::Resource;
 use crate::retry::Retry;
 use crate::text::{Text, arn, text};
-use crate::value::{QueryLanguage, Value};
+use crate::value::Value;
 
 /// A task that a service performs: its resource, its parameters and its permissions.
 pub trait ServiceTask: HasCommon {
@@ -27,7 +27,6 @@ pub trait ServiceTask: HasCommon {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) language: Option<QueryLanguage>,
     pub(crate) pattern: IntegrationPattern,
     id: String,
     resource: Text,
@@ -38,6 +37,7 @@ pub struct Plan {
     problems: Vec<String>,
     timeout: Option<Timeout>,
     takes_timeout: bool,
+    only_json_path: Option<&'static str>,
 }
 
 impl Plan {
@@ -55,7 +55,6 @@ impl Plan {
             ));
         }
         Self {
-            language: common.language,
             pattern,
             id: common.id.clone(),
             resource: Text::default(),
@@ -66,6 +65,7 @@ impl Plan {
             problems,
             timeout: common.timeout.clone(),
             takes_timeout: false,
+            only_json_path: None,
         }
     }
 
@@ -79,8 +79,9 @@ impl Plan {
         self.pattern == pattern
     }
 
-    pub(crate) fn is_jsonata(&self) -> bool {
-        self.language == Some(QueryLanguage::Jsonata)
+    /// Refuses the task in JSONata, whether the state or its machine is written in it.
+    pub(crate) fn only_json_path(&mut self, why: &'static str) {
+        self.only_json_path = Some(why);
     }
 
     /// Calls an action of a service with the task's pattern.
@@ -165,6 +166,15 @@ impl Plan {
         for problem in self.problems {
             common.problems.add(&self.id, problem);
         }
+        if let (Some(Timeout::After(timeout)), Some(Timeout::After(heartbeat))) =
+            (&common.timeout, &common.heartbeat)
+            && heartbeat >= timeout
+            && !self.takes_timeout
+        {
+            common
+                .problems
+                .add(&self.id, "`heartbeat_timeout` has to be shorter than `task_timeout`");
+        }
         let credentials = common.credentials.take();
         if self.takes_timeout {
             common.timeout = None;
@@ -181,10 +191,12 @@ impl Plan {
                     node.put(fixed, Some(crate::duration::Seconds(time)));
                 }
                 Some(Timeout::At(Value::Expression(at))) => node.put(path, Some(at)),
+
                 Some(Timeout::At(value)) => node.put(fixed, Some(value)),
                 None => {}
             }
         }
+        node.only_json_path = self.only_json_path;
         node.put("Resource", Some(self.resource));
         node.payload = self.parameters;
         node.statements = self.statements;
@@ -417,7 +429,7 @@ pub use sage_maker_create_transform_job::{
     AssembleWith, BatchStrategy, SageMakerCreateTransformJob, SplitType, TransformInput,
     TransformOutput, TransformResources,
 };
-pub use sage_maker_types::{InstanceType, S3DataType, S3Location};
+pub use sage_maker_types::{DockerImage, InstanceType, S3DataType, S3Location};
 pub use sage_maker_update_endpoint::SageMakerUpdateEndpoint;
 pub use sns_publish::{MessageAttribute, SnsPublish};
 pub use sqs_send_message::SqsSendMessage;

@@ -276,6 +276,17 @@ fn informatics() -> Vec<Golden> {
     ]
 }
 
+/// The rule that cleans paths every day.
+pub(crate) fn trigger_rule() -> CleanFileSystemTriggerRule {
+    let scratch = CleanFileSystemTrigger::new(Token::parameter("Fs"), "/scratch")
+        .days_since_last_accessed(5.0)
+        .max_depth(3)
+        .min_depth(1)
+        .min_size_bytes_allowed(10);
+    let tmp = CleanFileSystemTrigger::new(Token::parameter("Fs"), "/tmp");
+    CleanFileSystemTriggerRule::new("rule", [scratch, tmp])
+}
+
 /// The examples for which the library itself fails, but which work here.
 pub(crate) fn where_the_library_fails() -> Vec<Golden> {
     let executor = |image: &str, queue: &str| {

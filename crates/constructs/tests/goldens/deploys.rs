@@ -61,9 +61,9 @@ fn tasks_of_sagemaker_athena_and_ecs_bring_what_they_use() {
         "Train",
         "job",
         TrainingAlgorithm::named("BlazingText"),
-        [Channel::new("train", S3Location::from_bucket(&data, "in"))],
         TrainingOutput::new(S3Location::from_bucket(Bucket::new("Models"), "out")),
-    );
+    )
+    .input_data_config([Channel::new("train", S3Location::from_bucket(&data, "in"))]);
     let query = AthenaStartQueryExecution::new("Query", "SELECT 1")
         .output_location(Bucket::new("Results").name(), "folder");
     let run = EcsRunTask::new(
@@ -240,9 +240,9 @@ fn paths_are_paths_wherever_a_place_is_computed() {
         "Train",
         "job",
         TrainingAlgorithm::named("A"),
-        [Channel::new("train", S3Location::at("$.input"))],
         TrainingOutput::new(S3Location::at("s3://bucket/out")),
     )
+    .input_data_config([Channel::new("train", S3Location::at("$.input"))])
     .role(role);
     let asl = StateMachine::new("M", train).asl().expect("nothing is misused").to_string();
     for part in

@@ -299,7 +299,11 @@ fn tables() -> Vec<Golden> {
         ),
         golden(
             "002-08-dynamodb-get-item",
-            DynamoGetItem::new("Get Item", defined(), [("message_id", A::string("message-007"))]),
+            DynamoGetItem::new(
+                "Get Item",
+                Table::new("Messages", "message_id"),
+                [("message_id", A::string("message-007"))],
+            ),
         ),
         golden(
             "002-09-dynamodb-put-item",
