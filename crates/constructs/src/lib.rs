@@ -76,7 +76,7 @@ pub use misuse::{Misuse, Misuses};
 pub use param::{At, Flag, Input, Items, Jsonata, Num, Param, PathOrText, Str, jsonata, kind};
 pub use resources::{RemovalPolicy, logical_id};
 pub use retry::{Catch, Jitter, Retry, errors};
-pub use state_machine::{Encryption, StateMachine};
+pub use state_machine::{DefinitionBody, Encryption, StateMachine};
 pub use states::{
     Choice, CustomState, DistributedMap, Fail, Map, Parallel, Pass, Succeed, Wait, WaitTime,
 };
@@ -91,12 +91,12 @@ pub mod prelude {
     pub use crate::states::*;
     pub use crate::tasks::*;
     pub use crate::{
-        Alarm, Catch, Chain, Chainable, Comparison, Condition, Encryption, Flag, Fragment, Grant,
-        Grantee, Input, IntegrationPattern, Items, Jitter, LogGroup, LogLevel, LogOptions, Metric,
-        Misuses, Nextable, Num, PathOrText, Principal, QueryLanguage, Retry, Stack, State,
-        StateMachine, Statement, Str, TaskState, TaskWithMetrics, Template, Text, Timeout, Token,
-        Value, WithData, WithErrors, WithResultPath, WithVariables, days, errors, gibibytes, go_to,
-        hours, jsonata, mebibytes, minutes, object, seconds, value,
+        Alarm, Catch, Chain, Chainable, Comparison, Condition, DefinitionBody, Encryption, Flag,
+        Fragment, Grant, Grantee, Input, IntegrationPattern, Items, Jitter, LogGroup, LogLevel,
+        LogOptions, Metric, Misuses, Nextable, Num, PathOrText, Principal, QueryLanguage, Retry,
+        Stack, State, StateMachine, Statement, Str, TaskState, TaskWithMetrics, Template, Text,
+        Timeout, Token, Value, WithData, WithErrors, WithResultPath, WithVariables, days, errors,
+        gibibytes, go_to, hours, jsonata, mebibytes, minutes, object, seconds, value,
     };
 }
 

@@ -32,8 +32,8 @@ pub mod kind {
 /// ```compile_fail
 /// use stepwright_constructs::prelude::*;
 ///
-/// let table = Table::from_name("t");
-/// BatchSubmitJob::new("Submit", "queue", "definition", "job").array_size(string_at("$.size"));
+/// let (queue, definition) = (JobQueue::from_name("q"), JobDefinition::from_name("d"));
+/// BatchSubmitJob::new("Submit", definition, "job", queue).array_size(string_at("$.size"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<K = kind::Any> {
@@ -131,14 +131,26 @@ macro_rules! params {
 }
 params! {
     Text: &str, String, &String, Text, &Text, Token;
-    Number: i32, i64, u32, usize, f64;
+    Number: i32, i64, u8, u16, u32, usize, f64;
     Flag: bool;
-    List: Vec<Value>, Vec<&str>, Vec<String>;
+    List: ;
     Object: Value;
 }
 
-impl<const N: usize> From<[&str; N]> for Param<kind::List> {
-    fn from(items: [&str; N]) -> Self {
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Param<kind::List> {
+    fn from(items: [T; N]) -> Self {
+        Self::of(items.into())
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Param<kind::List> {
+    fn from(items: Vec<T>) -> Self {
+        Self::of(items.into())
+    }
+}
+
+impl<T: Into<Value> + Clone> From<&[T]> for Param<kind::List> {
+    fn from(items: &[T]) -> Self {
         Self::of(items.to_vec().into())
     }
 }

@@ -124,7 +124,7 @@ impl Retry {
             }
         }
         if let (Some(interval), Some(most)) = (interval, most)
-            && most.0 <= interval.0
+            && most.known() <= interval.known()
         {
             problems.add(subject, "`max_delay` of a retry has to be longer than its `interval`");
         }

@@ -97,7 +97,9 @@ pub(crate) fn all_nodes<'c>(chain: &'c Chain, visit: &mut impl FnMut(&'c Node)) 
 
 /// Checks a chain and everything within it.
 pub(crate) fn check(chain: &Chain, machine: QueryLanguage, problems: &mut Problems) {
-    check_scope(chain, problems);
+    let mut everywhere = BTreeSet::new();
+    all_nodes(chain, &mut |node| everywhere.extend([node.id.as_str()]));
+    check_scope(chain, &everywhere, problems);
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     all_nodes(chain, &mut |node| *names.entry(&node.name).or_default() += 1);
     for (name, count) in names {
@@ -115,7 +117,7 @@ pub(crate) fn check(chain: &Chain, machine: QueryLanguage, problems: &mut Proble
     all_nodes(chain, &mut |node| check_node(node, machine, problems));
 }
 
-fn check_scope(chain: &Chain, problems: &mut Problems) {
+fn check_scope(chain: &Chain, everywhere: &BTreeSet<&str>, problems: &mut Problems) {
     for problem in &chain.problems.0 {
         problems.add(&problem.subject, problem.message.clone());
     }
@@ -127,7 +129,13 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
     }
     for node in &chain.nodes {
         for target in node.targets() {
-            if !ids.contains(target) {
+            if !ids.contains(target) && everywhere.contains(target) {
+                let message = format!(
+                    "it leads to `{target}`, which is in another scope: a branch, or what a Map does \
+                     with each item, cannot lead out of itself, and nothing can lead into it",
+                );
+                problems.add(&node.id, message);
+            } else if !ids.contains(target) {
                 let near = stepwright_source::did_you_mean(target, ids.iter().copied());
                 let help =
                     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
@@ -152,10 +160,10 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
     }
     for node in &chain.nodes {
         for branch in &node.branches {
-            check_scope(branch, problems);
+            check_scope(branch, everywhere, problems);
         }
         if let Some(processor) = &node.processor {
-            check_scope(&processor.chain, problems);
+            check_scope(&processor.chain, everywhere, problems);
         }
     }
 }

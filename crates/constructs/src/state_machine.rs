@@ -4,7 +4,7 @@ use crate::logs::LogOptions;
 use crate::misuse::{Misuses, Problems};
 use crate::object;
 use crate::resources::{
-    Key, Machine, PolicyPart, RemovalPolicy, Resource, ResourceBody, Role, logical_id,
+    Bucket, Key, Machine, PolicyPart, RemovalPolicy, Resource, ResourceBody, Role, logical_id,
 };
 use crate::scope::{Scope, all_nodes, check};
 use crate::template::{Stack, Template};
@@ -65,6 +65,48 @@ pub struct StateMachine {
 enum Body {
     Chain(Box<Chain>),
     Text(String),
+    Bucket { bucket: Bucket, key: String, version: Option<String> },
+}
+
+/// The definition of a state machine: a chain, text, or a file in a bucket.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let body = DefinitionBody::from_string(r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#);
+/// assert!(StateMachine::from_body("Machine", body).template().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefinitionBody(Body);
+
+impl DefinitionBody {
+    /// A chain.
+    #[doc(alias = "fromChainable")]
+    pub fn from_chainable(definition: impl Chainable) -> Self {
+        Self(Body::Chain(Box::new(definition.into_chain())))
+    }
+
+    /// Text. That of a file beside the program is `include_str!("machine.asl.json")`.
+    #[doc(alias = "fromString")]
+    #[doc(alias = "fromFile")]
+    pub fn from_string(definition: impl Into<String>) -> Self {
+        Self(Body::Text(definition.into()))
+    }
+
+    /// A file in a bucket, by its key, which CloudFormation reads.
+    #[doc(alias = "definitionS3Location")]
+    pub fn from_bucket(bucket: impl Into<Bucket>, key: impl Into<String>) -> Self {
+        Self(Body::Bucket { bucket: bucket.into(), key: key.into(), version: None })
+    }
+
+    /// The version of the file in the bucket.
+    #[must_use]
+    pub fn object_version(mut self, id: impl Into<String>) -> Self {
+        if let Body::Bucket { version, .. } = &mut self.0 {
+            *version = Some(id.into());
+        }
+        self
+    }
 }
 
 /// The key with which a state machine's data are encrypted.
@@ -102,11 +144,8 @@ impl StateMachine {
     /// [`StateMachine::substitution`]. The text of a file is `include_str!("machine.asl.json")`. The permissions of its role must be added with
     /// [`StateMachine::allow`], or derived from the definition with
     /// [`policy::from_definition`](crate::policy::from_definition).
-    #[doc(alias = "fromString")]
-    #[doc(alias = "from_string")]
     #[doc(alias = "fromFile")]
     #[doc(alias = "from_file")]
-    #[doc(alias = "DefinitionBody")]
     pub fn from_text(id: impl Into<String>, definition: impl Into<String>) -> Self {
         Self::of(id, Body::Text(definition.into()))
     }
@@ -121,6 +160,17 @@ impl StateMachine {
     #[doc(alias = "fromStateMachineName")]
     pub fn from_name(name: impl Into<Text>) -> Machine {
         Machine::from_name(name)
+    }
+
+    /// The same as [`StateMachine::from_text`].
+    pub fn from_string(id: impl Into<String>, definition: impl Into<String>) -> Self {
+        Self::from_text(id, definition)
+    }
+
+    /// A state machine with this definition.
+    #[doc(alias = "definition_body")]
+    pub fn from_body(id: impl Into<String>, body: DefinitionBody) -> Self {
+        Self::of(id, body.0)
     }
 
     fn of(id: impl Into<String>, body: Body) -> Self {
@@ -307,7 +357,14 @@ impl StateMachine {
 
     /// The definition, with `${Name}` for what CloudFormation fills in.
     pub fn asl(&self) -> Result<Json, Misuses> {
-        Ok(self.build()?.asl)
+        let built = self.build()?;
+        if let Body::Bucket { key, .. } = &self.body {
+            let mut problems = Problems::default();
+            let message = format!("its definition is in a bucket, as `{key}`, and not known here");
+            problems.add(&self.id, message);
+            return problems.or_ok(Json::Null);
+        }
+        Ok(built.asl)
     }
 
     /// The definition, ready for the compiler and the simulator.
@@ -332,7 +389,8 @@ impl StateMachine {
         self.check(&mut problems);
         let mut built = match &self.body {
             Body::Chain(chain) => self.build_chain(chain, &mut problems),
-            Body::Text(definition) => self.build_text(definition, &mut problems),
+            Body::Text(definition) => self.build_text(Some(definition), &mut problems),
+            Body::Bucket { .. } => self.build_text(None, &mut problems),
         };
         for resource in &built.resources {
             if let ResourceBody::Misused(misuse) = resource.0.as_ref() {
@@ -391,7 +449,10 @@ impl StateMachine {
         let mut put = |key: &str, value: Option<Value>| {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
-        put("TimeoutSeconds", self.timeout.map(|timeout| crate::duration::Seconds(timeout).into()));
+        put(
+            "TimeoutSeconds",
+            self.timeout.map(|timeout| crate::duration::Seconds::from(timeout).into()),
+        );
         put("Comment", self.comment.clone().map(Value::from));
         put("QueryLanguage", self.language.map(|language| language.name().into()));
         let definition = Value::Object(members);
@@ -412,7 +473,7 @@ impl StateMachine {
         }
     }
 
-    fn build_text(&self, definition: &str, problems: &mut Problems) -> Built {
+    fn build_text(&self, definition: Option<&str>, problems: &mut Problems) -> Built {
         let unused = [
             ("timeout", self.timeout.is_some()),
             ("comment", self.comment.is_some()),
@@ -426,6 +487,15 @@ impl StateMachine {
                 );
             }
         }
+        let Some(definition) = definition else {
+            return Built {
+                definition: Text::default(),
+                asl: Json::Null,
+                statements: Vec::new(),
+                distributed: Vec::new(),
+                resources: Vec::new(),
+            };
+        };
         let substituted =
             self.substitutions.iter().fold(definition.to_owned(), |text, (name, value)| {
                 text.replace(&format!("${{{name}}}"), &value.readable())
@@ -548,7 +618,16 @@ impl StateMachine {
         let mut put = |key: &str, value: Option<Value>| {
             properties.extend(value.map(|value| (key.to_owned(), value)));
         };
-        put("DefinitionString", Some(definition.into()));
+        if let Body::Bucket { bucket, key, version } = &self.body {
+            let mut location = vec![
+                ("Bucket".to_owned(), Value::from(bucket.name())),
+                ("Key".to_owned(), key.into()),
+            ];
+            location.extend(version.iter().map(|id| ("Version".to_owned(), id.into())));
+            put("DefinitionS3Location", Some(Value::Object(location)));
+        } else {
+            put("DefinitionString", Some(definition.into()));
+        }
         if !self.substitutions.is_empty() {
             let members =
                 self.substitutions.iter().map(|(name, value)| (name.clone(), value.into()));
@@ -559,7 +638,7 @@ impl StateMachine {
             self.encryption.as_ref().map(|encryption| match encryption {
                 Encryption::AwsOwned => object! {"Type": "AWS_OWNED_KEY"},
                 Encryption::CustomerManaged(key, reuse) => object! {
-                    "KmsDataKeyReusePeriodSeconds": crate::duration::Seconds(*reuse),
+                    "KmsDataKeyReusePeriodSeconds": crate::duration::Seconds::from(*reuse),
                     "KmsKeyId": key.arn(),
                     "Type": "CUSTOMER_MANAGED_KMS_KEY",
                 },

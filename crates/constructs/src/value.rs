@@ -291,6 +291,17 @@ macro_rules! scalars {
 }
 scalars!(bool, i32, i64, u32, usize, f64);
 
+macro_rules! small_numbers {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Value {
+            fn from(value: $kind) -> Self {
+                Self::Scalar(Json::from(u32::from(value)))
+            }
+        }
+    )*};
+}
+small_numbers!(u8, u16);
+
 macro_rules! texts {
     ($($kind:ty),*) => {$(
         impl From<$kind> for Value {
@@ -305,6 +316,12 @@ texts!(&str, String, Text, &Text, crate::text::Token);
 impl From<&String> for Value {
     fn from(text: &String) -> Self {
         text.as_str().into()
+    }
+}
+
+impl<T: Into<Value> + Clone> From<&[T]> for Value {
+    fn from(items: &[T]) -> Self {
+        Self::List(items.iter().cloned().map(Into::into).collect())
     }
 }
 
@@ -323,12 +340,6 @@ impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
 impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(items: Vec<T>) -> Self {
         Self::List(items.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
     }
 }
 

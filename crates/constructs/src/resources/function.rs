@@ -368,7 +368,7 @@ impl Defined {
             put("FunctionName", name.into());
         }
         if let Some(timeout) = self.timeout {
-            put("Timeout", crate::duration::Seconds(timeout).into());
+            put("Timeout", crate::duration::Seconds::from(timeout).into());
         }
         if let Some(memory) = self.memory {
             put("MemorySize", memory.into());

@@ -10,6 +10,7 @@ mod function;
 mod handle;
 mod resource;
 mod role;
+mod security_group;
 
 pub use activity::Activity;
 pub use connection::{Authorization, Connection};
@@ -21,6 +22,7 @@ pub use handle::{
 pub(crate) use resource::{Handle, Plain, PolicyPart, ResourceBody};
 pub use resource::{RemovalPolicy, Resource};
 pub use role::Role;
+pub use security_group::SecurityGroup;
 
 use md5::{Digest, Md5};
 

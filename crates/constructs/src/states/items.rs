@@ -82,6 +82,7 @@ impl ItemReader {
     }
 
     /// Reads the list of a bucket's objects.
+    #[doc(alias = "S3ObjectsItemReader")]
     pub fn objects(bucket: impl Into<Bucket>) -> Self {
         Self::new(Source::Bucket(bucket.into()), None, None)
     }
@@ -94,6 +95,31 @@ impl ItemReader {
     /// Reads the items in a file.
     pub fn file(input_type: InputType, bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
         Self::new(Source::Bucket(bucket.into()), Some(input_type), Some(key.into().into()))
+    }
+
+    /// Reads the rows of a CSV file. The first row has the names of the columns, unless
+    /// [`ItemReader::csv_headers`] gives them.
+    #[doc(alias = "S3CsvItemReader")]
+    pub fn csv(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Csv, bucket, key)
+    }
+
+    /// Reads the items of a JSON array in a file.
+    #[doc(alias = "S3JsonItemReader")]
+    pub fn json(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Json, bucket, key)
+    }
+
+    /// Reads a file with one JSON value on each line.
+    #[doc(alias = "S3JsonLItemReader")]
+    pub fn json_lines(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::JsonLines, bucket, key)
+    }
+
+    /// Reads the objects that an S3 inventory lists.
+    #[doc(alias = "S3ManifestItemReader")]
+    pub fn manifest(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Manifest, bucket, key)
     }
 
     /// Reads the items in a file of a bucket whose name is computed.
@@ -349,6 +375,7 @@ pub enum OutputType {
 
 impl ResultWriter {
     /// Writes to a bucket.
+    #[doc(alias = "ResultWriterV2")]
     pub fn to_bucket(bucket: impl Into<Bucket>) -> Self {
         Self { target: Some(Source::Bucket(bucket.into())), ..Self::default() }
     }

@@ -28,7 +28,7 @@ pub struct WaitTime(&'static str, Value);
 impl WaitTime {
     /// For this duration, in whole seconds.
     pub fn duration(duration: Duration) -> Self {
-        Self("Seconds", crate::duration::Seconds(duration).into())
+        Self("Seconds", crate::duration::Seconds::from(duration).into())
     }
 
     /// For this many seconds: a number, or in JSONata an expression.

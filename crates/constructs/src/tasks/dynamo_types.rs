@@ -12,7 +12,15 @@ pub struct AttributeValue(Value);
 impl AttributeValue {
     /// A value with an explicit type: `AttributeValue::of("S", "text")`.
     pub fn of(kind: &str, value: impl Into<Value>) -> Self {
-        Self(Value::Object(vec![(kind.to_owned(), value.into())]))
+        let value = match value.into() {
+            Value::Scalar(number) if kind == "N" && number.as_f64().is_some() => {
+                Value::Refused(format!(
+                    "DynamoDB takes the number {number} as text: write `AttributeValue::number`",
+                ))
+            }
+            value => value,
+        };
+        Self(Value::Object(vec![(kind.to_owned(), value)]))
     }
 
     /// Text.

@@ -221,11 +221,13 @@ impl EmrCreateCluster {
                 plan.problem(format!("`{name}` has to be between {least} and {most}"));
             }
         }
-        let size = self.ebs_root_volume_size.as_ref().map(|size| size.0.0 >> 30);
+        let size = self.ebs_root_volume_size.as_ref();
+        let size = size.and_then(Gibibytes::known).map(|size| size.0 >> 30);
         if size.is_some_and(|size| !(15..=100).contains(&size)) {
             plan.problem("`ebs_root_volume_size` has to be between 15 and 100 GiB");
         }
-        let idle = self.auto_termination_policy_idle_timeout.as_ref().map(|time| time.0.as_secs());
+        let idle = self.auto_termination_policy_idle_timeout.as_ref();
+        let idle = idle.and_then(Seconds::known).map(|time| time.as_secs());
         if idle.is_some_and(|idle| !(60..=604_800).contains(&idle)) {
             plan.problem(
                 "`auto_termination_policy_idle_timeout` has to be between a minute and a week",

@@ -159,7 +159,7 @@ impl ScheduleTarget {
             "RetryPolicy",
             self.retry.map(|(attempts, age)| {
                 object! {
-                    "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
+                    "MaximumEventAgeInSeconds": Seconds::from(age), "MaximumRetryAttempts": attempts,
                 }
             }),
         );
@@ -189,7 +189,10 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
             plan.problem("AWS is not expected to accept RUN_JOB for this task; `unsupported_by_aws(true)` writes it all the same");
         }
         let window = self.flexible_time_window.as_ref();
-        if window.is_some_and(|window| !(60..=86_400).contains(&window.0.as_secs())) {
+        if window
+            .and_then(Minutes::known)
+            .is_some_and(|window| !(60..=86_400).contains(&window.as_secs()))
+        {
             plan.problem("`flexible_time_window` has to be a minute to a day");
         }
         let long =

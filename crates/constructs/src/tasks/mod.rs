@@ -188,7 +188,7 @@ impl Plan {
         for (fixed, path, timeout) in timeouts {
             match timeout {
                 Some(Timeout::After(time)) => {
-                    node.put(fixed, Some(crate::duration::Seconds(time)));
+                    node.put(fixed, Some(crate::duration::Seconds::from(time)));
                 }
                 Some(Timeout::At(Value::Expression(at))) => node.put(path, Some(at)),
 
@@ -268,14 +268,9 @@ macro_rules! task {
                 }
             }
 
-            $(
-                $(#[$optional_doc])*
-                #[must_use]
-                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
-                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
-                    self
-                }
-            )*
+            $($crate::fields::setter! {
+                $(#[$optional_doc])* $optional: $optional_kind
+            })*
 
             /// Adds the parameters that are written as they are given.
             #[allow(dead_code, unused_variables, reason = "some tasks have none")]
@@ -345,6 +340,7 @@ mod glue_start_job_run;
 mod http_invoke;
 mod lambda_invoke;
 mod media_convert_create_job;
+mod own;
 mod sage_maker_create_endpoint;
 mod sage_maker_create_endpoint_config;
 mod sage_maker_create_model;
@@ -361,7 +357,9 @@ pub use athena_get_query_execution::AthenaGetQueryExecution;
 pub use athena_get_query_results::AthenaGetQueryResults;
 pub use athena_start_query_execution::{AthenaStartQueryExecution, EncryptionOption};
 pub use athena_stop_query_execution::AthenaStopQueryExecution;
-pub use batch_submit_job::{BatchContainerOverrides, BatchJobDependency, BatchSubmitJob};
+pub use batch_submit_job::{
+    BatchContainerOverrides, BatchJobDependency, BatchSubmitJob, JobDefinition, JobQueue,
+};
 pub use bedrock_create_model_customization_job::{
     BedrockCreateModelCustomizationJob, BucketPath, CustomizationType,
 };
@@ -382,7 +380,8 @@ pub use dynamo_types::{
 };
 pub use dynamo_update_item::DynamoUpdateItem;
 pub use ecs_run_task::{
-    CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, PropagateTags,
+    CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, Peer,
+    PropagateTags,
 };
 pub use eks_call::EksCall;
 pub use emr_add_step::{ActionOnFailure, EmrAddStep};
@@ -418,6 +417,7 @@ pub use glue_start_job_run::{GlueExecutionClass, GlueStartJobRun};
 pub use http_invoke::{HttpInvoke, UrlEncoding};
 pub use lambda_invoke::{InvocationType, LambdaInvoke};
 pub use media_convert_create_job::MediaConvertCreateJob;
+pub use own::{StepFunctionsTask, Task, TaskConfig};
 pub use sage_maker_create_endpoint::SageMakerCreateEndpoint;
 pub use sage_maker_create_endpoint_config::{ProductionVariant, SageMakerCreateEndpointConfig};
 pub use sage_maker_create_model::{ModelContainer, ModelMode, SageMakerCreateModel};

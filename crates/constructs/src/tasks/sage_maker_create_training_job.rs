@@ -29,6 +29,7 @@ task! {
     /// .stopping_condition(hours(1));
     /// assert!(StateMachine::new("Training", train).asl().is_ok());
     /// ```
+    #[doc(alias = "SagemakerTrainTask")]
     pub struct SageMakerCreateTrainingJob [RequestResponse, RunJob] {
         required {
             training_job_name: Str => "TrainingJobName",

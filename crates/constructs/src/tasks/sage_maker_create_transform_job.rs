@@ -25,6 +25,7 @@ task! {
     /// .transform_resources(TransformResources::new(1, "m4.xlarge"));
     /// assert!(StateMachine::new("Inference", transform).asl().is_ok());
     /// ```
+    #[doc(alias = "SagemakerTransformTask")]
     pub struct SageMakerCreateTransformJob [RequestResponse, RunJob] {
         required {
             transform_job_name: Str => "TransformJobName",
@@ -214,7 +215,7 @@ impl ServiceTask for SageMakerCreateTransformJob {
                 "ModelClientConfig",
                 object! {
                     "InvocationsMaxRetries": retries,
-                    "InvocationsTimeoutInSeconds": Seconds(timeout),
+                    "InvocationsTimeoutInSeconds": Seconds::from(timeout),
                 },
             );
         }

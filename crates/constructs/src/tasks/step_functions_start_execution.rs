@@ -22,6 +22,8 @@ task! {
     /// // The template holds both.
     /// assert!(StateMachine::new("ParentStateMachine", task).template().is_ok());
     /// ```
+    #[doc(alias = "ExecuteStateMachine")]
+    #[doc(alias = "StartExecution")]
     pub struct StepFunctionsStartExecution [RequestResponse, RunJob, WaitForTaskToken] {
         required { state_machine: Machine, }
         optional {

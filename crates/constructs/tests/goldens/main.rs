@@ -20,6 +20,7 @@ mod parts;
 mod polling;
 mod services;
 mod states;
+mod written;
 
 use compare::{Golden, check_all, compare_files, folder, read};
 use stepwright_conformance::allma::{Machines, run_machines};

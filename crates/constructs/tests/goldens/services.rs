@@ -413,8 +413,8 @@ fn builds_and_jobs() -> Vec<Golden> {
         CodeBuildStartBuild::new("Task", project())
             .environment_variables_override([("Z", BuildVariable::plain("z"))])
     };
-    let job = "arn:aws:batch:us-east-1:123456789012:job-definition/jd:1";
-    let queue = "arn:aws:batch:us-east-1:123456789012:job-queue/q";
+    let job = JobDefinition::from_arn("arn:aws:batch:us-east-1:123456789012:job-definition/jd:1");
+    let queue = JobQueue::from_arn("arn:aws:batch:us-east-1:123456789012:job-queue/q");
     let glue = || {
         GlueStartJobRun::new("Task", "my-glue-job")
             .arguments(object! {"key": "value"})
@@ -463,9 +463,9 @@ fn builds_and_jobs() -> Vec<Golden> {
             "002-06-batch-submit-job",
             BatchSubmitJob::new(
                 "Submit Job",
-                Token::parameter("JobDefinition"),
+                JobDefinition::parameter("JobDefinition"),
                 "MyJob",
-                Token::parameter("JobQueue"),
+                JobQueue::parameter("JobQueue"),
             ),
         ),
         golden(
