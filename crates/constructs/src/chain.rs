@@ -15,6 +15,8 @@ pub struct Chain {
     pub(crate) problems: Problems,
     /// The id of what was added last, for messages.
     pub(crate) last: String,
+    /// The id of the fragment that it is, if it is just one.
+    pub(crate) fragment: Option<String>,
 }
 
 /// An open end of a chain.
@@ -45,6 +47,7 @@ pub fn go_to(id: impl Into<String>) -> Chain {
         nodes: Vec::new(),
         ends: Vec::new(),
         problems: Problems::default(),
+        fragment: None,
     }
 }
 
@@ -72,6 +75,7 @@ pub trait Nextable: Chainable {
     /// Adds what comes next.
     fn next(self, next: impl Chainable) -> Chain {
         let mut chain = self.into_chain();
+        chain.fragment = None;
         let next = next.into_chain();
         if chain.ends.is_empty() {
             let message =
@@ -121,6 +125,7 @@ impl Chain {
         ends: impl IntoIterator<Item = E>,
     ) -> Self {
         let mut chain = definition.into_chain();
+        chain.fragment = None;
         chain.ends.clear();
         for id in ends {
             let id: String = id.into();
@@ -174,6 +179,7 @@ impl Chain {
             last: node.id.clone(),
             ends,
             problems: Problems::default(),
+            fragment: None,
             nodes: vec![node],
         }
     }

@@ -81,7 +81,7 @@ impl Fragment {
 
 impl Chainable for Fragment {
     fn into_chain(self) -> Chain {
-        self.chain
+        Chain { fragment: Some(self.id), ..self.chain }
     }
 }
 

@@ -59,6 +59,8 @@ pub struct StateMachine {
     statements: Vec<Statement>,
     removal: RemovalPolicy,
     substitutions: Vec<(String, Text)>,
+    /// What its role needs besides the permissions of the states: managed policies and statements.
+    role_needs: (Vec<Text>, Vec<Statement>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -190,6 +192,7 @@ impl StateMachine {
             statements: Vec::new(),
             removal: RemovalPolicy::Destroy,
             substitutions: Vec::new(),
+            role_needs: (Vec::new(), Vec::new()),
         }
     }
 
@@ -240,7 +243,19 @@ impl StateMachine {
     /// Its role. By default, one is created.
     #[must_use]
     pub fn role(mut self, role: impl Into<Role>) -> Self {
-        self.role = Some(role.into());
+        let mut role = role.into();
+        let (policies, statements) = &self.role_needs;
+        if role.logical_id().is_some() {
+            role = policies.iter().fold(role, crate::fragments::with_policy);
+        }
+        self.role = Some(statements.iter().cloned().fold(role, Role::allow));
+        self
+    }
+
+    /// What another role has to get as well: managed policies, if it is defined here, and
+    /// permissions.
+    pub(crate) fn role_needs(mut self, policies: Vec<Text>, statements: Vec<Statement>) -> Self {
+        self.role_needs = (policies, statements);
         self
     }
 

@@ -35,6 +35,11 @@ impl Value {
         Self::Object(Vec::new())
     }
 
+    /// The value, or `null` if there is none.
+    pub fn or_null(value: Option<impl Into<Value>>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+
     /// One value in JSONPath, and another in JSONata.
     pub(crate) fn by_language(json_path: impl Into<Value>, jsonata: impl Into<Value>) -> Self {
         Self::ByLanguage(Box::new((json_path.into(), jsonata.into())))

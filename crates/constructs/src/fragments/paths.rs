@@ -79,6 +79,18 @@ impl JsonReferencePath {
         At::new(self.as_reference())
     }
 
+    /// The text without repeated periods, and without periods at its edges.
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::JsonReferencePath;
+    ///
+    /// assert_eq!(JsonReferencePath::sanitize(".a..b."), "a.b");
+    /// ```
+    pub fn sanitize(text: &str) -> String {
+        let parts = text.split('.').filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(".")
+    }
+
     /// Whether a text is a path.
     pub fn is_reference(text: &str) -> bool {
         text.starts_with('$')

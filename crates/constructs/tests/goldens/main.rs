@@ -18,6 +18,7 @@ mod orchestrator;
 mod parts;
 #[path = "../../../../examples/allma/polling.rs"]
 mod polling;
+mod running;
 mod services;
 mod states;
 mod written;
