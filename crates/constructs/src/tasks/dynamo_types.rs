@@ -129,6 +129,13 @@ impl<K> From<Jsonata> for Computed<K> {
 pub struct ProjectionExpression(String);
 
 impl ProjectionExpression {
+    /// An expression without attributes yet, for [`with_attribute`](Self::with_attribute).
+    #[doc(alias = "withAttribute")]
+    #[expect(clippy::new_without_default, reason = "without attributes it says nothing")]
+    pub fn new() -> Self {
+        Self(String::new())
+    }
+
     /// An attribute.
     pub fn attribute(name: &str) -> Self {
         Self(name.to_owned())
@@ -137,7 +144,7 @@ impl ProjectionExpression {
     /// A member of the attribute.
     #[must_use]
     pub fn with_attribute(self, name: &str) -> Self {
-        Self(format!("{}.{name}", self.0))
+        Self(if self.0.is_empty() { name.to_owned() } else { format!("{}.{name}", self.0) })
     }
 
     /// An element of the attribute.

@@ -13,6 +13,7 @@ mod compare;
 mod deploys;
 mod derived;
 mod lint;
+mod more;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 mod parts;
