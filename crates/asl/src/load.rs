@@ -348,12 +348,8 @@ impl Loader<'_> {
         let empty = BTreeMap::new();
         let values = self.options.values.unwrap_or(&empty);
         let source = Source { file: file.to_owned(), text: text.clone() };
-        let Machines { found: machines, unread, escaped } = template::state_machines(
-            root,
-            source,
-            values,
-            self.options,
-        );
+        let Machines { found: machines, unread, escaped } =
+            template::state_machines(root, source, values, self.options);
         self.template = Some((file.to_owned(), text.clone()));
         if machines.is_empty() && unread.is_empty() {
             let diagnostic =

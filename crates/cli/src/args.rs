@@ -376,10 +376,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
-    let resolved = text.to_socket_addrs().map_err(|error| match text.contains(':') {
-        true => error.to_string(),
-        false => "an address has a port, as in localhost:8083".to_owned(),
-    })?;
+    if !text.contains(':') {
+        return Err("an address has a port, as in localhost:8083".to_owned());
+    }
+    let resolved = text.to_socket_addrs().map_err(|error| error.to_string())?;
     resolved.into_iter().next().ok_or_else(|| "nothing has this name".to_owned())
 }
 

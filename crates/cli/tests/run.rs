@@ -1,6 +1,7 @@
 //! `run` uses the engine of a server: nested machines, functions for any service, buckets, task
 //! tokens.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -277,7 +278,7 @@ fn shown(folder: &Path, columns: usize, arguments: &[&str]) -> (Option<i32>, Str
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-const SHOP: &str = r#"
+const SHOP: &str = r"
 StartAt: Which
 States:
   Which:
@@ -305,7 +306,7 @@ States:
           Resource: arn:aws:lambda:us-east-1:123456789012:function:ship
           End: true
     End: true
-"#;
+";
 
 const SHIP_CAUSE: &str = r#"{"errorType": "NoStock", "errorMessage": "the shelf is empty,\nand so is the cellar", "stackTrace": ["  File \"ship.py\", line 7, in handler\n    take(shelf)\n", "  File \"ship.py\", line 3, in take\n    raise NoStock\n"]}"#;
 
@@ -436,7 +437,6 @@ fn ctrl_c_says_where_it_stood() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    use std::io::{BufRead as _, BufReader};
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("task")), "the task begins");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

@@ -30,7 +30,7 @@ pub(crate) struct Followed {
 
 impl Followed {
     /// An execution, and its definition if the server has one that can be used.
-    pub(crate) fn new(client: &Client, arn: String) -> Result<Self, Failure> {
+    pub(crate) fn new(client: &Client, arn: String) -> Self {
         let about = find::request(&[("executionArn", &arn)]).into();
         // A child of a map run, or a server that lacks the operation: the timeline does without.
         let described = client.call("DescribeStateMachineForExecution", &about).ok();
@@ -44,7 +44,7 @@ impl Followed {
             Some(described) => text(described, "stateMachineArn").to_owned(),
             None => machine_of(&arn),
         };
-        Ok(Self {
+        Self {
             arn,
             machine,
             program: program.map(Arc::new),
@@ -53,7 +53,7 @@ impl Followed {
             last: 0,
             page: None,
             events: Vec::new(),
-        })
+        }
     }
 
     /// The name of its state machine.
@@ -115,7 +115,11 @@ impl Followed {
     }
 
     /// Shows what happens until the execution has ended, and returns its description.
-    pub(crate) fn to_the_end(&mut self, client: &Client, screen: &Screen) -> Result<Json, Failure> {
+    pub(crate) fn until_the_end(
+        &mut self,
+        client: &Client,
+        screen: &Screen,
+    ) -> Result<Json, Failure> {
         loop {
             // The status first: what ended it is then in the history.
             let described = self.status(client)?;

@@ -22,10 +22,10 @@ pub fn start(arguments: &Start) -> Result<ExitCode, Failure> {
     let started = client.call("StartExecution", &request.into())?;
     let arn = text(&started, "executionArn").to_owned();
     anstream::println!("{arn}");
-    match arguments.follow {
-        true => follow(&client, arn, arguments.verbose),
-        false => Ok(ExitCode::SUCCESS),
+    if arguments.follow {
+        return follow(&client, arn, arguments.verbose);
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `stepwright stop`
@@ -49,10 +49,10 @@ pub fn redrive(arguments: &Redrive) -> Result<ExitCode, Failure> {
     let arn = find::execution(&client, &arguments.execution)?;
     client.call("RedriveExecution", &find::request(&[("executionArn", &arn)]).into())?;
     anstream::println!("redriven {arn}");
-    match arguments.follow {
-        true => follow(&client, arn, false),
-        false => Ok(ExitCode::SUCCESS),
+    if arguments.follow {
+        return follow(&client, arn, false);
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn follow(client: &Client, arn: String, verbose: bool) -> Result<ExitCode, Failure> {
@@ -61,9 +61,9 @@ fn follow(client: &Client, arn: String, verbose: bool) -> Result<ExitCode, Failu
             .help("`stepwright run FILE` shows its timeline"));
     }
     let screen = screen(verbose);
-    let mut followed = Followed::new(client, arn)?;
+    let mut followed = Followed::new(client, arn);
     followed.introduce(&screen);
-    let described = followed.to_the_end(client, &screen)?;
+    let described = followed.until_the_end(client, &screen)?;
     let code = finish(&followed, &described, &screen);
     if let Some(output) = described.get("output").and_then(Json::as_str) {
         anstream::println!("{output}");

@@ -173,9 +173,12 @@ impl Screen {
     }
 
     fn put(&self, line: &str) {
-        let print = || match self.to_stdout {
-            true => anstream::println!("{line}"),
-            false => anstream::eprintln!("{line}"),
+        let print = || {
+            if self.to_stdout {
+                anstream::println!("{line}");
+            } else {
+                anstream::eprintln!("{line}");
+            }
         };
         if self.bar.is_hidden() { print() } else { self.bar.suspend(print) }
     }

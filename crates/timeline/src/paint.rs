@@ -3,6 +3,7 @@
 use crate::fit::{fit, middle, plain};
 use crate::line::Line;
 use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
 use stepwright_history::duration;
 use stepwright_json::Json;
 
@@ -69,7 +70,7 @@ fn rest(line: &Line, left: usize) -> String {
         if gap > 0 {
             out.push(' ');
         }
-        out.push_str(&format!("{style}{text}{style:#}"));
+        write!(out, "{style}{text}{style:#}").expect("strings grow");
     };
     words(&mut out, &line.detail, Style::new());
     words(&mut out, &line.why, Style::new());
@@ -90,7 +91,7 @@ fn rest(line: &Line, left: usize) -> String {
         }
         let text = fit(&value, left - used - before.len());
         used += before.len() + text.chars().count();
-        out.push_str(&format!("{before}{dim}{text}{dim:#}"));
+        write!(out, "{before}{dim}{text}{dim:#}").expect("strings grow");
     }
     out
 }
@@ -144,7 +145,7 @@ fn said(line: &Line, why: &str) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     let mut text = parts.join(" ");
     if let Some(assigned) = &line.assigned {
-        text.push_str(&format!("  assign {}", Json::Object(assigned.clone())));
+        write!(text, "  assign {}", Json::Object(assigned.clone())).expect("strings grow");
     }
     text
 }

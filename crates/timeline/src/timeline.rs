@@ -126,10 +126,8 @@ impl Timeline {
         let ago = |since: Moment| duration((now.0 - since.0).max(0));
         let ahead = |until: &Moment| duration((until.0 - now.0).max(0));
         let told = |frame: &Frame| {
-            let item = match frame.item.0.is_empty() {
-                true => String::new(),
-                false => format!(" {}", frame.item),
-            };
+            let item = frame.item.to_string();
+            let gap = if item.is_empty() { "" } else { " " };
             let what = match &frame.doing {
                 Doing::Nothing => "is under way".to_owned(),
                 Doing::Task { what, since, for_token, deadline } => {
@@ -154,7 +152,7 @@ impl Timeline {
                 Doing::Branches(count) => format!("runs {count} branches"),
                 Doing::Items(items) => Progress::of(&frame.state, items, now).to_string(),
             };
-            format!("{}{item}: {what}", frame.state)
+            format!("{}{gap}{item}: {what}", frame.state)
         };
         self.innermost().map(told).collect()
     }
@@ -396,11 +394,7 @@ impl Timeline {
                     self.leave(id);
                 }
             }
-            E::StateAborted { .. } => {
-                if id != FrameId::ROOT {
-                    self.leave(id);
-                }
-            }
+            E::StateAborted { .. } if id != FrameId::ROOT => self.leave(id),
             E::TaskScheduled { task, call, deadline, .. } => {
                 let what = short(call).to_owned();
                 let for_token = call.waits_for_token();
@@ -429,7 +423,7 @@ impl Timeline {
                 self.ended(*task);
             }
             E::EvaluationFailed { failure, location, .. } => {
-                self.failed(id, failure, location.as_ref())
+                self.failed(id, failure, location.as_ref());
             }
             E::MapRunFailed { failure } => self.failed(id, failure, None),
             E::RetryScheduled { due, .. } => {
@@ -528,8 +522,8 @@ impl Timeline {
     fn blamed(&self, event: &Event, failure: &Failure) -> Culprit {
         let last = self.last_failed.clone().filter(|culprit| culprit.failure == *failure);
         let by_place = || {
-            let frames = self.frames.values();
-            let frame = frames.filter(|frame| frame.last == event.previous).next_back();
+            let mut frames = self.frames.values();
+            let frame = frames.rfind(|frame| frame.last == event.previous);
             let frame = frame.or_else(|| self.frame(event.frame))?;
             let is_known = !frame.state.is_empty() && event.kind.ends_execution();
             is_known.then(|| Culprit {
