@@ -4,7 +4,7 @@ use crate::orchestrator::{invocation_retry, step_retry};
 use stepwright_constructs::prelude::*;
 
 /// The branch machine.
-pub(crate) fn machine(step_processor: &Function) -> StateMachine {
+pub(crate) fn machine(stage: &str, step_processor: &Function) -> StateMachine {
     let failed = Fail::new("BranchFailed").error_path("$.Error").cause_path("$.Cause");
     let normalize = Pass::new("NormalizeBranchError")
         .parameters(object! {"Error": string_at("$.Error"), "Cause": string_at("$.Cause")})
@@ -45,7 +45,10 @@ pub(crate) fn machine(step_processor: &Function) -> StateMachine {
         .otherwise(status);
     // Its role was published with this besides what the task needs.
     let invoke = Statement::allow(["lambda:InvokeFunction"], [step_processor.arn()]);
-    StateMachine::new("BranchOrchestratorStateMachine", step.next(is_complete))
+    let role = Role::new("Branch/BranchStateMachineRole", "states.amazonaws.com")
+        .inline_policy("InvokeIterativeStepProcessor", [invoke]);
+    StateMachine::new("Branch/BranchOrchestratorStateMachine", step.next(is_complete))
+        .state_machine_name(format!("AllmaBranchOrchestrator-{stage}"))
         .timeout(minutes(15))
-        .allow(invoke)
+        .role(role)
 }

@@ -7,9 +7,10 @@ mod polling;
 use stepwright_constructs::prelude::*;
 
 fn main() -> Result<(), Misuses> {
+    let stage = orchestrator::StageConfig::default();
     let template = Stack::new()
         .description("A flow orchestrator")
-        .machine(orchestrator::machine(&orchestrator::Functions::default()))
+        .machine(orchestrator::machine(&orchestrator::Props::of_stage(stage)))
         .template()?;
     std::io::Write::write_all(&mut std::io::stdout(), template.to_json().pretty().as_bytes())
         .expect("standard output can be written");

@@ -3,7 +3,7 @@
 use stepwright_constructs::prelude::*;
 
 /// The polling machine.
-pub(crate) fn machine(api_polling: &Function) -> StateMachine {
+pub(crate) fn machine(stage: &str, api_polling: &Function) -> StateMachine {
     let poll = LambdaInvoke::new("PollApiEndpointTask", api_polling)
         .payload_response_only()
         .result_path("$.pollResult")
@@ -17,5 +17,7 @@ pub(crate) fn machine(api_polling: &Function) -> StateMachine {
         .when("$.pollResult.isSuccessConditionMet == true", Succeed::new("PollingLoopSucceeded"))
         .when("$.pollResult.isFailureConditionMet == true", failed)
         .otherwise(wait.next(go_to("PollApiEndpointTask")));
-    StateMachine::new("ApiPollingStateMachine", poll.next(check)).timeout(hours(2))
+    StateMachine::new("Polling/ApiPollingStateMachine", poll.next(check))
+        .state_machine_name(format!("AllmaApiPollingOrchestrator-{stage}"))
+        .timeout(hours(2))
 }

@@ -15,6 +15,8 @@ pub struct Chain {
     pub(crate) problems: Problems,
     /// The id of what was added last, for messages.
     pub(crate) last: String,
+    /// The id of the fragment that it is, if it is just one.
+    pub(crate) fragment: Option<String>,
 }
 
 /// An open end of a chain.
@@ -45,6 +47,7 @@ pub fn go_to(id: impl Into<String>) -> Chain {
         nodes: Vec::new(),
         ends: Vec::new(),
         problems: Problems::default(),
+        fragment: None,
     }
 }
 
@@ -72,6 +75,7 @@ pub trait Nextable: Chainable {
     /// Adds what comes next.
     fn next(self, next: impl Chainable) -> Chain {
         let mut chain = self.into_chain();
+        chain.fragment = None;
         let next = next.into_chain();
         if chain.ends.is_empty() {
             let message =
@@ -96,6 +100,64 @@ impl Chain {
         first.into_chain()
     }
 
+    /// One part after another.
+    pub fn sequence(first: impl Chainable, next: impl Chainable) -> Self {
+        first.into_chain().next(next)
+    }
+
+    /// The same chain, which continues at these states only: those that `ends` names. The others
+    /// end the execution.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let work = Choice::new("Cached?")
+    ///     .when("$.cached == true", Pass::new("Use it"))
+    ///     .otherwise(Pass::new("Compute"))
+    ///     .afterwards();
+    /// // Only what was computed is stored.
+    /// let chain = Chain::custom(work, ["Compute"]).next(Pass::new("Store"));
+    /// assert_eq!(chain.end_states(), ["Store"]);
+    /// assert!(StateMachine::new("Caching", chain).asl().is_ok());
+    /// ```
+    pub fn custom<E: Into<String>>(
+        definition: impl Chainable,
+        ends: impl IntoIterator<Item = E>,
+    ) -> Self {
+        let mut chain = definition.into_chain();
+        chain.fragment = None;
+        chain.ends.clear();
+        for id in ends {
+            let id: String = id.into();
+            match chain.nodes.iter().find(|node| node.id == id) {
+                Some(node) if node.next == Next::Open => chain.ends.push(End::After(id)),
+                Some(node) if node.kind == "Choice" && node.otherwise.is_none() => {
+                    chain.ends.push(End::Otherwise(id));
+                }
+                Some(_) => chain
+                    .problems
+                    .add(&id, "it cannot be an end: something follows, or nothing can"),
+                None => chain
+                    .problems
+                    .add(&id, "the chain has no state with this id, which is to be its end"),
+            }
+        }
+        chain
+    }
+
+    /// The ids of the states at which the chain continues.
+    pub fn end_states(&self) -> Vec<&str> {
+        let id = |end: &'_ End| match end {
+            End::After(id) | End::Otherwise(id) => id.clone(),
+        };
+        let ids: Vec<String> = self.ends.iter().map(id).collect();
+        self.nodes
+            .iter()
+            .map(|node| node.id.as_str())
+            .filter(|known| ids.iter().any(|id| id == known))
+            .collect()
+    }
+
     /// A chain of these parts, one after another.
     ///
     /// ```
@@ -117,6 +179,7 @@ impl Chain {
             last: node.id.clone(),
             ends,
             problems: Problems::default(),
+            fragment: None,
             nodes: vec![node],
         }
     }
@@ -135,6 +198,8 @@ impl Chain {
     }
 
     /// The id of the state it starts with.
+    #[doc(alias = "start_state")]
+    #[doc(alias = "startState")]
     pub fn start_id(&self) -> &str {
         &self.start
     }

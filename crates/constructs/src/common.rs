@@ -112,6 +112,12 @@ impl From<&str> for DataPath {
     }
 }
 
+impl From<&String> for DataPath {
+    fn from(path: &String) -> Self {
+        Self(path.into())
+    }
+}
+
 impl From<String> for DataPath {
     fn from(path: String) -> Self {
         Self(path.into())
@@ -202,6 +208,8 @@ pub trait WithErrors: State {
     }
 
     /// Retries after errors.
+    #[doc(alias = "addRetry")]
+    #[doc(alias = "add_retry")]
     #[must_use]
     fn retry(mut self, retry: Retry) -> Self {
         self.common_mut().retries.push(retry);
@@ -209,12 +217,16 @@ pub trait WithErrors: State {
     }
 
     /// Goes to `handler` after any error.
+    #[doc(alias = "addCatch")]
+    #[doc(alias = "add_catch")]
     #[must_use]
     fn catch(self, handler: impl Chainable) -> Self {
         self.catch_with(Catch::all(), handler)
     }
 
     /// Goes to `handler` after certain errors.
+    #[doc(alias = "addCatch")]
+    #[doc(alias = "add_catch")]
     #[must_use]
     fn catch_with(mut self, catch: Catch, handler: impl Chainable) -> Self {
         self.common_mut().catches.push((catch, handler.into_chain()));
@@ -232,6 +244,7 @@ pub trait TaskState: WithErrors {
     }
 
     /// How long the task may take.
+    #[doc(alias = "timeout")]
     #[must_use]
     fn task_timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.common_mut().timeout = Some(timeout.into());
@@ -239,6 +252,7 @@ pub trait TaskState: WithErrors {
     }
 
     /// How long the task may go without a heartbeat.
+    #[doc(alias = "heartbeat")]
     #[must_use]
     fn heartbeat_timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.common_mut().heartbeat = Some(timeout.into());

@@ -187,6 +187,24 @@ impl From<&str> for Condition {
     }
 }
 
+impl From<String> for Condition {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for Condition {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&Condition> for Condition {
+    fn from(condition: &Condition) -> Self {
+        condition.clone()
+    }
+}
+
 impl From<crate::Jsonata> for Condition {
     fn from(jsonata: crate::Jsonata) -> Self {
         Self::jsonata(&jsonata.0)

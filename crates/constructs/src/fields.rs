@@ -17,6 +17,52 @@ macro_rules! field_argument {
     ($kind:ident) => { impl Into<$kind> };
 }
 
+/// A setter's argument: a value, or an `Option` of one, of which `None` leaves the property unset.
+pub trait Given<K, Form> {
+    /// The value, if there is one.
+    fn given(self) -> Option<K>;
+}
+
+/// The argument is a value.
+#[derive(Debug)]
+pub struct Whole;
+
+/// The argument is an `Option`.
+#[derive(Debug)]
+pub struct Maybe;
+
+impl<K, T: Into<K>> Given<K, Whole> for T {
+    fn given(self) -> Option<K> {
+        Some(self.into())
+    }
+}
+
+impl<K, T: Into<K>> Given<K, Maybe> for Option<T> {
+    fn given(self) -> Option<K> {
+        self.map(Into::into)
+    }
+}
+
+/// Defines the setter of a property.
+macro_rules! setter {
+    ($(#[$doc:meta])* $name:ident: $kind:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name<Form>(mut self, value: impl $crate::fields::Given<$kind, Form>) -> Self {
+            self.$name = value.given();
+            self
+        }
+    };
+    ($(#[$doc:meta])* $name:ident: $kind:tt) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, value: $crate::fields::field_argument!($kind)) -> Self {
+            self.$name = Some($crate::fields::field_from!(value, $kind));
+            self
+        }
+    };
+}
+
 /// Converts the setter's argument to the field's type.
 macro_rules! field_from {
     ($given:expr, [$kind:ident]) => {
@@ -78,14 +124,9 @@ macro_rules! record {
                 }
             }
 
-            $(
-                $(#[$optional_doc])*
-                #[must_use]
-                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
-                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
-                    self
-                }
-            )*
+            $($crate::fields::setter! {
+                $(#[$optional_doc])* $optional: $optional_kind
+            })*
         }
 
         impl From<$name> for $crate::Value {
@@ -132,7 +173,7 @@ macro_rules! choices {
     };
 }
 
-pub(crate) use {choices, field_argument, field_from, field_type, field_value, record};
+pub(crate) use {choices, field_argument, field_from, field_type, field_value, record, setter};
 
 /// Defines a structure of settings: like [`record!`], but it is not rendered.
 macro_rules! settings {
@@ -160,14 +201,9 @@ macro_rules! settings {
                 }
             }
 
-            $(
-                $(#[$optional_doc])*
-                #[must_use]
-                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
-                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
-                    self
-                }
-            )*
+            $($crate::fields::setter! {
+                $(#[$optional_doc])* $optional: $optional_kind
+            })*
         }
     };
 }

@@ -38,6 +38,18 @@ impl Fragment {
         &self.id
     }
 
+    /// The fragment, which continues at these states only.
+    #[doc(alias = "endStates")]
+    pub fn end_states<E: Into<String>>(self, ends: impl IntoIterator<Item = E>) -> Self {
+        Self { chain: Chain::custom(self.chain, ends), ..self }
+    }
+
+    /// The id of the state it starts with.
+    #[doc(alias = "startState")]
+    pub fn start_state(&self) -> &str {
+        self.chain.start_id()
+    }
+
     /// Adds the id, a colon and a space before the names of its states.
     pub fn prefix_states(self) -> Self {
         let prefix = format!("{}: ", self.id);
@@ -69,7 +81,7 @@ impl Fragment {
 
 impl Chainable for Fragment {
     fn into_chain(self) -> Chain {
-        self.chain
+        Chain { fragment: Some(self.id), ..self.chain }
     }
 }
 

@@ -1,8 +1,8 @@
 //! IAM: statements, roles, policies.
 
-use crate::text::Text;
+use crate::text::{Text, Token, arn, text};
 use crate::value::Value;
-use stepwright_json::{Json, Object};
+use stepwright_json::Json;
 
 /// One statement of an IAM policy: it allows actions on resources.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Statement {
     pub(crate) actions: Vec<String>,
     pub(crate) resources: Vec<Text>,
     pub(crate) conditions: Option<Value>,
-    sid: Option<&'static str>,
+    sid: Option<String>,
 }
 
 impl Statement {
@@ -35,51 +35,107 @@ impl Statement {
     }
 
     /// Sets its id within the policy.
-    pub(crate) fn sid(mut self, sid: &'static str) -> Self {
-        self.sid = Some(sid);
+    #[must_use]
+    pub fn sid(mut self, sid: impl Into<String>) -> Self {
+        self.sid = Some(sid.into());
         self
     }
 
     /// The statement in readable JSON, with `${Name}` for what CloudFormation fills in.
     pub fn to_json(&self) -> Json {
-        self.write(
-            |text| text.readable().into(),
-            |conditions| conditions.to_json(crate::QueryLanguage::Jsonata),
-        )
+        self.to_value().to_json(crate::QueryLanguage::Jsonata)
     }
 
     /// The statement as JSON for a template.
     pub fn to_cloudformation(&self) -> Json {
-        self.write(Text::to_cloudformation, Value::to_cloudformation)
+        self.to_value().to_cloudformation()
     }
 
-    fn write(&self, text: impl Fn(&Text) -> Json, conditions: impl Fn(&Value) -> Json) -> Json {
-        let mut statement = Object::new();
-        let actions = self.actions.iter().map(|action| action.as_str().into()).collect();
-        statement.insert("Action", one_or_list(actions));
-        if let Some(value) = &self.conditions {
-            statement.insert("Condition", conditions(value));
+    pub(crate) fn to_value(&self) -> Value {
+        let mut statement: Vec<(String, Value)> = Vec::new();
+        let mut put = |key: &str, value: Value| statement.push((key.to_owned(), value));
+        put("Action", one_or_list(self.actions.iter().map(Value::from).collect()));
+        if let Some(conditions) = &self.conditions {
+            put("Condition", conditions.clone());
         }
-        statement.insert("Effect", "Allow".into());
-        statement.insert("Resource", one_or_list(self.resources.iter().map(text).collect()));
-        if let Some(sid) = self.sid {
-            statement.insert("Sid", sid.into());
+        put("Effect", "Allow".into());
+        put("Resource", one_or_list(self.resources.iter().map(Value::from).collect()));
+        if let Some(sid) = &self.sid {
+            put("Sid", sid.into());
         }
-        statement.into()
+        Value::Object(statement)
+    }
+}
+
+/// Who may assume a role. Text converts into it: the name of a service, or an ARN.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let by_service = Role::new("Runner", "sagemaker.amazonaws.com");
+/// let by_account = Role::new("Deployer", Principal::account_root());
+/// # let _ = (by_service, by_account);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Principal {
+    /// A service of AWS: `states.amazonaws.com`.
+    Service(String),
+    /// An account, user or role, by its ARN.
+    Arn(Text),
+}
+
+impl Principal {
+    /// The account of the stack: everybody in it who has the permission to assume roles.
+    #[doc(alias = "AccountRootPrincipal")]
+    pub fn account_root() -> Self {
+        Self::account(Token::account())
+    }
+
+    /// Another account, by its number.
+    #[doc(alias = "AccountPrincipal")]
+    pub fn account(id: impl Into<Text>) -> Self {
+        Self::Arn(arn(text!("iam::", id, ":root")))
+    }
+
+    /// A service: `states.amazonaws.com`.
+    #[doc(alias = "ServicePrincipal")]
+    pub fn service(name: impl Into<String>) -> Self {
+        Self::Service(name.into())
+    }
+
+    /// An account, user or role, by its ARN.
+    #[doc(alias = "ArnPrincipal")]
+    pub fn arn(arn: impl Into<Text>) -> Self {
+        Self::Arn(arn.into())
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Self::Service(name) => crate::object! {"Service": name},
+            Self::Arn(arn) => crate::object! {"AWS": arn},
+        }
+    }
+}
+
+impl From<&str> for Principal {
+    fn from(name: &str) -> Self {
+        if name.starts_with("arn:") { Self::Arn(name.into()) } else { Self::service(name) }
+    }
+}
+
+impl From<Text> for Principal {
+    fn from(arn: Text) -> Self {
+        Self::Arn(arn)
     }
 }
 
 /// A policy document with these statements, without repetitions.
-pub(crate) fn document(statements: &[Statement]) -> Json {
-    let statements = distinct(statements).iter().map(Statement::to_cloudformation).collect();
-    document_of(statements)
+pub(crate) fn document(statements: &[Statement]) -> Value {
+    document_of(distinct(statements).iter().map(Statement::to_value).collect())
 }
 
-pub(crate) fn document_of(statements: Vec<Json>) -> Json {
-    let mut document = Object::new();
-    document.insert("Statement", statements.into());
-    document.insert("Version", "2012-10-17".into());
-    document.into()
+pub(crate) fn document_of(statements: Vec<Value>) -> Value {
+    crate::object! {"Statement": Value::List(statements), "Version": "2012-10-17"}
 }
 
 /// The statements without repetitions.
@@ -93,6 +149,6 @@ pub(crate) fn distinct(statements: &[Statement]) -> Vec<Statement> {
     kept
 }
 
-fn one_or_list(mut items: Vec<Json>) -> Json {
-    if items.len() == 1 { items.remove(0) } else { items.into() }
+fn one_or_list(mut items: Vec<Value>) -> Value {
+    if items.len() == 1 { items.remove(0) } else { Value::List(items) }
 }

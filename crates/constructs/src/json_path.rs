@@ -1,6 +1,7 @@
 //! Values taken from the execution: paths, the context object, intrinsic functions.
 
 use crate::param::{At, kind};
+use crate::text::Text;
 use crate::value::Value;
 
 /// Refers to text at a path: `string_at("$.order.id")`.
@@ -182,35 +183,40 @@ pub fn format_text<T: Into<Value>>(
 }
 
 fn call<K>(function: &str, arguments: impl IntoIterator<Item = Value>) -> At<K> {
-    let arguments: Vec<String> = arguments.into_iter().map(|value| argument(&value)).collect();
-    At::new(format!("States.{function}({})", arguments.join(", ")))
+    let mut expression = Text::from(format!("States.{function}("));
+    for (index, value) in arguments.into_iter().enumerate() {
+        expression = expression.and(if index == 0 { "" } else { ", " }).and(argument(&value));
+    }
+    At::new(expression.and(")"))
 }
 
 /// The value as an argument of an intrinsic function.
 ///
 /// Lists and objects cannot be written as arguments. They become text that the check of expressions
 /// refuses.
-fn argument(value: &Value) -> String {
+fn argument(value: &Value) -> Text {
     match value {
         Value::Expression(expression) => expression.clone(),
-        Value::Text(text) => quote(&text.readable()),
+        Value::Text(text) => quote(text),
         Value::Input => "$".into(),
-        other => other.to_json(crate::QueryLanguage::JsonPath).to_string(),
+        other => other.to_json(crate::QueryLanguage::JsonPath).to_string().into(),
     }
 }
 
 /// Quotes text with single quotes. A backslash before a brace is kept, because templates escape
 /// braces in this way.
-fn quote(text: &str) -> String {
-    let mut quoted = String::from("'");
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\'' => quoted.push_str("\\'"),
-            '\\' if !matches!(characters.peek(), Some('{' | '}')) => quoted.push_str("\\\\"),
-            other => quoted.push(other),
+fn quote(text: &Text) -> Text {
+    let escaped = text.map_literals(|literal| {
+        let mut escaped = String::new();
+        let mut characters = literal.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\'' => escaped.push_str("\\'"),
+                '\\' if !matches!(characters.peek(), Some('{' | '}')) => escaped.push_str("\\\\"),
+                other => escaped.push(other),
+            }
         }
-    }
-    quoted.push('\'');
-    quoted
+        escaped
+    });
+    Text::from("'").and(escaped).and("'")
 }

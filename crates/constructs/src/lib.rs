@@ -37,6 +37,7 @@ pub mod evaluate;
 mod fields;
 mod fragment;
 pub mod fragments;
+mod grant;
 mod iam;
 pub mod json_path;
 mod logs;
@@ -66,15 +67,16 @@ pub use duration::{
     minutes, seconds,
 };
 pub use fragment::Fragment;
-pub use iam::Statement;
+pub use grant::{Grant, Grantee};
+pub use iam::{Principal, Statement};
 pub use json_path::DISCARD;
 pub use logs::{LogGroup, LogLevel, LogOptions};
 pub use metrics::{Alarm, Comparison, Metric, TaskMetrics, TaskWithMetrics};
 pub use misuse::{Misuse, Misuses};
-pub use param::{At, Flag, Input, Items, Jsonata, Num, Param, Str, jsonata, kind};
-pub use resources::logical_id;
+pub use param::{At, Flag, Input, Items, Jsonata, Num, Param, PathOrText, Str, jsonata, kind};
+pub use resources::{RemovalPolicy, logical_id};
 pub use retry::{Catch, Jitter, Retry, errors};
-pub use state_machine::{Encryption, StateMachine};
+pub use state_machine::{DefinitionBody, Encryption, StateMachine};
 pub use states::{
     Choice, CustomState, DistributedMap, Fail, Map, Parallel, Pass, Succeed, Wait, WaitTime,
 };
@@ -89,12 +91,12 @@ pub mod prelude {
     pub use crate::states::*;
     pub use crate::tasks::*;
     pub use crate::{
-        Alarm, Catch, Chain, Chainable, Comparison, Condition, Encryption, Flag, Fragment, Input,
-        IntegrationPattern, Items, Jitter, LogGroup, LogLevel, LogOptions, Metric, Misuses,
-        Nextable, Num, QueryLanguage, Retry, Stack, State, StateMachine, Statement, Str, TaskState,
-        TaskWithMetrics, Template, Text, Timeout, Token, Value, WithData, WithErrors,
-        WithResultPath, WithVariables, days, errors, gibibytes, go_to, hours, jsonata, mebibytes,
-        minutes, object, seconds, value,
+        Alarm, Catch, Chain, Chainable, Comparison, Condition, DefinitionBody, Encryption, Flag,
+        Fragment, Grant, Grantee, Input, IntegrationPattern, Items, Jitter, LogGroup, LogLevel,
+        LogOptions, Metric, Misuses, Nextable, Num, PathOrText, Principal, QueryLanguage, Retry,
+        Stack, State, StateMachine, Statement, Str, TaskState, TaskWithMetrics, Template, Text,
+        Timeout, Token, Value, WithData, WithErrors, WithResultPath, WithVariables, days, errors,
+        gibibytes, go_to, hours, jsonata, mebibytes, minutes, object, seconds, value,
     };
 }
 

@@ -2,7 +2,7 @@
 
 use crate::StateMachine;
 use crate::object;
-use crate::resources::{Activity, Resource, Topic, logical_id};
+use crate::resources::{Activity, Machine, Resource, Topic, logical_id};
 use crate::tasks::ServiceTask;
 use crate::text::Text;
 use crate::value::Value;
@@ -15,6 +15,10 @@ pub struct Metric {
     dimensions: Vec<(String, Text)>,
     statistic: String,
     period: Duration,
+    label: Option<String>,
+    unit: Option<String>,
+    account: Option<Text>,
+    region: Option<Text>,
 }
 
 /// The prefixes of a task's metrics, and the dimension that selects the task.
@@ -29,14 +33,88 @@ impl Metric {
     /// A metric of the namespace `AWS/States`, summed up over five minutes.
     pub fn new(name: impl Into<String>, dimensions: Vec<(String, Text)>) -> Self {
         let period = Duration::from_mins(5);
-        Self { name: name.into(), dimensions, statistic: "Sum".into(), period }
+        Self {
+            name: name.into(),
+            dimensions,
+            statistic: "Sum".into(),
+            period,
+            label: None,
+            unit: None,
+            account: None,
+            region: None,
+        }
     }
 
     fn average(self) -> Self {
         self.statistic("Average")
     }
 
-    /// The statistic: `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`.
+    /// Its name in graphs.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The unit of the values: `Milliseconds`, `Count`.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = Some(unit.into());
+        self
+    }
+
+    /// The account that it is from, if it is another.
+    #[must_use]
+    pub fn account_id(mut self, account: impl Into<Text>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// The region that it is from, if it is another. An alarm is refused then.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<Text>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Adds a dimension, which selects what it is of.
+    #[doc(alias = "dimensionsMap")]
+    #[must_use]
+    pub fn dimension(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.dimensions.push((name.into(), value.into()));
+        self
+    }
+
+    /// The metric within an alarm that names accounts or labels.
+    fn to_query(&self) -> Value {
+        let metric = object! {
+            "Dimensions": self.dimensions_value(),
+            "MetricName": self.name.as_str(),
+            "Namespace": "AWS/States",
+        };
+        let period = crate::duration::Seconds::from(self.period);
+        let mut stat = vec![
+            ("Metric".to_owned(), metric),
+            ("Period".to_owned(), period.into()),
+            ("Stat".to_owned(), self.statistic.as_str().into()),
+        ];
+        stat.extend(self.unit.as_ref().map(|unit| ("Unit".to_owned(), unit.into())));
+        let mut query: Vec<(String, Value)> = Vec::new();
+        query.extend(self.account.as_ref().map(|account| ("AccountId".to_owned(), account.into())));
+        query.push(("Id".to_owned(), "m1".into()));
+        query.extend(self.label.as_ref().map(|label| ("Label".to_owned(), label.into())));
+        query.push(("MetricStat".to_owned(), Value::Object(stat)));
+        query.push(("ReturnData".to_owned(), true.into()));
+        Value::Object(query)
+    }
+
+    fn dimensions_value(&self) -> Value {
+        let dimension = |(name, value): &(String, Text)| object! {"Name": name, "Value": value};
+        Value::List(self.dimensions.iter().map(dimension).collect())
+    }
+
+    /// The statistic: `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`, or a percentile, such as
+    /// `p99`.
     #[must_use]
     pub fn statistic(mut self, statistic: impl Into<String>) -> Self {
         self.statistic = statistic.into();
@@ -76,16 +154,29 @@ impl Metric {
     }
 }
 
-impl StateMachine {
-    fn metric(&self, name: &str) -> Metric {
-        Metric::new(name, vec![("StateMachineArn".into(), self.arn())])
-    }
+macro_rules! any_metric {
+    ($($machine:ty: $dimension:literal),*) => {$(
+        impl $machine {
+            /// Any metric, by its name, summed up over five minutes.
+            pub fn metric(&self, name: &str) -> Metric {
+                Metric::new(name, vec![($dimension.into(), self.arn())])
+            }
+        }
+    )*};
 }
+any_metric!(StateMachine: "StateMachineArn", Machine: "StateMachineArn", Activity: "ActivityArn");
 
 /// Defines one method for each metric.
 macro_rules! machine_metrics {
     ($($(#[$doc:meta])* $name:ident = $metric:literal $(, $average:ident)?;)*) => {
         impl StateMachine {
+            $($(#[$doc])*
+            pub fn $name(&self) -> Metric {
+                self.metric($metric)$(.$average())?
+            })*
+        }
+
+        impl Machine {
             $($(#[$doc])*
             pub fn $name(&self) -> Metric {
                 self.metric($metric)$(.$average())?
@@ -193,6 +284,8 @@ pub struct Alarm {
     description: Option<String>,
     topics: Vec<Topic>,
     missing_data: Option<String>,
+    name: Option<String>,
+    datapoints: Option<u32>,
 }
 
 impl Alarm {
@@ -212,6 +305,8 @@ impl Alarm {
             description: None,
             topics: Vec::new(),
             missing_data: None,
+            name: None,
+            datapoints: None,
         }
     }
 
@@ -226,6 +321,20 @@ impl Alarm {
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
+        self
+    }
+
+    /// Its name in CloudWatch. By default, CloudFormation chooses one.
+    #[must_use]
+    pub fn alarm_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many of the periods have to fit, if not all.
+    #[must_use]
+    pub fn datapoints_to_alarm(mut self, datapoints: u32) -> Self {
+        self.datapoints = Some(datapoints);
         self
     }
 
@@ -250,12 +359,6 @@ impl Alarm {
             Comparison::LessThanOrEqual => "LessThanOrEqualToThreshold",
             Comparison::LessThan => "LessThanThreshold",
         };
-        let dimensions: Vec<Value> = self
-            .metric
-            .dimensions
-            .iter()
-            .map(|(name, value)| object! {"Name": name, "Value": value})
-            .collect();
         let mut properties: Vec<(String, Value)> = Vec::new();
         let mut put = |key: &str, value: Value| properties.push((key.to_owned(), value));
         if !self.topics.is_empty() {
@@ -266,12 +369,28 @@ impl Alarm {
             put("AlarmDescription", description.into());
         }
         put("ComparisonOperator", comparison.into());
-        put("Dimensions", dimensions.into());
         put("EvaluationPeriods", self.evaluation_periods.into());
-        put("MetricName", self.metric.name.as_str().into());
-        put("Namespace", "AWS/States".into());
-        put("Period", crate::duration::Seconds(self.metric.period).into());
-        put("Statistic", self.metric.statistic.as_str().into());
+        if let Some(name) = &self.name {
+            put("AlarmName", name.into());
+        }
+        if let Some(points) = self.datapoints {
+            put("DatapointsToAlarm", points.into());
+        }
+        if self.metric.account.is_some() || self.metric.label.is_some() {
+            put("Metrics", Value::List(vec![self.metric.to_query()]));
+        } else {
+            put("Dimensions", self.metric.dimensions_value());
+            put("MetricName", self.metric.name.as_str().into());
+            put("Namespace", "AWS/States".into());
+            put("Period", crate::duration::Seconds::from(self.metric.period).into());
+            let known = ["Sum", "Average", "Maximum", "Minimum", "SampleCount"];
+            let statistic = self.metric.statistic.as_str();
+            let field = if known.contains(&statistic) { "Statistic" } else { "ExtendedStatistic" };
+            put(field, statistic.into());
+            if let Some(unit) = &self.metric.unit {
+                put("Unit", unit.into());
+            }
+        }
         let threshold = self.threshold;
         put(
             "Threshold",
@@ -282,6 +401,13 @@ impl Alarm {
         }
         let logical = logical_id(&[&self.id, "Resource"]);
         let mut resources: Vec<Resource> = self.topics.iter().flat_map(Topic::resources).collect();
+        if self.metric.region.is_some() {
+            let message = "an alarm is on metrics of its own region: deploy it in the other one";
+            resources.push(Resource::misused(crate::Misuse {
+                subject: self.id.clone(),
+                message: message.to_owned(),
+            }));
+        }
         resources.push(Resource::new(logical, "AWS::CloudWatch::Alarm", Value::Object(properties)));
         resources
     }

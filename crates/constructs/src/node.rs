@@ -27,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) processor: Option<Processor>,
     pub(crate) statements: Vec<Statement>,
     pub(crate) resources: Vec<Resource>,
+    /// Why it can be in JSONPath only.
+    pub(crate) only_json_path: Option<&'static str>,
     /// For a distributed Map: the machine's own role starts and stops its child executions.
     pub(crate) distributed: Option<MapRun>,
     pub(crate) problems: Problems,
@@ -89,6 +91,7 @@ impl Node {
             processor: None,
             statements: Vec::new(),
             resources: Vec::new(),
+            only_json_path: None,
             distributed: None,
             problems: Problems::default(),
         }

@@ -32,23 +32,23 @@ pub mod kind {
 /// ```compile_fail
 /// use stepwright_constructs::prelude::*;
 ///
-/// let table = Table::from_name("t");
-/// BatchSubmitJob::new("Submit", "queue", "definition", "job").array_size(string_at("$.size"));
+/// let (queue, definition) = (JobQueue::from_name("q"), JobDefinition::from_name("d"));
+/// BatchSubmitJob::new("Submit", definition, "job", queue).array_size(string_at("$.size"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<K = kind::Any> {
-    pub(crate) expression: String,
+    pub(crate) expression: Text,
     kind: PhantomData<K>,
 }
 
 impl<K> At<K> {
-    pub(crate) fn new(expression: impl Into<String>) -> Self {
+    pub(crate) fn new(expression: impl Into<Text>) -> Self {
         Self { expression: expression.into(), kind: PhantomData }
     }
 
     /// The expression in the language's own notation.
-    pub fn expression(&self) -> &str {
-        &self.expression
+    pub fn expression(&self) -> String {
+        self.expression.readable()
     }
 }
 
@@ -131,17 +131,74 @@ macro_rules! params {
 }
 params! {
     Text: &str, String, &String, Text, &Text, Token;
-    Number: i32, i64, u32, usize, f64;
+    Number: i32, i64, u8, u16, u32, usize, f64;
     Flag: bool;
-    List: Vec<Value>, Vec<&str>, Vec<String>;
+    List: ;
     Object: Value;
 }
 
-impl<const N: usize> From<[&str; N]> for Param<kind::List> {
-    fn from(items: [&str; N]) -> Self {
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Param<kind::List> {
+    fn from(items: [T; N]) -> Self {
+        Self::of(items.into())
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Param<kind::List> {
+    fn from(items: Vec<T>) -> Self {
+        Self::of(items.into())
+    }
+}
+
+impl<T: Into<Value> + Clone> From<&[T]> for Param<kind::List> {
+    fn from(items: &[T]) -> Self {
         Self::of(items.to_vec().into())
     }
 }
+
+/// A value for a place that is usually computed: `string_at("$.role")`, or the path alone, `"$.role"`.
+/// Text that begins with `$` or `States.` is a path or an intrinsic function here, `{% … %}` is
+/// JSONata, and anything else is the value itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathOrText(pub(crate) Value);
+
+impl From<&str> for PathOrText {
+    fn from(text: &str) -> Self {
+        if text.starts_with('$') && !text.starts_with("${") || text.starts_with("States.") {
+            Self(Value::Expression(text.into()))
+        } else {
+            Self(text.into())
+        }
+    }
+}
+
+impl From<String> for PathOrText {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for PathOrText {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<K> From<At<K>> for PathOrText {
+    fn from(at: At<K>) -> Self {
+        Self(at.into())
+    }
+}
+
+macro_rules! paths_or_texts {
+    ($($from:ty),*) => {$(
+        impl From<$from> for PathOrText {
+            fn from(value: $from) -> Self {
+                Self(value.into())
+            }
+        }
+    )*};
+}
+paths_or_texts!(Text, &Text, Token, Jsonata, Str);
 
 /// The input of a task: text, an object, or a part of the state's input.
 ///

@@ -33,8 +33,7 @@ pub struct Note {
 impl DerivedPolicy {
     /// The policy document in readable JSON, with `${Name}` for what is not known.
     pub fn to_json(&self) -> Json {
-        let statements = self.statements.iter().map(Statement::to_json).collect();
-        crate::iam::document_of(statements)
+        crate::iam::document(&self.statements).to_json(crate::QueryLanguage::Jsonata)
     }
 }
 

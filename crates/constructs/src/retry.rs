@@ -118,8 +118,13 @@ impl Retry {
             problems.add(subject, "`backoff_rate` of a retry has to be 1 or more");
         }
         let (interval, most) = (&self.interval, &self.max_delay);
+        for seconds in [interval, most].into_iter().flatten() {
+            if let Value::Refused(problem) = Value::from(seconds.clone()) {
+                problems.add(subject, format!("a retry waits for whole seconds: {problem}"));
+            }
+        }
         if let (Some(interval), Some(most)) = (interval, most)
-            && most.0 <= interval.0
+            && most.known() <= interval.known()
         {
             problems.add(subject, "`max_delay` of a retry has to be longer than its `interval`");
         }

@@ -61,6 +61,10 @@ fn fixed(value: Value, language: QueryLanguage) -> Value {
     match value {
         Value::Input if language == QueryLanguage::Jsonata => "{% $states.input %}".into(),
         Value::Input => Value::Expression("$".into()),
+        Value::ByLanguage(both) => match language {
+            QueryLanguage::JsonPath => fixed(both.0, language),
+            QueryLanguage::Jsonata => fixed(both.1, language),
+        },
         Value::List(items) => {
             Value::List(items.into_iter().map(|item| fixed(item, language)).collect())
         }
@@ -93,7 +97,9 @@ pub(crate) fn all_nodes<'c>(chain: &'c Chain, visit: &mut impl FnMut(&'c Node)) 
 
 /// Checks a chain and everything within it.
 pub(crate) fn check(chain: &Chain, machine: QueryLanguage, problems: &mut Problems) {
-    check_scope(chain, problems);
+    let mut everywhere = BTreeSet::new();
+    all_nodes(chain, &mut |node| everywhere.extend([node.id.as_str()]));
+    check_scope(chain, &everywhere, problems);
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     all_nodes(chain, &mut |node| *names.entry(&node.name).or_default() += 1);
     for (name, count) in names {
@@ -111,7 +117,7 @@ pub(crate) fn check(chain: &Chain, machine: QueryLanguage, problems: &mut Proble
     all_nodes(chain, &mut |node| check_node(node, machine, problems));
 }
 
-fn check_scope(chain: &Chain, problems: &mut Problems) {
+fn check_scope(chain: &Chain, everywhere: &BTreeSet<&str>, problems: &mut Problems) {
     for problem in &chain.problems.0 {
         problems.add(&problem.subject, problem.message.clone());
     }
@@ -123,7 +129,13 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
     }
     for node in &chain.nodes {
         for target in node.targets() {
-            if !ids.contains(target) {
+            if !ids.contains(target) && everywhere.contains(target) {
+                let message = format!(
+                    "it leads to `{target}`, which is in another scope: a branch, or what a Map does \
+                     with each item, cannot lead out of itself, and nothing can lead into it",
+                );
+                problems.add(&node.id, message);
+            } else if !ids.contains(target) {
                 let near = stepwright_source::did_you_mean(target, ids.iter().copied());
                 let help =
                     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
@@ -148,17 +160,16 @@ fn check_scope(chain: &Chain, problems: &mut Problems) {
     }
     for node in &chain.nodes {
         for branch in &node.branches {
-            check_scope(branch, problems);
+            check_scope(branch, everywhere, problems);
         }
         if let Some(processor) = &node.processor {
-            check_scope(&processor.chain, problems);
+            check_scope(&processor.chain, everywhere, problems);
         }
     }
 }
 
 /// Fields that exist in only one of the languages.
-const JSON_PATH_ONLY: [&str; 6] =
-    ["InputPath", "OutputPath", "ResultPath", "ResultSelector", "ItemsPath", "SecondsPath"];
+const JSON_PATH_ONLY: [&str; 2] = ["ResultSelector", "Result"];
 const JSONATA_ONLY: [&str; 2] = ["Output", "Items"];
 
 fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
@@ -175,6 +186,14 @@ fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
             "the state machine is written in JSONata, so no state can be in JSONPath",
         );
     }
+    if let Some(why) = node.only_json_path
+        && language == QueryLanguage::Jsonata
+    {
+        problems.add(&node.name, why);
+    }
+    if node.kind == "Pass" && node.payload.is_some() && language == QueryLanguage::Jsonata {
+        problems.add(&node.name, "a Pass in JSONata has `outputs`, not `parameters`");
+    }
     if node.kind == "Choice" && node.rules.is_empty() {
         problems.add(&node.name, "a Choice has to have a rule: add one with `when`");
     }
@@ -189,7 +208,8 @@ fn check_node(node: &Node, machine: QueryLanguage, problems: &mut Problems) {
         QueryLanguage::Jsonata => JSON_PATH_ONLY.as_slice(),
     };
     for (field, value) in &node.fields {
-        if other_language.contains(field) {
+        let is_path = language == QueryLanguage::Jsonata && field.ends_with("Path");
+        if other_language.contains(field) || is_path {
             problems.add(&node.name, format!("`{field}` is not known in {}", language.name()));
         }
         if field.ends_with("Path") {
@@ -258,10 +278,14 @@ fn check_optional(
     problems: &mut Problems,
 ) {
     let Some(value) = value else { return };
+    let value = &fixed(value.clone(), language);
     value.visit("", &mut |at, leaf| {
         let expression = match leaf {
-            Value::Expression(expression) => expression.as_str(),
-            Value::Input if language == QueryLanguage::JsonPath => "$",
+            Value::Expression(expression) => &expression.readable(),
+            Value::Refused(problem) => {
+                problems.add(&node.name, format!("{place}{at}: {problem}"));
+                return;
+            }
             Value::Text(text) => {
                 let text = text.readable();
                 if language == QueryLanguage::JsonPath && jsonata_expression(&text).is_some() {

@@ -2,12 +2,14 @@ use crate::chain::{Chain, Chainable};
 use crate::iam::{Statement, distinct};
 use crate::logs::LogOptions;
 use crate::misuse::{Misuses, Problems};
-use crate::resources::{Key, Resource, Role, logical_id};
+use crate::object;
+use crate::resources::{
+    Bucket, Key, Machine, PolicyPart, RemovalPolicy, Resource, ResourceBody, Role, logical_id,
+};
 use crate::scope::{Scope, all_nodes, check};
 use crate::template::{Stack, Template};
 use crate::text::{Text, Token, local_arn, text};
 use crate::value::{QueryLanguage, Value};
-use crate::{object, resources};
 use std::time::Duration;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Syntax};
@@ -55,13 +57,58 @@ pub struct StateMachine {
     encryption: Option<Encryption>,
     tags: Vec<(String, Text)>,
     statements: Vec<Statement>,
-    retain: bool,
+    removal: RemovalPolicy,
+    substitutions: Vec<(String, Text)>,
+    /// What its role needs besides the permissions of the states: managed policies and statements.
+    role_needs: (Vec<Text>, Vec<Statement>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     Chain(Box<Chain>),
-    Text { definition: String, substitutions: Vec<(String, Text)> },
+    Text(String),
+    Bucket { bucket: Bucket, key: String, version: Option<String> },
+}
+
+/// The definition of a state machine: a chain, text, or a file in a bucket.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let body = DefinitionBody::from_string(r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#);
+/// assert!(StateMachine::from_body("Machine", body).template().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefinitionBody(Body);
+
+impl DefinitionBody {
+    /// A chain.
+    #[doc(alias = "fromChainable")]
+    pub fn from_chainable(definition: impl Chainable) -> Self {
+        Self(Body::Chain(Box::new(definition.into_chain())))
+    }
+
+    /// Text. That of a file beside the program is `include_str!("machine.asl.json")`.
+    #[doc(alias = "fromString")]
+    #[doc(alias = "fromFile")]
+    pub fn from_string(definition: impl Into<String>) -> Self {
+        Self(Body::Text(definition.into()))
+    }
+
+    /// A file in a bucket, by its key, which CloudFormation reads.
+    #[doc(alias = "definitionS3Location")]
+    pub fn from_bucket(bucket: impl Into<Bucket>, key: impl Into<String>) -> Self {
+        Self(Body::Bucket { bucket: bucket.into(), key: key.into(), version: None })
+    }
+
+    /// The version of the file in the bucket.
+    #[must_use]
+    pub fn object_version(mut self, id: impl Into<String>) -> Self {
+        if let Body::Bucket { version, .. } = &mut self.0 {
+            *version = Some(id.into());
+        }
+        self
+    }
 }
 
 /// The key with which a state machine's data are encrypted.
@@ -96,11 +143,36 @@ impl StateMachine {
     }
 
     /// A state machine whose definition is given as JSON, which may contain `${Name}`; see
-    /// [`StateMachine::substitution`]. The permissions of its role must be added with
+    /// [`StateMachine::substitution`]. The text of a file is `include_str!("machine.asl.json")`. The permissions of its role must be added with
     /// [`StateMachine::allow`], or derived from the definition with
     /// [`policy::from_definition`](crate::policy::from_definition).
+    #[doc(alias = "fromFile")]
+    #[doc(alias = "from_file")]
     pub fn from_text(id: impl Into<String>, definition: impl Into<String>) -> Self {
-        Self::of(id, Body::Text { definition: definition.into(), substitutions: Vec::new() })
+        Self::of(id, Body::Text(definition.into()))
+    }
+
+    /// Refers to the state machine with this ARN: for tasks that start it, metrics and grants.
+    #[doc(alias = "fromStateMachineArn")]
+    pub fn from_arn(arn: impl Into<Text>) -> Machine {
+        Machine::from_arn(arn)
+    }
+
+    /// Refers to the state machine with this name, in the account and region of the stack.
+    #[doc(alias = "fromStateMachineName")]
+    pub fn from_name(name: impl Into<Text>) -> Machine {
+        Machine::from_name(name)
+    }
+
+    /// The same as [`StateMachine::from_text`].
+    pub fn from_string(id: impl Into<String>, definition: impl Into<String>) -> Self {
+        Self::from_text(id, definition)
+    }
+
+    /// A state machine with this definition.
+    #[doc(alias = "definition_body")]
+    pub fn from_body(id: impl Into<String>, body: DefinitionBody) -> Self {
+        Self::of(id, body.0)
     }
 
     fn of(id: impl Into<String>, body: Body) -> Self {
@@ -118,7 +190,9 @@ impl StateMachine {
             encryption: None,
             tags: Vec::new(),
             statements: Vec::new(),
-            retain: false,
+            removal: RemovalPolicy::Destroy,
+            substitutions: Vec::new(),
+            role_needs: (Vec::new(), Vec::new()),
         }
     }
 
@@ -130,6 +204,8 @@ impl StateMachine {
     }
 
     /// Makes it an Express workflow.
+    #[doc(alias = "state_machine_type")]
+    #[doc(alias = "StateMachineType")]
     #[must_use]
     pub fn express(mut self) -> Self {
         self.express = Some(true);
@@ -167,7 +243,19 @@ impl StateMachine {
     /// Its role. By default, one is created.
     #[must_use]
     pub fn role(mut self, role: impl Into<Role>) -> Self {
-        self.role = Some(role.into());
+        let mut role = role.into();
+        let (policies, statements) = &self.role_needs;
+        if role.logical_id().is_some() {
+            role = policies.iter().fold(role, crate::fragments::with_policy);
+        }
+        self.role = Some(statements.iter().cloned().fold(role, Role::allow));
+        self
+    }
+
+    /// What another role has to get as well: managed policies, if it is defined here, and
+    /// permissions.
+    pub(crate) fn role_needs(mut self, policies: Vec<Text>, statements: Vec<Statement>) -> Self {
+        self.role_needs = (policies, statements);
         self
     }
 
@@ -180,8 +268,14 @@ impl StateMachine {
 
     /// Traces executions with X-Ray.
     #[must_use]
-    pub fn tracing(mut self) -> Self {
-        self.tracing = Some(true);
+    pub fn tracing(self) -> Self {
+        self.tracing_enabled(true)
+    }
+
+    /// Whether executions are traced with X-Ray.
+    #[must_use]
+    pub fn tracing_enabled(mut self, enabled: bool) -> Self {
+        self.tracing = Some(enabled);
         self
     }
 
@@ -202,6 +296,7 @@ impl StateMachine {
     /// Adds a permission to its role that the states do not imply, for example one that concerns
     /// the machine itself.
     #[must_use]
+    #[doc(alias = "addToRolePolicy")]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
@@ -209,17 +304,23 @@ impl StateMachine {
 
     /// Keeps the state machine when the stack is deleted.
     #[must_use]
-    pub fn retained(mut self) -> Self {
-        self.retain = true;
+    pub fn retained(self) -> Self {
+        self.removal_policy(RemovalPolicy::Retain)
+    }
+
+    /// What becomes of it when the stack is deleted. By default, it is deleted.
+    #[doc(alias = "applyRemovalPolicy")]
+    #[must_use]
+    pub fn removal_policy(mut self, policy: RemovalPolicy) -> Self {
+        self.removal = policy;
         self
     }
 
-    /// The value of `${name}` in a definition that is given as text.
+    /// The value of `${name}` in the definition.
+    #[doc(alias = "definitionSubstitutions")]
     #[must_use]
     pub fn substitution(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
-        if let Body::Text { substitutions, .. } = &mut self.body {
-            substitutions.push((name.into(), value.into()));
-        }
+        self.substitutions.push((name.into(), value.into()));
         self
     }
 
@@ -235,14 +336,50 @@ impl StateMachine {
         &self.id
     }
 
-    /// Its ARN, in a template that defines it.
+    /// Its ARN. Wherever it is used, the template has the machine.
+    #[doc(alias = "stateMachineArn")]
     pub fn arn(&self) -> Text {
+        self.token(Token::reference(&self.logical_id()))
+    }
+
+    /// The name that it has in AWS.
+    #[doc(alias = "stateMachineName")]
+    pub fn name(&self) -> Text {
+        self.token(Token::attribute(&self.logical_id(), "Name"))
+    }
+
+    /// The id of its current revision, which changes with its definition.
+    #[doc(alias = "stateMachineRevisionId")]
+    pub fn revision_id(&self) -> Text {
+        self.token(Token::attribute(&self.logical_id(), "StateMachineRevisionId"))
+    }
+
+    fn token(&self, token: Token) -> Text {
+        Text::from(token).carrying(&[Resource::machine(self.clone())])
+    }
+
+    /// Its ARN, without the machine itself.
+    fn own_arn(&self) -> Text {
         Token::reference(&self.logical_id()).into()
+    }
+
+    /// The role that it has: the given one, or its own.
+    pub(crate) fn effective_role(&self) -> Role {
+        self.role.clone().unwrap_or_else(|| {
+            Role::new(&format!("{}/Role", self.id), "states.amazonaws.com").for_this_account()
+        })
     }
 
     /// The definition, with `${Name}` for what CloudFormation fills in.
     pub fn asl(&self) -> Result<Json, Misuses> {
-        Ok(self.build()?.asl)
+        let built = self.build()?;
+        if let Body::Bucket { key, .. } = &self.body {
+            let mut problems = Problems::default();
+            let message = format!("its definition is in a bucket, as `{key}`, and not known here");
+            problems.add(&self.id, message);
+            return problems.or_ok(Json::Null);
+        }
+        Ok(built.asl)
     }
 
     /// The definition, ready for the compiler and the simulator.
@@ -253,8 +390,8 @@ impl StateMachine {
     /// The permissions of its role: no more than its states need.
     pub fn policy(&self) -> Result<Vec<Statement>, Misuses> {
         let built = self.build()?;
-        let role = self.role.as_ref().map_or(&[][..], Role::statements);
-        Ok(distinct(&[&built.statements, &built.distributed, role].concat()))
+        let role = self.role.as_ref().map(Role::statements).unwrap_or_default();
+        Ok(distinct(&[built.statements, built.distributed, role].concat()))
     }
 
     /// A complete template of the machine and everything it defines.
@@ -267,10 +404,14 @@ impl StateMachine {
         self.check(&mut problems);
         let mut built = match &self.body {
             Body::Chain(chain) => self.build_chain(chain, &mut problems),
-            Body::Text { definition, substitutions } => {
-                self.build_text(definition, substitutions, &mut problems)
-            }
+            Body::Text(definition) => self.build_text(Some(definition), &mut problems),
+            Body::Bucket { .. } => self.build_text(None, &mut problems),
         };
+        for resource in &built.resources {
+            if let ResourceBody::Misused(misuse) = resource.0.as_ref() {
+                problems.add(&misuse.subject, misuse.message.clone());
+            }
+        }
         built.statements.extend(self.deployment_statements());
         // The machine depends on its role and on the role's policy. Permissions that concern the
         // machine itself are in a separate policy, on which nothing depends.
@@ -294,6 +435,15 @@ impl StateMachine {
                 ));
             }
         }
+        if let Some(problem) = self.logs.as_ref().and_then(LogOptions::problem) {
+            problems.add(&self.id, problem);
+        }
+        if self.substitutions.iter().any(|(name, _)| name.is_empty()) {
+            problems.add(&self.id, "a substitution has to have a name");
+        }
+        if self.role.as_ref().is_some_and(|role| matches!(role.value(), Value::Expression(_))) {
+            problems.add(&self.id, "the role of a state machine cannot be computed by its states");
+        }
         if self.timeout.is_some_and(|timeout| timeout.subsec_nanos() != 0 || timeout.is_zero()) {
             problems.add(&self.id, "the timeout has to be a whole number of seconds");
         }
@@ -314,7 +464,10 @@ impl StateMachine {
         let mut put = |key: &str, value: Option<Value>| {
             members.extend(value.map(|value| (key.to_owned(), value)));
         };
-        put("TimeoutSeconds", self.timeout.map(|timeout| crate::duration::Seconds(timeout).into()));
+        put(
+            "TimeoutSeconds",
+            self.timeout.map(|timeout| crate::duration::Seconds::from(timeout).into()),
+        );
         put("Comment", self.comment.clone().map(Value::from));
         put("QueryLanguage", self.language.map(|language| language.name().into()));
         let definition = Value::Object(members);
@@ -335,12 +488,7 @@ impl StateMachine {
         }
     }
 
-    fn build_text(
-        &self,
-        definition: &str,
-        substitutions: &[(String, Text)],
-        problems: &mut Problems,
-    ) -> Built {
+    fn build_text(&self, definition: Option<&str>, problems: &mut Problems) -> Built {
         let unused = [
             ("timeout", self.timeout.is_some()),
             ("comment", self.comment.is_some()),
@@ -354,15 +502,19 @@ impl StateMachine {
                 );
             }
         }
+        let Some(definition) = definition else {
+            return Built {
+                definition: Text::default(),
+                asl: Json::Null,
+                statements: Vec::new(),
+                distributed: Vec::new(),
+                resources: Vec::new(),
+            };
+        };
         let substituted =
-            substitutions.iter().fold(definition.to_owned(), |text, (name, value)| {
+            self.substitutions.iter().fold(definition.to_owned(), |text, (name, value)| {
                 text.replace(&format!("${{{name}}}"), &value.readable())
             });
-        for (name, _) in substitutions {
-            if name.is_empty() {
-                problems.add(&self.id, "a substitution has to have a name");
-            }
-        }
         let asl = match Definition::parse(&substituted, Syntax::Strict) {
             Ok(definition) => definition.to_json(),
             Err(error) => {
@@ -384,7 +536,7 @@ impl StateMachine {
         if labels.is_empty() {
             return Vec::new();
         }
-        let name = Token::part(&self.arn(), ":", 6);
+        let name = Token::part(&self.own_arn(), ":", 6);
         let executions =
             |rest: String| local_arn("states", text!("execution:", name.clone(), rest));
         let redriven: Vec<Text> = match labels.iter().cloned().collect::<Option<Vec<String>>>() {
@@ -394,7 +546,7 @@ impl StateMachine {
             None => vec![executions("/*:*".into())],
         };
         vec![
-            Statement::allow(["states:StartExecution"], [self.arn()]),
+            Statement::allow(["states:StartExecution"], [self.own_arn()]),
             Statement::allow(
                 ["states:DescribeExecution", "states:StopExecution"],
                 [executions(":*".into())],
@@ -414,14 +566,14 @@ impl StateMachine {
             let when = Value::Object(vec![(operator.to_owned(), context)]);
             let decrypt = Statement::allow(["kms:Decrypt", "kms:GenerateDataKey"], [key.arn()]);
             statements.push(decrypt.when(when));
-            if self.logs.is_some() {
+            if self.logs.as_ref().is_some_and(|logs| logs.group.is_some()) {
                 let logs = object! {
                     "StringEquals": {"kms:EncryptionContext:SourceArn": local_arn("logs", "*")},
                 };
                 statements.push(Statement::allow(["kms:GenerateDataKey"], [key.arn()]).when(logs));
             }
         }
-        if self.logs.is_some() {
+        if self.logs.as_ref().is_some_and(|logs| logs.group.is_some()) {
             statements.push(crate::policy::for_logs());
         }
         if self.tracing == Some(true) {
@@ -449,33 +601,30 @@ impl StateMachine {
             }
         };
         let mut resources = built.resources;
-        resources.extend(self.logs.iter().flat_map(|logs| logs.group.resources()));
-        if let Some(Encryption::CustomerManaged(key, _)) = &self.encryption {
-            resources.extend(key.resources());
-        }
-        let default_role = Role::new(&format!("{}/Role", self.id), "states.amazonaws.com");
-        let role = self.role.as_ref().unwrap_or(&default_role);
+        let role = self.effective_role();
         resources.extend(role.resources());
+        resources.extend(role.attached(Some(&self.id), distinct(&built.statements)));
         let mut machine = Resource::new(
             self.logical_id(),
             "AWS::StepFunctions::StateMachine",
-            self.properties(&built.definition, role),
+            self.properties(&built.definition, &role),
         );
-        if let Some(role_id) = role.logical_id() {
-            let statements = distinct(&built.statements);
-            if !statements.is_empty() {
-                let path = role.policy_path(&self.id, self.role.is_some());
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                machine = machine.after(&logical_id(&path));
-                resources.push(resources::policy_resource(&path, &role_id, &statements));
-            }
-            machine = machine.after(&role_id);
+        if let Some(role_name) = role.attachment() {
+            machine = machine.after_policies_of(role_name.clone());
             if !built.distributed.is_empty() {
-                let path = [self.id.as_str(), "DistributedMapPolicy", "Resource"];
-                resources.push(resources::policy_resource(&path, &role_id, &built.distributed));
+                // Nothing waits for this policy, which refers to the machine.
+                resources.push(Resource(Box::new(ResourceBody::Policy(PolicyPart {
+                    role: role_name,
+                    path: format!("{}/DistributedMapPolicy", self.id),
+                    owner: Some(format!("{}/DistributedMapPolicy", self.id)),
+                    statements: built.distributed,
+                }))));
             }
         }
-        resources.push(if self.retain { machine.retained() } else { machine });
+        if let Some(role_id) = role.logical_id() {
+            machine = machine.after(&role_id);
+        }
+        resources.push(machine.removal_policy(self.removal).tagged(&self.tags));
         resources
     }
 
@@ -484,11 +633,19 @@ impl StateMachine {
         let mut put = |key: &str, value: Option<Value>| {
             properties.extend(value.map(|value| (key.to_owned(), value)));
         };
-        put("DefinitionString", Some(definition.into()));
-        if let Body::Text { substitutions, .. } = &self.body
-            && !substitutions.is_empty()
-        {
-            let members = substitutions.iter().map(|(name, value)| (name.clone(), value.into()));
+        if let Body::Bucket { bucket, key, version } = &self.body {
+            let mut location = vec![
+                ("Bucket".to_owned(), Value::from(bucket.name())),
+                ("Key".to_owned(), key.into()),
+            ];
+            location.extend(version.iter().map(|id| ("Version".to_owned(), id.into())));
+            put("DefinitionS3Location", Some(Value::Object(location)));
+        } else {
+            put("DefinitionString", Some(definition.into()));
+        }
+        if !self.substitutions.is_empty() {
+            let members =
+                self.substitutions.iter().map(|(name, value)| (name.clone(), value.into()));
             put("DefinitionSubstitutions", Some(Value::Object(members.collect())));
         }
         put(
@@ -496,22 +653,19 @@ impl StateMachine {
             self.encryption.as_ref().map(|encryption| match encryption {
                 Encryption::AwsOwned => object! {"Type": "AWS_OWNED_KEY"},
                 Encryption::CustomerManaged(key, reuse) => object! {
-                    "KmsDataKeyReusePeriodSeconds": crate::duration::Seconds(*reuse),
+                    "KmsDataKeyReusePeriodSeconds": crate::duration::Seconds::from(*reuse),
                     "KmsKeyId": key.arn(),
                     "Type": "CUSTOMER_MANAGED_KMS_KEY",
                 },
             }),
         );
         put("LoggingConfiguration", self.logs.as_ref().map(LogOptions::to_value));
-        put("RoleArn", Some(role.arn_text().into()));
+        put("RoleArn", Some(role.value()));
         put("StateMachineName", self.name.as_ref().map(Value::from));
         put(
             "StateMachineType",
             self.express.map(|express| if express { "EXPRESS" } else { "STANDARD" }.into()),
         );
-        let tags: Vec<Value> =
-            self.tags.iter().map(|(key, value)| object! {"Key": key, "Value": value}).collect();
-        put("Tags", (!tags.is_empty()).then(|| tags.into()));
         put("TracingConfiguration", self.tracing.map(|enabled| object! {"Enabled": enabled}));
         Value::Object(properties)
     }

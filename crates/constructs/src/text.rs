@@ -1,3 +1,6 @@
+use crate::resources::Resource;
+use std::fmt;
+use std::sync::Arc;
 use stepwright_json::{Json, Object, json};
 
 /// Text in a template: literal pieces, and placeholders that CloudFormation fills in.
@@ -16,24 +19,62 @@ pub(crate) enum Piece {
 
 /// A placeholder that CloudFormation fills in: how it is written in a definition that is run
 /// locally, and CloudFormation's intrinsic function.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// A token of a handle carries the resources that the handle defines. Wherever the token is used,
+/// the template contains them.
+#[derive(Clone)]
 pub struct Token {
     readable: String,
     cloudformation: Json,
+    defines: Option<Arc<[Resource]>>,
+}
+
+/// Tokens are equal if they stand for the same.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.readable == other.readable && self.cloudformation == other.cloudformation
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.readable)
+    }
 }
 
 impl Token {
-    /// `Ref`: the name of a resource, or the value of a parameter.
-    pub fn reference(logical_id: &str) -> Self {
-        Self { readable: format!("${{{logical_id}}}"), cloudformation: json!({"Ref": logical_id}) }
+    fn of(readable: String, cloudformation: Json) -> Self {
+        Self { readable, cloudformation, defines: None }
     }
 
-    /// `Fn::GetAtt`: an attribute of a resource.
+    /// `Ref`: the name of a resource of the stack, which is added with
+    /// [`Stack::resource`](crate::Stack::resource).
+    pub fn reference(logical_id: &str) -> Self {
+        Self::of(format!("${{{logical_id}}}"), json!({"Ref": logical_id}))
+    }
+
+    /// `Fn::GetAtt`: an attribute of a resource of the stack.
     pub fn attribute(logical_id: &str, attribute: &str) -> Self {
-        Self {
-            readable: format!("${{{logical_id}.{attribute}}}"),
-            cloudformation: json!({"Fn::GetAtt": [logical_id, attribute]}),
-        }
+        Self::of(
+            format!("${{{logical_id}.{attribute}}}"),
+            json!({"Fn::GetAtt": [logical_id, attribute]}),
+        )
+    }
+
+    /// A parameter, which the template then has: a text that is given when the stack is deployed.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let pass = Pass::new("Where").result(object! {"subnet": Token::parameter("Subnet")});
+    /// let template = StateMachine::new("Machine", pass).template()?.to_json();
+    /// assert!(template.get("Parameters").unwrap().get("Subnet").is_some());
+    /// # Ok::<(), Misuses>(())
+    /// ```
+    pub fn parameter(name: &str) -> Self {
+        let id = parameter_id(name);
+        let parameter = Resource::parameter(&id, format!("The value of {name}"));
+        Self { defines: Some(Arc::from([parameter])), ..Self::reference(&id) }
     }
 
     /// A placeholder in a definition that is given as text, `${Name}` or `${Name.Attribute}`. It
@@ -43,12 +84,12 @@ impl Token {
             pseudo if pseudo.starts_with("AWS::") => json!({"Ref": pseudo}),
             other => json!({"Ref": (parameter_id(other))}),
         };
-        Self { readable: format!("${{{name}}}"), cloudformation }
+        Self::of(format!("${{{name}}}"), cloudformation)
     }
 
     /// The partition: `aws`, except for regions in China and of governments.
     pub fn partition() -> Self {
-        Self { readable: "aws".into(), cloudformation: json!({"Ref": "AWS::Partition"}) }
+        Self::of("aws".into(), json!({"Ref": "AWS::Partition"}))
     }
 
     /// The region of the stack.
@@ -70,9 +111,11 @@ impl Token {
     pub fn part(text: &Text, separator: &str, index: usize) -> Self {
         let split = format!("${{Split:{separator}:{}}}", text.readable());
         let parts = json!({"Fn::Split": [separator, (text.to_cloudformation())]});
+        let resources: Vec<Resource> = text.defined().cloned().collect();
         Self {
             readable: format!("${{Select:{index}:'{split}'}}"),
             cloudformation: json!({"Fn::Select": [index, (parts)]}),
+            defines: (!resources.is_empty()).then(|| Arc::from(resources)),
         }
     }
 }
@@ -108,6 +151,37 @@ impl Text {
             [Piece::Literal(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The text, whose tokens carry these resources.
+    pub(crate) fn carrying(mut self, resources: &[Resource]) -> Self {
+        if resources.is_empty() {
+            return self;
+        }
+        let shared: Arc<[Resource]> = Arc::from(resources);
+        for piece in &mut self.0 {
+            if let Piece::Token(token) = piece {
+                token.defines.get_or_insert_with(|| Arc::clone(&shared));
+            }
+        }
+        self
+    }
+
+    /// The resources that its tokens carry.
+    pub(crate) fn defined(&self) -> impl Iterator<Item = &Resource> {
+        self.0.iter().flat_map(|piece| match piece {
+            Piece::Token(token) => token.defines.as_deref().unwrap_or_default(),
+            Piece::Literal(_) => &[],
+        })
+    }
+
+    /// The text with every literal piece changed.
+    pub(crate) fn map_literals(&self, change: impl Fn(&str) -> String) -> Self {
+        let piece = |piece: &Piece| match piece {
+            Piece::Literal(literal) => Piece::Literal(change(literal)),
+            token @ Piece::Token(_) => token.clone(),
+        };
+        Self(self.0.iter().map(piece).collect())
     }
 
     /// The names of the placeholders, without repetitions.

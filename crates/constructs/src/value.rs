@@ -1,4 +1,5 @@
-use crate::text::{Piece, Text};
+use crate::resources::Resource;
+use crate::text::Text;
 use stepwright_json::{Json, Object, Str};
 
 /// A value within a state: literal, or computed when the state runs.
@@ -15,9 +16,13 @@ pub enum Value {
     /// Text, with placeholders that CloudFormation fills in.
     Text(Text),
     /// A JSONPath or an intrinsic function: computed when the state runs.
-    Expression(String),
+    Expression(Text),
     /// The whole input, in whichever language the state uses.
     Input,
+    /// One value in JSONPath and another in JSONata.
+    ByLanguage(Box<(Value, Value)>),
+    /// A value that cannot be written, and why. It is reported when the machine is built.
+    Refused(String),
     /// A list.
     List(Vec<Value>),
     /// Members in order.
@@ -28,6 +33,16 @@ impl Value {
     /// An object without members.
     pub fn empty() -> Self {
         Self::Object(Vec::new())
+    }
+
+    /// The value, or `null` if there is none.
+    pub fn or_null(value: Option<impl Into<Value>>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+
+    /// One value in JSONPath, and another in JSONata.
+    pub(crate) fn by_language(json_path: impl Into<Value>, jsonata: impl Into<Value>) -> Self {
+        Self::ByLanguage(Box::new((json_path.into(), jsonata.into())))
     }
 
     #[doc(hidden)]
@@ -84,6 +99,10 @@ impl Value {
                     value.visit(&format!("{at}/{key}"), visit);
                 }
             }
+            Self::ByLanguage(both) => {
+                both.0.visit(at, visit);
+                both.1.visit(at, visit);
+            }
             leaf => visit(at, leaf),
         }
     }
@@ -93,7 +112,7 @@ impl Value {
     pub(crate) fn any_expression(&self, test: impl Fn(&str) -> bool) -> bool {
         let mut found = false;
         self.visit("", &mut |_, leaf| match leaf {
-            Value::Expression(expression) => found |= test(expression),
+            Value::Expression(expression) => found |= test(&expression.readable()),
             Value::Text(text) => {
                 let text = text.readable();
                 if let Some(jsonata) = jsonata_expression(&text) {
@@ -124,12 +143,25 @@ impl Value {
         self.render(QueryLanguage::JsonPath, &mut Text::to_cloudformation)
     }
 
+    /// The resources that tokens in it carry.
+    pub(crate) fn defined(&self, visit: &mut impl FnMut(&Resource)) {
+        self.visit("", &mut |_, leaf| {
+            if let Self::Text(text) | Self::Expression(text) = leaf {
+                text.defined().for_each(&mut *visit);
+            }
+        });
+    }
+
     fn render(&self, language: QueryLanguage, text: &mut impl FnMut(&Text) -> Json) -> Json {
         match self {
-            Self::Null => Json::Null,
+            Self::Null | Self::Refused(_) => Json::Null,
+            Self::ByLanguage(both) => match language {
+                QueryLanguage::JsonPath => both.0.render(language, text),
+                QueryLanguage::Jsonata => both.1.render(language, text),
+            },
             Self::Scalar(scalar) => scalar.clone(),
             Self::Text(value) => text(value),
-            Self::Expression(expression) => expression.as_str().into(),
+            Self::Expression(expression) => text(expression),
             Self::Input => language.whole_input().into(),
             Self::List(items) => {
                 items.iter().map(|item| item.render(language, text)).collect::<Vec<_>>().into()
@@ -147,17 +179,12 @@ impl Value {
     fn write(&self, language: QueryLanguage, out: &mut Text) {
         let quoted = |text: &str| Json::from(text).to_string();
         match self {
-            Self::Text(text) => {
+            Self::Text(text) | Self::Expression(text) => {
                 let mut written = Text::literal("\"");
-                for piece in &text.0 {
-                    written = written.and(match piece {
-                        Piece::Literal(literal) => {
-                            let quoted = quoted(literal);
-                            Text::literal(&quoted[1..quoted.len() - 1])
-                        }
-                        token @ Piece::Token(_) => Text(vec![token.clone()]),
-                    });
-                }
+                written = written.and(text.map_literals(|literal| {
+                    let quoted = quoted(literal);
+                    quoted[1..quoted.len() - 1].to_owned()
+                }));
                 add(out, written.and("\""));
             }
             Self::List(items) => {
@@ -187,6 +214,10 @@ impl Value {
         let is_marked = match self {
             Self::Expression(_) => true,
             Self::Input => language == QueryLanguage::JsonPath,
+            Self::ByLanguage(both) => match language {
+                QueryLanguage::JsonPath => return both.0.key(key, language),
+                QueryLanguage::Jsonata => return both.1.key(key, language),
+            },
             _ => false,
         };
         if is_marked { format!("{key}.$") } else { key.to_owned() }
@@ -265,6 +296,17 @@ macro_rules! scalars {
 }
 scalars!(bool, i32, i64, u32, usize, f64);
 
+macro_rules! small_numbers {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Value {
+            fn from(value: $kind) -> Self {
+                Self::Scalar(Json::from(u32::from(value)))
+            }
+        }
+    )*};
+}
+small_numbers!(u8, u16);
+
 macro_rules! texts {
     ($($kind:ty),*) => {$(
         impl From<$kind> for Value {
@@ -282,21 +324,27 @@ impl From<&String> for Value {
     }
 }
 
+impl<T: Into<Value> + Clone> From<&[T]> for Value {
+    fn from(items: &[T]) -> Self {
+        Self::List(items.iter().cloned().map(Into::into).collect())
+    }
+}
+
 impl From<&Value> for Value {
     fn from(value: &Value) -> Self {
         value.clone()
     }
 }
 
-impl<T: Into<Value>> From<Vec<T>> for Value {
-    fn from(items: Vec<T>) -> Self {
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
+    fn from(items: [T; N]) -> Self {
         Self::List(items.into_iter().map(Into::into).collect())
     }
 }
 
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
     }
 }
 

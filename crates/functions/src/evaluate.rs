@@ -1,8 +1,8 @@
 //! Evaluates the CDK's `EvaluateExpression`: a JavaScript expression in which paths stand for
 //! values. No function is needed for it.
 //!
-//! The CDK deploys a small Node.js function that replaces each path by the JSON of its value and
-//! calls `eval`. A built-in JavaScript engine does the same here, without access to the machine.
+//! The CDK deploys a small Node.js function that replaces each path by `values["path"]` and calls
+//! `eval`. A built-in JavaScript engine does the same here, without access to the machine.
 //!
 //! The engine runs in a process of its own, which is the same program started again: see
 //! [`evaluate_if_asked`]. That process limits its own memory and time before it reads the script,
@@ -138,8 +138,9 @@ impl<'a> Expression<'a> {
         (members.len() == 2).then_some(Self { expression, values })
     }
 
-    /// The expression, with each path replaced by the JSON of its value. Nothing is written before
-    /// it is known to fit.
+    /// The values, and the expression, in which each path is replaced by `values["path"]`: a path
+    /// in a text stays text, as in the CDK since 2026. Nothing is written before it is known to
+    /// fit.
     fn script(&self) -> Result<String, TooLong> {
         let paths: Vec<(&str, &Json)> = self
             .values
@@ -159,6 +160,11 @@ impl<'a> Expression<'a> {
             script.push_str(text);
             Ok(())
         };
+        let values: Object =
+            paths.iter().map(|(path, value)| ((*path).to_owned(), (*value).clone())).collect();
+        push("var values = Object.assign(Object.create(null), ")?;
+        push(&Json::from(values).to_string())?;
+        push(");\n")?;
         let mut texts: HashMap<&str, String> = HashMap::new();
         let mut rest = self.expression;
         while let Some(at) = rest.find('$') {
@@ -169,8 +175,12 @@ impl<'a> Expression<'a> {
                 .filter(|(path, _)| from.starts_with(path))
                 .max_by_key(|(path, _)| path.len());
             rest = match longest {
-                Some((path, value)) => {
-                    push(texts.entry(path).or_insert_with(|| value.to_string()))?;
+                Some((path, _)) => {
+                    push(
+                        texts
+                            .entry(path)
+                            .or_insert_with(|| format!("values[{}]", Json::from(*path))),
+                    )?;
                     &from[path.len()..]
                 }
                 None => {
@@ -348,6 +358,11 @@ mod tests {
         check("$.xs.map(x => x * 2)", json!({"$.xs": [1, 2.5]}), json!([2, 5]));
         check("({sum: $['a'][0] + 1})", json!({"$['a'][0]": 1}), json!({"sum": 2}));
         check("let a = 2; a ** 3", json!({}), Json::Int(8));
+        check("const b = $.b; b.c + 1;", json!({"$.b": {"c": 1}}), Json::Int(2));
+        // Two values that are equal are one, and what is assigned to a path is kept.
+        check("$.b.c === 1 && $.b === $.b", json!({"$.b": {"c": 1}}), Json::Bool(true));
+        check("$.n = 3; $.n * 2", json!({"$.n": 1}), Json::Int(6));
+        check("'at $.n'", json!({"$.n": 1}), json!("at values[\"$.n\"]"));
         check("'cost: $' + 5", json!({}), json!("cost: $5"));
         check("undefined", json!({}), Json::Null);
         check("(async () => 7)()", json!({}), Json::Int(7));
@@ -398,7 +413,7 @@ mod tests {
     fn a_script_is_not_built_if_it_is_too_long() {
         let large = "x".repeat(100_000);
         let payload = json!({
-            "expression": ("$.a".repeat(100_000)),
+            "expression": ("$.a".repeat(1_000_000)),
             "expressionAttributeValues": {"$.a": large},
         });
         assert_eq!(Expression::of(&payload).expect("a request").script(), Err(TooLong));

@@ -43,7 +43,7 @@ pub use fixed::json as json_of_toml;
 pub use functions::Functions;
 #[cfg(target_os = "linux")]
 pub use guardian::guard_if_asked;
-pub use job::{Ended, Process};
+pub use job::{Ended, Process, clean_up};
 pub use lambda_api::{FUNCTIONS, INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{Ending, LogLine, LogSink};
 pub use peer::is_of_another_user;

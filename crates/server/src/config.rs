@@ -49,6 +49,9 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     /// Whether clients on other machines may connect without encryption.
     pub insecure: bool,
+    /// `docker`, `podman`, or the path of one of them: runs jobs of Batch and tasks of ECS as containers
+    /// of their image. Without it, they are processes.
+    pub containers: Option<String>,
     /// Whether, without credentials, every user of this machine is served, not only the one that the
     /// server runs as. Each of them can then run commands as that user.
     pub any_user: bool,
@@ -86,6 +89,7 @@ impl Default for ServerConfig {
             metrics_token: None,
             tls: None,
             insecure: false,
+            containers: None,
             any_user: false,
         }
     }

@@ -40,8 +40,8 @@ pub trait World: Send + Sync + 'static {
     fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended>;
 
     /// Waits until no process is left that has this in its environment, and that a server which is
-    /// gone has started.
-    fn end_leftovers(&self, mark: String) -> Pending<()>;
+    /// gone has started; then runs a command that ends what those have left behind, if it is not empty.
+    fn end_leftovers(&self, mark: String, clean_up: Vec<String>) -> Pending<()>;
 
     /// Posts a text to a URL on this machine.
     fn post(
@@ -69,6 +69,8 @@ pub struct Process {
     pub log: Option<PathBuf>,
     /// How long it has to end after it was asked to.
     pub grace: Duration,
+    /// A command that ends what the process leaves behind when it is killed; empty if nothing.
+    pub clean_up: Vec<String>,
 }
 
 /// How a process ended.

@@ -9,6 +9,7 @@
 
 mod batch;
 mod call;
+mod containers;
 mod delivery;
 mod dynamodb;
 mod ecs;
@@ -27,6 +28,7 @@ mod stacks;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
+pub use containers::Containers;
 pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
 pub use sources::{Source, USUAL_CONCURRENCY};
@@ -76,6 +78,8 @@ pub struct Setup {
     pub key: Option<PathBuf>,
     /// The folder of what jobs and tasks print. Without one, it goes to the log of the server only.
     pub jobs: Option<PathBuf>,
+    /// What runs jobs and tasks as containers of their image. Without it, they are processes.
+    pub containers: Option<Containers>,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }

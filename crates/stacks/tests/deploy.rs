@@ -35,6 +35,7 @@ impl Here {
             buckets: Some(folder.path().join("buckets")),
             key: None,
             jobs: None,
+            containers: None,
             url: Arc::new(url),
         });
         Self { folder, services }

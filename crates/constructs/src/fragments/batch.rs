@@ -148,7 +148,7 @@ impl Submission<'_> {
             .result_path(result_path.as_str());
         let parameters = keys
             .into_iter()
-            .map(|key| (key.clone(), Value::Expression(format!("{result_path}.{key}"))))
+            .map(|key| (key.clone(), Value::Expression(format!("{result_path}.{key}").into())))
             .collect();
         let mut state = vec![
             ("Type".to_owned(), "Task".into()),
@@ -186,7 +186,7 @@ impl Submission<'_> {
 
 fn selected(names: [&str; 3]) -> Value {
     Value::Object(
-        names.map(|name| (name.to_owned(), Value::Expression(format!("$.{name}")))).to_vec(),
+        names.map(|name| (name.to_owned(), Value::Expression(format!("$.{name}").into()))).to_vec(),
     )
 }
 
@@ -208,8 +208,9 @@ impl Chainable for RegisterJobDefinition {
                     self.vcpus.as_ref(),
                 )),
             ),
-            ("MountPoints", self.mount_points),
-            ("Volumes", self.volumes),
+            // boto writes the members of these in camel case.
+            ("MountPoints", self.mount_points.map(convert_to_sfn_api_action_case)),
+            ("Volumes", self.volumes.map(convert_to_sfn_api_action_case)),
             ("JobRoleArn", self.job_role_arn),
         ]);
         let request = members([
@@ -455,6 +456,9 @@ settings! {
             mount_point_configs: [MountPointConfiguration],
             /// The role of the job.
             job_role_arn: Input,
+            /// Leaves out the mount points and volumes if there are none, as the published library
+            /// does. A job then fails unless its input has them.
+            as_published: bool,
         }
     }
 }
@@ -472,13 +476,25 @@ impl JobDefaults {
             ("platform_capabilities".to_owned(), value!(["EC2"])),
             ("job_role_arn".to_owned(), self.job_role_arn.unwrap_or_default()),
         ];
-        if let Some(configurations) = self.mount_point_configs {
-            let (mount_points, volumes) = mount_points_and_volumes(&configurations);
-            defaults.push(("mount_points".to_owned(), mount_points));
-            defaults.push(("volumes".to_owned(), volumes));
-        }
+        put_mounts(&mut defaults, self.mount_point_configs, self.as_published == Some(true));
         Value::Object(defaults)
     }
+}
+
+/// Adds the mount points and volumes to the defaults of a job. Without file systems, they are empty
+/// lists, because the job refers to them.
+pub(crate) fn put_mounts(
+    defaults: &mut Vec<(String, Value)>,
+    configurations: Option<Vec<MountPointConfiguration>>,
+    as_published: bool,
+) {
+    if configurations.is_none() && as_published {
+        return;
+    }
+    let (mount_points, volumes) =
+        mount_points_and_volumes(configurations.as_deref().unwrap_or_default());
+    defaults.push(("mount_points".to_owned(), mount_points));
+    defaults.push(("volumes".to_owned(), volumes));
 }
 
 /// A number as text, because Batch takes numbers as text.

@@ -2,7 +2,7 @@ use crate::chain::{Chain, Nextable};
 use crate::common::{WithData, WithResultPath};
 use crate::fields::settings;
 use crate::fragments::base::env_fragment;
-use crate::fragments::batch::as_text;
+use crate::fragments::batch::{as_text, put_mounts};
 use crate::fragments::mount_point::mount_points_and_volumes;
 use crate::fragments::{
     EnvBase, EnvFragment, MergeDefaults, MountPointConfiguration, S3Operation, SubmitJobFragment,
@@ -10,6 +10,7 @@ use crate::fragments::{
 };
 use crate::iam::Statement;
 use crate::json_path::{entire_payload, execution_name, format_text, object_at, string_at, uuid};
+use crate::misuse::Problems;
 use crate::states::Pass;
 use crate::text::{Token, arn, local_arn, text};
 use crate::value::Value;
@@ -78,8 +79,13 @@ struct Exchange<'e> {
 
 impl Exchange<'_> {
     fn key(&self, file: &str) -> Value {
-        let template = format!("{}{{}}/{{}}/{file}.json", self.key_prefix);
         let task = string_at("$.taskResult.prep.task_id");
+        if self.key_prefix.starts_with('$') {
+            let prefix = string_at(self.key_prefix);
+            let template = format!("{{}}{{}}/{{}}/{file}.json");
+            return format_text(template, [prefix, execution_name(), task]).into();
+        }
+        let template = format!("{}{{}}/{{}}/{file}.json", self.key_prefix);
         format_text(template, [execution_name(), task]).into()
     }
 
@@ -124,9 +130,11 @@ settings! {
     /// use stepwright_constructs::fragments::{BatchInvokedLambdaFunction, EnvBase, EnvBaseFragment};
     ///
     /// let env = EnvBase::new("dev", Some("marmotdev"));
-    /// let function = BatchInvokedLambdaFunction::new(
-    ///     "Fn", &env, "my-fn", "$.image", "$.handler", "my-queue", "my-bucket",
-    /// )
+    /// let function = BatchInvokedLambdaFunction::new("Fn", &env, "my-fn")
+    /// .image("$.image")
+    /// .handler("$.handler")
+    /// .job_queue("my-queue")
+    /// .bucket_name("my-bucket")
     /// .memory("$.memory")
     /// .vcpus("$.vcpus");
     /// assert!(function.to_state_machine("fn").template().is_ok());
@@ -136,13 +144,17 @@ settings! {
             id: String,
             env: EnvBase,
             name: String,
-            image: Input,
-            handler: Input,
-            job_queue: Input,
-            bucket_name: Input,
         }
         optional {
-            /// The prefix of the keys of payload and response. Defaults to `scratch/`.
+            /// The image of the container. Required.
+            image: Input,
+            /// The handler: module and function. Required.
+            handler: Input,
+            /// The queue of the job. Required.
+            job_queue: Input,
+            /// The name of the bucket for payload and response. Required.
+            bucket_name: Input,
+            /// The prefix of the keys of payload and response, or its path. Defaults to `scratch/`.
             key_prefix: String,
             /// The payload. Defaults to the whole input.
             payload_path: Input,
@@ -206,6 +218,9 @@ settings! {
             platform_capabilities: Input,
             /// The role of the job.
             job_role_arn: Input,
+            /// Leaves out the mount points and volumes if there are none, as the published library
+            /// does. A job then fails unless its input has them.
+            as_published: bool,
         }
     }
 }
@@ -219,24 +234,20 @@ impl BatchInvokedLambdaFunction {
         defaults: BatchInvokedDefaults,
     ) -> Self {
         let merged = |member: &str| format!("$.merged.{member}");
-        let mut fragment = Self::new(
-            id,
-            env,
-            name,
-            "$.image",
-            "$.handler",
-            merged("job_queue"),
-            merged("bucket_name"),
-        )
-        .payload_path("$.payload")
-        .command(merged("command"))
-        .memory(merged("memory"))
-        .vcpus(merged("vcpus"))
-        .gpu(merged("gpu"))
-        .mount_points(merged("mount_points"))
-        .volumes(merged("volumes"))
-        .platform_capabilities(merged("platform_capabilities"))
-        .job_role_arn(merged("job_role_arn"));
+        let mut fragment = Self::new(id, env, name)
+            .image("$.image")
+            .handler("$.handler")
+            .job_queue(merged("job_queue"))
+            .bucket_name(merged("bucket_name"))
+            .payload_path("$.payload")
+            .command(merged("command"))
+            .memory(merged("memory"))
+            .vcpus(merged("vcpus"))
+            .gpu(merged("gpu"))
+            .mount_points(merged("mount_points"))
+            .volumes(merged("volumes"))
+            .platform_capabilities(merged("platform_capabilities"))
+            .job_role_arn(merged("job_role_arn"));
         fragment.key_prefix.clone_from(&defaults.key_prefix);
         fragment.environment.clone_from(&defaults.environment);
         fragment.defaults = Some(defaults);
@@ -245,33 +256,31 @@ impl BatchInvokedLambdaFunction {
 
     pub(crate) fn build(mut self) -> EnvFragment {
         let id = self.id.clone();
+        let mut missing = Missing::of(&id);
+        let image = missing.take("image", self.image.take());
+        let handler = missing.take("handler", self.handler.take());
+        let job_queue = missing.take("job_queue", self.job_queue.take());
+        let bucket = missing.take("bucket_name", self.bucket_name.take());
+        let both = self.mount_points.is_some() || self.volumes.is_some();
+        missing.check_mounts(self.mount_point_configs.is_some(), both);
         let (mount_points, volumes) = self.mounts();
         let key_prefix = self.key_prefix.unwrap_or_else(|| SCRATCH.into());
-        let exchange = Exchange {
-            id: &id,
-            bucket: self.bucket_name,
-            key_prefix: &key_prefix,
-            payload: self.payload_path,
-        };
+        let exchange =
+            Exchange { id: &id, bucket, key_prefix: &key_prefix, payload: self.payload_path };
         let mut environment = self.environment.unwrap_or_default();
         environment.extend([
             ("AWS_LAMBDA_FUNCTION_NAME".to_owned(), self.name.as_str().into()),
-            ("AWS_LAMBDA_FUNCTION_HANDLER".to_owned(), self.handler),
+            ("AWS_LAMBDA_FUNCTION_HANDLER".to_owned(), handler),
             ("AWS_LAMBDA_EVENT_PAYLOAD".to_owned(), Exchange::request_uri()),
             ("AWS_LAMBDA_EVENT_RESPONSE_LOCATION".to_owned(), exchange.response_uri()),
         ]);
         environment.extend(place(&self.env));
-        let mut job = SubmitJobFragment::new(
-            format!("{id} Batch"),
-            &self.env,
-            self.name,
-            self.job_queue,
-            self.image,
-        )
-        .command(self.command.unwrap_or_else(|| value!([])))
-        .environment(Value::Object(last_wins(environment)))
-        .mount_points(mount_points)
-        .volumes(volumes);
+        let mut job =
+            SubmitJobFragment::new(format!("{id} Batch"), &self.env, self.name, job_queue, image)
+                .command(self.command.unwrap_or_else(|| value!([])))
+                .environment(Value::Object(last_wins(environment)))
+                .mount_points(mount_points)
+                .volumes(volumes);
         for (value, set) in [
             (
                 self.memory,
@@ -286,7 +295,7 @@ impl BatchInvokedLambdaFunction {
                 job = set(job, value);
             }
         }
-        let chain = exchange.around(job);
+        let chain = missing.reported(exchange.around(job));
         let statements = required_statements(&self.env);
         let fragment = EnvFragment::new(id.clone(), self.env, chain).require(statements);
         match self.defaults {
@@ -301,6 +310,42 @@ impl BatchInvokedLambdaFunction {
         }
         let list = |value: &mut Option<Value>| value.take().unwrap_or_else(|| value!([]));
         (list(&mut self.mount_points), list(&mut self.volumes))
+    }
+}
+
+/// What a fragment has to be told and was not.
+pub(crate) struct Missing {
+    subject: String,
+    problems: Problems,
+}
+
+impl Missing {
+    pub(crate) fn of(id: &str) -> Self {
+        Self { subject: id.to_owned(), problems: Problems::default() }
+    }
+
+    /// The value of a required property.
+    pub(crate) fn take<T: Default>(&mut self, name: &str, value: Option<T>) -> T {
+        if value.is_none() {
+            self.problems.add(&self.subject, format!("the fragment has to have a `{name}`"));
+        }
+        value.unwrap_or_default()
+    }
+
+    /// Refuses mount points that are given in both ways.
+    fn check_mounts(&mut self, configurations: bool, lists: bool) {
+        if configurations && lists {
+            let message = "either `mount_point_configs`, or `mount_points` and `volumes`, not both";
+            self.problems.add(&self.subject, message);
+        }
+    }
+
+    /// The chain, with what is missing.
+    pub(crate) fn reported(self, mut chain: Chain) -> Chain {
+        for problem in self.problems.0 {
+            chain.problems.add(&problem.subject, problem.message);
+        }
+        chain
     }
 }
 
@@ -354,11 +399,7 @@ impl BatchInvokedDefaults {
             ("job_role_arn".to_owned(), self.job_role_arn.unwrap_or_default()),
             ("command".to_owned(), self.command.unwrap_or_else(|| value!([]))),
         ];
-        if let Some(configurations) = self.mount_point_configs {
-            let (mount_points, volumes) = mount_points_and_volumes(&configurations);
-            defaults.push(("mount_points".to_owned(), mount_points));
-            defaults.push(("volumes".to_owned(), volumes));
-        }
+        put_mounts(&mut defaults, self.mount_point_configs, self.as_published == Some(true));
         start.next(
             MergeDefaults::new(format!("Merge {id}"), Value::Object(defaults))
                 .input_path("$.input")
@@ -379,9 +420,11 @@ settings! {
     /// use stepwright_constructs::fragments::{BatchInvokedExecutorFragment, EnvBase, EnvBaseFragment};
     ///
     /// let env = EnvBase::new("dev", Some("marmotdev"));
-    /// let executor = BatchInvokedExecutorFragment::new(
-    ///     "Exec", &env, "my-executor", "$.image", "my.module.MyExecutor", "$.job_queue", "my-bucket",
-    /// );
+    /// let executor = BatchInvokedExecutorFragment::new("Exec", &env, "my-executor")
+    ///     .image("$.image")
+    ///     .executor("my.module.MyExecutor")
+    ///     .job_queue("$.job_queue")
+    ///     .bucket_name("my-bucket");
     /// assert!(executor.to_state_machine("exec").template().is_ok());
     /// ```
     pub struct BatchInvokedExecutorFragment {
@@ -389,13 +432,17 @@ settings! {
             id: String,
             env: EnvBase,
             name: String,
-            image: Input,
-            executor: Input,
-            job_queue: Input,
-            bucket_name: Input,
         }
         optional {
-            /// The prefix of the keys of payload and response. Defaults to `scratch/`.
+            /// The image of the container. Required.
+            image: Input,
+            /// The qualified name of the executor's class. Required.
+            executor: Input,
+            /// The queue of the job. Required.
+            job_queue: Input,
+            /// The name of the bucket for payload and response. Required.
+            bucket_name: Input,
+            /// The prefix of the keys of payload and response, or its path. Defaults to `scratch/`.
             key_prefix: String,
             /// The payload. Defaults to the whole input.
             payload_path: Input,
@@ -422,17 +469,20 @@ settings! {
 impl BatchInvokedExecutorFragment {
     pub(crate) fn build(self) -> EnvFragment {
         let id = self.id;
+        let mut missing = Missing::of(&id);
+        let image = missing.take("image", self.image);
+        let executor = missing.take("executor", self.executor);
+        let job_queue = missing.take("job_queue", self.job_queue);
+        let bucket = missing.take("bucket_name", self.bucket_name);
+        let both = self.mount_points.is_some() || self.volumes.is_some();
+        missing.check_mounts(self.mount_point_configs.is_some(), both);
         let key_prefix = self.key_prefix.unwrap_or_else(|| SCRATCH.into());
-        let exchange = Exchange {
-            id: &id,
-            bucket: self.bucket_name,
-            key_prefix: &key_prefix,
-            payload: self.payload_path,
-        };
+        let exchange =
+            Exchange { id: &id, bucket, key_prefix: &key_prefix, payload: self.payload_path };
         let command = value!([
             "run_cli_executor",
             "--executor",
-            self.executor,
+            executor,
             "--input",
             Exchange::request_uri(),
             "--output-location",
@@ -445,16 +495,11 @@ impl BatchInvokedExecutorFragment {
                 self.volumes.unwrap_or_else(|| value!([])),
             ),
         };
-        let mut job = SubmitJobFragment::new(
-            format!("{id}Batch"),
-            &self.env,
-            self.name,
-            self.job_queue,
-            self.image,
-        )
-        .command(command)
-        .mount_points(mount_points)
-        .volumes(volumes);
+        let mut job =
+            SubmitJobFragment::new(format!("{id}Batch"), &self.env, self.name, job_queue, image)
+                .command(command)
+                .mount_points(mount_points)
+                .volumes(volumes);
         for (value, set) in [
             (
                 self.environment,
@@ -469,7 +514,7 @@ impl BatchInvokedExecutorFragment {
                 job = set(job, value);
             }
         }
-        let chain = exchange.around(job);
+        let chain = missing.reported(exchange.around(job));
         let statements = required_statements(&self.env);
         EnvFragment::new(id.clone(), self.env, chain).require(statements)
     }

@@ -28,11 +28,13 @@ pub fn enclose_chainable(
 ) -> Chain {
     let input_path = input_path.unwrap_or("$");
     let result_path = result_path.unwrap_or_else(|| input_path.into());
-    let parallel = definition
-        .into_chain()
-        .to_single_state(format!("{id} Enclosure"))
-        .input_path(input_path)
-        .result_path(result_path.clone());
+    let chain = definition.into_chain();
+    // A fragment keeps its own name, and its states get the name as their prefix.
+    let parallel = match chain.fragment.clone() {
+        Some(fragment) => chain.prefix_states(&format!("{fragment}: ")).to_single_state(fragment),
+        None => chain.to_single_state(format!("{id} Enclosure")),
+    };
+    let parallel = parallel.input_path(input_path).result_path(result_path.clone());
     match result_path.0.as_literal() {
         Some(path) => parallel.next(
             Pass::new(format!("{id} Enclosure Post"))

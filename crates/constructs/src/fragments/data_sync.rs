@@ -37,6 +37,9 @@ settings! {
             batch_job_role: Input,
             /// File systems to mount.
             mount_point_configs: [MountPointConfiguration],
+            /// Leaves out the mount points and volumes if there are none, as the published library
+            /// does. Every execution then fails.
+            as_published: bool,
         }
     }
 }
@@ -57,6 +60,9 @@ impl DataSyncFragment {
         .environment_of(&self.env);
         if let Some(configurations) = self.mount_point_configs {
             defaults = defaults.mount_point_configs(configurations);
+        }
+        if let Some(as_published) = self.as_published {
+            defaults = defaults.as_published(as_published);
         }
         if let Some(role) = self.batch_job_role {
             defaults = defaults.job_role_arn(role);
@@ -133,15 +139,11 @@ impl DistributedDataSyncFragment {
     }
 
     fn function(&self, id: String, name: &str, handler: &str) -> BatchInvokedLambdaFunction {
-        let mut function = BatchInvokedLambdaFunction::new(
-            id,
-            &self.env,
-            name,
-            self.docker_image.clone(),
-            format!("aibs_informatics_aws_lambda.handlers.data_sync.{handler}"),
-            self.batch_job_queue.clone(),
-            self.scaffolding_bucket.name(),
-        );
+        let mut function = BatchInvokedLambdaFunction::new(id, &self.env, name)
+            .image(Value::from(self.docker_image.clone()))
+            .handler(format!("aibs_informatics_aws_lambda.handlers.data_sync.{handler}"))
+            .job_queue(Value::from(self.batch_job_queue.clone()))
+            .bucket_name(self.scaffolding_bucket.name());
         if let Some(configurations) = &self.mount_point_configs {
             function = function.mount_point_configs(configurations);
         }

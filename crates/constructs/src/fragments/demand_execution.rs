@@ -3,7 +3,7 @@ use crate::common::{TaskState, WithData, WithErrors, WithResultPath};
 use crate::fields::settings;
 use crate::fragments::base::env_fragment;
 use crate::fragments::batch_invoked::{
-    batch_statement, pass_role_statement, s3_statement, states_statement,
+    Missing, batch_statement, pass_role_statement, s3_statement, states_statement,
 };
 use crate::fragments::{
     EnvBase, EnvFragment, MergeDefaults, MountPointConfiguration, convert_reference_paths,
@@ -13,6 +13,7 @@ use crate::json_path::{DISCARD, object_at, value_at};
 use crate::resources::{Bucket, Machine};
 use crate::states::{Choice, CustomState, Map, Parallel, Pass};
 use crate::tasks::StepFunctionsStartExecution;
+use crate::text::Text;
 use crate::value::Value;
 use crate::{Input, IntegrationPattern, Str, object};
 
@@ -26,15 +27,23 @@ settings! {
         required {
             id: String,
             env: EnvBase,
-            docker_image: Str,
-            scaffolding_bucket: Bucket,
-            scaffolding_job_queue: Str,
-            batch_invoked_lambda_state_machine: Machine,
-            data_sync_state_machine: Machine,
-            shared_mount_point_configs: [MountPointConfiguration],
-            scratch_mount_point_configs: [MountPointConfiguration],
         }
         optional {
+            /// The image of the library's functions. Required.
+            docker_image: Str,
+            /// The bucket for payloads and responses. Required.
+            scaffolding_bucket: Bucket,
+            /// The queue for the jobs around the demand. Required.
+            scaffolding_job_queue: Str,
+            /// The machine of a [`BatchInvokedLambdaFunction`](crate::fragments::BatchInvokedLambdaFunction).
+            /// Required.
+            batch_invoked_lambda_state_machine: Machine,
+            /// The machine of a [`DataSyncFragment`](crate::fragments::DataSyncFragment). Required.
+            data_sync_state_machine: Machine,
+            /// File systems for inputs and results. Required.
+            shared_mount_point_configs: [MountPointConfiguration],
+            /// File systems to work on. Required.
+            scratch_mount_point_configs: [MountPointConfiguration],
             /// File systems for data that are needed only while the job runs.
             tmp_mount_point_configs: [MountPointConfiguration],
             /// How one of several file systems is chosen, for example `RANDOM`.
@@ -53,6 +62,17 @@ const SCAFFOLDING: &str = "$.config.scaffolding";
 
 impl DemandExecutionFragment {
     fn build(self) -> EnvFragment {
+        let mut missing = Missing::of(&self.id);
+        missing.take("docker_image", self.docker_image.as_ref().map(drop));
+        missing.take("scaffolding_bucket", self.scaffolding_bucket.as_ref().map(drop));
+        missing.take("scaffolding_job_queue", self.scaffolding_job_queue.as_ref().map(drop));
+        let machines = [
+            ("batch_invoked_lambda_state_machine", &self.batch_invoked_lambda_state_machine),
+            ("data_sync_state_machine", &self.data_sync_state_machine),
+        ];
+        for (name, machine) in machines {
+            missing.take(name, machine.as_ref().map(drop));
+        }
         let (file_systems, mount_points, volumes) = self.mounts();
         let mut request = vec![
             ("demand_execution".to_owned(), Value::from(object_at("$"))),
@@ -73,9 +93,9 @@ impl DemandExecutionFragment {
             object! {
                 "handler": format!("aibs_informatics_aws_lambda.handlers.{handler}"),
                 "payload": object_at("$"),
-                "bucket_name": self.scaffolding_bucket.name(),
-                "image": self.docker_image.clone(),
-                "job_queue": self.scaffolding_job_queue.clone(),
+                "bucket_name": self.scaffolding_bucket.as_ref().map_or_else(Text::default, Bucket::name),
+                "image": Value::or_null(self.docker_image.clone()),
+                "job_queue": Value::or_null(self.scaffolding_job_queue.clone()),
                 "mount_points": &mount_points,
                 "volumes": &volumes,
             }
@@ -111,12 +131,16 @@ impl DemandExecutionFragment {
             states_statement(&self.env),
             pass_role_statement(),
         ];
-        EnvFragment::new(self.id.clone(), self.env.clone(), self.checked(chain)).require(statements)
+        let chain = missing.reported(self.checked(chain));
+        EnvFragment::new(self.id.clone(), self.env.clone(), chain).require(statements)
     }
 
     /// Checks the mount points.
     fn checked(&self, mut chain: Chain) -> Chain {
-        if self.shared_mount_point_configs.is_empty() || self.scratch_mount_point_configs.is_empty()
+        let is_empty = |configs: &Option<Vec<MountPointConfiguration>>| {
+            configs.as_ref().is_none_or(Vec::is_empty)
+        };
+        if is_empty(&self.shared_mount_point_configs) || is_empty(&self.scratch_mount_point_configs)
         {
             let message = "there has to be at least one shared and one scratch mount point";
             chain.problems.add(&self.id, message);
@@ -141,8 +165,8 @@ impl DemandExecutionFragment {
     fn roles(&self) -> impl Iterator<Item = (&'static str, &[MountPointConfiguration])> {
         let tmp = self.tmp_mount_point_configs.as_deref().unwrap_or_default();
         [
-            ("shared", self.shared_mount_point_configs.as_slice()),
-            ("scratch", self.scratch_mount_point_configs.as_slice()),
+            ("shared", self.shared_mount_point_configs.as_deref().unwrap_or_default()),
+            ("scratch", self.scratch_mount_point_configs.as_deref().unwrap_or_default()),
             ("tmp", tmp),
         ]
         .into_iter()
@@ -175,8 +199,17 @@ impl DemandExecutionFragment {
     }
 
     fn merge_tags(&self) -> Chain {
-        let tags = Value::Object(self.tags.clone().unwrap_or_default());
-        MergeDefaults::new("Merge Tags", convert_reference_paths(tags))
+        self.demand_execution_normalize_tags_chain(self.tags.clone().unwrap_or_default())
+    }
+
+    /// Merges tags into those of a demand, which is its input and its output. The tags of the demand
+    /// take precedence. Values may be paths into the demand.
+    pub fn demand_execution_normalize_tags_chain<K: Into<String>, V: Into<Value>>(
+        &self,
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Chain {
+        let tags = tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        MergeDefaults::new("Merge Tags", convert_reference_paths(Value::Object(tags)))
             .target_path("$.execution_metadata.tags")
             .check_if_target_present()
             .into_chain()
@@ -186,7 +219,7 @@ impl DemandExecutionFragment {
     fn function(&self, name: &str, parameters: Value) -> Chain {
         let run = StepFunctionsStartExecution::new(
             format!("SM: {name}"),
-            self.batch_invoked_lambda_state_machine.clone(),
+            machine(self.batch_invoked_lambda_state_machine.as_ref()),
         )
         .integration_pattern(IntegrationPattern::RunJob)
         .input_path("$")
@@ -195,7 +228,7 @@ impl DemandExecutionFragment {
     }
 
     fn transfer(&self, name: &str) -> StepFunctionsStartExecution {
-        StepFunctionsStartExecution::new(name, self.data_sync_state_machine.clone())
+        StepFunctionsStartExecution::new(name, machine(self.data_sync_state_machine.as_ref()))
             .integration_pattern(IntegrationPattern::RunJob)
             .result_path(DISCARD)
     }
@@ -219,6 +252,11 @@ impl DemandExecutionFragment {
             .result_path("$.tasks.cleanup.cleanup_results.transfer_results")
             .iterator(self.transfer("Transfer Result"))
     }
+}
+
+/// The machine, or one without a name if it is missing, which is reported.
+fn machine(given: Option<&Machine>) -> Machine {
+    given.cloned().unwrap_or_else(|| Machine::from_name(""))
 }
 
 fn submit() -> CustomState {

@@ -42,17 +42,13 @@ fn function(
     handler: &str,
     options: &DataPathOptions,
 ) -> BatchInvokedLambdaFunction {
-    let function = BatchInvokedLambdaFunction::new(
-        id,
-        env,
-        name,
-        options.docker_image.clone(),
-        format!("aibs_informatics_aws_lambda.handlers.data_sync.{handler}"),
-        options.batch_job_queue.clone(),
-        options.scaffolding_bucket.name(),
-    )
-    .memory(options.memory.clone().unwrap_or_else(|| 1024.into()))
-    .vcpus(options.vcpus.clone().unwrap_or_else(|| 1.into()));
+    let function = BatchInvokedLambdaFunction::new(id, env, name)
+        .image(Value::from(options.docker_image.clone()))
+        .handler(format!("aibs_informatics_aws_lambda.handlers.data_sync.{handler}"))
+        .job_queue(Value::from(options.batch_job_queue.clone()))
+        .bucket_name(options.scaffolding_bucket.name())
+        .memory(options.memory.clone().unwrap_or_else(|| 1024.into()))
+        .vcpus(options.vcpus.clone().unwrap_or_else(|| 1.into()));
     match &options.mount_point_configs {
         Some(configurations) => function.mount_point_configs(configurations),
         None => function,
@@ -205,7 +201,7 @@ impl CleanFileSystemTriggerRule {
                 "Arn": machine.arn(),
                 "Id": format!("Target{index}"),
                 "Input": input,
-                "RoleArn": role.arn_text(),
+                "RoleArn": role.arn(),
             }
         });
         let schedule =

@@ -15,8 +15,10 @@ mod paths;
 mod s3;
 mod task_with_status;
 
+pub(crate) use base::with_policy;
 pub use base::{
-    EnvBase, EnvBaseFragment, EnvFragment, create_log_options, create_role, create_state_machine,
+    EnvBase, EnvBaseFragment, EnvFragment, LazyLoadStateMachineFragment, create_log_group,
+    create_log_options, create_plain_role, create_role, create_state_machine,
 };
 pub use batch::{
     DeregisterJobDefinition, JobDefaults, RegisterJobDefinition, SubmitJob, SubmitJobFragment,

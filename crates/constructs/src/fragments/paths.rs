@@ -79,6 +79,18 @@ impl JsonReferencePath {
         At::new(self.as_reference())
     }
 
+    /// The text without repeated periods, and without periods at its edges.
+    ///
+    /// ```
+    /// use stepwright_constructs::fragments::JsonReferencePath;
+    ///
+    /// assert_eq!(JsonReferencePath::sanitize(".a..b."), "a.b");
+    /// ```
+    pub fn sanitize(text: &str) -> String {
+        let parts = text.split('.').filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(".")
+    }
+
     /// Whether a text is a path.
     pub fn is_reference(text: &str) -> bool {
         text.starts_with('$')
@@ -109,7 +121,7 @@ pub fn convert_reference_paths(value: Value) -> Value {
     match value {
         Value::Text(text) => match text.as_literal() {
             Some(path) if path.starts_with('$') || path.starts_with("States.") => {
-                Value::Expression(path.to_owned())
+                Value::Expression(path.into())
             }
             _ => Value::Text(text),
         },

@@ -56,7 +56,7 @@ impl S3Operation {
     }
 
     fn at(&self, member: &str) -> Value {
-        Value::Expression(format!("{}.{member}", self.result_path))
+        Value::Expression(format!("{}.{member}", self.result_path).into())
     }
 
     fn prepare(&self, name: &str, members: Value) -> Pass {

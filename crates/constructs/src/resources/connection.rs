@@ -59,12 +59,12 @@ impl Connection {
 
     /// Its ARN.
     pub fn arn(&self) -> Text {
-        self.arn.clone()
+        self.arn.clone().carrying(&self.resources)
     }
 
     /// The ARN of the secret with its credentials.
     pub fn secret_arn(&self) -> Text {
-        self.secret_arn.clone()
+        self.secret_arn.clone().carrying(&self.resources)
     }
 
     pub(crate) fn resources(&self) -> Vec<Resource> {
@@ -80,6 +80,6 @@ impl From<&Connection> for Connection {
 
 impl From<Connection> for Value {
     fn from(connection: Connection) -> Self {
-        connection.arn.into()
+        connection.arn().into()
     }
 }

@@ -1,8 +1,7 @@
 use crate::iam::Statement;
 use crate::object;
-use crate::resources::role::{assume_by, policy_resource};
-use crate::resources::{Bucket, Handle, Resource, logical_id};
-use crate::text::{Text, Token, arn, local_arn, text};
+use crate::resources::{Bucket, Handle, RemovalPolicy, Resource, Role, logical_id};
+use crate::text::{Text, Token, local_arn, text};
 use crate::value::Value;
 use std::time::Duration;
 
@@ -23,6 +22,8 @@ pub struct Function {
     /// The resources of an alias or a version.
     extra: Vec<Resource>,
     qualified: bool,
+    /// Settings that a function that exists already cannot be given.
+    useless: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,29 @@ struct Defined {
     memory: Option<u32>,
     environment: Vec<(String, Text)>,
     statements: Vec<Statement>,
+    role: Option<Role>,
+    architecture: Option<Architecture>,
+    name: Option<Text>,
+    description: Option<String>,
+    removal: Option<RemovalPolicy>,
+}
+
+/// The processor of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// AWS's own processors.
+    Arm64,
+    /// Intel and AMD.
+    X86_64,
+}
+
+impl Architecture {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
 }
 
 /// The code of a function.
@@ -53,18 +77,23 @@ impl Code {
     pub fn inline(code: impl Into<String>) -> Self {
         Self::Inline(code.into())
     }
+
+    /// A package in a bucket, by its key.
+    #[doc(alias = "fromBucket")]
+    pub fn from_bucket(bucket: impl Into<Bucket>, key: impl Into<String>) -> Self {
+        Self::S3(bucket.into(), key.into())
+    }
 }
 
 impl Function {
     /// Defines a function with its own role. By default it runs on Node.js and its handler is
     /// `index.handler`.
     pub fn new(id: &str, code: Code) -> Self {
-        let logical = logical_id(&[id, "Resource"]);
-        let handle = Handle {
-            arn: Token::attribute(&logical, "Arn").into(),
-            name: Token::reference(&logical).into(),
-            resources: Vec::new(),
-        };
+        let logical = function_id(id);
+        let handle = Handle::known(
+            Token::attribute(&logical, "Arn").into(),
+            Token::reference(&logical).into(),
+        );
         let defined = Defined {
             id: id.to_owned(),
             code,
@@ -74,20 +103,27 @@ impl Function {
             memory: None,
             environment: Vec::new(),
             statements: Vec::new(),
+            role: None,
+            architecture: None,
+            name: None,
+            description: None,
+            removal: None,
         };
-        Self { handle, defined: Some(Box::new(defined)), extra: Vec::new(), qualified: false }
+        Self { defined: Some(Box::new(defined)), ..Self::known(handle) }
     }
 
     /// Refers to the function with this ARN.
+    #[doc(alias = "fromFunctionArn")]
     pub fn from_arn(arn: impl Into<Text>) -> Self {
         Self::known(Handle::of_arn(arn.into(), &[':', ':']))
     }
 
     /// Refers to the function with this name, in the account and region of the stack.
+    #[doc(alias = "fromFunctionName")]
     pub fn from_name(name: impl Into<Text>) -> Self {
         let name = name.into();
         let arn = local_arn("lambda", text!("function:", &name));
-        Self::known(Handle { arn, name, resources: Vec::new() })
+        Self::known(Handle::known(arn, name))
     }
 
     /// Adds a parameter to the template, which holds the ARN of a function.
@@ -95,50 +131,94 @@ impl Function {
         Self::known(Handle::of_parameter(name, "function", &[':', ':']))
     }
 
+    /// The function that a resource defines, which is written as in a template. The stack then has
+    /// it.
+    pub fn from_resource(resource: Resource) -> Self {
+        Self::known(Handle::of_resource(resource, Some("Arn")))
+    }
+
     fn known(handle: Handle) -> Self {
-        Self { handle, defined: None, extra: Vec::new(), qualified: false }
+        Self { handle, defined: None, extra: Vec::new(), qualified: false, useless: Vec::new() }
     }
 
     /// The runtime, such as `python3.13`.
     #[must_use]
     pub fn runtime(self, runtime: &str) -> Self {
-        self.change(|defined| runtime.clone_into(&mut defined.runtime))
+        self.change("runtime", |defined| runtime.clone_into(&mut defined.runtime))
     }
 
     /// The handler: file and function.
     #[must_use]
     pub fn handler(self, handler: &str) -> Self {
-        self.change(|defined| handler.clone_into(&mut defined.handler))
+        self.change("handler", |defined| handler.clone_into(&mut defined.handler))
     }
 
     /// The time limit of an invocation, in whole seconds.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.change(|defined| defined.timeout = Some(timeout))
+        self.change("timeout", |defined| defined.timeout = Some(timeout))
     }
 
     /// The memory in MiB.
+    #[doc(alias = "memorySize")]
     #[must_use]
     pub fn memory(self, mebibytes: u32) -> Self {
-        self.change(|defined| defined.memory = Some(mebibytes))
+        self.change("memory", |defined| defined.memory = Some(mebibytes))
     }
 
     /// Adds an environment variable.
+    #[doc(alias = "addEnvironment")]
     #[must_use]
     pub fn environment(self, name: &str, value: impl Into<Text>) -> Self {
         let value = value.into();
-        self.change(|defined| defined.environment.push((name.to_owned(), value)))
+        self.change("environment", |defined| defined.environment.push((name.to_owned(), value)))
     }
 
     /// Adds a permission to the function's role.
+    #[doc(alias = "addToRolePolicy")]
     #[must_use]
     pub fn allow(self, statement: Statement) -> Self {
-        self.change(|defined| defined.statements.push(statement))
+        self.change("allow", |defined| defined.statements.push(statement))
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Defined)) -> Self {
-        if let Some(defined) = &mut self.defined {
-            change(defined);
+    /// Its role. By default, one is created that may write logs.
+    #[must_use]
+    pub fn role(self, role: impl Into<Role>) -> Self {
+        let role = role.into();
+        self.change("role", |defined| defined.role = Some(role))
+    }
+
+    /// The processor it runs on. By default, that of Intel and AMD.
+    #[must_use]
+    pub fn architecture(self, architecture: Architecture) -> Self {
+        self.change("architecture", |defined| defined.architecture = Some(architecture))
+    }
+
+    /// Its name in AWS. By default, CloudFormation chooses one.
+    #[must_use]
+    pub fn function_name(self, name: impl Into<Text>) -> Self {
+        let name = name.into();
+        self.change("function_name", |defined| defined.name = Some(name))
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn description(self, description: impl Into<String>) -> Self {
+        let description = description.into();
+        self.change("description", |defined| defined.description = Some(description))
+    }
+
+    /// What becomes of it when the stack is deleted.
+    #[doc(alias = "applyRemovalPolicy")]
+    #[must_use]
+    pub fn removal_policy(self, policy: RemovalPolicy) -> Self {
+        self.change("removal_policy", |defined| defined.removal = Some(policy))
+    }
+
+    fn change(mut self, name: &'static str, change: impl FnOnce(&mut Defined)) -> Self {
+        match &mut self.defined {
+            Some(defined) => change(defined),
+            None => self.useless.push(name),
         }
         self
     }
@@ -151,10 +231,8 @@ impl Function {
         function.qualified = true;
         match &self.defined {
             Some(defined) => {
-                let version = logical_id(&[&defined.id, "CurrentVersion", "Resource"]);
-                let properties = object! {"FunctionName": self.name()};
-                function.extra =
-                    vec![Resource::new(&version, "AWS::Lambda::Version", properties).retained()];
+                let (version, resource) = defined.version();
+                function.extra = vec![resource];
                 function.handle.arn = Token::reference(&version).into();
             }
             None => function.handle.arn = text!(&self.handle.arn, ":", number),
@@ -170,26 +248,15 @@ impl Function {
         function.qualified = true;
         match &self.defined {
             Some(defined) => {
-                let version = logical_id(&[&defined.id, "CurrentVersion", "Resource"]);
+                let (version, resource) = defined.version();
                 let logical = logical_id(&[&defined.id, &format!("Alias{alias}"), "Resource"]);
-                let name = self.name();
-                function.extra = vec![
-                    Resource::new(
-                        &version,
-                        "AWS::Lambda::Version",
-                        object! {"FunctionName": &name},
-                    )
-                    .retained(),
-                    Resource::new(
-                        &logical,
-                        "AWS::Lambda::Alias",
-                        object! {
-                            "FunctionName": name,
-                            "FunctionVersion": Token::attribute(&version, "Version"),
-                            "Name": alias,
-                        },
-                    ),
-                ];
+                let properties = object! {
+                    "FunctionName": Token::reference(&function_id(&defined.id)),
+                    "FunctionVersion": Token::attribute(&version, "Version"),
+                    "Name": alias,
+                };
+                function.extra =
+                    vec![resource, Resource::new(&logical, "AWS::Lambda::Alias", properties)];
                 function.handle.arn = Token::reference(&logical).into();
             }
             None => function.handle.arn = text!(&self.handle.arn, ":", alias),
@@ -197,14 +264,14 @@ impl Function {
         function
     }
 
-    /// Its ARN.
+    /// Its ARN. Wherever it is used, the template has the function.
     pub fn arn(&self) -> Text {
-        self.handle.arn.clone()
+        self.handle.arn.clone().carrying(&self.resources())
     }
 
     /// Its name.
     pub fn name(&self) -> Text {
-        self.handle.name.clone()
+        self.handle.name.clone().carrying(&self.resources())
     }
 
     /// The ARNs for permission to invoke it: the function itself and, unless it is an alias, its
@@ -213,38 +280,70 @@ impl Function {
         if self.qualified { vec![self.arn()] } else { vec![self.arn(), text!(self.arn(), ":*")] }
     }
 
+    /// The permission to invoke it.
+    #[doc(alias = "grantInvoke")]
+    pub fn grant_invoke(&self, grantee: impl Into<crate::Grantee>) -> crate::Grant {
+        crate::Grant::of(grantee, Statement::allow(["lambda:InvokeFunction"], self.grants()))
+    }
+
+    /// Its role, if it is defined here.
+    pub(crate) fn role_of(&self) -> Option<Role> {
+        self.defined.as_ref().map(|defined| defined.effective_role())
+    }
+
     /// The resources that it adds to a template.
     pub fn resources(&self) -> Vec<Resource> {
         let mut resources = self.handle.resources.clone();
-        let Some(defined) = &self.defined else { return resources };
-        let role = logical_id(&[&defined.id, "ServiceRole", "Resource"]);
-        let basic = arn("iam::aws:policy/service-role/AWSLambdaBasicExecutionRole");
-        resources.push(Resource::new(
-            &role,
-            "AWS::IAM::Role",
-            object! {
-                "AssumeRolePolicyDocument": assume_by("lambda.amazonaws.com"),
-                "ManagedPolicyArns": [basic],
-            },
-        ));
+        let Some(defined) = &self.defined else {
+            resources.extend(Resource::useless(
+                &self.handle.name.readable(),
+                "a function that exists already",
+                "Function::new",
+                &self.useless.iter().map(|name| (*name, true)).collect::<Vec<_>>(),
+            ));
+            return resources;
+        };
+        let role = defined.effective_role();
+        resources.extend(role.resources());
         let mut function = Resource::new(
-            logical_id(&[&defined.id, "Resource"]),
+            function_id(&defined.id),
             "AWS::Lambda::Function",
             defined.properties(&role),
-        );
-        if !defined.statements.is_empty() {
-            let path = [&defined.id, "ServiceRole", "DefaultPolicy", "Resource"];
-            resources.push(policy_resource(&path, &role, &defined.statements));
-            function = function.after(&logical_id(&path));
+        )
+        .removed_by(defined.removal);
+        if let Some(id) = role.logical_id() {
+            function = function.after_policies_of(Token::reference(&id).into()).after(&id);
         }
-        resources.push(function.after(&role));
+        resources.push(function);
         resources.extend(self.extra.iter().cloned());
         resources
     }
 }
 
+fn function_id(id: &str) -> String {
+    let mut path: Vec<&str> = id.split('/').collect();
+    path.push("Resource");
+    logical_id(&path)
+}
+
 impl Defined {
-    fn properties(&self, role: &str) -> Value {
+    /// Its role, with its permissions. If none is given, it may write logs.
+    fn effective_role(&self) -> Role {
+        let role = self.role.clone().unwrap_or_else(|| {
+            Role::new(&format!("{}/ServiceRole", self.id), "lambda.amazonaws.com")
+                .managed_policy("service-role/AWSLambdaBasicExecutionRole")
+        });
+        self.statements.iter().cloned().fold(role, Role::allow)
+    }
+
+    fn version(&self) -> (String, Resource) {
+        let id = logical_id(&[&self.id, "CurrentVersion", "Resource"]);
+        let properties = object! {"FunctionName": Token::reference(&function_id(&self.id))};
+        let version = Resource::new(&id, "AWS::Lambda::Version", properties);
+        (id, version)
+    }
+
+    fn properties(&self, role: &Role) -> Value {
         let code = match &self.code {
             Code::Inline(text) => object! {"ZipFile": text},
             Code::S3(bucket, key) => object! {"S3Bucket": bucket.name(), "S3Key": key},
@@ -258,9 +357,18 @@ impl Defined {
             put("Handler", self.handler.as_str().into());
             put("Runtime", self.runtime.as_str().into());
         }
-        put("Role", Text::from(Token::attribute(role, "Arn")).into());
+        put("Role", role.arn().into());
+        if let Some(architecture) = self.architecture {
+            put("Architectures", Value::List(vec![architecture.name().into()]));
+        }
+        if let Some(description) = &self.description {
+            put("Description", description.into());
+        }
+        if let Some(name) = &self.name {
+            put("FunctionName", name.into());
+        }
         if let Some(timeout) = self.timeout {
-            put("Timeout", crate::duration::Seconds(timeout).into());
+            put("Timeout", crate::duration::Seconds::from(timeout).into());
         }
         if let Some(memory) = self.memory {
             put("MemorySize", memory.into());

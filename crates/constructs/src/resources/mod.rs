@@ -8,18 +8,21 @@ mod activity;
 mod connection;
 mod function;
 mod handle;
+mod resource;
 mod role;
+mod security_group;
 
 pub use activity::Activity;
 pub use connection::{Authorization, Connection};
-pub use function::{Code, Function};
+pub use function::{Architecture, Code, Function};
 pub use handle::{
-    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Resource, Table, TaskDefinition,
-    Topic,
+    Bucket, BuildProject, Cluster, EventBus, Key, Machine, Queue, Repository, Table,
+    TaskDefinition, Topic,
 };
-pub(crate) use handle::{Handle, ResourceBody};
+pub(crate) use resource::{Handle, Plain, PolicyPart, ResourceBody};
+pub use resource::{RemovalPolicy, Resource};
 pub use role::Role;
-pub(crate) use role::policy_resource;
+pub use security_group::SecurityGroup;
 
 use md5::{Digest, Md5};
 

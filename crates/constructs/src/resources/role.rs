@@ -1,84 +1,116 @@
-use crate::iam::{Statement, document, document_of};
-use crate::resources::{Resource, logical_id};
+use crate::iam::{Principal, Statement, document, document_of};
+use crate::object;
+use crate::param::PathOrText;
+use crate::resources::{PolicyPart, RemovalPolicy, Resource, ResourceBody, logical_id};
 use crate::text::{Text, Token, arn, text};
 use crate::value::Value;
-use crate::{jsonata, object};
-use stepwright_json::Json;
 
 /// An IAM role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Role {
-    pub(crate) arn: Value,
-    pub(crate) name: Option<Text>,
-    id: Option<String>,
-    services: Vec<String>,
+    source: Source,
+    principals: Vec<Principal>,
     managed: Vec<Text>,
     statements: Vec<Statement>,
-    own_name: Option<String>,
+    inline: Vec<(String, Vec<Statement>)>,
+    own_name: Option<Text>,
+    description: Option<String>,
+    removal: Option<RemovalPolicy>,
+    mutable: bool,
+    tags: Vec<(String, Text)>,
+    for_this_account: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Source {
+    /// Defined here, with this id.
+    Defined(String),
+    /// Exists already.
+    Known { arn: Text, name: Text },
+    /// Computed when the state runs.
+    Computed(Value),
 }
 
 impl Role {
-    /// Refers to the role with this ARN.
+    /// Refers to the role with this ARN. Permissions that a task or a state machine gives to the
+    /// role are attached to it as a policy, unless [`Role::without_policy_updates`] says otherwise.
+    #[doc(alias = "fromRoleArn")]
     pub fn from_arn(arn: impl Into<Text>) -> Self {
-        Self::of(Value::Text(arn.into()))
+        let arn = arn.into();
+        let name = match arn.as_literal() {
+            Some(literal) => literal.rsplit('/').next().unwrap_or(literal).into(),
+            None => text!(Token::part(&text!(Token::part(&arn, ":", 5)), "/", 1)),
+        };
+        Self::of(Source::Known { arn, name })
+    }
+
+    /// Refers to the role with this name, in the account of the stack.
+    #[doc(alias = "fromRoleName")]
+    pub fn from_name(name: impl Into<Text>) -> Self {
+        let name = name.into();
+        let arn = arn(text!("iam::", Token::account(), ":role/", &name));
+        Self::of(Source::Known { arn, name })
+    }
+
+    /// A parameter of the template: the ARN of a role.
+    pub fn parameter(name: &str) -> Self {
+        Self::from_arn(Token::parameter(name))
     }
 
     /// A role whose ARN is computed when the state runs: a path, or JSONata.
-    pub fn at(arn: impl Into<Value>) -> Self {
-        Self::of(arn.into())
+    #[doc(alias = "fromRoleArnJsonPath")]
+    pub fn at(arn: impl Into<PathOrText>) -> Self {
+        let value = arn.into().0;
+        match value.known() {
+            Some(text) => Self::from_arn(text),
+            None => Self::of(Source::Computed(value)),
+        }
     }
 
     /// A role whose ARN is the value of a JSONata expression.
     pub fn jsonata(expression: &str) -> Self {
-        Self::of(jsonata(expression).into())
-    }
-
-    fn of(arn: Value) -> Self {
-        Self {
-            arn,
-            name: None,
-            id: None,
-            services: Vec::new(),
-            managed: Vec::new(),
-            statements: Vec::new(),
-            own_name: None,
-        }
+        Self::of(Source::Computed(crate::jsonata(expression).into()))
     }
 
     /// Defines a role that a service may assume: `Role::new("Runner", "sagemaker.amazonaws.com")`.
-    pub fn new(id: &str, service: &str) -> Self {
-        let logical = role_id(id);
+    pub fn new(id: &str, assumed_by: impl Into<Principal>) -> Self {
+        let mut role = Self::of(Source::Defined(id.to_owned()));
+        role.principals.push(assumed_by.into());
+        role
+    }
+
+    fn of(source: Source) -> Self {
         Self {
-            arn: Text::from(Token::attribute(&logical, "Arn")).into(),
-            name: Some(Token::reference(&logical).into()),
-            id: Some(id.to_owned()),
-            services: vec![service.to_owned()],
+            source,
+            principals: Vec::new(),
             managed: Vec::new(),
             statements: Vec::new(),
+            inline: Vec::new(),
             own_name: None,
+            description: None,
+            removal: None,
+            mutable: true,
+            tags: Vec::new(),
+            for_this_account: false,
         }
     }
 
-    /// Allows another service to assume it as well.
+    /// Allows another service, account or role to assume it as well.
     #[must_use]
-    pub fn also_assumed_by(mut self, service: &str) -> Self {
-        self.services.push(service.to_owned());
+    pub fn also_assumed_by(mut self, principal: impl Into<Principal>) -> Self {
+        self.principals.push(principal.into());
         self
     }
 
-    /// Its name, if it is known before the state runs.
-    pub(crate) fn name_text(&self) -> Option<Text> {
-        self.name.clone().or_else(|| {
-            let arn = self.arn_text();
-            let name = arn.as_literal()?.rsplit('/').next()?;
-            (name != "*").then(|| name.into())
-        })
-    }
-
-    /// Adds one of AWS's managed policies, by name: `AWSLambda_FullAccess`.
+    /// Adds one of AWS's managed policies by name, `AWSLambda_FullAccess`, or any by its ARN.
     #[must_use]
     pub fn managed_policy(mut self, name: &str) -> Self {
-        self.managed.push(arn(text!("iam::aws:policy/", name)));
+        let policy = if name.starts_with("arn:") {
+            name.into()
+        } else {
+            arn(text!("iam::aws:policy/", name))
+        };
+        self.managed.push(policy);
         self
     }
 
@@ -90,72 +122,215 @@ impl Role {
     }
 
     /// Adds a permission.
+    #[doc(alias = "addToPolicy")]
+    #[doc(alias = "addToPrincipalPolicy")]
     #[must_use]
     pub fn allow(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
     }
 
+    /// Adds a policy with a name, which is written into the role itself.
+    #[doc(alias = "inlinePolicies")]
+    #[must_use]
+    pub fn inline_policy(
+        mut self,
+        name: impl Into<String>,
+        statements: impl IntoIterator<Item = Statement>,
+    ) -> Self {
+        self.inline.push((name.into(), statements.into_iter().collect()));
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Lets services assume it on behalf of the machines of this account only.
+    pub(crate) fn for_this_account(mut self) -> Self {
+        self.for_this_account = true;
+        self
+    }
+
     /// Its name in IAM. By default, CloudFormation chooses one.
     #[must_use]
-    pub fn role_name(mut self, name: impl Into<String>) -> Self {
+    pub fn role_name(mut self, name: impl Into<Text>) -> Self {
         self.own_name = Some(name.into());
         self
     }
 
-    /// Its ARN, if it is known before the state runs.
-    pub(crate) fn arn_text(&self) -> Text {
-        match &self.arn {
-            Value::Text(text) if crate::value::jsonata_expression(&text.readable()).is_none() => {
-                text.clone()
+    /// What it is for.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// What becomes of it when the stack is deleted.
+    #[doc(alias = "applyRemovalPolicy")]
+    #[must_use]
+    pub fn removal_policy(mut self, policy: RemovalPolicy) -> Self {
+        self.removal = Some(policy);
+        self
+    }
+
+    /// Leaves the role as it is: no policy is attached to it. Whoever maintains the role gives it
+    /// the permissions that [`StateMachine::policy`](crate::StateMachine::policy) lists.
+    #[doc(alias = "mutable")]
+    #[must_use]
+    pub fn without_policy_updates(mut self) -> Self {
+        self.mutable = false;
+        self
+    }
+
+    /// Its ARN, or `*` if it is computed when the state runs.
+    pub fn arn(&self) -> Text {
+        match &self.source {
+            Source::Defined(id) => {
+                Text::from(Token::attribute(&role_id(id), "Arn")).carrying(&self.resources())
             }
-            _ => "*".into(),
+            Source::Known { arn, .. } => arn.clone(),
+            Source::Computed(_) => "*".into(),
+        }
+    }
+
+    /// Its name, if it is known before the state runs.
+    pub fn name(&self) -> Option<Text> {
+        match &self.source {
+            Source::Defined(id) => {
+                Some(Text::from(Token::reference(&role_id(id))).carrying(&self.resources()))
+            }
+            Source::Known { name, .. } => Some(name.clone()),
+            Source::Computed(_) => None,
+        }
+    }
+
+    /// Its ARN as a state has it.
+    pub(crate) fn value(&self) -> Value {
+        match &self.source {
+            Source::Computed(value) => value.clone(),
+            _ => self.arn().into(),
         }
     }
 
     /// Its logical id, if it is defined here.
     pub(crate) fn logical_id(&self) -> Option<String> {
-        self.id.as_ref().map(|id| role_id(id))
+        match &self.source {
+            Source::Defined(id) => Some(role_id(id)),
+            _ => None,
+        }
     }
 
-    /// The construct path of the policy of a machine with this role. If several machines share the
-    /// role, each has its own policy.
-    pub(crate) fn policy_path(&self, machine: &str, shared: bool) -> Vec<String> {
-        let id = self.id.as_deref().unwrap_or_default();
-        let mut path: Vec<String> = id.split('/').map(str::to_owned).collect();
-        if shared {
-            path.push(machine.to_owned());
+    /// Its name as policies have it, if policies may be attached to it.
+    pub(crate) fn attachment(&self) -> Option<Text> {
+        match &self.source {
+            Source::Defined(id) if self.mutable => Some(Text::from(Token::reference(&role_id(id)))),
+            Source::Known { name, .. } if self.mutable => Some(name.clone()),
+            _ => None,
         }
-        path.extend(["DefaultPolicy".to_owned(), "Resource".to_owned()]);
-        path
+    }
+
+    /// Permissions for the role that are attached to it as a policy. `owner` is the machine that
+    /// needs them, or `None` if they are the role's own.
+    pub(crate) fn attached(
+        &self,
+        owner: Option<&str>,
+        statements: Vec<Statement>,
+    ) -> Option<Resource> {
+        let role = self.attachment()?;
+        if statements.is_empty() {
+            return None;
+        }
+        let path = match (&self.source, owner) {
+            (Source::Defined(id), _) => id.clone(),
+            (_, Some(owner)) => format!("{owner}/Role"),
+            (_, None) => format!("Role{}", role.readable()),
+        };
+        Some(Resource(Box::new(ResourceBody::Policy(PolicyPart {
+            role,
+            path,
+            owner: owner.map(str::to_owned),
+            statements,
+        }))))
     }
 
     pub(crate) fn resources(&self) -> Vec<Resource> {
-        if self.id.is_none() {
-            return Vec::new();
+        let Source::Defined(id) = &self.source else {
+            let mut resources: Vec<Resource> = match &self.source {
+                Source::Known { arn, .. } => arn.defined().cloned().collect(),
+                _ => Vec::new(),
+            };
+            resources.extend(self.attached(None, self.statements.clone()));
+            resources.extend(self.useless());
+            return resources;
+        };
+        let mut properties = vec![("AssumeRolePolicyDocument".to_owned(), self.trust())];
+        if let Some(description) = &self.description {
+            properties.push(("Description".into(), description.into()));
         }
-        let logical = self.logical_id().unwrap_or_default();
-        let mut properties =
-            vec![("AssumeRolePolicyDocument".to_owned(), assume_by_all(&self.services))];
         if !self.managed.is_empty() {
             properties.push(("ManagedPolicyArns".into(), self.managed.clone().into()));
         }
         if let Some(name) = &self.own_name {
             properties.push(("RoleName".into(), name.into()));
         }
-        if !self.statements.is_empty() {
-            let policy = object! {
-                "PolicyDocument": Raw(document(&self.statements)),
-                "PolicyName": "default",
-            };
-            properties.push(("Policies".into(), Value::List(vec![policy])));
+        let inline = self.inline.iter().filter(|(_, statements)| !statements.is_empty());
+        let inline: Vec<Value> = inline
+            .map(|(name, statements)| {
+                object! {"PolicyDocument": document(statements), "PolicyName": name}
+            })
+            .collect();
+        if !inline.is_empty() {
+            properties.push(("Policies".into(), Value::List(inline)));
         }
-        vec![Resource::new(&logical, "AWS::IAM::Role", Value::Object(properties))]
+        let role = Resource::new(role_id(id), "AWS::IAM::Role", Value::Object(properties));
+        let mut resources = vec![role.removed_by(self.removal).tagged(&self.tags)];
+        resources.extend(self.attached(None, self.statements.clone()));
+        resources
+    }
+
+    /// A report of settings that a role which exists already cannot be given.
+    fn useless(&self) -> Option<Resource> {
+        let given = [
+            ("also_assumed_by", !self.principals.is_empty()),
+            ("managed_policy", !self.managed.is_empty()),
+            ("inline_policy", !self.inline.is_empty()),
+            ("role_name", self.own_name.is_some()),
+            ("description", self.description.is_some()),
+            ("removal_policy", self.removal.is_some()),
+            ("tag", !self.tags.is_empty()),
+            ("allow", !self.statements.is_empty() && self.name().is_none()),
+        ];
+        let subject = self.name().map_or_else(|| "Role::at".to_owned(), |name| name.readable());
+        Resource::useless(&subject, "a role that exists already", "Role::new", &given)
+    }
+
+    /// The trust policy, which says who may assume it.
+    fn trust(&self) -> Value {
+        let statements = self.principals.iter().map(|principal| {
+            let mut statement = vec![("Action".to_owned(), Value::from("sts:AssumeRole"))];
+            if self.for_this_account {
+                let machines = crate::text::local_arn("states", "stateMachine:*");
+                let conditions = object! {
+                    "ArnLike": {"aws:SourceArn": machines},
+                    "StringEquals": {"aws:SourceAccount": Token::account()},
+                };
+                statement.push(("Condition".to_owned(), conditions));
+            }
+            statement.push(("Effect".to_owned(), "Allow".into()));
+            statement.push(("Principal".to_owned(), principal.to_value()));
+            Value::Object(statement)
+        });
+        document_of(statements.collect())
     }
 
     /// Its own permissions.
-    pub(crate) fn statements(&self) -> &[Statement] {
-        &self.statements
+    pub(crate) fn statements(&self) -> Vec<Statement> {
+        let inline = self.inline.iter().flat_map(|(_, statements)| statements);
+        inline.chain(&self.statements).cloned().collect()
     }
 }
 
@@ -169,51 +344,4 @@ impl From<&Role> for Role {
     fn from(role: &Role) -> Self {
         role.clone()
     }
-}
-
-/// A role's policy, as a separate resource.
-pub(crate) fn policy_resource(path: &[&str], role: &str, statements: &[Statement]) -> Resource {
-    let logical = logical_id(path);
-    let properties = object! {
-        "PolicyDocument": Raw(document(statements)),
-        "PolicyName": logical.as_str(),
-        "Roles": [Text::from(Token::reference(role))],
-    };
-    Resource::new(logical, "AWS::IAM::Policy", properties)
-}
-
-/// JSON of a template as a value, which may already contain intrinsic functions.
-pub(crate) struct Raw(pub(crate) Json);
-
-impl From<Raw> for Value {
-    fn from(raw: Raw) -> Self {
-        Value::Scalar(raw.0)
-    }
-}
-
-/// The trust policy that allows a service to assume a role.
-pub(crate) fn assume_by(service: &str) -> Value {
-    assume_by_all(&[service.to_owned()])
-}
-
-/// The trust policy that allows several services to assume a role. Step Functions may do so on
-/// behalf of this account only.
-fn assume_by_all(services: &[String]) -> Value {
-    let statements = services.iter().map(|service| {
-        let mut statement = stepwright_json::Object::new();
-        statement.insert("Action", "sts:AssumeRole".into());
-        if service == "states.amazonaws.com" {
-            let machines = crate::text::local_arn("states", "stateMachine:*");
-            let conditions = object! {
-                "ArnLike": {"aws:SourceArn": machines},
-                "StringEquals": {"aws:SourceAccount": Token::account()},
-            };
-            statement.insert("Condition", conditions.to_cloudformation());
-        }
-        statement.insert("Effect", "Allow".into());
-        let service = service.as_str();
-        statement.insert("Principal", stepwright_json::json!({"Service": service}));
-        Json::from(statement)
-    });
-    Raw(document_of(statements.collect())).into()
 }

@@ -82,6 +82,10 @@ impl DistributedMap {
     /// The chain that processes each item or batch.
     #[must_use]
     pub fn item_processor(mut self, processor: impl Chainable) -> Self {
+        if self.processor.is_some() {
+            let id = self.common.id.clone();
+            self.common.problems.add(&id, "a Map has one processor: `item_processor`, once");
+        }
         self.processor = Some(processor.into_chain());
         self
     }

@@ -4,7 +4,7 @@
 use crate::common::DataPath;
 use crate::iam::Statement;
 use crate::misuse::Problems;
-use crate::param::Str;
+use crate::param::{PathOrText, Str};
 use crate::resources::Bucket;
 use crate::scope::PAYLOAD;
 use crate::text::{Text, arn, text};
@@ -82,13 +82,14 @@ impl ItemReader {
     }
 
     /// Reads the list of a bucket's objects.
+    #[doc(alias = "S3ObjectsItemReader")]
     pub fn objects(bucket: impl Into<Bucket>) -> Self {
         Self::new(Source::Bucket(bucket.into()), None, None)
     }
 
     /// Reads the list of objects of a bucket whose name is computed.
-    pub fn objects_of_bucket_at(name: impl Into<Value>) -> Self {
-        Self::new(Source::Name(name.into()), None, None)
+    pub fn objects_of_bucket_at(name: impl Into<PathOrText>) -> Self {
+        Self::new(Source::Name(name.into().0), None, None)
     }
 
     /// Reads the items in a file.
@@ -96,13 +97,38 @@ impl ItemReader {
         Self::new(Source::Bucket(bucket.into()), Some(input_type), Some(key.into().into()))
     }
 
+    /// Reads the rows of a CSV file. The first row has the names of the columns, unless
+    /// [`ItemReader::csv_headers`] gives them.
+    #[doc(alias = "S3CsvItemReader")]
+    pub fn csv(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Csv, bucket, key)
+    }
+
+    /// Reads the items of a JSON array in a file.
+    #[doc(alias = "S3JsonItemReader")]
+    pub fn json(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Json, bucket, key)
+    }
+
+    /// Reads a file with one JSON value on each line.
+    #[doc(alias = "S3JsonLItemReader")]
+    pub fn json_lines(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::JsonLines, bucket, key)
+    }
+
+    /// Reads the objects that an S3 inventory lists.
+    #[doc(alias = "S3ManifestItemReader")]
+    pub fn manifest(bucket: impl Into<Bucket>, key: impl Into<Str>) -> Self {
+        Self::file(InputType::Manifest, bucket, key)
+    }
+
     /// Reads the items in a file of a bucket whose name is computed.
     pub fn file_of_bucket_at(
         input_type: InputType,
-        name: impl Into<Value>,
+        name: impl Into<PathOrText>,
         key: impl Into<Str>,
     ) -> Self {
-        Self::new(Source::Name(name.into()), Some(input_type), Some(key.into().into()))
+        Self::new(Source::Name(name.into().0), Some(input_type), Some(key.into().into()))
     }
 
     /// Only objects whose keys begin with this prefix.
@@ -349,13 +375,14 @@ pub enum OutputType {
 
 impl ResultWriter {
     /// Writes to a bucket.
+    #[doc(alias = "ResultWriterV2")]
     pub fn to_bucket(bucket: impl Into<Bucket>) -> Self {
         Self { target: Some(Source::Bucket(bucket.into())), ..Self::default() }
     }
 
     /// Writes to a bucket whose name is computed.
-    pub fn to_bucket_at(name: impl Into<Value>) -> Self {
-        Self { target: Some(Source::Name(name.into())), ..Self::default() }
+    pub fn to_bucket_at(name: impl Into<PathOrText>) -> Self {
+        Self { target: Some(Source::Name(name.into().0)), ..Self::default() }
     }
 
     /// Writes nothing, but changes the form of the results.

@@ -1,6 +1,6 @@
 use crate::chain::{Chain, Chainable, Nextable};
 use crate::common::{Common, state_traits};
-use crate::node::{Next, Processor};
+use crate::node::{MapRun, Next, Processor};
 use crate::states::ExecutionType;
 use crate::value::Value;
 
@@ -22,6 +22,7 @@ pub struct Map {
     pub(crate) shared: MapFields,
     parameters: Option<Value>,
     processor: Option<Processor>,
+    is_distributed: bool,
 }
 
 /// The fields that both kinds of Map share.
@@ -49,8 +50,8 @@ macro_rules! map_setters {
     () => {
         /// The path of the list.
         #[must_use]
-        pub fn items_path(mut self, path: impl Into<String>) -> Self {
-            self.shared.items_path = Some(path.into().into());
+        pub fn items_path(mut self, path: impl Into<$crate::common::DataPath>) -> Self {
+            self.shared.items_path = Some(path.into().0);
             self
         }
 
@@ -94,6 +95,7 @@ impl Map {
             shared: MapFields::default(),
             parameters: None,
             processor: None,
+            is_distributed: false,
         }
     }
 
@@ -117,6 +119,7 @@ impl Map {
         config: ProcessorConfig,
         processor: impl Chainable,
     ) -> Self {
+        let is_distributed = matches!(config, ProcessorConfig::Distributed(_));
         let config = match config {
             ProcessorConfig::Inline => crate::object! {"Mode": "INLINE"},
             ProcessorConfig::Distributed(execution) => {
@@ -124,7 +127,8 @@ impl Map {
             }
         };
         let chain = processor.into_chain();
-        self.processor = Some(Processor { field: "ItemProcessor", config: Some(config), chain });
+        self.set_processor(Processor { field: "ItemProcessor", config: Some(config), chain });
+        self.is_distributed = is_distributed;
         self
     }
 
@@ -133,8 +137,17 @@ impl Map {
     #[must_use]
     pub fn iterator(mut self, processor: impl Chainable) -> Self {
         let chain = processor.into_chain();
-        self.processor = Some(Processor { field: "Iterator", config: None, chain });
+        self.set_processor(Processor { field: "Iterator", config: None, chain });
         self
+    }
+
+    fn set_processor(&mut self, processor: Processor) {
+        if self.processor.is_some() {
+            let id = self.common.id.clone();
+            let message = "a Map has one processor: `item_processor`, or `iterator`, once";
+            self.common.problems.add(&id, message);
+        }
+        self.processor = Some(processor);
     }
 
     /// The input of the processor for each item, written with the field `Parameters`, which
@@ -161,6 +174,9 @@ impl Chainable for Map {
         self.shared.put(&mut chain);
         chain.first().payload = self.parameters;
         chain.first().processor = self.processor;
+        if self.is_distributed {
+            chain.first().distributed = Some(MapRun(None));
+        }
         chain
     }
 }

@@ -20,7 +20,7 @@ pub use items::{
     Transformation,
 };
 pub use map::{Map, ProcessorConfig};
-pub use parallel::Parallel;
+pub use parallel::{Branches, Parallel};
 pub use pass::Pass;
 pub use succeed::Succeed;
 pub use wait::{Wait, WaitTime};

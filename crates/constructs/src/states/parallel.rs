@@ -35,10 +35,11 @@ impl Parallel {
         Self { common: Common::jsonata(id), ..Self::new("") }
     }
 
-    /// Adds a branch. Its states are a scope of their own, and no transition leads out of it.
+    /// Adds a branch, or several: `branch([a, b])`, `branch((task, chain))`. The states of a branch
+    /// are a scope of their own, and no transition leads out of it.
     #[must_use]
-    pub fn branch(mut self, branch: impl Chainable) -> Self {
-        self.branches.push(branch.into_chain());
+    pub fn branch(mut self, branches: impl Branches) -> Self {
+        self.branches.extend(branches.into_branches());
         self
     }
 
@@ -55,6 +56,43 @@ impl Parallel {
         self.parameters(arguments)
     }
 }
+
+/// One branch of a [`Parallel`], or several.
+pub trait Branches {
+    /// The chains.
+    fn into_branches(self) -> Vec<Chain>;
+}
+
+impl<C: Chainable> Branches for C {
+    fn into_branches(self) -> Vec<Chain> {
+        vec![self.into_chain()]
+    }
+}
+
+impl<C: Chainable, const N: usize> Branches for [C; N] {
+    fn into_branches(self) -> Vec<Chain> {
+        self.into_iter().map(Chainable::into_chain).collect()
+    }
+}
+
+impl<C: Chainable> Branches for Vec<C> {
+    fn into_branches(self) -> Vec<Chain> {
+        self.into_iter().map(Chainable::into_chain).collect()
+    }
+}
+
+macro_rules! tuples_of_branches {
+    ($(($($branch:ident),*))*) => {$(
+        impl<$($branch: Chainable),*> Branches for ($($branch,)*) {
+            #[expect(non_snake_case, reason = "the names are those of the types")]
+            fn into_branches(self) -> Vec<Chain> {
+                let ($($branch,)*) = self;
+                vec![$($branch.into_chain()),*]
+            }
+        }
+    )*};
+}
+tuples_of_branches!((A, B)(A, B, C)(A, B, C, D)(A, B, C, D, E)(A, B, C, D, E, F));
 
 state_traits!(Parallel: State, WithData, WithVariables, WithResultPath, WithErrors);
 

@@ -1,5 +1,5 @@
 use crate::chain::{Chain, Chainable, Nextable};
-use crate::common::{Common, state_traits};
+use crate::common::{Common, DataPath, state_traits};
 use crate::node::Next;
 use crate::param::At;
 use crate::value::Value;
@@ -28,7 +28,7 @@ pub struct WaitTime(&'static str, Value);
 impl WaitTime {
     /// For this duration, in whole seconds.
     pub fn duration(duration: Duration) -> Self {
-        Self("Seconds", crate::duration::Seconds(duration).into())
+        Self("Seconds", crate::duration::Seconds::from(duration).into())
     }
 
     /// For this many seconds: a number, or in JSONata an expression.
@@ -42,13 +42,13 @@ impl WaitTime {
     }
 
     /// For the number of seconds at a path of the input.
-    pub fn seconds_path(path: impl Into<String>) -> Self {
-        Self("SecondsPath", path.into().into())
+    pub fn seconds_path(path: impl Into<DataPath>) -> Self {
+        Self("SecondsPath", path.into().0)
     }
 
     /// Until the moment at a path of the input.
-    pub fn timestamp_path(path: impl Into<String>) -> Self {
-        Self("TimestampPath", path.into().into())
+    pub fn timestamp_path(path: impl Into<DataPath>) -> Self {
+        Self("TimestampPath", path.into().0)
     }
 }
 
@@ -60,7 +60,7 @@ impl From<Duration> for WaitTime {
 
 impl<K> From<At<K>> for WaitTime {
     fn from(at: At<K>) -> Self {
-        Self::seconds_path(at.expression)
+        Self::seconds_path(at)
     }
 }
 

@@ -191,7 +191,8 @@ impl AthenaStartQueryExecution {
         if self.encryption_key.is_some() && self.encryption_option.is_none() {
             plan.problem("`encryption_key` goes with `encryption_option`");
         }
-        let age = self.result_reuse_configuration_max_age.as_ref().map(|age| age.0.as_secs());
+        let age = self.result_reuse_configuration_max_age.as_ref();
+        let age = age.and_then(Minutes::known).map(|age| age.as_secs());
         if age.is_some_and(|age| age != 0 && !(60..=10_080 * 60).contains(&age)) {
             plan.problem("`result_reuse_configuration_max_age` is nothing, or a minute to a week");
         }

@@ -1,9 +1,9 @@
 use crate::duration::{Mebibytes, Timeout};
 use crate::fields::record;
 use crate::tasks::{Plan, ServiceTask};
-use crate::text::local_arn;
+use crate::text::{Text, Token, local_arn, text};
 use crate::value::Value;
-use crate::{Input, Num, Str, object};
+use crate::{At, Input, Jsonata, Num, PathOrText, Str, kind, object};
 
 task! {
     /// Submits a job to AWS Batch and waits for its end.
@@ -13,16 +13,17 @@ task! {
     /// ```
     /// use stepwright_constructs::prelude::*;
     ///
-    /// let queue = Text::from("arn:aws:batch:us-east-1:123456789012:job-queue/q");
-    /// let definition = Text::from("arn:aws:batch:us-east-1:123456789012:job-definition/d:1");
+    /// let queue = JobQueue::from_name("q");
+    /// let definition = JobDefinition::from_arn("arn:aws:batch:us-east-1:123456789012:job-definition/d:1");
     /// let submit = BatchSubmitJob::new("Submit Job", definition, "MyJob", queue);
     /// assert!(StateMachine::new("Jobs", submit).asl().is_ok());
     /// ```
+    #[doc(alias = "RunBatchJob")]
     pub struct BatchSubmitJob [RunJob, RequestResponse] {
         required {
-            job_definition_arn: Str => "JobDefinition",
+            job_definition: JobDefinition => "JobDefinition",
             job_name: Str => "JobName",
-            job_queue_arn: Str => "JobQueue",
+            job_queue: JobQueue => "JobQueue",
         }
         optional {
             /// The number of jobs in the array: 2 to 10,000.
@@ -39,6 +40,75 @@ task! {
             tags: {Str} => "Tags",
         }
     }
+}
+
+/// Defines types of resources of Batch, which cannot be mistaken for each other.
+macro_rules! batch_resources {
+    ($($(#[$doc:meta])* $name:ident: $kind:literal, $path:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name(Value);
+
+        impl $name {
+            #[doc = concat!("The ", $kind, " with this ARN.")]
+            pub fn from_arn(arn: impl Into<Text>) -> Self {
+                Self(arn.into().into())
+            }
+
+            #[doc = concat!("The ", $kind, " with this name, in the account and region of the stack.")]
+            pub fn from_name(name: impl Into<Text>) -> Self {
+                Self(local_arn("batch", text!($path, "/", name.into())).into())
+            }
+
+            #[doc = concat!("A parameter of the template: the ARN of a ", $kind, ".")]
+            pub fn parameter(name: &str) -> Self {
+                Self::from_arn(Token::parameter(name))
+            }
+
+            #[doc = concat!("The ", $kind, " whose ARN is computed: a path, or JSONata.")]
+            pub fn at(arn: impl Into<PathOrText>) -> Self {
+                Self(arn.into().0)
+            }
+
+            /// What is wrong with it.
+            fn problem(&self) -> Option<String> {
+                let arn = self.0.as_literal()?;
+                (arn.starts_with("arn:") && !arn.contains(concat!(":", $path, "/"))).then(|| {
+                    format!("`{arn}` is not the ARN of a {}", $kind)
+                })
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(resource: $name) -> Self {
+                resource.0
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(resource: &$name) -> Self {
+                resource.clone()
+            }
+        }
+
+        impl From<At<kind::Text>> for $name {
+            fn from(arn: At<kind::Text>) -> Self {
+                Self::at(arn)
+            }
+        }
+
+        impl From<Jsonata> for $name {
+            fn from(arn: Jsonata) -> Self {
+                Self::at(arn)
+            }
+        }
+    )*};
+}
+batch_resources! {
+    /// A queue of Batch.
+    JobQueue: "job queue", "job-queue";
+    /// A job definition of Batch.
+    JobDefinition: "job definition", "job-definition";
 }
 
 /// Overrides of the job definition.
@@ -126,8 +196,10 @@ impl From<BatchContainerOverrides> for Value {
         );
         put("InstanceType", overrides.instance_type);
         let requirement = |(kind, value): (&str, Value)| object! {"Type": kind, "Value": value};
-        let requirements: Vec<Value> =
-            overrides.requirements.into_iter().map(requirement).collect();
+        // The CDK's order, whatever they were given in.
+        let mut requirements = overrides.requirements;
+        requirements.sort_by_key(|(kind, _)| *kind);
+        let requirements: Vec<Value> = requirements.into_iter().map(requirement).collect();
         put(
             "ResourceRequirements",
             (!requirements.is_empty()).then_some(Value::List(requirements)),
@@ -153,7 +225,10 @@ impl ServiceTask for BatchSubmitJob {
     fn plan(&self, plan: &mut Plan) {
         self.check(plan);
         plan.service("batch", "submitJob");
-        let queue = Value::from(self.job_queue_arn.clone());
+        for problem in [self.job_queue.problem(), self.job_definition.problem()] {
+            plan.problems().extend(problem);
+        }
+        let queue = Value::from(self.job_queue.clone());
         match queue.known() {
             Some(queue) => {
                 let definitions = local_arn("batch", "job-definition/*");
@@ -171,7 +246,7 @@ impl ServiceTask for BatchSubmitJob {
         // The service enforces the time limit of each attempt, so the state has none.
         if let Some(timeout) = plan.take_timeout() {
             let seconds: Value = match timeout {
-                Timeout::After(time) => crate::duration::Seconds(time).into(),
+                Timeout::After(time) => crate::duration::Seconds::from(time).into(),
                 Timeout::At(at) => at,
             };
             if seconds.known_number().is_some_and(|seconds| seconds < 60.0) {

@@ -118,13 +118,13 @@ impl ServiceTask for BedrockCreateModelCustomizationJob {
                 local_arn("bedrock", "model-customization-job/*"),
             ],
         );
-        plan.allow(&["iam:PassRole"], [role.arn_text()]);
+        plan.allow(&["iam:PassRole"], [role.arn()]);
         self.put_fields(plan);
         plan.maybe("CustomModelKmsKeyId", self.custom_model_kms_key.as_ref().map(Key::arn));
         plan.maybe("CustomModelTags", self.custom_model_tags.as_ref().map(|tags| tag_list(tags)));
         plan.maybe("JobTags", self.job_tags.as_ref().map(|tags| tag_list(tags)));
         plan.put("OutputDataConfig", self.output_data.to_value());
-        plan.put("RoleArn", role.arn);
+        plan.put("RoleArn", role.value());
         plan.put("TrainingDataConfig", self.training_data.to_value());
         plan.maybe(
             "ValidationDataConfig",

@@ -1,7 +1,7 @@
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::{Text, Token, arn, local_arn, text};
 use crate::value::Value;
-use crate::{Input, Str, object};
+use crate::{Input, PathOrText, Str, object};
 
 task! {
     /// Invokes a Bedrock model.
@@ -76,8 +76,8 @@ impl S3Object {
 
     /// An object by its URI, literal or computed. The state machine is then allowed to use any
     /// object.
-    pub fn at(uri: impl Into<Str>) -> Self {
-        Self { uri: uri.into().into(), resource: arn("s3:::*") }
+    pub fn at(uri: impl Into<PathOrText>) -> Self {
+        Self { uri: uri.into().0, resource: arn("s3:::*") }
     }
 }
 

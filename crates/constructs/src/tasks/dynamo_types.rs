@@ -12,7 +12,15 @@ pub struct AttributeValue(Value);
 impl AttributeValue {
     /// A value with an explicit type: `AttributeValue::of("S", "text")`.
     pub fn of(kind: &str, value: impl Into<Value>) -> Self {
-        Self(Value::Object(vec![(kind.to_owned(), value.into())]))
+        let value = match value.into() {
+            Value::Scalar(number) if kind == "N" && number.as_f64().is_some() => {
+                Value::Refused(format!(
+                    "DynamoDB takes the number {number} as text: write `AttributeValue::number`",
+                ))
+            }
+            value => value,
+        };
+        Self(Value::Object(vec![(kind.to_owned(), value)]))
     }
 
     /// Text.
@@ -121,6 +129,13 @@ impl<K> From<Jsonata> for Computed<K> {
 pub struct ProjectionExpression(String);
 
 impl ProjectionExpression {
+    /// An expression without attributes yet, for [`with_attribute`](Self::with_attribute).
+    #[doc(alias = "withAttribute")]
+    #[expect(clippy::new_without_default, reason = "without attributes it says nothing")]
+    pub fn new() -> Self {
+        Self(String::new())
+    }
+
     /// An attribute.
     pub fn attribute(name: &str) -> Self {
         Self(name.to_owned())
@@ -129,7 +144,7 @@ impl ProjectionExpression {
     /// A member of the attribute.
     #[must_use]
     pub fn with_attribute(self, name: &str) -> Self {
-        Self(format!("{}.{name}", self.0))
+        Self(if self.0.is_empty() { name.to_owned() } else { format!("{}.{name}", self.0) })
     }
 
     /// An element of the attribute.

@@ -1,6 +1,6 @@
 use crate::common::IntegrationPattern::{RunJob, WaitForTaskToken};
 use crate::fields::{choices, record};
-use crate::resources::{Cluster, TaskDefinition};
+use crate::resources::{Cluster, SecurityGroup, TaskDefinition};
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::{Text, Token, text};
 use crate::value::Value;
@@ -21,6 +21,8 @@ task! {
     ///         .environment([("SOME_KEY", string_at("$.SomeKey"))])]);
     /// assert!(StateMachine::new("Running", run).asl().is_ok());
     /// ```
+    #[doc(alias = "RunEcsFargateTask")]
+    #[doc(alias = "RunEcsEc2Task")]
     pub struct EcsRunTask [RequestResponse, RunJob, WaitForTaskToken] {
         required { cluster: Cluster, task_definition: EcsTaskDefinition, launch_target: LaunchTarget, }
         optional {
@@ -28,8 +30,15 @@ task! {
             container_overrides: [ContainerOverride],
             /// The subnets of the task, for the network mode `awsvpc`.
             subnets: Items,
-            /// The security groups of the task. Defaults to the network's default group.
+            /// The security groups of the task. Defaults to a group of its own, if the network is
+            /// known ([`vpc`](EcsRunTask::vpc)), and otherwise to the network's default group.
             security_groups: Items,
+            /// The id of the network. The task then gets a security group of its own, unless
+            /// `security_groups` are given.
+            vpc: Text,
+            /// To whom the task connects; see
+            /// [`allow_to_default_port`](EcsRunTask::allow_to_default_port).
+            connects_to: [Peer],
             /// Whether the task gets a public IP address.
             assign_public_ip: bool,
             /// Whether commands can be run in its containers with ECS Exec.
@@ -42,6 +51,84 @@ task! {
             cpu: Str,
             /// The task's memory in MiB, instead of that in the definition: `"2048"`.
             memory_mib: Str,
+        }
+    }
+}
+
+/// A security group to whose members a task connects, the port, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    group: SecurityGroup,
+    port: Value,
+    description: String,
+}
+
+impl Peer {
+    /// The members of a security group, a port (a number, or the `Endpoint.Port` of a database), and
+    /// why the task connects to them.
+    pub fn new(
+        group: impl Into<SecurityGroup>,
+        port: impl Into<Value>,
+        description: impl Into<String>,
+    ) -> Self {
+        Self { group: group.into(), port: port.into(), description: description.into() }
+    }
+}
+
+impl EcsRunTask {
+    /// Lets the task connect to a port of the members of a security group, such as a database.
+    ///
+    /// ```
+    /// use stepwright_constructs::prelude::*;
+    ///
+    /// let task = EcsRunTask::new(
+    ///     "CallFargate",
+    ///     Cluster::new("Cluster"),
+    ///     TaskDefinition::parameter("TaskDefinition"),
+    ///     LaunchTarget::fargate(),
+    /// )
+    /// .vpc("vpc-1")
+    /// .subnets(["subnet-1", "subnet-2"])
+    /// .allow_to_default_port(SecurityGroup::from_id("sg-1"), 3306, "Read the database");
+    /// assert!(StateMachine::new("Reading", task).template().is_ok());
+    /// ```
+    #[must_use]
+    pub fn allow_to_default_port(
+        mut self,
+        group: impl Into<SecurityGroup>,
+        port: impl Into<Value>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.connects_to.get_or_insert_default().push(Peer::new(group, port, description));
+        self
+    }
+
+    /// The security groups of the task.
+    fn groups(&self) -> Option<Value> {
+        if let Some(groups) = &self.security_groups {
+            return Some(groups.clone().into());
+        }
+        let own = format!("{}/SecurityGroup", self.common.id);
+        self.vpc.as_ref().map(|vpc| Value::List(vec![SecurityGroup::new(&own, vpc).into()]))
+    }
+
+    /// The rules that let the task connect to others.
+    fn connect(&self, plan: &mut Plan) {
+        let peers = self.connects_to.iter().flatten();
+        let groups: Vec<Text> = match self.groups() {
+            Some(Value::List(groups)) => groups.iter().filter_map(Value::known).collect(),
+            _ => Vec::new(),
+        };
+        for peer in peers {
+            if groups.is_empty() {
+                plan.problem(
+                    "`allow_to_default_port` needs to know the security groups of the task: give \
+                     `vpc`, or `security_groups`",
+                );
+            }
+            for group in &groups {
+                plan.uses(vec![peer.group.ingress(group, &peer.port, &peer.description)]);
+            }
         }
     }
 }
@@ -83,7 +170,7 @@ impl EcsTaskDefinition {
     /// The role of its containers.
     #[must_use]
     pub fn task_role(mut self, role: impl Into<crate::resources::Role>) -> Self {
-        self.roles.push(role.into().arn_text());
+        self.roles.push(role.into().arn());
         self
     }
 
@@ -323,6 +410,7 @@ impl ServiceTask for EcsRunTask {
                 None => family,
             },
         );
+        self.connect(plan);
         let network = self.network(plan.problems());
         plan.maybe("NetworkConfiguration", network);
         plan.maybe("Overrides", self.overrides());
@@ -338,8 +426,9 @@ impl ServiceTask for EcsRunTask {
 impl EcsRunTask {
     fn network(&self, problems: &mut Vec<String>) -> Option<Value> {
         let Some(subnets) = &self.subnets else {
-            if self.security_groups.is_some() || self.assign_public_ip.is_some() {
-                problems.push("`security_groups` and `assign_public_ip` go with `subnets`".into());
+            if self.groups().is_some() || self.assign_public_ip.is_some() {
+                let message = "`security_groups`, `vpc` and `assign_public_ip` go with `subnets`";
+                problems.push(message.into());
             } else if self.launch_target.launch_type == "FARGATE"
                 && self.launch_target.capacity.is_none()
             {
@@ -353,8 +442,8 @@ impl EcsRunTask {
             network.push(("AssignPublicIp".to_owned(), Value::from(assign)));
         }
         network.push(("Subnets".to_owned(), subnets.clone().into()));
-        if let Some(groups) = &self.security_groups {
-            network.push(("SecurityGroups".to_owned(), groups.clone().into()));
+        if let Some(groups) = self.groups() {
+            network.push(("SecurityGroups".to_owned(), groups));
         }
         Some(object! {"AwsvpcConfiguration": Value::Object(network)})
     }

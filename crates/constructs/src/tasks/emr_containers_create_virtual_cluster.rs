@@ -42,12 +42,12 @@ impl ServiceTask for EmrContainersCreateVirtualCluster {
         plan.state(Statement::allow(["iam:CreateServiceLinkedRole"], [role]).when(when));
         let name: Value = match &self.virtual_cluster_name {
             Some(name) => name.clone().into(),
-            None if plan.is_jsonata() => {
-                jsonata("$states.context.Execution.Name & '/' & $states.context.State.Name").into()
-            }
             None => {
                 let parts = [crate::json_path::execution_name(), crate::json_path::state_name()];
-                crate::json_path::format_text("{}/{}", parts).into()
+                Value::by_language(
+                    crate::json_path::format_text("{}/{}", parts),
+                    jsonata("$states.context.Execution.Name & '/' & $states.context.State.Name"),
+                )
             }
         };
         plan.put("Name", name);

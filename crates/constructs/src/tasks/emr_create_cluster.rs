@@ -96,10 +96,10 @@ impl ServiceTask for EmrCreateCluster {
             "elasticmapreduce:AddTags",
         ];
         plan.allow(&actions, ["*"]);
-        plan.allow(&["iam:PassRole"], [service.arn_text(), instances.arn_text()]);
+        plan.allow(&["iam:PassRole"], [service.arn(), instances.arn()]);
         plan.state(linked_role());
         if let Some(scaling) = &scaling {
-            plan.allow(&["iam:PassRole"], [scaling.arn_text()]);
+            plan.allow(&["iam:PassRole"], [scaling.arn()]);
         }
         if self.tags.is_some() {
             plan.allow(&["elasticmapreduce:AddTags"], [local_arn("elasticmapreduce", "cluster/*")]);
@@ -119,7 +119,7 @@ impl ServiceTask for EmrCreateCluster {
             ("AutoScalingRole", scaling.as_ref()),
         ] {
             let Some(role) = role else { continue };
-            match role.name_text() {
+            match role.name() {
                 Some(name) => plan.put(key, name),
                 None => plan.problem(format!("the role for `{key}` has to have a known name")),
             }
@@ -168,7 +168,7 @@ impl EmrCreateCluster {
             .clone()
             .unwrap_or_else(|| Role::new(&format!("{id}/InstanceRole"), "ec2.amazonaws.com"));
         if self.cluster_role.is_none()
-            && let Some(name) = instances.name_text()
+            && let Some(name) = instances.name()
         {
             let profile = object! {"InstanceProfileName": &name, "Roles": [name]};
             let logical = logical_id(&[id, "InstanceProfile"]);
@@ -187,6 +187,8 @@ impl EmrCreateCluster {
             }
             (None, true) => None,
         };
+        let pass = Statement::allow(["iam:PassRole"], [instances.arn()]);
+        plan.uses(service.attached(None, vec![pass]).into_iter().collect());
         for role in [Some(&service), Some(&instances), scaling.as_ref()].into_iter().flatten() {
             plan.uses(role.resources());
         }
@@ -219,11 +221,13 @@ impl EmrCreateCluster {
                 plan.problem(format!("`{name}` has to be between {least} and {most}"));
             }
         }
-        let size = self.ebs_root_volume_size.as_ref().map(|size| size.0.0 >> 30);
+        let size = self.ebs_root_volume_size.as_ref();
+        let size = size.and_then(Gibibytes::known).map(|size| size.0 >> 30);
         if size.is_some_and(|size| !(15..=100).contains(&size)) {
             plan.problem("`ebs_root_volume_size` has to be between 15 and 100 GiB");
         }
-        let idle = self.auto_termination_policy_idle_timeout.as_ref().map(|time| time.0.as_secs());
+        let idle = self.auto_termination_policy_idle_timeout.as_ref();
+        let idle = idle.and_then(Seconds::known).map(|time| time.as_secs());
         if idle.is_some_and(|idle| !(60..=604_800).contains(&idle)) {
             plan.problem(
                 "`auto_termination_policy_idle_timeout` has to be between a minute and a week",

@@ -203,7 +203,7 @@ impl InstanceFleet {
             .as_ref()
             .and_then(|launch| launch.spot_specification.as_ref());
         if let Some(spot) = spot
-            && !(300..=86_400).contains(&spot.timeout.0.as_secs())
+            && spot.timeout.known().is_some_and(|time| !(300..=86_400).contains(&time.as_secs()))
         {
             problem("the timeout of spot instances is between 5 and 1440 minutes".into());
         }

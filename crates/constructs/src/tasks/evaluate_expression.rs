@@ -1,4 +1,4 @@
-use crate::resources::{Code, Function};
+use crate::resources::{Architecture, Code, Function, Role};
 use crate::tasks::{Plan, ServiceTask};
 use crate::value::Value;
 use crate::{Str, object};
@@ -22,6 +22,8 @@ task! {
         optional {
             /// The runtime of the function. Defaults to `nodejs22.x`.
             runtime: RuntimeName,
+            /// The processor that the function runs on.
+            architecture: Architecture,
         }
     }
 }
@@ -29,19 +31,39 @@ task! {
 type ExpressionText = String;
 type RuntimeName = String;
 
-/// The function's code: it replaces the paths by their values and evaluates the result.
-const EVALUATOR: &str =
-    "exports.handler = async ({ expression, expressionAttributeValues: values }) => {
-  const path = /\\$[.\\[][.a-zA-Z[\\]0-9-_]+/g;
-  const code = expression.replace(path, (found) => `(values[${JSON.stringify(found)}])`);
-  return new Function('values', `return (${code});`)(values);
+/// The function's code: as in the CDK, it replaces the paths by `values["path"]` and evaluates the
+/// result.
+const EVALUATOR: &str = r#"const escaped = (text) => text.replace(/[-\/\\^$*+?.()|[\]{}]/g, '\\$&');
+exports.handler = async (event) => {
+  const values = Object.assign(Object.create(null), event.expressionAttributeValues);
+  const paths = Object.keys(values).sort((a, b) => b.length - a.length);
+  let code = event.expression;
+  if (paths.length > 0) {
+    const any = new RegExp(paths.map(escaped).join('|'), 'g');
+    code = code.replace(any, (path) => `values[${JSON.stringify(path)}]`);
+  }
+  return new Function('values', '__code', 'return eval(__code);')(values, code);
 };
-";
+"#;
+
+/// The role of all these functions, with the id that the CDK gives it.
+const ROLE: &str = "EvalServiceRolef4f556a4ef7a49cd8036c5b0567376fd";
 
 impl ServiceTask for EvaluateExpression {
     fn plan(&self, plan: &mut Plan) {
         let id = format!("{}/EvalFunction", self.common.id);
-        let mut function = Function::new(&id, Code::inline(EVALUATOR));
+        let role = Role::new(ROLE, "lambda.amazonaws.com")
+            .managed_policy("service-role/AWSLambdaBasicExecutionRole");
+        let mut function = Function::new(&id, Code::inline(EVALUATOR)).role(role);
+        if let Some(architecture) = self.architecture {
+            function = function.architecture(architecture);
+        }
+        for path in crate::evaluate::paths_in_texts(&self.expression) {
+            plan.problem(format!(
+                "`{path}` stands in a text of the expression, where it is not evaluated: write a \
+                 template literal, `…${{{path}}}…`",
+            ));
+        }
         if let Some(runtime) = &self.runtime {
             if !runtime.starts_with("nodejs") {
                 plan.problem(format!(
@@ -50,15 +72,13 @@ impl ServiceTask for EvaluateExpression {
             }
             function = function.runtime(runtime);
         }
-        if plan.is_jsonata() {
-            plan.problem("expressions of EvaluateExpression take their values by JSONPath; in JSONata, compute with JSONata");
-        }
+        plan.only_json_path("expressions of EvaluateExpression take their values by JSONPath; in JSONata, compute with JSONata");
         plan.resource(function.arn());
         plan.uses(function.resources());
         plan.allow(&["lambda:InvokeFunction"], function.grants());
         let values = crate::evaluate::paths(&self.expression)
             .into_iter()
-            .map(|path| (path.clone(), Value::Expression(path)))
+            .map(|path| (path.clone(), Value::Expression(path.into())))
             .collect();
         plan.only(Some(object! {
             "expression": Str::from(self.expression.as_str()),

@@ -149,7 +149,7 @@ impl ScheduleTarget {
     fn to_value(&self) -> Value {
         let mut members = vec![
             ("Arn".to_owned(), Value::from(self.arn.clone())),
-            ("RoleArn".to_owned(), self.role.arn.clone()),
+            ("RoleArn".to_owned(), self.role.value()),
         ];
         let mut put = |key: &str, value: Option<Value>| {
             members.extend(value.map(|value| (key.to_owned(), value)));
@@ -159,7 +159,7 @@ impl ScheduleTarget {
             "RetryPolicy",
             self.retry.map(|(attempts, age)| {
                 object! {
-                    "MaximumEventAgeInSeconds": Seconds(age), "MaximumRetryAttempts": attempts,
+                    "MaximumEventAgeInSeconds": Seconds::from(age), "MaximumRetryAttempts": attempts,
                 }
             }),
         );
@@ -189,7 +189,10 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
             plan.problem("AWS is not expected to accept RUN_JOB for this task; `unsupported_by_aws(true)` writes it all the same");
         }
         let window = self.flexible_time_window.as_ref();
-        if window.is_some_and(|window| !(60..=86_400).contains(&window.0.as_secs())) {
+        if window
+            .and_then(Minutes::known)
+            .is_some_and(|window| !(60..=86_400).contains(&window.as_secs()))
+        {
             plan.problem("`flexible_time_window` has to be a minute to a day");
         }
         let long =
@@ -210,7 +213,7 @@ impl ServiceTask for EventBridgeSchedulerCreateScheduleTask {
             &["scheduler:CreateSchedule"],
             [local_arn("scheduler", text!("schedule/", group, "/", name))],
         );
-        plan.allow(&["iam:PassRole"], [self.target.role.arn_text()]);
+        plan.allow(&["iam:PassRole"], [self.target.role.arn()]);
 
         plan.put(
             "ActionAfterCompletion",

@@ -21,6 +21,7 @@ task! {
     ///     .notify_delay_after(minutes(5));
     /// assert!(StateMachine::new("Running", run).asl().is_ok());
     /// ```
+    #[doc(alias = "RunGlueJobTask")]
     pub struct GlueStartJobRun [RequestResponse, RunJob] {
         required { glue_job_name: Str => "JobName", }
         optional {
@@ -76,7 +77,7 @@ impl ServiceTask for GlueStartJobRun {
             plan.put("NotificationProperty", object! {"NotifyDelayAfter": after.clone()});
         }
         match plan.take_timeout() {
-            Some(Timeout::After(time)) => plan.put("Timeout", Value::from(Minutes(time))),
+            Some(Timeout::After(time)) => plan.put("Timeout", Value::from(Minutes::from(time))),
             Some(Timeout::At(at)) => plan.put("Timeout", at),
             None => {}
         }

@@ -68,7 +68,7 @@ impl ServiceTask for HttpInvoke {
         let endpoints = object! {"StringLike": {"states:HTTPEndpoint": text!(root, "*")}};
         plan.state(Statement::allow(["states:InvokeHTTPEndpoint"], ["*"]).when(endpoints));
 
-        let endpoint = if plan.is_jsonata() { self.in_jsonata() } else { self.in_json_path() };
+        let endpoint = Value::by_language(self.in_json_path(), self.in_jsonata());
         plan.put("ApiEndpoint", endpoint);
         plan.put("Authentication", object! {"ConnectionArn": self.connection.arn()});
         plan.put("Method", self.method.clone());

@@ -21,6 +21,8 @@ task! {
     ///     .payload(object! {"token": task_token(), "input": string_at("$.someField")});
     /// assert!(StateMachine::new("Asking", ask).asl().is_ok());
     /// ```
+    #[doc(alias = "InvokeFunction")]
+    #[doc(alias = "RunLambdaTask")]
     pub struct LambdaInvoke [RequestResponse, WaitForTaskToken] {
         required { function: Function, }
         optional {

@@ -9,7 +9,7 @@ use crate::node::Next;
 use crate::resources::Resource;
 use crate::retry::Retry;
 use crate::text::{Text, arn, text};
-use crate::value::{QueryLanguage, Value};
+use crate::value::Value;
 
 /// A task that a service performs: its resource, its parameters and its permissions.
 pub trait ServiceTask: HasCommon {
@@ -27,7 +27,6 @@ pub trait ServiceTask: HasCommon {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) language: Option<QueryLanguage>,
     pub(crate) pattern: IntegrationPattern,
     id: String,
     resource: Text,
@@ -38,6 +37,7 @@ pub struct Plan {
     problems: Vec<String>,
     timeout: Option<Timeout>,
     takes_timeout: bool,
+    only_json_path: Option<&'static str>,
 }
 
 impl Plan {
@@ -55,7 +55,6 @@ impl Plan {
             ));
         }
         Self {
-            language: common.language,
             pattern,
             id: common.id.clone(),
             resource: Text::default(),
@@ -66,6 +65,7 @@ impl Plan {
             problems,
             timeout: common.timeout.clone(),
             takes_timeout: false,
+            only_json_path: None,
         }
     }
 
@@ -79,8 +79,9 @@ impl Plan {
         self.pattern == pattern
     }
 
-    pub(crate) fn is_jsonata(&self) -> bool {
-        self.language == Some(QueryLanguage::Jsonata)
+    /// Refuses the task in JSONata, whether the state or its machine is written in it.
+    pub(crate) fn only_json_path(&mut self, why: &'static str) {
+        self.only_json_path = Some(why);
     }
 
     /// Calls an action of a service with the task's pattern.
@@ -165,6 +166,15 @@ impl Plan {
         for problem in self.problems {
             common.problems.add(&self.id, problem);
         }
+        if let (Some(Timeout::After(timeout)), Some(Timeout::After(heartbeat))) =
+            (&common.timeout, &common.heartbeat)
+            && heartbeat >= timeout
+            && !self.takes_timeout
+        {
+            common
+                .problems
+                .add(&self.id, "`heartbeat_timeout` has to be shorter than `task_timeout`");
+        }
         let credentials = common.credentials.take();
         if self.takes_timeout {
             common.timeout = None;
@@ -178,21 +188,23 @@ impl Plan {
         for (fixed, path, timeout) in timeouts {
             match timeout {
                 Some(Timeout::After(time)) => {
-                    node.put(fixed, Some(crate::duration::Seconds(time)));
+                    node.put(fixed, Some(crate::duration::Seconds::from(time)));
                 }
                 Some(Timeout::At(Value::Expression(at))) => node.put(path, Some(at)),
+
                 Some(Timeout::At(value)) => node.put(fixed, Some(value)),
                 None => {}
             }
         }
+        node.only_json_path = self.only_json_path;
         node.put("Resource", Some(self.resource));
         node.payload = self.parameters;
         node.statements = self.statements;
         node.resources = self.resources;
         if let Some(role) = credentials {
-            let arn = role.arn.clone();
+            let arn = role.value();
             node.put("Credentials", Some(crate::object! {"RoleArn": arn}));
-            node.statements.push(Statement::allow(["sts:AssumeRole"], [role.arn_text()]));
+            node.statements.push(Statement::allow(["sts:AssumeRole"], [role.arn()]));
             node.resources.extend(role.resources());
         }
         chain
@@ -256,14 +268,9 @@ macro_rules! task {
                 }
             }
 
-            $(
-                $(#[$optional_doc])*
-                #[must_use]
-                pub fn $optional(mut self, value: $crate::fields::field_argument!($optional_kind)) -> Self {
-                    self.$optional = Some($crate::fields::field_from!(value, $optional_kind));
-                    self
-                }
-            )*
+            $($crate::fields::setter! {
+                $(#[$optional_doc])* $optional: $optional_kind
+            })*
 
             /// Adds the parameters that are written as they are given.
             #[allow(dead_code, unused_variables, reason = "some tasks have none")]
@@ -333,6 +340,7 @@ mod glue_start_job_run;
 mod http_invoke;
 mod lambda_invoke;
 mod media_convert_create_job;
+mod own;
 mod sage_maker_create_endpoint;
 mod sage_maker_create_endpoint_config;
 mod sage_maker_create_model;
@@ -349,7 +357,9 @@ pub use athena_get_query_execution::AthenaGetQueryExecution;
 pub use athena_get_query_results::AthenaGetQueryResults;
 pub use athena_start_query_execution::{AthenaStartQueryExecution, EncryptionOption};
 pub use athena_stop_query_execution::AthenaStopQueryExecution;
-pub use batch_submit_job::{BatchContainerOverrides, BatchJobDependency, BatchSubmitJob};
+pub use batch_submit_job::{
+    BatchContainerOverrides, BatchJobDependency, BatchSubmitJob, JobDefinition, JobQueue,
+};
 pub use bedrock_create_model_customization_job::{
     BedrockCreateModelCustomizationJob, BucketPath, CustomizationType,
 };
@@ -370,7 +380,8 @@ pub use dynamo_types::{
 };
 pub use dynamo_update_item::DynamoUpdateItem;
 pub use ecs_run_task::{
-    CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, PropagateTags,
+    CapacityProvider, ContainerOverride, EcsRunTask, EcsTaskDefinition, LaunchTarget, Peer,
+    PropagateTags,
 };
 pub use eks_call::EksCall;
 pub use emr_add_step::{ActionOnFailure, EmrAddStep};
@@ -406,6 +417,7 @@ pub use glue_start_job_run::{GlueExecutionClass, GlueStartJobRun};
 pub use http_invoke::{HttpInvoke, UrlEncoding};
 pub use lambda_invoke::{InvocationType, LambdaInvoke};
 pub use media_convert_create_job::MediaConvertCreateJob;
+pub use own::{StepFunctionsTask, Task, TaskConfig};
 pub use sage_maker_create_endpoint::SageMakerCreateEndpoint;
 pub use sage_maker_create_endpoint_config::{ProductionVariant, SageMakerCreateEndpointConfig};
 pub use sage_maker_create_model::{ModelContainer, ModelMode, SageMakerCreateModel};
@@ -417,7 +429,7 @@ pub use sage_maker_create_transform_job::{
     AssembleWith, BatchStrategy, SageMakerCreateTransformJob, SplitType, TransformInput,
     TransformOutput, TransformResources,
 };
-pub use sage_maker_types::{InstanceType, S3DataType, S3Location};
+pub use sage_maker_types::{DockerImage, InstanceType, S3DataType, S3Location};
 pub use sage_maker_update_endpoint::SageMakerUpdateEndpoint;
 pub use sns_publish::{MessageAttribute, SnsPublish};
 pub use sqs_send_message::SqsSendMessage;

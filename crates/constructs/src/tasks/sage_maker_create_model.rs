@@ -1,11 +1,12 @@
 use crate::fields::{choices, record};
+use crate::iam::Statement;
 use crate::resources::Role;
 use crate::tasks::sage_maker_types::{
-    S3Location, image_statement, lower_arn, pass, role_of, vpc, work_statement,
+    DockerImage, S3Location, lower_arn, network_statement, pass, role_of, vpc, work_statement,
 };
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::Text;
-use crate::{Flag, Input, Str, Value};
+use crate::{Flag, Input, Str};
 
 task! {
     /// Creates a SageMaker model.
@@ -47,7 +48,7 @@ record! {
             /// Its host name.
             container_host_name: Str => "ContainerHostname",
             /// Its image, literal or computed.
-            image: Str => "Image",
+            image: DockerImage => "Image",
             /// Whether it serves one model or several.
             mode: ModelMode => "Mode",
             /// Where the model is.
@@ -73,12 +74,15 @@ choices! {
 impl ServiceTask for SageMakerCreateModel {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createModel");
-        let role =
-            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let mut own = work_statement();
+        // The CDK's order, so that a stack of the CDK stays as it is.
+        own.actions.swap(2, 3);
+        let own = ("CreateModel", own);
+        let role = role_of(plan, &self.common.id, self.role.as_ref(), own, self.permissions());
         plan.allow(&["sagemaker:CreateModel"], [lower_arn("model", &self.model_name, "*")]);
         plan.allow(&["sagemaker:ListTags"], ["*"]);
         plan.state(pass(&role));
-        plan.put("ExecutionRoleArn", role.arn);
+        plan.put("ExecutionRoleArn", role.value());
         self.put_fields(plan);
         let network = vpc(self.subnets.as_ref(), self.security_groups.as_ref(), plan);
         plan.maybe("VpcConfig", network);
@@ -86,21 +90,18 @@ impl ServiceTask for SageMakerCreateModel {
 }
 
 impl SageMakerCreateModel {
-    fn permissions(&self, role: Role) -> Role {
+    /// The permissions of its role.
+    fn permissions(&self) -> Vec<Statement> {
+        let mut permissions = Vec::new();
+        if self.subnets.is_some() && self.role.is_none() {
+            permissions.push(network_statement());
+        }
         let containers =
             std::iter::once(&self.primary_container).chain(self.containers.iter().flatten());
-        containers.fold(
-            role.allow(work_statement(self.subnets.is_some())),
-            |mut role, container| {
-                if let Some(location) = &container.model_s3_location {
-                    role = role.allow(location.reading());
-                }
-                let computed = |image: &Str| Value::from(image.clone()).known().is_none();
-                if container.image.as_ref().is_some_and(computed) {
-                    role = role.allow(image_statement());
-                }
-                role
-            },
-        )
+        for container in containers {
+            permissions.extend(container.image.iter().flat_map(DockerImage::fetching));
+            permissions.extend(container.model_s3_location.iter().map(S3Location::reading));
+        }
+        permissions
     }
 }

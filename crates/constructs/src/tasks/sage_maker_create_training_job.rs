@@ -1,10 +1,12 @@
 use crate::common::IntegrationPattern::RunJob;
 use crate::duration::{Gibibytes, Seconds};
 use crate::fields::{choices, record};
+use crate::iam::Statement;
 use crate::resources::{Key, Role};
 use crate::tasks::bedrock_create_model_customization_job::tag_list;
 use crate::tasks::sage_maker_types::{
-    InstanceType, S3DataType, S3Location, image_statement, pass, role_of, vpc, work_statement,
+    DockerImage, InstanceType, S3DataType, S3Location, network_statement, pass, role_of, vpc,
+    work_statement,
 };
 use crate::tasks::{Plan, ServiceTask};
 use crate::text::{Text, local_arn, text};
@@ -20,21 +22,23 @@ task! {
     /// let train = SageMakerCreateTrainingJob::new(
     ///     "TrainSagemaker", string_at("$.JobName"),
     ///     TrainingAlgorithm::named("BlazingText").training_input_mode(InputMode::File),
-    ///     [Channel::new("train", S3Location::at(string_at("$.S3Bucket")))],
     ///     TrainingOutput::new(S3Location::from_bucket(Bucket::from_name("amzn-s3-demo-bucket"), "myoutputpath")),
     /// )
+    /// .input_data_config([Channel::new("train", S3Location::at("$.S3Bucket"))])
     /// .resource_config(TrainingResources::new(1, "p3.2xlarge", gibibytes(50)))
     /// .stopping_condition(hours(1));
     /// assert!(StateMachine::new("Training", train).asl().is_ok());
     /// ```
+    #[doc(alias = "SagemakerTrainTask")]
     pub struct SageMakerCreateTrainingJob [RequestResponse, RunJob] {
         required {
             training_job_name: Str => "TrainingJobName",
             algorithm_specification: TrainingAlgorithm,
-            input_data_config: [Channel] => "InputDataConfig",
             output_data_config: TrainingOutput => "OutputDataConfig",
         }
         optional {
+            /// The named inputs of the algorithm, for algorithms that have any.
+            input_data_config: [Channel] => "InputDataConfig",
             /// Whether the containers are isolated from the network.
             enable_network_isolation: Flag => "EnableNetworkIsolation",
             /// The environment variables.
@@ -61,7 +65,7 @@ task! {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingAlgorithm {
     name: Option<Str>,
-    image: Option<Str>,
+    image: Option<DockerImage>,
     input_mode: InputMode,
     metrics: Option<Vec<MetricDefinition>>,
 }
@@ -93,7 +97,7 @@ impl TrainingAlgorithm {
     }
 
     /// An image, literal or computed.
-    pub fn image(image: impl Into<Str>) -> Self {
+    pub fn image(image: impl Into<DockerImage>) -> Self {
         Self { name: None, image: Some(image.into()), input_mode: InputMode::File, metrics: None }
     }
 
@@ -281,8 +285,8 @@ record! {
             volume_size: Gibibytes => "VolumeSizeInGB",
         }
         optional {
-            /// The ARN of the key with which the volumes are encrypted.
-            volume_encryption_key: Str => "VolumeKmsKeyId",
+            /// The key with which the volumes are encrypted.
+            volume_encryption_key: Key => "VolumeKmsKeyId",
         }
     }
 }
@@ -290,8 +294,12 @@ record! {
 impl ServiceTask for SageMakerCreateTrainingJob {
     fn plan(&self, plan: &mut Plan) {
         plan.service("sagemaker", "createTrainingJob");
-        let role =
-            role_of(plan, &self.common.id, self.role.as_ref(), |role| self.permissions(role));
+        let mut own = work_statement();
+        if self.subnets.is_some() {
+            own.actions.extend(network_statement().actions);
+        }
+        let own = ("CreateTrainingJob", own);
+        let role = role_of(plan, &self.common.id, self.role.as_ref(), own, self.permissions());
         let name = match self.training_job_name.value.known() {
             Some(name) => text!(name, "*"),
             None => "*".into(),
@@ -311,7 +319,7 @@ impl ServiceTask for SageMakerCreateTrainingJob {
         if plan.is(RunJob) {
             plan.allow_events("StepFunctionsGetEventsForSageMakerTrainingJobsRule");
         }
-        plan.put("RoleArn", role.arn);
+        plan.put("RoleArn", role.value());
         plan.put("AlgorithmSpecification", self.algorithm_specification.to_value());
         let default = || TrainingResources::new(1, "m4.xlarge", gibibytes(10));
         plan.put("ResourceConfig", self.resource_config.clone().unwrap_or_else(default));
@@ -325,17 +333,18 @@ impl ServiceTask for SageMakerCreateTrainingJob {
 }
 
 impl SageMakerCreateTrainingJob {
-    fn permissions(&self, role: Role) -> Role {
-        let mut role = role
-            .allow(work_statement(self.subnets.is_some()))
-            .allow(self.output_data_config.location.writing());
-        for channel in &self.input_data_config {
-            role = role.allow(channel.location.reading());
-        }
+    /// The permissions of its role.
+    fn permissions(&self) -> Vec<Statement> {
+        let output = &self.output_data_config;
+        let volumes =
+            self.resource_config.as_ref().and_then(|all| all.volume_encryption_key.as_ref());
+        let mut permissions: Vec<Statement> = output.key.iter().map(Key::encrypting).collect();
+        permissions.extend(volumes.map(|key| Statement::allow(["kms:CreateGrant"], [key.arn()])));
         let image = self.algorithm_specification.image.as_ref();
-        if image.is_some_and(|image| image.value.known().is_none()) {
-            role = role.allow(image_statement());
-        }
-        role
+        permissions.extend(image.into_iter().flat_map(DockerImage::fetching));
+        let channels = self.input_data_config.iter().flatten();
+        permissions.extend(channels.map(|channel| channel.location.reading()));
+        permissions.push(output.location.writing());
+        permissions
     }
 }

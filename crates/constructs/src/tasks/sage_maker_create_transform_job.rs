@@ -1,7 +1,7 @@
 use crate::common::IntegrationPattern::RunJob;
 use crate::duration::{Mebibytes, Seconds};
 use crate::fields::{choices, record};
-use crate::resources::Role;
+use crate::resources::{Key, Role};
 use crate::tasks::bedrock_create_model_customization_job::tag_list;
 use crate::tasks::sage_maker_types::{InstanceType, S3DataType, pass};
 use crate::tasks::{Compression, Plan, ServiceTask};
@@ -25,6 +25,7 @@ task! {
     /// .transform_resources(TransformResources::new(1, "m4.xlarge"));
     /// assert!(StateMachine::new("Inference", transform).asl().is_ok());
     /// ```
+    #[doc(alias = "SagemakerTransformTask")]
     pub struct SageMakerCreateTransformJob [RequestResponse, RunJob] {
         required {
             transform_job_name: Str => "TransformJobName",
@@ -153,8 +154,8 @@ record! {
             accept: Str => "Accept",
             /// How results are assembled.
             assemble_with: AssembleWith => "AssembleWith",
-            /// The ARN of the key with which the results are encrypted.
-            encryption_key: Str => "KmsKeyId",
+            /// The key with which the results are encrypted.
+            encryption_key: Key => "KmsKeyId",
         }
     }
 }
@@ -167,8 +168,8 @@ record! {
             instance_type: InstanceType => "InstanceType",
         }
         optional {
-            /// The ARN of the key with which the volumes are encrypted.
-            volume_encryption_key: Str => "VolumeKmsKeyId",
+            /// The key with which the volumes are encrypted.
+            volume_encryption_key: Key => "VolumeKmsKeyId",
         }
     }
 }
@@ -214,7 +215,7 @@ impl ServiceTask for SageMakerCreateTransformJob {
                 "ModelClientConfig",
                 object! {
                     "InvocationsMaxRetries": retries,
-                    "InvocationsTimeoutInSeconds": Seconds(timeout),
+                    "InvocationsTimeoutInSeconds": Seconds::from(timeout),
                 },
             );
         }

@@ -3,11 +3,11 @@
 use crate::fields::choices;
 use crate::iam::Statement;
 use crate::object;
-use crate::resources::{Bucket, Role};
+use crate::resources::{Bucket, Repository, Role};
 use crate::tasks::Plan;
 use crate::text::{Text, Token, local_arn, text};
 use crate::value::Value;
-use crate::{Param, Str, kind};
+use crate::{Param, PathOrText, Str, kind};
 
 /// A place in S3 that SageMaker reads from or writes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +33,10 @@ impl S3Location {
         Self { uri: uri.into(), bucket: Some((bucket, prefix.to_owned())) }
     }
 
-    /// A URI, literal or computed: `string_at("$.S3Bucket")`.
-    pub fn at(uri: impl Into<Str>) -> Self {
-        Self { uri: uri.into().into(), bucket: None }
+    /// A URI, literal or computed: `string_at("$.S3Bucket")`, or the path alone.
+    #[doc(alias = "fromJsonExpression")]
+    pub fn at(uri: impl Into<PathOrText>) -> Self {
+        Self { uri: uri.into().0, bucket: None }
     }
 
     /// The permission to read it.
@@ -51,7 +52,18 @@ impl S3Location {
     /// The permission to write it.
     pub(crate) fn writing(&self) -> Statement {
         match &self.bucket {
-            Some(_) => Statement::allow(["s3:PutObject", "s3:Abort*"], self.arns()),
+            Some(_) => {
+                let actions = [
+                    "s3:DeleteObject*",
+                    "s3:PutObject",
+                    "s3:PutObjectLegalHold",
+                    "s3:PutObjectRetention",
+                    "s3:PutObjectTagging",
+                    "s3:PutObjectVersionTagging",
+                    "s3:Abort*",
+                ];
+                Statement::allow(actions, self.arns())
+            }
             None => Statement::allow(["s3:PutObject"], ["*"]),
         }
     }
@@ -105,29 +117,94 @@ choices! {
     }
 }
 
-/// The role of the task: the given one, or one created for the task.
+/// The role of the task: the given one, or one created for the task with `own` as its policy. It
+/// gets the permissions that the task needs.
 pub(crate) fn role_of(
     plan: &mut Plan,
     id: &str,
     given: Option<&Role>,
-    make: impl FnOnce(Role) -> Role,
+    own: (&str, Statement),
+    permissions: Vec<Statement>,
 ) -> Role {
     let role = given.cloned().unwrap_or_else(|| {
-        make(Role::new(&format!("{id}/SagemakerRole"), "sagemaker.amazonaws.com"))
+        Role::new(&format!("{id}/SagemakerRole"), "sagemaker.amazonaws.com")
+            .inline_policy(own.0, [own.1])
     });
     plan.uses(role.resources());
+    plan.uses(role.attached(None, permissions).into_iter().collect());
     role
+}
+
+/// An image with which a container is run.
+///
+/// ```
+/// use stepwright_constructs::prelude::*;
+///
+/// let known = DockerImage::from_registry("123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1");
+/// let own = DockerImage::from_ecr_repository(Repository::new("Images"), "latest");
+/// let computed = DockerImage::at("$.image");
+/// # let _ = (known, own, computed);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct DockerImage {
+    uri: Value,
+    repository: Option<Repository>,
+}
+
+impl DockerImage {
+    /// An image by its URI.
+    pub fn from_registry(uri: impl Into<Text>) -> Self {
+        Self { uri: uri.into().into(), repository: None }
+    }
+
+    /// An image in a repository, by its tag.
+    pub fn from_ecr_repository(repository: impl Into<Repository>, tag: &str) -> Self {
+        let repository = repository.into();
+        Self { uri: repository.uri(tag).into(), repository: Some(repository) }
+    }
+
+    /// An image whose URI is computed. The task may then fetch any image.
+    #[doc(alias = "fromJsonExpression")]
+    pub fn at(uri: impl Into<PathOrText>) -> Self {
+        Self { uri: uri.into().0, repository: None }
+    }
+
+    /// The permissions to fetch it.
+    pub(crate) fn fetching(&self) -> Vec<Statement> {
+        let actions =
+            ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"];
+        match &self.repository {
+            Some(repository) => vec![
+                Statement::allow(actions, [repository.arn()]),
+                Statement::allow(["ecr:GetAuthorizationToken"], ["*"]),
+            ],
+            None if self.uri.known().is_none() => vec![Statement::allow(actions, ["*"])],
+            None => Vec::new(),
+        }
+    }
+}
+
+impl<T: Into<Str>> From<T> for DockerImage {
+    fn from(uri: T) -> Self {
+        Self { uri: uri.into().into(), repository: None }
+    }
+}
+
+impl From<DockerImage> for Value {
+    fn from(image: DockerImage) -> Self {
+        image.uri
+    }
 }
 
 /// The permission to pass the role, to SageMaker only.
 pub(crate) fn pass(role: &Role) -> Statement {
     let condition = object! {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}};
-    Statement::allow(["iam:PassRole"], [role.arn_text()]).when(condition)
+    Statement::allow(["iam:PassRole"], [role.arn()]).when(condition)
 }
 
-/// The permissions to write logs and metrics and to fetch images; `vpc` adds those for networks.
-pub(crate) fn work_statement(vpc: bool) -> Statement {
-    let mut actions = vec![
+/// The permissions to write logs and metrics and to get a token for images.
+pub(crate) fn work_statement() -> Statement {
+    let actions = [
         "cloudwatch:PutMetricData",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -135,26 +212,22 @@ pub(crate) fn work_statement(vpc: bool) -> Statement {
         "logs:DescribeLogStreams",
         "ecr:GetAuthorizationToken",
     ];
-    if vpc {
-        actions.extend([
-            "ec2:CreateNetworkInterface",
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DeleteNetworkInterfacePermission",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeVpcs",
-            "ec2:DescribeDhcpOptions",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeSecurityGroups",
-        ]);
-    }
     Statement::allow(actions, ["*"])
 }
 
-/// The permission to fetch any image, if the image is not known.
-pub(crate) fn image_statement() -> Statement {
-    let actions =
-        ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"];
+/// The permissions to work in a network.
+pub(crate) fn network_statement() -> Statement {
+    let actions = [
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVpcs",
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+    ];
     Statement::allow(actions, ["*"])
 }
 

@@ -18,6 +18,7 @@ task! {
     ///     ]);
     /// assert!(StateMachine::new("News", publish).asl().is_ok());
     /// ```
+    #[doc(alias = "PublishToTopic")]
     pub struct SnsPublish [RequestResponse, WaitForTaskToken] {
         required { topic: Topic, message: Input, }
         optional {

@@ -16,6 +16,7 @@ task! {
     /// });
     /// assert!(StateMachine::new("Sending", send).asl().is_ok());
     /// ```
+    #[doc(alias = "SendToQueue")]
     pub struct SqsSendMessage [RequestResponse, WaitForTaskToken] {
         required { queue: Queue, message_body: Input, }
         optional {

@@ -14,6 +14,7 @@ task! {
     ///     .heartbeat_timeout(seconds(30));
     /// assert!(StateMachine::new("Submitting", task).template().is_ok());
     /// ```
+    #[doc(alias = "InvokeActivity")]
     pub struct StepFunctionsInvokeActivity [RequestResponse] {
         required { activity: Activity, }
         optional {

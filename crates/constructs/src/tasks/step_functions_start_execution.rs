@@ -22,6 +22,8 @@ task! {
     /// // The template holds both.
     /// assert!(StateMachine::new("ParentStateMachine", task).template().is_ok());
     /// ```
+    #[doc(alias = "ExecuteStateMachine")]
+    #[doc(alias = "StartExecution")]
     pub struct StepFunctionsStartExecution [RequestResponse, RunJob, WaitForTaskToken] {
         required { state_machine: Machine, }
         optional {
@@ -51,11 +53,10 @@ impl ServiceTask for StepFunctionsStartExecution {
         }
         let mut input = self.input.clone();
         if self.associate_with_parent == Some(true) {
-            let parent: Value = if plan.is_jsonata() {
-                jsonata("$states.context.Execution.Id").into()
-            } else {
-                Value::Expression("$$.Execution.Id".into())
-            };
+            let parent = Value::by_language(
+                Value::Expression("$$.Execution.Id".into()),
+                jsonata("$states.context.Execution.Id"),
+            );
             match input.get_or_insert_with(Value::empty) {
                 Value::Object(members) => {
                     members.push(("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID".into(), parent));

@@ -18,8 +18,8 @@ fn bucket() -> Bucket {
 fn mounts() -> [MountPointConfiguration; 3] {
     let mount = |name: &str| {
         MountPointConfiguration::from_access_point(
-            Token::reference("Fs"),
-            Token::reference(&format!("Fs{name}")),
+            Token::parameter("Fs"),
+            Token::parameter(&format!("Fs{name}")),
         )
         .mount_point(format!("/opt/efs/{name}"))
     };
@@ -178,7 +178,10 @@ fn fragments() -> Vec<Golden> {
                 "Submit",
                 env(),
                 "my-job",
-                JobDefaults::new("q", "img").command("$.cmd").environment(object! {"A": "b"}),
+                JobDefaults::new("q", "img")
+                    .command("$.cmd")
+                    .environment(object! {"A": "b"})
+                    .as_published(true),
             ),
         ),
         machine(
@@ -203,42 +206,35 @@ fn informatics() -> Vec<Golden> {
     };
     let demand = || {
         let [shared, scratch, _] = mounts();
-        DemandExecutionFragment::new(
-            "Demand",
-            env(),
-            IMAGE,
-            bucket(),
-            "queue",
-            Machine::from_name("batch-invoked-lambda"),
-            Machine::from_name("data-sync"),
-            [shared],
-            [scratch],
-        )
+        DemandExecutionFragment::new("Demand", env())
+            .docker_image(IMAGE)
+            .scaffolding_bucket(bucket())
+            .scaffolding_job_queue("queue")
+            .batch_invoked_lambda_state_machine(Machine::from_name("batch-invoked-lambda"))
+            .data_sync_state_machine(Machine::from_name("data-sync"))
+            .shared_mount_point_configs([shared])
+            .scratch_mount_point_configs([scratch])
     };
     let data_sync = || DataSyncFragment::new("DataSync", env(), IMAGE, "queue", bucket());
     vec![
         machine(
             "batch-invoked-lambda-function",
-            BatchInvokedLambdaFunction::new(
-                "Fn",
-                env(),
-                "my-fn",
-                "$.image",
-                "$.handler",
-                "my-queue",
-                "my-bucket",
-            )
-            .environment([("X", "1")])
-            .memory("$.memory")
-            .vcpus("$.vcpus")
-            .to_state_machine("fn"),
+            BatchInvokedLambdaFunction::new("Fn", env(), "my-fn")
+                .image("$.image")
+                .handler("$.handler")
+                .job_queue("my-queue")
+                .bucket_name("my-bucket")
+                .environment([("X", "1")])
+                .memory("$.memory")
+                .vcpus("$.vcpus")
+                .to_state_machine("fn"),
         ),
         machine(
             "clean-file-system-fragment",
             clean(options().mount_point_configs(mounts()).memory(2048).vcpus(2)),
         ),
         machine("clean-file-system-trigger-rule", clean(options())),
-        machine("data-sync-fragment", data_sync().to_state_machine("data-sync")),
+        machine("data-sync-fragment", data_sync().as_published(true).to_state_machine("data-sync")),
         machine(
             "data-sync-fragment-mounts-role",
             data_sync()
@@ -276,18 +272,25 @@ fn informatics() -> Vec<Golden> {
     ]
 }
 
+/// The rule that cleans paths every day.
+pub(crate) fn trigger_rule() -> CleanFileSystemTriggerRule {
+    let scratch = CleanFileSystemTrigger::new(Token::parameter("Fs"), "/scratch")
+        .days_since_last_accessed(5.0)
+        .max_depth(3)
+        .min_depth(1)
+        .min_size_bytes_allowed(10);
+    let tmp = CleanFileSystemTrigger::new(Token::parameter("Fs"), "/tmp");
+    CleanFileSystemTriggerRule::new("rule", [scratch, tmp])
+}
+
 /// The examples for which the library itself fails, but which work here.
 pub(crate) fn where_the_library_fails() -> Vec<Golden> {
     let executor = |image: &str, queue: &str| {
-        BatchInvokedExecutorFragment::new(
-            "Exec",
-            env(),
-            "my-executor",
-            image,
-            "my.module.MyExecutor",
-            queue,
-            "my-bucket",
-        )
+        BatchInvokedExecutorFragment::new("Exec", env(), "my-executor")
+            .image(image)
+            .executor("my.module.MyExecutor")
+            .job_queue(queue)
+            .bucket_name("my-bucket")
     };
     let work = LambdaInvoke::new("Do Work", function("F")).payload_response_only();
     let fragment = LambdaInvoke::new("A", env().get_fn("my-fn")).payload_response_only().next(

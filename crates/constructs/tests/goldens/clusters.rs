@@ -22,7 +22,10 @@ fn emr() -> Vec<Golden> {
             EmrCreateCluster::new("Create Cluster", string_at("$.ClusterName"), Instances::new())
                 .cluster_role(Role::new("ClusterRole", "ec2.amazonaws.com"))
                 .service_role(emr_role("ServiceRole"))
-                .auto_scaling_role(emr_role("AutoScalingRole"))
+                .auto_scaling_role(
+                    emr_role("AutoScalingRole")
+                        .also_assumed_by("application-autoscaling.amazonaws.com"),
+                )
                 .integration_pattern(RequestResponse),
         ),
         golden(
@@ -125,9 +128,9 @@ fn emr_containers() -> Vec<Golden> {
             "Task",
             string_at("$.VirtualClusterId"),
             "emr-6.2.0-latest",
-            Role::from_arn("arn:aws:iam::123456789012:role/r"),
             "local:///pi.py",
         )
+        .execution_role(Role::from_arn("arn:aws:iam::123456789012:role/r"))
         .job_name("j")
         .spark_submit_parameters("--conf a=b")
         .application_config([ApplicationConfiguration::new("spark-defaults")
@@ -166,13 +169,13 @@ fn sage_maker() -> Vec<Golden> {
                 "TrainSagemaker",
                 string_at("$.JobName"),
                 TrainingAlgorithm::named("BlazingText").training_input_mode(InputMode::File),
-                [Channel::new("train", S3Location::at(string_at("$.S3Bucket")))
-                    .s3_data_type(S3DataType::S3Prefix)],
                 TrainingOutput::new(S3Location::from_bucket(
                     Bucket::from_name("amzn-s3-demo-bucket"),
                     "myoutputpath",
                 )),
             )
+            .input_data_config([Channel::new("train", S3Location::at(string_at("$.S3Bucket")))
+                .s3_data_type(S3DataType::S3Prefix)])
             .role(role())
             .resource_config(TrainingResources::new(1, "p3.2xlarge", gibibytes(50)))
             .stopping_condition(hours(1)),

@@ -135,6 +135,14 @@ fn placed(statement: &Json) -> Json {
 }
 
 /// Compares statements as sets, because they have no order.
+pub(crate) fn same_statements(
+    actual: Vec<Json>,
+    expected: Vec<Json>,
+    names: &mut Names,
+) -> Result<(), String> {
+    same_sets(actual, expected, names)
+}
+
 fn same_sets(actual: Vec<Json>, mut expected: Vec<Json>, names: &mut Names) -> Result<(), String> {
     let mut seen: Vec<Json> = Vec::new();
     expected.retain(|statement| {

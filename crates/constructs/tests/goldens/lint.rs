@@ -3,7 +3,6 @@
 use super::{Golden, aibs, allma, clusters, services, states};
 use std::path::Path;
 use std::process::Command;
-use stepwright_json::{Json, json};
 
 /// cfn-lint does not know `Parameters` of a Parallel state, nor the paths and the query language of
 /// a Succeed state.
@@ -30,8 +29,7 @@ fn cfn_lint_takes_the_templates() {
     for Golden { name, machine } in &machines {
         let template = machine.template().unwrap_or_else(|misuses| panic!("{name}: {misuses}"));
         let file = folder.join(format!("{name}.json"));
-        let whole = with_what_is_elsewhere(&template.to_json());
-        std::fs::write(&file, whole.pretty()).expect("a template is written");
+        std::fs::write(&file, template.to_json().pretty()).expect("a template is written");
         files.push(file);
     }
     files.extend(super::derived::templates(&folder));
@@ -44,42 +42,4 @@ fn cfn_lint_takes_the_templates() {
     println!("cfn-lint: {} templates", files.len());
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// The examples refer to resources of their stack. Custom resources stand in for these.
-fn with_what_is_elsewhere(template: &Json) -> Json {
-    let mut names = Vec::new();
-    references(template, &mut names);
-    let mut template = template.as_object().cloned().expect("a template is an object");
-    let mut resources =
-        template.get("Resources").and_then(Json::as_object).cloned().unwrap_or_default();
-    let parameters =
-        template.get("Parameters").and_then(Json::as_object).cloned().unwrap_or_default();
-    for name in names {
-        let known = resources.get(name.as_str()).or_else(|| parameters.get(name.as_str()));
-        if known.is_none() && !name.starts_with("AWS::") {
-            let service = "arn:aws:lambda:us-east-1:123456789012:function:elsewhere";
-            let elsewhere = json!({
-                "Type": "Custom::Elsewhere",
-                "Properties": {"ServiceToken": service},
-            });
-            resources.insert(name.as_str(), elsewhere);
-        }
-    }
-    template.insert("Resources", resources.into());
-    template.into()
-}
-
-fn references(json: &Json, names: &mut Vec<String>) {
-    if let Some(list) = json.as_array() {
-        list.iter().for_each(|item| references(item, names));
-    }
-    for (key, value) in json.as_object().into_iter().flat_map(stepwright_json::Object::iter) {
-        let first = value.as_array().and_then(|list| list.first());
-        match key.as_ref() {
-            "Ref" => names.extend(value.as_str().map(str::to_owned)),
-            "Fn::GetAtt" => names.extend(first.and_then(Json::as_str).map(str::to_owned)),
-            _ => references(value, names),
-        }
-    }
 }

@@ -10,20 +10,28 @@ mod alarms;
 mod branch;
 mod clusters;
 mod compare;
+mod deploys;
 mod derived;
 mod lint;
+mod more;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
+mod parts;
 #[path = "../../../../examples/allma/polling.rs"]
 mod polling;
+mod running;
 mod services;
 mod states;
+mod written;
 
 use compare::{Golden, check_all, compare_files, folder, read};
+use std::path::Path;
 use stepwright_conformance::allma::{Machines, run_machines};
 use stepwright_constructs::fragments::{JsonReferencePath, convert_to_sfn_api_action_case};
-use stepwright_constructs::{QueryLanguage, StateMachine, Value};
-use stepwright_json::Json;
+use stepwright_constructs::resources::{Bucket, Machine};
+use stepwright_constructs::{QueryLanguage, Stack, StateMachine, Value};
+use stepwright_json::{Json, json};
+use stepwright_simulator::{Answer, Call, MemoryObjects, Simulation, Status};
 
 #[test]
 fn cdk() {
@@ -34,13 +42,62 @@ fn cdk() {
     check_all("cdk", goldens);
 }
 
+/// Templates that differ from the CDK's, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("001-21-activity", "the CDK's name of an activity begins with the name of the stack"),
+    ("001-22b-metrics-activity", "the CDK's name of an activity begins with the name of the stack"),
+    ("002-36-invoke-activity", "the CDK's name of an activity begins with the name of the stack"),
+    (
+        "t-StepFunctionsInvokeActivity",
+        "the CDK's name of an activity begins with the name of the stack",
+    ),
+    ("002-03-result-path", "tables are billed by request"),
+    ("002-08-dynamodb-get-item", "tables are billed by request"),
+    ("002-09-dynamodb-put-item", "tables are billed by request"),
+    ("002-10-dynamodb-delete-item", "tables are billed by request"),
+    ("002-11-dynamodb-update-item", "tables are billed by request"),
+    ("002-12-ecs-ec2", "made for one account and region"),
+    ("002-13-ecs-fargate", "made for one account and region"),
+    ("x-32-definition-string-substitutions", "the twin keeps the placeholder in its definition"),
+];
+
+#[test]
+fn cdk_templates() {
+    let mut goldens: Vec<Golden> = Vec::new();
+    goldens.extend(states::goldens());
+    goldens.extend(services::goldens());
+    goldens.extend(clusters::goldens());
+    parts::check("cdk", &goldens, |_| Stack::new(), DIFFERENT);
+}
+
+#[test]
+fn aibs_templates() {
+    let stack = |golden: &Golden| {
+        let stack = Stack::new().tag("env_base", "dev-marmotdev");
+        match golden.name {
+            "clean-file-system-trigger-rule" => aibs::trigger_rule()
+                .resources(&golden.machine)
+                .into_iter()
+                .fold(stack, Stack::resource),
+            _ => stack,
+        }
+    };
+    parts::check("aibs", &aibs::goldens(), stack, &[]);
+}
+
+/// The orchestrator as it was published.
+fn published() -> orchestrator::Props {
+    let props = orchestrator::Props::of_stage(orchestrator::StageConfig::default());
+    orchestrator::Props { as_published: true, ..props }
+}
+
 /// The three state machines of the orchestrator example.
 fn allma() -> [(&'static str, StateMachine); 3] {
     let functions = orchestrator::Functions::default();
     [
-        ("", orchestrator::machine(&functions)),
-        (".branch", branch::machine(&functions.step_processor)),
-        (".polling", polling::machine(&functions.api_polling)),
+        ("", orchestrator::machine(&published())),
+        (".branch", branch::machine("dev", &functions.step_processor)),
+        (".polling", polling::machine("dev", &functions.api_polling)),
     ]
 }
 
@@ -57,6 +114,111 @@ fn allma_is_equal() {
         assert_eq!(definition, Ok(()), "definition{suffix}");
         assert_eq!(policy, Ok(()), "policy{suffix}");
     }
+}
+
+#[test]
+fn allma_has_the_same_template() {
+    let Some(folder) = folder("allma") else {
+        println!("skipped: ../shared/goldens/allma is not there");
+        return;
+    };
+    let theirs = read(&folder.join("template.json")).expect("a template");
+    let machine = orchestrator::machine(&published());
+    let found = parts::compare(&machine.template().expect("nothing is misused"), &theirs);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// The template beside the example, which newcomers run, is what the example prints.
+#[test]
+fn allma_prints_its_template() {
+    let machine = orchestrator::machine(&orchestrator::Props::of_stage(Default::default()));
+    let stack = Stack::new().description("A flow orchestrator").machine(machine);
+    let printed = stack.template().expect("nothing is misused").to_json().pretty();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/allma/template.json");
+    let kept = std::fs::read_to_string(path).expect("it is there");
+    assert_eq!(kept.trim(), printed.trim(), "print it again, as the README says");
+}
+
+/// What was wrong as published goes well: polling, branches that fail, lists in S3.
+#[test]
+fn allma_does_what_it_promises() {
+    let machine = orchestrator::machine(&orchestrator::Props::of_stage(Default::default()));
+    let program = stepwright_program::compile(&machine.definition().expect("it is fine"));
+    let program = program.expect("it compiles");
+    let run = |action: &str, more: Json| {
+        let begin = json!({
+            "runtimeState": {"currentStepInstanceId": "s", "flowDefinitionId": "f",
+                "flowDefinitionVersion": 1, "flowExecutionId": "e"},
+            "sfnAction": action, "pollingTaskInput": {},
+            "parallelForkInput": (more.clone()), "s3ItemReader": more,
+        });
+        let mut finished = None;
+        let run = Simulation::new(&program)
+            .input(json!({}))
+            .objects(MemoryObjects::default().with(
+                "${ExecutionTracesBucket1A215DB5}",
+                "list",
+                "[1, 2]",
+            ))
+            .run(&mut |call: &Call<'_>| match format!(
+                "{} {}",
+                call.call.resource, call.call.parameters
+            ) {
+                call if call.starts_with("${Initialize") => Answer::returns(begin.clone()),
+                call if call.contains("PollingStateMachine") => {
+                    Answer::returns(json!({"Output": {"ready": true}}))
+                }
+                call if call.contains("BranchOrchestrator") => {
+                    Answer::fails("States.TaskFailed", "{\"odd\": 1}")
+                }
+                call if call.starts_with("${Finalize") => {
+                    finished = Some(call);
+                    Answer::returns(json!({"status": "COMPLETED"}))
+                }
+                _ => Answer::returns(
+                    json!({"runtimeState": {}, "was": (call.call.parameters.clone())}),
+                ),
+            });
+        assert_eq!(
+            run.status,
+            Status::Succeeded { output: json!({"status": "COMPLETED"}) },
+            "{action}"
+        );
+        finished.expect("it is finished")
+    };
+    assert!(run("POLL_EXTERNAL_API", json!({})).contains("\"ready\":true"));
+    let fork = json!({
+        "aggregationConfig": {"maxConcurrency": 1}, "originalStepInstanceId": "o", "key": "list",
+        "branchesToExecute": [{"branchId": "b", "enableExecutionLogs": false,
+            "branchDefinition": {"stepInstanceId": "x"}, "branchInput": {}}],
+    });
+    assert!(run("PARALLEL_FORK", fork.clone()).contains("{\\\"odd\\\": 1}"));
+    assert!(run("PARALLEL_FORK_S3", fork).contains("branchOutputs"));
+}
+
+/// What a stage says is in the template.
+#[test]
+fn allma_follows_its_stage() {
+    let stage = orchestrator::StageConfig {
+        stage: "prod",
+        main_orchestrator_days: 30,
+        log_retention_days: 365,
+    };
+    let mut props = orchestrator::Props::of_stage(stage);
+    props.branch = Machine::from_arn("arn:aws:states:us-east-1:123456789012:stateMachine:branch");
+    props.traces = Bucket::from_name("traces");
+    let text = orchestrator::machine(&props).template().expect("it is fine").to_json().to_string();
+    for part in [
+        "AllmaFlowOrchestrator-prod",
+        "\"RetentionInDays\":365",
+        "\"DeletionPolicy\":\"Retain\"",
+        "stateMachine:branch",
+        "State Machine (prod)",
+        "HeartbeatSeconds\\\":2505600",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("BranchOrchestratorStateMachine"), "{text}");
 }
 
 #[test]

@@ -299,7 +299,11 @@ fn tables() -> Vec<Golden> {
         ),
         golden(
             "002-08-dynamodb-get-item",
-            DynamoGetItem::new("Get Item", defined(), [("message_id", A::string("message-007"))]),
+            DynamoGetItem::new(
+                "Get Item",
+                Table::new("Messages", "message_id"),
+                [("message_id", A::string("message-007"))],
+            ),
         ),
         golden(
             "002-09-dynamodb-put-item",
@@ -366,13 +370,13 @@ fn tables() -> Vec<Golden> {
 
 /// The task definition of the examples, for which the CDK creates a role.
 fn task_definition() -> EcsTaskDefinition {
-    EcsTaskDefinition::new(TaskDefinition::from_arn(Token::reference("TD")))
+    EcsTaskDefinition::new(TaskDefinition::from_arn(Token::parameter("TD")))
         .family("StackTDA28C8ABC")
-        .task_role(Role::from_arn(Token::attribute("TaskRole", "Arn")))
+        .task_role(Role::from_arn(Token::parameter("TaskRole")))
 }
 
 fn cluster() -> Cluster {
-    Cluster::from_arn(Token::attribute("Cluster", "Arn"))
+    Cluster::from_arn(Token::parameter("Cluster"))
 }
 
 fn items<const N: usize>(tokens: [Token; N]) -> Vec<Value> {
@@ -394,8 +398,8 @@ fn ecs(pattern: IntegrationPattern) -> EcsRunTask {
     EcsRunTask::new("Task", cluster(), task_definition(), target)
         .integration_pattern(pattern)
         .assign_public_ip(true)
-        .subnets(items([Token::reference("Subnet")]))
-        .security_groups(items([Token::attribute("Group", "GroupId")]))
+        .subnets(items([Token::parameter("Subnet")]))
+        .security_groups(items([Token::parameter("Group")]))
         .container_overrides([container])
         .propagated_tag_source(PropagateTags::TaskDefinition)
         .enable_execute_command(true)
@@ -404,13 +408,13 @@ fn ecs(pattern: IntegrationPattern) -> EcsRunTask {
 }
 
 fn builds_and_jobs() -> Vec<Golden> {
-    let project = || BuildProject::of_template("Project");
+    let project = || BuildProject::parameter("Project");
     let build = || {
         CodeBuildStartBuild::new("Task", project())
             .environment_variables_override([("Z", BuildVariable::plain("z"))])
     };
-    let job = "arn:aws:batch:us-east-1:123456789012:job-definition/jd:1";
-    let queue = "arn:aws:batch:us-east-1:123456789012:job-queue/q";
+    let job = JobDefinition::from_arn("arn:aws:batch:us-east-1:123456789012:job-definition/jd:1");
+    let queue = JobQueue::from_arn("arn:aws:batch:us-east-1:123456789012:job-queue/q");
     let glue = || {
         GlueStartJobRun::new("Task", "my-glue-job")
             .arguments(object! {"key": "value"})
@@ -423,8 +427,8 @@ fn builds_and_jobs() -> Vec<Golden> {
         golden(
             "001-07-ecs-fargate",
             EcsRunTask::new("CallFargate", cluster(), task_definition(), LaunchTarget::fargate())
-                .subnets(items([Token::reference("Subnet1"), Token::reference("Subnet2")]))
-                .security_groups(items([Token::attribute("Group", "GroupId")]))
+                .subnets(items([Token::parameter("Subnet1"), Token::parameter("Subnet2")]))
+                .security_groups(items([Token::parameter("Group")]))
                 .container_overrides([ContainerOverride::new("TheContainer")
                     .environment([("CONTAINER_INPUT", string_at("$.valueFromStateData"))])]),
         ),
@@ -448,7 +452,7 @@ fn builds_and_jobs() -> Vec<Golden> {
                 .integration_pattern(RunJob)
                 .assign_public_ip(true)
                 .subnets(["s-12345", "s-67890"])
-                .security_groups(items([Token::attribute("Group", "GroupId")]))
+                .security_groups(items([Token::parameter("Group")]))
                 .container_overrides([ContainerOverride::new("TheContainer")
                     .environment([("SOME_KEY", string_at("$.SomeKey"))])]),
         ),
@@ -459,9 +463,9 @@ fn builds_and_jobs() -> Vec<Golden> {
             "002-06-batch-submit-job",
             BatchSubmitJob::new(
                 "Submit Job",
-                Token::reference("JobDefinition"),
+                JobDefinition::parameter("JobDefinition"),
                 "MyJob",
-                Token::attribute("JobQueue", "JobQueueArn"),
+                JobQueue::parameter("JobQueue"),
             ),
         ),
         golden(
@@ -522,14 +526,14 @@ fn services() -> Vec<Golden> {
             .execution_parameters(["p1"])
     };
     let rest = |header: Value| {
-        CallApiGatewayRestApiEndpoint::new("Task", Token::reference("Api"), "prod", HttpMethod::Get)
+        CallApiGatewayRestApiEndpoint::new("Task", Token::parameter("Api"), "prod", HttpMethod::Get)
             .auth_type(AuthType::IamRole)
             .api_path("/p")
             .headers(object! {"H": array([header])})
             .query_parameters(object! {"q": ["1"]})
     };
     let http_api =
-        || CallApiGatewayHttpApiEndpoint::new("Task", Token::reference("Api"), HttpMethod::Get);
+        || CallApiGatewayHttpApiEndpoint::new("Task", Token::parameter("Api"), HttpMethod::Get);
     let schedule = || {
         let role = Role::from_arn("arn:aws:iam::123456789012:role/r");
         let target = ScheduleTarget::new("arn:aws:sqs:us-east-1:123456789012:q", role)
@@ -632,7 +636,7 @@ fn undefined_stage(name: &'static str, call: CallApiGatewayHttpApiEndpoint) -> G
         .and(":")
         .and(Token::account())
         .and(":")
-        .and(Token::reference("Api"))
+        .and(Token::parameter("Api"))
         .and("/undefined/GETundefined");
     golden.machine = golden.machine.allow(Statement::allow(["execute-api:Invoke"], [resource]));
     golden

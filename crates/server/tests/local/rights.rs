@@ -41,6 +41,7 @@ async fn strangers_are_refused() {
         buckets: None,
         key: None,
         jobs: None,
+        containers: None,
         url: Arc::default(),
     });
     let mut count = 0;

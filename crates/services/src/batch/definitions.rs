@@ -2,6 +2,7 @@
 
 use super::{Batch, check_name, refused};
 use crate::call::{Answer, Call, Refusal, answer, empty, list, members, text};
+use crate::containers;
 use crate::pages::page;
 use crate::processes::check_mounts;
 use stepwright_json::{Json, Object, json};
@@ -27,20 +28,29 @@ const PROPERTIES: [&str; 17] = [
     "ulimits",
 ];
 
-/// Checks that a process can be what a container is said to be.
-pub(super) fn check_container(container: &Object) -> Result<(), Refusal> {
+/// What a container of its own can have besides.
+const OF_CONTAINERS: [&str; 2] = ["user", "readonlyRootFilesystem"];
+
+/// Checks that a process, or a container where those are run, can be what is said of it.
+pub(super) fn check_container(container: &Object, is_contained: bool) -> Result<(), Refusal> {
     for (name, value) in container.iter() {
         let is_nothing = value.is_null()
             || value.as_bool() == Some(false)
             || value.as_array().is_some_and(|items| items.is_empty());
-        if name == "ulimits" && !is_nothing || !PROPERTIES.contains(&name.as_str()) && !is_nothing {
+        let is_had = name != "ulimits" && PROPERTIES.contains(&name.as_str())
+            || is_contained && OF_CONTAINERS.contains(&name.as_str());
+        if !is_had && !is_nothing {
+            let what = if is_contained { "a container" } else { "a process" };
             return Err(refused(format!(
-                "`containerProperties.{name}` cannot be had by a job of this machine, which is a process"
+                "`containerProperties.{name}` cannot be had by a job of this machine, which is {what}"
             )));
         }
     }
     let is_empty = |item: &Json| item.as_str().is_none_or(str::is_empty);
-    if list(container, "command").first().is_none_or(is_empty) {
+    if is_contained && text(container, "image").is_none_or(str::is_empty) {
+        return Err(refused("`containerProperties.image` is required"));
+    }
+    if !is_contained && list(container, "command").first().is_none_or(is_empty) {
         return Err(refused(
             "`containerProperties.command` is required: a job of this machine is a process, and the command \
              of the image is not known",
@@ -58,8 +68,8 @@ pub(super) fn check_container(container: &Object) -> Result<(), Refusal> {
             return Err(refused(format!("`{value}` is not a value of the resource `{kind}`")));
         }
     }
-    check_mounts(list(container, "mountPoints"), list(container, "volumes")).map_err(refused)?;
-    Ok(())
+    let check = if is_contained { containers::check_mounts } else { check_mounts };
+    check(list(container, "mountPoints"), list(container, "volumes")).map_err(refused)
 }
 
 /// Checks how often a job is tried, and for how long.
@@ -101,7 +111,7 @@ impl Batch {
         let Some(container) = call.object("containerProperties") else {
             return Err(refused("containerProperties must be specified"));
         };
-        check_container(container)?;
+        check_container(container, self.containers.is_some())?;
         check_attempts(&call.input)?;
         let mut kept = call.input.clone();
         kept.insert("status", "ACTIVE".into());

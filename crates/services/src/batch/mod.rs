@@ -9,6 +9,7 @@ mod submit;
 mod tags;
 
 use crate::call::{Answer, Call, Refusal};
+use crate::containers::Containers;
 use crate::delivery::World;
 use crate::kept::Kept;
 use crate::{Answered, LocalService, Setup, Supported};
@@ -28,6 +29,8 @@ pub(crate) struct Batch {
     region: String,
     /// The folder of what jobs print.
     logs: Option<PathBuf>,
+    /// What runs containers, if they are not processes.
+    containers: Option<Containers>,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a running job, by its id.
     stops: Mutex<BTreeMap<String, Sender<()>>>,
@@ -122,6 +125,7 @@ impl Batch {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
+            containers: setup.containers.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             this: this.clone(),

@@ -52,7 +52,9 @@ impl Batch {
                 continue;
             }
             // It must have ended before it is run again.
-            world.end_leftovers(format!("AWS_BATCH_JOB_ID={id}")).await;
+            let mark = mark(&id);
+            let clean_up = self.containers.as_ref().map(|containers| containers.end_line(&mark));
+            world.end_leftovers(mark, clean_up.unwrap_or_default()).await;
             self.conclude(&id, Ended::default(), Cause::Lost).await?;
         }
         Ok(self.go_on().await?)
@@ -230,7 +232,7 @@ impl Batch {
             set("AWS_BATCH_JOB_ARRAY_INDEX", index.to_string());
         }
         let stream = job.stream.as_deref().unwrap_or_default();
-        Process {
+        let process = Process {
             name: job.text("jobName").to_owned(),
             line: command.map(|part| substituted(part, parameters)).collect(),
             folder: None,
@@ -238,8 +240,21 @@ impl Batch {
             memory: memory(container),
             log: self.logs.as_deref().and_then(|folder| log(folder, stream)),
             grace: GRACE,
+            clean_up: Vec::new(),
+        };
+        match &self.containers {
+            Some(containers) => {
+                let volumes = list(container, "volumes");
+                containers.process(process, container, volumes, &mark(&job.id))
+            }
+            None => process,
         }
     }
+}
+
+/// The variable by which the processes of a job are found again.
+fn mark(id: &str) -> String {
+    format!("AWS_BATCH_JOB_ID={id}")
 }
 
 /// The memory that a container may use, in MiB.

@@ -9,6 +9,7 @@ mod tags;
 mod tasks;
 
 use crate::call::{Answer, Call, Refusal};
+use crate::containers::Containers;
 use crate::delivery::World;
 use crate::kept::Kept;
 use crate::{Answered, LocalService, Setup, Supported};
@@ -32,6 +33,8 @@ pub(crate) struct Ecs {
     region: String,
     /// The folder of what tasks print.
     logs: Option<PathBuf>,
+    /// What runs containers, if they are not processes.
+    containers: Option<Containers>,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a task, by its id.
     stops: Mutex<BTreeMap<String, watch::Sender<bool>>>,
@@ -127,6 +130,7 @@ impl Ecs {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
+            containers: setup.containers.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             room: Semaphore::new(MOST_RUNNING),

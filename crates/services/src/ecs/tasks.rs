@@ -39,7 +39,7 @@ impl Ecs {
                 if text(definition, "status") != Some("ACTIVE") {
                     return Err(client("TaskDefinition is inactive"));
                 }
-                let parts = parts(definition, call)?;
+                let parts = parts(definition, call, self.containers.is_some())?;
                 let (mut tasks, mut begun) = (Vec::new(), Vec::new());
                 for _ in 0..count {
                     let id = uuid::Uuid::new_v4().simple().to_string();
@@ -146,7 +146,7 @@ impl Ecs {
 }
 
 /// The containers of a task, with what the request overrides.
-fn parts(definition: &Object, call: &Call<'_>) -> Result<Vec<Part>, Refusal> {
+fn parts(definition: &Object, call: &Call<'_>, is_contained: bool) -> Result<Vec<Part>, Refusal> {
     let none = Object::new();
     let overrides = call.object("overrides").unwrap_or(&none);
     let known = ["containerOverrides", "cpu", "memory", "taskRoleArn", "executionRoleArn"];
@@ -181,13 +181,14 @@ fn parts(definition: &Object, call: &Call<'_>) -> Result<Vec<Part>, Refusal> {
         }
         let line = ["entryPoint", "command"].iter().flat_map(|member| list(&container, member));
         let line: Vec<String> = line.filter_map(Json::as_str).map(str::to_owned).collect();
-        if line.first().is_none_or(String::is_empty) {
+        if !is_contained && line.first().is_none_or(String::is_empty) {
             return Err(client(format!(
                 "the container `{name}` has no `command`: on this machine it is a process, and the command \
                  of the image is not known"
             )));
         }
-        parts.push(Part { name, line, definition: container });
+        let volumes = list(definition, "volumes").to_vec();
+        parts.push(Part { name, line, definition: container, volumes });
     }
     let unknown = overrides.iter().filter_map(|one| one.get("name").and_then(Json::as_str));
     if let Some(name) =
