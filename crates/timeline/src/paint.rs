@@ -1,6 +1,6 @@
 //! A line as text.
 
-use crate::fit::{fit, middle, plain};
+use crate::fit::{columns, fit, middle, plain};
 use crate::line::Line;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ pub fn paint(line: &Line, layout: Layout) -> String {
         "{dim}{at:>TIME$}{dim:#}  {indent}{style}{:<VERB$}{style:#} {subject}",
         line.word()
     );
-    let used = before + subject.chars().count();
+    let used = before + columns(&subject);
     let gap = if used + 2 > column { 2 } else { column - used };
     let left = layout.width.saturating_sub(used + gap);
     let rest = rest(line, left);
@@ -66,7 +66,7 @@ fn rest(line: &Line, left: usize) -> String {
         }
         let gap = usize::from(used > 0);
         let text = middle(&plain(text), left - used - gap);
-        used += gap + text.chars().count();
+        used += gap + columns(&text);
         if gap > 0 {
             out.push(' ');
         }
@@ -90,7 +90,7 @@ fn rest(line: &Line, left: usize) -> String {
             continue;
         }
         let text = fit(&value, left - used - before.len());
-        used += before.len() + text.chars().count();
+        used += before.len() + columns(&text);
         write!(out, "{before}{dim}{text}{dim:#}").expect("strings grow");
     }
     out
@@ -168,7 +168,7 @@ mod tests {
                 _ => {}
             }
         }
-        assert!(out.chars().count() <= width, "{} columns: {out}", out.chars().count());
+        assert!(columns(&out) <= width, "{} columns: {out}", columns(&out));
         out
     }
 

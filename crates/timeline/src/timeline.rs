@@ -1,7 +1,7 @@
 //! Events as lines, one by one as they come.
 
 use crate::frame::{Doing, Frame, Items};
-use crate::line::{Line, Scope, Weight};
+use crate::line::{ItemPath, Line, Weight};
 use crate::progress::Progress;
 use crate::why::Culprit;
 use rustc_hash::FxHashMap;
@@ -17,7 +17,7 @@ use stepwright_program::{Catcher, Kind, Program, State, StateId, Transition};
 /// The items of a Map with more of them than this are not shown one by one.
 const CROWD: u64 = 20;
 
-/// So many failures within such a Map are shown.
+/// So many failures within such Maps are shown.
 const MOST_FAILURES: u64 = 5;
 
 /// Events as lines for a person, one by one as they come. It also knows where the execution stands.
@@ -31,11 +31,12 @@ pub struct Timeline {
     frames: BTreeMap<FrameId, Frame>,
     /// Scopes that were begun and have not shown a state yet, by the event that began them.
     begun: FxHashMap<u64, Begun>,
-    calls: FxHashMap<u64, (Str, FrameId)>,
+    /// The states of the tasks that are open.
+    calls: FxHashMap<u64, Str>,
     /// Tasks that start executions, and have not been seen to do so yet: the machine, and where.
     nesting: Vec<(TaskId, String, FrameId)>,
-    /// How many failures of each crowded Map were shown.
-    failures: FxHashMap<FrameId, u64>,
+    /// How many failures within Maps of many items were shown.
+    failures: u64,
     culprit: Option<Culprit>,
     last_failed: Option<Culprit>,
     is_over: bool,
@@ -45,7 +46,7 @@ pub struct Timeline {
 #[derive(Clone, Debug, Default)]
 struct Begun {
     depth: usize,
-    item: Scope,
+    item: ItemPath,
     is_crowded: bool,
     parent: FrameId,
 }
@@ -328,11 +329,8 @@ impl Timeline {
         let in_crowd = is_crowded || matches!(event.kind, EventKind::ChildFinished { .. });
         if in_crowd && line.weight == Weight::Main {
             let shows_failure = line.failure.is_some() || line.verb == "times out";
-            let shown = self.failures.entry(FrameId::ROOT).or_default();
-            if shows_failure {
-                *shown += 1;
-            }
-            if !shows_failure || *shown > MOST_FAILURES {
+            self.failures += u64::from(shows_failure);
+            if !shows_failure || self.failures > MOST_FAILURES {
                 line.weight = Weight::Minor;
             }
         }
@@ -400,7 +398,7 @@ impl Timeline {
                 let for_token = call.waits_for_token();
                 frame.doing = Doing::Task { what, since: event.at, for_token, deadline: *deadline };
                 frame.failure = None;
-                self.calls.insert(task.0, (call.state.clone(), id));
+                self.calls.insert(task.0, call.state.clone());
                 if call.resource.contains(":states:startExecution") {
                     let machine = call.parameters.get("StateMachineArn").and_then(Json::as_str);
                     let machine = machine.unwrap_or_default().to_owned();
@@ -503,6 +501,7 @@ impl Timeline {
 
     fn ended(&mut self, task: TaskId) {
         self.nesting.retain(|(nesting, ..)| *nesting != task);
+        self.calls.remove(&task.0);
     }
 
     fn failed(&mut self, id: FrameId, failure: &Failure, location: Option<&Str>) {
@@ -543,7 +542,7 @@ impl Timeline {
     }
 
     fn state(&self, task: TaskId) -> String {
-        self.calls.get(&task.0).map(|(state, _)| state.to_string()).unwrap_or_default()
+        self.calls.get(&task.0).map(Str::to_string).unwrap_or_default()
     }
 
     /// The state of the program that a frame is in.
