@@ -162,6 +162,9 @@ pub(crate) struct Env {
     /// The server uses encryption.
     #[arg(long)]
     pub(crate) tls: bool,
+    /// Send the calls of all services to the server: it has local services, such as SQS and S3.
+    #[arg(long)]
+    pub(crate) local: bool,
     /// The region.
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub(crate) region: String,

@@ -247,11 +247,11 @@ fn a_run_can_be_interrupted() {
         .spawn()
         .unwrap();
     // Once it has printed this, it waits.
-    let mut shown = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut shown = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("wait") {
         line.clear();
-        std::io::BufRead::read_line(&mut shown, &mut line).unwrap();
+        shown.read_line(&mut line).unwrap();
     }
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -553,6 +553,11 @@ fn one_grammar_of_options() {
     assert!(!path.join("a.png").exists());
     // An address has a name as well.
     assert!(said(&["env", "--listen", "localhost:4566"], 0).0.contains("http://127.0.0.1:4566"));
+    let (all, _) = said(&["env", "--local"], 0);
+    assert!(
+        all.contains("AWS_ENDPOINT_URL=http://127.0.0.1:8083") && !all.contains("_SFN"),
+        "{all}"
+    );
     let (_, err) = said(&["env", "--listen", "localhost"], 2);
     assert!(err.contains("an address has a port"), "{err}");
     // What is true of `serve` is not true of `dev`.

@@ -90,17 +90,18 @@ impl Followed {
                 .filter(|event| id_of(event).is_some_and(|id| id > self.last))
                 .cloned()
                 .collect();
+            let next = page.get("nextToken").filter(|token| !token.is_null());
             if let Some(last) = new.last().and_then(id_of) {
                 self.last = last;
                 is_new = true;
-                let events = self.reader.read(&new, self.program.as_deref());
+                let events = self.reader.read(&new, self.program.as_deref(), next.is_some());
                 let (execution, machine) = (self.arn.as_str(), self.machine.as_str());
                 screen.events(&Happening { execution, machine, events: &events });
                 if keep {
                     self.events.extend(new);
                 }
             }
-            match page.get("nextToken").filter(|token| !token.is_null()) {
+            match next {
                 Some(token) => self.page = Some(token.clone()),
                 // What comes next is on this page, or on one after it.
                 None => return Ok(is_new),

@@ -212,8 +212,7 @@ async fn functions_at_an_aws_endpoint_are_called() {
         // Environment variables of a running process cannot be set safely, so the test runs itself
         // again.
         // An emulator takes any key, and is given one.
-        let authorization =
-            member(&json(&fixture.invoke(request).await), "authorization").to_owned();
+        let authorization = member(&json(&fixture.invoke(request).await), "authorization").clone();
         assert!(authorization.contains("Credential=stepwright/"), "{authorization}");
         let request = invocation("amazon", "[1]");
         let error = fixture.functions.invoke(request).await.expect_err("there are no credentials");

@@ -389,6 +389,13 @@ impl Timeline {
             E::StateExited { to, .. } => {
                 (frame.doing, frame.failure) = (Doing::Nothing, None);
                 if *to == To::End && id != FrameId::ROOT {
+                    if self.execution.is_none() {
+                        // A page of a recorded history may end here, and the scope go on after it.
+                        let (depth, item) = (frame.depth, frame.item.clone());
+                        let (is_crowded, parent) = (frame.is_crowded, frame.parent);
+                        let begun = Begun { depth, item, is_crowded, parent };
+                        self.begun.insert(event.id, begun);
+                    }
                     self.leave(id);
                 }
             }
