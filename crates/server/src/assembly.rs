@@ -25,7 +25,7 @@ use stepwright_integrations::{
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
-use stepwright_services::{Containers, Services};
+use stepwright_services::{Containers, Services, Substitutes};
 use stepwright_store::{Memory, Sqlite, Store, StoreError};
 
 /// The parts that a server is assembled from.
@@ -226,7 +226,11 @@ impl Assembly {
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
             key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
             jobs: self.server.data.as_ref().map(|data| data.join("jobs")),
-            containers: (self.server.containers.clone()).map(|program| Containers { program }),
+            substitutes: Substitutes {
+                containers: (self.server.containers.clone()).map(|program| Containers { program }),
+                images: self.server.images.clone().into_iter().rev().collect(),
+                file_systems: self.server.file_systems.clone().into_iter().rev().collect(),
+            },
             url: Arc::default(),
         });
         self.services.connect(services.clone());

@@ -25,6 +25,7 @@ mod sources;
 mod sqs;
 mod ssm;
 mod stacks;
+mod substitutes;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
@@ -32,6 +33,7 @@ pub use containers::Containers;
 pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
 pub use sources::{Source, USUAL_CONCURRENCY};
+pub use substitutes::Substitutes;
 
 use batch::Batch;
 use call::{Answer, Call, Refusal};
@@ -78,8 +80,8 @@ pub struct Setup {
     pub key: Option<PathBuf>,
     /// The folder of what jobs and tasks print. Without one, it goes to the log of the server only.
     pub jobs: Option<PathBuf>,
-    /// What runs jobs and tasks as containers of their image. Without it, they are processes.
-    pub containers: Option<Containers>,
+    /// What stands in for the images and file systems of jobs and tasks.
+    pub substitutes: Substitutes,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }

@@ -35,7 +35,7 @@ impl Here {
             buckets: Some(folder.path().join("buckets")),
             key: None,
             jobs: None,
-            containers: None,
+            substitutes: stepwright_services::Substitutes::default(),
             url: Arc::new(url),
         });
         Self { folder, services }

@@ -56,6 +56,9 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
+    for path in server.file_systems.values_mut() {
+        *path = std::path::absolute(folder.join(&*path)).unwrap_or_default();
+    }
     server.logs = server.logs.take().map(|path| folder.join(path));
     if let Some(tls) = &mut server.tls {
         tls.certificate = folder.join(&tls.certificate);

@@ -2,9 +2,8 @@
 
 use super::{Batch, check_name, refused};
 use crate::call::{Answer, Call, Refusal, answer, empty, list, members, text};
-use crate::containers;
 use crate::pages::page;
-use crate::processes::check_mounts;
+use crate::substitutes::Substitutes;
 use stepwright_json::{Json, Object, json};
 
 /// The properties of a container that a process has, or that say nothing about how it runs.
@@ -32,7 +31,11 @@ const PROPERTIES: [&str; 17] = [
 const OF_CONTAINERS: [&str; 2] = ["user", "readonlyRootFilesystem"];
 
 /// Checks that a process, or a container where those are run, can be what is said of it.
-pub(super) fn check_container(container: &Object, is_contained: bool) -> Result<(), Refusal> {
+pub(super) fn check_container(
+    container: &Object,
+    substitutes: &Substitutes,
+) -> Result<(), Refusal> {
+    let is_contained = substitutes.is_contained();
     for (name, value) in container.iter() {
         let is_nothing = value.is_null()
             || value.as_bool() == Some(false)
@@ -50,10 +53,12 @@ pub(super) fn check_container(container: &Object, is_contained: bool) -> Result<
     if is_contained && text(container, "image").is_none_or(str::is_empty) {
         return Err(refused("`containerProperties.image` is required"));
     }
-    if !is_contained && list(container, "command").first().is_none_or(is_empty) {
+    let command = list(container, "command").first();
+    let has_entry_point = !substitutes.line(text(container, "image"), Vec::new()).is_empty();
+    if !is_contained && !has_entry_point && command.is_none_or(is_empty) {
         return Err(refused(
             "`containerProperties.command` is required: a job of this machine is a process, and the command \
-             of the image is not known",
+             of the image is not known; [server.images] in stepwright.toml can say it",
         ));
     }
     for requirement in list(container, "resourceRequirements") {
@@ -68,8 +73,7 @@ pub(super) fn check_container(container: &Object, is_contained: bool) -> Result<
             return Err(refused(format!("`{value}` is not a value of the resource `{kind}`")));
         }
     }
-    let check = if is_contained { containers::check_mounts } else { check_mounts };
-    check(list(container, "mountPoints"), list(container, "volumes")).map_err(refused)
+    substitutes.check_mounts(container, list(container, "volumes")).map_err(refused)
 }
 
 /// Checks how often a job is tried, and for how long.
@@ -111,7 +115,7 @@ impl Batch {
         let Some(container) = call.object("containerProperties") else {
             return Err(refused("containerProperties must be specified"));
         };
-        check_container(container, self.containers.is_some())?;
+        check_container(container, &self.substitutes)?;
         check_attempts(&call.input)?;
         let mut kept = call.input.clone();
         kept.insert("status", "ACTIVE".into());

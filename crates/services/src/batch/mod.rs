@@ -9,9 +9,9 @@ mod submit;
 mod tags;
 
 use crate::call::{Answer, Call, Refusal};
-use crate::containers::Containers;
 use crate::delivery::World;
 use crate::kept::Kept;
+use crate::substitutes::Substitutes;
 use crate::{Answered, LocalService, Setup, Supported};
 use parking_lot::Mutex;
 use state::Jobs;
@@ -29,8 +29,7 @@ pub(crate) struct Batch {
     region: String,
     /// The folder of what jobs print.
     logs: Option<PathBuf>,
-    /// What runs containers, if they are not processes.
-    containers: Option<Containers>,
+    substitutes: Substitutes,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a running job, by its id.
     stops: Mutex<BTreeMap<String, Sender<()>>>,
@@ -125,7 +124,7 @@ impl Batch {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
-            containers: setup.containers.clone(),
+            substitutes: setup.substitutes.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             this: this.clone(),

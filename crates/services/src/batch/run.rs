@@ -53,8 +53,8 @@ impl Batch {
             }
             // It must have ended before it is run again.
             let mark = mark(&id);
-            let clean_up = self.containers.as_ref().map(|containers| containers.end_line(&mark));
-            world.end_leftovers(mark, clean_up.unwrap_or_default()).await;
+            let clean_up = self.substitutes.end_line(&mark);
+            world.end_leftovers(mark, clean_up).await;
             self.conclude(&id, Ended::default(), Cause::Lost).await?;
         }
         Ok(self.go_on().await?)
@@ -234,7 +234,10 @@ impl Batch {
         let stream = job.stream.as_deref().unwrap_or_default();
         let process = Process {
             name: job.text("jobName").to_owned(),
-            line: command.map(|part| substituted(part, parameters)).collect(),
+            line: self.substitutes.line(
+                text(container, "image"),
+                command.map(|part| substituted(part, parameters)).collect(),
+            ),
             folder: None,
             environment,
             memory: memory(container),
@@ -242,10 +245,10 @@ impl Batch {
             grace: GRACE,
             clean_up: Vec::new(),
         };
-        match &self.containers {
+        match &self.substitutes.containers {
             Some(containers) => {
-                let volumes = list(container, "volumes");
-                containers.process(process, container, volumes, &mark(&job.id))
+                let volumes = self.substitutes.volumes(list(container, "volumes"));
+                containers.process(process, container, &volumes, &mark(&job.id))
             }
             None => process,
         }

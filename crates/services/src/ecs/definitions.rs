@@ -3,8 +3,7 @@
 use super::clusters::paged;
 use super::{Ecs, client, invalid};
 use crate::call::{Answer, Call, Refusal, answer, list, members, text};
-use crate::containers;
-use crate::processes::check_mounts;
+use crate::substitutes::Substitutes;
 use std::collections::BTreeSet;
 use stepwright_json::{Json, Object, json};
 
@@ -30,7 +29,8 @@ const PROPERTIES: [&str; 15] = [
 /// What a container of its own can have besides.
 const OF_CONTAINERS: [&str; 2] = ["user", "readonlyRootFilesystem"];
 
-fn check_containers(input: &Object, is_contained: bool) -> Result<(), Refusal> {
+fn check_containers(input: &Object, substitutes: &Substitutes) -> Result<(), Refusal> {
+    let is_contained = substitutes.is_contained();
     let containers = list(input, "containerDefinitions");
     if containers.is_empty() || containers.len() > 10 {
         return Err(client(
@@ -62,8 +62,7 @@ fn check_containers(input: &Object, is_contained: bool) -> Result<(), Refusal> {
                 )));
             }
         }
-        let check = if is_contained { containers::check_mounts } else { check_mounts };
-        check(list(container, "mountPoints"), list(input, "volumes")).map_err(client)?;
+        substitutes.check_mounts(container, list(input, "volumes")).map_err(client)?;
         if is_contained && text(container, "image").is_none_or(str::is_empty) {
             return Err(client(format!("the container `{name}` has no `image`")));
         }
@@ -107,7 +106,7 @@ impl Ecs {
         if family.is_empty() || family.len() > 255 || !family.bytes().all(is_right) {
             return Err(client("Invalid family: it has letters, digits, - and _."));
         }
-        check_containers(&call.input, self.containers.is_some())?;
+        check_containers(&call.input, &self.substitutes)?;
         let mut kept = call.input.clone();
         let tags = kept.remove("tags");
         kept.insert("status", "ACTIVE".into());

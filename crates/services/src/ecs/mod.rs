@@ -9,9 +9,9 @@ mod tags;
 mod tasks;
 
 use crate::call::{Answer, Call, Refusal};
-use crate::containers::Containers;
 use crate::delivery::World;
 use crate::kept::Kept;
+use crate::substitutes::Substitutes;
 use crate::{Answered, LocalService, Setup, Supported};
 use parking_lot::Mutex;
 use state::Tasks;
@@ -33,8 +33,7 @@ pub(crate) struct Ecs {
     region: String,
     /// The folder of what tasks print.
     logs: Option<PathBuf>,
-    /// What runs containers, if they are not processes.
-    containers: Option<Containers>,
+    substitutes: Substitutes,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a task, by its id.
     stops: Mutex<BTreeMap<String, watch::Sender<bool>>>,
@@ -130,7 +129,7 @@ impl Ecs {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
-            containers: setup.containers.clone(),
+            substitutes: setup.substitutes.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             room: Semaphore::new(MOST_RUNNING),

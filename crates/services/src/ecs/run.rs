@@ -64,8 +64,8 @@ impl Ecs {
                 continue;
             }
             let mark = mark(&arn);
-            let clean_up = self.containers.as_ref().map(|containers| containers.end_line(&mark));
-            world.end_leftovers(mark, clean_up.unwrap_or_default()).await;
+            let clean_up = self.substitutes.end_line(&mark);
+            world.end_leftovers(mark, clean_up).await;
             let reason =
                 "Host EC2 (instance stepwright) terminated: the server ended while the task ran";
             self.stopping(&id, "TerminationNotice", reason).await?;
@@ -237,7 +237,7 @@ impl Ecs {
             grace: Duration::from_secs(grace),
             clean_up: Vec::new(),
         };
-        match &self.containers {
+        match &self.substitutes.containers {
             Some(containers) => {
                 containers.process(process, &part.definition, &part.volumes, &mark(arn))
             }
