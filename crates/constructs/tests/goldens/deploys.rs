@@ -92,7 +92,11 @@ fn what_nothing_defines_is_named() {
     refused(&Stack::new().resource(one).resource(two), "A", "wait for each other");
     let twice = LambdaInvoke::new("A", Function::new("F", Code::inline("1")))
         .next(LambdaInvoke::new("B", Function::new("F", Code::inline("2"))));
-    refused(&Stack::new().machine(StateMachine::new("M", twice)), "F", "two different resources");
+    refused(
+        &Stack::new().machine(StateMachine::new("M", twice)),
+        "F",
+        "two different resources of the type",
+    );
 }
 
 #[test]
