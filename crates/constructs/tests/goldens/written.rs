@@ -494,3 +494,51 @@ fn the_manual_compares_lines() {
         );
     }
 }
+
+/// Every row of the manual's table of promises has tests that exist, and every task has a row.
+#[test]
+fn every_promise_has_a_test() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let table = include_str!("../../../../docs/src/promises.md");
+    let twins = ["aibs", "clusters", "main", "services", "states"]
+        .map(|name| read(&format!("crates/constructs/tests/goldens/{name}.rs")))
+        .concat();
+    let promised = table.split("## Left out on purpose").next().expect("the table");
+    let rows: Vec<&str> = promised
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| item"))
+        .collect();
+    assert!(rows.len() > 150, "{} rows", rows.len());
+    let mut missing = Vec::new();
+    for row in &rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let tests: Vec<&str> = tests.split(' ').map(|test| test.trim_matches('`')).collect();
+        assert!(tests.iter().any(|test| !test.is_empty()), "{row}");
+        for test in tests {
+            let is_there = match test.split_once("golden:") {
+                Some((_, golden)) => twins.contains(&format!("\"{golden}\"")),
+                None => test
+                    .split_once("::")
+                    .is_some_and(|(file, name)| read(file).contains(&format!("fn {name}("))),
+            };
+            if !is_there {
+                missing.push(format!("{test} of {row}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    // The tasks of the crate, from their files.
+    let tasks = read("crates/constructs/src/tasks/mod.rs");
+    for line in tasks.lines().filter_map(|line| line.strip_prefix("mod ")) {
+        let file = line.trim_end_matches(';');
+        let code = read(&format!("crates/constructs/src/tasks/{file}.rs"));
+        let Some(task) =
+            code.split("task! {").nth(1).and_then(|rest| rest.split("pub struct ").nth(1))
+        else {
+            continue;
+        };
+        let name = task.split(' ').next().unwrap_or_default();
+        assert!(promised.contains(&format!("| `{name}` |")), "{name} has no row");
+    }
+}
