@@ -105,7 +105,9 @@ fn prefixes_of_keys_may_be_paths() {
 
 #[test]
 fn mount_points_are_those_of_boto() {
-    let submit = SubmitJobFragment::new("Submit", env(), "job", "queue", "image")
+    let submit = SubmitJobFragment::new("Submit", env(), "job")
+        .job_queue("queue")
+        .image("image")
         .mount_points(value!([{"containerPath": "/a", "readOnly": true, "sourceVolume": "v"}]))
         .volumes(value!([{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]));
     let asl = submit.to_state_machine("s").asl().expect("nothing is misused").to_string();

@@ -167,6 +167,11 @@ fn nothing_invalid_is_written() {
         ),
         "is not the ARN of a job queue",
     );
+    let connection = Connection::from_arns("arn:aws:events:us-east-1:1:connection/c/1", "secret");
+    refused_state(
+        HttpInvoke::new("Call", connection, "items", "https://api.example", "GET"),
+        "`api_root` has to begin with `https://`",
+    );
     let out = Parallel::new("P").branch(Pass::new("In").next(go_to("Out"))).next(Pass::new("Out"));
     refused_state(out, "cannot lead out of itself");
     let file = Function::new("F", Code::inline("")).timeout(half);
