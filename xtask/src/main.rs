@@ -7,6 +7,8 @@ mod bench;
 mod clients;
 mod conformance;
 mod fuzz;
+mod packages;
+mod pictures;
 
 use std::process::{Command, ExitCode};
 
@@ -21,6 +23,8 @@ const HELP: &str = "cargo xtask <recipe>
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
+  packages     the packages for Python and Node.js, into target/packages
+  pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         "crowd" => crowd(rest),
         "hostile" => hostile(rest),
         "fuzz" => fuzz::run(rest),
+        "packages" => packages::make(),
+        "pictures" => pictures::draw(),
         "conformance" => return conformance::run(rest),
         _ => {
             eprintln!("there is no recipe `{recipe}`\n\n{HELP}");

@@ -22,9 +22,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-simulator",
         &["source", "json", "aws", "asl", "program", "history", "interpreter"],
     ),
+    ("stepwright-timeline", &["source", "json", "aws", "asl", "program", "history", "interpreter"]),
     (
         "stepwright-testkit",
-        &["source", "json", "asl", "program", "graph", "history", "interpreter", "simulator"],
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "graph",
+            "history",
+            "interpreter",
+            "simulator",
+            "timeline",
+        ],
     ),
     // 3: service
     ("stepwright-store", &[]),
@@ -35,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-services",
         &["source", "json", "aws", "history", "interpreter", "store", "engine", "functions"],
     ),
+    ("stepwright-stacks", &["source", "json", "aws", "asl", "functions", "services"]),
     (
         "stepwright-integrations",
         &[
@@ -67,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "integrations",
             "protocol",
             "services",
+            "stacks",
         ],
     ),
     // 4: authoring
@@ -90,9 +103,31 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // 5: tools
+    ("stepwright-terminal", &["source", "json", "asl", "program", "history", "timeline"]),
+    (
+        "stepwright-client",
+        &["json", "aws", "asl", "program", "history", "integrations", "timeline", "terminal"],
+    ),
+    (
+        "stepwright-dev",
+        &[
+            "source",
+            "json",
+            "asl",
+            "program",
+            "history",
+            "engine",
+            "functions",
+            "services",
+            "stacks",
+            "projects",
+            "server",
+        ],
+    ),
     (
         "stepwright-run",
         &[
+            "asl",
             "json",
             "program",
             "history",
@@ -128,7 +163,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fluxio",
             "projects",
             "deployment",
+            "services",
+            "stacks",
+            "dev",
             "run",
+            "timeline",
+            "terminal",
+            "client",
         ],
     ),
     (
@@ -195,6 +236,7 @@ fn the_core_is_pure() {
         "history",
         "interpreter",
         "simulator",
+        "timeline",
         "constructs",
         "fluxio",
         "deployment",

@@ -24,6 +24,7 @@ mod definition;
 mod load;
 mod print;
 mod resolve;
+mod resources;
 mod serverless;
 mod substitute;
 mod template;
@@ -36,3 +37,4 @@ pub use load::{
     Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, beside, load,
 };
 pub use print::{PrintError, print};
+pub use resources::{Resource, Template};

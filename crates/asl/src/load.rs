@@ -22,6 +22,9 @@ pub struct LoadOptions<'a> {
     /// Values for `${Name}`, and in templates for parameters, `Ref`s and `GetAtt`s
     /// (`Worker.Arn`).
     pub values: Option<&'a BTreeMap<String, String>>,
+    /// What `Ref` (`Worker`) and `GetAtt` (`Worker.Arn`) of a template give, if its resources are
+    /// there. Unlike `values`, these do not replace anything else that has such a name.
+    pub resources: Option<&'a BTreeMap<String, String>>,
     /// Reads a file that the file names, by its path relative to the file (see [`beside`]).
     pub read: Option<&'a ReadFile<'a>>,
     /// Returns the ARN of a state machine by its name. With it, references of a template to its own
@@ -345,13 +348,8 @@ impl Loader<'_> {
         let empty = BTreeMap::new();
         let values = self.options.values.unwrap_or(&empty);
         let source = Source { file: file.to_owned(), text: text.clone() };
-        let Machines { found: machines, unread, escaped } = template::state_machines(
-            root,
-            source,
-            values,
-            self.options.machine_arn,
-            self.options.read,
-        );
+        let Machines { found: machines, unread, escaped } =
+            template::state_machines(root, source, values, self.options);
         self.template = Some((file.to_owned(), text.clone()));
         if machines.is_empty() && unread.is_empty() {
             let diagnostic =
@@ -482,7 +480,7 @@ pub(crate) fn read_plain(text: &str, format: Format) -> Result<Node, String> {
 
 /// How exactly a text must be JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Strictness {
+pub(crate) enum Strictness {
     /// A file of its own: a tool may take its comments out.
     File,
     /// A text within a template, which reaches AWS as it is.
@@ -490,7 +488,7 @@ enum Strictness {
 }
 
 /// Parses a text. If the tree is missing, there is an error among the diagnostics.
-fn read(
+pub(crate) fn read(
     text: &Assembled,
     format: Format,
     strictness: Strictness,

@@ -19,6 +19,8 @@ pub(crate) struct Resolver<'t> {
     pub(crate) root: &'t Node,
     pub(crate) text: &'t str,
     pub(crate) values: &'t BTreeMap<String, String>,
+    /// The values of references to resources, if those are there.
+    pub(crate) resources: Option<&'t BTreeMap<String, String>>,
     /// Returns the ARN of a state machine by its name, if such ARNs are known.
     pub(crate) machine_arn: Option<&'t MachineArn<'t>>,
     /// The number of calls and conditions that may still be evaluated.
@@ -333,7 +335,8 @@ impl Resolver<'_> {
 
     /// The value of a reference.
     fn reference(&self, name: &str) -> String {
-        if let Some(value) = self.values.get(name) {
+        let known = self.resources.and_then(|resources| resources.get(name));
+        if let Some(value) = self.values.get(name).or(known) {
             return value.clone();
         }
         let pseudo = match name {
@@ -391,6 +394,11 @@ impl Resolver<'_> {
             return self.text_within(node, depth).split(',').map(text).collect();
         }
         node.items().to_vec()
+    }
+
+    /// Whether a condition of the template is true.
+    pub(crate) fn holds(&self, condition: &Node) -> bool {
+        self.condition(condition, DEPTH)
     }
 
     /// Whether a condition is true. A condition that cannot be evaluated counts as true.

@@ -43,7 +43,7 @@ pub(crate) fn substitute(
 
 /// The beginning of a placeholder that must not be replaced. It has a mark between `$` and `{`, so
 /// that `Table: !Ref Table` does not lead back to itself.
-const HELD: &str = "$\u{E000}{";
+pub(crate) const HELD: &str = "$\u{E000}{";
 
 /// A placeholder for a value that only a deployment knows.
 pub(crate) fn placeholder(name: &str) -> String {
@@ -63,6 +63,11 @@ pub(crate) fn release(text: Assembled) -> Assembled {
     }
     out.push_part(&text, done..text.text.len());
     out
+}
+
+/// The same for a text without places.
+pub(crate) fn released(text: &str) -> String {
+    text.replace(HELD, "${")
 }
 
 /// Whether a text contains a placeholder of either kind.

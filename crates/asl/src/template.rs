@@ -1,8 +1,7 @@
 //! State machines in CloudFormation, SAM and Serverless Framework templates.
 
 use crate::assembled::Assembled;
-use crate::load::MachineArn;
-use crate::load::ReadFile;
+use crate::load::LoadOptions;
 use crate::resolve::{BUDGET, Resolver, is_call};
 use crate::serverless::{self, Search, Source, Unread, included_file};
 use crate::substitute::has_placeholder;
@@ -77,7 +76,7 @@ fn is_resources(root: &Node) -> bool {
 }
 
 /// The resources of a template of CloudFormation, or of one within a Serverless file.
-fn resources(root: &Node) -> &[Member] {
+pub(crate) fn resources(root: &Node) -> &[Member] {
     let own = root.get("Resources");
     let within = || root.get("resources")?.get("Resources");
     match own.or_else(within) {
@@ -103,14 +102,15 @@ pub(crate) fn state_machines(
     root: &Node,
     source: Source,
     values: &BTreeMap<String, String>,
-    machine_arn: Option<&MachineArn<'_>>,
-    read: Option<&ReadFile<'_>>,
+    options: &LoadOptions<'_>,
 ) -> Machines {
+    let (machine_arn, read) = (options.machine_arn, options.read);
     let text = source.text.clone();
     let resolver = Resolver {
         root,
         text: &text,
         values,
+        resources: options.resources,
         machine_arn,
         budget: Cell::new(BUDGET),
         inverted: Cell::new(false),

@@ -16,7 +16,7 @@ fn read(text: &str, values: &[(&str, &str)]) -> Loaded {
         file: "machines/template.yaml",
         values: Some(&values),
         read: Some(&file),
-        machine_arn: None,
+        ..LoadOptions::default()
     };
     load(text.as_bytes(), &options)
 }

@@ -1,5 +1,8 @@
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+pub(crate) use client::Form as Output;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use stepwright_client as client;
 
 /// Write, check, test and run AWS Step Functions state machines anywhere.
 ///
@@ -28,7 +31,16 @@ pub(crate) enum Command {
     Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
-    Parked(Parked),
+    Parked(client::Parked),
+    List(client::List),
+    Describe(client::Describe),
+    History(client::History),
+    Logs(client::Logs),
+    Start(client::Start),
+    Stop(client::Stop),
+    Redrive(client::Redrive),
+    Why(client::Why),
+    Completions(Completions),
     Env(Env),
     Policy(Policy),
     Synth(Synth),
@@ -44,8 +56,8 @@ pub(crate) enum Command {
 pub(crate) struct Serve {
     /// The address to listen on [default: 127.0.0.1:8083]. An address that can be reached from
     /// other machines needs `[[credentials]]` in the configuration, and encryption.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
     /// Encrypt connections with the certificate in this PEM file.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_certificate: Option<PathBuf>,
@@ -71,7 +83,8 @@ pub(crate) struct Serve {
     /// The configuration file [default: stepwright.toml, if it exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A mock file in the format of Step Functions Local. Start executions with `ARN#TestCase`.
+    /// A mock file in the format of Step Functions Local. Start executions with `ARN#TestCase`
+    /// [default: `SFN_MOCK_CONFIG`].
     #[arg(long, value_name = "FILE")]
     pub(crate) mock_config: Option<PathBuf>,
     /// Which limits on payloads and histories apply [default: aws].
@@ -82,14 +95,20 @@ pub(crate) struct Serve {
     pub(crate) log: Output,
 }
 
-/// Serve, and keep up with changes to files: state machines are created and updated when their
-/// definitions or projects change, and functions are reloaded when their code does. Schedules and
-/// subscriptions of projects start executions. Everything is in memory unless --data is given.
+/// Serve, and keep up with changes to files: the state machines, functions, queues, tables, buckets
+/// and rules of definitions, templates (SAM, CloudFormation, `cdk.out`) and projects are made, and
+/// changed when their files are. Everything is in memory unless --data is given.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Definitions, templates and projects [default: all *.asl.json and *.asl.yaml files and the
-    /// project.py of this directory].
+    /// Definitions, templates and projects, or folders of them [default: the *.asl.json, *.asl.yaml,
+    /// template.yaml, cdk.out and project.py of this directory, and those that come later].
     pub(crate) files: Vec<PathBuf>,
+    /// Say only what goes wrong.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say each call of a function, too, with its time and memory, and each child of a map run.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) load: Load,
     #[command(flatten)]
@@ -122,33 +141,24 @@ pub(crate) struct Backup {
     pub(crate) to: PathBuf,
 }
 
-/// Show the executions that a running server leaves alone, because they panicked or cannot be read,
-/// and try them again or abort them.
+/// Print the completions of a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  stepwright parked
-  stepwright parked --retry arn:aws:states:us-east-1:123456789012:execution:order:1")]
-pub(crate) struct Parked {
-    /// Try this execution again, from where its history ends.
-    #[arg(long, value_name = "ARN", conflicts_with = "abort")]
-    pub(crate) retry: Option<String>,
-    /// End this execution as ABORTED.
-    #[arg(long, value_name = "ARN")]
-    pub(crate) abort: Option<String>,
-    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-    /// The server's region.
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) region: String,
+  stepwright completions bash > ~/.local/share/bash-completion/completions/stepwright
+  stepwright completions zsh > ~/.zfunc/_stepwright
+  stepwright completions fish > ~/.config/fish/completions/stepwright.fish")]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Print the shell commands that configure AWS SDKs and tools for a server on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct Env {
     /// The address that the server listens on.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8083")]
-    pub(crate) listen: std::net::SocketAddr,
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8083", value_parser = address)]
+    pub(crate) listen: SocketAddr,
     /// The server uses encryption.
     #[arg(long)]
     pub(crate) tls: bool,
@@ -163,6 +173,7 @@ pub(crate) struct Env {
 /// that reads JSON and writes JSON, an HTTP endpoint, or a fixed answer. Files next to the
 /// definition are used automatically: stepwright.toml, NAME.mocks.yaml, NAME.input.json.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
   stepwright run order.asl.yaml
   stepwright run order.asl.yaml --input '{\"id\": 7}' --mocks order.mocks.yaml --virtual-time
@@ -200,12 +211,23 @@ pub(crate) struct Run {
     /// Which limits on payloads and histories apply.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) limits: LimitsChoice,
-    /// What to print: a timeline for people, or one JSON object for scripts.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) printed: client::Printed,
     /// The seed of random numbers. With it, they are the same in every run.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
+    /// Print no timeline and no output of functions, only how the execution ends.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print every event, those of each item of a large Map too. In a pipe, data is printed in full.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Print the timeline on standard error also with --output json.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) timeline: bool,
+    /// Print what functions write, also with --quiet.
+    #[arg(long)]
+    pub(crate) follow: bool,
 }
 
 /// Run test files, which contain cases: an input, the answers of tasks, and what is expected.
@@ -228,9 +250,8 @@ pub(crate) struct Test {
     /// Run again whenever a file changes.
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// What to print: lines for people, or one JSON object for scripts.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) format: Output,
+    #[command(flatten)]
+    pub(crate) printed: client::Printed,
     /// A file to write the results to, as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
@@ -246,6 +267,13 @@ pub(crate) struct Test {
     /// A file to draw the definition in, with the parts that the tests use in green.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) coverage_graph: Option<PathBuf>,
+    /// A file to write the coverage to, as a tracefile of lcov: a state is a line, a rule, a retrier or
+    /// a catcher is a branch.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lcov: Option<PathBuf>,
+    /// A file to write the coverage to, as Cobertura's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cobertura: Option<PathBuf>,
     /// Fail if a mock is not used.
     #[arg(long)]
     pub(crate) deny_unused: bool,
@@ -282,30 +310,28 @@ pub(crate) struct Replay {
     /// children.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mocks: Option<PathBuf>,
-    /// What to print: lines for people, or one JSON object for scripts.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) format: Output,
+    #[command(flatten)]
+    pub(crate) printed: client::Printed,
 }
 
 /// Make a test file from an execution that a server has run.
 ///
 /// Reads the execution, its definition and its history from the server, and writes a test whose
 /// mocks answer as the tasks did and which expects what happened. Works with any server that has
-/// the API of Step Functions. Requests are signed with `AWS_ACCESS_KEY_ID` and
-/// `AWS_SECRET_ACCESS_KEY`.
+/// the API of Step Functions.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
-  stepwright record ARN --endpoint-url https://states.eu-central-1.amazonaws.com -o tests/")]
+  stepwright record ARN --aws -o tests/")]
 pub(crate) struct Record {
     /// The execution's ARN.
     pub(crate) arn: String,
-    /// The server's URL [default: `AWS_ENDPOINT_URL_SFN`, else 127.0.0.1:8083].
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
+    /// The server.
+    #[command(flatten)]
+    pub(crate) connection: client::Connection,
     /// The directory to write the definition and the test file to.
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub(crate) out: PathBuf,
+    #[arg(short, long, value_name = "DIR", default_value = ".", alias = "out")]
+    pub(crate) output: PathBuf,
     /// Replace existing files.
     #[arg(long)]
     pub(crate) force: bool,
@@ -338,9 +364,23 @@ pub(crate) struct Explore {
     /// The largest number of seconds.
     #[arg(long, value_name = "NUMBER", default_value_t = 60)]
     pub(crate) seconds: u64,
-    /// What to print: lines for people, or one JSON object for scripts.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) format: Output,
+    #[command(flatten)]
+    pub(crate) printed: client::Printed,
+}
+
+/// An address: `127.0.0.1:8083`, `localhost:8083`, or a port of this machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let resolved = text.to_socket_addrs().map_err(|error| match text.contains(':') {
+        true => error.to_string(),
+        false => "an address has a port, as in localhost:8083".to_owned(),
+    })?;
+    resolved.into_iter().next().ok_or_else(|| "nothing has this name".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -452,9 +492,8 @@ pub(crate) struct Check {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// What to print: text for people, or JSON for scripts.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) format: Output,
+    #[command(flatten)]
+    pub(crate) printed: client::Printed,
     /// Check the definitions as Express workflows.
     #[arg(long)]
     pub(crate) express: bool,
@@ -481,12 +520,12 @@ pub(crate) struct Graph {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) load: Load,
-    /// The format [default: by the extension of --out, else SVG].
-    #[arg(short, long, value_enum)]
+    /// The form [default: by the extension of the file, else SVG].
+    #[arg(short, long, value_enum, value_name = "FORM")]
     pub(crate) format: Option<GraphFormat>,
-    /// The file to write [default: standard output].
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
+    /// The file to write, *.svg, *.mmd or *.dot; or a form, to print it.
+    #[arg(short, long, value_name = "FORM|FILE", alias = "out")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Print the permissions that a state machine's role needs.
@@ -516,8 +555,8 @@ pub(crate) struct Synth {
     /// A definition, a template or a project.
     pub(crate) file: PathBuf,
     /// The folder to write a project's files to [default: stepwright.out].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    #[arg(short, long, value_name = "DIR", alias = "out")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
     /// The logical id of the state machine in the template [default: made from the file's name].
@@ -552,15 +591,6 @@ pub(crate) enum LimitsChoice {
     Extended,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// Text for people.
-    #[default]
-    Text,
-    /// JSON for scripts.
-    Json,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(crate) enum GraphFormat {
     /// A picture.
@@ -571,6 +601,22 @@ pub(crate) enum GraphFormat {
     Dot,
 }
 
+/// The command line. What is true of `serve` is not always true of `dev`, which shares its options.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Arguments::command().mut_subcommand("dev", |dev| {
+        dev.mut_arg("data", |data| {
+            data.help("The directory to store everything in [default: everything is in memory]")
+        })
+        .mut_arg("memory", |memory| memory.hide(true))
+    });
+    // `logs -f` and `history -f` follow; elsewhere, -f has been --format for long.
+    for name in ["test", "replay", "explore", "check"] {
+        command = command.mut_subcommand(name, |one| one.mut_arg("format", |it| it.short('f')));
+    }
+    command
+}
+
 pub(crate) fn parse() -> Arguments {
-    Arguments::parse()
+    let matches = command().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

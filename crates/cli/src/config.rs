@@ -6,11 +6,12 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stepwright_functions::{Function, Functions, LogSink, Place};
+use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
     CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
+use stepwright_stacks::ResourceConfig;
 
 /// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +49,9 @@ pub(crate) struct Config {
     pub(crate) objects: ObjectsConfig,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
+    /// Queues, tables, buckets and the like, as a template would declare them.
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<String, ResourceConfig>,
     /// The folder of the file.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
@@ -91,6 +95,27 @@ impl Config {
         let (folder, place) = (self.folder.clone(), self.place());
         Functions::configured(functions, folder, place, sink, Vec::new())
             .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Calls functions without a section of their own at this endpoint of Lambda, as Step Functions
+    /// Local does with `LAMBDA_ENDPOINT`.
+    pub(crate) fn functions_elsewhere(&mut self, endpoint: Option<String>) {
+        if let Some(endpoint) = endpoint {
+            let aws = Some(AwsFunction { endpoint: Some(endpoint), ..AwsFunction::default() });
+            let elsewhere = Function { aws, ..Function::default() };
+            self.functions.entry("*".to_owned()).or_insert(elsewhere);
+        }
+    }
+
+    /// The folders and files with the code of the functions.
+    pub(crate) fn code(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for function in self.functions.values() {
+            found.extend(function.code.as_ref().map(|code| self.folder.join(code)));
+            let words = function.command.iter().flatten().map(|word| self.folder.join(word));
+            found.extend(words.filter(|path| path.is_file()));
+        }
+        found
     }
 
     /// The account and region of machines and functions.

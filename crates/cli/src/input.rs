@@ -3,10 +3,12 @@
 use crate::args::Load;
 use crate::project;
 use crate::report::{self, Failure};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use stepwright_asl::{LoadOptions, Loaded, MachineArn, NamedDefinition};
+use stepwright_dev::Read;
 use stepwright_functions::Place;
 use stepwright_json::Json;
 use stepwright_json::tree::Node;
@@ -124,6 +126,32 @@ pub(crate) fn load_to_run(path: &Path, options: &Load, place: &Place) -> Result<
     load_at(path, options, Some(&|name: &str| machine_arn(place, name)))
 }
 
+/// Reads the state machines of a file whose resources are there. Returns which other files were read,
+/// too.
+pub(crate) fn load_with(
+    path: &Path,
+    options: &Load,
+    resources: &BTreeMap<String, String>,
+) -> Result<Read, Failure> {
+    let values = values(options)?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let beside = RefCell::new(Vec::new());
+    let read_beside = |name: &str| {
+        beside.borrow_mut().push(folder.join(name));
+        read_beside(&folder, name, options.allow_outside)
+    };
+    let file = path.display().to_string();
+    let options = LoadOptions {
+        file: &file,
+        values: Some(&values),
+        resources: Some(resources),
+        read: Some(&read_beside),
+        machine_arn: None,
+    };
+    let loaded = stepwright_asl::load(&read(path)?, &options);
+    Ok(Read { loaded, beside: beside.into_inner() })
+}
+
 /// The ARN of a state machine.
 pub(crate) fn machine_arn(place: &Place, name: &str) -> String {
     format!("arn:aws:states:{}:{}:stateMachine:{name}", place.region, place.account)
@@ -149,7 +177,13 @@ fn load_at(
     };
     let loaded = stepwright_asl::load(
         &bytes,
-        &LoadOptions { file: &file, values: Some(&values), read: Some(&beside), machine_arn },
+        &LoadOptions {
+            file: &file,
+            values: Some(&values),
+            read: Some(&beside),
+            machine_arn,
+            ..LoadOptions::default()
+        },
     );
     Ok(loaded)
 }
@@ -201,7 +235,7 @@ pub(crate) fn picked<'l>(
     })
 }
 
-fn values(options: &Load) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn values(options: &Load) -> Result<BTreeMap<String, String>, Failure> {
     let mut values = BTreeMap::new();
     if let Some(path) = &options.values {
         let (tree, _) = read_tree(path)?;

@@ -8,11 +8,11 @@ mod functions;
 mod input;
 mod policy;
 mod project;
-mod report;
 mod signals;
 mod synth;
 
 use std::process::ExitCode;
+use stepwright_terminal::report;
 
 /// Values are shared by reference counting, and this allocator is fast for many small pieces.
 #[global_allocator]

@@ -34,17 +34,20 @@ pub(crate) fn stopped_for_certain() -> impl Future<Output = ()> {
     }
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub(crate) async fn stopped() {
+/// Waits for SIGTERM or Ctrl-C. A signal is heard from the moment of this call on.
+pub(crate) fn stopped() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [interrupted, terminated] = signals;
+        let heard = async |signal: std::io::Result<tokio::signal::unix::Signal>| match signal {
+            Ok(mut signal) => drop(signal.recv().await),
+            // It cannot be heard, and ends the program in its own way.
+            Err(_) => std::future::pending().await,
+        };
+        tokio::select! {
+            () = heard(interrupted) => {}
+            () = heard(terminated) => {}
         }
-        Err(_) => drop(interrupted.await),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn synth(arguments: &Synth) -> Result<ExitCode, Failure> {
     if project::is_project(&arguments.file) {
         return of_project(arguments);
     }
-    if arguments.out.is_some() {
+    if arguments.output.is_some() {
         return Err(Failure::new(
             "`--out` is for projects: the template of a definition is printed",
         )
@@ -75,7 +75,7 @@ fn of_project(arguments: &Synth) -> Result<ExitCode, Failure> {
     // Files that could not be read are reported first: other errors may follow from them.
     beside.or_ok()?;
     let deployment = deployment?;
-    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
+    let out = arguments.output.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
     output::write(&out, &deployment.files)?;
     for note in &deployment.notes {
         anstream::eprintln!("note: {note}");

@@ -107,3 +107,117 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     }
     found
 }
+
+/// A step of a page that a reader follows.
+enum Step {
+    Save(String, String),
+    Run(String, Vec<String>),
+}
+
+/// The steps of a page: files that it says to save, and commands with what they print.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let (mut words, mut lines) = (String::new(), page.lines());
+    while let Some(line) = lines.next() {
+        let Some(label) = line.strip_prefix("```") else {
+            if !line.is_empty() {
+                words = format!("{words} {line}");
+            }
+            continue;
+        };
+        let body = lines.by_ref().take_while(|line| *line != "```");
+        let body = body.fold(String::new(), |body, line| body + line + "\n");
+        match label.split_once(' ').unwrap_or((label, "")) {
+            ("console", kind) => steps.push(Step::Run(format!("{kind}\n{body}"), Vec::new())),
+            ("text", _) => {
+                let Some(Step::Run(_, shown)) = steps.last_mut() else {
+                    panic!("no command prints {body}")
+                };
+                shown.extend(body.lines().map(str::to_owned));
+            }
+            _ => {
+                let name =
+                    words.rsplit("ave this as `").next().and_then(|rest| rest.split('`').next());
+                steps.push(Step::Save(name.expect("a file has a name").to_owned(), body));
+            }
+        }
+        words.clear();
+    }
+    steps
+}
+
+#[test]
+fn the_first_hour_is_walked_word_for_word() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+    struct Stopped(Child);
+    impl Drop for Stopped {
+        fn drop(&mut self) {
+            // It may have ended already.
+            self.0.kill().ok();
+            self.0.wait().ok();
+        }
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/src/getting-started.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_stepwright"));
+    // A clean machine: the command, and what every system has.
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let bash = |script: &str| {
+        let mut command = Command::new("bash");
+        command.args(["-e", "-c", script]).current_dir(folder.path()).env("PATH", &path);
+        command.env_remove("COLUMNS").env_remove("AWS_ENDPOINT_URL");
+        command
+    };
+    let (mut server, mut url, mut walked) = (None, String::new(), 0);
+    for step in steps(&page) {
+        match step {
+            Step::Save(name, text) => std::fs::write(folder.path().join(name), text).unwrap(),
+            Step::Run(script, shown) => {
+                let (kind, script) = script.split_once('\n').unwrap();
+                if kind == "install" {
+                    assert!(
+                        script.contains("--path crates/cli") && root.join("crates/cli").is_dir()
+                    );
+                    continue;
+                }
+                walked += 1;
+                if kind == "serve" {
+                    // Another server may have the usual port.
+                    let script = format!("exec {} --listen localhost:0", script.trim());
+                    let mut child = bash(&script).stdout(Stdio::piped()).spawn().unwrap();
+                    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                    server = Some(Stopped(child));
+                    for line in lines.map_while(Result::ok) {
+                        if let Some((_, rest)) = line.split_once("serves Step Functions on ") {
+                            url = rest.split(',').next().unwrap().to_owned();
+                        }
+                        if line.starts_with("created hello") {
+                            break;
+                        }
+                    }
+                    continue;
+                }
+                let mut command = bash(script);
+                if server.is_some() {
+                    command.env("AWS_ENDPOINT_URL_SFN", &url);
+                } else {
+                    command.env_remove("AWS_ENDPOINT_URL_SFN");
+                }
+                let output = command.output().unwrap();
+                let said =
+                    String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+                assert_eq!(output.status.success(), kind != "fails", "{script}\n{said}");
+                let mut rest = said.as_str();
+                for line in shown {
+                    let at =
+                        rest.find(&line).unwrap_or_else(|| panic!("{line}\nis not in\n{said}"));
+                    rest = &rest[at + line.len()..];
+                }
+            }
+        }
+    }
+    assert!(walked >= 8, "{walked} commands were walked");
+    drop(server);
+}

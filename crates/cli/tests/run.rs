@@ -264,3 +264,302 @@ fn a_run_can_be_interrupted() {
     };
     assert_eq!(status.code(), Some(130));
 }
+
+/// What `run` shows to people, on a screen of this many columns.
+fn shown(folder: &Path, columns: usize, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("COLUMNS", columns.to_string())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+const SHOP: &str = r#"
+StartAt: Which
+States:
+  Which:
+    Type: Choice
+    Choices:
+      - {Variable: $.amount, NumericGreaterThan: 1000, Next: Each}
+      - {Variable: $.vip, BooleanEquals: true, Next: Each}
+    Default: Pay
+  Pay:
+    Type: Task
+    Resource: arn:aws:lambda:us-east-1:123456789012:function:pay
+    Retry: [{ErrorEquals: [Busy], IntervalSeconds: 2, MaxAttempts: 2}]
+    Catch: [{ErrorEquals: [States.Timeout, Declined], Next: Each}]
+    TimeoutSeconds: 30
+    Next: Each
+  Each:
+    Type: Map
+    ItemsPath: $$.Execution.Input.items
+    MaxConcurrency: 2
+    ItemProcessor:
+      StartAt: Ship
+      States:
+        Ship:
+          Type: Task
+          Resource: arn:aws:lambda:us-east-1:123456789012:function:ship
+          End: true
+    End: true
+"#;
+
+const SHIP_CAUSE: &str = r#"{"errorType": "NoStock", "errorMessage": "the shelf is empty,\nand so is the cellar", "stackTrace": ["  File \"ship.py\", line 7, in handler\n    take(shelf)\n", "  File \"ship.py\", line 3, in take\n    raise NoStock\n"]}"#;
+
+#[test]
+fn the_end_of_a_run_says_why_it_failed_and_where() {
+    let mocks = json!({
+        "Pay": [{"fail": "Busy"}, {"fail": {"error": "Declined", "cause": "first line\nsecond line"}}],
+        "Ship": {"fail": {"error": "NoStock", "cause": SHIP_CAUSE}}
+    });
+    let folder = folder(&[("shop.asl.yaml", SHOP), ("shop.mocks.yaml", &mocks.to_string())]);
+    let input = r#"{"amount": 3, "vip": false, "items": ["a", "b"]}"#;
+    for columns in [80, 120, 200] {
+        let arguments = ["run", "shop.asl.yaml", "--virtual-time", "-i", input];
+        let (code, _, said) = shown(folder.path(), columns, &arguments);
+        assert_eq!(code, Some(1), "{said}");
+        let (timeline, ending) = said.split_once("error[").expect("it says why");
+        for line in timeline.lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {line}");
+            let is_line = line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+            assert!(line.is_empty() || is_line, "a newline of a cause breaks this line: {line}");
+        }
+        for part in ["choose    Which", "→ Pay, by default", "in 2s (attempt 2 of 3)", "Ship #1"]
+        {
+            assert!(timeline.contains(part), "{columns}: {part} is not in {timeline}");
+        }
+        assert!(timeline.contains("caught by Declined → Each"), "{timeline}");
+        assert!(timeline.contains("Declined: first line second line"), "{timeline}");
+        for part in [
+            "`Ship` (item #0) failed with NoStock",
+            "shop.asl.yaml:24:9",
+            "24 |         Ship:",
+            "cause: the shelf is empty,",
+            "and so is the cellar",
+            "traceback:",
+            "File \"ship.py\", line 3, in take",
+            "nothing handles it: give `Ship` a `Retry` or a `Catch` for NoStock",
+        ] {
+            assert!(ending.contains(part), "{part} is not in {ending}");
+        }
+    }
+    // Which of two rules that lead to the same state applied.
+    let input = r#"{"amount": 3, "vip": true, "items": []}"#;
+    let (_, _, said) =
+        shown(folder.path(), 120, &["run", "shop.asl.yaml", "--virtual-time", "-i", input]);
+    assert!(said.contains("→ Each, because $.vip"), "{said}");
+}
+
+#[test]
+fn an_evaluation_that_fails_is_shown_at_its_field() {
+    let definition = "QueryLanguage: JSONata\nStartAt: Sum\nStates:\n  Sum:\n    Type: Pass\n    Output:\n      total: '{% $states.input.a + $states.input.b %}'\n    End: true\n";
+    let folder = folder(&[("sum.asl.yaml", definition)]);
+    let (code, _, said) =
+        shown(folder.path(), 100, &["run", "sum.asl.yaml", "-i", r#"{"a": 1, "b": "x"}"#]);
+    assert_eq!(code, Some(1));
+    for part in ["States.QueryEvaluationError", "sum.asl.yaml:7:7", r#"input: {"a":1,"b":"x"}"#] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    // JSONPath has no events of evaluations; the cause names the field.
+    let definition = "StartAt: Pick\nStates:\n  Pick:\n    Type: Pass\n    Parameters:\n      first.$: $.here\n      second.$: $.nowhere\n    End: true\n";
+    std::fs::write(folder.path().join("pick.asl.yaml"), definition).unwrap();
+    let (_, _, said) = shown(folder.path(), 100, &["run", "pick.asl.yaml", "-i", r#"{"here": 1}"#]);
+    for part in ["`Pick` failed with States.Runtime", "pick.asl.yaml:7:", "second.$: $.nowhere"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}
+
+#[test]
+fn very_many_items_stay_one_line() {
+    let mocks =
+        "Ship:\n  - {when: '$.bad', answers: [{fail: Bad}]}\n  - {answers: [{return: 1}]}\n";
+    let folder = folder(&[("shop.asl.yaml", SHOP), ("shop.mocks.yaml", mocks)]);
+    let items: Vec<Json> = (0..2_000).map(Json::Int).collect();
+    let input = json!({"amount": 2_000, "items": items});
+    std::fs::write(folder.path().join("in.json"), input.to_string()).unwrap();
+    let arguments = ["run", "shop.asl.yaml", "--virtual-time", "--input-file", "in.json"];
+    let (code, _, said) = shown(folder.path(), 100, &arguments);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2000 items") && said.lines().count() < 10, "{said}");
+    let all = [&arguments[..], &["--verbose"]].concat();
+    assert!(shown(folder.path(), 100, &all).2.contains("Ship #1999"));
+    let quiet = [&arguments[..], &["--quiet"]].concat();
+    let (_, out, said) = shown(folder.path(), 100, &quiet);
+    assert!(said.lines().count() == 1 && said.starts_with("succeeded"), "{said}");
+    assert!(out.starts_with('['), "{out}");
+}
+
+#[test]
+fn nested_machines_are_indented_below_the_task_that_starts_them() {
+    let folder = folder(&[("template.yaml", TEMPLATE)]);
+    for virtual_time in [&[][..], &["--virtual-time"]] {
+        let arguments =
+            [&["run", "template.yaml", "--state-machine", "Outer"], virtual_time].concat();
+        let (code, _, said) = shown(folder.path(), 160, &arguments);
+        assert_eq!(code, Some(0), "{said}");
+        let at = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"));
+        let (task, nested) = (at("task      Nest"), at("    pass      P"));
+        assert!(task < nested && nested < at("returns   Nest"), "{said}");
+        assert!(said.contains("    start     inner"), "{said}");
+    }
+}
+
+#[test]
+fn the_output_of_functions_is_shown_or_not() {
+    let function = "import sys\nprint('to the log', file=sys.stderr)\nprint('1')\n";
+    let folder = folder(&[
+        ("shop.asl.yaml", SHOP),
+        ("ship.py", function),
+        ("stepwright.toml", "[functions.ship]\ncommand = [\"python3\", \"ship.py\"]\n"),
+    ]);
+    let input = r#"{"amount": 3, "vip": true, "items": ["a"]}"#;
+    let run = |more: &[&str]| {
+        shown(folder.path(), 100, &[&["run", "shop.asl.yaml", "-i", input], more].concat()).2
+    };
+    assert!(run(&[]).contains("ship │ to the log"));
+    assert!(!run(&["--quiet"]).contains("to the log"));
+    let said = run(&["--quiet", "--follow"]);
+    assert!(said.contains("ship │ to the log") && !said.contains("task"), "{said}");
+}
+
+#[test]
+fn ctrl_c_says_where_it_stood() {
+    let definition = "StartAt: Both\nStates:\n  Both:\n    Type: Parallel\n    End: true\n    Branches:\n      - StartAt: Nap\n        States: {Nap: {Type: Wait, Seconds: 500, End: true}}\n      - StartAt: Call\n        States: {Call: {Type: Task, Resource: 'arn:aws:lambda:us-east-1:123456789012:function:slow', TimeoutSeconds: 900, End: true}}\n";
+    let config = "[functions.slow]\nreturn = 1\nafter = \"600s\"\n";
+    let folder = folder(&[("both.asl.yaml", definition), ("stepwright.toml", config)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(["run", "both.asl.yaml"])
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    use std::io::{BufRead as _, BufReader};
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("task")), "the task begins");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let said = said.join("\n");
+    assert!(said.contains("interrupted after"), "{said}");
+    assert!(said.contains("Nap: waits ") && said.contains("more"), "{said}");
+    assert!(said.contains("Call: waits for slow, for "), "{said}");
+}
+
+/// The scenes of the pictures: a name, and the arguments of `run`.
+const SCENES: [(&str, &[&str]); 5] = [
+    ("success", &["order.asl.yaml"]),
+    ("failure", &["shop.asl.yaml", "-i", r#"{"amount": 3, "vip": false, "items": ["a", "b"]}"#]),
+    ("retry", &["order.asl.yaml", "-m", "refund.mocks.yaml"]),
+    ("map", &["many.asl.yaml", "--input-file", "many.input.json"]),
+    ("nested", &["template.yaml", "--state-machine", "Outer"]),
+];
+
+/// Pictures of what a person sees, at three widths. `BLESS=1` draws them anew; `cargo xtask pictures`
+/// shows the same scenes on real terminals.
+#[test]
+fn the_pictures_of_the_terminal_are_what_is_seen() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let mocks = json!({
+        "Pay": [{"fail": "Busy"}, {"fail": {"error": "Declined", "cause": "first line\nsecond line"}}],
+        "Ship": {"fail": {"error": "NoStock", "cause": SHIP_CAUSE}}
+    });
+    let items: Vec<Json> = (0..1_000).map(Json::Int).collect();
+    let example = |name: &str| {
+        let text = std::fs::read_to_string(root.join("../../examples/quickstart").join(name));
+        (name.to_owned(), text.unwrap())
+    };
+    let own = |name: &str, text: String| (name.to_owned(), text);
+    for (name, text) in [
+        example("order.asl.yaml"),
+        example("order.input.json"),
+        example("refund.mocks.yaml"),
+        example("stepwright.toml"),
+        own("shop.asl.yaml", SHOP.to_owned()),
+        own("shop.mocks.yaml", mocks.to_string()),
+        own("many.asl.yaml", SHOP.to_owned()),
+        own("many.mocks.yaml", "Ship:\n  - {when: {}, answers: [{return: {shipped: true}}]}\n  - {answers: [{return: {shipped: true}}]}\n".to_owned()),
+        own("many.input.json", json!({"amount": 2_000, "items": items}).to_string()),
+        own("template.yaml", TEMPLATE.to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (scene, arguments) in SCENES {
+        for columns in [80, 120, 200] {
+            let arguments = [&["run", "--virtual-time", "--seed", "1"], arguments].concat();
+            let (_, _, said) = shown(folder.path(), columns, &arguments);
+            let said: String = said.lines().map(|line| without_chance(line) + "\n").collect();
+            let file = root.join(format!("tests/pictures/{scene}-{columns}.txt"));
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(&file, &said).unwrap();
+            }
+            let kept = std::fs::read_to_string(&file).unwrap_or_default();
+            assert_eq!(said, kept, "{scene} at {columns} columns; BLESS=1 draws it anew");
+        }
+    }
+}
+
+/// A line without what a nested execution answers: moments, whose texts are not always as long.
+fn without_chance(line: &str) -> String {
+    match line.find('{').filter(|_| line.contains("ecutionArn") || line.contains("Date\"")) {
+        Some(at) => format!("{}{{…}}", &line[..at]),
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn one_grammar_of_options() {
+    let folder = folder(&[
+        (
+            "a.asl.json",
+            r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": 7, "End": true}}}"#,
+        ),
+        ("a.test.yaml", "cases: [{name: seven, expect: {output: 7}}]\n"),
+    ]);
+    let path = folder.path();
+    let said = |arguments: &[&str], code: i32| {
+        let (status, out, err) = shown(path, 100, arguments);
+        assert_eq!(status, Some(code), "{arguments:?}: {out}{err}");
+        (out, err)
+    };
+    // A form, or a file, for every command that has something for scripts.
+    for command in [
+        &["run", "a.asl.json"][..],
+        &["test"],
+        &["check", "a.asl.json"],
+        &["explore", "a.asl.json"],
+    ] {
+        for form in [&["-o", "json"][..], &["--output", "json"], &["--format", "json"]] {
+            let (out, _) = said(&[command, form].concat(), 0);
+            stepwright_json::parse(out.trim()).unwrap_or_else(|error| panic!("{error}: {out}"));
+        }
+        let (out, _) = said(&[command, &["-o", "out.json"]].concat(), 0);
+        assert!(!out.contains("\"events\""), "{out}");
+        let kept = std::fs::read_to_string(path.join("out.json")).unwrap();
+        stepwright_json::parse(kept.trim()).unwrap();
+        std::fs::remove_file(path.join("out.json")).unwrap();
+        let (_, err) = said(&[command, &["-o", "out.xml"]].concat(), 2);
+        assert!(err.contains("ends in .json"), "{err}");
+    }
+    said(&["graph", "a.asl.json", "-o", "a.svg"], 0);
+    assert!(std::fs::read_to_string(path.join("a.svg")).unwrap().starts_with("<svg"));
+    assert!(said(&["graph", "a.asl.json", "-o", "dot"], 0).0.starts_with("digraph"));
+    let (_, err) = said(&["graph", "a.asl.json", "-o", "a.png"], 2);
+    assert!(err.contains("a PNG cannot be made") && err.contains(".svg"), "{err}");
+    assert!(!path.join("a.png").exists());
+    // An address has a name as well.
+    assert!(said(&["env", "--listen", "localhost:4566"], 0).0.contains("http://127.0.0.1:4566"));
+    let (_, err) = said(&["env", "--listen", "localhost"], 2);
+    assert!(err.contains("an address has a port"), "{err}");
+    // What is true of `serve` is not true of `dev`.
+    let (dev, _) = said(&["dev", "--help"], 0);
+    assert!(dev.contains("everything is in memory") && !dev.contains(".stepwright"), "{dev}");
+    assert!(said(&["serve", "--help"], 0).0.contains("[default: .stepwright]"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(said(&["completions", shell], 0).0.contains("virtual-time"), "{shell}");
+    }
+}

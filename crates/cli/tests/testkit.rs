@@ -111,6 +111,19 @@ fn reports_are_written() {
     assert!(!xml.contains('\u{1b}'), "no colours in XML");
     let svg = std::fs::read_to_string(path.join("out/coverage.svg")).unwrap();
     assert!(svg.contains("entered 2 times") && svg.contains("not used"), "{svg}");
+    assert!(xml.contains("file=\"a.test.yaml\" line=\"3\""), "{xml}");
+    run(path, &["test", "--lcov", "out/lcov.info", "--cobertura", "out/cobertura.xml"], 1);
+    let lcov = std::fs::read_to_string(path.join("out/lcov.info")).unwrap();
+    // `Which` is on line 9, was entered twice, and both ways out of it were taken.
+    for part in ["SF:a.asl.yaml", "DA:9,2", "BRDA:9,0,0,1", "BRDA:9,0,1,1", "LF:4", "LH:4"] {
+        assert!(lcov.contains(part), "{part} is not in {lcov}");
+    }
+    let cobertura = std::fs::read_to_string(path.join("out/cobertura.xml")).unwrap();
+    let line = "<line number=\"9\" hits=\"2\" branch=\"true\" condition-coverage=\"100% (2/2)\"/>";
+    assert!(
+        cobertura.contains(line) && cobertura.contains("filename=\"a.asl.yaml\""),
+        "{cobertura}"
+    );
     let report = json(path, &["test", "--format", "json"], 1);
     let case = report.get("files").and_then(|f| f.at(0)?.get("cases")?.at(0)).unwrap();
     assert_eq!(case.get("error").and_then(Json::as_str), Some("Bad"));
@@ -125,8 +138,15 @@ fn a_snapshot_is_blessed_and_kept() {
     assert!(said.contains("--bless"), "{said}");
     run(path, &["test", "--bless"], 0);
     let kept = std::fs::read_to_string(path.join("a.test.snapshots/hours.timeline")).unwrap();
-    assert!(kept.contains("1h  wake Work") || kept.contains("1h  "), "{kept}");
+    assert!(kept.contains("retry Work in 1h (attempt 2 of 3)"), "{kept}");
     run(path, &["test"], 0);
+    // One changed delay is one changed line.
+    std::fs::write(path.join("a.asl.yaml"), MACHINE.replace("3600", "7200")).unwrap();
+    std::fs::write(path.join("a.test.yaml"), cases.replace("elapsed: 1h", "elapsed: 2h")).unwrap();
+    run(path, &["test", "--bless"], 0);
+    let other = std::fs::read_to_string(path.join("a.test.snapshots/hours.timeline")).unwrap();
+    let changed = kept.lines().zip(other.lines()).filter(|(before, now)| before != now);
+    assert_eq!(changed.count(), 1, "{kept}\n{other}");
     std::fs::write(path.join("a.test.yaml"), cases.replace("{ok: true}", "{ok: true, n: 1}"))
         .unwrap();
     let said = run(path, &["test"], 1);
@@ -257,4 +277,94 @@ fn the_package_for_python_runs_test_files() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("test_the_quickstart_passes"), "{said}");
+}
+
+#[test]
+fn the_package_for_node_runs_definitions_and_test_files() {
+    let package = root().join("node/stepwright-testing");
+    let output = Command::new("node")
+        .arg("--test")
+        .current_dir(package)
+        .env("STEPWRIGHT_BIN", env!("CARGO_BIN_EXE_stepwright"))
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skipped: there is no Node.js");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("any exception fails the task") && said.contains("pass 11"), "{said}");
+}
+
+#[test]
+fn a_failed_case_shows_what_happened_and_the_mock_that_never_matched() {
+    let cases = "cases:\n  - name: bad\n    input: {n: 1}\n    mocks:\n      Work:\n        - {when: {n: 2}, answers: [{return: {ok: true}}]}\n        - {answers: [{fail: Busy}, {return: {ok: false}}]}\n";
+    let folder = folder(&[("a.asl.yaml", MACHINE), ("a.test.yaml", cases)]);
+    let said = run(folder.path(), &["test"], 1);
+    for part in [
+        "what happened:",
+        "in 1h (attempt 2 of 3)",
+        "→ Bad, by default",
+        "no call of `Work` fits the mock with `when: {\"n\":2}`",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    std::fs::write(folder.path().join("a.test.yaml"), cases.replace("{ok: false}", "{ok: true}"))
+        .unwrap();
+    let said = run(folder.path(), &["test"], 0);
+    assert!(!said.contains("what happened"), "a case that passes is one line: {said}");
+}
+
+#[test]
+fn watching_follows_the_code_of_functions() {
+    use std::io::{BufRead as _, BufReader};
+    let code = "import json, sys\nprint(json.dumps({'ok': OK}))\n";
+    let cases = "cases:\n  - {name: real, mocks: {Work: {function: true}}}\n";
+    let config = "[functions.work]\ncommand = [\"python3\", \"work.py\"]\n";
+    let folder = folder(&[
+        ("a.asl.yaml", MACHINE),
+        ("a.test.yaml", cases),
+        ("stepwright.toml", config),
+        ("work.py", &code.replace("OK", "False")),
+    ]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stepwright"))
+        .args(["test", "--watch"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut sums = lines.filter(|line| line.contains(" passed, "));
+    let first = sums.next().unwrap();
+    std::fs::write(folder.path().join("work.py"), code.replace("OK", "True")).unwrap();
+    let second = sums.next().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(first.contains("0 passed, 1 failed"), "{first}");
+    assert!(second.contains("1 passed, 0 failed"), "{second}");
+}
+
+#[test]
+fn replaying_ignores_placeholders_that_nobody_has_set() {
+    let machine = |table: &str| {
+        format!(
+            r#"{{"StartAt": "Put", "States": {{"Put": {{"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem",
+            "Parameters": {{"TableName": "{table}", "Item": {{"id": {{"S": "1"}}}}}}, "End": true}}}}}}"#
+        )
+    };
+    let folder = folder(&[
+        ("now.asl.json", &machine("prod-orders-v2")),
+        ("written.asl.json", &machine("${Stage}-orders-${Version}")),
+        ("other.asl.json", &machine("${Stage}-invoices")),
+        ("mocks.yaml", "Put: {return: {}}\n"),
+    ]);
+    let path = folder.path();
+    let ran =
+        json(path, &["run", "now.asl.json", "-m", "mocks.yaml", "-o", "json", "--virtual-time"], 0);
+    std::fs::write(path.join("history.json"), ran.to_string()).unwrap();
+    let said = run(path, &["replay", "history.json", "-d", "written.asl.json"], 0);
+    assert!(said.contains("reproduces all"), "{said}");
+    let said = run(path, &["replay", "history.json", "-d", "other.asl.json"], 1);
+    assert!(said.contains("prod-orders-v2"), "{said}");
 }

@@ -17,6 +17,10 @@ pub struct Function {
     /// The folder or zip archive with the code, relative to the configuration file. The default is
     /// the folder of that file.
     pub code: Option<String>,
+    /// The folders of layers, relative to the configuration file. What is in their `python`, `nodejs`,
+    /// `bin` and `lib` is found as in `/opt` on Lambda.
+    #[serde(default)]
+    pub layers: Vec<String>,
     /// A command that speaks the Lambda Runtime API. It keeps running and handles one invocation
     /// after another.
     pub bootstrap: Option<Vec<String>>,
@@ -208,6 +212,7 @@ impl Function {
         let misplaced = [
             ("handler", self.handler.is_some() && !is_runtime, with_runtime),
             ("code", self.code.is_some() && !is_local, with_process),
+            ("layers", !self.layers.is_empty() && !is_runtime, with_runtime),
             ("memory", self.memory.is_some() && !is_runtime, with_runtime),
             ("environment", !self.environment.is_empty() && !is_local, with_process),
             ("inherit", !self.inherit.is_empty() && !is_local, with_process),

@@ -3,7 +3,7 @@
 use stepwright_json::{Json, Object};
 
 /// Converts a value of the configuration to JSON.
-pub(crate) fn json(value: &toml::Value) -> Json {
+pub fn json(value: &toml::Value) -> Json {
     match value {
         toml::Value::String(text) => text.as_str().into(),
         toml::Value::Integer(number) => Json::Int(*number),

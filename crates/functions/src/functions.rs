@@ -94,8 +94,17 @@ impl Functions {
         folder: PathBuf,
         place: Place,
     ) -> Result<Self, ConfigError> {
-        let retries = EVENT_RETRIES.to_vec();
-        Self::configured(functions, folder, place, LogSink::default(), retries)
+        Self::printing(functions, folder, place, LogSink::default())
+    }
+
+    /// The same functions, which print to a sink.
+    pub fn printing(
+        functions: BTreeMap<String, Function>,
+        folder: PathBuf,
+        place: Place,
+        sink: LogSink,
+    ) -> Result<Self, ConfigError> {
+        Self::configured(functions, folder, place, sink, EVENT_RETRIES.to_vec())
     }
 
     /// The same functions with another log sink, and with other delays before failed events are
@@ -158,8 +167,8 @@ impl Functions {
     pub fn arn_of(&self, name: &str) -> String {
         let entries = self.shared.entries.read();
         // A function that is configured by its full ARN may belong to another account.
-        if name.starts_with("arn:") && entries.contains_key(name) {
-            return name.to_owned();
+        if entries.contains_key(name) {
+            return self.arn_of_known(name);
         }
         self.arn(FunctionName::parse(name).name, None)
     }
@@ -168,6 +177,32 @@ impl Functions {
     /// another service's task or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {
         self.shared.entries.read().contains_key(key)
+    }
+
+    /// The functions as Lambda's `ListFunctions` lists them, as far as their configuration tells.
+    pub fn list(&self) -> Json {
+        let entries = self.shared.entries.read();
+        // `*` and what stands in for a service are no functions of Lambda.
+        let is_function =
+            |name: &str| name != "*" && (!name.starts_with("arn:") || name.contains(":function:"));
+        let listed = entries.iter().filter(|(name, _)| is_function(name)).map(|(name, entry)| {
+            stepwright_json::json!({
+                "FunctionName": (FunctionName::parse(name).name),
+                "FunctionArn": (self.arn_of_known(name)),
+                "Timeout": (Json::Int(entry.time_limit.as_secs() as i64)),
+                "PackageType": "Zip",
+                "Version": "$LATEST"
+            })
+        });
+        let listed: Vec<Json> = listed.collect();
+        stepwright_json::json!({ "Functions": listed })
+    }
+
+    fn arn_of_known(&self, name: &str) -> String {
+        if name.starts_with("arn:") {
+            return name.to_owned();
+        }
+        self.arn(FunctionName::parse(name).name, None)
     }
 
     /// The delay of a function's fixed answer, if it has one. The name may have any form that
@@ -305,7 +340,9 @@ impl Functions {
         let qualified = parsed
             .qualifier
             .and_then(|qualifier| entries.get(&format!("{}:{qualifier}", parsed.name)));
-        entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name)).cloned()
+        let named = entries.get(whole).or(qualified).or_else(|| entries.get(parsed.name));
+        // `*` stands for every function that has no section of its own.
+        named.or_else(|| entries.get("*")).cloned()
     }
 
     /// The evaluator, if the payload is an expression to evaluate.
@@ -392,7 +429,8 @@ fn entries(
         let code = Code::new(folder, function.code.as_deref());
         let short: Arc<str> = FunctionName::parse(name).name.into();
         let (set, inherit) = (function.environment.clone(), function.inherit.clone());
-        let environment = Environment { set, inherit, offered: offered.clone() };
+        let layers = function.layers.iter().map(|layer| folder.join(layer)).collect();
+        let environment = Environment { set, inherit, offered: offered.clone(), layers };
         let target = match function.kind(name)? {
             Kind::Runtime(runtime) => Target::Pool(Pool::new(Settings {
                 name: short,

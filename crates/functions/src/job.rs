@@ -20,6 +20,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 /// How often the processes are counted, and their memory is checked.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long one waits for a command that cleans up.
+const LONGEST_CLEAN_UP: Duration = Duration::from_secs(30);
+
 /// How long one waits for processes to end by themselves whose server has ended.
 const LONGEST_LEFTOVER: Duration = Duration::from_secs(5);
 
@@ -40,6 +43,39 @@ pub struct Process {
     pub log: Option<PathBuf>,
     /// How long it has to end after it was asked to.
     pub grace: Duration,
+    /// A command that ends what the process leaves behind when it is killed, such as a container that
+    /// another program runs for it; empty if nothing.
+    pub clean_up: Vec<String>,
+}
+
+/// Runs a command that ends what a process has left behind. That it fails may mean that there is
+/// nothing.
+pub async fn clean_up(line: &[String]) {
+    let Some((program, arguments)) = line.split_first() else { return };
+    let ended = tokio::process::Command::new(program).args(arguments).output();
+    match tokio::time::timeout(LONGEST_CLEAN_UP, ended).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(program, %error, "a container may be left behind"),
+        Err(_) => tracing::warn!(program, "it takes long to end a container"),
+    }
+}
+
+/// Cleans up when a process is no longer waited for.
+struct CleanUp(Vec<String>);
+
+impl Drop for CleanUp {
+    fn drop(&mut self) {
+        if let Some((program, arguments)) = self.0.split_first() {
+            let mut command = std::process::Command::new(program);
+            command
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            // Nobody waits for it: this may be the end of the server.
+            drop(command.spawn());
+        }
+    }
 }
 
 /// How a process ended.
@@ -69,7 +105,7 @@ impl Functions {
             ("AWS_DEFAULT_REGION".to_owned(), place.region),
         ]);
         set.extend(process.environment);
-        let environment = Environment { set, inherit: Vec::new(), offered };
+        let environment = Environment { set, offered, ..Environment::default() };
         let line: Vec<OsString> = process.line.iter().map(OsString::from).collect();
         let program = line.first().ok_or_else(|| io::Error::other("there is no command"))?;
         find_program(program, &folder, &environment)
@@ -84,6 +120,7 @@ impl Functions {
         let tree = KillOnDrop(tree.ok_or_else(|| io::Error::other("it ended at once"))?);
         let log = ProcessLog::new(process.name.into(), sink, pipes(&mut child)?);
         let killed = Mutex::new(None);
+        let mut left = CleanUp(process.clean_up);
         let status = tokio::select! {
             status = child.wait() => status?,
             () = follow(&log) => unreachable!("it waits for ever"),
@@ -92,6 +129,10 @@ impl Functions {
         };
         // Nothing that it started goes on without it.
         tree.0.signal(Signal::KILL);
+        let line = std::mem::take(&mut left.0);
+        if status.signal().is_some() {
+            clean_up(&line).await;
+        }
         log.end(None);
         let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         Ok(Ended { code, reason: killed.into_inner() })

@@ -15,6 +15,9 @@ use stepwright_json::{Json, Object};
 /// The path of an invocation.
 pub const INVOCATIONS: &str = "/2015-03-31/functions/{name}/invocations";
 
+/// The path of the list of functions.
+pub const FUNCTIONS: &str = "/2015-03-31/functions/";
+
 /// Serves `POST /2015-03-31/functions/{name}/invocations`, so that AWS SDKs and `aws lambda invoke`
 /// can call these functions when they are given the endpoint's URL. There is no authentication.
 pub fn lambda_api(functions: Functions) -> Router {

@@ -31,18 +31,22 @@ mod pool;
 mod process;
 mod runtime_api;
 mod sandbox;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod tree;
 
 pub use answer::MOST_PAYLOAD;
 pub use config::{AwsFunction, ConfigError, Function};
 pub use error::Error;
 pub use evaluate::evaluate_if_asked;
+pub use fixed::json as json_of_toml;
 pub use functions::Functions;
 #[cfg(target_os = "linux")]
 pub use guardian::guard_if_asked;
-pub use job::{Ended, Process};
-pub use lambda_api::{INVOCATIONS, lambda_api, serve_invocation};
-pub use logs::{LogLine, LogSink};
+pub use job::{Ended, Process, clean_up};
+pub use lambda_api::{FUNCTIONS, INVOCATIONS, lambda_api, serve_invocation};
+pub use logs::{Ending, LogLine, LogSink};
+pub use peer::is_of_another_user;
 pub use pool::MOST_PROCESSES;
 
 use bytes::Bytes;

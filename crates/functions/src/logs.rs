@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::unix::pipe::Receiver;
 
 /// The size of the end of the log in a reply in bytes, as on Lambda.
@@ -28,18 +29,42 @@ pub struct LogLine<'l> {
     pub text: &'l str,
 }
 
-/// Receives the lines that functions print.
+/// An invocation that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'e> {
+    /// The function's name.
+    pub function: &'e str,
+    /// The invocation's id.
+    pub request_id: &'e str,
+    /// How long it took.
+    pub took: Duration,
+    /// What its process and those that it started have in memory, in bytes.
+    pub memory: u64,
+    /// Whether it failed.
+    pub is_error: bool,
+}
+
+/// Receives the lines that functions print, and the ends of their invocations if it wants them.
 #[derive(Clone)]
-pub struct LogSink(Arc<dyn Fn(LogLine<'_>) + Send + Sync>);
+pub struct LogSink {
+    line: Arc<dyn Fn(LogLine<'_>) + Send + Sync>,
+    ending: Option<Arc<dyn Fn(Ending<'_>) + Send + Sync>>,
+}
 
 impl LogSink {
     /// Creates a sink that calls `sink` for each line. It should not block.
     pub fn new(sink: impl Fn(LogLine<'_>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
+        Self { line: Arc::new(sink), ending: None }
+    }
+
+    /// The same sink, which is told of the ends of invocations of warm processes too.
+    #[must_use]
+    pub fn with_endings(self, ending: impl Fn(Ending<'_>) + Send + Sync + 'static) -> Self {
+        Self { ending: Some(Arc::new(ending)), ..self }
     }
 
     pub(crate) fn line(&self, line: LogLine<'_>) {
-        (self.0)(line);
+        (self.line)(line);
     }
 }
 
@@ -89,6 +114,20 @@ impl ProcessLog {
         let open_lines = vec![Vec::new(); pipes.len()];
         let log = Mutex::new(InvocationLog { open_lines, ..InvocationLog::default() });
         Self { function, sink, pipes, log }
+    }
+
+    /// Tells of the end of an invocation, if somebody wants to know.
+    pub(crate) fn tell_ending(
+        &self,
+        request_id: &str,
+        took: Duration,
+        is_error: bool,
+        memory: impl FnOnce() -> u64,
+    ) {
+        if let Some(ending) = &self.sink.ending {
+            let function = &self.function;
+            ending(Ending { function, request_id, took, memory: memory(), is_error });
+        }
     }
 
     /// The function's name.

@@ -1,30 +1,52 @@
-//! Which process a connection on this machine comes from.
+//! Which process or user of this machine a connection comes from.
 
 use rustix::process::Pid;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// A socket in the system's table.
+/// A socket in the system's tables that a process has open.
 #[derive(Debug, PartialEq)]
-struct Socket {
-    inode: u64,
-    user: u32,
+pub(crate) struct Socket {
+    pub(crate) inode: u64,
+    pub(crate) user: u32,
 }
+
+/// The table of IPv4 sockets; a program may use an IPv6 socket for an IPv4 address.
+const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
 /// Whether the connection between these addresses was made by one of these processes. `peer` is the
 /// address of their end. Only Linux tells; elsewhere, every connection is believed.
 pub(crate) fn is_of(members: &[Pid], peer: SocketAddr, own: SocketAddr) -> bool {
-    if !Path::new("/proc/self/net/tcp").exists() {
+    if !Path::new(TABLES[0]).exists() {
         return true;
     }
-    // A program may use an IPv6 socket for an IPv4 address.
-    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-    let socket = tables.iter().find_map(|table| {
+    let socket = socket(peer, own);
+    socket.is_some_and(|socket| members.iter().any(|process| has(*process, &socket)))
+}
+
+/// Whether a connection on this machine comes from another user than the one that this process runs
+/// as. `peer` is the address of the other end, `own` that of ours. The superuser may do everything
+/// anyway, and is nobody else. A connection whose other end no process has open any more comes from
+/// nobody known. Only Linux tells; elsewhere, no connection is another user's.
+pub fn is_of_another_user(peer: SocketAddr, own: SocketAddr) -> bool {
+    if !Path::new(TABLES[0]).exists() {
+        return false;
+    }
+    let me = rustix::process::geteuid().as_raw();
+    socket(peer, own).is_none_or(|socket| socket.user != me && socket.user != 0)
+}
+
+/// The other end of a connection on this machine.
+fn socket(peer: SocketAddr, own: SocketAddr) -> Option<Socket> {
+    #[cfg(target_os = "linux")]
+    if let Ok(found) = crate::sock_diag::find(peer, own) {
+        return found;
+    }
+    TABLES.iter().find_map(|table| {
         let text = std::fs::read_to_string(table).ok()?;
         text.lines().find_map(|line| read(line, peer, own))
-    });
-    socket.is_some_and(|socket| members.iter().any(|process| has(*process, &socket)))
+    })
 }
 
 /// The socket of a line, if it connects these addresses.
@@ -37,7 +59,8 @@ fn read(line: &str, from: SocketAddr, to: SocketAddr) -> Option<Socket> {
     // The state, the queues, the timer and the retransmits stand before the user.
     let user = parts.nth(4)?.parse().ok()?;
     let inode = parts.nth(1)?.parse().ok()?;
-    Some(Socket { inode, user })
+    // No process has it open; the user is not told then.
+    (inode != 0).then_some(Socket { inode, user })
 }
 
 /// Reads an address as the system writes it: words in the machine's own order, in hexadecimal
@@ -45,18 +68,18 @@ fn read(line: &str, from: SocketAddr, to: SocketAddr) -> Option<Socket> {
 fn read_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let word = |at: usize| u32::from_str_radix(address.get(8 * at..8 * at + 8)?, 16).ok();
-    let v4 = match address.len() {
-        8 => word(0)?,
-        // An IPv4 address within IPv6: `::ffff:127.0.0.1`.
-        32 if word(0)? == 0
-            && word(1)? == 0
-            && word(2)? == u32::from_ne_bytes([0, 0, 255, 255]) =>
-        {
-            word(3)?
+    let ip = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let mut bytes = [0; 16];
+            for (at, four) in bytes.chunks_exact_mut(4).enumerate() {
+                four.copy_from_slice(&word(at)?.to_ne_bytes());
+            }
+            // An IPv4 address within IPv6 is that address: `::ffff:127.0.0.1`.
+            IpAddr::from(bytes).to_canonical()
         }
         _ => return None,
     };
-    let ip = IpAddr::V4(Ipv4Addr::from(v4.to_ne_bytes()));
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
@@ -90,7 +113,9 @@ mod tests {
         assert_eq!(address("0100007F:1F90").as_deref(), Some("127.0.0.1:8080"));
         let mapped = "0000000000000000FFFF00000100007F:1F90";
         assert_eq!(address(mapped).as_deref(), Some("127.0.0.1:8080"));
-        for wrong in ["", ":", "0100007F", "0100007F:G", "00000000000000000000000001000000:1"] {
+        let own = "00000000000000000000000001000000:1F90";
+        assert_eq!(address(own).as_deref(), Some("[::1]:8080"));
+        for wrong in ["", ":", "0100007F", "0100007F:G", "000000000000000000000000010000:1"] {
             assert_eq!(address(wrong), None, "{wrong}");
         }
     }
@@ -118,7 +143,10 @@ mod tests {
             assert!(!is_of(&[], peer, own));
             let parent = rustix::process::getppid().unwrap_or(init);
             assert!(!is_of(&[parent], peer, own));
+            assert!(!is_of_another_user(peer, own));
         }
+        let nobody = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1);
+        assert!(is_of_another_user(nobody, own), "no process has it open");
         assert!(!is_of(&[this], SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1), own));
     }
 }

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -68,7 +68,18 @@ pub(crate) struct Environment {
     pub(crate) inherit: Vec<String>,
     /// Where the local services are; set once they are served.
     pub(crate) offered: Offered,
+    /// The folders of layers.
+    pub(crate) layers: Vec<PathBuf>,
 }
+
+/// Where programs look for what layers hold: the variable, and the folders within a layer. A layer
+/// whose parts are not in such folders yet, as in its sources, counts as the part itself.
+const PARTS_OF_LAYERS: [(&str, &[&str]); 4] = [
+    ("PYTHONPATH", &["python", ""]),
+    ("NODE_PATH", &["nodejs/node_modules", "node_modules"]),
+    ("PATH", &["bin"]),
+    ("LD_LIBRARY_PATH", &["lib"]),
+];
 
 /// Variables that every function has unless it says otherwise.
 pub(crate) type Offered = Arc<OnceLock<Vec<(String, String)>>>;
@@ -88,7 +99,23 @@ impl Environment {
         let offered = self.offered.get().into_iter().flatten();
         let offered = offered.map(|(name, value)| (name.into(), value.into()));
         let set = self.set.iter().map(|(name, value)| (name.into(), value.into()));
-        offered.chain(own).chain(set).collect()
+        let mut variables: Vec<(OsString, OsString)> = offered.chain(own).chain(set).collect();
+        for (name, parts) in PARTS_OF_LAYERS.iter().filter(|_| !self.layers.is_empty()) {
+            let folders = self.layers.iter().flat_map(|layer| {
+                let folders = parts.iter().map(|part| layer.join(part));
+                folders.filter(|folder| folder.is_dir())
+            });
+            let before = variables.iter().rev().find(|(one, _)| one == name);
+            let before = before.map(|(_, value)| value.clone()).unwrap_or_default();
+            let before = std::env::split_paths(&before).filter(|path| !path.as_os_str().is_empty());
+            // A path with a colon cannot be in such a list, and is not found then.
+            if let Ok(paths) = std::env::join_paths(folders.chain(before))
+                && !paths.is_empty()
+            {
+                variables.push(((*name).into(), paths));
+            }
+        }
+        variables
     }
 
     fn variable(&self, name: &str) -> Option<OsString> {

@@ -226,8 +226,14 @@ impl Sandbox {
 
     fn finish(&self, job: Job, since: Instant, mut answer: Answer) {
         answer.log_tail = self.log.end(job.request.log_tail.then(|| self.report(since)));
+        self.tell_ending(&job, since, answer.is_error);
         // The caller may be gone; the invocation went on without it.
         drop(job.done.send(Outcome::Answered(answer)));
+    }
+
+    fn tell_ending(&self, job: &Job, since: Instant, is_error: bool) {
+        let memory = || Tree::resident(&self.tree.members()).unwrap_or(0);
+        self.log.tell_ending(&job.request.id, since.elapsed(), is_error, memory);
     }
 
     /// Lambda's `REPORT` line.
@@ -271,6 +277,7 @@ impl Sandbox {
         let mut answer = Answer::timed_out(request_id, self.time_limit);
         if let Phase::Busy(job, _) | Phase::Assigned(job) = phase {
             answer.log_tail = self.log.end(job.request.log_tail.then(|| self.report(since)));
+            self.tell_ending(&job, since, true);
         }
         Overdue::TimedOut(answer)
     }

@@ -5,14 +5,14 @@
 //! `GetExecutionHistory` does. [`stored`] has the bytes that a store keeps.
 
 pub mod aws;
+mod duration;
 mod event;
 pub mod stored;
-mod timeline;
 
+pub use duration::{duration, parse_duration};
 pub use event::{
     Event, EventKind, Failure, Identity, MapPlan, Stage, Start, StateType, TaskCall, TaskKind, To,
 };
-pub use timeline::{Line, Timeline, duration, parse_duration};
 
 /// A point in time: milliseconds since 1970 began (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

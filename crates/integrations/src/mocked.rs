@@ -52,6 +52,15 @@ impl Mocked {
         self
     }
 
+    /// The test cases that executions can be started with, by machine; `None` without a mock file.
+    pub fn test_cases(&self) -> Option<BTreeMap<String, Vec<String>>> {
+        let state = self.state.lock();
+        let config = state.config.as_ref()?;
+        let cases = |machine: &str| config.cases(machine).into_iter().map(str::to_owned).collect();
+        let machines = config.machines().into_iter();
+        Some(machines.map(|machine| (machine.to_owned(), cases(machine))).collect())
+    }
+
     /// Adds one test case, which answers every execution.
     #[must_use]
     pub fn with_case(mut self, case: Option<MockCase>) -> Self {

@@ -13,8 +13,9 @@ use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Outcome, Simulation, Tasks};
 use tokio::runtime::Handle;
 
-/// Told of the events at the top level of an execution, as they happen.
-pub type Watch<'m> = dyn FnMut(&[Event]) + 'm;
+/// Told of the events of an execution and of those nested in it, as they happen: the execution's ARN,
+/// that of its state machine, and the events.
+pub type Watch<'m> = dyn Fn(&str, &str, &[Event]) + 'm;
 
 /// Answers the tasks of a simulation. Functions are really called, but take no virtual time; only
 /// fixed answers take the time they are configured with. Nested executions of known machines are
@@ -31,7 +32,8 @@ pub struct VirtualTasks<'m> {
     seed: [u64; 2],
     /// The number of nested executions so far, at any depth.
     nested: u64,
-    watch: Option<&'m mut Watch<'m>>,
+    execution: String,
+    watch: &'m Watch<'m>,
 }
 
 impl std::fmt::Debug for VirtualTasks<'_> {
@@ -41,28 +43,19 @@ impl std::fmt::Debug for VirtualTasks<'_> {
 }
 
 impl<'m> VirtualTasks<'m> {
-    /// Creates the tasks of the machine with this ARN. `watch` is called with the events of the
-    /// top-level execution as they happen. Nested executions begin at `start`, with seeds derived
+    /// Creates the tasks of this execution of the machine with this ARN. `watch` is called with the
+    /// events as they happen. Nested executions begin at `start`, with seeds derived
     /// from `seed`.
     pub fn new(
         integrations: &'m Integrations,
         machines: &'m BTreeMap<String, Arc<Program>>,
         runtime: Handle,
-        machine: String,
+        (execution, machine): (String, String),
         start: Moment,
         seed: [u64; 2],
-        watch: &'m mut Watch<'m>,
+        watch: &'m Watch<'m>,
     ) -> Self {
-        Self {
-            integrations,
-            machines,
-            runtime,
-            machine,
-            start,
-            seed,
-            nested: 0,
-            watch: Some(watch),
-        }
+        Self { integrations, machines, runtime, machine, start, seed, nested: 0, execution, watch }
     }
 
     /// Runs a nested execution for a task.
@@ -89,7 +82,7 @@ impl<'m> VirtualTasks<'m> {
             machine: arn.to_owned(),
             runtime: self.runtime.clone(),
             seed,
-            watch: None,
+            execution: execution.clone(),
             ..*self
         };
         let run = Simulation::new(program)
@@ -178,8 +171,6 @@ impl Tasks for VirtualTasks<'_> {
     }
 
     fn watch(&mut self, events: &[Event]) {
-        if let Some(watch) = &mut self.watch {
-            watch(events);
-        }
+        (self.watch)(&self.execution, &self.machine, events);
     }
 }

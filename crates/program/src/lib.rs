@@ -6,6 +6,7 @@
 
 mod choice;
 mod compile;
+mod condition_text;
 mod expression;
 mod intrinsics;
 mod limits;

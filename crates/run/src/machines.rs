@@ -43,7 +43,7 @@ impl Machines {
     }
 
     /// The programs of the machines that can be started, by ARN.
-    pub(crate) fn programs(&self) -> BTreeMap<String, Arc<Program>> {
+    pub fn programs(&self) -> BTreeMap<String, Arc<Program>> {
         let all = self.others.iter().chain([&self.main]);
         all.map(|machine| (machine.arn.clone(), machine.program.clone())).collect()
     }

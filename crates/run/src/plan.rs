@@ -3,6 +3,7 @@ use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_asl::Template;
 use stepwright_engine::{
     Clock, Ended, Engine, Facts, ObjectStore, ObservedTurn, Observer, StartError, StartRequest,
 };
@@ -23,8 +24,9 @@ use tokio::runtime::Handle;
 /// How often the run checks whether anything can still happen.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Called with the events of the execution as they happen.
-pub type Watch = Arc<dyn Fn(&[Event]) + Send + Sync>;
+/// Called with the events of the execution, and of executions that its tasks start, as they happen:
+/// the execution's ARN, that of its state machine, and the events.
+pub type Watch = Arc<dyn Fn(&str, &str, &[Event]) + Send + Sync>;
 
 /// Everything that a run needs.
 pub struct Plan {
@@ -40,6 +42,8 @@ pub struct Plan {
     pub functions: Functions,
     /// Where AWS's services are called.
     pub services: Arc<AwsServices>,
+    /// What the configuration declares in the local services.
+    pub resources: Option<Template>,
     /// `[server]`, of which the account, the region and the limits are used.
     pub server: ServerConfig,
     /// The folder of `[objects]`.
@@ -88,7 +92,10 @@ impl Observer for Keeping {
             && (facts.is_express || facts.name() == NAME);
         if is_asked_for {
             self.events.lock().extend(events.iter().cloned());
-            (self.watch)(events);
+        }
+        // The children of map runs are counted by the events of their parent.
+        if is_asked_for || facts.parent.is_none_or(|parent| parent.index.is_none()) {
+            (self.watch)(&facts.about.arn, &facts.about.machine, events);
         }
     }
 }
@@ -103,6 +110,9 @@ impl Plan {
             watch: self.watch.clone(),
         });
         let assembled = self.assemble(keeping.clone()).await?;
+        if let Some(resources) = assembled.resources {
+            resources.make().await;
+        }
         let engine = assembled.api.engine().clone();
         if let Some(project) = &self.machines.project {
             let functions = self.functions.clone();
@@ -140,15 +150,14 @@ impl Plan {
         });
         let (start, programs) = (self.clock.now(), self.machines.programs());
         let main = &self.machines.main;
-        let mut watch = |events: &[Event]| (self.watch)(events);
         let mut tasks = VirtualTasks::new(
             &integrations,
             &programs,
             runtime.clone(),
-            main.arn.clone(),
+            (identity(&main.arn).execution_arn.to_string(), main.arn.clone()),
             start,
             seed,
-            &mut watch,
+            &*self.watch,
         );
         let run = Simulation::new(&main.program)
             .input(self.input.clone())
@@ -191,6 +200,7 @@ impl Plan {
             mocked: self.mocked(),
             local: self.local_tasks(),
             services: self.services.clone(),
+            resources: self.resources.clone(),
             observers,
             object_store: is_mocked.then(|| buckets() as Arc<dyn ObjectStore>),
             clock: self.clock.clone(),

@@ -33,11 +33,17 @@ pub struct Settings {
     /// The largest number of executions of a machine that may run at once, by the machine's name.
     /// Machines that are not in the map have no limit.
     pub max_concurrent_executions: BTreeMap<String, u64>,
+    /// The test cases of the mock file, by machine; `None` without a mock file.
+    pub test_cases: Option<BTreeMap<String, Vec<String>>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { longest_poll: Duration::from_mins(1), max_concurrent_executions: BTreeMap::new() }
+        Self {
+            longest_poll: Duration::from_mins(1),
+            max_concurrent_executions: BTreeMap::new(),
+            test_cases: None,
+        }
     }
 }
 
@@ -142,6 +148,24 @@ impl Api {
         self.engine.revision(id).await.map_err(store_failed)
     }
 
+    /// An execution that is to be answered by a test case is not started without it.
+    fn check_test_case(&self, machine: &str, case: &str, arn: &str) -> Result<(), ApiError> {
+        let why = match &self.settings.test_cases {
+            None => "no mock file is given: serve with --mock-config FILE".to_owned(),
+            Some(cases) => match cases.get(machine) {
+                Some(known) if known.iter().any(|known| known == case) => return Ok(()),
+                Some(known) => {
+                    format!(
+                        "the mock file has no such test case of '{machine}', only {}",
+                        known.join(", ")
+                    )
+                }
+                None => format!("the mock file has no test cases of '{machine}'"),
+            },
+        };
+        Err(ApiError::new("InvalidArn", format!("Invalid Arn: '{arn}': {why}")))
+    }
+
     /// The part that `StartExecution` and `StartSyncExecution` share.
     pub(crate) async fn start_request(
         &self,
@@ -159,6 +183,10 @@ impl Api {
                 "StateMachineDeleting",
                 format!("State Machine Deleting: '{text}'"),
             ));
+        }
+        if let Some(case) = &test_case {
+            let machine = target.machine.arn.rsplit(':').next().unwrap_or_default();
+            self.check_test_case(machine, case, request.required("stateMachineArn"))?;
         }
         let name = match request.text("name") {
             Some(name) => {

@@ -6,24 +6,26 @@ use crate::config::{
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::otlp::{Observers, Otlp};
+use crate::resources::Resources;
 use crate::tls::{self, TlsError};
 use crate::world::{Reached, Teller};
 use crate::{Api, Credentials, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_asl::Template;
 use stepwright_engine::{
     Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
     Silent, SystemClock, WeakEngine,
 };
-use stepwright_functions::Functions;
+use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{
     AwsServices, Integrations, LocalTasks, Mocked, Pending, ServiceObjects, StepFunctions,
 };
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
-use stepwright_services::Services;
+use stepwright_services::{Containers, Services, Substitutes};
 use stepwright_store::{Memory, Sqlite, Store, StoreError};
 
 /// The parts that a server is assembled from.
@@ -42,6 +44,8 @@ pub struct Assembly {
     pub otlp: Option<OtlpConfig>,
     /// `[services]`: where AWS's services are called.
     pub services: Arc<AwsServices>,
+    /// `[resources]`: what is made in the local services.
+    pub resources: Option<Template>,
     /// Invokes functions.
     pub functions: Functions,
     /// The mocks, which answer tasks before anything else does.
@@ -67,6 +71,8 @@ pub struct Assembled {
     pub otlp: Option<Arc<Otlp>>,
     /// The local services of AWS.
     pub services: Services,
+    /// What is to be made in them, once their URL is known.
+    pub resources: Option<Resources>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -153,6 +159,7 @@ impl Assembly {
             objects: ObjectsConfig::default(),
             otlp: None,
             services: Arc::default(),
+            resources: None,
             functions,
             mocked: Mocked::default(),
             local: None,
@@ -178,9 +185,10 @@ impl Assembly {
         let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
         let functions = self.functions.clone();
         self.services.are_local_by_default();
-        let Assembled { api, otlp, services, .. } = self.assemble().await?;
+        let Assembled { api, otlp, services, resources, .. } = self.assemble().await?;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
+        serving.any_user = server.any_user;
         serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
         serving.most_connections = server.max_connections;
@@ -190,6 +198,7 @@ impl Assembly {
         serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
         serving.services = Some(services);
+        serving.resources = resources;
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -217,6 +226,11 @@ impl Assembly {
                 .or_else(|| self.server.data.as_ref().map(|data| data.join("buckets"))),
             key: self.server.data.as_ref().map(|data| data.join("secrets.key")),
             jobs: self.server.data.as_ref().map(|data| data.join("jobs")),
+            substitutes: Substitutes {
+                containers: (self.server.containers.clone()).map(|program| Containers { program }),
+                images: self.server.images.clone().into_iter().rev().collect(),
+                file_systems: self.server.file_systems.clone().into_iter().rev().collect(),
+            },
             url: Arc::default(),
         });
         self.services.connect(services.clone());
@@ -270,14 +284,20 @@ impl Assembly {
         let settings = Settings {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
+            test_cases: integrations.mocked().test_cases(),
         };
         let weak = engine.downgrade();
+        let resources = self.resources.map(|template| {
+            let Options { account, region, .. } = engine.options();
+            let place = Place { account: account.clone(), region: region.clone() };
+            Resources { services: services.clone(), place, template }
+        });
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
         teller.begin(weak.clone(), settings.clone());
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
-        Ok(Assembled { api, integrations, otlp, services })
+        Ok(Assembled { api, integrations, otlp, services, resources })
     }
 }

@@ -49,6 +49,17 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     /// Whether clients on other machines may connect without encryption.
     pub insecure: bool,
+    /// `docker`, `podman`, or the path of one of them: runs jobs of Batch and tasks of ECS as containers
+    /// of their image. Without it, they are processes.
+    pub containers: Option<String>,
+    /// What a process of an image begins with, by patterns of images: `"aibs/*" = ["python3", "jobs.py"]`.
+    pub images: BTreeMap<String, Vec<String>>,
+    /// The folders that are used as EFS file systems, by patterns of their ids or of those of their access
+    /// points.
+    pub file_systems: BTreeMap<String, PathBuf>,
+    /// Whether, without credentials, every user of this machine is served, not only the one that the
+    /// server runs as. Each of them can then run commands as that user.
+    pub any_user: bool,
 }
 
 /// `[server.tls]`
@@ -83,6 +94,10 @@ impl Default for ServerConfig {
             metrics_token: None,
             tls: None,
             insecure: false,
+            containers: None,
+            images: BTreeMap::new(),
+            file_systems: BTreeMap::new(),
+            any_user: false,
         }
     }
 }

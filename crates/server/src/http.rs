@@ -5,6 +5,7 @@ use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
+use crate::resources::Resources;
 use crate::{Api, page, parked, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_functions::{Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
+use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
 use stepwright_services::Services;
@@ -46,12 +47,16 @@ pub struct Serving {
     /// The largest number of bytes of requests and answers in memory at once.
     pub most_bytes: usize,
     pub(crate) hosts: Hosts,
+    /// Whether, without credentials, every user of this machine is served.
+    pub(crate) any_user: bool,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) rate: Option<Arc<Rate>>,
     /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
     /// The local services of AWS, if they are served.
     pub services: Option<Services>,
+    /// What is made in them before the first request is answered.
+    pub resources: Option<Resources>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -79,10 +84,12 @@ impl Serving {
             most_connections: 10_000,
             most_bytes: 256 << 20,
             hosts: Hosts::default(),
+            any_user: false,
             tls: None,
             rate: None,
             otlp: None,
             services: None,
+            resources: None,
         }
     }
 
@@ -170,6 +177,7 @@ fn routes() -> Routes {
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
+        .add(Method::GET, FUNCTIONS, Access::Functions, functions)
 }
 
 /// The handlers of each path, and what each route requires.
@@ -273,6 +281,12 @@ async fn invoke(
     request: Request,
 ) -> Response {
     serve_invocation(&serving.functions, name, query, request).await
+}
+
+/// Lists the functions, as Lambda's `ListFunctions` does.
+async fn functions(State(serving): Shared) -> ([(header::HeaderName, &'static str); 1], String) {
+    let content_type = (header::CONTENT_TYPE, "application/json");
+    ([content_type], serving.functions.list().to_string())
 }
 
 pub(crate) fn answer(id: &str, reply: Result<Json, ApiError>) -> Response {

@@ -6,7 +6,6 @@
 mod api;
 mod assembly;
 mod bodies;
-mod client;
 pub mod config;
 mod connections;
 mod door;
@@ -21,6 +20,7 @@ mod page;
 mod parked;
 mod prometheus;
 mod rate;
+mod resources;
 mod services;
 mod tls;
 mod wire;
@@ -28,10 +28,10 @@ mod world;
 
 pub use api::{Api, Settings};
 pub use assembly::{Assembled, Assembly, AssemblyError};
-pub use client::{Client, ClientError};
 pub use door::{Allowance, Credentials, Key};
 pub use http::{Serving, is_loopback};
 pub use listener::{Answering, serve};
 pub use logs::LogFiles;
 pub use otlp::Otlp;
+pub use resources::Resources;
 pub use tls::TlsError;

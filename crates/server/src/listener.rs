@@ -1,7 +1,7 @@
 //! Takes connections and answers them.
 
 use crate::connections::{Connections, Entered, Limits, SWEEP};
-use crate::door::LocalAddresses;
+use crate::door::Origin;
 use crate::http::{Serving, router};
 use crate::wire::{Watched, Wire};
 use axum::{Extension, Router};
@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_functions::is_of_another_user;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -35,6 +36,9 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
     }
     let listens_on = listener.local_addr().ok().map(|address| address.ip());
     serving.tell_functions(listener.local_addr().ok());
+    if let Some(resources) = serving.resources.take() {
+        resources.make().await;
+    }
     let answering = Arc::new(Answering::new(serving));
     let graceful = GracefulShutdown::new();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -68,10 +72,13 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
             tracing::warn!(%peer, "too many connections; one was closed");
             continue;
         };
-        let local = LocalAddresses([local.ip(), listens_on.unwrap_or(local.ip())]);
+        let origin = Origin {
+            local: [local.ip(), listens_on.unwrap_or(local.ip())],
+            is_other_user: answering.is_for_one_user && is_of_another_user(peer, local),
+        };
         let (answering, watcher) = (answering.clone(), graceful.watcher());
         tokio::spawn(async move {
-            answering.take(Wire(socket), entered, local, watcher).await;
+            answering.take(Wire(socket), entered, origin, watcher).await;
         });
     }
     tokio::select! {
@@ -96,6 +103,8 @@ pub struct Answering {
     connections: Arc<Connections>,
     tls: Option<TlsAcceptor>,
     longest_handshake: Duration,
+    /// Whether other users of this machine are refused.
+    is_for_one_user: bool,
 }
 
 impl std::fmt::Debug for Answering {
@@ -121,25 +130,34 @@ impl Answering {
             .max_buf_size(MOST_HEAD)
             .max_headers(100);
         let (tls, longest_handshake) = (serving.tls.clone(), serving.longest_handshake);
-        Self { router: router(serving), server, connections, tls, longest_handshake }
+        let is_for_one_user = serving.credentials.is_empty() && !serving.any_user;
+        Self {
+            router: router(serving),
+            server,
+            connections,
+            tls,
+            longest_handshake,
+            is_for_one_user,
+        }
     }
 
     /// Answers the requests that come over a stream without encryption, as if it came from this
     /// machine, until it ends.
     pub async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Some(entered) = self.connections.enter(None) else { return };
-        let local = LocalAddresses([IpAddr::V4(Ipv4Addr::LOCALHOST); 2]);
-        self.talk(Box::new(stream), entered, local, GracefulShutdown::new().watcher()).await;
+        let local = [IpAddr::V4(Ipv4Addr::LOCALHOST); 2];
+        let origin = Origin { local, is_other_user: false };
+        self.talk(Box::new(stream), entered, origin, GracefulShutdown::new().watcher()).await;
     }
 
-    async fn take(&self, wire: Wire, entered: Entered, local: LocalAddresses, watcher: Watcher) {
+    async fn take(&self, wire: Wire, entered: Entered, origin: Origin, watcher: Watcher) {
         let opening = tokio::time::timeout(self.longest_handshake, self.open(wire));
         let opened = tokio::select! {
             opened = opening => opened,
             () = entered.closed() => return,
         };
         if let Ok(Some(stream)) = opened {
-            self.talk(stream, entered, local, watcher).await;
+            self.talk(stream, entered, origin, watcher).await;
         }
     }
 
@@ -159,12 +177,12 @@ impl Answering {
         &self,
         stream: Box<dyn Stream>,
         entered: Entered,
-        local: LocalAddresses,
+        origin: Origin,
         watcher: Watcher,
     ) {
         let connection = entered.connection();
         let stream = TokioIo::new(Watched::new(stream, connection.clone()));
-        let around = tower::layer::util::Stack::new(Extension(local), Extension(connection));
+        let around = tower::layer::util::Stack::new(Extension(origin), Extension(connection));
         let service = TowerToHyperService::new(tower::Layer::layer(&around, self.router.clone()));
         let serving = watcher.watch(self.server.serve_connection(stream, service));
         tokio::select! {

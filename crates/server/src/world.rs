@@ -23,14 +23,14 @@ pub(crate) struct Reached {
 }
 
 impl World for Reached {
-    fn invoke(&self, function: String, payload: Json) -> Pending<Result<(), String>> {
+    fn invoke(&self, function: String, payload: Json) -> Pending<Result<Json, String>> {
         let functions = self.functions.clone();
         Box::pin(async move {
             let payload = payload.to_string().into();
             let invocation = Invocation { function, payload, ..Invocation::default() };
             let reply = functions.invoke(invocation).await.map_err(|error| error.to_string())?;
             match reply.function_error {
-                None => Ok(()),
+                None => Ok(stepwright_json::parse_bytes(&reply.payload).unwrap_or_default()),
                 Some(_) => Err(String::from_utf8_lossy(&reply.payload).into_owned()),
             }
         })
@@ -58,18 +58,29 @@ impl World for Reached {
 
     fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended> {
         let functions = self.functions.clone();
-        let Process { name, line, folder, environment, memory, log, grace } = process;
-        let process =
-            stepwright_functions::Process { name, line, folder, environment, memory, log, grace };
+        let Process { name, line, folder, environment, memory, log, grace, clean_up } = process;
+        let process = stepwright_functions::Process {
+            name,
+            line,
+            folder,
+            environment,
+            memory,
+            log,
+            grace,
+            clean_up,
+        };
         Box::pin(async move {
             let ended = functions.run_process(process, stop).await;
             Ended { code: ended.code, reason: ended.reason }
         })
     }
 
-    fn end_leftovers(&self, mark: String) -> Pending<()> {
+    fn end_leftovers(&self, mark: String, clean_up: Vec<String>) -> Pending<()> {
         let functions = self.functions.clone();
-        Box::pin(async move { functions.end_leftovers(&mark).await })
+        Box::pin(async move {
+            functions.end_leftovers(&mark).await;
+            stepwright_functions::clean_up(&clean_up).await;
+        })
     }
 
     fn post(

@@ -23,8 +23,8 @@ pub(crate) type Waiting<'w, T> = Pin<Box<dyn Future<Output = T> + Send + 'w>>;
 
 /// What services reach that is not one of them.
 pub trait World: Send + Sync + 'static {
-    /// Runs a function to its end.
-    fn invoke(&self, function: String, payload: Json) -> Pending<Result<(), String>>;
+    /// Runs a function to its end. Returns its answer.
+    fn invoke(&self, function: String, payload: Json) -> Pending<Result<Json, String>>;
 
     /// Starts an execution, on behalf of somebody. One that has this name and has started already is
     /// as good.
@@ -40,8 +40,8 @@ pub trait World: Send + Sync + 'static {
     fn run(&self, process: Process, stop: Receiver<()>) -> Pending<Ended>;
 
     /// Waits until no process is left that has this in its environment, and that a server which is
-    /// gone has started.
-    fn end_leftovers(&self, mark: String) -> Pending<()>;
+    /// gone has started; then runs a command that ends what those have left behind, if it is not empty.
+    fn end_leftovers(&self, mark: String, clean_up: Vec<String>) -> Pending<()>;
 
     /// Posts a text to a URL on this machine.
     fn post(
@@ -69,6 +69,8 @@ pub struct Process {
     pub log: Option<PathBuf>,
     /// How long it has to end after it was asked to.
     pub grace: Duration,
+    /// A command that ends what the process leaves behind when it is killed; empty if nothing.
+    pub clean_up: Vec<String>,
 }
 
 /// How a process ended.
@@ -195,7 +197,7 @@ impl Deliveries {
             }
             let body = delivery.body.clone();
             let sent = match delivery.to.clone() {
-                To::Function(function) => world.invoke(function, body).await,
+                To::Function(function) => world.invoke(function, body).await.map(drop),
                 To::Machine(machine, owner) => {
                     let name = format!("event-{number:016x}");
                     let owner = Principal::of_text(owner.as_deref()).unwrap_or_default();

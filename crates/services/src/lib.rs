@@ -9,6 +9,7 @@
 
 mod batch;
 mod call;
+mod containers;
 mod delivery;
 mod dynamodb;
 mod ecs;
@@ -20,13 +21,19 @@ mod processes;
 mod s3;
 mod secrets;
 mod sns;
+mod sources;
 mod sqs;
 mod ssm;
+mod stacks;
+mod substitutes;
 mod vault;
 
 pub use call::{Caller, FilePart, Reply};
+pub use containers::Containers;
 pub use delivery::{Ended, Pending, Process, World};
 pub use events::Event;
+pub use sources::{Source, USUAL_CONCURRENCY};
+pub use substitutes::Substitutes;
 
 use batch::Batch;
 use call::{Answer, Call, Refusal};
@@ -34,11 +41,14 @@ use delivery::Deliveries;
 use dynamodb::DynamoDb;
 use ecs::Ecs;
 use events::Events;
+use kept::Kept;
 use s3::S3;
 use secrets::SecretsManager;
 use sns::Sns;
+use sources::Sources;
 use sqs::Sqs;
 use ssm::Ssm;
+use stacks::Stacks;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
@@ -70,6 +80,8 @@ pub struct Setup {
     pub key: Option<PathBuf>,
     /// The folder of what jobs and tasks print. Without one, it goes to the log of the server only.
     pub jobs: Option<PathBuf>,
+    /// What stands in for the images and file systems of jobs and tasks.
+    pub substitutes: Substitutes,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
 }
@@ -132,6 +144,8 @@ pub struct Services {
     events: Arc<Events>,
     batch: Arc<Batch>,
     ecs: Arc<Ecs>,
+    stacks: Arc<Kept<Stacks>>,
+    sources: Arc<Sources>,
     url: Arc<OnceLock<String>>,
 }
 
@@ -180,8 +194,10 @@ impl Services {
             ("secretsmanager", Arc::new(SecretsManager::new(setup, vault))),
         ];
         let url = setup.url.clone();
+        let stacks = Arc::new(Kept::new(setup.store.clone()));
         let by_name = Arc::new(BTreeMap::from(services));
-        Self { by_name, s3, deliveries, events, batch, ecs, url }
+        let sources = Arc::default();
+        Self { by_name, s3, deliveries, events, batch, ecs, stacks, sources, url }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
@@ -189,6 +205,7 @@ impl Services {
     pub fn begin(&self, world: Arc<dyn World>) {
         tokio::spawn(self.batch.clone().begin(world.clone()));
         tokio::spawn(self.ecs.clone().begin(world.clone()));
+        self.sources.world.get_or_init(|| world.clone());
         self.deliveries.connect(world);
         let deliveries = self.deliveries.clone();
         tokio::spawn(async move {

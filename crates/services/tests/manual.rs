@@ -18,6 +18,7 @@ fn services() -> Services {
         region: "us-east-1".to_owned(),
         buckets: None,
         jobs: None,
+        substitutes: stepwright_services::Substitutes::default(),
         key: None,
         url: Arc::default(),
     })

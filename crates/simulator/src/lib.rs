@@ -65,6 +65,6 @@ pub use state_test::{
     Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
 };
 pub use stepwright_aws::responses::{FieldValidation, check as check_response};
-pub use stepwright_history::{Line, Timeline, duration, parse_duration};
+pub use stepwright_history::{duration, parse_duration};
 pub use stepwright_interpreter::Seen;
 pub use stepwright_interpreter::Status;

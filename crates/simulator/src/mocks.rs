@@ -156,6 +156,20 @@ impl Mocks {
         self.states().filter(|state| !self.used.contains_key(*state)).collect()
     }
 
+    /// The conditions of cases that answered no call, with the state that they are for: of mocks that
+    /// answer by conditions.
+    pub fn never_matched(&self) -> Vec<(Str, String)> {
+        let mut never = Vec::new();
+        for (state, mock) in &self.by_state {
+            for case in mock.cases.iter().filter(|case| case.calls == 0) {
+                if let Some(condition) = &case.condition {
+                    never.push((state.clone(), condition.to_string()));
+                }
+            }
+        }
+        never
+    }
+
     /// The states whose tasks had no mock, in the order they asked.
     pub fn unmocked(&self) -> &[Str] {
         &self.unmocked

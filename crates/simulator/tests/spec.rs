@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use stepwright_asl::{Definition, read_data};
 use stepwright_json::{Json, Object, Syntax};
 use stepwright_program::Program;
-use stepwright_simulator::{Mocks, Simulation, Timeline};
+use stepwright_simulator::{Mocks, Simulation};
+use stepwright_timeline::Timeline;
 
 #[test]
 fn spec_cases_show_what_runs() {
@@ -108,8 +109,12 @@ fn timeline(program: &Program, mocks: &mut Mocks, input: &Json) -> String {
     for line in Timeline::lines(&run.events) {
         let at = line.at_millis as f64 / 1_000.0;
         let indent = "  ".repeat(line.depth);
-        let text =
-            format!("{at:>10.3}  {indent}{:<10}{}  {}", line.verb, line.subject, line.detail);
+        let text = format!(
+            "{at:>10.3}  {indent}{:<10}{}  {}",
+            line.verb,
+            line.subject,
+            stepwright_timeline::text(&line)
+        );
         writeln!(out, "{}", text.trim_end()).unwrap();
     }
     out

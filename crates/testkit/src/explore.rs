@@ -7,6 +7,7 @@
 mod finding;
 mod needs;
 mod runs;
+mod shrink;
 mod ways;
 
 pub use finding::{Finding, FindingKind, Script};

@@ -14,7 +14,7 @@ use stepwright_asl::{Complaint, Definition, LoadOptions, NamedDefinition, ReadFi
 use stepwright_json::Json;
 use stepwright_json::tree::{Member, Node};
 use stepwright_program::{CheckOptions, Program};
-use stepwright_source::Diagnostic;
+use stepwright_source::{Diagnostic, LineIndex};
 
 /// The endings of test files.
 pub const ENDINGS: [&str; 3] = [".test.yaml", ".test.yml", ".test.json"];
@@ -124,10 +124,12 @@ impl Reader<'_> {
         if cases.value.items().is_empty() {
             self.found.add(cases.value.span, "`cases` is a list with at least one case");
         }
+        let lines = LineIndex::new(&self.text);
         let mut read: Vec<Case> = Vec::new();
         for item in cases.value.items() {
             let draft = case::draft(self, &around, item, false);
-            let case = case::finish(self, &around, item, draft, &defaults);
+            let mut case = case::finish(self, &around, item, draft, &defaults);
+            case.line = lines.span(&self.text, case.name_span).0.line as usize;
             if let Some(other) = read.iter().find(|other| other.name == case.name) {
                 let message = format!("two cases are named `{}`", other.name);
                 self.found.add(case.name_span, message);
@@ -182,7 +184,7 @@ impl Reader<'_> {
             file: &name,
             values: values.as_ref(),
             read: Some(&|path: &str| (self.read)(&stepwright_asl::beside(&name, path))),
-            machine_arn: None,
+            ..LoadOptions::default()
         };
         let loaded = stepwright_asl::load(&bytes, &options);
         if loaded.has_errors() {

@@ -44,7 +44,9 @@ pub use replay::{
     Answers, Departure, RecordedAnswer, Recording, RecordingError, Replay, matcher, objects,
     replay, state_span, type_of,
 };
-pub use report::{FileResult, case_text, coverage_text, to_json, to_junit};
+pub use report::{
+    CoveredFile, FileResult, case_text, coverage_text, to_cobertura, to_json, to_junit, to_lcov,
+};
 pub use run::{CaseResult, Functions, NoFunctions, Unmocked};
 pub use stepwright_asl::Definition;
 pub use trace::{ChildHistory, StateTrace, Trace, Visit};

@@ -26,22 +26,20 @@
 
 mod answers;
 mod compare;
-pub(crate) mod event;
 pub mod matcher;
 mod recording;
-pub(crate) mod scopes;
 
 pub use answers::{Answers, RecordedAnswer};
 pub use compare::Departure;
-pub use event::type_of;
 pub use recording::{Recording, RecordingError, objects};
+use stepwright_timeline::recorded::moment;
+pub use stepwright_timeline::recorded::type_of;
+pub use stepwright_timeline::state_span;
 
 use compare::Compared;
-use stepwright_json::tree::Node;
 use stepwright_json::{Json, Str};
 use stepwright_program::Program;
 use stepwright_simulator::{Answer, Call, Run, Simulation};
-use stepwright_source::Span;
 
 /// Turns that a replay may take.
 const MOST_TURNS: u64 = 1_000_000;
@@ -66,21 +64,6 @@ pub struct Replay {
     pub unused: Vec<Str>,
 }
 
-/// Where a state stands in the text of a definition: its name.
-pub fn state_span(definition: &stepwright_asl::Definition, name: &str) -> Option<Span> {
-    fn find(node: &Node, name: &str, depth: usize) -> Option<Span> {
-        if depth > 64 {
-            return None;
-        }
-        if let Some(member) = node.get("States").and_then(|states| states.member(name)) {
-            return Some(member.key_span);
-        }
-        let mut within = node.members().iter().map(|member| &member.value).chain(node.items());
-        within.find_map(|inner| find(inner, name, depth + 1))
-    }
-    find(&definition.root, name, 0)
-}
-
 /// Runs a program with the input, the clock and the answers of a recorded execution, and compares
 /// what happens with what was recorded. What `more` answers is for calls that the recording has no
 /// answer to: those of a distributed Map's children are not in a history.
@@ -99,7 +82,7 @@ pub fn replay(
         simulation = simulation.stop_at(*at, failure.clone());
     }
     if recording.is_open {
-        let last = recording.events.last().and_then(event::moment).unwrap_or(recording.start.0);
+        let last = recording.events.last().and_then(moment).unwrap_or(recording.start.0);
         simulation = simulation.end(stepwright_history::Moment(last + OPEN_AFTER));
     }
     let mut answers = Answers::new(recording.answers.clone());

@@ -11,9 +11,9 @@ use stepwright_interpreter::{Command, Execution};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Limits, Program};
 use stepwright_simulator::{
-    Answer, Call, MockCase, Mocks, Outcome, Reply, Run, Simulation, Status, Tasks, Timeline,
-    duration,
+    Answer, Call, MockCase, Mocks, Outcome, Reply, Run, Simulation, Status, Tasks, duration,
 };
+use stepwright_timeline::{Line, Timeline, Weight};
 
 /// Turns that a case may take. A case that is not over by then is cut off, and fails.
 pub(crate) const MOST_TURNS: u64 = 1_000_000;
@@ -55,12 +55,18 @@ pub struct CaseResult {
     pub unmocked: Vec<Unmocked>,
     /// The states that the case mocks, and that called nothing.
     pub unused: Vec<Str>,
+    /// The conditions of mocks that no call fulfilled, with the state.
+    pub never_matched: Vec<(Str, String)>,
+    /// The line of the test file that it begins on.
+    pub line: usize,
     /// How it ended.
     pub status: Status,
     /// How long it took, in milliseconds of virtual time.
     pub elapsed_millis: i64,
     /// Its timeline, as a snapshot has it.
     pub timeline: String,
+    /// The lines of its timeline.
+    pub lines: Vec<Line>,
     /// Where its snapshot is kept, if it has one, from where the test file stands.
     pub snapshot: Option<String>,
     /// Which parts of the program it used.
@@ -129,7 +135,10 @@ impl TestFile {
             .timeline
             .clone()
             .map(|file| if file.is_empty() { self.snapshot_of(case) } else { file });
-        let timeline = snapshot_text(&run.events);
+        let mut timeline = Timeline::of(Arc::clone(&program));
+        let lines = run.events.iter().filter_map(|event| timeline.line(event));
+        let lines: Vec<Line> = lines.filter(|line| line.weight == Weight::Main).collect();
+        let timeline = snapshot_text(&lines);
         let mut mismatches = Vec::new();
         // What follows from a missing mock is not worth saying.
         if answering.unmocked.is_empty() {
@@ -140,8 +149,11 @@ impl TestFile {
         }
         let unused = answering.mocks.unused().into_iter().map(Str::from).collect::<Vec<_>>();
         let used = case.mocks.states().map(Str::from).filter(|state| !unused.contains(state));
+        let never = answering.mocks.never_matched().into_iter();
         CaseResult {
             name: case.name.clone(),
+            never_matched: never.filter(|(state, _)| !unused.contains(state)).collect(),
+            line: case.line,
             mismatches,
             unmocked: answering.unmocked,
             used: used.collect(),
@@ -149,6 +161,7 @@ impl TestFile {
             elapsed_millis: run.elapsed_millis(),
             status: run.status,
             timeline,
+            lines,
             snapshot: snapshot_file,
             hits: trace.hits,
         }
@@ -185,15 +198,21 @@ impl TestFile {
     }
 }
 
-/// A timeline as text: one line for each thing that happened.
-fn snapshot_text(events: &[Event]) -> String {
+/// A timeline as text: one line for each thing that happened, with the time since the line before it
+/// in the same scope. So one changed delay changes one line.
+fn snapshot_text(lines: &[Line]) -> String {
     let mut text = String::new();
-    for line in Timeline::lines(events) {
+    for line in lines {
         let indent = "  ".repeat(line.depth);
-        let words = [line.verb, &line.subject, &line.detail];
+        let since = match line.since_millis {
+            0 => String::new(),
+            millis => format!("+{}", duration(millis)),
+        };
+        let item = line.item.to_string();
+        let said = stepwright_timeline::text_with_why(line);
+        let words = [line.word(), &line.subject, &item, &said];
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        writeln!(text, "{:>8}  {indent}{}", duration(line.at_millis), words.join(" "))
-            .expect("strings grow");
+        writeln!(text, "{since:>8}  {indent}{}", words.join(" ")).expect("strings grow");
     }
     text
 }

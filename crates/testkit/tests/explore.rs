@@ -124,3 +124,53 @@ fn the_map_whose_results_are_too_large_together_is_named() {
         &[("large-payload", "Each")],
     );
 }
+
+#[test]
+fn what_lies_behind_a_result_selector_is_reached() {
+    finds(
+        r#"{"StartAt": "Check", "States": {
+            "Check": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "a"},
+                  "ResultSelector": {"state.$": "$.Payload.report.status", "kind.$": "$.Payload.kind"},
+                  "ResultPath": "$.check", "Next": "Which", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]},
+            "Which": {"Type": "Choice", "Choices": [
+                  {"Variable": "$.check.state", "StringEquals": "READY", "Next": "Kind"},
+                  {"Variable": "$.check.state", "StringEquals": "BROKEN", "Next": "Broken"}], "Default": "Done"},
+            "Kind": {"Type": "Choice", "Choices": [{"Variable": "$.check.kind", "NumericEquals": 7, "Next": "Seven"}],
+                  "Default": "Done"},
+            "Seven": {"Type": "Pass", "Next": "Done"},
+            "Broken": {"Type": "Fail", "Error": "Broken"},
+            "Done": {"Type": "Succeed"}}}"#,
+        &[],
+    );
+    finds(
+        r#"{"QueryLanguage": "JSONata", "StartAt": "Check", "States": {
+            "Check": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "a"},
+                  "Output": {"state": "{% $states.result.Payload.status %}"}, "Next": "Which",
+                  "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]},
+            "Which": {"Type": "Choice", "Choices": [
+                  {"Condition": "{% $states.input.state = 'READY' %}", "Next": "Ready"}], "Default": "Done"},
+            "Ready": {"Type": "Pass", "Next": "Done"},
+            "Done": {"Type": "Succeed"}}}"#,
+        &[],
+    );
+}
+
+#[test]
+fn what_is_saved_holds_what_matters_only() {
+    let explored = explored(
+        r#"{"StartAt": "Big", "States": {
+            "Big": {"Type": "Choice", "Choices": [{"Variable": "$.order.amount", "NumericGreaterThan": 100, "Next": "Charge"}],
+                  "Default": "Note"},
+            "Note": {"Type": "Pass", "Parameters": {"id.$": "$.order.id", "name.$": "$.customer.name",
+                  "address.$": "$.customer.address.street"}, "End": true},
+            "Charge": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:charge",
+                  "Parameters": {"amount.$": "$.order.amount"}, "ResultPath": "$.receipt", "End": true}}}"#,
+    );
+    let finding = explored.findings.iter().find(|finding| finding.state == "Charge").unwrap();
+    let script = finding.script.as_ref().unwrap();
+    let input = script.input.to_string();
+    assert!(input.contains("amount"), "what is needed stays: {input}");
+    for part in ["customer", "\"id\"", "receipt"] {
+        assert!(!input.contains(part), "{part} is in {input}");
+    }
+}

@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from stepwright_pytest import StepwrightError, is_test_file, run  # noqa: E402
+from stepwright_pytest import Server, Simulator, StepwrightError, TaskFails, is_test_file, run  # noqa: E402
 
 QUICKSTART = HERE.parents[2] / "examples" / "quickstart"
 
@@ -76,6 +76,74 @@ class Runner(unittest.TestCase):
         self.assertFalse(is_test_file("order.yaml"))
 
 
+ORDER = {
+    "StartAt": "Wait",
+    "States": {
+        "Wait": {"Type": "Wait", "Seconds": 86400, "Next": "Charge"},
+        "Charge": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "charge", "Payload.$": "$"},
+            "ResultSelector": {"receipt.$": "$.Payload"},
+            "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 60}],
+            "Catch": [{"ErrorEquals": ["ValueError"], "Next": "Apologise"}],
+            "Next": "Publish",
+        },
+        "Publish": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "Parameters": {"Message": "m"}, "End": True},
+        "Apologise": {"Type": "Fail", "Error": "Sorry"},
+    },
+}
+
+
+class InVirtualTime(unittest.TestCase):
+    def test_callables_are_mocks(self):
+        answers = iter([TaskFails("Busy", "later"), {"paid": 7}])
+
+        def charge(event):
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return {**answer, "for": event["id"]}
+
+        ran = Simulator().run(ORDER, {"id": 1}, {"Charge": charge, "Publish": {"MessageId": "x"}}).check()
+        self.assertEqual(ran.output, {"MessageId": "x"})
+        self.assertEqual(ran.elapsed_seconds, 86400 + 60)
+        self.assertEqual(ran.calls["Charge"], [{"id": 1}, {"id": 1}])
+        self.assertEqual(ran.path, ["Wait", "Charge", "Publish"])
+        self.assertIn("(attempt 2 of 4)", ran.timeline)
+
+    def test_any_exception_fails_the_task(self):
+        def charge(event):
+            raise ValueError("no money")
+
+        ran = Simulator().run(ORDER, {}, {"Charge": charge})
+        self.assertEqual((ran.status, ran.error), ("FAILED", "Sorry"))
+        with self.assertRaises(AssertionError) as failed:
+            ran.check()
+        self.assertIn("caught by ValueError", str(failed.exception))
+
+    def test_what_cannot_be_run_is_an_error(self):
+        with self.assertRaises(StepwrightError) as refused:
+            Simulator().run({"StartAt": "A", "States": {"A": {"Type": "Task"}}})
+        self.assertIn("Resource", str(refused.exception))
+
+
+class OnAServer(unittest.TestCase):
+    def test_a_server_is_started_and_stopped(self):
+        import urllib.request
+
+        with Server() as server:
+            self.assertEqual(urllib.request.urlopen(server.url + "/health").status, 200)
+            self.assertEqual(server.environment["AWS_ENDPOINT_URL_SFN"], server.url)
+            try:
+                client = server.client()
+            except ImportError:
+                client = None
+            if client:
+                self.assertEqual(client.list_state_machines()["stateMachines"], [])
+        self.assertIsNotNone(server.process.poll())
+
+
 try:
     import pytest  # noqa: F401
 except ImportError:
@@ -94,6 +162,19 @@ class Plugin(Runner):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("1 failed, 1 passed", done.stdout)
         self.assertIn("expected  2", done.stdout)
+
+    def test_fixtures_give_a_simulator_and_a_server(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "test_flow.py"
+            path.write_text(
+                "def test_flow(stepwright_simulator, stepwright_server):\n"
+                "    definition = {'StartAt': 'A', 'States': {'A': {'Type': 'Pass', 'Result': 1, 'End': True}}}\n"
+                "    assert stepwright_simulator.run(definition).output == 1\n"
+                "    assert stepwright_server.url.startswith('http://127.0.0.1:')\n",
+                encoding="utf-8",
+            )
+            done = self.pytest(path)
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_the_quickstart_is_collected(self):
         done = self.pytest(QUICKSTART)

@@ -41,22 +41,21 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
                 |severity| diagnostics.iter().filter(|one| one.severity == severity).count();
             errors += count(Severity::Error);
             warnings += count(Severity::Warning);
-            match arguments.format {
-                Output::Json => {
-                    let index = LineIndex::new(text);
-                    let json = |one| report::to_json(file, text, &index, one);
-                    lines.extend(diagnostics.iter().map(json));
-                }
-                Output::Text => {
-                    for rendering in report::renderings(file, text, diagnostics) {
-                        anstream::println!("{rendering}\n");
-                    }
+            if arguments.printed.wants_json() {
+                let index = LineIndex::new(text);
+                let json = |one| report::to_json(file, text, &index, one);
+                lines.extend(diagnostics.iter().map(json));
+            }
+            if arguments.printed.form() == Output::Text {
+                for rendering in report::renderings(file, text, diagnostics) {
+                    anstream::println!("{rendering}\n");
                 }
             }
         }
     }
-    match arguments.format {
-        Output::Json => report::print_json(&Json::from(lines)),
+    arguments.printed.json(&Json::from(lines))?;
+    match arguments.printed.form() {
+        Output::Json => {}
         Output::Text => {
             let many = |count: usize, what: &str| {
                 format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -1,4 +1,4 @@
-//! `stepwright dev`: a server whose state machines and functions follow their files.
+//! `stepwright dev`: a server whose state machines, functions and resources follow their files.
 
 use crate::args::{Dev, Load, Serve};
 use crate::commands::serve::{self, Started};
@@ -11,53 +11,87 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use stepwright_asl::NamedDefinition;
+use stepwright_asl::{Complaint, NamedDefinition};
+use stepwright_dev::{Configured, Follower, Known, Level, Read, Surroundings, Teller, files};
 use stepwright_engine::Collector;
-use stepwright_functions::{Functions, Place};
-use stepwright_json::{Json, Object, json};
-use stepwright_program::CheckOptions;
-use stepwright_projects::{Host, Projects, newest, python_stamps, stamp};
-use stepwright_server::Api;
-
-/// How often the files are checked for changes.
-const EVERY: Duration = Duration::from_millis(400);
-
-/// The role of a state machine whose file does not name one.
-const ROLE: &str = "arn:aws:iam::123456789012:role/stepwright-dev";
+use stepwright_projects::{Host, Projects};
 
 pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
-    let files =
-        if arguments.files.is_empty() { definitions_here()? } else { arguments.files.clone() };
+    let files = named(arguments)?;
     let serving = in_memory(&arguments.serve);
     let mut config = serve::config(&serving)?;
-    let (projects, definitions): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| project::is_project(file));
+    let projects: Vec<PathBuf> =
+        files.iter().filter(|file| project::is_project(file)).cloned().collect();
     let (data, has_logs) = (config.server.data.as_deref(), config.server.logs.is_some());
     let open = Projects::open(&projects, data, &config.place(), Arc::new(Console))
         .map_err(project::unusable)?;
     open.add_functions(&mut config.functions);
-    let mut assembly = serve::assembly(&serving, config)?;
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Level::Quiet,
+        (_, true) => Level::Verbose,
+        _ => Level::Usual,
+    };
+    let teller = Teller::new(level, report::announce);
+    let mut assembly = serve::assembly(&serving, config, Some(teller.sink()))?;
+    // The follower makes what the configuration declares, and says so.
+    assembly.resources = None;
     assembly.local = Some(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(open.clone()));
-    let watched = Watched {
-        definitions,
-        config: serving.config.clone().unwrap_or_else(|| "stepwright.toml".into()),
-        load: arguments.load.clone(),
-        project_files: projects,
-        projects: open.clone(),
-        has_logs,
-    };
+    assembly.observers.push(Arc::new(teller));
+    let config = serving.config.clone().unwrap_or_else(|| "stepwright.toml".into());
+    let surroundings = Arc::new(Here { load: arguments.load.clone(), config: config.clone() });
+    let folder = arguments.files.is_empty().then(|| PathBuf::from("."));
+    let projects = open.clone();
     let code = serve::run_with(serving.log, assembly, |started: Started| {
-        let Started { url, api, functions, otlp } = started;
+        let Started { url, api, functions, otlp, services } = started;
         let collector = otlp.map(|otlp| otlp as Arc<dyn Collector>);
         let engine = api.engine().clone();
-        open.connect(&Host { engine, functions: functions.clone(), collector });
-        tokio::spawn(watched.follow(api, functions));
+        projects.connect(&Host { engine, functions: functions.clone(), collector });
+        let known = Known::default();
+        let follower = Follower {
+            files,
+            folder,
+            config,
+            projects,
+            has_logs,
+            surroundings,
+            api,
+            functions,
+            services,
+            known,
+        };
+        tokio::spawn(follower.follow());
         report::announce(&format!("The page is at {url}/"));
     });
     open.shut_down();
     code
+}
+
+/// The files that are named, or those of this directory.
+fn named(arguments: &Dev) -> Result<Vec<PathBuf>, Failure> {
+    let cannot = |path: &Path, error: std::io::Error| {
+        Failure::new(format!("cannot read {}: {error}", path.display()))
+    };
+    let mut all = Vec::new();
+    for path in &arguments.files {
+        // A file that is not there is a mistake, not one that may come.
+        std::fs::metadata(path).map_err(|error| cannot(path, error))?;
+        let found = files::of(path).map_err(|error| cannot(path, error))?;
+        if found.is_empty() {
+            return Err(Failure::new(format!("{} holds no definition", path.display())));
+        }
+        all.extend(found);
+    }
+    if arguments.files.is_empty() {
+        all = files::here(Path::new(".")).map_err(|error| cannot(Path::new("."), error))?;
+        if all.is_empty() {
+            return Err(Failure::new(
+                "there is no *.asl.json, *.asl.yaml, template.yaml, cdk.out, project.py or project.sfn here",
+            )
+            .help("name the files: stepwright dev order.asl.yaml"));
+        }
+    }
+    Ok(all)
 }
 
 /// Nothing is stored unless a directory is named.
@@ -66,190 +100,58 @@ fn in_memory(arguments: &Serve) -> Serve {
     Serve { memory, ..arguments.clone() }
 }
 
-/// The definitions in the current directory.
-fn definitions_here() -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(".")
-        .map_err(|error| Failure::new(format!("cannot read this directory: {error}")))?;
-    let ends = [".asl.json", ".asl.yaml", ".asl.yml", "project.py", "project.sfn"];
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| ends.iter().any(|end| path.to_string_lossy().ends_with(end)))
-        .map(|path| path.strip_prefix(".").map_or(path.clone(), Path::to_owned))
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        return Err(Failure::new(
-            "there is no *.asl.json, *.asl.yaml, project.py or project.sfn here",
-        )
-        .help("name the definitions: stepwright dev order.asl.yaml"));
-    }
-    Ok(files)
-}
-
-/// The files that are watched.
-struct Watched {
-    definitions: Vec<PathBuf>,
-    config: PathBuf,
+/// What the files are read with, and where people see what happens.
+struct Here {
     load: Load,
-    project_files: Vec<PathBuf>,
-    projects: Projects,
-    /// Whether the logs that machines ask for are written to a directory.
-    has_logs: bool,
+    config: PathBuf,
 }
 
-impl Watched {
-    async fn follow(self, api: Api, functions: Functions) {
-        let mut seen: BTreeMap<PathBuf, SystemTime> = BTreeMap::new();
-        let mut projects_seen: BTreeMap<PathBuf, Vec<SystemTime>> = BTreeMap::new();
-        let mut functions_seen = self.function_stamps();
-        for file in &self.project_files {
-            projects_seen.insert(file.clone(), python_stamps(file));
-            self.deploy_project(&api, file).await;
-        }
-        // A subscription may refer to machines of any project.
-        for file in &self.project_files {
-            self.projects.deployed(file).await;
-        }
-        loop {
-            for file in &self.project_files {
-                let stamps = python_stamps(file);
-                if projects_seen.get(file) != Some(&stamps) {
-                    projects_seen.insert(file.clone(), stamps);
-                    if let Err(error) = self.projects.read_again(file) {
-                        report::failure(&project::unusable(error));
-                        continue;
-                    }
-                    self.reload(&functions).await;
-                    self.deploy_project(&api, file).await;
-                    self.projects.deployed(file).await;
-                }
-            }
-            for file in &self.definitions {
-                let stamp = stamp(file);
-                if seen.get(file) != Some(&stamp) {
-                    seen.insert(file.clone(), stamp);
-                    self.deploy(&api, file).await;
-                }
-            }
-            let stamps = self.function_stamps();
-            if stamps != functions_seen {
-                functions_seen = stamps;
-                self.reload(&functions).await;
-            }
-            tokio::time::sleep(EVERY).await;
-        }
+impl Surroundings for Here {
+    fn read(&self, file: &Path, values: &BTreeMap<String, String>) -> Option<Read> {
+        input::load_with(file, &self.load, values).map_err(|failure| report::failure(&failure)).ok()
     }
 
-    /// Creates or updates the state machines of a file.
-    async fn deploy(&self, api: &Api, file: &Path) {
-        let options = api.engine().options();
-        let place = Place { account: options.account.clone(), region: options.region.clone() };
-        let loaded = match input::load_to_run(file, &self.load, &place) {
-            Ok(loaded) => loaded,
-            Err(failure) => return report::failure(&failure),
-        };
-        report::complaints(loaded.complaints.iter());
-        for named in &loaded.definitions {
-            let name = named.name.clone().or_else(|| named.logical_id.clone());
-            let name = name.unwrap_or_else(|| stem(file));
-            match put(api, &name, named).await {
-                Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
-                Err(why) => {
-                    let options =
-                        CheckOptions { express: named.express, ..CheckOptions::default() };
-                    let found = stepwright_program::check_named(named, &options);
-                    let text = &named.definition.text;
-                    for rendering in report::renderings(&named.file, text, &found) {
-                        anstream::eprintln!("{rendering}");
-                    }
-                    report::failure(&Failure::new(format!("{name} stays as it was: {why}")));
-                }
-            }
-        }
+    fn bytes(&self, file: &Path) -> Option<Vec<u8>> {
+        input::read(file).map_err(|failure| report::failure(&failure)).ok()
     }
 
-    /// Creates or updates the state machines of a project.
-    async fn deploy_project(&self, api: &Api, file: &Path) {
-        let machines = match self.projects.machines(file) {
-            Ok(machines) => machines,
-            Err(error) => return report::failure(&project::unusable(error)),
-        };
-        for mut named in machines {
-            if !self.has_logs {
-                // Nobody would read the logs, and the events go to processors anyway.
-                named.logging = None;
-            }
-            let name = named.name.clone().unwrap_or_default();
-            match put(api, &name, &named).await {
-                Ok(what) => report::announce(&format!("{what} {name} ({})", file.display())),
-                Err(why) => {
-                    report::failure(&Failure::new(format!("{name} stays as it was: {why}")));
-                }
-            }
-        }
+    fn given(&self) -> BTreeMap<String, String> {
+        // What cannot be read is said when the file is.
+        input::values(&self.load).unwrap_or_default()
     }
 
-    /// The modification times of the configuration and of its functions' code.
-    fn function_stamps(&self) -> Vec<SystemTime> {
-        let mut stamps = vec![stamp(&self.config)];
-        if let Ok(config) = self.read_config() {
-            for function in config.functions.values() {
-                if let Some(code) = &function.code {
-                    newest(&config.folder.join(code), &mut stamps, 4);
-                }
-            }
-        }
-        stamps
-    }
-
-    fn read_config(&self) -> Result<Config, Failure> {
+    fn configured(&self) -> Option<Configured> {
         if !self.config.is_file() {
-            return Ok(Config::default());
+            return Some(Configured::default());
         }
-        Config::find(Some(&self.config), Path::new(""))
+        let config = Config::find(Some(&self.config), Path::new(""));
+        let config = config.map_err(|failure| report::failure(&failure)).ok()?;
+        let resources = stepwright_stacks::template(&config.resources);
+        Some(Configured { functions: config.functions, folder: config.folder, resources })
     }
 
-    async fn reload(&self, functions: &Functions) {
-        match self.read_config() {
-            Ok(mut config) => {
-                self.projects.add_functions(&mut config.functions);
-                match functions.reload(config.functions).await {
-                    Ok(()) => report::announce("reloaded the functions"),
-                    Err(error) => report::failure(&Failure::new(error.to_string())),
-                }
-            }
-            Err(failure) => report::failure(&failure),
-        }
+    fn announce(&self, line: &str) {
+        report::announce(line);
     }
-}
 
-/// The name of `order.asl.yaml` is `order`.
-fn stem(file: &Path) -> String {
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
-    name.split(".asl.").next().unwrap_or(&name).trim_end_matches(".json").to_owned()
-}
+    fn warn(&self, line: &str) {
+        report::warning(line);
+    }
 
-/// Creates a machine, or updates the existing one. Returns what was done.
-async fn put(api: &Api, name: &str, named: &NamedDefinition) -> Result<&'static str, String> {
-    let mut settings = Object::new();
-    settings.insert("definition", named.definition.root.to_json().to_string().into());
-    if let Some(logging) = &named.logging {
-        settings.insert("loggingConfiguration", logging.clone());
+    fn fail(&self, line: &str) {
+        report::failure(&Failure::new(line));
     }
-    settings.insert("tracingConfiguration", json!({"enabled": (named.is_traced)}));
-    let mut body = settings.clone();
-    body.insert("name", name.into());
-    body.insert("roleArn", ROLE.into());
-    body.insert("type", if named.express { "EXPRESS" } else { "STANDARD" }.into());
-    match api.call("CreateStateMachine", body.into()).await {
-        Ok(_) => return Ok("created"),
-        Err(error) if error.code != "StateMachineAlreadyExists" => return Err(error.message),
-        Err(_) => {}
+
+    fn complain(&self, complaints: &[Complaint]) {
+        report::complaints(complaints.iter());
     }
-    let options = api.engine().options();
-    let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);
-    settings.insert("stateMachineArn", arn.into());
-    let updated = api.call("UpdateStateMachine", Json::from(settings)).await;
-    updated.map(|_| "updated").map_err(|error| error.message)
+
+    fn read_project(&self, projects: &Projects, file: &Path) -> bool {
+        let read = projects.read_again(file);
+        read.map_err(|error| report::failure(&project::unusable(error))).is_ok()
+    }
+
+    fn machines(&self, projects: &Projects, file: &Path) -> Option<Vec<NamedDefinition>> {
+        projects.machines(file).map_err(|error| report::failure(&project::unusable(error))).ok()
+    }
 }

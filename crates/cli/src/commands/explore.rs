@@ -2,7 +2,7 @@
 
 use crate::args::{Explore, Output};
 use crate::input;
-use crate::report::{self, Failure};
+use crate::report::Failure;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,10 +26,10 @@ pub(crate) fn explore(arguments: &Explore) -> Result<ExitCode, Failure> {
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     let is_over = || Instant::now() >= end;
     let explored = stepwright_testkit::explore(&named.definition, &program, &options, &is_over);
-    match arguments.format {
-        Output::Text => print(&explored, &named),
-        Output::Json => report::print_json(&explored.to_json(&named.definition)),
+    if arguments.printed.form() == Output::Text {
+        print(&explored, &named);
     }
+    arguments.printed.json(&explored.to_json(&named.definition))?;
     if let Some(folder) = &arguments.save {
         save(&explored, folder, &arguments.file)?;
     }

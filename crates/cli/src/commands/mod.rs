@@ -8,7 +8,6 @@ mod env;
 mod explore;
 mod fmt;
 mod graph;
-mod parked;
 mod record;
 mod replay;
 mod run;
@@ -21,6 +20,7 @@ pub(crate) use run::compile;
 use crate::args::{Arguments, Command};
 use crate::report::Failure;
 use std::process::ExitCode;
+use stepwright_client as client;
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
@@ -38,7 +38,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Backup(arguments) => doctor::backup(&arguments),
-        Command::Parked(arguments) => parked::run(&arguments),
+        Command::Parked(arguments) => client::parked(&arguments),
+        Command::List(arguments) => client::list(&arguments),
+        Command::Describe(arguments) => client::describe(&arguments),
+        Command::History(arguments) => client::history(&arguments),
+        Command::Logs(arguments) => client::logs(&arguments),
+        Command::Start(arguments) => client::start(&arguments),
+        Command::Stop(arguments) => client::stop(&arguments),
+        Command::Redrive(arguments) => client::redrive(&arguments),
+        Command::Why(arguments) => client::why(&arguments),
+        Command::Completions(arguments) => {
+            let mut out = std::io::stdout().lock();
+            let mut command = crate::args::command();
+            clap_complete::generate(arguments.shell, &mut command, "stepwright", &mut out);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),
         Command::Synth(arguments) => crate::synth::synth(&arguments),

@@ -5,26 +5,29 @@ use crate::report::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use stepwright_asl::{Definition, NamedDefinition};
+use stepwright_client::pages;
 use stepwright_json::{Json, Object, Syntax, json};
-use stepwright_server::Client;
 use stepwright_testkit::Recording;
-
-/// The largest number of pages of a history that are requested.
-const MOST_PAGES: usize = 1_000;
 
 /// Writes `NAME.asl.json` and `NAME.test.yaml`.
 pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     let arn = arguments.arn.as_str();
     let parts: Vec<&str> = arn.split(':').collect();
-    let ["arn", _, "states", region, _, "execution", machine, name] = parts[..] else {
+    let ["arn", _, "states", _, _, "execution", machine, name] = parts[..] else {
         let message = format!("`{arn}` is not the ARN of a standard execution");
         return Err(Failure::new(message)
             .help("it looks like arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME"));
     };
-    let client = Client::new(arguments.endpoint_url.as_deref(), region)?;
+    let client = arguments.connection.client(Some(arn))?;
     let about = json!({"executionArn": arn});
     let machine_of = client.call("DescribeStateMachineForExecution", &about)?;
-    let history = history(&client, arn)?;
+    let mut about_history = Object::new();
+    about_history.insert("executionArn", arn.into());
+    about_history.insert("maxResults", Json::Int(1_000));
+    about_history.insert("includeExecutionData", Json::Bool(true));
+    let events = pages(&client, "GetExecutionHistory", &about_history, "events", usize::MAX)?;
+    let history: Object = [("events", Json::from(events))].into_iter().collect();
+    let history = Json::from(history);
     let mut recording = Recording::read(&history)
         .map_err(|error| Failure::new(format!("the history of {arn}: {error}")))?
         .of_execution(arn);
@@ -45,7 +48,7 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     for (file, text) in
         [(definition_file, pretty), (format!("{machine}-{name}.test.yaml"), recorded.text)]
     {
-        write(&arguments.out.join(file), &text, arguments.force)?;
+        write(&arguments.output.join(file), &text, arguments.force)?;
     }
     for note in &recorded.notes {
         anstream::eprintln!("note: {note}");
@@ -53,37 +56,11 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The whole history, page by page.
-fn history(client: &Client, arn: &str) -> Result<Json, Failure> {
-    let mut events: Vec<Json> = Vec::new();
-    let mut token: Option<Json> = None;
-    for _ in 0..MOST_PAGES {
-        let mut request = Object::new();
-        request.insert("executionArn", arn.into());
-        request.insert("maxResults", Json::Int(1_000));
-        request.insert("includeExecutionData", Json::Bool(true));
-        if let Some(token) = token.take() {
-            request.insert("nextToken", token);
-        }
-        let page = client.call("GetExecutionHistory", &request.into())?;
-        events.extend(
-            page.get("events").and_then(Json::as_array).into_iter().flat_map(|e| e.to_vec()),
-        );
-        token = page.get("nextToken").filter(|token| !token.is_null()).cloned();
-        if token.is_none() {
-            break;
-        }
-    }
-    let mut object = Object::new();
-    object.insert("events", events.into());
-    Ok(object.into())
-}
-
 fn write(path: &PathBuf, text: &str, force: bool) -> Result<(), Failure> {
     let is_same = std::fs::read_to_string(path).is_ok_and(|there| there == text);
     if path.exists() && !force && !is_same {
         return Err(Failure::new(format!("{} is there already", path.display()))
-            .help("replace it with --force, or write elsewhere with --out DIR"));
+            .help("replace it with --force, or write elsewhere with --output DIR"));
     }
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));

@@ -2,7 +2,7 @@
 
 use crate::args::{Output, Replay};
 use crate::input;
-use crate::report::{self, Failure};
+use crate::report::Failure;
 use std::process::ExitCode;
 use stepwright_asl::{Definition, NamedDefinition};
 use stepwright_json::{Json, Object, Syntax};
@@ -37,38 +37,34 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
             _ => None,
         });
     let all = recording.events.len();
-    match arguments.format {
-        Output::Json => {
-            let mut object = Object::new();
-            object.insert("agrees", Json::Bool(replayed.departure.is_none()));
-            object.insert("events", all.into());
-            object.insert("agreed", replayed.agreed.into());
-            if let Some(departure) = &replayed.departure {
-                object.insert("departure", to_json(departure, &named));
-            }
-            for (key, states) in
-                [("unanswered", &replayed.unanswered), ("unused", &replayed.unused)]
-            {
-                let states: Vec<Json> = states.iter().map(|state| state.clone().into()).collect();
-                object.insert(key, states.into());
-            }
-            report::print_json(&Json::Object(object));
+    if arguments.printed.wants_json() {
+        let mut object = Object::new();
+        object.insert("agrees", Json::Bool(replayed.departure.is_none()));
+        object.insert("events", all.into());
+        object.insert("agreed", replayed.agreed.into());
+        if let Some(departure) = &replayed.departure {
+            object.insert("departure", to_json(departure, &named));
         }
-        Output::Text => {
-            match &replayed.departure {
-                None => anstream::println!("{} reproduces all {all} events", named.file),
-                Some(departure) => {
-                    show(departure, &named, replayed.agreed, all);
-                }
+        for (key, states) in [("unanswered", &replayed.unanswered), ("unused", &replayed.unused)] {
+            let states: Vec<Json> = states.iter().map(|state| state.clone().into()).collect();
+            object.insert(key, states.into());
+        }
+        arguments.printed.json(&object.into())?;
+    }
+    if arguments.printed.form() == Output::Text {
+        match &replayed.departure {
+            None => anstream::println!("{} reproduces all {all} events", named.file),
+            Some(departure) => {
+                show(departure, &named, replayed.agreed, all);
             }
-            for note in &recording.notes {
-                anstream::eprintln!("note: {note}");
-            }
-            for state in &replayed.unanswered {
-                anstream::eprintln!(
-                    "note: the history has no answer for a call of `{state}`; give one with --mocks"
-                );
-            }
+        }
+        for note in &recording.notes {
+            anstream::eprintln!("note: {note}");
+        }
+        for state in &replayed.unanswered {
+            anstream::eprintln!(
+                "note: the history has no answer for a call of `{state}`; give one with --mocks"
+            );
         }
     }
     Ok(ExitCode::from(u8::from(replayed.departure.is_some())))

@@ -4,17 +4,17 @@
 //! In virtual time, it is a simulation whose tasks are answered by the same code.
 
 mod machines;
-mod screen;
 
 use crate::args::{LimitsChoice, Output, Run};
 use crate::config::Config;
+use crate::console::OnScreen;
 use crate::input;
 use crate::report::{self, Failure};
 use crate::signals::stopped;
-use screen::Screen;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 use stepwright_asl::NamedDefinition;
 use stepwright_engine::SystemClock;
 use stepwright_functions::{LogSink, Place};
@@ -26,18 +26,29 @@ use stepwright_run::{Outcome, Plan};
 use stepwright_server::config::LimitsName;
 use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
+use stepwright_terminal::{Happening, Machine, Screen, Shown, width};
 
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
 /// `stepwright run`: exit code 1 if the execution does not succeed.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let screen = Arc::new(match arguments.output {
-        Output::Text => Screen::for_people(),
-        Output::Json => Screen::silent(),
-    });
+    let shown = match arguments.printed.form() {
+        Output::Text if arguments.quiet => Shown::Nothing,
+        Output::Text if arguments.verbose => Shown::Everything,
+        Output::Text => Shown::News,
+        Output::Json if !arguments.timeline => Shown::Nothing,
+        Output::Json => Shown::News,
+    };
+    let screen = Arc::new(Screen::new(shown));
+    let logs = arguments.follow || !arguments.quiet;
+    let on_screen = Arc::new(OnScreen { screen: screen.clone(), logs });
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
-    let machines = machines::read(arguments, &config, screen.clone())?;
+    let read = machines::read(arguments, &config, on_screen.clone())?;
+    let machines = read.machines;
+    for (arn, program) in machines.programs() {
+        screen.know(&arn, Machine { program: Some(program), is_recorded: false });
+    }
     let input = find_input(arguments)?;
     let mocks = find_mocks(arguments)?.unwrap_or_default();
     let case = match (&arguments.mock_config, &arguments.test_case) {
@@ -47,8 +58,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     if let Some(project) = &machines.project {
         project.add_functions(&mut config.functions);
     }
-    let printing = screen.clone();
-    let functions = config.functions(LogSink::new(move |line| printing.print(line.text)))?;
+    let functions = config.functions(LogSink::new(move |line| on_screen.function(&line)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -68,31 +78,46 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         functions,
         server,
         services: config.aws.clone(),
+        resources: stepwright_stacks::template(&config.resources),
         buckets: config.objects.folder.map(|path| config.folder.join(path)),
         seed: arguments.seed.map(|seed| [seed, seed ^ 0x5EED]),
         clock: Arc::new(SystemClock),
-        watch: Arc::new(move |events| watching.events(events)),
+        watch: Arc::new(move |execution, machine, events| {
+            watching.events(&Happening { execution, machine, events });
+        }),
     };
+    let begun = Instant::now();
     let outcome = if arguments.virtual_time {
         Some(Ok(plan.run_virtual(runtime.handle())))
     } else {
         runtime.block_on(async {
+            let stopped = stopped();
             tokio::select! {
                 outcome = plan.run() => Some(outcome),
-                () = stopped() => None,
+                () = stopped => None,
             }
         })
     };
+    let standing = if outcome.is_none() { screen.standing() } else { Vec::new() };
     runtime.block_on(plan.clean_up());
     screen.finish();
     let Some(outcome) = outcome else {
-        anstream::eprintln!("interrupted");
+        anstream::eprintln!("interrupted after {}", duration(begun.elapsed().as_millis() as i64));
+        for state in standing {
+            anstream::eprintln!("  {state}");
+        }
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let outcome = outcome.map_err(|error| report::refused(&error))?;
-    match arguments.output {
-        Output::Text => print_ending(&outcome, arguments.limits, plan.machines.project.is_some()),
-        Output::Json => report::print_json(&outcome.to_json()),
+    if arguments.printed.wants_json() {
+        arguments.printed.json(&outcome.to_json())?;
+    }
+    match arguments.printed.form() {
+        Output::Text => {
+            let is_project = plan.machines.project.is_some();
+            print_ending(&outcome, arguments.limits, is_project, &screen, read.main.as_ref());
+        }
+        Output::Json => {}
     }
     let succeeded = matches!(outcome.status, Status::Succeeded { .. });
     Ok(ExitCode::from(u8::from(!succeeded)))
@@ -163,7 +188,13 @@ pub(crate) fn identity(named: &NamedDefinition, file: &Path) -> Identity {
     stepwright_run::identity(&input::machine_arn(&Place::default(), &name))
 }
 
-fn print_ending(outcome: &Outcome, limits: LimitsChoice, is_project: bool) {
+fn print_ending(
+    outcome: &Outcome,
+    limits: LimitsChoice,
+    is_project: bool,
+    screen: &Screen,
+    main: Option<&NamedDefinition>,
+) {
     if limits == LimitsChoice::Extended {
         for remark in outcome.remarks() {
             anstream::eprintln!("note: {remark}");
@@ -187,8 +218,11 @@ fn print_ending(outcome: &Outcome, limits: LimitsChoice, is_project: bool) {
         }
         status => {
             // A worker of a project has the token of its task.
-            if !is_project && let Some(advice) = outcome.token_advice() {
-                anstream::eprintln!("help: {advice}");
+            let advice = outcome.token_advice().filter(|_| !is_project);
+            if let Some(culprit) = screen.culprit() {
+                let definition = main.map(|named| (named.file.as_str(), &named.definition));
+                let why = stepwright_timeline::explain(&culprit, definition, advice, width());
+                anstream::eprintln!("\n{why}\n");
             }
             anstream::eprintln!("{} after {took}", status.name().to_lowercase().replace('_', " "));
         }

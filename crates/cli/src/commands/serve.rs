@@ -8,10 +8,11 @@ use crate::signals::stopped_for_certain;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use stepwright_functions::Functions;
+use stepwright_functions::{Functions, LogSink};
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
+use stepwright_services::Services;
 
 /// A server that has just started.
 pub(crate) struct Started {
@@ -20,6 +21,7 @@ pub(crate) struct Started {
     pub(crate) api: Api,
     pub(crate) functions: Functions,
     pub(crate) otlp: Option<Arc<Otlp>>,
+    pub(crate) services: Services,
 }
 
 /// The number of threads for what takes long. Each takes address space, of which there may be little.
@@ -27,7 +29,7 @@ const MOST_THREADS: usize = 128;
 
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
-    run_with(arguments.log, assembly(arguments, config)?, drop)
+    run_with(arguments.log, assembly(arguments, config, None)?, drop)
 }
 
 /// Serves, and calls a function once the server has started.
@@ -49,10 +51,14 @@ pub(crate) fn run_with(
 /// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
+    config.functions_elsewhere(variable("LAMBDA_ENDPOINT"));
     let server = &mut config.server;
     // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
     server.data = server.data.take().map(|path| folder.join(path));
+    for path in server.file_systems.values_mut() {
+        *path = std::path::absolute(folder.join(&*path)).unwrap_or_default();
+    }
     server.logs = server.logs.take().map(|path| folder.join(path));
     if let Some(tls) = &mut server.tls {
         tls.certificate = folder.join(&tls.certificate);
@@ -87,17 +93,29 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Assembles a server from a configuration.
-pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Failure> {
+/// An environment variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Assembles a server from a configuration. What functions print goes to the sink, or to the log.
+pub(crate) fn assembly(
+    arguments: &Serve,
+    config: Config,
+    sink: Option<LogSink>,
+) -> Result<Assembly, Failure> {
     let place = config.place();
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
-    let mocks = match &arguments.mock_config {
+    // The environment variable of Step Functions Local.
+    let by_variable = variable("SFN_MOCK_CONFIG").map(PathBuf::from);
+    let mocks = match arguments.mock_config.as_ref().or(by_variable.as_ref()) {
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
-    let functions = Functions::new(config.functions, config.folder, place)
+    let sink = sink.unwrap_or_default();
+    let functions = Functions::printing(config.functions, config.folder, place, sink)
         .map_err(|error| Failure::new(error.to_string()))?;
     Ok(Assembly {
         server,
@@ -107,6 +125,7 @@ pub(crate) fn assembly(arguments: &Serve, config: Config) -> Result<Assembly, Fa
         objects,
         otlp: config.otlp,
         services: config.aws,
+        resources: stepwright_stacks::template(&config.resources),
         mocked: Mocked::default().with_config(mocks),
         ..Assembly::new(functions)
     })
@@ -137,6 +156,7 @@ async fn serve_until_stopped(
         api: serving.api.clone(),
         functions: functions.clone(),
         otlp: otlp.clone(),
+        services: serving.services.clone().expect("a server that is opened has them"),
     });
     serve(listener, serving, stopped_for_certain()).await;
     engine.shutdown().await;

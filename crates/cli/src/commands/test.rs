@@ -7,7 +7,7 @@ mod watch;
 use crate::args::{Output, Test};
 use crate::report::{self, Failure};
 use files::Loaded;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use stepwright_asl::Complaint;
 use stepwright_history::TaskCall;
 use stepwright_json::{Json, Object};
 use stepwright_simulator::duration;
+use stepwright_terminal::width;
 use stepwright_testkit::{CaseResult, FileResult, Functions};
 
 /// `stepwright test`: exit code 1 if a test fails, 2 if a file cannot be used.
@@ -23,16 +24,17 @@ pub(crate) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
     if arguments.watch {
         return watch::watch(arguments);
     }
-    run(arguments).map(|ran| ran.code)
+    run_with(arguments, &mut |_| {}).map(|ran| ran.code)
 }
 
 /// The results of a run of the tests, and the files that it read.
 pub(crate) struct Ran {
     pub(crate) code: ExitCode,
-    pub(crate) read: Vec<std::path::PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
+/// Runs the tests. Before they run, `before` is told which files were read for them.
+fn run_with(arguments: &Test, before: &mut dyn FnMut(&[PathBuf])) -> Result<Ran, Failure> {
     let started = Instant::now();
     let paths = files::find(&arguments.files)?;
     let mut read = paths.clone();
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
     }
     read.extend(suite.iter().flat_map(|loaded| loaded.read.clone()));
     read.extend(bad.iter().flat_map(|unusable| unusable.read.clone()));
+    before(&read);
     let chosen = choose(&suite, arguments.filter.as_deref());
     if chosen.is_empty() && bad.is_empty() {
         let filter = arguments.filter.as_deref().unwrap_or_default();
@@ -60,16 +63,23 @@ pub(crate) fn run(arguments: &Test) -> Result<Ran, Failure> {
     }
     let covered = coverage::sum(&suite, &files);
     let complaints: Vec<&Complaint> = bad.iter().flat_map(|bad| &bad.complaints).collect();
-    match arguments.format {
-        Output::Text if files.is_empty() => {}
-        Output::Text => print(&files, arguments, &covered, started.elapsed()),
-        Output::Json => print_json(&files, &complaints, &covered),
+    if arguments.printed.wants_json() {
+        arguments.printed.json(&to_json(&files, &complaints, &covered))?;
     }
-    if arguments.format == Output::Text {
+    if arguments.printed.form() == Output::Text {
+        if !files.is_empty() {
+            print(&files, arguments, &covered, started.elapsed());
+        }
         report::complaints(complaints.iter().copied());
     }
     if let Some(path) = &arguments.junit {
         write(path, &stepwright_testkit::to_junit(&files))?;
+    }
+    if let Some(path) = &arguments.lcov {
+        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_lcov))?;
+    }
+    if let Some(path) = &arguments.cobertura {
+        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_cobertura))?;
     }
     if let Some(path) = &arguments.coverage_graph {
         coverage::draw(path, &covered)?;
@@ -208,7 +218,7 @@ fn print(files: &[FileResult], arguments: &Test, covered: &[coverage::Covered], 
     for file in files.iter().filter(|file| !file.results.is_empty()) {
         anstream::println!("{}", file.file);
         for (result, _) in &file.results {
-            anstream::println!("{}", stepwright_testkit::case_text(result));
+            anstream::println!("{}", stepwright_testkit::case_text(result, width()));
         }
         for state in &file.unused_defaults {
             anstream::println!("  note: the mock of `{state}` in `defaults` was used by no case");
@@ -230,7 +240,7 @@ fn print(files: &[FileResult], arguments: &Test, covered: &[coverage::Covered], 
     );
 }
 
-fn print_json(files: &[FileResult], complaints: &[&Complaint], covered: &[coverage::Covered]) {
+fn to_json(files: &[FileResult], complaints: &[&Complaint], covered: &[coverage::Covered]) -> Json {
     let mut object = Object::new();
     let sum = |of: fn(&FileResult) -> usize| files.iter().map(of).sum::<usize>();
     object.insert("passed", sum(FileResult::passed).into());
@@ -244,5 +254,5 @@ fn print_json(files: &[FileResult], complaints: &[&Complaint], covered: &[covera
     object.insert("complaints", complaints.collect::<Vec<_>>().into());
     let coverage: Vec<Json> = covered.iter().map(coverage::Covered::to_json).collect();
     object.insert("coverage", coverage.into());
-    report::print_json(&Json::Object(object));
+    object.into()
 }

@@ -1,11 +1,14 @@
 //! Tests of the server as a process of its own, as users run it.
 
+mod allma;
 mod bad_input;
 mod bounds;
+mod client;
 mod clients;
 mod crash;
 mod crowd;
 mod dev_project;
+mod dev_template;
 mod functions;
 mod hostile;
 mod jobs;

@@ -122,6 +122,18 @@ impl AwsServices {
         }
     }
 
+    /// The key that this process has on AWS, found as AWS's own tools find it.
+    pub async fn key_on_aws(&self, profile: Option<&str>, region: &str) -> Result<Key, String> {
+        let place = Place {
+            is_local: false,
+            endpoint: None,
+            region: None,
+            profile: profile.map(str::to_owned),
+            limit: super::LIMIT,
+        };
+        self.own_key(&place, region).await
+    }
+
     async fn own_key(&self, place: &Place, region: &str) -> Result<Key, String> {
         if let Some(profile) = &place.profile {
             return self.key_of_profile(profile, region).await;

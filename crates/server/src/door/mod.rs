@@ -33,10 +33,15 @@ use std::sync::Arc;
 use stepwright_aws::codec::ServiceError;
 use stepwright_protocol::ApiError;
 
-/// Where a connection came in: the address it was made to, and the address that is listened on,
-/// which may stand for all of this machine's addresses.
+/// Where a connection came in, and from whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalAddresses(pub(crate) [IpAddr; 2]);
+pub(crate) struct Origin {
+    /// The address it was made to, and the address that is listened on, which may stand for all of this
+    /// machine's addresses.
+    pub(crate) local: [IpAddr; 2],
+    /// Whether it comes from another user of this machine, who may do nothing without a key.
+    pub(crate) is_other_user: bool,
+}
 
 /// A route: its method, its path as the router writes it, and what it requires.
 pub(crate) type Route = (Method, &'static str, Access);
@@ -122,9 +127,12 @@ impl Door {
         if access == Some(Access::Open) {
             return Ok(Admitted::Route(body));
         }
-        let LocalAddresses(local) =
-            *parts.extensions.get().expect("the addresses are put beside every request");
+        let Origin { local, is_other_user } =
+            *parts.extensions.get().expect("the origin is put beside every request");
         self.serving.hosts.check(parts, &local)?;
+        if is_other_user {
+            return Err(other_user());
+        }
         let credentials = &self.serving.credentials;
         let is_free = credentials.is_empty()
             && !(access == Some(Access::Metrics) && credentials.has_metrics_token());
@@ -148,7 +156,9 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
-                Access::Open | Access::Page | Access::Metrics => Ok(Admitted::Route(Body::empty())),
+                Access::Open | Access::Page | Access::Metrics | Access::Functions => {
+                    Ok(Admitted::Route(Body::empty()))
+                }
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
@@ -295,6 +305,7 @@ impl Door {
             Access::Open | Access::Service(_) => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
+            Access::Functions => caller.check(&Right::functions()).map_err(elsewhere),
             Access::Page => {
                 Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
             }
@@ -337,6 +348,15 @@ fn stranger(parts: &Parts) -> ApiError {
     let error = refusal("MissingAuthenticationTokenException", "Missing Authentication Token");
     let is_look = matches!(parts.method, Method::GET | Method::HEAD);
     ApiError { status: if is_look { 401 } else { error.status }, ..error }
+}
+
+/// The answer to another user of the machine. Whoever may define and start state machines runs commands
+/// as the user of the server.
+fn other_user() -> ApiError {
+    let message = "This server has no [[credentials]], so it serves only the user that it runs as. To \
+                   share it, configure a key for each of its users in stepwright.toml, or set \
+                   `any_user = true` in [server].";
+    refusal("AccessDeniedException", message)
 }
 
 /// The answer to an identified caller if there is no such route.

@@ -18,6 +18,8 @@ pub(crate) enum Access {
     Operation,
     /// The right to invoke the function that the path names.
     Invocation,
+    /// The right to list the functions.
+    Functions,
     /// The right to list everything, because the page shows everything.
     Page,
     /// The right to read the metrics.
@@ -32,7 +34,7 @@ impl Access {
     /// The service that a signature for this route must name.
     pub(crate) fn service(self) -> &'static str {
         match self {
-            Self::Invocation => "lambda",
+            Self::Invocation | Self::Functions => "lambda",
             Self::Service(name) => services::signing_name(name),
             Self::Open | Self::Operation | Self::Page | Self::Metrics | Self::Parked => "states",
         }
@@ -79,6 +81,11 @@ impl Right {
     /// The right to invoke a function, given by any of its names.
     pub(crate) fn invocation(functions: &Functions, name: &str) -> Self {
         Self::new("lambda:InvokeFunction", functions.arn_of(name))
+    }
+
+    /// The right to list the functions.
+    pub(crate) fn functions() -> Self {
+        Self::new("lambda:ListFunctions", "*")
     }
 
     /// The right to call an operation on any resource.

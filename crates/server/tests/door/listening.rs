@@ -2,6 +2,7 @@
 
 use crate::support::{Answer, KEY, Request, SECRET, Server, assembly, key, master, server};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -179,4 +180,48 @@ async fn the_address_that_is_listened_on_is_a_host() {
         let answer = server.ask(&Request::new("GET", "/").with("host", host)).await;
         assert_eq!(answer.status, expected, "{host}: {answer:?}");
     }
+}
+
+/// The statuses of `GET /health`, `GET /` and `ListStateMachines`, as another user of this machine gets
+/// them.
+fn as_another_user(address: SocketAddr) -> String {
+    let script = "import sys, urllib.error, urllib.request as r\n\
+                  url = sys.argv[1]\n\
+                  call = {'X-Amz-Target': 'AWSStepFunctions.ListStateMachines'}\n\
+                  for ask in [r.Request(url + '/health'), r.Request(url), r.Request(url, b'{}', call)]:\n    \
+                      try: print(r.urlopen(ask).status)\n    \
+                      except urllib.error.HTTPError as error: print(error.code, error.read().decode())\n";
+    let mut client = std::process::Command::new("python3");
+    client.args(["-c", script, &format!("http://{address}")]).uid(65_534).gid(65_534);
+    let output = client.current_dir("/").output().expect("python3 runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_keys_other_users_of_the_machine_are_not_served() {
+    // Only the superuser can be somebody else, and only Linux tells who connects.
+    if !rustix::process::geteuid().is_root() || !cfg!(target_os = "linux") {
+        eprintln!("skipped: this test needs the superuser of Linux");
+        return;
+    }
+    let ask = |server: ServerConfig, keys: usize| async move {
+        let serving = assembly(server, vec![master(); keys]).open().await.expect("it opens");
+        let server = Server::serve(serving).await;
+        let address = server.address;
+        tokio::task::spawn_blocking(move || as_another_user(address)).await.expect("it ends")
+    };
+    let stranger = ask(server(), 0).await;
+    let lines: Vec<&str> = stranger.lines().collect();
+    assert_eq!(lines.len(), 3, "{stranger}");
+    assert_eq!(lines[0], "200");
+    for refused in &lines[1..] {
+        assert!(refused.starts_with("403 "), "{stranger}");
+        assert!(refused.contains("AccessDeniedException"), "{stranger}");
+        assert!(refused.contains("any_user"), "{stranger}");
+    }
+    let any = ServerConfig { any_user: true, ..server() };
+    assert_eq!(ask(any, 0).await, "200\n200\n200\n");
+    // Where there are keys, they decide.
+    let keyed = ask(server(), 1).await;
+    assert!(keyed.contains("Missing Authentication Token"), "{keyed}");
 }

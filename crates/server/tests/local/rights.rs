@@ -41,6 +41,7 @@ async fn strangers_are_refused() {
         buckets: None,
         key: None,
         jobs: None,
+        substitutes: stepwright_services::Substitutes::default(),
         url: Arc::default(),
     });
     let mut count = 0;

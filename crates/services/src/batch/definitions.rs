@@ -3,7 +3,7 @@
 use super::{Batch, check_name, refused};
 use crate::call::{Answer, Call, Refusal, answer, empty, list, members, text};
 use crate::pages::page;
-use crate::processes::check_mounts;
+use crate::substitutes::Substitutes;
 use stepwright_json::{Json, Object, json};
 
 /// The properties of a container that a process has, or that say nothing about how it runs.
@@ -27,23 +27,38 @@ const PROPERTIES: [&str; 17] = [
     "ulimits",
 ];
 
-/// Checks that a process can be what a container is said to be.
-pub(super) fn check_container(container: &Object) -> Result<(), Refusal> {
+/// What a container of its own can have besides.
+const OF_CONTAINERS: [&str; 2] = ["user", "readonlyRootFilesystem"];
+
+/// Checks that a process, or a container where those are run, can be what is said of it.
+pub(super) fn check_container(
+    container: &Object,
+    substitutes: &Substitutes,
+) -> Result<(), Refusal> {
+    let is_contained = substitutes.is_contained();
     for (name, value) in container.iter() {
         let is_nothing = value.is_null()
             || value.as_bool() == Some(false)
             || value.as_array().is_some_and(|items| items.is_empty());
-        if name == "ulimits" && !is_nothing || !PROPERTIES.contains(&name.as_str()) && !is_nothing {
+        let is_had = name != "ulimits" && PROPERTIES.contains(&name.as_str())
+            || is_contained && OF_CONTAINERS.contains(&name.as_str());
+        if !is_had && !is_nothing {
+            let what = if is_contained { "a container" } else { "a process" };
             return Err(refused(format!(
-                "`containerProperties.{name}` cannot be had by a job of this machine, which is a process"
+                "`containerProperties.{name}` cannot be had by a job of this machine, which is {what}"
             )));
         }
     }
     let is_empty = |item: &Json| item.as_str().is_none_or(str::is_empty);
-    if list(container, "command").first().is_none_or(is_empty) {
+    if is_contained && text(container, "image").is_none_or(str::is_empty) {
+        return Err(refused("`containerProperties.image` is required"));
+    }
+    let command = list(container, "command").first();
+    let has_entry_point = !substitutes.line(text(container, "image"), Vec::new()).is_empty();
+    if !is_contained && !has_entry_point && command.is_none_or(is_empty) {
         return Err(refused(
             "`containerProperties.command` is required: a job of this machine is a process, and the command \
-             of the image is not known",
+             of the image is not known; [server.images] in stepwright.toml can say it",
         ));
     }
     for requirement in list(container, "resourceRequirements") {
@@ -58,8 +73,7 @@ pub(super) fn check_container(container: &Object) -> Result<(), Refusal> {
             return Err(refused(format!("`{value}` is not a value of the resource `{kind}`")));
         }
     }
-    check_mounts(list(container, "mountPoints"), list(container, "volumes")).map_err(refused)?;
-    Ok(())
+    substitutes.check_mounts(container, list(container, "volumes")).map_err(refused)
 }
 
 /// Checks how often a job is tried, and for how long.
@@ -101,7 +115,7 @@ impl Batch {
         let Some(container) = call.object("containerProperties") else {
             return Err(refused("containerProperties must be specified"));
         };
-        check_container(container)?;
+        check_container(container, &self.substitutes)?;
         check_attempts(&call.input)?;
         let mut kept = call.input.clone();
         kept.insert("status", "ACTIVE".into());

@@ -11,6 +11,7 @@ mod tags;
 use crate::call::{Answer, Call, Refusal};
 use crate::delivery::World;
 use crate::kept::Kept;
+use crate::substitutes::Substitutes;
 use crate::{Answered, LocalService, Setup, Supported};
 use parking_lot::Mutex;
 use state::Jobs;
@@ -28,6 +29,7 @@ pub(crate) struct Batch {
     region: String,
     /// The folder of what jobs print.
     logs: Option<PathBuf>,
+    substitutes: Substitutes,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a running job, by its id.
     stops: Mutex<BTreeMap<String, Sender<()>>>,
@@ -122,6 +124,7 @@ impl Batch {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
+            substitutes: setup.substitutes.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             this: this.clone(),

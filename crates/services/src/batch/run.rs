@@ -52,7 +52,9 @@ impl Batch {
                 continue;
             }
             // It must have ended before it is run again.
-            world.end_leftovers(format!("AWS_BATCH_JOB_ID={id}")).await;
+            let mark = mark(&id);
+            let clean_up = self.substitutes.end_line(&mark);
+            world.end_leftovers(mark, clean_up).await;
             self.conclude(&id, Ended::default(), Cause::Lost).await?;
         }
         Ok(self.go_on().await?)
@@ -230,16 +232,32 @@ impl Batch {
             set("AWS_BATCH_JOB_ARRAY_INDEX", index.to_string());
         }
         let stream = job.stream.as_deref().unwrap_or_default();
-        Process {
+        let process = Process {
             name: job.text("jobName").to_owned(),
-            line: command.map(|part| substituted(part, parameters)).collect(),
+            line: self.substitutes.line(
+                text(container, "image"),
+                command.map(|part| substituted(part, parameters)).collect(),
+            ),
             folder: None,
             environment,
             memory: memory(container),
             log: self.logs.as_deref().and_then(|folder| log(folder, stream)),
             grace: GRACE,
+            clean_up: Vec::new(),
+        };
+        match &self.substitutes.containers {
+            Some(containers) => {
+                let volumes = self.substitutes.volumes(list(container, "volumes"));
+                containers.process(process, container, &volumes, &mark(&job.id))
+            }
+            None => process,
         }
     }
+}
+
+/// The variable by which the processes of a job are found again.
+fn mark(id: &str) -> String {
+    format!("AWS_BATCH_JOB_ID={id}")
 }
 
 /// The memory that a container may use, in MiB.

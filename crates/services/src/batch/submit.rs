@@ -96,7 +96,7 @@ impl Batch {
         if let Some(overrides) = call.object("containerOverrides") {
             merge_container(&mut container, overrides);
         }
-        check_container(&container)?;
+        check_container(&container, &self.substitutes)?;
         let mut parameters =
             definition.get("parameters").and_then(Json::as_object).cloned().unwrap_or_default();
         for (name, value) in call.object("parameters").into_iter().flat_map(Object::iter) {

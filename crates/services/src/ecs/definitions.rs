@@ -3,7 +3,7 @@
 use super::clusters::paged;
 use super::{Ecs, client, invalid};
 use crate::call::{Answer, Call, Refusal, answer, list, members, text};
-use crate::processes::check_mounts;
+use crate::substitutes::Substitutes;
 use std::collections::BTreeSet;
 use stepwright_json::{Json, Object, json};
 
@@ -26,7 +26,11 @@ const PROPERTIES: [&str; 15] = [
     "logConfiguration",
 ];
 
-fn check_containers(input: &Object) -> Result<(), Refusal> {
+/// What a container of its own can have besides.
+const OF_CONTAINERS: [&str; 2] = ["user", "readonlyRootFilesystem"];
+
+fn check_containers(input: &Object, substitutes: &Substitutes) -> Result<(), Refusal> {
+    let is_contained = substitutes.is_contained();
     let containers = list(input, "containerDefinitions");
     if containers.is_empty() || containers.len() > 10 {
         return Err(client(
@@ -49,14 +53,19 @@ fn check_containers(input: &Object) -> Result<(), Refusal> {
             let is_nothing = value.is_null()
                 || value.as_bool() == Some(false)
                 || value.as_array().is_some_and(|items| items.is_empty());
-            if !PROPERTIES.contains(&member.as_str()) && !is_nothing {
+            let is_had = PROPERTIES.contains(&member.as_str())
+                || is_contained && OF_CONTAINERS.contains(&member.as_str());
+            if !is_had && !is_nothing {
+                let why = if is_contained { "" } else { ", where containers are processes" };
                 return Err(client(format!(
-                    "`{member}` of the container `{name}` cannot be had on this machine, where containers \
-                     are processes"
+                    "`{member}` of the container `{name}` cannot be had on this machine{why}"
                 )));
             }
         }
-        check_mounts(list(container, "mountPoints"), list(input, "volumes")).map_err(client)?;
+        substitutes.check_mounts(container, list(input, "volumes")).map_err(client)?;
+        if is_contained && text(container, "image").is_none_or(str::is_empty) {
+            return Err(client(format!("the container `{name}` has no `image`")));
+        }
         has_essential |= is_essential(container);
         for dependency in list(container, "dependsOn") {
             let part = |name: &str| dependency.get(name).and_then(Json::as_str).unwrap_or_default();
@@ -97,7 +106,7 @@ impl Ecs {
         if family.is_empty() || family.len() > 255 || !family.bytes().all(is_right) {
             return Err(client("Invalid family: it has letters, digits, - and _."));
         }
-        check_containers(&call.input)?;
+        check_containers(&call.input, &self.substitutes)?;
         let mut kept = call.input.clone();
         let tags = kept.remove("tags");
         kept.insert("status", "ACTIVE".into());

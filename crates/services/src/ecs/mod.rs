@@ -11,6 +11,7 @@ mod tasks;
 use crate::call::{Answer, Call, Refusal};
 use crate::delivery::World;
 use crate::kept::Kept;
+use crate::substitutes::Substitutes;
 use crate::{Answered, LocalService, Setup, Supported};
 use parking_lot::Mutex;
 use state::Tasks;
@@ -32,6 +33,7 @@ pub(crate) struct Ecs {
     region: String,
     /// The folder of what tasks print.
     logs: Option<PathBuf>,
+    substitutes: Substitutes,
     world: OnceLock<Arc<dyn World>>,
     /// What ends a task, by its id.
     stops: Mutex<BTreeMap<String, watch::Sender<bool>>>,
@@ -127,6 +129,7 @@ impl Ecs {
             account: setup.account.clone(),
             region: setup.region.clone(),
             logs: setup.jobs.clone(),
+            substitutes: setup.substitutes.clone(),
             world: OnceLock::new(),
             stops: Mutex::default(),
             room: Semaphore::new(MOST_RUNNING),

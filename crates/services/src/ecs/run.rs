@@ -25,6 +25,8 @@ pub(super) struct Part {
     pub(super) name: String,
     pub(super) line: Vec<String>,
     pub(super) definition: Object,
+    /// The volumes that its mount points name.
+    pub(super) volumes: Vec<Json>,
 }
 
 /// How far a container is.
@@ -61,7 +63,9 @@ impl Ecs {
             if self.stops.lock().contains_key(&id) {
                 continue;
             }
-            world.end_leftovers(format!("STEPWRIGHT_TASK_ARN={arn}")).await;
+            let mark = mark(&arn);
+            let clean_up = self.substitutes.end_line(&mark);
+            world.end_leftovers(mark, clean_up).await;
             let reason =
                 "Host EC2 (instance stepwright) terminated: the server ended while the task ran";
             self.stopping(&id, "TerminationNotice", reason).await?;
@@ -223,7 +227,7 @@ impl Ecs {
         let int = |member: &str| part.definition.get(member).and_then(Json::as_i64);
         let grace = int("stopTimeout").unwrap_or(GRACE).clamp(0, LONGEST_GRACE) as u64;
         let stream = format!("ecs/{}/{id}", part.name);
-        Process {
+        let process = Process {
             name: part.name.clone(),
             line: part.line.clone(),
             folder: text(&part.definition, "workingDirectory").map(Into::into),
@@ -231,8 +235,20 @@ impl Ecs {
             memory: int("memory").and_then(|memory| u64::try_from(memory).ok()),
             log: self.logs.as_deref().and_then(|folder| log(folder, &stream)),
             grace: Duration::from_secs(grace),
+            clean_up: Vec::new(),
+        };
+        match &self.substitutes.containers {
+            Some(containers) => {
+                containers.process(process, &part.definition, &part.volumes, &mark(arn))
+            }
+            None => process,
         }
     }
+}
+
+/// The variable by which the processes of a task are found again.
+fn mark(arn: &str) -> String {
+    format!("STEPWRIGHT_TASK_ARN={arn}")
 }
 
 /// Waits until something is so, or nobody can say so any more.

@@ -55,6 +55,19 @@ impl Condition {
     }
 }
 
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Includes(part) => write!(f, "{part}"),
+            Self::Path(path) => f.write_str(&path.text),
+            Self::Jsonata(Expression::Jsonata { expression, .. }) => {
+                write!(f, "{{% {} %}}", expression.text())
+            }
+            Self::Jsonata(_) => f.write_str("an expression"),
+        }
+    }
+}
+
 /// What a condition sees of a call.
 struct Seen<'c> {
     call: &'c Call<'c>,

@@ -139,7 +139,10 @@ impl Found {
     pub(super) fn into_findings(self, runner: &mut Runner<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for ((kind, state), one) in self.found {
-            let script = one.plan.map(|plan| script(&runner.run_whole(&plan)));
+            let script = one.plan.map(|plan| {
+                let script = script(&runner.run_whole(&plan));
+                runner.shrinking().shrink(kind, script)
+            });
             let (message, help) = words(kind, &state, &one.details, script.as_ref());
             findings.push(Finding { kind, state, message, help, script });
         }

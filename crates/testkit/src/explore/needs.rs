@@ -427,7 +427,8 @@ fn weight(value: &Json) -> u8 {
     }
 }
 
-fn put(value: &mut Json, path: &[Seg], leaf: &Json, depth: usize) {
+/// Puts a value at a place.
+pub(super) fn put(value: &mut Json, path: &[Seg], leaf: &Json, depth: usize) {
     let Some((first, rest)) = path.split_first() else {
         // What is there already may have members that are needed, too.
         let keeps = matches!(value, Json::Object(members) if !members.is_empty())

@@ -1,6 +1,7 @@
 //! Runs with made values.
 
-use super::needs::{Needs, is_plain, part, segments};
+use super::needs::{Needs, Seg, is_plain, only_path, part, put, segments};
+use super::shrink::Shrinking;
 use super::ways::Fate;
 use super::{ExploreOptions, Plan};
 use crate::coverage::Hits;
@@ -92,6 +93,12 @@ impl<'p> Runner<'p> {
     /// Runs as long as a test would.
     pub(super) fn run_whole(&mut self, plan: &Plan) -> Ran {
         self.run_for(plan, crate::run::MOST_TURNS)
+    }
+
+    /// What takes out of scripts what they do not need.
+    pub(super) fn shrinking(&self) -> Shrinking<'_> {
+        let Self { program, identity, objects, .. } = self;
+        Shrinking { program, identity, objects }
     }
 
     fn run_for(&mut self, plan: &Plan, turns: u64) -> Ran {
@@ -283,6 +290,7 @@ impl Answering<'_> {
     fn result(&self, call: &Call<'_>) -> Json {
         let state = call.call.state.as_str();
         let mut result = self.value.as_object().cloned().unwrap_or_default();
+        self.select(state, &mut result);
         let mut add = |more: Option<&Json>| {
             for (key, value) in more.and_then(Json::as_object).into_iter().flat_map(Object::iter) {
                 result.insert(key.clone(), value.clone());
@@ -298,6 +306,8 @@ impl Answering<'_> {
             }
             add(at);
         }
+        // Once more, for what was added may have the names that are read.
+        self.select(state, &mut result);
         let next = self.states.get(state).and_then(|state| state.get("Next")?.as_str());
         let own = self.states.get(state).and_then(|state| state.get("ResultSelector"));
         let is_list = own.is_some_and(|own| begins_with_item("", own, 0))
@@ -328,6 +338,38 @@ impl Answering<'_> {
             result.insert("large", "x".repeat(LARGE.saturating_sub(size)).into());
         }
         result.into()
+    }
+}
+
+impl Answering<'_> {
+    /// What is asked of the members that a `ResultSelector` or an `Output` makes is put where it reads
+    /// them.
+    fn select(&self, state: &str, result: &mut Object) {
+        let Some(fields) = self.states.get(state) else { return };
+        let path = fields.get("ResultPath").and_then(Json::as_str).unwrap_or("$");
+        let asked = part(&self.value, &segments(path)).unwrap_or(&self.value);
+        let mut whole = Json::Object(std::mem::take(result));
+        for field in ["ResultSelector", "Output"] {
+            let made = fields.get(field).and_then(Json::as_object);
+            for (key, from) in made.into_iter().flat_map(Object::iter) {
+                let Some(text) = from.as_str() else { continue };
+                let from = match key.strip_suffix(".$") {
+                    Some(_) if text.starts_with("$.") => Some(segments(text)),
+                    Some(_) => None,
+                    None if text.contains("$states.result") => only_path(text),
+                    None => None,
+                };
+                let name = key.strip_suffix(".$").unwrap_or(key);
+                let (Some(from), Some(wanted)) = (from, asked.get(name)) else { continue };
+                let is_plain_path = from.iter().all(|seg| matches!(seg, Seg::Key(_)));
+                if is_plain_path && !matches!(wanted, Json::Object(_)) {
+                    put(&mut whole, &from, wanted, 0);
+                }
+            }
+        }
+        if let Json::Object(members) = whole {
+            *result = members;
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Case {
     pub name: String,
     /// Where the name stands.
     pub name_span: Span,
+    /// The line of the name, from 1.
+    pub line: usize,
     /// The input.
     pub input: Json,
     /// Who the execution is.
@@ -161,6 +163,7 @@ fn case(
     Case {
         name,
         name_span,
+        line: 0,
         input: draft
             .input
             .clone()

@@ -1,11 +1,11 @@
 //! What the tasks of a recorded execution answered.
 
-use super::event::{detail, failure, id_of, moment, previous_of, type_of, value};
-use super::scopes::{Within, places};
 use std::collections::BTreeMap;
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object, Str};
 use stepwright_simulator::{Answer, Call, Outcome};
+use stepwright_timeline::recorded::{Within, places};
+use stepwright_timeline::recorded::{detail, failure, id_of, moment, previous_of, type_of, value};
 
 /// The answer to one call that was recorded.
 #[derive(Clone, Debug)]

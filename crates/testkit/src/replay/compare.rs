@@ -1,14 +1,14 @@
 //! The first place at which two histories differ.
 
 use super::Recording;
-use super::event::{details, id_of, moment, name_of, type_of};
 use super::matcher::{Chance, Matcher, parallel_normalise};
-use super::scopes::{Scope, Within, places};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use stepwright_history::EventKind;
 use stepwright_json::{Json, Object, Str};
 use stepwright_simulator::Run;
+use stepwright_timeline::recorded::{Scope, Within, places};
+use stepwright_timeline::recorded::{details, id_of, moment, name_of, type_of};
 
 /// Where a run departs from a recording.
 #[derive(Clone, Debug, PartialEq)]

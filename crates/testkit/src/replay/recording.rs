@@ -2,11 +2,11 @@
 //! of the recordings.
 
 use super::answers::{self, RecordedAnswer};
-use super::event::{failure, id_of, moment, type_of, value};
 use std::fmt;
 use stepwright_history::{Failure, Identity, Moment};
 use stepwright_json::{Json, Object, Str};
 use stepwright_simulator::{DEFAULT_START, MemoryObjects};
+use stepwright_timeline::recorded::{failure, id_of, moment, type_of, value};
 
 /// An execution that was recorded.
 #[derive(Clone, Debug)]
@@ -164,7 +164,7 @@ fn identity(json: &Json, started: &Json) -> Identity {
     let arn = |kind: &str, rest: &str| -> Str {
         format!("arn:aws:states:us-east-1:{account}:{kind}:{rest}").into()
     };
-    let role = super::event::detail(started, "roleArn");
+    let role = stepwright_timeline::recorded::detail(started, "roleArn");
     Identity {
         execution_arn: arn("execution", &format!("{machine}:{name}")),
         name: name.into(),

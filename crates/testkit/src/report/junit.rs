@@ -4,6 +4,9 @@ use super::{FileResult, text};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// The width of timelines.
+const WIDTH: usize = 120;
+
 /// All files as one `testsuites`.
 pub fn to_junit(files: &[FileResult]) -> String {
     let sum = |of: fn(&FileResult) -> usize| files.iter().map(of).sum::<usize>();
@@ -30,8 +33,9 @@ pub fn to_junit(files: &[FileResult]) -> String {
         .expect("strings grow");
         for (result, took) in &file.results {
             let case = format!(
-                "    <testcase classname=\"{name}\" name=\"{}\" time=\"{}\"",
+                "    <testcase classname=\"{name}\" name=\"{}\" file=\"{name}\" line=\"{}\" time=\"{}\"",
                 escape(&result.name),
+                result.line,
                 seconds(*took)
             );
             if result.passed() {
@@ -45,7 +49,7 @@ pub fn to_junit(files: &[FileResult]) -> String {
                 let gap = if message.is_empty() { "" } else { ", " };
                 write!(message, "{gap}no mock answers {}", unmocked.state).expect("strings grow");
             }
-            let body = without_colours(&text::case(result));
+            let body = without_colours(&text::case(result, WIDTH));
             writeln!(
                 out,
                 "{case}>\n      <failure type=\"mismatch\" message=\"{}\">{}</failure>\n    \
@@ -84,7 +88,7 @@ fn without_colours(text: &str) -> String {
 }
 
 /// Text for XML. Characters that XML cannot have are replaced.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use stepwright_json::Json;
 use stepwright_simulator::duration;
+use stepwright_timeline::{Layout, paint};
 
 const RED: Style = AnsiColor::Red.on_default();
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -21,8 +22,15 @@ const MOST_CHARACTERS: usize = 600;
 /// Differences of one value that are shown.
 const MOST_DIFFERENCES: usize = 12;
 
-/// A case: one line, and below it what is not as it should be.
-pub fn case(result: &CaseResult) -> String {
+/// So many lines of the timeline of a case that failed are shown: the last ones.
+const MOST_LINES: usize = 40;
+
+/// How far what is said of a case is indented.
+const INDENT: usize = 8;
+
+/// A case: one line, and below it what is not as it should be, with the timeline that shows how it
+/// came to that.
+pub fn case(result: &CaseResult, width: usize) -> String {
     let mut out = String::new();
     let took = duration(result.elapsed_millis);
     if result.passed() {
@@ -51,7 +59,30 @@ pub fn case(result: &CaseResult) -> String {
         write!(out, "\n        {YELLOW}note{YELLOW:#}: the mock of `{state}` was not used")
             .expect("strings grow");
     }
+    if !result.passed() {
+        for (state, condition) in &result.never_matched {
+            write!(
+                out,
+                "\n        {YELLOW}note{YELLOW:#}: no call of `{state}` fits the mock with `when: {}`",
+                cut(condition)
+            )
+            .expect("strings grow");
+        }
+        timeline(result, width, &mut out);
+    }
     out
+}
+
+fn timeline(result: &CaseResult, width: usize, out: &mut String) {
+    write!(out, "\n        {DIM}what happened:{DIM:#}").expect("strings grow");
+    let left_out = result.lines.len().saturating_sub(MOST_LINES);
+    if left_out > 0 {
+        write!(out, "\n{:>9} {DIM}… {left_out} lines before{DIM:#}", "").expect("strings grow");
+    }
+    let layout = Layout { width: width.saturating_sub(INDENT).max(60) };
+    for line in &result.lines[left_out..] {
+        write!(out, "\n{:INDENT$}{}", "", paint(line, layout)).expect("strings grow");
+    }
 }
 
 fn explain(mismatch: &Mismatch, out: &mut String) {

@@ -1,10 +1,27 @@
-"""The pytest plugin: each case of a test file is a test."""
+"""The pytest plugin: each case of a test file is a test, and fixtures give a simulator and a server."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from .runner import StepwrightError, complaint, is_test_file, run
+from .server import Server
+from .simulator import Simulator
+
+
+@pytest.fixture(scope="session")
+def stepwright_simulator() -> Simulator:
+    """Runs state machines in virtual time, with callables as mocks."""
+    return Simulator()
+
+
+@pytest.fixture(scope="session")
+def stepwright_server() -> Iterator[Server]:
+    """A server of the Step Functions API that lives as long as the tests."""
+    with Server() as server:
+        yield server
 
 
 def pytest_collect_file(parent, file_path):

@@ -13,16 +13,24 @@ use stepwright_program::{Limits, Program};
 use stepwright_projects::{Listener, Projects};
 use stepwright_run::{Machines, Runnable};
 
+/// What was read.
+pub(super) struct Read {
+    pub(super) machines: Machines,
+    /// The definition of the machine to run, if a person has written it.
+    pub(super) main: Option<NamedDefinition>,
+}
+
 /// Reads and compiles the machines of a file. Errors in the machine to run are printed; other
 /// machines with errors are left out.
 pub(super) fn read(
     arguments: &Run,
     config: &Config,
     listener: Arc<dyn Listener>,
-) -> Result<Machines, Failure> {
+) -> Result<Read, Failure> {
     let (path, place) = (&arguments.file, config.place());
     if project::is_project(path) {
-        return of_project(arguments, &place, listener);
+        let machines = of_project(arguments, &place, listener)?;
+        return Ok(Read { machines, main: None });
     }
     if arguments.state_data.is_some() {
         let what = "`--state-data` goes with a project (a file that ends in .py)";
@@ -30,13 +38,15 @@ pub(super) fn read(
     }
     let loaded = input::load_to_run(path, &arguments.load, &place)?;
     let meant = input::picked(path, &arguments.load, &loaded)?;
+    let written = Some(meant.clone());
     let main = runnable(meant, path, arguments.limits, &place)?;
     let others = loaded.definitions.iter().filter(|other| !std::ptr::eq(*other, meant));
     let others = others.filter_map(|other| {
         let program = stepwright_program::compile(&other.definition).ok()?;
         Some(made(other, path, program, arguments.limits, &place))
     });
-    Ok(Machines { main, others: others.collect(), project: None })
+    let machines = Machines { main, others: others.collect(), project: None };
+    Ok(Read { machines, main: written })
 }
 
 fn of_project(

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_json::{Json, Object};
 use stepwright_program::Program;
-use stepwright_testkit::{Coverage, FileResult, Hits};
+use stepwright_testkit::{Coverage, CoveredFile, FileResult, Hits};
 
 /// The coverage of one definition.
 pub(super) struct Covered {
     definition: String,
+    /// The file that the definition is in, and the test file that tells of it.
+    file: String,
+    of: usize,
     program: Arc<Program>,
     hits: Hits,
 }
@@ -39,26 +42,44 @@ impl Covered {
 /// Combines the coverage of all test files of a definition.
 pub(super) fn sum(suite: &[Loaded], files: &[FileResult]) -> Vec<Covered> {
     let mut all: Vec<Covered> = Vec::new();
-    for (loaded, file) in suite.iter().zip(files).filter(|(_, file)| !file.results.is_empty()) {
+    for (of, (loaded, results)) in suite.iter().zip(files).enumerate() {
+        if results.results.is_empty() {
+            continue;
+        }
         let test = &loaded.test;
         let mut definition = match test.definition_file.as_str() {
             "" => test.file.clone(),
             name => loaded.folder.join(name).display().to_string(),
         };
+        let file = definition.clone();
         if let Some(id) = test.named.logical_id.as_ref().or(test.named.name.as_ref()) {
             definition = format!("{definition} ({id})");
         }
         let at = all.iter().position(|covered| covered.definition == definition);
         let at = at.unwrap_or_else(|| {
             let (program, hits) = (Arc::clone(&test.program), Hits::new(&test.program));
-            all.push(Covered { definition, program, hits });
+            all.push(Covered { definition, file, of, program, hits });
             all.len() - 1
         });
-        for (result, _) in &file.results {
+        for (result, _) in &results.results {
             all[at].hits.add(&result.hits);
         }
     }
     all
+}
+
+/// The coverage in a format of other tools.
+pub(super) fn written(
+    suite: &[Loaded],
+    covered: &[Covered],
+    format: fn(&[CoveredFile<'_>]) -> String,
+) -> String {
+    let of = |covered| {
+        let Covered { file, of, program, hits, .. }: &Covered = covered;
+        let definition = &suite[*of].test.named.definition;
+        CoveredFile { file, definition, program, hits }
+    };
+    format(&covered.iter().map(of).collect::<Vec<_>>())
 }
 
 /// A message for each definition whose coverage is below the threshold.

@@ -126,6 +126,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Unusable> {
     read.push(folder.join("stepwright.toml"));
     match result {
         Ok(test) => {
+            let named = test.config.as_ref().map(|name| folder.join(name));
+            if let Ok(config) = Config::find(named.as_deref(), path) {
+                read.extend(named);
+                read.extend(config.code());
+            }
             let path = path.to_owned();
             Ok(Loaded { test, folder, read, path, functions: OnceLock::new() })
         }

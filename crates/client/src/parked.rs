@@ -1,14 +1,14 @@
 //! `stepwright parked`: the executions that a server leaves alone.
 
-use crate::args::Parked;
-use crate::report::Failure;
+use crate::Parked;
 use std::process::ExitCode;
 use stepwright_json::{Json, json};
-use stepwright_server::Client;
+use stepwright_terminal::report::Failure;
 
-/// Exit code 1 if there are parked executions.
-pub(crate) fn run(arguments: &Parked) -> Result<ExitCode, Failure> {
-    let client = Client::new(arguments.endpoint_url.as_deref(), &arguments.region)?;
+/// `stepwright parked`: exit code 1 if there are parked executions.
+pub fn parked(arguments: &Parked) -> Result<ExitCode, Failure> {
+    let about = arguments.retry.as_deref().or(arguments.abort.as_deref());
+    let client = arguments.connection.client(about)?;
     let asked = [("retry", &arguments.retry), ("abort", &arguments.abort)];
     for (action, arn) in asked {
         if let Some(arn) = arn {

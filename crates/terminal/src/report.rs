@@ -3,24 +3,31 @@
 use annotate_snippets::{Group, Level, Renderer};
 use stepwright_asl::Complaint;
 use stepwright_json::{Json, Object};
-use stepwright_server::ClientError;
 use stepwright_source::{Diagnostic, LineIndex, Severity, render};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// A message, and what to do about it.
-    Plain { message: String, help: Option<String> },
+    Plain {
+        /// What could not be done.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
     /// Diagnostics of files, which have been printed already.
     Said,
 }
 
 impl Failure {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// A failure with a message.
+    pub fn new(message: impl Into<String>) -> Self {
         Self::Plain { message: message.into(), help: None }
     }
 
-    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+    /// With advice.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
         match self {
             Self::Plain { message, .. } => Self::Plain { message, help: Some(help.into()) },
             Self::Said => Self::Said,
@@ -28,18 +35,8 @@ impl Failure {
     }
 }
 
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        let failure = Self::new(error.what);
-        if error.is_unanswered {
-            return failure.help("is the server running? another one is named with --endpoint-url");
-        }
-        failure
-    }
-}
-
 /// An error with its sources.
-pub(crate) fn refused(error: &dyn std::error::Error) -> Failure {
+pub fn refused(error: &dyn std::error::Error) -> Failure {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -49,7 +46,8 @@ pub(crate) fn refused(error: &dyn std::error::Error) -> Failure {
     Failure::new(message)
 }
 
-pub(crate) fn failure(failure: &Failure) {
+/// Prints why something could not be done.
+pub fn failure(failure: &Failure) {
     let Failure::Plain { message, help } = failure else { return };
     let mut groups = vec![Group::with_title(Level::ERROR.primary_title(message.as_str()))];
     if let Some(help) = help {
@@ -59,13 +57,13 @@ pub(crate) fn failure(failure: &Failure) {
 }
 
 /// Prints what is not as somebody may think.
-pub(crate) fn warning(message: &str) {
+pub fn warning(message: &str) {
     let group = Group::with_title(Level::WARNING.primary_title(message));
     anstream::eprintln!("{}", Renderer::styled().render(&[group]));
 }
 
 /// Prints a line from a function.
-pub(crate) fn function_printed(line: &str) {
+pub fn function_printed(line: &str) {
     anstream::eprintln!("{line}");
 }
 
@@ -74,7 +72,7 @@ pub(crate) fn function_printed(line: &str) {
 const MOST_PRINTED: usize = 100;
 
 /// The diagnostics of a file for people, the first hundred and the number of the others.
-pub(crate) fn renderings<'d>(
+pub fn renderings<'d>(
     file: &'d str,
     text: &'d str,
     diagnostics: &'d [Diagnostic],
@@ -86,7 +84,7 @@ pub(crate) fn renderings<'d>(
 }
 
 /// Prints what is wrong with files, the first hundred things and the number of the others.
-pub(crate) fn complaints<'c>(complaints: impl ExactSizeIterator<Item = &'c Complaint>) {
+pub fn complaints<'c>(complaints: impl ExactSizeIterator<Item = &'c Complaint>) {
     let count = complaints.len();
     for Complaint { file, text, diagnostic } in complaints.take(MOST_PRINTED) {
         anstream::eprintln!("{}", render(file, text, diagnostic));
@@ -97,7 +95,7 @@ pub(crate) fn complaints<'c>(complaints: impl ExactSizeIterator<Item = &'c Compl
 }
 
 /// Formats a diagnostic for scripts. `lines` is the index of its file's text.
-pub(crate) fn to_json(file: &str, text: &str, lines: &LineIndex, diagnostic: &Diagnostic) -> Json {
+pub fn to_json(file: &str, text: &str, lines: &LineIndex, diagnostic: &Diagnostic) -> Json {
     let mut object = Object::new();
     let severity = match diagnostic.severity {
         Severity::Error => "error",
@@ -129,14 +127,14 @@ pub(crate) fn to_json(file: &str, text: &str, lines: &LineIndex, diagnostic: &Di
 }
 
 /// Prints what a server does.
-pub(crate) fn announce(line: &str) {
+pub fn announce(line: &str) {
     use std::io::Write as _;
     // The server keeps running when the program that reads its output has ended.
     writeln!(anstream::stdout().lock(), "{line}").ok();
 }
 
 /// Prints JSON unchanged. Nothing in it is interpreted as a colour code of the terminal.
-pub(crate) fn print_json(json: &Json) {
+pub fn print_json(json: &Json) {
     use std::io::Write as _;
     // The reader may have ended because it has read enough.
     writeln!(std::io::stdout().lock(), "{}", json.pretty()).ok();

@@ -1,12 +1,12 @@
 //! Which events of a history belong to one scope: the top level, a branch, an iteration.
 
-use super::event::{details, id_of, name_of, previous_of, type_of};
+use super::{details, id_of, name_of, previous_of, type_of};
 use std::collections::BTreeMap;
 use stepwright_json::{Json, Str};
 
 /// A step into a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Within {
+pub enum Within {
     /// An item of the Map state of this name.
     Item(Str, u32),
     /// The branch that begins with the state of this name.
@@ -14,36 +14,45 @@ pub(crate) enum Within {
 }
 
 /// The way to a scope from the top level.
-pub(crate) type Scope = Vec<Within>;
+pub type Scope = Vec<Within>;
 
 /// What is known of each event's place.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place {
+pub struct Place {
     /// Its scope.
-    pub(crate) scope: Scope,
+    pub scope: Scope,
     /// The state it belongs to; empty before the first.
-    pub(crate) state: Str,
+    pub state: Str,
 }
 
-/// The place of each event. Events follow each other within a scope by `previousEventId`.
-pub(crate) fn places(events: &[Json]) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::with_capacity(events.len());
-    let mut by_id: BTreeMap<i64, usize> = BTreeMap::new();
-    let mut entered: BTreeMap<Str, Vec<Scope>> = BTreeMap::new();
-    for (at, event) in events.iter().enumerate() {
-        let previous = previous_of(event).and_then(|id| by_id.get(&id)).copied();
-        let before = previous.map(|at| places[at].clone()).unwrap_or_default();
-        let previous_type = previous.map(|at| type_of(&events[at])).unwrap_or_default();
-        let place = place(event, before, previous_type, &entered);
+/// The places of the events of a history, one by one as they come. Events follow each other within a
+/// scope by `previousEventId`.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    by_id: BTreeMap<i64, (Place, Str)>,
+    entered: BTreeMap<Str, Vec<Scope>>,
+}
+
+impl Places {
+    /// The place of the next event.
+    pub fn next(&mut self, event: &Json) -> Place {
+        let previous = previous_of(event).and_then(|id| self.by_id.get(&id)).cloned();
+        let (before, previous_type) = previous.unwrap_or_default();
+        let place = place(event, before, &previous_type, &self.entered);
         if type_of(event).ends_with("StateEntered") {
-            entered.entry(place.state.clone()).or_default().push(place.scope.clone());
+            self.entered.entry(place.state.clone()).or_default().push(place.scope.clone());
         }
-        places.push(place);
         if let Some(id) = id_of(event) {
-            by_id.insert(id, at);
+            self.by_id.insert(id, (place.clone(), type_of(event).into()));
         }
+        place
     }
-    places
+}
+
+/// The place of each event of a history.
+pub fn places(events: &[Json]) -> Vec<Place> {
+    let mut places = Places::default();
+    events.iter().map(|event| places.next(event)).collect()
 }
 
 fn place(

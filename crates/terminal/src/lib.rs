@@ -1,0 +1,6 @@
+//! What a person sees: executions as they happen, and why something could not be done.
+
+pub mod report;
+mod screen;
+
+pub use screen::{Happening, Machine, Screen, Shown, width};
