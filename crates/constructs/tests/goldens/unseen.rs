@@ -2,8 +2,7 @@
 
 use stepwright_constructs::prelude::*;
 
-#[test]
-fn a_human_approves() {
+fn a_human_approves() -> Result<Template, Misuses> {
     let topic = Topic::new("ApprovalTopic");
     let ask = SnsPublish::new(
         "Ask for approval",
@@ -34,11 +33,10 @@ fn a_human_approves() {
         .comment("asks for approval")
         .tracing_enabled(true)
         .removal_policy(RemovalPolicy::Retain);
-    sm.template().expect("nothing is misused");
+    sm.template()
 }
 
-#[test]
-fn images_are_labelled() {
+fn images_are_labelled() -> Result<Template, Misuses> {
     let bucket = Bucket::new("Images");
     let detect = CallAwsService::new("Detect", "rekognition", "detectLabels", ["*"])
         .parameters(object! {"Image": {"S3Object": {"Bucket": bucket.name(), "Name": string_at("$.key")}}, "MaxLabels": 10})
@@ -53,11 +51,9 @@ fn images_are_labelled() {
         .express()
         .logs(LogOptions::new(LogGroup::new("L")).level(LogLevel::All))
         .template()
-        .expect("nothing is misused");
 }
 
-#[test]
-fn a_machine_in_jsonata() {
+fn a_machine_in_jsonata() -> Result<Template, Misuses> {
     let get = DynamoGetItem::jsonata(
         "Get",
         Table::from_name("users"),
@@ -73,14 +69,10 @@ fn a_machine_in_jsonata() {
         .otherwise(
             Fail::jsonata("Too young").error("TooYoung").cause("{% 'age ' & $user.age.N %}"),
         );
-    StateMachine::new("Door", get.next(choice))
-        .query_language(QueryLanguage::Jsonata)
-        .template()
-        .expect("nothing is misused");
+    StateMachine::new("Door", get.next(choice)).query_language(QueryLanguage::Jsonata).template()
 }
 
-#[test]
-fn a_job_on_fargate() {
+fn a_job_on_fargate() -> Result<Template, Misuses> {
     let run = EcsRunTask::new(
         "Run",
         Cluster::from_name("c"),
@@ -111,11 +103,9 @@ fn a_job_on_fargate() {
     StateMachine::new("Job", run.next(put))
         .role(Role::from_arn("arn:aws:iam::123456789012:role/sfn"))
         .template()
-        .expect("nothing is misused");
 }
 
-#[test]
-fn fragments_side_by_side() {
+fn fragments_side_by_side() -> Result<Template, Misuses> {
     let fragment = |id: &str| {
         Fragment::new(
             id,
@@ -135,17 +125,16 @@ fn fragments_side_by_side() {
     let alarm = Alarm::new("A", m.metric_failed().period(minutes(1)), 1.0, 1)
         .notify(Topic::new("T"))
         .treat_missing_data("notBreaching");
-    Stack::new().machine(m).alarm(&alarm).template().expect("nothing is misused");
+    Stack::new().machine(m).alarm(&alarm).template()
 }
 
-#[test]
-fn functions_with_aliases() {
+fn functions_with_aliases() -> Result<Template, Misuses> {
     let f = Function::new("Fn", Code::from_bucket(Bucket::from_name("code"), "f.zip"))
         .runtime("python3.13")
         .handler("app.handler")
         .timeout(seconds(30))
         .memory(256)
-        .environment("A", "b")
+        .environment("STAGE", "dev")
         .architecture(Architecture::Arm64);
     let a = LambdaInvoke::new("A", f.alias("live"))
         .retry_on_service_exceptions(false)
@@ -158,11 +147,9 @@ fn functions_with_aliases() {
         .encryption(Encryption::customer_managed(Key::new("Key")))
         .tag("team", "a")
         .template()
-        .expect("nothing is misused");
 }
 
-#[test]
-fn a_list_of_objects() {
+fn a_list_of_objects() -> Result<Template, Misuses> {
     let (inp, out) = (Bucket::new("In"), Bucket::new("Out"));
     let map = DistributedMap::new("All")
         .item_reader(ItemReader::objects(&inp).prefix(string_at("$.prefix")).max_items(1000))
@@ -177,11 +164,10 @@ fn a_list_of_objects() {
         .tolerated_failure_count(3)
         .label("all")
         .item_processor(LambdaInvoke::new("Do", Function::from_name("do")));
-    StateMachine::new("M", map).template().expect("nothing is misused");
+    StateMachine::new("M", map).template()
 }
 
-#[test]
-fn an_api_and_a_worker() {
+fn an_api_and_a_worker() -> Result<Template, Misuses> {
     let connection = Connection::new(
         "C",
         Authorization::ApiKey { name: "x".into(), value: "{{resolve:secretsmanager:key}}".into() },
@@ -198,11 +184,9 @@ fn an_api_and_a_worker() {
         .machine(StateMachine::new("M", call.next(work)))
         .output("Act", act.arn())
         .template()
-        .expect("nothing is misused");
 }
 
-#[test]
-fn a_loop_that_counts() {
+fn a_loop_that_counts() -> Result<Template, Misuses> {
     let init = Pass::new("Init").result(object! {"n": 0}).result_path("$.loop");
     let inc = Pass::new("Inc")
         .parameters(object! {"n": math_add(number_at("$.loop.n"), 1)})
@@ -210,11 +194,10 @@ fn a_loop_that_counts() {
     let check = Choice::new("More?")
         .when(Condition::number_less_than("$.loop.n", 3), go_to("Inc"))
         .otherwise(Succeed::new("Done"));
-    StateMachine::new("Loop", init.next(inc).next(check)).template().expect("nothing is misused");
+    StateMachine::new("Loop", init.next(inc).next(check)).template()
 }
 
-#[test]
-fn machines_queues_and_grants() {
+fn machines_queues_and_grants() -> Result<Template, Misuses> {
     let q = Queue::fifo("Q");
     let send = SqsSendMessage::new(
         "Send",
@@ -244,5 +227,29 @@ fn machines_queues_and_grants() {
         .grant(Table::from_name("t").grant_read_data(&f))
         .grant(Grant::new(&f, Statement::allow(["ses:SendEmail"], ["*"])))
         .template()
-        .expect("nothing is misused");
+}
+
+/// The machines by name.
+pub(crate) fn templates() -> Vec<(&'static str, Result<Template, Misuses>)> {
+    vec![
+        ("a_human_approves", a_human_approves()),
+        ("images_are_labelled", images_are_labelled()),
+        ("a_machine_in_jsonata", a_machine_in_jsonata()),
+        ("a_job_on_fargate", a_job_on_fargate()),
+        ("fragments_side_by_side", fragments_side_by_side()),
+        ("functions_with_aliases", functions_with_aliases()),
+        ("a_list_of_objects", a_list_of_objects()),
+        ("an_api_and_a_worker", an_api_and_a_worker()),
+        ("a_loop_that_counts", a_loop_that_counts()),
+        ("machines_queues_and_grants", machines_queues_and_grants()),
+    ]
+}
+
+#[test]
+fn they_are_built() {
+    for (name, template) in templates() {
+        let template = template.unwrap_or_else(|misuses| panic!("{name}: {misuses}")).to_json();
+        let text = template.to_string();
+        assert!(text.contains("AWS::StepFunctions::StateMachine"), "{name}");
+    }
 }

@@ -383,7 +383,7 @@ fn activities_are_encrypted() {
 
 /// The machines of the manual that stand beside the CDK's TypeScript. `cdk/side-by-side.js` makes the
 /// CDK's from the manual.
-fn beside() -> [StateMachine; 3] {
+pub(crate) fn beside() -> [StateMachine; 3] {
     let (submit_lambda, get_status_lambda) =
         (Function::from_name("submit"), Function::from_name("status"));
     let submit_job = LambdaInvoke::new("Submit Job", &submit_lambda)
