@@ -1,6 +1,6 @@
 use crate::iam::Statement;
 use crate::misuse::Misuse;
-use crate::resources::{Function, Machine, Resource, Role};
+use crate::resources::{Bucket, Function, Key, Machine, Queue, Resource, Role, Table, Topic};
 use crate::state_machine::StateMachine;
 use crate::text::{Text, local_arn, text};
 
@@ -33,6 +33,11 @@ pub struct Grantee {
 }
 
 impl Grant {
+    /// Any permission.
+    pub fn new(grantee: impl Into<Grantee>, statement: Statement) -> Self {
+        Self::of(grantee, statement)
+    }
+
     pub(crate) fn of(grantee: impl Into<Grantee>, statement: Statement) -> Self {
         Self { grantee: grantee.into(), statements: vec![statement] }
     }
@@ -93,6 +98,70 @@ macro_rules! owned {
     )*};
 }
 owned!(Role, Function, StateMachine);
+
+/// Permissions on the resources that handles stand for, as the CDK grants them.
+macro_rules! resource_grants {
+    ($($handle:ident { $($(#[$doc:meta])* $name:ident = [$($action:literal),*] on $on:ident;)* })*) => {$(
+        impl $handle {
+            $($(#[$doc])*
+            pub fn $name(&self, grantee: impl Into<Grantee>) -> Grant {
+                Grant::of(grantee, Statement::allow([$($action),*], $on(self.arn())))
+            })*
+        }
+    )*};
+}
+
+fn itself(arn: Text) -> Vec<Text> {
+    vec![arn]
+}
+
+fn and_objects(arn: Text) -> Vec<Text> {
+    vec![arn.clone(), text!(arn, "/*")]
+}
+
+resource_grants! {
+    Bucket {
+        /// The permission to read its objects and to list them.
+        grant_read = ["s3:GetObject*", "s3:GetBucket*", "s3:List*"] on and_objects;
+        /// The permission to write objects.
+        grant_write = [
+            "s3:DeleteObject*", "s3:PutObject", "s3:PutObjectLegalHold", "s3:PutObjectRetention",
+            "s3:PutObjectTagging", "s3:PutObjectVersionTagging", "s3:Abort*"
+        ] on and_objects;
+    }
+    Table {
+        /// The permission to read items.
+        grant_read_data = [
+            "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:Scan",
+            "dynamodb:ConditionCheckItem", "dynamodb:DescribeTable"
+        ] on itself;
+        /// The permission to write items.
+        grant_write_data = [
+            "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem", "dynamodb:DescribeTable"
+        ] on itself;
+    }
+    Topic {
+        /// The permission to publish messages.
+        grant_publish = ["sns:Publish"] on itself;
+    }
+    Queue {
+        /// The permission to send messages.
+        grant_send_messages =
+            ["sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"] on itself;
+        /// The permission to receive messages and to delete them.
+        grant_consume_messages = [
+            "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl",
+            "sqs:DeleteMessage", "sqs:GetQueueAttributes"
+        ] on itself;
+    }
+    Key {
+        /// The permission to encrypt with it.
+        grant_encrypt = ["kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"] on itself;
+        /// The permission to decrypt with it.
+        grant_decrypt = ["kms:Decrypt"] on itself;
+    }
+}
 
 /// The permissions that concern a state machine, for those that are defined and those that exist.
 macro_rules! grants {

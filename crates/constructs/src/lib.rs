@@ -100,7 +100,11 @@ pub mod prelude {
     };
 }
 
-/// The chapter of the manual. Its examples are compiled as doctests.
+/// The chapters of the manual. Their examples are compiled as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/src/constructs.md")]
+#[doc = include_str!("../../../docs/src/from-the-cdk.md")]
+#[doc = include_str!("../../../docs/src/side-by-side.md")]
+#[doc = include_str!("../../../docs/src/aibs.md")]
+#[doc = include_str!("../../../docs/src/aibs-fragments.md")]
 struct Chapter;

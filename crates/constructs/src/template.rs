@@ -260,8 +260,16 @@ impl Assembly {
     fn add(&mut self, plain: Plain, problems: &mut Problems) {
         match self.plain.iter().find(|known| known.logical_id == plain.logical_id) {
             Some(known) if *known == plain => return,
-            Some(_) => {
-                problems.add(&plain.logical_id, "two different resources have this id: rename one");
+            Some(known) => {
+                let message = if known.kind == plain.kind {
+                    format!("two different resources of the type {} have this id", plain.kind)
+                } else {
+                    format!(
+                        "a resource of the type {} and one of the type {} have this id",
+                        known.kind, plain.kind
+                    )
+                };
+                problems.add(&plain.logical_id, format!("{message}: rename one"));
                 return;
             }
             None => {}

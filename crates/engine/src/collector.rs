@@ -11,6 +11,8 @@ pub struct ExecutionEvent<'a> {
     pub arn: &'a str,
     /// The ARNs of the executions around it, the outermost first.
     pub around: &'a [String],
+    /// The trace that its input names, if it names one: `__trace` of a Fluxio project.
+    pub trace: Option<&'a str>,
     /// When it happened, in milliseconds since 1970.
     pub at: i64,
     /// When the execution started, in milliseconds since 1970. Present on the event of its end.

@@ -78,7 +78,8 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
         Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     };
     let name_of = |arn: &str| arn.rsplit(':').next().unwrap_or_default().to_owned();
-    let id = given("id").unwrap_or_else(|| name_of(outermost));
+    let trace = given("id");
+    let id = trace.clone().unwrap_or_else(|| name_of(outermost));
     let source = given("source").unwrap_or_else(|| machine_of(outermost).to_owned());
     let payload = json!({
         "message": (message(&one.record)),
@@ -106,6 +107,7 @@ async fn process_one(projects: &Projects, host: &Host, one: &Happened, machine: 
             machine: full_name,
             arn: &one.arn,
             around: &lineage,
+            trace: trace.as_deref(),
             at: one.at,
             since: is_over.then_some(one.started_at),
             is_good: matches!(kind, "ExecutionStarted" | "ExecutionSucceeded"),

@@ -125,8 +125,11 @@ impl Otlp {
 
 impl Collector for Otlp {
     fn execution_event(&self, event: &ExecutionEvent<'_>) {
-        let root =
-            hex::encode(Sha256::digest(event.around.first().map_or(event.arn, String::as_str)));
+        // A trace that the input names has the id that the processor on AWS gives it.
+        let root = hex::encode(match event.trace {
+            Some(name) => Sha256::digest(format!("trace {name}")),
+            None => Sha256::digest(event.around.first().map_or(event.arn, String::as_str)),
+        });
         let span = |arn: &str| hex::encode(Sha256::digest(arn))[32..48].to_owned();
         let trace = Trace {
             id: root[..32].to_owned(),

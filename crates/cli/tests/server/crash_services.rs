@@ -35,7 +35,7 @@ type = "AWS::Batch::JobDefinition"
 JobDefinitionName = "pack"
 Type = "container"
 RetryStrategy = { Attempts = 10, EvaluateOnExit = [{ OnStatusReason = "Host EC2*", Action = "RETRY" }, { OnReason = "*", Action = "EXIT" }] }
-ContainerProperties = { Image = "any", Vcpus = 1, Memory = 128, Command = ["/bin/sh", "-c", "echo $AWS_BATCH_JOB_ATTEMPT >> FOLDER/$ORDER; sleep 0.05"] }
+ContainerProperties = { Image = "any", Vcpus = 1, Memory = 128, Command = ["/bin/sh", "-c", "echo $AWS_BATCH_JOB_ID $AWS_BATCH_JOB_ATTEMPT >> FOLDER/$ORDER; sleep 0.05"] }
 "#;
 
 /// Keeps an order, counts it, writes its invoice, tells of it, and has every fifth one packed by a job.
@@ -138,6 +138,18 @@ fn all(client: &Client, machine: &str) -> Vec<Json> {
     }
 }
 
+/// How many jobs an execution says that it has submitted.
+fn submissions(client: &Client, executions: &str, name: &str) -> usize {
+    let arn = format!("{executions}:{name}");
+    let history = client.ok(
+        "GetExecutionHistory",
+        &[("executionArn", arn.into()), ("maxResults", Json::Int(1_000))],
+    );
+    let events = history.get("events").and_then(Json::as_array).expect("a list");
+    let details = events.iter().filter_map(|event| event.get("taskSubmittedEventDetails"));
+    details.filter(|details| text(details, "resourceType") == "batch").count()
+}
+
 #[test]
 fn workflows_and_services_survive_kill_9() {
     let rounds: u64 = std::env::var("STEPWRIGHT_CRASH_ROUNDS")
@@ -210,13 +222,18 @@ fn workflows_and_services_survive_kill_9() {
         let body = std::fs::read_to_string(data.join("buckets/invoices").join(id));
         assert!(body.is_ok_and(|body| body.contains(id.as_str())), "the invoice of {id}");
     }
-    // A job runs again only if the server was killed in the middle of it: each attempt once.
+    // Each attempt of a job runs once, and a task has as many jobs as it says, even if the server was
+    // killed between the two.
     for id in ids.iter().filter(|id| id.ends_with('0') || id.ends_with('5')) {
         let text = std::fs::read_to_string(packed.join(id)).unwrap_or_default();
         let attempts: Vec<&str> = text.lines().collect();
         let distinct: BTreeSet<&&str> = attempts.iter().collect();
         assert!(!attempts.is_empty(), "{id} was not packed");
         assert_eq!(distinct.len(), attempts.len(), "{id}: {attempts:?}");
+        let jobs: BTreeSet<&str> =
+            attempts.iter().filter_map(|attempt| attempt.split(' ').next()).collect();
+        let submitted = submissions(&client, &arn.replacen(":stateMachine:", ":execution:", 1), id);
+        assert!(jobs.len() <= submitted, "{id}: {attempts:?} of {submitted} submissions");
     }
     assert!(server.stop());
 }

@@ -14,6 +14,8 @@ class Charge(Task):
             return await context.stop_execution(error="Off", cause="the flag is off")
         if event.get("bad"):
             raise ValueError("the card has a limit")
+        if event.get("traced"):
+            return "%s of %s" % (context.trace_id, context.trace_source)
         return {"receipt": "R-%d" % event["total"], "machine": context.state_machine_name}
 
 class Keep(Task):
@@ -224,10 +226,38 @@ fn projects_are_served_with_their_tasks_events_and_subscriptions() {
         ("ABORTED", "Off")
     );
 
+    let mut seen = Vec::new();
+    // A trace in the input is known to tasks, nested machines and processors.
+    let input = r#"{"total": 1, "traced": true, "pack": false, "__trace": {"id": "order-7", "source": "web"}}"#;
+    let traced = client.end(&client.start(&machine("shop-main"), input));
+    assert!(text(&traced, "output").contains("\"charged\":\"order-7 of web\""), "{traced}");
+    let nested = client.end(&client.start(&machine("shop-nested"), input));
+    assert!(text(&nested, "output").contains("\"inner\":\"order-7 of web\""), "{nested}");
+    await_line(&lines, &["event ExecutionStarted shop-main", "order-7"]);
+    let mut of_trace = None;
+    while of_trace.is_none() {
+        let (_, body) = collected.recv_timeout(Duration::from_secs(20)).expect("it is sent");
+        let spans = body
+            .get("resourceSpans")
+            .and_then(|all| all.at(0)?.get("scopeSpans")?.at(0)?.get("spans"));
+        let spans = spans.and_then(Json::as_array).map(|all| all.to_vec()).unwrap_or_default();
+        of_trace = spans
+            .into_iter()
+            .find(|span| attribute(span, "trace_id") == Some(json!({"stringValue": "order-7"})));
+        seen.push(body);
+    }
+    let of_trace = of_trace.expect("it was sent");
+    assert_eq!(attribute(&of_trace, "trace_source"), Some(json!({"stringValue": "web"})));
+    // As the processor on AWS has it: the digest of `trace order-7`.
+    assert_eq!(text(&of_trace, "traceId"), "3a39bf8103826fbc17aa1314a0ca8090");
+
     // Events and spans, with their tags.
+    let mut seen = seen.into_iter();
     let (mut started, mut failure, mut span) = (None, None, None);
     while started.is_none() || failure.is_none() || span.is_none() {
-        let (_, body) = collected.recv_timeout(Duration::from_secs(20)).expect("it is sent");
+        let body = seen.next().unwrap_or_else(|| {
+            collected.recv_timeout(Duration::from_secs(20)).expect("it is sent").1
+        });
         for (of_resource, of_scope, key) in
             [("resourceLogs", "scopeLogs", "logRecords"), ("resourceSpans", "scopeSpans", "spans")]
         {

@@ -2,6 +2,7 @@ use crate::chain::{Chain, Chainable, Nextable};
 use crate::common::{WithData, WithErrors, WithResultPath};
 use crate::fields::settings;
 use crate::fragments::base::env_fragment;
+use crate::fragments::batch_invoked::Missing;
 use crate::fragments::mount_point::mount_points_and_volumes;
 use crate::fragments::{
     EnvBase, EnvFragment, MountPointConfiguration, convert_reference_paths,
@@ -326,15 +327,21 @@ settings! {
     /// use stepwright_constructs::prelude::*;
     ///
     /// let env = EnvBase::new("dev", Some("marmotdev"));
-    /// let submit = SubmitJobFragment::new("Submit", &env, "my-job", "$.job_queue", "$.image")
+    /// let submit = SubmitJobFragment::new("Submit", &env, "my-job")
+    ///     .job_queue("$.job_queue")
+    ///     .image("$.image")
     ///     .command(value!(["echo", "$.text"]))
     ///     .memory(1024)
     ///     .vcpus(1);
     /// assert!(submit.to_state_machine("submit").template().is_ok());
     /// ```
     pub struct SubmitJobFragment {
-        required { id: String, env: EnvBase, name: Input, job_queue: Input, image: Input, }
+        required { id: String, env: EnvBase, name: Input, }
         optional {
+            /// The queue of the job. Required.
+            job_queue: Input,
+            /// The image of the container. Required.
+            image: Input,
             /// The command: a list.
             command: Input,
             /// The environment variables: an object.
@@ -371,7 +378,9 @@ impl SubmitJobFragment {
         defaults: JobDefaults,
     ) -> Self {
         let request = |member: &str| format!("$.request.{member}");
-        Self::new(id, env, name, request("job_queue"), request("image"))
+        Self::new(id, env, name)
+            .job_queue(request("job_queue"))
+            .image(request("image"))
             .command(request("command"))
             .environment(request("environment"))
             .memory(request("memory"))
@@ -386,8 +395,11 @@ impl SubmitJobFragment {
 
     pub(crate) fn build(self) -> EnvFragment {
         let id = self.id.clone();
+        let mut missing = Missing::of(&id);
+        let image = missing.take("image", self.image);
+        let job_queue = missing.take("job_queue", self.job_queue);
         let registered = "$.taskResult.register.JobDefinitionArn";
-        let mut register = RegisterJobDefinition::new(&id, self.name.clone(), self.image.clone());
+        let mut register = RegisterJobDefinition::new(&id, self.name.clone(), image);
         register.command.clone_from(&self.command);
         register.memory.clone_from(&self.memory);
         register.vcpus.clone_from(&self.vcpus);
@@ -396,7 +408,7 @@ impl SubmitJobFragment {
         register.volumes = self.volumes;
         register.platform_capabilities = self.platform_capabilities;
         register.job_role_arn = self.job_role_arn;
-        let mut submit = SubmitJob::new(&id, self.name, registered, self.job_queue);
+        let mut submit = SubmitJob::new(&id, self.name, registered, job_queue);
         submit.command = self.command;
         submit.environment = self.environment;
         submit.memory = self.memory;
@@ -433,7 +445,7 @@ impl SubmitJobFragment {
                 .next(definition),
             None => definition,
         };
-        EnvFragment::new(id, self.env, definition)
+        EnvFragment::new(id, self.env, missing.reported(definition))
     }
 }
 

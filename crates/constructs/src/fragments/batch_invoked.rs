@@ -275,12 +275,13 @@ impl BatchInvokedLambdaFunction {
             ("AWS_LAMBDA_EVENT_RESPONSE_LOCATION".to_owned(), exchange.response_uri()),
         ]);
         environment.extend(place(&self.env));
-        let mut job =
-            SubmitJobFragment::new(format!("{id} Batch"), &self.env, self.name, job_queue, image)
-                .command(self.command.unwrap_or_else(|| value!([])))
-                .environment(Value::Object(last_wins(environment)))
-                .mount_points(mount_points)
-                .volumes(volumes);
+        let mut job = SubmitJobFragment::new(format!("{id} Batch"), &self.env, self.name)
+            .job_queue(job_queue)
+            .image(image)
+            .command(self.command.unwrap_or_else(|| value!([])))
+            .environment(Value::Object(last_wins(environment)))
+            .mount_points(mount_points)
+            .volumes(volumes);
         for (value, set) in [
             (
                 self.memory,
@@ -495,11 +496,12 @@ impl BatchInvokedExecutorFragment {
                 self.volumes.unwrap_or_else(|| value!([])),
             ),
         };
-        let mut job =
-            SubmitJobFragment::new(format!("{id}Batch"), &self.env, self.name, job_queue, image)
-                .command(command)
-                .mount_points(mount_points)
-                .volumes(volumes);
+        let mut job = SubmitJobFragment::new(format!("{id}Batch"), &self.env, self.name)
+            .job_queue(job_queue)
+            .image(image)
+            .command(command)
+            .mount_points(mount_points)
+            .volumes(volumes);
         for (value, set) in [
             (
                 self.environment,

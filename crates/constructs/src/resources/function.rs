@@ -315,10 +315,33 @@ impl Function {
             function = function.after_policies_of(Token::reference(&id).into()).after(&id);
         }
         resources.push(function);
+        let problems = defined.problems().into_iter();
+        resources.extend(problems.map(|message| {
+            Resource::misused(crate::Misuse { subject: defined.id.clone(), message })
+        }));
         resources.extend(self.extra.iter().cloned());
         resources
     }
 }
+
+/// Variables that Lambda sets, and nobody else may.
+const RESERVED: [&str; 15] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
 
 fn function_id(id: &str) -> String {
     let mut path: Vec<&str> = id.split('/').collect();
@@ -334,6 +357,33 @@ impl Defined {
                 .managed_policy("service-role/AWSLambdaBasicExecutionRole")
         });
         self.statements.iter().cloned().fold(role, Role::allow)
+    }
+
+    /// What Lambda does not accept.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, _) in &self.environment {
+            let is_name = name.len() > 1
+                && name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !is_name {
+                problems.push(format!(
+                    "the environment variable `{name}` has to have two or more letters, digits and \
+                     underscores, of which the first is a letter",
+                ));
+            }
+            if RESERVED.contains(&name.as_str()) {
+                problems.push(format!("the environment variable `{name}` is one of Lambda's own"));
+            }
+        }
+        if self.timeout.is_some_and(|time| !(1..=900).contains(&time.as_secs())) {
+            problems
+                .push("the timeout of a function is between a second and 15 minutes".to_owned());
+        }
+        if self.memory.is_some_and(|memory| !(128..=10_240).contains(&memory)) {
+            problems.push("a function has between 128 and 10,240 MiB of memory".to_owned());
+        }
+        problems
     }
 
     fn version(&self) -> (String, Resource) {

@@ -260,7 +260,7 @@ impl Handle {
     pub(crate) fn of_parameter(name: &str, kind: &str, separators: &[char]) -> Self {
         let logical: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let resource = Resource::parameter(&logical, format!("The ARN of the {kind}"));
-        let arn = Text::from(Token::reference(&logical)).carrying(&[resource.clone()]);
+        let arn = Text::from(Token::reference(&logical)).carrying(std::slice::from_ref(&resource));
         Self { resources: vec![resource], ..Self::of_arn(arn, separators) }
     }
 

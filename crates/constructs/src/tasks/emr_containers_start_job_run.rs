@@ -215,7 +215,7 @@ impl ServiceTask for EmrContainersStartJobRun {
 
 /// The code of the function that lets a virtual cluster assume a role: what `aws emr-containers
 /// update-role-trust-policy` does.
-const TRUST: &str = r#"const { EMRContainersClient, DescribeVirtualClusterCommand } = require('@aws-sdk/client-emr-containers');
+const TRUST: &str = r"const { EMRContainersClient, DescribeVirtualClusterCommand } = require('@aws-sdk/client-emr-containers');
 const { EKSClient, DescribeClusterCommand } = require('@aws-sdk/client-eks');
 const { IAMClient, GetRoleCommand, UpdateAssumeRolePolicyCommand } = require('@aws-sdk/client-iam');
 const base36 = (text) => {
@@ -257,7 +257,7 @@ exports.handler = async (event, context) => {
     Status: status, Reason: reason, PhysicalResourceId: event.LogicalResourceId, StackId: event.StackId,
     RequestId: event.RequestId, LogicalResourceId: event.LogicalResourceId }) });
 };
-"#;
+";
 
 impl EmrContainersStartJobRun {
     /// The role that is created if none is given. The virtual cluster may assume it.
@@ -274,7 +274,7 @@ impl EmrContainersStartJobRun {
         };
         let clusters = local_arn("emr-containers", text!("/virtualclusters/", &cluster));
         let function = Function::new(&format!("{id}/TrustFunction"), Code::inline(TRUST))
-            .timeout(std::time::Duration::from_secs(60))
+            .timeout(crate::minutes(1))
             .allow(Statement::allow(["emr-containers:DescribeVirtualCluster"], [clusters]))
             .allow(Statement::allow(["eks:DescribeCluster"], [local_arn("eks", "cluster/*")]))
             .allow(Statement::allow(["iam:GetRole", "iam:UpdateAssumeRolePolicy"], [role.arn()]));

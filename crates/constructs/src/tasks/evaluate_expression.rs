@@ -33,7 +33,7 @@ type RuntimeName = String;
 
 /// The function's code: as in the CDK, it replaces the paths by `values["path"]` and evaluates the
 /// result.
-const EVALUATOR: &str = r#"const escaped = (text) => text.replace(/[-\/\\^$*+?.()|[\]{}]/g, '\\$&');
+const EVALUATOR: &str = r"const escaped = (text) => text.replace(/[-\/\\^$*+?.()|[\]{}]/g, '\\$&');
 exports.handler = async (event) => {
   const values = Object.assign(Object.create(null), event.expressionAttributeValues);
   const paths = Object.keys(values).sort((a, b) => b.length - a.length);
@@ -44,7 +44,7 @@ exports.handler = async (event) => {
   }
   return new Function('values', '__code', 'return eval(__code);')(values, code);
 };
-"#;
+";
 
 /// The role of all these functions, with the id that the CDK gives it.
 const ROLE: &str = "EvalServiceRolef4f556a4ef7a49cd8036c5b0567376fd";

@@ -64,6 +64,19 @@ impl ServiceTask for HttpInvoke {
             &["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
             [self.connection.secret_arn()],
         );
+        if let Some(root) = self.api_root.value.as_literal()
+            && !root.starts_with("https://")
+            && jsonata_expression(root).is_none()
+        {
+            plan.problem(format!("`api_root` has to begin with `https://`, not `{root}`"));
+        }
+        let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"];
+        if let Some(method) = self.method.value.as_literal()
+            && !methods.contains(&method)
+            && jsonata_expression(method).is_none()
+        {
+            plan.problem(format!("`{method}` is not a method of HTTP: {}", methods.join(", ")));
+        }
         let root = self.api_root.value.known().unwrap_or_default();
         let endpoints = object! {"StringLike": {"states:HTTPEndpoint": text!(root, "*")}};
         plan.state(Statement::allow(["states:InvokeHTTPEndpoint"], ["*"]).when(endpoints));

@@ -166,7 +166,9 @@ fn fragments() -> Vec<Golden> {
         ),
         golden(
             "submit-job-fragment-plain",
-            SubmitJobFragment::new("Submit", env(), "my-job", "$.job_queue", "$.image")
+            SubmitJobFragment::new("Submit", env(), "my-job")
+                .job_queue("$.job_queue")
+                .image("$.image")
                 .command("$.cmd")
                 .environment(object! {"A": "$.a"})
                 .memory(1024)
@@ -319,7 +321,9 @@ pub(crate) fn where_the_library_fails() -> Vec<Golden> {
         ),
         machine(
             "submit-job-fragment",
-            SubmitJobFragment::new("Submit", env(), "my-job", "$.job_queue", "$.image")
+            SubmitJobFragment::new("Submit", env(), "my-job")
+                .job_queue("$.job_queue")
+                .image("$.image")
                 .command(value!(["echo", "$.msg"]))
                 .environment(object! {"A": "$.a"})
                 .memory(1024)

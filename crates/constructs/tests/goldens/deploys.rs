@@ -92,7 +92,11 @@ fn what_nothing_defines_is_named() {
     refused(&Stack::new().resource(one).resource(two), "A", "wait for each other");
     let twice = LambdaInvoke::new("A", Function::new("F", Code::inline("1")))
         .next(LambdaInvoke::new("B", Function::new("F", Code::inline("2"))));
-    refused(&Stack::new().machine(StateMachine::new("M", twice)), "F", "two different resources");
+    refused(
+        &Stack::new().machine(StateMachine::new("M", twice)),
+        "F",
+        "two different resources of the type",
+    );
 }
 
 #[test]
@@ -202,6 +206,10 @@ fn settings_without_effect_are_refused() {
     };
     let known = Function::from_name("known").timeout(seconds(3)).environment("A", "b");
     refused(&stack(known), "known", "`timeout`, `environment` has no effect");
+    let odd = Function::new("Odd", Code::inline("1")).environment("A", "b").memory(64);
+    refused(&stack(odd), "Odd", "`A` has to have two or more letters");
+    let own = Function::new("Own", Code::inline("1")).environment("AWS_REGION", "b");
+    refused(&stack(own), "Own", "one of Lambda's own");
     let logs = LogGroup::from_name("/known").retention_days(30);
     let machine = StateMachine::new("M", Pass::new("P")).logs(LogOptions::new(logs));
     refused(&Stack::new().machine(machine), "/known", "`retention_days` has no effect");

@@ -32,6 +32,18 @@ fn cfn_lint_takes_the_templates() {
         std::fs::write(&file, template.to_json().pretty()).expect("a template is written");
         files.push(file);
     }
+    let beside =
+        super::written::beside().map(|machine| (machine.id().to_owned(), machine.template()));
+    let unseen = super::unseen::templates();
+    let unseen = unseen.into_iter().map(|(name, template)| (name.to_owned(), template));
+    for (name, template) in beside.into_iter().chain(unseen) {
+        let template = template.unwrap_or_else(|misuses| panic!("{name}: {misuses}"));
+        let file = folder.join(format!("written-{name}.json"));
+        std::fs::write(&file, template.to_json().pretty()).expect("a template is written");
+        files.push(file);
+    }
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/allma/template.json");
+    files.push(example);
     files.extend(super::derived::templates(&folder));
     let output = Command::new("cfn-lint")
         // As in the CDK, machines name their role twice, and some examples contain a password.

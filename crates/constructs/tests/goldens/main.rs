@@ -22,6 +22,7 @@ mod polling;
 mod running;
 mod services;
 mod states;
+mod unseen;
 mod written;
 
 use compare::{Golden, check_all, compare_files, folder, read};
@@ -131,7 +132,8 @@ fn allma_has_the_same_template() {
 /// The template beside the example, which newcomers run, is what the example prints.
 #[test]
 fn allma_prints_its_template() {
-    let machine = orchestrator::machine(&orchestrator::Props::of_stage(Default::default()));
+    let machine =
+        orchestrator::machine(&orchestrator::Props::of_stage(orchestrator::StageConfig::default()));
     let stack = Stack::new().description("A flow orchestrator").machine(machine);
     let printed = stack.template().expect("nothing is misused").to_json().pretty();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/allma/template.json");
@@ -142,7 +144,8 @@ fn allma_prints_its_template() {
 /// What was wrong as published goes well: polling, branches that fail, lists in S3.
 #[test]
 fn allma_does_what_it_promises() {
-    let machine = orchestrator::machine(&orchestrator::Props::of_stage(Default::default()));
+    let machine =
+        orchestrator::machine(&orchestrator::Props::of_stage(orchestrator::StageConfig::default()));
     let program = stepwright_program::compile(&machine.definition().expect("it is fine"));
     let program = program.expect("it compiles");
     let run = |action: &str, more: Json| {

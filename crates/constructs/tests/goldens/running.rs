@@ -105,7 +105,9 @@ fn prefixes_of_keys_may_be_paths() {
 
 #[test]
 fn mount_points_are_those_of_boto() {
-    let submit = SubmitJobFragment::new("Submit", env(), "job", "queue", "image")
+    let submit = SubmitJobFragment::new("Submit", env(), "job")
+        .job_queue("queue")
+        .image("image")
         .mount_points(value!([{"containerPath": "/a", "readOnly": true, "sourceVolume": "v"}]))
         .volumes(value!([{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]));
     let asl = submit.to_state_machine("s").asl().expect("nothing is misused").to_string();
@@ -203,6 +205,36 @@ fn augmented_data_replace_the_input() {
         .post_run(Pass::new("After"));
     let output = run(&task.to_state_machine("t"), json!({"n": 1}));
     assert_eq!(output, json!({"n": 1, "more": "m"}));
+}
+
+/// A fragment of a user, which is built when it is used.
+struct Notify;
+
+impl LazyLoadStateMachineFragment for Notify {
+    fn id(&self) -> String {
+        "Notify".into()
+    }
+
+    fn env_base(&self) -> EnvBase {
+        env()
+    }
+
+    fn required_managed_policies(&self) -> Vec<Text> {
+        vec!["AmazonSNSReadOnlyAccess".into()]
+    }
+
+    fn build_definition(&self) -> Chain {
+        SnsPublish::new("Tell", Topic::from_name("t"), "text").into_chain()
+    }
+}
+
+#[test]
+fn fragments_of_users_are_built_when_they_are_used() {
+    let template = Notify.to_state_machine("notify").template().expect("nothing is misused");
+    assert!(template.to_json().to_string().contains("AmazonSNSReadOnlyAccess"));
+    let chain = Pass::new("First").next(Notify.to_single_state()).next(Notify);
+    let asl = StateMachine::new("M", chain).asl().expect("nothing is misused").to_string();
+    assert!(asl.contains("\"Notify: Tell\"") && asl.contains("\"Tell\""), "{asl}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! State machines as users of the CDK write them, and what must not be accepted in silence.
 
+use crate::compare::{Names, same_statements};
 use stepwright_constructs::prelude::*;
 use stepwright_json::Json;
 
@@ -165,6 +166,11 @@ fn nothing_invalid_is_written() {
             JobQueue::from_arn(definition),
         ),
         "is not the ARN of a job queue",
+    );
+    let connection = Connection::from_arns("arn:aws:events:us-east-1:1:connection/c/1", "secret");
+    refused_state(
+        HttpInvoke::new("Call", connection, "items", "https://api.example", "GET"),
+        "`api_root` has to begin with `https://`",
     );
     let out = Parallel::new("P").branch(Pass::new("In").next(go_to("Out"))).next(Pass::new("Out"));
     refused_state(out, "cannot lead out of itself");
@@ -375,29 +381,169 @@ fn activities_are_encrypted() {
     refused_state(StepFunctionsInvokeActivity::new("Do", &short), "one to fifteen minutes");
 }
 
-/// Every state of a definition in which `field` has this value.
-fn states_with(asl: &Json, field: &str, value: &str) -> usize {
-    let states = asl.get("States").and_then(Json::as_object).cloned().unwrap_or_default();
-    states
-        .iter()
-        .filter(|(_, state)| state.get(field).and_then(Json::as_str) == Some(value))
-        .count()
+/// The machines of the manual that stand beside the CDK's TypeScript. `cdk/side-by-side.js` makes the
+/// CDK's from the manual.
+pub(crate) fn beside() -> [StateMachine; 3] {
+    let (submit_lambda, get_status_lambda) =
+        (Function::from_name("submit"), Function::from_name("status"));
+    let submit_job = LambdaInvoke::new("Submit Job", &submit_lambda)
+        .payload_response_only()
+        .result_path("$.guid");
+    let wait_x = Wait::new("Wait X Seconds", WaitTime::seconds_path("$.wait_time"));
+    let get_status = LambdaInvoke::new("Get Job Status", &get_status_lambda)
+        .payload_response_only()
+        .input_path("$.guid")
+        .result_path("$.status");
+    let job_failed =
+        Fail::new("Job Failed").cause("AWS Batch Job Failed").error("DescribeJob returned FAILED");
+    let final_status = LambdaInvoke::new("Get Final Job Status", &get_status_lambda)
+        .payload_response_only()
+        .input_path("$.guid");
+    let definition = submit_job.next(wait_x).next(get_status).next(
+        Choice::new("Job Complete?")
+            .when("$.status == 'FAILED'", job_failed)
+            .when("$.status == 'SUCCEEDED'", final_status)
+            .otherwise(go_to("Wait X Seconds")),
+    );
+    let poller = StateMachine::new("StateMachine", definition).timeout(minutes(5));
+
+    let book = |what: &str, undo: Chain| {
+        LambdaInvoke::new(format!("Book {what}"), Function::from_name(format!("book-{what}")))
+            .payload_response_only()
+            .result_path(format!("$.{what}"))
+            .catch_with(Catch::all().result_path("$.error"), undo)
+    };
+    let cancel = |what: &str| {
+        LambdaInvoke::new(format!("Cancel {what}"), Function::from_name(format!("cancel-{what}")))
+            .payload_response_only()
+            .result_path(DISCARD)
+            .retry(Retry::all().max_attempts(3))
+    };
+    let undo_hotel = cancel("hotel").next(Fail::new("Trip failed").error("TripFailed"));
+    let undo_flight = cancel("flight").next(go_to("Cancel hotel"));
+    let trip = book("hotel", go_to("Trip failed"))
+        .next(book("flight", undo_hotel))
+        .next(book("car", undo_flight));
+    let saga = StateMachine::new("Trips", trip);
+
+    let load_lambda = Function::from_name("load");
+    let uploads = Bucket::from_name("uploads");
+    let news = Topic::from_arn("arn:aws:sns:us-east-1:123456789012:news");
+    let load = LambdaInvoke::new("Load batch", &load_lambda).payload_response_only();
+    let rows = DistributedMap::new("Rows")
+        .item_reader(ItemReader::csv(&uploads, string_at("$.key")))
+        .item_batcher(ItemBatcher::new().max_items_per_batch(100))
+        .tolerated_failure_percentage(5)
+        .result_path(DISCARD)
+        .item_processor(load);
+    let transform = GlueStartJobRun::new("Transform", "transform")
+        .integration_pattern(IntegrationPattern::RunJob)
+        .arguments(object! {"--key": string_at("$.key")})
+        .result_path(DISCARD);
+    let message = format_text("{} is there", [string_at("$.key")]);
+    let tell = SnsPublish::new("Tell", &news, message);
+    let import = StateMachine::new("Import", rows.next(transform).next(tell)).tracing_enabled(true);
+    [poller, saga, import]
 }
 
-/// The job poller, the saga and the import, as a user of the CDK writes them.
 #[test]
-fn the_examples_of_the_manual() {
-    let trip = |id: &str, undo: Chain| {
-        LambdaInvoke::new(id, Function::from_name(id)).result_path("$.booked").catch(undo)
-    };
-    let fail = Fail::new("Trip failed");
-    let undo_hotel =
-        LambdaInvoke::new("CancelHotel", Function::from_name("CancelHotel")).next(fail);
-    let undo_flight = LambdaInvoke::new("CancelFlight", Function::from_name("CancelFlight"))
-        .next(go_to("CancelHotel"));
-    let saga = trip("BookHotel", undo_hotel)
-        .next(trip("BookFlight", undo_flight))
-        .next(trip("BookCar", go_to("CancelFlight")));
-    let asl = StateMachine::new("Saga", saga).asl().expect("nothing is misused");
-    assert_eq!(states_with(&asl, "Next", "CancelHotel"), 1);
+fn the_machines_of_the_manual_are_the_cdks() {
+    let made = stepwright_json::parse(include_str!("cdk/side-by-side.json")).expect("it is JSON");
+    let made = made.as_array().expect("a list").to_vec();
+    assert_eq!(made.len(), 3);
+    for (machine, expected) in beside().into_iter().zip(made) {
+        let mut names = Names::default();
+        let asl = machine.asl().expect("nothing is misused");
+        let same = names.same(&asl, expected.get("definition").expect("a definition"), "");
+        assert_eq!(same, Ok(()), "{}", machine.id());
+        let ours: Vec<Json> = machine.policy().unwrap().iter().map(Statement::to_json).collect();
+        let theirs = expected.get("statements").and_then(Json::as_array).expect("a list").to_vec();
+        assert_eq!(same_statements(ours, theirs, &mut names), Ok(()), "{}", machine.id());
+    }
+    let manual = include_str!("../../../../docs/src/side-by-side.md");
+    for line in [
+        "let undo_flight = cancel(\"flight\").next(go_to(\"Cancel hotel\"));",
+        ".item_reader(ItemReader::csv(&uploads, string_at(\"$.key\")))",
+    ] {
+        assert!(manual.contains(line), "{line}");
+    }
+}
+
+/// The examples beside the CDK's TypeScript have no more lines than it has.
+#[test]
+fn the_manual_compares_lines() {
+    let manual = include_str!("../../../../docs/src/side-by-side.md");
+    let mut counts = Vec::new();
+    let mut open: Option<(&str, usize)> = None;
+    for line in manual.lines() {
+        open = match (open, line) {
+            (None, "```typescript") => Some(("TypeScript", 0)),
+            (None, "```rust") => Some(("Rust", 0)),
+            (Some((language, count)), "```") => {
+                counts.push((language, count));
+                None
+            }
+            // What mdBook hides is there for the compiler only.
+            (Some((language, count)), line) if !line.starts_with("# ") => {
+                Some((language, count + 1))
+            }
+            (open, _) => open,
+        };
+    }
+    assert_eq!(counts.len(), 6);
+    for pair in counts.chunks(2) {
+        println!("{pair:?}");
+        assert!(
+            pair[0].0 == "TypeScript" && pair[1].0 == "Rust" && pair[1].1 <= pair[0].1,
+            "{pair:?}"
+        );
+    }
+}
+
+/// Every row of the manual's table of promises has tests that exist, and every task has a row.
+#[test]
+fn every_promise_has_a_test() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let table = include_str!("../../../../docs/src/promises.md");
+    let twins = ["aibs", "clusters", "main", "services", "states"]
+        .map(|name| read(&format!("crates/constructs/tests/goldens/{name}.rs")))
+        .concat();
+    let promised = table.split("## Left out on purpose").next().expect("the table");
+    let rows: Vec<&str> = promised
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| item"))
+        .collect();
+    assert!(rows.len() > 150, "{} rows", rows.len());
+    let mut missing = Vec::new();
+    for row in &rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let tests: Vec<&str> = tests.split(' ').map(|test| test.trim_matches('`')).collect();
+        assert!(tests.iter().any(|test| !test.is_empty()), "{row}");
+        for test in tests {
+            let is_there = match test.split_once("golden:") {
+                Some((_, golden)) => twins.contains(&format!("\"{golden}\"")),
+                None => test
+                    .split_once("::")
+                    .is_some_and(|(file, name)| read(file).contains(&format!("fn {name}("))),
+            };
+            if !is_there {
+                missing.push(format!("{test} of {row}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    // The tasks of the crate, from their files.
+    let tasks = read("crates/constructs/src/tasks/mod.rs");
+    for line in tasks.lines().filter_map(|line| line.strip_prefix("mod ")) {
+        let file = line.trim_end_matches(';');
+        let code = read(&format!("crates/constructs/src/tasks/{file}.rs"));
+        let Some(task) =
+            code.split("task! {").nth(1).and_then(|rest| rest.split("pub struct ").nth(1))
+        else {
+            continue;
+        };
+        let name = task.split(' ').next().unwrap_or_default();
+        assert!(promised.contains(&format!("| `{name}` |")), "{name} has no row");
+    }
 }
