@@ -347,6 +347,16 @@ fn the_end_of_a_run_says_why_it_failed_and_where() {
             assert!(ending.contains(part), "{part} is not in {ending}");
         }
     }
+    // A retrier that does not name the error is no retry that was used up.
+    let caught = "Catch: [{ErrorEquals: [States.Timeout, Declined], Next: Each}]";
+    let pay = SHOP.replace(caught, "ResultPath: $.paid");
+    std::fs::write(folder.path().join("pay.asl.yaml"), pay).unwrap();
+    let arguments = ["run", "pay.asl.yaml", "-m", "shop.mocks.yaml", "--virtual-time", "-i", input];
+    let (_, _, said) = shown(folder.path(), 120, &arguments);
+    assert!(
+        said.contains("no `Retry` of `Pay` matches Declined, and there is no `Catch`"),
+        "{said}"
+    );
     // Which of two rules that lead to the same state applied.
     let input = r#"{"amount": 3, "vip": true, "items": []}"#;
     let (_, _, said) =
