@@ -5,7 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PYTHON: [&str; 3] = ["boto3==1.44.5", "awscli==1.46.2", "pytest==9.2.0"];
-const NODE: [&str; 1] = ["@aws-sdk/client-sfn@3.1162.0"];
+const NODE: [&str; 10] = [
+    "@aws-sdk/client-sfn@3.1162.0",
+    "@aws-sdk/client-batch@3.1138.0",
+    "@aws-sdk/client-dynamodb@3.1169.0",
+    "@aws-sdk/client-ecs@3.1164.0",
+    "@aws-sdk/client-eventbridge@3.1169.0",
+    "@aws-sdk/client-s3@3.1175.0",
+    "@aws-sdk/client-secrets-manager@3.1164.0",
+    "@aws-sdk/client-sns@3.1169.0",
+    "@aws-sdk/client-sqs@3.1175.0",
+    "@aws-sdk/client-ssm@3.1169.0",
+];
 
 /// Installs the clients for Python and Node.js. A registry that cannot be reached is no failure:
 /// the tests then skip that client and say so.

@@ -118,10 +118,10 @@ fn picture(
         let output = Command::new("tmux").args(["-L", &name]).args(arguments).output();
         let output = output.map_err(|error| format!("tmux is needed: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match output.status.success() {
-            true => Ok(text(&output.stdout)),
-            false => Err(format!("tmux {arguments:?}: {}", text(&output.stderr))),
+        if output.status.success() {
+            return Ok(text(&output.stdout));
         }
+        Err(format!("tmux {arguments:?}: {}", text(&output.stderr)))
     };
     let path = std::env::var("PATH").unwrap_or_default();
     let shell = format!(

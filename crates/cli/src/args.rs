@@ -162,6 +162,9 @@ pub(crate) struct Env {
     /// The server uses encryption.
     #[arg(long)]
     pub(crate) tls: bool,
+    /// Send the calls of all services to the server: it has local services, such as SQS and S3.
+    #[arg(long)]
+    pub(crate) local: bool,
     /// The region.
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub(crate) region: String,
@@ -376,10 +379,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
-    let resolved = text.to_socket_addrs().map_err(|error| match text.contains(':') {
-        true => error.to_string(),
-        false => "an address has a port, as in localhost:8083".to_owned(),
-    })?;
+    if !text.contains(':') {
+        return Err("an address has a port, as in localhost:8083".to_owned());
+    }
+    let resolved = text.to_socket_addrs().map_err(|error| error.to_string())?;
     resolved.into_iter().next().ok_or_else(|| "nothing has this name".to_owned())
 }
 

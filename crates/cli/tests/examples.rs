@@ -39,7 +39,7 @@ fn the_quickstart_runs_without_flags() {
         (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
     assert_eq!(output.status.code(), Some(0), "{timeline}");
     assert!(
-        timeline.contains("enter     Validate") && timeline.contains("succeeded in"),
+        timeline.contains("pass      Validate") && timeline.contains("succeeded in"),
         "{timeline}"
     );
     assert!(stepwright_json::parse(answer.trim()).is_ok(), "{answer}");

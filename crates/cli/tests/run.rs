@@ -1,6 +1,7 @@
 //! `run` uses the engine of a server: nested machines, functions for any service, buckets, task
 //! tokens.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -246,11 +247,11 @@ fn a_run_can_be_interrupted() {
         .spawn()
         .unwrap();
     // Once it has printed this, it waits.
-    let mut shown = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut shown = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("wait") {
         line.clear();
-        std::io::BufRead::read_line(&mut shown, &mut line).unwrap();
+        shown.read_line(&mut line).unwrap();
     }
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -277,7 +278,7 @@ fn shown(folder: &Path, columns: usize, arguments: &[&str]) -> (Option<i32>, Str
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-const SHOP: &str = r#"
+const SHOP: &str = r"
 StartAt: Which
 States:
   Which:
@@ -305,7 +306,7 @@ States:
           Resource: arn:aws:lambda:us-east-1:123456789012:function:ship
           End: true
     End: true
-"#;
+";
 
 const SHIP_CAUSE: &str = r#"{"errorType": "NoStock", "errorMessage": "the shelf is empty,\nand so is the cellar", "stackTrace": ["  File \"ship.py\", line 7, in handler\n    take(shelf)\n", "  File \"ship.py\", line 3, in take\n    raise NoStock\n"]}"#;
 
@@ -436,7 +437,6 @@ fn ctrl_c_says_where_it_stood() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    use std::io::{BufRead as _, BufReader};
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("task")), "the task begins");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -553,6 +553,11 @@ fn one_grammar_of_options() {
     assert!(!path.join("a.png").exists());
     // An address has a name as well.
     assert!(said(&["env", "--listen", "localhost:4566"], 0).0.contains("http://127.0.0.1:4566"));
+    let (all, _) = said(&["env", "--local"], 0);
+    assert!(
+        all.contains("AWS_ENDPOINT_URL=http://127.0.0.1:8083") && !all.contains("_SFN"),
+        "{all}"
+    );
     let (_, err) = said(&["env", "--listen", "localhost"], 2);
     assert!(err.contains("an address has a port"), "{err}");
     // What is true of `serve` is not true of `dev`.

@@ -116,7 +116,7 @@ impl Printed {
 pub struct List {
     /// A state machine, by its name or ARN.
     pub machine: Option<String>,
-    /// Only executions with this status: running, succeeded, failed, timed_out, aborted.
+    /// Only executions with this status: running, succeeded, failed, timed-out, aborted.
     #[arg(long, value_name = "STATUS")]
     pub status: Option<String>,
     /// The largest number of lines.

@@ -8,9 +8,10 @@ use stepwright_terminal::report::Failure;
 pub fn describe(arguments: &Describe) -> Result<ExitCode, Failure> {
     let what = arguments.what.as_str();
     let client = arguments.connection.client(Some(what))?;
-    let is_machine = match what.starts_with("arn:") {
-        true => what.split(':').nth(5) == Some("stateMachine"),
-        false => find::machines(&client)?.iter().any(|machine| text(machine, "name") == what),
+    let is_machine = if what.starts_with("arn:") {
+        what.split(':').nth(5) == Some("stateMachine")
+    } else {
+        find::machines(&client)?.iter().any(|machine| text(machine, "name") == what)
     };
     let (operation, key, arn) = match what.split(':').nth(5) {
         _ if is_machine => {
@@ -37,9 +38,10 @@ pub fn describe(arguments: &Describe) -> Result<ExitCode, Failure> {
             Json::String(text) => text.to_string(),
             other => other.to_string(),
         };
-        match shown.contains('\n') {
-            true => anstream::println!("{key}:\n  {}", shown.replace('\n', "\n  ")),
-            false => anstream::println!("{key}: {shown}"),
+        if shown.contains('\n') {
+            anstream::println!("{key}:\n  {}", shown.replace('\n', "\n  "));
+        } else {
+            anstream::println!("{key}: {shown}");
         }
     }
     Ok(ExitCode::SUCCESS)

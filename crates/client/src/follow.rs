@@ -30,7 +30,7 @@ pub(crate) struct Followed {
 
 impl Followed {
     /// An execution, and its definition if the server has one that can be used.
-    pub(crate) fn new(client: &Client, arn: String) -> Result<Self, Failure> {
+    pub(crate) fn new(client: &Client, arn: String) -> Self {
         let about = find::request(&[("executionArn", &arn)]).into();
         // A child of a map run, or a server that lacks the operation: the timeline does without.
         let described = client.call("DescribeStateMachineForExecution", &about).ok();
@@ -44,7 +44,7 @@ impl Followed {
             Some(described) => text(described, "stateMachineArn").to_owned(),
             None => machine_of(&arn),
         };
-        Ok(Self {
+        Self {
             arn,
             machine,
             program: program.map(Arc::new),
@@ -53,7 +53,7 @@ impl Followed {
             last: 0,
             page: None,
             events: Vec::new(),
-        })
+        }
     }
 
     /// The name of its state machine.
@@ -90,17 +90,18 @@ impl Followed {
                 .filter(|event| id_of(event).is_some_and(|id| id > self.last))
                 .cloned()
                 .collect();
+            let next = page.get("nextToken").filter(|token| !token.is_null());
             if let Some(last) = new.last().and_then(id_of) {
                 self.last = last;
                 is_new = true;
-                let events = self.reader.read(&new, self.program.as_deref());
+                let events = self.reader.read(&new, self.program.as_deref(), next.is_some());
                 let (execution, machine) = (self.arn.as_str(), self.machine.as_str());
                 screen.events(&Happening { execution, machine, events: &events });
                 if keep {
                     self.events.extend(new);
                 }
             }
-            match page.get("nextToken").filter(|token| !token.is_null()) {
+            match next {
                 Some(token) => self.page = Some(token.clone()),
                 // What comes next is on this page, or on one after it.
                 None => return Ok(is_new),
@@ -115,7 +116,11 @@ impl Followed {
     }
 
     /// Shows what happens until the execution has ended, and returns its description.
-    pub(crate) fn to_the_end(&mut self, client: &Client, screen: &Screen) -> Result<Json, Failure> {
+    pub(crate) fn until_the_end(
+        &mut self,
+        client: &Client,
+        screen: &Screen,
+    ) -> Result<Json, Failure> {
         loop {
             // The status first: what ended it is then in the history.
             let described = self.status(client)?;

@@ -12,7 +12,7 @@ use stepwright_timeline::{Culprit, explain};
 pub fn history(arguments: &History) -> Result<ExitCode, Failure> {
     let client = arguments.connection.client(Some(&arguments.execution))?;
     let arn = find::execution(&client, &arguments.execution)?;
-    let mut followed = Followed::new(&client, arn)?;
+    let mut followed = Followed::new(&client, arn);
     if arguments.printed.wants_json() {
         let silent = Screen::new(Shown::Nothing);
         followed.read(&client, &silent, true)?;
@@ -22,12 +22,12 @@ pub fn history(arguments: &History) -> Result<ExitCode, Failure> {
         if arguments.printed.form() == Form::Json {
             return Ok(ExitCode::SUCCESS);
         }
-        followed = Followed::new(&client, followed.arn)?;
+        followed = Followed::new(&client, followed.arn);
     }
     let screen = screen(arguments.verbose);
     followed.introduce(&screen);
     let described = if arguments.follow {
-        followed.to_the_end(&client, &screen)?
+        followed.until_the_end(&client, &screen)?
     } else {
         let described = followed.status(&client)?;
         followed.read(&client, &screen, false)?;
@@ -40,7 +40,7 @@ pub fn history(arguments: &History) -> Result<ExitCode, Failure> {
 pub fn why(arguments: &Why) -> Result<ExitCode, Failure> {
     let client = arguments.connection.client(Some(&arguments.execution))?;
     let arn = find::execution(&client, &arguments.execution)?;
-    let mut followed = Followed::new(&client, arn)?;
+    let mut followed = Followed::new(&client, arn);
     let screen = Screen::new(Shown::Nothing);
     followed.introduce(&screen);
     let described = followed.status(&client)?;

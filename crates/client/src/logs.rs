@@ -29,7 +29,7 @@ pub fn logs(arguments: &Logs) -> Result<ExitCode, Failure> {
         for one in began {
             let arn = text(&one, "executionArn");
             if !followed.contains_key(arn) {
-                let watched = Watched::new(&client, arn, arguments.verbose)?;
+                let watched = Watched::new(&client, arn, arguments.verbose);
                 followed.insert(arn.to_owned(), watched);
             }
         }
@@ -76,13 +76,13 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(client: &Client, arn: &str, verbose: bool) -> Result<Self, Failure> {
-        let followed = Followed::new(client, arn.to_owned())?;
+    fn new(client: &Client, arn: &str, verbose: bool) -> Self {
+        let followed = Followed::new(client, arn.to_owned());
         let name = arn.rsplit(':').next().unwrap_or_default();
         let label = format!("{}:{name}", followed.machine_name());
         let screen = screen(verbose).with_label(&label);
         followed.introduce(&screen);
-        Ok(Self { followed, screen, is_over: false })
+        Self { followed, screen, is_over: false }
     }
 
     fn read(&mut self, client: &Client) -> Result<(), Failure> {

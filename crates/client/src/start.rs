@@ -4,8 +4,9 @@ use crate::history::{finish, screen};
 use crate::{Client, Redrive, Start, Stop};
 use std::io::Read as _;
 use std::process::ExitCode;
-use stepwright_json::Json;
+use stepwright_json::{Json, Object};
 use stepwright_terminal::report::Failure;
+use stepwright_terminal::{Screen, Shown};
 
 /// The longest input that the API takes; a longer one is refused by the server.
 const MOST_BYTES: u64 = 16 << 20;
@@ -19,13 +20,16 @@ pub fn start(arguments: &Start) -> Result<ExitCode, Failure> {
     if let Some(name) = &arguments.name {
         request.insert("name", name.as_str().into());
     }
+    if arguments.follow && is_express(&client, &machine)? {
+        return express(&client, &request);
+    }
     let started = client.call("StartExecution", &request.into())?;
     let arn = text(&started, "executionArn").to_owned();
     anstream::println!("{arn}");
-    match arguments.follow {
-        true => follow(&client, arn, arguments.verbose),
-        false => Ok(ExitCode::SUCCESS),
+    if arguments.follow {
+        return follow(&client, arn, arguments.verbose);
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `stepwright stop`
@@ -49,23 +53,39 @@ pub fn redrive(arguments: &Redrive) -> Result<ExitCode, Failure> {
     let arn = find::execution(&client, &arguments.execution)?;
     client.call("RedriveExecution", &find::request(&[("executionArn", &arn)]).into())?;
     anstream::println!("redriven {arn}");
-    match arguments.follow {
-        true => follow(&client, arn, false),
-        false => Ok(ExitCode::SUCCESS),
+    if arguments.follow {
+        return follow(&client, arn, false);
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn follow(client: &Client, arn: String, verbose: bool) -> Result<ExitCode, Failure> {
-    if arn.split(':').nth(5) == Some("express") {
-        return Err(Failure::new("an Express execution has no history that could be followed")
-            .help("`stepwright run FILE` shows its timeline"));
-    }
     let screen = screen(verbose);
-    let mut followed = Followed::new(client, arn)?;
+    let mut followed = Followed::new(client, arn);
     followed.introduce(&screen);
-    let described = followed.to_the_end(client, &screen)?;
+    let described = followed.until_the_end(client, &screen)?;
     let code = finish(&followed, &described, &screen);
     if let Some(output) = described.get("output").and_then(Json::as_str) {
+        anstream::println!("{output}");
+    }
+    Ok(code)
+}
+
+fn is_express(client: &Client, machine: &str) -> Result<bool, Failure> {
+    let arn = machine.split('#').next().unwrap_or(machine);
+    let described =
+        client.call("DescribeStateMachine", &find::request(&[("stateMachineArn", arn)]).into())?;
+    Ok(text(&described, "type") == "EXPRESS")
+}
+
+/// Runs an Express execution to its end. It has no history, so it has no timeline.
+fn express(client: &Client, request: &Object) -> Result<ExitCode, Failure> {
+    let ran = client.call("StartSyncExecution", &request.clone().into())?;
+    let arn = text(&ran, "executionArn").to_owned();
+    anstream::println!("{arn}");
+    let followed = Followed::new(client, arn);
+    let code = finish(&followed, &ran, &Screen::new(Shown::Nothing));
+    if let Some(output) = ran.get("output").and_then(Json::as_str) {
         anstream::println!("{output}");
     }
     Ok(code)

@@ -202,6 +202,8 @@ async fn functions_at_an_aws_endpoint_are_called() {
         aws = {{ endpoint = 'http://{other}' }}
         [near]
         aws = {{ endpoint = 'http://{other}', name = 'busy' }}
+        [amazon]
+        aws = {{ region = 'eu-west-1' }}
     "
     );
     let fixture = Fixture::new(&config, &[]);
@@ -209,6 +211,10 @@ async fn functions_at_an_aws_endpoint_are_called() {
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
         // Environment variables of a running process cannot be set safely, so the test runs itself
         // again.
+        // An emulator takes any key, and is given one.
+        let authorization = member(&json(&fixture.invoke(request).await), "authorization").clone();
+        assert!(authorization.contains("Credential=stepwright/"), "{authorization}");
+        let request = invocation("amazon", "[1]");
         let error = fixture.functions.invoke(request).await.expect_err("there are no credentials");
         assert!(error.to_string().contains("set AWS_ACCESS_KEY_ID"), "{error}");
         let again = std::process::Command::new(std::env::current_exe().expect("a path"))

@@ -270,6 +270,7 @@ pub(crate) async fn serve(
     };
     let Decoded { service, operation, message } = decoded;
     let caller = Caller {
+        once: None,
         url: url(serving, &parts.headers),
         id: caller.id().to_owned(),
         principal: caller.principal(),

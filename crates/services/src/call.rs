@@ -19,6 +19,9 @@ pub struct Caller {
     pub id: String,
     /// On whose behalf executions act that come of the call.
     pub principal: Principal,
+    /// A UUID that is the same whenever this call is made again, since its answer may have been lost:
+    /// what has no token on AWS is then done once all the same.
+    pub once: Option<String>,
 }
 
 /// A call of an operation of a service.

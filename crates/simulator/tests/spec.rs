@@ -5,11 +5,14 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use stepwright_asl::{Definition, read_data};
+use stepwright_history::Event;
 use stepwright_json::{Json, Object, Syntax};
 use stepwright_program::Program;
 use stepwright_simulator::{Mocks, Simulation};
-use stepwright_timeline::Timeline;
+use stepwright_timeline::recorded::Reader;
+use stepwright_timeline::{Line, Timeline, Weight};
 
 #[test]
 fn spec_cases_show_what_runs() {
@@ -102,9 +105,44 @@ fn run_cases(text: &str, file: &Path) -> (String, usize) {
     (out, cases)
 }
 
+/// An execution on a server is told like one that runs here: what a person sees of a history of AWS's
+/// is what he sees of the events themselves.
+fn same_when_recorded(program: &Program, events: &[Event]) {
+    let program = Arc::new(program.clone());
+    let seen = |timeline: &mut Timeline, events: &[Event]| -> Vec<Line> {
+        let lines = events.iter().filter_map(|event| timeline.line(event));
+        // AWS records no waits and no children of map runs.
+        let is_told = |line: &Line| {
+            line.weight == Weight::Main
+                && !["wait", "children", "write", "updated"].contains(&line.verb)
+                && !line.subject.contains('#')
+        };
+        lines.filter(is_told).collect()
+    };
+    let here = seen(&mut Timeline::of(program.clone()), events);
+    let recorded = stepwright_history::aws::project(events);
+    // As a page comes after a page.
+    let mut reader = Reader::default();
+    let (first, second) = recorded.split_at(recorded.len() / 2);
+    let mut read = reader.read(first, Some(&program), true);
+    read.extend(reader.read(second, Some(&program), false));
+    let there = seen(&mut Timeline::of_recorded(program), &read);
+    let told = |line: &Line| {
+        let at = (line.at_millis, line.depth, line.item.to_string());
+        (at, line.verb, line.subject.clone(), line.data.clone(), line.failure.clone())
+    };
+    let texts = |lines: &[Line]| lines.iter().map(told).collect::<Vec<_>>();
+    let (here, there) = (texts(&here), texts(&there));
+    for (at, line) in here.iter().enumerate() {
+        assert_eq!(Some(line), there.get(at), "line {at} of {here:#?}\n{there:#?}");
+    }
+    assert_eq!(here.len(), there.len());
+}
+
 fn timeline(program: &Program, mocks: &mut Mocks, input: &Json) -> String {
     let objects = mocks.objects.clone();
     let run = Simulation::new(program).input(input.clone()).objects(objects).run(mocks);
+    same_when_recorded(program, &run.events);
     let mut out = String::new();
     for line in Timeline::lines(&run.events) {
         let at = line.at_millis as f64 / 1_000.0;

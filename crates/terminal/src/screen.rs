@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stepwright_history::{Event, Moment};
 use stepwright_program::Program;
-use stepwright_timeline::{Culprit, Layout, Line, Timeline, Weight, paint};
+use stepwright_timeline::{Culprit, Layout, Line, Timeline, Weight, columns, paint};
 
 /// The width of lines if nobody says how wide the screen is.
 const WIDTH: usize = 120;
@@ -128,7 +128,7 @@ impl Screen {
                 self.put(&match self.label.as_str() {
                     "" => paint(&line, layout),
                     label => {
-                        let left = layout.width.saturating_sub(label.chars().count() + 2).max(40);
+                        let left = layout.width.saturating_sub(columns(label) + 2).max(40);
                         format!("{label}  {}", paint(&line, Layout { width: left }))
                     }
                 });
@@ -173,9 +173,12 @@ impl Screen {
     }
 
     fn put(&self, line: &str) {
-        let print = || match self.to_stdout {
-            true => anstream::println!("{line}"),
-            false => anstream::eprintln!("{line}"),
+        let print = || {
+            if self.to_stdout {
+                anstream::println!("{line}");
+            } else {
+                anstream::eprintln!("{line}");
+            }
         };
         if self.bar.is_hidden() { print() } else { self.bar.suspend(print) }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use stepwright_json::Json;
+use unicode_width::UnicodeWidthChar as _;
 
 /// A text on one line: what is no printable character does not reach the terminal.
 pub fn plain(text: &str) -> String {
@@ -23,19 +24,35 @@ pub fn plain(text: &str) -> String {
     out
 }
 
-/// Cuts a text in its middle, so that it has at most `width` characters.
+/// The number of columns that a text takes on a terminal.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// The first characters of a text that take at most `width` columns.
+fn first(text: impl Iterator<Item = char>, width: usize) -> Vec<char> {
+    let mut left = width;
+    let mut taken = Vec::new();
+    for c in text {
+        let Some(after) = left.checked_sub(c.width().unwrap_or(0)) else { break };
+        left = after;
+        taken.push(c);
+    }
+    taken
+}
+
+/// Cuts a text in its middle, so that it takes at most `width` columns.
 pub(crate) fn middle(text: &str, width: usize) -> String {
-    let count = text.chars().count();
-    if count <= width {
+    if columns(text) <= width {
         return text.to_owned();
     }
     let Some(kept) = width.checked_sub(1) else { return String::new() };
-    let tail = kept / 3;
-    let head = kept - tail;
-    text.chars().take(head).chain(['…']).chain(text.chars().skip(count - tail)).collect()
+    let tail = first(text.chars().rev(), kept / 3);
+    let head = first(text.chars(), kept - kept / 3);
+    head.into_iter().chain(['…']).chain(tail.into_iter().rev()).collect()
 }
 
-/// A value as JSON in at most `width` characters. Long texts are cut in their middle, and of long
+/// A value as JSON in at most `width` columns. Long texts are cut in their middle, and of long
 /// lists the first members are shown, with the number of the others.
 pub fn fit(value: &Json, width: usize) -> String {
     // From showing everything to showing little: the length of texts, the number of members, and how
@@ -72,7 +89,7 @@ pub fn fit(value: &Json, width: usize) -> String {
 /// Writes as long as there is room.
 struct Writer {
     out: String,
-    /// How many characters may follow.
+    /// How many columns may follow.
     left: usize,
     most: usize,
     members: usize,
@@ -81,10 +98,9 @@ struct Writer {
 
 impl Writer {
     fn put(&mut self, text: &str) -> Option<()> {
-        let count = text.chars().count();
+        let count = columns(text);
         if count > self.left {
-            let rest = text.chars().take(self.left);
-            self.out.extend(rest);
+            self.out.extend(first(text.chars(), self.left));
             self.left = 0;
             return None;
         }
@@ -186,5 +202,8 @@ mod tests {
     fn texts_stay_on_their_line() {
         assert_eq!(plain("a\nb\r\n  c\u{1b}[31m"), "a b   c\u{fffd}[31m");
         assert_eq!(middle("abcdefghij", 6), "abcd…j");
+        // Some characters take two columns.
+        assert_eq!(middle("数据数据数据", 8), "数据…据");
+        assert_eq!(columns("数据…据"), 7);
     }
 }

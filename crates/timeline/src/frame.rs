@@ -1,6 +1,6 @@
 //! What is known of each scope that runs.
 
-use crate::line::Scope;
+use crate::line::ItemPath;
 use stepwright_history::{Failure, FrameId, Moment, StateType};
 use stepwright_json::{Json, Str};
 
@@ -10,7 +10,7 @@ pub(crate) struct Frame {
     /// The scope around it.
     pub(crate) parent: FrameId,
     pub(crate) depth: usize,
-    pub(crate) item: Scope,
+    pub(crate) item: ItemPath,
     /// Whether it is one of very many.
     pub(crate) is_crowded: bool,
     /// The state that it is in, or was in last.

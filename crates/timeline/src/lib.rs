@@ -14,8 +14,8 @@ pub mod recorded;
 mod timeline;
 mod why;
 
-pub use fit::{fit, plain};
-pub use line::{Line, Scope, Weight};
+pub use fit::{columns, fit, plain};
+pub use line::{ItemPath, Line, Weight};
 pub use paint::{Layout, paint, text, text_with_why};
 pub use progress::Progress;
 pub use timeline::Timeline;

@@ -11,7 +11,7 @@ pub struct Line {
     /// How deep within branches and iterations.
     pub depth: usize,
     /// The item of a Map that it is about: `#3`, or `#3.1` within a Map within a Map.
-    pub item: Scope,
+    pub item: ItemPath,
     /// What: `enter`, `exit`, `task`, `wait`, …
     pub verb: &'static str,
     /// The state, or what else it is about.
@@ -34,7 +34,7 @@ pub struct Line {
 
 /// The items of Maps around a line, from the outside in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope(pub Vec<u32>);
+pub struct ItemPath(pub Vec<u32>);
 
 /// Whether a line is worth showing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl Line {
     }
 }
 
-impl std::fmt::Display for Scope {
+impl std::fmt::Display for ItemPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, index) in self.0.iter().enumerate() {
             write!(f, "{}{index}", if at == 0 { "#" } else { "." })?;

@@ -1,8 +1,9 @@
 //! A line as text.
 
-use crate::fit::{fit, middle, plain};
+use crate::fit::{columns, fit, middle, plain};
 use crate::line::Line;
 use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
 use stepwright_history::duration;
 use stepwright_json::Json;
 
@@ -43,7 +44,7 @@ pub fn paint(line: &Line, layout: Layout) -> String {
         "{dim}{at:>TIME$}{dim:#}  {indent}{style}{:<VERB$}{style:#} {subject}",
         line.word()
     );
-    let used = before + subject.chars().count();
+    let used = before + columns(&subject);
     let gap = if used + 2 > column { 2 } else { column - used };
     let left = layout.width.saturating_sub(used + gap);
     let rest = rest(line, left);
@@ -65,11 +66,11 @@ fn rest(line: &Line, left: usize) -> String {
         }
         let gap = usize::from(used > 0);
         let text = middle(&plain(text), left - used - gap);
-        used += gap + text.chars().count();
+        used += gap + columns(&text);
         if gap > 0 {
             out.push(' ');
         }
-        out.push_str(&format!("{style}{text}{style:#}"));
+        write!(out, "{style}{text}{style:#}").expect("strings grow");
     };
     words(&mut out, &line.detail, Style::new());
     words(&mut out, &line.why, Style::new());
@@ -89,8 +90,8 @@ fn rest(line: &Line, left: usize) -> String {
             continue;
         }
         let text = fit(&value, left - used - before.len());
-        used += before.len() + text.chars().count();
-        out.push_str(&format!("{before}{dim}{text}{dim:#}"));
+        used += before.len() + columns(&text);
+        write!(out, "{before}{dim}{text}{dim:#}").expect("strings grow");
     }
     out
 }
@@ -144,7 +145,7 @@ fn said(line: &Line, why: &str) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     let mut text = parts.join(" ");
     if let Some(assigned) = &line.assigned {
-        text.push_str(&format!("  assign {}", Json::Object(assigned.clone())));
+        write!(text, "  assign {}", Json::Object(assigned.clone())).expect("strings grow");
     }
     text
 }
@@ -167,7 +168,7 @@ mod tests {
                 _ => {}
             }
         }
-        assert!(out.chars().count() <= width, "{} columns: {out}", out.chars().count());
+        assert!(columns(&out) <= width, "{} columns: {out}", columns(&out));
         out
     }
 

@@ -38,7 +38,7 @@ impl Progress {
         let all = self.all?;
         let share = all.saturating_sub(self.ended) as f64 / self.ended as f64;
         (self.ended > 0 && self.elapsed_millis >= 1_000)
-            .then(|| (share * self.elapsed_millis as f64) as i64)
+            .then_some((share * self.elapsed_millis as f64) as i64)
     }
 }
 

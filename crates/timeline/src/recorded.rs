@@ -88,6 +88,10 @@ pub struct Reader {
     numbers: BTreeMap<Scope, FrameId>,
     scopes: FxHashMap<FrameId, Open>,
     next_task: u64,
+    /// When each event happened.
+    moments: FxHashMap<u64, Moment>,
+    /// The exit of a state at the end of a page: where it leads is on the next one.
+    held: Option<Json>,
 }
 
 /// What is open in a scope.
@@ -96,11 +100,27 @@ struct Open {
     task: Option<TaskId>,
     /// The moment of a failure that nothing has handled yet, and its event.
     failed_at: Option<(Moment, u64)>,
+    /// Whether the state has begun its branches or items.
+    has_begun: bool,
 }
 
 impl Reader {
-    /// The events of the next part of a history, in order.
-    pub fn read(&mut self, recorded: &[Json], program: Option<&Program>) -> Vec<Event> {
+    /// The events of the next page of a history, in order. `has_more` says whether another page follows
+    /// at once.
+    pub fn read(
+        &mut self,
+        recorded: &[Json],
+        program: Option<&Program>,
+        has_more: bool,
+    ) -> Vec<Event> {
+        let mut recorded: Vec<&Json> = recorded.iter().collect();
+        let held = self.held.take();
+        recorded.splice(0..0, &held);
+        if let Some(last) =
+            recorded.pop_if(|last| has_more && type_of(last).ends_with("StateExited"))
+        {
+            self.held = Some(last.clone());
+        }
         let mut entered: FxHashMap<u64, &str> = FxHashMap::default();
         for event in recorded.iter().filter(|event| type_of(event).ends_with("StateEntered")) {
             entered.insert(previous(event), name_of(event));
@@ -136,15 +156,23 @@ impl Reader {
             let index = details(recorded).and_then(|found| found.get("index"));
             index.and_then(Json::as_i64).unwrap_or(0) as u32
         };
-        let failed_at = scope.failed_at;
-        let again = matches!(kind, "MapStateStarted" | "ParallelStateStarted")
-            || kind.ends_with("Scheduled");
-        if let (Some((failed, after)), true) = (failed_at, again) {
-            // AWS does not record that it waits for the next attempt.
+        let begins = matches!(kind, "MapStateStarted" | "ParallelStateStarted");
+        // AWS does not record that a state waits for its next attempt.
+        let failed_at = match scope.failed_at {
+            Some(failed) if begins || kind.ends_with("Scheduled") => Some(failed),
+            // What is within has failed, which has no event of its own if a retrier applies.
+            None if begins && scope.has_begun => {
+                Some((self.moments.get(&before).copied().unwrap_or(at), before))
+            }
+            _ => None,
+        };
+        if let Some((failed, after)) = failed_at {
             scope.failed_at = None;
             let kind = E::RetryScheduled { retrier: 0, due: at, timer: TimerId(0) };
             events.push(Event { at: failed, frame, id: 0, previous: after, kind });
         }
+        scope.has_begun |= begins;
+        self.moments.insert(id, at);
         let told = match kind {
             "ExecutionStarted" => {
                 let identity = Identity {

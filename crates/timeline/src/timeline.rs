@@ -1,7 +1,7 @@
 //! Events as lines, one by one as they come.
 
 use crate::frame::{Doing, Frame, Items};
-use crate::line::{Line, Scope, Weight};
+use crate::line::{ItemPath, Line, Weight};
 use crate::progress::Progress;
 use crate::why::Culprit;
 use rustc_hash::FxHashMap;
@@ -17,7 +17,7 @@ use stepwright_program::{Catcher, Kind, Program, State, StateId, Transition};
 /// The items of a Map with more of them than this are not shown one by one.
 const CROWD: u64 = 20;
 
-/// So many failures within such a Map are shown.
+/// So many failures within such Maps are shown.
 const MOST_FAILURES: u64 = 5;
 
 /// Events as lines for a person, one by one as they come. It also knows where the execution stands.
@@ -31,11 +31,12 @@ pub struct Timeline {
     frames: BTreeMap<FrameId, Frame>,
     /// Scopes that were begun and have not shown a state yet, by the event that began them.
     begun: FxHashMap<u64, Begun>,
-    calls: FxHashMap<u64, (Str, FrameId)>,
+    /// The states of the tasks that are open.
+    calls: FxHashMap<u64, Str>,
     /// Tasks that start executions, and have not been seen to do so yet: the machine, and where.
     nesting: Vec<(TaskId, String, FrameId)>,
-    /// How many failures of each crowded Map were shown.
-    failures: FxHashMap<FrameId, u64>,
+    /// How many failures within Maps of many items were shown.
+    failures: u64,
     culprit: Option<Culprit>,
     last_failed: Option<Culprit>,
     is_over: bool,
@@ -45,7 +46,7 @@ pub struct Timeline {
 #[derive(Clone, Debug, Default)]
 struct Begun {
     depth: usize,
-    item: Scope,
+    item: ItemPath,
     is_crowded: bool,
     parent: FrameId,
 }
@@ -126,10 +127,8 @@ impl Timeline {
         let ago = |since: Moment| duration((now.0 - since.0).max(0));
         let ahead = |until: &Moment| duration((until.0 - now.0).max(0));
         let told = |frame: &Frame| {
-            let item = match frame.item.0.is_empty() {
-                true => String::new(),
-                false => format!(" {}", frame.item),
-            };
+            let item = frame.item.to_string();
+            let gap = if item.is_empty() { "" } else { " " };
             let what = match &frame.doing {
                 Doing::Nothing => "is under way".to_owned(),
                 Doing::Task { what, since, for_token, deadline } => {
@@ -154,7 +153,7 @@ impl Timeline {
                 Doing::Branches(count) => format!("runs {count} branches"),
                 Doing::Items(items) => Progress::of(&frame.state, items, now).to_string(),
             };
-            format!("{}{item}: {what}", frame.state)
+            format!("{}{gap}{item}: {what}", frame.state)
         };
         self.innermost().map(told).collect()
     }
@@ -330,11 +329,8 @@ impl Timeline {
         let in_crowd = is_crowded || matches!(event.kind, EventKind::ChildFinished { .. });
         if in_crowd && line.weight == Weight::Main {
             let shows_failure = line.failure.is_some() || line.verb == "times out";
-            let shown = self.failures.entry(FrameId::ROOT).or_default();
-            if shows_failure {
-                *shown += 1;
-            }
-            if !shows_failure || *shown > MOST_FAILURES {
+            self.failures += u64::from(shows_failure);
+            if !shows_failure || self.failures > MOST_FAILURES {
                 line.weight = Weight::Minor;
             }
         }
@@ -393,20 +389,23 @@ impl Timeline {
             E::StateExited { to, .. } => {
                 (frame.doing, frame.failure) = (Doing::Nothing, None);
                 if *to == To::End && id != FrameId::ROOT {
+                    if self.execution.is_none() {
+                        // A page of a recorded history may end here, and the scope go on after it.
+                        let (depth, item) = (frame.depth, frame.item.clone());
+                        let (is_crowded, parent) = (frame.is_crowded, frame.parent);
+                        let begun = Begun { depth, item, is_crowded, parent };
+                        self.begun.insert(event.id, begun);
+                    }
                     self.leave(id);
                 }
             }
-            E::StateAborted { .. } => {
-                if id != FrameId::ROOT {
-                    self.leave(id);
-                }
-            }
+            E::StateAborted { .. } if id != FrameId::ROOT => self.leave(id),
             E::TaskScheduled { task, call, deadline, .. } => {
                 let what = short(call).to_owned();
                 let for_token = call.waits_for_token();
                 frame.doing = Doing::Task { what, since: event.at, for_token, deadline: *deadline };
                 frame.failure = None;
-                self.calls.insert(task.0, (call.state.clone(), id));
+                self.calls.insert(task.0, call.state.clone());
                 if call.resource.contains(":states:startExecution") {
                     let machine = call.parameters.get("StateMachineArn").and_then(Json::as_str);
                     let machine = machine.unwrap_or_default().to_owned();
@@ -429,7 +428,7 @@ impl Timeline {
                 self.ended(*task);
             }
             E::EvaluationFailed { failure, location, .. } => {
-                self.failed(id, failure, location.as_ref())
+                self.failed(id, failure, location.as_ref());
             }
             E::MapRunFailed { failure } => self.failed(id, failure, None),
             E::RetryScheduled { due, .. } => {
@@ -509,6 +508,7 @@ impl Timeline {
 
     fn ended(&mut self, task: TaskId) {
         self.nesting.retain(|(nesting, ..)| *nesting != task);
+        self.calls.remove(&task.0);
     }
 
     fn failed(&mut self, id: FrameId, failure: &Failure, location: Option<&Str>) {
@@ -528,8 +528,8 @@ impl Timeline {
     fn blamed(&self, event: &Event, failure: &Failure) -> Culprit {
         let last = self.last_failed.clone().filter(|culprit| culprit.failure == *failure);
         let by_place = || {
-            let frames = self.frames.values();
-            let frame = frames.filter(|frame| frame.last == event.previous).next_back();
+            let mut frames = self.frames.values();
+            let frame = frames.rfind(|frame| frame.last == event.previous);
             let frame = frame.or_else(|| self.frame(event.frame))?;
             let is_known = !frame.state.is_empty() && event.kind.ends_execution();
             is_known.then(|| Culprit {
@@ -549,7 +549,7 @@ impl Timeline {
     }
 
     fn state(&self, task: TaskId) -> String {
-        self.calls.get(&task.0).map(|(state, _)| state.to_string()).unwrap_or_default()
+        self.calls.get(&task.0).map(Str::to_string).unwrap_or_default()
     }
 
     /// The state of the program that a frame is in.

@@ -1,7 +1,7 @@
 //! Why an execution failed, and what to do about it.
 
 use crate::fit::{fit, plain};
-use crate::line::Scope;
+use crate::line::ItemPath;
 use std::fmt::Write as _;
 use stepwright_asl::Definition;
 use stepwright_history::Failure;
@@ -15,7 +15,7 @@ pub struct Culprit {
     /// Its name; empty where the failure came from no state.
     pub state: Str,
     /// The items of Maps around it.
-    pub item: Scope,
+    pub item: ItemPath,
     /// Its input.
     pub input: Json,
     /// How often it was tried.

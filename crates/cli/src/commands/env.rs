@@ -4,10 +4,13 @@ use crate::args::Env;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Env) -> ExitCode {
-    let Env { listen, region, tls } = arguments;
+    let Env { listen, region, tls, local } = arguments;
     let scheme = if *tls { "https" } else { "http" };
-    anstream::println!("export AWS_ENDPOINT_URL_SFN={scheme}://{listen}");
-    anstream::println!("export AWS_ENDPOINT_URL_LAMBDA={scheme}://{listen}");
+    // Only what is asked for is sent here: the calls of other services are meant for AWS.
+    let services = if *local { &[""][..] } else { &["_SFN", "_LAMBDA"] };
+    for service in services {
+        anstream::println!("export AWS_ENDPOINT_URL{service}={scheme}://{listen}");
+    }
     anstream::println!("# SDKs put `sync-` before the host of StartSyncExecution and TestState:");
     anstream::println!("export AWS_DISABLE_HOST_PREFIX_INJECTION=true");
     anstream::println!("export AWS_DEFAULT_REGION={region}");

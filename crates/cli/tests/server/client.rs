@@ -92,6 +92,11 @@ fn executions_are_started_followed_explained_and_stopped() {
     has(&shell.says(&["describe", "shop"], 0), &["definition:", "\"StartAt\": \"Pay\""]);
     has(&shell.says(&["describe", "shop:bad"], 0), &["status: FAILED", "error: Refunded"]);
 
+    client.create("quick", "EXPRESS", SHOP);
+    let said = shell.says(&["start", "quick", "--follow"], 0);
+    has(&said, &[":express:quick:", "succeeded after", "[{\"shipped\":true}"]);
+    let said = shell.says(&["start", "quick", "-f", "--input", r#"{"declined": true}"#], 1);
+    has(&said, &["ended with Refunded", "cause: no money"]);
     shell.says(&["start", "hold", "--name", "held"], 0);
     let mut said = String::new();
     for _ in 0..100 {

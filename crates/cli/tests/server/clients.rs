@@ -2,7 +2,7 @@
 //! clients` installs them; a client that is not installed is skipped.
 
 use crate::support::Server;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
@@ -17,16 +17,19 @@ fn boto3_tours_the_api() {
 
 #[test]
 fn the_aws_cli_tours_the_api() {
-    tour(installed("venv/bin/aws"), |aws| {
-        let folder = aws.parent().expect("it is in a folder").to_owned();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
-        let mut command = Command::new("bash");
-        command
-            .arg(root().join("clients/tour_cli.sh"))
-            .env("PATH", std::env::join_paths(folders).expect("no folder holds a separator"));
-        command
-    });
+    tour(installed("venv/bin/aws"), |aws| script_of_the_cli(&aws, "tour_cli.sh"));
+}
+
+/// A script that finds the AWS CLI on its path.
+fn script_of_the_cli(aws: &Path, script: &str) -> Command {
+    let folder = aws.parent().expect("it is in a folder").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
+    let mut command = Command::new("bash");
+    command
+        .arg(root().join("clients").join(script))
+        .env("PATH", std::env::join_paths(folders).expect("no folder holds a separator"));
+    command
 }
 
 #[test]
@@ -35,6 +38,22 @@ fn the_sdk_for_javascript_tours_the_api() {
         let mut command = Command::new("node");
         command
             .arg(root().join("clients/tour.mjs"))
+            .env("SDK_FOLDER", root().join("target/clients/node"));
+        command
+    });
+}
+
+#[test]
+fn the_aws_cli_tours_the_local_services() {
+    tour(installed("venv/bin/aws"), |aws| script_of_the_cli(&aws, "services_cli.sh"));
+}
+
+#[test]
+fn the_sdk_for_javascript_tours_the_local_services() {
+    tour(installed("node/node_modules/@aws-sdk/client-ssm"), |_| {
+        let mut command = Command::new("node");
+        command
+            .arg(root().join("clients/services.mjs"))
             .env("SDK_FOLDER", root().join("target/clients/node"));
         command
     });

@@ -6,6 +6,7 @@ mod bounds;
 mod client;
 mod clients;
 mod crash;
+mod crash_services;
 mod crowd;
 mod dev_project;
 mod dev_template;

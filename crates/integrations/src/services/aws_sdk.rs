@@ -92,7 +92,7 @@ pub(crate) async fn call(
     let Some(place) = aws.place(&service.name) else {
         return Err(nowhere(&service.name));
     };
-    let target = target(task, place, service, operation);
+    let target = Target { once: Some(&token), ..target(task, place, service, operation) };
     aws.call(target, message).await.map_err(|fault| match fault {
         Fault::Unfit(why) => unfit(task, &why),
         fault => speaker.failure(service, operation, fault),
@@ -109,7 +109,7 @@ fn target<'t>(
     let region = place.region.as_deref().unwrap_or(&call.region);
     let principal = Some(&task.call.facts.principal);
     let role = call.credentials.as_deref();
-    Target { place, service, operation, region, role, principal, most: MOST_ANSWER }
+    Target { place, service, operation, region, role, principal, once: None, most: MOST_ANSWER }
 }
 
 fn nowhere(service: &str) -> Failure {

@@ -309,7 +309,8 @@ impl AwsServices {
         let operation = service.action(action).map_err(|error| error.to_string())?;
         let region = place.region.as_deref().unwrap_or(region);
         let (principal, most) = (None, MOST_ANSWER);
-        let target = Target { place, service, operation, region, role: None, principal, most };
+        let target =
+            Target { place, service, operation, region, role: None, principal, once: None, most };
         let message = Message::from(message);
         // The call of STS needs a key itself, but not that of a role.
         let answer = Box::pin(self.call(target, &message)).await;

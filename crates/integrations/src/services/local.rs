@@ -51,7 +51,8 @@ impl AwsServices {
         };
         let role = target.role.unwrap_or("AROASTEPWRIGHT");
         let principal = target.principal.cloned().unwrap_or_default();
-        let caller = Caller { url: services.url(), id: role.to_owned(), principal };
+        let once = target.once.map(str::to_owned);
+        let caller = Caller { url: services.url(), id: role.to_owned(), principal, once };
         let (service, operation) = (target.service, target.operation);
         let answered = services.call(service, operation, message.clone(), &caller).await;
         let reply = answered.map_err(|error| Fault::Service(Box::new(error)))?;

@@ -43,6 +43,7 @@ impl ServiceObjects {
             region: &self.region,
             role: None,
             principal: None,
+            once: None,
             most: MOST_BYTES,
         };
         self.runtime.block_on(self.aws.call(target, message)).map_err(|fault| match fault {

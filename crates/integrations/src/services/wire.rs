@@ -38,6 +38,8 @@ pub(crate) struct Target<'t> {
     pub(crate) role: Option<&'t str>,
     /// On whose behalf the task's execution acts.
     pub(crate) principal: Option<&'t Principal>,
+    /// What is the same whenever a task is handed out again.
+    pub(crate) once: Option<&'t str>,
     /// The largest answer that is read, in bytes.
     pub(crate) most: usize,
 }

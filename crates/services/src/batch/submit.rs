@@ -23,10 +23,15 @@ impl Batch {
         if size.is_some_and(|size| !(2..=MOST_CHILDREN).contains(&size)) {
             return Err(refused(format!("Array size must be between 2 and {MOST_CHILDREN}")));
         }
-        let id = uuid::Uuid::new_v4().to_string();
+        // A task whose answer was lost submits nothing a second time.
+        let id = call.caller.once.clone();
+        let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let now = self.now();
         self.kept
             .with(|state, changes| {
+                if state.jobs.contains_key(&id) {
+                    return Ok(());
+                }
                 let given = self.given(state, call, name, size)?;
                 if state.ready.len() + state.waiting.len() > MOST_OPEN {
                     return Err(refused("too many jobs wait on this machine"));

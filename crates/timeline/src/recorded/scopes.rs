@@ -31,6 +31,8 @@ pub struct Place {
 pub struct Places {
     by_id: BTreeMap<i64, (Place, Str)>,
     entered: BTreeMap<Str, Vec<Scope>>,
+    /// The state that each scope is in.
+    current: BTreeMap<Scope, Str>,
 }
 
 impl Places {
@@ -38,14 +40,35 @@ impl Places {
     pub fn next(&mut self, event: &Json) -> Place {
         let previous = previous_of(event).and_then(|id| self.by_id.get(&id)).cloned();
         let (before, previous_type) = previous.unwrap_or_default();
-        let place = place(event, before, &previous_type, &self.entered);
+        let mut place = place(event, before, &previous_type, &self.entered);
+        if is_again(type_of(event), &previous_type) {
+            // The scope that failed is left, and the state around it is tried again.
+            let is_within = |step: &Within| match step {
+                Within::Branch(_) => type_of(event) == "ParallelStateStarted",
+                Within::Item(..) => type_of(event) == "MapStateStarted",
+            };
+            if let Some(at) = place.scope.iter().rposition(is_within) {
+                place.scope.truncate(at);
+            }
+            place.state = self.current.get(&place.scope).cloned().unwrap_or_default();
+        }
         if type_of(event).ends_with("StateEntered") {
+            self.current.insert(place.scope.clone(), place.state.clone());
             self.entered.entry(place.state.clone()).or_default().push(place.scope.clone());
         }
         if let Some(id) = id_of(event) {
             self.by_id.insert(id, (place.clone(), type_of(event).into()));
         }
         place
+    }
+}
+
+/// Whether a Parallel or Map begins for another time, because of a retrier.
+fn is_again(kind: &str, previous_type: &str) -> bool {
+    match kind {
+        "ParallelStateStarted" => previous_type != "ParallelStateEntered",
+        "MapStateStarted" => previous_type != "MapStateEntered",
+        _ => false,
     }
 }
 

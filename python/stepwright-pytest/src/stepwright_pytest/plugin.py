@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .runner import StepwrightError, complaint, is_test_file, run
+from .runner import Case, StepwrightError, complaint, is_test_file, run
 from .server import Server
 from .simulator import Simulator
 
@@ -24,7 +26,7 @@ def stepwright_server() -> Iterator[Server]:
         yield server
 
 
-def pytest_collect_file(parent, file_path):
+def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Collector | None:
     if is_test_file(file_path):
         return StepwrightFile.from_parent(parent, path=file_path)
     return None
@@ -33,7 +35,7 @@ def pytest_collect_file(parent, file_path):
 class StepwrightFile(pytest.File):
     """A test file. Its cases are run together, once, when they are collected: in a few milliseconds."""
 
-    def collect(self):
+    def collect(self) -> Iterator[pytest.Item]:
         try:
             result = run(self.path)
         except StepwrightError as error:
@@ -45,24 +47,24 @@ class StepwrightFile(pytest.File):
 
 
 class StepwrightCase(pytest.Item):
-    def __init__(self, *, case, **kwargs):
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.case = case
 
-    def runtest(self):
+    def runtest(self) -> None:
         if not self.case.passed:
             raise CaseFailed(self.case)
 
-    def repr_failure(self, excinfo):
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, CaseFailed):
             return excinfo.value.case.explain()
-        return super().repr_failure(excinfo)
+        return super().repr_failure(excinfo, style)
 
-    def reportinfo(self):
+    def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name
 
 
 class CaseFailed(Exception):
-    def __init__(self, case):
+    def __init__(self, case: Case) -> None:
         super().__init__(case.name)
         self.case = case

@@ -79,7 +79,7 @@ def binary() -> str:
 
 def run(*paths: str | os.PathLike[str], filter: str | None = None) -> Result:
     """Runs the test files, or those in directories. Raises StepwrightError if that cannot be done."""
-    command = [binary(), "test", "--format", "json", *map(os.fspath, paths)]
+    command = [binary(), "test", "--format", "json", *(os.fspath(path) for path in paths)]
     if filter is not None:
         command += ["--filter", filter]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)

@@ -23,6 +23,7 @@ class Server:
         self.process = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
+        self.readers: list[threading.Thread] = []
         assert self.process.stdout is not None and self.process.stderr is not None
         line = self.process.stdout.readline()
         if "http" not in line:
@@ -33,8 +34,10 @@ class Server:
         self.region = "us-east-1"
         self.account = "123456789012"
         # Nobody reads what it says, but it must be able to say it.
-        for stream in (self.process.stdout, self.process.stderr):
-            threading.Thread(target=_drain, args=(stream,), daemon=True).start()
+        streams = (self.process.stdout, self.process.stderr)
+        self.readers = [threading.Thread(target=_drain, args=(it,), daemon=True) for it in streams]
+        for reader in self.readers:
+            reader.start()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -50,8 +53,8 @@ class Server:
 
     def client(self, service: str = "stepfunctions") -> Any:
         """A client of boto3, which must be installed."""
-        import boto3
-        from botocore.config import Config
+        import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from botocore.config import Config  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         return boto3.client(
             service,
@@ -71,6 +74,11 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        for reader in self.readers:
+            reader.join(timeout=10)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> Server:
         return self

@@ -367,6 +367,7 @@ async fn a_role_of_a_task_is_assumed_and_assumed_again() {
         region: "us-east-1",
         principal: None,
         role: Some(role),
+        once: None,
         most: MOST_ANSWER,
     };
     let role = "arn:aws:iam::1:role/r";
