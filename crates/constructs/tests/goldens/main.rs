@@ -14,6 +14,7 @@ mod deploys;
 mod derived;
 mod lint;
 mod more;
+mod more_full;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 mod parts;
