@@ -9,5 +9,5 @@ mod machines;
 mod stacks;
 mod teller;
 
-pub use follower::{Configured, Follower, Known, Read, Surroundings};
+pub use follower::{Configured, Follower, Read, Surroundings};
 pub use teller::{Level, Teller};
