@@ -87,6 +87,40 @@ const QUEUE: &str = r#"{"StartAt": "Send", "States": {"Send": {
     "Caught": {"Type": "Pass", "End": true}}}"#;
 
 #[test]
+fn the_functions_of_a_template_are_run() {
+    let template = r#"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: parcels}}
+  Price:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Timeout: 20
+      InlineCode: |
+        import os
+        def handler(event, context):
+            return {"total": event["count"] * 4, "queue": os.environ["QUEUE"].rsplit("/", 1)[1]}
+      Environment: {Variables: {QUEUE: !Ref Queue}}
+  Order:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition:
+        StartAt: Price
+        States: {Price: {Type: Task, Resource: !GetAtt Price.Arn, End: true}}
+"#;
+    let folder = folder(&[("template.yaml", template)]);
+    let outcome = run(folder.path(), &["template.yaml", "--input", r#"{"count": 3}"#], 0);
+    assert_eq!(outcome.get("output"), Some(&json!({"total": 12, "queue": "parcels"})));
+    // What the configuration says of a function comes first.
+    let config = "[functions.Price]\nreturn = 7\n";
+    std::fs::write(folder.path().join("stepwright.toml"), config).unwrap();
+    let outcome = run(folder.path(), &["template.yaml", "--virtual-time"], 0);
+    assert_eq!(outcome.get("output"), Some(&Json::Int(7)));
+}
+
+#[test]
 fn a_function_stands_for_any_service_and_nothing_stands_for_none() {
     let folder = folder(&[
         ("queue.asl.json", QUEUE),

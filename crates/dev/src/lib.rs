@@ -10,4 +10,5 @@ mod stacks;
 mod teller;
 
 pub use follower::{Configured, Follower, Read, Surroundings};
+pub use stacks::name as stack_name;
 pub use teller::{Level, Teller};

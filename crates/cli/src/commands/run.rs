@@ -46,6 +46,11 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
     let read = machines::read(arguments, &config, on_screen.clone())?;
     let machines = read.machines;
+    let _inline_code = read.inline_code;
+    // What the configuration says of a function comes before what a template says.
+    for (name, function) in read.functions {
+        config.functions.entry(name).or_insert(function);
+    }
     for (arn, program) in machines.programs() {
         screen.know(&arn, KnownMachine { program: Some(program), is_recorded: false });
     }
