@@ -290,16 +290,18 @@ pub struct Alarm {
 
 impl Alarm {
     /// Goes off when the metric is greater than or equal to the threshold for this many periods.
+    #[doc(alias = "createAlarm")]
+    #[doc(alias = "create_alarm")]
     pub fn new(
         id: impl Into<String>,
         metric: Metric,
-        threshold: f64,
+        threshold: impl Into<f64>,
         evaluation_periods: u32,
     ) -> Self {
         Self {
             id: id.into(),
             metric,
-            threshold,
+            threshold: threshold.into(),
             evaluation_periods,
             comparison: Comparison::GreaterThanOrEqual,
             description: None,

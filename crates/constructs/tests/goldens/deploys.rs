@@ -264,3 +264,15 @@ fn paths_are_paths_wherever_a_place_is_computed() {
     let asl = StateMachine::new("M", map).asl().expect("nothing is misused").to_string();
     assert!(asl.contains("\"Bucket.$\":\"$.bucket\""), "{asl}");
 }
+
+/// A misused machine that others refer to is reported for its misuse alone.
+#[test]
+fn a_misuse_is_reported_once() {
+    let machine = StateMachine::new("M", Pass::new("Put").result_path("nowhere"));
+    let alarm = Alarm::new("Failing", machine.metric_failed(), 1, 2);
+    let misuses =
+        Stack::new().machine(machine).alarm(&alarm).template().expect_err("it is misused");
+    let said: Vec<String> = misuses.0.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("Put"), "{said:?}");
+}
