@@ -134,6 +134,7 @@ impl Metric {
     }
 
     /// The number of throttled state transitions.
+    #[doc(alias = "StateTransitionMetric")]
     pub fn throttled_events() -> Self {
         Self::account("ThrottledEvents")
     }

@@ -4,6 +4,7 @@ use crate::misuse::Problems;
 use crate::value::Value;
 
 /// The names of Step Functions' own errors.
+#[doc(alias = "Errors")]
 pub mod errors {
     /// Any error but `States.DataLimitExceeded` and `States.Runtime`.
     pub const ALL: &str = "States.ALL";
@@ -27,6 +28,7 @@ pub mod errors {
 
 /// Whether delays between attempts are randomised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "JitterType")]
 pub enum Jitter {
     /// Randomised between zero and the full delay.
     Full,

@@ -141,6 +141,7 @@ pub struct Channel {
 
 choices! {
     /// How data are distributed over instances.
+    #[doc(alias = "S3DataDistributionType")]
     pub enum S3DataDistribution {
         /// Every instance gets all data.
         FullyReplicated = "FullyReplicated",
@@ -151,6 +152,7 @@ choices! {
 
 choices! {
     /// How data are compressed.
+    #[doc(alias = "CompressionType")]
     pub enum Compression {
         /// Not compressed.
         None = "None",
@@ -161,6 +163,7 @@ choices! {
 
 choices! {
     /// How records are wrapped.
+    #[doc(alias = "RecordWrapperType")]
     pub enum RecordWrapper {
         /// Not wrapped.
         None = "None",
