@@ -229,6 +229,13 @@ impl Channel {
     pub fn record_wrapper_type(self, wrapper: RecordWrapper) -> Self {
         self.with("RecordWrapperType", wrapper)
     }
+
+    /// The seed with which the order of the data is shuffled. The CDK takes it and does not write it.
+    #[doc(alias = "shuffleConfig")]
+    #[must_use]
+    pub fn shuffle_seed(self, seed: impl Into<Num>) -> Self {
+        self.with("ShuffleConfig", object! {"Seed": seed.into()})
+    }
 }
 
 impl From<Channel> for Value {

@@ -250,12 +250,15 @@ fn paths_are_paths_wherever_a_place_is_computed() {
         TrainingAlgorithm::named("A"),
         TrainingOutput::new(S3Location::at("s3://bucket/out")),
     )
-    .input_data_config([Channel::new("train", S3Location::at("$.input"))])
+    .input_data_config([Channel::new("train", S3Location::at("$.input")).shuffle_seed(7)])
     .role(role);
     let asl = StateMachine::new("M", train).asl().expect("nothing is misused").to_string();
-    for part in
-        ["\"RoleArn.$\":\"$.RoleArn\"", "\"S3Uri.$\":\"$.input\"", "\"S3OutputPath\":\"s3://"]
-    {
+    for part in [
+        "\"RoleArn.$\":\"$.RoleArn\"",
+        "\"S3Uri.$\":\"$.input\"",
+        "\"S3OutputPath\":\"s3://",
+        "\"ShuffleConfig\":{\"Seed\":7}",
+    ] {
         assert!(asl.contains(part), "{part}\n{asl}");
     }
     let map = DistributedMap::new("Map")
