@@ -266,11 +266,13 @@ impl LaunchTarget {
     }
 
     /// AWS Fargate.
+    #[doc(alias = "EcsFargateLaunchTarget")]
     pub fn fargate() -> Self {
         Self::of("FARGATE")
     }
 
     /// EC2 instances of the cluster.
+    #[doc(alias = "EcsEc2LaunchTarget")]
     pub fn ec2() -> Self {
         Self::of("EC2")
     }
@@ -284,6 +286,7 @@ impl LaunchTarget {
 
     /// The capacity providers. If there are none, the cluster's defaults are used.
     #[must_use]
+    #[doc(alias = "CapacityProviderOptions")]
     pub fn capacity_providers(
         mut self,
         providers: impl IntoIterator<Item = CapacityProvider>,

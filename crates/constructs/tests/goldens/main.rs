@@ -15,6 +15,7 @@ mod derived;
 mod lint;
 mod more;
 mod more_full;
+mod names;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 mod parts;

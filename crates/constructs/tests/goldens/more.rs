@@ -260,7 +260,7 @@ fn tasks_and_properties_that_the_goldens_do_not_have() {
     let (mut differences, mut count) = (Vec::new(), 0);
     let mut machines = machines();
     machines.extend(crate::more_full::machines());
-    assert_eq!(made.as_object().map(|all| all.len()), Some(machines.len()));
+    assert_eq!(made.as_object().map(stepwright_json::Object::len), Some(machines.len()));
     for (name, chain) in machines {
         let expected = made.get(name).expect(name);
         let machine = StateMachine::new("StateMachine", chain);
