@@ -253,7 +253,7 @@ impl Deployer {
                         self.with.surroundings.announce(&line);
                     }
                     Err(why) => {
-                        self.with.surroundings.fail(&format!("{name} cannot be deleted: {why}"))
+                        self.with.surroundings.fail(&format!("{name} cannot be deleted: {why}"));
                     }
                 }
             }
@@ -326,7 +326,7 @@ impl Deployer {
             match machines::put_alias(&self.with.api, name, &alias.state_machine).await {
                 Ok(()) => {}
                 Err(why) => {
-                    self.with.surroundings.fail(&format!("the alias {name} cannot be made: {why}"))
+                    self.with.surroundings.fail(&format!("the alias {name} cannot be made: {why}"));
                 }
             }
         }

@@ -45,11 +45,14 @@ pub struct Ending<'e> {
     pub is_error: bool,
 }
 
+/// Is told of the end of an invocation.
+type TellEnding = dyn Fn(Ending<'_>) + Send + Sync;
+
 /// Receives the lines that functions print, and the ends of their invocations if it wants them.
 #[derive(Clone)]
 pub struct LogSink {
     line: Arc<dyn Fn(LogLine<'_>) + Send + Sync>,
-    ending: Option<Arc<dyn Fn(Ending<'_>) + Send + Sync>>,
+    ending: Option<Arc<TellEnding>>,
 }
 
 impl LogSink {

@@ -33,7 +33,6 @@ pub(crate) fn source(resource: &Resource) -> Result<Option<Source>, String> {
         return Ok(None);
     }
     let number = |name: &str| property(name).and_then(|value| text(value).parse::<usize>().ok());
-    let is_fifo = queue.ends_with(".fifo");
     let most = property("ScalingConfig").and_then(|scaling| scaling.get("MaximumConcurrency"));
     let most = most.and_then(|most| text(most).parse::<usize>().ok());
     let kinds = property("FunctionResponseTypes").map(text).unwrap_or_default();
@@ -45,15 +44,22 @@ pub(crate) fn source(resource: &Resource) -> Result<Option<Source>, String> {
         let pattern = stepwright_json::parse(&pattern);
         patterns.push(pattern.map_err(|error| format!("its filter is not JSON: {error}"))?);
     }
+    let concurrency = if is_fifo(&queue) { 1 } else { most.unwrap_or(USUAL_CONCURRENCY) };
     Ok(Some(Source {
         queue,
         function: property("FunctionName").map(text).unwrap_or_default(),
         // More than ten at once would need a window, which is not waited for here.
         batch: number("BatchSize").unwrap_or(10).min(10),
-        concurrency: if is_fifo { 1 } else { most.unwrap_or(USUAL_CONCURRENCY) },
+        concurrency,
         reports_failures: kinds.contains("ReportBatchItemFailures"),
         filters: patterns,
     }))
+}
+
+/// Whether a queue is a FIFO queue, whose batches are handled one after another.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is no file")]
+fn is_fifo(queue: &str) -> bool {
+    queue.ends_with(".fifo")
 }
 
 /// A function, and what of it is not there.
