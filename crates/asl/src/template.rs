@@ -236,6 +236,15 @@ fn as_api(node: &Node, resolver: &Resolver<'_>) -> Json {
         Value::Object(members) => {
             let members = members.iter().map(|member| {
                 let value = match member.key.as_str() {
+                    // CloudFormation takes it as text, too.
+                    "IncludeExecutionData" | "includeExecutionData" => {
+                        let text = resolver.text_of(&member.value);
+                        match text.as_str() {
+                            "true" => true.into(),
+                            "false" => false.into(),
+                            _ => as_api(&member.value, resolver),
+                        }
+                    }
                     "LogGroupArn" => log_group(&resolver.text_of(&member.value)).into(),
                     _ => as_api(&member.value, resolver),
                 };

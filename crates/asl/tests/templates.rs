@@ -112,7 +112,7 @@ Resources:
     Properties:
       Logging:
         Level: ALL
-        IncludeExecutionData: true
+        IncludeExecutionData: "true"
         Destinations: [{CloudWatchLogsLogGroup: {LogGroupArn: !GetAtt Logs.Arn}}]
       Tracing: {Enabled: true}
       Definition:

@@ -106,6 +106,7 @@ Resources:
     Type: AWS::SNS::Topic
     Properties:
       DisplayName: Orders
+      KmsMasterKeyId: alias/aws/sns
       Subscription: [{Protocol: sqs, Endpoint: !GetAtt Dead.Arn}]
   Filtered:
     Type: AWS::SNS::Subscription

@@ -108,6 +108,18 @@ async fn put(
     Ok(Made { was, left_out, ..Made::new(name, Values::new(reference).with("Arn", arn)) })
 }
 
+/// A rate as rules want it: `rate(1 minute)`, where Scheduler takes `rate(1 minutes)` too.
+fn as_of_rules(expression: &str) -> String {
+    let of_rate = || {
+        let inner = expression.strip_prefix("rate(")?.strip_suffix(')')?;
+        let (number, unit) = inner.trim().split_once(' ')?;
+        let unit = unit.trim().trim_end_matches('s');
+        let end = if number == "1" { "" } else { "s" };
+        Some(format!("rate({number} {unit}{end})"))
+    };
+    of_rate().unwrap_or_else(|| expression.to_owned())
+}
+
 /// A schedule of `EventBridge` Scheduler, as a rule with the same schedule and target.
 pub(super) async fn schedule(stack: &Stack, resource: &Resource) -> Result<Made, String> {
     let name = names::name(resource);
@@ -120,7 +132,10 @@ pub(super) async fn schedule(stack: &Stack, resource: &Resource) -> Result<Made,
             "ScheduleExpression" if text(value).starts_with("at(") => {
                 return Err("a schedule for one moment is not served here".to_owned());
             }
-            "ScheduleExpression" | "State" | "Description" => {
+            "ScheduleExpression" => {
+                rule.insert("ScheduleExpression", as_of_rules(&text(value)).into());
+            }
+            "State" | "Description" => {
                 rule.insert(property.clone(), value.clone());
             }
             "ScheduleExpressionTimezone" if is_utc(value) => {}
@@ -150,4 +165,18 @@ pub(super) async fn schedule(stack: &Stack, resource: &Resource) -> Result<Made,
         format!("arn:aws:scheduler:{}:{}:schedule/default/{name}", place.region, place.account);
     made.values = Values::new(name).with("Arn", arn);
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_as_rules_want_them() {
+        let check = |given: &str, wanted: &str| assert_eq!(as_of_rules(given), wanted);
+        check("rate(1 minutes)", "rate(1 minute)");
+        check("rate(5 minute)", "rate(5 minutes)");
+        check("rate(2 hours)", "rate(2 hours)");
+        check("cron(0 3 * * ? *)", "cron(0 3 * * ? *)");
+    }
 }

@@ -62,6 +62,7 @@ pub(crate) fn unneeded(kind: &str) -> bool {
             | "AWS::Scheduler::ScheduleGroup"
             | "AWS::ApplicationAutoScaling::ScalableTarget"
             | "AWS::ApplicationAutoScaling::ScalingPolicy"
+            | "AWS::Serverless::Connector"
             | "Custom::S3AutoDeleteObjects"
             | "Custom::LogRetention"
     )

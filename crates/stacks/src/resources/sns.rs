@@ -7,14 +7,7 @@ use stepwright_asl::Resource;
 use stepwright_json::{Json, Object, json};
 
 /// The attributes of a topic that are properties with the same name.
-const OF_TOPICS: [&str; 6] = [
-    "ContentBasedDeduplication",
-    "DisplayName",
-    "FifoTopic",
-    "KmsMasterKeyId",
-    "SignatureVersion",
-    "TracingConfig",
-];
+const OF_TOPICS: [&str; 3] = ["ContentBasedDeduplication", "DisplayName", "FifoTopic"];
 
 /// Those of a subscription.
 const OF_SUBSCRIPTIONS: [&str; 5] =
@@ -30,6 +23,8 @@ pub(super) async fn topic(stack: &Stack, resource: &Resource) -> Result<Made, St
     for (property, value) in resource.properties.as_object().into_iter().flat_map(Object::iter) {
         match property.as_str() {
             "TopicName" | "Tags" | "Subscription" => {}
+            // How messages are encrypted, signed and traced on AWS matters there.
+            "KmsMasterKeyId" | "SignatureVersion" | "TracingConfig" => {}
             "FifoTopic" if !is_fifo => {}
             known if OF_TOPICS.contains(&known) => {
                 attributes.insert(known, text(value).into());

@@ -7,14 +7,12 @@ use stepwright_asl::Resource;
 use stepwright_json::{Json, Object, json};
 
 /// The attributes that are properties with the same name.
-const ATTRIBUTES: [&str; 13] = [
+const ATTRIBUTES: [&str; 11] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
     "DelaySeconds",
     "FifoQueue",
     "FifoThroughputLimit",
-    "KmsDataKeyReusePeriodSeconds",
-    "KmsMasterKeyId",
     "MaximumMessageSize",
     "MessageRetentionPeriod",
     "ReceiveMessageWaitTimeSeconds",
@@ -32,7 +30,9 @@ pub(super) async fn queue(stack: &Stack, resource: &Resource) -> Result<Made, St
     let (mut attributes, mut left_out) = (Object::new(), Vec::new());
     for (property, value) in resource.properties.as_object().into_iter().flat_map(Object::iter) {
         match property.as_str() {
-            "QueueName" | "Tags" | "SqsManagedSseEnabled" => {}
+            "QueueName" | "Tags" => {}
+            // How messages are encrypted on AWS matters there.
+            "SqsManagedSseEnabled" | "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" => {}
             // AWS takes `false` for the property alone.
             "FifoQueue" if !is_fifo => {}
             known if ATTRIBUTES.contains(&known) => {
