@@ -10,8 +10,8 @@ mod tests;
 mod write;
 
 pub use read::{read, read_within};
-pub use write::write;
-pub(crate) use write::{transformed, write_request};
+pub use write::{Records, write};
+pub(crate) use write::{failure_of, write_request};
 
 use std::io::Read;
 use stepwright_history::Failure;

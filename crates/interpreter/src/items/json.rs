@@ -8,6 +8,9 @@ use stepwright_json::{Json, Object, Pointer};
 /// Where the target of an `ItemsPointer` begins at the latest, in bytes: AWS's limit.
 const POINTER_REACH: u64 = 16 << 20;
 
+/// How many characters an `ItemsPointer` does not have: AWS's limit.
+const POINTER_LENGTH: usize = 2_000;
+
 /// The elements of an array, or the members of an object as pairs of `Key` and `Value`.
 pub(super) fn items(
     source: &mut Source<'_>,
@@ -83,6 +86,10 @@ fn find(source: &mut Source<'_>, text: &str, room: &mut Room) -> Result<(), Fail
     let nowhere = |source: &Source<'_>| {
         reader_failed(format!("The ItemsPointer '{text}' leads nowhere in {}", source.name()))
     };
+    if text.chars().count() >= POINTER_LENGTH {
+        let why = format!("The ItemsPointer has {POINTER_LENGTH} characters or more");
+        return Err(reader_failed(why));
+    }
     let pointer = Pointer::parse(text).ok_or_else(|| nowhere(source))?;
     for part in pointer.parts() {
         let of_object = match source.solid(room)? {

@@ -1,10 +1,12 @@
-//! What readers make of objects, good and bad.
+//! What readers make of objects, good and bad, and what writers write.
 
-use super::{ObjectInfo, ObjectRequest, Objects, read, read_within};
+use super::{ObjectInfo, ObjectRequest, Objects, Records, read, read_within, write};
+use crate::execution::{ChildRun, Children};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
+use stepwright_history::{Failure, Moment};
 use stepwright_json::{Json, json};
 
 /// One bucket, whose readers give little at a time.
@@ -144,6 +146,8 @@ fn a_pointer_leads_to_an_array_or_an_object() {
     }
     assert!(failure(text, &at("/e")).contains("non-iterable"));
     assert!(failure(r#"{"x": tru, "a": [1]}"#, &at("/a")).contains("not valid JSON"));
+    let long = format!("/{}", "x".repeat(2_000));
+    assert!(failure(text, &at(&long)).contains("2000 characters or more"));
     // It begins within the first 16 MB, whatever comes behind.
     let padded = |count: usize| format!(r#"{{"pad": "{}", "a": [1]}}"#, "x".repeat(count));
     assert_eq!(items(padded((16 << 20) - 100), &at("/a")), "[1]");
@@ -296,4 +300,85 @@ fn items_have_a_bound() {
     assert!(read_within(&request, &bucket, 24).is_ok());
     let failure = read_within(&request, &bucket, 23).expect_err("it is too much");
     assert!(failure.cause.expect("it says why").contains("The items are larger"));
+}
+
+/// The records of four children: one that succeeded with an array, one that failed, one that was
+/// stopped and one that never began.
+fn records() -> Records {
+    let children = Children {
+        inputs: vec![json!({"n": 1}), json!(2), json!("three"), json!(4)].into(),
+        next: 3,
+        running: [2].into(),
+        results: vec![
+            Some(Ok(json!([1, {"a": "b"}]))),
+            Some(Err(Failure::new("Full", "no room"))),
+            None,
+            None,
+        ],
+        remaining: 2,
+        failed: 1,
+        again: [].into(),
+        runs: [(Some(0), Some(1_500)), (Some(10), Some(20)), (Some(30), None), (None, None)]
+            .into_iter()
+            .map(|(started, stopped): (Option<i64>, Option<i64>)| ChildRun {
+                started: started.map(Moment),
+                stopped: stopped.map(Moment),
+                redrives: 0,
+            })
+            .collect(),
+    };
+    Records::new(&"arn:aws:states:us-east-1:123456789012:mapRun:m/L:id".into(), &children)
+}
+
+/// What a writer writes with these members of its request.
+fn written(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut request = json!({
+        "MapRunArn": "arn:aws:states:us-east-1:123456789012:mapRun:m/L:id",
+        "Parameters": {"Bucket": "b", "Prefix": "out/"}});
+    if let Json::Object(members) = &mut request {
+        for (key, value) in more {
+            members.insert(*key, (*value).into());
+        }
+    }
+    let mut bucket = Bucket::default();
+    let details = write(&request, &records(), &mut bucket).expect("there is room");
+    assert_eq!(details, json!({"Bucket": "b", "Key": "out/id/manifest.json"}));
+    let text = |bytes| String::from_utf8(bytes).expect("it is text");
+    bucket.0.into_iter().map(|(key, bytes)| (key, text(bytes))).collect()
+}
+
+#[test]
+fn records_are_those_of_aws() {
+    let files = written(&[]);
+    let succeeded = r#"[{"ExecutionArn":"arn:aws:states:us-east-1:123456789012:execution:m/L:id-0","Input":"{\"n\":1}","InputDetails":{"Included":true},"Name":"id-0","Output":"[1,{\"a\":\"b\"}]","OutputDetails":{"Included":true},"RedriveCount":0,"RedriveStatus":"NOT_REDRIVABLE","RedriveStatusReason":"Execution is SUCCEEDED and cannot be redriven","StartDate":"1970-01-01T00:00:00.000Z","StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:m/L","Status":"SUCCEEDED","StopDate":"1970-01-01T00:00:01.500Z"}]"#;
+    assert_eq!(files["out/id/SUCCEEDED_0.json"], succeeded);
+    let of = |name: &str| stepwright_json::parse(&files[name]).expect("it is JSON");
+    let failed = of("out/id/FAILED_0.json");
+    let text = |at: usize, key: &str| failed.at(at).and_then(|one| one.get(key)?.as_str());
+    assert_eq!((text(0, "Error"), text(0, "Cause")), (Some("Full"), Some("no room")));
+    assert_eq!((text(0, "Status"), text(1, "Status")), (Some("FAILED"), Some("ABORTED")));
+    assert_eq!(text(0, "RedriveStatus"), Some("REDRIVABLE_BY_MAP_RUN"));
+    assert_eq!(text(0, "Output"), None);
+    let pending = of("out/id/PENDING_0.json");
+    assert_eq!(pending.at(0).and_then(|one| one.get("Input")), Some(&"4".into()));
+    assert_eq!(pending.at(0).and_then(|one| one.get("Status")), Some(&"PENDING".into()));
+    let manifest = of("out/id/manifest.json");
+    assert_eq!(manifest.get("DestinationBucket"), Some(&"b".into()));
+    let size =
+        manifest.get("ResultFiles").and_then(|files| files.get("SUCCEEDED")?.at(0)?.get("Size"));
+    assert_eq!(size.and_then(Json::as_i64), Some(succeeded.len() as i64));
+}
+
+#[test]
+fn outputs_are_written_as_they_are_or_flat() {
+    let compact = written(&[("Transformation", "COMPACT")]);
+    assert_eq!(compact["out/id/SUCCEEDED_0.json"], r#"[[1,{"a":"b"}]]"#);
+    let flat = written(&[("Transformation", "FLATTEN"), ("OutputType", "JSONL")]);
+    assert_eq!(flat["out/id/SUCCEEDED_0.jsonl"], "1\n{\"a\":\"b\"}\n");
+    // What failed is always a record.
+    assert!(flat["out/id/FAILED_0.jsonl"].starts_with("{\"Cause\":\"no room\","));
+    assert!(flat["out/id/FAILED_0.jsonl"].ends_with("}\n"));
+    let all = records().transformed(Some("FLATTEN"));
+    assert_eq!(all.at(1), Some(&json!({"a": "b"})));
+    assert_eq!(all.at(2).and_then(|one| one.get("Error")), Some(&"Full".into()));
 }
