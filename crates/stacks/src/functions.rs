@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stepwright_asl::Resource;
 use stepwright_functions::Function;
-use stepwright_json::Json;
+use stepwright_json::{Json, Object};
 use stepwright_services::{Source, USUAL_CONCURRENCY};
 
 pub(crate) fn is_function(kind: &str) -> bool {
@@ -112,7 +112,8 @@ pub(crate) fn function(
         }
     };
     let variables = property("Environment").and_then(|all| all.get("Variables")?.as_object());
-    let environment = variables.into_iter().flatten_members();
+    let variables = variables.into_iter().flat_map(Object::iter);
+    let environment = variables.map(|(name, value)| (name.to_string(), text(value))).collect();
     let mut folders = Vec::new();
     for layer in property("Layers").and_then(Json::as_array).into_iter().flatten() {
         let arn = text(layer);
@@ -137,18 +138,6 @@ pub(crate) fn function(
         ..Function::default()
     });
     read
-}
-
-/// The members of an object as texts.
-trait FlattenMembers {
-    fn flatten_members(self) -> BTreeMap<String, String>;
-}
-
-impl<'o, I: Iterator<Item = &'o stepwright_json::Object>> FlattenMembers for I {
-    fn flatten_members(self) -> BTreeMap<String, String> {
-        let members = self.flat_map(stepwright_json::Object::iter);
-        members.map(|(name, value)| (name.to_string(), text(value))).collect()
-    }
 }
 
 /// Whether a template is one that `sam build` has written.
