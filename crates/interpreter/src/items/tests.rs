@@ -350,7 +350,7 @@ fn written(more: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[test]
 fn records_are_those_of_aws() {
     let files = written(&[]);
-    let succeeded = r#"[{"ExecutionArn":"arn:aws:states:us-east-1:123456789012:execution:m/L:id-0","Input":"{\"n\":1}","InputDetails":{"Included":true},"Name":"id-0","Output":"[1,{\"a\":\"b\"}]","OutputDetails":{"Included":true},"RedriveCount":0,"RedriveStatus":"NOT_REDRIVABLE","RedriveStatusReason":"Execution is SUCCEEDED and cannot be redriven","StartDate":"1970-01-01T00:00:00.000Z","StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:m/L","Status":"SUCCEEDED","StopDate":"1970-01-01T00:00:01.500Z"}]"#;
+    let succeeded = r#"[{"ExecutionArn":"arn:aws:states:us-east-1:123456789012:execution:m/L:id-0","Input":"{\"n\":1}","InputDetails":{"Included":true},"Name":"id-0","Output":"[1,{\"a\":\"b\"}]","OutputDetails":{"Included":true},"RedriveCount":0,"RedriveStatus":"NOT_REDRIVABLE","RedriveStatusReason":"Execution is SUCCEEDED and cannot be redriven","StartDate":"1970-01-01T00:00:00Z","StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:m/L","Status":"SUCCEEDED","StopDate":"1970-01-01T00:00:01.500Z"}]"#;
     assert_eq!(files["out/id/SUCCEEDED_0.json"], succeeded);
     let of = |name: &str| stepwright_json::parse(&files[name]).expect("it is JSON");
     let failed = of("out/id/FAILED_0.json");
