@@ -66,14 +66,20 @@ impl Engine {
         });
     }
 
-    pub(crate) fn write_results(&self, live: &mut Live, run: TaskId, request: Json) {
+    pub(crate) fn write_results(
+        &self,
+        live: &mut Live,
+        run: TaskId,
+        request: Json,
+        records: Box<items::Records>,
+    ) {
         live.errands.insert((run, None), watch::channel(false).0);
         let (engine, id) = (self.clone(), live.facts.id);
         let mut objects = Bound::new(self, live.facts.clone());
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let write = move || items::write(&request, &mut objects);
+            let write = move || items::write(&request, &records, &mut objects);
             let result = tokio::task::spawn_blocking(write)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ResultWriterFailed", BROKEN_OFF)));

@@ -435,7 +435,9 @@ impl Engine {
                 self.run_task(live, task, call, submitted);
             }
             Command::ReadItems { run, request } => self.read_items(live, run, request),
-            Command::WriteResults { run, request } => self.write_results(live, run, request),
+            Command::WriteResults { run, request, records } => {
+                self.write_results(live, run, request, records);
+            }
             Command::StartChild { run, index, map_run, input, first } => {
                 self.start_child(live, run, index, map_run, input, first);
             }

@@ -258,6 +258,7 @@ impl Live {
                 E::TaskSubmitted { task, .. } if self.waits_for_token(*task) => (*task, None),
                 E::TaskSucceeded { task, .. } | E::TaskFailed { task, .. } => (*task, None),
                 E::MapRunItems { .. }
+                | E::MapRunWriting { .. }
                 | E::MapRunSucceeded
                 | E::MapRunFailed { .. }
                 | E::TaskTimedOut { .. }

@@ -1,14 +1,22 @@
 use crate::{Authorizer, Engine, Facts};
+use std::io::Read;
 use std::sync::Arc;
-use stepwright_interpreter::items::{ObjectInfo, Objects};
+use stepwright_interpreter::items::{ObjectInfo, ObjectRequest, Objects};
 
 /// An object store that many map runs use at once. Its calls may block: they are made on threads
 /// where blocking is allowed.
 pub trait ObjectStore: Send + Sync + 'static {
-    /// Returns the bytes of an object, or why it cannot be read.
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String>;
-    /// Lists the objects whose keys begin with `prefix`, in the order of their keys.
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String>;
+    /// Returns the bytes of an object as a stream, or why it cannot be read.
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String>;
+    /// Lists the first objects whose keys begin with `prefix`, in the order of their keys: at least
+    /// `most`, if there are so many. With an `owner`, the bucket must belong to this account.
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String>;
     /// Writes an object.
     fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
 }
@@ -37,14 +45,24 @@ impl Bound {
 }
 
 impl Objects for Bound {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        self.authorize("s3:GetObject", &format!("{bucket}/{key}"))?;
-        self.objects.get(bucket, key)
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
+        let action = match object.version {
+            Some(_) => "s3:GetObjectVersion",
+            None => "s3:GetObject",
+        };
+        self.authorize(action, &format!("{}/{}", object.bucket, object.key))?;
+        self.objects.open(object)
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         self.authorize("s3:ListBucket", bucket)?;
-        self.objects.list(bucket, prefix)
+        self.objects.list(bucket, prefix, owner, most)
     }
 
     fn put(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
@@ -61,11 +79,17 @@ const NONE: &str =
     "no object store is configured: see `[objects]` and `[services.s3]` in stepwright.toml";
 
 impl ObjectStore for NoObjects {
-    fn get(&self, _bucket: &str, _key: &str) -> Result<Vec<u8>, String> {
+    fn open(&self, _object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
         Err(NONE.to_owned())
     }
 
-    fn list(&self, _bucket: &str, _prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        _bucket: &str,
+        _prefix: &str,
+        _owner: Option<&str>,
+        _most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         Err(NONE.to_owned())
     }
 

@@ -300,7 +300,7 @@ pub enum EventKind {
     },
     /// The results of a distributed Map are being written out. AWS does not show it.
     MapRunWriting {
-        /// What is written, and where to.
+        /// Where to, and how. Older histories have the results in it as well.
         request: Json,
     },
     /// A distributed Map has other limits from now on. AWS does not show it.

@@ -1,6 +1,7 @@
 use parking_lot::Mutex;
+use std::io::{Cursor, Read};
 use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::{ObjectInfo, Objects as _};
+use stepwright_interpreter::items::{ObjectInfo, ObjectRequest, Objects as _};
 use stepwright_simulator::MemoryObjects;
 
 /// The buckets of a mocks file, as an object store for an engine.
@@ -15,12 +16,20 @@ impl MemoryBuckets {
 }
 
 impl ObjectStore for MemoryBuckets {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        self.0.lock().get(bucket, key)
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
+        let objects = self.0.lock();
+        drop(objects.open(object)?);
+        Ok(Box::new(Cursor::new(objects.bytes(object.bucket, object.key)?.to_vec())))
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
-        self.0.lock().list(bucket, prefix)
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
+        self.0.lock().list(bucket, prefix, owner, most)
     }
 
     fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {

@@ -1,10 +1,10 @@
 //! The transition table: how each event changes an execution.
 
 use crate::execution::{
-    Branches, Children, CorruptHistory, Entry, Execution, Frame, Iterations, MapRun, OpenTask,
-    Phase, RunStage, Status,
+    Branches, ChildRun, Children, CorruptHistory, Entry, Execution, Frame, Iterations, MapRun,
+    OpenTask, Phase, RunStage, Status,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stepwright_history::{Event, EventKind, FrameId, StateType, TaskId, TimerId, To};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::StateId;
@@ -308,7 +308,8 @@ impl Execution {
                     results: vec![None; inputs.len()],
                     remaining: inputs.len() as u32,
                     failed: 0,
-                    again: Vec::new(),
+                    again: VecDeque::new(),
+                    runs: vec![ChildRun::default(); inputs.len()],
                 });
                 self.touch(id);
             }
@@ -318,7 +319,14 @@ impl Execution {
                     return Err("there is no such child execution");
                 }
                 // A redrive starts children again that were started before.
-                children.again.retain(|again| again != index);
+                if children.again.front() == Some(index) {
+                    children.again.pop_front();
+                } else {
+                    children.again.retain(|again| again != index);
+                }
+                let run = &mut children.runs[*index as usize];
+                run.redrives += u32::from(run.started.is_some());
+                run.started.get_or_insert(event.at);
                 children.next = children.next.max(index + 1);
                 children.running.insert(*index);
                 self.touch(id);
@@ -330,11 +338,18 @@ impl Execution {
                 }
                 children.failed += u64::from(result.is_err());
                 children.results[*index as usize] = Some(result.clone());
+                children.runs[*index as usize].stopped = Some(event.at);
                 children.remaining -= 1;
                 self.touch(id);
             }
             E::MapRunWriting { request } => {
-                self.map_run(id)?.stage = RunStage::Writing { request: request.clone() };
+                let map = self.map_run(id)?;
+                let has_results = request.get("Results").is_some();
+                let children = match std::mem::replace(&mut map.stage, RunStage::Done) {
+                    RunStage::Running(children) if !has_results => Some(children),
+                    _ => None,
+                };
+                map.stage = RunStage::Writing { request: request.clone(), children };
                 self.untouch(id);
             }
             E::MapRunUpdated { max_concurrency, tolerated_count, tolerated_percentage } => {
@@ -620,17 +635,24 @@ impl Execution {
                 }
                 self.touch(id);
             }
-            Some(Phase::MapRun(mut map)) if matches!(map.stage, RunStage::Running(_)) => {
+            Some(Phase::MapRun(mut map)) if map.has_children() => {
+                // Results that could not be written are written again, with those of the children
+                // that had failed.
+                if let RunStage::Writing { children, .. } = &mut map.stage
+                    && let Some(children) = children.take()
+                {
+                    map.stage = RunStage::Running(children);
+                }
                 if let RunStage::Running(children) = &mut map.stage {
                     for (index, result) in children.results.iter_mut().enumerate() {
                         if matches!(result, Some(Err(_))) {
                             *result = None;
                             children.remaining += 1;
-                            children.again.push(index as u32);
+                            children.again.push_back(index as u32);
                         }
                     }
                     for index in std::mem::take(&mut children.running) {
-                        children.again.push(index);
+                        children.again.push_back(index);
                     }
                     children.failed = 0;
                 }

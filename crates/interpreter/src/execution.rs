@@ -1,6 +1,7 @@
 use crate::Command;
 use crate::held::Known;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::items::Records;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stepwright_history::{
     Event, Failure, FrameId, MapPlan, Moment, Start, StateType, TaskCall, TaskId, TimerId,
 };
@@ -208,7 +209,11 @@ pub(crate) enum RunStage {
     /// The child executions run.
     Running(Children),
     /// The results are being written.
-    Writing { request: Json },
+    Writing {
+        request: Json,
+        /// The child executions; none where the request has their results, as it once had.
+        children: Option<Children>,
+    },
     /// `MapRunSucceeded` is recorded.
     Done,
 }
@@ -222,12 +227,27 @@ pub(crate) struct Children {
     pub(crate) remaining: u32,
     pub(crate) failed: u64,
     /// The child executions that a redrive has to run again.
-    pub(crate) again: Vec<u32>,
+    pub(crate) again: VecDeque<u32>,
+    /// When each child execution ran.
+    pub(crate) runs: Vec<ChildRun>,
+}
+
+/// When a child execution ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct ChildRun {
+    pub(crate) started: Option<Moment>,
+    pub(crate) stopped: Option<Moment>,
+    pub(crate) redrives: u32,
 }
 
 impl MapRun {
     /// The most child executions at once: AWS's quota.
     const MOST: usize = 10_000;
+
+    /// Whether it has begun child executions that a redrive can go on with.
+    pub(crate) fn has_children(&self) -> bool {
+        matches!(self.stage, RunStage::Running(_) | RunStage::Writing { children: Some(_), .. })
+    }
 
     pub(crate) fn can_start(&self) -> bool {
         let RunStage::Running(children) = &self.stage else { return false };
@@ -360,9 +380,7 @@ impl Execution {
                 RunStage::Running(children) => {
                     commands.extend(children.running.iter().map(|index| map.child(*index)));
                 }
-                RunStage::Writing { request } => {
-                    commands.push(Command::WriteResults { run: map.run, request: request.clone() });
-                }
+                RunStage::Writing { .. } => commands.extend(map.writing()),
             },
             _ => {}
         }
@@ -409,6 +427,20 @@ impl Execution {
 }
 
 impl MapRun {
+    /// What a map run owes whose results are being written.
+    pub(crate) fn writing(&self) -> Option<Command> {
+        let RunStage::Writing { request, children } = &self.stage else { return None };
+        let records = match children {
+            Some(children) => Records::new(&self.arn, children),
+            None => Records::of_request(&self.arn, request),
+        };
+        Some(Command::WriteResults {
+            run: self.run,
+            request: request.clone(),
+            records: Box::new(records),
+        })
+    }
+
     pub(crate) fn child(&self, index: u32) -> Command {
         let RunStage::Running(children) = &self.stage else {
             unreachable!("children are asked for while they run")

@@ -55,12 +55,13 @@ fn in_phase<'e>(phase: &'e Phase, roots: &mut Vec<&'e Json>) {
         Phase::MapRun(map) => {
             roots.extend(map.plan.items.iter());
             match &map.stage {
-                RunStage::Running(children) => {
+                RunStage::Running(children)
+                | RunStage::Writing { children: Some(children), .. } => {
                     roots.extend(children.inputs.iter());
                     let outputs = children.results.iter().flatten();
                     roots.extend(outputs.filter_map(|result| result.as_ref().ok()));
                 }
-                RunStage::Writing { request } => roots.push(request),
+                RunStage::Writing { request, .. } => roots.push(request),
                 RunStage::New | RunStage::Reading | RunStage::Done => {}
             }
         }

@@ -1,10 +1,11 @@
 //! The test of one state: what stands in for the world, and what is seen on the way.
 
 use crate::context::STATE_DATA;
-use crate::items::{self, Items, ObjectInfo, Objects};
+use crate::items::{self, Items, ObjectInfo, ObjectRequest, Objects};
 use crate::turn::Stepper;
 use crate::view::More;
 use std::cell::{Cell, RefCell};
+use std::io::Read;
 use stepwright_history::{Failure, FrameId};
 use stepwright_json::{Array, Json, Str};
 use stepwright_program::{EvaluationError, Language, Map, Parallel, State, Transition};
@@ -205,11 +206,17 @@ impl Stepper<'_> {
 struct Given<'t>(&'t str);
 
 impl Objects for Given<'_> {
-    fn get(&self, _bucket: &str, _key: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.as_bytes().to_vec())
+    fn open(&self, _object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
+        Ok(Box::new(self.0.as_bytes()))
     }
 
-    fn list(&self, _bucket: &str, _prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        _bucket: &str,
+        _prefix: &str,
+        _owner: Option<&str>,
+        _most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         let listed = stepwright_json::parse(self.0).map_err(|error| error.to_string())?;
         let objects =
             listed.as_array().cloned().or_else(|| listed.get("Contents")?.as_array().cloned());

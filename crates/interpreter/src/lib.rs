@@ -157,24 +157,26 @@ impl Beginning {
         input: Json,
         first: StateId,
     ) -> Self {
-        let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
-        let machine = map_run.replacen(":mapRun:", ":execution:", 1);
-        let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+        let (execution_arn, name) = child_name(map_run, index);
         let mix = view::mix(run.0 ^ (u64::from(index) << 32));
         Self {
             map_context: Some(context::item(&items::Item::new(index, &input, false, None))),
             input,
             input_text: None,
-            identity: Identity {
-                execution_arn: format!("{machine}:{name}").into(),
-                name: name.into(),
-                ..parent.identity.clone()
-            },
+            identity: Identity { execution_arn, name, ..parent.identity.clone() },
             first: Some(first),
             seed: [view::mix(parent.seed[0] ^ mix), view::mix(parent.seed[1].wrapping_add(mix))],
             timeout_seconds: None,
         }
     }
+}
+
+/// The ARN and the name of a child execution of a map run.
+fn child_name(map_run: &str, index: u32) -> (Str, Str) {
+    let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
+    let machine = map_run.replacen(":mapRun:", ":execution:", 1);
+    let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+    (format!("{machine}:{name}").into(), name.into())
 }
 
 /// Something the execution wants done outside. Doing it twice must be harmless.
@@ -200,7 +202,7 @@ pub enum Command {
     ReadItems {
         /// Which map run.
         run: TaskId,
-        /// What is read: see [`items::ReadRequest`].
+        /// What is read: see [`items::read`].
         request: Json,
     },
     /// Run a child execution.
@@ -220,8 +222,10 @@ pub enum Command {
     WriteResults {
         /// Which map run.
         run: TaskId,
-        /// What is written: see [`items::WriteRequest`].
+        /// Where to, and how: see [`items::write`].
         request: Json,
+        /// What is written.
+        records: Box<items::Records>,
     },
     /// Call [`step`] again with [`Stimulus::Continue`].
     Continue,

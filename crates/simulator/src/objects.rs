@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
-use stepwright_interpreter::items::{ObjectInfo, Objects};
+use std::io::Read;
+use stepwright_interpreter::items::{ObjectInfo, ObjectRequest, Objects};
 
 /// An object store in memory: buckets of objects.
 #[derive(Clone, Debug, Default)]
@@ -17,22 +18,39 @@ impl MemoryObjects {
         self.objects.insert((bucket.to_owned(), key.to_owned()), bytes.into());
         self
     }
+
+    /// The bytes of an object, or why there are none.
+    pub fn bytes(&self, bucket: &str, key: &str) -> Result<&[u8], String> {
+        self.objects
+            .get(&(bucket.to_owned(), key.to_owned()))
+            .map(Vec::as_slice)
+            .ok_or_else(|| format!("There is no object '{key}' in the bucket '{bucket}'"))
+    }
 }
 
 impl Objects for MemoryObjects {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        self.objects
-            .get(&(bucket.to_owned(), key.to_owned()))
-            .cloned()
-            .ok_or_else(|| format!("There is no object '{key}' in the bucket '{bucket}'"))
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
+        let bytes = self.bytes(object.bucket, object.key)?;
+        // There are no versions here, and the buckets belong to whoever asks.
+        if object.version.is_some_and(|version| version != "null") {
+            return Err("The specified version does not exist.".to_owned());
+        }
+        Ok(Box::new(bytes))
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        _owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         let from = (bucket.to_owned(), prefix.to_owned());
         Ok(self
             .objects
             .range(from..)
             .take_while(|((name, key), _)| name == bucket && key.starts_with(prefix))
+            .take(most)
             .map(|((_, key), bytes)| ObjectInfo {
                 key: key.clone(),
                 size: bytes.len() as u64,

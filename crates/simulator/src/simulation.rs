@@ -387,8 +387,8 @@ impl<'p> Loop<'p> {
                 let items = items::read_within(&request, &self.plan.objects, most);
                 self.at(self.now, Stimulus::ItemsRead { run, items });
             }
-            Command::WriteResults { run, request } => {
-                let result = items::write(&request, &mut self.plan.objects);
+            Command::WriteResults { run, request, records } => {
+                let result = items::write(&request, &records, &mut self.plan.objects);
                 self.at(self.now, Stimulus::ResultsWritten { run, result });
             }
             Command::StartChild { run, index, map_run, input, first } => {

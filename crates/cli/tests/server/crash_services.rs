@@ -237,3 +237,83 @@ fn workflows_and_services_survive_kill_9() {
     }
     assert!(server.stop());
 }
+
+/// A Map over a table in the bucket `lists`, whose results are written there.
+fn map() -> String {
+    json!({"StartAt": "M", "States": {"M": {
+        "Type": "Map", "MaxConcurrency": 20, "Label": "Rows", "End": true,
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+            "Parameters": {"Bucket": "lists", "Key": "rows.csv"}
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "lists", "Prefix": "out"}
+        }
+    }}})
+    .to_string()
+}
+
+#[test]
+fn the_results_of_a_map_are_written_once_despite_kill_9() {
+    let rounds: u64 = std::env::var("STEPWRIGHT_CRASH_ROUNDS")
+        .ok()
+        .map_or(4, |rounds| rounds.parse().expect("a number of rounds"));
+    let rows = 150 * rounds as usize;
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let bucket = data.join("buckets/lists");
+    std::fs::create_dir_all(&bucket).expect("it can be made");
+    let table: String = (0..rows).map(|row| format!("{row}\n")).collect();
+    std::fs::write(bucket.join("rows.csv"), format!("n\n{table}")).expect("it can be written");
+    let arguments = ["--data", data.to_str().expect("the path is text")];
+    let mut execution = String::new();
+    let mut moment = 0x3A9_u64;
+    for round in 0..rounds {
+        let server = Server::start(&arguments);
+        if round == 0 {
+            let client = server.client();
+            let machine = client.create("map", "STANDARD", &map());
+            execution = client.start(&machine, "{}");
+        }
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_millis(20 + (moment >> 33) % 300));
+        server.kill();
+    }
+    let server = Server::start(&arguments);
+    let ended = server.client().end(&execution);
+    assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
+    let read = |key: &str| {
+        let bytes = std::fs::read(bucket.join(key)).expect("it was written");
+        (bytes.len(), stepwright_json::parse_bytes(&bytes).expect("it is JSON"))
+    };
+    let output = stepwright_json::parse(&text(&ended, "output")).expect("it is JSON");
+    let details = output.get("ResultWriterDetails").expect("it says where the results are");
+    let (_, manifest) = read(&text(details, "Key"));
+    let files = manifest.get("ResultFiles").expect("it names files");
+    assert_eq!(files.get("FAILED"), Some(&json!([])));
+    assert_eq!(files.get("PENDING"), Some(&json!([])));
+    let mut items = Vec::new();
+    let mut names = BTreeSet::new();
+    for file in files.get("SUCCEEDED").and_then(Json::as_array).expect("it names files") {
+        let (size, records) = read(&text(file, "Key"));
+        assert_eq!(file.get("Size").and_then(Json::as_i64), Some(size as i64));
+        for record in records.as_array().expect("they are records") {
+            assert_eq!(text(record, "Status"), "SUCCEEDED", "{record}");
+            assert_eq!(text(record, "Input"), text(record, "Output"), "{record}");
+            items.push(text(record, "Input"));
+            names.insert(text(record, "ExecutionArn"));
+        }
+    }
+    let expected: Vec<String> = (0..rows).map(|row| format!("{{\"n\":\"{row}\"}}")).collect();
+    assert_eq!(items, expected);
+    assert_eq!(names.len(), rows);
+    let runs = std::fs::read_dir(bucket.join("out")).expect("it was written").count();
+    assert_eq!(runs, 1, "there is one map run");
+    assert!(server.stop());
+}

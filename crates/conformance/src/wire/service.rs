@@ -283,15 +283,15 @@ fn of_object(
     let text = |key: &str| given.value.get(key).and_then(Json::as_str).unwrap_or_default();
     let objects = state.objects.lock();
     let message = match operation.name.as_str() {
-        "GetObject" => match objects.get(text("Bucket"), text("Key")) {
-            Ok(bytes) => Message { value: Json::from(Object::new()), body: Some(bytes) },
+        "GetObject" => match objects.bytes(text("Bucket"), text("Key")) {
+            Ok(bytes) => Message { value: Json::from(Object::new()), body: Some(bytes.to_vec()) },
             Err(why) => {
                 let error = ServiceError::new(service, "NoSuchKey", why);
                 return Ok(codec::encode_error(service, &error));
             }
         },
         "ListObjectsV2" => {
-            let listed = objects.list(text("Bucket"), text("Prefix"))?;
+            let listed = objects.list(text("Bucket"), text("Prefix"), None, usize::MAX)?;
             let contents: Vec<Json> = listed
                 .iter()
                 .map(|info| {

@@ -3,16 +3,21 @@
 
 use super::wire::{Answer, Fault, Target};
 use super::{AwsServices, Place};
+use std::io::{self, Read};
 use std::sync::Arc;
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::table;
 use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::ObjectInfo;
+use stepwright_interpreter::items::{ObjectInfo, ObjectRequest};
 use stepwright_json::{Json, Object, json};
 use tokio::runtime::Handle;
 
-/// The largest object that is read, in bytes: as large as one in a folder.
+/// The largest answer that is read, in bytes. An object is asked for in pieces; a service that does
+/// not know of pieces answers with all of it.
 const MOST_BYTES: usize = 64 << 20;
+
+/// How much of an object is asked for at once, in bytes.
+const PIECE: u64 = 8 << 20;
 
 /// The buckets of S3, where the service is called.
 #[derive(Clone, Debug)]
@@ -55,14 +60,33 @@ impl ServiceObjects {
 }
 
 impl ObjectStore for ServiceObjects {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        let request = json!({"Bucket": bucket, "Key": key});
-        let answer = self.call("getObject", &request.into())?;
-        Ok(answer.message.body.unwrap_or_default())
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
+        let mut request = Object::new();
+        request.insert("Bucket", object.bucket.into());
+        request.insert("Key", object.key.into());
+        let more = [("VersionId", object.version), ("ExpectedBucketOwner", object.owner)];
+        for (name, value) in more {
+            if let Some(value) = value {
+                request.insert(name, value.into());
+            }
+        }
+        let mut pieces =
+            Pieces { store: self.clone(), request, read: 0, size: None, piece: Vec::new(), at: 0 };
+        pieces.next()?;
+        Ok(Box::new(pieces))
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         let mut request: Object = [("Bucket", Json::from(bucket))].into_iter().collect();
+        if let Some(owner) = owner {
+            request.insert("ExpectedBucketOwner", owner.into());
+        }
         if !prefix.is_empty() {
             request.insert("Prefix", prefix.into());
         }
@@ -73,7 +97,11 @@ impl ObjectStore for ServiceObjects {
             let listed = page.get("Contents").and_then(Json::as_array);
             found.extend(listed.into_iter().flat_map(|all| all.iter()).map(info));
             match page.get("NextContinuationToken") {
-                Some(next) if !next.is_null() && request.get("ContinuationToken") != Some(next) => {
+                Some(next)
+                    if found.len() < most
+                        && !next.is_null()
+                        && request.get("ContinuationToken") != Some(next) =>
+                {
                     request.insert("ContinuationToken", next.clone());
                 }
                 _ => return Ok(found),
@@ -85,6 +113,68 @@ impl ObjectStore for ServiceObjects {
         let value = json!({"Bucket": bucket, "Key": key, "ContentType": "application/json"});
         self.call("putObject", &Message { value, body: Some(bytes) })?;
         Ok(())
+    }
+}
+
+/// An object that is read piece by piece. All pieces are of the object as it was when the first was
+/// read: if it is another one by then, reading fails.
+struct Pieces {
+    store: ServiceObjects,
+    request: Object,
+    /// How many bytes the pieces so far have.
+    read: u64,
+    /// How many bytes the object has.
+    size: Option<u64>,
+    piece: Vec<u8>,
+    /// How much of the piece was taken.
+    at: usize,
+}
+
+impl Pieces {
+    /// Asks for the next piece.
+    fn next(&mut self) -> Result<(), String> {
+        let range = format!("bytes={}-{}", self.read, self.read + PIECE - 1);
+        let mut request = self.request.clone();
+        // An empty object has no range. That it is empty is not known before it is asked for.
+        request.insert("Range", range.into());
+        let asked = self.store.call("getObject", &Json::from(request).into());
+        let answer = match asked {
+            Err(why) if self.read == 0 && is_no_range(&why) => {
+                self.store.call("getObject", &Json::from(self.request.clone()).into())?
+            }
+            answer => answer?,
+        };
+        let text = |name: &str| answer.message.value.get(name).and_then(Json::as_str);
+        let size = text("ContentRange").and_then(|range| range.rsplit('/').next()?.parse().ok());
+        if let Some(etag) = text("ETag").filter(|_| size.is_some()) {
+            self.request.insert("IfMatch", etag.into());
+        }
+        self.piece = answer.message.body.unwrap_or_default();
+        self.at = 0;
+        self.read += self.piece.len() as u64;
+        // Without a range, the answer is all of it.
+        self.size = Some(size.unwrap_or(self.read));
+        Ok(())
+    }
+}
+
+/// Whether S3 says that a range begins behind the end of the object.
+fn is_no_range(why: &str) -> bool {
+    why == "InvalidRange" || why.contains("range is not satisfiable")
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.piece.len() && self.size.is_some_and(|size| self.read < size) {
+            self.next().map_err(io::Error::other)?;
+            if self.piece.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let count = into.len().min(self.piece.len() - self.at);
+        into[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
     }
 }
 

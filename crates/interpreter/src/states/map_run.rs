@@ -4,7 +4,7 @@ use crate::Command;
 use crate::context::STATE_DATA;
 use crate::execution::{MapRun, Phase, RunStage};
 use crate::failure::{Failed, Origin};
-use crate::items::{self, Item, Items};
+use crate::items::{self, Item, Items, Records};
 use crate::turn::Stepper;
 use crate::view::{More, mix};
 use stepwright_history::{EventKind, Failure, FrameId, TaskId};
@@ -98,7 +98,7 @@ impl Stepper<'_> {
             }
             RunStage::Running(children) => {
                 if open.can_start() {
-                    let index = children.again.first().copied().unwrap_or(children.next);
+                    let index = children.again.front().copied().unwrap_or(children.next);
                     self.emit(frame, EventKind::ChildStarted { index });
                     let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
                     let command = open.child(index);
@@ -230,11 +230,17 @@ impl Stepper<'_> {
         self.map_run_updated(frame);
     }
 
-    /// Gives a map run up that has failed more often than it may.
+    /// Gives a map run up that has failed more often than it may: what there is of results is
+    /// written first.
     pub(crate) fn map_run_updated(&mut self, frame: FrameId) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
-        if is_past_tolerance(open) {
-            self.map_run_failed(frame, past_tolerance());
+        if !is_past_tolerance(open) {
+            return;
+        }
+        let failure = past_tolerance();
+        match self.write_request(frame, Some(&failure)) {
+            Ok(Some(request)) => self.begin_writing(frame, request),
+            Ok(None) | Err(_) => self.map_run_failed(frame, failure),
         }
     }
 
@@ -247,39 +253,56 @@ impl Stepper<'_> {
             return;
         };
         let RunStage::Running(children) = &open.stage else { return };
-        let (run, arn) = (open.run, open.arn.clone());
-        let request = self.document(frame, &state.io).and_then(|document| {
-            let parameters = match &writer.arguments {
-                Some(arguments) => self.fill(frame, arguments, &document, More::default())?,
-                None => Json::Object(Object::new()),
-            };
-            Ok(items::write_request(
-                writer,
-                parameters,
-                &arn,
-                children_results(&children.inputs, &children.results),
-            ))
-        });
-        match request {
-            Ok(request) if !request.is_within(self.program.limits.items_bytes) => {
-                let name = &self.execution.frame(frame).entry.name;
-                let error = EvaluationError::too_large().of_state(name);
-                self.map_run_failed(frame, Failure::new(error.error, error.cause));
-            }
-            Ok(request) if writer.resource.is_some() => {
-                self.emit(frame, EventKind::MapRunWriting { request: request.clone() });
-                self.owe(Command::WriteResults { run, request });
-            }
-            Ok(request) => {
-                let output = items::transformed(&request);
-                self.map_run_succeeded(frame, Some(output));
-            }
+        if writer.resource.is_none() {
+            let records = Records::new(&open.arn, children);
+            let output = records.transformed(writer.transformation.as_deref());
+            self.map_run_succeeded(frame, Some(output));
+            return;
+        }
+        match self.write_request(frame, None) {
+            Ok(Some(request)) => self.begin_writing(frame, request),
+            Ok(None) => self.map_run_succeeded(frame, None),
             Err(error) => self.evaluation_failed(frame, error),
+        }
+    }
+
+    /// What a result writer is asked that writes to an object store: see [`items::write`]. With a
+    /// failure, the map run fails once the results are written.
+    fn write_request(
+        &self,
+        frame: FrameId,
+        failure: Option<&Failure>,
+    ) -> Result<Option<Json>, EvaluationError> {
+        let state = self.state_of(frame);
+        let Kind::Map(map) = &state.kind else { return Ok(None) };
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return Ok(None) };
+        let Some(writer) = map.result_writer.as_ref().filter(|writer| writer.resource.is_some())
+        else {
+            return Ok(None);
+        };
+        let document = self.document(frame, &state.io)?;
+        let parameters = match &writer.arguments {
+            Some(arguments) => self.fill(frame, arguments, &document, More::default())?,
+            None => Json::Object(Object::new()),
+        };
+        Ok(Some(items::write_request(writer, parameters, &open.arn, failure)))
+    }
+
+    fn begin_writing(&mut self, frame: FrameId, request: Json) {
+        self.emit(frame, EventKind::MapRunWriting { request });
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        if let Some(command) = open.writing() {
+            self.owe(command);
         }
     }
 
     pub(crate) fn results_written(&mut self, frame: FrameId, result: Result<Json, Failure>) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        let RunStage::Writing { request, .. } = &open.stage else { return };
+        if let Some(failure) = items::failure_of(request) {
+            self.map_run_failed(frame, failure);
+            return;
+        }
         match result {
             Ok(details) => {
                 let mut output = Object::new();
@@ -344,34 +367,6 @@ fn error_of(failure: &Failure) -> Json {
     error.insert("Error", failure.error.clone().map_or(Json::Null, Json::String));
     error.insert("Cause", failure.cause.clone().map_or(Json::Null, Json::String));
     error.into()
-}
-
-fn children_results(inputs: &Array, results: &[Option<Result<Json, Failure>>]) -> Vec<Json> {
-    inputs
-        .iter()
-        .zip(results)
-        .enumerate()
-        .map(|(index, (input, result))| {
-            let mut child = Object::new();
-            child.insert("Index", Json::Int(index as i64));
-            child.insert("Input", input.clone());
-            match result {
-                Some(Ok(output)) => {
-                    child.insert("Status", "SUCCEEDED".into());
-                    child.insert("Output", output.clone());
-                }
-                Some(Err(failure)) => {
-                    child.insert("Status", "FAILED".into());
-                    child.insert("Error", failure.error.clone().map_or(Json::Null, Json::String));
-                    child.insert("Cause", failure.cause.clone().map_or(Json::Null, Json::String));
-                }
-                None => {
-                    child.insert("Status", "PENDING".into());
-                }
-            }
-            child.into()
-        })
-        .collect()
 }
 
 /// Whether more child executions failed than the state tolerates: none, unless it says so.

@@ -164,6 +164,7 @@ impl<'d> Checker<'d> {
         );
         self.one_of(&config, "InputType", &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"]);
         self.one_of(&config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"]);
+        self.one_of(&config, "ManifestType", &["ATHENA_DATA", "S3_INVENTORY"]);
         self.one_of(&config, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"]);
         self.one_of(&config, "CSVDelimiter", &["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"]);
         // Each type has its own fields, and what is computed may be of any type.

@@ -104,6 +104,48 @@ async fn items_are_read_from_the_service() {
     assert!(cause.contains("The specified key does not exist."), "{cause}");
 }
 
+/// S3 with one object, which is another one from the second piece on if it changes.
+async fn pieces(changes: bool) -> Stub {
+    let text = format!("1\n{}\n2\n", " ".repeat(9 << 20)).into_bytes();
+    Stub::start("s3", move |operation, given, _| {
+        assert_eq!(operation, "GetObject");
+        let text_of = |name: &str| given.get(name).and_then(Json::as_str).unwrap_or_default();
+        let range = text_of("Range").trim_start_matches("bytes=").split_once('-');
+        let (from, to) = range.expect("a piece is asked for");
+        let from: usize = from.parse().expect("a number");
+        let to = (to.parse::<usize>().expect("a number") + 1).min(text.len());
+        assert_eq!(text_of("VersionId"), "v1");
+        assert_eq!(text_of("IfMatch"), if from > 0 { "\"e\"" } else { "" });
+        if changes && from > 0 {
+            return Reply::Error(ServiceError::new(
+                table::service("s3").expect("it is known"),
+                "PreconditionFailed",
+                "At least one of the pre-conditions you specified did not hold",
+            ));
+        }
+        let about = json!({"ETag": "\"e\"",
+            "ContentRange": (format!("bytes {from}-{}/{}", to - 1, text.len()))});
+        Reply::Body(about, text[from..to].to_vec())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_object_is_read_in_pieces_of_the_same_object() {
+    let reader = json!({
+        "Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSONL"},
+        "Parameters": {"Bucket": "bucket", "Key": "k", "VersionId": "v1"}});
+    let stub = pieces(false).await;
+    let whole = assembled(at(&[("s3", &stub.url)]), None).await;
+    assert_eq!(run(&whole, &map(reader.clone(), None)).await, Ok(json!([1, 2])));
+    assert_eq!(stub.count("GetObject"), 2);
+    let stub = pieces(true).await;
+    let changed = assembled(at(&[("s3", &stub.url)]), None).await;
+    let (error, cause) = run(&changed, &map(reader, None)).await.unwrap_err();
+    assert_eq!(error, "States.ItemReaderFailed");
+    assert!(cause.contains("pre-conditions you specified did not hold"), "{cause}");
+}
+
 #[tokio::test]
 async fn listings_have_pages() {
     let (stub, _) = s3(&[("in/a", "1"), ("in/b", "22"), ("in/c", "333"), ("other", "")]).await;

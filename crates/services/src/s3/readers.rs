@@ -6,30 +6,34 @@ use super::objects::{New, quoted};
 use super::{S3, errors};
 use crate::call::Refusal;
 use md5::{Digest as _, Md5};
-use std::io::Read as _;
+use std::fs::File;
+use std::io::Read;
 use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::ObjectInfo;
+use stepwright_interpreter::items::{ObjectInfo, ObjectRequest};
 use tokio::runtime::Handle;
 
-/// The largest object that a Map reads, in bytes: as large as any other file.
-const MOST_BYTES: u64 = 64 << 20;
-
 impl S3 {
-    async fn read(&self, bucket: &str, key: &str) -> Result<Vec<u8>, Refusal> {
+    /// Opens the file of an object. It stays what it is while it is read: an object that is put
+    /// under the same key is another file.
+    async fn read(&self, object: ObjectRequest<'_>) -> Result<File, Refusal> {
         self.recover().await?;
-        let file = {
-            let _turn = self.lock(bucket, key).read().await;
-            let kept = self.present(bucket, key).await?;
-            let opened = self.files()?.open(bucket, key, &kept.spot);
-            opened.map_err(|_| errors::known("NoSuchKey"))?.0
-        };
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| errors::disk(&error))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            let why = format!("The object has more than {MOST_BYTES} bytes");
-            return Err(errors::said("InvalidRequest", why));
+        self.check_owner(object.owner)?;
+        if object.version.is_some_and(|version| version != "null") {
+            return Err(errors::known("NoSuchVersion"));
         }
-        Ok(bytes)
+        let (bucket, key) = (object.bucket, object.key);
+        self.check_bucket(bucket)?;
+        let _turn = self.lock(bucket, key).read().await;
+        let kept = self.present(bucket, key).await?;
+        let opened = self.files()?.open(bucket, key, &kept.spot);
+        Ok(opened.map_err(|_| errors::known("NoSuchKey"))?.0)
+    }
+
+    fn check_owner(&self, owner: Option<&str>) -> Result<(), Refusal> {
+        match owner {
+            Some(owner) if owner != self.account => Err(errors::known("AccessDenied")),
+            _ => Ok(()),
+        }
     }
 
     async fn write(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), Refusal> {
@@ -59,19 +63,27 @@ impl S3 {
 
 /// Called on threads for what takes long.
 impl ObjectStore for S3 {
-    fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
-        let reading = self.read(bucket, key);
-        Handle::current().block_on(reading).map_err(|refusal| refusal.message)
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
+        let reading = self.read(object);
+        let file = Handle::current().block_on(reading).map_err(|refusal| refusal.message)?;
+        Ok(Box::new(file))
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, String> {
+    fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, String> {
         let listing = async {
             self.recover().await?;
+            self.check_owner(owner)?;
             self.check_bucket(bucket)?;
             self.entries(bucket, prefix).await
         };
         let entries = Handle::current().block_on(listing).map_err(|refusal| refusal.message)?;
-        let shown = entries.into_iter().map(|entry| ObjectInfo {
+        let shown = entries.into_iter().take(most).map(|entry| ObjectInfo {
             key: entry.key,
             size: entry.size,
             etag: entry.etag,

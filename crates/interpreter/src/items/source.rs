@@ -1,0 +1,158 @@
+//! An object as a stream: no more of it is in memory than the value that is being read.
+
+use super::{Room, reader_failed};
+use flate2::read::MultiGzDecoder;
+use std::io::{Cursor, ErrorKind, Read};
+use stepwright_history::Failure;
+
+/// How much is asked for at once, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// The first bytes of files that are compressed, of Parquet files, and of texts that say that they
+/// are UTF-8.
+const GZIP: &[u8] = &[0x1F, 0x8B];
+const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+const PARQUET: &[u8] = b"PAR1";
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
+/// The text of an object, uncompressed.
+pub(super) struct Source<'r> {
+    reader: Box<dyn Read + 'r>,
+    /// What was read and is not taken yet begins at `start`.
+    buffer: Vec<u8>,
+    start: usize,
+    /// The number of bytes that were taken.
+    taken: u64,
+    is_over: bool,
+    /// Where a piece is read to.
+    piece: Box<[u8]>,
+    /// What errors call the object.
+    name: String,
+}
+
+impl<'r> Source<'r> {
+    /// Begins to read an object. What it is compressed with is told by its first bytes.
+    pub(super) fn new(
+        mut reader: Box<dyn Read + 'r>,
+        name: String,
+        room: &mut Room,
+    ) -> Result<Self, Failure> {
+        let mut first = Vec::new();
+        let begun = reader.by_ref().take(4).read_to_end(&mut first);
+        begun.map_err(|error| reader_failed(format!("{name} cannot be read: {error}")))?;
+        if first.starts_with(ZSTD) {
+            let why = format!("{name} is compressed with ZSTD, which is not supported");
+            return Err(reader_failed(why));
+        }
+        if first == PARQUET {
+            return Err(reader_failed(format!("{name} is a Parquet file. {NO_PARQUET}")));
+        }
+        let is_compressed = first.starts_with(GZIP);
+        let whole = Cursor::new(first).chain(reader);
+        let reader: Box<dyn Read + 'r> =
+            if is_compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let (buffer, piece) = (Vec::new(), vec![0; PIECE].into_boxed_slice());
+        let mut source = Self { reader, buffer, start: 0, taken: 0, is_over: false, piece, name };
+        while source.rest().len() < BYTE_ORDER_MARK.len() && source.fill(room)? {}
+        if source.rest().starts_with(BYTE_ORDER_MARK) {
+            source.take(BYTE_ORDER_MARK.len());
+        }
+        Ok(source)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was read and is not taken yet.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// How many bytes were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Takes so many of the bytes that were read.
+    pub(super) fn take(&mut self, count: usize) {
+        self.start += count;
+        self.taken += count as u64;
+    }
+
+    /// Reads more. Says whether there was more.
+    pub(super) fn fill(&mut self, room: &mut Room) -> Result<bool, Failure> {
+        if self.is_over {
+            return Ok(false);
+        }
+        if self.rest().len() > room.largest {
+            let (name, most) = (&self.name, room.largest);
+            let why = format!("A value in {name} is longer than {most} bytes");
+            return Err(reader_failed(why));
+        }
+        // What is taken goes once it is the larger part, so that little is moved.
+        if self.start >= self.buffer.len() - self.start {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        let read = loop {
+            match self.reader.read(&mut self.piece) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let read = read.map_err(|error| {
+            reader_failed(format!("{} cannot be read to its end: {error}", self.name))
+        })?;
+        self.is_over = read == 0;
+        self.buffer.extend_from_slice(&self.piece[..read]);
+        room.read(read, &self.name)?;
+        Ok(read > 0)
+    }
+
+    /// The next byte that is not white space. It is not taken.
+    pub(super) fn solid(&mut self, room: &mut Room) -> Result<Option<u8>, Failure> {
+        loop {
+            let blank = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            self.take(blank);
+            if let Some(byte) = self.rest().first() {
+                return Ok(Some(*byte));
+            }
+            if !self.fill(room)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The length of the next line and of what ends it: `\n`, `\r\n` or `\r`. None at the end.
+    pub(super) fn line(
+        &mut self,
+        room: &mut Room,
+        ends_at: fn(u8) -> bool,
+    ) -> Result<Option<(usize, usize)>, Failure> {
+        let mut looked = 0;
+        loop {
+            let found = self.rest()[looked..].iter().position(|byte| ends_at(*byte));
+            let Some(found) = found else {
+                looked = self.rest().len();
+                if self.fill(room)? {
+                    continue;
+                }
+                return Ok((looked > 0).then_some((looked, 0)));
+            };
+            let end = looked + found;
+            if self.rest()[end] == b'\r' && end + 1 == self.rest().len() {
+                // Whether a line feed follows decides how long the end is.
+                looked = end;
+                if self.fill(room)? {
+                    continue;
+                }
+            }
+            let is_pair = self.rest()[end..].starts_with(b"\r\n");
+            return Ok(Some((end, 1 + usize::from(is_pair))));
+        }
+    }
+}
+
+/// What is said of Parquet files.
+pub(super) const NO_PARQUET: &str = "The input type 'PARQUET' is not supported";
