@@ -141,6 +141,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
+    ("stepwright-lsp", &["source", "json", "aws", "jsonata", "asl", "program", "deployment"]),
     (
         "stepwright",
         &[
@@ -167,6 +168,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stacks",
             "dev",
             "run",
+            "lsp",
             "timeline",
             "terminal",
             "client",

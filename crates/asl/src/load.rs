@@ -296,14 +296,16 @@ impl Loader<'_> {
                     "The template gives `${{{name}}}` no value, so that AWS gets the text as it is"
                 );
                 let known = filled.values.keys().map(String::as_str);
-                let help = match did_you_mean(&name, known) {
-                    Some(near) => format!("did you mean `${{{near}}}`?"),
-                    None => "give it a value in `DefinitionSubstitutions`, or put the text into \
-                             `Fn::Sub`"
-                        .to_owned(),
-                };
-                let diagnostic = Diagnostic::warning("unknown-substitution", message);
-                complaints.push(diagnostic.span(span).help(help));
+                let diagnostic = Diagnostic::warning("unknown-substitution", message).span(span);
+                complaints.push(match did_you_mean(&name, known) {
+                    Some(near) => {
+                        diagnostic.meant(&format!("${{{name}}}"), &format!("${{{near}}}"))
+                    }
+                    None => diagnostic.help(
+                        "give it a value in `DefinitionSubstitutions`, or put the text into \
+                         `Fn::Sub`",
+                    ),
+                });
             }
             literals.insert(name);
         }

@@ -5,11 +5,13 @@
 //! people.
 
 mod diagnostic;
+mod fix;
 mod line_index;
 mod render;
 mod suggest;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use fix::{Change, Edit, Fix};
 pub use line_index::{LineColumn, LineIndex};
 pub use render::render;
 pub use suggest::did_you_mean;

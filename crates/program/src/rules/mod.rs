@@ -20,6 +20,7 @@
 mod catalogue;
 mod checker;
 mod choice;
+mod fields;
 mod http;
 mod jsonata;
 mod lints;
@@ -35,6 +36,7 @@ mod values;
 mod variables;
 
 pub use catalogue::{Rule, catalogue};
+pub use fields::{Holder, fields, values};
 
 use crate::Program;
 use checker::Checker;
