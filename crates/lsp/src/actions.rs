@@ -24,7 +24,7 @@ pub(crate) fn actions(uri: &str, analysis: &Analysis, params: &Json) -> Json {
     };
     let text = analysis.text.as_str();
     let mut found = Vec::new();
-    let own = analysis.complaints.iter().filter(|complaints| complaints.file.is_none());
+    let own = analysis.complaints().iter().filter(|complaints| complaints.file.is_none());
     let diagnostics: Vec<_> = own.flat_map(|complaints| &complaints.diagnostics).collect();
     if wants("quickfix") {
         for diagnostic in &diagnostics {

@@ -1,7 +1,7 @@
 //! What is known of a document.
 
 use crate::text::Text;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -20,16 +20,19 @@ pub(crate) struct Analysis {
     pub(crate) text: Text,
     /// Its state machines; those of a text with mistakes are those of the repaired text.
     pub(crate) machines: Vec<Machine>,
-    /// What is wrong, by the file in which it is.
-    pub(crate) complaints: Vec<Complaints>,
     /// Other files that were read, or that would have been.
     pub(crate) files: BTreeSet<PathBuf>,
     /// Where the document is.
     pub(crate) path: PathBuf,
+    /// What the loader found wrong, and the definitions for the rules to look at.
+    said: Vec<Complaints>,
+    unchecked: Vec<NamedDefinition>,
+    /// Everything that is wrong, once somebody has asked.
+    complaints: OnceCell<Vec<Complaints>>,
 }
 
 /// What is wrong with a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Complaints {
     /// `None` for the document itself.
     pub(crate) file: Option<PathBuf>,
@@ -64,43 +67,37 @@ pub(crate) fn analyse(text: &Text, path: &Path, read: &ReadFile<'_>) -> Analysis
     } else {
         load(written, path, read, &files)
     };
-    let mut complaints: Vec<Complaints> = Vec::new();
     let other = |name: &str| (name != file).then(|| PathBuf::from(name));
-    for complaint in &loaded.complaints {
-        let diagnostics = vec![complaint.diagnostic.clone()];
-        let (file, text) = (other(&complaint.file), complaint.text.clone());
-        complaints.push(Complaints { file, text, diagnostics });
+    let said = loaded.complaints.iter().map(|complaint| Complaints {
+        file: other(&complaint.file),
+        text: complaint.text.clone(),
+        diagnostics: vec![complaint.diagnostic.clone()],
+    });
+    let said = said.collect();
+    let (mut machines, mut unchecked) = (Vec::new(), Vec::new());
+    if !is_project {
+        unchecked.clone_from(&loaded.definitions);
+        machines = self::machines(loaded, written, path, &|text| load(text, path, read, &files));
     }
-    for named in loaded.definitions.iter().filter(|_| !is_project) {
-        let options = CheckOptions { express: named.express, ..CheckOptions::default() };
-        let diagnostics = stepwright_program::check_named(named, &options);
-        let (file, text) = (other(&named.file), named.definition.text.clone());
-        complaints.push(Complaints { file, text, diagnostics });
-    }
-    let mut machines = if is_project {
-        Vec::new()
-    } else {
-        machines(loaded, written, path, &|text| load(text, path, read, &files))
-    };
     // The loader leaves the mark out that some files begin with.
-    if written.starts_with('\u{feff}') {
+    if written.starts_with(BYTE_ORDER_MARK) {
         for machine in machines.iter_mut().filter(|machine| machine.file.is_none()) {
             move_spans(&mut machine.root, MARK);
             machine.text = written.into();
         }
-        for complaint in complaints.iter_mut().filter(|complaint| complaint.file.is_none()) {
-            complaint.text = written.into();
-            for diagnostic in &mut complaint.diagnostics {
-                if let Some(span) = &mut diagnostic.span {
-                    shift(span, MARK);
-                }
-                diagnostic.labels.iter_mut().for_each(|label| shift(&mut label.span, MARK));
-            }
-        }
     }
-    let files = files.into_inner();
-    Analysis { text: text.clone(), machines, complaints, files, path: path.to_owned() }
+    Analysis {
+        text: text.clone(),
+        machines,
+        files: files.into_inner(),
+        path: path.to_owned(),
+        said,
+        unchecked,
+        complaints: OnceCell::new(),
+    }
 }
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The length of the mark.
 const MARK: u32 = 3;
@@ -189,5 +186,32 @@ impl Analysis {
     /// The state machines whose places are in the document.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Machine> {
         self.machines.iter().filter(|machine| machine.file.is_none())
+    }
+
+    /// What is wrong, by the file in which it is: what `stepwright check` says.
+    pub(crate) fn complaints(&self) -> &[Complaints] {
+        self.complaints.get_or_init(|| self.check())
+    }
+
+    fn check(&self) -> Vec<Complaints> {
+        let file = self.path.display().to_string();
+        let mut complaints = self.said.clone();
+        for named in &self.unchecked {
+            let options = CheckOptions { express: named.express, ..CheckOptions::default() };
+            complaints.push(Complaints {
+                file: (named.file != file).then(|| PathBuf::from(&named.file)),
+                text: named.definition.text.clone(),
+                diagnostics: stepwright_program::check_named(named, &options),
+            });
+        }
+        if self.text.as_str().starts_with(BYTE_ORDER_MARK) {
+            for complaint in complaints.iter_mut().filter(|complaint| complaint.file.is_none()) {
+                complaint.text = self.text.as_str().into();
+                for diagnostic in &mut complaint.diagnostics {
+                    diagnostic.move_by(MARK);
+                }
+            }
+        }
+        complaints
     }
 }

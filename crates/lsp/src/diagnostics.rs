@@ -13,7 +13,7 @@ use stepwright_source::{Diagnostic, Severity, Span};
 pub(crate) fn diagnostics(uri: &str, analysis: &Analysis) -> BTreeMap<String, Vec<Json>> {
     let mut found: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     found.entry(uri.to_owned()).or_default();
-    for complaints in &analysis.complaints {
+    for complaints in analysis.complaints() {
         let (uri, other);
         let text = match &complaints.file {
             None => {

@@ -133,6 +133,19 @@ impl Diagnostic {
         self
     }
 
+    /// Moves every place in it towards the end of the text.
+    pub fn move_by(&mut self, bytes: u32) {
+        let spans = self.span.iter_mut().chain(self.labels.iter_mut().map(|label| &mut label.span));
+        let fixes = self.fixes.iter_mut().map(|fix| match &mut fix.change {
+            Change::Rename { span, .. } => span,
+            Change::Insert { object, .. } => object,
+        });
+        for span in spans.chain(fixes) {
+            span.start = span.start.saturating_add(bytes);
+            span.end = span.end.saturating_add(bytes);
+        }
+    }
+
     /// Whether it stops the definition from being used.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
