@@ -60,18 +60,19 @@ pub(crate) fn completion(analysis: &Analysis, offset: usize, read: &ReadFile<'_>
     let list = |items: Vec<Json>| json!({"isIncomplete": true, "items": items});
     let text = analysis.text.as_str();
     let is_yaml = is_yaml(analysis);
-    let marked = marked(text, offset, is_yaml);
-    let machines = machines_of(&marked, &analysis.path, read);
-    let own = machines.iter().filter(|machine| machine.file.is_none());
-    let found = own.filter_map(|machine| Some((machine, marked_at(machine)?))).next();
-    let Some((machine, hit)) = found else { return list(Vec::new()) };
+    let is_read = |machine: &Machine| machine.file.is_none() && marked_at(machine).is_some();
+    let mut texts = marked(text, offset, is_yaml).into_iter();
+    let found =
+        texts.find_map(|text| machines_of(&text, &analysis.path, read).into_iter().find(is_read));
+    let Some(machine) = found else { return list(Vec::new()) };
+    let Some(hit) = marked_at(&machine) else { return list(Vec::new()) };
     let Some(last) = hit.last() else { return list(Vec::new()) };
     let written = match hit.value {
         Some(value) => value.as_str().unwrap_or_default(),
         None => &last.member.key,
     };
     let Some((before, after)) = written.split_once(MARK) else { return list(Vec::new()) };
-    let offers = Offers { machine, hit: &hit, before };
+    let offers = Offers { machine: &machine, hit: &hit, before };
     let mut place = Target::new(text, offset, before, after, is_yaml);
     let items = match hit.value {
         None => offers.keys(),
@@ -118,42 +119,34 @@ fn is_yaml(analysis: &Analysis) -> bool {
         && (name.ends_with(".yaml") || name.ends_with(".yml") || !text.starts_with('{'))
 }
 
-/// The text with the mark, in quotes where there are none yet.
-fn marked(text: &str, offset: usize, is_yaml: bool) -> String {
+/// The text with the mark, in quotes where there are none yet. Within a text in quotes there may be
+/// another: then both are tried.
+fn marked(text: &str, offset: usize, is_yaml: bool) -> Vec<String> {
     let line = text[..offset].rfind('\n').map_or(0, |at| at + 1);
     let before = &text[line..offset];
-    let (mut is_open, mut is_open_within, mut escapes) = (false, false, 0);
+    let (mut is_open, mut is_escaped) = (false, false);
     for c in before.chars() {
         match c {
-            '\\' => escapes += 1,
-            '"' if escapes % 2 == 0 => {
-                is_open = !is_open;
-                is_open_within = false;
-                escapes = 0;
-            }
-            // A text within a text.
-            '"' if escapes == 1 => {
-                is_open_within = !is_open_within;
-                escapes = 0;
-            }
-            _ => escapes = 0,
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_open = !is_open,
+            _ => {}
         }
     }
-    let holds_text = is_open && before.contains("\\\"");
-    let mark = if is_open && holds_text && !is_open_within {
-        format!("\\\"{MARK}\\\"")
-    } else if is_open || is_yaml && !is_json_within(text, line) {
-        MARK.to_string()
-    } else {
-        // The word at the cursor goes into quotes together with the mark.
-        let is_word = |c: char| c.is_alphanumeric() || "_.$:-".contains(c);
-        let start = before.trim_end_matches(is_word).len() + line;
-        let rest = &text[offset..];
-        let end = offset + (rest.len() - rest.trim_start_matches(|c| is_word(c) && c != ':').len());
-        let (word, rest) = (&text[start..offset], &text[offset..end]);
-        return format!("{}\"{word}{MARK}{rest}\"{}", &text[..start], &text[end..]);
-    };
-    format!("{}{mark}{}", &text[..offset], &text[offset..])
+    let with = |mark: &str| format!("{}{mark}{}", &text[..offset], &text[offset..]);
+    if is_open && before.contains("\\\"") {
+        return vec![with(&MARK.to_string()), with(&format!("\\\"{MARK}\\\""))];
+    }
+    if is_open || is_yaml && !is_json_within(text, line) {
+        return vec![with(&MARK.to_string())];
+    }
+    // The word at the cursor goes into quotes together with the mark.
+    let is_word = |c: char| c.is_alphanumeric() || "_.$:-".contains(c);
+    let start = before.trim_end_matches(is_word).len() + line;
+    let rest = &text[offset..];
+    let end = offset + (rest.len() - rest.trim_start_matches(|c| is_word(c) && c != ':').len());
+    let (word, rest) = (&text[start..offset], &text[offset..end]);
+    vec![format!("{}\"{word}{MARK}{rest}\"{}", &text[..start], &text[end..])]
 }
 
 /// Whether a line of YAML is a line of JSON in a block.

@@ -10,14 +10,14 @@ use stepwright_json::{Json, Object, json};
 use stepwright_source::{Diagnostic, Severity, Span};
 
 /// What is to be shown, by the URI of the file.
-pub(crate) fn diagnostics(uri: &str, analysis: &Analysis) -> BTreeMap<String, Vec<Json>> {
+pub(crate) fn diagnostics(document: &str, analysis: &Analysis) -> BTreeMap<String, Vec<Json>> {
     let mut found: BTreeMap<String, Vec<Json>> = BTreeMap::new();
-    found.entry(uri.to_owned()).or_default();
+    found.entry(document.to_owned()).or_default();
     for complaints in analysis.complaints() {
         let (uri, other);
         let text = match &complaints.file {
             None => {
-                uri = found.keys().next().cloned().unwrap_or_default();
+                uri = document.to_owned();
                 &analysis.text
             }
             Some(path) => {
