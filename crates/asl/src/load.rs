@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use stepwright_json::tree::{self, Node, Value};
 use stepwright_json::{Json, Limits, Str, Syntax, jackson};
-use stepwright_source::{Diagnostic, Span, did_you_mean};
+use stepwright_source::{Diagnostic, Span, did_you_mean, is_allowed};
 
 /// How a file is read.
 #[derive(Clone, Copy, Default)]
@@ -128,6 +128,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions<'_>) -> Loaded {
     let empty = BTreeMap::new();
     let values = options.values.unwrap_or(&empty);
     loader.file(options.file, bytes, values);
+    loader.loaded.complaints.retain(|one| !is_allowed(&one.text, &one.diagnostic));
     loader.loaded
 }
 

@@ -228,6 +228,21 @@ fn output_of_the_cdk() {
 }
 
 #[test]
+fn what_is_allowed_is_not_said() {
+    const URI: &str = "file:///work/allowed.asl.yaml";
+    let task = "Type: Task, Resource: 'arn:aws:states:::sqs:sendMessage', End: true";
+    let task = format!("{{{task}, Parameters: {{QueueUrl: q, MessageBody: b}}}}");
+    let text = format!("StartAt: A\nStates:\n  A: {task}\n");
+    let mut client = Client::start();
+    client.open(URI, &text);
+    assert_eq!(codes(&client.diagnostics(URI)), ["unhandled-error"]);
+    let allowed = text.replace("  A:", "  # stepwright: allow unhandled-error\n  A:");
+    client.replace(URI, 2, &allowed);
+    assert_eq!(codes(&client.diagnostics(URI)), [] as [&str; 0]);
+    assert!(client.leave());
+}
+
+#[test]
 fn serverless_files() {
     const URI: &str = "file:///work/serverless.yml";
     let text = "\
