@@ -231,7 +231,7 @@ impl Loader<'_> {
             let before = self.loaded.definitions.len();
             self.definition("", text, raw, &filled);
             for named in &mut self.loaded.definitions[before..] {
-                named.file = file.to_owned();
+                file.clone_into(&mut named.file);
                 named.logical_id = Some(name.clone());
             }
             for complaint in &mut self.loaded.complaints {

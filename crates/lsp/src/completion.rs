@@ -112,11 +112,12 @@ pub(crate) fn completion(analysis: &Analysis, offset: usize, read: &ReadFile<'_>
 }
 
 fn is_yaml(analysis: &Analysis) -> bool {
-    let name = analysis.path.to_string_lossy().to_lowercase();
-    let is_json = [".json", ".jsonc", ".json5", ".asl", ".tf", ".hcl"];
-    let text = analysis.text.as_str().trim_start();
-    !is_json.iter().any(|ending| name.ends_with(ending))
-        && (name.ends_with(".yaml") || name.ends_with(".yml") || !text.starts_with('{'))
+    let ending = analysis.path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    match ending.as_deref() {
+        Some("json" | "jsonc" | "json5" | "asl" | "tf" | "hcl") => false,
+        Some("yaml" | "yml") => true,
+        _ => !analysis.text.as_str().trim_start().starts_with('{'),
+    }
 }
 
 /// The text with the mark, in quotes where there are none yet. Within a text in quotes there may be
@@ -166,6 +167,7 @@ fn marked_at(machine: &Machine) -> Option<Hit<'_>> {
 }
 
 /// What is replaced by what is chosen.
+#[expect(clippy::struct_excessive_bools, reason = "each is seen in the text for itself")]
 struct Target {
     /// What is within the quotes.
     span: Span,

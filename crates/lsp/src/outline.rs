@@ -154,6 +154,8 @@ pub(crate) fn find<'t>(
     Some(Hit { trail, value })
 }
 
+/// The value that was found, or that a key was.
+#[expect(clippy::option_option, reason = "the outer one is for `?`, the inner one is the answer")]
 fn search<'t>(
     role: Role,
     node: &'t Node,

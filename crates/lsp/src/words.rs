@@ -473,11 +473,7 @@ pub(crate) fn misfit(field: &str, value: &Node, is_state: &dyn Fn(&str) -> bool)
         }
         // What is still to be written may be anything.
         Value::Scalar(Json::Null) => {
-            if matches!(field, "ResultPath" | "InputPath" | "OutputPath") {
-                0
-            } else {
-                1
-            }
+            only_if(matches!(field, "ResultPath" | "InputPath" | "OutputPath"), 1)
         }
         Value::Scalar(_) => only_if(is_number, if is_data { 4 } else { 9 }),
         Value::Array(items) => {

@@ -1,4 +1,5 @@
 //! What real definitions show.
+#![expect(clippy::print_stdout, reason = "the figures are for whoever measures")]
 
 use crate::client::{Client, at, edited, edits_of, labels};
 use std::path::PathBuf;
@@ -157,7 +158,7 @@ fn what_was_deleted_is_offered_first() {
         client.open(&uri, text);
         for gap in gaps(&found.definition.root) {
             number += 1;
-            if number % thin != 0 {
+            if !number.is_multiple_of(thin) {
                 continue;
             }
             let mut left = text.clone();

@@ -238,3 +238,41 @@ fn a_text_that_is_being_typed_has_symbols() {
     assert_eq!(references.as_array().unwrap().len(), 3);
     assert!(client.leave());
 }
+
+/// The time from a key to diagnostics, in a definition of 5,000 lines: what the manual promises is
+/// measured with `STEPWRIGHT_LATENCY=1` in a release build; here it is only gone through.
+#[test]
+fn large_definitions_are_followed() {
+    use std::fmt::Write as _;
+    let mut text = "{\n  \"StartAt\": \"S0\",\n  \"States\": {\n".to_owned();
+    for number in 0..715 {
+        let next = number + 1;
+        writeln!(
+            text,
+            "    \"S{number}\": {{\n      \"Type\": \"Task\",\n      \"Resource\": \
+             \"arn:aws:states:::lambda:invoke\",\n      \"Parameters\": {{\"FunctionName\": \"f\", \
+             \"Payload.$\": \"$\"}},\n      \"ResultPath\": \"$.r\",\n      \"Next\": \"S{next}\"\n    }},"
+        )
+        .unwrap();
+    }
+    text.push_str("    \"S715\": {\"Type\": \"Succeed\"}\n  }\n}\n");
+    assert!(text.lines().count() > 5_000);
+    let mut client = Client::start();
+    client.open(URI, &text);
+    client.diagnostics(URI);
+    let mut times = Vec::new();
+    for version in 2..12 {
+        let end = at(URI, &text, text.len()).get("position").unwrap().clone();
+        let range = json!({"start": (end.clone()), "end": end});
+        let before = std::time::Instant::now();
+        client.change(URI, version, vec![json!({"range": range, "text": " "})]);
+        assert_eq!(client.diagnostics(URI).len(), 715, "each task has a note");
+        times.push(before.elapsed());
+        text.push(' ');
+    }
+    times.sort();
+    if std::env::var_os("STEPWRIGHT_LATENCY").is_some() {
+        assert!(times[5].as_millis() <= 50, "{times:?}");
+    }
+    assert!(client.leave());
+}
