@@ -12,7 +12,8 @@ fn main() -> Result<(), Misuses> {
         .description("A flow orchestrator")
         .machine(orchestrator::machine(&orchestrator::Props::of_stage(stage)))
         .template()?;
-    std::io::Write::write_all(&mut std::io::stdout(), template.to_json().pretty().as_bytes())
+    let json = template.to_json().pretty();
+    std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{json}\n"))
         .expect("standard output can be written");
     Ok(())
 }

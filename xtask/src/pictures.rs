@@ -95,7 +95,7 @@ pub(crate) fn draw() -> Result<(), String> {
         .arg(folder.join("scenes")))?;
     for columns in ["80", "120", "200"] {
         for (scene, typed, millis) in SCENES {
-            let picture = picture(&folder, &target, columns, typed, (scene == "ctrl-c", millis))?;
+            let picture = picture(&folder, &target, (scene, columns), typed, millis)?;
             let file = folder.join(format!("{scene}-{columns}.txt"));
             std::fs::write(&file, &picture).map_err(failed)?;
             println!("\n── {scene}, {columns} columns ──\n{}", picture.trim_end());
@@ -109,11 +109,12 @@ pub(crate) fn draw() -> Result<(), String> {
 fn picture(
     folder: &Path,
     target: &Path,
-    columns: &str,
+    (scene, columns): (&str, &str),
     typed: &str,
-    (is_interrupted, millis): (bool, u64),
+    millis: u64,
 ) -> Result<String, String> {
-    let name = format!("stepwright-pictures-{}", std::process::id());
+    // A server of tmux for each, because one that is going away takes no sessions.
+    let name = format!("stepwright-{}-{scene}-{columns}", std::process::id());
     let tmux = |arguments: &[&str]| {
         let output = Command::new("tmux").args(["-L", &name]).args(arguments).output();
         let output = output.map_err(|error| format!("tmux is needed: {error}"))?;
@@ -133,7 +134,7 @@ fn picture(
     sleep(Duration::from_millis(300));
     tmux(&["send-keys", &format!("clear; {typed}"), "Enter"])?;
     sleep(Duration::from_millis(millis));
-    if is_interrupted {
+    if scene == "ctrl-c" {
         tmux(&["send-keys", "C-c"])?;
         sleep(Duration::from_millis(700));
     }

@@ -46,7 +46,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stepwright-services",
         &["source", "json", "aws", "history", "interpreter", "store", "engine", "functions"],
     ),
-    ("stepwright-stacks", &["source", "json", "aws", "asl", "functions", "services"]),
+    (
+        "stepwright-stacks",
+        &["source", "json", "aws", "asl", "store", "engine", "functions", "services"],
+    ),
     (
         "stepwright-integrations",
         &[

@@ -66,7 +66,7 @@ impl Config {
             None => {
                 let path = folder.join("stepwright.toml");
                 if !path.is_file() {
-                    return Ok(Self::default());
+                    return Ok(Self::default().with_functions_elsewhere());
                 }
                 path
             }
@@ -85,7 +85,7 @@ impl Config {
                 .check(name)
                 .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         }
-        Ok(config)
+        Ok(config.with_functions_elsewhere())
     }
 
     /// Creates the functions, which print to the sink. No process is started before a function is
@@ -97,14 +97,16 @@ impl Config {
             .map_err(|error| Failure::new(error.to_string()))
     }
 
-    /// Calls functions without a section of their own at this endpoint of Lambda, as Step Functions
-    /// Local does with `LAMBDA_ENDPOINT`.
-    pub(crate) fn functions_elsewhere(&mut self, endpoint: Option<String>) {
-        if let Some(endpoint) = endpoint {
-            let aws = Some(AwsFunction { endpoint: Some(endpoint), ..AwsFunction::default() });
+    /// Calls functions without a section of their own at the endpoint of Lambda that `LAMBDA_ENDPOINT`
+    /// names, as Step Functions Local does.
+    fn with_functions_elsewhere(mut self) -> Self {
+        let named = std::env::var("LAMBDA_ENDPOINT").ok().filter(|value| !value.is_empty());
+        if named.is_some() {
+            let aws = Some(AwsFunction { endpoint: named, ..AwsFunction::default() });
             let elsewhere = Function { aws, ..Function::default() };
             self.functions.entry("*".to_owned()).or_insert(elsewhere);
         }
+        self
     }
 
     /// The folders and files with the code of the functions.

@@ -87,6 +87,40 @@ const QUEUE: &str = r#"{"StartAt": "Send", "States": {"Send": {
     "Caught": {"Type": "Pass", "End": true}}}"#;
 
 #[test]
+fn the_functions_of_a_template_are_run() {
+    let template = r#"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: parcels}}
+  Price:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Timeout: 20
+      InlineCode: |
+        import os
+        def handler(event, context):
+            return {"total": event["count"] * 4, "queue": os.environ["QUEUE"].rsplit("/", 1)[1]}
+      Environment: {Variables: {QUEUE: !Ref Queue}}
+  Order:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition:
+        StartAt: Price
+        States: {Price: {Type: Task, Resource: !GetAtt Price.Arn, End: true}}
+"#;
+    let folder = folder(&[("template.yaml", template)]);
+    let outcome = run(folder.path(), &["template.yaml", "--input", r#"{"count": 3}"#], 0);
+    assert_eq!(outcome.get("output"), Some(&json!({"total": 12, "queue": "parcels"})));
+    // What the configuration says of a function comes first.
+    let config = "[functions.Price]\nreturn = 7\n";
+    std::fs::write(folder.path().join("stepwright.toml"), config).unwrap();
+    let outcome = run(folder.path(), &["template.yaml", "--virtual-time"], 0);
+    assert_eq!(outcome.get("output"), Some(&Json::Int(7)));
+}
+
+#[test]
 fn a_function_stands_for_any_service_and_nothing_stands_for_none() {
     let folder = folder(&[
         ("queue.asl.json", QUEUE),
@@ -347,6 +381,16 @@ fn the_end_of_a_run_says_why_it_failed_and_where() {
             assert!(ending.contains(part), "{part} is not in {ending}");
         }
     }
+    // A retrier that does not name the error is no retry that was used up.
+    let caught = "Catch: [{ErrorEquals: [States.Timeout, Declined], Next: Each}]";
+    let pay = SHOP.replace(caught, "ResultPath: $.paid");
+    std::fs::write(folder.path().join("pay.asl.yaml"), pay).unwrap();
+    let arguments = ["run", "pay.asl.yaml", "-m", "shop.mocks.yaml", "--virtual-time", "-i", input];
+    let (_, _, said) = shown(folder.path(), 120, &arguments);
+    assert!(
+        said.contains("no `Retry` of `Pay` matches Declined, and there is no `Catch`"),
+        "{said}"
+    );
     // Which of two rules that lead to the same state applied.
     let input = r#"{"amount": 3, "vip": true, "items": []}"#;
     let (_, _, said) =

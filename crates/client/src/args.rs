@@ -169,7 +169,10 @@ pub struct History {
     pub connection: Connection,
 }
 
-/// Show what the executions of a server do, in the order of time.
+/// Show what the executions of a server do, and what its functions print.
+///
+/// Each line begins with the execution, or with the function. What functions print is shown if no
+/// state machine is named and the server is one of Stepwright.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stepwright logs --follow

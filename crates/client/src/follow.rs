@@ -8,7 +8,7 @@ use stepwright_asl::Definition;
 use stepwright_json::{Json, Object, Syntax};
 use stepwright_program::Program;
 use stepwright_terminal::report::Failure;
-use stepwright_terminal::{Happening, Machine, Screen};
+use stepwright_terminal::{Happening, KnownMachine, Screen};
 use stepwright_timeline::recorded::{Reader, id_of};
 
 /// The largest page of a history.
@@ -63,7 +63,8 @@ impl Followed {
 
     /// Tells a screen what it needs to know before the first event.
     pub(crate) fn introduce(&self, screen: &Screen) {
-        screen.know(&self.machine, Machine { program: self.program.clone(), is_recorded: true });
+        screen
+            .know(&self.machine, KnownMachine { program: self.program.clone(), is_recorded: true });
     }
 
     /// Reads the events that are new, and shows them. Returns whether there were any.

@@ -7,7 +7,7 @@ use crate::{Client, Logs};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-use stepwright_json::Json;
+use stepwright_json::{Json, json};
 use stepwright_terminal::Screen;
 use stepwright_terminal::report::Failure;
 
@@ -24,6 +24,9 @@ pub fn logs(arguments: &Logs) -> Result<ExitCode, Failure> {
     let since = now.as_millis() as i64 - back;
     let client = arguments.connection.client(arguments.machines.first().map(String::as_str))?;
     let mut followed: BTreeMap<String, Watched> = BTreeMap::new();
+    // Functions belong to no state machine, and other servers do not show what they print.
+    let has_functions = arguments.machines.is_empty() && !client.is_aws();
+    let mut functions = Functions { since, last: 0, is_there: has_functions };
     loop {
         let began = begun(&client, &arguments.machines, since)?;
         for one in began {
@@ -36,6 +39,7 @@ pub fn logs(arguments: &Logs) -> Result<ExitCode, Failure> {
         for watched in followed.values_mut().filter(|watched| !watched.is_over) {
             watched.read(&client)?;
         }
+        functions.read(&client);
         if !arguments.follow {
             return Ok(ExitCode::SUCCESS);
         }
@@ -66,6 +70,36 @@ fn begun(client: &Client, machines: &[String], since: i64) -> Result<Vec<Json>, 
     }
     found.sort_by_key(|one| millis(one, "startDate"));
     Ok(found)
+}
+
+/// What the functions of a server of ours print.
+struct Functions {
+    since: i64,
+    last: i64,
+    is_there: bool,
+}
+
+impl Functions {
+    fn read(&mut self, client: &Client) {
+        if !self.is_there {
+            return;
+        }
+        let Ok(reply) = client.send("/logs", None, &json!({"after": (Json::Int(self.last))}))
+        else {
+            // Another server, or one that does not let everybody read them.
+            self.is_there = false;
+            return;
+        };
+        let lines = reply.get("lines").and_then(Json::as_array);
+        for line in lines.into_iter().flat_map(|lines| lines.iter()) {
+            let number = |key: &str| line.get(key).and_then(Json::as_i64).unwrap_or(0);
+            self.last = self.last.max(number("number"));
+            if number("atMillis") >= self.since {
+                let printed = stepwright_timeline::plain(text(line, "text"));
+                anstream::println!("{} │ {printed}", text(line, "function"));
+            }
+        }
+    }
 }
 
 /// An execution whose lines are printed below its name.

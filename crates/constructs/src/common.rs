@@ -260,6 +260,7 @@ pub trait TaskState: WithErrors {
     }
 
     /// The role that the task assumes, instead of the state machine's own role.
+    #[doc(alias = "TaskRole")]
     #[must_use]
     fn credentials(mut self, role: impl Into<crate::resources::Role>) -> Self {
         self.common_mut().credentials = Some(role.into());

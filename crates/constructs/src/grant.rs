@@ -19,6 +19,7 @@ use crate::text::{Text, local_arn, text};
 /// # Ok::<(), Misuses>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "StateMachineGrants")]
 #[must_use = "a grant takes effect in the stack that it is added to with `Stack::grant`"]
 pub struct Grant {
     grantee: Grantee,

@@ -134,6 +134,7 @@ impl Metric {
     }
 
     /// The number of throttled state transitions.
+    #[doc(alias = "StateTransitionMetric")]
     pub fn throttled_events() -> Self {
         Self::account("ThrottledEvents")
     }
@@ -290,16 +291,18 @@ pub struct Alarm {
 
 impl Alarm {
     /// Goes off when the metric is greater than or equal to the threshold for this many periods.
+    #[doc(alias = "createAlarm")]
+    #[doc(alias = "create_alarm")]
     pub fn new(
         id: impl Into<String>,
         metric: Metric,
-        threshold: f64,
+        threshold: impl Into<f64>,
         evaluation_periods: u32,
     ) -> Self {
         Self {
             id: id.into(),
             metric,
-            threshold,
+            threshold: threshold.into(),
             evaluation_periods,
             comparison: Comparison::GreaterThanOrEqual,
             description: None,

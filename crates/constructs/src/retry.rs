@@ -4,6 +4,7 @@ use crate::misuse::Problems;
 use crate::value::Value;
 
 /// The names of Step Functions' own errors.
+#[doc(alias = "Errors")]
 pub mod errors {
     /// Any error but `States.DataLimitExceeded` and `States.Runtime`.
     pub const ALL: &str = "States.ALL";
@@ -27,6 +28,7 @@ pub mod errors {
 
 /// Whether delays between attempts are randomised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "JitterType")]
 pub enum Jitter {
     /// Randomised between zero and the full delay.
     Full,
@@ -51,9 +53,21 @@ impl Retry {
         Self::default()
     }
 
+    /// The same as [`Retry::all`], to which [`errors`](Retry::errors) can be added.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Retries after errors with these names.
     pub fn on<E: Into<String>>(errors: impl IntoIterator<Item = E>) -> Self {
         Self { errors: errors.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The names of the errors. By default, all.
+    #[must_use]
+    pub fn errors<E: Into<String>>(mut self, errors: impl IntoIterator<Item = E>) -> Self {
+        self.errors = errors.into_iter().map(Into::into).collect();
+        self
     }
 
     /// The delay before the first retry, in whole seconds.
@@ -72,8 +86,8 @@ impl Retry {
 
     /// The factor by which the delay grows with each retry.
     #[must_use]
-    pub fn backoff_rate(mut self, rate: f64) -> Self {
-        self.backoff_rate = Some(rate);
+    pub fn backoff_rate(mut self, rate: impl Into<f64>) -> Self {
+        self.backoff_rate = Some(rate.into());
         self
     }
 
@@ -151,9 +165,21 @@ impl Catch {
         Self::default()
     }
 
+    /// The same as [`Catch::all`], to which [`errors`](Catch::errors) can be added.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Catches errors with these names.
     pub fn on<E: Into<String>>(errors: impl IntoIterator<Item = E>) -> Self {
         Self { errors: errors.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The names of the errors. By default, all.
+    #[must_use]
+    pub fn errors<E: Into<String>>(mut self, errors: impl IntoIterator<Item = E>) -> Self {
+        self.errors = errors.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Where the error is put in the input.

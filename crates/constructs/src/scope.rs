@@ -261,9 +261,12 @@ fn check_path(node: &Node, field: &str, value: &Value, problems: &mut Problems) 
     let intrinsic = matches!(field, "ErrorPath" | "CausePath" | "ItemsPath");
     let is_expression = intrinsic && path.starts_with("States.");
     if !path.starts_with('$') && !is_expression {
+        // The CDK's constant is this text.
+        let is_constant = path == "DISCARD";
+        let help = if is_constant { ": write the constant `DISCARD`" } else { "" };
         problems.add(
             &node.name,
-            format!("`{field}` has to be a path that starts with `$`, not `{path}`"),
+            format!("`{field}` has to be a path that starts with `$`, not `{path}`{help}"),
         );
     }
 }

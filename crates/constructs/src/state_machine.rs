@@ -84,6 +84,7 @@ pub struct DefinitionBody(Body);
 impl DefinitionBody {
     /// A chain.
     #[doc(alias = "fromChainable")]
+    #[doc(alias = "ChainDefinitionBody")]
     pub fn from_chainable(definition: impl Chainable) -> Self {
         Self(Body::Chain(Box::new(definition.into_chain())))
     }
@@ -91,6 +92,8 @@ impl DefinitionBody {
     /// Text. That of a file beside the program is `include_str!("machine.asl.json")`.
     #[doc(alias = "fromString")]
     #[doc(alias = "fromFile")]
+    #[doc(alias = "StringDefinitionBody")]
+    #[doc(alias = "FileDefinitionBody")]
     pub fn from_string(definition: impl Into<String>) -> Self {
         Self(Body::Text(definition.into()))
     }
@@ -113,6 +116,8 @@ impl DefinitionBody {
 
 /// The key with which a state machine's data are encrypted.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "EncryptionConfiguration")]
+#[doc(alias = "AwsOwnedEncryptionConfiguration")]
 pub enum Encryption {
     /// A key that AWS owns.
     AwsOwned,
@@ -122,6 +127,7 @@ pub enum Encryption {
 
 impl Encryption {
     /// A key of the customer. Data keys are reused for five minutes.
+    #[doc(alias = "CustomerManagedEncryptionConfiguration")]
     pub fn customer_managed(key: impl Into<Key>) -> Self {
         Self::CustomerManaged(key.into(), Duration::from_mins(5))
     }

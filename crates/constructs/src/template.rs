@@ -117,7 +117,9 @@ impl Stack {
             resources,
             outputs: self.outputs.clone(),
         };
-        check(&template, &mut problems);
+        let machines: BTreeSet<String> =
+            assembly.machines.iter().map(|(machine, _)| machine_id(machine.id())).collect();
+        check(&template, &machines, &mut problems);
         problems.or_ok(template)
     }
 }
@@ -414,8 +416,9 @@ fn machine_id(id: &str) -> String {
     logical_id(&path)
 }
 
-/// Checks that everything that is referred to is there, and that nothing waits for itself.
-fn check(template: &Template, problems: &mut Problems) {
+/// Checks that everything that is referred to is there, and that nothing waits for itself. Machines
+/// that are misused are not there, which is reported already.
+fn check(template: &Template, machines: &BTreeSet<String>, problems: &mut Problems) {
     let ids: BTreeSet<&str> = template.resources.iter().map(|(id, _)| id.as_str()).collect();
     let parameters: BTreeSet<&str> =
         template.parameters.iter().map(|(name, _)| name.as_str()).collect();
@@ -433,7 +436,9 @@ fn check(template: &Template, problems: &mut Problems) {
         let mut names = BTreeSet::new();
         references(body, &mut names);
         for name in &names {
-            let is_known = ids.contains(name.as_str()) || parameters.contains(name.as_str());
+            let is_known = ids.contains(name.as_str())
+                || parameters.contains(name.as_str())
+                || machines.contains(name);
             if !is_known && !name.starts_with("AWS::") {
                 missing.entry(name.clone()).or_insert(id);
             }

@@ -95,13 +95,11 @@ pub struct Follower {
     pub functions: Functions,
     /// The local services.
     pub services: Services,
-    /// What was read.
-    pub known: Known,
 }
 
-/// What a follower has read.
+/// What has been read.
 #[derive(Debug, Default)]
-pub struct Known {
+struct Known {
     /// The functions of templates, by file.
     functions: BTreeMap<PathBuf, BTreeMap<String, Function>>,
     /// The configuration, and when it was changed.
@@ -130,11 +128,25 @@ struct Followed {
 
 impl Follower {
     /// Deploys all files, then follows them. Does not end.
-    pub async fn follow(mut self) {
+    pub async fn follow(self) {
+        Deployer { with: self, known: Known::default() }.run().await;
+    }
+}
+
+/// Deploys what has changed.
+struct Deployer {
+    with: Follower,
+    known: Known,
+}
+
+impl Deployer {
+    async fn run(mut self) {
         let inline_code = match tempfile::Builder::new().prefix("stepwright-inline-").tempdir() {
             Ok(folder) => folder,
             Err(error) => {
-                self.surroundings.fail(&format!("there is no room for temporary files: {error}"));
+                self.with
+                    .surroundings
+                    .fail(&format!("there is no room for temporary files: {error}"));
                 return;
             }
         };
@@ -159,7 +171,7 @@ impl Follower {
                 // A subscription may refer to machines of any project.
                 None => {
                     for file in followed.keys().filter(|file| files::kind(file) == Kind::Project) {
-                        self.projects.deployed(file).await;
+                        self.with.projects.deployed(file).await;
                     }
                 }
                 Some(seen) if seen != stamps => self.reload(true).await,
@@ -172,17 +184,17 @@ impl Follower {
 
     /// The files to look at: those that were named, or those that are there now.
     fn files(&mut self) -> Vec<PathBuf> {
-        if let Some(folder) = &self.folder {
+        if let Some(folder) = &self.with.folder {
             // A folder that cannot be read now may be read later.
             for file in files::here(folder).unwrap_or_default() {
-                let is_new = !self.files.contains(&file);
+                let is_new = !self.with.files.contains(&file);
                 // Projects are opened before the server starts.
                 if is_new && files::kind(&file) == Kind::Definition {
-                    self.files.push(file);
+                    self.with.files.push(file);
                 }
             }
         }
-        let mut files = self.files.clone();
+        let mut files = self.with.files.clone();
         // Templates first: they may name definitions.
         files.sort_by_key(|file| !files::is_template(file));
         files
@@ -198,14 +210,14 @@ impl Follower {
             let is_first = one.stamps.is_empty();
             one.stamps = stamps;
             if !is_first {
-                if !self.surroundings.read_project(&self.projects, file) {
+                if !self.with.surroundings.read_project(&self.with.projects, file) {
                     return;
                 }
                 self.reload(true).await;
             }
             self.deploy_project(file).await;
             if !is_first {
-                self.projects.deployed(file).await;
+                self.with.projects.deployed(file).await;
             }
             return;
         }
@@ -235,16 +247,18 @@ impl Follower {
             let elsewhere =
                 |name: &String| followed.values().any(|one| one.machines.contains(name));
             for name in one.machines.iter().filter(|name| !elsewhere(name)) {
-                match machines::delete(&self.api, name).await {
+                match machines::delete(&self.with.api, name).await {
                     Ok(()) => {
                         let line = format!("deleted {name}: {} is gone", file.display());
-                        self.surroundings.announce(&line);
+                        self.with.surroundings.announce(&line);
                     }
-                    Err(why) => self.surroundings.fail(&format!("{name} cannot be deleted: {why}")),
+                    Err(why) => {
+                        self.with.surroundings.fail(&format!("{name} cannot be deleted: {why}"));
+                    }
                 }
             }
-            if self.folder.is_some() {
-                self.files.retain(|one| *one != file);
+            if self.with.folder.is_some() {
+                self.with.files.retain(|one| *one != file);
             } else {
                 followed.insert(file, Followed::default());
             }
@@ -253,7 +267,7 @@ impl Follower {
 
     /// Makes what a file declares.
     async fn deploy(&mut self, file: &Path, one: &mut Followed, inline_code: &TempDir) {
-        let Some(bytes) = self.surroundings.bytes(file) else { return };
+        let Some(bytes) = self.with.surroundings.bytes(file) else { return };
         let (template, _) = Template::read(&bytes, &file.display().to_string());
         let mut values = BTreeMap::new();
         let mut aliases = Vec::new();
@@ -262,25 +276,27 @@ impl Follower {
             let stack = one.stack.get_or_insert_with(|| self.stack(file, inline_code.path()));
             let deployed = stack.deploy(&template).await;
             for line in stacks::done(&deployed, file) {
-                self.surroundings.announce(&line);
+                self.with.surroundings.announce(&line);
             }
             for left_out in &deployed.left_out {
-                self.surroundings.warn(&stacks::left_out(left_out));
+                self.with.surroundings.warn(&stacks::left_out(left_out));
             }
             for name in &deployed.activities {
-                if let Err(why) = machines::put_activity(&self.api, name).await {
-                    self.surroundings.fail(&format!("the activity {name} cannot be made: {why}"));
+                if let Err(why) = machines::put_activity(&self.with.api, name).await {
+                    self.with
+                        .surroundings
+                        .fail(&format!("the activity {name} cannot be made: {why}"));
                 }
             }
             self.known.functions.insert(file.to_owned(), deployed.functions);
             self.reload(false).await;
-            if let Err(why) = self.services.follow(&stacks::name(file), deployed.sources) {
-                self.surroundings.warn(&why);
+            if let Err(why) = self.with.services.follow(&stacks::name(file), deployed.sources) {
+                self.with.surroundings.warn(&why);
             }
             values = deployed.values;
             aliases = deployed.aliases;
         }
-        let Some(Read { mut loaded, beside }) = self.surroundings.read(file, &values) else {
+        let Some(Read { mut loaded, beside }) = self.with.surroundings.read(file, &values) else {
             return;
         };
         one.beside = beside;
@@ -288,29 +304,29 @@ impl Follower {
             // It may declare other things only.
             loaded.complaints.retain(|one| one.diagnostic.code != "no-state-machine");
         }
-        self.surroundings.complain(&loaded.complaints);
+        self.with.surroundings.complain(&loaded.complaints);
         one.machines.clear();
         for named in &loaded.definitions {
             let name = named.name.clone().or_else(|| named.logical_id.clone());
             let name = name.unwrap_or_else(|| stem(file));
-            match machines::put(&self.api, &name, named).await {
+            match machines::put(&self.with.api, &name, named).await {
                 Ok(what) => {
                     let line = format!("{what} {name} ({})", file.display());
-                    self.surroundings.announce(&line);
+                    self.with.surroundings.announce(&line);
                 }
                 Err(why) => {
-                    self.surroundings.complain(&complaints(named));
-                    self.surroundings.fail(&format!("{name} stays as it was: {why}"));
+                    self.with.surroundings.complain(&complaints(named));
+                    self.with.surroundings.fail(&format!("{name} stays as it was: {why}"));
                 }
             }
             one.machines.insert(name);
         }
         for alias in aliases {
             let name = &alias.name;
-            match machines::put_alias(&self.api, name, &alias.state_machine).await {
+            match machines::put_alias(&self.with.api, name, &alias.state_machine).await {
                 Ok(()) => {}
                 Err(why) => {
-                    self.surroundings.fail(&format!("the alias {name} cannot be made: {why}"))
+                    self.with.surroundings.fail(&format!("the alias {name} cannot be made: {why}"));
                 }
             }
         }
@@ -319,37 +335,40 @@ impl Follower {
     fn stack(&self, file: &Path, inline_code: &Path) -> Stack {
         let folder = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let folder = folder.parent().map(Path::to_owned).unwrap_or_default();
-        let options = self.api.engine().options();
+        let options = self.with.api.engine().options();
         let place = Place { account: options.account.clone(), region: options.region.clone() };
         let name = stacks::name(file);
         let inline_code = inline_code.join(&name);
-        let given = self.surroundings.given();
-        let setup = Setup { services: self.services.clone(), place, folder, inline_code, given };
+        let given = self.with.surroundings.given();
+        let setup =
+            Setup { services: self.with.services.clone(), place, folder, inline_code, given };
         Stack::new(&name, setup)
     }
 
     /// Creates or updates the state machines of a project.
     async fn deploy_project(&self, file: &Path) {
-        let Some(machines) = self.surroundings.machines(&self.projects, file) else { return };
+        let Some(machines) = self.with.surroundings.machines(&self.with.projects, file) else {
+            return;
+        };
         for mut named in machines {
-            if !self.has_logs {
+            if !self.with.has_logs {
                 // Nobody would read the logs, and the events go to processors anyway.
                 named.logging = None;
             }
             let name = named.name.clone().unwrap_or_default();
-            match machines::put(&self.api, &name, &named).await {
+            match machines::put(&self.with.api, &name, &named).await {
                 Ok(what) => {
                     let line = format!("{what} {name} ({})", file.display());
-                    self.surroundings.announce(&line);
+                    self.with.surroundings.announce(&line);
                 }
-                Err(why) => self.surroundings.fail(&format!("{name} stays as it was: {why}")),
+                Err(why) => self.with.surroundings.fail(&format!("{name} stays as it was: {why}")),
             }
         }
     }
 
     /// The modification times of the configuration and of the functions' code.
     fn function_stamps(&self) -> Vec<SystemTime> {
-        let mut stamps = vec![stamp(&self.config)];
+        let mut stamps = vec![stamp(&self.with.config)];
         let mut of = |folder: &Path, functions: &BTreeMap<String, Function>| {
             for function in functions.values() {
                 for path in function.code.iter().chain(&function.layers) {
@@ -370,29 +389,29 @@ impl Follower {
     async fn make_resources(&mut self) {
         let configured = self.known.configured.as_ref().map(|(_, configured)| configured);
         let Some(template) = configured.and_then(|one| one.resources.clone()) else { return };
-        let deployed = self.stack(&self.config, Path::new("")).deploy(&template).await;
+        let deployed = self.stack(&self.with.config, Path::new("")).deploy(&template).await;
         if let Err(why) =
-            self.services.follow(&stacks::name(&self.config), deployed.sources.clone())
+            self.with.services.follow(&stacks::name(&self.with.config), deployed.sources.clone())
         {
-            self.surroundings.warn(&why);
+            self.with.surroundings.warn(&why);
         }
-        for line in stacks::done(&deployed, &self.config) {
-            self.surroundings.announce(&line);
+        for line in stacks::done(&deployed, &self.with.config) {
+            self.with.surroundings.announce(&line);
         }
         for left_out in &deployed.left_out {
-            self.surroundings.warn(&stacks::left_out(left_out));
+            self.with.surroundings.warn(&stacks::left_out(left_out));
         }
     }
 
     /// Reads the configuration, if it has changed, and says whether it has. One that cannot be used
     /// changes nothing.
     fn read_configuration(&mut self) -> bool {
-        let stamp = stamp(&self.config);
+        let stamp = stamp(&self.with.config);
         if self.known.configured.as_ref().is_some_and(|(seen, _)| *seen == stamp) {
             return false;
         }
         let before = self.known.configured.take().map(|(_, configured)| configured);
-        let now = self.surroundings.configured().or(before).unwrap_or_default();
+        let now = self.with.surroundings.configured().or(before).unwrap_or_default();
         self.known.configured = Some((stamp, now));
         true
     }
@@ -403,14 +422,14 @@ impl Follower {
         self.read_configuration();
         let configured = self.known.configured.as_ref().map(|(_, configured)| configured);
         let mut functions = configured.map(|one| one.functions.clone()).unwrap_or_default();
-        self.projects.add_functions(&mut functions);
+        self.with.projects.add_functions(&mut functions);
         for (name, function) in self.known.functions.values().flatten() {
             functions.entry(name.clone()).or_insert_with(|| function.clone());
         }
-        match self.functions.reload(functions).await {
-            Ok(()) if is_said => self.surroundings.announce("reloaded the functions"),
+        match self.with.functions.reload(functions).await {
+            Ok(()) if is_said => self.with.surroundings.announce("reloaded the functions"),
             Ok(()) => {}
-            Err(error) => self.surroundings.fail(&error.to_string()),
+            Err(error) => self.with.surroundings.fail(&error.to_string()),
         }
     }
 }

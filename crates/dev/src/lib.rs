@@ -9,5 +9,6 @@ mod machines;
 mod stacks;
 mod teller;
 
-pub use follower::{Configured, Follower, Known, Read, Surroundings};
+pub use follower::{Configured, Follower, Read, Surroundings};
+pub use stacks::name as stack_name;
 pub use teller::{Level, Teller};

@@ -4,7 +4,7 @@ use std::path::Path;
 use stepwright_stacks::{Deployed, LeftOut};
 
 /// A name for the stack of a template: that of its folder, if the file has an ordinary name.
-pub(crate) fn name(file: &Path) -> String {
+pub fn name(file: &Path) -> String {
     let stem = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let stem = stem.unwrap_or_default();
     let stem = stem.split('.').next().unwrap_or_default().to_owned();

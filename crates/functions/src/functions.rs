@@ -14,6 +14,7 @@ use crate::logs::LogSink;
 use crate::name::FunctionName;
 use crate::pool::Pool;
 use crate::process::{Environment, Offered, Settings};
+use crate::recent::{Printed, Recent};
 use crate::sandbox::Request;
 use crate::{Invocation, InvocationType, Place, Reply};
 use base64::Engine as _;
@@ -46,6 +47,7 @@ struct Shared {
     folder: PathBuf,
     place: Place,
     sink: LogSink,
+    recent: Arc<Recent>,
     event_retries: Vec<Duration>,
     entries: RwLock<Entries>,
     offered: Offered,
@@ -118,6 +120,8 @@ impl Functions {
     ) -> Result<Self, ConfigError> {
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let offered = Offered::default();
+        let recent = Arc::new(Recent::default());
+        let sink = sink.kept(recent.clone());
         let entries = entries(&functions, &folder, &place, &sink, &offered)?;
         let evaluator = Arc::new(Entry {
             gate: Arc::new(Gate::new(None)),
@@ -129,6 +133,7 @@ impl Functions {
                 folder,
                 place,
                 sink,
+                recent,
                 event_retries,
                 entries: RwLock::new(entries),
                 offered,
@@ -177,6 +182,11 @@ impl Functions {
     /// another service's task or the name of a state.
     pub fn is_configured(&self, key: &str) -> bool {
         self.shared.entries.read().contains_key(key)
+    }
+
+    /// The lines that functions have printed lately, after the one with this number.
+    pub fn printed(&self, after: u64) -> Vec<Printed> {
+        self.shared.recent.after(after)
     }
 
     /// The functions as Lambda's `ListFunctions` lists them, as far as their configuration tells.

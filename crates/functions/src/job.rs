@@ -188,7 +188,7 @@ fn written(path: &std::path::Path, sink: LogSink) -> io::Result<LogSink> {
 
 async fn follow(log: &ProcessLog) {
     tokio::join!(log.follow(0), log.follow(1));
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn stopping(tree: Tree, stop: Receiver<()>, grace: Duration) {
@@ -197,7 +197,7 @@ async fn stopping(tree: Tree, stop: Receiver<()>, grace: Duration) {
         sleep(grace).await;
         tree.signal(Signal::KILL);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Kills the processes when they use too much memory, or are too many.

@@ -29,6 +29,7 @@ mod name;
 mod peer;
 mod pool;
 mod process;
+mod recent;
 mod runtime_api;
 mod sandbox;
 #[cfg(target_os = "linux")]
@@ -48,6 +49,7 @@ pub use lambda_api::{FUNCTIONS, INVOCATIONS, lambda_api, serve_invocation};
 pub use logs::{Ending, LogLine, LogSink};
 pub use peer::is_of_another_user;
 pub use pool::MOST_PROCESSES;
+pub use recent::Printed;
 
 use bytes::Bytes;
 

@@ -1,5 +1,6 @@
 //! The output of functions.
 
+use crate::recent::Recent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
@@ -44,11 +45,14 @@ pub struct Ending<'e> {
     pub is_error: bool,
 }
 
+/// Is told of the end of an invocation.
+type TellEnding = dyn Fn(Ending<'_>) + Send + Sync;
+
 /// Receives the lines that functions print, and the ends of their invocations if it wants them.
 #[derive(Clone)]
 pub struct LogSink {
     line: Arc<dyn Fn(LogLine<'_>) + Send + Sync>,
-    ending: Option<Arc<dyn Fn(Ending<'_>) + Send + Sync>>,
+    ending: Option<Arc<TellEnding>>,
 }
 
 impl LogSink {
@@ -61,6 +65,16 @@ impl LogSink {
     #[must_use]
     pub fn with_endings(self, ending: impl Fn(Ending<'_>) + Send + Sync + 'static) -> Self {
         Self { ending: Some(Arc::new(ending)), ..self }
+    }
+
+    /// The same sink, whose last lines are kept.
+    pub(crate) fn kept(self, recent: Arc<Recent>) -> Self {
+        let Self { line: sink, ending } = self;
+        let line = move |line: LogLine<'_>| {
+            recent.push(&line);
+            sink(line);
+        };
+        Self { line: Arc::new(line), ending }
     }
 
     pub(crate) fn line(&self, line: LogLine<'_>) {

@@ -6,7 +6,7 @@ use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::resources::Resources;
-use crate::{Api, page, parked, prometheus};
+use crate::{Api, page, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -176,6 +176,7 @@ fn routes() -> Routes {
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
+        .add(Method::POST, "/logs", Access::Logs, printed::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
         .add(Method::GET, FUNCTIONS, Access::Functions, functions)
 }

@@ -1,7 +1,7 @@
 //! The Step Functions API over HTTP.
 //!
 //! [`Api`] has the operations, one file for each. [`serve`] makes them available on a socket,
-//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked` and a start page.
+//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked`, `/logs` and a start page.
 
 mod api;
 mod assembly;
@@ -18,6 +18,7 @@ mod operations;
 mod otlp;
 mod page;
 mod parked;
+mod printed;
 mod prometheus;
 mod rate;
 mod resources;

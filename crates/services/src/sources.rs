@@ -42,10 +42,13 @@ pub const USUAL_CONCURRENCY: usize = 5;
 /// How long one waits after a queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A source, and what ends its pollers.
+type Followed = (Source, watch::Sender<bool>);
+
 /// The sources that are followed, by the name of the stack that they belong to.
 #[derive(Default)]
 pub(crate) struct Sources {
-    followed: Mutex<BTreeMap<String, Vec<(Source, watch::Sender<bool>)>>>,
+    followed: Mutex<BTreeMap<String, Vec<Followed>>>,
     pub(crate) world: OnceLock<Arc<dyn World>>,
 }
 
@@ -158,9 +161,10 @@ impl Poller {
         let event = json!({"Records": records});
         match world.invoke(self.source.function.clone(), event).await {
             Ok(answer) => {
-                let failed = match self.source.reports_failures {
-                    true => failures(&answer),
-                    false => Some(BTreeSet::new()),
+                let failed = if self.source.reports_failures {
+                    failures(&answer)
+                } else {
+                    Some(BTreeSet::new())
                 };
                 // An answer that cannot be read means that all have failed.
                 if let Some(failed) = failed {

@@ -73,7 +73,7 @@ impl MockConfig {
         let keys = file.as_object().into_iter().flat_map(Object::keys);
         let ignored = keys
             .filter(|key| !["StateMachines", "MockedResponses"].contains(&key.as_str()))
-            .map(|key| key.to_string())
+            .map(ToString::to_string)
             .collect();
         let responses = object(file, "MockedResponses", "")?;
         let mut machines = BTreeMap::new();

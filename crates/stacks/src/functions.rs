@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stepwright_asl::Resource;
 use stepwright_functions::Function;
-use stepwright_json::Json;
+use stepwright_json::{Json, Object};
 use stepwright_services::{Source, USUAL_CONCURRENCY};
 
 pub(crate) fn is_function(kind: &str) -> bool {
@@ -33,7 +33,6 @@ pub(crate) fn source(resource: &Resource) -> Result<Option<Source>, String> {
         return Ok(None);
     }
     let number = |name: &str| property(name).and_then(|value| text(value).parse::<usize>().ok());
-    let is_fifo = queue.ends_with(".fifo");
     let most = property("ScalingConfig").and_then(|scaling| scaling.get("MaximumConcurrency"));
     let most = most.and_then(|most| text(most).parse::<usize>().ok());
     let kinds = property("FunctionResponseTypes").map(text).unwrap_or_default();
@@ -45,15 +44,22 @@ pub(crate) fn source(resource: &Resource) -> Result<Option<Source>, String> {
         let pattern = stepwright_json::parse(&pattern);
         patterns.push(pattern.map_err(|error| format!("its filter is not JSON: {error}"))?);
     }
+    let concurrency = if is_fifo(&queue) { 1 } else { most.unwrap_or(USUAL_CONCURRENCY) };
     Ok(Some(Source {
         queue,
         function: property("FunctionName").map(text).unwrap_or_default(),
         // More than ten at once would need a window, which is not waited for here.
         batch: number("BatchSize").unwrap_or(10).min(10),
-        concurrency: if is_fifo { 1 } else { most.unwrap_or(USUAL_CONCURRENCY) },
+        concurrency,
         reports_failures: kinds.contains("ReportBatchItemFailures"),
         filters: patterns,
     }))
+}
+
+/// Whether a queue is a FIFO queue, whose batches are handled one after another.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "it is no file")]
+fn is_fifo(queue: &str) -> bool {
+    queue.ends_with(".fifo")
 }
 
 /// A function, and what of it is not there.
@@ -112,7 +118,8 @@ pub(crate) fn function(
         }
     };
     let variables = property("Environment").and_then(|all| all.get("Variables")?.as_object());
-    let environment = variables.into_iter().flatten_members();
+    let variables = variables.into_iter().flat_map(Object::iter);
+    let environment = variables.map(|(name, value)| (name.to_string(), text(value))).collect();
     let mut folders = Vec::new();
     for layer in property("Layers").and_then(Json::as_array).into_iter().flatten() {
         let arn = text(layer);
@@ -137,18 +144,6 @@ pub(crate) fn function(
         ..Function::default()
     });
     read
-}
-
-/// The members of an object as texts.
-trait FlattenMembers {
-    fn flatten_members(self) -> BTreeMap<String, String>;
-}
-
-impl<'o, I: Iterator<Item = &'o stepwright_json::Object>> FlattenMembers for I {
-    fn flatten_members(self) -> BTreeMap<String, String> {
-        let members = self.flat_map(stepwright_json::Object::iter);
-        members.map(|(name, value)| (name.to_string(), text(value))).collect()
-    }
 }
 
 /// Whether a template is one that `sam build` has written.

@@ -13,10 +13,12 @@ mod dynamic;
 mod expand;
 mod functions;
 mod names;
+mod preview;
 mod request;
 mod resources;
 mod stack;
 
 pub use configured::{ResourceConfig, template};
+pub use preview::preview;
 pub use resources::machines::Alias;
 pub use stack::{Deployed, Done, LeftOut, Setup, Stack};

@@ -296,9 +296,10 @@ impl Stack {
             return;
         }
         if !resources::is_made(kind) {
-            match resources::unneeded(kind) {
-                true => *deployed.unneeded.entry(kind.to_owned()).or_default() += 1,
-                false => deployed.leave_out(resource, "this type is not served here".to_owned()),
+            if resources::unneeded(kind) {
+                *deployed.unneeded.entry(kind.to_owned()).or_default() += 1
+            } else {
+                deployed.leave_out(resource, "this type is not served here".to_owned())
             }
             return;
         }

@@ -238,7 +238,8 @@ async fn everything_is_made_and_known_by_ref_and_getatt() {
         json!({"Rule": "Rule", "EventBusName": "shop-bus"}),
     );
     let targets = listed.await.expect("it is there");
-    let target = targets.get("Targets").and_then(|all| all.as_array()?.get(0)?.get("Arn").cloned());
+    let target =
+        targets.get("Targets").and_then(|all| all.as_array()?.first()?.get("Arn").cloned());
     assert_eq!(target, Some(arn.into()));
     let rule = here.call("eventbridge", "DescribeRule", json!({"Name": "Nightly"})).await;
     assert_eq!(rule.expect("it is there").get("ScheduleExpression"), Some(&"rate(1 day)".into()));
@@ -281,13 +282,13 @@ async fn everything_is_made_and_known_by_ref_and_getatt() {
 #[tokio::test]
 async fn a_later_server_knows_what_was_made() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
-    let text = r#"
+    let text = r"
 Resources:
   Job:
     Type: AWS::Batch::JobDefinition
     Properties: {Type: container, ContainerProperties: {Image: a, Command: [a], Vcpus: 1, Memory: 128}}
   Url: {Type: AWS::SSM::Parameter, Properties: {Name: /url, Type: String, Value: first}}
-"#;
+";
     let first = Here::over(store.clone());
     assert_eq!(names(&first.stack(&[]).deploy(&template(text)).await), ["Job", "Url"]);
     // Whoever has changed a value by hand keeps it.
@@ -379,7 +380,7 @@ Resources:
     let listed =
         here.call("eventbridge", "ListTargetsByRule", json!({"Rule": "PlainNightly"})).await;
     let listed = listed.expect("it is there");
-    let target = listed.get("Targets").and_then(|all| all.as_array()?.get(0)?.get("Arn").cloned());
+    let target = listed.get("Targets").and_then(|all| all.as_array()?.first()?.get("Arn").cloned());
     assert_eq!(target, Some("arn:aws:lambda:eu-west-1:123456789012:function:plain".into()));
     let left_out = left_out(&deployed).join("\n");
     for part in [

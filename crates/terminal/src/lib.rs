@@ -3,4 +3,4 @@
 pub mod report;
 mod screen;
 
-pub use screen::{Happening, Machine, Screen, Shown, width};
+pub use screen::{Happening, KnownMachine, Screen, Shown, width};

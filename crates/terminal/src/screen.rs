@@ -27,7 +27,7 @@ pub enum Shown {
 
 /// A state machine whose executions are shown.
 #[derive(Clone, Debug, Default)]
-pub struct Machine {
+pub struct KnownMachine {
     /// Its program; with it, lines say why an execution goes on as it does.
     pub program: Option<Arc<Program>>,
     /// Whether its events are read from a history of AWS's.
@@ -61,7 +61,7 @@ pub struct Screen {
 
 #[derive(Debug, Default)]
 struct State {
-    machines: BTreeMap<String, Machine>,
+    machines: BTreeMap<String, KnownMachine>,
     tellers: BTreeMap<String, Teller>,
     main: Option<String>,
 }
@@ -111,7 +111,7 @@ impl Screen {
     }
 
     /// Tells the screen of a state machine before its executions begin.
-    pub fn know(&self, arn: &str, machine: Machine) {
+    pub fn know(&self, arn: &str, machine: KnownMachine) {
         self.state.lock().machines.insert(arn.to_owned(), machine);
     }
 

@@ -199,19 +199,29 @@ fn advice(culprit: &Culprit, definition: Option<(&str, &Definition)>) -> Option<
             match (can, has("Retry"), has("Catch")) {
                 (false, ..) => return None,
                 (true, _, true) => format!("no `Catch` of `{state}` matches {error}"),
-                (true, true, false) if culprit.attempts < 2 => {
-                    format!("no `Retry` of `{state}` matches {error}, and there is no `Catch`")
-                }
-                (true, true, false) => {
+                (true, true, false) if is_named(field("Retry"), error) => {
                     format!(
                         "the retries of `{state}` are used up; a `Catch` for {error} would go on"
                     )
+                }
+                (true, true, false) => {
+                    format!("no `Retry` of `{state}` matches {error}, and there is no `Catch`")
                 }
                 (true, false, false) => {
                     format!("nothing handles it: give `{state}` a `Retry` or a `Catch` for {error}")
                 }
             }
         }
+    })
+}
+
+/// Whether retriers name an error, or one that stands for it.
+fn is_named(retriers: Option<&Node>, error: &str) -> bool {
+    let names = retriers.into_iter().flat_map(Node::items).filter_map(|it| it.get("ErrorEquals"));
+    names.flat_map(Node::items).filter_map(Node::as_str).any(|name| {
+        name == error
+            || name == "States.ALL"
+            || name == "States.TaskFailed" && !error.starts_with("States.")
     })
 }
 

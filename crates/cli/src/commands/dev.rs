@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use stepwright_asl::{Complaint, NamedDefinition};
-use stepwright_dev::{Configured, Follower, Known, Level, Read, Surroundings, Teller, files};
+use stepwright_dev::{Configured, Follower, Level, Read, Surroundings, Teller, files};
 use stepwright_engine::Collector;
 use stepwright_projects::{Host, Projects};
 
@@ -47,7 +47,6 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
         let collector = otlp.map(|otlp| otlp as Arc<dyn Collector>);
         let engine = api.engine().clone();
         projects.connect(&Host { engine, functions: functions.clone(), collector });
-        let known = Known::default();
         let follower = Follower {
             files,
             folder,
@@ -58,7 +57,6 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
             api,
             functions,
             services,
-            known,
         };
         tokio::spawn(follower.follow());
         report::announce(&format!("The page is at {url}/"));

@@ -26,7 +26,7 @@ use stepwright_run::{Outcome, Plan};
 use stepwright_server::config::LimitsName;
 use stepwright_simulator::Mocks;
 use stepwright_source::Diagnostic;
-use stepwright_terminal::{Happening, Machine, Screen, Shown, width};
+use stepwright_terminal::{Happening, KnownMachine, Screen, Shown, width};
 
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -46,8 +46,13 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), &arguments.file)?;
     let read = machines::read(arguments, &config, on_screen.clone())?;
     let machines = read.machines;
+    let _inline_code = read.inline_code;
+    // What the configuration says of a function comes before what a template says.
+    for (name, function) in read.functions {
+        config.functions.entry(name).or_insert(function);
+    }
     for (arn, program) in machines.programs() {
-        screen.know(&arn, Machine { program: Some(program), is_recorded: false });
+        screen.know(&arn, KnownMachine { program: Some(program), is_recorded: false });
     }
     let input = find_input(arguments)?;
     let mocks = find_mocks(arguments)?.unwrap_or_default();

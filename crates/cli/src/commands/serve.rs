@@ -51,7 +51,6 @@ pub(crate) fn run_with(
 /// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
-    config.functions_elsewhere(variable("LAMBDA_ENDPOINT"));
     let server = &mut config.server;
     // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
@@ -93,11 +92,6 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// An environment variable that is set to something.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// Assembles a server from a configuration. What functions print goes to the sink, or to the log.
 pub(crate) fn assembly(
     arguments: &Serve,
@@ -109,7 +103,8 @@ pub(crate) fn assembly(
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
     // The environment variable of Step Functions Local.
-    let by_variable = variable("SFN_MOCK_CONFIG").map(PathBuf::from);
+    let by_variable = std::env::var_os("SFN_MOCK_CONFIG").filter(|path| !path.is_empty());
+    let by_variable = by_variable.map(PathBuf::from);
     let mocks = match arguments.mock_config.as_ref().or(by_variable.as_ref()) {
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,

@@ -18,7 +18,7 @@ const HOLD: &str = r#"{"StartAt":"Hold","States":{
 
 const FUNCTIONS: &str = "[functions.pay]\ncommand = [\"python3\", \"pay.py\"]\n\n[functions.ship]\nreturn = { shipped = true }\n";
 
-const PAY: &str = "import json, sys\nevent = json.load(sys.stdin)\nif event.get('declined'):\n    print(json.dumps({'errorType': 'Declined', 'errorMessage': 'no money', 'stackTrace': ['line 4']}))\nelse:\n    print(json.dumps(['a', 'b']))\n";
+const PAY: &str = "import json, sys\nevent = json.load(sys.stdin)\nif event.get('declined'):\n    print(json.dumps({'errorType': 'Declined', 'errorMessage': 'no money', 'stackTrace': ['line 4']}))\nelse:\n    print('paying', file=sys.stderr)\n    print(json.dumps(['a', 'b']))\n";
 
 struct Shell<'s> {
     folder: &'s Path,
@@ -123,7 +123,8 @@ fn executions_are_started_followed_explained_and_stopped() {
 
     let said = shell.says(&["logs", "shop"], 0);
     has(&said, &["shop:good  ", "shop:bad  ", "caught by Declined"]);
-    assert!(!said.contains("hold:held"), "{said}");
+    assert!(!said.contains("hold:held") && !said.contains("pay │"), "{said}");
+    has(&shell.says(&["logs"], 0), &["hold:held  ", "shop:good  ", "pay │ paying"]);
     let nobody = Shell { folder: folder.path(), url: "127.0.0.1:9" };
     has(&nobody.says(&["list"], 2), &["is the server running?", "--aws"]);
     // AWS is asked with credentials only.

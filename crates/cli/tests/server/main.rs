@@ -1,5 +1,6 @@
 //! Tests of the server as a process of its own, as users run it.
 
+mod aibs;
 mod allma;
 mod bad_input;
 mod bounds;

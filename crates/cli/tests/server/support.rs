@@ -57,7 +57,17 @@ impl Server {
     /// Starts `stepwright dev`. Returns the server and the lines that it prints. Its temporary
     /// files are in `tmp`.
     pub(crate) fn dev(arguments: &[&str], folder: &Path) -> (Self, Receiver<String>) {
+        Self::dev_with(&[], arguments, folder)
+    }
+
+    /// The same with variables of its environment.
+    pub(crate) fn dev_with(
+        variables: &[(&str, &std::ffi::OsStr)],
+        arguments: &[&str],
+        folder: &Path,
+    ) -> (Self, Receiver<String>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        command.envs(variables.iter().copied());
         command.args(["dev", "--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder);
         command.env("TMPDIR", folder.join("tmp"));
         let (server, printed) = Self::begin(command).expect("the server says where it listens");

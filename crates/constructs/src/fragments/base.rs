@@ -394,7 +394,7 @@ pub fn create_plain_role(name: &str, env: &EnvBase, assumed_by: impl Into<Princi
 
 fn role_of(id: &str, env: &EnvBase, managed_policies: &[Text]) -> Role {
     let role = Role::new(id, "states.amazonaws.com").tag("env_base", env.as_str());
-    let role = managed_policies.iter().fold(role, |role, policy| with_policy(role, policy));
+    let role = managed_policies.iter().fold(role, with_policy);
     DEFAULT_POLICIES.into_iter().fold(role, Role::managed_policy)
 }
 

@@ -162,6 +162,7 @@ impl Function {
     /// The memory in MiB.
     #[doc(alias = "memorySize")]
     #[must_use]
+    #[doc(alias = "memory_size")]
     pub fn memory(self, mebibytes: u32) -> Self {
         self.change("memory", |defined| defined.memory = Some(mebibytes))
     }

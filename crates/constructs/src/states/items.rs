@@ -45,6 +45,7 @@ pub enum InputType {
 
 /// Where the column names of a CSV file come from.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "CsvHeaderLocation")]
 pub enum CsvHeaders {
     /// In the first row.
     FirstRow,
@@ -399,6 +400,7 @@ impl ResultWriter {
 
     /// How the results are transformed and written.
     #[must_use]
+    #[doc(alias = "WriterConfig")]
     pub fn writer_config(
         mut self,
         transformation: Transformation,

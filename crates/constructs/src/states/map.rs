@@ -37,6 +37,8 @@ pub(crate) struct MapFields {
 
 /// How the items of a [`Map`] are processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "ProcessorMode")]
+#[doc(alias = "ProcessorType")]
 pub enum ProcessorConfig {
     /// Within the same execution.
     Inline,
@@ -57,6 +59,7 @@ macro_rules! map_setters {
 
         /// JSONata: the list, literal or an expression.
         #[must_use]
+        #[doc(alias = "ProvideItems")]
         pub fn items(mut self, items: impl Into<Value>) -> Self {
             self.shared.items = Some(items.into());
             self

@@ -35,6 +35,7 @@ impl Pass {
 
     /// Sets a fixed result.
     #[must_use]
+    #[doc(alias = "Result")]
     pub fn result(mut self, result: impl Into<Value>) -> Self {
         self.result = Some(result.into());
         self

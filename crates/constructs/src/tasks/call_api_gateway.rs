@@ -7,6 +7,7 @@ use crate::{Input, Str};
 
 choices! {
     /// An HTTP method.
+    #[doc(alias = "HttpMethods")]
     pub enum HttpMethod {
         /// Reads a resource.
         Get = "GET",

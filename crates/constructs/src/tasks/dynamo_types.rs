@@ -7,6 +7,7 @@ use crate::{At, Flag, Items, Jsonata, Num, Str, kind};
 
 /// A DynamoDB value with its type.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "DynamoAttributeValue")]
 pub struct AttributeValue(Value);
 
 impl AttributeValue {
@@ -126,6 +127,7 @@ impl<K> From<Jsonata> for Computed<K> {
 
 /// An attribute to read, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "DynamoProjectionExpression")]
 pub struct ProjectionExpression(String);
 
 impl ProjectionExpression {
@@ -162,6 +164,7 @@ impl From<ProjectionExpression> for String {
 
 choices! {
     /// How much the response says about the consumed capacity.
+    #[doc(alias = "DynamoConsumedCapacity")]
     pub enum ConsumedCapacity {
         /// The capacity of the table and of each index.
         Indexes = "INDEXES",
@@ -174,6 +177,7 @@ choices! {
 
 choices! {
     /// Whether the response contains the size of the item's collection.
+    #[doc(alias = "DynamoItemCollectionMetrics")]
     pub enum ItemCollectionMetrics {
         /// The size.
         Size = "SIZE",
@@ -184,6 +188,7 @@ choices! {
 
 choices! {
     /// Which attributes of the item the response contains.
+    #[doc(alias = "DynamoReturnValues")]
     pub enum ReturnValues {
         /// None.
         None = "NONE",

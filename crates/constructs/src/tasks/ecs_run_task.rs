@@ -46,7 +46,7 @@ task! {
             /// Where the task's tags are copied from.
             propagated_tag_source: PropagateTags => "PropagateTags",
             /// The revision of the task definition. Defaults to the latest.
-            revision_number: u32,
+            revision_number: i64,
             /// The task's CPU units, instead of those in the definition: `"1024"`.
             cpu: Str,
             /// The task's memory in MiB, instead of that in the definition: `"2048"`.
@@ -266,11 +266,13 @@ impl LaunchTarget {
     }
 
     /// AWS Fargate.
+    #[doc(alias = "EcsFargateLaunchTarget")]
     pub fn fargate() -> Self {
         Self::of("FARGATE")
     }
 
     /// EC2 instances of the cluster.
+    #[doc(alias = "EcsEc2LaunchTarget")]
     pub fn ec2() -> Self {
         Self::of("EC2")
     }
@@ -284,6 +286,7 @@ impl LaunchTarget {
 
     /// The capacity providers. If there are none, the cluster's defaults are used.
     #[must_use]
+    #[doc(alias = "CapacityProviderOptions")]
     pub fn capacity_providers(
         mut self,
         providers: impl IntoIterator<Item = CapacityProvider>,
@@ -410,6 +413,9 @@ impl ServiceTask for EcsRunTask {
                 None => family,
             },
         );
+        if self.revision_number.is_some_and(|revision| revision < 1) {
+            plan.problem("revisions are numbered from 1");
+        }
         self.connect(plan);
         let network = self.network(plan.problems());
         plan.maybe("NetworkConfiguration", network);

@@ -16,6 +16,7 @@ task! {
     ///     .eks_namespace("specified-namespace");
     /// assert!(StateMachine::new("Clusters", cluster).asl().is_ok());
     /// ```
+    #[doc(alias = "EksClusterInput")]
     pub struct EmrContainersCreateVirtualCluster [RequestResponse] {
         required { eks_cluster: Str, }
         optional {

@@ -26,6 +26,8 @@ task! {
     ///     .properties([("spark.executor.instances", "1")])]);
     /// assert!(StateMachine::new("Jobs", run).asl().is_ok());
     /// ```
+    #[doc(alias = "ReleaseLabel")]
+    #[doc(alias = "VirtualClusterInput")]
     pub struct EmrContainersStartJobRun [RunJob, RequestResponse] {
         required {
             virtual_cluster: Str => "VirtualClusterId",
@@ -55,6 +57,7 @@ type NestedConfigurations = Vec<ApplicationConfiguration>;
 
 record! {
     /// The configuration of an application.
+    #[doc(alias = "Classification")]
     pub struct ApplicationConfiguration {
         required { classification: Str => "Classification", }
         optional {

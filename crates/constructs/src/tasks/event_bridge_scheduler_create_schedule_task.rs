@@ -111,6 +111,7 @@ impl From<Schedule> for Value {
 
 /// The target that a schedule invokes.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "EventBridgeSchedulerTarget")]
 pub struct ScheduleTarget {
     arn: Str,
     role: Role,

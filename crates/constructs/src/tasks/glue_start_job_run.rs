@@ -32,6 +32,8 @@ task! {
             /// The delay after which a notification is sent that the run takes long.
             notify_delay_after: Minutes,
             /// The type of the workers: `G.1X`. Requires `number_of_workers`.
+            #[doc(alias = "WorkerType")]
+            #[doc(alias = "WorkerTypeV2")]
             worker_type: Str => "WorkerType",
             /// The number of workers.
             number_of_workers: Num => "NumberOfWorkers",
@@ -43,6 +45,7 @@ task! {
 
 choices! {
     /// Whether a run uses spare capacity.
+    #[doc(alias = "ExecutionClass")]
     pub enum GlueExecutionClass {
         /// It uses spare capacity, which is cheaper but may start later.
         Flex = "FLEX",

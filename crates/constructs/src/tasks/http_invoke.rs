@@ -38,6 +38,7 @@ task! {
 
 /// How a form writes lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "URLEncodingFormat")]
 pub enum UrlEncoding {
     /// `array[0]=first&array[1]=second`, which is also AWS's default, written explicitly.
     Indices,

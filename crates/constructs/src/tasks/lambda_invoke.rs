@@ -45,6 +45,7 @@ task! {
 
 choices! {
     /// How a function is invoked.
+    #[doc(alias = "LambdaInvocationType")]
     pub enum InvocationType {
         /// The state waits for the answer.
         RequestResponse = "RequestResponse",

@@ -39,6 +39,8 @@ record! {
             /// Its weight, which determines its share of the requests; more than 0.
             initial_variant_weight: Num => "InitialVariantWeight",
             /// The accelerator: `ml.eia2.medium`.
+            #[doc(alias = "AcceleratorType")]
+            #[doc(alias = "AcceleratorClass")]
             accelerator_type: Input => "AcceleratorType",
         }
     }

@@ -42,6 +42,7 @@ task! {
 
 record! {
     /// A container that serves a model.
+    #[doc(alias = "ContainerDefinition")]
     pub struct ModelContainer {
         required {}
         optional {
@@ -63,6 +64,7 @@ record! {
 
 choices! {
     /// Whether a container serves one model or several.
+    #[doc(alias = "Mode")]
     pub enum ModelMode {
         /// One.
         SingleModel = "SingleModel",

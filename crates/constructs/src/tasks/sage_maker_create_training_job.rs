@@ -141,6 +141,7 @@ pub struct Channel {
 
 choices! {
     /// How data are distributed over instances.
+    #[doc(alias = "S3DataDistributionType")]
     pub enum S3DataDistribution {
         /// Every instance gets all data.
         FullyReplicated = "FullyReplicated",
@@ -151,6 +152,7 @@ choices! {
 
 choices! {
     /// How data are compressed.
+    #[doc(alias = "CompressionType")]
     pub enum Compression {
         /// Not compressed.
         None = "None",
@@ -161,6 +163,7 @@ choices! {
 
 choices! {
     /// How records are wrapped.
+    #[doc(alias = "RecordWrapperType")]
     pub enum RecordWrapper {
         /// Not wrapped.
         None = "None",
@@ -225,6 +228,13 @@ impl Channel {
     #[must_use]
     pub fn record_wrapper_type(self, wrapper: RecordWrapper) -> Self {
         self.with("RecordWrapperType", wrapper)
+    }
+
+    /// The seed with which the order of the data is shuffled. The CDK takes it and does not write it.
+    #[doc(alias = "shuffleConfig")]
+    #[must_use]
+    pub fn shuffle_seed(self, seed: impl Into<Num>) -> Self {
+        self.with("ShuffleConfig", object! {"Seed": seed.into()})
     }
 }
 

@@ -38,6 +38,7 @@ task! {
 
 /// An attribute of a message.
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "MessageAttributeDataType")]
 pub struct MessageAttribute(Value);
 
 impl MessageAttribute {

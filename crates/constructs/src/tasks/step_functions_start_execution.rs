@@ -30,6 +30,7 @@ task! {
             /// The input of the execution. Defaults to the state's input.
             input: Input,
             /// The name of the execution.
+            #[doc(alias = "name")]
             execution_name: Str,
             /// Shows the execution below this one in the console. The input must be an object.
             associate_with_parent: bool,

@@ -250,12 +250,15 @@ fn paths_are_paths_wherever_a_place_is_computed() {
         TrainingAlgorithm::named("A"),
         TrainingOutput::new(S3Location::at("s3://bucket/out")),
     )
-    .input_data_config([Channel::new("train", S3Location::at("$.input"))])
+    .input_data_config([Channel::new("train", S3Location::at("$.input")).shuffle_seed(7)])
     .role(role);
     let asl = StateMachine::new("M", train).asl().expect("nothing is misused").to_string();
-    for part in
-        ["\"RoleArn.$\":\"$.RoleArn\"", "\"S3Uri.$\":\"$.input\"", "\"S3OutputPath\":\"s3://"]
-    {
+    for part in [
+        "\"RoleArn.$\":\"$.RoleArn\"",
+        "\"S3Uri.$\":\"$.input\"",
+        "\"S3OutputPath\":\"s3://",
+        "\"ShuffleConfig\":{\"Seed\":7}",
+    ] {
         assert!(asl.contains(part), "{part}\n{asl}");
     }
     let map = DistributedMap::new("Map")
@@ -263,4 +266,16 @@ fn paths_are_paths_wherever_a_place_is_computed() {
         .item_processor(Pass::new("P"));
     let asl = StateMachine::new("M", map).asl().expect("nothing is misused").to_string();
     assert!(asl.contains("\"Bucket.$\":\"$.bucket\""), "{asl}");
+}
+
+/// A misused machine that others refer to is reported for its misuse alone.
+#[test]
+fn a_misuse_is_reported_once() {
+    let machine = StateMachine::new("M", Pass::new("Put").result_path("nowhere"));
+    let alarm = Alarm::new("Failing", machine.metric_failed(), 1, 2);
+    let misuses =
+        Stack::new().machine(machine).alarm(&alarm).template().expect_err("it is misused");
+    let said: Vec<String> = misuses.0.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("Put"), "{said:?}");
 }

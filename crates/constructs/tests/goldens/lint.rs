@@ -3,6 +3,7 @@
 use super::{Golden, aibs, allma, clusters, services, states};
 use std::path::Path;
 use std::process::Command;
+use stepwright_constructs::prelude::StateMachine;
 
 /// cfn-lint does not know `Parameters` of a Parallel state, nor the paths and the query language of
 /// a Succeed state.
@@ -36,7 +37,11 @@ fn cfn_lint_takes_the_templates() {
         super::written::beside().map(|machine| (machine.id().to_owned(), machine.template()));
     let unseen = super::unseen::templates();
     let unseen = unseen.into_iter().map(|(name, template)| (name.to_owned(), template));
-    for (name, template) in beside.into_iter().chain(unseen) {
+    let further = super::more::machines().into_iter().chain(super::more_full::machines());
+    let further = further.map(|(name, chain)| {
+        (name.to_owned(), StateMachine::new("StateMachine", chain).template())
+    });
+    for (name, template) in beside.into_iter().chain(unseen).chain(further) {
         let template = template.unwrap_or_else(|misuses| panic!("{name}: {misuses}"));
         let file = folder.join(format!("written-{name}.json"));
         std::fs::write(&file, template.to_json().pretty()).expect("a template is written");

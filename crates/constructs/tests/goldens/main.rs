@@ -14,9 +14,13 @@ mod deploys;
 mod derived;
 mod lint;
 mod more;
+mod more_full;
+mod names;
 #[path = "../../../../examples/allma/orchestrator.rs"]
 mod orchestrator;
 mod parts;
+#[path = "../../../../examples/aibs/stack.rs"]
+mod pipeline;
 #[path = "../../../../examples/allma/polling.rs"]
 mod polling;
 mod running;
@@ -129,7 +133,15 @@ fn allma_has_the_same_template() {
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// The template beside the example, which newcomers run, is what the example prints.
+/// The templates beside the examples, which newcomers run, are what the examples print.
+#[test]
+fn the_pipeline_prints_its_template() {
+    let printed = pipeline::stack().template().expect("nothing is misused").to_json().pretty();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/aibs/template.json");
+    let kept = std::fs::read_to_string(path).expect("it is there");
+    assert_eq!(kept.trim(), printed.trim(), "print it again, as the README says");
+}
+
 #[test]
 fn allma_prints_its_template() {
     let machine =

@@ -63,7 +63,7 @@ pub(crate) fn check(
             (true, _) => same += 1,
             (false, true) => {}
             (false, false) => {
-                differences.push(format!("{}: {}", golden.name, found.join("\n    ")))
+                differences.push(format!("{}: {}", golden.name, found.join("\n    ")));
             }
         }
     }

@@ -152,7 +152,7 @@ impl Door {
                     let bytes = self.read(body, Some(access), connection).await?;
                     Ok(Admitted::Service(name, services::read(name, parts, &bytes)))
                 }
-                Access::Operation | Access::Invocation | Access::Parked => self
+                Access::Operation | Access::Invocation | Access::Parked | Access::Logs => self
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
@@ -305,6 +305,7 @@ impl Door {
             Access::Open | Access::Service(_) => Ok(()),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
+            Access::Logs => caller.check(&Right::logs()),
             Access::Functions => caller.check(&Right::functions()).map_err(elsewhere),
             Access::Page => {
                 Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)

@@ -26,6 +26,8 @@ pub(crate) enum Access {
     Metrics,
     /// The right to see, retry and abort parked executions.
     Parked,
+    /// The right to read what functions print.
+    Logs,
     /// The rights that a request to this local service needs.
     Service(&'static str),
 }
@@ -36,7 +38,12 @@ impl Access {
         match self {
             Self::Invocation | Self::Functions => "lambda",
             Self::Service(name) => services::signing_name(name),
-            Self::Open | Self::Operation | Self::Page | Self::Metrics | Self::Parked => "states",
+            Self::Open
+            | Self::Operation
+            | Self::Page
+            | Self::Metrics
+            | Self::Parked
+            | Self::Logs => "states",
         }
     }
 }
@@ -65,6 +72,11 @@ impl Right {
     /// The right to see, retry and abort parked executions.
     pub(crate) fn parked() -> Self {
         Self::new("stepwright:ManageParkedExecutions", "*")
+    }
+
+    /// The right to read what functions print.
+    pub(crate) fn logs() -> Self {
+        Self::new("stepwright:ReadLogs", "*")
     }
 
     pub(crate) fn is_to_read_metrics(&self) -> bool {

@@ -236,7 +236,7 @@ impl Jobs {
                     }
                     Placed::Waiting => {}
                     Placed::Impossible => {
-                        open.push((waiting, Status::Failed, DEPENDENT.to_owned()))
+                        open.push((waiting, Status::Failed, DEPENDENT.to_owned()));
                     }
                 }
             }

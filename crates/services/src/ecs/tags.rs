@@ -27,7 +27,7 @@ impl Ecs {
     pub(super) async fn untag_resource(&self, call: &Call<'_>) -> Answer {
         let keys = call.texts("tagKeys");
         self.tags(call, |tags| {
-            tags.retain(|tag| !keys.iter().any(|one| Some(one.as_str()) == key(tag)))
+            tags.retain(|tag| !keys.iter().any(|one| Some(one.as_str()) == key(tag)));
         })
         .await?;
         empty()

@@ -50,7 +50,7 @@ pub(super) async fn queue(stack: &Stack, resource: &Resource) -> Result<Made, St
             let differs = |member: &&str| {
                 input.get(member).is_some_and(|wanted| there.get(member) != Some(wanted))
             };
-            if members.iter().any(|member| differs(&member)) {
+            if members.iter().any(differs) {
                 let changed = members
                     .iter()
                     .filter_map(|member| Some((Str::from(*member), input.get(member)?.clone())));

@@ -1,23 +1,29 @@
 //! The state machines in the file that is run.
 
-use crate::args::{LimitsChoice, Run};
+use crate::args::{LimitsChoice, Load, Run};
 use crate::commands::compile;
 use crate::config::Config;
 use crate::report::Failure;
 use crate::{input, project};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use stepwright_asl::NamedDefinition;
-use stepwright_functions::Place;
+use stepwright_asl::{NamedDefinition, Template};
+use stepwright_functions::{Function, Place};
 use stepwright_program::{Limits, Program};
 use stepwright_projects::{Listener, Projects};
 use stepwright_run::{Machines, Runnable};
+use tempfile::TempDir;
 
 /// What was read.
 pub(super) struct Read {
     pub(super) machines: Machines,
     /// The definition of the machine to run, if a person has written it.
     pub(super) main: Option<NamedDefinition>,
+    /// The functions of a template.
+    pub(super) functions: BTreeMap<String, Function>,
+    /// The code of functions that stands in a template. It is deleted when this is dropped.
+    pub(super) inline_code: Option<TempDir>,
 }
 
 /// Reads and compiles the machines of a file. Errors in the machine to run are printed; other
@@ -30,13 +36,17 @@ pub(super) fn read(
     let (path, place) = (&arguments.file, config.place());
     if project::is_project(path) {
         let machines = of_project(arguments, &place, listener)?;
-        return Ok(Read { machines, main: None });
+        return Ok(Read { machines, main: None, functions: BTreeMap::new(), inline_code: None });
     }
     if arguments.state_data.is_some() {
         let what = "`--state-data` goes with a project (a file that ends in .py)";
         return Err(Failure::new(what));
     }
-    let loaded = input::load_to_run(path, &arguments.load, &place)?;
+    let (values, functions, inline_code) = of_template(path, &arguments.load, &place)?;
+    let loaded = match &inline_code {
+        Some(_) => input::load_with(path, &arguments.load, &values)?.loaded,
+        None => input::load_to_run(path, &arguments.load, &place)?,
+    };
     let meant = input::picked(path, &arguments.load, &loaded)?;
     let written = Some(meant.clone());
     let main = runnable(meant, path, arguments.limits, &place)?;
@@ -46,7 +56,39 @@ pub(super) fn read(
         Some(made(other, path, program, arguments.limits, &place))
     });
     let machines = Machines { main, others: others.collect(), project: None };
-    Ok(Read { machines, main: written })
+    Ok(Read { machines, main: written, functions, inline_code })
+}
+
+/// What the references of a template give, its functions, and the folder of code that stands in it.
+/// There is no folder if the file is no template.
+#[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+fn of_template(
+    path: &Path,
+    load: &Load,
+    place: &Place,
+) -> Result<(BTreeMap<String, String>, BTreeMap<String, Function>, Option<TempDir>), Failure> {
+    // Standard input can be read once only, and has no folder.
+    let bytes = if path == Path::new("-") { Vec::new() } else { input::read(path)? };
+    let Some(template) = Template::read(&bytes, &path.display().to_string()).0 else {
+        return Ok(Default::default());
+    };
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("there is no room for temporary files: {error}"))
+    };
+    let inline_code = tempfile::Builder::new().prefix("stepwright-inline-").tempdir();
+    let inline_code = inline_code.map_err(failed)?;
+    let folder = std::path::absolute(path).map_err(failed)?;
+    let folder = folder.parent().unwrap_or(Path::new(""));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let deployed = runtime.map_err(failed)?.block_on(stepwright_stacks::preview(
+        &template,
+        &stepwright_dev::stack_name(path),
+        place.clone(),
+        folder,
+        inline_code.path(),
+        input::values(load)?,
+    ));
+    Ok((deployed.values, deployed.functions, Some(inline_code)))
 }
 
 fn of_project(
