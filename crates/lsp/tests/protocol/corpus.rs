@@ -63,7 +63,7 @@ fn renamed_states_make_the_same_program() {
     for (name, text) in corpus() {
         let Some((before, names)) = program(&name, &text) else { continue };
         files += 1;
-        let uri = format!("file:///work/{name}");
+        let uri = format!("file:///project/{name}");
         let mut client = Client::start();
         client.open(&uri, &text);
         let mut text = text;
@@ -154,7 +154,7 @@ fn what_was_deleted_is_offered_first() {
     let mut number = 0usize;
     for (name, text) in files.iter().step_by(step).take(50) {
         let Some(found) = definition(name, text) else { continue };
-        let uri = format!("file:///work/{name}");
+        let uri = format!("file:///project/{name}");
         client.open(&uri, text);
         for gap in gaps(&found.definition.root) {
             number += 1;

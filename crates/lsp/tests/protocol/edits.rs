@@ -132,7 +132,7 @@ fn any_edits_leave_the_same_text() {
 #[test]
 fn any_edits_leave_the_same_answers() {
     let mut random = Random(2);
-    for file in ["file:///work/a.asl.json", "file:///work/a.yaml", "file:///work/b.json"] {
+    for file in ["file:///project/a.asl.json", "file:///project/a.yaml", "file:///project/b.json"] {
         let mut client = Client::start();
         let mut fresh = Client::start();
         let mut model = Model("{\"StartAt\": \"A\", \"States\": {}}\n".encode_utf16().collect());

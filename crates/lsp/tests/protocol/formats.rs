@@ -33,7 +33,7 @@ fn fixed(client: &mut Client, uri: &str, text: &str, offset: usize) -> Vec<(Stri
 
 #[test]
 fn yaml_with_anchors() {
-    const URI: &str = "file:///work/a.asl.yaml";
+    const URI: &str = "file:///project/a.asl.yaml";
     let text = "\
 StartAt: Work   # here it begins
 States:
@@ -191,7 +191,7 @@ Resources:
 
 #[test]
 fn output_of_the_cdk() {
-    const URI: &str = "file:///work/cdk.out/Stack.template.json";
+    const URI: &str = "file:///project/cdk.out/Stack.template.json";
     let text = r#"{
  "Resources": {
   "Machine": {
@@ -229,7 +229,7 @@ fn output_of_the_cdk() {
 
 #[test]
 fn what_is_allowed_is_not_said() {
-    const URI: &str = "file:///work/allowed.asl.yaml";
+    const URI: &str = "file:///project/allowed.asl.yaml";
     let task = "Type: Task, Resource: 'arn:aws:states:::sqs:sendMessage', End: true";
     let task = format!("{{{task}, Parameters: {{QueueUrl: q, MessageBody: b}}}}");
     let text = format!("StartAt: A\nStates:\n  A: {task}\n");
@@ -244,7 +244,7 @@ fn what_is_allowed_is_not_said() {
 
 #[test]
 fn serverless_files() {
-    const URI: &str = "file:///work/serverless.yml";
+    const URI: &str = "file:///project/serverless.yml";
     let text = "\
 service: orders
 provider: {name: aws}
@@ -272,7 +272,7 @@ stepFunctions:
 
 #[test]
 fn projects_of_fluxio() {
-    const URI: &str = "file:///work/orders/project.sfn";
+    const URI: &str = "file:///project/orders/project.sfn";
     let text = "@state_machine()\ndef main(data):\n    data[\"a\"] = work(\n";
     let mut client = Client::start();
     client.open(URI, text);
@@ -288,7 +288,7 @@ fn projects_of_fluxio() {
 
 #[test]
 fn marks_at_the_beginning_and_other_line_breaks() {
-    const URI: &str = "file:///work/a.asl.json";
+    const URI: &str = "file:///project/a.asl.json";
     let text = "\u{feff}{\r\n  \"StartAt\": \"😀\",\r\n  \"States\": {\"😀\": {\"Type\": \"Pass\", \"Ned\": true}}\r\n}\r\n";
     let mut client = Client::start();
     client.open(URI, text);

@@ -3,7 +3,7 @@
 use crate::client::{Client, at, codes, edited, edits_of, labels};
 use stepwright_json::{Json, json};
 
-const URI: &str = "file:///work/order.asl.json";
+const URI: &str = "file:///project/order.asl.json";
 
 const ORDER: &str = r#"{
   "Comment": "😀 an order",
