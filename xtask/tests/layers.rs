@@ -144,6 +144,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
+    ("stepwright-lsp", &["source", "json", "aws", "jsonata", "asl", "program", "deployment"]),
     (
         "stepwright",
         &[
@@ -170,6 +171,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stacks",
             "dev",
             "run",
+            "lsp",
             "timeline",
             "terminal",
             "client",

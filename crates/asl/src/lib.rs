@@ -23,12 +23,14 @@ mod data;
 mod definition;
 mod load;
 mod print;
+mod repair;
 mod resolve;
 mod resources;
 mod serverless;
 mod substitute;
 mod template;
 mod terraform;
+mod writing;
 mod yaml;
 
 pub use data::read_data;
@@ -37,4 +39,6 @@ pub use load::{
     Complaint, LoadOptions, Loaded, MachineArn, NamedDefinition, ReadFile, beside, load,
 };
 pub use print::{PrintError, print};
+pub use repair::{Repaired, repair};
 pub use resources::{Resource, Template};
+pub use writing::{apply, edits, first_edits, rewritten};

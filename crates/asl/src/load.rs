@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use stepwright_json::tree::{self, Node, Value};
 use stepwright_json::{Json, Limits, Str, Syntax, jackson};
-use stepwright_source::{Diagnostic, Span, did_you_mean};
+use stepwright_source::{Diagnostic, Span, did_you_mean, is_allowed};
 
 /// How a file is read.
 #[derive(Clone, Copy, Default)]
@@ -128,6 +128,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions<'_>) -> Loaded {
     let empty = BTreeMap::new();
     let values = options.values.unwrap_or(&empty);
     loader.file(options.file, bytes, values);
+    loader.loaded.complaints.retain(|one| !is_allowed(&one.text, &one.diagnostic));
     loader.loaded
 }
 
@@ -296,14 +297,16 @@ impl Loader<'_> {
                     "The template gives `${{{name}}}` no value, so that AWS gets the text as it is"
                 );
                 let known = filled.values.keys().map(String::as_str);
-                let help = match did_you_mean(&name, known) {
-                    Some(near) => format!("did you mean `${{{near}}}`?"),
-                    None => "give it a value in `DefinitionSubstitutions`, or put the text into \
-                             `Fn::Sub`"
-                        .to_owned(),
-                };
-                let diagnostic = Diagnostic::warning("unknown-substitution", message);
-                complaints.push(diagnostic.span(span).help(help));
+                let diagnostic = Diagnostic::warning("unknown-substitution", message).span(span);
+                complaints.push(match did_you_mean(&name, known) {
+                    Some(near) => {
+                        diagnostic.meant(&format!("${{{name}}}"), &format!("${{{near}}}"))
+                    }
+                    None => diagnostic.help(
+                        "give it a value in `DefinitionSubstitutions`, or put the text into \
+                         `Fn::Sub`",
+                    ),
+                });
             }
             literals.insert(name);
         }

@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Compile(Compile),
     Check(Check),
     Fmt(Fmt),
+    Lsp(Lsp),
     Graph(Graph),
     Serve(Serve),
     Dev(Dev),
@@ -503,6 +504,17 @@ pub(crate) struct Check {
     /// Treat warnings as errors.
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Make the likeliest change that each rule suggests, in the files; then check them.
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// Speak the Language Server Protocol over standard input and output, for editors.
+#[derive(Debug, Args)]
+pub(crate) struct Lsp {
+    /// The only way there is; some editors ask for it.
+    #[arg(long)]
+    pub(crate) stdio: bool,
 }
 
 /// Format definitions in JSON.

@@ -54,6 +54,7 @@ fn of_machine(project: &Project, machine: &str, definition: &Json) -> Vec<Diagno
             labels: Vec::new(),
             // Advice on fields of the definition is of no use here.
             help: None,
+            fixes: Vec::new(),
             ..found
         }
     };

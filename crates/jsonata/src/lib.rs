@@ -41,5 +41,5 @@ pub use bindings::Bindings;
 pub use dialect::Dialect;
 pub use error::Error;
 pub use expression::{Expression, Reference, References, Variable};
-pub use functions::decode_base64;
+pub use functions::{builtin_functions, decode_base64};
 pub use limits::{Environment, Limits};

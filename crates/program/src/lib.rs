@@ -19,14 +19,14 @@ pub mod time;
 pub use choice::{Comparison, Condition, Operand, Orderings, Test};
 pub use compile::compile;
 pub use expression::{Expression, PathExpression, Source};
-pub use intrinsics::{Call, MAX_RANGE};
+pub use intrinsics::{Call, MAX_RANGE, intrinsic_functions};
 pub use limits::{
     Limits, MAX_EVALUATION_BYTES, MAX_EVALUATION_DEPTH, MAX_HISTORY_EVENTS, MAX_PAYLOAD_BYTES,
     Vintage,
 };
 pub use rules::{
-    CheckOptions, Checked, Rule, aws_message, catalogue, check, check_and_compile, check_named,
-    check_with, variable_references,
+    CheckOptions, Checked, Holder, Rule, aws_message, catalogue, check, check_and_compile,
+    check_named, check_with, fields, values, variable_references,
 };
 pub use scope::{EvaluationError, Scope};
 pub use state::{

@@ -1,4 +1,4 @@
-use crate::Span;
+use crate::{Change, Fix, Span};
 
 /// How bad it is. An error stops a definition from being stored; a warning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
+    /// What a tool can do about it, the likeliest first.
+    pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
@@ -63,6 +65,7 @@ impl Diagnostic {
             label: None,
             labels: Vec::new(),
             help: None,
+            fixes: Vec::new(),
         }
     }
 
@@ -99,6 +102,48 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// With the advice that `to` was meant where `from` stands, which is at the place of the
+    /// diagnostic.
+    #[must_use]
+    pub fn meant(self, from: &str, to: &str) -> Self {
+        let mut diagnostic = self.help(format!("did you mean `{to}`?"));
+        if let Some(span) = diagnostic.span {
+            diagnostic = diagnostic.rename(span, from, to);
+        }
+        diagnostic
+    }
+
+    /// With a fix that replaces the text `from` at `span` by `to`.
+    #[must_use]
+    pub fn rename(mut self, span: Span, from: &str, to: &str) -> Self {
+        let title = format!("Change to `{to}`");
+        let change = Change::Rename { span, from: from.to_owned(), to: to.to_owned() };
+        self.fixes.push(Fix { title, change });
+        self
+    }
+
+    /// With a fix that adds a member, whose value is given as JSON, to the object at `object`.
+    #[must_use]
+    pub fn insert(mut self, object: Span, key: &str, value: &str) -> Self {
+        let title = format!("Add `\"{key}\": {value}`");
+        let change = Change::Insert { object, key: key.to_owned(), value: value.to_owned() };
+        self.fixes.push(Fix { title, change });
+        self
+    }
+
+    /// Moves every place in it towards the end of the text.
+    pub fn move_by(&mut self, bytes: u32) {
+        let spans = self.span.iter_mut().chain(self.labels.iter_mut().map(|label| &mut label.span));
+        let fixes = self.fixes.iter_mut().map(|fix| match &mut fix.change {
+            Change::Rename { span, .. } => span,
+            Change::Insert { object, .. } => object,
+        });
+        for span in spans.chain(fixes) {
+            span.start = span.start.saturating_add(bytes);
+            span.end = span.end.saturating_add(bytes);
+        }
     }
 
     /// Whether it stops the definition from being used.

@@ -4,12 +4,16 @@
 //! columns; a [`Diagnostic`] says what is wrong there, and how to mend it; [`render`] shows it to
 //! people.
 
+mod allow;
 mod diagnostic;
+mod fix;
 mod line_index;
 mod render;
 mod suggest;
 
+pub use allow::is_allowed;
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use fix::{Change, Edit, Fix};
 pub use line_index::{LineColumn, LineIndex};
 pub use render::render;
 pub use suggest::did_you_mean;

@@ -1,6 +1,8 @@
 use crate::args::{Check, Output};
 use crate::report::{self, Failure};
 use crate::{input, project};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use stepwright_json::Json;
 use stepwright_program::CheckOptions;
@@ -11,6 +13,9 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
     let (mut errors, mut warnings, mut machines) = (0usize, 0usize, 0usize);
     let mut lines: Vec<Json> = Vec::new();
     for path in &arguments.files {
+        if arguments.fix {
+            mend(path, arguments)?;
+        }
         // The errors of a project are at their places in its text, and not in the definitions.
         let is_project = project::is_project(path);
         let loaded =
@@ -74,3 +79,44 @@ pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
         u8::from(arguments.deny_warnings && warnings > 0)
     }))
 }
+
+/// Makes the changes that the rules suggest, in the file and in those that it names.
+fn mend(path: &Path, arguments: &Check) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::new("--fix changes files, and standard input is none"));
+    }
+    if project::is_project(path) {
+        let what = format!("{} is a project: --fix changes no Python", path.display());
+        return Err(Failure::new(what));
+    }
+    let loaded = input::load(path, &arguments.load)?;
+    let mut found: BTreeMap<&str, (&str, Vec<Diagnostic>)> = BTreeMap::new();
+    for one in &loaded.complaints {
+        let entry = found.entry(&one.file).or_insert_with(|| (&one.text, Vec::new()));
+        entry.1.push(one.diagnostic.clone());
+    }
+    for named in &loaded.definitions {
+        let express = arguments.express || named.express;
+        let options = CheckOptions { express, ..CheckOptions::default() };
+        let text = &named.definition.text;
+        let entry = found.entry(&named.file).or_insert_with(|| (text, Vec::new()));
+        entry.1.extend(stepwright_program::check_named(named, &options));
+    }
+    for (file, (text, diagnostics)) in found {
+        let edits = stepwright_asl::first_edits(text, &diagnostics);
+        if edits.is_empty() {
+            continue;
+        }
+        // The text of a file is without the mark that some begin with.
+        let mark = if input::read(Path::new(file))?.starts_with(MARK) { MARK } else { b"" };
+        let mended = stepwright_asl::apply(text, &edits);
+        std::fs::write(file, [mark, mended.as_bytes()].concat())
+            .map_err(|error| Failure::new(format!("cannot write {file}: {error}")))?;
+        let what = if edits.len() == 1 { "change" } else { "changes" };
+        anstream::eprintln!("{file}: {} {what} made", edits.len());
+    }
+    Ok(())
+}
+
+/// What some editors write at the beginning of a text.
+const MARK: &[u8] = b"\xEF\xBB\xBF";

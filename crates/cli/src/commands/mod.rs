@@ -33,6 +33,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Fmt(arguments) => fmt::fmt(&arguments),
+        Command::Lsp(crate::args::Lsp { stdio: _ }) => {
+            let version = env!("CARGO_PKG_VERSION");
+            let served = stepwright_lsp::serve(std::io::stdin(), std::io::stdout().lock(), version);
+            let is_clean = served
+                .map_err(|error| Failure::new(format!("the editor cannot be reached: {error}")))?;
+            Ok(ExitCode::from(u8::from(!is_clean)))
+        }
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),

@@ -32,6 +32,8 @@ pub(crate) type Run =
 /// A function of the language.
 pub(crate) struct Builtin {
     pub(crate) name: &'static str,
+    /// The signature as JSONata writes it.
+    notation: &'static str,
     pub(crate) signature: Signature,
     /// How many arguments it asks for when a function calls it for each item.
     pub(crate) arity: usize,
@@ -66,6 +68,13 @@ pub(crate) fn find(name: &str, dialect: Dialect) -> Option<&'static Builtin> {
     BY_NAME.get(name)?.iter().copied().find(|builtin| builtin.only != excluded)
 }
 
+/// The functions that expressions of Step Functions can call: their names without `$`, and their
+/// signatures in JSONata's notation.
+pub fn builtin_functions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let here = BUILTINS.iter().filter(|builtin| builtin.only != Only::Published);
+    here.map(|builtin| (builtin.name, builtin.notation))
+}
+
 /// The signature of what `|…|…|` gives.
 pub(crate) fn transform_signature() -> &'static Signature {
     static SIGNATURE: LazyLock<Signature> = LazyLock::new(|| parsed("<(oa):o>"));
@@ -82,12 +91,13 @@ fn parsed(text: &str) -> Signature {
 static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
     let builtin = |name, signature, arity, run, only| Builtin {
         name,
+        notation: signature,
         signature: parsed(signature),
         arity,
         run,
         only,
     };
-    let everywhere: &[(&'static str, &str, usize, Run)] = &[
+    let everywhere: &[(&'static str, &'static str, usize, Run)] = &[
         ("sum", "<a<n>:n>", 1, aggregate::sum),
         ("count", "<a:n>", 1, aggregate::count),
         ("max", "<a<n>:n>", 1, aggregate::max),
@@ -152,9 +162,9 @@ static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
         ("now", "<s?s?:s>", 2, time::now),
         ("millis", "<:n>", 0, time::millis),
     ];
-    let published: &[(&'static str, &str, usize, Run)] =
+    let published: &[(&'static str, &'static str, usize, Run)] =
         &[("eval", "<sx?:x>", 2, values::eval), ("random", "<:n>", 0, numbers::random)];
-    let step_functions: &[(&'static str, &str, usize, Run)] = &[
+    let step_functions: &[(&'static str, &'static str, usize, Run)] = &[
         ("partition", "<a-n?:a<a>>", 2, step_functions::partition),
         ("range", "<n?n?n?:a<n>>", 3, step_functions::range),
         ("hash", "<s-s?:s>", 2, step_functions::hash),

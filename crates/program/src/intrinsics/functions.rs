@@ -38,6 +38,11 @@ pub(super) enum Function {
     Uuid,
 }
 
+/// The names of all intrinsic functions, and how many arguments each takes at least.
+pub fn intrinsic_functions() -> impl Iterator<Item = (&'static str, usize)> {
+    TABLE.iter().map(|(name, _, least, _)| (*name, *least))
+}
+
 /// Each function's name and the fewest and most arguments it takes. Those of `States.UUID` are ignored.
 const TABLE: &[(&str, Function, usize, usize)] = &[
     ("States.Array", Function::Array, 0, usize::MAX),

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use stepwright_json::{Json, Str};
 use stepwright_jsonpath::EvaluationError as PathError;
 
-pub use functions::MAX_RANGE;
 pub(crate) use functions::uuid;
+pub use functions::{MAX_RANGE, intrinsic_functions};
 
 /// A compiled call.
 #[derive(Clone, Debug)]

@@ -31,6 +31,8 @@ pub(super) struct Checker<'d> {
     /// How many states around this one retry or catch what fails within.
     pub(super) guards: usize,
     pub(super) variables: super::variables::Variables<'d>,
+    /// The state that is written after the one that is being checked.
+    pub(super) following: Option<&'d str>,
     /// How many parameters were complained about.
     pub(super) complaints: usize,
     /// The members of the structures that parameters have met.
@@ -125,7 +127,7 @@ impl<'d> Checker<'d> {
                         .label("not a field of this object");
                 let free = allowed.iter().copied().filter(|name| !site.has(name));
                 if let Some(near) = self.nearest(&member.key, free) {
-                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                    diagnostic = diagnostic.meant(&member.key, near);
                 }
                 self.report(diagnostic);
             }
@@ -212,7 +214,7 @@ impl<'d> Checker<'d> {
             diagnostic = diagnostic.span(node.span);
         }
         if let Some(near) = did_you_mean(text, values.iter().copied()) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            diagnostic = diagnostic.meant(text, near);
         }
         self.report(diagnostic);
     }

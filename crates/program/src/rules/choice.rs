@@ -9,14 +9,14 @@ use stepwright_json::Json;
 use stepwright_json::tree::{Member, Node};
 use stepwright_source::Diagnostic;
 
-const SELECTORS: [&str; 5] = ["And", "Or", "Not", "Variable", "Condition"];
-const RULE: [&str; 5] = ["Next", "Comment", "Assign", "Output", "Condition"];
+pub(super) const SELECTORS: [&str; 5] = ["And", "Or", "Not", "Variable", "Condition"];
+pub(super) const RULE: [&str; 5] = ["Next", "Comment", "Assign", "Output", "Condition"];
 
 /// How deep `And`, `Or` and `Not` may stand within each other.
 const MAX_DEPTH: usize = 100;
 
 /// Every comparison and what it compares with.
-const COMPARISONS: [(&str, Operand); 40] = [
+pub(super) const COMPARISONS: [(&str, Operand); 40] = [
     ("StringEquals", Operand::Text),
     ("StringEqualsPath", Operand::Path),
     ("StringLessThan", Operand::Text),
@@ -60,7 +60,7 @@ const COMPARISONS: [(&str, Operand); 40] = [
 ];
 
 #[derive(Clone, Copy)]
-enum Operand {
+pub(super) enum Operand {
     Text,
     Number,
     Flag,
@@ -122,7 +122,7 @@ impl<'d> Checker<'d> {
             .label("not a field of a choice rule");
         let names = COMPARISONS.iter().map(|(name, _)| *name).chain(SELECTORS).chain(RULE);
         if let Some(near) = self.nearest(&member.key, names) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            diagnostic = diagnostic.meant(&member.key, near);
         }
         self.report(diagnostic);
     }

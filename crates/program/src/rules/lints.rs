@@ -109,7 +109,7 @@ impl<'d> Checker<'d> {
             let diagnostic = Diagnostic::warning("NO_DOLLAR", message)
                 .at(location)
                 .span(member.key_span)
-                .help(format!("did you mean `{}.$`?", member.key));
+                .meant(&member.key, &format!("{}.$", member.key));
             self.report(diagnostic);
         }
     }

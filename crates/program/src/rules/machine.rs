@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use stepwright_asl::Definition;
 use stepwright_source::Diagnostic;
 
-const LANGUAGES: [&str; 2] = ["JSONPath", "JSONata"];
-const MACHINE: [&str; 6] =
+pub(super) const LANGUAGES: [&str; 2] = ["JSONPath", "JSONata"];
+pub(super) const MACHINE: [&str; 6] =
     ["Comment", "QueryLanguage", "StartAt", "TimeoutSeconds", "Version", "States"];
 
 /// How deep Maps and Parallels may stand within each other.
@@ -40,6 +40,7 @@ impl<'d> Checker<'d> {
             complaints: 0,
             names_of_members: super::parameters::Names::new(),
             variables: Variables::default(),
+            following: None,
         }
     }
 
@@ -84,11 +85,13 @@ impl<'d> Checker<'d> {
         if states.node.members().is_empty() {
             self.schema("Value cannot be empty", &states.location, states.node.span);
         }
-        for member in states.node.members() {
+        let members = states.node.members();
+        for (at, member) in members.iter().enumerate() {
             let location = format!("{}/{}", states.location, member.key);
             self.name(&member.key, &location, member.key_span);
             let state = Site { node: &member.value, location };
             if self.object(&state) {
+                self.following = members.get(at + 1).map(|next| next.key.as_str());
                 self.state(&state, &member.key, around);
             }
         }

@@ -12,6 +12,20 @@ use stepwright_source::Diagnostic;
 const MAX_LABEL: usize = 40;
 const NOT_IN_LABELS: &str = " ?*<>{}[]:;,\\|^~$#%&`\"";
 
+pub(super) const READER_CONFIG: [&str; 9] = [
+    "InputType",
+    "Transformation",
+    "ManifestType",
+    "CSVHeaderLocation",
+    "CSVHeaders",
+    "CSVDelimiter",
+    "ItemsPointer",
+    "MaxItems",
+    "MaxItemsPath",
+];
+pub(super) const WRITER_CONFIG: [&str; 2] = ["Transformation", "OutputType"];
+pub(super) const PROCESSOR: [&str; 4] = ["ProcessorConfig", "Comment", "StartAt", "States"];
+
 impl<'d> Checker<'d> {
     pub(super) fn map(&mut self, site: &Site<'d>, language: Language) {
         match language {
@@ -95,7 +109,7 @@ impl<'d> Checker<'d> {
             if !self.object(&processor) {
                 continue;
             }
-            self.unsupported(&processor, &["ProcessorConfig", "Comment", "StartAt", "States"]);
+            self.unsupported(&processor, &PROCESSOR);
             let (distributed, express) = self.processor_config(&processor, around);
             let scope = self.variables.open(around.scope, distributed);
             let around = Around {
@@ -148,20 +162,7 @@ impl<'d> Checker<'d> {
         if !self.object(&config) {
             return;
         }
-        self.unsupported(
-            &config,
-            &[
-                "InputType",
-                "Transformation",
-                "ManifestType",
-                "CSVHeaderLocation",
-                "CSVHeaders",
-                "CSVDelimiter",
-                "ItemsPointer",
-                "MaxItems",
-                "MaxItemsPath",
-            ],
-        );
+        self.unsupported(&config, &READER_CONFIG);
         self.one_of(&config, "InputType", &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"]);
         self.one_of(&config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"]);
         self.one_of(&config, "ManifestType", &["ATHENA_DATA", "S3_INVENTORY"]);
@@ -236,7 +237,7 @@ impl<'d> Checker<'d> {
         if !self.object(&config) {
             return;
         }
-        self.unsupported(&config, &["Transformation", "OutputType"]);
+        self.unsupported(&config, &WRITER_CONFIG);
         self.one_of(&config, "Transformation", &["NONE", "COMPACT", "FLATTEN"]);
         self.one_of(&config, "OutputType", &["JSON", "JSONL"]);
     }

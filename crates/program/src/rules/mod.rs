@@ -20,6 +20,7 @@
 mod catalogue;
 mod checker;
 mod choice;
+mod fields;
 mod http;
 mod jsonata;
 mod lints;
@@ -35,13 +36,14 @@ mod values;
 mod variables;
 
 pub use catalogue::{Rule, catalogue};
+pub use fields::{Holder, fields, values};
 
 use crate::Program;
 use checker::Checker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use stepwright_asl::{Definition, NamedDefinition};
-use stepwright_source::Diagnostic;
+use stepwright_source::{Diagnostic, is_allowed};
 
 /// What a definition is checked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub fn check_with(definition: &Definition, options: &CheckOptions) -> Vec<Diagno
 }
 
 /// Everything that can be said about a state machine of a file: both as it is, and as it is if the
-/// functions of its template go the other way.
+/// functions of its template go the other way. What the author allows is left out.
 pub fn check_named(named: &NamedDefinition, options: &CheckOptions) -> Vec<Diagnostic> {
     let mut diagnostics = check_with(&named.definition, options);
     if let Some(other) = &named.alternative {
@@ -72,6 +74,7 @@ pub fn check_named(named: &NamedDefinition, options: &CheckOptions) -> Vec<Diagn
         let new: Vec<_> = others.into_iter().filter(|one| !diagnostics.contains(one)).collect();
         diagnostics.extend(new);
     }
+    diagnostics.retain(|one| !is_allowed(&named.definition.text, one));
     diagnostics
 }
 

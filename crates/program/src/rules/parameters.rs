@@ -281,7 +281,7 @@ impl<'d> Checker<'d> {
             .span(member.key_span)
             .label("not a parameter of this action");
         if let Some(meant) = meant {
-            diagnostic = diagnostic.help(format!("did you mean `{meant}`?"));
+            diagnostic = diagnostic.meant(name, &meant);
         }
         self.report(diagnostic);
     }

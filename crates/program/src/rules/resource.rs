@@ -120,6 +120,14 @@ impl<'d> Checker<'d> {
         );
         let mut diagnostic = Diagnostic::error(SCHEMA, message).at(location).span(node.span);
         if let Some(help) = help {
+            // Advice on the call does not repeat the beginning of the ARN, nor the pattern.
+            let call = help.strip_prefix("did you mean `").and_then(|rest| rest.strip_suffix("`?"));
+            if let Some(call) = call {
+                let pattern = text.rsplit_once(':').and_then(|(_, action)| action.split_once('.'));
+                let pattern = pattern.map(|(_, pattern)| format!(".{pattern}")).unwrap_or_default();
+                let meant = format!("arn:aws:states:::{call}{pattern}");
+                diagnostic = diagnostic.rename(node.span, text, &meant);
+            }
             diagnostic = diagnostic.help(help);
         }
         self.report(diagnostic);

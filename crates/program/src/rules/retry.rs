@@ -10,22 +10,23 @@ use stepwright_source::{Diagnostic, Span};
 
 const MOST: i64 = 99_999_999;
 
+pub(super) const RETRIER: [&str; 7] = [
+    "ErrorEquals",
+    "IntervalSeconds",
+    "MaxAttempts",
+    "BackoffRate",
+    "MaxDelaySeconds",
+    "JitterStrategy",
+    "Comment",
+];
+pub(super) const CATCHER: [&str; 6] =
+    ["ErrorEquals", "Next", "ResultPath", "Output", "Assign", "Comment"];
+
 impl<'d> Checker<'d> {
     pub(super) fn retriers(&mut self, site: &Site<'d>) {
         let retriers = self.objects(site, "Retry", true);
         for (at, retrier) in retriers.iter().enumerate() {
-            self.unsupported(
-                retrier,
-                &[
-                    "ErrorEquals",
-                    "IntervalSeconds",
-                    "MaxAttempts",
-                    "BackoffRate",
-                    "MaxDelaySeconds",
-                    "JitterStrategy",
-                    "Comment",
-                ],
-            );
+            self.unsupported(retrier, &RETRIER);
             self.errors(retrier, at + 1 == retriers.len());
             // The documentation asks for a positive number, but machines with 0 run, on AWS and in
             // Step Functions Local.
@@ -42,10 +43,7 @@ impl<'d> Checker<'d> {
     pub(super) fn catchers(&mut self, site: &Site<'d>, language: Language, around: Around) {
         let catchers = self.objects(site, "Catch", true);
         for (at, catcher) in catchers.iter().enumerate() {
-            self.unsupported(
-                catcher,
-                &["ErrorEquals", "Next", "ResultPath", "Output", "Assign", "Comment"],
-            );
+            self.unsupported(catcher, &CATCHER);
             self.errors(catcher, at + 1 == catchers.len());
             self.required(catcher, &["Next"]);
             self.text(catcher, "Next");

@@ -11,8 +11,10 @@ use stepwright_source::{Diagnostic, did_you_mean};
 pub(super) const TYPES: [&str; 8] =
     ["Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map"];
 
+pub(super) const BRANCH: [&str; 3] = ["Comment", "StartAt", "States"];
+
 /// The fields of a state of a type, besides those that all have.
-fn fields(kind: &str) -> &'static [&'static str] {
+pub(super) fn fields(kind: &str) -> &'static [&'static str] {
     match kind {
         "Pass" => &[
             "InputPath",
@@ -107,10 +109,10 @@ fn fields(kind: &str) -> &'static [&'static str] {
     }
 }
 
-const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
+pub(super) const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 
 /// Fields that only one of the languages has.
-const JSON_PATH_ONLY: [&str; 16] = [
+pub(super) const JSON_PATH_ONLY: [&str; 16] = [
     "InputPath",
     "OutputPath",
     "ResultPath",
@@ -128,7 +130,7 @@ const JSON_PATH_ONLY: [&str; 16] = [
     "ErrorPath",
     "CausePath",
 ];
-const JSONATA_ONLY: [&str; 3] = ["Arguments", "Output", "Items"];
+pub(super) const JSONATA_ONLY: [&str; 3] = ["Arguments", "Output", "Items"];
 
 impl<'d> Checker<'d> {
     pub(super) fn state(&mut self, site: &Site<'d>, name: &'d str, around: Around) {
@@ -169,8 +171,9 @@ impl<'d> Checker<'d> {
         let message =
             format!("The field 'Type' should have one of these values: [{}]", TYPES.join(", "));
         let mut diagnostic = Diagnostic::error(SCHEMA, message).at(site.at("Type")).span(node.span);
-        if let Some(near) = did_you_mean(node.as_str().unwrap_or_default(), TYPES) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        let kind = node.as_str().unwrap_or_default();
+        if let Some(near) = did_you_mean(kind, TYPES) {
+            diagnostic = diagnostic.meant(kind, near);
         }
         self.report(diagnostic);
     }
@@ -207,7 +210,9 @@ impl<'d> Checker<'d> {
             _ => key.strip_suffix("Path").filter(|rest| *rest != "Input"),
         };
         if let Some(instead) = instead {
-            diagnostic = diagnostic.help(format!("in {now} the field is `{instead}`"));
+            diagnostic = diagnostic
+                .help(format!("in {now} the field is `{instead}`"))
+                .rename(span, key, instead);
         }
         self.report(diagnostic);
     }
@@ -263,7 +268,7 @@ impl<'d> Checker<'d> {
             "Parallel" => {
                 self.required(site, &["Branches"]);
                 for branch in self.objects(site, "Branches", false) {
-                    self.unsupported(&branch, &["Comment", "StartAt", "States"]);
+                    self.unsupported(&branch, &BRANCH);
                     let scope = self.variables.open(around.scope, false);
                     let around = Around { depth: around.depth + 1, scope, ..around };
                     self.scope(&branch, around);
@@ -286,10 +291,21 @@ impl<'d> Checker<'d> {
         }
         let ends = site.get("End").and_then(Node::as_scalar).and_then(Json::as_bool);
         let help = "say what comes after with `Next`, or that nothing does with `\"End\": true`";
+        let before = self.found.len();
         if ends == Some(true) || !site.has("End") {
             self.exactly_one(site, &["Next", "End"], help);
         } else if ends == Some(false) && !site.has("Next") {
             self.none_of(site, &["Next", "End"], help);
+        }
+        if site.has("Next") || site.has("End") {
+            return;
+        }
+        let following = self.following.map(|name| Json::from(name).to_string());
+        if let Some(found) = self.found.get_mut(before..).and_then(<[_]>::first_mut) {
+            if let Some(following) = following {
+                *found = found.clone().insert(site.node.span, "Next", &following);
+            }
+            *found = found.clone().insert(site.node.span, "End", "true");
         }
     }
 

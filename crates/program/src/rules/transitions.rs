@@ -68,7 +68,7 @@ impl<'d> Checker<'d> {
             .span(target.node.span)
             .label(format!("no state `{}` in this scope", target.name));
         if let Some(near) = self.nearest(target.name, order.iter().copied()) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            diagnostic = diagnostic.meant(target.name, near);
         } else if let Some(span) = self.names.get(target.name) {
             diagnostic = diagnostic.also(*span, "this state is in another scope");
         }

@@ -175,7 +175,7 @@ impl<'d> Checker<'d> {
             if found.len() < 100
                 && let Some(near) = self.nearest(&read.name, names)
             {
-                diagnostic = diagnostic.help(format!("did you mean `${near}`?"));
+                diagnostic = diagnostic.meant(&format!("${}", read.name), &format!("${near}"));
             }
             found.push(diagnostic);
         }
