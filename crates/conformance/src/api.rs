@@ -227,7 +227,7 @@ async fn create_express(api: &Api, case: &Case) -> Result<Json, String> {
 
 fn sync_express(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("api", case.file.clone());
-    let tasks = Arc::new(crate::served::Answering::new(case));
+    let tasks = Arc::new(crate::served::Answering::with_workers(case));
     let agreed = serve(DEFAULT_START, tasks, MemoryObjects::default(), None, async |api| {
         let params = create_express(&api, case).await?;
         let reply = api.call("StartSyncExecution", params).await;
@@ -247,7 +247,7 @@ fn sync_express(case: &Case) -> Verdict {
 
 fn async_express(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("api", case.file.clone());
-    let tasks = Arc::new(crate::served::Answering::new(case));
+    let tasks = Arc::new(crate::served::Answering::with_workers(case));
     let log = Arc::new(crate::served::Log::default());
     let watching = log.clone();
     let agreed =

@@ -86,7 +86,12 @@ impl Clock for Virtual {
 }
 
 /// Answers tasks as they were answered when a case was recorded.
-pub(crate) struct Answering(Mutex<Answers>);
+pub(crate) struct Answering {
+    answers: Mutex<Answers>,
+    /// Whether the engine's own activities are kept out of it. The scripts of API cases have workers of
+    /// their own.
+    answers_activities: bool,
+}
 
 struct Answers {
     recorded: Recorded,
@@ -95,14 +100,19 @@ struct Answers {
 
 impl Answering {
     pub(crate) fn new(case: &Case) -> Self {
-        Self(Mutex::new(Answers { recorded: Recorded::new(case), entries: BTreeMap::new() }))
+        let answers = Answers { recorded: Recorded::new(case), entries: BTreeMap::new() };
+        Self { answers: Mutex::new(answers), answers_activities: true }
+    }
+
+    pub(crate) fn with_workers(case: &Case) -> Self {
+        Self { answers_activities: false, ..Self::new(case) }
     }
 }
 
 impl Tasks for Answering {
     fn run(&self, call: Call, report: Report) {
         let answer = {
-            let mut answers = self.0.lock();
+            let mut answers = self.answers.lock();
             let arn = call.facts.about.arn.clone();
             let key = (arn, format!("{:?}", call.map_path), call.call.state.clone());
             let entries = answers.entries.entry(key).or_insert(0);
@@ -125,9 +135,8 @@ impl Tasks for Answering {
         report.play(answer.stimuli(call.task));
     }
 
-    fn answers_activity(&self, call: &Call) -> bool {
-        // The scripts of API cases have workers of their own.
-        call.facts.test_case.is_some()
+    fn answers_activity(&self, _: &Call) -> bool {
+        self.answers_activities
     }
 }
 
@@ -192,8 +201,7 @@ pub(crate) async fn execute(
     params.insert("definition", definition.into());
     call("CreateStateMachine", params).await?;
     let mut params = Object::new();
-    // The test case keeps the engine's own activities out of it.
-    params.insert("stateMachineArn", format!("{}#recorded", identity.state_machine_arn).into());
+    params.insert("stateMachineArn", identity.state_machine_arn.as_str().into());
     params.insert("name", identity.name.clone().into());
     params.insert("input", input.to_string().into());
     let started = call("StartExecution", params).await?;
