@@ -117,13 +117,13 @@ pub(crate) fn mock_case(path: &Path, machine: &str, case: &str) -> Result<MockCa
 
 /// Reads the state machines of a file.
 pub(crate) fn load(path: &Path, options: &Load) -> Result<Loaded, Failure> {
-    load_at(path, options, None)
+    Ok(load_at(path, options, None, None)?.loaded)
 }
 
 /// Reads the state machines of a file to run them all. References of a template to its own machines
 /// can then be resolved.
 pub(crate) fn load_to_run(path: &Path, options: &Load, place: &Place) -> Result<Loaded, Failure> {
-    load_at(path, options, Some(&|name: &str| machine_arn(place, name)))
+    Ok(load_at(path, options, Some(&|name: &str| machine_arn(place, name)), None)?.loaded)
 }
 
 /// Reads the state machines of a file whose resources are there. Returns which other files were read,
@@ -133,23 +133,7 @@ pub(crate) fn load_with(
     options: &Load,
     resources: &BTreeMap<String, String>,
 ) -> Result<Read, Failure> {
-    let values = values(options)?;
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let beside = RefCell::new(Vec::new());
-    let read_beside = |name: &str| {
-        beside.borrow_mut().push(folder.join(name));
-        read_beside(&folder, name, options.allow_outside)
-    };
-    let file = path.display().to_string();
-    let options = LoadOptions {
-        file: &file,
-        values: Some(&values),
-        resources: Some(resources),
-        read: Some(&read_beside),
-        machine_arn: None,
-    };
-    let loaded = stepwright_asl::load(&read(path)?, &options);
-    Ok(Read { loaded, beside: beside.into_inner() })
+    load_at(path, options, None, Some(resources))
 }
 
 /// The ARN of a state machine.
@@ -161,31 +145,34 @@ fn load_at(
     path: &Path,
     options: &Load,
     machine_arn: Option<&MachineArn<'_>>,
-) -> Result<Loaded, Failure> {
+    resources: Option<&BTreeMap<String, String>>,
+) -> Result<Read, Failure> {
     if project::is_project(path) {
-        return project::load(path, machine_arn.is_some().then(Place::default).as_ref());
+        let place = machine_arn.is_some().then(Place::default);
+        return Ok(Read { loaded: project::load(path, place.as_ref())?, beside: Vec::new() });
     }
     let bytes = read(path)?;
     let values = values(options)?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let outside = options.allow_outside;
-    let beside = move |name: &str| read_beside(&folder, name, outside);
+    let beside = RefCell::new(Vec::new());
+    let read_beside = |name: &str| {
+        beside.borrow_mut().push(folder.join(name));
+        read_beside(&folder, name, options.allow_outside)
+    };
     let file = if path == Path::new("-") {
         "standard input".to_owned()
     } else {
         path.display().to_string()
     };
-    let loaded = stepwright_asl::load(
-        &bytes,
-        &LoadOptions {
-            file: &file,
-            values: Some(&values),
-            read: Some(&beside),
-            machine_arn,
-            ..LoadOptions::default()
-        },
-    );
-    Ok(loaded)
+    let options = LoadOptions {
+        file: &file,
+        values: Some(&values),
+        resources,
+        read: Some(&read_beside),
+        machine_arn,
+    };
+    let loaded = stepwright_asl::load(&bytes, &options);
+    Ok(Read { loaded, beside: beside.into_inner() })
 }
 
 /// Reads a file and picks the state machine that the options name.

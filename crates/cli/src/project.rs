@@ -4,6 +4,7 @@ use crate::input;
 use crate::report::Failure;
 use std::path::Path;
 use stepwright_asl::Loaded;
+use stepwright_dev::files;
 use stepwright_fluxio::{Mode, Project, Site, compile};
 use stepwright_functions::Place;
 use stepwright_projects::ProjectError;
@@ -14,7 +15,7 @@ pub(crate) const MAIN: &str = "main";
 
 /// Whether a file is a project, which is decided by its extension: `.py` or `.sfn`.
 pub(crate) fn is_project(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "py" || ending == "sfn")
+    files::kind(path) == files::Kind::Project
 }
 
 /// Compiles a project. If this fails, the reasons have been printed.

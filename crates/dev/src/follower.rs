@@ -279,7 +279,7 @@ impl Deployer {
                 self.with.surroundings.announce(&line);
             }
             for left_out in &deployed.left_out {
-                self.with.surroundings.warn(&stacks::left_out(left_out));
+                self.with.surroundings.warn(&stacks::left_out(left_out, Some(&template)));
             }
             for name in &deployed.activities {
                 if let Err(why) = machines::put_activity(&self.with.api, name).await {
@@ -399,7 +399,7 @@ impl Deployer {
             self.with.surroundings.announce(&line);
         }
         for left_out in &deployed.left_out {
-            self.with.surroundings.warn(&stacks::left_out(left_out));
+            self.with.surroundings.warn(&stacks::left_out(left_out, None));
         }
     }
 

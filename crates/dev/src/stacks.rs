@@ -1,6 +1,8 @@
 //! What is said of the deployment of a template.
 
 use std::path::Path;
+use stepwright_asl::Template;
+use stepwright_source::LineIndex;
 use stepwright_stacks::{Deployed, LeftOut};
 
 /// A name for the stack of a template: that of its folder, if the file has an ordinary name.
@@ -42,10 +44,18 @@ pub(crate) fn done(deployed: &Deployed, file: &Path) -> Vec<String> {
     lines
 }
 
-/// The line that says what is left out.
-pub(crate) fn left_out(left_out: &LeftOut) -> String {
-    let LeftOut { kind, logical_id, why, .. } = left_out;
-    format!("{logical_id} ({}): {why}", short(kind))
+/// The line that says what is left out, and where it stands in the template, if a person wrote that.
+pub(crate) fn left_out(left_out: &LeftOut, template: Option<&Template>) -> String {
+    let LeftOut { kind, logical_id, why, span } = left_out;
+    let about = format!("{logical_id} ({}): {why}", short(kind));
+    match template {
+        // A parameter has no place.
+        Some(Template { file, text, .. }) if !span.range().is_empty() => {
+            let (start, _) = LineIndex::new(text).span(text, *span);
+            format!("{file}:{}: {about}", start.line)
+        }
+        _ => about,
+    }
 }
 
 /// `SQS::Queue` of `AWS::SQS::Queue`.

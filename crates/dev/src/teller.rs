@@ -3,10 +3,9 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use stepwright_engine::{Facts, ObservedTurn, Observer};
 use stepwright_functions::{Ending, LogLine, LogSink};
-use stepwright_history::{EventKind, Failure};
+use stepwright_history::{EventKind, Failure, duration};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,21 +67,8 @@ impl Teller {
 fn line_of(ending: &Ending<'_>) -> String {
     let Ending { function, took, memory, is_error, .. } = ending;
     let how = if *is_error { "failed after" } else { "answered in" };
-    format!("{function} {how} {}, {} MB", duration(*took), memory.div_ceil(1 << 20))
-}
-
-/// A duration with as many digits as one reads.
-fn duration(took: Duration) -> String {
-    let millis = took.as_secs_f64() * 1_000.0;
-    match millis {
-        millis if millis < 10.0 => format!("{millis:.1} ms"),
-        millis if millis < 1_000.0 => format!("{millis:.0} ms"),
-        millis if millis < 60_000.0 => format!("{:.1} s", millis / 1_000.0),
-        _ => {
-            let seconds = took.as_secs();
-            format!("{}:{:02} min", seconds / 60, seconds % 60)
-        }
-    }
+    let took = duration(took.as_millis() as i64);
+    format!("{function} {how} {took}, {} MB", memory.div_ceil(1 << 20))
 }
 
 impl Observer for Teller {
@@ -129,10 +115,7 @@ impl Teller {
     /// ` after 1.2 s`, if the beginning is known.
     fn after(&self, arn: &str, now: i64) -> String {
         match self.begun.lock().remove(arn) {
-            Some(begun) => {
-                let took = Duration::from_millis(u64::try_from(now - begun).unwrap_or_default());
-                format!(" after {}", duration(took))
-            }
+            Some(begun) => format!(" after {}", duration(now - begun)),
             None => String::new(),
         }
     }
@@ -150,20 +133,4 @@ fn why(failure: &Failure) -> String {
         text = text.chars().take(MOST_OF_A_CAUSE).chain(['…']).collect();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_as_many_digits_as_one_reads() {
-        let check = |millis: f64, wanted: &str| {
-            assert_eq!(duration(Duration::from_secs_f64(millis / 1_000.0)), wanted);
-        };
-        check(1.26, "1.3 ms");
-        check(99.6, "100 ms");
-        check(1_260.0, "1.3 s");
-        check(125_000.0, "2:05 min");
-    }
 }

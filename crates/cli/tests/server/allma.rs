@@ -1,8 +1,8 @@
 //! The ALLMA flow orchestrator on this machine: the template that the CDK makes of it, `stepwright dev`,
 //! functions in processes of their own, and the bucket that it forks over.
 
-use crate::support::{Client, Server, text};
-use std::path::{Path, PathBuf};
+use crate::support::{Server, await_file, text};
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use stepwright_json::{Json, json};
@@ -83,7 +83,7 @@ impl Orchestrator {
             assert_eq!(text(step, "call"), "SendTaskSuccess");
             client.ok("SendTaskSuccess", &[("taskToken", token.into()), ("output", output.into())]);
         }
-        end(&client, &text(&started, "executionArn"))
+        client.end(&text(&started, "executionArn"))
     }
 
     fn calls(&self, name: &str) -> i64 {
@@ -124,28 +124,6 @@ fn await_machines(lines: &Receiver<String>, count: usize) {
         let line = lines.recv_timeout(Duration::from_secs(30)).expect("the machines are created");
         created += usize::from(line.starts_with("created ") && !line.contains("::"));
     }
-}
-
-#[track_caller]
-fn await_file(path: &Path) -> String {
-    for _ in 0..1_200 {
-        if let Ok(text) = std::fs::read_to_string(path) {
-            return text;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("there is no {}", path.display());
-}
-
-fn end(client: &Client, execution: &str) -> Json {
-    for _ in 0..2_400 {
-        let described = client.ok("DescribeExecution", &[("executionArn", execution.into())]);
-        if text(&described, "status") != "RUNNING" {
-            return described;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("{execution} does not end");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! `stepwright dev project.py`: projects on a server.
 
 use crate::otlp::collector;
-use crate::support::{Client, Server, text};
-use std::path::Path;
-use std::sync::mpsc::Receiver;
+use crate::support::{Client, Server, await_line, text, write};
 use std::time::Duration;
 use stepwright_json::{Json, json};
 
@@ -110,24 +108,6 @@ fn folder() -> tempfile::TempDir {
         std::fs::create_dir(folder.path().join(name)).expect("a directory can be made");
     }
     folder
-}
-
-fn write(path: &Path, content: &str) {
-    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
-    std::fs::write(path, content).expect("a file can be written");
-}
-
-/// Waits for a line that contains these words. Returns the lines up to it.
-#[track_caller]
-fn await_line(lines: &Receiver<String>, words: &[&str]) -> String {
-    let mut seen = Vec::new();
-    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
-        if words.iter().all(|word| line.contains(word)) {
-            return line;
-        }
-        seen.push(line);
-    }
-    panic!("no line has {words:?}: {seen:#?}");
 }
 
 #[track_caller]

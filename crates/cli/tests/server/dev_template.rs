@@ -1,9 +1,6 @@
 //! `stepwright dev` on templates, `[resources]`, and files that come and go.
 
-use crate::support::{Client, Server, text};
-use std::path::Path;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use crate::support::{Client, Server, await_file, await_line, text, write};
 use stepwright_json::{Json, json};
 
 const TEMPLATE: &str = r#"
@@ -70,53 +67,13 @@ KeySchema = [{ AttributeName = "id", KeyType = "HASH" }]
 
 const PASS: &str = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;
 
-fn write(folder: &Path, name: &str, content: &str) {
-    let path = folder.join(name);
-    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
-    std::fs::write(path, content).expect("a file can be written");
-}
-
-#[track_caller]
-fn await_line(lines: &Receiver<String>, words: &[&str]) -> String {
-    let mut seen = Vec::new();
-    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
-        if words.iter().all(|word| line.contains(word)) {
-            return line;
-        }
-        seen.push(line);
-    }
-    panic!("no line has {words:?}: {seen:#?}");
-}
-
-#[track_caller]
-fn await_file(path: &Path) -> String {
-    for _ in 0..1_200 {
-        if let Ok(text) = std::fs::read_to_string(path) {
-            return text;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("there is no {}", path.display());
-}
-
-/// Runs an execution to its end. Returns its output.
+/// Runs an execution to its end, which must be good. Returns its output.
 #[track_caller]
 fn run(client: &Client, machine: &str, input: &Json) -> Json {
     let arn = format!("arn:aws:states:us-east-1:123456789012:stateMachine:{machine}");
-    let members = [("stateMachineArn", arn.into()), ("input", input.to_string().into())];
-    let started = client.ok("StartExecution", &members);
-    let arn = Json::from(text(&started, "executionArn"));
-    for _ in 0..600 {
-        let described = client.ok("DescribeExecution", &[("executionArn", arn.clone())]);
-        match text(&described, "status").as_str() {
-            "RUNNING" => std::thread::sleep(Duration::from_millis(50)),
-            "SUCCEEDED" => {
-                return stepwright_json::parse(&text(&described, "output")).expect("it is JSON");
-            }
-            _ => panic!("{described}"),
-        }
-    }
-    panic!("it does not end");
+    let ended = client.end(&client.start(&arn, &input.to_string()));
+    assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
+    stepwright_json::parse(&text(&ended, "output")).expect("it is JSON")
 }
 
 #[test]
@@ -126,14 +83,14 @@ fn a_template_is_served_as_it_is_and_followed() {
     let marks = folder.join("marks");
     std::fs::create_dir(&marks).expect("it can be made");
     let template = TEMPLATE.replace("MARKS_FOLDER", &marks.display().to_string());
-    write(folder, "template.yaml", &template);
-    write(folder, "definitions/order.json", ORDER);
-    write(folder, "layer/python/prices.py", "TEA = 4\n");
+    write(&folder.join("template.yaml"), &template);
+    write(&folder.join("definitions/order.json"), ORDER);
+    write(&folder.join("layer/python/prices.py"), "TEA = 4\n");
     let price =
         "import prices\ndef handler(event, context):\n    return event['count'] * prices.TEA\n";
-    write(folder, "price/app.py", price);
-    write(folder, "stepwright.toml", CONFIG);
-    write(folder, "plain.asl.json", PASS);
+    write(&folder.join("price/app.py"), price);
+    write(&folder.join("stepwright.toml"), CONFIG);
+    write(&folder.join("plain.asl.json"), PASS);
     std::fs::create_dir(folder.join("tmp")).expect("it can be made");
     let (server, lines) = Server::dev(&["--verbose"], folder);
     let client = server.client();
@@ -152,22 +109,21 @@ fn a_template_is_served_as_it_is_and_followed() {
     assert_eq!(arn, "arn:aws:sqs:us-east-1:123456789012:parcels");
 
     // What the template names is followed: the definition, the code, what is new, what is gone.
-    write(folder, "definitions/order.json", &ORDER.replace("\"$.price\"", "\"$.costs\""));
+    write(&folder.join("definitions/order.json"), &ORDER.replace("\"$.price\"", "\"$.costs\""));
     await_line(&lines, &["updated Order (template.yaml)"]);
-    write(folder, "price/app.py", &price.replace("prices.TEA", "5"));
+    write(&folder.join("price/app.py"), &price.replace("prices.TEA", "5"));
     await_line(&lines, &["reloaded the functions"]);
     let output = run(&client, "Order", &json!({"id": "o-2", "count": 3}));
     assert_eq!(output.get("costs"), Some(&Json::Int(15)));
     write(
-        folder,
-        "template.yaml",
+        &folder.join("template.yaml"),
         &template.replace("QueueName: parcels", "QueueName: parcels, VisibilityTimeout: 1"),
     );
     await_line(&lines, &["updated SQS::Queue parcels (template.yaml)"]);
     // A message that the function has not handled is there again.
     run(&client, "Order", &json!({"id": "bad", "count": 1}));
     await_file(&marks.join("bad"));
-    write(folder, "new.asl.json", PASS);
+    write(&folder.join("new.asl.json"), PASS);
     await_line(&lines, &["created new (new.asl.json)"]);
     std::fs::rename(folder.join("plain.asl.json"), folder.join("other.asl.json"))
         .expect("it moves");

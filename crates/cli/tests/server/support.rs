@@ -235,7 +235,7 @@ impl Client {
 
     /// Waits for the end of an execution. Returns its description.
     pub(crate) fn end(&self, execution: &str) -> Json {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             let described = self.ok("DescribeExecution", &[("executionArn", execution.into())]);
             if text(&described, "status") != "RUNNING" {
                 return described;
@@ -265,4 +265,35 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> (bool, String) {
         .expect("the binary runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Writes a file, and makes its folder.
+pub(crate) fn write(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
+    std::fs::write(path, content).expect("a file can be written");
+}
+
+/// Waits for a line that contains these words, and returns it.
+#[track_caller]
+pub(crate) fn await_line(lines: &Receiver<String>, words: &[&str]) -> String {
+    let mut seen = Vec::new();
+    while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
+        if words.iter().all(|word| line.contains(word)) {
+            return line;
+        }
+        seen.push(line);
+    }
+    panic!("no line has {words:?}: {seen:#?}");
+}
+
+/// Waits until there is a file, and returns what is in it.
+#[track_caller]
+pub(crate) fn await_file(path: &Path) -> String {
+    for _ in 0..1_200 {
+        if let Ok(text) = std::fs::read_to_string(path) {
+            return text;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("there is no {}", path.display());
 }

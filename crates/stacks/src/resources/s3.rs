@@ -2,7 +2,7 @@
 
 use crate::names::Values;
 use crate::request::{tags, text};
-use crate::stack::{Made, Stack, Was, said, without};
+use crate::stack::{Made, Stack, Was, without};
 use stepwright_asl::Resource;
 use stepwright_json::{Json, Object, json};
 
@@ -23,8 +23,7 @@ pub(super) async fn bucket(stack: &Stack, resource: &Resource) -> Result<Made, S
     let mut left_out = Vec::new();
     let is_there = stack.call("s3", "HeadBucket", json!({"Bucket": (name.as_str())})).await.is_ok();
     if !is_there {
-        let made = stack.call("s3", "CreateBucket", json!({"Bucket": (name.as_str())})).await;
-        made.map_err(|error| said(&error))?;
+        stack.told("s3", "CreateBucket", json!({"Bucket": (name.as_str())})).await?;
     }
     for (property, value) in resource.properties.as_object().into_iter().flat_map(Object::iter) {
         match property.as_str() {

@@ -2,7 +2,7 @@
 
 use crate::names::{self, Values};
 use crate::request::{tags, text};
-use crate::stack::{Made, Stack, Was, said, without};
+use crate::stack::{Made, Stack, Was, without};
 use stepwright_asl::Resource;
 use stepwright_json::{Json, Object, json};
 
@@ -112,7 +112,7 @@ async fn subscribe(
         "TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint,
         "Attributes": attributes, "ReturnSubscriptionArn": true
     });
-    let answer = stack.call("sns", "Subscribe", input).await.map_err(|error| said(&error))?;
+    let answer = stack.told("sns", "Subscribe", input).await?;
     Ok((answer.get("SubscriptionArn").map(text).unwrap_or_default(), Was::Nothing))
 }
 
