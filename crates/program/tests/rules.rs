@@ -84,6 +84,15 @@ fn languages() {
     );
     json_path(r#""Type": "Succeed", "QueryLanguage": "JSONata", "Output": "{% 1 %}""#, &[]);
     jsonata(
+        r#""Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+           "ReaderConfig": {"InputType": "JSON", "MaxItemsPath": "$.n"}, "Arguments": {"Bucket": "b", "Key": "k"}},
+           "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+             "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}, "End": true"#,
+        &[
+            "The QueryLanguage is set to 'JSONata', but field 'MaxItemsPath' is only supported for the 'JSONPath' QueryLanguage at /States/A/ItemReader/ReaderConfig",
+        ],
+    );
+    jsonata(
         r#""Type": "Succeed", "Output": "{% $states.inptu %}""#,
         &["Field '$states.inptu' does not exist. at /States/A/Output"],
     );

@@ -163,6 +163,9 @@ impl<'d> Checker<'d> {
             return;
         }
         self.unsupported(&config, &READER_CONFIG);
+        if language == Language::Jsonata && config.has("MaxItemsPath") {
+            self.wrong_language(&config, "MaxItemsPath", "JSONata", "JSONPath");
+        }
         self.one_of(&config, "InputType", &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"]);
         self.one_of(&config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"]);
         self.one_of(&config, "ManifestType", &["ATHENA_DATA", "S3_INVENTORY"]);
