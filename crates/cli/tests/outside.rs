@@ -131,3 +131,74 @@ fn an_exploration_stops_when_its_time_is_over_and_says_so() {
     let printed = text(&output);
     assert!(printed.contains("there is more to try after 1 runs"), "{printed}");
 }
+
+const MISSPELT: &str = r#"{
+  "StartAt": "Work",
+  "States": {
+    "Work": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:work",
+      "Retry": [{"ErrorEquals": ["States.ALL"]}], "Next": "Don"},
+    "Done": {"Type": "Succeed"}
+  }
+}
+"#;
+
+#[test]
+fn what_check_suggests_is_done_on_request() {
+    let root = tempfile::tempdir().expect("a directory");
+    let file = root.path().join("flow.asl.json");
+    std::fs::write(&file, MISSPELT).expect("it is written");
+    let shown = stepwright(root.path(), &["check", "flow.asl.json"]);
+    assert_eq!(shown.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&file).expect("it is read"), MISSPELT, "it only looks");
+    let mended = stepwright(root.path(), &["check", "--fix", "flow.asl.json"]);
+    assert!(mended.status.success(), "{}", text(&mended));
+    let now = std::fs::read_to_string(&file).expect("it is read");
+    assert_eq!(now, MISSPELT.replace("\"Don\"", "\"Done\""), "all else is left as it is");
+    // A warning that somebody allows is left out here as in an editor.
+    let allowed = "# stepwright: allow unhandled-error\nStartAt: A\nStates:\n  A: {Type: Task, Resource: \
+                   arn:aws:states:::sns:publish, Parameters: {Message: m, TopicArn: t}, End: true} \
+                   # stepwright: allow unhandled-error\n";
+    std::fs::write(root.path().join("flow.asl.yaml"), allowed).expect("it is written");
+    let quiet = stepwright(root.path(), &["check", "flow.asl.yaml"]);
+    assert!(!text(&quiet).contains("unhandled-error"), "{}", text(&quiet));
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn an_editor_shows_mends_renames_and_completes() {
+    let there = Command::new("nvim").arg("--version").output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: Neovim is not there; `cargo xtask clients` installs it");
+        return;
+    }
+    let root = tempfile::tempdir().expect("a directory");
+    let file = root.path().join("flow.asl.json");
+    std::fs::write(&file, MISSPELT).expect("it is written");
+    let session = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../editors/neovim/session.lua");
+    let output = Command::new("nvim")
+        .args(["--headless", "-u", "NONE", "-i", "NONE", "-S"])
+        .arg(session)
+        .current_dir(root.path())
+        .env("STEPWRIGHT", env!("CARGO_BIN_EXE_stepwright"))
+        .env("XDG_CACHE_HOME", root.path())
+        .env("XDG_STATE_HOME", root.path())
+        .output()
+        .expect("Neovim runs");
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    for line in [
+        "error: MISSING_TRANSITION_TARGET",
+        "line: 5",
+        "fix: Change to `Done`",
+        "renamed: 2",
+        "offered: Done Labour",
+        "hover: true",
+        "done: true",
+    ] {
+        assert!(said.lines().any(|one| one.trim_end() == line), "{line}: {said}");
+    }
+    let now = std::fs::read_to_string(&file).expect("it is read");
+    assert!(now.contains("\"StartAt\": \"Labour\"") && now.contains("\"Next\": \"Done\""), "{now}");
+    let formatted = stepwright(root.path(), &["fmt", "--check", "flow.asl.json"]);
+    assert!(formatted.status.success(), "{}", text(&formatted));
+}
