@@ -9,7 +9,7 @@ use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
 use stepwright_program::{Limits, Program, Vintage, compile};
-use stepwright_store::{DocumentChanges, Store, StoreError};
+use stepwright_store::{DocumentChanges, Shards, Store, StoreError};
 
 /// A state machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -530,7 +530,7 @@ impl Engine {
     async fn revisions_to_remove(&self, arn: &str) -> Result<DocumentChanges, StoreError> {
         let mut after = None;
         loop {
-            let rows = self.store().live(after.as_ref(), LIVE_AT_ONCE).await?;
+            let rows = self.store().live(&Shards::ALL, after.as_ref(), LIVE_AT_ONCE).await?;
             if rows.iter().any(|row| row.about.machine == arn) {
                 return Ok(Vec::new());
             }

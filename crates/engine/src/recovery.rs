@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use stepwright_history::{Failure, Moment};
 use stepwright_interpreter::Stimulus;
-use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Shards, StoreError};
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Engine {
         let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
         loop {
-            let rows = match self.store().live(after.as_ref(), PAGE).await {
+            let rows = match self.store().live(&Shards::ALL, after.as_ref(), PAGE).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the live executions");

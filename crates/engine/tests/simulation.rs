@@ -19,7 +19,7 @@ use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Memory, Page, Pending, Recorded, Status as StoredStatus, Store,
+    HistoryPart, MapRunRow, Memory, Page, Pending, Recorded, Shards, Status as StoredStatus, Store,
     StoreError,
 };
 
@@ -155,10 +155,11 @@ impl Store for FaultyStore {
 
     fn live(
         &self,
+        shards: &Shards,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        self.inner.live(after, most)
+        self.inner.live(shards, after, most)
     }
 
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
