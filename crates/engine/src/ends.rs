@@ -26,6 +26,18 @@ impl Engine {
             }
             match self.store().execution_by_arn(arn).await {
                 Ok(None) => return None,
+                Ok(Some(row)) if !self.holds(row.id) => {
+                    // Another node drives it, and nobody here hears of its end.
+                    let id = row.id;
+                    if row.status.is_over()
+                        && let Ok(snapshot) = self.snapshot(row).await
+                    {
+                        return news(snapshot);
+                    }
+                    if let Some(nodes) = self.nodes() {
+                        nodes.over(id).await;
+                    }
+                }
                 Ok(Some(row)) => {
                     let watch = self.inner.recent.watch(row.id);
                     // It may have ended before we began to watch.

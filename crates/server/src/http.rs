@@ -6,7 +6,7 @@ use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::resources::Resources;
-use crate::{Api, page, parked, printed, prometheus};
+use crate::{Api, nodes, page, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -47,6 +47,8 @@ pub struct Serving {
     /// The largest number of bytes of requests and answers in memory at once.
     pub most_bytes: usize,
     pub(crate) hosts: Hosts,
+    /// The key of the nodes that share the store, if there may be several.
+    pub(crate) node_key: Option<String>,
     /// Whether, without credentials, every user of this machine is served.
     pub(crate) any_user: bool,
     pub(crate) tls: Option<TlsAcceptor>,
@@ -84,6 +86,7 @@ impl Serving {
             most_connections: 10_000,
             most_bytes: 256 << 20,
             hosts: Hosts::default(),
+            node_key: None,
             any_user: false,
             tls: None,
             rate: None,
@@ -175,6 +178,8 @@ fn routes() -> Routes {
         .add(Method::GET, "/health", Access::Open, health)
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
+        .add(Method::GET, "/nodes", Access::Metrics, nodes::list)
+        .add(Method::POST, nodes::CALLS, Access::Node, nodes::call)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, "/logs", Access::Logs, printed::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
