@@ -100,10 +100,7 @@ pub enum Place {
 }
 
 impl Nodes {
-    pub(crate) fn new(
-        membership: Arc<dyn Membership>,
-        peers: Option<Arc<dyn Peers>>,
-    ) -> Self {
+    pub(crate) fn new(membership: Arc<dyn Membership>, peers: Option<Arc<dyn Peers>>) -> Self {
         Self {
             membership,
             peers,

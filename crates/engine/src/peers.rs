@@ -243,12 +243,15 @@ fn read(request: &Json) -> Option<(ExecutionId, What)> {
         _ => return None,
     };
     let token = request.get("token").and_then(Json::as_str).map(str::to_owned);
-    Some((id, match (token, task) {
-        (Some(token), Some(task)) => What::Token { task, token, stimulus },
-        // Only the holder of a token reports on a task.
-        (_, Some(_)) => return None,
-        (_, None) => What::Stimulus(stimulus),
-    }))
+    Some((
+        id,
+        match (token, task) {
+            (Some(token), Some(task)) => What::Token { task, token, stimulus },
+            // Only the holder of a token reports on a task.
+            (_, Some(_)) => return None,
+            (_, None) => What::Stimulus(stimulus),
+        },
+    ))
 }
 
 fn write_failure(failure: &Failure) -> Json {

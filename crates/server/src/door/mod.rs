@@ -134,7 +134,10 @@ impl Door {
                 return Err(stranger(parts));
             }
             connection.know();
-            return self.read(body, access, connection).await.map(|body| Admitted::Route(body.into()));
+            return self
+                .read(body, access, connection)
+                .await
+                .map(|body| Admitted::Route(body.into()));
         }
         let Origin { local, is_other_user } =
             *parts.extensions.get().expect("the origin is put beside every request");
@@ -169,9 +172,7 @@ impl Door {
                 | Access::Node
                 | Access::Page
                 | Access::Metrics
-                | Access::Functions => {
-                    Ok(Admitted::Route(Body::empty()))
-                }
+                | Access::Functions => Ok(Admitted::Route(Body::empty())),
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
@@ -211,7 +212,9 @@ impl Door {
     fn is_node(&self, parts: &Parts) -> bool {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = value.and_then(|value| value.strip_prefix("Bearer "));
-        let (Some(presented), Some(key)) = (presented, &self.serving.node_key) else { return false };
+        let (Some(presented), Some(key)) = (presented, &self.serving.node_key) else {
+            return false;
+        };
         presented.as_bytes().ct_eq(key.as_bytes()).into()
     }
 
