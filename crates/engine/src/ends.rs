@@ -21,7 +21,7 @@ impl Engine {
     pub(crate) async fn news_of(&self, arn: &str) -> Option<News> {
         let news = |ended| Some((ended, self.inner.underway.begin()));
         loop {
-            if let Some(ended) = self.inner.recent.find_ended(arn) {
+            if let Some(ended) = self.inner.recent.find_ended(arn).filter(|_| self.remembers()) {
                 return news(ended);
             }
             match self.store().execution_by_arn(arn).await {

@@ -216,7 +216,8 @@ impl Engine {
     pub async fn shutdown(&self) {
         self.inner.closing.store(true, Ordering::SeqCst);
         self.inner.timers.close();
-        while self.inner.mailboxes.driving() > 0 {
+        // What was lost is not waited for.
+        while self.inner.mailboxes.driving() > 0 && !self.is_lost() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         self.store().close().await;

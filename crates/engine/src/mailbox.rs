@@ -176,7 +176,7 @@ impl Mailboxes {
     }
 
     /// Drops the executions of these shards, none of which is being driven. What was sent out for them
-    /// is called off.
+    /// is not called off, for whoever drives them now wants it: children and nested executions go on.
     pub(crate) fn evict(&self, shards: &Shards) {
         for shard in 0..SHARDS as u64 {
             let mut gone = Vec::new();
@@ -190,10 +190,6 @@ impl Mailboxes {
             for slot in gone {
                 if slot.parked.is_some() {
                     self.parked.fetch_sub(1, Ordering::SeqCst);
-                }
-                for call_off in slot.live.iter().flat_map(|live| live.errands.values()) {
-                    // The receiver may be gone, because the errand is done.
-                    call_off.send_replace(true);
                 }
                 for message in slot.queue {
                     message.answer(Err(Refused::Moved));

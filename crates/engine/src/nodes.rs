@@ -43,7 +43,7 @@ pub(crate) struct Nodes {
     /// Notified when there is a reason to look at once.
     ring: Notify,
     lost: watch::Sender<bool>,
-    /// The time of the last beat that the store has answered.
+    /// When the last beat began that the store has answered.
     beaten: Mutex<Instant>,
 }
 
@@ -249,6 +249,12 @@ impl Engine {
         self.inner.nodes.as_deref()
     }
 
+    /// Whether what this engine remembers of executions is as the store has it. A node that has not
+    /// beaten for so long that others may have taken its executions does not know.
+    pub(crate) fn remembers(&self) -> bool {
+        self.nodes().is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER)
+    }
+
     /// Whether this engine drives an execution.
     pub(crate) fn holds(&self, id: ExecutionId) -> bool {
         self.nodes().is_none_or(|nodes| is_in_memory(id) || nodes.holds(id))
@@ -391,6 +397,7 @@ impl Engine {
                 continue;
             }
             next_beat = Instant::now() + BEAT_EVERY;
+            let begun = Instant::now();
             let members = match nodes.membership.beat().await {
                 Ok(members) => members,
                 Err(error) => {
@@ -398,7 +405,7 @@ impl Engine {
                     continue;
                 }
             };
-            *nodes.beaten.lock() = Instant::now();
+            *nodes.beaten.lock() = begun;
             if !members.nodes.iter().any(|node| node.id == me) {
                 return self.lose();
             }
@@ -425,7 +432,12 @@ impl Engine {
             nodes.ring();
             return Ok(());
         }
-        let (claimed, given_up) = share(members, nodes.membership.node());
+        let me = nodes.membership.node();
+        let (mut claimed, given_up) = share(members, me);
+        // Those that could not be resumed at the first attempt, or given up, are this node's as well.
+        for shard in members.shards_of(me).iter().filter(|shard| !nodes.held.has(*shard)) {
+            claimed.insert(shard);
+        }
         if !claimed.is_empty() {
             self.claim(claimed).await?;
         }
@@ -437,11 +449,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes shards that nobody has, resumes their executions in the background, and then lets others
+    /// Takes those of these shards that nobody else has, resumes their executions in the background, and then lets others
     /// reach them.
     async fn claim(&self, wanted: Shards) -> Result<(), StoreError> {
         let Some(nodes) = self.nodes() else { return Ok(()) };
         let claimed = nodes.membership.claim(wanted).await?;
+        let claimed: Shards = claimed.iter().filter(|shard| !nodes.held.has(*shard)).collect();
         if claimed.is_empty() {
             return Ok(());
         }

@@ -125,7 +125,7 @@ pub trait Membership: Send + Sync + 'static {
     /// nothing that it still sends is written.
     fn fence(&self, node: NodeId) -> Pending<Result<(), StoreError>>;
 
-    /// Takes those of these shards that nobody owns. Returns them.
+    /// Takes those of these shards that nobody owns. Returns the ones that are this node's now.
     fn claim(&self, shards: Shards) -> Pending<Result<Shards, StoreError>>;
 
     /// Gives shards up. Their executions must not be driven any more.

@@ -82,10 +82,9 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     if let Some(region) = &arguments.region {
         server.region.clone_from(region);
     }
-    if let Some(store) = &arguments.store {
-        server.store = Some(store.clone());
-    } else if arguments.memory {
-        server.store = None;
+    server.store = arguments.store.clone().or(server.store.take()).filter(|_| !arguments.memory);
+    if let Some(nodes) = &mut server.nodes {
+        nodes.certificates = nodes.certificates.take().map(|path| folder.join(path));
     }
     if let Some(data) = &arguments.data {
         server.data = Some(data.clone());

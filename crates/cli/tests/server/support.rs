@@ -44,6 +44,13 @@ impl Server {
         Self::spawn(shell, arguments).expect("the server says where it listens")
     }
 
+    /// Starts a server at a given address.
+    pub(crate) fn start_at(listen: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        command.args(["serve", "--listen", listen]).args(arguments);
+        Self::begin(command).expect("the server says where it listens").0
+    }
+
     /// The number of the server's process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -175,6 +182,20 @@ impl Client {
         let mut response = agent.get(format!("{}health", self.url)).call().ok()?;
         response.body_mut().read_to_string().ok()?;
         Some(begun.elapsed())
+    }
+
+    /// What one of the pages for operators says.
+    pub(crate) fn get(&self, page: &str) -> Json {
+        let mut response =
+            self.agent.get(format!("{}{page}", self.url)).call().expect("it answers");
+        let text = response.body_mut().read_to_string().expect("it is text");
+        stepwright_json::parse(&text).expect("it is JSON")
+    }
+
+    /// The status of the answer to a body that is posted.
+    pub(crate) fn post_status(&self, page: &str, body: &str) -> u16 {
+        let url = format!("{}{page}", self.url);
+        self.agent.post(url).send(body.as_bytes()).expect("it answers").status().as_u16()
     }
 
     pub(crate) fn call(&self, operation: &str, body: &Json) -> Answer {

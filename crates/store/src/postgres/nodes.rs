@@ -137,9 +137,9 @@ async fn claim(client: &Client, id: i64, shards: &Shards) -> Answer<Shards> {
     let rows = client
         .query_typed(
             "UPDATE stepwright.shards SET owner = $1 WHERE shard IN (
-                 SELECT shard FROM stepwright.shards WHERE shard = ANY($2) AND owner IS NULL
-                 ORDER BY shard FOR UPDATE
-             ) AND owner IS NULL
+                 SELECT shard FROM stepwright.shards
+                 WHERE shard = ANY($2) AND (owner IS NULL OR owner = $1) ORDER BY shard FOR UPDATE
+             ) AND (owner IS NULL OR owner = $1)
              AND EXISTS (SELECT FROM stepwright.nodes WHERE id = $1 AND alive) RETURNING shard",
             &[(&id, Type::INT8), (&listed(shards), Type::INT2_ARRAY)],
         )

@@ -50,6 +50,11 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     cluster.as_ref()
 }
 
+/// Whether this machine has PostgreSQL.
+pub(crate) fn is_installed() -> bool {
+    binaries().is_some()
+}
+
 /// The folder of the newest release's programs.
 fn binaries() -> Option<PathBuf> {
     let folders = ["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt/postgresql"];
