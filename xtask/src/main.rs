@@ -82,6 +82,14 @@ fn test() -> Result<(), String> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
+    if let Some(url) = postgres {
+        // What is said of the server is said of it on either store.
+        run(Command::new("cargo")
+            .args(["test", "--package", "stepwright", "--test", "server", "--"])
+            .args(postgres::TESTS)
+            .env(postgres::VARIABLE, url)
+            .env("STEPWRIGHT_TEST_STORE", "postgres"))?;
+    }
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));
     if has_nextest {

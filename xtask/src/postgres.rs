@@ -9,6 +9,9 @@ mod cluster;
 /// The variable that tells tests where the cluster is.
 pub(crate) const VARIABLE: &str = "STEPWRIGHT_POSTGRES";
 
+/// The tests of the server that are also run on PostgreSQL. A copy of a data directory has no equal there.
+pub(crate) const TESTS: [&str; 4] = ["operations::", "crash::", "--skip", "backup"];
+
 /// Starts a cluster on loopback that ends with this process. Returns its URL. A machine that has no
 /// PostgreSQL and cannot install it is no failure: the tests then skip and say so.
 pub(crate) fn start() -> Option<&'static str> {
