@@ -74,8 +74,8 @@ pub(crate) struct Serve {
     /// The directory to store everything in [default: .stepwright].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
-    /// The URL of a PostgreSQL database to keep executions in: postgres://USER@HOST/DATABASE
-    /// [password: `PGPASSWORD`]. Several servers can share it.
+    /// The URL of a PostgreSQL database to keep executions in, such as `postgres://me@db/steps`; the
+    /// password is taken from `PGPASSWORD`. Several servers can share it.
     #[arg(long, value_name = "URL", conflicts_with = "memory")]
     pub(crate) store: Option<String>,
     /// Keep everything in memory. It is lost when the server ends.

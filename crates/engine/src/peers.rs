@@ -160,7 +160,9 @@ impl Engine {
                 let is_here = self.nodes()?.is_open(id);
                 if is_here && matches!(what, What::Stimulus(Stimulus::Redrive)) {
                     let row = self.store().execution(id).await.ok().flatten();
-                    row.iter().for_each(|row| self.inner.recent.forget(&row.about.arn));
+                    if let Some(row) = row {
+                        self.inner.recent.forget(&row.about.arn);
+                    }
                 }
                 let answer =
                     if is_here { self.ask_here(id, what).await } else { Err(Refused::Moved) };
