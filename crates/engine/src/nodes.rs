@@ -449,8 +449,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes those of these shards that nobody else has, resumes their executions in the background, and then lets others
-    /// reach them.
+    /// Takes those of these shards that nobody else has, resumes their executions in the background,
+    /// and then lets others reach them.
     async fn claim(&self, wanted: Shards) -> Result<(), StoreError> {
         let Some(nodes) = self.nodes() else { return Ok(()) };
         let claimed = nodes.membership.claim(wanted).await?;

@@ -131,7 +131,7 @@ impl Serving {
 
     /// Every route of the server: the method, and the path with its parameters in braces.
     pub fn routes(&self) -> Vec<(Method, &'static str)> {
-        let routes = routes().known;
+        let routes = routes(self).known;
         routes.into_iter().map(|(method, path, _)| (method, path)).collect()
     }
 
@@ -161,7 +161,7 @@ const MOST_DEPTH: usize = 200;
 
 pub(crate) fn router(serving: Serving) -> Router {
     let serving = Arc::new(serving);
-    let Routes { paths, known } = routes();
+    let Routes { paths, known } = routes(&serving);
     let door = Arc::new(Door { serving: serving.clone(), routes: known });
     let mut router = Router::new();
     for (path, methods) in paths {
@@ -171,19 +171,26 @@ pub(crate) fn router(serving: Serving) -> Router {
 }
 
 /// All routes. Only the routes marked here as open are open to everybody.
-fn routes() -> Routes {
-    Routes::default()
+fn routes(serving: &Serving) -> Routes {
+    let routes = Routes::default()
         .add(Method::POST, "/", Access::Operation, call)
         .add(Method::GET, "/", Access::Page, page::first)
         .add(Method::GET, "/health", Access::Open, health)
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
-        .add(Method::GET, "/nodes", Access::Metrics, nodes::list)
-        .add(Method::POST, nodes::CALLS, Access::Node, nodes::call)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, "/logs", Access::Logs, printed::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
-        .add(Method::GET, FUNCTIONS, Access::Functions, functions)
+        .add(Method::GET, FUNCTIONS, Access::Functions, functions);
+    if serving.node_key.is_none() {
+        return routes;
+    }
+    routes.add(Method::GET, "/nodes", Access::Metrics, nodes::list).add(
+        Method::POST,
+        nodes::CALLS,
+        Access::Node,
+        nodes::call,
+    )
 }
 
 /// The handlers of each path, and what each route requires.

@@ -396,7 +396,7 @@ impl Nodes {
 
 #[test]
 fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
-    let (from, to) = seeds(60);
+    let (from, to) = seeds(40);
     let revisions = Revisions::new();
     let next = AtomicU64::new(from);
     let lost = AtomicUsize::new(0);

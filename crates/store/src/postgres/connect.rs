@@ -111,7 +111,11 @@ impl Address {
             Host::Tcp(name) => {
                 let ports = self.config.get_ports();
                 let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-                format!("{name}:{port}")
+                if name.contains(':') {
+                    format!("[{name}]:{port}")
+                } else {
+                    format!("{name}:{port}")
+                }
             }
             Host::Unix(path) => path.display().to_string(),
         });
