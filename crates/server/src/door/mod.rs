@@ -165,11 +165,10 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
-                Access::Open
-                | Access::Node
-                | Access::Page
-                | Access::Metrics
-                | Access::Functions => Ok(Admitted::Route(Body::empty())),
+                Access::Node => Err(stranger(parts)),
+                Access::Open | Access::Page | Access::Metrics | Access::Functions => {
+                    Ok(Admitted::Route(Body::empty()))
+                }
             };
         }
         let (caller, body) = self.identify(parts, access, body, connection).await?;
