@@ -193,7 +193,15 @@ async fn changed(client: &Client, seen: &Mutex<Seen>) -> Answer<DocumentChanges>
                 &[(&before, Type::TEXT)],
             )
             .await?;
-        client.execute_typed("DELETE FROM stepwright.counts WHERE number = 0", &[]).await?;
+        // Rows that others are changing are left for the next time.
+        client
+            .execute_typed(
+                "DELETE FROM stepwright.counts WHERE (owner, status, slot) IN (
+                     SELECT owner, status, slot FROM stepwright.counts WHERE number = 0
+                     FOR UPDATE SKIP LOCKED)",
+                &[],
+            )
+            .await?;
     }
     Ok(changes)
 }
