@@ -9,6 +9,7 @@ mod conformance;
 mod fuzz;
 mod packages;
 mod pictures;
+mod postgres;
 
 use std::process::{Command, ExitCode};
 
@@ -73,6 +74,7 @@ fn check() -> Result<(), String> {
 
 fn test() -> Result<(), String> {
     clients::install();
+    let postgres = postgres::start();
     // The doc tests first, so that the runner's summary is what a run ends with.
     cargo(&["build", "--workspace"])?;
     cargo(&["test", "--workspace", "--doc", "--quiet"])?;
@@ -80,11 +82,21 @@ fn test() -> Result<(), String> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
+    if let Some(url) = postgres {
+        // What is said of the server is said of it on either store.
+        run(Command::new("cargo")
+            .args(["test", "--package", "stepwright", "--test", "server", "--"])
+            .args(postgres::TESTS)
+            .env(postgres::VARIABLE, url)
+            .env("STEPWRIGHT_TEST_STORE", "postgres"))?;
+    }
+    let mut tests = Command::new("cargo");
+    tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));
     if has_nextest {
-        cargo(&["nextest", "run", "--workspace"])
+        run(tests.args(["nextest", "run", "--workspace"]))
     } else {
         println!("cargo-nextest is not there; `cargo test` runs the tests (nothing is installed)");
-        cargo(&["test", "--workspace", "--tests", "--bins", "--lib"])
+        run(tests.args(["test", "--workspace", "--tests", "--bins", "--lib"]))
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Dev(Dev),
     Doctor(Doctor),
     Backup(Backup),
+    #[command(subcommand)]
+    Store(Stores),
     Parked(client::Parked),
     List(client::List),
     Describe(client::Describe),
@@ -72,6 +74,10 @@ pub(crate) struct Serve {
     /// The directory to store everything in [default: .stepwright].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database to keep executions in, such as `postgres://me@db/steps`; the
+    /// password is taken from `PGPASSWORD`. Several servers can share it.
+    #[arg(long, value_name = "URL", conflicts_with = "memory")]
+    pub(crate) store: Option<String>,
     /// Keep everything in memory. It is lost when the server ends.
     #[arg(long)]
     pub(crate) memory: bool,
@@ -116,8 +122,8 @@ pub(crate) struct Dev {
     pub(crate) serve: Serve,
 }
 
-/// Examine a data directory: find damage, histories that do not fold, and executions that nothing
-/// would wake. A server that uses the directory must be stopped first.
+/// Examine a store: find damage, histories that do not fold, and executions that nothing would wake. A
+/// server that uses a data directory must be stopped first; a database may be in use.
 ///
 /// Progress is printed on standard error; Ctrl-C stops the examination. Exit codes: 0 nothing was
 /// found; 1 something was found; 130 it was stopped.
@@ -126,10 +132,27 @@ pub(crate) struct Doctor {
     /// The data directory.
     #[arg(long, value_name = "DIR", default_value = ".stepwright")]
     pub(crate) data: PathBuf,
+    /// The URL of a PostgreSQL database, in place of a data directory.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "accept_loss"])]
+    pub(crate) store: Option<String>,
     /// Go on with what is left of a store that has lost transactions which it had acknowledged. Its
     /// damaged log is kept beside it.
     #[arg(long)]
     pub(crate) accept_loss: bool,
+}
+
+/// Work on stores as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Stores {
+    /// Copy everything into another store, which must be empty, while no server uses either.
+    #[command(after_help = "Example:
+  stepwright store copy .stepwright postgres://me@db.example/steps")]
+    Copy {
+        /// The data directory or the URL of the database to copy.
+        from: String,
+        /// The data directory or the URL of the database to copy to.
+        to: String,
+    },
 }
 
 /// Copy a data directory. A server may be using it meanwhile.

@@ -25,15 +25,24 @@ pub struct ActivityTask {
 pub struct Handed {
     engine: Engine,
     activity: String,
-    execution: ExecutionId,
-    task: TaskId,
+    pub(crate) execution: ExecutionId,
+    pub(crate) task: TaskId,
+    /// The address of the node in whose queue it was, if that is another one.
+    by: Option<String>,
 }
+
+/// How often other nodes are asked for tasks.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
 
 impl Handed {
     /// Puts the task back in its queue, because the worker is gone. The next worker gets it with
     /// the same token. In the history, it has started once.
     pub fn give_back(self) {
-        let Self { engine, activity, execution, task } = self;
+        let Self { engine, activity, execution, task, by } = self;
+        if let Some(address) = by {
+            engine.give_back_to(address, activity, execution, task);
+            return;
+        }
         if let Some(queue) = engine.inner.activities.queue(&activity) {
             queue.tasks().push_front(Entry { execution, task, was_handed_out: true });
             queue.added.notify_one();
@@ -122,29 +131,55 @@ impl Engine {
     ) -> Option<ActivityTask> {
         let end = tokio::time::Instant::now() + longest;
         loop {
-            let queue = self.inner.activities.queue(arn)?;
-            let next = queue.tasks().pop_front();
-            if let Some(Entry { execution, task, was_handed_out }) = next {
-                // Other workers may wait for the tasks behind this one.
-                queue.added.notify_one();
-                let (engine, activity) = (self.clone(), arn.to_owned());
-                let handed = Handed { engine, activity, execution, task };
-                let mut taking = Taking(Some(handed));
-                let taken =
-                    self.take_activity_task(execution, task, worker.clone(), was_handed_out).await;
-                let handed = taking.0.take();
-                if let (Some((token, input)), Some(handed)) = (taken, handed) {
-                    return Some(ActivityTask { token, input, handed });
-                }
-                // This task has timed out or its execution is over. Try the next one.
-                continue;
+            if let Some(task) = self.poll_activity_here(arn, worker.clone()).await {
+                return Some(task);
             }
-            if self.is_closing()
-                || tokio::time::timeout_at(end, queue.added.notified()).await.is_err()
-            {
+            if let Some(task) = self.poll_others(arn, worker.as_ref()).await {
+                return Some(task);
+            }
+            let queue = self.inner.activities.queue(arn)?;
+            // Nobody rings here when another node has a task.
+            let has_others = self.nodes().is_some_and(|nodes| nodes.peers.is_some());
+            let next = tokio::time::Instant::now() + ASKED_EVERY;
+            let until = if has_others { end.min(next) } else { end };
+            let rung = tokio::time::timeout_at(until, queue.added.notified()).await.is_ok();
+            if self.is_closing() || (!rung && until == end) {
                 return None;
             }
         }
+    }
+
+    /// Takes a task that waits at this node, if one does.
+    pub(crate) async fn poll_activity_here(
+        &self,
+        arn: &str,
+        worker: Option<Str>,
+    ) -> Option<ActivityTask> {
+        loop {
+            let queue = self.inner.activities.queue(arn)?;
+            let Entry { execution, task, was_handed_out } = queue.tasks().pop_front()?;
+            // Other workers may wait for the tasks behind this one.
+            queue.added.notify_one();
+            let mut taking = Taking(Some(self.handed(arn, execution, task, None)));
+            let taken =
+                self.take_activity_task(execution, task, worker.clone(), was_handed_out).await;
+            let handed = taking.0.take();
+            if let (Some((token, input)), Some(handed)) = (taken, handed) {
+                return Some(ActivityTask { token, input, handed });
+            }
+            // This task has timed out or its execution is over. Try the next one.
+        }
+    }
+
+    /// A task that was handed to a worker, by this node or by the one with this address.
+    pub(crate) fn handed(
+        &self,
+        arn: &str,
+        execution: ExecutionId,
+        task: TaskId,
+        by: Option<String>,
+    ) -> Handed {
+        Handed { engine: self.clone(), activity: arn.to_owned(), execution, task, by }
     }
 
     /// The number of activity tasks that wait for a worker.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_json::{Json, Object};
 use stepwright_program::{Limits, Program, Vintage, compile};
-use stepwright_store::{DocumentChanges, Store, StoreError};
+use stepwright_store::{DocumentChanges, Shards, Store, StoreError};
 
 /// A state machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -482,6 +482,35 @@ impl Engine {
         Ok(revision)
     }
 
+    /// Takes in machines and activities that other nodes have changed.
+    pub(crate) fn take_in_documents(&self, changes: DocumentChanges) -> Result<(), StoreError> {
+        let broken = |key: &str| StoreError::new(format!("the document `{key}` cannot be read"));
+        let catalogue = &self.inner.catalogue;
+        for (key, bytes) in changes {
+            match (key.split_once('/'), bytes) {
+                (Some(("machine", arn)), Some(bytes)) => {
+                    let machine = Machine::read(arn, &bytes).ok_or_else(|| broken(&key))?;
+                    catalogue.machines.write().insert(arn.to_owned(), Arc::new(machine));
+                }
+                (Some(("machine", arn)), None) => {
+                    catalogue.machines.write().remove(arn);
+                    self.inner.recent.clear();
+                }
+                (Some(("activity", arn)), Some(bytes)) => {
+                    let activity = Activity::read(arn, &bytes).ok_or_else(|| broken(&key))?;
+                    self.inner.activities.open(arn);
+                    catalogue.activities.write().insert(arn.to_owned(), Arc::new(activity));
+                }
+                (Some(("activity", arn)), None) => {
+                    self.inner.activities.close(arn);
+                    catalogue.activities.write().remove(arn);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Stores a machine, and a new revision of it if there is one.
     pub async fn put_machine(
         &self,
@@ -530,7 +559,7 @@ impl Engine {
     async fn revisions_to_remove(&self, arn: &str) -> Result<DocumentChanges, StoreError> {
         let mut after = None;
         loop {
-            let rows = self.store().live(after.as_ref(), LIVE_AT_ONCE).await?;
+            let rows = self.store().live(&Shards::ALL, after.as_ref(), LIVE_AT_ONCE).await?;
             if rows.iter().any(|row| row.about.machine == arn) {
                 return Ok(Vec::new());
             }

@@ -83,7 +83,7 @@ impl Engine {
             Err(Begun::Panicked(reason)) => {
                 return Some(Err(Failure::new("States.Runtime", reason)));
             }
-            Err(Begun::Exists | Begun::Store(_) | Begun::Closing) => return None,
+            Err(_) => return None,
         };
         errand.rest();
         tokio::select! {
@@ -140,6 +140,7 @@ impl Engine {
                     tracing::warn!(arn, %error, "a child execution could not be begun");
                     tokio::time::sleep(PAUSE).await;
                 }
+                Err(Begun::Moved) => tokio::time::sleep(PAUSE).await,
                 Err(Begun::Panicked(reason)) => {
                     return Err(Failure::new("States.Runtime", reason));
                 }
@@ -189,7 +190,7 @@ struct Child {
 impl Child {
     fn facts(&self, engine: &Engine, arn: &str) -> Facts {
         let id: ExecutionId =
-            if self.is_express { engine.new_in_memory_id() } else { engine.store().new_id() };
+            if self.is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
         let mut about = self.parent_facts.about.clone();
         arn.clone_into(&mut about.arn);
         about.map_run = Some(self.map_run.to_string());

@@ -69,6 +69,11 @@ impl Engine {
             message.answer(Err(Refused::Closing));
             return;
         }
+        if !self.holds(id) {
+            // The node that drives it now knows by itself what it owes.
+            message.answer(Err(Refused::Moved));
+            return;
+        }
         if let Delivered::NeedsDriver(live) = self.inner.mailboxes.put(id, message) {
             self.drive(id, live);
         }
@@ -106,7 +111,8 @@ impl Engine {
         taken.lock().take()
     }
 
-    async fn ask_with(&self, id: ExecutionId, what: What) -> Result<(), Refused> {
+    /// Like [`Self::ask_with`], of an execution that this engine drives.
+    pub(crate) async fn ask_here(&self, id: ExecutionId, what: What) -> Result<(), Refused> {
         let (reply, answer) = oneshot::channel();
         self.deliver(id, Message { what, reply: Some(reply) });
         answer.await.unwrap_or(Err(Refused::Closing))
@@ -198,8 +204,17 @@ impl Engine {
                 && let Err(error) = self.keep(&mut execution, &round.taken).await
             {
                 self.inner.metrics.append_failures.add_one();
-                let messages = round.messages.into_iter().map(|(message, _)| message).collect();
+                let messages: Vec<Message> =
+                    round.messages.into_iter().map(|(message, _)| message).collect();
                 let reason = error.to_string();
+                if matches!(error, AppendError::Lost) {
+                    self.lose();
+                    for message in messages {
+                        message.answer(Err(Refused::Closing));
+                    }
+                    self.inner.mailboxes.cancel(id);
+                    return;
+                }
                 if matches!(error, AppendError::Conflict) {
                     conflicts += 1;
                     if conflicts == MOST_CONFLICTS {

@@ -21,11 +21,23 @@ impl Engine {
     pub(crate) async fn news_of(&self, arn: &str) -> Option<News> {
         let news = |ended| Some((ended, self.inner.underway.begin()));
         loop {
-            if let Some(ended) = self.inner.recent.find_ended(arn) {
+            if let Some(ended) = self.inner.recent.find_ended(arn).filter(|_| self.remembers()) {
                 return news(ended);
             }
             match self.store().execution_by_arn(arn).await {
                 Ok(None) => return None,
+                Ok(Some(row)) if !self.holds(row.id) => {
+                    // Another node drives it, and nobody here hears of its end.
+                    let id = row.id;
+                    if row.status.is_over()
+                        && let Ok(snapshot) = self.snapshot(row).await
+                    {
+                        return news(snapshot);
+                    }
+                    if let Some(nodes) = self.nodes() {
+                        nodes.over(id).await;
+                    }
+                }
                 Ok(Some(row)) => {
                     let watch = self.inner.recent.watch(row.id);
                     // It may have ended before we began to watch.

@@ -54,6 +54,9 @@ pub enum Refused {
     /// The engine is shutting down and accepts nothing new.
     #[error("the engine is shutting down")]
     Closing,
+    /// Another node drives the execution, or will do so soon, and cannot be reached.
+    #[error("the node that drives the execution cannot be reached at the moment")]
+    Moved,
 }
 
 /// Why a parked execution was neither tried again nor aborted.

@@ -28,9 +28,11 @@ mod mailbox;
 mod map_runs;
 mod memory;
 mod metrics;
+mod nodes;
 mod objects;
 mod once;
 mod parked;
+mod peers;
 mod query;
 mod recent;
 mod recovery;
@@ -55,8 +57,10 @@ pub use facts::{Facts, Parent};
 pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
+pub use nodes::{NodesView, Place};
 pub use objects::{NoObjects, ObjectStore};
 pub use parked::Parked;
+pub use peers::{PeerError, Peers};
 pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
@@ -67,6 +71,7 @@ use activities::Activities;
 use long::LongTurns;
 use mailbox::Mailboxes;
 use memory::Memory;
+use nodes::Nodes;
 use recent::Recent;
 use schedules::Schedules;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,6 +106,8 @@ pub struct Options {
     pub vintage: Vintage,
     /// How long executions are kept after their end, in milliseconds; `None` keeps them forever.
     pub retention_millis: Option<i64>,
+    /// Reaches the other nodes that share the store. Without it, no other node may use the store.
+    pub peers: Option<Arc<dyn Peers>>,
 }
 
 impl Options {
@@ -119,6 +126,7 @@ impl Options {
             limits: Limits::default(),
             vintage: Vintage::TODAY,
             retention_millis: None,
+            peers: None,
         }
     }
 }
@@ -159,6 +167,7 @@ impl std::fmt::Debug for WeakEngine {
 
 struct Inner {
     options: Options,
+    nodes: Option<Box<Nodes>>,
     catalogue: Catalogue,
     mailboxes: Mailboxes,
     timers: Timers,
@@ -207,10 +216,13 @@ impl Engine {
     pub async fn shutdown(&self) {
         self.inner.closing.store(true, Ordering::SeqCst);
         self.inner.timers.close();
-        while self.inner.mailboxes.driving() > 0 {
+        // What was lost is not waited for.
+        while self.inner.mailboxes.driving() > 0 && !self.is_lost() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         self.store().close().await;
+        // What this node had is free now.
+        self.ring_others().await;
     }
 
     /// Whether [`Self::shutdown`] was called.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stepwright_history::TaskId;
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
-use stepwright_store::ExecutionId;
+use stepwright_store::{ExecutionId, Shards};
 use tokio::sync::oneshot;
 
 /// The number of shards that the mailboxes are spread over, so that executions seldom share a lock.
@@ -131,7 +131,7 @@ pub(crate) fn in_memory_id(number: u64) -> ExecutionId {
     ExecutionId(number | IN_MEMORY)
 }
 
-fn is_in_memory(id: ExecutionId) -> bool {
+pub(crate) fn is_in_memory(id: ExecutionId) -> bool {
     id.0 & IN_MEMORY != 0
 }
 
@@ -164,6 +164,38 @@ impl Mailboxes {
     /// The number of executions that are being driven.
     pub(crate) fn driving(&self) -> usize {
         self.driving.load(Ordering::SeqCst)
+    }
+
+    /// The number of executions of these shards that are being driven.
+    pub(crate) fn driving_in(&self, shards: &Shards) -> usize {
+        let is_one = |(id, slot): &(&ExecutionId, &Slot)| {
+            slot.is_driven && !is_in_memory(**id) && shards.has(id.shard())
+        };
+        let driving = |shard| self.shard(ExecutionId(shard)).iter().filter(is_one).count();
+        (0..SHARDS as u64).map(driving).sum()
+    }
+
+    /// Drops the executions of these shards, none of which is being driven. What was sent out for them
+    /// is not called off, for whoever drives them now wants it: children and nested executions go on.
+    pub(crate) fn evict(&self, shards: &Shards) {
+        for shard in 0..SHARDS as u64 {
+            let mut gone = Vec::new();
+            self.shard(ExecutionId(shard)).retain(|id, slot| {
+                let stays = is_in_memory(*id) || !shards.has(id.shard());
+                if !stays {
+                    gone.push(std::mem::take(slot));
+                }
+                stays
+            });
+            for slot in gone {
+                if slot.parked.is_some() {
+                    self.parked.fetch_sub(1, Ordering::SeqCst);
+                }
+                for message in slot.queue {
+                    message.answer(Err(Refused::Moved));
+                }
+            }
+        }
     }
 
     /// Makes a mailbox for an execution that is about to begin.

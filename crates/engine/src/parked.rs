@@ -179,7 +179,7 @@ impl Engine {
             Err(AppendError::NotWritten(error) | AppendError::Unknown(error)) => {
                 return Err(error.into());
             }
-            Err(error @ (AppendError::Conflict | AppendError::Exists)) => {
+            Err(error @ (AppendError::Conflict | AppendError::Exists | AppendError::Lost)) => {
                 return Err(StoreError::new(error.to_string()).into());
             }
         }

@@ -9,7 +9,7 @@ impl Engine {
     /// The current state of an execution; `None` if there is none. Express executions are not
     /// recorded.
     pub async fn describe(&self, arn: &str) -> Result<Option<Ended>, StoreError> {
-        if let Some(known) = self.inner.recent.find(arn) {
+        if let Some(known) = self.inner.recent.find(arn).filter(|_| self.remembers()) {
             return Ok(Some(known));
         }
         let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };

@@ -6,7 +6,7 @@ use crate::underway::Underway;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use stepwright_store::ExecutionId;
+use stepwright_store::{ExecutionId, Shards};
 use tokio::sync::oneshot;
 
 /// Answers `DescribeExecution` without reading the store.
@@ -94,6 +94,16 @@ impl Recent {
         known.ended.clear();
         known.order.clear();
         known.bytes = 0;
+    }
+
+    /// Forgets everything about executions that another node drives from now on. Whoever waits for the
+    /// end of one looks for it again.
+    pub(crate) fn leave(&self, shards: &Shards) {
+        let mut known = self.0.lock();
+        known.running.retain(|_, snapshot| !shards.has(snapshot.facts.id.shard()));
+        known.waiting.retain(|id, _| !shards.has(id.shard()));
+        drop(known);
+        self.clear();
     }
 
     /// Returns a receiver that gets the news of an execution's end.

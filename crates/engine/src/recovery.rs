@@ -6,6 +6,7 @@ use crate::live::Live;
 use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
 use crate::memory::Memory;
+use crate::nodes::Nodes;
 use crate::recent::Recent;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use stepwright_history::{Failure, Moment};
 use stepwright_interpreter::Stimulus;
-use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Shards, StoreError};
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,15 @@ pub enum OpenError {
     /// The store cannot be read.
     #[error("the store cannot be read")]
     Store(#[from] StoreError),
+    /// Another node uses the store, and this one was not told how nodes reach each other.
+    #[error(
+        "the node at {address} uses the store; stop it, or give both a section \
+         `[server.nodes]` in stepwright.toml to share the work"
+    )]
+    Shared {
+        /// Where it is reached.
+        address: String,
+    },
 }
 
 /// The parent that was checked last, folded back. The children of one map run follow one another,
@@ -48,10 +58,21 @@ impl Engine {
             let clock = timers.inner.options.clock.clone();
             timers.inner.timers.run(&timers, &*clock).await;
         });
-        // Only executions that began before now are resumed. Later ones are already driven.
-        let end = engine.store().new_id();
-        let resuming = engine.clone();
-        tokio::spawn(async move { resuming.resume(end).await });
+        let tidying = engine.clone();
+        if engine.nodes().is_some() {
+            if let Err(error) = engine.join().await {
+                engine.shutdown().await;
+                return Err(error);
+            }
+            tokio::spawn(async move { tidying.tidy().await });
+        } else {
+            // Only executions that began before now are resumed. Later ones are already driven.
+            let end = engine.store().new_id();
+            tokio::spawn(async move {
+                tidying.tidy().await;
+                tidying.resume(Shards::ALL, Some(end)).await;
+            });
+        }
         if engine.inner.options.retention_millis.is_some() {
             let retaining = engine.clone();
             tokio::spawn(async move { retaining.retain().await });
@@ -66,8 +87,12 @@ impl Engine {
         for activity in catalogue.activities() {
             activities.open(&activity.arn);
         }
+        let membership = options.store.membership();
+        let peers = options.peers.clone();
+        let nodes = membership.map(|membership| Box::new(Nodes::new(membership, peers)));
         let inner = Inner {
             options,
+            nodes,
             catalogue,
             mailboxes: Mailboxes::new(),
             timers: Timers::default(),
@@ -85,15 +110,24 @@ impl Engine {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Wakes everything that was running when the store was closed.
-    async fn resume(self, end: ExecutionId) {
+    /// Removes what is left of state machines that were deleted.
+    async fn tidy(&self) {
+        // One node does so: the one that changes machines, and so knows which there are.
+        if self.nodes().is_some_and(|nodes| !nodes.changes_machines()) {
+            return;
+        }
         if let Err(error) = self.remove_old_revisions().await {
             tracing::warn!(%error, "revisions of deleted state machines could not be removed");
         }
+    }
+
+    /// Wakes everything in these shards that was running when the store was closed, or when they were
+    /// claimed. With `end`, that is what began before it.
+    pub(crate) async fn resume(self, shards: Shards, end: Option<ExecutionId>) {
         let mut after: Option<ExecutionRow> = None;
         let mut parents = Parents::default();
         loop {
-            let rows = match self.store().live(after.as_ref(), PAGE).await {
+            let rows = match self.store().live(&shards, after.as_ref(), PAGE).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the live executions");
@@ -107,7 +141,7 @@ impl Engine {
                 if self.is_closing() {
                     return;
                 }
-                if row.id > end {
+                if end.is_some_and(|end| row.id > end) {
                     continue;
                 }
                 if let Some(wake_at) = row.wake_at {

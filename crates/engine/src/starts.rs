@@ -8,6 +8,7 @@ use crate::snapshot::News;
 use crate::{Ended, Engine, Facts, Machine, Parent, Principal, Revision, Snapshot, StartError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use stepwright_history::{Identity, Moment};
 use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
 use stepwright_json::{Json, Str};
@@ -16,6 +17,10 @@ use tokio::sync::oneshot;
 
 /// The longest an Express execution may take: five minutes.
 pub(crate) const LONGEST_EXPRESS_SECONDS: u64 = 300;
+
+/// How often a start is tried again while shards move, and the pause before that.
+const MOST_ATTEMPTS: u32 = 25;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
 /// A request to start an execution.
 #[derive(Clone, Debug)]
@@ -82,6 +87,8 @@ pub(crate) enum Begun {
     Panicked(String),
     Store(StoreError),
     Closing,
+    /// Its shard was given up meanwhile.
+    Moved,
 }
 
 impl Engine {
@@ -90,21 +97,34 @@ impl Engine {
     ///
     /// An Express execution is not durable: it has begun, and nobody waits for its end.
     pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
-        let facts = Arc::new(self.facts_of(&request));
-        let beginning = self.beginning_of(&facts, &request);
-        let arn = facts.about.arn.clone();
-        let started_at = facts.about.started_at;
         self.inner.memory.room_for_caller().await;
-        let begun = if facts.is_express {
-            self.begin_in_memory(facts, beginning).await.map(drop)
-        } else {
-            self.begin(facts, beginning).await
+        let mut attempts = 0;
+        let (arn, started_at, begun) = loop {
+            let facts = Arc::new(self.facts_of(&request));
+            let beginning = self.beginning_of(&facts, &request);
+            let arn = facts.about.arn.clone();
+            let started_at = facts.about.started_at;
+            let begun = if facts.is_express {
+                self.begin_in_memory(facts, beginning).await.map(drop)
+            } else {
+                self.begin(facts, beginning).await
+            };
+            attempts += 1;
+            if !matches!(begun, Err(Begun::Moved)) || attempts == MOST_ATTEMPTS {
+                break (arn, started_at, begun);
+            }
+            // The node has just joined, or gives shards to one that has.
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
         };
         match begun {
             Ok(()) => Ok(Started { arn, started_at }),
             Err(Begun::Closing) => Err(StartError::Closing),
             Err(Begun::Panicked(reason)) => Err(StartError::Panicked { reason }),
             Err(Begun::Store(error)) => Err(StartError::Store(error)),
+            Err(Begun::Moved) => {
+                let why = "this node drives no executions yet; try again in a moment";
+                Err(StartError::Store(StoreError::new(why)))
+            }
             Err(Begun::Exists) => {
                 let before = self.describe(&arn).await.map_err(StartError::Store)?;
                 // Starting twice with the same name and input is one start, as long as the
@@ -128,7 +148,7 @@ impl Engine {
         self.inner.memory.room_for_caller().await;
         let ended = self.begin_in_memory(facts, beginning).await.map_err(|begun| match begun {
             Begun::Panicked(reason) => StartError::Panicked { reason },
-            Begun::Exists | Begun::Store(_) | Begun::Closing => StartError::Closing,
+            _ => StartError::Closing,
         })?;
         // The execution is dropped before its end only when the engine closes.
         ended.await.map(|(ended, _)| ended).map_err(|_| StartError::Closing)
@@ -152,7 +172,7 @@ impl Engine {
             principal: request.principal.clone(),
         };
         Facts {
-            id: if is_express { self.new_in_memory_id() } else { self.store().new_id() },
+            id: if is_express { self.new_in_memory_id() } else { self.new_stored_id() },
             about: About {
                 arn,
                 machine: machine.arn.clone(),
@@ -202,10 +222,19 @@ impl Engine {
         let append = live.append(&taken, true);
         live.len = append.len;
         self.inner.mailboxes.begin(id);
+        // Whoever gives the shard up waits for those that are being driven.
+        if self.nodes().is_some_and(|nodes| !nodes.is_open(id)) {
+            self.inner.mailboxes.cancel(id);
+            return Err(Begun::Moved);
+        }
         if let Err(error) = self.store().append(append).await {
             let begun = match error {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),
+                AppendError::Lost => {
+                    self.lose();
+                    Begun::Closing
+                }
                 AppendError::Unknown(error) => match self.outcome(id, live.len).await {
                     Fate::Kept => {
                         self.begun(live, taken);

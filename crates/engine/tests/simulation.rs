@@ -5,6 +5,9 @@
 //!
 //! `STEPWRIGHT_SEEDS=FROM..TO` runs other seeds. A failure prints its seed.
 
+#[path = "simulation/nodes.rs"]
+mod nodes;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,8 +22,8 @@ use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Memory, Page, Pending, Recorded, Status as StoredStatus, Store,
-    StoreError,
+    HistoryPart, MapRunRow, Membership, Memory, Page, Pending, Recorded, Shards,
+    Status as StoredStatus, Store, StoreError,
 };
 
 const DEFINITION: &str = r#"{
@@ -81,15 +84,34 @@ struct FaultyStore {
     inner: Memory,
     chance: Arc<Chance>,
     is_faulty: Arc<AtomicBool>,
+    /// The way to it, if several nodes share it.
+    link: Option<Arc<nodes::Link>>,
 }
 
 impl Store for FaultyStore {
     fn new_id(&self) -> ExecutionId {
-        self.inner.new_id()
+        self.link.as_ref().map_or_else(|| self.inner.new_id(), |link| link.new_id())
     }
 
     fn append(&self, append: Append) -> Pending<Result<(), AppendError>> {
         let is_faulty = self.is_faulty.load(Ordering::Relaxed);
+        if let Some(link) = self.link.clone() {
+            let wait = if self.chance.one_in(4) { self.chance.below(30) } else { 0 };
+            // Such a store finds out by itself what became of a write.
+            let is_refused = is_faulty && self.chance.one_in(12);
+            let memory = self.inner.clone();
+            return Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+                link.reach().await;
+                if !link.may_write() {
+                    return Err(AppendError::Lost);
+                }
+                if is_refused {
+                    return Err(AppendError::NotWritten(StoreError::new("it was refused")));
+                }
+                memory.append(append).await
+            });
+        }
         if is_faulty && self.chance.one_in(12) {
             let broken = match self.chance.below(2) {
                 0 => AppendError::NotWritten(StoreError::new("the disk is full")),
@@ -114,7 +136,21 @@ impl Store for FaultyStore {
     }
 
     fn put(&self, documents: DocumentChanges) -> Pending<Result<(), StoreError>> {
-        self.inner.put(documents)
+        let Some(link) = self.link.clone() else { return self.inner.put(documents) };
+        let memory = self.inner.clone();
+        Box::pin(async move {
+            link.reach().await;
+            if !link.may_write() {
+                return Err(StoreError::new("the node was taken for dead"));
+            }
+            link.note(&documents);
+            memory.put(documents).await
+        })
+    }
+
+    fn membership(&self) -> Option<Arc<dyn Membership>> {
+        let link = self.link.clone()?;
+        Some(Arc::new(nodes::Place(link)))
     }
 
     fn documents(&self, prefix: &str) -> Pending<Result<Documents, StoreError>> {
@@ -125,7 +161,12 @@ impl Store for FaultyStore {
         if self.is_faulty.load(Ordering::Relaxed) && self.chance.one_in(40) {
             return Box::pin(std::future::ready(Err(StoreError::new("a read failed"))));
         }
-        self.inner.execution(id)
+        let Some(link) = self.link.clone() else { return self.inner.execution(id) };
+        let memory = self.inner.clone();
+        Box::pin(async move {
+            link.reach().await;
+            memory.execution(id).await
+        })
     }
 
     fn execution_by_arn(&self, arn: &str) -> Pending<Result<Option<ExecutionRow>, StoreError>> {
@@ -155,10 +196,11 @@ impl Store for FaultyStore {
 
     fn live(
         &self,
+        shards: &Shards,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
-        self.inner.live(after, most)
+        self.inner.live(shards, after, most)
     }
 
     fn list(&self, filter: Filter, page: Page) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
@@ -194,7 +236,8 @@ impl Store for FaultyStore {
     }
 
     fn close(&self) -> Pending<()> {
-        self.inner.close()
+        let Some(nodes) = self.membership() else { return self.inner.close() };
+        Box::pin(async move { nodes.fence(nodes.node()).await.expect("it can be reached") })
     }
 
     fn size(&self) -> u64 {
@@ -312,6 +355,27 @@ struct Revisions {
     tick: Arc<Revision>,
 }
 
+impl Revisions {
+    fn new() -> Self {
+        let revision = |id: &str, definition: &str| {
+            let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+            let (id, definition) = (id.to_owned(), definition.to_owned());
+            let role = "arn:aws:iam::123456789012:role/role".to_owned();
+            Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))
+        };
+        Self { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) }
+    }
+}
+
+/// The seeds to run: those of `STEPWRIGHT_SEEDS`, or so many.
+fn seeds(many: u64) -> (u64, u64) {
+    let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
+    let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
+    seeds.map_or((0, many), |(from, to)| {
+        (from.parse().expect("a number"), to.parse().expect("a number"))
+    })
+}
+
 fn machine(name: &str, revision: &Revision) -> Machine {
     Machine::new(format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}"), revision)
 }
@@ -357,6 +421,7 @@ impl World {
                 inner: self.memory.clone(),
                 chance: self.chance.clone(),
                 is_faulty: self.is_faulty.clone(),
+                link: None,
             };
             let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
             let options = Options {
@@ -498,19 +563,8 @@ async fn pages(engine: &Engine, arn: &str, is_reversed: bool, most: usize) -> Ve
 
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
-    let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
-    let seeds = seeds.as_deref().and_then(|text| text.split_once(".."));
-    let (from, to) = seeds.map_or((0, 2_500), |(from, to)| {
-        (from.parse().expect("a number"), to.parse().expect("a number"))
-    });
-    let revision = |id: &str, definition: &str| {
-        let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
-        let (id, definition) = (id.to_owned(), definition.to_owned());
-        let role = "arn:aws:iam::123456789012:role/role".to_owned();
-        Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))
-    };
-    let revisions =
-        Revisions { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) };
+    let (from, to) = seeds(2_500);
+    let revisions = Revisions::new();
     let next = AtomicU64::new(from);
     std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);

@@ -10,6 +10,11 @@ impl Request {
         Self(body)
     }
 
+    /// The body.
+    pub fn body(&self) -> &Json {
+        &self.0
+    }
+
     /// The member with this name, unless it is missing or null.
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.get(name).filter(|value| !value.is_null())

@@ -61,6 +61,11 @@ impl Api {
 
     /// Continues to remove machines that were deleted while their executions ran.
     pub(crate) fn finish_deletions(&self) {
+        if self.engine.has_nodes() {
+            // Whichever node changes machines does so, which may be another one later.
+            tokio::spawn(operations::remove_where_machines_change(self.engine.clone()));
+            return;
+        }
         for machine in self.engine.catalogue().machines() {
             if machine.status == stepwright_engine::MachineStatus::Deleting {
                 let (engine, arn) = (self.engine.clone(), machine.arn.clone());
@@ -107,7 +112,18 @@ impl Api {
         };
         validate(operation, &body)?;
         let body = keep_known(operation, body);
-        operations::call(self, operation.name, &Request::new(body), principal, line).await
+        self.operate(operation.name, Request::new(body), principal, line).await
+    }
+
+    /// Carries an operation out at this node.
+    pub(crate) async fn operate_here(
+        &self,
+        name: &str,
+        request: &Request,
+        principal: Principal,
+        line: Option<&Connection>,
+    ) -> Reply {
+        operations::call(self, name, request, principal, line).await
     }
 
     /// Finds the machine, version or alias that an ARN names.

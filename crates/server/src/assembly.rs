@@ -5,6 +5,7 @@ use crate::config::{
     RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
+use crate::nodes::{HttpPeers, NodesError};
 use crate::otlp::{Observers, Otlp};
 use crate::resources::Resources;
 use crate::tls::{self, TlsError};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use stepwright_asl::Template;
 use stepwright_engine::{
     Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
-    Silent, SystemClock, WeakEngine,
+    Peers, Silent, SystemClock, WeakEngine,
 };
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{
@@ -26,7 +27,7 @@ use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_services::{Containers, Services, Substitutes};
-use stepwright_store::{Memory, Sqlite, Store, StoreError};
+use stepwright_store::{Memory, Postgres, Sqlite, Store, StoreError};
 
 /// The parts that a server is assembled from.
 pub struct Assembly {
@@ -103,6 +104,9 @@ pub enum AssemblyError {
     /// The configured credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The other nodes cannot be called as the configuration says.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
@@ -148,6 +152,13 @@ impl StepFunctions for Loopback {
     }
 }
 
+/// Where other nodes reach a server, or at least where it is.
+fn reached_at(server: &ServerConfig) -> String {
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let here = || format!("{scheme}://{}", server.listen);
+    server.nodes.as_ref().map_or_else(here, |nodes| nodes.address.clone())
+}
+
 impl Assembly {
     /// A server with these functions and AWS's limits, which keeps everything in memory.
     pub fn new(functions: Functions) -> Self {
@@ -188,6 +199,7 @@ impl Assembly {
         let Assembled { api, otlp, services, resources, .. } = self.assemble().await?;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
+        serving.node_key = server.nodes.map(|nodes| nodes.key);
         serving.any_user = server.any_user;
         serving.tls = tls;
         serving.most_body_bytes = server.max_body_bytes;
@@ -213,9 +225,15 @@ impl Assembly {
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
         let credentials = Arc::new(self.credentials()?);
-        let store: Arc<dyn Store> = match &self.server.data {
-            Some(folder) => Arc::new(Sqlite::open(folder)?),
-            None => Arc::new(Memory::new()),
+        let peers = match (&self.server.nodes, &self.server.store) {
+            (None, _) => None,
+            (Some(_), None) => return Err(NodesError::NoStore.into()),
+            (Some(nodes), Some(_)) => Some(Arc::new(HttpPeers::new(nodes)?) as Arc<dyn Peers>),
+        };
+        let store: Arc<dyn Store> = match (&self.server.store, &self.server.data) {
+            (Some(url), _) => Arc::new(Postgres::open(url, &reached_at(&self.server)).await?),
+            (None, Some(folder)) => Arc::new(Sqlite::open(folder)?),
+            (None, None) => Arc::new(Memory::new()),
         };
         let services = Services::new(&stepwright_services::Setup {
             store: store.clone(),
@@ -276,6 +294,7 @@ impl Assembly {
             },
             vintage: Vintage::TODAY,
             retention_millis: (retention > 0).then_some(retention),
+            peers,
         })
         .await?;
         let limited = self.machines.into_iter().filter_map(|(name, machine)| {

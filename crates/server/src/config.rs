@@ -14,6 +14,10 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The directory that everything is stored in. Without it, everything is in memory only.
     pub data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database to keep executions in instead. Several servers can share it.
+    pub store: Option<String>,
+    /// How the servers that share the store reach each other.
+    pub nodes: Option<NodesConfig>,
     /// The account in ARNs.
     pub account: String,
     /// The region in ARNs.
@@ -72,11 +76,32 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
+/// `[server.nodes]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodesConfig {
+    /// The URL under which the other nodes reach this one.
+    pub address: String,
+    /// A key that all nodes have, of 16 characters or more.
+    pub key: String,
+    /// A PEM file with certificates that nodes trust besides the usual ones.
+    pub certificates: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for NodesConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key must not be printed.
+        f.debug_struct("NodesConfig").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8083)),
             data: None,
+            store: None,
+            nodes: None,
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             retention_days: 90,

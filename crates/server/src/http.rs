@@ -6,7 +6,7 @@ use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::resources::Resources;
-use crate::{Api, page, parked, printed, prometheus};
+use crate::{Api, nodes, page, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -47,6 +47,8 @@ pub struct Serving {
     /// The largest number of bytes of requests and answers in memory at once.
     pub most_bytes: usize,
     pub(crate) hosts: Hosts,
+    /// The key of the nodes that share the store, if there may be several.
+    pub(crate) node_key: Option<String>,
     /// Whether, without credentials, every user of this machine is served.
     pub(crate) any_user: bool,
     pub(crate) tls: Option<TlsAcceptor>,
@@ -84,6 +86,7 @@ impl Serving {
             most_connections: 10_000,
             most_bytes: 256 << 20,
             hosts: Hosts::default(),
+            node_key: None,
             any_user: false,
             tls: None,
             rate: None,
@@ -128,7 +131,7 @@ impl Serving {
 
     /// Every route of the server: the method, and the path with its parameters in braces.
     pub fn routes(&self) -> Vec<(Method, &'static str)> {
-        let routes = routes().known;
+        let routes = routes(self).known;
         routes.into_iter().map(|(method, path, _)| (method, path)).collect()
     }
 
@@ -158,7 +161,7 @@ const MOST_DEPTH: usize = 200;
 
 pub(crate) fn router(serving: Serving) -> Router {
     let serving = Arc::new(serving);
-    let Routes { paths, known } = routes();
+    let Routes { paths, known } = routes(&serving);
     let door = Arc::new(Door { serving: serving.clone(), routes: known });
     let mut router = Router::new();
     for (path, methods) in paths {
@@ -168,8 +171,8 @@ pub(crate) fn router(serving: Serving) -> Router {
 }
 
 /// All routes. Only the routes marked here as open are open to everybody.
-fn routes() -> Routes {
-    Routes::default()
+fn routes(serving: &Serving) -> Routes {
+    let routes = Routes::default()
         .add(Method::POST, "/", Access::Operation, call)
         .add(Method::GET, "/", Access::Page, page::first)
         .add(Method::GET, "/health", Access::Open, health)
@@ -178,7 +181,16 @@ fn routes() -> Routes {
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, "/logs", Access::Logs, printed::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
-        .add(Method::GET, FUNCTIONS, Access::Functions, functions)
+        .add(Method::GET, FUNCTIONS, Access::Functions, functions);
+    if serving.node_key.is_none() {
+        return routes;
+    }
+    routes.add(Method::GET, "/nodes", Access::Metrics, nodes::list).add(
+        Method::POST,
+        nodes::CALLS,
+        Access::Node,
+        nodes::call,
+    )
 }
 
 /// The handlers of each path, and what each route requires.

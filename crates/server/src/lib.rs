@@ -13,6 +13,7 @@ mod file_body;
 mod http;
 mod listener;
 mod logs;
+mod nodes;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
 mod otlp;
@@ -33,6 +34,7 @@ pub use door::{Allowance, Credentials, Key};
 pub use http::{Serving, is_loopback};
 pub use listener::{Answering, serve};
 pub use logs::LogFiles;
+pub use nodes::NodesError;
 pub use otlp::Otlp;
 pub use resources::Resources;
 pub use tls::TlsError;

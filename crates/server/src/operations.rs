@@ -133,7 +133,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(crate) use delete_state_machine::remove_when_idle;
+pub(crate) use delete_state_machine::{remove_when_idle, remove_where_machines_change};
 
 /// A definition of so many bytes is compiled and checked beside short work, which it would keep
 /// waiting.

@@ -17,6 +17,17 @@ pub(crate) fn text(engine: &Engine) -> String {
         ("executions_in_memory", engine.executions_in_memory() as u64),
         ("store_bytes", engine.options().store.size()),
     ];
+    let mut levels = levels.to_vec();
+    if let Some(view) = engine.nodes_view() {
+        let mine = view.nodes.iter().find(|(node, _)| node.id == view.me);
+        levels.extend([
+            ("nodes", view.nodes.len() as u64),
+            ("shards", mine.map_or(0, |(_, shards)| shards.len()) as u64),
+            ("open_shards", view.open.len() as u64),
+            ("free_shards", view.free.len() as u64),
+            ("milliseconds_since_beat", view.last_beat.as_millis() as u64),
+        ]);
+    }
     for (name, value) in levels {
         write!(text, "# TYPE stepwright_{name} gauge\nstepwright_{name} {value}\n")
             .expect("text grows");

@@ -2,15 +2,22 @@
 //!
 //! [`Store`] is the port. An engine calls [`Store::append`] to store the events of one turn
 //! together with everything else that the turn changes, all or nothing. [`Memory`] loses everything
-//! when the process ends; [`Sqlite`] keeps it in one directory, through `kill -9` and power loss.
+//! when the process ends; [`Sqlite`] keeps it in one directory, through `kill -9` and power loss;
+//! [`Postgres`] keeps it in a database that several nodes share.
 //!
 //! A store knows neither events nor definitions: chunks and documents are bytes to it.
 
+mod copy;
 mod memory;
+mod nodes;
+mod postgres;
 mod row;
 mod sqlite;
 
+pub use copy::{Copied, copy};
 pub use memory::Memory;
+pub use nodes::{Member, Members, Membership, NodeId, Shards};
+pub use postgres::Postgres;
 pub use row::{About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Status};
 pub use sqlite::Sqlite;
 
@@ -23,6 +30,13 @@ use std::sync::atomic::AtomicBool;
 /// The number of an execution in its store. Numbers rise, and none is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionId(pub u64);
+
+impl ExecutionId {
+    /// The shard it belongs to, which one node drives.
+    pub fn shard(self) -> u8 {
+        (self.0 % 256) as u8
+    }
+}
 
 /// The future of an answer.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -78,11 +92,12 @@ pub trait Store: Send + Sync + 'static {
         most_bytes: usize,
     ) -> Pending<Result<Vec<Recorded>, StoreError>>;
 
-    /// The executions that have not ended, after the given one, in an order of the store's own.
-    /// While pages are read one after another, an execution that runs all the while is on exactly
-    /// one of them.
+    /// The executions of these shards that have not ended, after the given one, in an order of the
+    /// store's own. While pages are read one after another, an execution that runs all the while is
+    /// on exactly one of them.
     fn live(
         &self,
+        shards: &Shards,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
@@ -122,6 +137,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The size of the store in bytes.
     fn size(&self) -> u64;
+
+    /// This process's place among the nodes that share the store; `None` if only one process can
+    /// have it open, which then drives everything.
+    fn membership(&self) -> Option<Arc<dyn Membership>> {
+        None
+    }
 }
 
 /// One turn of one execution: its events and everything else that it changes.
@@ -164,6 +185,10 @@ pub enum AppendError {
     /// The store could not write. Nothing of the turn is kept.
     #[error("the turn was not stored")]
     NotWritten(#[source] StoreError),
+    /// Another node drives the execution now. Nothing of the turn is kept, and this node writes
+    /// nothing any more.
+    #[error("another node has taken this one's executions")]
+    Lost,
     /// The turn may or may not be kept; reading the store tells. This does not change any more.
     #[error("it is not known whether the turn was stored")]
     Unknown(#[source] StoreError),

@@ -1,6 +1,6 @@
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Page, Pending, Recorded, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
 };
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
@@ -293,12 +293,14 @@ impl Store for Memory {
 
     fn live(
         &self,
+        shards: &Shards,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
         let from = after.map_or(ExecutionId(0), |row| ExecutionId(row.id.0 + 1));
         let kept = self.kept();
-        let rows = kept.live.range(from..).take(most).map(|id| kept.executions[id].clone());
+        let ids = kept.live.range(from..).filter(|id| shards.has(id.shard())).take(most);
+        let rows = ids.map(|id| kept.executions[id].clone());
         now(Ok(rows.collect()))
     }
 

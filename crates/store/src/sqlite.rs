@@ -7,7 +7,7 @@ mod writer;
 
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Page, Pending, Recorded, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
 };
 use acknowledged::Acknowledged;
 use parking_lot::Mutex;
@@ -323,9 +323,12 @@ impl Store for Sqlite {
 
     fn live(
         &self,
+        shards: &Shards,
         after: Option<&ExecutionRow>,
         most: usize,
     ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        // One process has the store, and with it all shards.
+        debug_assert!(shards.are_all(), "no other node drives a part of it");
         let place =
             |row: &ExecutionRow| (row.about.owner().to_owned(), row.about.started_at, row.id);
         let after = after.map(place);

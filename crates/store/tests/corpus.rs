@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use stepwright_store::{Filter, Page, Sqlite, Status, Store};
+use stepwright_store::{Filter, Page, Shards, Sqlite, Status, Store};
 
 /// A copy of a store, which can be opened.
 fn copied(layout: &str) -> (tempfile::TempDir, PathBuf) {
@@ -55,7 +55,7 @@ fn a_store_of_layout_1_is_read_counted_and_goes_on() {
             let alias = Filter { alias: machine("order:live"), ..Filter::default() };
             let rows = store.list(alias, Page { after: None, most: 100 }).await;
             assert_eq!(rows.expect("they can be listed").len(), 2);
-            let live = store.live(None, 100).await.expect("they can be read");
+            let live = store.live(&Shards::ALL, None, 100).await.expect("they can be read");
             assert_eq!(live.len(), 3);
             let all = store.count(Filter::default()).await.expect("they can be counted");
             let all: u64 = all.into_iter().map(|(_, count)| count).sum();

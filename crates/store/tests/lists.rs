@@ -1,13 +1,29 @@
-//! Lists and counts: the `SQLite` store and the store in memory find the same, and both find what
-//! is there, whatever has happened to the executions.
+//! Lists and counts: the stores in SQLite, in PostgreSQL and in memory find the same, and all find
+//! what is there, whatever has happened to the executions.
+
+#[path = "support/cluster.rs"]
+mod cluster;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stepwright_store::{
     About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, Memory, Page,
-    Sqlite, Status, Store,
+    Postgres, Shards, Sqlite, Status, Store,
 };
+
+/// The stores that are compared; the folder is where one of them is.
+async fn stores(folder: &std::path::Path) -> Vec<Arc<dyn Store>> {
+    let mut stores: Vec<Arc<dyn Store>> =
+        vec![Arc::new(Memory::new()), Arc::new(Sqlite::open(folder).expect("it opens"))];
+    if let Some(url) = cluster::database() {
+        let store = Postgres::open(&url, "here").await.expect("it opens");
+        let nodes = store.membership().expect("it has one");
+        assert!(nodes.claim(Shards::ALL).await.expect("nobody has them").are_all());
+        stores.push(Arc::new(store));
+    }
+    stores
+}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built")
@@ -145,7 +161,7 @@ async fn compare(
         let counted = store.count(filter.clone()).await.expect("it can be counted");
         assert_eq!(counted, Vec::from_iter(counts), "{filter:?}");
         // The pages one after another give the whole list.
-        let most = chance.below(7) as usize + 1;
+        let most = chance.below(25) as usize + 1;
         let mut listed = Vec::new();
         let mut after = None;
         loop {
@@ -159,7 +175,7 @@ async fn compare(
         assert_eq!(listed, expected, "{filter:?}");
     }
     let mut live = Vec::new();
-    while let page = store.live(live.last(), 3).await.expect("it can be read")
+    while let page = store.live(&Shards::ALL, live.last(), 3).await.expect("it can be read")
         && !page.is_empty()
     {
         live.extend(page);
@@ -207,10 +223,8 @@ async fn compare(
 #[test]
 fn lists_and_counts_find_what_is_there() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let sqlite: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
-    let memory: Arc<dyn Store> = Arc::new(Memory::new());
     runtime().block_on(async {
-        for store in [memory, sqlite] {
+        for store in stores(folder.path()).await {
             let mut chance = Chance(11);
             let mut ids: Vec<ExecutionId> = Vec::new();
             for round in 0..6 {
@@ -266,24 +280,25 @@ async fn all(store: &dyn Store, ids: &[ExecutionId]) -> BTreeMap<ExecutionId, Ex
 #[test]
 fn what_many_change_at_once_is_counted_once() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
     runtime().block_on(async {
-        let mut chance = Chance(5);
-        // Transactions then hold many of them.
-        let starts: Vec<_> = (0..3_000)
-            .map(|_| {
-                let append = start(store.new_id(), &mut chance);
-                [store.append(append.clone()), store.append(append)]
-            })
-            .collect();
-        let mut kept = 0;
-        for [first, second] in starts {
-            kept += u64::from(first.await.is_ok()) + u64::from(second.await.is_ok());
+        for store in stores(folder.path()).await {
+            let mut chance = Chance(5);
+            // Transactions then hold many of them.
+            let starts: Vec<_> = (0..3_000)
+                .map(|_| {
+                    let append = start(store.new_id(), &mut chance);
+                    [store.append(append.clone()), store.append(append)]
+                })
+                .collect();
+            let mut kept = 0;
+            for [first, second] in starts {
+                kept += u64::from(first.await.is_ok()) + u64::from(second.await.is_ok());
+            }
+            assert_eq!(kept, 3_000);
+            let counts = store.count(Filter::default()).await.expect("it can be counted");
+            assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
+            let wrong = store.verify(Arc::new(AtomicBool::new(false))).await;
+            assert_eq!(wrong.expect("it can be checked"), Vec::<String>::new());
         }
-        assert_eq!(kept, 3_000);
-        let counts = store.count(Filter::default()).await.expect("it can be counted");
-        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
-        let wrong = store.verify(Arc::new(AtomicBool::new(false))).await;
-        assert_eq!(wrong.expect("it can be checked"), Vec::<String>::new());
     });
 }

@@ -15,7 +15,7 @@ use stepwright_engine::{Engine, Options, Progress};
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{Integrations, Mocked};
 use stepwright_program::Limits;
-use stepwright_store::Sqlite;
+use stepwright_store::{Postgres, Sqlite, Store};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
@@ -24,17 +24,18 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let folder = &arguments.data;
     let there = ["stepwright.db", "stepwright.db.partial"];
-    if !there.iter().any(|name| folder.join(name).is_file()) {
+    if arguments.store.is_none() && !there.iter().any(|name| folder.join(name).is_file()) {
         return Err(Failure::new(format!("{} holds no store", folder.display()))
             .help("name the directory with --data"));
     }
     let open = if arguments.accept_loss { Sqlite::open_despite_loss } else { Sqlite::open };
-    let store = Arc::new(open(folder).map_err(failed)?);
     let functions =
         Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let examination = runtime.block_on(async {
+    let examination = runtime()?.block_on(async {
+        let store: Arc<dyn Store> = match &arguments.store {
+            Some(url) => Arc::new(Postgres::open_to_read(url).await.map_err(failed)?),
+            None => Arc::new(open(folder).map_err(failed)?),
+        };
         let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None, Arc::default()));
         let engine =
             Engine::closed(Options { limits: Limits::EXTENDED, ..Options::new(store, tasks) })
@@ -61,7 +62,9 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if examination.findings.is_empty() {
-        anstream::println!("Nothing is wrong with {}.", arguments.data.display());
+        let database = arguments.store.as_ref().map(|_| "the database".to_owned());
+        let shown = database.unwrap_or_else(|| folder.display().to_string());
+        anstream::println!("Nothing is wrong with {shown}.");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
@@ -103,5 +106,16 @@ impl Told {
 pub(crate) fn backup(arguments: &Backup) -> Result<ExitCode, Failure> {
     Sqlite::copy(&arguments.data, &arguments.to).map_err(failed)?;
     anstream::println!("Copied to {}.", arguments.to.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
+}
+
+pub(crate) fn copy(from: &str, to: &str) -> Result<ExitCode, Failure> {
+    let copied = runtime()?.block_on(stepwright_store::copy(from, to, drop)).map_err(failed)?;
+    let stepwright_store::Copied { executions, documents } = copied;
+    anstream::println!("Copied {executions} executions and {documents} documents.");
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ mod test_state;
 
 pub(crate) use run::compile;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, Stores};
 use crate::report::Failure;
 use std::process::ExitCode;
 use stepwright_client as client;
@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Backup(arguments) => doctor::backup(&arguments),
+        Command::Store(Stores::Copy { from, to }) => doctor::copy(&from, &to),
         Command::Parked(arguments) => client::parked(&arguments),
         Command::List(arguments) => client::list(&arguments),
         Command::Describe(arguments) => client::describe(&arguments),

@@ -82,6 +82,10 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     if let Some(region) = &arguments.region {
         server.region.clone_from(region);
     }
+    server.store = arguments.store.clone().or(server.store.take()).filter(|_| !arguments.memory);
+    if let Some(nodes) = &mut server.nodes {
+        nodes.certificates = nodes.certificates.take().map(|path| folder.join(path));
+    }
     if let Some(data) = &arguments.data {
         server.data = Some(data.clone());
     } else if arguments.memory {
@@ -144,7 +148,11 @@ async fn serve_until_stopped(
     let scheme = if serving.is_encrypted() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     let is_kept = data.is_some();
-    let kept = data.map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
+    let kept = match data {
+        _ if engine.has_nodes() => "in PostgreSQL".to_owned(),
+        Some(data) => format!("in {}", data.display()),
+        None => "in memory".to_owned(),
+    };
     anstream::println!("Stepwright serves Step Functions on {url}, {kept}.");
     more(Started {
         url,
@@ -153,11 +161,19 @@ async fn serve_until_stopped(
         otlp: otlp.clone(),
         services: serving.services.clone().expect("a server that is opened has them"),
     });
-    serve(listener, serving, stopped_for_certain()).await;
+    let lost = engine.clone();
+    let stop = async move {
+        tokio::select! { () = stopped_for_certain() => {}, () = lost.lost() => {} }
+    };
+    serve(listener, serving, stop).await;
     engine.shutdown().await;
     functions.shutdown().await;
     if let Some(otlp) = otlp {
         otlp.flush().await;
+    }
+    if engine.is_lost() {
+        let why = "another node has declared this one dead and drives its executions";
+        return Err(Failure::new(why).help("start it again: it joins as a new node"));
     }
     if is_kept {
         anstream::println!("Stopped; what was running goes on at the next start.");

@@ -1,5 +1,8 @@
 //! Tests of the server as a process of its own, as users run it.
 
+#[path = "../../../store/tests/support/cluster.rs"]
+mod cluster;
+
 mod aibs;
 mod allma;
 mod bad_input;
@@ -14,6 +17,7 @@ mod dev_template;
 mod functions;
 mod hostile;
 mod jobs;
+mod nodes;
 mod operations;
 mod otlp;
 mod record;

@@ -1,8 +1,10 @@
 //! A server that runs as a process of its own, and a client for it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use stepwright_json::{Json, Object};
@@ -44,6 +46,13 @@ impl Server {
         Self::spawn(shell, arguments).expect("the server says where it listens")
     }
 
+    /// Starts a server at a given address.
+    pub(crate) fn start_at(listen: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        command.args(["serve", "--listen", listen]).args(arguments);
+        Self::begin(command).expect("the server says where it listens").0
+    }
+
     /// The number of the server's process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -80,7 +89,11 @@ impl Server {
     }
 
     fn spawn(mut command: Command, arguments: &[&str]) -> Option<Self> {
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        match on_postgres(arguments) {
+            Some(arguments) => command.args(arguments),
+            None => command.args(arguments),
+        };
         Some(Self::begin(command)?.0)
     }
 
@@ -133,6 +146,34 @@ impl Drop for Server {
     }
 }
 
+/// The arguments of a server that keeps in a database what it would keep in a directory or in memory:
+/// with `STEPWRIGHT_TEST_STORE=postgres`, the tests of the server are tests of that store. A directory
+/// that is used again is the same database again.
+fn on_postgres(arguments: &[&str]) -> Option<Vec<String>> {
+    if std::env::var("STEPWRIGHT_TEST_STORE").ok()? != "postgres" {
+        return None;
+    }
+    let mut arguments: Vec<String> =
+        arguments.iter().filter(|one| **one != "--memory").map(|one| (*one).to_owned()).collect();
+    let data = arguments.iter().position(|one| one == "--data").map(|at| arguments[at + 1].clone());
+    let folder = data.unwrap_or_else(|| {
+        let folder = tempfile::tempdir().expect("a directory can be made").keep();
+        let folder = folder.to_str().expect("it is text").to_owned();
+        arguments.extend(["--data".to_owned(), folder.clone()]);
+        folder
+    });
+    arguments.extend(["--store".to_owned(), database(&folder)]);
+    Some(arguments)
+}
+
+/// The database in place of a directory.
+fn database(folder: &str) -> String {
+    static DATABASES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let new = || crate::cluster::database().expect("PostgreSQL is there if it is asked for");
+    let mut databases = DATABASES.lock().expect("nobody panics");
+    databases.entry(folder.to_owned()).or_insert_with(new).clone()
+}
+
 /// A client of the API.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -175,6 +216,20 @@ impl Client {
         let mut response = agent.get(format!("{}health", self.url)).call().ok()?;
         response.body_mut().read_to_string().ok()?;
         Some(begun.elapsed())
+    }
+
+    /// What one of the pages for operators says.
+    pub(crate) fn get(&self, page: &str) -> Json {
+        let mut response =
+            self.agent.get(format!("{}{page}", self.url)).call().expect("it answers");
+        let text = response.body_mut().read_to_string().expect("it is text");
+        stepwright_json::parse(&text).expect("it is JSON")
+    }
+
+    /// The status of the answer to a body that is posted.
+    pub(crate) fn post_status(&self, page: &str, body: &str) -> u16 {
+        let url = format!("{}{page}", self.url);
+        self.agent.post(url).send(body.as_bytes()).expect("it answers").status().as_u16()
     }
 
     pub(crate) fn call(&self, operation: &str, body: &Json) -> Answer {
@@ -258,6 +313,13 @@ pub(crate) fn text(reply: &Json, key: &str) -> String {
 /// Runs another command of the binary to its end. Returns whether it succeeded, and what it
 /// printed.
 pub(crate) fn command(arguments: &[&str], folder: &Path) -> (bool, String) {
+    let mut arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
+    if let [command, option, data] = &mut arguments[..]
+        && (command.as_str(), option.as_str()) == ("doctor", "--data")
+        && std::env::var("STEPWRIGHT_TEST_STORE").is_ok_and(|store| store == "postgres")
+    {
+        (*option, *data) = ("--store".to_owned(), database(data));
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_stepwright"))
         .args(arguments)
         .current_dir(folder)

@@ -32,6 +32,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use stepwright_aws::codec::ServiceError;
 use stepwright_protocol::ApiError;
+use subtle::ConstantTimeEq as _;
 
 /// Where a connection came in, and from whom.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +128,14 @@ impl Door {
         if access == Some(Access::Open) {
             return Ok(Admitted::Route(body));
         }
+        // Nodes reach each other under whatever name, and act for whoever called them.
+        if access == Some(Access::Node) && self.is_node(parts) {
+            connection.know();
+            return self
+                .read(body, access, connection)
+                .await
+                .map(|body| Admitted::Route(body.into()));
+        }
         let Origin { local, is_other_user } =
             *parts.extensions.get().expect("the origin is put beside every request");
         self.serving.hosts.check(parts, &local)?;
@@ -156,6 +165,7 @@ impl Door {
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
+                Access::Node => Err(stranger(parts)),
                 Access::Open | Access::Page | Access::Metrics | Access::Functions => {
                     Ok(Admitted::Route(Body::empty()))
                 }
@@ -192,6 +202,16 @@ impl Door {
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
         let found = self.routes.iter().find(|(m, p, _)| m == method && *p == path);
         found.map(|(_, _, access)| *access)
+    }
+
+    /// Whether a request has the key of the nodes.
+    fn is_node(&self, parts: &Parts) -> bool {
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let presented = value.and_then(|value| value.strip_prefix("Bearer "));
+        let (Some(presented), Some(key)) = (presented, &self.serving.node_key) else {
+            return false;
+        };
+        presented.as_bytes().ct_eq(key.as_bytes()).into()
     }
 
     /// Identifies the sender of a request. Nothing of the body is read before the headers have been
@@ -303,6 +323,7 @@ impl Door {
         match access {
             // What is done for a service was checked with what the request asks for.
             Access::Open | Access::Service(_) => Ok(()),
+            Access::Node => Err(stranger(parts)),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
             Access::Logs => caller.check(&Right::logs()),

@@ -28,6 +28,8 @@ pub(crate) enum Access {
     Parked,
     /// The right to read what functions print.
     Logs,
+    /// The key that the nodes have which share the store.
+    Node,
     /// The rights that a request to this local service needs.
     Service(&'static str),
 }
@@ -43,6 +45,7 @@ impl Access {
             | Self::Page
             | Self::Metrics
             | Self::Parked
+            | Self::Node
             | Self::Logs => "states",
         }
     }

@@ -1,7 +1,7 @@
 use super::empty;
 use crate::api::{Api, Reply, store_failed};
 use std::time::Duration;
-use stepwright_engine::{Engine, MachineStatus};
+use stepwright_engine::{Engine, MachineStatus, Place};
 use stepwright_protocol::{ApiError, Arn, Qualifier, Request};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
@@ -26,10 +26,31 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let engine = api.engine.clone();
     if engine.running(&arn).await.is_ok_and(|running| running == 0) {
         engine.remove_machine(&arn).await.map_err(store_failed)?;
-    } else {
+    } else if !engine.has_nodes() {
         tokio::spawn(async move { remove_when_idle(engine, arn).await });
     }
     Ok(empty())
+}
+
+/// How often machines that are being deleted are looked for.
+const LOOKED_EVERY: Duration = Duration::from_secs(5);
+
+/// Removes deleted machines once their executions have ended, whenever this is the node that changes
+/// machines.
+pub(crate) async fn remove_where_machines_change(engine: Engine) {
+    while !engine.is_closing() {
+        let machines = engine.catalogue().machines().into_iter();
+        for machine in machines.filter(|machine| machine.status == MachineStatus::Deleting) {
+            let _changing = engine.changing().await;
+            if engine.home() == Place::Here
+                && engine.running(&machine.arn).await.is_ok_and(|running| running == 0)
+                && let Err(error) = engine.remove_machine(&machine.arn).await
+            {
+                tracing::warn!(machine.arn, %error, "a deleted state machine could not be removed");
+            }
+        }
+        tokio::time::sleep(LOOKED_EVERY).await;
+    }
 }
 
 /// Removes a deleted machine once its executions have ended.

@@ -24,6 +24,10 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
 pub(super) fn not_done(refused: &Refused) -> ApiError {
     match refused {
         Refused::Closing => closing(),
+        Refused::Moved => ApiError {
+            status: 503,
+            ..ApiError::new("ServiceUnavailable", format!("{refused}; try again"))
+        },
         other => ApiError::internal(other.to_string()),
     }
 }

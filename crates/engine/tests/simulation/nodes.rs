@@ -1,0 +1,440 @@
+//! Several engines on one store, in virtual time: they are cut off from it, stopped, joined by others,
+//! and what they ask of each other is lost or late.
+
+use super::{Chance, FaultyStore, Flaky, Log, Revisions, Virtual, machine, seeds};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stepwright_engine::{
+    Engine, Machine, Options, PeerError, Peers, Revision, StartError, StartRequest, WeakEngine,
+};
+use stepwright_history::{Event, EventKind, Failure, Moment};
+use stepwright_interpreter::Status;
+use stepwright_json::{Json, json};
+use stepwright_store::{
+    DocumentChanges, ExecutionId, Member, Members, Membership, Memory, NodeId, Pending, Shards,
+    Store, StoreError,
+};
+use tokio::sync::watch;
+
+/// What the nodes share beside the executions.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The beat of each node that is alive.
+    alive: BTreeMap<u64, u64>,
+    owners: BTreeMap<u8, u64>,
+    last_node: u64,
+    last_number: u64,
+    changes: DocumentChanges,
+}
+
+/// A node's way to the store.
+pub(crate) struct Link {
+    id: u64,
+    cluster: Arc<Cluster>,
+    memory: Memory,
+    /// Whether nothing gets through at the moment.
+    is_cut: AtomicBool,
+    place: AtomicUsize,
+    seen: AtomicUsize,
+    lost: watch::Sender<bool>,
+}
+
+impl Link {
+    fn new(cluster: &Arc<Cluster>, memory: &Memory) -> Arc<Self> {
+        let mut state = cluster.state.lock().expect("nobody panics");
+        state.last_node += 1;
+        let id = state.last_node;
+        state.alive.insert(id, 0);
+        let seen = AtomicUsize::new(state.changes.len());
+        drop(state);
+        Arc::new(Self {
+            id,
+            cluster: cluster.clone(),
+            memory: memory.clone(),
+            is_cut: AtomicBool::new(false),
+            place: AtomicUsize::new(0),
+            seen,
+            lost: watch::Sender::new(false),
+        })
+    }
+
+    /// Waits until the store can be reached.
+    pub(crate) async fn reach(&self) {
+        while self.is_cut.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Whether the node may write.
+    pub(crate) fn may_write(&self) -> bool {
+        let may = self.cluster.state.lock().expect("nobody panics").alive.contains_key(&self.id);
+        if !may {
+            self.lost.send_replace(true);
+        }
+        may
+    }
+
+    pub(crate) fn new_id(&self) -> ExecutionId {
+        let mut state = self.cluster.state.lock().expect("nobody panics");
+        let owned: Vec<u8> = state
+            .owners
+            .iter()
+            .filter(|(_, of)| **of == self.id)
+            .map(|(shard, _)| *shard)
+            .collect();
+        state.last_number += 1;
+        let place = self.place.fetch_add(1, Ordering::SeqCst);
+        let shard = owned.get(place % owned.len().max(1)).copied().unwrap_or_default();
+        ExecutionId(state.last_number * 256 + u64::from(shard))
+    }
+
+    pub(crate) fn note(&self, changes: &DocumentChanges) {
+        self.cluster.state.lock().expect("nobody panics").changes.extend(changes.iter().cloned());
+    }
+}
+
+/// Does something once the store can be reached.
+fn reached<T: Send + 'static>(
+    link: &Arc<Link>,
+    work: impl FnOnce(&Link, &mut State) -> T + Send + 'static,
+) -> Pending<Result<T, StoreError>> {
+    let link = link.clone();
+    Box::pin(async move {
+        link.reach().await;
+        let cluster = link.cluster.clone();
+        let mut state = cluster.state.lock().expect("nobody panics");
+        Ok(work(&link, &mut state))
+    })
+}
+
+/// A node's place among the others.
+pub(crate) struct Place(pub(crate) Arc<Link>);
+
+impl Membership for Place {
+    fn node(&self) -> NodeId {
+        NodeId(self.0.id)
+    }
+
+    fn beat(&self) -> Pending<Result<Members, StoreError>> {
+        reached(&self.0, |link, state| {
+            if let Some(beat) = state.alive.get_mut(&link.id) {
+                *beat += 1;
+            } else {
+                link.lost.send_replace(true);
+            }
+            let node = |(id, beat): (&u64, &u64)| Member {
+                id: NodeId(*id),
+                address: format!("node {id}"),
+                release: String::new(),
+                beat: *beat,
+                is_gone: false,
+            };
+            let owner = |shard| state.owners.get(&shard).copied().map(NodeId);
+            Members {
+                nodes: state.alive.iter().map(node).collect(),
+                owners: (0..=u8::MAX).map(owner).collect(),
+            }
+        })
+    }
+
+    fn fence(&self, node: NodeId) -> Pending<Result<(), StoreError>> {
+        reached(&self.0, move |_, state| {
+            state.alive.remove(&node.0);
+            state.owners.retain(|_, owner| *owner != node.0);
+        })
+    }
+
+    fn claim(&self, shards: Shards) -> Pending<Result<Shards, StoreError>> {
+        reached(&self.0, move |link, state| {
+            if !state.alive.contains_key(&link.id) {
+                return Shards::NONE;
+            }
+            let is_free = |shard: &u8| state.owners.get(shard).is_none_or(|of| *of == link.id);
+            let free: Shards = shards.iter().filter(is_free).collect();
+            free.iter().for_each(|shard| _ = state.owners.insert(shard, link.id));
+            free
+        })
+    }
+
+    fn release(&self, shards: Shards) -> Pending<Result<(), StoreError>> {
+        reached(&self.0, move |link, state| {
+            state.owners.retain(|shard, owner| *owner != link.id || !shards.has(*shard));
+        })
+    }
+
+    fn over(&self, executions: Vec<ExecutionId>) -> Pending<Result<Vec<ExecutionId>, StoreError>> {
+        let link = self.0.clone();
+        Box::pin(async move {
+            link.reach().await;
+            let mut over = Vec::new();
+            for id in executions {
+                let row = link.memory.execution(id).await?;
+                if row.is_none_or(|row| row.status.is_over()) {
+                    over.push(id);
+                }
+            }
+            Ok(over)
+        })
+    }
+
+    fn changed_documents(&self) -> Pending<Result<DocumentChanges, StoreError>> {
+        reached(&self.0, |link, state| {
+            let seen = link.seen.swap(state.changes.len(), Ordering::SeqCst);
+            state.changes[seen..].to_vec()
+        })
+    }
+
+    fn lost(&self) -> Pending<()> {
+        let link = self.0.clone();
+        Box::pin(async move {
+            drop(link.lost.subscribe().wait_for(|lost| *lost).await);
+        })
+    }
+}
+
+/// The engines, by their addresses.
+#[derive(Default)]
+struct Directory(Mutex<BTreeMap<String, (WeakEngine, Arc<Link>)>>);
+
+/// Calls other engines, not always with success.
+struct Calls {
+    directory: Arc<Directory>,
+    own: Arc<Link>,
+    chance: Arc<Chance>,
+    is_faulty: Arc<AtomicBool>,
+}
+
+impl Peers for Calls {
+    fn call(&self, address: &str, request: Json) -> Pending<Result<Json, PeerError>> {
+        let found = self.directory.0.lock().expect("nobody panics").get(address).cloned();
+        let is_faulty = self.is_faulty.load(Ordering::SeqCst);
+        let is_lost = is_faulty && self.chance.one_in(10);
+        let is_answer_lost = is_faulty && self.chance.one_in(15);
+        let wait = if self.chance.one_in(5) { self.chance.below(3_000) } else { 1 };
+        let own = self.own.clone();
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let is_cut = |link: &Link| link.is_cut.load(Ordering::SeqCst);
+            let not_reached = || PeerError::NotReached("it is not there".to_owned());
+            let (engine, link) = found.ok_or_else(not_reached)?;
+            if is_lost || is_cut(&own) || is_cut(&link) {
+                return Err(not_reached());
+            }
+            let engine = engine.upgrade().ok_or_else(not_reached)?;
+            let answering = tokio::spawn(async move { engine.answer_peer(&request).await });
+            let unknown = || PeerError::Unknown("no answer came".to_owned());
+            let answer = tokio::time::timeout(Duration::from_secs(25), answering).await;
+            if is_answer_lost || is_cut(&own) {
+                return Err(unknown());
+            }
+            answer.ok().and_then(Result::ok).flatten().ok_or_else(unknown)
+        })
+    }
+}
+
+struct Nodes {
+    seed: u64,
+    memory: Memory,
+    chance: Arc<Chance>,
+    is_faulty: Arc<AtomicBool>,
+    cluster: Arc<Cluster>,
+    directory: Arc<Directory>,
+    revision: Arc<Revision>,
+    machine: Machine,
+    clock: Arc<Virtual>,
+}
+
+impl Nodes {
+    async fn open(&self) -> (Engine, Arc<Link>) {
+        let link = Link::new(&self.cluster, &self.memory);
+        let store = FaultyStore {
+            inner: self.memory.clone(),
+            chance: self.chance.clone(),
+            is_faulty: self.is_faulty.clone(),
+            link: Some(link.clone()),
+        };
+        let tasks = Flaky { chance: self.chance.clone(), is_faulty: self.is_faulty.clone() };
+        let peers = Calls {
+            directory: self.directory.clone(),
+            own: link.clone(),
+            chance: self.chance.clone(),
+            is_faulty: self.is_faulty.clone(),
+        };
+        let options = Options {
+            clock: self.clock.clone(),
+            observer: Arc::new(Log::default()),
+            peers: Some(Arc::new(peers)),
+            ..Options::new(Arc::new(store), Arc::new(tasks))
+        };
+        let engine = Engine::open(options).await.expect("the store can be read");
+        let address = format!("node {}", link.id);
+        let entry = (engine.downgrade(), link.clone());
+        self.directory.0.lock().expect("nobody panics").insert(address, entry);
+        (engine, link)
+    }
+
+    fn request(&self, n: usize) -> StartRequest {
+        let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
+        let machine = Arc::new(self.machine.clone());
+        StartRequest::new(machine, self.revision.clone(), format!("execution-{n}"), input)
+    }
+
+    /// Starts an execution somewhere, until that is acknowledged.
+    async fn start(&self, nodes: &[(Engine, Arc<Link>)], n: usize) -> String {
+        loop {
+            let (engine, _) = &nodes[self.chance.below(nodes.len() as u64) as usize];
+            let starting = engine.start(self.request(n));
+            match tokio::time::timeout(Duration::from_secs(5), starting).await {
+                Ok(Ok(started)) => return started.arn,
+                // An earlier attempt was kept after all, and its execution has ended by now.
+                Ok(Err(StartError::Exists { arn })) => return arn,
+                Ok(Err(StartError::Panicked { reason })) => panic!("seed {}: {reason}", self.seed),
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// Returns how many nodes were taken for dead.
+    async fn run(&self) -> usize {
+        let mut nodes = vec![self.open().await, self.open().await, self.open().await];
+        let first = (self.machine.clone(), Some(self.revision.clone()));
+        nodes[0].0.put_machine(first.0, first.1).await.expect("documents are kept");
+        let mut arns: Vec<String> = Vec::new();
+        let mut stopped: BTreeMap<String, Status> = BTreeMap::new();
+        for _ in 0..12 {
+            arns.push(self.start(&nodes, arns.len()).await);
+            let chosen = self.chance.below(nodes.len() as u64) as usize;
+            match self.chance.below(8) {
+                0 | 1 => {
+                    // It is cut off, perhaps for so long that it is taken for dead.
+                    let (link, lasts) = (nodes[chosen].1.clone(), 200 + self.chance.below(25_000));
+                    link.is_cut.store(true, Ordering::SeqCst);
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(lasts)).await;
+                        link.is_cut.store(false, Ordering::SeqCst);
+                    });
+                }
+                // It dies, and another one comes.
+                2 => {
+                    nodes.remove(chosen).1.is_cut.store(true, Ordering::SeqCst);
+                    nodes.push(self.open().await);
+                }
+                // It is stopped by its operator.
+                3 => {
+                    let (engine, _) = nodes.remove(chosen);
+                    tokio::spawn(async move { engine.shutdown().await });
+                    nodes.push(self.open().await);
+                }
+                4 if nodes.len() < 5 => nodes.push(self.open().await),
+                5 | 6 => {
+                    let arn = &arns[self.chance.below(arns.len() as u64) as usize];
+                    let engine = &nodes[chosen].0;
+                    let stopping = engine.stop(arn, Failure::default());
+                    if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(30), stopping).await
+                    {
+                        // What was acknowledged is seen from anywhere, and does not change any more.
+                        let row = self.memory.execution_by_arn(arn).await.expect("it can be read");
+                        let row = row.expect("it is there");
+                        assert!(row.status.is_over(), "seed {}: {arn}", self.seed);
+                        let end = nodes[chosen].0.describe(arn).await;
+                        let end = end.expect("it can be read").expect("it is there");
+                        stopped.entry(arn.clone()).or_insert_with(|| end.status.clone());
+                    }
+                }
+                _ => {}
+            }
+            tokio::time::sleep(Duration::from_millis(self.chance.below(4_000))).await;
+        }
+        // Everything heals. Nodes that were taken for dead are replaced by new ones.
+        self.is_faulty.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        nodes.retain(|(engine, _)| !engine.is_lost());
+        nodes.push(self.open().await);
+        let (engine, _) = nodes.last().expect("it was put there");
+        for (n, arn) in arns.iter().enumerate() {
+            let ended = tokio::time::timeout(Duration::from_hours(24), engine.ended(arn)).await;
+            let Ok(Some(ended)) = ended else {
+                let findings = engine.doctor().await;
+                let view = engine.nodes_view();
+                panic!("seed {}: {arn} does not end: {ended:?} {findings:?} {view:?}", self.seed);
+            };
+            let mut events = Vec::new();
+            let exists = engine.history(arn, |event: &Event| events.push(event.clone())).await;
+            assert!(exists.expect("it can be read"), "seed {}: {arn} is gone", self.seed);
+            let ends = events.iter().filter(|event| event.kind.ends_execution()).count();
+            assert_eq!(ends, 1, "seed {}: {arn}", self.seed);
+            if let Some(was) = stopped.get(arn) {
+                assert_eq!(&ended.status, was, "seed {}: {arn}", self.seed);
+            }
+            if let Status::Succeeded { output } = &ended.status {
+                assert_eq!(output.get("n"), Some(&Json::Int(n as i64)), "seed {}", self.seed);
+                assert_eq!(output.get("each"), Some(&json!([1, 2, 3])), "seed {}", self.seed);
+                let done = |event: &&Event| matches!(event.kind, EventKind::TaskSucceeded { .. });
+                assert_eq!(events.iter().filter(done).count(), 5, "seed {}: {arn}", self.seed);
+            } else {
+                assert!(
+                    stopped.contains_key(arn) || matches!(ended.status, Status::Aborted { .. })
+                );
+            }
+        }
+        let findings = engine.doctor().await.expect("the store can be read");
+        assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
+        for (engine, _) in &nodes {
+            assert_eq!(engine.metrics().parked.get(), 0, "seed {}: it was parked", self.seed);
+        }
+        let opened = self.directory.0.lock().expect("nobody panics");
+        opened.values().filter(|(_, link)| *link.lost.borrow()).count()
+    }
+}
+
+#[test]
+fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
+    let (from, to) = seeds(40);
+    let revisions = Revisions::new();
+    let next = AtomicU64::new(from);
+    let lost = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= to {
+                        return;
+                    }
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_time()
+                        .start_paused(true)
+                        .build()
+                        .expect("a runtime can be made");
+                    runtime.block_on(async {
+                        let last = Arc::new(Mutex::new(Moment(1_704_067_200_000)));
+                        let start = Moment(1_704_067_200_000);
+                        let since = tokio::time::Instant::now();
+                        let nodes = Nodes {
+                            seed,
+                            memory: Memory::new(),
+                            chance: Arc::new(Chance(AtomicU64::new(seed))),
+                            is_faulty: Arc::new(AtomicBool::new(true)),
+                            cluster: Arc::default(),
+                            directory: Arc::default(),
+                            revision: revisions.machine.clone(),
+                            machine: machine("machine", &revisions.machine),
+                            clock: Arc::new(Virtual { start, since, last }),
+                        };
+                        lost.fetch_add(nodes.run().await, Ordering::Relaxed);
+                    });
+                }
+            });
+        }
+    });
+    let (lost, lives) = (lost.into_inner() as u64, to - from);
+    assert!(lost >= lives / 4, "only {lost} nodes were taken for dead in {lives} lives");
+}
