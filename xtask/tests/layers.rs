@@ -66,6 +66,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "stepwright-console",
+        &[
+            "json",
+            "asl",
+            "program",
+            "graph",
+            "history",
+            "interpreter",
+            "timeline",
+            "store",
+            "engine",
+            "functions",
+            "protocol",
+        ],
+    ),
+    (
         "stepwright-server",
         &[
             "source",
@@ -83,6 +99,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "protocol",
             "services",
             "stacks",
+            "console",
         ],
     ),
     // 4: authoring

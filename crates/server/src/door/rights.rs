@@ -3,6 +3,7 @@
 use super::Credentials;
 use crate::services;
 use std::borrow::Cow;
+use stepwright_console::{Asked, Fields, Need};
 use stepwright_engine::Engine;
 use stepwright_functions::Functions;
 use stepwright_interpreter::token;
@@ -20,8 +21,8 @@ pub(crate) enum Access {
     Invocation,
     /// The right to list the functions.
     Functions,
-    /// The right to list everything, because the page shows everything.
-    Page,
+    /// What a page of the console needs.
+    Console(Need),
     /// The right to read the metrics.
     Metrics,
     /// The right to see, retry and abort parked executions.
@@ -40,7 +41,7 @@ impl Access {
             Self::Service(name) => services::signing_name(name),
             Self::Open
             | Self::Operation
-            | Self::Page
+            | Self::Console(_)
             | Self::Metrics
             | Self::Parked
             | Self::Logs => "states",
@@ -83,11 +84,24 @@ impl Right {
         self.action == READ_METRICS
     }
 
-    /// The rights to see the page.
-    pub(crate) fn page() -> Vec<Self> {
-        ["states:ListStateMachines", "states:ListExecutions"]
-            .map(|action| Self::new(action, "*"))
-            .into()
+    /// The rights to see a page: some actions on what its URL names, or on all.
+    pub(crate) fn page(actions: &[&'static str], query: &Fields) -> Vec<Self> {
+        let resource = query.resource().unwrap_or("*");
+        actions.iter().map(|action| Self::new(*action, resource)).collect()
+    }
+
+    /// The rights to do what a form asks for.
+    pub(crate) async fn asked(
+        asked: &Asked,
+        engine: &Engine,
+        credentials: &Credentials,
+    ) -> Vec<Self> {
+        match asked {
+            Asked::Operation { name, body } => {
+                Self::operation_with(name, body, engine, credentials).await
+            }
+            Asked::Parked { .. } => vec![Self::parked()],
+        }
     }
 
     /// The right to invoke a function, given by any of its names.
