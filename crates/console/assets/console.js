@@ -138,7 +138,7 @@ class JsonTree extends HTMLElement {
       line.append(...name, `${begin}${end}`);
       return line;
     }
-    const size = `${node.members.length} ${node.kind === "object" ? "members" : "items"}`;
+    const size = `${node.members.length} ${node.kind === "object" ? "member" : "item"}${node.members.length === 1 ? "" : "s"}`;
     const label = key == null ? size : `${visible(String(key))}, ${size}`;
     const fold = make("button", { type: "button", class: "fold", "aria-label": label, "aria-expanded": "false" }, "▸");
     const summary = make("span", { class: "size" }, ` ${size} `);
@@ -214,7 +214,6 @@ class Graph extends HTMLElement {
       state.named = title.textContent;
       state.setAttribute("tabindex", "0");
       state.setAttribute("role", "button");
-      state.setAttribute("aria-label", state.named);
       const choose = () => this.dispatchEvent(new CustomEvent("choose", { detail: state.dataset.state }));
       state.addEventListener("click", () => this.moved || choose());
       state.addEventListener("keydown", (event) => {
@@ -333,7 +332,6 @@ class Graph extends HTMLElement {
       $$(".sign, .count, .disc", state).forEach((part) => part.remove());
       const label = words ? `${state.named}: ${words}` : state.named;
       $("title", state).textContent = label;
-      state.setAttribute("aria-label", label);
       if (!kind) continue;
       state.classList.add(kind);
       const { x, y, width, height } = $("rect", state);
@@ -447,7 +445,7 @@ class Events extends HTMLElement {
     }
     while (this.rows.length > count) this.rows.pop().remove();
     for (let at = from; at < to; at += 1) this.fill(this.rows[at - from], at, offset);
-    if (this.all === 0 && !this.rows.length) this.space.dataset.none = "";
+    this.space.toggleAttribute("data-none", this.all === 0);
   }
 
   fill(row, at, offset) {

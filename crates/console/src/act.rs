@@ -187,7 +187,7 @@ pub(crate) fn form(visit: &dyn Visit, operation: &str, what: &What<'_>, inputs: 
                 input type="hidden" name="operation" value=(operation);
                 p { (what.says) }
                 (inputs)
-                button type="submit" class=(if what.is_dangerous { "danger" } else { "main" }) { (what.button) }
+                button type="submit" class=(if what.is_dangerous { "danger" } else { "main" }) { (what.button.trim_end_matches('…')) }
             }
         }
     }

@@ -39,7 +39,7 @@ pub(crate) async fn known(
     let row = engine.execution_row(arn).await?;
     let row = row.ok_or_else(|| Refusal::missing(missing(arn)))?;
     let facts = engine.recorded_facts(row.clone()).await?;
-    let story = console.stories.of(engine, &row, &facts.revision).await?;
+    let story = console.stories.of(engine, &row, &facts.revision).await;
     let parked = if row.status.is_over() {
         None
     } else {
@@ -85,8 +85,8 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
                 div id="whole" data-part="data" { (known.data()) }
             }
         }
-        (history(arn, story))
         div data-part="around" { (known.around(visit).await?) }
+        (history(arn, story))
         div data-part="visits" { (known.visits()) }
         details class="section" id="definition" {
             summary { h2 { "Definition" } }
@@ -249,14 +249,15 @@ impl Known {
                     (block(&parked.reason))
                 }
             }
-            @if self.story.is_broken {
+            @if let Some(why) = &self.story.broken {
                 section class="notice bad" role="note" {
-                    h2 { "Its history cannot be taken in from here on" }
+                    h2 { "Its history cannot be read any further" }
                     p { "What is shown is what came before. " code { "stepwright doctor" } " says more." }
+                    (block(why))
                 }
             }
             @if self.row.status == Status::Running && self.parked.is_none() { (self.waits(visit)) }
-            @if let Some(failure) = self.failure() { (failure) }
+            @if let Some(failure) = self.failure(visit) { (failure) }
         }
     }
 
@@ -307,7 +308,7 @@ impl Known {
         }
     }
 
-    fn failure(&self) -> Option<Markup> {
+    fn failure(&self, visit: &dyn Visit) -> Option<Markup> {
         let failure =
             match self.story.timeline.execution().map(|execution| execution.status().clone()) {
                 Some(
@@ -336,6 +337,9 @@ impl Known {
                     @if !failure.name().is_empty() { " with " code { (Foreign(&short(failure.name(), 200))) } }
                 }
                 @if !told.trim().is_empty() { (block(told.trim_end())) }
+                @if !state.is_empty() && visit.token().is_some() && visit.may("states:TestState", "*") {
+                    p { a href=(link("/console/test", &[("arn", &self.row.about.machine), ("state", &state), ("execution", &self.row.about.arn)])) { "Try this state with its input…" } }
+                }
             }
         })
     }
@@ -417,7 +421,7 @@ impl Known {
             @if !nested.is_empty() {
                 section class="section" {
                     h2 { "Nested executions " span class="dim" { (count) } }
-                    div class="scrolled" tabindex="0" role="region" aria-label="Nested executions" { table data-list {
+                    div class="scrolled" tabindex="0" role="region" aria-label="Table of nested executions" { table data-list {
                         thead { tr { th { "Status" } th { "Execution" } th { "State machine" } th { "Started by" } th class="n" { "Took" } } }
                         tbody {
                             @for (one, row) in &nested {
@@ -456,7 +460,7 @@ impl Known {
         html! {
             details class="section" {
                 summary { h2 { "Timeline " span class="dim" { (self.story.visit_count) " visits of states" } } }
-                div class="scrolled" tabindex="0" role="region" aria-label="Timeline" { table class="visits" {
+                div class="scrolled" tabindex="0" role="region" aria-label="Table of timeline" { table class="visits" {
                     thead { tr { th { "State" } th class="n" { "After" } th class="n" { "Took" } th class="n" { "Attempts" } th class="wide" { "When" } } }
                     tbody {
                         @for visit in visits {

@@ -111,7 +111,7 @@ fn machine_table(shown: &[(&Arc<Machine>, impl Fn(Status) -> u64)]) -> Markup {
         }
     };
     html! {
-        div class="scrolled" tabindex="0" role="region" aria-label="State machines" { table data-list {
+        div class="scrolled" tabindex="0" role="region" aria-label="Table of state machines" { table data-list {
             thead { tr {
                 th { "Name" } th { "Type" } th class="n" { "Running" } th class="n" { "Succeeded" }
                 th class="n" { "Failed" } th class="n" { "Timed out" } th class="n" { "Aborted" } th { "Updated (UTC)" }
@@ -136,7 +136,7 @@ fn machine_table(shown: &[(&Arc<Machine>, impl Fn(Status) -> u64)]) -> Markup {
 pub(crate) fn short_table(visit: &dyn Visit, rows: &[ExecutionRow]) -> Markup {
     let now = visit.engine().now();
     html! {
-        div class="scrolled" tabindex="0" role="region" aria-label="Executions" { table data-list {
+        div class="scrolled" tabindex="0" role="region" aria-label="Table of executions" { table data-list {
             thead { tr { th { "Status" } th { "Execution" } th { "Started (UTC)" } th class="n" { "Took" } } }
             tbody {
                 @for row in rows {

@@ -129,7 +129,7 @@ impl Console {
             View::Functions => others::functions(visit, &ask).await,
             View::Services => others::services(visit, &ask).await,
             View::Parked => parked::page(visit, &ask).await,
-            View::Test => test::page(visit, &ask).await,
+            View::Test => test::page(self, visit, &ask).await,
             View::Find => find::page(visit, &ask).await,
             View::OfAws => Ok(find::of_aws(visit, &ask)),
             View::Act => act::act(visit, &ask).await,

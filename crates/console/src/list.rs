@@ -81,7 +81,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         }
         @if machine.is_none() && query.get("redriven").is_some() { p class="dim" { "Choose a state machine to see which of its executions were redriven." } }
         div data-fresh="rows" { @if rows.is_empty() { p class="none" { "There are none that match." } } @else {
-            div class="scrolled" tabindex="0" role="region" aria-label="Executions" { table data-list {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of executions" { table data-list {
                 thead { tr { th { "Status" } th { "Execution" } @if machine.is_none() { th { "State machine" } } th { "Started (UTC)" } th class="n" { "Took" } th class="n" { "Events" } th class="n" { "Redrives" } } }
                 tbody { @for row in rows { tr {
                     td { (badge(row.status.name())) }

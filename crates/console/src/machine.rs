@@ -169,6 +169,7 @@ fn versions(machine: &Machine) -> Markup {
             }
             section class="section" aria-labelledby="aliases" {
                 h2 id="aliases" { "Aliases" }
+                @if machine.aliases.is_empty() { p class="none" { "None." } } @else {
                 div class="scrolled" { table data-list { thead { tr { th { "Name" } th { "Leads to" } th { "Updated (UTC)" } } } tbody {
                     @for (name, alias) in &machine.aliases { tr {
                         td { a href=(link("/console/executions", &[("machine", arn), ("alias", &format!("{arn}:{name}"))])) { (Foreign(name)) } }
@@ -176,6 +177,7 @@ fn versions(machine: &Machine) -> Markup {
                         td class="dim" { (when(alias.updated_at)) }
                     } }
                 } } }
+                }
             }
         }
     }

@@ -93,7 +93,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
                 @if executions.pending > 0 { span class="tab dim" { "Not begun " (number(executions.pending)) } }
             }
             @if shown.is_empty() { p class="none" { "None. Children that are Express executions are not recorded." } } @else {
-                div class="scrolled" tabindex="0" role="region" aria-label="Children" { table data-list {
+                div class="scrolled" tabindex="0" role="region" aria-label="Table of children" { table data-list {
                     thead { tr { th { "Status" } th { "Child" } th { "Started (UTC)" } th class="n" { "Took" } th class="wide" { "Error" } } }
                     tbody { @for (row, why) in &shown { tr {
                         td { (badge(row.status.name())) }

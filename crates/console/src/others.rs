@@ -12,7 +12,7 @@ pub(crate) async fn activities(visit: &dyn Visit, ask: &Ask) -> Answer {
     let main = html! {
         h1 { "Activities" }
         @if activities.is_empty() { p class="none" { "None yet. " code { "CreateActivity" } " makes one; its workers poll with " code { "GetActivityTask" } "." } } @else {
-            div class="scrolled" tabindex="0" role="region" aria-label="Activities" { table data-list {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of activities" { table data-list {
                 thead { tr { th { "Name" } th { "Created (UTC)" } th { "ARN" } } }
                 tbody { @for activity in &activities { tr {
                     td { (Foreign(&activity.name)) } td class="dim" { (when(activity.created_at)) } td { code { (visible(&activity.arn)) } }
@@ -37,7 +37,7 @@ pub(crate) async fn functions(visit: &dyn Visit, ask: &Ask) -> Answer {
     let main = html! {
         h1 { "Functions" }
         @if functions.is_empty() { p class="none" { "None are configured. " code { "[functions.NAME]" } " in " code { "stepwright.toml" } " adds one." } } @else {
-            div class="scrolled" tabindex="0" role="region" aria-label="Functions" { table data-list {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of functions" { table data-list {
                 thead { tr { th { "Name" } th class="n" { "Time limit" } th { "ARN" } } }
                 tbody { @for function in functions.iter() { tr {
                     td { (Foreign(&text(function, "FunctionName"))) }
@@ -79,7 +79,7 @@ pub(crate) async fn services(visit: &dyn Visit, ask: &Ask) -> Answer {
                 @match &queues {
                     Err(why) => p class="none" { (visible(why)) },
                     Ok(queues) if queues.is_empty() => p class="none" { "None." },
-                    Ok(queues) => div class="scrolled" tabindex="0" role="region" aria-label="Queues" { table data-list {
+                    Ok(queues) => div class="scrolled" tabindex="0" role="region" aria-label="Table of queues" { table data-list {
                         thead { tr { th { "Name" } th class="n" { "Waiting" } th class="n" { "In flight" } th class="n" { "Delayed" } } }
                         tbody { @for queue in queues { tr {
                             td { (Foreign(&queue.name)) } @for count in &queue.counts { td class="n" { (visible(count)) } }
@@ -143,7 +143,7 @@ fn bucket_table(answer: &Json) -> Markup {
     let buckets = answer.get("Buckets").and_then(Json::as_array).cloned().unwrap_or_default();
     html! {
         @if buckets.is_empty() { p class="none" { "None." } } @else {
-            div class="scrolled" tabindex="0" role="region" aria-label="Buckets" { table data-list {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of buckets" { table data-list {
                 thead { tr { th { "Name" } th { "Created" } } }
                 tbody { @for bucket in buckets.iter() {
                     @let name = bucket.get("Name").and_then(Json::as_str).unwrap_or_default();
@@ -162,7 +162,7 @@ fn object_table(answer: &Json) -> Markup {
     let is_cut = answer.get("IsTruncated").and_then(Json::as_bool).unwrap_or_default();
     html! {
         @if objects.is_empty() { p class="none" { "None." } } @else {
-            div class="scrolled" tabindex="0" role="region" aria-label="Objects" { table data-list {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of objects" { table data-list {
                 thead { tr { th { "Key" } th class="n" { "Bytes" } th { "Written" } } }
                 tbody { @for object in objects.iter() { tr {
                     td { (Foreign(object.get("Key").and_then(Json::as_str).unwrap_or_default())) }

@@ -12,7 +12,7 @@ use stepwright_engine::{Engine, Revision};
 use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, FrameId, Moment, StateType};
 use stepwright_json::{Json, Str};
-use stepwright_store::{ExecutionId, ExecutionRow, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow};
 use stepwright_timeline::{ItemPath, Line, Timeline, Weight};
 
 /// The stories that were read last.
@@ -40,14 +40,14 @@ impl Stories {
         engine: &Engine,
         row: &ExecutionRow,
         revision: &Arc<Revision>,
-    ) -> Result<tokio::sync::OwnedMutexGuard<Story>, StoreError> {
+    ) -> tokio::sync::OwnedMutexGuard<Story> {
         let shared = self.shared(row.id, revision);
         let mut story = shared.lock_owned().await;
         if story.read > row.len {
             // It was deleted and its number is in use again, which stores do not do.
             *story = Story::new(revision);
         }
-        if story.read < row.len {
+        if story.read < row.len && story.broken.is_none() {
             let after = story.read;
             let is_broken = &mut false;
             let read = engine
@@ -56,12 +56,17 @@ impl Stories {
                     *is_broken |= taken.is_err();
                     !*is_broken
                 })
-                .await?;
-            story.read = read;
-            story.is_broken |= *is_broken;
+                .await;
+            match read {
+                Ok(read) => story.read = read,
+                Err(error) => story.broken = Some(error.to_string()),
+            }
+            if *is_broken {
+                story.broken = Some("an event cannot follow the ones before it".to_owned());
+            }
         }
         self.trim(row.id, story.rows.len());
-        Ok(story)
+        story
     }
 
     fn shared(&self, id: ExecutionId, revision: &Arc<Revision>) -> Shared {
@@ -95,14 +100,16 @@ pub(crate) struct Story {
     read: u64,
     /// How many events were taken in.
     taken: u64,
-    /// Whether the code could not take the history in.
-    pub(crate) is_broken: bool,
+    /// Why the history cannot be read on from here, if it cannot.
+    pub(crate) broken: Option<String>,
     pub(crate) timeline: Timeline,
     calls: Calls,
     pub(crate) rows: Vec<Row>,
     /// What became of each state, by its position.
     pub(crate) states: BTreeMap<u32, Fate>,
     frames: FxHashMap<FrameId, In>,
+    /// What frames were in that failed or were given up: a redrive goes on there.
+    given_up: BTreeMap<FrameId, In>,
     /// The executions that tasks have started.
     pub(crate) nested: Vec<Nested>,
     pub(crate) runs: Vec<Run>,
@@ -161,6 +168,8 @@ struct In {
     visit: Option<usize>,
     is_failing: bool,
     is_retrying: bool,
+    /// Whether a redrive goes on with it, and nothing has been done there yet.
+    is_revived: bool,
 }
 
 /// An execution that a task has started.
@@ -206,12 +215,13 @@ impl Story {
         Self {
             read: 0,
             taken: 0,
-            is_broken: false,
+            broken: None,
             timeline: Timeline::of(revision.program.clone()),
             calls: Calls::default(),
             rows: Vec::new(),
             states: BTreeMap::new(),
             frames: FxHashMap::default(),
+            given_up: BTreeMap::new(),
             nested: Vec::new(),
             runs: Vec::new(),
             visits: Vec::new(),
@@ -275,7 +285,9 @@ impl Story {
             self.visits.len() - 1
         });
         let is_failing = kind == StateType::Fail;
-        self.frames.insert(event.frame, In { state, visit, is_failing, is_retrying: false });
+        self.given_up.remove(&event.frame);
+        let entered = In { state, visit, is_failing, is_retrying: false, is_revived: false };
+        self.frames.insert(event.frame, entered);
     }
 
     fn fate(&mut self, state: u32) -> &mut Fate {
@@ -290,8 +302,15 @@ impl Story {
             (true, _) => "failed",
             (false, otherwise) => otherwise,
         };
+        if matches!(outcome, "failed" | "aborted") {
+            self.given_up.insert(frame, left);
+        }
         let fate = self.states.entry(left.state).or_default();
         fate.running = fate.running.saturating_sub(1);
+        if left.is_revived && outcome == "aborted" {
+            // It is entered again.
+            return;
+        }
         if left.is_retrying {
             fate.retrying = fate.retrying.saturating_sub(1);
         }
@@ -328,6 +347,29 @@ impl Story {
         }
     }
 
+    /// A redrive goes on with what failed or was given up, as far as it still stands.
+    fn revive(&mut self) {
+        for fate in self.states.values_mut() {
+            (fate.failed, fate.aborted) = (0, 0);
+        }
+        let Some(execution) = self.timeline.execution() else { return };
+        let stands = |frame: FrameId, left: &In| {
+            execution.state_in(frame).is_some_and(|state| state.0 == left.state)
+        };
+        let revived: Vec<(FrameId, In)> = std::mem::take(&mut self.given_up)
+            .into_iter()
+            .filter(|(frame, left)| stands(*frame, left))
+            .collect();
+        for (frame, left) in revived {
+            self.fate(left.state).running += 1;
+            if let Some(visit) = left.visit.and_then(|at| self.visits.get_mut(at)) {
+                (visit.until, visit.outcome) = (None, "running");
+            }
+            let revived = In { is_failing: false, is_retrying: false, is_revived: true, ..left };
+            self.frames.insert(frame, revived);
+        }
+    }
+
     fn run(&mut self, frame: FrameId) -> Option<&mut Run> {
         self.runs.iter_mut().rev().find(|run| run.frame == frame)
     }
@@ -342,7 +384,7 @@ impl Story {
             E::TaskScheduled { .. } => {
                 self.retrying(frame, false);
                 if let Some(frame) = self.frames.get_mut(&frame) {
-                    frame.is_failing = false;
+                    (frame.is_failing, frame.is_revived) = (false, false);
                     if let Some(visit) = frame.visit.and_then(|at| self.visits.get_mut(at)) {
                         visit.attempts.push(event.at.0);
                     }
@@ -401,6 +443,7 @@ impl Story {
                     *(if is_ok { &mut run.succeeded } else { &mut run.failed }) += 1;
                 }
             }
+            E::ExecutionRedriven { .. } => self.revive(),
             E::MapRunRedriven { .. } => {
                 if let Some(run) = self.run(frame) {
                     (run.status, run.failed, run.started) = ("RUNNING", 0, run.succeeded);

@@ -2,24 +2,19 @@
 
 use crate::execution::code;
 use crate::machine;
-use crate::page::{Answer, Page, block, tree};
+use crate::page::{Answer, Page, Refusal, block, tree};
 use crate::status::badge;
 use crate::text::{Foreign, json, visible};
-use crate::{ACT, Ask, Visit};
+use crate::{ACT, Ask, Console, Visit};
 use maud::{Markup, html};
 use stepwright_json::{Json, Object};
 
-pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
+pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
     let machine = machine::find(visit, ask.query.text("arn"))?;
     let revision = visit.engine().revision(&machine.revision).await?;
     let first = revision.program.state(revision.program.start).name.to_string();
     let state = ask.query.get("state").map_or(first, str::to_owned);
-    let execution = ask.query.get("execution");
-    let execution = execution.filter(|arn| visit.may("states:DescribeExecution", arn));
-    let input = match execution {
-        Some(arn) => visit.engine().describe(arn).await?.map(|snapshot| snapshot.input.pretty()),
-        None => None,
-    };
+    let input = input(console, visit, ask, &state).await?;
     let mut body = Object::new();
     body.insert("definition", revision.definition.as_str().into());
     body.insert("stateName", state.as_str().into());
@@ -28,6 +23,26 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
     let names: Vec<String> =
         revision.program.states.iter().map(|state| state.name.to_string()).collect();
     shown(visit, ask, &Json::Object(body), &names, None)
+}
+
+/// The input that a test begins with: of the state that failed in the execution that the URL names, or
+/// of the execution.
+async fn input(
+    console: &Console,
+    visit: &dyn Visit,
+    ask: &Ask,
+    state: &str,
+) -> Result<Option<String>, Refusal> {
+    let rights = ["states:DescribeExecution", "states:GetExecutionHistory"];
+    let may_see = |arn: &&str| rights.iter().all(|right| visit.may(right, arn));
+    let Some(arn) = ask.query.get("execution").filter(may_see) else { return Ok(None) };
+    let engine = visit.engine();
+    let Some(row) = engine.execution_row(arn).await? else { return Ok(None) };
+    let revision = engine.recorded_facts(row.clone()).await?.revision;
+    let story = console.stories.of(engine, &row, &revision).await;
+    let culprit = story.timeline.culprit().filter(|culprit| culprit.state.as_str() == state);
+    let start = || story.timeline.execution()?.start().map(|start| start.input.pretty());
+    Ok(culprit.map(|culprit| culprit.input.pretty()).or_else(start))
 }
 
 /// The page after a test.

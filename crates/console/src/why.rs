@@ -80,7 +80,7 @@ fn tell(
             (text, wakes)
         }
         Doing::Wait { until } => {
-            let until = until.map_or_else(String::new, |at| format!(" {}", until_words(at, now)));
+            let until = until.map_or_else(String::new, |at| format!(" until {}", point(at, now)));
             (
                 format!("waits{until}, as the Wait state says."),
                 "The timer wakes it; nothing else does.".to_owned(),
@@ -156,11 +156,16 @@ fn since_words(since: Moment, now: Moment) -> String {
 }
 
 fn until_words(until: Moment, now: Moment) -> String {
-    let left = until.0 - now.0;
+    format!("at {}", point(until, now))
+}
+
+/// A moment, and how far away it is.
+fn point(at: Moment, now: Moment) -> String {
+    let left = at.0 - now.0;
     if left <= 0 {
-        return format!("at {}, which is now", clock(until));
+        return format!("{}, which is now", clock(at));
     }
-    format!("at {} (in {})", clock(until), rounded(left))
+    format!("{} (in {})", clock(at), rounded(left))
 }
 
 /// A duration without what nobody reads: no milliseconds after a second, no seconds after an hour.

@@ -221,7 +221,9 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, style: Style<'_>, out: &mut Stri
 
 /// Draws an edge as straight lines with rounded corners.
 fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, style: Style<'_>, out: &mut String) {
-    let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
+    let mut points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
+    // A piece without a length has no direction, by which its arrow is turned.
+    points.dedup();
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
     if edge.is_aside {
         right_angles(&points, &mut path);
@@ -300,6 +302,12 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             c if c.is_control() => out.push(' '),
+            // Others turn the text around them, or cannot be seen.
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{61c}'
+            | '\u{feff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
         out
