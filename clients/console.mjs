@@ -83,6 +83,14 @@ async function accessible(page, name) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
+/** Pictures of the manual, which are small. */
+async function manual(page, name, height = 560) {
+  if (!PICTURES) return;
+  await page.setViewportSize({ width: 1000, height });
+  await page.screenshot({ path: join(PICTURES, `console-${name}.jpg`), type: "jpeg", quality: 62 });
+  await page.setViewportSize({ width: 1360, height: 900 });
+}
+
 async function picture(page, name) {
   if (!PICTURES) return;
   mkdirSync(PICTURES, { recursive: true });
@@ -154,6 +162,8 @@ for (const [name, path] of Object.entries(pages)) {
   if (await page.locator("sw-events").count()) await page.locator(".grid-row .kind", { hasNotText: "…" }).first().waitFor();
   await picture(page, name);
   await accessible(page, name);
+  if (name === "waiting") await manual(page, "waiting", 640);
+  if (name === "broken") await manual(page, "failed", 640);
   right(`page ${name}, both themes`);
 }
 await page.emulateMedia({ colorScheme: "light" });
@@ -397,6 +407,10 @@ await login("ADMIN", "the secret of ADMIN");
 await locked.waitForURL(/console\/machine/);
 const [cookie] = (await guarded.cookies()).filter(({ name }) => name.startsWith("stepwright-session"));
 assert.ok(cookie.httpOnly && cookie.sameSite === "Strict", JSON.stringify(cookie));
+// A link on another site comes without the cookie.
+await locked.goto("data:text/html,<p>another site");
+await locked.evaluate((url) => location.assign(url), `${GUARDED}/console/machine?arn=${machines.order}`);
+await locked.locator("h1", { hasText: "order" }).waitFor();
 await unfold(locked, "Start…");
 await locked.locator("details.act[open] input[name=name]").fill("of-admin");
 await submit(locked);

@@ -646,6 +646,8 @@ function live() {
       do {
         again = false;
         isOver = (await refresh()) === true;
+        // What changes all the time is looked at a few times a second.
+        await new Promise((resolve) => setTimeout(resolve, 250));
       } while (again);
     } catch {
       sign.classList.add("off");
@@ -785,10 +787,26 @@ function keys() {
 
 // What follows `#` in an address of AWS's console is known to the browser only.
 if (location.pathname === "/states/home" && location.hash.length > 1 && $("#of-aws")) {
-  location.replace(`/states/home?to=${encodeURIComponent(decodeURIComponent(location.hash))}`);
+  let hash = location.hash;
+  try {
+    hash = decodeURIComponent(hash);
+  } catch {
+    // It is meant as it is.
+  }
+  location.replace(`/states/home?to=${encodeURIComponent(hash)}`);
 }
 const next = $("[data-next]");
-if (next && location.hash) next.value += location.hash;
+if (next) {
+  next.value += location.hash;
+  // Whoever is logged in and follows a link on another site comes without the cookie. From here it is sent.
+  const again = new URL(location.href);
+  if (!again.searchParams.has("again")) {
+    fetch(location.href, { method: "HEAD" }).then((known) => {
+      again.searchParams.set("again", "");
+      if (known.ok) location.replace(again);
+    });
+  }
+}
 keys();
 execution();
 live();

@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use stepwright_asl::Definition;
-use stepwright_engine::Revision;
+use stepwright_engine::{Engine, Revision};
 use stepwright_timeline::state_span;
 
 /// A revision as pages show it.
@@ -31,20 +31,23 @@ const MOST: usize = 32;
 const MOST_STATES: usize = 1_500;
 
 impl Drawings {
-    pub(crate) fn of(&self, revision: &Revision) -> Arc<Drawing> {
-        let mut kept = self.0.lock();
-        if let Some(at) = kept.iter().position(|(id, _)| *id == revision.id)
-            && let Some(found) = kept.remove(at)
-        {
-            kept.push_front(found.clone());
-            return found.1;
+    pub(crate) async fn of(&self, engine: &Engine, revision: &Revision) -> Arc<Drawing> {
+        if let Some(known) = self.known(&revision.id) {
+            return known;
         }
-        drop(kept);
-        let drawing = Arc::new(draw(revision));
+        let drawing = Arc::new(engine.aside(|| draw(revision)).await);
         let mut kept = self.0.lock();
         kept.push_front((revision.id.clone(), drawing.clone()));
         kept.truncate(MOST);
         drawing
+    }
+
+    fn known(&self, revision: &str) -> Option<Arc<Drawing>> {
+        let mut kept = self.0.lock();
+        let at = kept.iter().position(|(id, _)| id == revision)?;
+        let found = kept.remove(at)?;
+        kept.push_front(found.clone());
+        Some(found.1)
     }
 }
 

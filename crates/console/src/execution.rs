@@ -45,7 +45,7 @@ pub(crate) async fn known(
     } else {
         engine.parked().await?.into_iter().find(|parked| parked.arn == row.about.arn)
     };
-    let drawing = console.drawings.of(&facts.revision);
+    let drawing = console.drawings.of(engine, &facts.revision).await;
     Ok(Known { row, facts, story, drawing, parked, now: engine.now() })
 }
 
@@ -111,7 +111,10 @@ pub(crate) async fn parts(console: &Console, visit: &dyn Visit, ask: &Ask) -> An
     let mut add = |name: &str, part: Markup| drop(parts.insert(name, part.into_string().into()));
     add("facts", known.facts_shown(visit).await);
     add("notices", known.notices(visit));
-    add("data", known.data());
+    // The input is on the page already, and may be long.
+    if known.row.status.is_over() {
+        add("data", known.data());
+    }
     add("around", known.around(visit).await?);
     add("visits", known.visits());
     let is_over = known.row.status.is_over();
@@ -171,6 +174,7 @@ impl Known {
         let mut steps = vec![(name(&about.machine).to_owned(), page::to_machine(&about.machine))];
         if let Some(parent) = self.facts.parent
             && let Ok(Some(row)) = visit.engine().numbered_row(parent.execution).await
+            && visit.may("states:DescribeExecution", &row.about.arn)
         {
             let arn = &row.about.arn;
             steps.push((name(arn).to_owned(), page::to_execution(arn)));
@@ -381,7 +385,11 @@ impl Known {
         }
         let mut nested = Vec::new();
         for one in self.story.nested.iter().rev().take(MOST_NESTED) {
-            let row = visit.engine().execution_row(&one.arn).await?;
+            let row = if visit.may("states:DescribeExecution", &one.arn) {
+                visit.engine().execution_row(&one.arn).await?
+            } else {
+                None
+            };
             nested.push((one, row));
         }
         let rank = |row: &Option<ExecutionRow>| match row.as_ref().map(|row| row.status) {
@@ -426,7 +434,7 @@ impl Known {
                         tbody {
                             @for (one, row) in &nested {
                                 tr {
-                                    td { @if let Some(row) = row { (badge(row.status.name())) } @else { span class="dim" { "not here" } } }
+                                    td { @if let Some(row) = row { (badge(row.status.name())) } @else { span class="dim" { "not shown" } } }
                                     td { @if row.is_some() { a href=(page::to_execution(&one.arn)) { (Foreign(name(&one.arn))) } } @else { (Foreign(name(&one.arn))) } }
                                     td { (Foreign(one.arn.split(':').nth(6).unwrap_or_default())) }
                                     td { (Foreign(&one.state)) }
@@ -484,8 +492,11 @@ impl Known {
 const MOST_RUNS: usize = 20;
 const MOST_NESTED: usize = 100;
 
-/// The error of an execution that has failed, in a few words.
+/// The error of an execution that has failed, in a few words; nothing if the visitor may not see it.
 pub(crate) async fn why_failed(visit: &dyn Visit, arn: &str) -> String {
+    if !visit.may("states:DescribeExecution", arn) {
+        return String::new();
+    }
     let Ok(Some(ended)) = visit.engine().describe(arn).await else {
         return "its history cannot be read".to_owned();
     };

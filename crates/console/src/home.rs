@@ -52,7 +52,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         @if parked > 0 {
             section class="notice bad" role="note" {
                 h2 { (status::mark("PARKED")) (parked) " left alone" }
-                p { "A fault of the server's own keeps them from going on. " a href="/console/parked" { "See which" } "." }
+                p { "A fault of the server's own keeps them from going on." @if visit.may("stepwright:ManageParkedExecutions", "*") { " " a href="/console/parked" { "See which" } "." } }
             }
         }
         section class="section" aria-labelledby="machines" data-fresh="machines" {

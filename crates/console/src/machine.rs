@@ -29,7 +29,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     let machine = find(visit, ask.query.text("arn"))?;
     let engine = visit.engine();
     let revision = engine.revision(&machine.revision).await?;
-    let drawing = console.drawings.of(&revision);
+    let drawing = console.drawings.of(engine, &revision).await;
     let arn = machine.arn.as_str();
     let filter = Filter { machine: Some(arn.to_owned()), ..Filter::default() };
     let may_list = visit.may("states:ListExecutions", arn);

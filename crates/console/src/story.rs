@@ -30,8 +30,9 @@ impl fmt::Debug for Stories {
 /// How many stories are kept.
 const MOST: usize = 12;
 
-/// How many lines all stories have together that are kept, at most.
-const MOST_ROWS: usize = 300_000;
+/// The bytes of memory that all stories together take that are kept, about. One that takes more is
+/// read again for each look.
+const MOST_BYTES: usize = 64 << 20;
 
 impl Stories {
     /// The story of an execution as it is now.
@@ -65,7 +66,7 @@ impl Stories {
                 story.broken = Some("an event cannot follow the ones before it".to_owned());
             }
         }
-        self.trim(row.id, story.rows.len());
+        self.trim(row.id, story.weight());
         story
     }
 
@@ -79,17 +80,16 @@ impl Stories {
         shared
     }
 
-    /// Forgets stories, if this one and those after it are too long together.
-    fn trim(&self, id: ExecutionId, rows: usize) {
+    /// Forgets stories, if they take too much together, beginning with those that were looked at least
+    /// lately.
+    fn trim(&self, id: ExecutionId, weight: usize) {
         let mut kept = self.0.lock();
         let mut all = 0;
         kept.retain(|(known, story)| {
-            all += if *known == id {
-                rows
-            } else {
-                story.try_lock().map_or(0, |story| story.rows.len())
-            };
-            *known == id || all <= MOST_ROWS
+            // One that somebody looks at right now counts when it is looked at next.
+            let other = || story.try_lock().map_or(0, |story| story.weight());
+            all += if *known == id { weight } else { other() };
+            all <= MOST_BYTES
         });
     }
 }
@@ -227,6 +227,13 @@ impl Story {
             visits: Vec::new(),
             visit_count: 0,
         }
+    }
+
+    /// The bytes of memory that it takes, about.
+    fn weight(&self) -> usize {
+        let held = self.timeline.execution().map_or(0, |execution| execution.memory());
+        let rows: usize = self.rows.iter().map(|row| 96 + row.text.len() + row.name.len()).sum();
+        held + rows
     }
 
     fn take(&mut self, event: &Event) {

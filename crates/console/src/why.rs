@@ -89,7 +89,7 @@ fn tell(
         Doing::Retry { until, error } => {
             let until = until.map_or_else(String::new, |at| format!(" {}", until_words(at, now)));
             (
-                format!("has failed with {} and is tried again{until}.", named(error)),
+                format!("has failed with `{}` and is tried again{until}.", named(error)),
                 "The timer of its `Retry` wakes it.".to_owned(),
             )
         }

@@ -84,8 +84,10 @@ pub(crate) async fn logout(State(serving): Shared, headers: HeaderMap) -> Respon
 
 /// The page that a browser gets in place of a refusal: a login, or what is wrong in words.
 pub(crate) fn refused(parts: &Parts, refusal: &ApiError) -> Response {
-    if refusal.status == 401 {
-        let next = parts.uri.path_and_query().map_or("/", |next| next.as_str());
+    if refusal.status == 401 || refusal.code == "MissingAuthenticationTokenException" {
+        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+        let next = parts.uri.path_and_query().filter(|_| is_look);
+        let next = next.map_or("/", |next| next.as_str());
         return login_page(looks(&parts.headers), if is_of_ours(next) { next } else { "/" }, false);
     }
     refusal_page(looks(&parts.headers), refusal)

@@ -78,7 +78,8 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
             tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
             let wants_login = refusal.status == 401;
             let access = door.access(&parts);
-            if matches!(access, Some(Access::Console(_)) | None) && console::is_for_page(&parts) {
+            let is_of_service = matches!(access, Some(Access::Service(_)));
+            if !is_of_service && console::is_for_page(&parts) {
                 let response = console::refused(&parts, &refusal);
                 return bodies::counted(response, connection).unwrap_or_default();
             }
@@ -170,7 +171,7 @@ impl Door {
         }
         // What shows nothing of the server is for everybody who may connect.
         if access == Some(Access::Console(Need::Nothing)) {
-            let body = self.read(body, access, connection).await?;
+            let body = self.read_form(parts, body, access, connection).await?;
             let (caller, token, asked) = (Caller::Anybody, None, None);
             parts.extensions.insert(Visitor { caller, token, asked });
             return Ok(Admitted::Route(body.into()));
@@ -199,7 +200,7 @@ impl Door {
                     .await
                     .map(|body| Admitted::Route(body.into())),
                 Access::Console(need) => {
-                    let body = self.read(body, Some(access), connection).await?;
+                    let body = self.read_form(parts, body, Some(access), connection).await?;
                     let token = Some(self.serving.sessions.token_of_anybody());
                     let asked = check_form(parts, need, &body, token.as_deref())?;
                     parts.extensions.insert(Visitor { caller: Caller::Anybody, token, asked });
@@ -293,7 +294,7 @@ impl Door {
             }
             Claim::Session(caller, token) => {
                 connection.know();
-                let body = self.read(body, access, connection).await?;
+                let body = self.read_form(parts, body, access, connection).await?;
                 Ok(Identified { caller, body: Some(body), token: Some(token) })
             }
             Claim::Token(token) => {
@@ -304,6 +305,20 @@ impl Door {
             }
             Claim::Nothing => Err(stranger(parts)),
         }
+    }
+
+    /// Reads the form of a page. Whoever only looks sends none.
+    async fn read_form(
+        &self,
+        parts: &Parts,
+        body: Body,
+        access: Option<Access>,
+        connection: &Connection,
+    ) -> Result<Bytes, ApiError> {
+        if matches!(parts.method, Method::GET | Method::HEAD) {
+            return Ok(Bytes::new());
+        }
+        self.read(body, access, connection).await
     }
 
     /// Reads the body of a request within the limits of its route.
@@ -324,8 +339,7 @@ impl Door {
         })
     }
 
-    /// The credentials in the `Authorization` header, or in the cookie of a login, which counts for pages
-    /// only.
+    /// The credentials in the `Authorization` header, or in the cookie of a login.
     fn claim<'a>(&self, parts: &'a Parts, access: Option<Access>) -> Result<Claim<'a>, ApiError> {
         let options = self.serving.api.engine().options();
         let expected = Expected { region: &options.region, now: options.clock.now() };
@@ -335,7 +349,10 @@ impl Door {
             if let Some(signature) = Signature::read_query(query, &parts.headers, expected) {
                 return signature.map(Claim::Signature);
             }
-            if matches!(access, Some(Access::Console(_)) | None)
+            // A browser sends it by itself, so that elsewhere it may only look.
+            let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+            if (is_look || matches!(access, Some(Access::Console(_)) | None))
+                && !matches!(access, Some(Access::Service(_)))
                 && let Some((id, token)) =
                     self.serving.sessions.find(&parts.headers, options.clock.now().0)
                 && let Some(key) = self.serving.credentials.key(&id)
