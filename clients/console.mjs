@@ -118,6 +118,10 @@ const open = async (path) => {
   assert.deepEqual(page.wrong, [], path);
   return response;
 };
+process.on("uncaughtException", (error) => {
+  console.error(`${error.stack}\nat ${page.url()}: ${page.wrong.join("; ")}`);
+  process.exit(1);
+});
 const right = (what, figure) => {
   assert.deepEqual(page.wrong, [], what);
   say(what, figure);
@@ -224,7 +228,11 @@ const rows = await page.locator(".grid-body").getAttribute("aria-rowcount");
 assert.ok(Number(rows) >= 50_000, `${rows} rows`);
 const seen = [];
 for (const share of [0, 0.5, 0.77, 1]) {
-  await page.locator(".grid-body").evaluate((body, share) => (body.scrollTop = share * body.scrollHeight), share);
+  await page.locator(".grid-body").evaluate((body, share) => {
+    body.scrollTop = share * body.scrollHeight;
+    // It is drawn in the next frame.
+    return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  }, share);
   await page.waitForFunction(() => ![...document.querySelectorAll(".grid-row .kind")].some((kind) => kind.textContent === "…"));
   seen.push(await page.locator(".grid-row").count());
 }
@@ -284,6 +292,7 @@ await page.keyboard.press("?");
 await page.locator("dialog[open]").waitFor();
 await accessible(page, "the keys");
 await page.keyboard.press("Escape");
+await page.waitForFunction(() => !document.querySelector("dialog").open);
 await page.keyboard.press("j");
 await page.keyboard.press("j");
 await page.keyboard.press("Enter");

@@ -41,8 +41,14 @@ const say = (text) => {
   if (said) said.textContent = text;
 };
 
+/** Without the text of a page among what is accepted, a browser would ask for a login by itself. */
+const JSON_ = { headers: { accept: "application/json, text/html;q=0.1" } };
+const HTML = { headers: { accept: "text/html" } };
+
 async function get(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const response = await fetch(path, JSON_);
+  // The login has ended; the page of the next one leads back here.
+  if (response.status === 401) location.reload();
   if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
   return response.json();
 }
@@ -700,15 +706,18 @@ async function refreshExecution(path) {
 }
 
 async function refreshList() {
-  const response = await fetch(location.href, { headers: { accept: "text/html" } });
+  const response = await fetch(location.href, HTML);
   if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const chosen = rows().findIndex((row) => row.classList.contains("at"));
   for (const part of $$("[data-fresh]")) {
     const next = $(`[data-fresh="${part.dataset.fresh}"]`, fresh);
     if (!next || isInUse(part) || next.innerHTML === (part.shows ?? part.innerHTML)) continue;
     part.shows = next.innerHTML;
     part.replaceChildren(...next.childNodes);
   }
+  // What was selected stays so.
+  rows()[chosen]?.classList.add("at");
 }
 
 // ── Keys and looks ───────────────────────────────────────────────────────────────────────────────
@@ -722,13 +731,16 @@ function turnLooks() {
   say(looks === "dark" ? "Dark" : "Light");
 }
 
-/** Selects the next or previous row of the page's lists. */
+/** The rows of the page's lists. */
+const rows = () => $$("[data-list] tbody tr, ul[data-list] li");
+
+/** Selects the next or previous row. */
 function move(by) {
-  const rows = $$("[data-list] tbody tr, ul[data-list] li");
-  if (!rows.length) return;
-  const at = rows.findIndex((row) => row.classList.contains("at"));
-  const next = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
-  rows[at]?.classList.remove("at");
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.classList.contains("at"));
+  const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+  all[at]?.classList.remove("at");
   next.classList.add("at");
   next.scrollIntoView({ block: "nearest" });
   say(next.textContent.trim().replace(/\s+/g, " "));
@@ -801,7 +813,7 @@ if (next) {
   // Whoever is logged in and follows a link on another site comes without the cookie. From here it is sent.
   const again = new URL(location.href);
   if (!again.searchParams.has("again")) {
-    fetch(location.href, { method: "HEAD" }).then((known) => {
+    fetch(location.href, { method: "HEAD", ...HTML }).then((known) => {
       again.searchParams.set("again", "");
       if (known.ok) location.replace(again);
     });

@@ -76,7 +76,9 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
         Err(refusal) => {
             let id = door.serving.api.engine().new_uuid();
             tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
-            let wants_login = refusal.status == 401;
+            // A script of a page handles it; a browser would ask for a login before it could.
+            let mode = parts.headers.get("sec-fetch-mode");
+            let wants_login = refusal.status == 401 && mode.is_none_or(|mode| mode == "navigate");
             let access = door.access(&parts);
             let is_of_service = matches!(access, Some(Access::Service(_)));
             if !is_of_service && console::is_for_page(&parts) {
