@@ -176,7 +176,7 @@ fn ended(visit: &dyn Visit, ask: &Ask, body: &Json, reply: &Json) -> Answer {
 /// A form that asks for an operation, behind a button that says so. Nothing, if the visitor may not.
 pub(crate) fn form(visit: &dyn Visit, operation: &str, what: &What<'_>, inputs: &Markup) -> Markup {
     let Some(token) = visit.token() else { return html! {} };
-    if !visit.may(&what.action(operation), what.resource) {
+    if !visit.may(&action(operation), what.resource) {
         return html! {};
     }
     html! {
@@ -204,12 +204,11 @@ pub(crate) struct What<'w> {
     pub(crate) is_dangerous: bool,
 }
 
-impl What<'_> {
-    fn action(&self, operation: &str) -> String {
-        match operation {
-            "RetryParked" | "AbortParked" => "stepwright:ManageParkedExecutions".to_owned(),
-            other => format!("states:{other}"),
-        }
+/// The right to an operation.
+fn action(operation: &str) -> String {
+    match operation {
+        "RetryParked" | "AbortParked" => "stepwright:ManageParkedExecutions".to_owned(),
+        other => format!("states:{other}"),
     }
 }
 

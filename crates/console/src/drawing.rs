@@ -67,7 +67,7 @@ fn draw(revision: &Revision) -> Drawing {
     };
     let states = program.states.iter().map(|state| (state.name.to_string(), line(&state.name)));
     let states = states.collect();
-    Drawing { svg, states, text, definition }
+    Drawing { svg, text, definition, states }
 }
 
 /// A definition that stands on one line, on several.

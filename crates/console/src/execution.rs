@@ -70,7 +70,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
             }
             div class="acts" { (known.acts(visit)) }
         }
-        div data-part="facts" { (known.facts_shown(visit).await) }
+        div data-part="facts" { (known.facts_shown()) }
         div data-part="notices" { (known.notices(visit)) }
         div class="split" {
             section class="panel graph" aria-label="Drawing of the state machine" {
@@ -109,7 +109,7 @@ pub(crate) async fn parts(console: &Console, visit: &dyn Visit, ask: &Ask) -> An
     let known = known(console, visit, ask).await?;
     let mut parts = Object::new();
     let mut add = |name: &str, part: Markup| drop(parts.insert(name, part.into_string().into()));
-    add("facts", known.facts_shown(visit).await);
+    add("facts", known.facts_shown());
     add("notices", known.notices(visit));
     // The input is on the page already, and may be long.
     if known.row.status.is_over() {
@@ -193,12 +193,11 @@ impl Known {
         if self.parked.is_some() { "PARKED" } else { self.row.status.name() }
     }
 
-    async fn facts_shown(&self, visit: &dyn Visit) -> Markup {
+    fn facts_shown(&self) -> Markup {
         let row = &self.row;
         let began = row.about.started_at;
         let took = rounded(row.stopped_at.unwrap_or(self.now.0) - began);
         let of = |arn: &Option<String>| arn.as_deref().map(|arn| name(arn).to_owned());
-        let _ = visit;
         html! {
             dl class="facts" {
                 div { dt { "Status" } dd { (badge(self.status())) } }

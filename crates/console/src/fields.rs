@@ -28,11 +28,6 @@ impl Fields {
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.get(name)?.parse().ok()
     }
-
-    /// The ARN that a route is about.
-    pub fn resource(&self) -> Option<&str> {
-        self.get("arn").or_else(|| self.get("machine"))
-    }
 }
 
 /// A path with parameters.

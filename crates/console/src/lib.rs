@@ -19,6 +19,7 @@ mod live;
 mod login;
 mod machine;
 mod map_run;
+#[expect(clippy::unused_async, reason = "every page is asked for in the same way")]
 mod others;
 mod page;
 mod parked;
@@ -124,7 +125,8 @@ impl Console {
             View::Events => events::window(self, visit, &ask).await,
             View::Event => event::details(self, visit, &ask).await,
             View::MapRun => map_run::page(visit, &ask).await,
-            View::Live => live::follow(self, visit, &ask).await,
+            View::LiveExecution => live::execution(self, visit, &ask).await,
+            View::Live => Ok(live::any(self, visit, &ask)),
             View::Activities => others::activities(visit, &ask).await,
             View::Functions => others::functions(visit, &ask).await,
             View::Services => others::services(visit, &ask).await,

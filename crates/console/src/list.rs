@@ -114,7 +114,8 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
 }
 
 fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
-    let machines = visit.engine().catalogue().machines();
+    let mut machines = visit.engine().catalogue().machines();
+    machines.retain(|machine| visit.may("states:ListExecutions", &machine.arn));
     let is_known = machines.iter().any(|machine| Some(machine.arn.as_str()) == chosen);
     html! {
         select name="machine" {

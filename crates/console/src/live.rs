@@ -79,16 +79,24 @@ const LOOKED_AT: Duration = Duration::from_secs(2);
 /// The longest answer.
 const LONGEST: Duration = Duration::from_secs(20);
 
-pub(crate) async fn follow(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
+pub(crate) async fn execution(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
+    let row = visit.engine().execution_row(ask.query.text("arn")).await?;
+    let row = row.ok_or_else(|| Refusal::missing("there is no such execution"))?;
+    Ok(follow(console, visit, ask, Some(row.id)))
+}
+
+pub(crate) fn any(console: &Console, visit: &dyn Visit, ask: &Ask) -> Response {
+    follow(console, visit, ask, None)
+}
+
+/// An answer that goes on for some time.
+fn follow(
+    console: &Console,
+    visit: &dyn Visit,
+    ask: &Ask,
+    execution: Option<ExecutionId>,
+) -> Response {
     let engine = visit.engine().clone();
-    let execution = match ask.query.get("arn") {
-        Some(arn) => {
-            let row = engine.execution_row(arn).await?;
-            let row = row.ok_or_else(|| Refusal::missing("there is no such execution"))?;
-            Some(row.id)
-        }
-        None => None,
-    };
     let (sender, receiver) = mpsc::channel(4);
     let watching = Watching::begin(console.watch.clone());
     let longest = (ask.longest * 2 / 3).min(LONGEST);
@@ -111,7 +119,7 @@ pub(crate) async fn follow(console: &Console, visit: &dyn Visit, ask: &Ask) -> A
     let mut response = Response::new(Body::new(Events(receiver)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    Ok(response)
+    response
 }
 
 /// Tells how many events an execution has and how it stands, at first and whenever that changes.

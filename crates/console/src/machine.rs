@@ -19,10 +19,16 @@ use stepwright_store::{Filter, Page as Part, Status};
 pub(crate) fn find(visit: &dyn Visit, arn: &str) -> Result<Arc<Machine>, ApiError> {
     let (machine, _) = Arn::parse_kind(arn, &["stateMachine"])?.machine();
     let found = visit.engine().catalogue().machine(&machine);
-    found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         let message = format!("There is no state machine `{}`.", crate::text::short(arn, 300));
         ApiError::new("StateMachineDoesNotExist", message)
-    })
+    })?;
+    // The right to a version or an alias is none to the machine.
+    if !visit.may("states:DescribeStateMachine", &found.arn) {
+        let message = format!("You have no right to states:DescribeStateMachine on {}.", found.arn);
+        return Err(ApiError::new("AccessDeniedException", message));
+    }
+    Ok(found)
 }
 
 pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {

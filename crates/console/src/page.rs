@@ -113,6 +113,7 @@ const ENTRIES: [(&str, &str, &str); 5] = [
 ];
 
 impl Page<'_> {
+    #[expect(clippy::unnecessary_wraps, reason = "it is how a page's function ends")]
     pub(crate) fn answer(self) -> Answer {
         Ok(html_answer(StatusCode::OK, &self.markup()))
     }

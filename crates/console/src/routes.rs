@@ -9,8 +9,11 @@ pub enum Need {
     Nothing,
     /// That it is known who asks. What is shown depends on their rights.
     Login,
-    /// These actions on the resource that the URL names, or on all if it names none.
-    Actions(&'static [&'static str]),
+    /// These actions on all resources.
+    All(&'static [&'static str]),
+    /// These actions on the resource that the URL names in the first parameter given here, or on all if
+    /// it names none there. The page shows nothing but what that parameter names.
+    Actions(&'static str, &'static [&'static str]),
     /// The rights of the operation that is asked for.
     Operation,
 }
@@ -47,7 +50,9 @@ pub enum View {
     Event,
     /// A map run.
     MapRun,
-    /// Says when something has changed.
+    /// Says when an execution has changed.
+    LiveExecution,
+    /// Says when some execution has changed.
     Live,
     /// The activities.
     Activities,
@@ -84,11 +89,14 @@ pub const LOGIN: &str = "/console/login";
 /// The path of the route that logs out.
 pub const LOGOUT: &str = "/console/logout";
 
-const EXECUTION: Need = Need::Actions(&[
-    "states:DescribeExecution",
-    "states:GetExecutionHistory",
-    "states:DescribeStateMachineForExecution",
-]);
+const EXECUTION: Need = Need::Actions(
+    "arn",
+    &[
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:DescribeStateMachineForExecution",
+    ],
+);
 
 const fn get(path: &'static str, need: Need, view: View) -> Route {
     Route { method: Method::GET, path, need, view }
@@ -100,21 +108,25 @@ const fn post(path: &'static str, need: Need, view: View) -> Route {
 
 /// Every route of the console.
 pub static ROUTES: [Route; 23] = [
-    get("/", Need::Actions(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
-    get("/console/executions", Need::Actions(&["states:ListExecutions"]), View::Executions),
-    get("/console/machine", Need::Actions(&["states:DescribeStateMachine"]), View::Machine),
+    get("/", Need::All(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
+    get(
+        "/console/executions",
+        Need::Actions("machine", &["states:ListExecutions"]),
+        View::Executions,
+    ),
+    get("/console/machine", Need::Actions("arn", &["states:DescribeStateMachine"]), View::Machine),
     get("/console/execution", EXECUTION, View::Execution),
     get("/console/execution/parts", EXECUTION, View::Parts),
     get("/console/execution/events", EXECUTION, View::Events),
     get("/console/execution/event", EXECUTION, View::Event),
-    get("/console/execution/live", EXECUTION, View::Live),
-    get("/console/map-run", Need::Actions(&["states:DescribeMapRun"]), View::MapRun),
-    get("/console/live", Need::Actions(&["states:ListExecutions"]), View::Live),
-    get("/console/activities", Need::Actions(&["states:ListActivities"]), View::Activities),
-    get("/console/functions", Need::Actions(&["lambda:ListFunctions"]), View::Functions),
+    get("/console/execution/live", EXECUTION, View::LiveExecution),
+    get("/console/map-run", Need::Actions("arn", &["states:DescribeMapRun"]), View::MapRun),
+    get("/console/live", Need::Actions("machine", &["states:ListExecutions"]), View::Live),
+    get("/console/activities", Need::All(&["states:ListActivities"]), View::Activities),
+    get("/console/functions", Need::All(&["lambda:ListFunctions"]), View::Functions),
     get("/console/services", Need::Login, View::Services),
-    get("/console/parked", Need::Actions(&["stepwright:ManageParkedExecutions"]), View::Parked),
-    get("/console/test", Need::Actions(&["states:DescribeStateMachine"]), View::Test),
+    get("/console/parked", Need::All(&["stepwright:ManageParkedExecutions"]), View::Parked),
+    get("/console/test", Need::Actions("arn", &["states:DescribeStateMachine"]), View::Test),
     get("/console/find", Need::Login, View::Find),
     get("/states/home", Need::Login, View::OfAws),
     post(ACT, Need::Operation, View::Act),

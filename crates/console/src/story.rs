@@ -11,6 +11,7 @@ use std::sync::Arc;
 use stepwright_engine::{Engine, Revision};
 use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, FrameId, Moment, StateType};
+use stepwright_interpreter::Execution;
 use stepwright_json::{Json, Str};
 use stepwright_store::{ExecutionId, ExecutionRow};
 use stepwright_timeline::{ItemPath, Line, Timeline, Weight};
@@ -231,7 +232,7 @@ impl Story {
 
     /// The bytes of memory that it takes, about.
     fn weight(&self) -> usize {
-        let held = self.timeline.execution().map_or(0, |execution| execution.memory());
+        let held = self.timeline.execution().map_or(0, Execution::memory);
         let rows: usize = self.rows.iter().map(|row| 96 + row.text.len() + row.name.len()).sum();
         held + rows
     }

@@ -5,6 +5,7 @@
 
 use maud::{Markup, Render, html};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// A text that somebody else has written.
 pub(crate) struct Foreign<'t>(pub(crate) &'t str);
@@ -27,7 +28,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
                 shown.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'));
             }
             '\u{7f}' => shown.push('\u{2421}'),
-            c if is_hidden(c) => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+            c if is_hidden(c) => write!(shown, "⟨U+{:04X}⟩", u32::from(c)).expect("text grows"),
             c => shown.push(c),
         }
     }
@@ -61,7 +62,7 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
         if is_hidden(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                shown.push_str(&format!("\\u{unit:04x}"));
+                write!(shown, "\\u{unit:04x}").expect("text grows");
             }
         } else {
             shown.push(c);

@@ -2,6 +2,7 @@
 
 use crate::story::Story;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stepwright_history::{Moment, TaskCall, TaskId, TaskKind, duration};
 use stepwright_interpreter::{Command, Execution};
 use stepwright_json::Str;
@@ -68,11 +69,11 @@ fn tell(
             };
             let mut text = format!("{subject}, {}.", since_words(*since, now));
             if let Some(deadline) = deadline {
-                text += &format!(" It times out {}.", until_words(*deadline, now));
+                write!(text, " It times out {}.", until_words(*deadline, now)).expect("text grows");
             }
             if let Some(heartbeat) = heartbeat {
                 let until = until_words(heartbeat, now);
-                text += &format!(" Without a heartbeat it fails {until}.");
+                write!(text, " Without a heartbeat it fails {until}.").expect("text grows");
             }
             if deadline.is_none() && heartbeat.is_none() {
                 text += " It has no time limit.";

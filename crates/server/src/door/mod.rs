@@ -391,17 +391,12 @@ impl Door {
         parts: &Parts,
         asked: Option<&Asked>,
     ) -> Result<(), ApiError> {
-        let rights = match (need, asked) {
-            (Need::Nothing | Need::Login, _) | (Need::Operation, None) => Vec::new(),
-            (Need::Actions(actions), _) => {
-                let query = parts.uri.query().unwrap_or_default();
-                Right::page(actions, &Fields::read(query.as_bytes()))
-            }
-            (Need::Operation, Some(asked)) => {
-                let Serving { api, credentials, .. } = &*self.serving;
-                Right::asked(asked, api.engine(), credentials).await
-            }
-        };
+        let query = parts.uri.query().unwrap_or_default();
+        let mut rights = Right::page(need, &Fields::read(query.as_bytes()));
+        if let Some(asked) = asked {
+            let Serving { api, credentials, .. } = &*self.serving;
+            rights.extend(Right::asked(asked, api.engine(), credentials).await);
+        }
         let checked = rights.iter().try_for_each(|right| caller.check(right));
         checked.map_err(|error| ApiError { status: 403, ..error })
     }

@@ -85,8 +85,12 @@ impl Right {
     }
 
     /// The rights to see a page: some actions on what its URL names, or on all.
-    pub(crate) fn page(actions: &[&'static str], query: &Fields) -> Vec<Self> {
-        let resource = query.resource().unwrap_or("*");
+    pub(crate) fn page(need: Need, query: &Fields) -> Vec<Self> {
+        let (resource, actions) = match need {
+            Need::Nothing | Need::Login | Need::Operation => return Vec::new(),
+            Need::All(actions) => ("*", actions),
+            Need::Actions(parameter, actions) => (query.get(parameter).unwrap_or("*"), actions),
+        };
         actions.iter().map(|action| Self::new(*action, resource)).collect()
     }
 
