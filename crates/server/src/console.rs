@@ -129,7 +129,7 @@ fn url(serving: &Serving, headers: &HeaderMap) -> String {
 }
 
 fn short(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(128).collect()
+    text.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
 
 /// The server, as a visitor sees it.
