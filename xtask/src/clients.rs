@@ -1,11 +1,11 @@
-//! The clients of other makers that the tests tour the server with: into `target/clients`.
+//! The clients of other makers that the tests tour the server with, into `target/clients`, and a browser.
 
 use crate::run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PYTHON: [&str; 3] = ["boto3==1.44.5", "awscli==1.46.2", "pytest==9.2.0"];
-const NODE: [&str; 10] = [
+const NODE: [&str; 12] = [
     "@aws-sdk/client-sfn@3.1162.0",
     "@aws-sdk/client-batch@3.1138.0",
     "@aws-sdk/client-dynamodb@3.1169.0",
@@ -16,11 +16,20 @@ const NODE: [&str; 10] = [
     "@aws-sdk/client-sns@3.1169.0",
     "@aws-sdk/client-sqs@3.1175.0",
     "@aws-sdk/client-ssm@3.1169.0",
+    // For the tests of the console.
+    "axe-core@4.14.1",
+    "playwright-core@1.65.1",
 ];
+
+/// The browser of the console's tests: a package of Debian's.
+const BROWSER: &str = "chromium";
 
 /// Installs the clients for Python and Node.js. A registry that cannot be reached is no failure:
 /// the tests then skip that client and say so.
 pub(crate) fn install() {
+    if let Err(message) = browser() {
+        println!("{BROWSER} is not installed, the tests of the console are skipped: {message}");
+    }
     for (what, installed) in [("Python", python()), ("Node.js", node())] {
         if let Err(message) = installed {
             println!("the {what} clients are not installed, their tours are skipped: {message}");
@@ -62,6 +71,18 @@ fn node() -> Result<(), String> {
         .arg(&packages)
         .args(NODE))?;
     mark(&packages, &NODE)
+}
+
+/// Installs the browser where that is allowed: on Debian, as its administrator.
+fn browser() -> Result<(), String> {
+    let is_there = Command::new(BROWSER).arg("--version").output();
+    if is_there.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    println!("installing {BROWSER} from Debian's packages");
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends", BROWSER])
+        .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Whether these very versions were installed there before.

@@ -25,7 +25,8 @@ const HELP: &str = "cargo xtask <recipe>
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   packages     the packages for Python and Node.js, into target/packages
-  pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures
+  pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures; the
+               pages of the console, by Chromium
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
   conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
 

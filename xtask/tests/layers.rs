@@ -67,6 +67,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "stepwright-console",
+        &[
+            "json",
+            "asl",
+            "program",
+            "graph",
+            "history",
+            "interpreter",
+            "timeline",
+            "store",
+            "engine",
+            "functions",
+            "protocol",
+        ],
+    ),
+    (
         "stepwright-server",
         &[
             "source",
@@ -84,6 +100,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "protocol",
             "services",
             "stacks",
+            "console",
         ],
     ),
     // 4: authoring

@@ -114,13 +114,29 @@ impl Engine {
         id: ExecutionId,
         mut take: impl FnMut(&Event),
     ) -> Result<(), StoreError> {
-        let mut after = 0;
+        let take = |event: &Event| {
+            take(event);
+            true
+        };
+        self.events_after(id, 0, take).await.map(drop)
+    }
+
+    /// Reads the events of an execution that come after this many of them, as an earlier call has
+    /// returned it, as long as `take` returns true. Returns how many there are now.
+    pub async fn events_after(
+        &self,
+        id: ExecutionId,
+        mut after: u64,
+        mut take: impl FnMut(&Event) -> bool,
+    ) -> Result<u64, StoreError> {
         loop {
             let chunks = self.store().history(id, HistoryPart::After(after), BYTES).await?;
-            let Some(last) = chunks.last() else { return Ok(()) };
+            let Some(last) = chunks.last() else { return Ok(after) };
             after = last.len;
             for chunk in &chunks {
-                Events::of(chunk)?.events.iter().for_each(&mut take);
+                if !Events::of(chunk)?.events.iter().all(&mut take) {
+                    return Ok(after);
+                }
             }
         }
     }

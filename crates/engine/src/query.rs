@@ -1,9 +1,9 @@
 //! Read access to executions, for operations, pages and commands.
 
 use crate::load::LoadError;
-use crate::{Ended, Engine, Snapshot};
+use crate::{Ended, Engine, Facts, Snapshot};
 use std::sync::Arc;
-use stepwright_store::{ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
 
 impl Engine {
     /// The current state of an execution; `None` if there is none. Express executions are not
@@ -57,5 +57,20 @@ impl Engine {
     pub async fn map_runs(&self, arn: &str) -> Result<Option<Vec<MapRunRow>>, StoreError> {
         let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
         self.store().map_runs(row.id).await.map(Some)
+    }
+
+    /// The row of the execution with this ARN.
+    pub async fn execution_row(&self, arn: &str) -> Result<Option<ExecutionRow>, StoreError> {
+        self.store().execution_by_arn(arn).await
+    }
+
+    /// The row of the execution with this number.
+    pub async fn numbered_row(&self, id: ExecutionId) -> Result<Option<ExecutionRow>, StoreError> {
+        self.store().execution(id).await
+    }
+
+    /// The facts of an execution, without reading its history.
+    pub async fn recorded_facts(&self, row: ExecutionRow) -> Result<Facts, StoreError> {
+        self.facts(row).await.map_err(|error| StoreError::new(error.to_string()))
     }
 }

@@ -17,12 +17,20 @@ use stepwright_program::Program;
 
 /// Draws the machine as a self-contained SVG, without fonts or scripts.
 pub fn svg(program: &Program) -> String {
-    svg::draw(&layout::layout(&model::scope(program, program.start)), None)
+    svg::draw(&layout::layout(&model::scope(program, program.start)), svg::Style::default())
 }
 
 /// Like [`svg()`], with a legend, and with the parts that tests use in green and the others in red.
 pub fn svg_marked(program: &Program, marks: &Marks) -> String {
-    svg::draw(&layout::layout(&model::scope(program, program.start)), Some(marks))
+    let style = svg::Style { marks: Some(marks), is_in_page: false };
+    svg::draw(&layout::layout(&model::scope(program, program.start)), style)
+}
+
+/// Like [`svg()`], to be put into a page: each state is a `g.state` whose `data-state` is its position in
+/// the program, and the page's style sheet says the colours.
+pub fn svg_in_page(program: &Program) -> String {
+    let style = svg::Style { marks: None, is_in_page: true };
+    svg::draw(&layout::layout(&model::scope(program, program.start)), style)
 }
 
 /// Draws the machine as a Mermaid flowchart.

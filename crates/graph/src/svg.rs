@@ -20,7 +20,24 @@ fn colors(kind: &str) -> (&'static str, &'static str) {
 /// The size of the legend.
 const LEGEND: (f64, f64) = (330.0, 28.0);
 
-pub(crate) fn draw(placed: &Placed, marks: Option<&Marks>) -> String {
+/// What a drawing shows besides the machine.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Style<'m> {
+    /// What is used of it.
+    pub(crate) marks: Option<&'m Marks>,
+    /// Whether it stands in a page, whose style sheet says its colours and whose script finds its states.
+    pub(crate) is_in_page: bool,
+}
+
+impl Style<'_> {
+    /// An attribute that only a page needs.
+    fn for_page(self, attribute: &str) -> &str {
+        if self.is_in_page { attribute } else { "" }
+    }
+}
+
+pub(crate) fn draw(placed: &Placed, style: Style<'_>) -> String {
+    let marks = style.marks;
     let mut out = String::new();
     let (mut width, mut height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
     if marks.is_some() {
@@ -52,11 +69,11 @@ pub(crate) fn draw(placed: &Placed, marks: Option<&Marks>) -> String {
             .expect("strings grow");
         }
     }
-    out.push_str(
-        "</defs>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-    );
-    scope(placed, MARGIN, MARGIN, marks, &mut out);
+    out.push_str("</defs>\n");
+    if !style.is_in_page {
+        out.push_str("<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+    }
+    scope(placed, MARGIN, MARGIN, style, &mut out);
     if marks.is_some() {
         legend(MARGIN, height - MARGIN, &mut out);
     }
@@ -83,20 +100,21 @@ fn legend(x: f64, y: f64, out: &mut String) {
     }
 }
 
-fn scope(placed: &Placed, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
+fn scope(placed: &Placed, x: f64, y: f64, style: Style<'_>, out: &mut String) {
     for node in &placed.nodes {
-        draw_node(node, x, y, marks, out);
+        draw_node(node, x, y, style, out);
     }
     for edge in &placed.edges {
-        draw_edge(edge, x, y, marks, out);
+        draw_edge(edge, x, y, style, out);
     }
     let start = &placed.nodes[placed.start];
     let (middle, top) = (x + start.x + start.width / 2.0, y + start.y);
     writeln!(
         out,
-        "<circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#5a6472\"/>\
+        "<circle{} cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#5a6472\"/>\
          <path d=\"M{middle:.1} {:.1}V{top:.1}\" stroke=\"#5a6472\" fill=\"none\" \
          marker-end=\"url(#arrow)\"/>",
+        style.for_page(" class=\"full\""),
         top - CAP + 10.0,
         top - CAP + 16.0
     )
@@ -107,30 +125,36 @@ fn scope(placed: &Placed, x: f64, y: f64, marks: Option<&Marks>, out: &mut Strin
             out,
             "<path d=\"M{middle:.1} {bottom:.1}V{:.1}\" stroke=\"#5a6472\" fill=\"none\"/>\
              <circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"#ffffff\" stroke=\"#5a6472\" \
-             stroke-width=\"1.5\"/><circle cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"3\" \
+             stroke-width=\"1.5\"/><circle{} cx=\"{middle:.1}\" cy=\"{:.1}\" r=\"3\" \
              fill=\"#5a6472\"/>",
             bottom + 10.0,
             bottom + 16.0,
+            style.for_page(" class=\"full\""),
             bottom + 16.0
         )
         .expect("strings grow");
     }
     for edge in placed.edges.iter().filter(|edge| !edge.label.is_empty()) {
-        label(edge, x, y, out);
+        label(edge, x, y, style, out);
     }
 }
 
-fn draw_node(node: &PlacedNode, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
-    let mark = marks.and_then(|marks| marks.state(node.node.id));
+fn draw_node(node: &PlacedNode, x: f64, y: f64, style: Style<'_>, out: &mut String) {
+    let mark = style.marks.and_then(|marks| marks.state(node.node.id));
     let (fill, line) = mark.map_or(colors(node.node.kind), |(mark, _)| mark.colors());
     let (left, top) = (x + node.x, y + node.y);
     let is_box = !node.inner.is_empty();
     let radius = if node.node.kind == "Choice" { 22.0 } else { 8.0 };
     write!(
         out,
-        "<g><title>{}: {}{}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
+        "<g{}><title>{}: {}{}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
          height=\"{:.1}\" rx=\"{radius}\" fill=\"{fill}\" stroke=\"{line}\" \
          stroke-width=\"1.4\"{}/>",
+        style.for_page(&format!(
+            " class=\"state {}\" data-state=\"{}\"",
+            if is_box { "around" } else { "plain" },
+            node.node.id
+        )),
         escape(node.node.kind),
         escape(&node.node.name),
         escape(&mark.map_or_else(String::new, |(_, words)| format!(", {words}"))),
@@ -191,13 +215,15 @@ fn draw_node(node: &PlacedNode, x: f64, y: f64, marks: Option<&Marks>, out: &mut
             )
             .expect("strings grow");
         }
-        scope(inner, left + inner_x, top + inner_y, marks, out);
+        scope(inner, left + inner_x, top + inner_y, style, out);
     }
 }
 
 /// Draws an edge as straight lines with rounded corners.
-fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut String) {
-    let points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
+fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, style: Style<'_>, out: &mut String) {
+    let mut points: Vec<(f64, f64)> = edge.points.iter().map(|(a, b)| (a + x, b + y)).collect();
+    // A piece without a length has no direction, by which its arrow is turned.
+    points.dedup();
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
     if edge.is_aside {
         right_angles(&points, &mut path);
@@ -218,15 +244,16 @@ fn draw_edge(edge: &PlacedEdge, x: f64, y: f64, marks: Option<&Marks>, out: &mut
     } else {
         ("#5a6472", "", "arrow")
     };
-    let mark = marks.and_then(|marks| marks.transition(edge.ends, edge.is_catch));
+    let mark = style.marks.and_then(|marks| marks.transition(edge.ends, edge.is_catch));
     let (color, marker) = match mark {
         Some(mark) => (mark.colors().1, &mark.colors().1[1..]),
         None => (color, marker),
     };
     writeln!(
         out,
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.3\"{dash} \
-         marker-end=\"url(#{marker})\"/>"
+        "<path{} d=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.3\"{dash} \
+         marker-end=\"url(#{marker})\"/>",
+        style.for_page(if edge.is_catch { " class=\"catch\"" } else { "" })
     )
     .expect("strings grow");
 }
@@ -250,15 +277,16 @@ fn right_angles(points: &[(f64, f64)], path: &mut String) {
     }
 }
 
-fn label(edge: &PlacedEdge, x: f64, y: f64, out: &mut String) {
+fn label(edge: &PlacedEdge, x: f64, y: f64, style: Style<'_>, out: &mut String) {
     let (middle, line) = (x + edge.label_at.0, y + edge.label_at.1);
     let width = text_width(&edge.label, 11.0) + 6.0;
     let color = if edge.is_catch { "#cf3b3b" } else { "#3d4653" };
     writeln!(
         out,
-        "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\" rx=\"3\" \
+        "<rect{} x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\" rx=\"3\" \
          fill=\"#ffffff\" fill-opacity=\"0.88\"/><text x=\"{middle:.1}\" y=\"{line:.1}\" \
          font-size=\"11\" fill=\"{color}\" text-anchor=\"middle\">{}</text>",
+        style.for_page(" class=\"label\""),
         middle - width / 2.0,
         line - 11.0,
         escape(&edge.label)
@@ -274,6 +302,12 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             c if c.is_control() => out.push(' '),
+            // Others turn the text around them, or cannot be seen.
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{61c}'
+            | '\u{feff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
         out

@@ -6,6 +6,7 @@ pub use log::{DATA, log_records};
 
 use crate::{Event, EventKind, Failure, Stage, StateType, TaskCall, TaskId, TaskKind};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use stepwright_json::{Json, Object, Str};
 
 impl StateType {
@@ -90,16 +91,21 @@ impl Calls {
         if event.id == 0 {
             return None;
         }
-        let (kind, details) = describe(&event.kind, self);
+        let name = name(&event.kind, self);
         let mut object = Object::new();
         object.insert("timestamp", Json::Int(event.at.0));
-        object.insert("type", kind.as_str().into());
+        object.insert("type", (&*name).into());
         object.insert("id", Json::Int(event.id as i64));
         object.insert("previousEventId", Json::Int(event.previous as i64));
-        if let Some((name, details)) = details {
-            object.insert(name, Json::Object(details));
+        if let Some(details) = details(&event.kind, self) {
+            object.insert(member(&name), Json::Object(details));
         }
         Some(Json::Object(object))
+    }
+
+    /// What AWS calls an event; empty for one that it does not show.
+    pub fn name(&self, event: &Event) -> Cow<'static, str> {
+        name(&event.kind, self)
     }
 
     fn kind(&self, task: TaskId) -> &TaskKind {
@@ -122,159 +128,65 @@ pub fn without_data(event: &Json) -> Json {
     event.as_object().into_iter().flat_map(Object::iter).map(without).collect::<Object>().into()
 }
 
-type Details = Option<(&'static str, Object)>;
-
-fn describe(kind: &EventKind, calls: &Calls) -> (String, Details) {
+/// What AWS calls an event; empty for one that it does not show.
+fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
     use EventKind as E;
-    let plain = |name: &str| (name.to_owned(), None);
-    match kind {
-        E::ExecutionStarted(start) => {
-            let mut details = data("input", &start.input);
-            if let Some(text) = &start.input_text {
-                details.insert("input", text.clone().into());
-            }
-            details.insert("roleArn", start.identity.role_arn.clone().into());
-            ("ExecutionStarted".into(), Some(("executionStartedEventDetails", details)))
-        }
-        E::ExecutionSucceeded { output } => (
-            "ExecutionSucceeded".into(),
-            Some(("executionSucceededEventDetails", data("output", output))),
-        ),
-        E::ExecutionFailed { failure } => {
-            ("ExecutionFailed".into(), Some(("executionFailedEventDetails", why(failure))))
-        }
-        E::ExecutionTimedOut { failure } => {
-            ("ExecutionTimedOut".into(), Some(("executionTimedOutEventDetails", why(failure))))
-        }
-        E::ExecutionAborted { failure } => {
-            ("ExecutionAborted".into(), Some(("executionAbortedEventDetails", why(failure))))
-        }
-        E::ExecutionRedriven { count, .. } => {
-            let mut details = Object::new();
-            details.insert("redriveCount", Json::Int(i64::from(*count)));
-            ("ExecutionRedriven".into(), Some(("executionRedrivenEventDetails", details)))
-        }
-        E::StateEntered { kind, name, input, .. } => {
-            let mut details = data("input", input);
-            details.insert("name", name.clone().into());
-            (format!("{}StateEntered", kind.name()), Some(("stateEnteredEventDetails", details)))
-        }
-        E::StateExited { kind, name, output, assigned, .. } => {
-            let mut details = data("output", output);
-            details.insert("name", name.clone().into());
-            if let Some(assigned) = assigned {
-                let texts: Object =
-                    assigned.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
-                details.insert("assignedVariables", Json::Object(texts));
-                details.insert("assignedVariablesDetails", not_truncated());
-            }
-            (format!("{}StateExited", kind.name()), Some(("stateExitedEventDetails", details)))
-        }
-        E::StateAborted { kind } => (format!("{}StateAborted", kind.name()), None),
-        E::EvaluationFailed { failure, state, location } => {
-            let mut details = why(failure);
-            details.insert("state", state.clone().into());
-            if let Some(location) = location {
-                details.insert("location", location.clone().into());
-            }
-            ("EvaluationFailed".into(), Some(("evaluationFailedEventDetails", details)))
-        }
-        E::TaskScheduled { call, .. } => scheduled(call),
-        E::TaskStarted { task, worker } => match calls.kind(*task) {
-            TaskKind::Lambda => plain("LambdaFunctionStarted"),
-            TaskKind::Activity => {
-                let mut details = Object::new();
-                if let Some(worker) = worker {
-                    details.insert("workerName", worker.clone().into());
-                }
-                ("ActivityStarted".into(), Some(("activityStartedEventDetails", details)))
-            }
-            TaskKind::Service { service, action } => {
-                let details = resource(service, action);
-                ("TaskStarted".into(), Some(("taskStartedEventDetails", details)))
-            }
+    let of_state = |kind: &StateType, what: &str| Cow::Owned(format!("{}State{what}", kind.name()));
+    let of_task = |task: &TaskId, lambda, activity, service| match calls.kind(*task) {
+        TaskKind::Lambda => lambda,
+        TaskKind::Activity => activity,
+        TaskKind::Service { .. } => service,
+    };
+    Cow::Borrowed(match kind {
+        E::StateEntered { kind, .. } => return of_state(kind, "Entered"),
+        E::StateExited { kind, .. } => return of_state(kind, "Exited"),
+        E::StateAborted { kind } => return of_state(kind, "Aborted"),
+        E::ExecutionStarted(_) => "ExecutionStarted",
+        E::ExecutionSucceeded { .. } => "ExecutionSucceeded",
+        E::ExecutionFailed { .. } => "ExecutionFailed",
+        E::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        E::ExecutionAborted { .. } => "ExecutionAborted",
+        E::ExecutionRedriven { .. } => "ExecutionRedriven",
+        E::EvaluationFailed { .. } => "EvaluationFailed",
+        E::TaskScheduled { call, .. } => match &call.kind {
+            TaskKind::Lambda => "LambdaFunctionScheduled",
+            TaskKind::Activity => "ActivityScheduled",
+            TaskKind::Service { .. } => "TaskScheduled",
         },
-        E::TaskSubmitted { task, output } => {
-            let mut details = data("output", output);
-            if let TaskKind::Service { service, action } = calls.kind(*task) {
-                extend(&mut details, resource(service, action));
-            }
-            ("TaskSubmitted".into(), Some(("taskSubmittedEventDetails", details)))
+        E::TaskStarted { task, .. } => {
+            of_task(task, "LambdaFunctionStarted", "ActivityStarted", "TaskStarted")
         }
-        E::TaskSucceeded { task, output } => {
-            let mut details = data("output", output);
-            match calls.kind(*task) {
-                TaskKind::Lambda => (
-                    "LambdaFunctionSucceeded".into(),
-                    Some(("lambdaFunctionSucceededEventDetails", details)),
-                ),
-                TaskKind::Activity => {
-                    ("ActivitySucceeded".into(), Some(("activitySucceededEventDetails", details)))
-                }
-                TaskKind::Service { service, action } => {
-                    extend(&mut details, resource(service, action));
-                    ("TaskSucceeded".into(), Some(("taskSucceededEventDetails", details)))
-                }
-            }
+        E::TaskSubmitted { .. } => "TaskSubmitted",
+        E::TaskSucceeded { task, .. } => {
+            of_task(task, "LambdaFunctionSucceeded", "ActivitySucceeded", "TaskSucceeded")
         }
-        E::TaskFailed { task, failure, stage } => failed(calls.kind(*task), why(failure), *stage),
-        E::TaskTimedOut { task, failure, .. } => {
-            let mut details = why(failure);
-            match calls.kind(*task) {
-                TaskKind::Lambda => (
-                    "LambdaFunctionTimedOut".into(),
-                    Some(("lambdaFunctionTimedOutEventDetails", details)),
-                ),
-                TaskKind::Activity => {
-                    ("ActivityTimedOut".into(), Some(("activityTimedOutEventDetails", details)))
-                }
-                TaskKind::Service { service, action } => {
-                    extend(&mut details, resource(service, action));
-                    ("TaskTimedOut".into(), Some(("taskTimedOutEventDetails", details)))
-                }
-            }
+        E::TaskFailed { task, stage, .. } => match (calls.kind(*task), stage) {
+            (TaskKind::Lambda, Stage::Schedule) => "LambdaFunctionScheduleFailed",
+            (TaskKind::Lambda, Stage::Start | Stage::Submit) => "LambdaFunctionStartFailed",
+            (TaskKind::Lambda, Stage::Run) => "LambdaFunctionFailed",
+            (TaskKind::Activity, Stage::Schedule) => "ActivityScheduleFailed",
+            (TaskKind::Activity, _) => "ActivityFailed",
+            (TaskKind::Service { .. }, Stage::Schedule | Stage::Start) => "TaskStartFailed",
+            (TaskKind::Service { .. }, Stage::Submit) => "TaskSubmitFailed",
+            (TaskKind::Service { .. }, Stage::Run) => "TaskFailed",
+        },
+        E::TaskTimedOut { task, .. } => {
+            of_task(task, "LambdaFunctionTimedOut", "ActivityTimedOut", "TaskTimedOut")
         }
-        E::ParallelStarted { .. } => plain("ParallelStateStarted"),
-        E::ParallelSucceeded => plain("ParallelStateSucceeded"),
-        E::ParallelFailed => plain("ParallelStateFailed"),
-        E::MapStarted { length, .. } => {
-            let mut details = Object::new();
-            details.insert("length", Json::Int(i64::from(*length)));
-            ("MapStateStarted".into(), Some(("mapStateStartedEventDetails", details)))
-        }
-        E::MapIterationStarted { index, name, .. } => (
-            "MapIterationStarted".into(),
-            Some(iteration("mapIterationStartedEventDetails", *index, name)),
-        ),
-        E::MapIterationSucceeded { index, name, .. } => (
-            "MapIterationSucceeded".into(),
-            Some(iteration("mapIterationSucceededEventDetails", *index, name)),
-        ),
-        E::MapIterationFailed { index, name } => (
-            "MapIterationFailed".into(),
-            Some(iteration("mapIterationFailedEventDetails", *index, name)),
-        ),
-        E::MapIterationAborted { index, name } => (
-            "MapIterationAborted".into(),
-            Some(iteration("mapIterationAbortedEventDetails", *index, name)),
-        ),
-        E::MapSucceeded => plain("MapStateSucceeded"),
-        E::MapFailed => plain("MapStateFailed"),
-        E::MapRunStarted { arn, .. } => {
-            let mut details = Object::new();
-            details.insert("mapRunArn", arn.clone().into());
-            ("MapRunStarted".into(), Some(("mapRunStartedEventDetails", details)))
-        }
-        E::MapRunRedriven { arn, count } => {
-            let mut details = Object::new();
-            details.insert("mapRunArn", arn.clone().into());
-            details.insert("redriveCount", Json::Int(i64::from(*count)));
-            ("MapRunRedriven".into(), Some(("mapRunRedrivenEventDetails", details)))
-        }
-        E::MapRunSucceeded => plain("MapRunSucceeded"),
-        E::MapRunFailed { failure } => {
-            ("MapRunFailed".into(), Some(("mapRunFailedEventDetails", why(failure))))
-        }
+        E::ParallelStarted { .. } => "ParallelStateStarted",
+        E::ParallelSucceeded => "ParallelStateSucceeded",
+        E::ParallelFailed => "ParallelStateFailed",
+        E::MapStarted { .. } => "MapStateStarted",
+        E::MapIterationStarted { .. } => "MapIterationStarted",
+        E::MapIterationSucceeded { .. } => "MapIterationSucceeded",
+        E::MapIterationFailed { .. } => "MapIterationFailed",
+        E::MapIterationAborted { .. } => "MapIterationAborted",
+        E::MapSucceeded => "MapStateSucceeded",
+        E::MapFailed => "MapStateFailed",
+        E::MapRunStarted { .. } => "MapRunStarted",
+        E::MapRunRedriven { .. } => "MapRunRedriven",
+        E::MapRunSucceeded => "MapRunSucceeded",
+        E::MapRunFailed { .. } => "MapRunFailed",
         E::TaskHeartbeat { .. }
         | E::RetryScheduled { .. }
         | E::TimerFired { .. }
@@ -283,11 +195,116 @@ fn describe(kind: &EventKind, calls: &Calls) -> (String, Details) {
         | E::ChildStarted { .. }
         | E::ChildFinished { .. }
         | E::MapRunWriting { .. }
-        | E::MapRunUpdated { .. } => plain(""),
-    }
+        | E::MapRunUpdated { .. } => "",
+    })
 }
 
-fn scheduled(call: &TaskCall) -> (String, Details) {
+/// The member that holds the details of an event with this name: `taskFailedEventDetails`.
+fn member(name: &str) -> String {
+    let begin = if name.ends_with("StateEntered") {
+        "stateEntered".to_owned()
+    } else if name.ends_with("StateExited") {
+        "stateExited".to_owned()
+    } else {
+        name.chars().take(1).map(|c| c.to_ascii_lowercase()).chain(name.chars().skip(1)).collect()
+    };
+    format!("{begin}EventDetails")
+}
+
+/// What AWS says of an event besides its name.
+fn details(kind: &EventKind, calls: &Calls) -> Option<Object> {
+    use EventKind as E;
+    Some(match kind {
+        E::ExecutionStarted(start) => {
+            let mut details = data("input", &start.input);
+            if let Some(text) = &start.input_text {
+                details.insert("input", text.clone().into());
+            }
+            details.insert("roleArn", start.identity.role_arn.clone().into());
+            details
+        }
+        E::ExecutionSucceeded { output } => data("output", output),
+        E::ExecutionFailed { failure }
+        | E::ExecutionTimedOut { failure }
+        | E::ExecutionAborted { failure }
+        | E::MapRunFailed { failure } => why(failure),
+        E::ExecutionRedriven { count, .. } => {
+            let mut details = Object::new();
+            details.insert("redriveCount", Json::Int(i64::from(*count)));
+            details
+        }
+        E::StateEntered { name, input, .. } => {
+            let mut details = data("input", input);
+            details.insert("name", name.clone().into());
+            details
+        }
+        E::StateExited { name, output, assigned, .. } => {
+            let mut details = data("output", output);
+            details.insert("name", name.clone().into());
+            if let Some(assigned) = assigned {
+                let texts: Object =
+                    assigned.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
+                details.insert("assignedVariables", Json::Object(texts));
+                details.insert("assignedVariablesDetails", not_truncated());
+            }
+            details
+        }
+        E::EvaluationFailed { failure, state, location } => {
+            let mut details = why(failure);
+            details.insert("state", state.clone().into());
+            if let Some(location) = location {
+                details.insert("location", location.clone().into());
+            }
+            details
+        }
+        E::TaskScheduled { call, .. } => scheduled(call),
+        E::TaskStarted { task, worker } => match calls.kind(*task) {
+            TaskKind::Lambda => return None,
+            TaskKind::Activity => {
+                let mut details = Object::new();
+                if let Some(worker) = worker {
+                    details.insert("workerName", worker.clone().into());
+                }
+                details
+            }
+            TaskKind::Service { service, action } => resource(service, action),
+        },
+        E::TaskSubmitted { task, output } | E::TaskSucceeded { task, output } => {
+            of_service(data("output", output), calls.kind(*task))
+        }
+        E::TaskFailed { task, failure, .. } | E::TaskTimedOut { task, failure, .. } => {
+            of_service(why(failure), calls.kind(*task))
+        }
+        E::MapStarted { length, .. } => {
+            let mut details = Object::new();
+            details.insert("length", Json::Int(i64::from(*length)));
+            details
+        }
+        E::MapIterationStarted { index, name, .. }
+        | E::MapIterationSucceeded { index, name, .. }
+        | E::MapIterationFailed { index, name }
+        | E::MapIterationAborted { index, name } => {
+            let mut details = Object::new();
+            details.insert("name", name.clone().into());
+            details.insert("index", Json::Int(i64::from(*index)));
+            details
+        }
+        E::MapRunStarted { arn, .. } => {
+            let mut details = Object::new();
+            details.insert("mapRunArn", arn.clone().into());
+            details
+        }
+        E::MapRunRedriven { arn, count } => {
+            let mut details = Object::new();
+            details.insert("mapRunArn", arn.clone().into());
+            details.insert("redriveCount", Json::Int(i64::from(*count)));
+            details
+        }
+        _ => return None,
+    })
+}
+
+fn scheduled(call: &TaskCall) -> Object {
     let mut details = Object::new();
     if let Some(role) = &call.credentials {
         let mut credentials = Object::new();
@@ -297,62 +314,29 @@ fn scheduled(call: &TaskCall) -> (String, Details) {
     if let Some(seconds) = call.timeout_seconds {
         details.insert("timeoutInSeconds", Json::Int(seconds));
     }
-    let name = match &call.kind {
+    match &call.kind {
         TaskKind::Service { service, action } => {
             extend(&mut details, resource(service, action));
             details.insert("region", call.region.clone().into());
             details.insert("parameters", text_of(&call.parameters));
-            ("TaskScheduled", "taskScheduledEventDetails")
         }
-        kind @ (TaskKind::Lambda | TaskKind::Activity) => {
+        TaskKind::Lambda | TaskKind::Activity => {
             details.insert("resource", call.resource.clone().into());
             extend(&mut details, data("input", &call.parameters));
-            match kind {
-                TaskKind::Activity => ("ActivityScheduled", "activityScheduledEventDetails"),
-                _ => ("LambdaFunctionScheduled", "lambdaFunctionScheduledEventDetails"),
-            }
         }
-    };
+    }
     if let Some(seconds) = call.heartbeat_seconds.filter(|_| call.kind != TaskKind::Lambda) {
         details.insert("heartbeatInSeconds", Json::Int(seconds));
     }
-    (name.0.into(), Some((name.1, details)))
+    details
 }
 
-fn failed(kind: &TaskKind, mut details: Object, stage: Stage) -> (String, Details) {
-    let (name, key) = match (kind, stage) {
-        (TaskKind::Lambda, Stage::Schedule) => {
-            ("LambdaFunctionScheduleFailed", "lambdaFunctionScheduleFailedEventDetails")
-        }
-        (TaskKind::Lambda, Stage::Start | Stage::Submit) => {
-            ("LambdaFunctionStartFailed", "lambdaFunctionStartFailedEventDetails")
-        }
-        (TaskKind::Lambda, Stage::Run) => {
-            ("LambdaFunctionFailed", "lambdaFunctionFailedEventDetails")
-        }
-        (TaskKind::Activity, Stage::Schedule) => {
-            ("ActivityScheduleFailed", "activityScheduleFailedEventDetails")
-        }
-        (TaskKind::Activity, _) => ("ActivityFailed", "activityFailedEventDetails"),
-        (TaskKind::Service { service, action }, stage) => {
-            extend(&mut details, resource(service, action));
-            match stage {
-                Stage::Schedule | Stage::Start => {
-                    ("TaskStartFailed", "taskStartFailedEventDetails")
-                }
-                Stage::Submit => ("TaskSubmitFailed", "taskSubmitFailedEventDetails"),
-                Stage::Run => ("TaskFailed", "taskFailedEventDetails"),
-            }
-        }
-    };
-    (name.into(), Some((key, details)))
-}
-
-fn iteration(key: &'static str, index: u32, name: &Str) -> (&'static str, Object) {
-    let mut details = Object::new();
-    details.insert("name", name.clone().into());
-    details.insert("index", Json::Int(i64::from(index)));
-    (key, details)
+/// Adds what the events of a service's tasks say of it.
+fn of_service(mut details: Object, kind: &TaskKind) -> Object {
+    if let TaskKind::Service { service, action } = kind {
+        extend(&mut details, resource(service, action));
+    }
+    details
 }
 
 fn resource(service: &Str, action: &Str) -> Object {

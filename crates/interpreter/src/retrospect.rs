@@ -37,6 +37,21 @@ impl Execution {
         self.find(frame).map(|frame| &frame.variables)
     }
 
+    /// The variables that a frame sees: its own, and those of the frames around it.
+    pub fn variables_seen_from(&self, frame: FrameId) -> Object {
+        let mut seen = Object::new();
+        let mut at = self.find(frame);
+        while let Some(frame) = at {
+            for (name, value) in frame.variables.iter() {
+                if !seen.contains_key(name) {
+                    seen.insert(name.clone(), value.clone());
+                }
+            }
+            at = frame.parent.and_then(|(parent, _)| self.find(parent));
+        }
+        seen
+    }
+
     /// The frame of a map run, while it is under way.
     pub fn frame_of(&self, run: TaskId) -> Option<FrameId> {
         self.tasks.get(&run).copied()

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_asl::Template;
+use stepwright_console::Console;
 use stepwright_engine::{
     Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
     Peers, Silent, SystemClock, WeakEngine,
@@ -74,6 +75,8 @@ pub struct Assembled {
     pub services: Services,
     /// What is to be made in them, once their URL is known.
     pub resources: Option<Resources>,
+    /// The pages, which hear of the engine's turns.
+    pub console: Arc<Console>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -196,7 +199,7 @@ impl Assembly {
         let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
         let functions = self.functions.clone();
         self.services.are_local_by_default();
-        let Assembled { api, otlp, services, resources, .. } = self.assemble().await?;
+        let Assembled { api, otlp, services, resources, console, .. } = self.assemble().await?;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
         serving.node_key = server.nodes.map(|nodes| nodes.key);
@@ -211,6 +214,7 @@ impl Assembly {
         serving.otlp = otlp;
         serving.services = Some(services);
         serving.resources = resources;
+        serving.console = console;
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -269,6 +273,8 @@ impl Assembly {
         let mut observers = Observers(self.observers);
         let teller = Teller::new(services.clone());
         observers.0.push(teller.clone());
+        let console = Arc::new(Console::default());
+        observers.0.push(console.watch());
         observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
@@ -317,6 +323,6 @@ impl Assembly {
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
-        Ok(Assembled { api, integrations, otlp, services, resources })
+        Ok(Assembled { api, integrations, otlp, services, resources, console })
     }
 }

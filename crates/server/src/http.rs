@@ -2,11 +2,11 @@
 
 use crate::bodies;
 use crate::connections::Connection;
-use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route};
+use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route, Sessions};
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::resources::Resources;
-use crate::{Api, nodes, page, parked, printed, prometheus};
+use crate::{Api, console, nodes, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use stepwright_console::{Console, LOGIN, LOGOUT, Need, ROUTES};
 use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
@@ -59,6 +60,10 @@ pub struct Serving {
     pub services: Option<Services>,
     /// What is made in them before the first request is answered.
     pub resources: Option<Resources>,
+    /// The pages.
+    pub console: Arc<Console>,
+    /// The browsers that are logged in.
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -93,6 +98,8 @@ impl Serving {
             otlp: None,
             services: None,
             resources: None,
+            console: Arc::default(),
+            sessions: Arc::default(),
         }
     }
 
@@ -141,6 +148,8 @@ impl Serving {
         match access {
             Some(Access::Operation) => self.most_body_bytes,
             Some(Access::Invocation) => MOST_PAYLOAD,
+            Some(Access::Console(Need::Nothing)) => MOST_LOGIN,
+            Some(Access::Console(_)) => self.most_body_bytes,
             Some(Access::Service("s3")) => self.most_body_bytes.max(MOST_OBJECT),
             _ => self.most_body_bytes.max(MOST_PAYLOAD),
         }
@@ -149,6 +158,9 @@ impl Serving {
 
 /// The largest object, or part of one, that a request brings.
 const MOST_OBJECT: usize = 64 << 20;
+
+/// The largest form of a login.
+const MOST_LOGIN: usize = 16 << 10;
 
 /// A body of more bytes than this is large: its JSON takes many times as much memory.
 const LARGE: usize = 256 << 10;
@@ -172,9 +184,17 @@ pub(crate) fn router(serving: Serving) -> Router {
 
 /// All routes. Only the routes marked here as open are open to everybody.
 fn routes(serving: &Serving) -> Routes {
-    let routes = Routes::default()
+    let mut routes = Routes::default();
+    for route in &ROUTES {
+        let (method, access) = (route.method.clone(), Access::Console(route.need));
+        routes = match route.path {
+            LOGIN => routes.add(method, route.path, access, console::login),
+            LOGOUT => routes.add(method, route.path, access, console::logout),
+            _ => routes.add(method, route.path, access, console::answer),
+        };
+    }
+    let routes = routes
         .add(Method::POST, "/", Access::Operation, call)
-        .add(Method::GET, "/", Access::Page, page::first)
         .add(Method::GET, "/health", Access::Open, health)
         .add(Method::GET, "/ready", Access::Open, ready)
         .add(Method::GET, "/metrics", Access::Metrics, metrics)

@@ -1,13 +1,14 @@
 //! The Step Functions API over HTTP.
 //!
 //! [`Api`] has the operations, one file for each. [`serve`] makes them available on a socket,
-//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked`, `/logs` and a start page.
+//! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked`, `/logs` and the console.
 
 mod api;
 mod assembly;
 mod bodies;
 pub mod config;
 mod connections;
+mod console;
 mod door;
 mod file_body;
 mod http;
@@ -17,7 +18,6 @@ mod nodes;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
 mod otlp;
-mod page;
 mod parked;
 mod printed;
 mod prometheus;

@@ -39,6 +39,7 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
     if let Some(resources) = serving.resources.take() {
         resources.make().await;
     }
+    let console = serving.console.clone();
     let answering = Arc::new(Answering::new(serving));
     let graceful = GracefulShutdown::new();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -81,6 +82,7 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
             answering.take(Wire(socket), entered, origin, watcher).await;
         });
     }
+    console.close();
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(Duration::from_secs(10)) => {}

@@ -1,7 +1,7 @@
 //! What is known of each scope that runs.
 
 use crate::line::ItemPath;
-use stepwright_history::{Failure, FrameId, Moment, StateType};
+use stepwright_history::{Failure, FrameId, Moment, StateType, TaskId};
 use stepwright_json::{Json, Str};
 
 /// A scope that is being run.
@@ -30,16 +30,35 @@ pub(crate) struct Frame {
 
 /// What a scope waits for.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Doing {
+pub enum Doing {
     /// Nothing from outside.
     #[default]
     Nothing,
     /// A task.
-    Task { what: String, since: Moment, for_token: bool, deadline: Option<Moment> },
+    Task {
+        /// Which.
+        task: TaskId,
+        /// What it calls: the function or the action.
+        what: String,
+        /// Since when.
+        since: Moment,
+        /// Whether nobody but the holder of its token ends it.
+        for_token: bool,
+        /// When it times out, if ever.
+        deadline: Option<Moment>,
+    },
     /// The end of a Wait state.
-    Wait { until: Option<Moment> },
+    Wait {
+        /// When that is, once it is known.
+        until: Option<Moment>,
+    },
     /// The next attempt.
-    Retry { until: Option<Moment>, error: String },
+    Retry {
+        /// When that is, once it is known.
+        until: Option<Moment>,
+        /// The error of the last attempt.
+        error: String,
+    },
     /// Branches.
     Branches(usize),
     /// The items of a Map.
@@ -48,17 +67,33 @@ pub(crate) enum Doing {
 
 /// How far a Map has come.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Items {
+pub struct Items {
     /// How many there are; `None` while they are read.
-    pub(crate) all: Option<u64>,
-    pub(crate) begun: u64,
-    pub(crate) done: u64,
-    pub(crate) failed: u64,
-    pub(crate) since: Moment,
+    pub all: Option<u64>,
+    /// How many have begun.
+    pub begun: u64,
+    /// How many are done.
+    pub done: u64,
+    /// How many have failed.
+    pub failed: u64,
+    /// When the Map began.
+    pub since: Moment,
 }
 
 impl Items {
-    pub(crate) fn running(&self) -> u64 {
+    /// How many are under way.
+    pub fn running(&self) -> u64 {
         self.begun.saturating_sub(self.done + self.failed)
     }
+}
+
+/// A state that the execution is in.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'t> {
+    /// Its name.
+    pub state: &'t str,
+    /// The items of Maps around it.
+    pub item: &'t ItemPath,
+    /// What it waits for.
+    pub doing: &'t Doing,
 }

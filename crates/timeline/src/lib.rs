@@ -15,6 +15,7 @@ mod timeline;
 mod why;
 
 pub use fit::{columns, fit, plain};
+pub use frame::{Doing, Items, Standing};
 pub use line::{ItemPath, Line, Weight};
 pub use paint::{Layout, paint, text, text_with_why};
 pub use progress::Progress;

@@ -1,6 +1,6 @@
 //! Events as lines, one by one as they come.
 
-use crate::frame::{Doing, Frame, Items};
+use crate::frame::{Doing, Frame, Items, Standing};
 use crate::line::{ItemPath, Line, Weight};
 use crate::progress::Progress;
 use crate::why::Culprit;
@@ -131,7 +131,7 @@ impl Timeline {
             let gap = if item.is_empty() { "" } else { " " };
             let what = match &frame.doing {
                 Doing::Nothing => "is under way".to_owned(),
-                Doing::Task { what, since, for_token, deadline } => {
+                Doing::Task { what, since, for_token, deadline, .. } => {
                     let what = if *for_token {
                         format!("waits for somebody to return its task token (it called {what})")
                     } else {
@@ -156,6 +156,20 @@ impl Timeline {
             format!("{}{gap}{item}: {what}", frame.state)
         };
         self.innermost().map(told).collect()
+    }
+
+    /// The states that the execution is in, and what each of them waits for.
+    pub fn standing(&self) -> impl Iterator<Item = Standing<'_>> {
+        self.innermost().map(|frame| Standing {
+            state: &frame.state,
+            item: &frame.item,
+            doing: &frame.doing,
+        })
+    }
+
+    /// The execution so far, if its events can be folded.
+    pub fn execution(&self) -> Option<&Execution> {
+        self.execution.as_deref()
     }
 
     /// The depth of an execution of this machine that a task of this execution has started, and
@@ -403,13 +417,14 @@ impl Timeline {
             E::TaskScheduled { task, call, deadline, .. } => {
                 let what = short(call).to_owned();
                 let for_token = call.waits_for_token();
-                frame.doing = Doing::Task { what, since: event.at, for_token, deadline: *deadline };
+                let (task, since) = (*task, event.at);
+                frame.doing = Doing::Task { task, what, since, for_token, deadline: *deadline };
                 frame.failure = None;
                 self.calls.insert(task.0, call.state.clone());
                 if call.resource.contains(":states:startExecution") {
                     let machine = call.parameters.get("StateMachineArn").and_then(Json::as_str);
                     let machine = machine.unwrap_or_default().to_owned();
-                    self.nesting.push((*task, machine, id));
+                    self.nesting.push((task, machine, id));
                 }
             }
             E::TaskSubmitted { output, .. } => {

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
             services,
         };
         tokio::spawn(follower.follow());
-        report::announce(&format!("The page is at {url}/"));
+        report::announce(&format!("The console is at {url}/"));
     });
     open.shut_down();
     code

@@ -200,7 +200,8 @@ fn refused(error: &AssemblyError) -> Failure {
 /// Starts the server's own log on standard error. `RUST_LOG` sets the level.
 pub(crate) fn start_log(format: Output) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,audit=info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         Output::Text => log.init(),

@@ -287,6 +287,17 @@ fn one_poisoned_execution_stops_nobody_else() {
     };
     let (is_well, listed) = ask(&[]);
     assert!(!is_well && listed.contains(&poisoned), "{listed}");
+    // Its page says so, and the page of all parked ones leads there.
+    let page = |path: &str| {
+        let answer = ureq::get(format!("{url}{path}")).call().expect("it answers");
+        answer.into_body().read_to_string().expect("it is text")
+    };
+    let shown = page(&format!("/console/execution?arn={poisoned}"));
+    for part in ["It is left alone", "Its history cannot be read any further", "Try again", "Abort"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(page("/console/parked").contains(&poisoned) && page("/").contains("1 left alone"));
     let (is_well, tried) = ask(&["--retry", &poisoned]);
     assert!(!is_well && tried.contains("is parked"), "{tried}");
     let (is_well, said) = ask(&["--abort", &healthy]);

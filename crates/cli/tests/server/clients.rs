@@ -64,6 +64,43 @@ fn the_sdk_for_rust_tours_the_api() {
     tour(installed("rust/debug/stepwright-tour"), Command::new);
 }
 
+/// The console in Chromium: every page in both themes, every action, keys and rights. With
+/// `STEPWRIGHT_CONSOLE_PICTURES`, pictures of its pages go into that folder. With `STEPWRIGHT_CONSOLE_FLOORS`,
+/// times are held to what is promised of an optimised build, with a map run of 10,000 children.
+#[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn the_console_works_in_a_browser() {
+    let Some(packages) = installed("node/node_modules/playwright-core") else { return };
+    let packages = packages.parent().and_then(Path::parent).expect("it is in a folder");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let browser = std::env::split_paths(&path).map(|folder| folder.join("chromium"));
+    let Some(browser) = browser.into_iter().find(|file| file.is_file()) else {
+        println!("skipped: there is no `chromium`; `cargo xtask clients` installs it on Debian");
+        return;
+    };
+    let file = |name: &str| root().join("clients").join(name).display().to_string();
+    let free =
+        Server::start(&["--memory", "--limits", "extended", "--config", &file("console.toml")]);
+    let guarded = Server::start(&["--memory", "--config", &file("console_keys.toml")]);
+    let mut node = Command::new("node");
+    node.arg(file("console.mjs"))
+        .args([&free.address, &guarded.address].map(|address| format!("http://{address}")))
+        .env("PACKAGES", packages)
+        .env("CHROMIUM", browser);
+    if let Some(folder) = std::env::var_os("STEPWRIGHT_CONSOLE_PICTURES") {
+        node.env("PICTURES", folder);
+    }
+    if std::env::var_os("STEPWRIGHT_CONSOLE_FLOORS").is_some() {
+        node.env("FLOORS", "1").env("FULL", "1");
+    }
+    let output = node.output().expect("node runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    println!("{printed}");
+    assert!(output.status.success(), "{printed}\n{errors}");
+    assert!(printed.lines().count() > 40, "a line for each thing that was tried: {printed}");
+}
+
 /// Starts a server and runs a client's tour against it.
 fn tour(client: Option<PathBuf>, command: impl FnOnce(PathBuf) -> Command) {
     let Some(client) = client else { return };

@@ -6,17 +6,19 @@ mod credentials;
 mod hosts;
 mod presigned;
 mod rights;
+mod sessions;
 mod signature;
 
 pub use credentials::{Allowance, Credentials, Key};
 pub(crate) use credentials::{Caller, access_denied};
 pub(crate) use hosts::Hosts;
 pub(crate) use rights::{Access, Right};
+pub(crate) use sessions::{Sessions, set_cookie};
 
 use crate::bodies;
 use crate::connections::Connection;
 use crate::http::{Serving, answer, read, target};
-use crate::services;
+use crate::{console, services};
 use axum::RequestPartsExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Path, Request, State};
@@ -27,10 +29,12 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use presigned::Presigned;
+use sessions::is_same;
 use signature::{Expected, Signature};
 use std::net::IpAddr;
 use std::sync::Arc;
 use stepwright_aws::codec::ServiceError;
+use stepwright_console::{Asked, Fields, Need, asked};
 use stepwright_protocol::ApiError;
 use subtle::ConstantTimeEq as _;
 
@@ -73,8 +77,16 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
         Err(refusal) => {
             let id = door.serving.api.engine().new_uuid();
             tracing::debug!(method = %parts.method, path = parts.uri.path(), %refusal, "refused");
-            let wants_login = refusal.status == 401;
-            let mut response = match door.access(&parts) {
+            // A script of a page handles it; a browser would ask for a login before it could.
+            let mode = parts.headers.get("sec-fetch-mode");
+            let wants_login = refusal.status == 401 && mode.is_none_or(|mode| mode == "navigate");
+            let access = door.access(&parts);
+            let is_of_service = matches!(access, Some(Access::Service(_)));
+            if !is_of_service && console::is_for_page(&parts) {
+                let response = console::refused(&parts, &refusal);
+                return bodies::counted(response, connection).unwrap_or_default();
+            }
+            let mut response = match access {
                 Some(Access::Service(name)) => {
                     let error = services::of_door(name, &refusal);
                     services::refused(name, &parts, error, id)
@@ -114,6 +126,32 @@ enum Claim<'a> {
     /// A key's id and secret, as a browser's login sends them.
     Login(String, String),
     Token(&'a str),
+    /// A browser that is logged in, and the text that its forms must hold.
+    Session(Caller, String),
+}
+
+/// Who visits the console, and what they ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) caller: Caller,
+    /// What forms must hold, if the visitor may send any.
+    pub(crate) token: Option<String>,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// Somebody who is identified.
+struct Identified {
+    caller: Caller,
+    /// The body of their request, unless it is of no concern.
+    body: Option<Bytes>,
+    /// What their forms must hold, if a browser sends their login by itself.
+    token: Option<String>,
+}
+
+impl Identified {
+    fn new(caller: Caller, body: Option<Bytes>) -> Self {
+        Self { caller, body, token: None }
+    }
 }
 
 impl Door {
@@ -142,6 +180,13 @@ impl Door {
         if is_other_user {
             return Err(other_user());
         }
+        // What shows nothing of the server is for everybody who may connect.
+        if access == Some(Access::Console(Need::Nothing)) {
+            let body = self.read_form(parts, body, access, connection).await?;
+            let (caller, token, asked) = (Caller::Anybody, None, None);
+            parts.extensions.insert(Visitor { caller, token, asked });
+            return Ok(Admitted::Route(body.into()));
+        }
         let credentials = &self.serving.credentials;
         let is_free = credentials.is_empty()
             && !(access == Some(Access::Metrics) && credentials.has_metrics_token());
@@ -166,12 +211,20 @@ impl Door {
                     .await
                     .map(|body| Admitted::Route(body.into())),
                 Access::Node => Err(stranger(parts)),
-                Access::Open | Access::Page | Access::Metrics | Access::Functions => {
+                Access::Console(need) => {
+                    let body = self.read_form(parts, body, Some(access), connection).await?;
+                    let token = Some(self.serving.sessions.token_of_anybody());
+                    let asked = check_form(parts, need, &body, token.as_deref())?;
+                    parts.extensions.insert(Visitor { caller: Caller::Anybody, token, asked });
+                    Ok(Admitted::Route(Body::empty()))
+                }
+                Access::Open | Access::Metrics | Access::Functions => {
                     Ok(Admitted::Route(Body::empty()))
                 }
             };
         }
-        let (caller, body) = self.identify(parts, access, body, connection).await?;
+        let identified = self.identify(parts, access, body, connection).await?;
+        let Identified { caller, body, token } = identified;
         connection.know();
         // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
@@ -184,6 +237,12 @@ impl Door {
             }
             parts.extensions.insert(caller);
             return Ok(Admitted::Service(name, read));
+        }
+        if let Access::Console(need) = access {
+            let asked = check_form(parts, need, &bytes, token.as_deref())?;
+            self.check_page(&caller, need, parts, asked.as_ref()).await?;
+            parts.extensions.insert(Visitor { caller, token, asked });
+            return Ok(Admitted::Route(Body::empty()));
         }
         self.check(&caller, access, parts, bytes).await?;
         parts.extensions.insert(caller);
@@ -222,9 +281,9 @@ impl Door {
         access: Option<Access>,
         body: Body,
         connection: &Connection,
-    ) -> Result<(Caller, Option<Bytes>), ApiError> {
+    ) -> Result<Identified, ApiError> {
         let credentials = &self.serving.credentials;
-        match self.claim(parts)? {
+        match self.claim(parts, access)? {
             Claim::Signature(signature) => {
                 let key = credentials.key(&signature.key).ok_or_else(unknown_key)?;
                 if signature.check_before_body(parts, &key.secret)? {
@@ -237,7 +296,8 @@ impl Door {
                 if let Some(access) = access {
                     signature.check_service(access.service())?;
                 }
-                Ok((Caller::Key { id: signature.key, key: key.clone() }, Some(body)))
+                let caller = Caller::Key { id: signature.key, key: key.clone() };
+                Ok(Identified::new(caller, Some(body)))
             }
             Claim::Presigned(url) if access == Some(Access::Service("s3")) => {
                 let key = credentials.key(&url.key).ok_or_else(unknown_key)?;
@@ -245,20 +305,42 @@ impl Door {
                 url.check(parts, &key.secret, now)?;
                 connection.know();
                 let body = self.read(body, access, connection).await?;
-                Ok((Caller::Key { id: url.key, key: key.clone() }, Some(body)))
+                let caller = Caller::Key { id: url.key, key: key.clone() };
+                Ok(Identified::new(caller, Some(body)))
             }
             Claim::Presigned(_) => Err(stranger(parts)),
             Claim::Login(id, secret) => {
                 let caller = credentials.with_secret(&id, &secret);
-                caller.map(|caller| (caller, None)).ok_or_else(|| stranger(parts))
+                let caller = caller.ok_or_else(|| stranger(parts))?;
+                Ok(Identified::new(caller, None))
+            }
+            Claim::Session(caller, token) => {
+                connection.know();
+                let body = self.read_form(parts, body, access, connection).await?;
+                Ok(Identified { caller, body: Some(body), token: Some(token) })
             }
             Claim::Token(token) => {
                 let caller =
                     credentials.with_token(token).filter(|_| access == Some(Access::Metrics));
-                caller.map(|caller| (caller, None)).ok_or_else(|| stranger(parts))
+                let caller = caller.ok_or_else(|| stranger(parts))?;
+                Ok(Identified::new(caller, None))
             }
             Claim::Nothing => Err(stranger(parts)),
         }
+    }
+
+    /// Reads the form of a page. Whoever only looks sends none.
+    async fn read_form(
+        &self,
+        parts: &Parts,
+        body: Body,
+        access: Option<Access>,
+        connection: &Connection,
+    ) -> Result<Bytes, ApiError> {
+        if matches!(parts.method, Method::GET | Method::HEAD) {
+            return Ok(Bytes::new());
+        }
+        self.read(body, access, connection).await
     }
 
     /// Reads the body of a request within the limits of its route.
@@ -279,8 +361,8 @@ impl Door {
         })
     }
 
-    /// The credentials in the `Authorization` header.
-    fn claim<'a>(&self, parts: &'a Parts) -> Result<Claim<'a>, ApiError> {
+    /// The credentials in the `Authorization` header, or in the cookie of a login.
+    fn claim<'a>(&self, parts: &'a Parts, access: Option<Access>) -> Result<Claim<'a>, ApiError> {
         let options = self.serving.api.engine().options();
         let expected = Expected { region: &options.region, now: options.clock.now() };
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
@@ -288,6 +370,16 @@ impl Door {
             let query = parts.uri.query().unwrap_or_default();
             if let Some(signature) = Signature::read_query(query, &parts.headers, expected) {
                 return signature.map(Claim::Signature);
+            }
+            // A browser sends it by itself, so that elsewhere it may only look.
+            let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+            if (is_look || matches!(access, Some(Access::Console(_)) | None))
+                && !matches!(access, Some(Access::Service(_)))
+                && let Some((id, token)) =
+                    self.serving.sessions.find(&parts.headers, options.clock.now().0)
+                && let Some(key) = self.serving.credentials.key(&id)
+            {
+                return Ok(Claim::Session(Caller::Key { id, key: key.clone() }, token));
             }
             return Ok(Presigned::read(query).map_or(Claim::Nothing, Claim::Presigned));
         };
@@ -311,6 +403,24 @@ impl Door {
         })
     }
 
+    /// Refuses a caller who lacks the rights for a page.
+    async fn check_page(
+        &self,
+        caller: &Caller,
+        need: Need,
+        parts: &Parts,
+        asked: Option<&Asked>,
+    ) -> Result<(), ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut rights = Right::page(need, &Fields::read(query.as_bytes()));
+        if let Some(asked) = asked {
+            let Serving { api, credentials, .. } = &*self.serving;
+            rights.extend(Right::asked(asked, api.engine(), credentials).await);
+        }
+        let checked = rights.iter().try_for_each(|right| caller.check(right));
+        checked.map_err(|error| ApiError { status: 403, ..error })
+    }
+
     /// Refuses a caller who lacks the right for the request.
     async fn check(
         &self,
@@ -322,15 +432,12 @@ impl Door {
         let elsewhere = |error: ApiError| ApiError { status: 403, ..error };
         match access {
             // What is done for a service was checked with what the request asks for.
-            Access::Open | Access::Service(_) => Ok(()),
+            Access::Open | Access::Service(_) | Access::Console(_) => Ok(()),
             Access::Node => Err(stranger(parts)),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
             Access::Logs => caller.check(&Right::logs()),
             Access::Functions => caller.check(&Right::functions()).map_err(elsewhere),
-            Access::Page => {
-                Right::page().iter().try_for_each(|right| caller.check(right)).map_err(elsewhere)
-            }
             Access::Invocation => {
                 let Path(name) = parts.extract::<Path<String>>().await.map_err(|error| {
                     ApiError::new("InvalidParameterValueException", error.to_string())
@@ -352,6 +459,30 @@ impl Door {
             }
         }
     }
+}
+
+/// Reads the form of a page. One that a browser sends must hold what only our own pages know, because the
+/// browser sends the login by itself.
+fn check_form(
+    parts: &Parts,
+    need: Need,
+    body: &[u8],
+    token: Option<&str>,
+) -> Result<Option<Asked>, ApiError> {
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let form = Fields::read(body);
+    if let Some(token) = token
+        && !is_same(form.text("token"), token)
+    {
+        let message = "The form is not from a page of this server, or from an older one: load the page again.";
+        return Err(refusal("AccessDeniedException", message));
+    }
+    if need != Need::Operation {
+        return Ok(None);
+    }
+    asked(&form).map(Some).map_err(ApiError::validation)
 }
 
 /// Whether the required rights depend on the body beyond the resource that it names.

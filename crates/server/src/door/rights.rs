@@ -3,6 +3,7 @@
 use super::Credentials;
 use crate::services;
 use std::borrow::Cow;
+use stepwright_console::{Asked, Fields, Need};
 use stepwright_engine::Engine;
 use stepwright_functions::Functions;
 use stepwright_interpreter::token;
@@ -20,8 +21,8 @@ pub(crate) enum Access {
     Invocation,
     /// The right to list the functions.
     Functions,
-    /// The right to list everything, because the page shows everything.
-    Page,
+    /// What a page of the console needs.
+    Console(Need),
     /// The right to read the metrics.
     Metrics,
     /// The right to see, retry and abort parked executions.
@@ -42,7 +43,7 @@ impl Access {
             Self::Service(name) => services::signing_name(name),
             Self::Open
             | Self::Operation
-            | Self::Page
+            | Self::Console(_)
             | Self::Metrics
             | Self::Parked
             | Self::Node
@@ -86,11 +87,28 @@ impl Right {
         self.action == READ_METRICS
     }
 
-    /// The rights to see the page.
-    pub(crate) fn page() -> Vec<Self> {
-        ["states:ListStateMachines", "states:ListExecutions"]
-            .map(|action| Self::new(action, "*"))
-            .into()
+    /// The rights to see a page: some actions on what its URL names, or on all.
+    pub(crate) fn page(need: Need, query: &Fields) -> Vec<Self> {
+        let (resource, actions) = match need {
+            Need::Nothing | Need::Login | Need::Operation => return Vec::new(),
+            Need::All(actions) => ("*", actions),
+            Need::Actions(parameter, actions) => (query.get(parameter).unwrap_or("*"), actions),
+        };
+        actions.iter().map(|action| Self::new(*action, resource)).collect()
+    }
+
+    /// The rights to do what a form asks for.
+    pub(crate) async fn asked(
+        asked: &Asked,
+        engine: &Engine,
+        credentials: &Credentials,
+    ) -> Vec<Self> {
+        match asked {
+            Asked::Operation { name, body } => {
+                Self::operation_with(name, body, engine, credentials).await
+            }
+            Asked::Parked { .. } => vec![Self::parked()],
+        }
     }
 
     /// The right to invoke a function, given by any of its names.

@@ -14,8 +14,13 @@ async fn ask(server: &Server, request: Request) -> Answer {
 
 #[tokio::test]
 async fn the_right_key_opens_every_route() {
-    let server = Server::start(server(), vec![master()]).await;
+    let config = ServerConfig { answer_seconds: 1, ..server() };
+    let server = Server::start(config, vec![master()]).await;
     for (method, path) in server.serving.routes() {
+        // What pages need besides a key is tried on its own.
+        if path.starts_with("/console/") {
+            continue;
+        }
         let request = Request::new(method.as_str(), &path.replace("{name}", "echo"))
             .with("x-amz-target", "AWSStepFunctions.ListStateMachines")
             .with_body("{}");

@@ -1,8 +1,11 @@
 //! Requests every route without the right to.
 
-use crate::support::{KEY, Request, SECRET, Server, Signer, TOKEN, master, server, service};
+use crate::support::{
+    Answer, KEY, Request, SECRET, Server, Signer, TOKEN, master, server, service,
+};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
+use stepwright_console::ROUTES;
 
 const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"];
@@ -10,6 +13,18 @@ const METHODS: [&str; 9] =
 /// The routes that are open. This list must not grow by accident.
 const OPEN: [(&str, &str); 4] =
     [("GET", "/health"), ("HEAD", "/health"), ("GET", "/ready"), ("HEAD", "/ready")];
+
+/// The routes that show nothing of the server, which whoever may connect gets: what the page of the login
+/// needs, and the login. Unlike those that are open, they are refused to pages of others.
+const FOR_STRANGERS: [(&str, &str); 7] = [
+    ("GET", "/console/console.css"),
+    ("HEAD", "/console/console.css"),
+    ("GET", "/console/console.js"),
+    ("HEAD", "/console/console.js"),
+    ("GET", "/console/icon.svg"),
+    ("HEAD", "/console/icon.svg"),
+    ("POST", "/console/login"),
+];
 
 /// Paths that do not exist, some of which resemble those that do.
 const NOWHERE: [&str; 14] = [
@@ -54,6 +69,21 @@ fn is_open(request: &Request) -> bool {
     OPEN.contains(&(&request.method, &request.target))
 }
 
+/// Whether a request is for a route that every stranger gets, whatever it is signed with.
+fn is_for_strangers(request: &Request) -> bool {
+    let path = request.target.split('?').next().unwrap_or_default();
+    FOR_STRANGERS.contains(&(&request.method, path))
+}
+
+/// What a stranger gets there: an asset, or the page of the login again.
+fn check_for_strangers(answer: &Answer, about: &str) {
+    let expected = if answer.body.contains("There is no such key") { 401 } else { 200 };
+    assert_eq!(answer.status, expected, "{about}: {answer:?}");
+    for name in ["set-cookie", "www-authenticate"] {
+        assert!(!answer.headers.contains_key(name), "{about}: {answer:?}");
+    }
+}
+
 /// Checks that a kind of request is refused on every path that is not open, and always with the
 /// same answer.
 async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request) {
@@ -66,6 +96,10 @@ async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request)
             assert_eq!(answer.status, 200, "{kind}: {made:?}: {answer:?}");
             continue;
         }
+        if is_for_strangers(&request) && !["service", "foreign"].contains(&kind) {
+            check_for_strangers(&answer, kind);
+            continue;
+        }
         assert!(matches!(answer.status, 401 | 403), "{kind}: {made:?}: {answer:?}");
         // The answer does not reveal whether the path exists.
         let first = answers.entry(made.method.clone()).or_insert_with(|| answer.clone());
@@ -76,6 +110,8 @@ async fn refused(server: &Server, kind: &str, make: impl Fn(Request) -> Request)
 async fn guarded() -> Server {
     let config = stepwright_server::config::ServerConfig {
         metrics_token: Some(TOKEN.to_owned()),
+        // What says whenever something changes ends before that.
+        answer_seconds: 1,
         ..server()
     };
     Server::start(config, vec![master()]).await
@@ -127,6 +163,10 @@ async fn the_metrics_token_opens_the_metrics_only() {
     for request in everywhere(&server) {
         let request = request.with("authorization", &authorization);
         let answer = server.ask(&request).await;
+        if is_for_strangers(&request) {
+            check_for_strangers(&answer, "the token");
+            continue;
+        }
         let is_metrics =
             request.target == "/metrics" && ["GET", "HEAD"].contains(&&*request.method);
         let expected = is_metrics || is_open(&request);
@@ -143,9 +183,19 @@ async fn a_login_opens_what_is_looked_at() {
     for request in everywhere(&server) {
         let request = request.with("authorization", &format!("Basic {login}"));
         let answer = server.ask(&request).await;
+        if is_for_strangers(&request) {
+            check_for_strangers(&answer, "a login");
+            continue;
+        }
         let is_look = ["GET", "HEAD"].contains(&&*request.method);
+        let is_page =
+            ROUTES.iter().any(|route| route.method == "GET" && route.path == request.target);
         match (is_look, &*request.target) {
-            (true, "/" | "/metrics" | "/health" | "/ready" | "/2015-03-31/functions/") => {
+            // Most pages are about something that the URL names.
+            (true, _) if is_page => {
+                assert!(matches!(answer.status, 200 | 400 | 404), "{request:?}: {answer:?}");
+            }
+            (true, "/metrics" | "/health" | "/ready" | "/2015-03-31/functions/") => {
                 assert_eq!(answer.status, 200);
             }
             // An identified caller is told that there is no such path.
@@ -194,6 +244,10 @@ async fn wrong_signatures_are_refused_everywhere() {
     for request in everywhere(&server) {
         let signer = Signer { service: other(service(&request.target)), ..Signer::default() };
         let answer = server.ask(&request.clone().signed_by(address, signer)).await;
+        if is_for_strangers(&request) {
+            check_for_strangers(&answer, "a signature for another service");
+            continue;
+        }
         let is_known = answer.status == 200 || matches!(answer.status, 404 | 405);
         // A signature for another service opens nothing. Its sender may be told that a path does
         // not exist.
@@ -369,6 +423,10 @@ async fn a_key_for_another_scope_opens_nothing() {
 async fn refused_at(server: &Server, kind: &str, make: impl Fn(Request) -> Request) {
     for request in everywhere(server) {
         let answer = server.ask(&make(request.clone())).await;
+        if is_for_strangers(&request) {
+            check_for_strangers(&answer, kind);
+            continue;
+        }
         let expected = if is_open(&request) { 200 } else { 403 };
         assert_eq!(answer.status, expected, "{kind}: {request:?}: {answer:?}");
     }
@@ -428,7 +486,8 @@ async fn a_target_with_a_host_is_held_to_the_same() {
 
 #[tokio::test]
 async fn without_keys_this_machine_may_do_everything() {
-    let server = Server::start(server(), Vec::new()).await;
+    let config = stepwright_server::config::ServerConfig { answer_seconds: 1, ..server() };
+    let server = Server::start(config, Vec::new()).await;
     let own = format!("http://{}", server.address);
     for headers in [
         vec![],
@@ -446,7 +505,7 @@ async fn without_keys_this_machine_may_do_everything() {
                 .with_body("{}");
             request.headers.extend(headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
             let answer = server.ask(&request).await;
-            assert_eq!(answer.status, 200, "{request:?}: {answer:?}");
+            assert!(is_let_in(&request, &answer), "{request:?}: {answer:?}");
         }
     }
     // A path that is not in the list of routes is not served.
@@ -457,7 +516,23 @@ async fn without_keys_this_machine_may_do_everything() {
             .iter()
             .any(|(m, path)| m == method && path.replace("{name}", "echo") == request.target);
         let answer = server.ask(&request).await;
-        let expected: &[u16] = if is_route { &[200] } else { &[404, 405] };
-        assert!(expected.contains(&answer.status), "{request:?}: {answer:?}");
+        if is_route {
+            assert!(is_let_in(&request, &answer), "{request:?}: {answer:?}");
+        } else {
+            assert!(matches!(answer.status, 404 | 405), "{request:?}: {answer:?}");
+        }
+    }
+}
+
+/// Whether a request without anything in particular got where it was sent.
+fn is_let_in(request: &Request, answer: &Answer) -> bool {
+    match (&*request.method, &*request.target) {
+        // A form must be from a page of the server.
+        ("POST", "/console/act" | "/console/logout") => answer.status == 403,
+        ("POST", "/console/login") => answer.status == 303,
+        (_, target) if target.starts_with("/console/") => {
+            matches!(answer.status, 200 | 400 | 404)
+        }
+        _ => answer.status == 200,
     }
 }

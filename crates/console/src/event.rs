@@ -1,0 +1,154 @@
+//! One line of a history, with its data and the variables at that moment.
+
+use crate::execution::{self, Known, data_text};
+use crate::page::{self, Answer, Refusal};
+use crate::text::visible;
+use crate::{Ask, Console, Visit};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use stepwright_history::aws::Calls;
+use stepwright_history::{Event, EventKind, Failure};
+use stepwright_interpreter::Execution;
+use stepwright_json::{Json, Object};
+use stepwright_program::time;
+
+/// Values with more text than this are left out of an answer, and said to be.
+const MOST_TEXT: usize = 8 << 20;
+
+pub(crate) async fn details(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
+    let known = execution::known(console, visit, ask).await?;
+    let missing = || Refusal::missing("there is no such line");
+    let number = ask.query.number("row").ok_or_else(missing)? as usize;
+    let row = known.story.rows.get(number).ok_or_else(missing)?;
+    let mut read = Read::default();
+    let (mut at, place) = (0, row.place);
+    let all = visit.engine().events_after(known.row.id, 0, |event| {
+        let is_it = at == place;
+        // A history that cannot be taken in is shown up to there.
+        let taken = catch_unwind(AssertUnwindSafe(|| read.take(event, is_it)));
+        at += 1;
+        !is_it && taken.is_ok()
+    });
+    all.await?;
+    Ok(page::json_answer(&shown(&known, number, &read)))
+}
+
+/// What is known of the line.
+#[derive(Default)]
+struct Read {
+    execution: Execution,
+    calls: Calls,
+    event: Option<Event>,
+    /// The input of the state that it is about.
+    input: Option<Json>,
+    variables: Object,
+}
+
+impl Read {
+    fn take(&mut self, event: &Event, is_it: bool) {
+        self.calls.note(event);
+        if is_it {
+            self.event = Some(event.clone());
+            self.input = self.execution.input_in(event.frame).cloned();
+            self.variables = self.execution.variables_seen_from(event.frame);
+            if let EventKind::StateExited { assigned: Some(assigned), .. } = &event.kind {
+                for (name, value) in assigned.iter() {
+                    self.variables.insert(name.clone(), value.clone());
+                }
+            }
+            if let EventKind::StateEntered { .. } = &event.kind {
+                self.input = None;
+                // The frame may begin with it.
+                drop(self.execution.apply(event));
+                self.variables = self.execution.variables_seen_from(event.frame);
+            }
+        } else {
+            drop(self.execution.apply(event));
+        }
+    }
+}
+
+fn shown(known: &Known, number: usize, read: &Read) -> Json {
+    let row = &known.story.rows[number];
+    let state = row.state.and_then(|state| known.drawing.states.get(state as usize));
+    let (name, line) = state.map_or((String::new(), None), |(name, line)| (name.clone(), *line));
+    let mut values: Vec<Json> = Vec::new();
+    let mut add = |title: &str, value: &Json| {
+        let size = value.measure().map_or(0, |measure| measure.memory);
+        let text = if size > 4 * MOST_TEXT {
+            "\"too large to be shown here\"".to_owned()
+        } else {
+            data_text(value)
+        };
+        values.push(stepwright_json::json!([(title), (text.as_str())]));
+    };
+    let mut failure = None;
+    if let Some(event) = &read.event {
+        data_of(&event.kind, &mut add, &mut failure);
+        let is_own = matches!(event.kind, EventKind::ExecutionStarted(_));
+        if let Some(input) = read.input.as_ref().filter(|_| !is_own && row.state.is_some()) {
+            add("Input of the state", input);
+        }
+    }
+    if !read.variables.is_empty() {
+        add("Variables", &Json::Object(read.variables.clone()));
+    }
+    let aws = read.event.as_ref().and_then(|event| read.calls.show(event));
+    if let Some(aws) = &aws {
+        add("Event, as the API shows it", aws);
+    }
+    let failure = failure.map_or(Json::Null, |Failure { error, cause }| {
+        let text = |text: Option<stepwright_json::Str>| {
+            text.map_or(Json::Null, |text| visible(&text).into_owned().into())
+        };
+        stepwright_json::json!([(text(error)), (text(cause))])
+    });
+    stepwright_json::json!({
+        "row": (Json::Int(number as i64)),
+        "id": (Json::Int(row.id as i64)),
+        "name": (&*row.name),
+        "state": (visible(&name).into_owned().as_str()),
+        "position": (row.state.map_or(Json::Null, |state| Json::Int(i64::from(state)))),
+        "line": (line.map_or(Json::Null, |line| Json::Int(line as i64))),
+        "at": (time::format(row.at).as_str()),
+        "item": (&*row.item),
+        "text": (&*row.text),
+        "failure": (failure),
+        "values": (Json::from(values))
+    })
+}
+
+/// The data of an event, each with its name.
+fn data_of(kind: &EventKind, add: &mut impl FnMut(&str, &Json), failed: &mut Option<Failure>) {
+    use EventKind as E;
+    match kind {
+        E::ExecutionStarted(start) => add("Input", &start.input),
+        E::ExecutionSucceeded { output } => add("Output", output),
+        E::StateEntered { input, .. } => add("Input", input),
+        E::StateExited { output, assigned, .. } => {
+            add("Output", output);
+            if let Some(assigned) = assigned {
+                add("Assigned", &Json::Object(assigned.clone()));
+            }
+        }
+        E::TaskScheduled { call, .. } => add("Arguments", &call.parameters),
+        E::TaskSubmitted { output, .. } => add("Answer", output),
+        E::TaskSucceeded { output, .. } => add("Result", output),
+        E::MapIterationStarted { input, .. } => add("Item", input),
+        E::MapIterationSucceeded { output, .. } => add("Output", output),
+        E::ParallelStarted { input, .. } => add("Input of the branches", input),
+        E::MapRunItems { inputs } => add("Items", &Json::Array(inputs.clone())),
+        E::MapRunWriting { request } => add("Written to", request),
+        E::ChildFinished { result, .. } => match result {
+            Ok(output) => add("Output", output),
+            Err(failure) => *failed = Some(failure.clone()),
+        },
+        E::ExecutionFailed { failure }
+        | E::ExecutionTimedOut { failure }
+        | E::ExecutionAborted { failure }
+        | E::EvaluationFailed { failure, .. }
+        | E::TaskFailed { failure, .. }
+        | E::TaskTimedOut { failure, .. }
+        | E::MapRunFailed { failure } => *failed = Some(failure.clone()),
+        _ => {}
+    }
+}

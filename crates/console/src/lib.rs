@@ -1,0 +1,144 @@
+//! The console: the pages of a server.
+//!
+//! [`Console::answer`] answers a request for one of [`ROUTES`]. It is the server that decides who may ask:
+//! each route says what it [needs](Need), and everything that a page does goes through
+//! [`Visit::call`], with the rights of whoever visits it. The pages are written here, and work without
+//! a script as far as reading and acting go; the script in `assets` adds what moves.
+
+mod act;
+mod assets;
+mod drawing;
+mod event;
+mod events;
+mod execution;
+mod fields;
+mod find;
+mod home;
+mod list;
+mod live;
+mod login;
+mod machine;
+mod map_run;
+#[expect(clippy::unused_async, reason = "every page is asked for in the same way")]
+mod others;
+mod page;
+mod parked;
+mod routes;
+mod status;
+mod story;
+mod test;
+mod text;
+mod why;
+
+pub use act::{Asked, asked};
+pub use fields::Fields;
+pub use live::Watch;
+pub use login::login_page;
+pub use page::{Looks, refusal_page, sealed};
+pub use routes::{ACT, LOGIN, LOGOUT, Need, ROUTES, Route, View};
+
+use axum::response::Response;
+use drawing::Drawings;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use stepwright_engine::Engine;
+use stepwright_functions::Functions;
+use stepwright_json::Json;
+use stepwright_protocol::ApiError;
+use story::Stories;
+
+/// The future of an answer to a visitor.
+pub type Pending<'v, T> = Pin<Box<dyn Future<Output = T> + Send + 'v>>;
+
+/// Somebody who looks at a page, and the server that they look at.
+pub trait Visit: Send + Sync {
+    /// The engine.
+    fn engine(&self) -> &Engine;
+
+    /// The functions.
+    fn functions(&self) -> &Functions;
+
+    /// The visitor's key; `None` if the server has no keys.
+    fn who(&self) -> Option<&str>;
+
+    /// What forms must send along, so that no other page can send them; `None` if the visitor may not
+    /// do anything, because the browser would send the login by itself.
+    fn token(&self) -> Option<&str>;
+
+    /// Whether the visitor has a right.
+    fn may(&self, action: &str, resource: &str) -> bool;
+
+    /// Calls an operation of Step Functions in the name of the visitor, if they may.
+    fn call(&self, operation: &'static str, body: Json) -> Pending<'_, Result<Json, ApiError>>;
+
+    /// Calls an operation of a local service in the name of the visitor, if they may. The error is for a
+    /// person to read.
+    fn service(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        input: Json,
+    ) -> Pending<'_, Result<Json, String>>;
+}
+
+/// A request for a page.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// The parameters in its URL.
+    pub query: Fields,
+    /// How the visitor wants pages to look.
+    pub looks: Looks,
+    /// What is to be done, if a form was sent.
+    pub asked: Option<Asked>,
+    /// How long the answer may take to be read, for one that does not end by itself.
+    pub longest: Duration,
+}
+
+/// The pages, and what they keep from one request to the next.
+#[derive(Debug, Default)]
+pub struct Console {
+    stories: Stories,
+    drawings: Drawings,
+    watch: Arc<Watch>,
+}
+
+impl Console {
+    /// Tells the pages that are open of every turn. To be put among the engine's observers.
+    pub fn watch(&self) -> Arc<Watch> {
+        self.watch.clone()
+    }
+
+    /// Ends what does not end by itself, because the server stops.
+    pub fn close(&self) {
+        self.watch.close();
+    }
+
+    /// Answers a request whose sender may make it.
+    pub async fn answer(&self, visit: &dyn Visit, view: View, ask: Ask) -> Response {
+        let answer = match view {
+            View::Home => home::page(visit, &ask).await,
+            View::Executions => list::page(visit, &ask).await,
+            View::Machine => machine::page(self, visit, &ask).await,
+            View::Execution => execution::page(self, visit, &ask).await,
+            View::Parts => execution::parts(self, visit, &ask).await,
+            View::Events => events::window(self, visit, &ask).await,
+            View::Event => event::details(self, visit, &ask).await,
+            View::MapRun => map_run::page(visit, &ask).await,
+            View::LiveExecution => live::execution(self, visit, &ask).await,
+            View::Live => Ok(live::any(self, visit, &ask)),
+            View::Activities => others::activities(visit, &ask).await,
+            View::Functions => others::functions(visit, &ask).await,
+            View::Services => others::services(visit, &ask).await,
+            View::Parked => parked::page(visit, &ask).await,
+            View::Test => test::page(self, visit, &ask).await,
+            View::Find => find::page(visit, &ask).await,
+            View::OfAws => Ok(find::of_aws(visit, &ask)),
+            View::Act => act::act(visit, &ask).await,
+            View::Style | View::Script | View::Icon => Ok(assets::asset(view)),
+            View::Login | View::Logout => Err(page::Refusal::missing("nothing is shown here")),
+        };
+        let answer = answer.unwrap_or_else(|refusal| page::refused(visit, &ask, &refusal));
+        sealed(answer)
+    }
+}

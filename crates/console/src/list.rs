@@ -1,0 +1,223 @@
+//! Lists of executions, page by page, without a scan: every page is read from an index, in its order.
+
+use crate::execution::took;
+use crate::fields::link;
+use crate::page::{self, Answer, Page, Refusal, when};
+use crate::status::{self, badge};
+use crate::text::{Foreign, name, visible};
+use crate::{Ask, Visit};
+use maud::{Markup, html};
+use stepwright_program::time;
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page as Part, Status};
+
+/// How many executions are on a page.
+const SHOWN: usize = 50;
+
+pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
+    let query = &ask.query;
+    let machine = query.get("machine");
+    let status = query.get("status").map(|status| {
+        Status::named(status)
+            .ok_or_else(|| Refusal::unclear(format!("there is no status `{}`", visible(status))))
+    });
+    let status = status.transpose()?;
+    let after = after(query.get("after"), query.get("until"))?;
+    let more = Filter {
+        version: query.get("version").map(str::to_owned),
+        alias: query.get("alias").map(str::to_owned),
+        is_redriven: query.get("redriven").map(|redriven| redriven == "yes"),
+        ..Filter::default()
+    };
+    let is_narrow = more != Filter::default();
+    let rows = match machine {
+        Some(machine) => {
+            let filter = Filter { machine: Some(machine.to_owned()), status, ..more };
+            visit.engine().executions(filter, Part { after, most: SHOWN + 1 }).await?
+        }
+        None => latest(visit, status, after, SHOWN + 1).await?,
+    };
+    let mut counts = Vec::new();
+    let all = visit.engine().catalogue().machines();
+    let named = all.iter().map(|machine| machine.arn.as_str());
+    let machines_shown: Vec<&str> =
+        machine.map_or_else(|| named.collect(), |machine| vec![machine]);
+    for machine in machines_shown {
+        let filter = Filter { machine: Some(machine.to_owned()), ..Filter::default() };
+        counts.push(counted(visit, filter).await?);
+    }
+    let counts = |status: Status| counts.iter().map(|of| of(status)).sum::<u64>();
+    let has_more = rows.len() > SHOWN;
+    let rows = &rows[..rows.len().min(SHOWN)];
+    let older = rows.last().filter(|_| has_more).map(place);
+    let given = |name: &'static str| (name, query.text(name));
+    let with = |changes: &[(&str, &str)]| {
+        let kept = ["machine", "status", "version", "alias", "redriven", "until"].map(given);
+        let kept = kept
+            .into_iter()
+            .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        let all: Vec<(&str, &str)> = kept.chain(changes.iter().copied()).collect();
+        link("/console/executions", &all)
+    };
+    let now = visit.engine().now();
+    let main = html! {
+        @if let Some(machine) = machine { (page::trail(&[(name(machine), page::to_machine(machine))], "Executions")) }
+        h1 { "Executions" }
+        nav class="tabs" aria-label="By status" data-fresh="tabs" {
+            a href=(with(&[("status", "")])) aria-current=[status.is_none().then_some("true")] { "All" @if !is_narrow { " " span class="dim" { (number(Status::ALL.iter().map(|status| counts(*status)).sum())) } } }
+            @for one in [Status::Running, Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted] {
+                a href=(with(&[("status", one.name())])) aria-current=[(status == Some(one)).then_some("true")] {
+                    (status::mark(one.name())) (status::word(one.name())) @if !is_narrow { " " span class="dim" { (number(counts(one))) } }
+                }
+            }
+        }
+        form class="filters" action="/console/executions" {
+            @if let Some(status) = status { input type="hidden" name="status" value=(status.name()); }
+            label { "State machine" (machines(visit, machine)) }
+            label { "Started before (UTC)" input type="datetime-local" name="until" step="1" value=(query.text("until")); }
+            label { "Redriven" select name="redriven" { option value="" { "Either" } option value="yes" selected[query.get("redriven") == Some("yes")] { "Yes" } option value="no" selected[query.get("redriven") == Some("no")] { "No" } } }
+            @if let Some(alias) = query.get("alias") { label { "Alias" input name="alias" value=(alias); } }
+            @if let Some(version) = query.get("version") { label { "Version" input name="version" value=(version); } }
+            button type="submit" { "Show" }
+        }
+        @if machine.is_none() && query.get("redriven").is_some() { p class="dim" { "Choose a state machine to see which of its executions were redriven." } }
+        div data-fresh="rows" { @if rows.is_empty() { p class="none" { "There are none that match." } } @else {
+            div class="scrolled" tabindex="0" role="region" aria-label="Table of executions" { table data-list {
+                thead { tr { th { "Status" } th { "Execution" } @if machine.is_none() { th { "State machine" } } th { "Started (UTC)" } th class="n" { "Took" } th class="n" { "Events" } th class="n" { "Redrives" } } }
+                tbody { @for row in rows { tr {
+                    td { (badge(row.status.name())) }
+                    td { a href=(page::to_execution(&row.about.arn)) { (Foreign(name(&row.about.arn))) } }
+                    @if machine.is_none() { td { a href=(page::to_machine(&row.about.machine)) { (Foreign(name(&row.about.machine))) } } }
+                    td class="dim" { (when(row.about.started_at)) }
+                    td class="n" { (took(row, now)) }
+                    td class="n" { (number(row.len)) }
+                    td class="n" { @if let Some((count, _)) = row.redriven { (count) } }
+                } } }
+            } }
+        } }
+        nav class="pages" aria-label="More executions" {
+            @if after.is_some() { a href=(with(&[("until", ""), ("after", "")])) { "Newest" } }
+            @if let Some(older) = &older { a href=(with(&[("after", older)])) rel="next" { "Older" } }
+        }
+    };
+    Page {
+        title: "Executions".to_owned(),
+        belongs_to: "/console/executions",
+        // Older pages stay as they are.
+        live: after
+            .is_none()
+            .then(|| link("/console/live", &[("machine", machine.unwrap_or_default())])),
+        main,
+        visit,
+        looks: ask.looks,
+    }
+    .answer()
+}
+
+fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
+    let mut machines = visit.engine().catalogue().machines();
+    machines.retain(|machine| visit.may("states:ListExecutions", &machine.arn));
+    let is_known = machines.iter().any(|machine| Some(machine.arn.as_str()) == chosen);
+    html! {
+        select name="machine" {
+            option value="" { "All" }
+            @if let Some(chosen) = chosen.filter(|_| !is_known) { option value=(chosen) selected { (visible(name(chosen))) } }
+            @for machine in machines.iter().take(1_000) {
+                option value=(machine.arn) selected[Some(machine.arn.as_str()) == chosen] { (visible(&machine.name)) }
+            }
+        }
+    }
+}
+
+/// Where the next page begins, as a URL says it.
+fn place(row: &ExecutionRow) -> String {
+    format!("{}-{}", row.about.started_at, row.id.0)
+}
+
+fn after(after: Option<&str>, until: Option<&str>) -> Result<Option<(i64, ExecutionId)>, Refusal> {
+    if let Some(text) = after {
+        let parts =
+            text.rsplit_once('-').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+        let (at, id) = parts.ok_or_else(|| Refusal::unclear("`after` is no place in a list"))?;
+        return Ok(Some((at, ExecutionId(id))));
+    }
+    let Some(text) = until else { return Ok(None) };
+    let full = match text.len() {
+        16 => format!("{text}:00Z"),
+        _ => format!("{text}Z"),
+    };
+    let at = time::parse(&full);
+    let at = at.ok_or_else(|| {
+        Refusal::unclear(format!("`{}` is no moment: 2026-11-30T14:05", visible(text)))
+    })?;
+    Ok(Some((at, ExecutionId(0))))
+}
+
+/// How many executions a filter matches, by status.
+pub(crate) async fn counted(
+    visit: &dyn Visit,
+    filter: Filter,
+) -> Result<impl Fn(Status) -> u64 + use<>, Refusal> {
+    let counts = visit.engine().count(filter).await?;
+    Ok(move |wanted| {
+        counts.iter().find(|(status, _)| *status == wanted).map_or(0, |(_, count)| *count)
+    })
+}
+
+/// The latest executions of all machines that have a status. The lists of the machines are read from
+/// an index each and merged: among all executions, those with a rare status would have to be searched.
+pub(crate) async fn latest(
+    visit: &dyn Visit,
+    status: Option<Status>,
+    after: Option<(i64, ExecutionId)>,
+    most: usize,
+) -> Result<Vec<ExecutionRow>, Refusal> {
+    let engine = visit.engine();
+    let mut all = Vec::new();
+    for machine in engine.catalogue().machines().iter().filter(|machine| !machine.is_express) {
+        let filter = Filter { machine: Some(machine.arn.clone()), status, ..Filter::default() };
+        all.extend(engine.executions(filter, Part { after, most }).await?);
+        all.sort_unstable_by_key(|row| std::cmp::Reverse((row.about.started_at, row.id)));
+        all.truncate(most);
+    }
+    Ok(all)
+}
+
+/// A number with spaces between its thousands.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push('\u{202f}');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_easily() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(number(123), "123");
+    }
+
+    #[test]
+    fn a_place_in_a_list_is_read_back() {
+        assert_eq!(
+            after(Some("1700-12"), None).expect("it is one"),
+            Some((1_700, ExecutionId(12)))
+        );
+        assert_eq!(after(Some("-5-12"), None).expect("it is one"), Some((-5, ExecutionId(12))));
+        let at = after(None, Some("2026-11-30T14:05")).expect("it is one").expect("it is given");
+        assert_eq!(time::format(at.0), "2026-11-30T14:05:00Z");
+        for wrong in ["x", "1", "-", "1-x"] {
+            assert!(after(Some(wrong), None).is_err(), "{wrong}");
+        }
+        assert!(after(None, Some("yesterday")).is_err());
+    }
+}

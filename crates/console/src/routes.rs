@@ -1,0 +1,138 @@
+//! The routes, and what each of them needs.
+
+use axum::http::Method;
+
+/// What a route requires of whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it shows nothing of the server.
+    Nothing,
+    /// That it is known who asks. What is shown depends on their rights.
+    Login,
+    /// These actions on all resources.
+    All(&'static [&'static str]),
+    /// These actions on the resource that the URL names in the first parameter given here, or on all if
+    /// it names none there. The page shows nothing but what that parameter names.
+    Actions(&'static str, &'static [&'static str]),
+    /// The rights of the operation that is asked for.
+    Operation,
+}
+
+/// A route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its method; a route for `GET` is one for `HEAD` too.
+    pub method: Method,
+    /// Its path.
+    pub path: &'static str,
+    /// What it requires.
+    pub need: Need,
+    /// What it shows.
+    pub view: View,
+}
+
+/// What is shown or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The first page.
+    Home,
+    /// Executions.
+    Executions,
+    /// A state machine.
+    Machine,
+    /// An execution.
+    Execution,
+    /// What changes on the page of an execution, as JSON.
+    Parts,
+    /// Some lines of a history, as JSON.
+    Events,
+    /// One line of a history with its data, as JSON.
+    Event,
+    /// A map run.
+    MapRun,
+    /// Says when an execution has changed.
+    LiveExecution,
+    /// Says when some execution has changed.
+    Live,
+    /// The activities.
+    Activities,
+    /// The functions.
+    Functions,
+    /// Queues and buckets of the local services.
+    Services,
+    /// The executions that are left alone.
+    Parked,
+    /// Tries a state.
+    Test,
+    /// Finds what a text names.
+    Find,
+    /// The page that an address of AWS's console means.
+    OfAws,
+    /// Does something.
+    Act,
+    /// Logs in.
+    Login,
+    /// Logs out.
+    Logout,
+    /// The style sheet.
+    Style,
+    /// The script.
+    Script,
+    /// The icon.
+    Icon,
+}
+
+/// The path of the route that does something.
+pub const ACT: &str = "/console/act";
+/// The path of the route that logs in.
+pub const LOGIN: &str = "/console/login";
+/// The path of the route that logs out.
+pub const LOGOUT: &str = "/console/logout";
+
+const EXECUTION: Need = Need::Actions(
+    "arn",
+    &[
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:DescribeStateMachineForExecution",
+    ],
+);
+
+const fn get(path: &'static str, need: Need, view: View) -> Route {
+    Route { method: Method::GET, path, need, view }
+}
+
+const fn post(path: &'static str, need: Need, view: View) -> Route {
+    Route { method: Method::POST, path, need, view }
+}
+
+/// Every route of the console.
+pub static ROUTES: [Route; 23] = [
+    get("/", Need::All(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
+    get(
+        "/console/executions",
+        Need::Actions("machine", &["states:ListExecutions"]),
+        View::Executions,
+    ),
+    get("/console/machine", Need::Actions("arn", &["states:DescribeStateMachine"]), View::Machine),
+    get("/console/execution", EXECUTION, View::Execution),
+    get("/console/execution/parts", EXECUTION, View::Parts),
+    get("/console/execution/events", EXECUTION, View::Events),
+    get("/console/execution/event", EXECUTION, View::Event),
+    get("/console/execution/live", EXECUTION, View::LiveExecution),
+    get("/console/map-run", Need::Actions("arn", &["states:DescribeMapRun"]), View::MapRun),
+    get("/console/live", Need::Actions("machine", &["states:ListExecutions"]), View::Live),
+    get("/console/activities", Need::All(&["states:ListActivities"]), View::Activities),
+    get("/console/functions", Need::All(&["lambda:ListFunctions"]), View::Functions),
+    get("/console/services", Need::Login, View::Services),
+    get("/console/parked", Need::All(&["stepwright:ManageParkedExecutions"]), View::Parked),
+    get("/console/test", Need::Actions("arn", &["states:DescribeStateMachine"]), View::Test),
+    get("/console/find", Need::Login, View::Find),
+    get("/states/home", Need::Login, View::OfAws),
+    post(ACT, Need::Operation, View::Act),
+    post(LOGIN, Need::Nothing, View::Login),
+    post(LOGOUT, Need::Login, View::Logout),
+    get("/console/console.css", Need::Nothing, View::Style),
+    get("/console/console.js", Need::Nothing, View::Script),
+    get("/console/icon.svg", Need::Nothing, View::Icon),
+];

@@ -1,0 +1,250 @@
+//! The pages: who sees which, who may do what, and how browsers log in.
+
+use crate::support::{Answer, KEY, Request, SECRET, Server, key, master, server};
+use stepwright_console::{Need, ROUTES, Route, View};
+use stepwright_server::config::ServerConfig;
+
+const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:order";
+const OTHER: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
+
+async fn started(credentials: Vec<stepwright_server::config::CredentialConfig>) -> Server {
+    let server = Server::start(ServerConfig { answer_seconds: 1, ..server() }, credentials).await;
+    for name in ["order", "other"] {
+        let definition =
+            r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}"#;
+        let body = stepwright_json::json!({
+            "name": (name),
+            "roleArn": "arn:aws:iam::123456789012:role/r",
+            "definition": (definition)
+        });
+        let made = server.serving.api.call("CreateStateMachine", body).await;
+        made.expect("it is created");
+    }
+    for (machine, name) in [(MACHINE, "one"), (OTHER, "two")] {
+        let body = stepwright_json::json!({"stateMachineArn": (machine), "name": (name)});
+        server.serving.api.call("StartExecution", body).await.expect("it starts");
+    }
+    server
+}
+
+/// The URL of a page about something. The parameters of other pages, which name something else, change
+/// nothing.
+fn url(route: &Route, about: &str, other: &str) -> String {
+    let parameter = match route.need {
+        Need::Actions(parameter, _) => parameter,
+        _ => "none",
+    };
+    let others = ["arn", "machine", "executionArn", "stateMachineArn", "resource"];
+    let others = others.iter().filter(|name| **name != parameter);
+    let others: String = others.map(|name| format!("&{name}={other}")).collect();
+    format!("{}?{parameter}={about}{others}", route.path)
+}
+
+/// What a page is asked about.
+fn about(route: &Route) -> &'static str {
+    match route.view {
+        View::Machine | View::Test | View::Executions | View::Live => MACHINE,
+        View::MapRun => "arn:aws:states:us-east-1:123456789012:mapRun:order/Each:1",
+        _ => "arn:aws:states:us-east-1:123456789012:execution:order:one",
+    }
+}
+
+fn pages() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| route.method == "GET")
+}
+
+/// A login: the cookie, and the text of the forms.
+async fn login(server: &Server) -> (String, String) {
+    let form = form(&[("key", KEY), ("secret", SECRET), ("next", "/console/services")]);
+    let answer = server.ask(&Request::new("POST", "/console/login").with_body(&form)).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(answer.headers.get("location").map(String::as_str), Some("/console/services"));
+    let set = answer.headers.get("set-cookie").expect("there is a cookie");
+    assert!(set.contains("; HttpOnly; SameSite=Strict") && set.contains("Path=/"), "{set}");
+    let cookie = set.split(';').next().expect("there is a value").to_owned();
+    let page = server.ask(&Request::new("GET", "/console/services").with("cookie", &cookie)).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    (cookie, token(&page))
+}
+
+/// The text of the forms of a page.
+fn token(page: &Answer) -> String {
+    let (_, rest) = page.body.split_once("name=\"token\" value=\"").expect("it has a form");
+    rest.split('"').next().expect("the value ends").to_owned()
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+fn start(token: &str, machine: &str) -> Request {
+    let fields = [
+        ("operation", "StartExecution"),
+        ("token", token),
+        ("stateMachineArn", machine),
+        ("input", "{}"),
+    ];
+    Request::new("POST", "/console/act").with_body(&form(&fields))
+}
+
+#[tokio::test]
+async fn each_page_needs_its_rights_on_what_it_shows() {
+    for route in pages() {
+        let (Need::All(actions) | Need::Actions(_, actions)) = route.need else { continue };
+        let path = url(route, about(route), OTHER);
+        let ask = async |actions: &[&str], resource: &str| {
+            let server = started(vec![key(actions, &[resource])]).await;
+            let request = Request::new("GET", &path).signed(server.address);
+            server.ask(&request).await
+        };
+        let right = ask(actions, "*").await;
+        assert!(matches!(right.status, 200 | 404), "{path}: {right:?}");
+        // Nobody gets everything by naming something.
+        let other = ask(actions, OTHER).await;
+        assert_eq!(other.status, 403, "{path}: {other:?}");
+        if let Need::Actions(..) = route.need {
+            let only = ask(actions, about(route)).await;
+            assert_eq!(only.status, right.status, "{path}: {only:?}");
+            assert!(!only.body.contains(":other"), "{path}: {only:?}");
+        }
+        // Without one of its rights, there is nothing to see.
+        for missing in actions {
+            let others: Vec<&str> =
+                actions.iter().copied().filter(|action| action != missing).collect();
+            let refused = ask(&others, "*").await;
+            assert_eq!(refused.status, 403, "{path} without {missing}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_of_the_login_wherever_it_goes() {
+    let server = started(vec![master()]).await;
+    let mut bodies = Vec::new();
+    for path in ["/", "/console/execution?arn=x", "/nowhere", "/metrics", "//evil.example"] {
+        let request = Request::new("GET", path).with("accept", "text/html,*/*;q=0.8");
+        let answer = server.ask(&request).await;
+        assert_eq!(answer.status, 401, "{path}: {answer:?}");
+        let next = if path == "//evil.example" { "/" } else { path };
+        let named = format!("name=\"next\" value=\"{next}\"");
+        assert!(answer.body.contains(&named), "{answer:?}");
+        assert!(!answer.headers.contains_key("www-authenticate"), "{answer:?}");
+        let policy = answer.headers.get("content-security-policy").expect("there is a policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        bodies.push(answer.body.replace(&named, ""));
+    }
+    // It does not tell whether there is such a page.
+    assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn a_login_is_for_pages_only_and_its_forms_are_from_pages() {
+    let server = started(vec![master()]).await;
+    let (cookie, token) = login(&server).await;
+    let with = |request: Request| request.with("cookie", &cookie);
+    assert_eq!(server.ask(&with(start(&token, MACHINE))).await.status, 303);
+    for (what, request) in [
+        ("nothing", with(start("", MACHINE))),
+        ("a guess", with(start(&"0".repeat(64), MACHINE))),
+        ("no cookie", start(&token, MACHINE)),
+        ("another page", with(start(&token, MACHINE)).with("origin", "https://evil.example")),
+        ("another host", with(start(&token, MACHINE)).with("host", "evil.example")),
+        ("the API", with(Request::operation("ListStateMachines", "{}"))),
+        ("a function", with(Request::new("POST", crate::support::FUNCTION).with_body("{}"))),
+        ("parked", with(Request::new("POST", "/parked").with_body("{}"))),
+        ("a wrong cookie", start(&token, MACHINE).with("cookie", &cookie[..cookie.len() - 1])),
+        ("twice", with(with(start(&token, MACHINE)))),
+    ] {
+        let answer = server.ask(&request).await;
+        assert_eq!(answer.status, 403, "{what}: {answer:?}");
+    }
+    // What a form may not ask for.
+    let delete = form(&[("operation", "DeleteStateMachine"), ("token", &token)]);
+    let answer = server.ask(&with(Request::new("POST", "/console/act").with_body(&delete))).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let out = form(&[("token", &token)]);
+    let answer = server.ask(&with(Request::new("POST", "/console/logout").with_body(&out))).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(server.ask(&with(Request::new("GET", "/"))).await.status, 401);
+    assert_eq!(server.ask(&with(start(&token, MACHINE))).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_form_needs_the_rights_of_its_operation() {
+    let reader = key(&["states:List*", "states:Describe*", "states:Get*"], &["*"]);
+    let server = started(vec![reader]).await;
+    let (cookie, token) = login(&server).await;
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    for (operation, member, value) in [
+        ("StartExecution", "stateMachineArn", MACHINE),
+        ("StartSyncExecution", "stateMachineArn", MACHINE),
+        ("StopExecution", "executionArn", execution),
+        ("RedriveExecution", "executionArn", execution),
+        ("SendTaskSuccess", "taskToken", "x"),
+        ("SendTaskFailure", "taskToken", "x"),
+        ("SendTaskHeartbeat", "taskToken", "x"),
+        ("UpdateMapRun", "mapRunArn", "x"),
+        ("TestState", "definition", "{}"),
+        ("RetryParked", "executionArn", execution),
+        ("AbortParked", "executionArn", execution),
+    ] {
+        let fields = form(&[("operation", operation), ("token", &token), (member, value)]);
+        let request = Request::new("POST", "/console/act").with_body(&fields);
+        let answer = server.ask(&request.with("cookie", &cookie)).await;
+        assert_eq!(answer.status, 403, "{operation}: {answer:?}");
+    }
+    // On one machine only.
+    let starter = key(&["states:StartExecution"], &[MACHINE]);
+    let server = started(vec![starter]).await;
+    let (cookie, token) = login(&server).await;
+    for (machine, expected) in [(MACHINE, 303), (OTHER, 403)] {
+        let answer = server.ask(&start(&token, machine).with("cookie", &cookie)).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_keys_forms_are_from_pages_too() {
+    let server = started(Vec::new()).await;
+    let page = server.ask(&Request::new("GET", &format!("/console/machine?arn={MACHINE}"))).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let token = token(&page);
+    assert_eq!(server.ask(&start(&token, MACHINE)).await.status, 303);
+    for wrong in ["", "x", &token[1..]] {
+        assert_eq!(server.ask(&start(wrong, MACHINE)).await.status, 403, "{wrong}");
+    }
+    let foreign = start(&token, MACHINE).with("origin", "https://evil.example");
+    assert_eq!(server.ask(&foreign).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_is_told_of_changes_until_the_server_stops() {
+    let server = started(Vec::new()).await;
+    let path =
+        "/console/execution/live?arn=arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let told = server.ask(&Request::new("GET", path)).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(told.body.contains("\"status\":\"RUNNING\""), "{told:?}");
+    let asking = Request::new("GET", path);
+    let waiting = server.ask(&asking);
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let body = stepwright_json::json!({
+            "executionArn": "arn:aws:states:us-east-1:123456789012:execution:order:one"
+        });
+        server.serving.api.call("StopExecution", body).await.expect("it is stopped");
+    };
+    let (told, ()) = tokio::join!(waiting, stopping);
+    assert!(told.body.contains("\"status\":\"ABORTED\""), "{told:?}");
+    let missing = server.ask(&Request::new("GET", &path.replace(":one", ":none"))).await;
+    assert_eq!(missing.status, 404, "{missing:?}");
+    // It does not keep the server from stopping.
+    let (begun, asking) = (std::time::Instant::now(), Request::new("GET", "/console/live"));
+    let closing = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        server.serving.console.close();
+    };
+    let (told, ()) = tokio::join!(server.ask(&asking), closing);
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_millis(600));
+}
