@@ -9,7 +9,7 @@ use crate::{Engine, Facts, Parent, Refused};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, TaskId};
-use stepwright_interpreter::{Beginning, Stimulus};
+use stepwright_interpreter::{Beginning, ChildInput, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
 use stepwright_store::ExecutionId;
@@ -25,13 +25,17 @@ impl Engine {
         run: TaskId,
         index: u32,
         map_run: Str,
-        input: Json,
+        input: ChildInput,
         first: StateId,
     ) {
         let (call_off, cancelled) = watch::channel(false);
         live.errands.insert((run, Some(index)), call_off);
         let start = live.execution.start().expect("whoever has children has begun");
-        let beginning = Beginning::child(start, run, index, &map_run, input, first);
+        let (given, recorded) = match input {
+            ChildInput::Given(input) => (input, None),
+            ChildInput::Recorded { after, at } => (Json::Null, Some((start.clone(), after, at))),
+        };
+        let mut beginning = Beginning::child(start, run, index, &map_run, given, first);
         let parent = Parent { execution: live.facts.id, task: run, index: Some(index) };
         let child = Child {
             is_express: has_express_children(live, run),
@@ -43,6 +47,10 @@ impl Engine {
         let engine = self.clone();
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
+            if let Some((start, after, at)) = recorded {
+                let input = engine.lasting_input(parent.execution, after, at).await;
+                beginning = Beginning::child(&start, run, index, &child.map_run, input, first);
+            }
             let result = if child.is_express {
                 engine.run_express_child(&child, beginning, cancelled, &errand).await
             } else {
@@ -52,6 +60,19 @@ impl Engine {
             let stimulus = Stimulus::ChildFinished { run, index, result };
             engine.report_child(parent.execution, stimulus).await;
         });
+    }
+
+    /// What a child begins with, looked up until the store answers.
+    async fn lasting_input(&self, parent: ExecutionId, after: u64, at: u32) -> Json {
+        loop {
+            match self.recorded_input(parent, after, at).await {
+                Ok(input) => return input,
+                Err(error) => {
+                    tracing::warn!(%error, "what a child execution begins with cannot be read");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
     }
 
     /// Reports the end of a child to its parent. Until the parent has heard of it, the result takes

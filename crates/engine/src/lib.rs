@@ -33,6 +33,7 @@ mod once;
 mod parked;
 mod query;
 mod recent;
+mod recorded;
 mod recovery;
 mod schedules;
 mod snapshot;
@@ -55,7 +56,7 @@ pub use facts::{Facts, Parent};
 pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
-pub use objects::{NoObjects, ObjectStore};
+pub use objects::{NoObjects, ObjectStore, Upload};
 pub use parked::Parked;
 pub use recovery::OpenError;
 pub use schedules::{Schedule, ScheduleError};
@@ -68,6 +69,7 @@ use long::LongTurns;
 use mailbox::Mailboxes;
 use memory::Memory;
 use recent::Recent;
+use recorded::Pages;
 use schedules::Schedules;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -169,6 +171,7 @@ struct Inner {
     metrics: Metrics,
     long: LongTurns,
     memory: Memory,
+    pages: Pages,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.
     starting: tokio::sync::RwLock<()>,

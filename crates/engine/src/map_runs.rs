@@ -4,7 +4,7 @@ use crate::{Engine, Refused};
 use rustc_hash::FxHashMap;
 use stepwright_history::{Event, EventKind, FrameId, MapPlan, StateType, TaskId};
 use stepwright_interpreter::Stimulus;
-use stepwright_json::Json;
+use stepwright_json::{Array, Json};
 use stepwright_program::{Kind, Program, StateId};
 use stepwright_store::{ExecutionId, StoreError};
 
@@ -147,7 +147,7 @@ struct Found {
     is_batched: bool,
     children: Vec<Child>,
     /// The number of items of each child.
-    sizes: Vec<u64>,
+    sizes: Vec<u32>,
     is_written: bool,
     /// Whether the state was left, or was entered again with another map run.
     is_left: bool,
@@ -239,18 +239,8 @@ impl Found {
             return;
         }
         match &event.kind {
-            E::MapRunItems { inputs } => {
-                self.children = vec![Child::Pending; inputs.len()];
-                let is_batched = self.is_batched;
-                let size = |input: &Json| {
-                    if is_batched {
-                        input.get("Items").and_then(Json::as_array).map_or(1, |i| i.len())
-                    } else {
-                        1
-                    }
-                };
-                self.sizes = inputs.iter().map(|input| size(input) as u64).collect();
-            }
+            E::MapRunItems { inputs } => self.add(inputs),
+            E::MapRunPage(page) => self.add(&page.inputs),
             E::ChildStarted { index } => set(&mut self.children, *index, Child::Running),
             E::ChildFinished { index, result } => {
                 let child = if result.is_ok() { Child::Succeeded } else { Child::Failed };
@@ -280,11 +270,20 @@ impl Found {
         }
     }
 
+    fn add(&mut self, inputs: &Array) {
+        self.children.resize(self.children.len() + inputs.len(), Child::Pending);
+        let size = |input: &Json| {
+            let items = input.get("Items").and_then(Json::as_array).filter(|_| self.is_batched);
+            items.map_or(1, |items| items.len() as u32)
+        };
+        self.sizes.extend(inputs.iter().map(size));
+    }
+
     fn finish(mut self) -> MapRun {
         let is_over = self.map.status != MapRunStatus::Running;
         for (child, size) in self.children.iter().zip(&self.sizes) {
             self.map.executions.add(*child, 1, is_over, self.is_written);
-            self.map.items.add(*child, *size, is_over, self.is_written);
+            self.map.items.add(*child, u64::from(*size), is_over, self.is_written);
         }
         self.map
     }

@@ -7,6 +7,7 @@ use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
 use crate::memory::Memory;
 use crate::recent::Recent;
+use crate::recorded::Pages;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
 use crate::underway::Underway;
@@ -78,6 +79,7 @@ impl Engine {
             metrics: Metrics::default(),
             long: LongTurns::default(),
             memory: Memory::default(),
+            pages: Pages::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),

@@ -280,6 +280,7 @@ fn describe(kind: &EventKind, calls: &Calls) -> (String, Details) {
         | E::TimerFired { .. }
         | E::WaitStarted { .. }
         | E::MapRunItems { .. }
+        | E::MapRunPage(_)
         | E::ChildStarted { .. }
         | E::ChildFinished { .. }
         | E::MapRunWriting { .. }

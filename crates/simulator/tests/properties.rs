@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
-use stepwright_interpreter::items::Items;
+use stepwright_interpreter::items::Page;
 use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, step};
 use stepwright_json::{Json, Syntax, json};
 use stepwright_program::Program;
@@ -146,7 +146,9 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
             };
             Stimulus::ChildFinished { run, index, result }
         }
-        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Items::default()) },
+        Command::ReadItems { run, from, .. } => {
+            Stimulus::ItemsRead { run, from, page: Ok(Page::default()) }
+        }
         Command::WriteResults { run, .. } => {
             Stimulus::ResultsWritten { run, result: Ok(json!({})) }
         }

@@ -51,6 +51,8 @@ pub(crate) enum Doing {
 pub(crate) struct Items {
     /// How many there are; `None` while they are read.
     pub(crate) all: Option<u64>,
+    /// How many were read so far.
+    pub(crate) read: u64,
     pub(crate) begun: u64,
     pub(crate) done: u64,
     pub(crate) failed: u64,
