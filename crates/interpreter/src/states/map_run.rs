@@ -8,7 +8,9 @@ use crate::turn::Stepper;
 use crate::view::{More, mix};
 use stepwright_history::{EventKind, Failure, FrameId, MapPage, TaskId};
 use stepwright_json::{Array, Json, Object, Str};
-use stepwright_program::{EvaluationError, ItemReader, Kind, Map, NumberField, State};
+use stepwright_program::{
+    EvaluationError, ItemReader, Kind, Language, Map, NumberField, ResultPath, State,
+};
 
 impl Stepper<'_> {
     /// What a reader is asked: see [`items::read`].
@@ -208,12 +210,17 @@ impl Stepper<'_> {
         let most = self.program.limits.payload_bytes;
         inputs.iter().try_for_each(|input| EvaluationError::check(input, most))?;
         let is_written = map.result_writer.as_ref().is_some_and(|writer| writer.resource.is_some());
+        // What the state's output has nothing of need not be kept for it.
+        let is_dropped = state.language == Language::JsonPath
+            && matches!(state.io.result_path, ResultPath::Discard)
+            && state.io.result_selector.is_none()
+            && state.io.assign.is_none();
         Ok(MapPage {
             inputs: inputs.into(),
             items,
             batch: rest.into(),
             next: page.next,
-            is_kept: !is_written,
+            is_kept: !is_written && !is_dropped,
         })
     }
 
