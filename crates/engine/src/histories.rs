@@ -112,12 +112,22 @@ impl Engine {
     pub(crate) async fn each_event(
         &self,
         id: ExecutionId,
-        mut take: impl FnMut(&Event),
+        take: impl FnMut(&Event),
     ) -> Result<(), StoreError> {
-        let mut after = 0;
+        self.each_event_after(id, 0, take).await.map(drop)
+    }
+
+    /// Reads the events that follow the first `after` ones, which are whole chunks. Returns how many
+    /// there are by now.
+    pub(crate) async fn each_event_after(
+        &self,
+        id: ExecutionId,
+        mut after: u64,
+        mut take: impl FnMut(&Event),
+    ) -> Result<u64, StoreError> {
         loop {
             let chunks = self.store().history(id, HistoryPart::After(after), BYTES).await?;
-            let Some(last) = chunks.last() else { return Ok(()) };
+            let Some(last) = chunks.last() else { return Ok(after) };
             after = last.len;
             for chunk in &chunks {
                 Events::of(chunk)?.events.iter().for_each(&mut take);

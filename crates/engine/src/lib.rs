@@ -67,6 +67,7 @@ pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks, Trace};
 use activities::Activities;
 use long::LongTurns;
 use mailbox::Mailboxes;
+use map_runs::Readings;
 use memory::Memory;
 use recent::Recent;
 use recorded::Pages;
@@ -172,6 +173,7 @@ struct Inner {
     long: LongTurns,
     memory: Memory,
     pages: Pages,
+    readings: Readings,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.
     starting: tokio::sync::RwLock<()>,

@@ -1,11 +1,14 @@
 //! Map runs, read from the history of their execution.
 
-use crate::{Engine, Refused};
+use crate::{Engine, Refused, Revision};
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use stepwright_history::{Event, EventKind, FrameId, MapPlan, StateType, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Array, Json};
-use stepwright_program::{Kind, Program, StateId};
+use stepwright_program::{Kind, StateId};
 use stepwright_store::{ExecutionId, StoreError};
 
 /// The current state of a map run.
@@ -101,9 +104,16 @@ impl Engine {
         let Some(execution) = self.store().execution(row.execution).await? else { return Ok(None) };
         let live = self.describe(&execution.about.arn).await?;
         let Some(snapshot) = live else { return Ok(None) };
-        let mut reading = Reading::new(arn, &snapshot.facts.revision.program);
-        self.each_event(row.execution, |event| reading.take(event)).await?;
-        let run = reading.found.map(Found::finish);
+        // A map run that is asked about is soon asked about again: what was read of its history is
+        // not read again.
+        let at_hand = self.inner.readings.take(arn);
+        let revision = &snapshot.facts.revision;
+        let mut reading = at_hand.unwrap_or_else(|| Reading::new(arn, revision.clone()));
+        let after = reading.after;
+        reading.after =
+            self.each_event_after(row.execution, after, |event| reading.take(event)).await?;
+        let run = reading.found.clone().map(Found::finish);
+        self.inner.readings.keep(reading);
         Ok(run.map(|run| MapRun {
             execution: row.execution,
             execution_arn: execution.about.arn,
@@ -130,10 +140,35 @@ impl Engine {
     }
 }
 
+/// How many map runs are remembered that were asked about.
+const MOST_READINGS: usize = 8;
+
+/// The map runs that were asked about last, as far as their histories have been read.
+#[derive(Default)]
+pub(crate) struct Readings(Mutex<VecDeque<Reading>>);
+
+impl Readings {
+    fn take(&self, arn: &str) -> Option<Reading> {
+        let mut readings = self.0.lock();
+        let at = readings.iter().position(|reading| reading.arn == arn)?;
+        readings.remove(at)
+    }
+
+    fn keep(&self, reading: Reading) {
+        let mut readings = self.0.lock();
+        readings.push_back(reading);
+        if readings.len() > MOST_READINGS {
+            readings.pop_front();
+        }
+    }
+}
+
 /// A map run that is being read from the events of its execution, one after another.
-struct Reading<'p> {
+struct Reading {
     arn: String,
-    program: &'p Program,
+    revision: Arc<Revision>,
+    /// How many events were read.
+    after: u64,
     /// The Map states that a frame is in and has begun, before the map run has begun: by frame, the
     /// plan and the number of the state.
     begun: FxHashMap<FrameId, (Option<MapPlan>, u32)>,
@@ -141,6 +176,7 @@ struct Reading<'p> {
 }
 
 /// A map run that has begun.
+#[derive(Clone)]
 struct Found {
     map: MapRun,
     frame: FrameId,
@@ -153,9 +189,9 @@ struct Found {
     is_left: bool,
 }
 
-impl<'p> Reading<'p> {
-    fn new(arn: &str, program: &'p Program) -> Self {
-        Self { arn: arn.to_owned(), program, begun: FxHashMap::default(), found: None }
+impl Reading {
+    fn new(arn: &str, revision: Arc<Revision>) -> Self {
+        Self { arn: arn.to_owned(), revision, after: 0, begun: FxHashMap::default(), found: None }
     }
 
     fn take(&mut self, event: &Event) {
@@ -204,7 +240,7 @@ impl<'p> Reading<'p> {
             items: Counts::default(),
             redriven: None,
         };
-        let is_batched = match &self.program.state(state).kind {
+        let is_batched = match &self.revision.program.state(state).kind {
             Kind::Map(map) => map.item_batcher.is_some(),
             _ => false,
         };

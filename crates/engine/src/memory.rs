@@ -78,6 +78,9 @@ impl Memory {
 
     /// Waits until a child of a map run can begin: one after the other where there is no room.
     pub(crate) async fn room_for_child(&self) {
+        if self.taken.load(Ordering::Relaxed) < MOST {
+            return;
+        }
         let _turn = self.child.acquire().await;
         self.room_below(MOST, PATIENCE).await;
     }

@@ -5,6 +5,7 @@ use crate::facts::More;
 use crate::live::Live;
 use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
+use crate::map_runs::Readings;
 use crate::memory::Memory;
 use crate::recent::Recent;
 use crate::recorded::Pages;
@@ -80,6 +81,7 @@ impl Engine {
             long: LongTurns::default(),
             memory: Memory::default(),
             pages: Pages::default(),
+            readings: Readings::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),
