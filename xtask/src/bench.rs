@@ -28,7 +28,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
             continue;
         }
         if *name == "server" {
-            cargo(&["build", "--profile", "dist"])?;
+            cargo(&["build", "--profile", "dist", "--features", "parquet"])?;
             cargo(&[
                 "build",
                 "--release",

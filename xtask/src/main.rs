@@ -80,6 +80,16 @@ fn test() -> Result<(), String> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
+    // What is shipped has a feature that a build has not by default.
+    cargo(&[
+        "test",
+        "--package",
+        "stepwright-interpreter",
+        "--features",
+        "parquet",
+        "--lib",
+        "parquet",
+    ])?;
     if has_nextest {
         cargo(&["nextest", "run", "--workspace"])
     } else {

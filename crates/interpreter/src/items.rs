@@ -4,12 +4,15 @@
 mod csv;
 mod file;
 mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 mod records;
 mod source;
 #[cfg(test)]
 mod tests;
 mod write;
+mod zstd;
 
 pub use read::{Page, Reader, read, read_within};
 pub use records::Records;
@@ -17,7 +20,7 @@ pub(crate) use records::transformed;
 pub use write::{Journal, write};
 pub(crate) use write::{failure_of, write_request};
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 use stepwright_history::Failure;
 use stepwright_json::{Array, Json, Limits, Object, Str, Syntax, parse_counting};
 
@@ -38,10 +41,15 @@ pub struct ObjectRequest<'a> {
     pub from: u64,
 }
 
+/// Bytes of which parts are read here and there.
+pub trait ReadSeek: Read + Seek + Send {}
+
+impl<R: Read + Seek + Send> ReadSeek for R {}
+
 /// An object that is being read.
 pub struct Opened {
     /// Its bytes, from the one on that was asked for.
-    pub bytes: Box<dyn Read + Send>,
+    pub bytes: Box<dyn ReadSeek>,
     /// Its entity tag.
     pub etag: String,
     /// How many bytes it has, all together.
@@ -51,9 +59,9 @@ pub struct Opened {
 impl Opened {
     /// An object that is in memory.
     pub fn of(bytes: &[u8], etag: String, from: u64) -> Self {
-        let size = bytes.len() as u64;
-        let rest = &bytes[from.min(size) as usize..];
-        Self { bytes: Box::new(Cursor::new(rest.to_vec())), etag, size }
+        let mut whole = Cursor::new(bytes.to_vec());
+        whole.set_position(from);
+        Self { bytes: Box::new(whole), etag, size: bytes.len() as u64 }
     }
 }
 

@@ -4,9 +4,7 @@ use proptest::prelude::*;
 use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
 use stepwright_interpreter::items::{self, Page};
-use stepwright_interpreter::{
-    Beginning, ChildInput, Command, Execution, Status, Stimulus, step,
-};
+use stepwright_interpreter::{Beginning, ChildInput, Command, Execution, Status, Stimulus, step};
 use stepwright_json::{Json, Syntax, json};
 use stepwright_program::Program;
 

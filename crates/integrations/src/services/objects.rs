@@ -3,7 +3,7 @@
 
 use super::wire::{Answer, Fault, Target};
 use super::{AwsServices, Place};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::table;
@@ -16,8 +16,10 @@ use tokio::runtime::Handle;
 /// not know of pieces answers with all of it.
 const MOST_BYTES: usize = 64 << 20;
 
-/// How much of an object is asked for at once, in bytes.
+/// How much of an object is asked for at once, in bytes: by who reads on, and by who has just gone
+/// to another place.
 const PIECE: u64 = 8 << 20;
+const LITTLE: u64 = 256 << 10;
 
 /// The buckets of S3, where the service is called.
 #[derive(Clone, Debug)]
@@ -80,6 +82,7 @@ impl ObjectStore for ServiceObjects {
             read: object.from,
             size: None,
             etag: String::new(),
+            asks: PIECE,
             piece: Vec::new(),
             at: 0,
         };
@@ -155,6 +158,8 @@ struct Pieces {
     /// How many bytes the object has.
     size: Option<u64>,
     etag: String,
+    /// How much is asked for next.
+    asks: u64,
     piece: Vec<u8>,
     /// How much of the piece was taken.
     at: usize,
@@ -163,7 +168,8 @@ struct Pieces {
 impl Pieces {
     /// Asks for the next piece.
     fn next(&mut self) -> Result<(), String> {
-        let range = format!("bytes={}-{}", self.read, self.read + PIECE - 1);
+        let range = format!("bytes={}-{}", self.read, self.read + self.asks - 1);
+        self.asks = (self.asks * 2).min(PIECE);
         let mut request = self.request.clone();
         // An empty object has no range. That it is empty is not known before it is asked for.
         request.insert("Range", range.into());
@@ -217,6 +223,21 @@ impl Read for Pieces {
         into[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
         self.at += count;
         Ok(count)
+    }
+}
+
+impl Seek for Pieces {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Start(to) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        let begin = self.read - self.piece.len() as u64;
+        if (begin..=self.read).contains(&to) {
+            self.at = (to - begin) as usize;
+        } else {
+            // Who looks here and there wants little each time.
+            (self.read, self.asks, self.at) = (to, LITTLE, 0);
+            self.piece.clear();
+        }
+        Ok(to)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One object with items: its format, and where in it the next item begins.
 
 use super::csv::{Rows, Table};
-use super::source::{NO_PARQUET, Source};
+use super::source::Source;
 use super::{ObjectRequest, Objects, Room, json, reader_failed};
 use stepwright_history::Failure;
 use stepwright_json::Json;
@@ -29,14 +29,16 @@ pub(super) struct Position {
 
 /// An object that is being read.
 pub(super) struct OpenFile {
-    source: Source,
+    etag: String,
     items: Items,
 }
 
 enum Items {
-    Rows(Rows),
-    Lines(u64),
-    Values(json::Values),
+    Rows(Source, Rows),
+    Lines(Source, u64),
+    Values(Source, json::Values),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<super::parquet::Rows>),
 }
 
 impl OpenFile {
@@ -49,54 +51,97 @@ impl OpenFile {
         room: &mut Room,
     ) -> Result<Self, Failure> {
         match format {
-            Format::Parquet => return Err(reader_failed(NO_PARQUET)),
+            Format::Parquet => return parquet(objects, place, from),
             Format::Unknown(name) => {
                 return Err(reader_failed(format!("The input type '{name}' is not supported")));
             }
-            _ => {}
+            Format::Csv(_) | Format::Lines | Format::Values { .. } => {}
         }
         let mut source = Source::open(objects, place, room)?;
-        let items = match format {
-            Format::Csv(table) => Items::Rows(Rows::begin(table, &mut source, room)?),
-            Format::Values { pointer } => Items::Values(match from {
-                Some(from) => json::Values::resume(from.of_object, pointer.as_deref()),
-                None => json::Values::begin(&mut source, pointer.as_deref(), room)?,
-            }),
-            _ => Items::Lines(from.map_or(0, |from| from.line)),
+        let etag = source.etag().to_owned();
+        let rows = match format {
+            Format::Csv(table) => Some(Rows::begin(table, &mut source, room)?),
+            _ => None,
+        };
+        let values = match (format, from) {
+            (Format::Values { pointer }, Some(from)) => {
+                Some(json::Values::resume(from.of_object, pointer.as_deref()))
+            }
+            (Format::Values { pointer }, None) => {
+                Some(json::Values::begin(&mut source, pointer.as_deref(), room)?)
+            }
+            _ => None,
         };
         if let Some(from) = from {
             source.skip_to(from.at, objects, place)?;
         }
-        Ok(Self { source, items })
+        let items = match (rows, values) {
+            (Some(rows), _) => Items::Rows(source, rows),
+            (None, Some(values)) => Items::Values(source, values),
+            (None, None) => Items::Lines(source, from.map_or(0, |from| from.line)),
+        };
+        Ok(Self { etag, items })
     }
 
     pub(super) fn next(&mut self, room: &mut Room) -> Result<Option<Json>, Failure> {
-        let source = &mut self.source;
         match &mut self.items {
-            Items::Rows(rows) => rows.next(source, room),
-            Items::Lines(number) => json::line(source, number, room),
-            Items::Values(values) => values.next(source, room),
+            Items::Rows(source, rows) => rows.next(source, room),
+            Items::Lines(source, number) => json::line(source, number, room),
+            Items::Values(source, values) => values.next(source, room),
+            #[cfg(feature = "parquet")]
+            Items::Parquet(rows) => rows.next(room),
         }
     }
 
     /// Where the next item begins; `None` while none was read.
     pub(super) fn position(&self) -> Option<Position> {
-        let at = self.source.taken();
         match &self.items {
-            Items::Rows(_) => Some(Position { at, ..Position::default() }),
-            Items::Lines(line) => Some(Position { at, line: *line, ..Position::default() }),
-            Items::Values(values) => {
-                let of_object = values.of_object();
+            Items::Rows(source, _) => Some(Position { at: source.taken(), ..Position::default() }),
+            Items::Lines(source, line) => {
+                Some(Position { at: source.taken(), line: *line, ..Position::default() })
+            }
+            Items::Values(source, values) => {
+                let (at, of_object) = (source.taken(), values.of_object());
                 values.has_begun().then_some(Position { at, of_object, ..Position::default() })
             }
+            #[cfg(feature = "parquet")]
+            Items::Parquet(rows) => Some(Position { line: rows.taken(), ..Position::default() }),
         }
     }
 
     pub(super) fn of_object(&self) -> bool {
-        matches!(&self.items, Items::Values(values) if values.of_object())
+        matches!(&self.items, Items::Values(_, values) if values.of_object())
     }
 
     pub(super) fn etag(&self) -> &str {
-        self.source.etag()
+        &self.etag
     }
+}
+
+/// Opens a Parquet file. Its rows are counted as lines are.
+#[cfg(feature = "parquet")]
+fn parquet(
+    objects: &dyn Objects,
+    place: ObjectRequest<'_>,
+    from: Option<Position>,
+) -> Result<OpenFile, Failure> {
+    if place.version.is_some() {
+        let why = "S3 Version ID selection is not currently supported for PARQUET files";
+        return Err(reader_failed(why));
+    }
+    let opened = objects.open(place).map_err(reader_failed)?;
+    let name = format!("s3://{}/{}", place.bucket, place.key);
+    let from = from.map_or(0, |from| from.line);
+    let rows = super::parquet::Rows::open(name, opened.bytes, opened.size, from)?;
+    Ok(OpenFile { etag: opened.etag, items: Items::Parquet(Box::new(rows)) })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(
+    _objects: &dyn Objects,
+    _place: ObjectRequest<'_>,
+    _from: Option<Position>,
+) -> Result<OpenFile, Failure> {
+    let why = "The input type 'PARQUET' is not supported: stepwright was built without the feature `parquet`";
+    Err(reader_failed(why))
 }

@@ -1,6 +1,6 @@
 //! Parquet files: rows as objects, one row group after the other.
 
-use super::{Object as Bytes, Room, reader_failed, too_much};
+use super::{ReadSeek, Room, reader_failed, too_much};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parquet::errors::{ParquetError, Result as Parsed};
@@ -11,7 +11,7 @@ use std::io::{self, BufReader, Read, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use stepwright_history::Failure;
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, Str};
 use stepwright_program::time;
 
 /// How large the footer may be, in bytes: AWS's limit.
@@ -38,7 +38,7 @@ impl Rows {
     /// Reads the footer, and goes on to a row.
     pub(super) fn open(
         name: String,
-        bytes: Box<dyn Bytes>,
+        bytes: Box<dyn ReadSeek>,
         size: u64,
         from: u64,
     ) -> Result<Self, Failure> {
@@ -59,7 +59,7 @@ impl Rows {
 
     fn skip(&mut self, from: u64) -> Result<(), Failure> {
         let groups = self.file.metadata().row_groups();
-        let mut count = |group: usize| groups.get(group).map(|group| group.num_rows().unsigned_abs());
+        let count = |group: usize| groups.get(group).map(|group| group.num_rows().unsigned_abs());
         while let Some(rows) = count(self.group).filter(|rows| self.taken + rows <= from) {
             self.taken += rows;
             self.group += 1;
@@ -118,7 +118,7 @@ fn broken(name: &str, why: &str) -> Failure {
 }
 
 fn object(row: Row) -> Object {
-    row.into_columns().into_iter().map(|(name, field)| (name.into(), value(field))).collect()
+    row.into_columns().into_iter().map(|(name, field)| (Str::from(name), value(field))).collect()
 }
 
 /// Numbers and texts are themselves; dates and times are texts as in ISO 8601, decimals are texts,
@@ -159,7 +159,7 @@ fn value(field: Field) -> Json {
                     Field::Str(text) => text.clone(),
                     other => value(other.clone()).to_string(),
                 };
-                (key.into(), value(field.clone()))
+                (Str::from(key), value(field.clone()))
             };
             map.entries().iter().map(entry).collect::<Object>().into()
         }
@@ -175,7 +175,7 @@ fn of_day(millis: i64) -> Json {
 
 /// An object of which parts are read here and there.
 struct Shared {
-    bytes: Arc<Mutex<Box<dyn Bytes>>>,
+    bytes: Arc<Mutex<Box<dyn ReadSeek>>>,
     size: u64,
 }
 

@@ -1,5 +1,6 @@
 //! An object as a stream: no more of it is in memory than the value that is being read.
 
+use super::zstd::Frames;
 use super::{ObjectRequest, Objects, Room, reader_failed};
 use flate2::read::MultiGzDecoder;
 use std::io::{Cursor, ErrorKind, Read};
@@ -45,17 +46,20 @@ impl Source {
         let mut first = Vec::new();
         let begun = reader.by_ref().take(4).read_to_end(&mut first);
         begun.map_err(|error| reader_failed(format!("{name} cannot be read: {error}")))?;
-        if first.starts_with(ZSTD) {
-            let why = format!("{name} is compressed with ZSTD, which is not supported");
+        if first == PARQUET {
+            let why = format!("{name} is a Parquet file, and its InputType is another one");
             return Err(reader_failed(why));
         }
-        if first == PARQUET {
-            return Err(reader_failed(format!("{name} is a Parquet file. {NO_PARQUET}")));
-        }
-        let is_compressed = first.starts_with(GZIP);
+        let (is_gzip, is_zstd) = (first.starts_with(GZIP), first.starts_with(ZSTD));
+        let is_compressed = is_gzip || is_zstd;
         let whole = Cursor::new(first).chain(reader);
-        let reader: Box<dyn Read + Send> =
-            if is_compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read + Send> = if is_gzip {
+            Box::new(MultiGzDecoder::new(whole))
+        } else if is_zstd {
+            Box::new(Frames::new(whole))
+        } else {
+            Box::new(whole)
+        };
         let (buffer, piece) = (Vec::new(), vec![0; PIECE].into_boxed_slice());
         let mut source = Self {
             reader,
@@ -198,6 +202,3 @@ impl Source {
         }
     }
 }
-
-/// What is said of Parquet files.
-pub(super) const NO_PARQUET: &str = "The input type 'PARQUET' is not supported";

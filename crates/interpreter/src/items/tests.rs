@@ -8,7 +8,7 @@ use crate::children::Children;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use stepwright_history::{Event, EventKind, Failure, FrameId, MapPage, Moment};
 use stepwright_json::{Json, json};
 use stepwright_program::Limits;
@@ -35,14 +35,24 @@ impl Read for Dribble<'_> {
 }
 
 /// The bytes of an object, a little at a time.
-struct Slowly(Vec<u8>, usize, usize);
+struct Slowly(Vec<u8>, u64, usize);
 
 impl Read for Slowly {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = Dribble(&self.0[self.1..], self.2).read(into)?;
-        self.1 += count;
+        let at = (self.1 as usize).min(self.0.len());
+        let count = Dribble(&self.0[at..], self.2).read(into)?;
+        self.1 += count as u64;
         self.2 += 1;
         Ok(count)
+    }
+}
+
+impl Seek for Slowly {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        if let SeekFrom::Start(at) = to {
+            self.1 = at;
+        }
+        Ok(self.1)
     }
 }
 
@@ -59,8 +69,8 @@ impl Objects for Bucket {
         if object.etag.is_some_and(|wanted| wanted != etag) {
             return Err("At least one of the pre-conditions you specified did not hold".to_owned());
         }
-        let rest = bytes[object.from as usize..].to_vec();
-        Ok(Opened { bytes: Box::new(Slowly(rest, 0, 0)), etag, size: bytes.len() as u64 })
+        let slowly = Slowly(bytes.clone(), object.from, 0);
+        Ok(Opened { bytes: Box::new(slowly), etag, size: bytes.len() as u64 })
     }
 
     fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
@@ -116,6 +126,25 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("there is room");
     encoder.finish().expect("there is room")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+#[test]
+fn frames_of_zstd_are_read_one_after_the_other() {
+    let skippable = [&[0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+    let config = json!({"InputType": "JSONL"});
+    assert_eq!(items(zstd(b"1\n2\n"), &config), "[1,2]");
+    assert_eq!(items([zstd(b"1\n"), skippable, zstd(b"2\n3")].concat(), &config), "[1,2,3]");
+    let long = format!("[\"{}\"]", "xyz".repeat(200_000));
+    assert_eq!(items(zstd(long.as_bytes()), &json!({"InputType": "JSON"})), long);
+    let mut damaged = zstd(b"1\n2\n");
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let why = failure(damaged, &config);
+    assert!(why.contains("cannot be read to its end"), "{why}");
 }
 
 #[test]
@@ -243,9 +272,10 @@ fn what_is_compressed_takes_no_more_memory() {
     let cut = gzip(&b"[1,2,3,4,5,6,7,8]".repeat(100));
     let why = failure(&cut[..cut.len() - 20], &json!({"InputType": "JSONL"}));
     assert!(why.contains("s3://b/k cannot be read to its end"), "{why}");
-    let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0];
-    assert!(failure(zstd, &json!({"InputType": "CSV"})).contains("ZSTD, which is not supported"));
-    assert!(failure("PAR1....PAR1", &json!({"InputType": "PARQUET"})).contains("'PARQUET'"));
+    let cut = zstd(&b"[1,2,3,4,5,6,7,8]\n".repeat(100));
+    let why = failure(&cut[..cut.len() - 5], &json!({"InputType": "JSONL"}));
+    assert!(why.contains("s3://b/k cannot be read to its end"), "{why}");
+    assert!(failure("PAR1....PAR1", &json!({"InputType": "CSV"})).contains("is a Parquet file"));
 }
 
 #[test]
@@ -548,6 +578,7 @@ fn pages_have_the_same_items_wherever_they_begin() {
         ("empty", Vec::new()),
         ("lines", lines.clone().into_bytes()),
         ("lines.gz", gzip(lines.as_bytes())),
+        ("lines.zst", zstd(lines.as_bytes())),
         ("array", format!("[{array}]").into_bytes()),
         ("object", object.into_bytes()),
         ("i.json", inventory.to_string().into_bytes()),
@@ -567,6 +598,7 @@ fn pages_have_the_same_items_wherever_they_begin() {
         request("table.gz", &csv),
         request("lines", &jsonl),
         request("lines.gz", &json!({"InputType": "JSONL", "MaxItems": 42})),
+        request("lines.zst", &jsonl),
         request("array", &json!({"InputType": "JSON"})),
         request("object", &json!({"InputType": "JSON", "ItemsPointer": "/a"})),
         request("i.json", &json!({"InputType": "MANIFEST"})),
@@ -613,4 +645,132 @@ fn an_object_that_changes_is_not_read_on() {
     let failure = reader.page(&bucket, &limits(2, usize::MAX)).expect_err("it has changed");
     assert_eq!(failure.name(), "States.ItemReaderFailed");
     assert!(failure.cause.is_some_and(|cause| cause.contains("pre-conditions")));
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_so() {
+    let why = failure("PAR1....PAR1", &json!({"InputType": "PARQUET"}));
+    assert!(why.contains("built without the feature `parquet`"), "{why}");
+}
+
+#[cfg(feature = "parquet")]
+mod of_parquet {
+    use super::*;
+    use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+
+    const SCHEMA: &str = "message rows {
+        required int64 id; optional binary name (UTF8); required double share;
+        optional group tags (LIST) { repeated group list { optional binary element (UTF8); } }
+    }";
+
+    /// Groups of rows; every third has no name.
+    fn file(compression: Compression, groups: i64, rows: i64) -> Vec<u8> {
+        let schema = Arc::new(parquet::schema::parser::parse_message_type(SCHEMA).unwrap());
+        let properties = Arc::new(
+            WriterProperties::builder()
+                .set_compression(compression)
+                .set_data_page_row_count_limit(16)
+                .build(),
+        );
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+        for group in 0..groups {
+            let ids: Vec<i64> = (group * rows..(group + 1) * rows).collect();
+            let names: Vec<ByteArray> = ids
+                .iter()
+                .filter(|id| *id % 3 > 0)
+                .map(|id| format!("name-{id}").into_bytes().into())
+                .collect();
+            let has_name: Vec<i16> = ids.iter().map(|id| i16::from(id % 3 > 0)).collect();
+            let shares: Vec<f64> = ids.iter().map(|id| *id as f64 / 2.0).collect();
+            let tags: Vec<ByteArray> = ids
+                .iter()
+                .flat_map(|_| ["a", "b"].map(|tag| tag.as_bytes().to_vec().into()))
+                .collect();
+            let definitions: Vec<i16> = tags.iter().map(|_| 3).collect();
+            let repetitions: Vec<i16> = (0..tags.len()).map(|at| i16::from(at % 2 == 1)).collect();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&names, Some(&has_name), None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(&shares, None, None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&tags, Some(&definitions), Some(&repetitions))
+                .unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn rows_are_objects_whatever_they_are_compressed_with() {
+        let config = json!({"InputType": "PARQUET"});
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            assert_eq!(
+                items(file(compression, 1, 2), &config),
+                r#"[{"id":0,"name":null,"share":0.0,"tags":["a","b"]},{"id":1,"name":"name-1","share":0.5,"tags":["a","b"]}]"#
+            );
+            let bucket = Bucket::of(&[("k", file(compression, 3, 50))]);
+            let request = request("k", &config);
+            let whole = read(&request, &bucket).expect("it can be read");
+            assert_eq!(whole.values.len(), 150);
+            for (most, by_one) in [(7, true), (7, false), (50, false)] {
+                let pages = pages(&request, &bucket, most, by_one).expect("it can be read");
+                let items: Vec<Json> =
+                    pages.into_iter().flat_map(|page| page.items.values.into_vec()).collect();
+                assert_eq!(Json::from(items), Json::from(whole.values.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        let config = json!({"InputType": "PARQUET"});
+        let whole = file(Compression::SNAPPY, 2, 50);
+        for length in [0, 4, 7, 11, whole.len() / 2, whole.len() - 1, whole.len() - 9] {
+            let why = failure(&whole[..length], &config);
+            assert!(why.contains("s3://b/k cannot be read as Parquet"), "{length}: {why}");
+        }
+        let mut chance = 1_u64;
+        for _ in 0..300 {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let mut damaged = whole.clone();
+            let at = (chance >> 33) as usize % damaged.len();
+            damaged[at] ^= 0x55;
+            // Damage may go unseen; it must not bring anything down.
+            let bucket = Bucket::of(&[("k", damaged)]);
+            drop(read(&request("k", &config), &bucket));
+        }
+        let mut versioned = request("k", &config);
+        if let Some(Json::Object(parameters)) =
+            versioned.as_object().and_then(|one| one.get("Parameters").cloned()).as_ref()
+        {
+            let mut parameters = parameters.clone();
+            parameters.insert("VersionId", "v1".into());
+            if let Json::Object(members) = &mut versioned {
+                members.insert("Parameters", parameters.into());
+            }
+        }
+        let failure = read(&versioned, &Bucket::of(&[("k", whole)])).expect_err("it is refused");
+        assert!(failure.cause.is_some_and(|cause| cause.starts_with("S3 Version ID selection")));
+    }
 }

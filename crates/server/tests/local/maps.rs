@@ -88,7 +88,9 @@ fn records(buckets: &Path, map_run: &Json, status: &str) -> Vec<Json> {
     let manifest = read(&format!("p/{id}/manifest.json"));
     let files = manifest.get("ResultFiles").and_then(|files| files.get(status)).expect("a list");
     let files = files.as_array().expect("a list").iter();
-    files.flat_map(|file| read(text(file, "Key")).as_array().expect("records").clone().into_vec()).collect()
+    files
+        .flat_map(|file| read(text(file, "Key")).as_array().expect("records").clone().into_vec())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +99,8 @@ async fn what_cannot_be_read_fails_with_a_text_that_says_why() {
     let server = start(Some(folder.path()), Vec::new()).await;
     let bucket = folder.path().join("buckets/lists");
     std::fs::create_dir_all(&bucket).expect("it can be made");
-    let put = |key: &str, bytes: &[u8]| std::fs::write(bucket.join(key), bytes).expect("it is written");
+    let put =
+        |key: &str, bytes: &[u8]| std::fs::write(bucket.join(key), bytes).expect("it is written");
     put("broken.csv", b"a,b\n1,2\n3,\"4\n5,6\n");
     put("wide.csv", format!("{}\n1\n", "h".repeat(11 << 10)).as_bytes());
     put("cut.gz", &[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0x4B]);
@@ -107,13 +110,22 @@ async fn what_cannot_be_read_fails_with_a_text_that_says_why() {
     let json_at = |pointer: &str| json!({"InputType": "JSON", "ItemsPointer": pointer});
     let reader = "States.ItemReaderFailed";
     for (name, key, config, error, cause) in [
-        ("broken", "broken.csv", csv.clone(), reader, "Unterminated quoted field at end of CSV line. Beginning of lost text: [4\n5,6\n]"),
+        (
+            "broken",
+            "broken.csv",
+            csv.clone(),
+            reader,
+            "Unterminated quoted field at end of CSV line. Beginning of lost text: [4\n5,6\n]",
+        ),
         ("wide", "wide.csv", csv.clone(), reader, "exceed 10 KiB"),
         ("cut", "cut.gz", csv, reader, "s3://lists/cut.gz cannot be read to its end"),
         ("far", "far.json", json_at("/a"), reader, "within the first 16 MB"),
         ("none", "none.json", json_at("/a"), reader, "The specified key does not exist."),
         (
-            "large", "large.json", json!({"InputType": "JSON"}), "States.DataLimitExceeded",
+            "large",
+            "large.json",
+            json!({"InputType": "JSON"}),
+            "States.DataLimitExceeded",
             "The state/task 'M' returned a result with a size exceeding the maximum number of bytes service limit.",
         ),
     ] {
@@ -160,7 +172,10 @@ async fn an_object_that_changes_while_it_is_read_fails_the_map_run() {
     let ended = end(api, &execution).await;
     assert_eq!(text(&ended, "error"), "States.ItemReaderFailed");
     let cause = text(&ended, "cause");
-    assert!(cause.contains("At least one of the pre-conditions you specified did not hold"), "{cause}");
+    assert!(
+        cause.contains("At least one of the pre-conditions you specified did not hold"),
+        "{cause}"
+    );
     let run = map_run(api, &execution).await;
     assert_eq!(text(&run, "status"), "FAILED");
     let stopped = records(&folder.path().join("buckets"), &run, "FAILED");
@@ -187,7 +202,9 @@ async fn results_that_could_not_be_written_are_written_after_a_redrive() {
     let ended = end(api, &execution).await;
     assert_eq!(text(&ended, "error"), "States.ResultWriterFailed", "{ended}");
     std::fs::remove_file(buckets.join("out")).expect("it can be removed");
-    api.call("RedriveExecution", json!({"executionArn": (execution.as_str())})).await.expect("it is redriven");
+    api.call("RedriveExecution", json!({"executionArn": (execution.as_str())}))
+        .await
+        .expect("it is redriven");
     let ended = end(api, &execution).await;
     assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
     let run = map_run(api, &execution).await;
@@ -242,11 +259,16 @@ async fn a_redrive_runs_what_failed_with_what_the_history_has() {
         let run = map_run(api, &execution).await;
         let written = records(&buckets, &run, "SUCCEEDED");
         let outputs: Vec<&str> = written.iter().map(|record| text(record, "Output")).collect();
-        let expected: Vec<String> = (0..20).map(|row| format!("{{\"key\":\"part-{row}\"}}")).collect();
+        let expected: Vec<String> =
+            (0..20).map(|row| format!("{{\"key\":\"part-{row}\"}}")).collect();
         assert_eq!(outputs, expected, "{kind}");
         for record in &written {
             let is_again = record.get("RedriveCount") == Some(&json!(1));
-            let row: usize = text(record, "Name").rsplit('-').next().and_then(|row| row.parse().ok()).expect("a number");
+            let row: usize = text(record, "Name")
+                .rsplit('-')
+                .next()
+                .and_then(|row| row.parse().ok())
+                .expect("a number");
             // One of those that were to run may have been stopped with the others.
             assert!(is_again || row % 3 > 0, "{kind}: {record}");
         }

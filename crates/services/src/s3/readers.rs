@@ -8,7 +8,7 @@ use super::{S3, errors};
 use crate::call::Refusal;
 use md5::{Digest as _, Md5};
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use stepwright_engine::{ObjectStore, Upload};
 use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
@@ -124,6 +124,12 @@ impl Read for Watched {
             return Err(io::Error::other(errors::known("PreconditionFailed").message));
         }
         Ok(count)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 
