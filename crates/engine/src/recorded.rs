@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 /// Roughly the bytes of a history that are read at once.
-const BYTES: usize = 512 << 10;
+const BYTES: usize = 128 << 10;
 
 /// The page of items that was looked up last. The children that run again follow one another, so
 /// that each page is read once.

@@ -88,6 +88,11 @@ const TICK: &str = r#"{"StartAt": "Tick", "States": {"Tick": {"Type": "Pass", "E
 /// The interval of the schedule, in milliseconds.
 const EVERY: i64 = 700;
 
+/// Pages of items are small.
+fn limits() -> Limits {
+    Limits { page_items: 3, ..Limits::default() }
+}
+
 /// Buckets that survive restarts.
 #[derive(Clone, Default)]
 struct Buckets(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
@@ -435,6 +440,7 @@ impl World {
                 clock: Arc::new(clock),
                 observer: self.log.clone(),
                 objects: Arc::new(self.buckets.clone()),
+                limits: limits(),
                 ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
@@ -505,7 +511,8 @@ impl World {
             }
         });
         let mut acknowledged = Vec::new();
-        let mut map = String::new();
+        // Its many children take long.
+        let (mut map, has_map) = (String::new(), self.seed % 20 == 0);
         for life in 0..3 {
             let lasts = 1 + self.chance.below(4_000);
             let mut started = self.live(async |engine| {
@@ -513,7 +520,7 @@ impl World {
                 let ticking = Ticking { machine, started: self.ticks.clone() };
                 engine.follow("ticking", Arc::new(ticking)).expect("it is always due again");
                 let arn = self.start(&engine, life).await;
-                if life == 0 {
+                if life == 0 && has_map {
                     map = self.start_map(&engine).await;
                 }
                 engine.start(self.express(life)).await.expect("nothing of it is stored");
@@ -552,7 +559,9 @@ impl World {
                 expected.reverse();
                 assert_eq!(pages(&engine, arn, true, most).await, expected, "seed {}", self.seed);
             }
-            self.compare_map(&engine, &map).await;
+            if has_map {
+                self.compare_map(&engine, &map).await;
+            }
             let express = engine.run_express(self.express(7)).await.expect("it begins");
             assert!(matches!(express.status, Status::Succeeded { .. }), "{:?}", express.status);
             let ticks = self.ticks.lock().expect("nobody panics").clone();
@@ -635,8 +644,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
         (from.parse().expect("a number"), to.parse().expect("a number"))
     });
     let revision = |id: &str, definition: &str| {
-        let limits = Limits { page_items: 3, ..Limits::default() };
-        let program = Revision::compile(definition, limits, Vintage::TODAY);
+        let program = Revision::compile(definition, limits(), Vintage::TODAY);
         let (id, definition) = (id.to_owned(), definition.to_owned());
         let role = "arn:aws:iam::123456789012:role/role".to_owned();
         Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))

@@ -4,8 +4,9 @@ use crate::child_name;
 use crate::children::{ChildRun, Children, Page, page_of};
 use crate::ranges::Ranges;
 use std::collections::BTreeSet;
-use stepwright_history::Failure;
-use stepwright_json::{Json, Object, Str};
+use std::fmt::Write as _;
+use stepwright_history::{Failure, Moment};
+use stepwright_json::{Json, Str};
 use stepwright_program::time;
 
 /// The child executions of a map run, as a result writer knows them: how each stands. What it began
@@ -109,67 +110,112 @@ impl Child<'_> {
         }
     }
 
-    /// Says each value that a child execution contributes: its record (`NONE`), its output
-    /// (`COMPACT`), or the elements of its output (`FLATTEN`). Of what did not succeed there is
-    /// always the record.
+    /// Says the text of each value that a child execution contributes: its record (`NONE`), its
+    /// output (`COMPACT`), or the elements of its output (`FLATTEN`). Of what did not succeed there
+    /// is always the record.
     pub(crate) fn contribute(
         &self,
-        map_run: &str,
+        names: &mut Names,
         transformation: &str,
-        say: &mut dyn FnMut(&Json),
+        say: &mut dyn FnMut(String),
     ) {
         match (self.result, transformation) {
-            (Some(Ok(Json::Array(elements))), "FLATTEN") => elements.iter().for_each(say),
-            (Some(Ok(output)), "COMPACT" | "FLATTEN") => say(output),
-            _ => say(&self.record(map_run)),
+            (Some(Ok(Json::Array(elements))), "FLATTEN") => {
+                elements.iter().for_each(|element| say(element.to_string()));
+            }
+            (Some(Ok(output)), "COMPACT" | "FLATTEN") => say(output.to_string()),
+            _ => say(self.record(names)),
         }
     }
 
-    /// What AWS records of a child execution.
-    fn record(&self, map_run: &str) -> Json {
+    /// What AWS records of a child execution, as JSON.
+    fn record(&self, names: &mut Names) -> String {
         let status = match self.outcome() {
             Outcome::Failed if self.is_stopped => "ABORTED",
             outcome => outcome.name(),
         };
-        let included = || Json::from([("Included", true.into())].into_iter().collect::<Object>());
-        let (arn, name) = child_name(map_run, self.index);
-        let machine = map_run.replacen(":mapRun:", ":stateMachine:", 1);
-        let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
-        let failure = self.result.and_then(|result| result.as_ref().err());
-        let mut record = Object::new();
-        if let Some(cause) = failure.and_then(|failure| failure.cause.clone()) {
-            record.insert("Cause", cause.into());
-        }
-        if let Some(error) = failure.and_then(|failure| failure.error.clone()) {
-            record.insert("Error", error.into());
-        }
-        record.insert("ExecutionArn", arn.into());
-        record.insert("Input", self.input.to_string().into());
-        record.insert("InputDetails", included());
-        record.insert("Name", name.into());
-        if let Some(Ok(output)) = self.result {
-            record.insert("Output", output.to_string().into());
-            record.insert("OutputDetails", included());
-        }
-        if status != "PENDING" {
-            record.insert("RedriveCount", self.run.redrives.into());
-            if status == "SUCCEEDED" {
-                let reason = "Execution is SUCCEEDED and cannot be redriven";
-                record.insert("RedriveStatus", "NOT_REDRIVABLE".into());
-                record.insert("RedriveStatusReason", reason.into());
-            } else {
-                record.insert("RedriveStatus", "REDRIVABLE_BY_MAP_RUN".into());
+        let index = self.index;
+        let quote = |text: &str, out: &mut String| Json::from(text).write(out);
+        let mut out = String::with_capacity(1_024);
+        out.push('{');
+        if let Some(Err(failure)) = self.result {
+            for (key, text) in [("\"Cause\":", &failure.cause), ("\"Error\":", &failure.error)] {
+                if let Some(text) = text {
+                    out.push_str(key);
+                    quote(text, &mut out);
+                    out.push(',');
+                }
             }
         }
-        if let Some(at) = self.run.started {
-            record.insert("StartDate", time::format(at.0).into());
+        let Names { execution, name, .. } = &names;
+        write!(out, "\"ExecutionArn\":\"{execution}{index}\",\"Input\":").expect("a text grows");
+        quote(&self.input.to_string(), &mut out);
+        out.push_str(",\"InputDetails\":{\"Included\":true}");
+        write!(out, ",\"Name\":\"{name}{index}\"").expect("a text grows");
+        if let Some(Ok(output)) = self.result {
+            out.push_str(",\"Output\":");
+            quote(&output.to_string(), &mut out);
+            out.push_str(",\"OutputDetails\":{\"Included\":true}");
         }
-        record.insert("StateMachineArn", machine.into());
-        record.insert("Status", status.into());
-        if let Some(at) = self.run.stopped {
-            record.insert("StopDate", time::format(at.0).into());
+        if status != "PENDING" {
+            write!(out, ",\"RedriveCount\":{}", self.run.redrives).expect("a text grows");
+            out.push_str(match status {
+                "SUCCEEDED" => {
+                    ",\"RedriveStatus\":\"NOT_REDRIVABLE\",\"RedriveStatusReason\":\"Execution is SUCCEEDED and cannot be redriven\""
+                }
+                _ => ",\"RedriveStatus\":\"REDRIVABLE_BY_MAP_RUN\"",
+            });
         }
-        record.into()
+        let started = self.run.started.map(|at| names.time(at).to_owned());
+        let stopped = self.run.stopped.map(|at| names.time(at).to_owned());
+        if let Some(at) = started {
+            write!(out, ",\"StartDate\":\"{at}\"").expect("a text grows");
+        }
+        write!(out, ",\"StateMachineArn\":\"{}\",\"Status\":\"{status}\"", names.machine)
+            .expect("a text grows");
+        if let Some(at) = stopped {
+            write!(out, ",\"StopDate\":\"{at}\"").expect("a text grows");
+        }
+        out.push('}');
+        out
+    }
+}
+
+/// What the records of a map run's children have in common, as it is written within quotation marks.
+pub(crate) struct Names {
+    /// What the ARNs and names of executions begin with.
+    execution: String,
+    name: String,
+    machine: String,
+    /// The last two moments that were written, with their texts.
+    times: [(Moment, String); 2],
+}
+
+impl Names {
+    pub(crate) fn of(map_run: &str) -> Self {
+        let within = |text: &str| {
+            let quoted = Json::from(text).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        };
+        let (arn, name) = child_name(map_run, 0);
+        let machine = map_run.replacen(":mapRun:", ":stateMachine:", 1);
+        let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+        Self {
+            execution: within(arn.trim_end_matches('0')),
+            name: within(name.trim_end_matches('0')),
+            machine: within(machine),
+            times: [(); 2].map(|()| (Moment(0), time::format(0))),
+        }
+    }
+
+    fn time(&mut self, at: Moment) -> &str {
+        if self.times[0].0 != at {
+            self.times.swap(0, 1);
+            if self.times[0].0 != at {
+                self.times[0] = (at, time::format(at.0));
+            }
+        }
+        &self.times[0].1
     }
 }
 
@@ -179,7 +225,7 @@ pub(crate) fn transformed(
     children: &Children,
     transformation: Option<&str>,
 ) -> Json {
-    let mut values = Vec::new();
+    let (mut values, mut names) = (Vec::new(), Names::of(map_run));
     for (index, kept) in children.kept.iter().flatten().enumerate() {
         let child = Child {
             index: index as u32,
@@ -189,7 +235,9 @@ pub(crate) fn transformed(
             is_stopped: false,
         };
         let transformation = transformation.unwrap_or("NONE");
-        child.contribute(map_run, transformation, &mut |value| values.push(value.clone()));
+        child.contribute(&mut names, transformation, &mut |text| {
+            values.push(stepwright_json::parse(&text).expect("what was just written is JSON"));
+        });
     }
     values.into()
 }

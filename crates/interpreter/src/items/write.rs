@@ -2,7 +2,7 @@
 //! and a manifest that names the files. The results are read from the history, and written as they
 //! are read.
 
-use super::records::{Child, Outcome, Recorded, Records, Standing};
+use super::records::{Child, Names, Outcome, Recorded, Records, Standing};
 use super::{Objects, Piece};
 use crate::children::ChildRun;
 use crate::recorded_input;
@@ -95,7 +95,7 @@ pub fn write(
     let id = records.map_run.rsplit(':').next().unwrap_or_default();
     let folder = if prefix.is_empty() { id.to_owned() } else { format!("{prefix}/{id}") };
     let mut files = Files {
-        map_run: &records.map_run,
+        names: Names::of(&records.map_run),
         bucket,
         folder: &folder,
         transformation: request.get("Transformation").and_then(Json::as_str).unwrap_or("NONE"),
@@ -272,7 +272,7 @@ impl<'w> Told<'w> {
 
 /// The files that are written, of all statuses.
 struct Files<'w> {
-    map_run: &'w Str,
+    names: Names,
     bucket: &'w str,
     folder: &'w str,
     transformation: &'w str,
@@ -302,11 +302,7 @@ impl Files<'_> {
     /// Adds a child. Its record is written when those before it have been, or when too many wait.
     fn add(&mut self, child: &Child<'_>) -> Result<(), String> {
         let mut texts = Vec::new();
-        child.contribute(self.map_run, self.transformation, &mut |value| {
-            let mut text = String::new();
-            value.write(&mut text);
-            texts.push(text);
-        });
+        child.contribute(&mut self.names, self.transformation, &mut |text| texts.push(text));
         if child.index < self.upto {
             return self.say(child.outcome(), texts);
         }
