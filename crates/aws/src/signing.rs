@@ -1,14 +1,11 @@
 //! Signing requests with AWS's Signature Version 4.
 
-use crate::codec::escaped_component;
+pub mod canonical;
+
 use crate::table::Signature;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign as sign_request,
-};
-use aws_sigv4::sign::v4;
-use std::time::{Duration, SystemTime};
+use canonical::{Scope, UNSIGNED_PAYLOAD, header_value};
+use jiff::Timestamp;
+use std::time::SystemTime;
 
 /// An access key for signing requests.
 #[derive(Clone)]
@@ -54,21 +51,41 @@ pub fn sign(
     sign_for(request, key, at, Signature::V4, false)
 }
 
+/// For how many seconds a signed URL may be called.
+const EXPIRES: &str = "60";
+
 /// Signs the URL of a `GET`, with these headers, so that whoever has it may call it within a minute.
 /// Returns the whole URL.
 pub fn presign(request: &Unsigned<'_>, key: &Key, at: SystemTime) -> Result<String, String> {
-    let mut settings = SigningSettings::default();
-    settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_mins(1));
-    let signed = signed(request, key, at, settings, false)?;
+    let place = Place::of(request.url)?;
+    let (at, scope) = when(request, at)?;
+    let headers = signed_headers(request, place, &[]);
+    let credential = format!("{}/{}", key.id, scope.text());
+    let names = canonical::names(&headers);
     let mut url = request.url.to_owned();
-    for (name, value) in signed.params() {
+    for (name, value) in [
+        ("X-Amz-Algorithm", Some("AWS4-HMAC-SHA256")),
+        ("X-Amz-Credential", Some(&*credential)),
+        ("X-Amz-Date", Some(&*at)),
+        ("X-Amz-Expires", Some(EXPIRES)),
+        ("X-Amz-SignedHeaders", Some(&*names)),
+        ("X-Amz-Security-Token", key.token.as_deref()),
+    ] {
+        let Some(value) = value else { continue };
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str(name);
         url.push('=');
-        url.push_str(&escaped_component(value));
+        url.push_str(&canonical::encode(value.as_bytes()));
     }
-    Ok(url)
+    let signed = Place::of(&url)?;
+    let canonical = canonical::request(
+        request.service,
+        (request.method, signed.path, signed.query),
+        &headers,
+        &canonical::hash(request.body),
+    );
+    let signature = scope.sign(&key.secret, &at, &canonical);
+    Ok(format!("{url}&X-Amz-Signature={signature}"))
 }
 
 /// Signs a request as its service wants it, with or without the body, and returns the headers to add.
@@ -80,17 +97,8 @@ pub fn sign_for(
     signature: Signature,
     has_unsigned_body: bool,
 ) -> Result<Vec<(String, String)>, String> {
-    let mut settings = SigningSettings::default();
     match signature {
-        Signature::V4 => {
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Enabled;
-        }
-        Signature::S3 => {
-            // Keys may have `//` and `..`; the path is signed as it is sent.
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-            settings.percent_encoding_mode = PercentEncodingMode::Single;
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
+        Signature::V4 | Signature::S3 => {}
         Signature::None => return Ok(Vec::new()),
         Signature::Bearer | Signature::V4a => {
             return Err(format!(
@@ -99,45 +107,106 @@ pub fn sign_for(
             ));
         }
     }
-    if has_unsigned_body {
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let place = Place::of(request.url)?;
+    let (at, scope) = when(request, at)?;
+    let hash =
+        if has_unsigned_body { UNSIGNED_PAYLOAD.to_owned() } else { canonical::hash(request.body) };
+    let mut added = vec![("x-amz-date".to_owned(), at.clone())];
+    if signature == Signature::S3 || has_unsigned_body {
+        added.push(("x-amz-content-sha256".to_owned(), hash.clone()));
     }
-    let signed = signed(request, key, at, settings, has_unsigned_body)?;
-    Ok(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    if let Some(token) = &key.token {
+        added.push(("x-amz-security-token".to_owned(), token.clone()));
+    }
+    let headers = signed_headers(request, place, &added);
+    // The way of writing a path is the signature's, not the service's: others have S3's, too.
+    let service = if signature == Signature::S3 { "s3" } else { request.service };
+    let what = (request.method, place.path, place.query);
+    let canonical = canonical::request(service, what, &headers, &hash);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+        key.id,
+        scope.text(),
+        canonical::names(&headers),
+        scope.sign(&key.secret, &at, &canonical)
+    );
+    added.push(("authorization".to_owned(), authorization));
+    Ok(added)
 }
 
-fn signed(
-    request: &Unsigned<'_>,
-    key: &Key,
-    at: SystemTime,
-    settings: SigningSettings,
-    has_unsigned_body: bool,
-) -> Result<SigningInstructions, String> {
-    let identity = Credentials::from_keys(&key.id, &key.secret, key.token.clone()).into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(request.region)
-        .name(request.service)
-        .time(at)
-        .settings(settings)
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
-    let body = if has_unsigned_body {
-        SignableBody::UnsignedPayload
-    } else {
-        SignableBody::Bytes(request.body)
+/// The time as it is signed, `20260102T030405Z`, and the scope.
+fn when(request: &Unsigned<'_>, at: SystemTime) -> Result<(String, Scope), String> {
+    let at = Timestamp::try_from(at).map_err(|error| format!("the clock is wrong: {error}"))?;
+    let scope = Scope {
+        date: at.strftime("%Y%m%d").to_string(),
+        region: request.region.to_owned(),
+        service: request.service.to_owned(),
     };
-    let signable =
-        SignableRequest::new(request.method, request.url, request.headers.iter().copied(), body)
-            .map_err(|error| error.to_string())?;
-    let signed = sign_request(signable, &parameters).map_err(|error| error.to_string())?;
-    Ok(signed.into_parts().0)
+    Ok((at.strftime("%Y%m%dT%H%M%SZ").to_string(), scope))
+}
+
+/// Headers that proxies and clients change on the way.
+const NOT_SIGNED: [&str; 4] =
+    ["authorization", "transfer-encoding", "user-agent", "x-amzn-trace-id"];
+
+/// The headers that are signed, ordered, each name once.
+fn signed_headers<'h>(
+    request: &Unsigned<'h>,
+    place: Place<'h>,
+    added: &'h [(String, String)],
+) -> Vec<(&'h str, String)> {
+    let given = request.headers.iter().copied();
+    let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut headers: Vec<(&str, String)> = Vec::new();
+    for (name, value) in given.chain(added).filter(|(name, _)| !NOT_SIGNED.contains(name)) {
+        let value = header_value(value);
+        match headers.iter_mut().find(|(one, _)| *one == name) {
+            Some((_, values)) => *values = format!("{values},{value}"),
+            None => headers.push((name, value)),
+        }
+    }
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        headers.push(("host", place.host().to_owned()));
+    }
+    headers.sort();
+    headers
+}
+
+/// The parts of a URL.
+#[derive(Clone, Copy)]
+struct Place<'u> {
+    is_secure: bool,
+    authority: &'u str,
+    path: &'u str,
+    query: &'u str,
+}
+
+impl<'u> Place<'u> {
+    fn of(url: &'u str) -> Result<Self, String> {
+        let none = || format!("`{url}` is no URL that can be signed");
+        let (scheme, rest) = url.split_once("://").ok_or_else(none)?;
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let at = rest.find('/').unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(at);
+        if authority.is_empty() {
+            return Err(none());
+        }
+        Ok(Self { is_secure: scheme.eq_ignore_ascii_case("https"), authority, path, query })
+    }
+
+    /// The header `Host`: without the port that its scheme has anyway.
+    fn host(self) -> &'u str {
+        let usual = if self.is_secure { ":443" } else { ":80" };
+        let host = self.authority.rsplit_once('@').map_or(self.authority, |(_, host)| host);
+        host.strip_suffix(usual).unwrap_or(host)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
     #[test]
@@ -172,6 +241,90 @@ mod tests {
         let unsigned = sign_for(&request, &key, at, Signature::S3, true).unwrap();
         assert!(unsigned.contains(&("x-amz-content-sha256".into(), "UNSIGNED-PAYLOAD".into())));
         assert!(sign_for(&request, &key, at, Signature::V4a, false).is_err());
+    }
+
+    /// The signatures of the SDK for Rust, which is what people call AWS with.
+    #[test]
+    fn signatures_are_those_of_the_sdk() {
+        use aws_sigv4::http_request::{
+            PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+            UriPathNormalizationMode, sign as sign_request,
+        };
+        use aws_sigv4::sign::v4;
+
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_000_000);
+        for (url, headers, token) in [
+            ("https://states.us-east-1.amazonaws.com/", &[("x-amz-target", "A.B")][..], None),
+            ("https://states.us-east-1.amazonaws.com", &[], Some("a+b/c=")),
+            ("http://127.0.0.1:8083/a/./b//../c%20d/arn%3Aaws/", &[], None),
+            ("https://host:443/x?b=2&a=%7e%2F&a=1&c&d=%2B", &[("host", "other:1")], Some("token")),
+            ("https://host/x", &[("a", "  1   2 "), ("user-agent", "x"), ("b", "3")], None),
+        ] {
+            for signature in [Signature::V4, Signature::S3] {
+                let key = Key {
+                    id: "ID".into(),
+                    secret: "SECRET".into(),
+                    token: token.map(str::to_owned),
+                };
+                let request = Unsigned {
+                    method: "POST",
+                    url,
+                    headers,
+                    body: b"{}",
+                    service: if signature == Signature::S3 { "s3" } else { "states" },
+                    region: "eu-west-1",
+                };
+                let ours = sign_for(&request, &key, at, signature, false).unwrap();
+
+                let mut settings = SigningSettings::default();
+                if signature == Signature::S3 {
+                    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+                    settings.percent_encoding_mode = PercentEncodingMode::Single;
+                    settings.payload_checksum_kind =
+                        aws_sigv4::http_request::PayloadChecksumKind::XAmzSha256;
+                }
+                let identity = aws_credential_types::Credentials::from_keys(
+                    &key.id,
+                    &key.secret,
+                    key.token.clone(),
+                )
+                .into();
+                let parameters = v4::SigningParams::builder()
+                    .identity(&identity)
+                    .region(request.region)
+                    .name(request.service)
+                    .time(at)
+                    .settings(settings)
+                    .build()
+                    .unwrap()
+                    .into();
+                let signable = SignableRequest::new(
+                    "POST",
+                    url,
+                    headers.iter().copied(),
+                    SignableBody::Bytes(request.body),
+                )
+                .unwrap();
+                let theirs = sign_request(signable, &parameters).unwrap().into_parts().0;
+                let of = |name: &str| {
+                    let header = ours.iter().find(|(one, _)| one == name);
+                    header.map(|(_, value)| value.as_str())
+                };
+                for (name, value) in theirs.headers() {
+                    assert_eq!(of(name), Some(value), "{name} of {url} for {signature:?}");
+                }
+            }
+        }
+        let none = Unsigned {
+            method: "GET",
+            url: "states",
+            headers: &[],
+            body: b"",
+            service: "states",
+            region: "us-east-1",
+        };
+        let key = Key { id: "ID".into(), secret: "SECRET".into(), token: None };
+        assert!(sign(&none, &key, at).unwrap_err().contains("no URL"));
     }
 
     /// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>

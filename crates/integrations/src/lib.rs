@@ -199,29 +199,39 @@ impl Tasks for Integrations {
 /// Runs a task according to its resource, or with the function `instead` if a mock names one.
 async fn find(task: Task, instead: Option<String>) -> End {
     let Services { functions, aws, .. } = &*task.services;
-    match Route::of(&task.call.call, functions, aws, instead) {
-        Route::Function(callee) => {
-            let around = Circumstances {
-                trace_header: task.call.facts.trace_header.clone(),
-                now: task.report.engine().now(),
-                is_instant: false,
-            };
-            let functions = &task.services.functions;
-            let function = functions.arn_of(callee.name());
-            let answer = match task.authorize(lambda::INVOKE, &function) {
-                Ok(()) => lambda::call(functions, &task.call.call, &callee, &around).await,
-                Err(denied) => lambda::refused(&task.call.call, &denied),
-            };
-            task.report.play(answer.stimuli(task.call.task));
-            End::Elsewhere
-        }
-        Route::StartExecution => start_execution::run(task).await,
-        Route::StepFunctions => step_functions_sdk::run(task).await,
-        Route::Http => http::run(task).await,
-        Route::ApiGateway(action) => api_gateway::run(task, &action).await,
-        Route::Kubernetes(action) => kubernetes::run(task, &action).await,
-        Route::AwsSdk(service, action) => services::run_aws_sdk(task, &service, &action).await,
-        Route::Optimised(row, action) => services::run_optimised(task, row, &action).await,
-        Route::Nowhere(failure) => End::Failed(failure, Stage::Run),
-    }
+    let ended: Pin<Box<dyn Future<Output = End> + Send>> =
+        match Route::of(&task.call.call, functions, aws, instead) {
+            Route::Function(callee) => {
+                let around = Circumstances {
+                    trace_header: task.call.facts.trace_header.clone(),
+                    now: task.report.engine().now(),
+                    is_instant: false,
+                };
+                let functions = &task.services.functions;
+                let function = functions.arn_of(callee.name());
+                let answer = match task.authorize(lambda::INVOKE, &function) {
+                    Ok(()) => lambda::call(functions, &task.call.call, &callee, &around).await,
+                    Err(denied) => lambda::refused(&task.call.call, &denied),
+                };
+                task.report.play(answer.stimuli(task.call.task));
+                return End::Elsewhere;
+            }
+            Route::StartExecution => Box::pin(start_execution::run(task)),
+            Route::StepFunctions => Box::pin(step_functions_sdk::run(task)),
+            Route::Http => Box::pin(http::run(task)),
+            Route::ApiGateway(action) => {
+                Box::pin(async move { api_gateway::run(task, &action).await })
+            }
+            Route::Kubernetes(action) => {
+                Box::pin(async move { kubernetes::run(task, &action).await })
+            }
+            Route::AwsSdk(service, action) => {
+                Box::pin(async move { services::run_aws_sdk(task, &service, &action).await })
+            }
+            Route::Optimised(row, action) => {
+                Box::pin(async move { services::run_optimised(task, row, &action).await })
+            }
+            Route::Nowhere(failure) => return End::Failed(failure, Stage::Run),
+        };
+    ended.await
 }

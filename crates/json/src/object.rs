@@ -261,17 +261,36 @@ impl fmt::Debug for Object {
 
 impl<K: Into<Str>> FromIterator<(K, Json)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, Json)>>(members: I) -> Self {
-        let mut shape = Shape::default();
-        let mut values: Vec<Json> = Vec::new();
+        let mut making = Making::default();
         for (key, value) in members {
-            let key = key.into();
-            if let Some(at) = shape.position(&key) {
-                values[at] = value;
-            } else {
-                shape.push(key);
-                values.push(value);
-            }
+            making.add(key.into(), value);
         }
-        if values.is_empty() { Self::new() } else { Self::of(Arc::new(shape), values) }
+        making.finish()
+    }
+}
+
+/// An object that is being made. What is the same for all iterators stands here, once in the program.
+#[derive(Default)]
+struct Making {
+    shape: Shape,
+    values: Vec<Json>,
+}
+
+impl Making {
+    fn add(&mut self, key: Str, value: Json) {
+        if let Some(at) = self.shape.position(&key) {
+            self.values[at] = value;
+        } else {
+            self.shape.push(key);
+            self.values.push(value);
+        }
+    }
+
+    fn finish(self) -> Object {
+        if self.values.is_empty() {
+            Object::new()
+        } else {
+            Object::of(Arc::new(self.shape), self.values)
+        }
     }
 }

@@ -43,6 +43,8 @@ use crate::connections::Connection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use stepwright_asl::Definition;
 use stepwright_engine::{Machine, Principal, Revision, Version};
@@ -55,59 +57,62 @@ use stepwright_source::Diagnostic;
 
 /// Calls an operation that exists with a request that is valid, on behalf of somebody who may.
 /// `line` is the connection that the request came over, if it came over one.
-pub(crate) async fn call(
-    api: &Api,
+///
+/// Each operation is a future of its own: in one `async fn` they would all be one function, and a copy of it
+/// would stand wherever it is called.
+pub(crate) fn call<'c>(
+    api: &'c Api,
     name: &str,
-    request: &Request,
+    request: &'c Request,
     principal: Principal,
-    line: Option<&Connection>,
-) -> Reply {
+    line: Option<&'c Connection>,
+) -> Pin<Box<dyn Future<Output = Reply> + Send + 'c>> {
     match name {
-        "CreateActivity" => create_activity::call(api, request).await,
-        "CreateStateMachine" => create_state_machine::call(api, request).await,
-        "CreateStateMachineAlias" => create_state_machine_alias::call(api, request).await,
-        "DeleteActivity" => delete_activity::call(api, request).await,
-        "DeleteStateMachine" => delete_state_machine::call(api, request).await,
-        "DeleteStateMachineAlias" => delete_state_machine_alias::call(api, request).await,
-        "DeleteStateMachineVersion" => delete_state_machine_version::call(api, request).await,
-        "DescribeActivity" => describe_activity::call(api, request).await,
-        "DescribeExecution" => describe_execution::call(api, request).await,
-        "DescribeMapRun" => describe_map_run::call(api, request).await,
-        "DescribeStateMachine" => describe_state_machine::call(api, request).await,
-        "DescribeStateMachineAlias" => describe_state_machine_alias::call(api, request).await,
+        "CreateActivity" => Box::pin(create_activity::call(api, request)),
+        "CreateStateMachine" => Box::pin(create_state_machine::call(api, request)),
+        "CreateStateMachineAlias" => Box::pin(create_state_machine_alias::call(api, request)),
+        "DeleteActivity" => Box::pin(delete_activity::call(api, request)),
+        "DeleteStateMachine" => Box::pin(delete_state_machine::call(api, request)),
+        "DeleteStateMachineAlias" => Box::pin(delete_state_machine_alias::call(api, request)),
+        "DeleteStateMachineVersion" => Box::pin(delete_state_machine_version::call(api, request)),
+        "DescribeActivity" => Box::pin(describe_activity::call(api, request)),
+        "DescribeExecution" => Box::pin(describe_execution::call(api, request)),
+        "DescribeMapRun" => Box::pin(describe_map_run::call(api, request)),
+        "DescribeStateMachine" => Box::pin(describe_state_machine::call(api, request)),
+        "DescribeStateMachineAlias" => Box::pin(describe_state_machine_alias::call(api, request)),
         "DescribeStateMachineForExecution" => {
-            describe_state_machine_for_execution::call(api, request).await
+            Box::pin(describe_state_machine_for_execution::call(api, request))
         }
-        "GetActivityTask" => get_activity_task::call(api, request, line).await,
-        "GetExecutionHistory" => get_execution_history::call(api, request).await,
-        "ListActivities" => list_activities::call(api, request).await,
-        "ListExecutions" => list_executions::call(api, request).await,
-        "ListMapRuns" => list_map_runs::call(api, request).await,
-        "ListStateMachineAliases" => list_state_machine_aliases::call(api, request).await,
-        "ListStateMachineVersions" => list_state_machine_versions::call(api, request).await,
-        "ListStateMachines" => list_state_machines::call(api, request).await,
-        "ListTagsForResource" => list_tags_for_resource::call(api, request).await,
-        "PublishStateMachineVersion" => publish_state_machine_version::call(api, request).await,
-        "RedriveExecution" => redrive_execution::call(api, request).await,
-        "SendTaskFailure" => send_task_failure::call(api, request).await,
-        "SendTaskHeartbeat" => send_task_heartbeat::call(api, request).await,
-        "SendTaskSuccess" => send_task_success::call(api, request).await,
-        "StartExecution" => start_execution::call(api, request, principal).await,
-        "StartSyncExecution" => start_sync_execution::call(api, request, principal).await,
-        "StopExecution" => stop_execution::call(api, request).await,
-        "TagResource" => tag_resource::call(api, request).await,
-        "TestState" => test_state::call(api, request, principal).await,
-        "UntagResource" => untag_resource::call(api, request).await,
-        "UpdateMapRun" => update_map_run::call(api, request).await,
-        "UpdateStateMachine" => update_state_machine::call(api, request).await,
-        "UpdateStateMachineAlias" => update_state_machine_alias::call(api, request).await,
+        "GetActivityTask" => Box::pin(get_activity_task::call(api, request, line)),
+        "GetExecutionHistory" => Box::pin(get_execution_history::call(api, request)),
+        "ListActivities" => Box::pin(list_activities::call(api, request)),
+        "ListExecutions" => Box::pin(list_executions::call(api, request)),
+        "ListMapRuns" => Box::pin(list_map_runs::call(api, request)),
+        "ListStateMachineAliases" => Box::pin(list_state_machine_aliases::call(api, request)),
+        "ListStateMachineVersions" => Box::pin(list_state_machine_versions::call(api, request)),
+        "ListStateMachines" => Box::pin(list_state_machines::call(api, request)),
+        "ListTagsForResource" => Box::pin(list_tags_for_resource::call(api, request)),
+        "PublishStateMachineVersion" => Box::pin(publish_state_machine_version::call(api, request)),
+        "RedriveExecution" => Box::pin(redrive_execution::call(api, request)),
+        "SendTaskFailure" => Box::pin(send_task_failure::call(api, request)),
+        "SendTaskHeartbeat" => Box::pin(send_task_heartbeat::call(api, request)),
+        "SendTaskSuccess" => Box::pin(send_task_success::call(api, request)),
+        "StartExecution" => Box::pin(start_execution::call(api, request, principal)),
+        "StartSyncExecution" => Box::pin(start_sync_execution::call(api, request, principal)),
+        "StopExecution" => Box::pin(stop_execution::call(api, request)),
+        "TagResource" => Box::pin(tag_resource::call(api, request)),
+        "TestState" => Box::pin(test_state::call(api, request, principal)),
+        "UntagResource" => Box::pin(untag_resource::call(api, request)),
+        "UpdateMapRun" => Box::pin(update_map_run::call(api, request)),
+        "UpdateStateMachine" => Box::pin(update_state_machine::call(api, request)),
+        "UpdateStateMachineAlias" => Box::pin(update_state_machine_alias::call(api, request)),
         "ValidateStateMachineDefinition" => {
-            validate_state_machine_definition::call(api, request).await
+            Box::pin(validate_state_machine_definition::call(api, request))
         }
-        other => Err(ApiError::new(
+        other => Box::pin(ready(Err(ApiError::new(
             "UnknownOperationException",
             format!("the operation `{other}` is not served"),
-        )),
+        )))),
     }
 }
 

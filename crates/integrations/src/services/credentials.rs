@@ -3,7 +3,7 @@
 
 mod profiles;
 
-use super::wire::{Fault, MOST_ANSWER, Target, Unanswered};
+use super::wire::{Fault, Later, MOST_ANSWER, Target, Unanswered};
 use super::{AwsServices, Place};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -134,37 +134,41 @@ impl AwsServices {
         self.own_key(&place, region).await
     }
 
-    async fn own_key(&self, place: &Place, region: &str) -> Result<Key, String> {
-        if let Some(profile) = &place.profile {
-            return self.key_of_profile(profile, region).await;
-        }
-        let variable = |name: &str| self.keys.variable(name);
-        if let Some((id, secret)) =
-            variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"))
-        {
-            return Ok(Key { id, secret, token: variable("AWS_SESSION_TOKEN") });
-        }
-        if place.endpoint.is_some() {
-            // What else there is belongs to AWS, and is not shown to an emulator.
-            return Ok(dummy());
-        }
-        if let Some((file, role)) =
-            variable("AWS_WEB_IDENTITY_TOKEN_FILE").zip(variable("AWS_ROLE_ARN"))
-        {
-            let session = variable("AWS_ROLE_SESSION_NAME");
-            return self.key_of_web_identity(&file, &role, session.as_deref(), region).await;
-        }
-        let profile = variable("AWS_PROFILE");
-        if profile.is_some() || self.has_profile("default") {
-            return self.key_of_profile(profile.as_deref().unwrap_or("default"), region).await;
-        }
-        if let Some(url) = self.container()? {
-            return self.key_of_container(&url).await;
-        }
-        if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true")) {
-            return Err(NONE.to_owned());
-        }
-        self.key_of_instance().await.map_err(|why| format!("{NONE} (EC2: {why})"))
+    fn own_key<'k>(&'k self, place: &'k Place, region: &'k str) -> Later<'k, Result<Key, String>> {
+        Box::pin(async move {
+            if let Some(profile) = &place.profile {
+                return self.key_of_profile(profile, region).await;
+            }
+            let variable = |name: &str| self.keys.variable(name);
+            if let Some((id, secret)) =
+                variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"))
+            {
+                return Ok(Key { id, secret, token: variable("AWS_SESSION_TOKEN") });
+            }
+            if place.endpoint.is_some() {
+                // What else there is belongs to AWS, and is not shown to an emulator.
+                return Ok(dummy());
+            }
+            if let Some((file, role)) =
+                variable("AWS_WEB_IDENTITY_TOKEN_FILE").zip(variable("AWS_ROLE_ARN"))
+            {
+                let session = variable("AWS_ROLE_SESSION_NAME");
+                return self.key_of_web_identity(&file, &role, session.as_deref(), region).await;
+            }
+            let profile = variable("AWS_PROFILE");
+            if profile.is_some() || self.has_profile("default") {
+                return self.key_of_profile(profile.as_deref().unwrap_or("default"), region).await;
+            }
+            if let Some(url) = self.container()? {
+                return self.key_of_container(&url).await;
+            }
+            if variable("AWS_EC2_METADATA_DISABLED")
+                .is_some_and(|it| it.eq_ignore_ascii_case("true"))
+            {
+                return Err(NONE.to_owned());
+            }
+            self.key_of_instance().await.map_err(|why| format!("{NONE} (EC2: {why})"))
+        })
     }
 
     /// The URL of the endpoint that gives a container its credentials.

@@ -2,6 +2,7 @@
 
 use super::{AwsServices, Place};
 use reqwest::header::{HeaderName, HeaderValue};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,10 @@ use stepwright_aws::endpoint;
 use stepwright_aws::signing::{Key, Unsigned, sign_for};
 use stepwright_aws::table::{Operation, Service, Signature};
 use stepwright_engine::Principal;
+
+/// A future that stands once in the program, however many call it: what is called in many places and is large
+/// would otherwise be copied into each.
+pub(crate) type Later<'l, T> = Pin<Box<dyn Future<Output = T> + Send + 'l>>;
 
 /// The largest answer to a task that is read, in bytes.
 pub(crate) const MOST_ANSWER: usize = 8 << 20;
@@ -90,17 +95,19 @@ impl Client {
     }
 
     /// Sends a request and reads the answer, up to a limit.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
         request: reqwest::Request,
         limit: Duration,
         most: usize,
-    ) -> Result<Response, Unanswered> {
-        let client = self.http().map_err(Unanswered::Useless)?;
-        exchange(client, request, limit, most).await.map_err(|trouble| match trouble {
-            Trouble::Failed { host, error } => Unanswered::Broken(chain(&host, &error)),
-            Trouble::TimedOut(why) => Unanswered::Broken(why),
-            Trouble::TooLarge(why) => Unanswered::Useless(why),
+    ) -> Later<'_, Result<Response, Unanswered>> {
+        Box::pin(async move {
+            let client = self.http().map_err(Unanswered::Useless)?;
+            exchange(client, request, limit, most).await.map_err(|trouble| match trouble {
+                Trouble::Failed { host, error } => Unanswered::Broken(chain(&host, &error)),
+                Trouble::TimedOut(why) => Unanswered::Broken(why),
+                Trouble::TooLarge(why) => Unanswered::Useless(why),
+            })
         })
     }
 }
@@ -195,27 +202,29 @@ pub(crate) fn chain(host: &str, error: &reqwest::Error) -> String {
 
 impl AwsServices {
     /// Calls a service. Nothing of the credentials is in what comes back.
-    pub(crate) async fn call(
-        &self,
-        target: Target<'_>,
-        message: &Message,
-    ) -> Result<Answer, Fault> {
-        if target.place.is_local {
-            return self.call_here(target, message).await;
-        }
-        let mut attempt = 1;
-        loop {
-            let (fault, again) = match self.attempt(target, message).await {
-                Ok(answer) => return Ok(answer),
-                Err(Attempt::Never(fault)) => return Err(fault),
-                Err(Attempt::Again(fault, again)) => (fault, again),
-            };
-            if attempt == ATTEMPTS {
-                return Err(fault);
+    pub(crate) fn call<'c>(
+        &'c self,
+        target: Target<'c>,
+        message: &'c Message,
+    ) -> Later<'c, Result<Answer, Fault>> {
+        Box::pin(async move {
+            if target.place.is_local {
+                return self.call_here(target, message).await;
             }
-            tokio::time::sleep(pause(attempt, again)).await;
-            attempt += 1;
-        }
+            let mut attempt = 1;
+            loop {
+                let (fault, again) = match self.attempt(target, message).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(Attempt::Never(fault)) => return Err(fault),
+                    Err(Attempt::Again(fault, again)) => (fault, again),
+                };
+                if attempt == ATTEMPTS {
+                    return Err(fault);
+                }
+                tokio::time::sleep(pause(attempt, again)).await;
+                attempt += 1;
+            }
+        })
     }
 
     async fn attempt(&self, target: Target<'_>, message: &Message) -> Result<Answer, Attempt> {

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use std::fmt::Write as _;
+use stepwright_aws::signing::canonical::decode;
 use stepwright_history::Moment;
 use stepwright_protocol::ApiError;
 use subtle::ConstantTimeEq as _;
@@ -125,7 +126,7 @@ impl Presigned {
 
 /// The names and values of a query, in plain text.
 fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
-    let plain = |text: &str| String::from_utf8_lossy(&super::signature::decode(text)).into_owned();
+    let plain = |text: &str| String::from_utf8_lossy(&decode(text)).into_owned();
     query.split('&').filter(|part| !part.is_empty()).map(move |part| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (plain(name), plain(value))

@@ -3,10 +3,11 @@
 use super::refusal;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use hmac::{Hmac, Mac as _};
-use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use stepwright_aws::codec::chunked;
+use stepwright_aws::signing::canonical::{
+    self, Scope, UNSIGNED_PAYLOAD, decode, hash, header_value, mac,
+};
 use stepwright_history::Moment;
 use stepwright_program::time;
 use stepwright_protocol::ApiError;
@@ -29,15 +30,7 @@ pub(crate) struct Signature {
     said: Option<String>,
 }
 
-#[derive(Clone, Debug)]
-struct Scope {
-    date: String,
-    region: String,
-    service: String,
-}
-
 /// S3 takes bodies that are not signed, or chunk by chunk.
-const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 const CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const CHUNKS_AND_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
@@ -168,11 +161,12 @@ impl Signature {
             Some(said) if is_hash(said) => Some(said),
             Some(said)
                 if service == "s3"
-                    && [UNSIGNED, UNSIGNED_CHUNKS, CHUNKS, CHUNKS_AND_TRAILER].contains(&said) =>
+                    && [UNSIGNED_PAYLOAD, UNSIGNED_CHUNKS, CHUNKS, CHUNKS_AND_TRAILER]
+                        .contains(&said) =>
             {
                 Some(said)
             }
-            None if service == "s3" && expires.is_some() => Some(UNSIGNED),
+            None if service == "s3" && expires.is_some() => Some(UNSIGNED_PAYLOAD),
             None if !headers.contains_key("x-amz-content-sha256") => None,
             _ => {
                 return Err(invalid(
@@ -221,7 +215,7 @@ impl Signature {
                 _ => Ok(()),
             };
         }
-        let hash = hex::encode(Sha256::digest(body));
+        let hash = hash(body);
         if self.said.as_ref().is_some_and(|said| *said != hash) {
             return Err(refusal(
                 "InvalidSignatureException",
@@ -238,17 +232,15 @@ impl Signature {
         };
         let chunked = chunked::read(body)
             .map_err(|error| ApiError::new("IncompleteBody", error.to_string()))?;
-        let key = self.signing_key(secret);
-        let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+        let key = self.scope.key(secret);
         let to_sign = |kind: &str, before: &str, rest: &str| {
-            let Scope { date, region, service } = &self.scope;
-            let scope = format!("{date}/{region}/{service}/aws4_request");
+            let scope = self.scope.text();
             format!("AWS4-HMAC-SHA256-{kind}\n{}\n{scope}\n{before}\n{rest}", self.at)
         };
         let mut before = self.text.clone();
         for (bytes, signature) in &chunked.chunks {
             let rest = format!("{}\n{}", hash(b""), hash(bytes));
-            let expected = hex::encode(sign(&key, &to_sign("PAYLOAD", &before, &rest)));
+            let expected = hex::encode(mac(&key, &to_sign("PAYLOAD", &before, &rest)));
             let given = signature.as_deref().unwrap_or_default();
             if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
                 return Err(wrong());
@@ -265,21 +257,12 @@ impl Signature {
                 }
             }
             let to_sign = to_sign("TRAILER", &before, &hash(text.as_bytes()));
-            let expected = hex::encode(sign(&key, &to_sign));
+            let expected = hex::encode(mac(&key, &to_sign));
             if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
                 return Err(wrong());
             }
         }
         Ok(())
-    }
-
-    fn signing_key(&self, secret: &str) -> Vec<u8> {
-        let Scope { date, region, service } = &self.scope;
-        let mut key = format!("AWS4{secret}").into_bytes();
-        for part in [date.as_str(), region, service, "aws4_request"] {
-            key = sign(&key, part);
-        }
-        key
     }
 
     fn compare(&self, parts: &Parts, hash: &str, secret: &str) -> Result<(), ApiError> {
@@ -296,36 +279,18 @@ impl Signature {
 
     /// Calculates the signature with a secret.
     fn calculate(&self, parts: &Parts, hash: &str, secret: &str) -> String {
-        let mut canonical = format!(
-            "{}\n{}\n{}\n",
-            parts.method,
-            match self.scope.service.as_str() {
-                // Keys are signed as they are.
-                "s3" => canonical_key(parts.uri.path()),
-                _ => canonical_path(parts.uri.path()),
-            },
-            canonical_query(parts.uri.query().unwrap_or_default())
-        );
-        for name in &self.signed {
-            let values: Vec<String> = parts
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| {
-                    let value = String::from_utf8_lossy(value.as_bytes());
-                    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
-                })
-                .collect();
-            writeln!(canonical, "{name}:{}", values.join(",")).expect("text grows");
-        }
-        write!(canonical, "\n{}\n{hash}", self.signed.join(";")).expect("text grows");
-        let Scope { date, region, service } = &self.scope;
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n{}\n{date}/{region}/{service}/aws4_request\n{}",
-            self.at,
-            hex::encode(Sha256::digest(canonical.as_bytes()))
-        );
-        hex::encode(sign(&self.signing_key(secret), &to_sign))
+        let values = |name: &String| {
+            let values = parts.headers.get_all(name).iter();
+            let values =
+                values.map(|value| header_value(&String::from_utf8_lossy(value.as_bytes())));
+            values.collect::<Vec<_>>().join(",")
+        };
+        let headers: Vec<(&str, String)> =
+            self.signed.iter().map(|name| (name.as_str(), values(name))).collect();
+        let query = parts.uri.query().unwrap_or_default();
+        let what = (parts.method.as_str(), parts.uri.path(), query);
+        let canonical = canonical::request(&self.scope.service, what, &headers, hash);
+        self.scope.sign(secret, &self.at, &canonical)
     }
 }
 
@@ -357,89 +322,8 @@ fn once<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-/// The path without `.` and `..`, encoded a second time, as AWS does for all services but S3.
-fn canonical_path(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            segment => segments.push(segment),
-        }
-    }
-    let mut canonical = String::from("/");
-    canonical
-        .push_str(&segments.iter().map(|s| encode(s.as_bytes())).collect::<Vec<_>>().join("/"));
-    if path.ends_with('/') && canonical.len() > 1 {
-        canonical.push('/');
-    }
-    canonical
-}
-
-/// The path with its signs encoded once, as S3 has it.
-fn canonical_key(path: &str) -> String {
-    let segments: Vec<String> = path.split('/').map(|part| encode(&decode(part))).collect();
-    segments.join("/")
-}
-
-/// The parameters but the signature itself, ordered by their encoded names and values.
-fn canonical_query(query: &str) -> String {
-    let mut parameters: Vec<(String, String)> = query
-        .split('&')
-        .filter(|parameter| !parameter.is_empty() && !parameter.starts_with("X-Amz-Signature="))
-        .map(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            (encode(&decode(name)), encode(&decode(value)))
-        })
-        .collect();
-    parameters.sort();
-    let parameters: Vec<String> =
-        parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    parameters.join("&")
-}
-
-fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(*byte));
-            }
-            byte => write!(text, "%{byte:02X}").expect("text grows"),
-        }
-    }
-    text
-}
-
-pub(super) fn decode(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &after[2..];
-            }
-            (byte, ..) => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    bytes
-}
-
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn sign(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
 }
 
 /// Parses `20260102T030405Z` to milliseconds since 1970.
@@ -455,36 +339,7 @@ fn read_date(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical_path, canonical_query, read_date};
-
-    #[test]
-    fn paths_and_queries_are_canonical() {
-        let paths = [
-            ("/", "/"),
-            ("", "/"),
-            ("/a/b", "/a/b"),
-            ("/a/b/", "/a/b/"),
-            ("//a//b", "/a/b"),
-            ("/a/./b/../c", "/a/c"),
-            ("/../..", "/"),
-            ("/f/arn%3Aaws/invocations", "/f/arn%253Aaws/invocations"),
-            ("/f/arn:aws/invocations", "/f/arn%3Aaws/invocations"),
-        ];
-        for (path, canonical) in paths {
-            assert_eq!(canonical_path(path), canonical, "{path}");
-        }
-        let queries = [
-            ("", ""),
-            ("b=2&a=1", "a=1&b=2"),
-            ("a", "a="),
-            ("a=%7e%2f&A=+", "A=%2B&a=~%2F"),
-            ("a=2&a=1&", "a=1&a=2"),
-            ("a=%zz%4", "a=%25zz%254"),
-        ];
-        for (query, canonical) in queries {
-            assert_eq!(canonical_query(query), canonical, "{query}");
-        }
-    }
+    use super::read_date;
 
     #[test]
     fn only_whole_dates_are_read() {

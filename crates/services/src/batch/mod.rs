@@ -132,27 +132,30 @@ impl Batch {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "CancelJob" => self.end_job(&call, false).await,
-            "CreateComputeEnvironment" => self.create_compute_environment(&call).await,
-            "CreateJobQueue" => self.create_job_queue(&call).await,
-            "DeleteComputeEnvironment" => self.delete_compute_environment(&call).await,
-            "DeleteJobQueue" => self.delete_job_queue(&call).await,
-            "DeregisterJobDefinition" => self.deregister_job_definition(&call).await,
-            "DescribeComputeEnvironments" => self.describe_compute_environments(&call).await,
-            "DescribeJobDefinitions" => self.describe_job_definitions(&call).await,
-            "DescribeJobQueues" => self.describe_job_queues(&call).await,
-            "DescribeJobs" => self.describe_jobs(&call).await,
-            "ListJobs" => self.list_jobs(&call).await,
-            "ListTagsForResource" => self.list_tags_for_resource(&call).await,
-            "RegisterJobDefinition" => self.register_job_definition(&call).await,
-            "SubmitJob" => self.submit_job(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "TerminateJob" => self.end_job(&call, true).await,
-            "UntagResource" => self.untag_resource(&call).await,
-            "UpdateJobQueue" => self.update_job_queue(&call).await,
-            name => Err(self.unsupported(format!("the local service `batch` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "CancelJob" => Box::pin(self.end_job(&call, false)),
+            "CreateComputeEnvironment" => Box::pin(self.create_compute_environment(&call)),
+            "CreateJobQueue" => Box::pin(self.create_job_queue(&call)),
+            "DeleteComputeEnvironment" => Box::pin(self.delete_compute_environment(&call)),
+            "DeleteJobQueue" => Box::pin(self.delete_job_queue(&call)),
+            "DeregisterJobDefinition" => Box::pin(self.deregister_job_definition(&call)),
+            "DescribeComputeEnvironments" => Box::pin(self.describe_compute_environments(&call)),
+            "DescribeJobDefinitions" => Box::pin(self.describe_job_definitions(&call)),
+            "DescribeJobQueues" => Box::pin(self.describe_job_queues(&call)),
+            "DescribeJobs" => Box::pin(self.describe_jobs(&call)),
+            "ListJobs" => Box::pin(self.list_jobs(&call)),
+            "ListTagsForResource" => Box::pin(self.list_tags_for_resource(&call)),
+            "RegisterJobDefinition" => Box::pin(self.register_job_definition(&call)),
+            "SubmitJob" => Box::pin(self.submit_job(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "TerminateJob" => Box::pin(self.end_job(&call, true)),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
+            "UpdateJobQueue" => Box::pin(self.update_job_queue(&call)),
+            name => {
+                return Err(self.unsupported(format!("the local service `batch` has no `{name}`")));
+            }
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

@@ -208,29 +208,34 @@ impl DynamoDb {
                 "the local service `dynamodb` does not have `ReturnItemCollectionMetrics` other than NONE".to_owned(),
             ));
         }
-        match call.operation.name.as_str() {
-            "BatchGetItem" => self.batch_get_item(&call).await,
-            "BatchWriteItem" => self.batch_write_item(&call).await,
-            "CreateTable" => self.create_table(&call).await,
-            "DeleteItem" => self.delete_item(&call).await,
-            "DeleteTable" => self.delete_table(&call).await,
-            "DescribeTable" => self.describe_table(&call).await,
-            "DescribeTimeToLive" => self.describe_time_to_live(&call).await,
-            "GetItem" => self.get_item(&call).await,
-            "ListTables" => self.list_tables(&call).await,
-            "ListTagsOfResource" => self.list_tags_of_resource(&call).await,
-            "PutItem" => self.put_item(&call).await,
-            "Query" => self.query(&call).await,
-            "Scan" => self.scan(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "TransactGetItems" => self.transact_get_items(&call).await,
-            "TransactWriteItems" => self.transact_write_items(&call).await,
-            "UntagResource" => self.untag_resource(&call).await,
-            "UpdateItem" => self.update_item(&call).await,
-            "UpdateTable" => self.update_table(&call).await,
-            "UpdateTimeToLive" => self.update_time_to_live(&call).await,
-            name => Err(self.unsupported(format!("the local service `dynamodb` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "BatchGetItem" => Box::pin(self.batch_get_item(&call)),
+            "BatchWriteItem" => Box::pin(self.batch_write_item(&call)),
+            "CreateTable" => Box::pin(self.create_table(&call)),
+            "DeleteItem" => Box::pin(self.delete_item(&call)),
+            "DeleteTable" => Box::pin(self.delete_table(&call)),
+            "DescribeTable" => Box::pin(self.describe_table(&call)),
+            "DescribeTimeToLive" => Box::pin(self.describe_time_to_live(&call)),
+            "GetItem" => Box::pin(self.get_item(&call)),
+            "ListTables" => Box::pin(self.list_tables(&call)),
+            "ListTagsOfResource" => Box::pin(self.list_tags_of_resource(&call)),
+            "PutItem" => Box::pin(self.put_item(&call)),
+            "Query" => Box::pin(self.query(&call)),
+            "Scan" => Box::pin(self.scan(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "TransactGetItems" => Box::pin(self.transact_get_items(&call)),
+            "TransactWriteItems" => Box::pin(self.transact_write_items(&call)),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
+            "UpdateItem" => Box::pin(self.update_item(&call)),
+            "UpdateTable" => Box::pin(self.update_table(&call)),
+            "UpdateTimeToLive" => Box::pin(self.update_time_to_live(&call)),
+            name => {
+                return Err(
+                    self.unsupported(format!("the local service `dynamodb` has no `{name}`"))
+                );
+            }
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

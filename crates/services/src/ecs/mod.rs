@@ -138,24 +138,27 @@ impl Ecs {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "CreateCluster" => self.create_cluster(&call).await,
-            "DeleteCluster" => self.delete_cluster(&call).await,
-            "DeregisterTaskDefinition" => self.deregister_task_definition(&call).await,
-            "DescribeClusters" => self.describe_clusters(&call).await,
-            "DescribeTaskDefinition" => self.describe_task_definition(&call).await,
-            "DescribeTasks" => self.describe_tasks(&call).await,
-            "ListClusters" => self.list_clusters(&call).await,
-            "ListTagsForResource" => self.list_tags_for_resource(&call).await,
-            "ListTaskDefinitions" => self.list_task_definitions(&call).await,
-            "ListTasks" => self.list_tasks(&call).await,
-            "RegisterTaskDefinition" => self.register_task_definition(&call).await,
-            "RunTask" => self.run_task(&call).await,
-            "StopTask" => self.stop_task(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "UntagResource" => self.untag_resource(&call).await,
-            name => Err(self.unsupported(format!("the local service `ecs` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "CreateCluster" => Box::pin(self.create_cluster(&call)),
+            "DeleteCluster" => Box::pin(self.delete_cluster(&call)),
+            "DeregisterTaskDefinition" => Box::pin(self.deregister_task_definition(&call)),
+            "DescribeClusters" => Box::pin(self.describe_clusters(&call)),
+            "DescribeTaskDefinition" => Box::pin(self.describe_task_definition(&call)),
+            "DescribeTasks" => Box::pin(self.describe_tasks(&call)),
+            "ListClusters" => Box::pin(self.list_clusters(&call)),
+            "ListTagsForResource" => Box::pin(self.list_tags_for_resource(&call)),
+            "ListTaskDefinitions" => Box::pin(self.list_task_definitions(&call)),
+            "ListTasks" => Box::pin(self.list_tasks(&call)),
+            "RegisterTaskDefinition" => Box::pin(self.register_task_definition(&call)),
+            "RunTask" => Box::pin(self.run_task(&call)),
+            "StopTask" => Box::pin(self.stop_task(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
+            name => {
+                return Err(self.unsupported(format!("the local service `ecs` has no `{name}`")));
+            }
+        };
+        operation.await
     }
 
     /// Now, in seconds since 1970.

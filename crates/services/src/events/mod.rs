@@ -17,6 +17,7 @@ use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::{Answered, LocalService, Setup, Supported};
 use state::Rules;
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use stepwright_engine::Clock;
@@ -115,30 +116,33 @@ impl Events {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "CreateEventBus" => self.create_event_bus(&call).await,
-            "DeleteEventBus" => self.delete_event_bus(&call).await,
-            "DeleteRule" => self.delete_rule(&call).await,
-            "DescribeEventBus" => self.describe_event_bus(&call).await,
-            "DescribeRule" => self.describe_rule(&call).await,
-            "DisableRule" => self.set_state(&call, "DISABLED").await,
-            "EnableRule" => self.set_state(&call, "ENABLED").await,
-            "ListEventBuses" => self.list_event_buses(&call).await,
-            "ListRuleNamesByTarget" => self.list_rule_names_by_target(&call).await,
-            "ListRules" => self.list_rules(&call).await,
-            "ListTagsForResource" => self.list_tags_for_resource(&call).await,
-            "ListTargetsByRule" => self.list_targets_by_rule(&call).await,
-            "PutEvents" => self.put_events(&call).await,
-            "PutRule" => self.put_rule(&call).await,
-            "PutTargets" => self.put_targets(&call).await,
-            "RemoveTargets" => self.remove_targets(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "TestEventPattern" => self.test_event_pattern(&call),
-            "UntagResource" => self.untag_resource(&call).await,
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "CreateEventBus" => Box::pin(self.create_event_bus(&call)),
+            "DeleteEventBus" => Box::pin(self.delete_event_bus(&call)),
+            "DeleteRule" => Box::pin(self.delete_rule(&call)),
+            "DescribeEventBus" => Box::pin(self.describe_event_bus(&call)),
+            "DescribeRule" => Box::pin(self.describe_rule(&call)),
+            "DisableRule" => Box::pin(self.set_state(&call, "DISABLED")),
+            "EnableRule" => Box::pin(self.set_state(&call, "ENABLED")),
+            "ListEventBuses" => Box::pin(self.list_event_buses(&call)),
+            "ListRuleNamesByTarget" => Box::pin(self.list_rule_names_by_target(&call)),
+            "ListRules" => Box::pin(self.list_rules(&call)),
+            "ListTagsForResource" => Box::pin(self.list_tags_for_resource(&call)),
+            "ListTargetsByRule" => Box::pin(self.list_targets_by_rule(&call)),
+            "PutEvents" => Box::pin(self.put_events(&call)),
+            "PutRule" => Box::pin(self.put_rule(&call)),
+            "PutTargets" => Box::pin(self.put_targets(&call)),
+            "RemoveTargets" => Box::pin(self.remove_targets(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "TestEventPattern" => Box::pin(ready(self.test_event_pattern(&call))),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
             name => {
-                Err(self.unsupported(format!("the local service `eventbridge` has no `{name}`")))
+                return Err(
+                    self.unsupported(format!("the local service `eventbridge` has no `{name}`"))
+                );
             }
-        }
+        };
+        operation.await
     }
 
     pub(crate) fn has_rules(&self) -> bool {

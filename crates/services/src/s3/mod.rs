@@ -25,6 +25,7 @@ use files::{Files, Spot};
 use index::{Index, Kept};
 pub(crate) use readers::Buckets;
 use std::collections::hash_map::DefaultHasher;
+use std::future::ready;
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::path::PathBuf;
@@ -304,49 +305,50 @@ impl S3 {
         if call.text("VersionId").is_some_and(|version| version != "null") {
             return Err(errors::known("NoSuchVersion"));
         }
-        match call.operation.name.as_str() {
-            "AbortMultipartUpload" => self.abort_multipart_upload(&call).await,
-            "CompleteMultipartUpload" => self.complete_multipart_upload(&call).await,
-            "CopyObject" => self.copy_object(&call).await,
-            "CreateBucket" => self.create_bucket(&call).await,
-            "CreateMultipartUpload" => self.create_multipart_upload(&call).await,
-            "DeleteBucket" => self.delete_bucket(&call).await,
-            "DeleteBucketTagging" => self.delete_bucket_tagging(&call).await,
-            "DeleteObject" => self.delete_object(&call).await,
-            "DeleteObjectTagging" => self.delete_object_tagging(&call).await,
-            "DeleteObjects" => self.delete_objects(&call).await,
-            "GetBucketLocation" => self.get_bucket_location(&call).await,
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "AbortMultipartUpload" => Box::pin(self.abort_multipart_upload(&call)),
+            "CompleteMultipartUpload" => Box::pin(self.complete_multipart_upload(&call)),
+            "CopyObject" => Box::pin(self.copy_object(&call)),
+            "CreateBucket" => Box::pin(self.create_bucket(&call)),
+            "CreateMultipartUpload" => Box::pin(self.create_multipart_upload(&call)),
+            "DeleteBucket" => Box::pin(self.delete_bucket(&call)),
+            "DeleteBucketTagging" => Box::pin(self.delete_bucket_tagging(&call)),
+            "DeleteObject" => Box::pin(self.delete_object(&call)),
+            "DeleteObjectTagging" => Box::pin(self.delete_object_tagging(&call)),
+            "DeleteObjects" => Box::pin(self.delete_objects(&call)),
+            "GetBucketLocation" => Box::pin(self.get_bucket_location(&call)),
             "GetBucketNotificationConfiguration" => {
-                self.get_bucket_notification_configuration(&call).await
+                Box::pin(self.get_bucket_notification_configuration(&call))
             }
-            "GetBucketTagging" => self.get_bucket_tagging(&call).await,
-            "GetBucketVersioning" => self.get_bucket_versioning(&call),
-            "GetObject" => self.get_object(&call, true).await,
-            "GetObjectAttributes" => self.get_object_attributes(&call).await,
-            "GetObjectTagging" => self.get_object_tagging(&call).await,
-            "HeadBucket" => self.head_bucket(&call).await,
-            "HeadObject" => self.get_object(&call, false).await,
-            "ListBuckets" => self.list_buckets(&call).await,
-            "ListMultipartUploads" => self.list_multipart_uploads(&call).await,
-            "ListObjects" => self.list_objects(&call).await,
-            "ListObjectsV2" => self.list_objects_v2(&call).await,
-            "ListParts" => self.list_parts(&call).await,
+            "GetBucketTagging" => Box::pin(self.get_bucket_tagging(&call)),
+            "GetBucketVersioning" => Box::pin(ready(self.get_bucket_versioning(&call))),
+            "GetObject" => Box::pin(self.get_object(&call, true)),
+            "GetObjectAttributes" => Box::pin(self.get_object_attributes(&call)),
+            "GetObjectTagging" => Box::pin(self.get_object_tagging(&call)),
+            "HeadBucket" => Box::pin(self.head_bucket(&call)),
+            "HeadObject" => Box::pin(self.get_object(&call, false)),
+            "ListBuckets" => Box::pin(self.list_buckets(&call)),
+            "ListMultipartUploads" => Box::pin(self.list_multipart_uploads(&call)),
+            "ListObjects" => Box::pin(self.list_objects(&call)),
+            "ListObjectsV2" => Box::pin(self.list_objects_v2(&call)),
+            "ListParts" => Box::pin(self.list_parts(&call)),
             "PutBucketNotificationConfiguration" => {
-                self.put_bucket_notification_configuration(&call).await
+                Box::pin(self.put_bucket_notification_configuration(&call))
             }
-            "PutBucketTagging" => self.put_bucket_tagging(&call).await,
+            "PutBucketTagging" => Box::pin(self.put_bucket_tagging(&call)),
             "PutObject" => {
                 let body = call.body.take().unwrap_or_default();
-                self.put_object(&call, body).await
+                Box::pin(self.put_object(&call, body))
             }
-            "PutObjectTagging" => self.put_object_tagging(&call).await,
+            "PutObjectTagging" => Box::pin(self.put_object_tagging(&call)),
             "UploadPart" => {
                 let body = call.body.take().unwrap_or_default();
-                self.upload_part(&call, body).await
+                Box::pin(self.upload_part(&call, body))
             }
-            "UploadPartCopy" => self.upload_part_copy(&call).await,
-            name => Err(self.unsupported(format!("the local service `s3` has no `{name}`"))),
-        }
+            "UploadPartCopy" => Box::pin(self.upload_part_copy(&call)),
+            name => return Err(self.unsupported(format!("the local service `s3` has no `{name}`"))),
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

@@ -9,6 +9,7 @@ use crate::kept::Kept;
 use crate::vault::Vault;
 use crate::{Answered, LocalService, Setup, Supported};
 use state::{Secret, Secrets};
+use std::future::ready;
 use std::sync::Arc;
 use stepwright_engine::Clock;
 
@@ -111,25 +112,28 @@ impl SecretsManager {
 
     async fn answer(&self, call: Call<'_>) -> Answer {
         self.sweep().await?;
-        match call.operation.name.as_str() {
-            "BatchGetSecretValue" => self.batch_get_secret_value(&call).await,
-            "CreateSecret" => self.create_secret(&call).await,
-            "DeleteSecret" => self.delete_secret(&call).await,
-            "DescribeSecret" => self.describe_secret(&call).await,
-            "GetRandomPassword" => self.get_random_password(&call),
-            "GetSecretValue" => self.get_secret_value(&call).await,
-            "ListSecretVersionIds" => self.list_secret_version_ids(&call).await,
-            "ListSecrets" => self.list_secrets(&call).await,
-            "PutSecretValue" => self.put_secret_value(&call).await,
-            "RestoreSecret" => self.restore_secret(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "UntagResource" => self.untag_resource(&call).await,
-            "UpdateSecret" => self.update_secret(&call).await,
-            "UpdateSecretVersionStage" => self.update_secret_version_stage(&call).await,
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "BatchGetSecretValue" => Box::pin(self.batch_get_secret_value(&call)),
+            "CreateSecret" => Box::pin(self.create_secret(&call)),
+            "DeleteSecret" => Box::pin(self.delete_secret(&call)),
+            "DescribeSecret" => Box::pin(self.describe_secret(&call)),
+            "GetRandomPassword" => Box::pin(ready(self.get_random_password(&call))),
+            "GetSecretValue" => Box::pin(self.get_secret_value(&call)),
+            "ListSecretVersionIds" => Box::pin(self.list_secret_version_ids(&call)),
+            "ListSecrets" => Box::pin(self.list_secrets(&call)),
+            "PutSecretValue" => Box::pin(self.put_secret_value(&call)),
+            "RestoreSecret" => Box::pin(self.restore_secret(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
+            "UpdateSecret" => Box::pin(self.update_secret(&call)),
+            "UpdateSecretVersionStage" => Box::pin(self.update_secret_version_stage(&call)),
             name => {
-                Err(self.unsupported(format!("the local service `secretsmanager` has no `{name}`")))
+                return Err(
+                    self.unsupported(format!("the local service `secretsmanager` has no `{name}`"))
+                );
             }
-        }
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

@@ -106,26 +106,29 @@ impl Sns {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "ConfirmSubscription" => self.confirm_subscription(&call).await,
-            "CreateTopic" => self.create_topic(&call).await,
-            "DeleteTopic" => self.delete_topic(&call).await,
-            "GetSubscriptionAttributes" => self.get_subscription_attributes(&call).await,
-            "GetTopicAttributes" => self.get_topic_attributes(&call).await,
-            "ListSubscriptions" => self.list_subscriptions(&call).await,
-            "ListSubscriptionsByTopic" => self.list_subscriptions_by_topic(&call).await,
-            "ListTagsForResource" => self.list_tags_for_resource(&call).await,
-            "ListTopics" => self.list_topics(&call).await,
-            "Publish" => self.publish(&call).await,
-            "PublishBatch" => self.publish_batch(&call).await,
-            "SetSubscriptionAttributes" => self.set_subscription_attributes(&call).await,
-            "SetTopicAttributes" => self.set_topic_attributes(&call).await,
-            "Subscribe" => self.subscribe(&call).await,
-            "TagResource" => self.tag_resource(&call).await,
-            "Unsubscribe" => self.unsubscribe(&call).await,
-            "UntagResource" => self.untag_resource(&call).await,
-            name => Err(self.unsupported(format!("the local service `sns` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "ConfirmSubscription" => Box::pin(self.confirm_subscription(&call)),
+            "CreateTopic" => Box::pin(self.create_topic(&call)),
+            "DeleteTopic" => Box::pin(self.delete_topic(&call)),
+            "GetSubscriptionAttributes" => Box::pin(self.get_subscription_attributes(&call)),
+            "GetTopicAttributes" => Box::pin(self.get_topic_attributes(&call)),
+            "ListSubscriptions" => Box::pin(self.list_subscriptions(&call)),
+            "ListSubscriptionsByTopic" => Box::pin(self.list_subscriptions_by_topic(&call)),
+            "ListTagsForResource" => Box::pin(self.list_tags_for_resource(&call)),
+            "ListTopics" => Box::pin(self.list_topics(&call)),
+            "Publish" => Box::pin(self.publish(&call)),
+            "PublishBatch" => Box::pin(self.publish_batch(&call)),
+            "SetSubscriptionAttributes" => Box::pin(self.set_subscription_attributes(&call)),
+            "SetTopicAttributes" => Box::pin(self.set_topic_attributes(&call)),
+            "Subscribe" => Box::pin(self.subscribe(&call)),
+            "TagResource" => Box::pin(self.tag_resource(&call)),
+            "Unsubscribe" => Box::pin(self.unsubscribe(&call)),
+            "UntagResource" => Box::pin(self.untag_resource(&call)),
+            name => {
+                return Err(self.unsupported(format!("the local service `sns` has no `{name}`")));
+            }
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

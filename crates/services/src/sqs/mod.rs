@@ -117,30 +117,35 @@ impl Sqs {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "CancelMessageMoveTask" => self.cancel_message_move_task(&call).await,
-            "ChangeMessageVisibility" => self.change_message_visibility(&call).await,
-            "ChangeMessageVisibilityBatch" => self.change_message_visibility_batch(&call).await,
-            "CreateQueue" => self.create_queue(&call).await,
-            "DeleteMessage" => self.delete_message(&call).await,
-            "DeleteMessageBatch" => self.delete_message_batch(&call).await,
-            "DeleteQueue" => self.delete_queue(&call).await,
-            "GetQueueAttributes" => self.get_queue_attributes(&call).await,
-            "GetQueueUrl" => self.get_queue_url(&call).await,
-            "ListDeadLetterSourceQueues" => self.list_dead_letter_source_queues(&call).await,
-            "ListMessageMoveTasks" => self.list_message_move_tasks(&call).await,
-            "ListQueueTags" => self.list_queue_tags(&call).await,
-            "ListQueues" => self.list_queues(&call).await,
-            "PurgeQueue" => self.purge_queue(&call).await,
-            "ReceiveMessage" => self.receive_message(&call).await,
-            "SendMessage" => self.send_message(&call).await,
-            "SendMessageBatch" => self.send_message_batch(&call).await,
-            "SetQueueAttributes" => self.set_queue_attributes(&call).await,
-            "StartMessageMoveTask" => self.start_message_move_task(&call).await,
-            "TagQueue" => self.tag_queue(&call).await,
-            "UntagQueue" => self.untag_queue(&call).await,
-            name => Err(errors::unsupported(format!("the local service `sqs` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "CancelMessageMoveTask" => Box::pin(self.cancel_message_move_task(&call)),
+            "ChangeMessageVisibility" => Box::pin(self.change_message_visibility(&call)),
+            "ChangeMessageVisibilityBatch" => Box::pin(self.change_message_visibility_batch(&call)),
+            "CreateQueue" => Box::pin(self.create_queue(&call)),
+            "DeleteMessage" => Box::pin(self.delete_message(&call)),
+            "DeleteMessageBatch" => Box::pin(self.delete_message_batch(&call)),
+            "DeleteQueue" => Box::pin(self.delete_queue(&call)),
+            "GetQueueAttributes" => Box::pin(self.get_queue_attributes(&call)),
+            "GetQueueUrl" => Box::pin(self.get_queue_url(&call)),
+            "ListDeadLetterSourceQueues" => Box::pin(self.list_dead_letter_source_queues(&call)),
+            "ListMessageMoveTasks" => Box::pin(self.list_message_move_tasks(&call)),
+            "ListQueueTags" => Box::pin(self.list_queue_tags(&call)),
+            "ListQueues" => Box::pin(self.list_queues(&call)),
+            "PurgeQueue" => Box::pin(self.purge_queue(&call)),
+            "ReceiveMessage" => Box::pin(self.receive_message(&call)),
+            "SendMessage" => Box::pin(self.send_message(&call)),
+            "SendMessageBatch" => Box::pin(self.send_message_batch(&call)),
+            "SetQueueAttributes" => Box::pin(self.set_queue_attributes(&call)),
+            "StartMessageMoveTask" => Box::pin(self.start_message_move_task(&call)),
+            "TagQueue" => Box::pin(self.tag_queue(&call)),
+            "UntagQueue" => Box::pin(self.untag_queue(&call)),
+            name => {
+                return Err(errors::unsupported(format!(
+                    "the local service `sqs` has no `{name}`"
+                )));
+            }
+        };
+        operation.await
     }
 
     fn now(&self) -> i64 {

@@ -83,22 +83,25 @@ impl Ssm {
     }
 
     async fn answer(&self, call: Call<'_>) -> Answer {
-        match call.operation.name.as_str() {
-            "AddTagsToResource" => self.add_tags_to_resource(&call).await,
-            "DeleteParameter" => self.delete_parameter(&call).await,
-            "DeleteParameters" => self.delete_parameters(&call).await,
-            "DescribeParameters" => self.describe_parameters(&call).await,
-            "GetParameter" => self.get_parameter(&call).await,
-            "GetParameterHistory" => self.get_parameter_history(&call).await,
-            "GetParameters" => self.get_parameters(&call).await,
-            "GetParametersByPath" => self.get_parameters_by_path(&call).await,
-            "LabelParameterVersion" => self.label_parameter_version(&call).await,
-            "ListTagsForResource" => self.list_tags_for_resource(&call).await,
-            "PutParameter" => self.put_parameter(&call).await,
-            "RemoveTagsFromResource" => self.remove_tags_from_resource(&call).await,
-            "UnlabelParameterVersion" => self.unlabel_parameter_version(&call).await,
-            name => Err(self.unsupported(format!("the local service `ssm` has no `{name}`"))),
-        }
+        let operation: Answered<'_> = match call.operation.name.as_str() {
+            "AddTagsToResource" => Box::pin(self.add_tags_to_resource(&call)),
+            "DeleteParameter" => Box::pin(self.delete_parameter(&call)),
+            "DeleteParameters" => Box::pin(self.delete_parameters(&call)),
+            "DescribeParameters" => Box::pin(self.describe_parameters(&call)),
+            "GetParameter" => Box::pin(self.get_parameter(&call)),
+            "GetParameterHistory" => Box::pin(self.get_parameter_history(&call)),
+            "GetParameters" => Box::pin(self.get_parameters(&call)),
+            "GetParametersByPath" => Box::pin(self.get_parameters_by_path(&call)),
+            "LabelParameterVersion" => Box::pin(self.label_parameter_version(&call)),
+            "ListTagsForResource" => Box::pin(self.list_tags_for_resource(&call)),
+            "PutParameter" => Box::pin(self.put_parameter(&call)),
+            "RemoveTagsFromResource" => Box::pin(self.remove_tags_from_resource(&call)),
+            "UnlabelParameterVersion" => Box::pin(self.unlabel_parameter_version(&call)),
+            name => {
+                return Err(self.unsupported(format!("the local service `ssm` has no `{name}`")));
+            }
+        };
+        operation.await
     }
 
     fn arn(&self, name: &str) -> String {

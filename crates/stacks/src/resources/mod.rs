@@ -12,6 +12,7 @@ mod sqs;
 mod ssm;
 
 use crate::stack::{Made, Record, Stack};
+use std::pin::Pin;
 use stepwright_asl::Resource;
 
 /// Whether resources of a type are made in a local service.
@@ -74,28 +75,31 @@ pub(crate) async fn make(
     resource: &Resource,
     last: Option<&Record>,
 ) -> Result<Made, String> {
-    match resource.kind.as_str() {
-        "AWS::SQS::Queue" => sqs::queue(stack, resource).await,
-        "AWS::SQS::QueuePolicy" => sqs::policy(stack, resource).await,
-        "AWS::SNS::Topic" => sns::topic(stack, resource).await,
-        "AWS::SNS::TopicPolicy" => sns::policy(stack, resource).await,
-        "AWS::SNS::Subscription" => sns::subscription(stack, resource).await,
-        "AWS::S3::Bucket" => s3::bucket(stack, resource).await,
-        "Custom::S3BucketNotifications" => s3::notifications(stack, resource).await,
+    type Making<'m> = Pin<Box<dyn Future<Output = Result<Made, String>> + Send + 'm>>;
+    // Each kind has a future of its own: in one they would be one very large function.
+    let making: Making<'_> = match resource.kind.as_str() {
+        "AWS::SQS::Queue" => Box::pin(sqs::queue(stack, resource)),
+        "AWS::SQS::QueuePolicy" => Box::pin(sqs::policy(stack, resource)),
+        "AWS::SNS::Topic" => Box::pin(sns::topic(stack, resource)),
+        "AWS::SNS::TopicPolicy" => Box::pin(sns::policy(stack, resource)),
+        "AWS::SNS::Subscription" => Box::pin(sns::subscription(stack, resource)),
+        "AWS::S3::Bucket" => Box::pin(s3::bucket(stack, resource)),
+        "Custom::S3BucketNotifications" => Box::pin(s3::notifications(stack, resource)),
         "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" => {
-            dynamodb::table(stack, resource).await
+            Box::pin(dynamodb::table(stack, resource))
         }
-        "AWS::Serverless::SimpleTable" => dynamodb::simple_table(stack, resource).await,
-        "AWS::Events::EventBus" => events::bus(stack, resource).await,
-        "AWS::Events::Rule" => events::rule(stack, resource).await,
-        "AWS::Scheduler::Schedule" => events::schedule(stack, resource).await,
-        "AWS::SSM::Parameter" => ssm::parameter(stack, resource, last).await,
-        "AWS::SecretsManager::Secret" => secretsmanager::secret(stack, resource, last).await,
-        "AWS::ECS::Cluster" => ecs::cluster(stack, resource).await,
-        "AWS::ECS::TaskDefinition" => ecs::task_definition(stack, resource, last).await,
-        "AWS::Batch::ComputeEnvironment" => batch::environment(stack, resource).await,
-        "AWS::Batch::JobQueue" => batch::queue(stack, resource).await,
-        "AWS::Batch::JobDefinition" => batch::definition(stack, resource, last).await,
-        other => Err(format!("resources of the type `{other}` are not made")),
-    }
+        "AWS::Serverless::SimpleTable" => Box::pin(dynamodb::simple_table(stack, resource)),
+        "AWS::Events::EventBus" => Box::pin(events::bus(stack, resource)),
+        "AWS::Events::Rule" => Box::pin(events::rule(stack, resource)),
+        "AWS::Scheduler::Schedule" => Box::pin(events::schedule(stack, resource)),
+        "AWS::SSM::Parameter" => Box::pin(ssm::parameter(stack, resource, last)),
+        "AWS::SecretsManager::Secret" => Box::pin(secretsmanager::secret(stack, resource, last)),
+        "AWS::ECS::Cluster" => Box::pin(ecs::cluster(stack, resource)),
+        "AWS::ECS::TaskDefinition" => Box::pin(ecs::task_definition(stack, resource, last)),
+        "AWS::Batch::ComputeEnvironment" => Box::pin(batch::environment(stack, resource)),
+        "AWS::Batch::JobQueue" => Box::pin(batch::queue(stack, resource)),
+        "AWS::Batch::JobDefinition" => Box::pin(batch::definition(stack, resource, last)),
+        other => return Err(format!("resources of the type `{other}` are not made")),
+    };
+    making.await
 }
