@@ -29,7 +29,7 @@ pub(super) struct Rows {
     file: SerializedFileReader<Shared>,
     /// The row group that is read next.
     group: usize,
-    rows: Option<ReaderIter>,
+    open: Option<ReaderIter>,
     /// How many rows were read, of all groups.
     taken: u64,
 }
@@ -48,7 +48,7 @@ impl Rows {
             return Err(reader_failed(format!("The footer of {name} is larger than 5 MB")));
         }
         let file = guarded(&name, || SerializedFileReader::new(shared))?;
-        let mut rows = Self { name, file, group: 0, rows: None, taken: 0 };
+        let mut rows = Self { name, file, group: 0, open: None, taken: 0 };
         rows.skip(from)?;
         Ok(rows)
     }
@@ -76,13 +76,13 @@ impl Rows {
 
     fn row(&mut self) -> Result<Option<Row>, Failure> {
         loop {
-            if let Some(rows) = &mut self.rows {
+            if let Some(rows) = &mut self.open {
                 match guarded(&self.name, || rows.next().transpose())? {
                     Some(row) => {
                         self.taken += 1;
                         return Ok(Some(row));
                     }
-                    None => self.rows = None,
+                    None => self.open = None,
                 }
             }
             if self.group >= self.file.num_row_groups() {
@@ -98,7 +98,7 @@ impl Rows {
                 let schema = group.metadata().schema_descr_ptr();
                 TreeBuilder::new().as_iter(schema, &*group)
             })?;
-            self.rows = Some(rows);
+            self.open = Some(rows);
             self.group += 1;
         }
     }
@@ -163,7 +163,7 @@ fn value(field: Field) -> Json {
             };
             map.entries().iter().map(entry).collect::<Object>().into()
         }
-        decimal => decimal.to_string().into(),
+        decimal @ Field::Decimal(_) => decimal.to_string().into(),
     }
 }
 

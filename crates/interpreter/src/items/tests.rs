@@ -563,9 +563,11 @@ fn pages(request: &Json, bucket: &Bucket, most: usize, by_one: bool) -> Result<V
 
 #[test]
 fn pages_have_the_same_items_wherever_they_begin() {
-    let rows: String = (0..50).map(|n| format!("{n},\"a,{n}\n\"\r\n")).collect();
+    let rows: Vec<String> = (0..50).map(|n| format!("{n},\"a,{n}\n\"\r\n")).collect();
+    let rows = rows.concat();
     let table = format!("\u{FEFF}n,t\n{rows}");
-    let lines: String = (0..50).map(|n| format!("{{\"n\":{n}}}\n\n")).collect();
+    let lines: Vec<String> = (0..50).map(|n| format!("{{\"n\":{n}}}\n\n")).collect();
+    let lines = lines.concat();
     let array: String = (0..50).map(|n| format!(" [{n}, \"]\"] ")).collect::<Vec<_>>().join(",");
     let members: Vec<String> = (0..50).map(|n| format!("\"k{n}\" : {n}")).collect();
     let object = format!("{{\"a\": {{{}}}}}", members.join(" , "));

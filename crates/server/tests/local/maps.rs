@@ -150,7 +150,7 @@ async fn an_object_that_changes_while_it_is_read_fails_the_map_run() {
     std::fs::create_dir_all(&bucket).expect("it can be made");
     // More than is read at once.
     let row = |row: i32| format!("\"{row}{}\"\n", " ".repeat(100));
-    let rows: String = (0..5_000).map(row).collect();
+    let rows = (0..5_000).map(row).collect::<Vec<String>>().concat();
     std::fs::write(bucket.join("rows"), &rows).expect("it is written");
     let wait = json!({"Type": "Wait", "Seconds": 5, "End": true});
     let more = [("MaxConcurrency", json!(10))];
@@ -192,7 +192,7 @@ async fn results_that_could_not_be_written_are_written_after_a_redrive() {
     let server = start(Some(folder.path()), Vec::new()).await;
     let buckets = folder.path().join("buckets");
     std::fs::create_dir_all(buckets.join("lists")).expect("it can be made");
-    let rows: String = (0..30).map(|row| format!("{row}\n")).collect();
+    let rows = (0..30).map(|row| format!("{row}\n")).collect::<Vec<String>>().concat();
     std::fs::write(buckets.join("lists/rows"), rows).expect("it is written");
     // What is to be a bucket is a file.
     std::fs::write(buckets.join("out"), "").expect("it is written");
@@ -224,7 +224,10 @@ async fn a_redrive_runs_what_failed_with_what_the_history_has() {
     let server = start(Some(folder.path()), Vec::new()).await;
     let buckets = folder.path().join("buckets");
     std::fs::create_dir_all(buckets.join("lists")).expect("it can be made");
-    let rows: String = (0..20).map(|row| format!("{{\"key\": \"part-{row}\"}}\n")).collect();
+    let rows = (0..20)
+        .map(|row| format!("{{\"key\": \"part-{row}\"}}\n"))
+        .collect::<Vec<String>>()
+        .concat();
     std::fs::write(buckets.join("lists/rows"), rows).expect("it is written");
     let part = |row: usize| buckets.join(format!("lists/part-{row}"));
     for row in (0..20).filter(|row| row % 3 > 0) {
