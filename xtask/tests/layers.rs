@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "source",
             "json",
+            "jsonata",
             "asl",
             "program",
             "graph",

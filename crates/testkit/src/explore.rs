@@ -4,8 +4,12 @@
 //! Values are made from what the states ask for. What they cannot do is guess: a state that needs
 //! a value of a kind that is not written in the definition is said not to have been got past.
 
+mod asks;
+mod decisions;
 mod finding;
 mod needs;
+mod origin;
+mod places;
 mod runs;
 mod shrink;
 mod ways;
@@ -13,12 +17,14 @@ mod ways;
 pub use finding::{Finding, FindingKind, Script};
 
 use crate::coverage::{Coverage, Hits, Part};
+use asks::asks;
 use finding::Found;
 use needs::{Need, Needs};
+use origin::{Lead, Of, Origins, Place, Source};
 use runs::{Ending, Ran, Runner};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stepwright_asl::Definition;
-use stepwright_json::{Json, Object, Str};
+use stepwright_json::{Json, Object, Str, json};
 use stepwright_program::{Kind, Program, StateId};
 use ways::{Fate, UNFORESEEN, fates, leads_to, states, waits, ways};
 
@@ -85,6 +91,29 @@ pub(crate) struct Plan {
     fates: BTreeMap<Str, Fate>,
     /// The states whose results are made large.
     large: BTreeSet<Str>,
+    /// What stands at places of what is made up, when all the rest is made; `None` for nothing.
+    placed: Vec<(Place, Option<Json>)>,
+}
+
+impl Plan {
+    /// Says what stands at a place, instead of what was said before. Returns whether that is new.
+    fn say(&mut self, place: Place, value: Option<Json>) -> bool {
+        if self.placed.iter().any(|(one, said)| *one == place && *said == value) {
+            return false;
+        }
+        self.placed.retain(|(one, _)| *one != place);
+        self.placed.push((place, value));
+        true
+    }
+
+    /// Puts what is said of a source into it.
+    fn put(&self, source: &Source, value: &mut Json) {
+        for ((of, path), leaf) in &self.placed {
+            if of == source {
+                places::place(value, path, leaf.as_ref());
+            }
+        }
+    }
 }
 
 /// Deviations from the plain run that are tried together.
@@ -92,6 +121,9 @@ const MOST_DEVIATIONS: usize = 4;
 
 /// How often a way out of a Choice state is tried from different runs.
 const TRIES_OF_A_WAY: usize = 4;
+
+/// How often a plan is mended because a state cannot use what was made.
+const MOST_MENDS: usize = 40;
 
 /// Explores a definition. `is_over` is asked before each run; once it says so, no more are made.
 pub fn explore(
@@ -110,6 +142,7 @@ pub fn explore(
         hits: Hits::new(program),
         tried: BTreeSet::new(),
         tried_ways: BTreeMap::new(),
+        tried_values: BTreeSet::new(),
         queue: VecDeque::from([Plan::default()]),
         found: Found::default(),
         blocked: BTreeMap::new(),
@@ -145,6 +178,8 @@ struct Explorer<'p> {
     hits: Hits,
     tried: BTreeSet<(Str, Fate)>,
     tried_ways: BTreeMap<(StateId, usize), usize>,
+    /// Values that were tried at places because nothing said what a state wants there.
+    tried_values: BTreeSet<(Str, Place, String)>,
     queue: VecDeque<Plan>,
     found: Found,
     blocked: BTreeMap<Str, String>,
@@ -158,8 +193,7 @@ impl Explorer<'_> {
                 self.queue.push_front(plan);
                 return;
             }
-            self.runs += 1;
-            let ran = self.runner.run(&plan);
+            let (plan, ran) = self.run_and_mend(plan, is_over);
             let is_new = self.is_new(&ran.hits);
             self.hits.add(&ran.hits);
             self.judge(&plan, &ran);
@@ -170,6 +204,64 @@ impl Explorer<'_> {
         }
     }
 
+    /// Runs. Where a state cannot use what was made for it, that is made otherwise, and it is run again.
+    fn run_and_mend(&mut self, mut plan: Plan, is_over: &dyn Fn() -> bool) -> (Plan, Ran) {
+        self.runs += 1;
+        let mut ran = self.runner.run(&plan);
+        for _ in 0..MOST_MENDS {
+            if self.runs >= self.most || is_over() || !is_blocked(&plan, &ran) {
+                break;
+            }
+            let Some(mended) = self.mended(&plan, &ran) else { break };
+            self.runs += 1;
+            let again = self.runner.run(&mended);
+            self.hits.add(&ran.hits);
+            (plan, ran) = (mended, again);
+        }
+        (plan, ran)
+    }
+
+    /// The plan with what the states ask for that a run stood in when it failed.
+    fn mended(&mut self, plan: &Plan, ran: &Ran) -> Option<Plan> {
+        let states = self.runner.states();
+        let origins = Origins::new(self.program, states, &ran.events, &ran.children);
+        let mut next = plan.clone();
+        let mut places: Vec<(Str, Place)> = Vec::new();
+        let mut is_new = false;
+        for state in origins.open() {
+            let (Some(fields), Some(spot)) = (states.get(&state), origins.entered(&state)) else {
+                continue;
+            };
+            for ask in asks(fields) {
+                for lead in origins.of(&ask.of, ask.path, spot) {
+                    let (place, value) = match lead {
+                        Lead::Is(place) => (place, ask.value.clone()),
+                        Lead::DependsOn(place, value) => (place, value),
+                    };
+                    let stands = ran.at(&place);
+                    if stands.is_none_or(|stands| !would_do(&stands, &value)) {
+                        is_new |= next.say(place.clone(), Some(value));
+                    }
+                    places.push((state.clone(), place));
+                }
+            }
+            if is_new {
+                return Some(next);
+            }
+        }
+        // All is there, and does not do: one thing after the other is made of another kind.
+        for (state, place) in places {
+            for (number, value) in other_kinds().into_iter().enumerate() {
+                if self.tried_values.insert((state.clone(), place.clone(), number.to_string()))
+                    && next.say(place.clone(), Some(value))
+                {
+                    return Some(next);
+                }
+            }
+        }
+        None
+    }
+
     /// Whether a run used a part of the program that none before did.
     fn is_new(&self, hits: &Hits) -> bool {
         hits.used().any(|part| self.hits.of(part) == Some(0))
@@ -177,6 +269,8 @@ impl Explorer<'_> {
 
     /// Puts the plans on the queue that deviate from this one by one thing more.
     fn go_on(&mut self, plan: &Plan, ran: &Ran) {
+        let states = self.runner.states();
+        let origins = Origins::new(self.program, states, &ran.events, &ran.children);
         for (state, ways) in &self.choices {
             if ran.hits.of(Part::State(*state)).unwrap_or(0) == 0 {
                 continue;
@@ -184,12 +278,71 @@ impl Explorer<'_> {
             for (way, needs) in ways.iter().enumerate() {
                 let is_done = self.hits.of(Part::Rule(*state, way)) != Some(0);
                 let tries = self.tried_ways.entry((*state, way)).or_insert(0);
-                if is_done || *tries >= TRIES_OF_A_WAY || needs.is_empty() {
+                if is_done || *tries >= TRIES_OF_A_WAY {
                     continue;
                 }
                 *tries += 1;
                 let mut next = plan.clone();
                 next.overrides.extend(needs.iter().cloned());
+                let name = &self.program.state(*state).name;
+                if let (Some(spot), Some(choice)) = (origins.entered(name), states.get(name)) {
+                    let mut vague: Vec<(Place, Option<Json>)> = Vec::new();
+                    for (of, path, value) in decisions::changes(choice, way, &origins, spot) {
+                        for lead in origins.of(&of, path, spot) {
+                            match lead {
+                                Lead::Is(place) => {
+                                    next.say(place, value.clone());
+                                }
+                                Lead::DependsOn(place, asked) => {
+                                    vague.push((place, Some(asked)));
+                                }
+                            }
+                        }
+                    }
+                    let kinds =
+                        || other_kinds().into_iter().map(Some).chain([Some(json!([])), None]);
+                    // What is computed from something is tried with one thing after the other.
+                    for (place, asked) in &vague {
+                        for value in std::iter::once(asked.clone()).chain(kinds()) {
+                            let key = (name.clone(), place.clone(), format!("{way} {value:?}"));
+                            let mut other = next.clone();
+                            if other.say(place.clone(), value) && self.tried_values.insert(key) {
+                                self.queue.push_back(other);
+                            }
+                        }
+                    }
+                }
+                self.queue.push_back(next);
+            }
+        }
+        // What stands within a Map is reached when there are items.
+        for (at, state) in self.program.states.iter().enumerate() {
+            let Kind::Map(map) = &state.kind else { continue };
+            let is_entered = ran.hits.of(Part::State(StateId(at as u32))) != Some(0);
+            let has_items = self.hits.of(Part::State(map.processor.start)) != Some(0);
+            let (Some(spot), Some(fields)) =
+                (origins.entered(&state.name), states.get(&state.name))
+            else {
+                continue;
+            };
+            if !is_entered || has_items {
+                continue;
+            }
+            let mut next = plan.clone();
+            for lead in origins.of(&Of::Item, Vec::new(), spot) {
+                let (place, value) = match lead {
+                    Lead::Is((source, path)) => {
+                        let list = path.split_last().map(|(_, list)| list.to_vec());
+                        ((source, list.unwrap_or_default()), json!([{}, {}]))
+                    }
+                    Lead::DependsOn(place, value) => (place, value),
+                };
+                if ran.at(&place).is_none_or(|stands| !would_do(&stands, &value)) {
+                    next.say(place, Some(value));
+                }
+            }
+            let key = (state.name.clone(), (Source::Items, Vec::new()), fields.len().to_string());
+            if next != *plan && self.tried_values.insert(key) {
                 self.queue.push_back(next);
             }
         }
@@ -366,6 +519,47 @@ impl Explorer<'_> {
         let all = self.program.states.iter().enumerate();
         all.filter(|(_, state)| leads(&state.kind)).map(|(at, _)| StateId(at as u32)).collect()
     }
+}
+
+/// Whether a run ended because a state could not use a value that was made.
+fn is_blocked(plan: &Plan, ran: &Ran) -> bool {
+    let Ending::Failed(failure) = &ran.ending else { return false };
+    let error = failure.name();
+    cause_of(plan, ran, error).is_none()
+        && !["States.DataLimitExceeded", "States.Timeout"].contains(&error)
+        && plan.large.is_empty()
+}
+
+/// Whether what stands somewhere is of the kind that is asked for. Where nothing is known of that, anything will
+/// do.
+fn would_do(stands: &Json, asked: &Json) -> bool {
+    match (stands, asked) {
+        (_, Json::String(text)) if text == "value" => true,
+        (Json::Int(_) | Json::Float(_), Json::Int(_) | Json::Float(_)) => true,
+        (Json::Array(items), Json::Array(asked)) => {
+            asked.is_empty()
+                || items.first().is_some_and(|item| {
+                    asked.first().is_none_or(|asked| {
+                        matches!(asked, Json::Object(_)) || would_do(item, asked)
+                    })
+                })
+        }
+        (Json::String(text), Json::String(asked)) => text != "value" || asked.is_empty(),
+        (stands, asked) => std::mem::discriminant(stands) == std::mem::discriminant(asked),
+    }
+}
+
+/// One value of each kind.
+fn other_kinds() -> [Json; 7] {
+    [
+        Json::Int(1),
+        json!([{}, {}]),
+        json!({}),
+        "2024-01-01T00:00:00Z".into(),
+        "{}".into(),
+        Json::Bool(true),
+        json!([1, 2]),
+    ]
 }
 
 /// The task whose failure has ended the run.

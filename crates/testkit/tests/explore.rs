@@ -174,3 +174,85 @@ fn what_is_saved_holds_what_matters_only() {
         assert!(!input.contains(part), "{part} is in {input}");
     }
 }
+
+/// How many states were reached, of how many.
+fn reached(text: &str) -> (usize, usize) {
+    let explored = explored(text);
+    let states = &explored.coverage.shares[0];
+    (states.used, states.all)
+}
+
+#[test]
+fn what_a_state_asks_for_is_made_where_it_comes_from() {
+    // Through InputPath, ResultSelector and OutputPath; from the results of branches and of items.
+    assert_eq!(
+        reached(
+            r#"{"StartAt": "Checks", "States": {
+                "Checks": {"Type": "Parallel", "Branches": [
+                    {"StartAt": "Credit", "States": {"Credit": {"Type": "Task",
+                      "Resource": "arn:aws:lambda:us-east-1:123456789012:function:credit",
+                      "InputPath": "$.order.customer", "End": true}}},
+                    {"StartAt": "Stock", "States": {"Stock": {"Type": "Task",
+                      "Resource": "arn:aws:lambda:us-east-1:123456789012:function:stock", "End": true}}}],
+                  "ResultSelector": {"credit.$": "$[0].score", "stock.$": "$[1].left"}, "Next": "Enough"},
+                "Enough": {"Type": "Choice", "Choices": [
+                    {"And": [{"Variable": "$.credit", "NumericGreaterThan": 5},
+                             {"Variable": "$.stock", "NumericLessThan": 3}], "Next": "Yes"}], "Default": "No"},
+                "Yes": {"Type": "Succeed"}, "No": {"Type": "Fail"}}}"#
+        ),
+        (6, 6)
+    );
+    assert_eq!(
+        reached(
+            r#"{"StartAt": "Read", "States": {
+                "Read": {"Type": "Pass", "InputPath": "$.table", "Next": "Each"},
+                "Each": {"Type": "Map", "ItemsPath": "$.files", "OutputPath": "$[0].info",
+                  "ItemProcessor": {"StartAt": "One", "States": {"One": {"Type": "Pass", "End": true}}},
+                  "Next": "Done"},
+                "Done": {"Type": "Choice", "Choices": [
+                    {"Variable": "$.name", "IsPresent": false, "Next": "Nameless"}], "Default": "Named"},
+                "Nameless": {"Type": "Succeed"}, "Named": {"Type": "Succeed"}}}"#
+        ),
+        (6, 6)
+    );
+}
+
+#[test]
+fn conditions_in_jsonata_are_solved() {
+    assert_eq!(
+        reached(
+            r#"{"QueryLanguage": "JSONata", "StartAt": "Get", "States": {
+                "Get": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+                  "Arguments": {"FunctionName": "get"},
+                  "Assign": {"rows": "{% $states.result.Payload.rows %}", "left": 3},
+                  "Output": {"kind": "{% $states.result.Payload.kind %}"}, "Next": "Which"},
+                "Which": {"Type": "Choice", "Choices": [
+                    {"Condition": "{% $count($rows) = 0 %}", "Next": "Empty"},
+                    {"Condition": "{% $states.input.kind in ['a', 'b'] and $count($rows) > 1 %}", "Next": "Many"},
+                    {"Condition": "{% $length($states.input.kind) = 0 %}", "Next": "Unknown"}],
+                  "Default": "One"},
+                "Empty": {"Type": "Succeed"}, "Many": {"Type": "Succeed"},
+                "Unknown": {"Type": "Succeed"}, "One": {"Type": "Succeed"}}}"#
+        ),
+        (6, 6)
+    );
+}
+
+#[test]
+fn items_of_objects_are_made_as_the_states_want_them() {
+    assert_eq!(
+        reached(
+            r#"{"StartAt": "Rows", "States": {
+                "Rows": {"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+                    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+                    "Parameters": {"Bucket": "rows", "Key": "rows.csv"}},
+                  "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                    "StartAt": "Kind", "States": {
+                      "Kind": {"Type": "Choice", "Choices": [
+                        {"Variable": "$.colour", "StringEquals": "red", "Next": "Red"}], "Default": "Other"},
+                      "Red": {"Type": "Succeed"}, "Other": {"Type": "Succeed"}}},
+                  "End": true}}}"#
+        ),
+        (4, 4)
+    );
+}

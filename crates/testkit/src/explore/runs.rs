@@ -1,12 +1,16 @@
 //! Runs with made values.
 
 use super::needs::{Needs, Seg, is_plain, only_path, part, put, segments};
+use super::origin::{Place, Source};
+use super::places;
 use super::shrink::Shrinking;
 use super::ways::Fate;
 use super::{ExploreOptions, Plan};
 use crate::coverage::Hits;
 use crate::trace::{ChildHistory, Trace};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stepwright_history::{Event, EventKind, Failure, Identity, StateType};
 use stepwright_interpreter::{Command, Execution};
 use stepwright_json::{Json, Object, Str};
@@ -49,6 +53,22 @@ pub(super) struct Ran {
     pub(super) last_called: Str,
     pub(super) status: Status,
     pub(super) input: Json,
+    /// What tasks returned last, by the names of their states.
+    pub(super) results: BTreeMap<Str, Json>,
+    pub(super) events: Vec<Event>,
+    pub(super) children: Vec<ChildHistory>,
+}
+
+impl Ran {
+    /// What stands at a place of what was made up.
+    pub(super) fn at(&self, (source, path): &Place) -> Option<Cow<'_, Json>> {
+        let whole = match source {
+            Source::Input => &self.input,
+            Source::Result(state) => self.results.get(state)?,
+            Source::Items => return None,
+        };
+        places::at(whole, path)
+    }
 }
 
 pub(super) struct Runner<'p> {
@@ -57,7 +77,9 @@ pub(super) struct Runner<'p> {
     input: Option<Json>,
     states: BTreeMap<Str, Object>,
     identity: Identity,
-    /// The objects that readers asked for.
+    /// The objects that readers asked for: bucket and key.
+    wanted: Vec<(String, String)>,
+    /// What they hold.
     objects: MemoryObjects,
     /// What was made last, and with which overrides: plans that follow each other often agree.
     made: Option<(Vec<super::Need>, Json)>,
@@ -83,7 +105,13 @@ impl<'p> Runner<'p> {
             region: "us-east-1".into(),
         };
         let objects = MemoryObjects::default();
-        Self { program, needs, input: options.input.clone(), states, identity, objects, made: None }
+        let input = options.input.clone();
+        Self { program, needs, input, states, identity, wanted: Vec::new(), objects, made: None }
+    }
+
+    /// The fields of each state.
+    pub(super) fn states(&self) -> &BTreeMap<Str, Object> {
+        &self.states
     }
 
     pub(super) fn run(&mut self, plan: &Plan) -> Ran {
@@ -112,30 +140,50 @@ impl<'p> Runner<'p> {
         };
         let input = self.input.clone().unwrap_or_else(|| {
             let first = self.program.state(self.program.start).name.as_str();
-            if asks_for_list(self.states.get(first)) { Needs::list(&value) } else { value.clone() }
+            let is_list = asks_for_list(self.states.get(first));
+            let mut input = if is_list { Needs::list(&value) } else { value.clone() };
+            plan.put(&Source::Input, &mut input);
+            input
         });
+        self.fill_objects(plan, &value);
         let mut ran = self.run_with(plan, turns, &value, &input);
         // A reader says which object it misses: there it is.
         for _ in 0..MOST_OBJECTS {
             let Ending::Failed(failure) = &ran.ending else { break };
-            let Some((bucket, key)) = missing_object(failure) else { break };
-            self.objects =
-                std::mem::take(&mut self.objects).with(&bucket, &key, self.content(&value));
+            let Some(missing) = missing_object(failure) else { break };
+            self.wanted.push(missing);
+            self.fill_objects(plan, &value);
             ran = self.run_with(plan, turns, &value, &input);
         }
         ran
     }
 
+    fn fill_objects(&mut self, plan: &Plan, value: &Json) {
+        if self.wanted.is_empty() {
+            return;
+        }
+        let content = self.content(plan, value);
+        let none = MemoryObjects::default();
+        self.objects = self
+            .wanted
+            .iter()
+            .fold(none, |objects, (bucket, key)| objects.with(bucket, key, content.clone()));
+    }
+
     /// What an object holds: items in the form that the first reader asks for.
-    fn content(&self, value: &Json) -> String {
+    fn content(&self, plan: &Plan, value: &Json) -> String {
         let form = self.states.values().find_map(|state| {
             let config = state.get("ItemReader")?.get("ReaderConfig")?;
             config.get("InputType")?.as_str()
         });
+        let mut items = Needs::list(value);
+        plan.put(&Source::Items, &mut items);
+        let items: Vec<&Json> =
+            items.as_array().into_iter().flat_map(|items| items.iter()).collect();
         match form {
-            Some("CSV") => "id,name,value\n1,a,x\n2,b,y\n".to_owned(),
-            Some("JSONL") => format!("{value}\n{value}\n"),
-            _ => Needs::list(value).to_string(),
+            Some("CSV") => table(&items),
+            Some("JSONL") => lines(&items),
+            _ => Json::from(items.into_iter().cloned().collect::<Vec<_>>()).to_string(),
         }
     }
 
@@ -146,6 +194,7 @@ impl<'p> Runner<'p> {
             states: &self.states,
             called: BTreeMap::new(),
             last_called: Str::default(),
+            results: BTreeMap::new(),
             children: Vec::new(),
         };
         let run = Simulation::new(self.program)
@@ -179,12 +228,47 @@ impl<'p> Runner<'p> {
             last_called: answering.last_called,
             status: run.status,
             input: input.clone(),
+            results: answering.results,
+            events: run.events,
+            children: answering.children,
         }
     }
 }
 
 /// Objects that are made for one run.
 const MOST_OBJECTS: usize = 4;
+
+/// Items as lines of JSON.
+fn lines(items: &[&Json]) -> String {
+    items.iter().fold(String::new(), |mut text, item| {
+        writeln!(text, "{item}").expect("text grows");
+        text
+    })
+}
+
+/// Items as rows of a CSV, with a column for each member that is a plain value.
+fn table(items: &[&Json]) -> String {
+    let mut columns = vec!["id".to_owned(), "name".to_owned(), "value".to_owned()];
+    let members = items.first().and_then(|item| item.as_object());
+    for (key, value) in members.into_iter().flat_map(Object::iter) {
+        let is_plain = !matches!(value, Json::Object(_) | Json::Array(_));
+        if is_plain && !key.contains([',', '"', '\n']) && !columns.iter().any(|one| one == key) {
+            columns.push(key.to_string());
+        }
+    }
+    let mut text = columns.join(",");
+    for item in items {
+        let cells = columns.iter().map(|column| match item.get(column) {
+            Some(Json::String(text)) => format!("\"{}\"", text.replace('"', "\"\"")),
+            Some(value) => value.to_string(),
+            None => "x".to_owned(),
+        });
+        text.push('\n');
+        text.push_str(&cells.collect::<Vec<_>>().join(","));
+    }
+    text.push('\n');
+    text
+}
 
 /// The object that an item reader did not find: bucket and key.
 fn missing_object(failure: &Failure) -> Option<(String, String)> {
@@ -282,6 +366,7 @@ struct Answering<'r> {
     states: &'r BTreeMap<Str, Object>,
     called: BTreeMap<Str, Vec<Answer>>,
     last_called: Str,
+    results: BTreeMap<Str, Json>,
     children: Vec<ChildHistory>,
 }
 
@@ -382,7 +467,12 @@ impl Tasks for Answering<'_> {
             Some(Fate::Fails(error)) => fails(error),
             Some(Fate::FailsOnce(error)) if number == 0 => fails(error),
             Some(Fate::Silent) => Answer::new(Outcome::Never),
-            _ => Answer::returns(self.result(call)),
+            _ => {
+                let mut result = self.result(call);
+                self.plan.put(&Source::Result(state.clone()), &mut result);
+                self.results.insert(state.clone(), result.clone());
+                Answer::returns(result)
+            }
         };
         self.last_called = state.clone();
         let answers = self.called.entry(state.clone()).or_default();

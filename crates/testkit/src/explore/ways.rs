@@ -157,7 +157,7 @@ pub(super) fn waits(task: &Task) -> bool {
 }
 
 /// The Parallel or Map state around each state.
-fn around(program: &Program) -> BTreeMap<StateId, StateId> {
+pub(super) fn around(program: &Program) -> BTreeMap<StateId, StateId> {
     let mut found = BTreeMap::new();
     for (at, state) in program.states.iter().enumerate() {
         let starts = match &state.kind {
