@@ -12,6 +12,7 @@ const BENCHES: &[(&str, &[&str])] = &[
     ("store", &["store-lists"]),
     ("functions", &["functions"]),
     ("fluxio", &["fluxio"]),
+    ("maps", &[]),
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
@@ -27,7 +28,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
             continue;
         }
         if *name == "server" {
-            cargo(&["build", "--profile", "dist"])?;
+            cargo(&["build", "--profile", "dist", "--features", "parquet"])?;
             cargo(&[
                 "build",
                 "--release",
@@ -37,9 +38,25 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
                 "trivial-function",
             ])?;
         }
+        if *name == "maps" {
+            maps()?;
+        }
         for binary in *binaries {
             cargo(&["run", "--release", "--manifest-path", manifest, "--bin", binary])?;
         }
     }
     Ok(())
+}
+
+/// Distributed Maps, on a server of the release profile.
+fn maps() -> Result<(), String> {
+    cargo(&["build", "--release", "-p", "stepwright"])?;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = std::env::var("CARGO_TARGET_DIR")
+        .map_or_else(|_| root.join("target"), std::path::PathBuf::from);
+    let mut script = std::process::Command::new("python3");
+    script.arg(root.join("benches/maps.py")).arg(target.join("release/stepwright"));
+    script.args(["--rows", "100000,1000000"]);
+    let status = script.status().map_err(|error| format!("python3: {error}"))?;
+    status.success().then_some(()).ok_or_else(|| "the bench of maps failed".to_owned())
 }

@@ -19,7 +19,7 @@ const HELP: &str = "cargo xtask <recipe>
   test         every test; says what it installs
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps
   hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
@@ -83,6 +83,16 @@ fn test() -> Result<(), String> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
+    // What is shipped has a feature that a build has not by default.
+    cargo(&[
+        "test",
+        "--package",
+        "stepwright-interpreter",
+        "--features",
+        "parquet",
+        "--lib",
+        "parquet",
+    ])?;
     if let Some(url) = postgres {
         // What is said of the server is said of it on either store.
         run(Command::new("cargo")

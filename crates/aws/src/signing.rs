@@ -149,24 +149,27 @@ fn when(request: &Unsigned<'_>, at: SystemTime) -> Result<(String, Scope), Strin
 const NOT_SIGNED: [&str; 4] =
     ["authorization", "transfer-encoding", "user-agent", "x-amzn-trace-id"];
 
-/// The headers that are signed, ordered, each name once.
-fn signed_headers<'h>(
-    request: &Unsigned<'h>,
-    place: Place<'h>,
-    added: &'h [(String, String)],
-) -> Vec<(&'h str, String)> {
+/// The headers that are signed: their names in lower case, ordered, each once.
+fn signed_headers(
+    request: &Unsigned<'_>,
+    place: Place<'_>,
+    added: &[(String, String)],
+) -> Vec<(String, String)> {
     let given = request.headers.iter().copied();
     let added = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut headers: Vec<(&str, String)> = Vec::new();
-    for (name, value) in given.chain(added).filter(|(name, _)| !NOT_SIGNED.contains(name)) {
-        let value = header_value(value);
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, value) in given.chain(added) {
+        let (name, value) = (name.to_ascii_lowercase(), header_value(value));
+        if NOT_SIGNED.contains(&name.as_str()) {
+            continue;
+        }
         match headers.iter_mut().find(|(one, _)| *one == name) {
             Some((_, values)) => *values = format!("{values},{value}"),
             None => headers.push((name, value)),
         }
     }
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        headers.push(("host", place.host().to_owned()));
+    if !headers.iter().any(|(name, _)| name == "host") {
+        headers.push(("host".to_owned(), place.host().to_owned()));
     }
     headers.sort();
     headers
@@ -254,7 +257,7 @@ mod tests {
 
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_000_000);
         for (url, headers, token) in [
-            ("https://states.us-east-1.amazonaws.com/", &[("x-amz-target", "A.B")][..], None),
+            ("https://states.us-east-1.amazonaws.com/", &[("X-Amz-Target", "A.B")][..], None),
             ("https://states.us-east-1.amazonaws.com", &[], Some("a+b/c=")),
             ("http://127.0.0.1:8083/a/./b//../c%20d/arn%3Aaws/", &[], None),
             ("https://host:443/x?b=2&a=%7e%2F&a=1&c&d=%2B", &[("host", "other:1")], Some("token")),

@@ -9,11 +9,11 @@ use crate::{Engine, Facts, Parent, Refused};
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, TaskId};
-use stepwright_interpreter::{Beginning, Stimulus};
+use stepwright_interpreter::{Beginning, ChildInput, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
-use stepwright_store::ExecutionId;
-use tokio::sync::watch;
+use stepwright_store::{About, ExecutionId};
+use tokio::sync::{SemaphorePermit, watch};
 
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -25,13 +25,17 @@ impl Engine {
         run: TaskId,
         index: u32,
         map_run: Str,
-        input: Json,
+        input: ChildInput,
         first: StateId,
     ) {
         let (call_off, cancelled) = watch::channel(false);
         live.errands.insert((run, Some(index)), call_off);
         let start = live.execution.start().expect("whoever has children has begun");
-        let beginning = Beginning::child(start, run, index, &map_run, input, first);
+        let (given, recorded) = match input {
+            ChildInput::Given(input) => (input, None),
+            ChildInput::Recorded { after, at } => (Json::Null, Some((start.clone(), after, at))),
+        };
+        let mut beginning = Beginning::child(start, run, index, &map_run, given, first);
         let parent = Parent { execution: live.facts.id, task: run, index: Some(index) };
         let child = Child {
             is_express: has_express_children(live, run),
@@ -42,16 +46,48 @@ impl Engine {
         };
         let engine = self.clone();
         let errand = self.inner.underway.begin();
-        tokio::spawn(async move {
-            let result = if child.is_express {
-                engine.run_express_child(&child, beginning, cancelled, &errand).await
-            } else {
-                engine.run_child(&child, beginning, cancelled, &errand).await
-            };
-            let Some(result) = result else { return };
-            let stimulus = Stimulus::ChildFinished { run, index, result };
-            engine.report_child(parent.execution, stimulus).await;
-        });
+        let start_child = async move {
+            // Thousands may wait here: what they need afterwards is made only then.
+            let turn = engine.inner.memory.turn_to_begin().await;
+            if let Some((start, after, at)) = recorded {
+                let input = engine.lasting_input(parent.execution, after, at).await;
+                beginning = Beginning::child(&start, run, index, &child.map_run, input, first);
+            }
+            Box::pin(engine.run_to_end(child, beginning, cancelled, errand, turn)).await;
+        };
+        tokio::spawn(start_child);
+    }
+
+    /// Runs a child, and tells its parent what came of it.
+    async fn run_to_end(
+        &self,
+        child: Child,
+        beginning: Beginning,
+        cancelled: watch::Receiver<bool>,
+        errand: Errand,
+        turn: Option<SemaphorePermit<'_>>,
+    ) {
+        let Parent { execution, task: run, index } = child.parent;
+        let result = if child.is_express {
+            self.run_express_child(&child, beginning, cancelled, &errand, turn).await
+        } else {
+            self.run_child(&child, beginning, cancelled, &errand, turn).await
+        };
+        let (Some(result), Some(index)) = (result, index) else { return };
+        self.report_child(execution, Stimulus::ChildFinished { run, index, result }).await;
+    }
+
+    /// What a child begins with, looked up until the store answers.
+    async fn lasting_input(&self, parent: ExecutionId, after: u64, at: u32) -> Json {
+        loop {
+            match self.recorded_input(parent, after, at).await {
+                Ok(input) => return input,
+                Err(error) => {
+                    tracing::warn!(%error, "what a child execution begins with cannot be read");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
     }
 
     /// Reports the end of a child to its parent. Until the parent has heard of it, the result takes
@@ -73,12 +109,15 @@ impl Engine {
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
         errand: &Errand,
+        turn: Option<SemaphorePermit<'_>>,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         let facts = Arc::new(child.facts(self, &arn));
         let id = facts.id;
         self.inner.memory.room_for_child().await;
-        let ended = match self.begin_in_memory(facts, beginning).await {
+        let begun = self.begin_in_memory(facts, beginning).await;
+        drop(turn);
+        let ended = match begun {
             Ok(ended) => ended,
             Err(Begun::Panicked(reason)) => {
                 return Some(Err(Failure::new("States.Runtime", reason)));
@@ -109,10 +148,11 @@ impl Engine {
         beginning: Beginning,
         cancelled: watch::Receiver<bool>,
         errand: &Errand,
+        turn: Option<SemaphorePermit<'_>>,
     ) -> Option<Result<Json, Failure>> {
         let arn = beginning.identity.execution_arn.to_string();
         tokio::select! {
-            result = self.child_result(child, &arn, beginning, errand) => Some(result),
+            result = self.child_result(child, &arn, beginning, errand, turn) => Some(result),
             () = called_off(cancelled) => {
                 self.stop_child(&arn).await;
                 None
@@ -126,15 +166,23 @@ impl Engine {
         arn: &str,
         beginning: Beginning,
         errand: &Errand,
+        turn: Option<SemaphorePermit<'_>>,
     ) -> Result<Json, Failure> {
-        loop {
+        let watched = loop {
             let facts = Arc::new(child.facts(self, arn));
+            let id = facts.id;
             self.inner.memory.room_for_child().await;
-            match self.begin(facts, beginning.clone()).await {
-                Ok(()) => break,
+            // It may have ended by the time that it has begun.
+            let news = self.inner.recent.watch(id);
+            let begun = self.begin(facts, beginning.clone()).await;
+            if begun.is_err() {
+                self.inner.recent.unwatch(id);
+            }
+            match begun {
+                Ok(()) => break Some(news),
                 Err(Begun::Exists) => {
                     self.redrive_child(child, arn).await;
-                    break;
+                    break None;
                 }
                 Err(Begun::Store(error)) => {
                     tracing::warn!(arn, %error, "a child execution could not be begun");
@@ -146,9 +194,17 @@ impl Engine {
                 }
                 Err(Begun::Closing) => return std::future::pending().await,
             }
-        }
+        };
+        drop(turn);
         errand.rest();
-        let news = self.news_of(arn).await;
+        let news = match watched {
+            Some(news) => news.await.ok(),
+            None => None,
+        };
+        let news = match news {
+            None => self.news_of(arn).await,
+            news => news,
+        };
         errand.resume();
         match news {
             Some((snapshot, _)) => snapshot.result(),
@@ -191,26 +247,31 @@ impl Child {
     fn facts(&self, engine: &Engine, arn: &str) -> Facts {
         let id: ExecutionId =
             if self.is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
-        let mut about = self.parent_facts.about.clone();
-        arn.clone_into(&mut about.arn);
-        about.map_run = Some(self.map_run.to_string());
-        about.started_at = engine.now().0;
-        about.more = More {
-            revision: self.parent_facts.revision.id.clone(),
-            test_case: self.parent_facts.test_case.clone(),
-            trace_header: self.parent_facts.trace_header.clone(),
+        let parent = &self.parent_facts;
+        let more = More {
+            revision: parent.revision.id.clone(),
+            test_case: parent.test_case.clone(),
+            trace_header: parent.trace_header.clone(),
             parent: Some(self.parent),
-            principal: self.parent_facts.principal.clone(),
-        }
-        .write();
+            principal: parent.principal.clone(),
+        };
+        let about = About {
+            arn: arn.to_owned(),
+            machine: parent.about.machine.clone(),
+            version: parent.about.version.clone(),
+            alias: parent.about.alias.clone(),
+            map_run: Some(self.map_run.to_string()),
+            started_at: engine.now().0,
+            more: more.write(),
+        };
         Facts {
             id,
             about,
-            revision: self.parent_facts.revision.clone(),
-            test_case: self.parent_facts.test_case.clone(),
-            trace_header: self.parent_facts.trace_header.clone(),
-            parent: Some(self.parent),
-            principal: self.parent_facts.principal.clone(),
+            revision: parent.revision.clone(),
+            test_case: more.test_case,
+            trace_header: more.trace_header,
+            parent: more.parent,
+            principal: more.principal,
             is_express: self.is_express,
         }
     }

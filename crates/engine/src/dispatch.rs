@@ -3,10 +3,14 @@
 use crate::live::Live;
 use crate::mailbox::Message;
 use crate::objects::Bound;
+use crate::recorded::Stored;
 use crate::{Call, Engine, Report};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use stepwright_history::{Failure, Stage, TaskCall, TaskId, TaskKind};
-use stepwright_interpreter::{Stimulus, items};
+use stepwright_interpreter::{PAGE, Stimulus, items};
 use stepwright_json::Json;
+use stepwright_program::Limits;
 use tokio::sync::watch;
 
 impl Engine {
@@ -48,21 +52,29 @@ impl Engine {
         }
     }
 
-    pub(crate) fn read_items(&self, live: &mut Live, run: TaskId, request: Json) {
-        live.errands.insert((run, None), watch::channel(false).0);
+    pub(crate) fn read_items(
+        &self,
+        live: &mut Live,
+        run: TaskId,
+        request: Json,
+        from: Option<Json>,
+    ) {
+        live.errands.insert((run, Some(PAGE)), watch::channel(false).0);
+        let reader = live.readers.entry(run).or_default().clone();
         let (engine, id) = (self.clone(), live.facts.id);
         let objects = Bound::new(self, live.facts.clone());
-        let most = live.facts.revision.program.limits.items_bytes;
+        let limits = live.facts.revision.program.limits;
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let read = move || items::read_within(&request, &objects, most);
+            let cursor = from.clone();
+            let read = move || next_page(&reader, &request, cursor, &objects, &limits);
             // One after the other: what is read is large before it is known to be.
             let _reading = engine.inner.long.reading().await;
-            let items = tokio::task::spawn_blocking(read)
+            let page = tokio::task::spawn_blocking(read)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ItemReaderFailed", BROKEN_OFF)));
-            engine.deliver(id, Message::new(Stimulus::ItemsRead { run, items }));
+            engine.deliver(id, Message::new(Stimulus::ItemsRead { run, from, page }));
         });
     }
 
@@ -74,18 +86,45 @@ impl Engine {
         records: Box<items::Records>,
     ) {
         live.errands.insert((run, None), watch::channel(false).0);
+        live.readers.remove(&run);
         let (engine, id) = (self.clone(), live.facts.id);
         let mut objects = Bound::new(self, live.facts.clone());
+        let is_in_memory = live.in_memory.is_some();
+        let mut journal = Stored { engine: self.clone(), id, is_in_memory };
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
             let _errand = errand;
-            let write = move || items::write(&request, &records, &mut objects);
+            let write = move || items::write(&request, &records, &mut journal, &mut objects);
             let result = tokio::task::spawn_blocking(write)
                 .await
                 .unwrap_or_else(|_| Err(Failure::new("States.ResultWriterFailed", BROKEN_OFF)));
             engine.deliver(id, Message::new(Stimulus::ResultsWritten { run, result }));
         });
     }
+}
+
+/// A reader of items between two pages, with the place where it goes on.
+pub(crate) type KeptReader = Arc<Mutex<Option<(Json, items::Reader)>>>;
+
+/// Reads the next page: with the reader of the page before it, if there is one, so that nothing is
+/// read twice.
+fn next_page(
+    kept: &KeptReader,
+    request: &Json,
+    from: Option<Json>,
+    objects: &Bound,
+    limits: &Limits,
+) -> Result<items::Page, Failure> {
+    let at_hand = kept.lock().take().filter(|(place, _)| from.as_ref() == Some(place));
+    let mut reader = match at_hand {
+        Some((_, reader)) => reader,
+        None => items::Reader::open(request, from.as_ref())?,
+    };
+    let page = reader.page(objects, limits)?;
+    if let Some(next) = &page.next {
+        *kept.lock() = Some((next.clone(), reader));
+    }
+    Ok(page)
 }
 
 const BROKEN_OFF: &str = "The transfer was broken off.";

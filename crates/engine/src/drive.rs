@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Moment, TaskId};
-use stepwright_interpreter::{BYTES_PER_TURN, Command, STEPS_PER_TURN, Status, Stimulus};
+use stepwright_interpreter::{BYTES_PER_TURN, Command, PAGE, STEPS_PER_TURN, Status, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
@@ -449,7 +449,9 @@ impl Engine {
             Command::RunTask { task, call, submitted } => {
                 self.run_task(live, task, call, submitted);
             }
-            Command::ReadItems { run, request } => self.read_items(live, run, request),
+            Command::ReadItems { run, request, from } => {
+                self.read_items(live, run, request, from);
+            }
             Command::WriteResults { run, request, records } => {
                 self.write_results(live, run, request, records);
             }
@@ -471,6 +473,7 @@ impl Round {
     ) -> Result<(), Refused> {
         let settled = match &stimulus {
             Stimulus::ChildFinished { run, index, .. } => Some((*run, Some(*index))),
+            Stimulus::ItemsRead { run, .. } => Some((*run, Some(PAGE))),
             _ => None,
         };
         match live.step(stimulus, at, aside) {

@@ -112,13 +112,24 @@ impl Engine {
     pub(crate) async fn each_event(
         &self,
         id: ExecutionId,
-        mut take: impl FnMut(&Event),
+        take: impl FnMut(&Event),
     ) -> Result<(), StoreError> {
+        self.each_event_after(id, 0, take).await.map(drop)
+    }
+
+    /// Reads the events that follow the first `after` ones, which are whole chunks. Returns how many
+    /// there are by now.
+    pub(crate) async fn each_event_after(
+        &self,
+        id: ExecutionId,
+        after: u64,
+        mut take: impl FnMut(&Event),
+    ) -> Result<u64, StoreError> {
         let take = |event: &Event| {
             take(event);
             true
         };
-        self.events_after(id, 0, take).await.map(drop)
+        self.events_after(id, after, take).await
     }
 
     /// Reads the events of an execution that come after this many of them, as an earlier call has

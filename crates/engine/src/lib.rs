@@ -35,6 +35,7 @@ mod parked;
 mod peers;
 mod query;
 mod recent;
+mod recorded;
 mod recovery;
 mod schedules;
 mod snapshot;
@@ -58,7 +59,7 @@ pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
 pub use nodes::{NodesView, Place};
-pub use objects::{NoObjects, ObjectStore};
+pub use objects::{NoObjects, ObjectStore, Upload};
 pub use parked::Parked;
 pub use peers::{PeerError, Peers};
 pub use recovery::OpenError;
@@ -70,9 +71,11 @@ pub use tasks::{Call, ObservedTurn, Observer, Report, Silent, Tasks, Trace};
 use activities::Activities;
 use long::LongTurns;
 use mailbox::Mailboxes;
+use map_runs::Readings;
 use memory::Memory;
 use nodes::Nodes;
 use recent::Recent;
+use recorded::Pages;
 use schedules::Schedules;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -178,6 +181,8 @@ struct Inner {
     metrics: Metrics,
     long: LongTurns,
     memory: Memory,
+    pages: Pages,
+    readings: Readings,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.
     starting: tokio::sync::RwLock<()>,

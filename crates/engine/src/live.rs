@@ -1,5 +1,6 @@
 //! An execution in memory, and its turns.
 
+use crate::dispatch::KeptReader;
 use crate::long::Aside;
 use crate::memory::Share;
 use crate::snapshot::News;
@@ -12,7 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, stored};
-use stepwright_interpreter::{Command, Execution, Stale, Status, Stimulus, Turn, step_watched};
+use stepwright_interpreter::{
+    Command, Execution, PAGE, Stale, Status, Stimulus, Turn, step_watched,
+};
 use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
 use tokio::sync::{oneshot, watch};
 
@@ -35,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) woken_at: Option<Moment>,
     /// What has been sent out, each with the sender that cancels it.
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
+    /// The readers of map runs between two pages.
+    pub(crate) readers: FxHashMap<TaskId, KeptReader>,
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
@@ -68,7 +73,7 @@ impl InMemory {
 pub(crate) struct Taken {
     pub(crate) events: Vec<Event>,
     pub(crate) commands: Vec<Command>,
-    /// The map run children whose ends were reported.
+    /// The map run children whose ends were reported, and the pages that were read.
     pub(crate) settled: Vec<Errand>,
     /// The bytes of data that the events record.
     pub(crate) bytes: usize,
@@ -112,6 +117,7 @@ impl Live {
             appointments: BinaryHeap::new(),
             woken_at: None,
             errands: FxHashMap::default(),
+            readers: FxHashMap::default(),
             redriven: None,
             calls: Calls::default(),
             weight: 0,
@@ -257,8 +263,7 @@ impl Live {
                 E::TaskStarted { task, .. } if self.is_activity(*task) => (*task, None),
                 E::TaskSubmitted { task, .. } if self.waits_for_token(*task) => (*task, None),
                 E::TaskSucceeded { task, .. } | E::TaskFailed { task, .. } => (*task, None),
-                E::MapRunItems { .. }
-                | E::MapRunWriting { .. }
+                E::MapRunWriting { .. }
                 | E::MapRunSucceeded
                 | E::MapRunFailed { .. }
                 | E::TaskTimedOut { .. }
@@ -274,6 +279,7 @@ impl Live {
         }
         if given_up {
             let execution = &self.execution;
+            self.readers.retain(|run, _| execution.waits_for(*run));
             self.errands.retain(|(task, index), call_off| {
                 let is_wanted = execution.wants(*task, *index);
                 if !is_wanted {
@@ -298,7 +304,8 @@ impl Live {
     pub(crate) fn is_out(&self, command: &Command) -> bool {
         let errand = match command {
             Command::RunTask { task, .. } => (*task, None),
-            Command::ReadItems { run, .. } | Command::WriteResults { run, .. } => (*run, None),
+            Command::ReadItems { run, .. } => (*run, Some(PAGE)),
+            Command::WriteResults { run, .. } => (*run, None),
             Command::StartChild { run, index, .. } => (*run, Some(*index)),
             Command::WakeAt { .. } | Command::Continue => return false,
         };

@@ -1,11 +1,14 @@
 //! Map runs, read from the history of their execution.
 
-use crate::{Engine, Refused};
+use crate::{Engine, Refused, Revision};
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use stepwright_history::{Event, EventKind, FrameId, MapPlan, StateType, TaskId};
 use stepwright_interpreter::Stimulus;
-use stepwright_json::Json;
-use stepwright_program::{Kind, Program, StateId};
+use stepwright_json::{Array, Json};
+use stepwright_program::{Kind, StateId};
 use stepwright_store::{ExecutionId, StoreError};
 
 /// The current state of a map run.
@@ -101,9 +104,16 @@ impl Engine {
         let Some(execution) = self.store().execution(row.execution).await? else { return Ok(None) };
         let live = self.describe(&execution.about.arn).await?;
         let Some(snapshot) = live else { return Ok(None) };
-        let mut reading = Reading::new(arn, &snapshot.facts.revision.program);
-        self.each_event(row.execution, |event| reading.take(event)).await?;
-        let run = reading.found.map(Found::finish);
+        // A map run that is asked about is soon asked about again: what was read of its history is
+        // not read again.
+        let at_hand = self.inner.readings.take(arn);
+        let revision = &snapshot.facts.revision;
+        let mut reading = at_hand.unwrap_or_else(|| Reading::new(arn, revision.clone()));
+        let after = reading.after;
+        reading.after =
+            self.each_event_after(row.execution, after, |event| reading.take(event)).await?;
+        let run = reading.found.clone().map(Found::finish);
+        self.inner.readings.keep(reading);
         Ok(run.map(|run| MapRun {
             execution: row.execution,
             execution_arn: execution.about.arn,
@@ -130,10 +140,35 @@ impl Engine {
     }
 }
 
+/// How many map runs are remembered that were asked about.
+const MOST_READINGS: usize = 8;
+
+/// The map runs that were asked about last, as far as their histories have been read.
+#[derive(Default)]
+pub(crate) struct Readings(Mutex<VecDeque<Reading>>);
+
+impl Readings {
+    fn take(&self, arn: &str) -> Option<Reading> {
+        let mut readings = self.0.lock();
+        let at = readings.iter().position(|reading| reading.arn == arn)?;
+        readings.remove(at)
+    }
+
+    fn keep(&self, reading: Reading) {
+        let mut readings = self.0.lock();
+        readings.push_back(reading);
+        if readings.len() > MOST_READINGS {
+            readings.pop_front();
+        }
+    }
+}
+
 /// A map run that is being read from the events of its execution, one after another.
-struct Reading<'p> {
+struct Reading {
     arn: String,
-    program: &'p Program,
+    revision: Arc<Revision>,
+    /// How many events were read.
+    after: u64,
     /// The Map states that a frame is in and has begun, before the map run has begun: by frame, the
     /// plan and the number of the state.
     begun: FxHashMap<FrameId, (Option<MapPlan>, u32)>,
@@ -141,21 +176,22 @@ struct Reading<'p> {
 }
 
 /// A map run that has begun.
+#[derive(Clone)]
 struct Found {
     map: MapRun,
     frame: FrameId,
     is_batched: bool,
     children: Vec<Child>,
     /// The number of items of each child.
-    sizes: Vec<u64>,
+    sizes: Vec<u32>,
     is_written: bool,
     /// Whether the state was left, or was entered again with another map run.
     is_left: bool,
 }
 
-impl<'p> Reading<'p> {
-    fn new(arn: &str, program: &'p Program) -> Self {
-        Self { arn: arn.to_owned(), program, begun: FxHashMap::default(), found: None }
+impl Reading {
+    fn new(arn: &str, revision: Arc<Revision>) -> Self {
+        Self { arn: arn.to_owned(), revision, after: 0, begun: FxHashMap::default(), found: None }
     }
 
     fn take(&mut self, event: &Event) {
@@ -204,7 +240,7 @@ impl<'p> Reading<'p> {
             items: Counts::default(),
             redriven: None,
         };
-        let is_batched = match &self.program.state(state).kind {
+        let is_batched = match &self.revision.program.state(state).kind {
             Kind::Map(map) => map.item_batcher.is_some(),
             _ => false,
         };
@@ -239,18 +275,8 @@ impl Found {
             return;
         }
         match &event.kind {
-            E::MapRunItems { inputs } => {
-                self.children = vec![Child::Pending; inputs.len()];
-                let is_batched = self.is_batched;
-                let size = |input: &Json| {
-                    if is_batched {
-                        input.get("Items").and_then(Json::as_array).map_or(1, |i| i.len())
-                    } else {
-                        1
-                    }
-                };
-                self.sizes = inputs.iter().map(|input| size(input) as u64).collect();
-            }
+            E::MapRunItems { inputs } => self.add(inputs),
+            E::MapRunPage(page) => self.add(&page.inputs),
             E::ChildStarted { index } => set(&mut self.children, *index, Child::Running),
             E::ChildFinished { index, result } => {
                 let child = if result.is_ok() { Child::Succeeded } else { Child::Failed };
@@ -280,11 +306,20 @@ impl Found {
         }
     }
 
+    fn add(&mut self, inputs: &Array) {
+        self.children.resize(self.children.len() + inputs.len(), Child::Pending);
+        let size = |input: &Json| {
+            let items = input.get("Items").and_then(Json::as_array).filter(|_| self.is_batched);
+            items.map_or(1, |items| items.len() as u32)
+        };
+        self.sizes.extend(inputs.iter().map(size));
+    }
+
     fn finish(mut self) -> MapRun {
         let is_over = self.map.status != MapRunStatus::Running;
         for (child, size) in self.children.iter().zip(&self.sizes) {
             self.map.executions.add(*child, 1, is_over, self.is_written);
-            self.map.items.add(*child, *size, is_over, self.is_written);
+            self.map.items.add(*child, u64::from(*size), is_over, self.is_written);
         }
         self.map
     }

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a caller waits for room.
 const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many children of map runs are begun at once: enough that many are stored together.
+const MOST_BEGINNING: usize = 256;
+
 /// How many executions are read from the store at once. How much they take is known only then.
 const MOST_READ: usize = 2;
 
@@ -29,6 +32,8 @@ const MOST_READ: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Memory {
     taken: Arc<AtomicUsize>,
+    /// For the children of map runs that are being begun.
+    beginning: Semaphore,
     /// For the child of a map run whose turn it is.
     child: Semaphore,
     /// For the execution that goes on whose turn it is.
@@ -40,6 +45,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             taken: Arc::default(),
+            beginning: Semaphore::new(MOST_BEGINNING),
             child: Semaphore::new(1),
             going_on: Semaphore::new(1),
             reading: Semaphore::new(MOST_READ),
@@ -65,8 +71,16 @@ impl Memory {
         self.room_below(MOST / 2 * 3, CALLERS_PATIENCE).await;
     }
 
+    /// Waits until few enough children of map runs are being begun.
+    pub(crate) async fn turn_to_begin(&self) -> Option<SemaphorePermit<'_>> {
+        self.beginning.acquire().await.ok()
+    }
+
     /// Waits until a child of a map run can begin: one after the other where there is no room.
     pub(crate) async fn room_for_child(&self) {
+        if self.taken.load(Ordering::Relaxed) < MOST {
+            return;
+        }
         let _turn = self.child.acquire().await;
         self.room_below(MOST, PATIENCE).await;
     }

@@ -1,24 +1,26 @@
 use crate::{Authorizer, Engine, Facts};
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use stepwright_interpreter::items::{ObjectInfo, ObjectRequest, Objects};
+use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Objects, Opened, Piece};
 
 /// An object store that many map runs use at once. Its calls may block: they are made on threads
 /// where blocking is allowed.
 pub trait ObjectStore: Send + Sync + 'static {
-    /// Returns the bytes of an object as a stream, or why it cannot be read.
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String>;
-    /// Lists the first objects whose keys begin with `prefix`, in the order of their keys: at least
-    /// `most`, if there are so many. With an `owner`, the bucket must belong to this account.
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String>;
-    /// Writes an object.
-    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
+    /// Begins to read an object, or says why it cannot be read.
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String>;
+    /// Lists the first objects that match, in the order of their keys.
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String>;
+    /// Begins to write an object.
+    fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String>;
+}
+
+/// An object that is being written. It is there once it is finished; if it is dropped before, what
+/// was there before stays.
+pub trait Upload: Send {
+    /// Appends bytes.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String>;
+    /// Makes it an object.
+    fn finish(self: Box<Self>) -> Result<(), String>;
 }
 
 /// Adapts the engine's object store to the one the interpreter asks for, within the rights of an
@@ -27,13 +29,15 @@ pub(crate) struct Bound {
     objects: Arc<dyn ObjectStore>,
     authorizer: Arc<dyn Authorizer>,
     facts: Arc<Facts>,
+    /// The objects that are being written, by bucket and key.
+    uploads: BTreeMap<(String, String), Box<dyn Upload>>,
 }
 
 impl Bound {
     pub(crate) fn new(engine: &Engine, facts: Arc<Facts>) -> Self {
         let options = &engine.inner.options;
         let (objects, authorizer) = (options.objects.clone(), options.authorizer.clone());
-        Self { objects, authorizer, facts }
+        Self { objects, authorizer, facts, uploads: BTreeMap::new() }
     }
 
     fn authorize(&self, action: &str, what: &str) -> Result<(), String> {
@@ -45,7 +49,7 @@ impl Bound {
 }
 
 impl Objects for Bound {
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
         let action = match object.version {
             Some(_) => "s3:GetObjectVersion",
             None => "s3:GetObject",
@@ -54,20 +58,27 @@ impl Objects for Bound {
         self.objects.open(object)
     }
 
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
-        self.authorize("s3:ListBucket", bucket)?;
-        self.objects.list(bucket, prefix, owner, most)
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        self.authorize("s3:ListBucket", listing.bucket)?;
+        self.objects.list(listing)
     }
 
-    fn put(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.authorize("s3:PutObject", &format!("{bucket}/{key}"))?;
-        self.objects.put(bucket, key, bytes)
+    fn append(&mut self, bucket: &str, key: &str, piece: Piece<'_>) -> Result<(), String> {
+        let place = (bucket.to_owned(), key.to_owned());
+        if piece.is_first {
+            self.authorize("s3:PutObject", &format!("{bucket}/{key}"))?;
+            self.uploads.insert(place.clone(), self.objects.begin(bucket, key)?);
+        }
+        let upload = self.uploads.get_mut(&place).ok_or("the object was not begun")?;
+        upload.write(piece.bytes)?;
+        match self.uploads.remove(&place) {
+            Some(upload) if piece.is_last => upload.finish(),
+            Some(upload) => {
+                self.uploads.insert(place, upload);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -79,21 +90,15 @@ const NONE: &str =
     "no object store is configured: see `[objects]` and `[services.s3]` in stepwright.toml";
 
 impl ObjectStore for NoObjects {
-    fn open(&self, _object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
+    fn open(&self, _object: ObjectRequest<'_>) -> Result<Opened, String> {
         Err(NONE.to_owned())
     }
 
-    fn list(
-        &self,
-        _bucket: &str,
-        _prefix: &str,
-        _owner: Option<&str>,
-        _most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
+    fn list(&self, _listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
         Err(NONE.to_owned())
     }
 
-    fn put(&self, _bucket: &str, _key: &str, _bytes: Vec<u8>) -> Result<(), String> {
+    fn begin(&self, _bucket: &str, _key: &str) -> Result<Box<dyn Upload>, String> {
         Err(NONE.to_owned())
     }
 }

@@ -34,18 +34,20 @@ const MOST_BYTES: usize = 16 << 20;
 impl Recent {
     pub(crate) fn ended(&self, id: ExecutionId, snapshot: Ended, underway: &Underway) {
         let mut known = self.0.lock();
-        let arn = snapshot.facts.about.arn.clone();
         let waiting = known.waiting.remove(&id);
-        known.running.remove(&arn);
-        let bytes = snapshot.memory();
-        known.ended.insert(arn.clone(), snapshot.clone());
-        known.order.push_back((arn, bytes));
-        known.bytes += bytes;
+        known.running.remove(&snapshot.facts.about.arn);
         let mut gone = Vec::new();
-        while known.order.len() > MOST_ENDED || known.bytes > MOST_BYTES {
-            let Some((oldest, bytes)) = known.order.pop_front() else { break };
-            known.bytes -= bytes;
-            gone.extend(known.ended.remove(&oldest));
+        // The children of a map run would only displace what is asked for.
+        if snapshot.facts.about.map_run.is_none() {
+            let (arn, bytes) = (snapshot.facts.about.arn.clone(), snapshot.memory());
+            known.ended.insert(arn.clone(), snapshot.clone());
+            known.order.push_back((arn, bytes));
+            known.bytes += bytes;
+            while known.order.len() > MOST_ENDED || known.bytes > MOST_BYTES {
+                let Some((oldest, bytes)) = known.order.pop_front() else { break };
+                known.bytes -= bytes;
+                gone.extend(known.ended.remove(&oldest));
+            }
         }
         drop(known);
         drop(gone);
@@ -114,5 +116,10 @@ impl Recent {
         waiting.retain(|sender| !sender.is_closed());
         waiting.push(sender);
         receiver
+    }
+
+    /// Forgets the receivers of an execution that did not begin.
+    pub(crate) fn unwatch(&self, id: ExecutionId) {
+        self.0.lock().waiting.remove(&id);
     }
 }

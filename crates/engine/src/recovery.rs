@@ -5,9 +5,11 @@ use crate::facts::More;
 use crate::live::Live;
 use crate::long::LongTurns;
 use crate::mailbox::{Mailboxes, Message};
+use crate::map_runs::Readings;
 use crate::memory::Memory;
 use crate::nodes::Nodes;
 use crate::recent::Recent;
+use crate::recorded::Pages;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
 use crate::underway::Underway;
@@ -103,6 +105,8 @@ impl Engine {
             metrics: Metrics::default(),
             long: LongTurns::default(),
             memory: Memory::default(),
+            pages: Pages::default(),
+            readings: Readings::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
             closing: AtomicBool::new(false),

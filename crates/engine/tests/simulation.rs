@@ -8,16 +8,19 @@
 #[path = "simulation/nodes.rs"]
 mod nodes;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Call, Clock, Engine, Facts, HistoryRequest, Machine, ObservedTurn, Observer, Options, Report,
-    Revision, Schedule, ScheduleError, StartError, StartRequest, Started, Tasks,
+    Call, Clock, Engine, Facts, HistoryRequest, Machine, ObjectStore, ObservedTurn, Observer,
+    Options, Report, Revision, Schedule, ScheduleError, StartError, StartRequest, Started, Tasks,
+    Upload,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment, Stage, aws};
 use stepwright_interpreter::Status;
+use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
@@ -56,11 +59,81 @@ const DEFINITION: &str = r#"{
   }
 }"#;
 
+/// The definition whose children are executions of their own. The items come in pages; the results
+/// are written.
+const MAP: &str = r#"{
+  "StartAt": "Rows",
+  "States": {"Rows": {
+    "Type": "Map", "MaxConcurrency": 3, "End": true,
+    "ItemReader": {
+      "Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSONL"},
+      "Parameters": {"Bucket": "in", "Key": "rows"}
+    },
+    "ItemProcessor": {
+      "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+      "StartAt": "Row", "States": {"Row": {
+        "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo",
+        "TimeoutSeconds": 2, "End": true,
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1000, "BackoffRate": 1.0}]}}
+    },
+    "ResultWriter": {
+      "Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "out", "Prefix": "p"}
+    }
+  }}
+}"#;
+
+/// How many rows the Map goes over.
+const ROWS: i64 = 17;
+
 /// The definition that the schedule starts.
 const TICK: &str = r#"{"StartAt": "Tick", "States": {"Tick": {"Type": "Pass", "End": true}}}"#;
 
 /// The interval of the schedule, in milliseconds.
 const EVERY: i64 = 700;
+
+/// Pages of items are small.
+fn limits() -> Limits {
+    Limits { page_items: 3, ..Limits::default() }
+}
+
+/// Buckets that survive restarts.
+#[derive(Clone, Default)]
+struct Buckets(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl ObjectStore for Buckets {
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
+        let rows: Vec<String> = (0..ROWS).map(|row| format!("{{\"row\": {row}}}\n")).collect();
+        let rows = rows.concat();
+        assert!(object.etag.is_none_or(|etag| etag == "rows"));
+        Ok(Opened::of(rows.as_bytes(), "rows".to_owned(), object.from))
+    }
+
+    fn list(&self, _listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        Err("nothing is listed".to_owned())
+    }
+
+    fn begin(&self, _bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
+        Ok(Box::new(Draft { buckets: self.clone(), key: key.to_owned(), bytes: Vec::new() }))
+    }
+}
+
+struct Draft {
+    buckets: Buckets,
+    key: String,
+    bytes: Vec<u8>,
+}
+
+impl Upload for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), String> {
+        self.buckets.0.lock().expect("nobody panics").insert(self.key, self.bytes);
+        Ok(())
+    }
+}
 
 /// Random numbers that depend on a seed only.
 #[derive(Debug)]
@@ -332,6 +405,8 @@ struct World {
     revision: Arc<Revision>,
     machine: Arc<Machine>,
     tick: Arc<Revision>,
+    map: Arc<Revision>,
+    buckets: Buckets,
     ticks: Arc<Mutex<Vec<(Moment, String)>>>,
     log: Arc<Log>,
 }
@@ -353,17 +428,22 @@ impl Observer for Log {
 struct Revisions {
     machine: Arc<Revision>,
     tick: Arc<Revision>,
+    map: Arc<Revision>,
 }
 
 impl Revisions {
     fn new() -> Self {
         let revision = |id: &str, definition: &str| {
-            let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+            let program = Revision::compile(definition, limits(), Vintage::TODAY);
             let (id, definition) = (id.to_owned(), definition.to_owned());
             let role = "arn:aws:iam::123456789012:role/role".to_owned();
             Arc::new(Revision::new(id, definition, role, program.expect("the definition compiles")))
         };
-        Self { machine: revision("revision", DEFINITION), tick: revision("tick", TICK) }
+        Self {
+            machine: revision("revision", DEFINITION),
+            tick: revision("tick", TICK),
+            map: revision("map", MAP),
+        }
     }
 }
 
@@ -391,6 +471,8 @@ impl World {
             revision: revisions.machine.clone(),
             machine: Arc::new(machine("machine", &revisions.machine)),
             tick: revisions.tick.clone(),
+            map: revisions.map.clone(),
+            buckets: Buckets::default(),
             ticks: Arc::default(),
             log: Arc::default(),
         }
@@ -427,6 +509,8 @@ impl World {
             let options = Options {
                 clock: Arc::new(clock),
                 observer: self.log.clone(),
+                objects: Arc::new(self.buckets.clone()),
+                limits: limits(),
                 ..Options::new(Arc::new(store), Arc::new(tasks))
             };
             let engine = Engine::open(options).await.expect("the store can be read");
@@ -456,6 +540,17 @@ impl World {
         let input = json!({"n": (Json::Int(n as i64)), "items": [1, 2, 3]});
         let (machine, revision) = (self.machine.clone(), self.revision.clone());
         let request = StartRequest::new(machine, revision, format!("execution-{n}"), input);
+        self.acknowledged(engine, request).await
+    }
+
+    /// Starts the execution whose children are executions.
+    async fn start_map(&self, engine: &Engine) -> String {
+        let machine = Arc::new(machine("map", &self.map));
+        let request = StartRequest::new(machine, self.map.clone(), "rows".to_owned(), json!({}));
+        self.acknowledged(engine, request).await
+    }
+
+    async fn acknowledged(&self, engine: &Engine, request: StartRequest) -> String {
         loop {
             match engine.start(request.clone()).await {
                 Ok(started) => return started.arn,
@@ -480,10 +575,14 @@ impl World {
         self.live(async |engine| {
             let first = ((*self.machine).clone(), Some(self.revision.clone()));
             engine.put_machine(first.0, first.1).await.expect("documents are kept");
-            let tick = (machine("tick", &self.tick), Some(self.tick.clone()));
-            engine.put_machine(tick.0, tick.1).await.expect("documents are kept");
+            for (name, revision) in [("tick", &self.tick), ("map", &self.map)] {
+                let (one, revision) = (machine(name, revision), Some(revision.clone()));
+                engine.put_machine(one, revision).await.expect("documents are kept");
+            }
         });
         let mut acknowledged = Vec::new();
+        // Its many children take long.
+        let (mut map, has_map) = (String::new(), self.seed.is_multiple_of(20));
         for life in 0..3 {
             let lasts = 1 + self.chance.below(4_000);
             let mut started = self.live(async |engine| {
@@ -491,6 +590,9 @@ impl World {
                 let ticking = Ticking { machine, started: self.ticks.clone() };
                 engine.follow("ticking", Arc::new(ticking)).expect("it is always due again");
                 let arn = self.start(&engine, life).await;
+                if life == 0 && has_map {
+                    map = self.start_map(&engine).await;
+                }
                 engine.start(self.express(life)).await.expect("nothing of it is stored");
                 tokio::time::sleep(Duration::from_millis(lasts)).await;
                 vec![arn]
@@ -527,6 +629,9 @@ impl World {
                 expected.reverse();
                 assert_eq!(pages(&engine, arn, true, most).await, expected, "seed {}", self.seed);
             }
+            if has_map {
+                self.compare_map(&engine, &map).await;
+            }
             let express = engine.run_express(self.express(7)).await.expect("it begins");
             assert!(matches!(express.status, Status::Succeeded { .. }), "{:?}", express.status);
             let ticks = self.ticks.lock().expect("nobody panics").clone();
@@ -541,6 +646,46 @@ impl World {
             let parked = engine.metrics().parked.get();
             assert_eq!(parked, 0, "seed {}: an execution was parked", self.seed);
         });
+    }
+}
+
+impl World {
+    /// The Map went over each row once, and wrote each result once.
+    async fn compare_map(&self, engine: &Engine, arn: &str) {
+        let seed = self.seed;
+        let ended = tokio::time::timeout(Duration::from_hours(24), engine.ended(arn)).await;
+        let Ok(Some(ended)) = ended else { panic!("seed {seed}: {arn} does not end: {ended:?}") };
+        assert!(matches!(ended.status, Status::Succeeded { .. }), "seed {seed}: {ended:?}");
+        let (mut pages, mut begun, mut done) = (0, Vec::new(), Vec::new());
+        let take = |event: &Event| match &event.kind {
+            EventKind::MapRunPage(page) => {
+                pages += 1;
+                assert!(!page.is_kept, "the results are written");
+            }
+            EventKind::ChildStarted { index } => begun.push(*index),
+            EventKind::ChildFinished { index, .. } => done.push(*index),
+            _ => {}
+        };
+        assert!(engine.history(arn, take).await.expect("it can be read"), "{arn} is gone");
+        done.sort_unstable();
+        let all: Vec<u32> = (0..ROWS as u32).collect();
+        assert_eq!((begun, done), (all.clone(), all), "seed {seed}");
+        assert!(pages > 3, "seed {seed}: {pages} pages");
+        let buckets = self.buckets.0.lock().expect("nobody panics").clone();
+        let of = |name: &str| {
+            let mut found = buckets.iter().filter(|(key, _)| key.ends_with(name));
+            let (_, bytes) = found.next().expect("it was written");
+            assert!(found.next().is_none(), "seed {seed}: there is one map run");
+            stepwright_json::parse_bytes(bytes).expect("it is JSON")
+        };
+        let records = of("/SUCCEEDED_0.json");
+        let inputs =
+            records.as_array().expect("records").iter().map(|one| one.get("Input").cloned());
+        let expected = (0..ROWS).map(|row| Some(format!("{{\"row\":{row}}}").into()));
+        assert!(inputs.eq(expected), "seed {seed}: {records}");
+        let files = of("/manifest.json").get("ResultFiles").cloned().expect("it names files");
+        assert_eq!(files.get("FAILED"), Some(&json!([])), "seed {seed}");
+        assert_eq!(files.get("PENDING"), Some(&json!([])), "seed {seed}");
     }
 }
 

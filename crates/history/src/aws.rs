@@ -192,6 +192,7 @@ fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
         | E::TimerFired { .. }
         | E::WaitStarted { .. }
         | E::MapRunItems { .. }
+        | E::MapRunPage(_)
         | E::ChildStarted { .. }
         | E::ChildFinished { .. }
         | E::MapRunWriting { .. }

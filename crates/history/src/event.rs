@@ -35,6 +35,7 @@ impl EventKind {
                 | Self::TimerFired { .. }
                 | Self::WaitStarted { .. }
                 | Self::MapRunItems { .. }
+                | Self::MapRunPage { .. }
                 | Self::ChildStarted { .. }
                 | Self::ChildFinished { .. }
                 | Self::MapRunWriting { .. }
@@ -281,11 +282,14 @@ pub enum EventKind {
         /// AWS's `mapRunArn`.
         arn: Str,
     },
-    /// The items of a distributed Map were read. AWS does not show it.
+    /// The items of a distributed Map were read, all of them. Earlier releases recorded it; since
+    /// then there are pages. AWS does not show it.
     MapRunItems {
         /// What each child execution begins with.
         inputs: Array,
     },
+    /// Items of a distributed Map were read: the next page of them. AWS does not show it.
+    MapRunPage(Box<MapPage>),
     /// A child execution is owed. AWS does not show it in the parent.
     ChildStarted {
         /// Which, from 0.
@@ -326,6 +330,22 @@ pub enum EventKind {
         /// Why.
         failure: Failure,
     },
+}
+
+/// A page of the items of a distributed Map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapPage {
+    /// What each child execution begins with that the page adds.
+    pub inputs: Array,
+    /// How many items were read for the page.
+    pub items: u32,
+    /// Items, as their selector made them, that do not fill a batch yet.
+    pub batch: Array,
+    /// Where the next page begins, as the reader says it; `None` if this is the last one.
+    pub next: Option<Json>,
+    /// Whether the results of the children are kept for the state's output. Those that go to an
+    /// object store are in the history only.
+    pub is_kept: bool,
 }
 
 /// What an execution begins with.

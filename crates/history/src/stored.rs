@@ -35,7 +35,7 @@ const UNNUMBERED: u64 = 1;
 const EARLIER: u64 = 2;
 
 /// The names of the kinds; a kind's number is its place. Only ever appended to.
-pub const KINDS: [&str; 39] = [
+pub const KINDS: [&str; 40] = [
     "ExecutionStarted",
     "ExecutionSucceeded",
     "ExecutionFailed",
@@ -75,4 +75,5 @@ pub const KINDS: [&str; 39] = [
     "MapRunFailed",
     "MapRunUpdated",
     "MapRunRedriven",
+    "MapRunPage",
 ];

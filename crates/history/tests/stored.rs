@@ -5,8 +5,8 @@
 use std::path::Path;
 use stepwright_history::stored::{KINDS, StoredError, decode, encode};
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
-    TaskCall, TaskId, TaskKind, TimerId, To, aws,
+    Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
+    StateType, TaskCall, TaskId, TaskKind, TimerId, To, aws,
 };
 use stepwright_json::{Json, json};
 
@@ -141,6 +141,13 @@ fn every_kind() -> Vec<Event> {
         E::MapRunRedriven { arn: "arn".into(), count: 1 },
         E::MapRunSucceeded,
         E::MapRunFailed { failure },
+        E::MapRunPage(Box::new(MapPage {
+            inputs: items.clone(),
+            items: 70_000,
+            batch: items.clone(),
+            next: Some(value.clone()),
+            is_kept: false,
+        })),
     ];
     kinds
         .into_iter()

@@ -1,38 +1,53 @@
 use parking_lot::Mutex;
-use std::io::{Cursor, Read};
-use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::{ObjectInfo, ObjectRequest, Objects as _};
+use std::sync::Arc;
+use stepwright_engine::{ObjectStore, Upload};
+use stepwright_interpreter::items::{
+    Listing, ObjectInfo, ObjectRequest, Objects as _, Opened, Piece,
+};
 use stepwright_simulator::MemoryObjects;
 
 /// The buckets of a mocks file, as an object store for an engine.
 #[derive(Debug, Default)]
-pub struct MemoryBuckets(Mutex<MemoryObjects>);
+pub struct MemoryBuckets(Arc<Mutex<MemoryObjects>>);
 
 impl MemoryBuckets {
     /// Creates buckets with these objects.
     pub fn new(objects: MemoryObjects) -> Self {
-        Self(Mutex::new(objects))
+        Self(Arc::new(Mutex::new(objects)))
     }
 }
 
 impl ObjectStore for MemoryBuckets {
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
-        let objects = self.0.lock();
-        drop(objects.open(object)?);
-        Ok(Box::new(Cursor::new(objects.bytes(object.bucket, object.key)?.to_vec())))
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
+        self.0.lock().open(object)
     }
 
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
-        self.0.lock().list(bucket, prefix, owner, most)
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        self.0.lock().list(listing)
     }
 
-    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.0.lock().put(bucket, key, bytes)
+    fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
+        let (buckets, bucket, key) = (self.0.clone(), bucket.to_owned(), key.to_owned());
+        Ok(Box::new(Draft { buckets, bucket, key, bytes: Vec::new() }))
+    }
+}
+
+/// An object that is being written.
+struct Draft {
+    buckets: Arc<Mutex<MemoryObjects>>,
+    bucket: String,
+    key: String,
+    bytes: Vec<u8>,
+}
+
+impl Upload for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), String> {
+        let whole = Piece { bytes: &self.bytes, is_first: true, is_last: true };
+        self.buckets.lock().append(&self.bucket, &self.key, whole)
     }
 }

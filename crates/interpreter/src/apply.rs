@@ -1,12 +1,13 @@
 //! The transition table: how each event changes an execution.
 
+use crate::children::Children;
 use crate::execution::{
-    Branches, ChildRun, Children, CorruptHistory, Entry, Execution, Frame, Iterations, MapRun,
-    OpenTask, Phase, RunStage, Status,
+    Branches, CorruptHistory, Entry, Execution, Frame, Iterations, MapRun, OpenTask, Phase,
+    RunStage, Status,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use stepwright_history::{Event, EventKind, FrameId, StateType, TaskId, TimerId, To};
-use stepwright_json::{Json, Object, Str};
+use std::collections::BTreeMap;
+use stepwright_history::{Event, EventKind, FrameId, MapPage, StateType, TaskId, TimerId, To};
+use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::StateId;
 
 type Applied = Result<(), &'static str>;
@@ -300,46 +301,22 @@ impl Execution {
                 self.touch(id);
             }
             E::MapRunItems { inputs } => {
-                let map = self.map_run(id)?;
-                map.stage = RunStage::Running(Children {
+                let page = MapPage {
                     inputs: inputs.clone(),
-                    next: 0,
-                    running: BTreeSet::new(),
-                    results: vec![None; inputs.len()],
-                    remaining: inputs.len() as u32,
-                    failed: 0,
-                    again: VecDeque::new(),
-                    runs: vec![ChildRun::default(); inputs.len()],
-                });
-                self.touch(id);
+                    items: inputs.len() as u32,
+                    batch: Array::new(),
+                    next: None,
+                    is_kept: true,
+                };
+                self.add_page(id, &page)?;
             }
+            E::MapRunPage(page) => self.add_page(id, page)?,
             E::ChildStarted { index } => {
-                let children = self.children(id)?;
-                if *index as usize >= children.inputs.len() {
-                    return Err("there is no such child execution");
-                }
-                // A redrive starts children again that were started before.
-                if children.again.front() == Some(index) {
-                    children.again.pop_front();
-                } else {
-                    children.again.retain(|again| again != index);
-                }
-                let run = &mut children.runs[*index as usize];
-                run.redrives += u32::from(run.started.is_some());
-                run.started.get_or_insert(event.at);
-                children.next = children.next.max(index + 1);
-                children.running.insert(*index);
+                self.children(id)?.started(*index, event.at)?;
                 self.touch(id);
             }
             E::ChildFinished { index, result } => {
-                let children = self.children(id)?;
-                if !children.running.remove(index) {
-                    return Err("the child execution does not run");
-                }
-                children.failed += u64::from(result.is_err());
-                children.results[*index as usize] = Some(result.clone());
-                children.runs[*index as usize].stopped = Some(event.at);
-                children.remaining -= 1;
+                self.children(id)?.finished(*index, result, event.at)?;
                 self.touch(id);
             }
             E::MapRunWriting { request } => {
@@ -381,6 +358,23 @@ impl Execution {
                 self.untouch(id);
             }
         }
+        Ok(())
+    }
+
+    /// Takes a page of the items of a map run.
+    fn add_page(&mut self, id: FrameId, page: &MapPage) -> Applied {
+        let recorded = self.recorded;
+        let map = self.map_run(id)?;
+        match &mut map.stage {
+            RunStage::Running(children) => children.add(page, recorded),
+            RunStage::Reading => {
+                let mut children = Children::new(page.is_kept);
+                children.add(page, recorded);
+                map.stage = RunStage::Running(children);
+            }
+            _ => return Err("the map run reads no items"),
+        }
+        self.touch(id);
         Ok(())
     }
 
@@ -485,7 +479,7 @@ impl Execution {
             Phase::Map(map) => map.can_start() || map.remaining == 0,
             Phase::MapRun(map) => match &map.stage {
                 RunStage::New | RunStage::Done => true,
-                RunStage::Running(children) => map.can_start() || children.remaining == 0,
+                RunStage::Running(children) => map.startable().is_some() || children.is_done(),
                 RunStage::Reading => map.plan.reader.is_none(),
                 RunStage::Writing { .. } => false,
             },
@@ -644,17 +638,7 @@ impl Execution {
                     map.stage = RunStage::Running(children);
                 }
                 if let RunStage::Running(children) = &mut map.stage {
-                    for (index, result) in children.results.iter_mut().enumerate() {
-                        if matches!(result, Some(Err(_))) {
-                            *result = None;
-                            children.remaining += 1;
-                            children.again.push_back(index as u32);
-                        }
-                    }
-                    for index in std::mem::take(&mut children.running) {
-                        children.again.push_back(index);
-                    }
-                    children.failed = 0;
+                    children.mend();
                 }
                 map.is_redriven = true;
                 let run = map.run;

@@ -1,11 +1,12 @@
-use crate::Command;
+use crate::children::Children;
 use crate::held::Known;
 use crate::items::Records;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::{ChildInput, Command};
+use std::collections::BTreeMap;
 use stepwright_history::{
     Event, Failure, FrameId, MapPlan, Moment, Start, StateType, TaskCall, TaskId, TimerId,
 };
-use stepwright_json::{Array, Json, Object, Str};
+use stepwright_json::{Json, Object, Str};
 use stepwright_program::StateId;
 
 /// An execution as its history tells it.
@@ -218,28 +219,6 @@ pub(crate) enum RunStage {
     Done,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Children {
-    pub(crate) inputs: Array,
-    pub(crate) next: u32,
-    pub(crate) running: BTreeSet<u32>,
-    pub(crate) results: Vec<Option<Result<Json, Failure>>>,
-    pub(crate) remaining: u32,
-    pub(crate) failed: u64,
-    /// The child executions that a redrive has to run again.
-    pub(crate) again: VecDeque<u32>,
-    /// When each child execution ran.
-    pub(crate) runs: Vec<ChildRun>,
-}
-
-/// When a child execution ran.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct ChildRun {
-    pub(crate) started: Option<Moment>,
-    pub(crate) stopped: Option<Moment>,
-    pub(crate) redrives: u32,
-}
-
 impl MapRun {
     /// The most child executions at once: AWS's quota.
     const MOST: usize = 10_000;
@@ -249,15 +228,25 @@ impl MapRun {
         matches!(self.stage, RunStage::Running(_) | RunStage::Writing { children: Some(_), .. })
     }
 
-    pub(crate) fn can_start(&self) -> bool {
-        let RunStage::Running(children) = &self.stage else { return false };
+    /// The child that can begin now, if one can.
+    pub(crate) fn startable(&self) -> Option<u32> {
+        let RunStage::Running(children) = &self.stage else { return None };
         let limit = match self.plan.max_concurrency as usize {
             0 => Self::MOST,
             limit => limit.min(Self::MOST),
         };
-        let is_left =
-            !children.again.is_empty() || (children.next as usize) < children.inputs.len();
-        is_left && children.running.len() < limit
+        children.startable(limit)
+    }
+
+    /// What it owes if the next page of items is to be read.
+    pub(crate) fn reading(&self) -> Option<Command> {
+        let from = match &self.stage {
+            RunStage::Reading => None,
+            RunStage::Running(children) if children.wants_page() => children.cursor.clone(),
+            _ => return None,
+        };
+        let request = self.plan.reader.clone()?;
+        Some(Command::ReadItems { run: self.run, request, from })
     }
 }
 
@@ -373,12 +362,10 @@ impl Execution {
             }),
             Phase::MapRun(map) => match &map.stage {
                 RunStage::New | RunStage::Done => {}
-                RunStage::Reading => commands.push(Command::ReadItems {
-                    run: map.run,
-                    request: map.plan.reader.clone().unwrap_or_default(),
-                }),
+                RunStage::Reading => commands.extend(map.reading()),
                 RunStage::Running(children) => {
-                    commands.extend(children.running.iter().map(|index| map.child(*index)));
+                    commands.extend(children.running.keys().map(|index| map.child(*index)));
+                    commands.extend(map.reading());
                 }
                 RunStage::Writing { .. } => commands.extend(map.writing()),
             },
@@ -431,7 +418,7 @@ impl MapRun {
     pub(crate) fn writing(&self) -> Option<Command> {
         let RunStage::Writing { request, children } = &self.stage else { return None };
         let records = match children {
-            Some(children) => Records::new(&self.arn, children),
+            Some(children) => Records::of(&self.arn, self.redrives, children),
             None => Records::of_request(&self.arn, request),
         };
         Some(Command::WriteResults {
@@ -445,11 +432,18 @@ impl MapRun {
         let RunStage::Running(children) = &self.stage else {
             unreachable!("children are asked for while they run")
         };
+        let input = match children.running.get(&index) {
+            Some(Some(input)) => ChildInput::Given(input.clone()),
+            _ => {
+                let page = children.page_of(index).expect("a child that runs is on a page");
+                ChildInput::Recorded { after: page.recorded, at: index - page.first }
+            }
+        };
         Command::StartChild {
             run: self.run,
             index,
             map_run: self.arn.clone(),
-            input: children.inputs[index as usize].clone(),
+            input,
             first: StateId(self.plan.first),
         }
     }

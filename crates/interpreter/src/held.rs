@@ -57,9 +57,13 @@ fn in_phase<'e>(phase: &'e Phase, roots: &mut Vec<&'e Json>) {
             match &map.stage {
                 RunStage::Running(children)
                 | RunStage::Writing { children: Some(children), .. } => {
-                    roots.extend(children.inputs.iter());
-                    let outputs = children.results.iter().flatten();
-                    roots.extend(outputs.filter_map(|result| result.as_ref().ok()));
+                    roots.extend(children.waiting.iter());
+                    roots.extend(children.running.values().flatten());
+                    roots.extend(children.batch.iter());
+                    for kept in children.kept.iter().flatten() {
+                        roots.push(&kept.input);
+                        roots.extend(kept.result.iter().filter_map(|result| result.as_ref().ok()));
+                    }
                 }
                 RunStage::Writing { request, .. } => roots.push(request),
                 RunStage::New | RunStage::Reading | RunStage::Done => {}
@@ -131,6 +135,7 @@ fn each_value(kind: &EventKind, add: &mut dyn FnMut(&Json)) {
         E::TaskScheduled { call, .. } => add(&call.parameters),
         E::MapStarted { plan, .. } => plan.items.iter().for_each(add),
         E::MapRunItems { inputs } => inputs.iter().for_each(add),
+        E::MapRunPage(page) => page.inputs.iter().chain(page.batch.iter()).for_each(add),
         E::ChildFinished { result: Ok(output), .. } => add(output),
         E::MapRunWriting { request } => add(request),
         _ => {}

@@ -1,11 +1,10 @@
 //! The test of one state: what stands in for the world, and what is seen on the way.
 
 use crate::context::STATE_DATA;
-use crate::items::{self, Items, ObjectInfo, ObjectRequest, Objects};
+use crate::items::{self, Items, Listing, ObjectInfo, ObjectRequest, Objects, Opened, Piece};
 use crate::turn::Stepper;
 use crate::view::More;
 use std::cell::{Cell, RefCell};
-use std::io::Read;
 use stepwright_history::{Failure, FrameId};
 use stepwright_json::{Array, Json, Str};
 use stepwright_program::{EvaluationError, Language, Map, Parallel, State, Transition};
@@ -160,11 +159,11 @@ impl Stepper<'_> {
             seen.tolerated_count = plan.tolerated_count;
             seen.tolerated_percentage = plan.tolerated_percentage;
         });
-        let selected = self.selected(frame, state, map, &items)?;
+        let selected = self.selected(frame, state, map, &items, 0)?;
         if map.item_selector.is_some() {
             self.see(|seen| seen.after_item_selector = Some(selected.clone().into()));
         }
-        let inputs = self.batched(frame, state, map, selected)?;
+        let (inputs, _) = self.batched(frame, state, map, selected, true)?;
         if map.item_batcher.is_some() {
             self.see(|seen| seen.after_item_batcher = Some(inputs.clone().into()));
         }
@@ -206,25 +205,21 @@ impl Stepper<'_> {
 struct Given<'t>(&'t str);
 
 impl Objects for Given<'_> {
-    fn open(&self, _object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
-        Ok(Box::new(self.0.as_bytes()))
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
+        Ok(Opened::of(self.0.as_bytes(), String::new(), object.from))
     }
 
-    fn list(
-        &self,
-        _bucket: &str,
-        _prefix: &str,
-        _owner: Option<&str>,
-        _most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
         let listed = stepwright_json::parse(self.0).map_err(|error| error.to_string())?;
         let objects =
             listed.as_array().cloned().or_else(|| listed.get("Contents")?.as_array().cloned());
         let objects: Array = objects.ok_or("the listing is no array of objects")?;
-        Ok(objects.iter().map(info).collect())
+        let is_after =
+            |one: &ObjectInfo| listing.after.is_none_or(|after| one.key.as_str() > after);
+        Ok(objects.iter().map(info).filter(is_after).collect())
     }
 
-    fn put(&mut self, _bucket: &str, _key: &str, _bytes: Vec<u8>) -> Result<(), String> {
+    fn append(&mut self, _bucket: &str, _key: &str, _piece: Piece<'_>) -> Result<(), String> {
         Err("a tested state writes nothing".to_owned())
     }
 }

@@ -2,18 +2,25 @@
 //! Objects are fetched and put through the port [`Objects`].
 
 mod csv;
+mod file;
 mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
+mod records;
 mod source;
 #[cfg(test)]
 mod tests;
 mod write;
+mod zstd;
 
-pub use read::{read, read_within};
-pub use write::{Records, write};
+pub use read::{Page, Reader, read, read_within};
+pub use records::Records;
+pub(crate) use records::transformed;
+pub use write::{Journal, write};
 pub(crate) use write::{failure_of, write_request};
 
-use std::io::Read;
+use std::io::{Cursor, Read, Seek};
 use stepwright_history::Failure;
 use stepwright_json::{Array, Json, Limits, Object, Str, Syntax, parse_counting};
 
@@ -28,23 +35,77 @@ pub struct ObjectRequest<'a> {
     pub version: Option<&'a str>,
     /// The account that the bucket must belong to.
     pub owner: Option<&'a str>,
+    /// The entity tag that it must have.
+    pub etag: Option<&'a str>,
+    /// The first byte that is wanted.
+    pub from: u64,
+}
+
+/// Bytes of which parts are read here and there.
+pub trait ReadSeek: Read + Seek + Send {}
+
+impl<R: Read + Seek + Send> ReadSeek for R {}
+
+/// An object that is being read.
+pub struct Opened {
+    /// Its bytes, from the one on that was asked for.
+    pub bytes: Box<dyn ReadSeek>,
+    /// Its entity tag.
+    pub etag: String,
+    /// How many bytes it has, all together.
+    pub size: u64,
+}
+
+impl Opened {
+    /// An object that is in memory.
+    pub fn of(bytes: &[u8], etag: String, from: u64) -> Self {
+        let mut whole = Cursor::new(bytes.to_vec());
+        whole.set_position(from);
+        Self { bytes: Box::new(whole), etag, size: bytes.len() as u64 }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("etag", &self.etag).finish_non_exhaustive()
+    }
+}
+
+/// The objects of a bucket that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// What their keys begin with.
+    pub prefix: &'a str,
+    /// The account that the bucket must belong to.
+    pub owner: Option<&'a str>,
+    /// The key that theirs come after.
+    pub after: Option<&'a str>,
+    /// How many are wanted; there may be more in the answer.
+    pub most: usize,
 }
 
 /// An object store, as a reader and writer need it.
 pub trait Objects {
-    /// The bytes of an object as a stream, or why they cannot be had.
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String>;
-    /// The first objects whose keys begin with `prefix`, in order of their keys: at least `most`, if
-    /// there are so many. With an `owner`, the bucket must belong to this account.
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String>;
-    /// Puts an object.
-    fn put(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String>;
+    /// Begins to read an object, or says why it cannot be had.
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String>;
+    /// The first objects that match, in the order of their keys.
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String>;
+    /// Writes a piece of an object. It is there once its last piece is written; until then, what
+    /// was there before stays.
+    fn append(&mut self, bucket: &str, key: &str, piece: Piece<'_>) -> Result<(), String>;
+}
+
+/// A piece of an object that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Whether the object begins with it.
+    pub is_first: bool,
+    /// Whether the object ends with it.
+    pub is_last: bool,
 }
 
 /// What a listing says of an object.
@@ -130,10 +191,10 @@ fn reader_failed(cause: impl Into<Str>) -> Failure {
     Failure::new("States.ItemReaderFailed", cause)
 }
 
-/// How many values the items of a Map may have together, each field of a table's row being one.
+/// How many values the items of a page may have together, each field of a table's row being one.
 const MOST_VALUES: usize = 1_500_000;
 
-/// How many bytes of text are read at least, however small the items may be together.
+/// How many bytes of text are read for a page at least, however small the items may be together.
 const LEAST_READ: usize = 32 << 20;
 
 /// How much there is still room for.
@@ -184,39 +245,37 @@ fn too_much() -> Failure {
     reader_failed("The items are larger than the items of a Map state may be.")
 }
 
-/// Puts items into batches: the inputs of child executions.
+/// Puts items into batches: the inputs of child executions. The items that do not fill a batch are
+/// one as well if they are the last ones, and else given back.
 pub(crate) fn batches(
     items: Vec<Json>,
     most: Option<i64>,
     bytes: Option<i64>,
     batch_input: Option<&Json>,
-) -> Vec<Json> {
+    is_last: bool,
+) -> (Vec<Json>, Vec<Json>) {
     let most = most.filter(|most| *most > 0).map_or(usize::MAX, |most| most as usize);
     let bytes = bytes.filter(|bytes| *bytes > 0).map_or(usize::MAX, |bytes| bytes as usize);
-    let mut batches: Vec<Vec<Json>> = Vec::new();
-    let mut size = 0usize;
+    let input = |batch: Vec<Json>| {
+        let mut input = Object::new();
+        if let Some(batch_input) = batch_input {
+            input.insert("BatchInput", batch_input.clone());
+        }
+        input.insert("Items", batch.into());
+        Json::from(input)
+    };
+    let (mut inputs, mut batch, mut size) = (Vec::new(), Vec::new(), 0usize);
     for item in items {
         let length = item.measure().map_or(usize::MAX, |measure| measure.bytes + 1);
-        match batches.last_mut() {
-            Some(batch) if batch.len() < most && size.saturating_add(length) <= bytes => {
-                batch.push(item);
-                size = size.saturating_add(length);
-            }
-            _ => {
-                batches.push(vec![item]);
-                size = length;
-            }
+        if !batch.is_empty() && (batch.len() >= most || size.saturating_add(length) > bytes) {
+            inputs.push(input(std::mem::take(&mut batch)));
+            size = 0;
         }
+        batch.push(item);
+        size = size.saturating_add(length);
     }
-    batches
-        .into_iter()
-        .map(|batch| {
-            let mut input = Object::new();
-            if let Some(batch_input) = batch_input {
-                input.insert("BatchInput", batch_input.clone());
-            }
-            input.insert("Items", batch.into());
-            input.into()
-        })
-        .collect()
+    if !batch.is_empty() && (is_last || batch.len() >= most) {
+        inputs.push(input(std::mem::take(&mut batch)));
+    }
+    (inputs, batch)
 }

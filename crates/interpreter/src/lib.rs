@@ -8,6 +8,7 @@
 //! The crate has no clock, no chance, no IO: they are handed in.
 
 mod apply;
+mod children;
 mod context;
 mod data;
 mod execution;
@@ -17,6 +18,7 @@ mod held;
 mod inspection;
 pub mod items;
 mod outlook;
+mod ranges;
 mod retrospect;
 mod states;
 pub mod token;
@@ -27,13 +29,15 @@ pub use execution::{CorruptHistory, Execution, Status};
 pub use failure::Failed;
 pub use fuel::Watch;
 pub use inspection::{Inspection, Seen};
-pub use outlook::OpenTaskView;
+pub use outlook::{OpenTaskView, PAGE};
 pub use retrospect::catcher_of;
 pub use turn::{
     BYTES_PER_TURN, EVENTS_PER_TURN, STEPS_PER_TURN, Turn, inspect, step, step_watched,
 };
 
-use stepwright_history::{Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId};
+use stepwright_history::{
+    Event, EventKind, Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId,
+};
 use stepwright_json::{Json, Str};
 use stepwright_program::StateId;
 
@@ -82,12 +86,14 @@ pub enum Stimulus {
         /// Which.
         timer: TimerId,
     },
-    /// The items of a map run were read.
+    /// A page of the items of a map run was read.
     ItemsRead {
         /// Which map run.
         run: TaskId,
+        /// Where the page begins: `None` for the first one.
+        from: Option<Json>,
         /// The items, or why there are none.
-        items: Result<items::Items, Failure>,
+        page: Result<items::Page, Failure>,
     },
     /// A child execution ended.
     ChildFinished {
@@ -198,12 +204,14 @@ pub enum Command {
         /// When.
         due: Moment,
     },
-    /// Read the items of a map run.
+    /// Read the next page of the items of a map run.
     ReadItems {
         /// Which map run.
         run: TaskId,
-        /// What is read: see [`items::read`].
+        /// What is read: see [`items::Reader`].
         request: Json,
+        /// Where the page begins: `None` for the first one.
+        from: Option<Json>,
     },
     /// Run a child execution.
     StartChild {
@@ -214,7 +222,7 @@ pub enum Command {
         /// The map run's ARN.
         map_run: Str,
         /// Its input.
-        input: Json,
+        input: ChildInput,
         /// Where it begins.
         first: StateId,
     },
@@ -229,6 +237,29 @@ pub enum Command {
     },
     /// Call [`step`] again with [`Stimulus::Continue`].
     Continue,
+}
+
+/// What a child execution begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChildInput {
+    /// This value.
+    Given(Json),
+    /// A value that is in the history only. [`recorded_input`] finds it in its event.
+    Recorded {
+        /// How many events there are before the one that it is in.
+        after: u64,
+        /// Its place among the inputs there.
+        at: u32,
+    },
+}
+
+/// What a child execution begins with, of the event that brought its page of items.
+pub fn recorded_input(event: &Event, at: u32) -> Option<&Json> {
+    match &event.kind {
+        EventKind::MapRunItems { inputs } => inputs.get(at as usize),
+        EventKind::MapRunPage(page) => page.inputs.get(at as usize),
+        _ => None,
+    }
 }
 
 /// The stimulus does not concern the execution, or not any more: say the task timed out before.

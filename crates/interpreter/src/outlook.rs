@@ -3,6 +3,9 @@
 use crate::execution::{Execution, Phase, RunStage};
 use stepwright_history::{Moment, TaskCall, TaskId, TimerId};
 
+/// Stands for the next page of a map run's items where others are the indexes of its children.
+pub const PAGE: u32 = u32::MAX;
+
 /// A task that the execution waits for.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenTaskView<'e> {
@@ -31,17 +34,19 @@ impl Execution {
     }
 
     /// Whether the end of a task is waited for, or (with an index) that of a child of a map run.
+    /// The index [`PAGE`] stands for the next page of its items.
     pub fn wants(&self, task: TaskId, index: Option<u32>) -> bool {
         let Some(frame) = self.tasks.get(&task) else { return false };
         let Some(index) = index else {
             return match &self.frame(*frame).phase {
-                Phase::MapRun(map) => !matches!(map.stage, RunStage::Running(_)),
+                Phase::MapRun(map) => matches!(map.stage, RunStage::Writing { .. }),
                 _ => true,
             };
         };
         match &self.frame(*frame).phase {
+            Phase::MapRun(map) if index == PAGE => map.reading().is_some(),
             Phase::MapRun(map) => match &map.stage {
-                RunStage::Running(children) => children.running.contains(&index),
+                RunStage::Running(children) => children.running.contains_key(&index),
                 _ => false,
             },
             _ => false,

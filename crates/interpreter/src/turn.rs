@@ -173,14 +173,18 @@ impl<'a> Stepper<'a> {
                 self.task_failed(frame, task, failure, stage);
                 Ok(())
             }
-            Stimulus::ItemsRead { run, items } => {
-                let frame = self.run_frame(run, |stage| matches!(stage, RunStage::Reading))?;
-                self.items_read(frame, items);
+            Stimulus::ItemsRead { run, from, page } => {
+                let frame = self.run_frame(run, |stage| match stage {
+                    RunStage::Reading => from.is_none(),
+                    RunStage::Running(children) => children.wants_page() && children.cursor == from,
+                    _ => false,
+                })?;
+                self.items_read(frame, page);
                 Ok(())
             }
             Stimulus::ChildFinished { run, index, result } => {
                 let frame = self.run_frame(run, |stage| match stage {
-                    RunStage::Running(children) => children.running.contains(&index),
+                    RunStage::Running(children) => children.running.contains_key(&index),
                     _ => false,
                 })?;
                 self.child_finished(frame, index, result);

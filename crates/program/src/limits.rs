@@ -67,8 +67,13 @@ pub struct Limits {
     pub evaluation_steps: u64,
     /// How many steps all evaluations for one state may take together, between two events.
     pub state_steps: u64,
-    /// The most bytes of JSON text that the items of a distributed Map may have together.
+    /// The most bytes of JSON text that the items of a distributed Map may have together that are in
+    /// memory at once.
     pub items_bytes: usize,
+    /// How many items of a distributed Map are read at once.
+    pub page_items: usize,
+    /// How many bytes of JSON text they have, about.
+    pub page_bytes: usize,
     /// The most bytes of memory that the data of one execution may take.
     pub held_bytes: usize,
 }
@@ -84,6 +89,8 @@ impl Default for Limits {
             evaluation_steps: 20_000_000,
             state_steps: 60_000_000,
             items_bytes: 32 << 20,
+            page_items: 2_000,
+            page_bytes: 1 << 20,
             held_bytes: 64 << 20,
         }
     }
@@ -100,6 +107,8 @@ impl Limits {
         evaluation_steps: 200_000_000,
         state_steps: 600_000_000,
         items_bytes: 512 << 20,
+        page_items: 2_000,
+        page_bytes: 1 << 20,
         held_bytes: 1 << 30,
     };
 }

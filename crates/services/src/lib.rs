@@ -240,7 +240,7 @@ impl Services {
 
     /// The objects of S3, for readers and writers of distributed Maps.
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
-        self.s3.clone()
+        Arc::new(s3::Buckets(self.s3.clone()))
     }
 
     /// The operations of a service; none if it is not here.

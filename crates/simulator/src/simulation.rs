@@ -3,7 +3,9 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall, TaskId};
-use stepwright_interpreter::{Beginning, Command, Execution, Status, Stimulus, items, step};
+use stepwright_interpreter::{
+    Beginning, ChildInput, Command, Execution, Status, Stimulus, items, recorded_input, step,
+};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Program, StateId};
 
@@ -382,16 +384,30 @@ impl<'p> Loop<'p> {
             Command::Continue => self.at(self.now, Stimulus::Continue),
             Command::WakeAt { timer, due } => self.at(due, Stimulus::TimerDue { timer }),
             Command::RunTask { task, call, .. } => self.call(task, &call, tasks),
-            Command::ReadItems { run, request } => {
-                let most = self.plan.program.limits.items_bytes;
-                let items = items::read_within(&request, &self.plan.objects, most);
-                self.at(self.now, Stimulus::ItemsRead { run, items });
+            Command::ReadItems { run, request, from } => {
+                let limits = &self.plan.program.limits;
+                let page = items::Reader::open(&request, from.as_ref())
+                    .and_then(|mut reader| reader.page(&self.plan.objects, limits));
+                self.at(self.now, Stimulus::ItemsRead { run, from, page });
             }
             Command::WriteResults { run, request, records } => {
-                let result = items::write(&request, &records, &mut self.plan.objects);
+                let result = items::write(
+                    &request,
+                    &records,
+                    &mut self.events.as_slice(),
+                    &mut self.plan.objects,
+                );
                 self.at(self.now, Stimulus::ResultsWritten { run, result });
             }
             Command::StartChild { run, index, map_run, input, first } => {
+                let input = match input {
+                    ChildInput::Given(input) => input,
+                    ChildInput::Recorded { after, at } => {
+                        let event = self.events.get(after as usize);
+                        let input = event.and_then(|event| recorded_input(event, at));
+                        input.cloned().expect("the page that the child is on is in the history")
+                    }
+                };
                 let (at, result) = self.child(run, index, &map_run, input, first, tasks);
                 self.at(at, Stimulus::ChildFinished { run, index, result });
             }

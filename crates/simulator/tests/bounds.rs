@@ -381,7 +381,7 @@ fn what_is_quadratic_is_counted() {
 
 #[test]
 fn items_are_no_larger_than_they_may_be() {
-    use stepwright_interpreter::items::{Objects as _, read};
+    use stepwright_interpreter::items::read;
     let headers: Vec<String> = (0..5_000).map(|at| format!("header{at}")).collect();
     let files = [
         ("CSV", format!("{}\n{}", headers.join(","), "1\n".repeat(250_000))),
@@ -391,8 +391,8 @@ fn items_are_no_larger_than_they_may_be() {
         ("JSON", format!("[{}{}]", "[".repeat(2_000), "]".repeat(2_000))),
     ];
     for (kind, content) in files {
-        let mut objects = stepwright_simulator::MemoryObjects::default();
-        objects.put("in", "key", content.into_bytes()).expect("there is room");
+        let objects = stepwright_simulator::MemoryObjects::default();
+        let objects = objects.with("in", "key", content.into_bytes());
         let request = json!({
             "Resource": "arn:aws:states:::s3:getObject",
             "Parameters": {"Bucket": "in", "Key": "key"},
@@ -404,8 +404,8 @@ fn items_are_no_larger_than_they_may_be() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{kind}: {:?}", begun.elapsed());
     }
     // The last field of a header that comes twice counts, as ever.
-    let mut objects = stepwright_simulator::MemoryObjects::default();
-    objects.put("in", "key", b"a,b,a\n1,2,3\n4".to_vec()).expect("there is room");
+    let objects = stepwright_simulator::MemoryObjects::default();
+    let objects = objects.with("in", "key", *b"a,b,a\n1,2,3\n4");
     let request = json!({
         "Resource": "arn:aws:states:::s3:getObject",
         "Parameters": {"Bucket": "in", "Key": "key"},

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
-use stepwright_interpreter::items::Items;
-use stepwright_interpreter::{Beginning, Command, Execution, Stimulus, step};
+use stepwright_interpreter::items::{self, Page};
+use stepwright_interpreter::{Beginning, ChildInput, Command, Execution, Status, Stimulus, step};
 use stepwright_json::{Json, Syntax, json};
 use stepwright_program::Program;
 
@@ -146,7 +146,9 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
             };
             Stimulus::ChildFinished { run, index, result }
         }
-        Command::ReadItems { run, .. } => Stimulus::ItemsRead { run, items: Ok(Items::default()) },
+        Command::ReadItems { run, from, .. } => {
+            Stimulus::ItemsRead { run, from, page: Ok(Page::default()) }
+        }
         Command::WriteResults { run, .. } => {
             Stimulus::ResultsWritten { run, result: Ok(json!({})) }
         }
@@ -196,4 +198,54 @@ fn a_failed_execution_goes_on_when_redriven() {
     run(&mut execution, Stimulus::TaskSucceeded { task: second, output: json!("done") });
     assert_eq!(execution.status().name(), "SUCCEEDED");
     assert_eq!(execution.redrive_count(), 1);
+}
+
+/// An execution that an earlier release left behind, with all items in one event and two of five
+/// children running, is gone on with: its results are those of all five.
+#[test]
+fn a_map_run_of_an_earlier_release_goes_on() {
+    let text = include_str!("corpus/map-run-items.asl.json");
+    let definition = Definition::parse(text, Syntax::Strict).unwrap();
+    let program = stepwright_program::compile(&definition).unwrap();
+    let mut rest: &[u8] = include_bytes!("corpus/map-run-items.chunks");
+    let mut events = Vec::new();
+    while let Some((length, more)) = rest.split_first_chunk::<4>() {
+        let (chunk, more) = more.split_at(u32::from_le_bytes(*length) as usize);
+        events.extend(stepwright_history::stored::decode(chunk).unwrap());
+        rest = more;
+    }
+    let mut execution = Execution::replay(&events).unwrap();
+    let mut owed = execution.commands();
+    let begun = |command: &Command| match command {
+        Command::StartChild { index, input, .. } => Some((*index, input.clone())),
+        _ => None,
+    };
+    let given = |row: i64| ChildInput::Given(json!({"row": row}));
+    let running: Vec<_> = owed.iter().filter_map(begun).collect();
+    assert_eq!(running, [(3, given(3)), (4, given(4))]);
+    let mut objects = stepwright_simulator::MemoryObjects::default();
+    while let Some(command) = owed.pop() {
+        let stimulus = match command {
+            Command::StartChild { run, index, input: ChildInput::Given(input), .. } => {
+                Stimulus::ChildFinished { run, index, result: Ok(input) }
+            }
+            Command::WriteResults { run, request, records } => {
+                let journal = &mut events.as_slice();
+                let result = items::write(&request, &records, journal, &mut objects);
+                Stimulus::ResultsWritten { run, result }
+            }
+            other => panic!("{other:?} is not owed"),
+        };
+        let turn = step(&program, &mut execution, stimulus, Moment(1_704_067_300_000)).unwrap();
+        events.extend(turn.events);
+        owed.extend(turn.commands);
+    }
+    assert!(matches!(execution.status(), Status::Succeeded { .. }), "{:?}", execution.status());
+    assert_eq!(Execution::replay(&events).unwrap(), execution);
+    let written = objects.objects.iter().find(|((_, key), _)| key.ends_with("/SUCCEEDED_0.json"));
+    let records = stepwright_json::parse_bytes(written.unwrap().1).unwrap();
+    let inputs: Vec<_> =
+        records.as_array().unwrap().iter().map(|one| one.get("Input").unwrap().clone()).collect();
+    let expected: Vec<Json> = (0..5).map(|row| format!("{{\"row\":{row}}}").into()).collect();
+    assert_eq!(inputs, expected);
 }

@@ -70,6 +70,8 @@ pub enum Doing {
 pub struct Items {
     /// How many there are; `None` while they are read.
     pub all: Option<u64>,
+    /// How many were read so far.
+    pub read: u64,
     /// How many have begun.
     pub begun: u64,
     /// How many are done.

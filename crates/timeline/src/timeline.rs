@@ -301,6 +301,11 @@ impl Timeline {
             E::MapRunItems { inputs } => {
                 Line { detail: inputs.len().to_string(), ..line("children", name()) }
             }
+            E::MapRunPage(page) => {
+                let more = if page.next.is_some() { " and more" } else { "" };
+                let detail = format!("{}{more}", page.inputs.len());
+                Line { detail, ..line("children", name()) }
+            }
             E::ChildStarted { index } => minor("child", format!("{} #{index}", name())),
             E::ChildFinished { index, result } => {
                 let subject = format!("{} #{index}", name());
@@ -474,6 +479,12 @@ impl Timeline {
             E::MapRunItems { inputs } => {
                 if let Doing::Items(items) = &mut frame.doing {
                     items.all = Some(inputs.len() as u64);
+                }
+            }
+            E::MapRunPage(page) => {
+                if let Doing::Items(items) = &mut frame.doing {
+                    items.read += page.inputs.len() as u64;
+                    items.all = page.next.is_none().then_some(items.read);
                 }
             }
             E::MapIterationStarted { index, .. } => {

@@ -49,7 +49,7 @@ impl Scope {
 pub fn request(
     service: &str,
     (method, path, query): (&str, &str, &str),
-    headers: &[(&str, String)],
+    headers: &[(String, String)],
     hash: &str,
 ) -> String {
     let path = match service {
@@ -66,8 +66,8 @@ pub fn request(
 }
 
 /// `host;x-amz-date`
-pub fn names(headers: &[(&str, String)]) -> String {
-    headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";")
+pub fn names(headers: &[(String, String)]) -> String {
+    headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";")
 }
 
 /// A header's value without the white space around it, and with single spaces within.

@@ -241,7 +241,7 @@ fn workflows_and_services_survive_kill_9() {
 /// A Map over a table in the bucket `lists`, whose results are written there.
 fn map() -> String {
     json!({"StartAt": "M", "States": {"M": {
-        "Type": "Map", "MaxConcurrency": 20, "Label": "Rows", "End": true,
+        "Type": "Map", "MaxConcurrency": 200, "Label": "Rows", "End": true,
         "ItemReader": {
             "Resource": "arn:aws:states:::s3:getObject",
             "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
@@ -264,7 +264,8 @@ fn the_results_of_a_map_are_written_once_despite_kill_9() {
     let rounds: u64 = std::env::var("STEPWRIGHT_CRASH_ROUNDS")
         .ok()
         .map_or(4, |rounds| rounds.parse().expect("a number of rounds"));
-    let rows = 150 * rounds as usize;
+    // More than a page of them, so that reading goes on after a kill.
+    let rows = 750 * rounds as usize;
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path().join("data");
     let bucket = data.join("buckets/lists");

@@ -13,7 +13,7 @@ use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::names;
 use stepwright_aws::shapes::{Kind, Reference, Structure};
 use stepwright_aws::table::{self, Operation, Service};
-use stepwright_interpreter::items::Objects as _;
+use stepwright_interpreter::items::{Listing, Objects as _};
 use stepwright_json::{Json, Object, json};
 use stepwright_server::Api;
 use stepwright_simulator::MemoryObjects;
@@ -291,7 +291,13 @@ fn of_object(
             }
         },
         "ListObjectsV2" => {
-            let listed = objects.list(text("Bucket"), text("Prefix"), None, usize::MAX)?;
+            let listed = objects.list(Listing {
+                bucket: text("Bucket"),
+                prefix: text("Prefix"),
+                owner: None,
+                after: given.value.get("StartAfter").and_then(Json::as_str),
+                most: usize::MAX,
+            })?;
             let contents: Vec<Json> = listed
                 .iter()
                 .map(|info| {

@@ -1,7 +1,7 @@
 use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM};
 use crate::{
-    Event, EventKind, Failure, FrameId, Identity, MapPlan, Moment, Stage, Start, StateType,
-    TaskCall, TaskId, TaskKind, TimerId, To,
+    Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
+    StateType, TaskCall, TaskId, TaskKind, TimerId, To,
 };
 use std::borrow::Cow;
 use stepwright_json::{Array, DEEPEST, Json, Object, Str, Syntax};
@@ -213,6 +213,13 @@ impl<'b> Reader<'b> {
             "MapFailed" => E::MapFailed,
             "MapRunStarted" => E::MapRunStarted { run: TaskId(self.number()?), arn: self.str()? },
             "MapRunItems" => E::MapRunItems { inputs: self.items()? },
+            "MapRunPage" => E::MapRunPage(Box::new(MapPage {
+                inputs: self.items()?,
+                items: self.small()?,
+                batch: self.items()?,
+                next: self.option(Self::json)?,
+                is_kept: self.byte()? != 0,
+            })),
             "ChildStarted" => E::ChildStarted { index: self.small()? },
             "ChildFinished" => E::ChildFinished {
                 index: self.small()?,

@@ -254,6 +254,14 @@ impl Writer {
                 self.number(u64::from(*count));
                 38
             }
+            E::MapRunPage(page) => {
+                self.items(&page.inputs);
+                self.number(u64::from(page.items));
+                self.items(&page.batch);
+                self.option(page.next.as_ref(), Writer::json);
+                self.bytes.push(u8::from(page.is_kept));
+                39
+            }
         };
         // The second revisions say something that the first do not; where there is nothing of it to
         // say, the first is written.

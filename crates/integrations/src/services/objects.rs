@@ -3,12 +3,12 @@
 
 use super::wire::{Answer, Fault, Target};
 use super::{AwsServices, Place};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::table;
-use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::{ObjectInfo, ObjectRequest};
+use stepwright_engine::{ObjectStore, Upload};
+use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use stepwright_json::{Json, Object, json};
 use tokio::runtime::Handle;
 
@@ -16,8 +16,10 @@ use tokio::runtime::Handle;
 /// not know of pieces answers with all of it.
 const MOST_BYTES: usize = 64 << 20;
 
-/// How much of an object is asked for at once, in bytes.
+/// How much of an object is asked for at once, in bytes: by who reads on, and by who has just gone
+/// to another place.
 const PIECE: u64 = 8 << 20;
+const LITTLE: u64 = 256 << 10;
 
 /// The buckets of S3, where the service is called.
 #[derive(Clone, Debug)]
@@ -60,35 +62,46 @@ impl ServiceObjects {
 }
 
 impl ObjectStore for ServiceObjects {
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
         let mut request = Object::new();
         request.insert("Bucket", object.bucket.into());
         request.insert("Key", object.key.into());
-        let more = [("VersionId", object.version), ("ExpectedBucketOwner", object.owner)];
+        let more = [
+            ("VersionId", object.version),
+            ("ExpectedBucketOwner", object.owner),
+            ("IfMatch", object.etag),
+        ];
         for (name, value) in more {
             if let Some(value) = value {
                 request.insert(name, value.into());
             }
         }
-        let mut pieces =
-            Pieces { store: self.clone(), request, read: 0, size: None, piece: Vec::new(), at: 0 };
+        let mut pieces = Pieces {
+            store: self.clone(),
+            request,
+            read: object.from,
+            size: None,
+            etag: String::new(),
+            asks: PIECE,
+            piece: Vec::new(),
+            at: 0,
+        };
         pieces.next()?;
-        Ok(Box::new(pieces))
+        let (etag, size) = (pieces.etag.clone(), pieces.size.unwrap_or_default());
+        Ok(Opened { bytes: Box::new(pieces), etag, size })
     }
 
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        let Listing { bucket, prefix, owner, after, most } = listing;
         let mut request: Object = [("Bucket", Json::from(bucket))].into_iter().collect();
         if let Some(owner) = owner {
             request.insert("ExpectedBucketOwner", owner.into());
         }
         if !prefix.is_empty() {
             request.insert("Prefix", prefix.into());
+        }
+        if let Some(after) = after {
+            request.insert("StartAfter", after.into());
         }
         let mut found = Vec::new();
         loop {
@@ -109,9 +122,28 @@ impl ObjectStore for ServiceObjects {
         }
     }
 
-    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
+    fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
         let value = json!({"Bucket": bucket, "Key": key, "ContentType": "application/json"});
-        self.call("putObject", &Message { value, body: Some(bytes) })?;
+        Ok(Box::new(Draft { store: self.clone(), value, bytes: Vec::new() }))
+    }
+}
+
+/// An object that is being written. It is sent when it is whole.
+struct Draft {
+    store: ServiceObjects,
+    value: Json,
+    bytes: Vec<u8>,
+}
+
+impl Upload for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), String> {
+        let message = Message { value: self.value, body: Some(self.bytes) };
+        self.store.call("putObject", &message)?;
         Ok(())
     }
 }
@@ -121,10 +153,13 @@ impl ObjectStore for ServiceObjects {
 struct Pieces {
     store: ServiceObjects,
     request: Object,
-    /// How many bytes the pieces so far have.
+    /// Where the next piece begins.
     read: u64,
     /// How many bytes the object has.
     size: Option<u64>,
+    etag: String,
+    /// How much is asked for next.
+    asks: u64,
     piece: Vec<u8>,
     /// How much of the piece was taken.
     at: usize,
@@ -133,12 +168,19 @@ struct Pieces {
 impl Pieces {
     /// Asks for the next piece.
     fn next(&mut self) -> Result<(), String> {
-        let range = format!("bytes={}-{}", self.read, self.read + PIECE - 1);
+        let range = format!("bytes={}-{}", self.read, self.read + self.asks - 1);
+        self.asks = (self.asks * 2).min(PIECE);
         let mut request = self.request.clone();
         // An empty object has no range. That it is empty is not known before it is asked for.
         request.insert("Range", range.into());
         let asked = self.store.call("getObject", &Json::from(request).into());
+        let is_empty = |why: &String| self.read > 0 && is_no_range(why);
         let answer = match asked {
+            // What is asked for begins at the end.
+            Err(why) if is_empty(&why) => {
+                self.size.get_or_insert(self.read);
+                return Ok(());
+            }
             Err(why) if self.read == 0 && is_no_range(&why) => {
                 self.store.call("getObject", &Json::from(self.request.clone()).into())?
             }
@@ -146,13 +188,19 @@ impl Pieces {
         };
         let text = |name: &str| answer.message.value.get(name).and_then(Json::as_str);
         let size = text("ContentRange").and_then(|range| range.rsplit('/').next()?.parse().ok());
-        if let Some(etag) = text("ETag").filter(|_| size.is_some()) {
-            self.request.insert("IfMatch", etag.into());
+        if let Some(etag) = text("ETag") {
+            etag.clone_into(&mut self.etag);
+            if size.is_some() {
+                self.request.insert("IfMatch", etag.into());
+            }
         }
         self.piece = answer.message.body.unwrap_or_default();
+        if size.is_none() {
+            // Without a range, the answer is all of it, with what comes before.
+            self.piece.drain(..(self.read as usize).min(self.piece.len()));
+        }
         self.at = 0;
         self.read += self.piece.len() as u64;
-        // Without a range, the answer is all of it.
         self.size = Some(size.unwrap_or(self.read));
         Ok(())
     }
@@ -175,6 +223,21 @@ impl Read for Pieces {
         into[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
         self.at += count;
         Ok(count)
+    }
+}
+
+impl Seek for Pieces {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Start(to) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        let begin = self.read - self.piece.len() as u64;
+        if (begin..=self.read).contains(&to) {
+            self.at = (to - begin) as usize;
+        } else {
+            // Who looks here and there wants little each time.
+            (self.read, self.asks, self.at) = (to, LITTLE, 0);
+            self.piece.clear();
+        }
+        Ok(to)
     }
 }
 

@@ -4,7 +4,7 @@
 //! mark or a backslash, and is dropped before anything else.
 
 use super::source::Source;
-use super::{Items, Room, reader_failed, too_much};
+use super::{Room, reader_failed, too_much};
 use stepwright_history::Failure;
 use stepwright_json::{Json, Keys, Object, Str};
 
@@ -12,6 +12,7 @@ use stepwright_json::{Json, Keys, Object, Str};
 const MOST_HEADER: usize = 10 << 10;
 
 /// The form of a table.
+#[derive(Clone, Debug)]
 pub(super) struct Table {
     delimiter: u8,
     /// The headers, unless the first row is.
@@ -39,18 +40,29 @@ impl Table {
     pub(super) fn with(headers: Vec<Str>) -> Self {
         Self { delimiter: b',', headers: Some(headers) }
     }
+}
 
-    /// The rows as objects.
-    pub(super) fn items(
-        &self,
-        source: &mut Source<'_>,
-        most: usize,
+/// The rows of a table, as objects.
+pub(super) struct Rows {
+    delimiter: u8,
+    headers: Vec<Str>,
+    /// Rows share their keys, unless a header comes twice: its last field counts then.
+    keys: Option<Keys>,
+    row: Row,
+}
+
+impl Rows {
+    /// Reads the headers.
+    pub(super) fn begin(
+        table: &Table,
+        source: &mut Source,
         room: &mut Room,
-    ) -> Result<Items, Failure> {
+    ) -> Result<Self, Failure> {
+        let delimiter = table.delimiter;
         let mut row = Row::default();
-        let headers = match &self.headers {
+        let headers = match &table.headers {
             Some(headers) => headers.clone(),
-            None if row.read(source, self.delimiter, room)? => {
+            None if row.read(source, delimiter, room)? => {
                 row.fields().map(|field| Str::from(String::from_utf8_lossy(field))).collect()
             }
             None => Vec::new(),
@@ -59,25 +71,29 @@ impl Table {
             let name = source.name();
             return Err(reader_failed(format!("The CSV headers of {name} exceed 10 KiB")));
         }
-        // Rows share their keys, unless a header comes twice: its last field counts then.
         let keys = Keys::new(headers.iter().cloned());
-        let mut values = Vec::new();
-        while values.len() < most && row.read(source, self.delimiter, room)? {
-            room.values = room.values.checked_sub(headers.len()).ok_or_else(too_much)?;
-            // A field too few is empty; one too many is dropped.
-            let fields = row.fields().chain(std::iter::repeat(&[] as &[u8]));
-            let fields = fields
-                .take(headers.len())
-                .map(|field| Json::String(String::from_utf8_lossy(field).into()));
-            let item = match &keys {
-                Some(keys) => Object::with_keys(keys, fields.collect()).unwrap_or_default(),
-                None => headers.iter().cloned().zip(fields).collect(),
-            };
-            let item = Json::from(item);
-            room.take(&item)?;
-            values.push(item);
+        Ok(Self { delimiter, headers, keys, row })
+    }
+
+    pub(super) fn next(
+        &mut self,
+        source: &mut Source,
+        room: &mut Room,
+    ) -> Result<Option<Json>, Failure> {
+        if !self.row.read(source, self.delimiter, room)? {
+            return Ok(None);
         }
-        Ok(Items { values: values.into(), ..Items::default() })
+        room.values = room.values.checked_sub(self.headers.len()).ok_or_else(too_much)?;
+        // A field too few is empty; one too many is dropped.
+        let fields = self.row.fields().chain(std::iter::repeat(&[] as &[u8]));
+        let fields = fields
+            .take(self.headers.len())
+            .map(|field| Json::String(String::from_utf8_lossy(field).into()));
+        let item = match &self.keys {
+            Some(keys) => Object::with_keys(keys, fields.collect()).unwrap_or_default(),
+            None => self.headers.iter().cloned().zip(fields).collect(),
+        };
+        Ok(Some(item.into()))
     }
 }
 
@@ -98,7 +114,7 @@ impl Row {
     /// Reads the next row. Blank lines are none.
     fn read(
         &mut self,
-        source: &mut Source<'_>,
+        source: &mut Source,
         delimiter: u8,
         room: &mut Room,
     ) -> Result<bool, Failure> {

@@ -1,7 +1,7 @@
 //! The items of JSON texts and of lines of JSON, one after the other.
 
 use super::source::Source;
-use super::{Items, NOT_ITERABLE, Room, reader_failed};
+use super::{NOT_ITERABLE, Room, reader_failed};
 use stepwright_history::Failure;
 use stepwright_json::{Json, Object, Pointer};
 
@@ -12,78 +12,99 @@ const POINTER_REACH: u64 = 16 << 20;
 const POINTER_LENGTH: usize = 2_000;
 
 /// The elements of an array, or the members of an object as pairs of `Key` and `Value`.
-pub(super) fn items(
-    source: &mut Source<'_>,
-    pointer: Option<&str>,
-    most: usize,
-    room: &mut Room,
-) -> Result<Items, Failure> {
-    let pointer = pointer.filter(|pointer| !pointer.is_empty());
-    if let Some(text) = pointer {
-        find(source, text, room)?;
-    }
-    let mut values = Vec::new();
-    let of_object = match source.solid(room)? {
-        Some(b'[') => false,
-        Some(b'{') => true,
-        Some(_) => {
-            value(source, room)?;
-            return Err(reader_failed(NOT_ITERABLE));
-        }
-        None => return Err(ends_too_soon(source)),
-    };
-    let mut parts = Parts::new(of_object);
-    let mut is_left = true;
-    while values.len() < most {
-        is_left = parts.next(source, room)?;
-        if !is_left {
-            break;
-        }
-        let item = if of_object {
-            let mut pair = Object::new();
-            pair.insert("Key", key(source, room)?);
-            pair.insert("Value", value(source, room)?);
-            pair.into()
-        } else {
-            value(source, room)?
-        };
-        room.take(&item)?;
-        values.push(item);
-    }
-    if pointer.is_none() && !is_left && source.solid(room)?.is_some() {
-        let why = format!("{} is not valid JSON: something follows its value", source.name());
-        return Err(reader_failed(why));
-    }
-    Ok(Items { values: values.into(), of_object, sources: Vec::new() })
+pub(super) struct Values {
+    parts: Parts,
+    /// Whether something may follow the array or object.
+    is_within: bool,
 }
 
-/// The values of lines. Blank lines are none.
-pub(super) fn lines(
-    source: &mut Source<'_>,
-    most: usize,
-    room: &mut Room,
-) -> Result<Items, Failure> {
-    let mut values = Vec::new();
-    let mut number = 0;
-    while values.len() < most
-        && let Some((length, end)) = source.line(room, |byte| byte == b'\n')?
-    {
-        number += 1;
-        let line = source.rest()[..length].trim_ascii();
-        if !line.is_empty() {
-            let name = source.name();
-            let item = room.parse(line, &|| format!("Line {number} of {name}"))?;
-            room.take(&item)?;
-            values.push(item);
+impl Values {
+    /// Goes to where a pointer points, if there is one.
+    pub(super) fn begin(
+        source: &mut Source,
+        pointer: Option<&str>,
+        room: &mut Room,
+    ) -> Result<Self, Failure> {
+        let pointer = pointer.filter(|pointer| !pointer.is_empty());
+        if let Some(text) = pointer {
+            find(source, text, room)?;
         }
-        source.take(length + end);
+        let of_object = match source.solid(room)? {
+            Some(b'[') => false,
+            Some(b'{') => true,
+            Some(_) => {
+                value(source, room)?;
+                return Err(reader_failed(NOT_ITERABLE));
+            }
+            None => return Err(ends_too_soon(source)),
+        };
+        Ok(Self { parts: Parts::new(of_object), is_within: pointer.is_some() })
     }
-    Ok(Items { values: values.into(), ..Items::default() })
+
+    /// Goes on behind values that were read before.
+    pub(super) fn resume(of_object: bool, pointer: Option<&str>) -> Self {
+        let is_within = pointer.is_some_and(|pointer| !pointer.is_empty());
+        Self { parts: Parts { of_object, is_first: false }, is_within }
+    }
+
+    pub(super) fn of_object(&self) -> bool {
+        self.parts.of_object
+    }
+
+    /// Whether any of them was read.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.parts.is_first
+    }
+
+    pub(super) fn next(
+        &mut self,
+        source: &mut Source,
+        room: &mut Room,
+    ) -> Result<Option<Json>, Failure> {
+        if !self.parts.next(source, room)? {
+            if !self.is_within && source.solid(room)?.is_some() {
+                let name = source.name();
+                let why = format!("{name} is not valid JSON: something follows its value");
+                return Err(reader_failed(why));
+            }
+            return Ok(None);
+        }
+        if !self.parts.of_object {
+            return value(source, room).map(Some);
+        }
+        let mut pair = Object::new();
+        pair.insert("Key", key(source, room)?);
+        pair.insert("Value", value(source, room)?);
+        Ok(Some(pair.into()))
+    }
+}
+
+/// The next value of lines, whose number is counted up. Blank lines are none.
+pub(super) fn line(
+    source: &mut Source,
+    number: &mut u64,
+    room: &mut Room,
+) -> Result<Option<Json>, Failure> {
+    while let Some((length, end)) = source.line(room, |byte| byte == b'\n')? {
+        *number += 1;
+        let line = source.rest()[..length].trim_ascii();
+        let item = if line.is_empty() {
+            None
+        } else {
+            let name = source.name();
+            Some(room.parse(line, &|| format!("Line {number} of {name}"))?)
+        };
+        source.take(length + end);
+        if item.is_some() {
+            return Ok(item);
+        }
+    }
+    Ok(None)
 }
 
 /// Goes on to the value that a pointer points to. What is passed over must be JSON as well.
-fn find(source: &mut Source<'_>, text: &str, room: &mut Room) -> Result<(), Failure> {
-    let nowhere = |source: &Source<'_>| {
+fn find(source: &mut Source, text: &str, room: &mut Room) -> Result<(), Failure> {
+    let nowhere = |source: &Source| {
         reader_failed(format!("The ItemsPointer '{text}' leads nowhere in {}", source.name()))
     };
     if text.chars().count() >= POINTER_LENGTH {
@@ -126,14 +147,14 @@ fn find(source: &mut Source<'_>, text: &str, room: &mut Room) -> Result<(), Fail
     Ok(())
 }
 
-fn out_of_reach(source: &Source<'_>, text: &str) -> Failure {
+fn out_of_reach(source: &Source, text: &str) -> Failure {
     reader_failed(format!(
         "The ItemsPointer '{text}' must point to a value that begins within the first 16 MB of {}",
         source.name()
     ))
 }
 
-fn ends_too_soon(source: &Source<'_>) -> Failure {
+fn ends_too_soon(source: &Source) -> Failure {
     reader_failed(format!("{} is not valid JSON: it ends too soon", source.name()))
 }
 
@@ -149,7 +170,7 @@ impl Parts {
     }
 
     /// Goes on to the next part, if there is one.
-    fn next(&mut self, source: &mut Source<'_>, room: &mut Room) -> Result<bool, Failure> {
+    fn next(&mut self, source: &mut Source, room: &mut Room) -> Result<bool, Failure> {
         let closing = if self.of_object { b'}' } else { b']' };
         if self.is_first {
             source.take(1);
@@ -170,13 +191,13 @@ impl Parts {
     }
 }
 
-fn unexpected(source: &Source<'_>, wanted: char) -> Failure {
+fn unexpected(source: &Source, wanted: char) -> Failure {
     let at = source.taken();
     reader_failed(format!("{} is not valid JSON: no '{wanted}' at byte {at}", source.name()))
 }
 
 /// A key, and the colon behind it.
-fn key(source: &mut Source<'_>, room: &mut Room) -> Result<Json, Failure> {
+fn key(source: &mut Source, room: &mut Room) -> Result<Json, Failure> {
     if source.solid(room)? != Some(b'"') {
         return Err(unexpected(source, '"'));
     }
@@ -189,7 +210,7 @@ fn key(source: &mut Source<'_>, room: &mut Room) -> Result<Json, Failure> {
 }
 
 /// The value that comes next.
-fn value(source: &mut Source<'_>, room: &mut Room) -> Result<Json, Failure> {
+fn value(source: &mut Source, room: &mut Room) -> Result<Json, Failure> {
     if source.solid(room)?.is_none() {
         return Err(ends_too_soon(source));
     }

@@ -1,6 +1,7 @@
 //! An object as a stream: no more of it is in memory than the value that is being read.
 
-use super::{Room, reader_failed};
+use super::zstd::Frames;
+use super::{ObjectRequest, Objects, Room, reader_failed};
 use flate2::read::MultiGzDecoder;
 use std::io::{Cursor, ErrorKind, Read};
 use stepwright_history::Failure;
@@ -16,8 +17,10 @@ const PARQUET: &[u8] = b"PAR1";
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// The text of an object, uncompressed.
-pub(super) struct Source<'r> {
-    reader: Box<dyn Read + 'r>,
+pub(super) struct Source {
+    reader: Box<dyn Read + Send>,
+    is_compressed: bool,
+    etag: String,
     /// What was read and is not taken yet begins at `start`.
     buffer: Vec<u8>,
     start: usize,
@@ -30,29 +33,45 @@ pub(super) struct Source<'r> {
     name: String,
 }
 
-impl<'r> Source<'r> {
+impl Source {
     /// Begins to read an object. What it is compressed with is told by its first bytes.
-    pub(super) fn new(
-        mut reader: Box<dyn Read + 'r>,
-        name: String,
+    pub(super) fn open(
+        objects: &dyn Objects,
+        place: ObjectRequest<'_>,
         room: &mut Room,
     ) -> Result<Self, Failure> {
+        let name = format!("s3://{}/{}", place.bucket, place.key);
+        let opened = objects.open(ObjectRequest { from: 0, ..place }).map_err(reader_failed)?;
+        let mut reader = opened.bytes;
         let mut first = Vec::new();
         let begun = reader.by_ref().take(4).read_to_end(&mut first);
         begun.map_err(|error| reader_failed(format!("{name} cannot be read: {error}")))?;
-        if first.starts_with(ZSTD) {
-            let why = format!("{name} is compressed with ZSTD, which is not supported");
+        if first == PARQUET {
+            let why = format!("{name} is a Parquet file, and its InputType is another one");
             return Err(reader_failed(why));
         }
-        if first == PARQUET {
-            return Err(reader_failed(format!("{name} is a Parquet file. {NO_PARQUET}")));
-        }
-        let is_compressed = first.starts_with(GZIP);
+        let (is_gzip, is_zstd) = (first.starts_with(GZIP), first.starts_with(ZSTD));
+        let is_compressed = is_gzip || is_zstd;
         let whole = Cursor::new(first).chain(reader);
-        let reader: Box<dyn Read + 'r> =
-            if is_compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read + Send> = if is_gzip {
+            Box::new(MultiGzDecoder::new(whole))
+        } else if is_zstd {
+            Box::new(Frames::new(whole))
+        } else {
+            Box::new(whole)
+        };
         let (buffer, piece) = (Vec::new(), vec![0; PIECE].into_boxed_slice());
-        let mut source = Self { reader, buffer, start: 0, taken: 0, is_over: false, piece, name };
+        let mut source = Self {
+            reader,
+            is_compressed,
+            etag: opened.etag,
+            buffer,
+            start: 0,
+            taken: 0,
+            is_over: false,
+            piece,
+            name,
+        };
         while source.rest().len() < BYTE_ORDER_MARK.len() && source.fill(room)? {}
         if source.rest().starts_with(BYTE_ORDER_MARK) {
             source.take(BYTE_ORDER_MARK.len());
@@ -60,8 +79,38 @@ impl<'r> Source<'r> {
         Ok(source)
     }
 
+    /// Goes on to what follows so many bytes. What is compressed is read up to there.
+    pub(super) fn skip_to(
+        &mut self,
+        at: u64,
+        objects: &dyn Objects,
+        place: ObjectRequest<'_>,
+    ) -> Result<(), Failure> {
+        if !self.is_compressed && at > self.taken + self.rest().len() as u64 {
+            let rest = ObjectRequest { from: at, etag: Some(&self.etag), ..place };
+            self.reader = objects.open(rest).map_err(reader_failed)?.bytes;
+            (self.start, self.taken, self.is_over) = (0, at, false);
+            self.buffer.clear();
+            return Ok(());
+        }
+        while self.taken < at {
+            let count = (at - self.taken).min(self.rest().len() as u64);
+            self.take(count as usize);
+            // What was read before costs nothing again.
+            if self.taken < at && !self.fill(&mut Room::new(usize::MAX))? {
+                let why = format!("{} is shorter than it was", self.name);
+                return Err(reader_failed(why));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     /// What was read and is not taken yet.
@@ -153,6 +202,3 @@ impl<'r> Source<'r> {
         }
     }
 }
-
-/// What is said of Parquet files.
-pub(super) const NO_PARQUET: &str = "The input type 'PARQUET' is not supported";

@@ -1,13 +1,17 @@
 //! What readers make of objects, good and bad, and what writers write.
 
-use super::{ObjectInfo, ObjectRequest, Objects, Records, read, read_within, write};
-use crate::execution::{ChildRun, Children};
+use super::{
+    Listing, ObjectInfo, ObjectRequest, Objects, Opened, Page, Piece, Reader, Records, read,
+    read_within, transformed, write,
+};
+use crate::children::Children;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write as _};
-use stepwright_history::{Failure, Moment};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
+use stepwright_history::{Event, EventKind, Failure, FrameId, MapPage, Moment};
 use stepwright_json::{Json, json};
+use stepwright_program::Limits;
 
 /// One bucket, whose readers give little at a time.
 #[derive(Default)]
@@ -30,8 +34,30 @@ impl Read for Dribble<'_> {
     }
 }
 
+/// The bytes of an object, a little at a time.
+struct Slowly(Vec<u8>, u64, usize);
+
+impl Read for Slowly {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let at = (self.1 as usize).min(self.0.len());
+        let count = Dribble(&self.0[at..], self.2).read(into)?;
+        self.1 += count as u64;
+        self.2 += 1;
+        Ok(count)
+    }
+}
+
+impl Seek for Slowly {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        if let SeekFrom::Start(at) = to {
+            self.1 = at;
+        }
+        Ok(self.1)
+    }
+}
+
 impl Objects for Bucket {
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send + '_>, String> {
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
         if object.version.is_some_and(|version| version != "v1") {
             return Err("The specified version does not exist.".to_owned());
         }
@@ -39,17 +65,19 @@ impl Objects for Bucket {
             return Err("Access Denied".to_owned());
         }
         let bytes = self.0.get(object.key).ok_or("The specified key does not exist.")?;
-        Ok(Box::new(Dribble(bytes, 0)))
+        let etag = format!("\"{}-{:x}\"", bytes.len(), crc(bytes));
+        if object.etag.is_some_and(|wanted| wanted != etag) {
+            return Err("At least one of the pre-conditions you specified did not hold".to_owned());
+        }
+        let slowly = Slowly(bytes.clone(), object.from, 0);
+        Ok(Opened { bytes: Box::new(slowly), etag, size: bytes.len() as u64 })
     }
 
-    fn list(
-        &self,
-        _bucket: &str,
-        prefix: &str,
-        _owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
-        let listed = self.0.iter().filter(|(key, _)| key.starts_with(prefix)).take(most);
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        let is_listed = |key: &str| {
+            key.starts_with(listing.prefix) && listing.after.is_none_or(|after| key > after)
+        };
+        let listed = self.0.iter().filter(|(key, _)| is_listed(key)).take(listing.most);
         Ok(listed
             .map(|(key, bytes)| ObjectInfo {
                 key: key.clone(),
@@ -60,10 +88,18 @@ impl Objects for Bucket {
             .collect())
     }
 
-    fn put(&mut self, _bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.0.insert(key.to_owned(), bytes);
+    fn append(&mut self, _bucket: &str, key: &str, piece: Piece<'_>) -> Result<(), String> {
+        let object = self.0.entry(key.to_owned()).or_default();
+        if piece.is_first {
+            object.clear();
+        }
+        object.extend_from_slice(piece.bytes);
         Ok(())
     }
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(7, |sum, byte| sum.rotate_left(5) ^ u32::from(*byte))
 }
 
 fn request(key: &str, config: &Json) -> Json {
@@ -90,6 +126,25 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("there is room");
     encoder.finish().expect("there is room")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+#[test]
+fn frames_of_zstd_are_read_one_after_the_other() {
+    let skippable = [&[0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+    let config = json!({"InputType": "JSONL"});
+    assert_eq!(items(zstd(b"1\n2\n"), &config), "[1,2]");
+    assert_eq!(items([zstd(b"1\n"), skippable, zstd(b"2\n3")].concat(), &config), "[1,2,3]");
+    let long = format!("[\"{}\"]", "xyz".repeat(200_000));
+    assert_eq!(items(zstd(long.as_bytes()), &json!({"InputType": "JSON"})), long);
+    let mut damaged = zstd(b"1\n2\n");
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let why = failure(damaged, &config);
+    assert!(why.contains("cannot be read to its end"), "{why}");
 }
 
 #[test]
@@ -217,9 +272,10 @@ fn what_is_compressed_takes_no_more_memory() {
     let cut = gzip(&b"[1,2,3,4,5,6,7,8]".repeat(100));
     let why = failure(&cut[..cut.len() - 20], &json!({"InputType": "JSONL"}));
     assert!(why.contains("s3://b/k cannot be read to its end"), "{why}");
-    let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0];
-    assert!(failure(zstd, &json!({"InputType": "CSV"})).contains("ZSTD, which is not supported"));
-    assert!(failure("PAR1....PAR1", &json!({"InputType": "PARQUET"})).contains("'PARQUET'"));
+    let cut = zstd(&b"[1,2,3,4,5,6,7,8]\n".repeat(100));
+    let why = failure(&cut[..cut.len() - 5], &json!({"InputType": "JSONL"}));
+    assert!(why.contains("s3://b/k cannot be read to its end"), "{why}");
+    assert!(failure("PAR1....PAR1", &json!({"InputType": "CSV"})).contains("is a Parquet file"));
 }
 
 #[test]
@@ -302,49 +358,70 @@ fn items_have_a_bound() {
     assert!(failure.cause.expect("it says why").contains("The items are larger"));
 }
 
-/// The records of four children: one that succeeded with an array, one that failed, one that was
-/// stopped and one that never began.
-fn records() -> Records {
-    let children = Children {
-        inputs: vec![json!({"n": 1}), json!(2), json!("three"), json!(4)].into(),
-        next: 3,
-        running: [2].into(),
-        results: vec![
-            Some(Ok(json!([1, {"a": "b"}]))),
-            Some(Err(Failure::new("Full", "no room"))),
-            None,
-            None,
-        ],
-        remaining: 2,
-        failed: 1,
-        again: [].into(),
-        runs: [(Some(0), Some(1_500)), (Some(10), Some(20)), (Some(30), None), (None, None)]
-            .into_iter()
-            .map(|(started, stopped): (Option<i64>, Option<i64>)| ChildRun {
-                started: started.map(Moment),
-                stopped: stopped.map(Moment),
-                redrives: 0,
-            })
-            .collect(),
+/// The events of four children: one that succeeded with an array, one that failed, one that was
+/// stopped and one that never began; and how they stand.
+fn four() -> (Vec<Event>, Children) {
+    let page = |inputs: Vec<Json>, next: Option<Json>| {
+        let (items, batch) = (inputs.len() as u32, Vec::new().into());
+        let page = MapPage { inputs: inputs.into(), items, batch, next, is_kept: true };
+        EventKind::MapRunPage(Box::new(page))
     };
-    Records::new(&"arn:aws:states:us-east-1:123456789012:mapRun:m/L:id".into(), &children)
+    let finished = |index, result| EventKind::ChildFinished { index, result };
+    let events = [
+        (0, page(vec![json!({"n": 1}), json!(2)], Some(json!({"Taken": 2})))),
+        (0, EventKind::ChildStarted { index: 0 }),
+        (5, page(vec![json!("three"), json!(4)], None)),
+        (10, EventKind::ChildStarted { index: 1 }),
+        (20, finished(1, Err(Failure::new("Full", "no room")))),
+        (30, EventKind::ChildStarted { index: 2 }),
+        (1_500, finished(0, Ok(json!([1, {"a": "b"}])))),
+    ];
+    let mut children = Children::new(true);
+    let mut told = Vec::new();
+    for (number, (at, kind)) in events.into_iter().enumerate() {
+        match &kind {
+            EventKind::MapRunPage(page) => children.add(page, number as u64),
+            EventKind::ChildStarted { index } => {
+                children.started(*index, Moment(at)).expect("it is its turn");
+            }
+            EventKind::ChildFinished { index, result } => {
+                children.finished(*index, result, Moment(at)).expect("it runs");
+            }
+            _ => {}
+        }
+        told.push(Event { at: Moment(at), frame: FrameId::ROOT, id: 0, previous: 0, kind });
+    }
+    (told, children)
 }
 
-/// What a writer writes with these members of its request.
-fn written(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+const MAP_RUN: &str = "arn:aws:states:us-east-1:123456789012:mapRun:m/L:id";
+
+/// What a writer writes of these events with these members of its request.
+fn written_of(
+    events: &[Event],
+    children: &Children,
+    redrives: u32,
+    more: &[(&str, &str)],
+) -> BTreeMap<String, String> {
     let mut request = json!({
-        "MapRunArn": "arn:aws:states:us-east-1:123456789012:mapRun:m/L:id",
-        "Parameters": {"Bucket": "b", "Prefix": "out/"}});
+        "MapRunArn": MAP_RUN, "Parameters": {"Bucket": "b", "Prefix": "out/"}});
     if let Json::Object(members) = &mut request {
         for (key, value) in more {
             members.insert(*key, (*value).into());
         }
     }
     let mut bucket = Bucket::default();
-    let details = write(&request, &records(), &mut bucket).expect("there is room");
+    let records = Records::of(&MAP_RUN.into(), redrives, children);
+    let mut journal = events;
+    let details = write(&request, &records, &mut journal, &mut bucket).expect("there is room");
     assert_eq!(details, json!({"Bucket": "b", "Key": "out/id/manifest.json"}));
     let text = |bytes| String::from_utf8(bytes).expect("it is text");
     bucket.0.into_iter().map(|(key, bytes)| (key, text(bytes))).collect()
+}
+
+fn written(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let (events, children) = four();
+    written_of(&events, &children, 0, more)
 }
 
 #[test]
@@ -378,7 +455,324 @@ fn outputs_are_written_as_they_are_or_flat() {
     // What failed is always a record.
     assert!(flat["out/id/FAILED_0.jsonl"].starts_with("{\"Cause\":\"no room\","));
     assert!(flat["out/id/FAILED_0.jsonl"].ends_with("}\n"));
-    let all = records().transformed(Some("FLATTEN"));
+    let all = transformed(MAP_RUN, &four().1, Some("FLATTEN"));
     assert_eq!(all.at(1), Some(&json!({"a": "b"})));
     assert_eq!(all.at(2).and_then(|one| one.get("Error")), Some(&"Full".into()));
+}
+
+#[test]
+fn what_failed_before_a_redrive_is_recorded_once() {
+    let (mut events, mut children) = four();
+    children.mend();
+    let again: Vec<u32> = children.again.iter().collect();
+    assert_eq!(again, [1, 2]);
+    let mut add = |at: i64, kind: EventKind| {
+        events.push(Event { at: Moment(at), frame: FrameId::ROOT, id: 0, previous: 0, kind });
+    };
+    add(2_000, EventKind::MapRunRedriven { arn: MAP_RUN.into(), count: 1 });
+    for (index, result) in [(1, Ok(json!("now"))), (2, Err(Failure::new("Still", "")))] {
+        children.started(index, Moment(2_000)).expect("it is its turn");
+        add(2_000, EventKind::ChildStarted { index });
+        children.finished(index, &result, Moment(2_500)).expect("it runs");
+        add(2_500, EventKind::ChildFinished { index, result });
+    }
+    let files = written_of(&events, &children, 1, &[]);
+    let of = |name: &str| stepwright_json::parse(&files[name]).expect("it is JSON");
+    let succeeded = of("out/id/SUCCEEDED_0.json");
+    assert_eq!(succeeded.as_array().map(|all| all.len()), Some(2));
+    let second = succeeded.at(1).expect("there are two");
+    assert_eq!(second.get("Input"), Some(&"2".into()));
+    assert_eq!(second.get("RedriveCount"), Some(&json!(1)));
+    assert_eq!(second.get("StartDate"), Some(&"1970-01-01T00:00:00.010Z".into()));
+    let failed = of("out/id/FAILED_0.json");
+    assert_eq!(failed.as_array().map(|all| all.len()), Some(1));
+    assert_eq!(failed.at(0).and_then(|one| one.get("Input")), Some(&"\"three\"".into()));
+    assert_eq!(failed.at(0).and_then(|one| one.get("Error")), Some(&"Still".into()));
+    // The last one has still not begun.
+    assert_eq!(of("out/id/PENDING_0.json").as_array().map(|all| all.len()), Some(1));
+}
+
+#[test]
+fn files_are_split_and_name_every_record_once() {
+    let inputs: Vec<Json> = (0..70).map(|n| json!(n)).collect();
+    let output = json!("x".repeat(1 << 20));
+    let mut events = Vec::new();
+    let mut children = Children::new(false);
+    let mut add = |kind: EventKind| {
+        events.push(Event { at: Moment(0), frame: FrameId::ROOT, id: 0, previous: 0, kind });
+    };
+    let page = MapPage {
+        items: 70,
+        inputs: inputs.into(),
+        batch: Vec::new().into(),
+        next: None,
+        is_kept: false,
+    };
+    children.add(&page, 0);
+    add(EventKind::MapRunPage(Box::new(page)));
+    for index in 0..70 {
+        children.started(index, Moment(0)).expect("it is its turn");
+        add(EventKind::ChildStarted { index });
+    }
+    // The first one ends last.
+    for index in (0..70).rev() {
+        let result = Ok(output.clone());
+        children.finished(index, &result, Moment(0)).expect("it runs");
+        add(EventKind::ChildFinished { index, result });
+    }
+    let files = written_of(&events, &children, 0, &[]);
+    let mut names: Vec<String> = Vec::new();
+    for number in 0..2 {
+        let file = stepwright_json::parse(&files[&format!("out/id/SUCCEEDED_{number}.json")]);
+        let file = file.expect("it is JSON");
+        let records = file.as_array().expect("it is an array").iter();
+        names.extend(records.map(|one| one.get("Name").expect("a name").to_string()));
+    }
+    assert_eq!(files.len(), 3, "two files and the manifest");
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 70);
+    let manifest = stepwright_json::parse(&files["out/id/manifest.json"]).expect("it is JSON");
+    let listed = manifest.get("ResultFiles").and_then(|files| files.get("SUCCEEDED"));
+    for (number, file) in listed.and_then(Json::as_array).expect("two files").iter().enumerate() {
+        let text = &files[&format!("out/id/SUCCEEDED_{number}.json")];
+        assert_eq!(file.get("Size").and_then(Json::as_i64), Some(text.len() as i64));
+    }
+}
+
+fn limits(page_items: usize, page_bytes: usize) -> Limits {
+    Limits { page_items, page_bytes, ..Limits::default() }
+}
+
+/// All pages of so many items each; read by one reader, or each page by another.
+fn pages(request: &Json, bucket: &Bucket, most: usize, by_one: bool) -> Result<Vec<Page>, Failure> {
+    let mut pages: Vec<Page> = Vec::new();
+    let mut reader = Reader::open(request, None)?;
+    loop {
+        let page = reader.page(bucket, &limits(most, usize::MAX))?;
+        let next = page.next.clone();
+        pages.push(page);
+        if next.is_none() {
+            return Ok(pages);
+        }
+        if !by_one {
+            reader = Reader::open(request, next.as_ref())?;
+        }
+    }
+}
+
+#[test]
+fn pages_have_the_same_items_wherever_they_begin() {
+    let rows: Vec<String> = (0..50).map(|n| format!("{n},\"a,{n}\n\"\r\n")).collect();
+    let rows = rows.concat();
+    let table = format!("\u{FEFF}n,t\n{rows}");
+    let lines: Vec<String> = (0..50).map(|n| format!("{{\"n\":{n}}}\n\n")).collect();
+    let lines = lines.concat();
+    let array: String = (0..50).map(|n| format!(" [{n}, \"]\"] ")).collect::<Vec<_>>().join(",");
+    let members: Vec<String> = (0..50).map(|n| format!("\"k{n}\" : {n}")).collect();
+    let object = format!("{{\"a\": {{{}}}}}", members.join(" , "));
+    let inventory = json!({
+        "destinationBucket": "arn:aws:s3:::b", "fileFormat": "CSV", "fileSchema": "Bucket, Key",
+        "files": [{"key": "table"}, {"key": "empty"}, {"key": "table.gz"}]});
+    let bucket = Bucket::of(&[
+        ("table", table.clone().into_bytes()),
+        ("table.gz", gzip(table.as_bytes())),
+        ("empty", Vec::new()),
+        ("lines", lines.clone().into_bytes()),
+        ("lines.gz", gzip(lines.as_bytes())),
+        ("lines.zst", zstd(lines.as_bytes())),
+        ("array", format!("[{array}]").into_bytes()),
+        ("object", object.into_bytes()),
+        ("i.json", inventory.to_string().into_bytes()),
+        ("u.csv", b"s3://b/lines\n\ns3://b/lines.gz\n".to_vec()),
+        ("l/", Vec::new()),
+        ("l/1", lines.clone().into_bytes()),
+        ("l/2", lines.into_bytes()),
+    ]);
+    let listing = |config: Json| {
+        json!({"Resource": "arn:aws:states:::s3:listObjectsV2",
+               "Parameters": {"Bucket": "b", "Prefix": "l"}, "ReaderConfig": config})
+    };
+    let csv = json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"});
+    let jsonl = json!({"InputType": "JSONL"});
+    for request in [
+        request("table", &csv),
+        request("table.gz", &csv),
+        request("lines", &jsonl),
+        request("lines.gz", &json!({"InputType": "JSONL", "MaxItems": 42})),
+        request("lines.zst", &jsonl),
+        request("array", &json!({"InputType": "JSON"})),
+        request("object", &json!({"InputType": "JSON", "ItemsPointer": "/a"})),
+        request("i.json", &json!({"InputType": "MANIFEST"})),
+        request("u.csv", &json!({"InputType": "JSONL", "ManifestType": "ATHENA_DATA"})),
+        listing(json!({})),
+        listing(json!({"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN"})),
+    ] {
+        let whole = read(&request, &bucket).expect("it can be read");
+        assert!(whole.values.len() >= 2);
+        for (most, by_one) in [(1, false), (7, true), (7, false), (50, false)] {
+            let pages = pages(&request, &bucket, most, by_one).expect("it can be read");
+            let mut items = Vec::new();
+            for page in &pages {
+                assert_eq!(page.items.of_object, whole.of_object, "{request}");
+                for (at, value) in page.items.values.iter().enumerate() {
+                    let source = whole.source(items.len());
+                    assert_eq!(page.items.source(at), source, "{request}");
+                    items.push(value.clone());
+                }
+                assert!(page.items.values.len() == most || page.next.is_none(), "{request}");
+            }
+            assert_eq!(Json::from(items), Json::from(whole.values.clone()), "{request}");
+        }
+    }
+}
+
+#[test]
+fn a_page_ends_where_it_has_its_bytes() {
+    let bucket = Bucket::of(&[("k", format!("[{}]", vec!["\"12345678\""; 100].join(",")))]);
+    let request = request("k", &json!({"InputType": "JSON"}));
+    let mut reader = Reader::open(&request, None).expect("it is known");
+    let page = reader.page(&bucket, &limits(1_000, 95)).expect("it can be read");
+    assert_eq!(page.items.values.len(), 10);
+}
+
+#[test]
+fn an_object_that_changes_is_not_read_on() {
+    let request = request("k", &json!({"InputType": "JSONL"}));
+    let mut bucket = Bucket::of(&[("k", "1\n2\n3\n")]);
+    let mut reader = Reader::open(&request, None).expect("it is known");
+    let page = reader.page(&bucket, &limits(2, usize::MAX)).expect("it can be read");
+    bucket.0.insert("k".to_owned(), b"1\n2\n4\n".to_vec());
+    let mut reader = Reader::open(&request, page.next.as_ref()).expect("it is known");
+    let failure = reader.page(&bucket, &limits(2, usize::MAX)).expect_err("it has changed");
+    assert_eq!(failure.name(), "States.ItemReaderFailed");
+    assert!(failure.cause.is_some_and(|cause| cause.contains("pre-conditions")));
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_so() {
+    let why = failure("PAR1....PAR1", &json!({"InputType": "PARQUET"}));
+    assert!(why.contains("built without the feature `parquet`"), "{why}");
+}
+
+#[cfg(feature = "parquet")]
+mod of_parquet {
+    use super::*;
+    use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+
+    const SCHEMA: &str = "message rows {
+        required int64 id; optional binary name (UTF8); required double share;
+        optional group tags (LIST) { repeated group list { optional binary element (UTF8); } }
+    }";
+
+    /// Groups of rows; every third has no name.
+    fn file(compression: Compression, groups: i64, rows: i64) -> Vec<u8> {
+        let schema = Arc::new(parquet::schema::parser::parse_message_type(SCHEMA).unwrap());
+        let properties = Arc::new(
+            WriterProperties::builder()
+                .set_compression(compression)
+                .set_data_page_row_count_limit(16)
+                .build(),
+        );
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+        for group in 0..groups {
+            let ids: Vec<i64> = (group * rows..(group + 1) * rows).collect();
+            let names: Vec<ByteArray> = ids
+                .iter()
+                .filter(|id| *id % 3 > 0)
+                .map(|id| format!("name-{id}").into_bytes().into())
+                .collect();
+            let has_name: Vec<i16> = ids.iter().map(|id| i16::from(id % 3 > 0)).collect();
+            let shares: Vec<f64> = ids.iter().map(|id| *id as f64 / 2.0).collect();
+            let tags: Vec<ByteArray> = ids
+                .iter()
+                .flat_map(|_| ["a", "b"].map(|tag| tag.as_bytes().to_vec().into()))
+                .collect();
+            let definitions: Vec<i16> = tags.iter().map(|_| 3).collect();
+            let repetitions: Vec<i16> = (0..tags.len()).map(|at| i16::from(at % 2 == 1)).collect();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&names, Some(&has_name), None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(&shares, None, None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&tags, Some(&definitions), Some(&repetitions))
+                .unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn rows_are_objects_whatever_they_are_compressed_with() {
+        let config = json!({"InputType": "PARQUET"});
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            assert_eq!(
+                items(file(compression, 1, 2), &config),
+                r#"[{"id":0,"name":null,"share":0.0,"tags":["a","b"]},{"id":1,"name":"name-1","share":0.5,"tags":["a","b"]}]"#
+            );
+            let bucket = Bucket::of(&[("k", file(compression, 3, 50))]);
+            let request = request("k", &config);
+            let whole = read(&request, &bucket).expect("it can be read");
+            assert_eq!(whole.values.len(), 150);
+            for (most, by_one) in [(7, true), (7, false), (50, false)] {
+                let pages = pages(&request, &bucket, most, by_one).expect("it can be read");
+                let items: Vec<Json> =
+                    pages.into_iter().flat_map(|page| page.items.values.into_vec()).collect();
+                assert_eq!(Json::from(items), Json::from(whole.values.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        let config = json!({"InputType": "PARQUET"});
+        let whole = file(Compression::SNAPPY, 2, 50);
+        for length in [0, 4, 7, 11, whole.len() / 2, whole.len() - 1, whole.len() - 9] {
+            let why = failure(&whole[..length], &config);
+            assert!(why.contains("s3://b/k cannot be read as Parquet"), "{length}: {why}");
+        }
+        let mut chance = 1_u64;
+        for _ in 0..300 {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let mut damaged = whole.clone();
+            let at = (chance >> 33) as usize % damaged.len();
+            damaged[at] ^= 0x55;
+            // Damage may go unseen; it must not bring anything down.
+            let bucket = Bucket::of(&[("k", damaged)]);
+            drop(read(&request("k", &config), &bucket));
+        }
+        let mut versioned = request("k", &config);
+        if let Some(Json::Object(parameters)) =
+            versioned.as_object().and_then(|one| one.get("Parameters").cloned()).as_ref()
+        {
+            let mut parameters = parameters.clone();
+            parameters.insert("VersionId", "v1".into());
+            if let Json::Object(members) = &mut versioned {
+                members.insert("Parameters", parameters.into());
+            }
+        }
+        let failure = read(&versioned, &Bucket::of(&[("k", whole)])).expect_err("it is refused");
+        assert!(failure.cause.is_some_and(|cause| cause.starts_with("S3 Version ID selection")));
+    }
 }

@@ -1,15 +1,16 @@
 //! A Map whose iterations are child executions (`Mode: DISTRIBUTED`).
 
-use crate::Command;
 use crate::context::STATE_DATA;
 use crate::execution::{MapRun, Phase, RunStage};
 use crate::failure::{Failed, Origin};
-use crate::items::{self, Item, Items, Records};
+use crate::items::{self, Item, Items, Page};
 use crate::turn::Stepper;
 use crate::view::{More, mix};
-use stepwright_history::{EventKind, Failure, FrameId, TaskId};
+use stepwright_history::{EventKind, Failure, FrameId, MapPage, TaskId};
 use stepwright_json::{Array, Json, Object, Str};
-use stepwright_program::{EvaluationError, ItemReader, Kind, Map, NumberField, State};
+use stepwright_program::{
+    EvaluationError, ItemReader, Kind, Language, Map, NumberField, ResultPath, State,
+};
 
 impl Stepper<'_> {
     /// What a reader is asked: see [`items::read`].
@@ -77,12 +78,9 @@ impl Stepper<'_> {
         match &open.stage {
             RunStage::New => {
                 let run = TaskId(self.execution.next_task);
-                let reader = open.plan.reader.clone();
                 let arn = self.map_run_arn(map, run);
                 self.emit(frame, EventKind::MapRunStarted { run, arn });
-                if let Some(request) = reader {
-                    self.owe(Command::ReadItems { run, request });
-                }
+                self.owe_page(frame);
             }
             RunStage::Reading => {
                 let items = Items {
@@ -90,24 +88,35 @@ impl Stepper<'_> {
                     of_object: open.plan.of_object,
                     sources: vec![(0, STATE_DATA.into())],
                 };
-                self.prepare(frame, &items);
+                self.prepare(frame, Page { items, next: None });
             }
             RunStage::Running(_) if open.is_redriven => {
                 let (arn, count) = (open.arn.clone(), open.redrives + 1);
                 self.emit(frame, EventKind::MapRunRedriven { arn, count });
             }
             RunStage::Running(children) => {
-                if open.can_start() {
-                    let index = children.again.front().copied().unwrap_or(children.next);
+                if let Some(index) = open.startable() {
+                    let wanted_page = children.wants_page();
                     self.emit(frame, EventKind::ChildStarted { index });
                     let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
                     let command = open.child(index);
                     self.owe(command);
+                    if !wanted_page {
+                        self.owe_page(frame);
+                    }
                 } else {
                     self.children_done(frame);
                 }
             }
             RunStage::Done | RunStage::Writing { .. } => {}
+        }
+    }
+
+    /// Has the next page of items read, if it is wanted.
+    fn owe_page(&mut self, frame: FrameId) {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        if let Some(command) = open.reading() {
+            self.owe(command);
         }
     }
 
@@ -141,48 +150,88 @@ impl Stepper<'_> {
         format!("{prefix}/{label}:{id}").into()
     }
 
-    pub(crate) fn items_read(&mut self, frame: FrameId, items: Result<Items, Failure>) {
-        let is_new =
-            |items: &Items| items.of_object && !self.program.vintage.maps_go_over_objects();
-        match items {
-            Ok(items) if is_new(&items) => {
+    pub(crate) fn items_read(&mut self, frame: FrameId, page: Result<Page, Failure>) {
+        match page {
+            Ok(page) if page.items.of_object && !self.program.vintage.maps_go_over_objects() => {
                 let failure = Failure::new("States.ItemReaderFailed", items::NOT_ITERABLE);
-                self.map_run_failed(frame, failure);
+                self.give_up(frame, failure);
             }
-            Ok(items) => self.prepare(frame, &items),
-            Err(failure) => self.map_run_failed(frame, failure),
+            Ok(page) => self.prepare(frame, page),
+            Err(failure) => self.give_up(frame, failure),
         }
     }
 
-    /// Makes the inputs of the child executions from the items.
-    fn prepare(&mut self, frame: FrameId, items: &Items) {
+    /// Makes the inputs of child executions from a page of items.
+    fn prepare(&mut self, frame: FrameId, page: Page) {
         let state = self.state_of(frame);
         let Kind::Map(map) = &state.kind else { return };
-        // All items are one event.
+        // A page is one event.
         self.fuel.refill(self.program.limits.state_steps.saturating_mul(10));
-        let inputs = self
-            .selected(frame, state, map, items)
-            .and_then(|selected| self.batched(frame, state, map, selected))
-            .and_then(|inputs| {
-                let mut room = self.program.limits.items_bytes;
-                inputs.iter().try_for_each(|input| take(&mut room, input))?;
-                Ok(inputs)
-            });
-        match inputs {
-            Ok(inputs) => {
-                self.emit(frame, EventKind::MapRunItems { inputs: inputs.into() });
+        match self.page_of(frame, state, map, page) {
+            Ok(page) => {
+                self.emit(frame, EventKind::MapRunPage(Box::new(page)));
+                self.owe_page(frame);
+                // What is all of them decides what share of them has failed.
+                self.map_run_updated(frame);
             }
-            Err(error) => self.evaluation_failed(frame, error),
+            Err(error) => {
+                let frame_now = self.execution.frame(frame);
+                let has_children =
+                    matches!(&frame_now.phase, Phase::MapRun(open) if open.has_children());
+                if has_children {
+                    let cause = self.cause(&frame_now.entry, &error);
+                    self.give_up(frame, Failure::new(error.error, cause));
+                } else {
+                    self.evaluation_failed(frame, error);
+                }
+            }
         }
     }
 
-    /// The items as the selector makes them.
+    fn page_of(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        page: Page,
+    ) -> Result<MapPage, EvaluationError> {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else {
+            unreachable!("items are read for a map run")
+        };
+        let (before, batch) = match &open.stage {
+            RunStage::Running(children) => (children.items, children.batch.clone()),
+            _ => (0, Array::new()),
+        };
+        let items = page.items.values.len() as u32;
+        let selected = self.selected(frame, state, map, &page.items, before)?;
+        let mut rest = batch.into_vec();
+        rest.extend(selected);
+        let (inputs, rest) = self.batched(frame, state, map, rest, page.next.is_none())?;
+        let most = self.program.limits.payload_bytes;
+        inputs.iter().try_for_each(|input| EvaluationError::check(input, most))?;
+        let is_written = map.result_writer.as_ref().is_some_and(|writer| writer.resource.is_some());
+        // What the state's output has nothing of need not be kept for it.
+        let is_dropped = state.language == Language::JsonPath
+            && matches!(state.io.result_path, ResultPath::Discard)
+            && state.io.result_selector.is_none()
+            && state.io.assign.is_none();
+        Ok(MapPage {
+            inputs: inputs.into(),
+            items,
+            batch: rest.into(),
+            next: page.next,
+            is_kept: !is_written && !is_dropped,
+        })
+    }
+
+    /// The items as the selector makes them. Of the map run, so many were read before.
     pub(crate) fn selected(
         &self,
         frame: FrameId,
         state: &State,
         map: &Map,
         items: &Items,
+        before: u32,
     ) -> Result<Vec<Json>, EvaluationError> {
         let mut room = self.program.limits.items_bytes;
         items
@@ -191,7 +240,7 @@ impl Stepper<'_> {
             .enumerate()
             .map(|(index, item)| {
                 let source = items.source(index);
-                let shown = Item::new(index as u32, item, items.of_object, source);
+                let shown = Item::new(before + index as u32, item, items.of_object, source);
                 let input = self.item_input(frame, state, map, item, shown)?;
                 take(&mut room, &input)?;
                 Ok(input)
@@ -199,15 +248,17 @@ impl Stepper<'_> {
             .collect()
     }
 
-    /// The items as the batcher bundles them.
+    /// The items as the batcher bundles them, and those that do not fill a batch yet if more of
+    /// them follow.
     pub(crate) fn batched(
         &self,
         frame: FrameId,
         state: &State,
         map: &Map,
         selected: Vec<Json>,
-    ) -> Result<Vec<Json>, EvaluationError> {
-        let Some(batcher) = &map.item_batcher else { return Ok(selected) };
+        is_last: bool,
+    ) -> Result<(Vec<Json>, Vec<Json>), EvaluationError> {
+        let Some(batcher) = &map.item_batcher else { return Ok((selected, Vec::new())) };
         let document = self.document(frame, &state.io)?;
         let most = self.count(frame, batcher.max_items.as_ref(), &document, "MaxItemsPerBatch")?;
         let bytes =
@@ -216,7 +267,9 @@ impl Stepper<'_> {
             Some(input) => Some(self.fill(frame, input, &document, More::default())?),
             None => None,
         };
-        Ok(items::batches(selected, most, bytes, batch_input.as_ref()))
+        let mut room = self.program.limits.items_bytes;
+        selected.iter().try_for_each(|item| take(&mut room, item))?;
+        Ok(items::batches(selected, most, bytes, batch_input.as_ref(), is_last))
     }
 
     pub(crate) fn child_finished(
@@ -230,14 +283,20 @@ impl Stepper<'_> {
         self.map_run_updated(frame);
     }
 
-    /// Gives a map run up that has failed more often than it may: what there is of results is
-    /// written first.
+    /// Gives a map run up that has failed more often than it may.
     pub(crate) fn map_run_updated(&mut self, frame: FrameId) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
-        if !is_past_tolerance(open) {
-            return;
+        if is_past_tolerance(open) {
+            self.give_up(frame, past_tolerance());
         }
-        let failure = past_tolerance();
+    }
+
+    /// Fails a map run. What there is of results is written first.
+    fn give_up(&mut self, frame: FrameId, failure: Failure) {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        if !open.has_children() {
+            return self.map_run_failed(frame, failure);
+        }
         match self.write_request(frame, Some(&failure)) {
             Ok(Some(request)) => self.begin_writing(frame, request),
             Ok(None) | Err(_) => self.map_run_failed(frame, failure),
@@ -254,8 +313,7 @@ impl Stepper<'_> {
         };
         let RunStage::Running(children) = &open.stage else { return };
         if writer.resource.is_none() {
-            let records = Records::new(&open.arn, children);
-            let output = records.transformed(writer.transformation.as_deref());
+            let output = items::transformed(&open.arn, children, writer.transformation.as_deref());
             self.map_run_succeeded(frame, Some(output));
             return;
         }
@@ -318,9 +376,10 @@ impl Stepper<'_> {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         let output = output.unwrap_or_else(|| match &open.stage {
             RunStage::Running(children) => children
-                .results
+                .kept
                 .iter()
-                .map(|result| match result {
+                .flatten()
+                .map(|child| match &child.result {
                     Some(Ok(output)) => output.clone(),
                     Some(Err(failure)) => error_of(failure),
                     None => Json::Null,
@@ -369,18 +428,19 @@ fn error_of(failure: &Failure) -> Json {
     error.into()
 }
 
-/// Whether more child executions failed than the state tolerates: none, unless it says so.
+/// Whether more child executions failed than the state tolerates: none, unless it says so. What
+/// share of them has failed is known once all items are read.
 fn is_past_tolerance(open: &MapRun) -> bool {
     let RunStage::Running(children) = &open.stage else { return false };
-    if children.failed == 0 {
+    let failed = children.failed.len();
+    if failed == 0 {
         return false;
     }
-    let total = children.inputs.len() as f64;
-    let past_count = open.plan.tolerated_count.map(|count| children.failed > count);
-    let past_percentage = open
-        .plan
-        .tolerated_percentage
-        .map(|percentage| children.failed as f64 * 100.0 > percentage * total);
+    let past_count = open.plan.tolerated_count.map(|count| failed > count);
+    let past_percentage = open.plan.tolerated_percentage.map(|percentage| {
+        let is_known = children.cursor.is_none() || percentage <= 0.0;
+        is_known && failed as f64 * 100.0 > percentage * f64::from(children.count)
+    });
     match (past_count, past_percentage) {
         (None, None) => true,
         (count, percentage) => count.unwrap_or(false) || percentage.unwrap_or(false),

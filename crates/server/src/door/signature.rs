@@ -285,8 +285,8 @@ impl Signature {
                 values.map(|value| header_value(&String::from_utf8_lossy(value.as_bytes())));
             values.collect::<Vec<_>>().join(",")
         };
-        let headers: Vec<(&str, String)> =
-            self.signed.iter().map(|name| (name.as_str(), values(name))).collect();
+        let headers: Vec<(String, String)> =
+            self.signed.iter().map(|name| (name.clone(), values(name))).collect();
         let query = parts.uri.query().unwrap_or_default();
         let what = (parts.method.as_str(), parts.uri.path(), query);
         let canonical = canonical::request(&self.scope.service, what, &headers, hash);

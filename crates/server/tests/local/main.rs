@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it has compared")]
 
 mod crash;
+mod maps;
 #[path = "../services/python.rs"]
 mod python;
 mod races;

@@ -23,6 +23,7 @@ use crate::kept;
 use crate::{Answered, LocalService, Setup, Supported};
 use files::{Files, Spot};
 use index::{Index, Kept};
+pub(crate) use readers::Buckets;
 use std::collections::hash_map::DefaultHasher;
 use std::future::ready;
 use std::hash::{Hash as _, Hasher as _};

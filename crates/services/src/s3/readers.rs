@@ -1,21 +1,28 @@
 //! The same objects for readers and writers of distributed Maps.
 
 use super::checksum::Checksum;
+use super::files::{Draft, Files, Spot, Stamp};
 use super::index::Described;
 use super::objects::{New, quoted};
 use super::{S3, errors};
 use crate::call::Refusal;
 use md5::{Digest as _, Md5};
 use std::fs::File;
-use std::io::Read;
-use stepwright_engine::ObjectStore;
-use stepwright_interpreter::items::{ObjectInfo, ObjectRequest};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use stepwright_engine::{ObjectStore, Upload};
+use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use tokio::runtime::Handle;
 
+/// How many objects are listed at once, at least: a listing looks at all files of its directory.
+const LISTED: usize = 10_000;
+
+/// The object store of the engine. Called on threads for what takes long.
+pub(crate) struct Buckets(pub(crate) Arc<S3>);
+
 impl S3 {
-    /// Opens the file of an object. It stays what it is while it is read: an object that is put
-    /// under the same key is another file.
-    async fn read(&self, object: ObjectRequest<'_>) -> Result<File, Refusal> {
+    /// Opens the file of an object.
+    async fn read(&self, object: ObjectRequest<'_>) -> Result<(Watched, String), Refusal> {
         self.recover().await?;
         self.check_owner(object.owner)?;
         if object.version.is_some_and(|version| version != "null") {
@@ -25,8 +32,17 @@ impl S3 {
         self.check_bucket(bucket)?;
         let _turn = self.lock(bucket, key).read().await;
         let kept = self.present(bucket, key).await?;
-        let opened = self.files()?.open(bucket, key, &kept.spot);
-        Ok(opened.map_err(|_| errors::known("NoSuchKey"))?.0)
+        let files = self.files()?.clone();
+        let opened = files.open(bucket, key, &kept.spot);
+        let (file, stamp) = opened.map_err(|_| errors::known("NoSuchKey"))?;
+        // Somebody may have put another file there just now.
+        let kept = if kept.stamp == stamp { kept } else { super::foreign(kept.spot, stamp) };
+        if object.etag.is_some_and(|etag| etag != kept.etag) {
+            return Err(errors::known("PreconditionFailed"));
+        }
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let watched = Watched { file, files, bucket, key, spot: kept.spot, stamp };
+        Ok((watched, kept.etag))
     }
 
     fn check_owner(&self, owner: Option<&str>) -> Result<(), Refusal> {
@@ -36,64 +52,114 @@ impl S3 {
         }
     }
 
-    async fn write(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), Refusal> {
+    async fn begin(&self, bucket: &str) -> Result<Draft, Refusal> {
         self.recover().await?;
         let files = self.files()?.clone();
         let (name, has_bucket) = (bucket.to_owned(), files.has_bucket(bucket));
-        let (draft, stamp, etag) = self
-            .blocking(move || {
-                // A result may go to a bucket that nobody has made yet.
-                if !has_bucket {
-                    files.make_bucket(&name)?;
-                }
-                let mut draft = files.begin(&name)?;
-                draft.write(&bytes)?;
-                let stamp = draft.finish()?;
-                Ok((draft, stamp, quoted(&hex::encode(Md5::digest(&bytes)))))
-            })
-            .await?;
-        let described = Described::default();
-        let checksum: Option<Checksum> = None;
-        let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
-        let kept = self.put(bucket, key, new, |_| Ok(())).await?;
-        self.tell_created(bucket, key, &kept, "PutObject").await;
-        Ok(())
+        self.blocking(move || {
+            // A result may go to a bucket that nobody has made yet.
+            if !has_bucket {
+                files.make_bucket(&name)?;
+            }
+            files.begin(&name)
+        })
+        .await
     }
 }
 
-/// Called on threads for what takes long.
-impl ObjectStore for S3 {
-    fn open(&self, object: ObjectRequest<'_>) -> Result<Box<dyn Read + Send>, String> {
-        let reading = self.read(object);
-        let file = Handle::current().block_on(reading).map_err(|refusal| refusal.message)?;
-        Ok(Box::new(file))
+impl ObjectStore for Buckets {
+    fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
+        let reading = self.0.read(object);
+        let opened = Handle::current().block_on(reading).map_err(|refusal| refusal.message)?;
+        let (mut watched, etag) = opened;
+        watched.file.seek(SeekFrom::Start(object.from)).map_err(|error| error.to_string())?;
+        let size = watched.stamp.size;
+        Ok(Opened { bytes: Box::new(watched), etag, size })
     }
 
-    fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        owner: Option<&str>,
-        most: usize,
-    ) -> Result<Vec<ObjectInfo>, String> {
-        let listing = async {
-            self.recover().await?;
-            self.check_owner(owner)?;
-            self.check_bucket(bucket)?;
-            self.entries(bucket, prefix).await
+    fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String> {
+        let Listing { bucket, prefix, owner, after, most } = listing;
+        let found = async {
+            self.0.recover().await?;
+            self.0.check_owner(owner)?;
+            self.0.check_bucket(bucket)?;
+            self.0.entries(bucket, prefix).await
         };
-        let entries = Handle::current().block_on(listing).map_err(|refusal| refusal.message)?;
-        let shown = entries.into_iter().take(most).map(|entry| ObjectInfo {
-            key: entry.key,
-            size: entry.size,
-            etag: entry.etag,
-            last_modified: entry.modified / 1_000,
-        });
+        let entries = Handle::current().block_on(found).map_err(|refusal| refusal.message)?;
+        let shown = entries
+            .into_iter()
+            .filter(|entry| after.is_none_or(|after| entry.key.as_str() > after))
+            .take(most.max(LISTED))
+            .map(|entry| ObjectInfo {
+                key: entry.key,
+                size: entry.size,
+                etag: entry.etag,
+                last_modified: entry.modified / 1_000,
+            });
         Ok(shown.collect())
     }
 
-    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), String> {
-        let writing = self.write(bucket, key, bytes);
-        Handle::current().block_on(writing).map_err(|refusal| refusal.message)
+    fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
+        let draft =
+            Handle::current().block_on(self.0.begin(bucket)).map_err(|refusal| refusal.message)?;
+        let (s3, bucket, key) = (self.0.clone(), bucket.to_owned(), key.to_owned());
+        Ok(Box::new(Writing { s3, bucket, key, draft, hash: Md5::new() }))
+    }
+}
+
+/// The file of an object that is read. If the object is another one by now, reading fails.
+struct Watched {
+    file: File,
+    files: Files,
+    bucket: String,
+    key: String,
+    spot: Spot,
+    stamp: Stamp,
+}
+
+impl Read for Watched {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        if self.files.stamp(&self.bucket, &self.key, &self.spot) != Some(self.stamp) {
+            return Err(io::Error::other(errors::known("PreconditionFailed").message));
+        }
+        Ok(count)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// An object that is being written.
+struct Writing {
+    s3: Arc<S3>,
+    bucket: String,
+    key: String,
+    draft: Draft,
+    hash: Md5,
+}
+
+impl Upload for Writing {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.hash.update(bytes);
+        self.draft.write(bytes).map_err(|error| errors::disk(&error).message)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), String> {
+        let Self { s3, bucket, key, mut draft, hash } = *self;
+        let stamp = draft.finish().map_err(|error| errors::disk(&error).message)?;
+        let etag = quoted(&hex::encode(hash.finalize()));
+        let described = Described::default();
+        let checksum: Option<Checksum> = None;
+        let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
+        let putting = async {
+            let kept = s3.put(&bucket, &key, new, |_| Ok(())).await?;
+            s3.tell_created(&bucket, &key, &kept, "PutObject").await;
+            Ok(())
+        };
+        Handle::current().block_on(putting).map_err(|refusal: Refusal| refusal.message)
     }
 }
