@@ -1,6 +1,6 @@
-//! The clients of other makers that the tests tour the server with, into `target/clients`, and a browser.
+//! The clients of other makers that the tests tour the server with, into `target/clients`, a browser and an editor.
 
-use crate::run;
+use crate::{debian, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,14 +21,14 @@ const NODE: [&str; 12] = [
     "playwright-core@1.65.1",
 ];
 
-/// The browser of the console's tests: a package of Debian's.
-const BROWSER: &str = "chromium";
+/// The browser of the console's tests, and the editor of the language server's, with Debian's packages of them.
+const PROGRAMS: [(&str, &str); 2] = [("chromium", "chromium"), ("nvim", "neovim")];
 
 /// Installs the clients for Python and Node.js. A registry that cannot be reached is no failure:
 /// the tests then skip that client and say so.
 pub(crate) fn install() {
-    if let Err(message) = browser() {
-        println!("{BROWSER} is not installed, the tests of the console are skipped: {message}");
+    for (program, package) in PROGRAMS {
+        debian::provide(program, package);
     }
     for (what, installed) in [("Python", python()), ("Node.js", node())] {
         if let Err(message) = installed {
@@ -71,18 +71,6 @@ fn node() -> Result<(), String> {
         .arg(&packages)
         .args(NODE))?;
     mark(&packages, &NODE)
-}
-
-/// Installs the browser where that is allowed: on Debian, as its administrator.
-fn browser() -> Result<(), String> {
-    let is_there = Command::new(BROWSER).arg("--version").output();
-    if is_there.is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    println!("installing {BROWSER} from Debian's packages");
-    run(Command::new("apt-get")
-        .args(["install", "--yes", "--no-install-recommends", BROWSER])
-        .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Whether these very versions were installed there before.

@@ -6,6 +6,7 @@ mod aws_table;
 mod bench;
 mod clients;
 mod conformance;
+mod debian;
 mod fuzz;
 mod packages;
 mod pictures;
@@ -94,9 +95,10 @@ fn test() -> Result<(), String> {
         "parquet",
     ])?;
     if let Some(url) = postgres {
-        // What is said of the server is said of it on either store.
+        // What is said of the server is said of it on either store. As a part of the workspace nothing is
+        // built for it that is not there.
         run(Command::new("cargo")
-            .args(["test", "--package", "stepwright", "--test", "server", "--"])
+            .args(["test", "--workspace", "--test", "server", "--"])
             .args(postgres::TESTS)
             .env(postgres::VARIABLE, url)
             .env("STEPWRIGHT_TEST_STORE", "postgres"))?;

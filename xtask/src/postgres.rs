@@ -1,7 +1,6 @@
 //! PostgreSQL for the tests: Debian's package if this machine has none, and a cluster of the tests' own.
 
-use crate::run;
-use std::process::Command;
+use crate::debian;
 
 #[path = "../../crates/store/tests/support/cluster.rs"]
 mod cluster;
@@ -16,26 +15,9 @@ pub(crate) const TESTS: [&str; 4] = ["operations::", "crash::", "--skip", "backu
 /// PostgreSQL and cannot install it is no failure: the tests then skip and say so.
 pub(crate) fn start() -> Option<&'static str> {
     if !cluster::is_installed()
-        && let Err(message) = install()
+        && let Err(message) = debian::install("postgresql")
     {
         println!("PostgreSQL is not installed, tests that need it are skipped: {message}");
     }
     cluster::cluster().map(|cluster| cluster.url.as_str())
-}
-
-fn install() -> Result<(), String> {
-    println!("installing the package `postgresql` of this system");
-    let is_root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    let as_root = |arguments: &[&str]| {
-        let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
-        if !is_root {
-            command.args(["-n", "apt-get"]);
-        }
-        run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    as_root(&["update", "--quiet"])?;
-    as_root(&["install", "--quiet", "--yes", "--no-install-recommends", "postgresql"])
 }

@@ -148,7 +148,7 @@ fn what_check_suggests_is_done_on_request() {
     let file = root.path().join("flow.asl.json");
     std::fs::write(&file, MISSPELT).expect("it is written");
     let shown = stepwright(root.path(), &["check", "flow.asl.json"]);
-    assert_eq!(shown.status.code(), Some(1));
+    assert_eq!(shown.status.code(), Some(2));
     assert_eq!(std::fs::read_to_string(&file).expect("it is read"), MISSPELT, "it only looks");
     let mended = stepwright(root.path(), &["check", "--fix", "flow.asl.json"]);
     assert!(mended.status.success(), "{}", text(&mended));
