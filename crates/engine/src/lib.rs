@@ -59,7 +59,7 @@ pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::Metrics;
 pub use nodes::{NodesView, Place};
-pub use objects::{NoObjects, ObjectStore, Upload};
+pub use objects::{NoObjects, ObjectStore, Upload, Whole};
 pub use parked::Parked;
 pub use peers::{PeerError, Peers};
 pub use recovery::OpenError;

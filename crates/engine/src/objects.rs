@@ -23,6 +23,36 @@ pub trait Upload: Send {
     fn finish(self: Box<Self>) -> Result<(), String>;
 }
 
+/// An object that is collected, and put as a whole once it is finished.
+pub struct Whole<F> {
+    bytes: Vec<u8>,
+    put: F,
+}
+
+impl<F: FnOnce(Vec<u8>) -> Result<(), String> + Send + 'static> Whole<F> {
+    /// Begins an object that `put` gets all bytes of.
+    pub fn begin(put: F) -> Box<dyn Upload> {
+        Box::new(Self { bytes: Vec::new(), put })
+    }
+}
+
+impl<F> std::fmt::Debug for Whole<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Whole").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl<F: FnOnce(Vec<u8>) -> Result<(), String> + Send> Upload for Whole<F> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), String> {
+        (self.put)(self.bytes)
+    }
+}
+
 /// Adapts the engine's object store to the one the interpreter asks for, within the rights of an
 /// execution.
 pub(crate) struct Bound {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use stepwright_engine::{
     Call, Clock, Engine, Facts, HistoryRequest, Machine, ObjectStore, ObservedTurn, Observer,
     Options, Report, Revision, Schedule, ScheduleError, StartError, StartRequest, Started, Tasks,
-    Upload,
+    Upload, Whole,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment, Stage, aws};
 use stepwright_interpreter::Status;
@@ -113,25 +113,11 @@ impl ObjectStore for Buckets {
     }
 
     fn begin(&self, _bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
-        Ok(Box::new(Draft { buckets: self.clone(), key: key.to_owned(), bytes: Vec::new() }))
-    }
-}
-
-struct Draft {
-    buckets: Buckets,
-    key: String,
-    bytes: Vec<u8>,
-}
-
-impl Upload for Draft {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), String> {
-        self.buckets.0.lock().expect("nobody panics").insert(self.key, self.bytes);
-        Ok(())
+        let (buckets, key) = (self.clone(), key.to_owned());
+        Ok(Whole::begin(move |bytes| {
+            buckets.0.lock().expect("nobody panics").insert(key, bytes);
+            Ok(())
+        }))
     }
 }
 
@@ -447,6 +433,25 @@ impl Revisions {
     }
 }
 
+/// Lives through each seed, on all processors.
+fn each_seed((from, to): (u64, u64), live: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(from);
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= to {
+                        return;
+                    }
+                    live(seed);
+                }
+            });
+        }
+    });
+}
+
 /// The seeds to run: those of `STEPWRIGHT_SEEDS`, or so many.
 fn seeds(many: u64) -> (u64, u64) {
     let seeds = std::env::var("STEPWRIGHT_SEEDS").ok();
@@ -708,21 +713,6 @@ async fn pages(engine: &Engine, arn: &str, is_reversed: bool, most: usize) -> Ve
 
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_and_nothing_happens_twice() {
-    let (from, to) = seeds(2_500);
     let revisions = Revisions::new();
-    let next = AtomicU64::new(from);
-    std::thread::scope(|scope| {
-        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= to {
-                        return;
-                    }
-                    World::new(seed, &revisions).run();
-                }
-            });
-        }
-    });
+    each_seed(seeds(2_500), |seed| World::new(seed, &revisions).run());
 }

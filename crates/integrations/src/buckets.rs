@@ -1,6 +1,6 @@
 use parking_lot::Mutex;
 use std::sync::Arc;
-use stepwright_engine::{ObjectStore, Upload};
+use stepwright_engine::{ObjectStore, Upload, Whole};
 use stepwright_interpreter::items::{
     Listing, ObjectInfo, ObjectRequest, Objects as _, Opened, Piece,
 };
@@ -28,26 +28,9 @@ impl ObjectStore for MemoryBuckets {
 
     fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
         let (buckets, bucket, key) = (self.0.clone(), bucket.to_owned(), key.to_owned());
-        Ok(Box::new(Draft { buckets, bucket, key, bytes: Vec::new() }))
-    }
-}
-
-/// An object that is being written.
-struct Draft {
-    buckets: Arc<Mutex<MemoryObjects>>,
-    bucket: String,
-    key: String,
-    bytes: Vec<u8>,
-}
-
-impl Upload for Draft {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), String> {
-        let whole = Piece { bytes: &self.bytes, is_first: true, is_last: true };
-        self.buckets.lock().append(&self.bucket, &self.key, whole)
+        Ok(Whole::begin(move |bytes| {
+            let whole = Piece { bytes: &bytes, is_first: true, is_last: true };
+            buckets.lock().append(&bucket, &key, whole)
+        }))
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! A store knows neither events nor definitions: chunks and documents are bytes to it.
 
+mod conditions;
 mod copy;
 mod memory;
 mod nodes;

@@ -1,4 +1,4 @@
-//! Lists and counts: the stores in SQLite, in PostgreSQL and in memory find the same, and all find
+//! Lists and counts: the stores in `SQLite`, in `PostgreSQL` and in memory find the same, and all find
 //! what is there, whatever has happened to the executions.
 
 #[path = "support/cluster.rs"]

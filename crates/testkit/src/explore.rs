@@ -143,6 +143,7 @@ pub fn explore(
         tried: BTreeSet::new(),
         tried_ways: BTreeMap::new(),
         tried_values: BTreeSet::new(),
+        filled: BTreeSet::new(),
         queue: VecDeque::from([Plan::default()]),
         found: Found::default(),
         blocked: BTreeMap::new(),
@@ -180,6 +181,8 @@ struct Explorer<'p> {
     tried_ways: BTreeMap<(StateId, usize), usize>,
     /// Values that were tried at places because nothing said what a state wants there.
     tried_values: BTreeSet<(Str, Place, String)>,
+    /// Maps that were given items.
+    filled: BTreeSet<StateId>,
     queue: VecDeque<Plan>,
     found: Found,
     blocked: BTreeMap<Str, String>,
@@ -269,12 +272,37 @@ impl Explorer<'_> {
 
     /// Puts the plans on the queue that deviate from this one by one thing more.
     fn go_on(&mut self, plan: &Plan, ran: &Ran) {
-        let states = self.runner.states();
-        let origins = Origins::new(self.program, states, &ran.events, &ran.children);
+        let states = self.runner.states().clone();
+        let origins = Origins::new(self.program, &states, &ran.events, &ran.children);
+        self.go_other_ways(plan, ran, &states, &origins);
+        self.fill_maps(plan, ran, &origins);
+        for state in ran.called.keys() {
+            for fate in self.fates.get(state).into_iter().flatten() {
+                let key = (state.clone(), fate.clone());
+                if plan.fates.contains_key(state) || self.tried.contains(&key) {
+                    continue;
+                }
+                self.tried.insert(key);
+                let mut next = plan.clone();
+                next.fates.insert(state.clone(), fate.clone());
+                self.queue.push_back(next);
+            }
+        }
+    }
+
+    /// Plans for the ways out of Choice states that no run took.
+    fn go_other_ways(
+        &mut self,
+        plan: &Plan,
+        ran: &Ran,
+        states: &BTreeMap<Str, Object>,
+        origins: &Origins<'_>,
+    ) {
         for (state, ways) in &self.choices {
             if ran.hits.of(Part::State(*state)).unwrap_or(0) == 0 {
                 continue;
             }
+            let name = &self.program.state(*state).name;
             for (way, needs) in ways.iter().enumerate() {
                 let is_done = self.hits.of(Part::Rule(*state, way)) != Some(0);
                 let tries = self.tried_ways.entry((*state, way)).or_insert(0);
@@ -284,50 +312,43 @@ impl Explorer<'_> {
                 *tries += 1;
                 let mut next = plan.clone();
                 next.overrides.extend(needs.iter().cloned());
-                let name = &self.program.state(*state).name;
+                let mut vague: Vec<(Place, Json)> = Vec::new();
                 if let (Some(spot), Some(choice)) = (origins.entered(name), states.get(name)) {
-                    let mut vague: Vec<(Place, Option<Json>)> = Vec::new();
-                    for (of, path, value) in decisions::changes(choice, way, &origins, spot) {
+                    for (of, path, value) in decisions::changes(choice, way, origins, spot) {
                         for lead in origins.of(&of, path, spot) {
                             match lead {
                                 Lead::Is(place) => {
                                     next.say(place, value.clone());
                                 }
-                                Lead::DependsOn(place, asked) => {
-                                    vague.push((place, Some(asked)));
-                                }
+                                Lead::DependsOn(place, asked) => vague.push((place, asked)),
                             }
                         }
                     }
-                    let kinds =
-                        || other_kinds().into_iter().map(Some).chain([Some(json!([])), None]);
-                    // What is computed from something is tried with one thing after the other.
-                    for (place, asked) in &vague {
-                        for value in std::iter::once(asked.clone()).chain(kinds()) {
-                            let key = (name.clone(), place.clone(), format!("{way} {value:?}"));
-                            let mut other = next.clone();
-                            if other.say(place.clone(), value) && self.tried_values.insert(key) {
-                                self.queue.push_back(other);
-                            }
+                }
+                // What is computed from something is tried with one thing after the other.
+                for (place, asked) in vague {
+                    let kinds = other_kinds().into_iter().chain([json!([])]).map(Some);
+                    for value in std::iter::once(Some(asked)).chain(kinds).chain([None]) {
+                        let key = (name.clone(), place.clone(), format!("{way} {value:?}"));
+                        let mut other = next.clone();
+                        if other.say(place.clone(), value) && self.tried_values.insert(key) {
+                            self.queue.push_back(other);
                         }
                     }
                 }
                 self.queue.push_back(next);
             }
         }
-        // What stands within a Map is reached when there are items.
+    }
+
+    /// Plans that give items to Maps which had none: what stands within them is reached then.
+    fn fill_maps(&mut self, plan: &Plan, ran: &Ran, origins: &Origins<'_>) {
         for (at, state) in self.program.states.iter().enumerate() {
-            let Kind::Map(map) = &state.kind else { continue };
-            let is_entered = ran.hits.of(Part::State(StateId(at as u32))) != Some(0);
+            let (Kind::Map(map), id) = (&state.kind, StateId(at as u32)) else { continue };
+            let is_entered = ran.hits.of(Part::State(id)) != Some(0);
             let has_items = self.hits.of(Part::State(map.processor.start)) != Some(0);
-            let (Some(spot), Some(fields)) =
-                (origins.entered(&state.name), states.get(&state.name))
-            else {
-                continue;
-            };
-            if !is_entered || has_items {
-                continue;
-            }
+            let spot = origins.entered(&state.name).filter(|_| is_entered && !has_items);
+            let Some(spot) = spot else { continue };
             let mut next = plan.clone();
             for lead in origins.of(&Of::Item, Vec::new(), spot) {
                 let (place, value) = match lead {
@@ -341,20 +362,7 @@ impl Explorer<'_> {
                     next.say(place, Some(value));
                 }
             }
-            let key = (state.name.clone(), (Source::Items, Vec::new()), fields.len().to_string());
-            if next != *plan && self.tried_values.insert(key) {
-                self.queue.push_back(next);
-            }
-        }
-        for state in ran.called.keys() {
-            for fate in self.fates.get(state).into_iter().flatten() {
-                let key = (state.clone(), fate.clone());
-                if plan.fates.contains_key(state) || self.tried.contains(&key) {
-                    continue;
-                }
-                self.tried.insert(key);
-                let mut next = plan.clone();
-                next.fates.insert(state.clone(), fate.clone());
+            if next != *plan && self.filled.insert(id) {
                 self.queue.push_back(next);
             }
         }

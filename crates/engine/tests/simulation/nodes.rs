@@ -1,7 +1,7 @@
 //! Several engines on one store, in virtual time: they are cut off from it, stopped, joined by others,
 //! and what they ask of each other is lost or late.
 
-use super::{Chance, FaultyStore, Flaky, Log, Revisions, Virtual, machine, seeds};
+use super::{Chance, FaultyStore, Flaky, Log, Revisions, Virtual, each_seed, machine, seeds};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -354,7 +354,7 @@ impl Nodes {
         }
         // Everything heals. Nodes that were taken for dead are replaced by new ones.
         self.is_faulty.store(false, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         nodes.retain(|(engine, _)| !engine.is_lost());
         nodes.push(self.open().await);
         let (engine, _) = nodes.last().expect("it was put there");
@@ -398,42 +398,30 @@ impl Nodes {
 fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
     let (from, to) = seeds(40);
     let revisions = Revisions::new();
-    let next = AtomicU64::new(from);
     let lost = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= to {
-                        return;
-                    }
-                    let runtime = tokio::runtime::Builder::new_current_thread()
-                        .enable_time()
-                        .start_paused(true)
-                        .build()
-                        .expect("a runtime can be made");
-                    runtime.block_on(async {
-                        let last = Arc::new(Mutex::new(Moment(1_704_067_200_000)));
-                        let start = Moment(1_704_067_200_000);
-                        let since = tokio::time::Instant::now();
-                        let nodes = Nodes {
-                            seed,
-                            memory: Memory::new(),
-                            chance: Arc::new(Chance(AtomicU64::new(seed))),
-                            is_faulty: Arc::new(AtomicBool::new(true)),
-                            cluster: Arc::default(),
-                            directory: Arc::default(),
-                            revision: revisions.machine.clone(),
-                            machine: machine("machine", &revisions.machine),
-                            clock: Arc::new(Virtual { start, since, last }),
-                        };
-                        lost.fetch_add(nodes.run().await, Ordering::Relaxed);
-                    });
-                }
-            });
-        }
+    each_seed((from, to), |seed| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime can be made");
+        runtime.block_on(async {
+            let last = Arc::new(Mutex::new(Moment(1_704_067_200_000)));
+            let start = Moment(1_704_067_200_000);
+            let since = tokio::time::Instant::now();
+            let nodes = Nodes {
+                seed,
+                memory: Memory::new(),
+                chance: Arc::new(Chance(AtomicU64::new(seed))),
+                is_faulty: Arc::new(AtomicBool::new(true)),
+                cluster: Arc::default(),
+                directory: Arc::default(),
+                revision: revisions.machine.clone(),
+                machine: machine("machine", &revisions.machine),
+                clock: Arc::new(Virtual { start, since, last }),
+            };
+            lost.fetch_add(nodes.run().await, Ordering::Relaxed);
+        });
     });
     let (lost, lives) = (lost.into_inner() as u64, to - from);
     assert!(lost >= lives / 4, "only {lost} nodes were taken for dead in {lives} lives");

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::table;
-use stepwright_engine::{ObjectStore, Upload};
+use stepwright_engine::{ObjectStore, Upload, Whole};
 use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use stepwright_json::{Json, Object, json};
 use tokio::runtime::Handle;
@@ -124,27 +124,10 @@ impl ObjectStore for ServiceObjects {
 
     fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
         let value = json!({"Bucket": bucket, "Key": key, "ContentType": "application/json"});
-        Ok(Box::new(Draft { store: self.clone(), value, bytes: Vec::new() }))
-    }
-}
-
-/// An object that is being written. It is sent when it is whole.
-struct Draft {
-    store: ServiceObjects,
-    value: Json,
-    bytes: Vec<u8>,
-}
-
-impl Upload for Draft {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), String> {
-        let message = Message { value: self.value, body: Some(self.bytes) };
-        self.store.call("putObject", &message)?;
-        Ok(())
+        let store = self.clone();
+        Ok(Whole::begin(move |bytes| {
+            store.call("putObject", &Message { value, body: Some(bytes) }).map(drop)
+        }))
     }
 }
 

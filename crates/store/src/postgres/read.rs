@@ -1,12 +1,12 @@
 //! Reading.
 
 use super::connect::Address;
+use crate::conditions;
 use crate::{
     About, Chunk, Documents, ExecutionId, ExecutionRow, Filter, HistoryPart, MapRunRow, Page,
     Recorded, Shards, Status, StoreError,
 };
 use parking_lot::Mutex;
-use std::fmt::Write as _;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -287,29 +287,10 @@ fn parts(filter: &Filter) -> Option<(&str, Vec<String>)> {
 
 /// The conditions of a filter that the parts do not express. Their values are added to `values`.
 fn rest<'f>(filter: &'f Filter, values: &mut Vec<&'f str>) -> String {
-    let mut rest = String::new();
-    let texts =
-        [("machine", &filter.machine), ("version", &filter.version), ("map_run", &filter.map_run)];
-    if filter.is_narrow() {
-        for (column, value) in texts {
-            if let Some(value) = value {
-                values.push(value);
-                write!(rest, " AND {column} = ${}", values.len()).expect("text grows");
-            }
-        }
-        if filter.machine.is_some() {
-            rest.push_str(" AND map_run IS NULL");
-        }
-    }
-    if let Some(status) = filter.status {
-        write!(rest, " AND status = {}", status as i16).expect("text grows");
-    }
-    match filter.is_redriven {
-        Some(true) => rest.push_str(" AND redrive_count IS NOT NULL"),
-        Some(false) => rest.push_str(" AND redrive_count IS NULL"),
-        None => {}
-    }
-    rest
+    conditions::rest(filter, |value| {
+        values.push(value);
+        format!("${}", values.len())
+    })
 }
 
 /// Whether a text of the filter has a character that PostgreSQL's texts cannot have. Then it matches

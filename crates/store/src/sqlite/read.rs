@@ -1,4 +1,5 @@
 use super::schema::broken;
+use crate::conditions;
 use crate::{
     About, Chunk, ExecutionId, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded,
     Status, StoreError,
@@ -245,32 +246,12 @@ fn parts(filter: &Filter) -> (Option<&str>, Vec<Part>) {
     (Some(owner), parts)
 }
 
-/// The conditions of a filter that the parts do not express, as SQL. Their values are added to
-/// `values`.
+/// The conditions of a filter that the parts do not express. Their values are added to `values`.
 fn rest(filter: &Filter, values: &mut Vec<Box<dyn rusqlite::ToSql>>) -> String {
-    let mut rest = String::new();
-    let texts =
-        [("machine", &filter.machine), ("version", &filter.version), ("map_run", &filter.map_run)];
-    if filter.is_narrow() {
-        for (column, value) in texts {
-            if let Some(value) = value {
-                values.push(Box::new(value.clone()));
-                write!(rest, " AND {column} = ?{}", values.len()).expect("text grows");
-            }
-        }
-        if filter.machine.is_some() {
-            rest.push_str(" AND map_run IS NULL");
-        }
-    }
-    if let Some(status) = filter.status {
-        write!(rest, " AND status = {}", status as i64).expect("text grows");
-    }
-    match filter.is_redriven {
-        Some(true) => rest.push_str(" AND redrive_count IS NOT NULL"),
-        Some(false) => rest.push_str(" AND redrive_count IS NULL"),
-        None => {}
-    }
-    rest
+    conditions::rest(filter, |value| {
+        values.push(Box::new(value.to_owned()));
+        format!("?{}", values.len())
+    })
 }
 
 pub(crate) fn list(

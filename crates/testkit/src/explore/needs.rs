@@ -1,5 +1,6 @@
 //! Values that the states of a definition need: read off its paths and expressions.
 
+use super::places::{Step, steps};
 use regex::Regex;
 use std::sync::LazyLock;
 use stepwright_json::{Array, Json, Object};
@@ -91,27 +92,11 @@ pub(super) fn segments(path: &str) -> Vec<Seg> {
         .strip_prefix("states.input")
         .or_else(|| path.strip_prefix("states.result"))
         .unwrap_or(path);
-    let mut found = Vec::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('[') {
-            let (inside, more) = after.split_once(']').unwrap_or((after, ""));
-            let name = inside.trim().trim_matches(['\'', '"']);
-            let is_key = inside.trim().starts_with(['\'', '"']);
-            found.push(if is_key { Seg::Key(name.to_owned()) } else { Seg::Item });
-            rest = more;
-            continue;
-        }
-        let after = rest.trim_start_matches('.');
-        let end = after.find(['.', '[']).unwrap_or(after.len());
-        match &after[..end] {
-            "" => return found,
-            "*" => found.push(Seg::Item),
-            name => found.push(Seg::Key(name.to_owned())),
-        }
-        rest = &after[end..];
-    }
-    found
+    let step = |step: Step| match step {
+        Step::Key(key) => Seg::Key(key),
+        Step::At(_) | Step::Any | Step::Text => Seg::Item,
+    };
+    steps(path).into_iter().map(step).collect()
 }
 
 /// What is asked of an item of the whole is asked of the whole: a list is made of it later.
