@@ -270,9 +270,19 @@ fn a_fenced_node_writes_nothing_and_its_shards_go_to_another() {
         // A connection of the old node still holds its fence: it is ended.
         let node = former.node().0;
         let held = format!("BEGIN; SELECT FROM stepwright.fences WHERE node = {node} FOR SHARE");
-        let holding = cluster.sql_and_wait(&url, &held, &format!("stepwright node {node}"));
+        let name = format!("stepwright node {node}");
+        let holding = cluster.sql_and_wait(&url, &held, &name);
+        // The node of that number in another database of the same server is not touched.
+        let elsewhere = cluster::database().expect("there is a server");
+        let other = cluster.sql_and_wait(&elsewhere, "SELECT 1", &name);
         nodes.fence(former.node()).await.expect("it is fenced");
         drop(holding);
+        let is_connected = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' \
+             AND datname = current_database()"
+        );
+        assert_eq!(cluster.sql(&elsewhere, &is_connected), "1");
+        drop(other);
         assert!(nodes.claim(Shards::ALL).await.expect("they are free").are_all());
 
         let late = old.append(turn(id, 1, Status::Running)).await;

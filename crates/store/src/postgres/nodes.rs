@@ -91,7 +91,8 @@ pub(crate) async fn fence(client: &Client, node: i64) -> Answer<()> {
         client
             .query_typed(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                 WHERE application_name = $1 AND pid <> pg_backend_pid()",
+                 WHERE datname = current_database() AND application_name = $1 \
+                 AND pid <> pg_backend_pid()",
                 &[(&name_of(node), Type::TEXT)],
             )
             .await?;

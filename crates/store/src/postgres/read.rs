@@ -55,9 +55,9 @@ impl Readers {
         Self { address, name, idle: Mutex::default(), free: Semaphore::new(MOST) }
     }
 
+    /// A connection that is idle, or a new one.
     pub(crate) async fn client(&self) -> Result<Reader<'_>, StoreError> {
-        let closed = |_| StoreError::new("the store is closed");
-        let turn = self.free.acquire().await.map_err(closed)?;
+        let turn = self.turn().await?;
         let idle = {
             let mut idle = self.idle.lock();
             idle.retain(|client| !client.is_closed());
@@ -70,6 +70,19 @@ impl Readers {
         Ok(Reader { readers: self, client: Some(client), _turn: turn })
     }
 
+    /// A new connection. Those that are idle are given up.
+    pub(crate) async fn new_client(&self) -> Result<Reader<'_>, StoreError> {
+        let turn = self.turn().await?;
+        self.idle.lock().clear();
+        let client = self.address.connect(&self.name).await?;
+        Ok(Reader { readers: self, client: Some(client), _turn: turn })
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let closed = |_| StoreError::new("the store is closed");
+        self.free.acquire().await.map_err(closed)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.free.is_closed()
     }
@@ -80,14 +93,19 @@ impl Readers {
     }
 }
 
-/// Reads on one connection. Should that be lost, reads once more on another.
+/// Reads on one connection. Should that be lost, reads once more on a new one: the others that are idle
+/// were probably lost with it.
 macro_rules! read {
     ($readers:expr, |$client:ident| $read:expr) => {{
         let readers = Arc::clone($readers);
         Box::pin(async move {
             let mut is_second = false;
             loop {
-                let $client = readers.client().await?;
+                let $client = if is_second {
+                    readers.new_client().await?
+                } else {
+                    readers.client().await?
+                };
                 match $read.await {
                     Ok(found) => return Ok(found),
                     Err(error) if is_second || $crate::postgres::connect::is_refusal(&error) => {
