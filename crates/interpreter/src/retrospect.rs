@@ -1,11 +1,12 @@
 //! What those who read a history back ask: where an event happened, and why it went that way.
 
-use crate::execution::Execution;
+use crate::context;
+use crate::execution::{Execution, Phase};
 use crate::failure::{self, Failed};
 use crate::view::{More, View};
 use std::cell::Cell;
 use stepwright_history::{Failure, FrameId, Moment, TaskId};
-use stepwright_json::{Json, Object, Str};
+use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::{Catcher, Choice, InputPath, Io, Limits, StateId};
 
 impl Execution {
@@ -50,6 +51,23 @@ impl Execution {
             at = frame.parent.and_then(|(parent, _)| self.find(parent));
         }
         seen
+    }
+
+    /// The context object as the state that a frame is in sees it, without a task token.
+    pub fn context_in(&self, frame: FrameId) -> Option<Json> {
+        self.find(frame)?;
+        Some(context::build(self, frame, &More::default()))
+    }
+
+    /// What the branches or iterations of the state that a frame is in have come to, once all of
+    /// them have. `None` for a distributed Map: its results are elsewhere.
+    pub fn results_in(&self, frame: FrameId) -> Option<Json> {
+        let results = match &self.find(frame)?.phase {
+            Phase::Parallel(branches) => &branches.results,
+            Phase::Map(iterations) => &iterations.results,
+            _ => return None,
+        };
+        results.iter().cloned().collect::<Option<Array>>().map(Json::from)
     }
 
     /// The frame of a map run, while it is under way.

@@ -62,7 +62,7 @@ pub use mocks::{Mocks, MocksError, Reply};
 pub use objects::MemoryObjects;
 pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
 pub use state_test::{
-    Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
+    Evaluation, Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
 };
 pub use stepwright_aws::responses::{FieldValidation, check as check_response};
 pub use stepwright_history::{duration, parse_duration};

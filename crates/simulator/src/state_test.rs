@@ -1,8 +1,10 @@
 //! One state, run by itself: what `TestState` does.
 
 mod context;
+mod evaluation;
 mod report;
 
+pub use evaluation::Evaluation;
 pub use report::{StateOutcome, StateReport};
 
 use std::collections::BTreeSet;
@@ -107,11 +109,25 @@ impl StateTest {
         let (name, state, language) = self.find()?;
         let kind = state.get("Type").and_then(Json::as_str).unwrap_or_default();
         self.check_request(kind, &state)?;
-        let machine = wrap(&name, state.clone(), language, &self.variables);
+        let testing = self.run(name, state.clone(), language, at)?;
+        self.check_iterations(&testing)?;
+        Ok(testing)
+    }
+
+    /// Runs a state, whatever is asked for.
+    fn run(
+        &self,
+        name: String,
+        state: Object,
+        language: Option<Json>,
+        at: Moment,
+    ) -> Result<Testing, StateTestError> {
+        let kind = state.get("Type").and_then(Json::as_str).unwrap_or_default();
+        let is_composite = matches!(kind, "Map" | "Parallel");
+        let machine = wrap(&name, state, language, &self.variables);
         let program = compile(&Definition::from_json(&machine)).map_err(|diagnostics| {
             StateTestError::Definition(aws_message(&diagnostics).unwrap_or_default())
         })?;
-        let is_composite = matches!(kind, "Map" | "Parallel");
         let outcome = self.mock.as_ref().map(|mock| mock.outcome.clone());
         let mut inspection = Inspection::of(name);
         inspection.context.clone_from(&self.context);
@@ -144,7 +160,6 @@ impl StateTest {
         {
             testing.answer(outcome.map_err(|failure| (failure, Stage::Run)));
         }
-        self.check_iterations(&testing)?;
         Ok(testing)
     }
 

@@ -31,6 +31,7 @@ mod record;
 mod replay;
 mod report;
 mod run;
+mod sample;
 mod trace;
 
 pub use check::{Mismatch, Shown};
@@ -48,5 +49,6 @@ pub use report::{
     CoveredFile, FileResult, case_text, coverage_text, to_cobertura, to_json, to_junit, to_lcov,
 };
 pub use run::{CaseResult, Functions, NoFunctions, Unmocked};
+pub use sample::{Place, Sample, Stay};
 pub use stepwright_asl::Definition;
 pub use trace::{ChildHistory, StateTrace, Trace, Visit};

@@ -104,31 +104,7 @@ impl TestFile {
         functions: &dyn Functions,
         snapshot: &dyn Fn(&str) -> Option<String>,
     ) -> CaseResult {
-        let program = if case.extended_limits {
-            Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) })
-        } else {
-            Arc::clone(&self.program)
-        };
-        let mut simulation = Simulation::new(&program)
-            .input(case.input.clone())
-            .identity(case.identity.clone())
-            .start(case.start)
-            .objects(case.mocks.objects.clone())
-            .most_turns(MOST_TURNS);
-        if let Some(seed) = case.seed {
-            simulation = simulation.seed([seed, seed ^ 0x5EED]);
-        }
-        if let Some((after, failure)) = &case.stop {
-            simulation = simulation.stop_at(case.start.after_millis(*after), failure.clone());
-        }
-        let mut answering = Answering {
-            mock_case: case.mock_case.clone(),
-            mocks: case.mocks.clone(),
-            functions,
-            unmocked: Vec::new(),
-            children: Vec::new(),
-        };
-        let run = simulation.run(&mut answering);
+        let (program, run, answering) = self.simulate(case, functions, MOST_TURNS);
         let trace = Trace::read(&program, &run.events, &answering.children);
         let snapshot_file = case
             .expect
@@ -165,6 +141,41 @@ impl TestFile {
             snapshot: snapshot_file,
             hits: trace.hits,
         }
+    }
+
+    /// Runs a case: with which program, what happened, and what was asked.
+    pub(crate) fn simulate<'f>(
+        &self,
+        case: &Case,
+        functions: &'f dyn Functions,
+        most_turns: u64,
+    ) -> (Arc<Program>, Run, Answering<'f>) {
+        let program = if case.extended_limits {
+            Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) })
+        } else {
+            Arc::clone(&self.program)
+        };
+        let mut simulation = Simulation::new(&program)
+            .input(case.input.clone())
+            .identity(case.identity.clone())
+            .start(case.start)
+            .objects(case.mocks.objects.clone())
+            .most_turns(most_turns);
+        if let Some(seed) = case.seed {
+            simulation = simulation.seed([seed, seed ^ 0x5EED]);
+        }
+        if let Some((after, failure)) = &case.stop {
+            simulation = simulation.stop_at(case.start.after_millis(*after), failure.clone());
+        }
+        let mut answering = Answering {
+            mock_case: case.mock_case.clone(),
+            mocks: case.mocks.clone(),
+            functions,
+            unmocked: Vec::new(),
+            children: Vec::new(),
+        };
+        let run = simulation.run(&mut answering);
+        (program, run, answering)
     }
 
     /// The states that the defaults mock and that none of these results used. Meant for the results
@@ -217,12 +228,13 @@ fn snapshot_text(lines: &[Line]) -> String {
     text
 }
 
-struct Answering<'f> {
+/// Answers the tasks of a case, and notes what was asked.
+pub(crate) struct Answering<'f> {
     mock_case: Option<MockCase>,
     mocks: Mocks,
     functions: &'f dyn Functions,
     unmocked: Vec<Unmocked>,
-    children: Vec<ChildHistory>,
+    pub(crate) children: Vec<ChildHistory>,
 }
 
 impl Answering<'_> {
