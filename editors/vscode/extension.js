@@ -1,14 +1,30 @@
 'use strict';
 
+const crypto = require('node:crypto');
 const vscode = require('vscode');
 const { LanguageClient } = require('vscode-languageclient/node');
+const { Graph } = require('./graph');
 const { serverOptions, clientOptions } = require('./options');
 
 let client;
+let output;
+
+/** Shows what a command of a lens has printed. */
+async function executed(command, args, next) {
+  const result = await next(command, args);
+  if (result?.text) {
+    output ??= vscode.window.createOutputChannel('Stepwright');
+    output.clear();
+    output.append(result.text);
+    output.show(true);
+  }
+  return result;
+}
 
 async function start() {
   const settings = vscode.workspace.getConfiguration('stepwright');
-  client = new LanguageClient('stepwright', 'Stepwright', serverOptions(settings), clientOptions(settings));
+  const options = { ...clientOptions(settings), middleware: { executeCommand: executed } };
+  client = new LanguageClient('stepwright', 'Stepwright', serverOptions(settings), options);
   try {
     await client.start();
   } catch (error) {
@@ -29,9 +45,12 @@ async function activate(context) {
     await stop();
     await start();
   };
+  const ask = (method, params) => client.sendRequest(method, params);
+  const graph = new Graph(vscode, ask, () => crypto.randomBytes(16).toString('base64'));
   const changed = (event) => event.affectsConfiguration('stepwright') && restart();
   context.subscriptions.push(
     vscode.commands.registerCommand('stepwright.restart', restart),
+    vscode.commands.registerCommand('stepwright.graph', () => graph.open()),
     vscode.workspace.onDidChangeConfiguration(changed),
   );
   await start();

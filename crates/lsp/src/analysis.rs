@@ -1,5 +1,6 @@
 //! What is known of a document.
 
+use crate::samples;
 use crate::text::Text;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -60,6 +61,9 @@ pub(crate) fn analyse(text: &Text, path: &Path, read: &ReadFile<'_>) -> Analysis
     let file = path.display().to_string();
     let written = text.as_str();
     let files = RefCell::new(BTreeSet::new());
+    if samples::is_test(path) {
+        return test_file(text, path, read);
+    }
     let is_project = is_project(path);
     let loaded = if is_project {
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -93,6 +97,35 @@ pub(crate) fn analyse(text: &Text, path: &Path, read: &ReadFile<'_>) -> Analysis
         path: path.to_owned(),
         said,
         unchecked,
+        complaints: OnceCell::new(),
+    }
+}
+
+/// Analyses a test file: it has cases, and no machine of its own.
+fn test_file(text: &Text, path: &Path, read: &ReadFile<'_>) -> Analysis {
+    let files = RefCell::new(BTreeSet::new());
+    let noted = |file: &Path| {
+        files.borrow_mut().insert(file.to_owned());
+        read(file)
+    };
+    let file = path.display().to_string();
+    let complaints = match samples::load_text(text.as_str(), path, &noted) {
+        Ok(_) => Vec::new(),
+        Err(complaints) => complaints,
+    };
+    let said = complaints.into_iter().map(|complaint| Complaints {
+        file: (complaint.file != file).then(|| PathBuf::from(complaint.file)),
+        text: complaint.text,
+        diagnostics: vec![complaint.diagnostic],
+    });
+    let said = said.collect();
+    Analysis {
+        text: text.clone(),
+        machines: Vec::new(),
+        files: files.into_inner(),
+        path: path.to_owned(),
+        said,
+        unchecked: Vec::new(),
         complaints: OnceCell::new(),
     }
 }

@@ -6,10 +6,12 @@
 
 use crate::analysis::{Analysis, Machine, ReadFile, machines_of};
 use crate::outline::{self, Hit, Place, Role, Use, names_state};
+use crate::samples::{self, Samples, Site};
 use crate::services::{self, Call};
 use crate::values::edit;
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use stepwright_json::tree::{Node, Value};
 use stepwright_json::{Json, Object, json};
 use stepwright_program::{Holder, Language};
@@ -30,6 +32,9 @@ const EVENT: i64 = 23;
 
 /// How many items are offered.
 const MOST: usize = 500;
+
+/// How many characters of a value are shown beside an item.
+const MOST_DETAIL: usize = 60;
 
 /// An offer.
 struct Item {
@@ -56,7 +61,12 @@ impl Item {
     }
 }
 
-pub(crate) fn completion(analysis: &Analysis, offset: usize, read: &ReadFile<'_>) -> Json {
+pub(crate) fn completion(
+    analysis: &Analysis,
+    offset: usize,
+    read: &ReadFile<'_>,
+    samples: &dyn Fn() -> Rc<Samples>,
+) -> Json {
     let list = |items: Vec<Json>| json!({"isIncomplete": true, "items": items});
     let text = analysis.text.as_str();
     let is_yaml = is_yaml(analysis);
@@ -72,7 +82,7 @@ pub(crate) fn completion(analysis: &Analysis, offset: usize, read: &ReadFile<'_>
         None => &last.member.key,
     };
     let Some((before, after)) = written.split_once(MARK) else { return list(Vec::new()) };
-    let offers = Offers { machine: &machine, hit: &hit, before };
+    let offers = Offers { machine: &machine, hit: &hit, before, samples };
     let mut place = Target::new(text, offset, before, after, is_yaml);
     let items = match hit.value {
         None => offers.keys(),
@@ -236,6 +246,7 @@ struct Offers<'a> {
     hit: &'a Hit<'a>,
     /// What is written before the cursor in the key or value.
     before: &'a str,
+    samples: &'a dyn Fn() -> Rc<Samples>,
 }
 
 impl<'a> Offers<'a> {
@@ -565,8 +576,8 @@ impl<'a> Offers<'a> {
         paths.sort_by_key(|(path, count)| {
             (!path.starts_with(written), std::cmp::Reverse(*count), path.len())
         });
-        let mut items: Vec<Item> =
-            paths.into_iter().map(|(path, _)| Item::new(path, VALUE)).collect();
+        let mut items = self.members(written);
+        items.extend(paths.into_iter().map(|(path, _)| Item::new(path, VALUE)));
         items.extend(self.variables().map(|name| Item::new(format!("${name}"), VARIABLE)));
         items.push(Item::new("$", VALUE).detail("the whole input"));
         if takes_calls || within.is_some() {
@@ -577,6 +588,25 @@ impl<'a> Offers<'a> {
             items.extend(context.map(|name| Item::new(format!("$$.{name}"), VALUE)));
         }
         (items, within)
+    }
+
+    /// The members that the value before the last dot has in a test.
+    fn members(&self, written: &str) -> Vec<Item> {
+        let Some((parent, _)) = written.rsplit_once('.') else { return Vec::new() };
+        if !parent.starts_with('$') {
+            return Vec::new();
+        }
+        let Some(site) = Site::of(self.hit) else { return Vec::new() };
+        let is_jsonata = site.is_jsonata();
+        let expression = if is_jsonata { format!("{{% {parent} %}}") } else { parent.to_owned() };
+        let seen = (self.samples)().value(self.machine.name.as_deref(), &site, &expression);
+        let value = seen.and_then(|seen| seen.value.ok());
+        let Some(object) = value.as_ref().and_then(Json::as_object) else { return Vec::new() };
+        let member = |(name, value): (&stepwright_json::Str, &Json)| {
+            Item::new(samples::member_path(parent, name, is_jsonata), VALUE)
+                .detail(samples::short(value, MOST_DETAIL))
+        };
+        object.iter().map(member).collect()
     }
 
     /// Within an expression: what `$states` has, variables, and functions.
@@ -607,6 +637,7 @@ impl<'a> Offers<'a> {
             let whole = texts.into_iter().map(|text| Item::new(format!("{{% {text} %}}"), VALUE));
             return (whole.collect(), None);
         }
+        items.extend(self.members(word));
         items.extend(texts.into_iter().map(|text| Item::new(text, VARIABLE)));
         for (name, notation) in stepwright_jsonata::builtin_functions() {
             items.push(Item::new(format!("${name}"), FUNCTION).detail(notation));

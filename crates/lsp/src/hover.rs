@@ -1,25 +1,130 @@
-//! What the thing under the cursor means.
+//! What the thing under the cursor means, and which value it has in a test.
 
 use crate::analysis::Analysis;
 use crate::outline::{self, Hit, Role};
+use crate::samples::{self, Samples, Seen, Site};
 use crate::services::Call;
 use crate::values::range;
 use crate::words;
 use std::fmt::Write as _;
+use std::rc::Rc;
 use stepwright_json::tree::Node;
 use stepwright_json::{Json, json};
 
-pub(crate) fn hover(analysis: &Analysis, offset: usize) -> Json {
-    let found = analysis.own().find_map(|machine| outline::at(&machine.root, offset));
-    let Some(hit) = found else { return Json::Null };
+pub(crate) fn hover(analysis: &Analysis, offset: usize, samples: &dyn Fn() -> Rc<Samples>) -> Json {
+    let found = analysis.own().find_map(|machine| {
+        outline::at(&machine.root, offset).map(|hit| (machine.name.as_deref(), hit))
+    });
+    let Some((machine, hit)) = found else { return Json::Null };
     let Some(last) = hit.last() else { return Json::Null };
     let span = hit.value.map_or(last.member.key_span, |value| value.span);
     let word = word_at(analysis.text.as_str(), offset);
-    let Some(text) = explained(&hit, word) else { return Json::Null };
+    let mut parts: Vec<String> = explained(&hit, word).into_iter().collect();
+    parts.extend(sampled(machine, &hit, word, samples));
+    if parts.is_empty() {
+        return Json::Null;
+    }
     json!({
-        "contents": {"kind": "markdown", "value": text},
+        "contents": {"kind": "markdown", "value": (parts.join("\n\n"))},
         "range": (range(&analysis.text, span))
     })
+}
+
+/// What the place has in a test: the values of an expression, or what a state gets and puts out.
+fn sampled(
+    machine: Option<&str>,
+    hit: &Hit<'_>,
+    word: &str,
+    samples: &dyn Fn() -> Rc<Samples>,
+) -> Option<String> {
+    if let Some(name) = hit.state_name() {
+        return state_data(machine, name, &samples());
+    }
+    let last = hit.last()?;
+    let text = hit.value?.as_str()?.trim();
+    let site = Site::of(hit)?;
+    let mut expressions: Vec<(&str, String)> = Vec::new();
+    if site.is_jsonata() {
+        if !text.starts_with("{%") {
+            return None;
+        }
+        let is_variable = word.starts_with('$') && !is_function(word);
+        if is_variable && !word.ends_with(['.', '$']) {
+            expressions.push((word, format!("{{% {word} %}}")));
+        }
+        let whole = text.trim_start_matches("{%").trim_end_matches("%}").trim();
+        if whole != word && text.ends_with("%}") {
+            expressions.push((whole, text.to_owned()));
+        }
+    } else {
+        if !samples::is_path(&last.member.key) {
+            return None;
+        }
+        if word != text && word.starts_with('$') && !word.ends_with(['.', '$']) {
+            expressions.push((word, word.to_owned()));
+        }
+        expressions.push((text, text.to_owned()));
+    }
+    let samples = samples();
+    let mut said = Vec::new();
+    for (shown, expression) in expressions {
+        let Seen { case, value } = samples.value(machine, &site, &expression)?;
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        said.push(match value {
+            Ok(value) => format!("In the test *{case}*, `{shown}` is {}", code(&value)),
+            Err(failure) => {
+                let error = failure.error.unwrap_or_default();
+                let cause = failure.cause.unwrap_or_default();
+                format!("In the test *{case}*, `{shown}` fails with `{error}`: {cause}")
+            }
+        });
+    }
+    (!said.is_empty()).then(|| said.join("\n\n"))
+}
+
+/// What a state gets and puts out in the first test that comes to it.
+fn state_data(machine: Option<&str>, name: &str, samples: &Samples) -> Option<String> {
+    let (_, sample) = samples.reaching(machine, name)?;
+    let stay = sample.states.get(name)?;
+    let mut out = format!("In the test *{}* it gets {}", sample.case, code(&stay.input));
+    match (&stay.output, &stay.outcome) {
+        (Some(output), _) => {
+            write!(out, "\n\nand puts out {}", code(output)).expect("strings grow");
+        }
+        (None, Some(Err(failure))) => {
+            let error = failure.error.clone().unwrap_or_default();
+            write!(out, "\n\nand fails with `{error}`").expect("strings grow");
+        }
+        _ => {}
+    }
+    Some(out)
+}
+
+/// Values of more characters stand in a block of their own, and of more than this are cut.
+const MOST_IN_LINE: usize = 60;
+const MOST_CHARACTERS: usize = 1_500;
+
+/// A value in Markdown.
+fn code(value: &Json) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= MOST_IN_LINE && !text.contains('`') {
+        return format!("`{text}`");
+    }
+    let pretty = value.pretty();
+    let cut = match pretty.char_indices().nth(MOST_CHARACTERS) {
+        Some((at, _)) => format!("{}\n…", &pretty[..at]),
+        None => pretty,
+    };
+    // A fence that is longer than any within.
+    let longest = cut.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("\n{fence}json\n{}\n{fence}", cut.trim_end())
+}
+
+/// Whether a name is that of a function of JSONata.
+fn is_function(word: &str) -> bool {
+    let Some(name) = word.strip_prefix('$') else { return false };
+    stepwright_jsonata::builtin_functions().any(|(known, _)| known == name)
 }
 
 /// The name around a place, with `$` and dots.

@@ -11,20 +11,25 @@
 //! | `wire`, `uri`, `text` | messages, addresses, positions in UTF-16 |
 //! | `analysis` | what is known of a document |
 //! | `outline` | the states of a tree and what refers to them; what stands at a place |
+//! | `samples` | what states see in the tests that stand beside a definition |
 //! | `words` | what fields, types, errors and functions mean |
 
 mod actions;
 mod analysis;
+mod commands;
 mod completion;
 mod definition;
 mod diagnostics;
+mod drawing;
 mod folding;
 mod formatting;
 mod hover;
+mod lenses;
 mod links;
 mod outline;
 mod references;
 mod rename;
+mod samples;
 mod server;
 mod services;
 mod symbols;

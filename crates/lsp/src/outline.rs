@@ -223,3 +223,11 @@ fn collect<'t>(role: Role, node: &'t Node, scope: &'t Node, found: &mut Vec<Use<
         }
     }
 }
+
+/// The state of a name, wherever it is in a machine.
+pub(crate) fn state_named<'t>(root: &'t Node, name: &str) -> Option<&'t Node> {
+    uses(root)
+        .into_iter()
+        .filter(|one| one.is_definition)
+        .find_map(|one| (one.name == name).then(|| one.scope.get("States")?.get(name))?)
+}

@@ -1,13 +1,15 @@
 //! The loop: messages in, answers out, diagnostics once the typing rests.
 
 use crate::analysis::{Analysis, analyse};
+use crate::samples::Samples;
 use crate::text::{Position, Text};
 use crate::values::position;
 use crate::wire::{self, Message};
 use crate::{
-    actions, completion, definition, diagnostics, folding, formatting, hover, links, references,
-    rename, symbols, uri,
+    actions, commands, completion, definition, diagnostics, drawing, folding, formatting, hover,
+    lenses, links, references, rename, symbols, uri,
 };
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -50,6 +52,7 @@ pub fn serve(
         documents: BTreeMap::new(),
         stale: BTreeSet::new(),
         shown: BTreeMap::new(),
+        samples: RefCell::default(),
         phase: Phase::New,
     };
     loop {
@@ -94,6 +97,8 @@ struct Server<W> {
     stale: BTreeSet<String>,
     /// The diagnostics of each file, by the document that they come from.
     shown: BTreeMap<String, BTreeMap<String, Vec<Json>>>,
+    /// The tests of each document, and whether they are as of now.
+    samples: RefCell<BTreeMap<PathBuf, (Rc<Samples>, bool)>>,
     phase: Phase,
 }
 
@@ -104,7 +109,10 @@ impl<W: Write> Server<W> {
     fn take(&mut self, message: Message) -> io::Result<Option<bool>> {
         match message {
             Message::Request { id, method, params } => {
-                let answer = self.answer(&method, &params);
+                let answer = match (method.as_str(), self.phase) {
+                    ("workspace/executeCommand", Phase::Open) => self.execute(&params)?,
+                    _ => self.answer(&method, &params),
+                };
                 wire::write(&mut self.output, &wire::response(id, answer))?;
             }
             Message::Notification { method, params } => {
@@ -125,6 +133,10 @@ impl<W: Write> Server<W> {
     fn notice(&mut self, method: &str, params: &Json) -> io::Result<()> {
         if self.phase != Phase::Open {
             return Ok(());
+        }
+        // Any file that has changed may be a test, or what a test reads.
+        for (_, is_fresh) in self.samples.get_mut().values_mut() {
+            *is_fresh = false;
         }
         let document = params.get("textDocument");
         let text = |key: &str| document.and_then(|document| document.get(key));
@@ -254,6 +266,45 @@ impl<W: Write> Server<W> {
         std::fs::read(path).map_err(failed)
     }
 
+    /// The tests of a document.
+    fn samples(&self, document: &Path) -> Rc<Samples> {
+        let known = self.samples.borrow().get(document).cloned();
+        let before = match known {
+            Some((samples, true)) => return samples,
+            Some((samples, false)) => samples,
+            None => Rc::default(),
+        };
+        let found = Rc::new(Samples::find(document, &before, &|path| self.read(path)));
+        self.samples.borrow_mut().insert(document.to_owned(), (found.clone(), true));
+        found
+    }
+
+    /// Carries out a command, and shows what it came to.
+    fn execute(&mut self, params: &Json) -> io::Result<Answer> {
+        let command = params.get("command").and_then(Json::as_str).unwrap_or_default();
+        if !commands::COMMANDS.contains(&command) {
+            return Ok(Err((INVALID_PARAMS, format!("there is no command `{command}`"))));
+        }
+        let arguments = params.get("arguments").and_then(Json::as_array);
+        let arguments = arguments.map(|list| list.to_vec()).unwrap_or_default();
+        let uri = arguments.first().and_then(Json::as_str).unwrap_or_default();
+        let Some(document) = self.documents.get(uri) else {
+            return Ok(Err((INVALID_PARAMS, format!("the document `{uri}` is not open"))));
+        };
+        let samples = self.samples(&document.path);
+        let place = (document.path.as_path(), document.text.as_str());
+        let read = |path: &Path| self.read(path);
+        let done = match commands::carry_out(command, place, &arguments, &read, &samples) {
+            Ok(done) => done,
+            Err(why) => return Ok(Err((REQUEST_FAILED, why))),
+        };
+        // A message for a person: 1 is an error, 3 is for information.
+        let kind = if done.is_good { 3 } else { 1 };
+        let message = json!({"type": kind, "message": (done.said.as_str())});
+        wire::write(&mut self.output, &wire::notification("window/showMessage", message))?;
+        Ok(Ok(done.result))
+    }
+
     fn answer(&mut self, method: &str, params: &Json) -> Answer {
         match (method, self.phase) {
             ("initialize", Phase::New) => {
@@ -284,13 +335,18 @@ impl<W: Write> Server<W> {
             return Err((INVALID_PARAMS, format!("the document `{uri}` is not open")));
         };
         let analysis = &*analysis;
+        let samples = || self.samples(&analysis.path);
         let at = params.get("position").and_then(position).unwrap_or_default();
         let offset = analysis.text.offset(at);
         match method {
             "textDocument/completion" => {
-                Ok(completion::completion(analysis, offset, &|path| self.read(path)))
+                Ok(completion::completion(analysis, offset, &|path| self.read(path), &samples))
             }
-            "textDocument/hover" => Ok(hover::hover(analysis, offset)),
+            "textDocument/hover" => Ok(hover::hover(analysis, offset, &samples)),
+            "textDocument/codeLens" => {
+                Ok(lenses::lenses(&uri, analysis, &|path| self.read(path), &samples))
+            }
+            "stepwright/graph" => Ok(drawing::drawing(analysis, offset, &samples)),
             "textDocument/definition" => Ok(definition::definition(&uri, analysis, offset)),
             "textDocument/references" => {
                 let with_definition = params
@@ -316,6 +372,7 @@ impl<W: Write> Server<W> {
     }
 
     fn capabilities(&self) -> Json {
+        let commands: Vec<Json> = commands::COMMANDS.iter().map(|&name| name.into()).collect();
         json!({
             "capabilities": {
                 "positionEncoding": "utf-16",
@@ -330,7 +387,9 @@ impl<W: Write> Server<W> {
                 "foldingRangeProvider": true,
                 "documentFormattingProvider": true,
                 "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll"]},
-                "documentLinkProvider": {"resolveProvider": false}
+                "documentLinkProvider": {"resolveProvider": false},
+                "codeLensProvider": {"resolveProvider": false},
+                "executeCommandProvider": {"commands": (commands)}
             },
             "serverInfo": {"name": "stepwright", "version": (self.version.as_str())}
         })
@@ -338,7 +397,7 @@ impl<W: Write> Server<W> {
 }
 
 /// The requests about a document.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 14] = [
     "textDocument/completion",
     "textDocument/hover",
     "textDocument/definition",
@@ -351,6 +410,8 @@ const KNOWN: [&str; 12] = [
     "textDocument/formatting",
     "textDocument/codeAction",
     "textDocument/documentLink",
+    "textDocument/codeLens",
+    "stepwright/graph",
 ];
 
 /// The name of a document that is not a file: its language decides the format.

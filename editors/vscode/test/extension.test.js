@@ -26,9 +26,12 @@ test('templates and definitions are told of', () => {
 
 test('the extension starts, restarts and stops the server', async () => {
   const said = [];
+  let client;
   class LanguageClient {
-    constructor(id, name, server) {
+    constructor(id, name, server, options) {
       this.server = server;
+      this.options = options;
+      client = this;
     }
     async start() {
       this.running = true;
@@ -45,7 +48,10 @@ test('the extension starts, restarts and stops the server', async () => {
   const vscode = {
     workspace: { getConfiguration: () => ({ get: defaults }), onDidChangeConfiguration: () => ({}) },
     commands: { registerCommand: (name, run) => (commands[name] = run) },
-    window: { showErrorMessage: (text) => said.push(text) },
+    window: {
+      showErrorMessage: (text) => said.push(text),
+      createOutputChannel: () => ({ clear() {}, append: (text) => said.push(text), show() {} }),
+    },
   };
   const fakes = { vscode, 'vscode-languageclient/node': { LanguageClient } };
   const load = Module._load;
@@ -54,9 +60,11 @@ test('the extension starts, restarts and stops the server', async () => {
     const extension = require(path.join(__dirname, '..', manifest.main));
     await extension.activate({ subscriptions: [] });
     await commands['stepwright.restart']();
+    const next = async (command, args) => ({ text: `${command} ${args}` });
+    await client.options.middleware.executeCommand('stepwright.test', ['x'], next);
     await extension.deactivate();
   } finally {
     Module._load = load;
   }
-  assert.deepStrictEqual(said, ['start stepwright lsp', 'stop', 'start stepwright lsp', 'stop']);
+  assert.deepStrictEqual(said, ['start stepwright lsp', 'stop', 'start stepwright lsp', 'stepwright.test x', 'stop']);
 });

@@ -4,4 +4,5 @@ mod client;
 mod corpus;
 mod edits;
 mod formats;
+mod samples;
 mod session;
