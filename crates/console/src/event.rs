@@ -24,7 +24,8 @@ pub(crate) async fn details(console: &Console, visit: &dyn Visit, ask: &Ask) -> 
     let all = visit.engine().events_after(known.row.id, 0, |event| {
         let is_it = at == place;
         // A history that cannot be taken in is shown up to there.
-        let taken = catch_unwind(AssertUnwindSafe(|| read.take(event, is_it)));
+        let event = console.redaction.event(event);
+        let taken = catch_unwind(AssertUnwindSafe(|| read.take(&event, is_it)));
         at += 1;
         !is_it && taken.is_ok()
     });

@@ -39,7 +39,7 @@ pub(crate) async fn known(
     let row = engine.execution_row(arn).await?;
     let row = row.ok_or_else(|| Refusal::missing(missing(arn)))?;
     let facts = engine.recorded_facts(row.clone()).await?;
-    let story = console.stories.of(engine, &row, &facts.revision).await;
+    let story = console.stories.of(engine, &row, &facts.revision, &console.redaction).await;
     let parked = if row.status.is_over() {
         None
     } else {

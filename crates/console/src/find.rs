@@ -1,9 +1,10 @@
 //! Finds what a text names, and the pages that addresses of AWS's console mean.
 
+use crate::contents::{self, Contents};
 use crate::fields::link;
 use crate::page::{self, Answer, Page};
-use crate::text::{Foreign, name, short};
-use crate::{Ask, Visit};
+use crate::text::{Foreign, name, visible};
+use crate::{Ask, Console, Visit};
 use axum::response::Response;
 use maud::html;
 use stepwright_protocol::Arn;
@@ -11,7 +12,7 @@ use stepwright_protocol::Arn;
 /// How many machines an execution's name is looked for in.
 const MOST_MACHINES: usize = 500;
 
-pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
+pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
     let wanted = ask.query.text("q").trim();
     if let Some(path) = of_arn(wanted) {
         return Ok(page::elsewhere(&path));
@@ -42,16 +43,22 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             ));
         }
     }
-    if let [(_, _, only)] = found.as_slice() {
+    let contents = contents::found(console, visit, ask, wanted).await;
+    let is_only = contents.as_ref().is_ok_and(Contents::is_empty);
+    if let ([(_, _, only)], true) = (found.as_slice(), is_only) {
         return Ok(page::elsewhere(only));
     }
     let main = html! {
         h1 { "Find" }
-        @if wanted.is_empty() { p class="none" { "Write the name of a state machine or an execution, or an ARN, into the field above." } }
-        @else if found.is_empty() {
-            p class="none" { "Nothing here is called " b { (Foreign(&short(wanted, 200))) } ". A state machine is found by a part of its name; an execution by its whole name, or its ARN." }
-        } @else {
-            ul class="cards" data-list { @for (kind, name, path) in &found { li { div { a href=(path) { (Foreign(name)) } " " span class="dim" { (kind) } } } } }
+        @if wanted.is_empty() { (contents::help(console.search().is_some())) }
+        @else {
+            @if !found.is_empty() {
+                ul class="cards" data-list { @for (kind, name, path) in &found { li { div { a href=(path) { (Foreign(name)) } " " span class="dim" { (kind) } } } } }
+            }
+            @match &contents {
+                Ok(contents) => (contents.shown(visit, wanted, found.is_empty())),
+                Err(why) => p class="notice bad" role="note" { (visible(why)) },
+            }
         }
     };
     let title = "Find".to_owned();

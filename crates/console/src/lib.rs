@@ -7,6 +7,7 @@
 
 mod act;
 mod assets;
+mod contents;
 mod drawing;
 mod event;
 mod events;
@@ -46,6 +47,7 @@ use stepwright_engine::Engine;
 use stepwright_functions::Functions;
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
+use stepwright_search::{Redaction, Search};
 use story::Stories;
 
 /// The future of an answer to a visitor.
@@ -101,9 +103,23 @@ pub struct Console {
     stories: Stories,
     drawings: Drawings,
     watch: Arc<Watch>,
+    /// Finds executions by what is in them, if that is not turned off.
+    search: Option<Arc<Search>>,
+    /// What is not shown.
+    redaction: Redaction,
 }
 
 impl Console {
+    /// A console that finds executions by what is in them, and leaves out what is not to be shown.
+    pub fn new(search: Option<Arc<Search>>, redaction: Redaction) -> Self {
+        Self { search, redaction, ..Self::default() }
+    }
+
+    /// The search, if it is not turned off.
+    pub fn search(&self) -> Option<&Arc<Search>> {
+        self.search.as_ref()
+    }
+
     /// Tells the pages that are open of every turn. To be put among the engine's observers.
     pub fn watch(&self) -> Arc<Watch> {
         self.watch.clone()
@@ -132,7 +148,7 @@ impl Console {
             View::Services => others::services(visit, &ask).await,
             View::Parked => parked::page(visit, &ask).await,
             View::Test => test::page(self, visit, &ask).await,
-            View::Find => find::page(visit, &ask).await,
+            View::Find => find::page(self, visit, &ask).await,
             View::OfAws => Ok(find::of_aws(visit, &ask)),
             View::Act => act::act(visit, &ask).await,
             View::Style | View::Script | View::Icon => Ok(assets::asset(view)),

@@ -45,7 +45,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     } else {
         (Vec::new(), None)
     };
-    let input = input(visit, ask, rows.first().map(|row| row.about.arn.as_str())).await;
+    let input = input(console, visit, ask, rows.first().map(|row| row.about.arn.as_str())).await;
     let main = html! {
         div class="title" {
             div {
@@ -106,7 +106,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
 }
 
 /// The input that the form for a start begins with: of the execution that the URL names, or the last one.
-async fn input(visit: &dyn Visit, ask: &Ask, last: Option<&str>) -> String {
+async fn input(console: &Console, visit: &dyn Visit, ask: &Ask, last: Option<&str>) -> String {
     let arn = ask.query.get("input_of").or(last);
     let Some(arn) = arn.filter(|arn| visit.may("states:DescribeExecution", arn)) else {
         return "{}".to_owned();
@@ -114,8 +114,8 @@ async fn input(visit: &dyn Visit, ask: &Ask, last: Option<&str>) -> String {
     let Ok(Some(snapshot)) = visit.engine().describe(arn).await else { return "{}".to_owned() };
     // As it was sent, if it is not what we would write.
     let text = match &snapshot.input_text {
-        Some(text) => text.to_string(),
-        None => snapshot.input.pretty(),
+        Some(text) if console.redaction.is_empty() => text.to_string(),
+        _ => console.redaction.apply(&snapshot.input).pretty(),
     };
     json(&text).into_owned()
 }

@@ -193,7 +193,7 @@ pub(crate) fn head(title: &str) -> Markup {
 fn keys() -> Markup {
     let keys = [
         ("?", "This list"),
-        ("/", "Find by name or ARN"),
+        ("/", "Find by name, ARN or contents"),
         ("g h, g e, g a, g f, g s", "Home, Executions, Activities, Functions, Services"),
         ("j, k", "Next and previous row of a list"),
         ("Enter", "Open what is selected"),

@@ -13,6 +13,7 @@ use stepwright_history::aws::Calls;
 use stepwright_history::{Event, EventKind, FrameId, Moment, StateType};
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, Str};
+use stepwright_search::Redaction;
 use stepwright_store::{ExecutionId, ExecutionRow};
 use stepwright_timeline::{ItemPath, Line, Timeline, Weight};
 
@@ -42,6 +43,7 @@ impl Stories {
         engine: &Engine,
         row: &ExecutionRow,
         revision: &Arc<Revision>,
+        redaction: &Redaction,
     ) -> tokio::sync::OwnedMutexGuard<Story> {
         let shared = self.shared(row.id, revision);
         let mut story = shared.lock_owned().await;
@@ -54,7 +56,8 @@ impl Stories {
             let is_broken = &mut false;
             let read = engine
                 .events_after(row.id, after, |event| {
-                    let taken = catch_unwind(AssertUnwindSafe(|| story.take(event)));
+                    let event = redaction.event(event);
+                    let taken = catch_unwind(AssertUnwindSafe(|| story.take(&event)));
                     *is_broken |= taken.is_err();
                     !*is_broken
                 })

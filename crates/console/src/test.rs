@@ -39,7 +39,7 @@ async fn input(
     let engine = visit.engine();
     let Some(row) = engine.execution_row(arn).await? else { return Ok(None) };
     let revision = engine.recorded_facts(row.clone()).await?.revision;
-    let story = console.stories.of(engine, &row, &revision).await;
+    let story = console.stories.of(engine, &row, &revision, &console.redaction).await;
     let culprit = story.timeline.culprit().filter(|culprit| culprit.state.as_str() == state);
     let start = || story.timeline.execution()?.start().map(|start| start.input.pretty());
     Ok(culprit.map(|culprit| culprit.input.pretty()).or_else(start))

@@ -195,7 +195,8 @@ impl Plan {
             observers.push(Arc::new(project.clone()));
         }
         let assembly = Assembly {
-            server: ServerConfig { data: None, logs: None, ..self.server.clone() },
+            // What runs once is looked for by nobody.
+            server: ServerConfig { data: None, logs: None, search: false, ..self.server.clone() },
             objects: ObjectsConfig { folder: self.buckets.clone() },
             mocked: self.mocked(),
             local: self.local_tasks(),

@@ -12,6 +12,7 @@ use crate::tls::{self, TlsError};
 use crate::world::{Reached, Teller};
 use crate::{Api, Credentials, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_asl::Template;
@@ -27,6 +28,7 @@ use stepwright_integrations::{
 use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
+use stepwright_search::{Redaction, RedactionError, Search};
 use stepwright_services::{Containers, Services, Substitutes};
 use stepwright_store::{Memory, Postgres, Sqlite, Store, StoreError};
 
@@ -116,6 +118,9 @@ pub enum AssemblyError {
     /// The contents of the store cannot be read.
     #[error("what the store holds cannot be read")]
     Open(#[from] OpenError),
+    /// A path of `redact` cannot be read.
+    #[error(transparent)]
+    Redaction(#[from] RedactionError),
     /// The client that sends to the collector cannot be built.
     #[error("nothing can be sent to the collector of `[otlp]`")]
     Otlp(#[source] reqwest::Error),
@@ -152,6 +157,17 @@ impl StepFunctions for Loopback {
             }
             api.call_for(credentials.acts_as(&facts), &operation, body).await
         })
+    }
+}
+
+/// The search in a store's folder. A server without it serves all else.
+fn search_in(data: Option<&Path>, redaction: Redaction) -> Option<Arc<Search>> {
+    match Search::open(data, redaction) {
+        Ok(search) => Some(search),
+        Err(error) => {
+            tracing::warn!(%error, "executions are not found by what is in them");
+            None
+        }
     }
 }
 
@@ -268,13 +284,19 @@ impl Assembly {
             (None, None) if has_folder || is_local => services.objects(),
             (None, None) => Arc::new(NoObjects),
         };
-        let logs = self.server.logs.or_else(|| self.server.data.map(|data| data.join("logs")));
+        let logs = self.server.logs;
+        let logs = logs.or_else(|| self.server.data.as_ref().map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
         let mut observers = Observers(self.observers);
         let teller = Teller::new(services.clone());
         observers.0.push(teller.clone());
-        let console = Arc::new(Console::default());
+        let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
+        let search = self.server.search && self.server.store.is_none();
+        let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
+        let search = search.flatten();
+        let console = Arc::new(Console::new(search.clone(), redaction));
         observers.0.push(console.watch());
+        observers.0.extend(search.clone().map(|search| search as Arc<dyn Observer>));
         observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
@@ -320,6 +342,9 @@ impl Assembly {
         let api = Api::new(engine, settings.clone());
         api.finish_deletions();
         teller.begin(weak.clone(), settings.clone());
+        if let Some(search) = search {
+            search.begin(weak.clone());
+        }
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
         integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));

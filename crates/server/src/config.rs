@@ -61,6 +61,10 @@ pub struct ServerConfig {
     /// The folders that are used as EFS file systems, by patterns of their ids or of those of their access
     /// points.
     pub file_systems: BTreeMap<String, PathBuf>,
+    /// Whether executions are found by what is in them: an index is written beside the store.
+    pub search: bool,
+    /// Paths whose values are neither in the index nor shown in the console: `$.card.number`, `$..pin`.
+    pub redact: Vec<String>,
     /// Whether, without credentials, every user of this machine is served, not only the one that the
     /// server runs as. Each of them can then run commands as that user.
     pub any_user: bool,
@@ -117,6 +121,8 @@ impl Default for ServerConfig {
             logs: None,
             hosts: Vec::new(),
             metrics_token: None,
+            search: true,
+            redact: Vec::new(),
             tls: None,
             insecure: false,
             containers: None,

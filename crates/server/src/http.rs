@@ -366,7 +366,7 @@ async fn ready(State(serving): Shared) -> (StatusCode, &'static str) {
 
 async fn metrics(State(serving): Shared) -> ([(header::HeaderName, &'static str); 1], String) {
     let content_type = (header::CONTENT_TYPE, "text/plain; version=0.0.4");
-    ([content_type], prometheus::text(serving.api.engine()))
+    ([content_type], prometheus::text(serving.api.engine(), serving.console.search()))
 }
 
 /// Whether an address is reachable from this machine only.

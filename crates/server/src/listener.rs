@@ -87,6 +87,10 @@ pub async fn serve(listener: TcpListener, mut serving: Serving, stop: impl Futur
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
     }
+    if let Some(search) = console.search().cloned() {
+        // What is not indexed by then is found at the next start.
+        tokio::task::spawn_blocking(move || search.close()).await.ok();
+    }
 }
 
 /// The number of descriptors that the process may have, after asking for as many as it can get.

@@ -1,8 +1,10 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 use stepwright_engine::Engine;
+use stepwright_search::Search;
 
-/// The engine's metrics in Prometheus's text format.
-pub(crate) fn text(engine: &Engine) -> String {
+/// The metrics of the engine and of the search in Prometheus's text format.
+pub(crate) fn text(engine: &Engine, search: Option<&Arc<Search>>) -> String {
     let mut text = String::new();
     for (name, value) in engine.metrics().all() {
         let counter =
@@ -26,6 +28,12 @@ pub(crate) fn text(engine: &Engine) -> String {
             ("open_shards", view.open.len() as u64),
             ("free_shards", view.free.len() as u64),
             ("milliseconds_since_beat", view.last_beat.as_millis() as u64),
+        ]);
+    }
+    if let Some(behind) = search.map(|search| search.behind()) {
+        levels.extend([
+            ("search_executions_behind", behind.executions as u64),
+            ("search_milliseconds_behind", behind.since.as_millis() as u64),
         ]);
     }
     for (name, value) in levels {

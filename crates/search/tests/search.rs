@@ -1,0 +1,217 @@
+//! Executions are found by what is in them, as soon as they are committed or a little later, after a
+//! restart, and after a crash.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stepwright_engine::{Call, Engine, Machine, Options, Report, Revision, StartRequest, Tasks};
+use stepwright_json::{Json, json};
+use stepwright_program::{Limits, Vintage};
+use stepwright_search::{Query, Redaction, Search};
+use stepwright_store::{Memory, Sqlite, Store};
+
+struct Nobody;
+
+impl Tasks for Nobody {
+    fn run(&self, _call: Call, _report: Report) {}
+}
+
+const DEFINITION: &str = r#"{"StartAt": "Check", "QueryLanguage": "JSONata", "States": {
+    "Check": {"Type": "Choice", "Choices": [
+        {"Condition": "{% $states.input.wait = true %}", "Next": "Later"},
+        {"Condition": "{% $states.input.bad = true %}", "Next": "Refuse"}
+    ], "Default": "Keep"},
+    "Keep": {"Type": "Pass", "Assign": {"colour": "{% $exists($states.input.colour) ? $states.input.colour : 'none' %}"}, "Output": {"receipt": "{% 'r-' & $states.input.order %}"}, "End": true},
+    "Later": {"Type": "Wait", "Seconds": 3600, "Next": "Keep"},
+    "Refuse": {"Type": "Fail", "Error": "CardDeclined", "Cause": "the card has expired"}}}"#;
+
+/// An engine with a search.
+struct Server {
+    engine: Engine,
+    search: Arc<Search>,
+}
+
+impl Server {
+    async fn new(store: Arc<dyn Store>, folder: Option<&Path>, redacted: &[&str]) -> Self {
+        let redaction = Redaction::new(redacted.iter().copied()).expect("they are paths");
+        let search = Search::open(folder, redaction).expect("it opens");
+        let mut options = Options::new(store, Arc::new(Nobody));
+        options.observer = search.clone();
+        let engine = Engine::open(options).await.expect("the store can be read");
+        search.begin(engine.downgrade());
+        Self { engine, search }
+    }
+
+    async fn start(&self, machine: &str, name: &str, input: Json) -> String {
+        let role = "arn:aws:iam::123456789012:role/role".to_owned();
+        let program = Revision::compile(DEFINITION, Limits::default(), Vintage::TODAY);
+        let program = program.expect("it compiles");
+        let id = format!("{machine}-revision");
+        let revision = Arc::new(Revision::new(id, DEFINITION.to_owned(), role, program));
+        let arn = format!("arn:aws:states:us-east-1:123456789012:stateMachine:{machine}");
+        let machine = match self.engine.catalogue().machine(&arn) {
+            Some(machine) => machine,
+            None => {
+                let made = Machine::new(arn, &revision);
+                let put = self.engine.put_machine(made.clone(), Some(revision.clone()));
+                put.await.expect("it is kept");
+                Arc::new(made)
+            }
+        };
+        let request = StartRequest::new(machine, revision, name.to_owned(), input);
+        self.engine.start(request).await.expect("it begins").arn
+    }
+
+    /// The names of the executions that a query finds.
+    async fn names(&self, query: &str) -> Vec<String> {
+        let query = Query::parse(query, self.engine.now().0).expect("it can be read");
+        let found = self.search.find(&self.engine, &query, None, 50, |_| true).await;
+        let found = found.expect("it is found");
+        let last = |arn: &str| arn.rsplit(':').next().expect("it has a name").to_owned();
+        found.rows.iter().map(|row| last(&row.about.arn)).collect()
+    }
+
+    /// Waits until nothing is behind.
+    async fn up_to_date(&self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let behind = self.search.behind();
+            if behind.executions == 0 && !behind.is_comparing {
+                return;
+            }
+            assert!(Instant::now() < end, "the index stays behind: {behind:?}");
+        }
+    }
+
+    async fn close(self) {
+        let search = self.search.clone();
+        tokio::task::spawn_blocking(move || search.close()).await.expect("it does not panic");
+        self.engine.shutdown().await;
+    }
+}
+
+async fn settled(server: &Server) {
+    // What has begun to gather counts as behind.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.up_to_date().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_are_found_by_what_is_in_them() {
+    let server = Server::new(Arc::new(Memory::new()), None, &["$.card", "$..pin"]).await;
+    let input =
+        json!({"order": "order-17", "colour": "dark blue", "card": 4711, "a": {"pin": 815}});
+    server.start("shop", "one", input).await;
+    server.start("shop", "two", json!({"order": "order-18", "bad": true})).await;
+    server.start("shop", "three", json!({"order": "order-17", "wait": true})).await;
+    server.start("other", "four", json!({"order": "17 orders"})).await;
+    settled(&server).await;
+    for (query, expected) in [
+        ("order-17", &["three", "one"][..]),
+        ("order-17 status:running", &["three"]),
+        ("output:r-order-17", &["one"]),
+        ("error:CardDeclined", &["two"]),
+        ("expired", &["two"]),
+        ("input:expired", &[]),
+        ("state:Refuse", &["two"]),
+        ("variable:\"dark blue\"", &["one"]),
+        ("machine:other", &["four"]),
+        ("machine:shop status:succeeded", &["one"]),
+        ("name:three", &["three"]),
+        ("blu*", &["one"]),
+        ("\"17 order\"", &[]),
+        ("order-17 after:today", &["three", "one"]),
+        ("before:yesterday", &[]),
+        ("status:failed after:1h", &["two"]),
+        ("4711", &[]),
+        ("pin", &["one"]),
+        ("815", &[]),
+        ("nowhere", &[]),
+    ] {
+        assert_eq!(server.names(query).await, expected, "{query}");
+    }
+    server.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_goes_on_is_found_and_then_as_what_it_became() {
+    let server = Server::new(Arc::new(Memory::new()), None, &[]).await;
+    let arn = server.start("shop", "one", json!({"wait": true, "order": 5})).await;
+    settled(&server).await;
+    assert_eq!(server.names("status:running state:Later").await, ["one"]);
+    let failure = stepwright_history::Failure::new("Enough", "nobody waits");
+    server.engine.stop(&arn, failure).await.expect("it is stopped");
+    settled(&server).await;
+    assert_eq!(server.names("status:running").await, [] as [&str; 0]);
+    assert_eq!(server.names("status:aborted enough").await, ["one"]);
+    server.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_index_lacks_is_found_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let open = || Arc::new(Sqlite::open(folder.path()).expect("it opens"));
+    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    for number in 0..600 {
+        server.start("shop", &format!("n{number}"), json!({"order": number})).await;
+    }
+    settled(&server).await;
+    assert_eq!(server.names("input:order output:receipt").await.len(), 50);
+    server.close().await;
+
+    // A clean end leaves a whole index: nothing is compared, and all is there.
+    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    assert!(!server.search.behind().is_comparing);
+    assert_eq!(server.names("input:599").await, ["n599"]);
+    server.close().await;
+
+    // The index is gone, and so are some executions.
+    Search::remove(folder.path());
+    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    server.up_to_date().await;
+    assert_eq!(server.names("input:0").await, ["n0"]);
+    assert_eq!(server.names("input:599").await, ["n599"]);
+    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:shop";
+    let forgotten = server.engine.options().store.forget_machine(machine).await;
+    assert_eq!(forgotten.expect("it forgets"), 600);
+    assert_eq!(server.names("input:599").await, [] as [&str; 0]);
+    server.close().await;
+
+    // An index that cannot be read is made anew.
+    std::fs::write(folder.path().join("search.db"), "no database").expect("it can be written");
+    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    server.start("shop", "last", json!({"order": 7})).await;
+    settled(&server).await;
+    assert_eq!(server.names("input:7").await, ["last"]);
+    server.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_one_another() {
+    let server = Server::new(Arc::new(Memory::new()), None, &[]).await;
+    for number in 0..25 {
+        server.start("shop", &format!("n{number}"), json!({"order": number})).await;
+    }
+    settled(&server).await;
+    let query = Query::parse("order", 0).expect("it can be read");
+    // Every second one is not meant for who asks.
+    let is_meant = |row: &stepwright_store::ExecutionRow| row.id.0 % 2 == 0;
+    let (mut below, mut numbers) = (None, Vec::new());
+    loop {
+        let page = server.search.find(&server.engine, &query, below, 5, is_meant).await;
+        let page = page.expect("it is found");
+        assert!(page.rows.len() <= 5);
+        numbers.extend(page.rows.iter().map(|row| row.id.0));
+        below = page.next;
+        if below.is_none() {
+            break;
+        }
+    }
+    let mut expected: Vec<u64> = numbers.clone();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    expected.dedup();
+    assert_eq!(numbers, expected);
+    assert!((12..=13).contains(&numbers.len()), "{numbers:?}");
+    server.close().await;
+}
