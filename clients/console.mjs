@@ -152,6 +152,7 @@ const pages = {
   parked: "/console/parked",
   test: at("/console/test", { arn: machines.broken, state: "Add up", execution: executions.broken }),
   find: "/console/find?q=nothing-has-this-name",
+  found: "/console/find?q=status%3Afailed",
   missing: execution(`${executions.broken}-which-is-not-there`),
 };
 for (const [name, path] of Object.entries(pages)) {

@@ -122,10 +122,10 @@ pub(crate) fn help(is_on: bool) -> Markup {
     html! {
         p class="none" { "A state machine is found by a part of its name; an execution by its name, or its ARN" @if is_on { ", or by what is in it" } "." }
         @if is_on {
-            dl class="facts" { @for (text, what) in examples {
-                dt { a href=(link("/console/find", &[("q", text)])) { code { (visible(text)) } } }
-                dd { (what) }
-            } }
+            table { tbody { @for (text, what) in examples { tr {
+                td { a href=(link("/console/find", &[("q", text)])) { code { (visible(text)) } } }
+                td { (what) }
+            } } } }
         }
     }
 }

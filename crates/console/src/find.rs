@@ -50,6 +50,10 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     }
     let main = html! {
         h1 { "Find" }
+        form class="filters" action="/console/find" {
+            label { "Name, ARN or contents" input type="search" name="q" size="60" value=(wanted) autocomplete="off" spellcheck="false"; }
+            button type="submit" { "Find" }
+        }
         @if wanted.is_empty() { (contents::help(console.search().is_some())) }
         @else {
             @if !found.is_empty() {

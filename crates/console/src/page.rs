@@ -146,7 +146,7 @@ impl Page<'_> {
                     }
                 }
                 form class="find" action="/console/find" role="search" {
-                    input type="search" name="q" placeholder="Name or ARN" aria-label="Find by name or ARN" autocomplete="off" spellcheck="false";
+                    input type="search" name="q" placeholder="Name, ARN or contents" aria-label="Find by name, ARN or contents" autocomplete="off" spellcheck="false";
                 }
                 span class="live" id="live" hidden { span class="dot" {} "Live" }
                 button type="button" class="plain" id="looks" aria-label="Light or dark" title="Light or dark" {

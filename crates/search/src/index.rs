@@ -99,6 +99,10 @@ impl Index {
         Ok(Self { writing: Mutex::new(connection), reading: Some(Mutex::new(reading)) })
     }
 
+    pub(crate) fn exists(folder: &Path) -> bool {
+        folder.join(NAME).is_file()
+    }
+
     /// Removes the index in a folder, so that it is made anew.
     pub(crate) fn remove(folder: &Path) {
         remove(&folder.join(NAME));

@@ -112,6 +112,15 @@ impl Search {
         Index::remove(folder);
     }
 
+    /// Has the index in a store's folder, if there is one, compared with the store when that is served
+    /// again. What it lacks is indexed then, and what the store has no more is removed.
+    pub fn compare_later(folder: &Path) -> Result<(), IndexError> {
+        if !Index::exists(folder) {
+            return Ok(());
+        }
+        Index::open(Some(folder))?.set_complete(false)
+    }
+
     /// Begins to index what an engine runs. Must be called within a tokio runtime.
     pub fn begin(self: &Arc<Self>, engine: WeakEngine) {
         let (search, runtime) = (Arc::clone(self), Handle::current());

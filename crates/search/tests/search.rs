@@ -166,6 +166,12 @@ async fn what_the_index_lacks_is_found_after_a_restart() {
     assert_eq!(server.names("input:599").await, ["n599"]);
     server.close().await;
 
+    // What is said to be doubtful is compared.
+    Search::compare_later(folder.path()).expect("it is noted");
+    let search = Search::open(Some(folder.path()), Redaction::default()).expect("it opens");
+    assert!(search.behind().is_comparing);
+    drop(search);
+
     // The index is gone, and so are some executions.
     Search::remove(folder.path());
     let server = Server::new(open(), Some(folder.path()), &[]).await;

@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
         let told = Told::default();
         engine.examine(stop, move |progress| told.tell(progress)).await.map_err(failed)
     })?;
+    stepwright_search::Search::compare_later(folder).map_err(failed)?;
     for finding in &examination.findings {
         match &finding.arn {
             Some(arn) => anstream::println!("{arn}\n  {}", finding.what),

@@ -248,3 +248,57 @@ async fn a_page_is_told_of_changes_until_the_server_stops() {
     assert_eq!(told.status, 200, "{told:?}");
     assert!(begun.elapsed() < std::time::Duration::from_millis(600));
 }
+
+#[tokio::test]
+async fn what_is_in_executions_is_found_by_who_may_see_it_and_never_what_is_redacted() {
+    let redact = vec!["$.card".to_owned(), "$..pin".to_owned()];
+    let actions =
+        ["states:DescribeExecution", "states:GetExecutionHistory", "states:DescribeStateMachine"];
+    let of = |machine: &str| format!("{}:*", machine.replace(":stateMachine:", ":execution:"));
+    let only = [of(MACHINE), MACHINE.to_owned()];
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    for (resources, expected) in [(&["*"][..], &["three", "four"][..]), (&only, &["three"])] {
+        let config = ServerConfig { redact: redact.clone(), ..server() };
+        let server = Server::start(config, vec![key(&actions, resources)]).await;
+        for (machine, name) in [("order", "three"), ("other", "four")] {
+            let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+            let body = stepwright_json::json!({
+                "name": machine, "roleArn": "arn:aws:iam::123456789012:role/r", "definition": definition
+            });
+            let made = server.serving.api.call("CreateStateMachine", body).await;
+            let made = made.expect("it is created");
+            let arn = made.get("stateMachineArn").expect("it has one").clone();
+            let input =
+                r#"{"customer": "Lovelace", "card": {"number": 47110815}, "a": {"pin": 1234}}"#;
+            let body =
+                stepwright_json::json!({"stateMachineArn": arn, "name": name, "input": input});
+            server.serving.api.call("StartExecution", body).await.expect("it starts");
+        }
+        let ask = async |path: &str| {
+            let answer = server.ask(&Request::new("GET", path).signed(server.address)).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            answer.body
+        };
+        let found = |page: &str| {
+            let names = ["three", "four"].into_iter();
+            names.filter(|name| page.contains(&format!(">{name}</a>"))).collect::<Vec<_>>()
+        };
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while found(&ask("/console/find?q=lovelace").await) != expected {
+            assert!(std::time::Instant::now() < end, "they are not found");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        for redacted in ["47110815", "1234"] {
+            let page = ask(&format!("/console/find?q={redacted}")).await;
+            assert_eq!(found(&page), [] as [&str; 0], "{page}");
+        }
+        let arn = "arn=arn:aws:states:us-east-1:123456789012:execution:order:three";
+        for path in ["/console/execution", "/console/execution/events", "/console/execution/event"]
+        {
+            let page = ask(&format!("{path}?{arn}&row=0")).await;
+            assert!(!page.contains("47110815") && !page.contains("1234}"), "{page}");
+        }
+        let page = ask(&format!("/console/execution/event?{arn}&row=0")).await;
+        assert!(page.contains("Lovelace") && page.contains("[redacted]"), "{page}");
+    }
+}
