@@ -252,8 +252,12 @@ async fn a_page_is_told_of_changes_until_the_server_stops() {
 #[tokio::test]
 async fn what_is_in_executions_is_found_by_who_may_see_it_and_never_what_is_redacted() {
     let redact = vec!["$.card".to_owned(), "$..pin".to_owned()];
-    let actions =
-        ["states:DescribeExecution", "states:GetExecutionHistory", "states:DescribeStateMachine"];
+    let actions = [
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:DescribeStateMachine",
+        "states:DescribeStateMachineForExecution",
+    ];
     let of = |machine: &str| format!("{}:*", machine.replace(":stateMachine:", ":execution:"));
     let only = [of(MACHINE), MACHINE.to_owned()];
     let only: Vec<&str> = only.iter().map(String::as_str).collect();
@@ -281,7 +285,7 @@ async fn what_is_in_executions_is_found_by_who_may_see_it_and_never_what_is_reda
         };
         let found = |page: &str| {
             let names = ["three", "four"].into_iter();
-            names.filter(|name| page.contains(&format!(">{name}</a>"))).collect::<Vec<_>>()
+            names.filter(|name| page.contains(&format!(">{name}</bdi></a>"))).collect::<Vec<_>>()
         };
         let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while found(&ask("/console/find?q=lovelace").await) != expected {
