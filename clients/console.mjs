@@ -257,6 +257,17 @@ await open(pages.broken);
 await page.locator(".grid-row", { hasText: "EvaluationFailed" }).click();
 await page.locator("#chosen").getByText("D3030").first().waitFor();
 assert.match(await text(page, "#chosen"), /Variables[\s\S]*customer: "c-9"/);
+// A path or an expression is tried on the data of the event.
+for (const [tried, expected] of [
+  ["{% $customer & '!' %}", /"c-9!"/],
+  ["States.Format('{}-{}', 'a', $customer)", /"a-c-9"/],
+  ["$.no.such.path", /States\.Runtime/],
+]) {
+  await page.locator("form.try input").fill(tried);
+  await page.keyboard.press("Enter");
+  await page.locator("form.try", { hasText: expected }).waitFor();
+}
+right("expressions are tried on an event's data");
 assert.equal(await page.locator("g.state.at").count(), 1);
 await page.locator("g.state", { hasText: "Prepare" }).click();
 await page.locator("#chosen h2", { hasText: "Prepare" }).waitFor();

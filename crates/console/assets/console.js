@@ -561,7 +561,8 @@ function execution() {
     graph?.mark(null);
   };
   events.addEventListener("choose", ({ detail }) => {
-    chosen.replaceChildren(...shown(detail, back));
+    const tried = (text) => get(`${events.dataset.details}&row=${detail.row}&try=${encodeURIComponent(text)}`);
+    chosen.replaceChildren(...shown(detail, back), trying(tried));
     chosen.hidden = false;
     whole.hidden = true;
     $("#detail").scrollTop = 0;
@@ -615,6 +616,26 @@ function shown(detail, back) {
     tree.show(text);
   }
   return parts;
+}
+
+/** A field for a path or an expression, which is evaluated with the data of the event. */
+function trying(ask) {
+  const field = make("input", { name: "try", size: 40, spellcheck: "false", autocomplete: "off", placeholder: "$.order.id or {% $states.input.order.id %}" });
+  const answer = make("div", { "aria-live": "polite" });
+  const onsubmit = async (event) => {
+    event.preventDefault();
+    try {
+      const [value, why] = (await ask(field.value)).tried;
+      if (value === null) return answer.replaceChildren(make("p", { class: "failed" }, why));
+      const tree = make("sw-json", { "data-label": "Value" });
+      answer.replaceChildren(tree);
+      tree.show(value);
+    } catch (error) {
+      answer.replaceChildren(make("p", { class: "failed" }, error.message));
+    }
+  };
+  const label = make("label", {}, "Try a path, an intrinsic function, or {% an expression %}", field);
+  return make("form", { class: "try", onsubmit }, label, make("button", { type: "submit" }, "Evaluate"), answer);
 }
 
 function toLine(number) {

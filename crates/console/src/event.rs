@@ -6,10 +6,11 @@ use crate::text::visible;
 use crate::{Ask, Console, Visit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stepwright_history::aws::Calls;
-use stepwright_history::{Event, EventKind, Failure};
+use stepwright_history::{Event, EventKind, Failure, Moment};
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
+use stepwright_simulator::Evaluation;
 
 /// Values with more text than this are left out of an answer, and said to be.
 const MOST_TEXT: usize = 8 << 20;
@@ -30,7 +31,60 @@ pub(crate) async fn details(console: &Console, visit: &dyn Visit, ask: &Ask) -> 
         !is_it && taken.is_ok()
     });
     all.await?;
-    Ok(page::json_answer(&shown(&known, number, &read)))
+    let mut answer = shown(&known, number, &read);
+    if let (Some(expression), Json::Object(answer)) = (ask.query.get("try"), &mut answer) {
+        // An expression may take long, and whoever writes one waits for it.
+        answer.insert("tried", visit.engine().aside(|| tried(&read, expression)).await);
+    }
+    Ok(page::json_answer(&answer))
+}
+
+/// What a path or an expression comes to with the data of the line: `[value, null]`, or `[null, why not]`.
+fn tried(read: &Read, expression: &str) -> Json {
+    let own = read.event.as_ref().and_then(|event| own_data(&event.kind));
+    let input = read.input.as_ref().or(own).cloned().unwrap_or_default();
+    let outcome = read.event.as_ref().and_then(|event| match &event.kind {
+        EventKind::TaskSucceeded { output, .. } => Some(Ok(output.clone())),
+        EventKind::TaskFailed { failure, .. } | EventKind::TaskTimedOut { failure, .. } => {
+            Some(Err(failure.clone()))
+        }
+        _ => None,
+    });
+    let is_jsonata = expression.trim_start().starts_with("{%");
+    let evaluation = Evaluation {
+        // `$` of JSONPath is what the line shows, `$states.input` of JSONata what the state got.
+        input: if is_jsonata { input } else { own.cloned().unwrap_or(input) },
+        outcome,
+        variables: read.variables.clone(),
+        context: read.context.clone(),
+    };
+    let at = read.event.as_ref().map_or(Moment(0), |event| event.at);
+    match evaluation.value(expression, at) {
+        Ok(value) => stepwright_json::json!([(data_text(&value)), null]),
+        Err(failure) => {
+            let parts = [failure.error, failure.cause].into_iter().flatten();
+            let parts: Vec<String> = parts.map(|text| visible(&text).into_owned()).collect();
+            stepwright_json::json!([null, (parts.join(": "))])
+        }
+    }
+}
+
+/// The data that a line is about.
+fn own_data(kind: &EventKind) -> Option<&Json> {
+    use EventKind as E;
+    match kind {
+        E::ExecutionStarted(start) => Some(&start.input),
+        E::StateEntered { input: value, .. }
+        | E::MapIterationStarted { input: value, .. }
+        | E::ParallelStarted { input: value, .. }
+        | E::ExecutionSucceeded { output: value }
+        | E::StateExited { output: value, .. }
+        | E::TaskSubmitted { output: value, .. }
+        | E::TaskSucceeded { output: value, .. }
+        | E::MapIterationSucceeded { output: value, .. } => Some(value),
+        E::TaskScheduled { call, .. } => Some(&call.parameters),
+        _ => None,
+    }
 }
 
 /// What is known of the line.
@@ -42,6 +96,8 @@ struct Read {
     /// The input of the state that it is about.
     input: Option<Json>,
     variables: Object,
+    /// The context object, as the state sees it.
+    context: Option<Json>,
 }
 
 impl Read {
@@ -62,6 +118,7 @@ impl Read {
                 drop(self.execution.apply(event));
                 self.variables = self.execution.variables_seen_from(event.frame);
             }
+            self.context = self.execution.context_in(event.frame);
         } else {
             drop(self.execution.apply(event));
         }
