@@ -268,6 +268,11 @@ for (const [tried, expected] of [
   await page.locator("form.try", { hasText: expected }).waitFor();
 }
 right("expressions are tried on an event's data");
+const link = await page.getByRole("link", { name: "Save as a test" }).getAttribute("href");
+const saved = await page.request.get(new URL(link, page.url()).href);
+assert.match(saved.headers()["content-disposition"], /recorded\.test\.yaml/);
+assert.match(await saved.text(), /^# Recorded from .*\n(# Note: .*\n)*definition: \{"[\s\S]*expect:/);
+right("an execution is saved as a test");
 assert.equal(await page.locator("g.state.at").count(), 1);
 await page.locator("g.state", { hasText: "Prepare" }).click();
 await page.locator("#chosen h2", { hasText: "Prepare" }).waitFor();

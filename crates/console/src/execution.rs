@@ -239,6 +239,9 @@ impl Known {
             @if visit.token().is_some() && visit.may("states:TestState", "*") {
                 a class="button" href=(link("/console/test", &[("arn", machine), ("execution", arn)])) { "Test a state…" }
             }
+            @if status.is_over() {
+                a class="button" href=(link("/console/execution/test.yaml", &[("arn", arn)])) download="" { "Save as a test" }
+            }
         }
     }
 

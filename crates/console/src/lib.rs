@@ -25,6 +25,7 @@ mod others;
 mod page;
 mod parked;
 mod routes;
+mod save;
 mod status;
 mod story;
 mod test;
@@ -140,6 +141,7 @@ impl Console {
             View::Parts => execution::parts(self, visit, &ask).await,
             View::Events => events::window(self, visit, &ask).await,
             View::Event => event::details(self, visit, &ask).await,
+            View::Save => save::test_file(self, visit, &ask).await,
             View::MapRun => map_run::page(visit, &ask).await,
             View::LiveExecution => live::execution(self, visit, &ask).await,
             View::Live => Ok(live::any(self, visit, &ask)),

@@ -62,6 +62,8 @@ pub enum View {
     Services,
     /// The executions that are left alone.
     Parked,
+    /// An execution as a test file.
+    Save,
     /// Tries a state.
     Test,
     /// Finds what a text names.
@@ -107,7 +109,7 @@ const fn post(path: &'static str, need: Need, view: View) -> Route {
 }
 
 /// Every route of the console.
-pub static ROUTES: [Route; 23] = [
+pub static ROUTES: [Route; 24] = [
     get("/", Need::All(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
     get(
         "/console/executions",
@@ -120,6 +122,7 @@ pub static ROUTES: [Route; 23] = [
     get("/console/execution/events", EXECUTION, View::Events),
     get("/console/execution/event", EXECUTION, View::Event),
     get("/console/execution/live", EXECUTION, View::LiveExecution),
+    get("/console/execution/test.yaml", EXECUTION, View::Save),
     get("/console/map-run", Need::Actions("arn", &["states:DescribeMapRun"]), View::MapRun),
     get("/console/live", Need::Actions("machine", &["states:ListExecutions"]), View::Live),
     get("/console/activities", Need::All(&["states:ListActivities"]), View::Activities),
