@@ -24,6 +24,7 @@ mod states;
 pub mod token;
 mod turn;
 mod view;
+mod whole;
 
 pub use execution::{CorruptHistory, Execution, Status};
 pub use failure::Failed;
@@ -31,6 +32,7 @@ pub use fuel::Watch;
 pub use inspection::{Inspection, Seen};
 pub use outlook::{OpenTaskView, PAGE};
 pub use retrospect::catcher_of;
+pub use whole::WholeResult;
 pub use turn::{
     BYTES_PER_TURN, EVENTS_PER_TURN, STEPS_PER_TURN, Turn, inspect, step, step_watched,
 };

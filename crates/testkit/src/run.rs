@@ -109,6 +109,7 @@ impl TestFile {
         } else {
             Arc::clone(&self.program)
         };
+        let program = case.mocks.applied_to(&program);
         let mut simulation = Simulation::new(&program)
             .input(case.input.clone())
             .identity(case.identity.clone())

@@ -154,6 +154,10 @@ impl<'p> Reader<'p> {
                 self.failed.insert(frame, true);
                 self.failure = (failure.clone(), Failed::Task);
             }
+            E::WholeAnswered { result: Err(failure), .. } => {
+                self.failed.insert(frame, true);
+                self.failure = (failure.clone(), Failed::State);
+            }
             E::TaskTimedOut { failure, heartbeat, .. } => {
                 self.failed.insert(frame, true);
                 let what = if *heartbeat { Failed::Heartbeat } else { Failed::Task };

@@ -314,6 +314,11 @@ impl Timeline {
                     Err(failure) => failed(line("fails", subject), failure),
                 }
             }
+            E::WholeAsked { .. } => minor("mocked", name()),
+            E::WholeAnswered { result, .. } => match result {
+                Ok(output) => with(line("returns", name()), output),
+                Err(failure) => failed(line("fails", name()), failure),
+            },
             E::MapRunWriting { .. } => line("write", name()),
             E::MapRunUpdated { .. } => {
                 Line { detail: "map run".to_owned(), ..line("updated", name()) }
@@ -450,7 +455,9 @@ impl Timeline {
             E::EvaluationFailed { failure, location, .. } => {
                 self.failed(id, failure, location.as_ref());
             }
-            E::MapRunFailed { failure } => self.failed(id, failure, None),
+            E::MapRunFailed { failure } | E::WholeAnswered { result: Err(failure), .. } => {
+                self.failed(id, failure, None);
+            }
             E::RetryScheduled { due, .. } => {
                 let error = match &frame.failure {
                     Some((failure, _)) => failure.name().to_owned(),
