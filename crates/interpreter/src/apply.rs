@@ -6,7 +6,9 @@ use crate::execution::{
     RunStage, Status,
 };
 use std::collections::BTreeMap;
-use stepwright_history::{Event, EventKind, FrameId, MapPage, StateType, TaskCall, TaskId, TimerId, To};
+use stepwright_history::{
+    Event, EventKind, FrameId, MapPage, StateType, TaskCall, TaskId, TimerId, To,
+};
 use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::StateId;
 

@@ -20,8 +20,8 @@ pub(crate) use records::transformed;
 pub use write::{Journal, write};
 pub(crate) use write::{failure_of, write_request};
 
-use std::io::{Cursor, Read, Seek};
 use crate::context::STATE_DATA;
+use std::io::{Cursor, Read, Seek};
 use stepwright_history::{Failure, MapPlan};
 use stepwright_json::{Array, Json, Limits, Object, Str, Syntax, parse_counting};
 

@@ -32,10 +32,10 @@ pub use fuel::Watch;
 pub use inspection::{Inspection, Seen};
 pub use outlook::{OpenTaskView, PAGE};
 pub use retrospect::catcher_of;
-pub use whole::WholeResult;
 pub use turn::{
     BYTES_PER_TURN, EVENTS_PER_TURN, STEPS_PER_TURN, Turn, inspect, step, step_watched,
 };
+pub use whole::WholeResult;
 
 use stepwright_history::{
     Event, EventKind, Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId,

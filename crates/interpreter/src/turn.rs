@@ -5,7 +5,8 @@ use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TaskKind, TimerId, To,
+    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TaskKind, TimerId,
+    To,
 };
 use stepwright_json::{Json, Object};
 use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateId, Transition};
@@ -163,11 +164,15 @@ impl<'a> Stepper<'a> {
                 self.heartbeat(frame, task);
                 Ok(())
             }
-            Stimulus::TaskSucceeded { task, output } if let Some(frame) = self.asked_whole(task) => {
+            Stimulus::TaskSucceeded { task, output }
+                if let Some(frame) = self.asked_whole(task) =>
+            {
                 self.whole_succeeded(frame, task, output);
                 Ok(())
             }
-            Stimulus::TaskFailed { task, failure, .. } if let Some(frame) = self.asked_whole(task) => {
+            Stimulus::TaskFailed { task, failure, .. }
+                if let Some(frame) = self.asked_whole(task) =>
+            {
                 self.whole_failed(frame, task, failure);
                 Ok(())
             }
@@ -228,7 +233,9 @@ impl<'a> Stepper<'a> {
     fn task_frame(&self, task: TaskId) -> Result<FrameId, Stale> {
         let frame = *self.execution.tasks.get(&task).ok_or(Stale)?;
         match &self.execution.frame(frame).phase {
-            Phase::Task(open) if open.task == task && open.call.kind != TaskKind::Whole => Ok(frame),
+            Phase::Task(open) if open.task == task && open.call.kind != TaskKind::Whole => {
+                Ok(frame)
+            }
             _ => Err(Stale),
         }
     }

@@ -41,10 +41,10 @@ impl WholeResult {
             (Self::Written, Json::Object(_)) | (Self::List, Json::Array(_)) => Ok(()),
             (Self::Written, _) => Err("Mocked result must be a JSON object."),
             (Self::Branches(branches), Json::Array(results)) if results.len() == branches => Ok(()),
-            (Self::Branches(_), Json::Array(_)) => Err(
-                "Mocked result must contain the same number of items as number of Parallel \
-                 branches.",
-            ),
+            (Self::Branches(_), Json::Array(_)) => {
+                Err("Mocked result must contain the same number of items as number of Parallel \
+                 branches.")
+            }
             (Self::List | Self::Branches(_), _) => Err("Mocked result must be an array."),
         }
     }
@@ -84,9 +84,8 @@ impl Stepper<'_> {
     /// Asks what a distributed Map comes to. Items that a reader would read stay unread; others are
     /// selected and bundled, because that may fail.
     pub(crate) fn ask_map_run(&mut self, frame: FrameId, state: &State, map: &Map, items: &Items) {
-        let input = self
-            .inputs(frame, state, map, items)
-            .and_then(|_| self.document(frame, &state.io));
+        let input =
+            self.inputs(frame, state, map, items).and_then(|_| self.document(frame, &state.io));
         match input {
             Ok(input) => self.ask_whole(frame, input),
             Err(error) => self.evaluation_failed(frame, error),

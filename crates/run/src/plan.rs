@@ -157,7 +157,6 @@ impl Plan {
             &programs,
             runtime.clone(),
             (identity(&main.arn).execution_arn.to_string(), main.arn.clone()),
-            start,
             seed,
             &*self.watch,
         );

@@ -52,6 +52,7 @@
 mod compare;
 mod mock_config;
 mod mocks;
+mod nested;
 mod objects;
 mod simulation;
 mod state_test;
@@ -59,8 +60,11 @@ mod state_test;
 pub use compare::{Difference, Extent, differences};
 pub use mock_config::{MockCase, MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError, Reply};
+pub use nested::{Form, Nested, Nesting, input_of, machine_of, refused, started, starts_execution};
 pub use objects::MemoryObjects;
-pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
+pub use simulation::{
+    Answer, Call, DEFAULT_START, Entries, MOST_TURNS, Outcome, Run, Simulation, Tasks,
+};
 pub use state_test::{
     Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
 };

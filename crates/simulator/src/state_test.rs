@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use stepwright_asl::Definition;
 use stepwright_aws::responses::{self, FieldValidation};
 use stepwright_history::{Event, EventKind, Failure, Identity, Moment, Stage, TaskCall, TaskId};
-use stepwright_interpreter::{Beginning, Command, Execution, Inspection, Stimulus, WholeResult, inspect};
+use stepwright_interpreter::{
+    Beginning, Command, Execution, Inspection, Stimulus, WholeResult, inspect,
+};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{CheckOptions, Program, aws_message, check_with, compile};
 

@@ -1,12 +1,12 @@
 //! Map and Parallel states that a mock answers as a whole.
 
+use std::sync::Arc;
 use stepwright_asl::{Definition, read_data};
 use stepwright_history::EventKind;
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, json};
 use stepwright_program::Program;
 use stepwright_simulator::{Mocks, Run, Simulation, Status};
-use std::sync::Arc;
 
 const MACHINE: &str = r#"
 StartAt: Each
@@ -70,10 +70,12 @@ fn shown(run: &Run) -> Vec<String> {
 
 #[test]
 fn a_map_and_a_parallel_are_entered_and_answered() {
-    let answers = "Each: {return: [{price: 3}, {price: 4}], after: 2h}\nBoth: {return: [left, right]}";
+    let answers =
+        "Each: {return: [{price: 3}, {price: 4}], after: 2h}\nBoth: {return: [left, right]}";
     for (mode, map_run) in [("", &[][..]), (DISTRIBUTED, &["MapRunStarted", "MapRunSucceeded"])] {
         let run = run(&program(mode), answers);
-        let output = json!({"items": [1, 2], "each": {"prices": [3, 4]}, "both": ["left", "right"]});
+        let output =
+            json!({"items": [1, 2], "each": {"prices": [3, 4]}, "both": ["left", "right"]});
         assert_eq!(run.status, Status::Succeeded { output });
         assert_eq!(run.elapsed_millis(), 7_200_000);
         let mut expected = vec!["ExecutionStarted", "MapEntered", "MapStarted"];
@@ -91,7 +93,8 @@ fn a_map_and_a_parallel_are_entered_and_answered() {
 fn retriers_and_catchers_of_the_state_hold() {
     for mode in ["", DISTRIBUTED] {
         let program = program(mode);
-        let twice = "Each: [{fail: Busy, after: 1s}, {return: [{price: 1}]}]\nBoth: {return: [1, 2]}";
+        let twice =
+            "Each: [{fail: Busy, after: 1s}, {return: [{price: 1}]}]\nBoth: {return: [1, 2]}";
         let tried = run(&program, twice);
         assert!(matches!(tried.status, Status::Succeeded { .. }), "{:?}", tried.status);
         assert_eq!(tried.elapsed_millis(), 61_000);
@@ -204,8 +207,7 @@ States:
 "#;
     let definition = Definition::from_json(&read_data(text, "m.yaml").unwrap().to_json());
     let mut mocks = mocks("Inner: {never: true}\nBreaks: {fail: Broken, after: 5s}");
-    let program =
-        mocks.applied_to(&Arc::new(stepwright_program::compile(&definition).unwrap()));
+    let program = mocks.applied_to(&Arc::new(stepwright_program::compile(&definition).unwrap()));
     let run = Simulation::new(&program).input(json!([1])).run(&mut mocks);
     assert_eq!(run.status.name(), "SUCCEEDED");
     assert_eq!(run.elapsed_millis(), 5_000);

@@ -1,19 +1,19 @@
 //! Running a case.
 
-use crate::check::{self, Mismatch};
+use crate::check::{self, Mismatch, Ran, Tested};
 use crate::coverage::Hits;
 use crate::file::{Case, TestFile};
-use crate::trace::{ChildHistory, Trace};
+use crate::nested::{Answering, World};
+use crate::timeline;
+use crate::trace::Trace;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use stepwright_history::{Event, Failure, Stage, TaskCall};
+use stepwright_graph::Marks;
+use stepwright_history::{Failure, TaskCall};
 use stepwright_interpreter::{Command, Execution};
 use stepwright_json::{Json, Str};
-use stepwright_program::{Limits, Program};
-use stepwright_simulator::{
-    Answer, Call, MockCase, Mocks, Outcome, Reply, Run, Simulation, Status, Tasks, duration,
-};
-use stepwright_timeline::{Line, Timeline, Weight};
+use stepwright_program::Program;
+use stepwright_simulator::{Run, Simulation, Status, duration};
+use stepwright_timeline::{Line, Weight};
 
 /// Turns that a case may take. A case that is not over by then is cut off, and fails.
 pub(crate) const MOST_TURNS: u64 = 1_000_000;
@@ -63,16 +63,28 @@ pub struct CaseResult {
     pub status: Status,
     /// How long it took, in milliseconds of virtual time.
     pub elapsed_millis: i64,
-    /// Its timeline, as a snapshot has it.
-    pub timeline: String,
-    /// The lines of its timeline.
+    /// The lines of its timeline, with those of the executions that its tasks start.
     pub lines: Vec<Line>,
-    /// Where its snapshot is kept, if it has one, from where the test file stands.
-    pub snapshot: Option<String>,
+    /// Its snapshots as they are now.
+    pub snapshots: Vec<Snapshot>,
     /// Which parts of the program it used.
     pub hits: Hits,
+    /// Which parts of their programs the executions used that its tasks start, with the place of the
+    /// machine in [`TestFile::machines`].
+    pub nested_hits: Vec<(usize, Hits)>,
     /// The mocks that were used, for what is never used in a whole file.
     pub used: Vec<Str>,
+}
+
+/// A file that a case is compared with.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What it is of: `timeline` or `graph`.
+    pub what: &'static str,
+    /// Where it is kept, from where the test file stands.
+    pub file: String,
+    /// What it should hold now.
+    pub text: String,
 }
 
 /// A task that no mock answers.
@@ -93,6 +105,14 @@ impl CaseResult {
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty() && self.unmocked.is_empty()
     }
+
+    /// Takes the snapshots as they are now for what is expected. Returns those that have changed.
+    pub fn bless(&mut self) -> Vec<Snapshot> {
+        let is_changed = |one: &&Snapshot| self.mismatches.iter().any(|m| m.what == one.what);
+        let changed: Vec<Snapshot> = self.snapshots.iter().filter(is_changed).cloned().collect();
+        self.mismatches.retain(|mismatch| !changed.iter().any(|one| one.what == mismatch.what));
+        changed
+    }
 }
 
 impl TestFile {
@@ -104,12 +124,8 @@ impl TestFile {
         functions: &dyn Functions,
         snapshot: &dyn Fn(&str) -> Option<String>,
     ) -> CaseResult {
-        let program = if case.extended_limits {
-            Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) })
-        } else {
-            Arc::clone(&self.program)
-        };
-        let program = case.mocks.applied_to(&program);
+        let mut world = World::new(&self.machines, case, functions);
+        let program = world.program(0);
         let mut simulation = Simulation::new(&program)
             .input(case.input.clone())
             .identity(case.identity.clone())
@@ -122,50 +138,74 @@ impl TestFile {
         if let Some((after, failure)) = &case.stop {
             simulation = simulation.stop_at(case.start.after_millis(*after), failure.clone());
         }
-        let mut answering = Answering {
-            mock_case: case.mock_case.clone(),
-            mocks: case.mocks.clone(),
-            functions,
-            unmocked: Vec::new(),
-            children: Vec::new(),
-        };
+        let mut answering = Answering::tested(&mut world);
         let run = simulation.run(&mut answering);
-        let trace = Trace::read(&program, &run.events, &answering.children);
-        let snapshot_file = case
-            .expect
-            .timeline
-            .clone()
-            .map(|file| if file.is_empty() { self.snapshot_of(case) } else { file });
-        let mut timeline = Timeline::of(Arc::clone(&program));
-        let lines = run.events.iter().filter_map(|event| timeline.line(event));
-        let lines: Vec<Line> = lines.filter(|line| line.weight == Weight::Main).collect();
-        let timeline = snapshot_text(&lines);
+        let children = answering.children;
+        let trace = Trace::read(&program, &run.events, &children);
+        let started = world.take_started();
+        let nested: Vec<Ran<'_>> = started
+            .iter()
+            .map(|started| {
+                let program = world.program(started.machine);
+                let trace = Trace::read(&program, &started.run.events, &started.children);
+                Ran { started, trace }
+            })
+            .collect();
+        let mut lines = timeline::lines(&self.machines, &world, &run, &started);
+        lines.retain(|line| line.weight == Weight::Main);
+        let snapshots = self.snapshots(case, &program, &trace, &lines);
         let mut mismatches = Vec::new();
         // What follows from a missing mock is not worth saying.
-        if answering.unmocked.is_empty() {
-            mismatches = check::check(&case.expect, &run, &trace);
-            if let Some(file) = &snapshot_file {
-                mismatches.extend(check::snapshot(file, snapshot(file).as_deref(), &timeline));
-            }
+        if world.unmocked.is_empty() {
+            let tested = Tested { run: &run, trace: &trace, me: None };
+            mismatches = check::check(&case.expect, &tested, &self.machines, &nested);
+            mismatches.extend(
+                snapshots
+                    .iter()
+                    .filter_map(|one| check::snapshot(one, snapshot(&one.file).as_deref())),
+            );
         }
-        let unused = answering.mocks.unused().into_iter().map(Str::from).collect::<Vec<_>>();
-        let used = case.mocks.states().map(Str::from).filter(|state| !unused.contains(state));
-        let never = answering.mocks.never_matched().into_iter();
+        let unused = world.unused();
+        let used = world.states().into_iter().filter(|state| !unused.contains(state)).collect();
+        let never = world.never_matched().into_iter();
+        let machines =
+            nested.iter().map(|ran| (ran.started.machine, ran.trace.hits.clone())).collect();
         CaseResult {
             name: case.name.clone(),
             never_matched: never.filter(|(state, _)| !unused.contains(state)).collect(),
             line: case.line,
             mismatches,
-            unmocked: answering.unmocked,
-            used: used.collect(),
+            unmocked: std::mem::take(&mut world.unmocked),
+            used,
             unused: unused.into_iter().filter(|state| case.own_mocks.contains(state)).collect(),
             elapsed_millis: run.elapsed_millis(),
             status: run.status,
-            timeline,
             lines,
-            snapshot: snapshot_file,
+            snapshots,
             hits: trace.hits,
+            nested_hits: machines,
         }
+    }
+
+    /// The snapshots that a case keeps, as they are now.
+    fn snapshots(
+        &self,
+        case: &Case,
+        program: &Program,
+        trace: &Trace,
+        lines: &[Line],
+    ) -> Vec<Snapshot> {
+        let mut snapshots = Vec::new();
+        let mut add = |what: &'static str, file: &Option<String>, ending: &str, text: String| {
+            let Some(file) = file else { return };
+            let file = if file.is_empty() { self.snapshot_of(case, ending) } else { file.clone() };
+            snapshots.push(Snapshot { what, file, text });
+        };
+        add("timeline", &case.expect.timeline, "timeline", snapshot_text(lines));
+        let marks = Marks { ends: trace.ends.clone(), ..trace.hits.marks() };
+        let graph = stepwright_graph::mermaid_marked(program, &marks);
+        add("graph", &case.expect.graph, "mmd", graph);
+        snapshots
     }
 
     /// The states that the defaults mock and that none of these results used. Meant for the results
@@ -173,7 +213,10 @@ impl TestFile {
     pub fn unused_defaults(&self, results: &[CaseResult]) -> Vec<Str> {
         let mut unused: Vec<Str> = Vec::new();
         for case in &self.cases {
-            for state in case.mocks.states().map(Str::from) {
+            let of_machines = case.machine_mocks.iter().flat_map(|(at, mocks)| {
+                mocks.states().map(|state| self.machines[*at].state(state))
+            });
+            for state in case.mocks.states().map(Str::from).chain(of_machines) {
                 let is_own = case.own_mocks.contains(&state);
                 let is_used = results.iter().any(|result| result.used.contains(&state));
                 if !is_own && !is_used && !unused.contains(&state) {
@@ -184,8 +227,8 @@ impl TestFile {
         unused
     }
 
-    /// Where the snapshot of a case is kept: `order.test.snapshots/an-order-is-charged.timeline`.
-    fn snapshot_of(&self, case: &Case) -> String {
+    /// Where a snapshot of a case is kept: `order.test.snapshots/an-order-is-charged.timeline`.
+    fn snapshot_of(&self, case: &Case, ending: &str) -> String {
         let mut name = String::new();
         for c in case.name.chars() {
             match c {
@@ -195,7 +238,7 @@ impl TestFile {
             }
         }
         let stem = crate::file::stem(&self.file);
-        format!("{stem}.test.snapshots/{}.timeline", name.trim_matches('-'))
+        format!("{stem}.test.snapshots/{}.{ending}", name.trim_matches('-'))
     }
 }
 
@@ -216,69 +259,6 @@ fn snapshot_text(lines: &[Line]) -> String {
         writeln!(text, "{since:>8}  {indent}{}", words.join(" ")).expect("strings grow");
     }
     text
-}
-
-struct Answering<'f> {
-    mock_case: Option<MockCase>,
-    mocks: Mocks,
-    functions: &'f dyn Functions,
-    unmocked: Vec<Unmocked>,
-    children: Vec<ChildHistory>,
-}
-
-impl Answering<'_> {
-    fn give_up(&mut self, call: &TaskCall, why: String) -> Answer {
-        let known = self.unmocked.iter().any(|unmocked| unmocked.state == call.state);
-        if !known {
-            self.unmocked.push(Unmocked {
-                state: call.state.clone(),
-                resource: call.resource.clone(),
-                input: call.parameters.clone(),
-                why: why.clone(),
-            });
-        }
-        // Nothing can catch it: a missing mock is no failure of the task.
-        Answer::fails("States.Runtime", why)
-    }
-}
-
-impl Tasks for Answering<'_> {
-    fn answer(&mut self, call: &Call<'_>) -> Answer {
-        if let Some(answer) = self.mock_case.as_mut().and_then(|case| case.answer(call)) {
-            return answer;
-        }
-        match self.mocks.reply(call) {
-            Some(Reply::Answer(answer)) => answer,
-            Some(Reply::Function { name, after_millis }) => {
-                match self.functions.call(name.as_deref(), call.call) {
-                    Ok((takes, result)) => {
-                        let after = if after_millis > 0 { after_millis } else { takes };
-                        Answer::new(match result {
-                            Ok(output) => Outcome::Returns(output),
-                            Err(failure) => Outcome::Fails(failure, Stage::Run),
-                        })
-                        .after(after)
-                    }
-                    Err(why) => {
-                        let name = name.unwrap_or_else(|| call.call.resource.clone());
-                        self.give_up(call.call, format!("`{name}` cannot be called: {why}"))
-                    }
-                }
-            }
-            None => {
-                let why = if self.mocks.has(&call.call.state) {
-                    "no case of its mock fits the input"
-                } else {
-                    "it has no mock"
-                };
-                self.give_up(call.call, why.to_owned())
-            }
-        }
-    }
-
-    fn watch_child(&mut self, around: &[(Str, u32)], events: &[Event]) {
-        self.children.push((around.to_vec(), events.to_vec()));
-    }
 }
 
 /// Why a run is not over, in words.

@@ -224,14 +224,10 @@ impl<'b> Reader<'b> {
                 is_kept: self.byte()? != 0,
             })),
             "ChildStarted" => E::ChildStarted { index: self.small()? },
-            "ChildFinished" => E::ChildFinished {
-                index: self.small()?,
-                result: self.result()?,
-            },
-            "WholeAnswered" => E::WholeAnswered {
-                task: TaskId(self.number()?),
-                result: self.result()?,
-            },
+            "ChildFinished" => E::ChildFinished { index: self.small()?, result: self.result()? },
+            "WholeAnswered" => {
+                E::WholeAnswered { task: TaskId(self.number()?), result: self.result()? }
+            }
             "MapRunWriting" => E::MapRunWriting { request: self.json()? },
             "MapRunSucceeded" => E::MapRunSucceeded,
             "MapRunFailed" => E::MapRunFailed { failure: self.failure()? },
