@@ -19,6 +19,9 @@ pub(crate) const MOST_DEPTH: usize = 10;
 /// How many executions the tasks of a case may start, at any depth.
 pub(crate) const MOST_EXECUTIONS: usize = 1_000;
 
+/// How many events the executions may have that the tasks of a case start, all together.
+pub(crate) const MOST_EVENTS: usize = 1_000_000;
+
 /// How many turns a nested execution may take.
 const NESTED_TURNS: u64 = MOST_TURNS / 10;
 
@@ -59,6 +62,8 @@ pub(crate) struct World<'f> {
     pub(crate) unmocked: Vec<Unmocked>,
     /// The executions that were started, in the order in which they began. One that runs has no end yet.
     started: Vec<Option<Started>>,
+    /// How many events those have that have ended.
+    events: usize,
     /// The ARNs of all executions.
     names: BTreeSet<String>,
     /// The task tokens of tasks that wait for them, and what was sent to them when.
@@ -77,15 +82,12 @@ impl<'f> World<'f> {
             })
             .collect();
         let program = |(machine, mocks): (&Machine, &Mocks)| {
-            let limits =
-                if case.extended_limits { Limits::EXTENDED } else { machine.program.limits };
-            match case.extended_limits {
-                true => {
-                    let extended = Program { limits, ..Program::clone(&machine.program) };
-                    mocks.applied_to(&Arc::new(extended))
-                }
-                false => mocks.applied_to(&machine.program),
+            let mut program = Arc::clone(&machine.program);
+            if case.extended_limits {
+                program =
+                    Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&program) });
             }
+            mocks.applied_to(&program)
         };
         let base = case.seed.map_or([0x5157_4550, 0x5752_4947], |seed| [seed, seed ^ 0x5EED]);
         Self {
@@ -98,6 +100,7 @@ impl<'f> World<'f> {
             seed: base,
             unmocked: Vec::new(),
             started: Vec::new(),
+            events: 0,
             names: BTreeSet::new(),
             tokens: Vec::new(),
         }
@@ -223,7 +226,7 @@ impl<'w, 'f> Answering<'w, 'f> {
     /// Runs the execution that a task starts.
     fn start(&mut self, call: &Call<'_>) -> Answer {
         let arn = machine_of(call.call).to_owned();
-        let Some(at) = self.world.machines.iter().position(|machine| machine.is_meant(&arn)) else {
+        let Some(at) = Machine::meant(self.world.machines, &arn) else {
             let why = format!(
                 "it has no mock, and the test file has no state machine `{arn}`: name its \
                  definition under `machines`"
@@ -231,12 +234,16 @@ impl<'w, 'f> Answering<'w, 'f> {
             return self.give_up(call.call, why);
         };
         let number = self.world.started.len() + 1;
-        if self.depth >= MOST_DEPTH || number > MOST_EXECUTIONS {
-            let why = if self.depth >= MOST_DEPTH {
-                format!("executions are nested more than {MOST_DEPTH} deep")
-            } else {
-                format!("the tasks of the case start more than {MOST_EXECUTIONS} executions")
-            };
+        let past = if self.depth >= MOST_DEPTH {
+            Some(format!("executions are nested more than {MOST_DEPTH} deep"))
+        } else if number > MOST_EXECUTIONS {
+            Some(format!("the tasks of the case start more than {MOST_EXECUTIONS} executions"))
+        } else if self.world.events > MOST_EVENTS {
+            Some(format!("the executions that tasks start have more than {MOST_EVENTS} events"))
+        } else {
+            None
+        };
+        if let Some(why) = past {
             return self.give_up(call.call, why);
         }
         let machine = &self.world.machines[at];
@@ -278,6 +285,8 @@ impl<'w, 'f> Answering<'w, 'f> {
         };
         let (run, answer) = nesting.run(&mut within);
         let children = within.children;
+        let of_children = children.iter().map(|(_, events)| events.len());
+        self.world.events += run.events.len() + of_children.sum::<usize>();
         self.world.started[number - 1] = Some(Started {
             machine: at,
             name: execution.rsplit(':').next().unwrap_or_default().to_owned(),

@@ -1,6 +1,7 @@
 //! Tests of whole state machines: Maps and Parallels that are mocked as a whole, executions that
 //! tasks start, and drawings of the path that was taken.
 
+use std::time::Duration;
 use stepwright_json::json;
 use stepwright_testkit::{CaseResult, Coverage, Covered, FileResult, NoFunctions, TestFile, load};
 
@@ -26,7 +27,7 @@ States:
   Sorry: {Type: Fail, Error: Sorry}
 "#;
 
-const BILLING: &str = r#"
+const BILLING: &str = r"
 StartAt: Wait
 States:
   Wait: {Type: Wait, Seconds: 60, Next: Charge}
@@ -34,7 +35,7 @@ States:
     Type: Task
     Resource: arn:aws:lambda:us-east-1:123456789012:function:charge
     End: true
-"#;
+";
 
 const NEWS: &str = "StartAt: Say\nStates: {Say: {Type: Pass, Result: said, End: true}}";
 
@@ -99,14 +100,14 @@ fn refused(text: &str) -> Vec<String> {
     found.into_iter().map(|found| found.diagnostic.message).collect()
 }
 
-const HEAD: &str = r#"
+const HEAD: &str = r"
 definition: outer.asl.yaml
 machines:
   BillingArn: billing.asl.yaml
   news: {definition: news.asl.yaml}
 defaults: {input: {amount: 5}}
 cases:
-"#;
+";
 
 #[test]
 fn executions_of_other_machines_are_run() {
@@ -210,7 +211,7 @@ cases:
     assert_eq!((coverage.total().used, coverage.total().all), (1, 1));
     let of_file = FileResult {
         file: file.file.clone(),
-        results: results.into_iter().map(|result| (result, Default::default())).collect(),
+        results: results.into_iter().map(|result| (result, Duration::ZERO)).collect(),
         unused_defaults: Vec::new(),
     };
     let covered = Covered::sum([(&file, "flows".as_ref(), &of_file)]);
@@ -221,7 +222,7 @@ cases:
     assert!(drawn[1].0.ends_with("coverage-2-template.svg") && drawn[1].1.contains("Add"));
 }
 
-const LOOP: &str = r#"
+const LOOP: &str = r"
 definition:
   StartAt: Again
   States:
@@ -234,13 +235,13 @@ definition:
     Done: {Type: Succeed}
 cases:
   - name: it never ends
-"#;
+";
 
 #[test]
 fn depth_and_number_are_bounded() {
     let results = run(&file(LOOP));
     assert!(results[0].unmocked[0].why.contains("more than 10 deep"), "{:?}", results[0].unmocked);
-    let many = r#"
+    let many = r"
 definition:
   StartAt: Each
   States:
@@ -260,7 +261,7 @@ machines: {news: news.asl.yaml}
 cases:
   - name: many
     input: {items: ITEMS}
-"#;
+";
     let items = json!((0..1_001).map(stepwright_json::Json::Int).collect::<Vec<_>>()).to_string();
     let results = run(&file(&many.replace("ITEMS", &items)));
     assert!(results[0].unmocked[0].why.contains("more than 1000"), "{:?}", results[0].unmocked);
@@ -273,7 +274,7 @@ cases:
 fn names_and_time_outs_are_those_of_aws() {
     let text = |outer: &str, more: &str| {
         format!(
-            r#"
+            r"
 definition:
   StartAt: First
   States:
@@ -294,7 +295,7 @@ cases:
   - name: one
     machine_mocks: {{billing: {{Charge: {{return: 1}}}}}}
     expect: {more}
-"#
+"
         )
     };
     passes(&text(
@@ -312,7 +313,7 @@ cases:
 
 #[test]
 fn a_nested_execution_may_send_the_token() {
-    let text = r#"
+    let text = r"
 definition:
   StartAt: Ask
   States:
@@ -351,7 +352,7 @@ cases:
   - name: it does not
     input: {ok: false}
     expect: {output: refused, path: [Ask, No]}
-"#;
+";
     passes(text);
 }
 

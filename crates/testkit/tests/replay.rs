@@ -6,7 +6,7 @@ use stepwright_program::Program;
 use stepwright_simulator::{Mocks, Simulation};
 use stepwright_testkit::{Recording, Replay, replay};
 
-const MACHINE: &str = r#"
+const MACHINE: &str = r"
 StartAt: Nap
 TimeoutSeconds: 90000
 States:
@@ -44,13 +44,13 @@ States:
     Catch: [{ErrorEquals: [States.ALL], ResultPath: $.why, Next: Done}]
     End: true
   Done: {Type: Pass, End: true}
-"#;
+";
 
-const MOCKS: &str = r#"
+const MOCKS: &str = r"
 Ask: [{fail: {error: Busy, cause: c}, after: 2s}, {fail: Busy}, {return: {Payload: 7}, after: 1s}]
 Slow: {never: true}
 Fails: {fail: {error: Broken, cause: because}}
-"#;
+";
 
 fn program(text: &str) -> Program {
     let definition = Definition::from_json(&read_data(text, "machine.yaml").unwrap().to_json());

@@ -48,9 +48,10 @@ impl Machine {
         named: NamedDefinition,
         program: Arc<Program>,
     ) -> Self {
-        let arn = match name.starts_with("arn:") {
-            true => unqualified(&name).to_owned(),
-            false => arn(name.trim_start_matches("${").trim_end_matches('}')),
+        let arn = if name.starts_with("arn:") {
+            unqualified(&name).to_owned()
+        } else {
+            arn(name.trim_start_matches("${").trim_end_matches('}'))
         };
         let logical_id = named.logical_id.clone();
         Self { name, logical_id, arn, definition_file, named, program }
@@ -66,19 +67,29 @@ impl Machine {
         format!("{}.{state}", self.name).into()
     }
 
-    /// Whether a task means it that starts an execution of this state machine: an ARN, perhaps with a
-    /// version or alias, or a placeholder that nobody has set.
-    pub fn is_meant(&self, given: &str) -> bool {
-        let plain = unqualified(given);
-        if self.name == given || self.name == plain || self.arn == plain {
-            return true;
-        }
-        let placeholder = given.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let name = match placeholder {
-            Some(name) => name.strip_suffix(".Arn").unwrap_or(name),
-            None => plain.split(":stateMachine:").nth(1).unwrap_or_default(),
+    /// The machine that a task means, by its place: the one with this very name or ARN, or else the first
+    /// one that goes by it.
+    pub fn meant(machines: &[Self], given: &str) -> Option<usize> {
+        let is_this = |machine: &Self| {
+            let plain = unqualified(given);
+            machine.name == given || machine.name == plain || machine.arn == plain
         };
-        self.is_named(name) || placeholder.is_some_and(|name| self.is_named(name))
+        let position = |is_it: &dyn Fn(&Self) -> bool| machines.iter().position(is_it);
+        position(&is_this).or_else(|| position(&|machine| machine.goes_by(given)))
+    }
+
+    /// Whether it is named by an ARN, or by a placeholder that nobody has set.
+    fn goes_by(&self, given: &str) -> bool {
+        let placeholder = given.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        match placeholder {
+            Some(name) => {
+                self.is_named(name) || name.strip_suffix(".Arn").is_some_and(|id| self.is_named(id))
+            }
+            None => {
+                let name = unqualified(given).split(":stateMachine:").nth(1);
+                name.is_some_and(|name| self.is_named(name))
+            }
+        }
     }
 }
 

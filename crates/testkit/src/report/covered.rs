@@ -106,9 +106,10 @@ impl Covered {
 /// What reports call a machine of a test file, and the file that it is in.
 fn named(test: &TestFile, folder: &Path, at: usize, machine: &Machine) -> (String, String) {
     let is_inline = machine.definition_file.is_empty();
-    let file = match is_inline {
-        true => test.file.clone(),
-        false => folder.join(&machine.definition_file).display().to_string(),
+    let file = if is_inline {
+        test.file.clone()
+    } else {
+        folder.join(&machine.definition_file).display().to_string()
     };
     let named = &machine.named;
     let id = named.logical_id.as_ref().or(named.name.as_ref());
