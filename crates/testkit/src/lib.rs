@@ -51,6 +51,6 @@ pub use report::{
     Covered, CoveredFile, FileResult, case_text, coverage_text, to_cobertura, to_json, to_junit,
     to_lcov,
 };
-pub use run::{CaseResult, Functions, NoFunctions, Snapshot, Unmocked};
+pub use run::{CaseResult, Functions, NestedResult, NoFunctions, Snapshot, Unmocked};
 pub use stepwright_asl::Definition;
 pub use trace::{ChildHistory, StateTrace, Trace, Visit};

@@ -69,11 +69,25 @@ pub struct CaseResult {
     pub snapshots: Vec<Snapshot>,
     /// Which parts of the program it used.
     pub hits: Hits,
-    /// Which parts of their programs the executions used that its tasks start, with the place of the
-    /// machine in [`TestFile::machines`].
-    pub nested_hits: Vec<(usize, Hits)>,
+    /// The executions that its tasks have started, in the order in which they began.
+    pub executions: Vec<NestedResult>,
     /// The mocks that were used, for what is never used in a whole file.
     pub used: Vec<Str>,
+}
+
+/// How an execution went that a task of a case has started.
+#[derive(Clone, Debug)]
+pub struct NestedResult {
+    /// Of which machine it is, by its place in [`TestFile::machines`].
+    pub machine: usize,
+    /// Its name.
+    pub name: String,
+    /// The state whose task has started it.
+    pub state: Str,
+    /// How it ended.
+    pub status: Status,
+    /// Which parts of its program it used.
+    pub hits: Hits,
 }
 
 /// A file that a case is compared with.
@@ -168,8 +182,14 @@ impl TestFile {
         let unused = world.unused();
         let used = world.states().into_iter().filter(|state| !unused.contains(state)).collect();
         let never = world.never_matched().into_iter();
-        let machines =
-            nested.iter().map(|ran| (ran.started.machine, ran.trace.hits.clone())).collect();
+        let executions = nested.into_iter().map(|ran| NestedResult {
+            machine: ran.started.machine,
+            name: ran.started.name.clone(),
+            state: ran.started.state.clone(),
+            status: ran.started.run.status.clone(),
+            hits: ran.trace.hits,
+        });
+        let executions = executions.collect();
         CaseResult {
             name: case.name.clone(),
             never_matched: never.filter(|(state, _)| !unused.contains(state)).collect(),
@@ -183,7 +203,7 @@ impl TestFile {
             lines,
             snapshots,
             hits: trace.hits,
-            nested_hits: machines,
+            executions,
         }
     }
 

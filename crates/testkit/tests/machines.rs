@@ -205,15 +205,20 @@ cases:
 ";
     let file = file(text);
     let results = passes(text);
-    let nested = &results[0].nested_hits;
+    let nested = &results[0].executions;
     assert_eq!(nested.len(), 1);
-    let coverage = Coverage::of(&file.machines[1].program, &nested[0].1);
+    let coverage = Coverage::of(&file.machines[1].program, &nested[0].hits);
     assert_eq!((coverage.total().used, coverage.total().all), (1, 1));
     let of_file = FileResult {
         file: file.file.clone(),
         results: results.into_iter().map(|result| (result, Duration::ZERO)).collect(),
         unused_defaults: Vec::new(),
     };
+    let report = stepwright_testkit::to_json(&of_file);
+    let told = report.get("cases").and_then(|cases| cases.at(0)).and_then(|c| c.get("executions"));
+    let expected =
+        json!([{"name": "nested-1", "state": "Nest", "status": "SUCCEEDED", "output": {"n": 2}}]);
+    assert_eq!(told, Some(&expected));
     let covered = Covered::sum([(&file, "flows".as_ref(), &of_file)]);
     let names: Vec<&str> = covered.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["flows/template.yaml (Outer)", "flows/template.yaml (Inner)"]);
@@ -267,7 +272,7 @@ cases:
     assert!(results[0].unmocked[0].why.contains("more than 1000"), "{:?}", results[0].unmocked);
     let results = run(&file(&many.replace("ITEMS", "[1, 2, 3]")));
     assert!(results[0].passed(), "{:?}", results[0].unmocked);
-    assert_eq!(results[0].nested_hits.len(), 3);
+    assert_eq!(results[0].executions.len(), 3);
 }
 
 #[test]

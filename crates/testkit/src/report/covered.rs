@@ -31,7 +31,7 @@ impl Covered {
         for (test, folder, results) in suite {
             for (result, _) in &results.results {
                 let tested = (0, &result.hits);
-                let nested = result.nested_hits.iter().map(|(at, hits)| (*at, hits));
+                let nested = result.executions.iter().map(|one| (one.machine, &one.hits));
                 for (at, hits) in std::iter::once(tested).chain(nested) {
                     let machine = &test.machines[at];
                     let (name, file) = named(test, folder, at, machine);

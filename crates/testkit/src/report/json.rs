@@ -27,20 +27,7 @@ fn case(result: &CaseResult, took: Duration) -> Json {
     let mut object = Object::new();
     object.insert("name", result.name.as_str().into());
     object.insert("passed", Json::Bool(result.passed()));
-    object.insert("status", result.status.name().into());
-    match &result.status {
-        Status::Succeeded { output } => {
-            object.insert("output", output.clone());
-        }
-        Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
-            for (key, text) in [("error", &failure.error), ("cause", &failure.cause)] {
-                if let Some(text) = text {
-                    object.insert(key, text.clone().into());
-                }
-            }
-        }
-        Status::NotStarted | Status::Running => {}
-    }
+    ending(&result.status, &mut object);
     object.insert("elapsedMillis", Json::Int(result.elapsed_millis));
     object.insert("realMillis", Json::Float((took.as_secs_f64() * 1e6).round() / 1e3));
     let failures: Vec<Json> = result.mismatches.iter().map(mismatch).collect();
@@ -54,9 +41,37 @@ fn case(result: &CaseResult, took: Duration) -> Json {
         Json::Object(object)
     });
     object.insert("unmocked", unmocked.collect::<Vec<_>>().into());
+    if !result.executions.is_empty() {
+        let executions = result.executions.iter().map(|one| {
+            let mut object = Object::new();
+            object.insert("name", one.name.as_str().into());
+            object.insert("state", one.state.clone().into());
+            ending(&one.status, &mut object);
+            Json::Object(object)
+        });
+        object.insert("executions", executions.collect::<Vec<_>>().into());
+    }
     let unused: Vec<Json> = result.unused.iter().map(|state| state.clone().into()).collect();
     object.insert("unusedMocks", unused.into());
     object.into()
+}
+
+/// How an execution ended.
+fn ending(status: &Status, object: &mut Object) {
+    object.insert("status", status.name().into());
+    match status {
+        Status::Succeeded { output } => {
+            object.insert("output", output.clone());
+        }
+        Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
+            for (key, text) in [("error", &failure.error), ("cause", &failure.cause)] {
+                if let Some(text) = text {
+                    object.insert(key, text.clone().into());
+                }
+            }
+        }
+        Status::NotStarted | Status::Running => {}
+    }
 }
 
 fn mismatch(mismatch: &Mismatch) -> Json {
