@@ -173,10 +173,13 @@ impl<'w, 'f> Answering<'w, 'f> {
     }
 
     fn give_up(&mut self, call: &TaskCall, why: String) -> Answer {
-        let state = shown(self.machine, &self.world.machines[self.machine], &call.state);
-        if !self.world.unmocked.iter().any(|unmocked| unmocked.state == state) {
+        let machine = &self.world.machines[self.machine].name;
+        let machine = (self.machine > 0).then(|| machine.clone());
+        let is_this = |one: &Unmocked| one.state == call.state && one.machine == machine;
+        if !self.world.unmocked.iter().any(is_this) {
             self.world.unmocked.push(Unmocked {
-                state,
+                state: call.state.clone(),
+                machine,
                 resource: call.resource.clone(),
                 input: call.parameters.clone(),
                 why: why.clone(),

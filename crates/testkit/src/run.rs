@@ -106,6 +106,8 @@ pub struct Snapshot {
 pub struct Unmocked {
     /// The state.
     pub state: Str,
+    /// The machine that it belongs to, if that is not the one that is tested.
+    pub machine: Option<String>,
     /// What it calls.
     pub resource: Str,
     /// With what.

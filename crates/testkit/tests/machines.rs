@@ -187,7 +187,13 @@ fn a_machine_that_nobody_knows_has_to_be_mocked_or_named() {
     assert!(why.contains("${BillingArn}") && why.contains("`machines`"), "{why}");
     let inner = format!("{HEAD}  - name: one\n");
     let results = run(&file(&inner));
-    assert_eq!(results[0].unmocked[0].state, "BillingArn.Charge");
+    let unmocked = &results[0].unmocked[0];
+    assert_eq!(
+        (unmocked.machine.as_deref(), unmocked.state.as_str()),
+        (Some("BillingArn"), "Charge")
+    );
+    let said = stepwright_testkit::case_text(&results[0], 100);
+    assert!(said.contains("machine_mocks: {BillingArn: {Charge: {return: {}}}}"), "{said}");
 }
 
 #[test]

@@ -35,6 +35,9 @@ fn case(result: &CaseResult, took: Duration) -> Json {
     let unmocked = result.unmocked.iter().map(|unmocked| {
         let mut object = Object::new();
         object.insert("state", unmocked.state.clone().into());
+        if let Some(machine) = &unmocked.machine {
+            object.insert("machine", machine.as_str().into());
+        }
         object.insert("resource", unmocked.resource.clone().into());
         object.insert("input", unmocked.input.clone());
         object.insert("why", unmocked.why.as_str().into());
