@@ -6,7 +6,8 @@ use stepwright_history::EventKind;
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, json};
 use stepwright_program::Program;
-use stepwright_simulator::{Mocks, Run, Simulation, Status};
+use stepwright_simulator::{DEFAULT_START, Mocks, Run, Simulation, Status};
+use stepwright_timeline::Timeline;
 
 const MACHINE: &str = r#"
 StartAt: Each
@@ -212,4 +213,19 @@ States:
     assert_eq!(run.status.name(), "SUCCEEDED");
     assert_eq!(run.elapsed_millis(), 5_000);
     assert!(shown(&run).contains(&"MapAborted".to_owned()), "{:?}", shown(&run));
+}
+
+#[test]
+fn whoever_looks_sees_what_it_waits_for() {
+    let mut mocks = mocks("Each: {return: [], after: 2h}");
+    let program = mocks.applied_to(&program(""));
+    let simulation = Simulation::new(&program).input(json!({"items": [1, 2]}));
+    let end = DEFAULT_START.after_millis(3_600_000);
+    let run = simulation.end(end).run(&mut mocks);
+    assert_eq!(run.status, Status::Running);
+    let mut timeline = Timeline::of(program);
+    let lines = run.events.iter().filter_map(|event| timeline.line(event)).count();
+    assert_eq!(lines, 4, "start, enter, map, mocked");
+    let waits = timeline.waits(end);
+    assert_eq!(waits, ["Each: waits for the mock of all that is within it, for 1h now"]);
 }

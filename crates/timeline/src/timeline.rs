@@ -437,6 +437,11 @@ impl Timeline {
                     self.nesting.push((task, machine, id));
                 }
             }
+            E::WholeAsked { task, .. } => {
+                let (task, since) = (*task, event.at);
+                let what = "the mock of all that is within it".to_owned();
+                frame.doing = Doing::Task { task, what, since, for_token: false, deadline: None };
+            }
             E::TaskSubmitted { output, .. } => {
                 let started = output.get("ExecutionArn").and_then(Json::as_str);
                 if let (Doing::Task { what, .. }, Some(arn)) = (&mut frame.doing, started) {

@@ -71,7 +71,8 @@ pub(super) fn compare(
             *list = sorted_regions(list);
         }
     }
-    let times = Times::new(program, &recorded, &events);
+    let timed: &[Json] = if recording.has_times { &recorded } else { &[] };
+    let times = Times::new(program, timed, &events);
     // Event by event first: most executions do one thing at a time.
     let straight = in_order(&recorded, &events, &chance, &times);
     if straight.departure.is_none() || recording.is_unordered {
