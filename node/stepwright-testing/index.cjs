@@ -181,8 +181,9 @@ async function runTests(paths, { filter } = {}) {
 
 function explain(details) {
   const lines = []
-  for (const { state, why, resource, input } of details.unmocked ?? []) {
-    lines.push(`\`${state}\` is called and not answered: ${why}`)
+  for (const { state, machine, why, resource, input } of details.unmocked ?? []) {
+    const of = machine ? ` of \`${machine}\`` : ''
+    lines.push(`\`${state}\`${of} is called and not answered: ${why}`)
     lines.push(`  it calls ${resource}`, `  with     ${JSON.stringify(input)}`)
   }
   for (const mismatch of details.mismatches ?? []) {

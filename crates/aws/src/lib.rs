@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod http;
 pub mod iam;
 pub mod integrations;
+pub mod metadata;
 pub mod names;
 pub mod parameters;
 pub mod responses;

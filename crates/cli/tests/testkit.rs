@@ -369,3 +369,124 @@ fn replaying_ignores_placeholders_that_nobody_has_set() {
     let said = run(path, &["replay", "history.json", "-d", "other.asl.json"], 1);
     assert!(said.contains("prod-orders-v2"), "{said}");
 }
+
+/// A template with a machine that starts another one, and goes over items.
+const ORDERS: &str = "
+Resources:
+  Orders:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      DefinitionSubstitutions: {Billing: !GetAtt Billing.Arn}
+      Definition:
+        StartAt: Prices
+        States:
+          Prices:
+            Type: Map
+            ItemProcessor:
+              StartAt: Price
+              States: {Price: {Type: Task, Resource: 'arn:aws:lambda:us-east-1:123456789012:function:price', End: true}}
+            Next: Bill
+          Bill:
+            Type: Task
+            Resource: arn:aws:states:::states:startExecution.sync:2
+            Parameters: {StateMachineArn: '${Billing}', Input: {prices.$: $}}
+            OutputPath: $.Output
+            Next: Which
+          Which:
+            Type: Choice
+            Choices: [{Variable: $.paid, BooleanEquals: true, Next: Good}]
+            Default: Bad
+          Good: {Type: Succeed}
+          Bad: {Type: Fail, Error: Bad}
+  Billing:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      Definition:
+        StartAt: Nap
+        States:
+          Nap: {Type: Wait, Seconds: 3600, Next: Charge}
+          Charge: {Type: Task, Resource: 'arn:aws:lambda:us-east-1:123456789012:function:charge', End: true}
+";
+
+#[test]
+fn whole_machines_are_tested_together() {
+    let cases = "
+definition: app/template.yaml
+state_machine: Orders
+cases:
+  - name: it is paid
+    input: [lamp, desk]
+    mocks: {Prices: {return: [5, 60], after: 2s}}
+    machine_mocks: {Billing: {Charge: {return: {paid: true}}}}
+    expect:
+      elapsed: 1h 2s
+      output: {paid: true}
+      timeline: true
+      graph: true
+      executions: [{machine: Billing, input: {prices: [5, 60]}, path: [Nap, Charge]}]
+";
+    let folder = folder(&[("orders.test.yaml", cases)]);
+    let path = folder.path();
+    std::fs::create_dir(path.join("app")).unwrap();
+    std::fs::write(path.join("app/template.yaml"), ORDERS).unwrap();
+    run(path, &["test"], 1);
+    let said = run(path, &["test", "--bless"], 0);
+    assert_eq!(said.matches("wrote ").count(), 2, "{said}");
+    let kept = |ending: &str| {
+        std::fs::read_to_string(path.join(format!("orders.test.snapshots/it-is-paid.{ending}")))
+            .unwrap()
+    };
+    let timeline = kept("timeline");
+    assert!(timeline.contains("            wait Nap 1h\n"), "{timeline}");
+    assert!(timeline.contains("+2s  returns Prices [5,60]"), "{timeline}");
+    let drawn = kept("mmd");
+    assert!(drawn.contains("s2 ==>|\"$.paid\"| s3"), "{drawn}");
+    assert!(drawn.contains("s2 -->|\"Default\"| s4"), "{drawn}");
+    let said = run(path, &["test", "--coverage", "--coverage-graph", "c.svg"], 0);
+    assert!(said.contains("app/template.yaml (Billing): 100.0 %"), "{said}");
+    assert!(said.contains("app/template.yaml (Orders)") && path.join("c-2-template.svg").exists());
+    assert!(said.contains("`Price` is never entered"), "{said}");
+    // Another way is another drawing.
+    let other = cases.replace("paid: true}", "paid: false}").replace("output:", "error: Bad #");
+    std::fs::write(path.join("orders.test.yaml"), other).unwrap();
+    let said = run(path, &["test"], 1);
+    let is_drawn =
+        |line: &str| line.trim_start().starts_with('+') && line.contains("\"Default\"| s4");
+    assert!(said.lines().any(is_drawn), "{said}");
+}
+
+#[test]
+fn a_run_and_a_replay_take_mocks_of_whole_states() {
+    let mocks = "Prices: {return: [1]}\nBill: {return: {Output: {paid: true}}}\n";
+    let folder = folder(&[("template.yaml", ORDERS), ("m.yaml", mocks)]);
+    let path = folder.path();
+    let base = ["run", "template.yaml", "--state-machine", "Orders", "-m", "m.yaml", "-o", "json"];
+    let more = ["--input", "[3]"];
+    for flags in [&["--virtual-time"][..], &[]] {
+        let ran = json(path, &[&base[..], &more, flags].concat(), 0);
+        let types = ran.get("events").unwrap().to_string();
+        assert!(types.contains("MapStateSucceeded") && !types.contains("MapIteration"), "{types}");
+        std::fs::write(path.join("history.json"), ran.to_string()).unwrap();
+        let replay = ["replay", "history.json", "-d", "template.yaml", "--state-machine", "Orders"];
+        run(path, &[&replay[..], &["-m", "m.yaml"]].concat(), 0);
+        let said = run(path, &replay, 1);
+        assert!(said.contains("recorded: MapStateSucceeded"), "{said}");
+    }
+}
+
+#[test]
+fn a_replay_says_which_wait_has_another_length() {
+    let machine = "StartAt: Nap\nStates: {Nap: {Type: Wait, Seconds: 60, End: true}}\n";
+    let folder = folder(&[
+        ("a.asl.yaml", machine),
+        ("b.asl.yaml", &machine.replace("60", "90")),
+        ("c.asl.yaml", &machine.replace("60", "61")),
+    ]);
+    let path = folder.path();
+    let output = stepwright(path, &["run", "a.asl.yaml", "--virtual-time", "-o", "json"]);
+    std::fs::write(path.join("history.json"), &output.stdout).unwrap();
+    let said = run(path, &["replay", "history.json", "-d", "b.asl.yaml"], 1);
+    assert!(said.contains("seconds since event 2"), "{said}");
+    assert!(said.contains("recorded: 60.0") && said.contains("now:      90.0"), "{said}");
+    run(path, &["replay", "history.json", "-d", "c.asl.yaml"], 0);
+}

@@ -129,6 +129,8 @@ impl Tasks for Answering {
                     attempt: call.call.retry_count,
                     in_child: call.facts.about.map_run.is_some(),
                     execution: &call.facts.about.arn,
+                    task: call.task,
+                    at: report.engine().now(),
                 },
             )
         };

@@ -62,9 +62,7 @@ pub(crate) async fn test_file(console: &Console, visit: &dyn Visit, ask: &Ask) -
     // One file is easier to keep than two: the definition stands in it.
     let compact = stepwright_json::parse(definition).map(|value| value.to_string());
     let text = match compact {
-        Ok(compact) => {
-            recorded.text.replacen(&format!("\"{file}\"\n"), &format!("{compact}\n"), 1)
-        }
+        Ok(compact) => recorded.text.replacen(&format!("\"{file}\"\n"), &format!("{compact}\n"), 1),
         Err(_) => recorded.text,
     };
     let mut response = Response::new(Body::from(text));

@@ -38,6 +38,12 @@ pub fn mermaid(program: &Program) -> String {
     text::mermaid(&model::scope(program, program.start))
 }
 
+/// Like [`mermaid`], with the states and transitions that are used standing out, and how often a state
+/// is entered.
+pub fn mermaid_marked(program: &Program, marks: &Marks) -> String {
+    text::mermaid_marked(&model::scope(program, program.start), marks)
+}
+
 /// Draws the machine as a Graphviz digraph.
 pub fn dot(program: &Program) -> String {
     text::dot(&model::scope(program, program.start))

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_program::StateId;
 
 /// How much of a part of a machine is used.
@@ -31,6 +31,8 @@ pub struct Marks {
     /// The mark of each transition. The key holds the two states, and whether a catcher leads
     /// there.
     pub transitions: BTreeMap<(StateId, StateId, bool), Mark>,
+    /// The states with which their scope has ended.
+    pub ends: BTreeSet<StateId>,
 }
 
 impl Marks {

@@ -133,7 +133,7 @@ fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
     use EventKind as E;
     let of_state = |kind: &StateType, what: &str| Cow::Owned(format!("{}State{what}", kind.name()));
     let of_task = |task: &TaskId, lambda, activity, service| match calls.kind(*task) {
-        TaskKind::Lambda => lambda,
+        TaskKind::Lambda | TaskKind::Whole => lambda,
         TaskKind::Activity => activity,
         TaskKind::Service { .. } => service,
     };
@@ -149,7 +149,7 @@ fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
         E::ExecutionRedriven { .. } => "ExecutionRedriven",
         E::EvaluationFailed { .. } => "EvaluationFailed",
         E::TaskScheduled { call, .. } => match &call.kind {
-            TaskKind::Lambda => "LambdaFunctionScheduled",
+            TaskKind::Lambda | TaskKind::Whole => "LambdaFunctionScheduled",
             TaskKind::Activity => "ActivityScheduled",
             TaskKind::Service { .. } => "TaskScheduled",
         },
@@ -161,9 +161,11 @@ fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
             of_task(task, "LambdaFunctionSucceeded", "ActivitySucceeded", "TaskSucceeded")
         }
         E::TaskFailed { task, stage, .. } => match (calls.kind(*task), stage) {
-            (TaskKind::Lambda, Stage::Schedule) => "LambdaFunctionScheduleFailed",
-            (TaskKind::Lambda, Stage::Start | Stage::Submit) => "LambdaFunctionStartFailed",
-            (TaskKind::Lambda, Stage::Run) => "LambdaFunctionFailed",
+            (TaskKind::Lambda | TaskKind::Whole, Stage::Schedule) => "LambdaFunctionScheduleFailed",
+            (TaskKind::Lambda | TaskKind::Whole, Stage::Start | Stage::Submit) => {
+                "LambdaFunctionStartFailed"
+            }
+            (TaskKind::Lambda | TaskKind::Whole, Stage::Run) => "LambdaFunctionFailed",
             (TaskKind::Activity, Stage::Schedule) => "ActivityScheduleFailed",
             (TaskKind::Activity, _) => "ActivityFailed",
             (TaskKind::Service { .. }, Stage::Schedule | Stage::Start) => "TaskStartFailed",
@@ -196,7 +198,9 @@ fn name(kind: &EventKind, calls: &Calls) -> Cow<'static, str> {
         | E::ChildStarted { .. }
         | E::ChildFinished { .. }
         | E::MapRunWriting { .. }
-        | E::MapRunUpdated { .. } => "",
+        | E::MapRunUpdated { .. }
+        | E::WholeAsked { .. }
+        | E::WholeAnswered { .. } => "",
     })
 }
 
@@ -260,7 +264,7 @@ fn details(kind: &EventKind, calls: &Calls) -> Option<Object> {
         }
         E::TaskScheduled { call, .. } => scheduled(call),
         E::TaskStarted { task, worker } => match calls.kind(*task) {
-            TaskKind::Lambda => return None,
+            TaskKind::Lambda | TaskKind::Whole => return None,
             TaskKind::Activity => {
                 let mut details = Object::new();
                 if let Some(worker) = worker {
@@ -321,7 +325,7 @@ fn scheduled(call: &TaskCall) -> Object {
             details.insert("region", call.region.clone().into());
             details.insert("parameters", text_of(&call.parameters));
         }
-        TaskKind::Lambda | TaskKind::Activity => {
+        TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => {
             details.insert("resource", call.resource.clone().into());
             extend(&mut details, data("input", &call.parameters));
         }

@@ -40,6 +40,8 @@ impl EventKind {
                 | Self::ChildFinished { .. }
                 | Self::MapRunWriting { .. }
                 | Self::MapRunUpdated { .. }
+                | Self::WholeAsked { .. }
+                | Self::WholeAnswered { .. }
         )
     }
 
@@ -323,6 +325,21 @@ pub enum EventKind {
         /// How often that has happened.
         count: u32,
     },
+    /// What a Map or Parallel state comes to is asked from outside, and nothing within it runs: the
+    /// state is mocked as a whole. AWS does not show it.
+    WholeAsked {
+        /// Which call; of a distributed Map, that of its map run.
+        task: TaskId,
+        /// What is asked, with the state's input.
+        call: Box<TaskCall>,
+    },
+    /// What a state comes to was answered that was asked as a whole. AWS does not show it.
+    WholeAnswered {
+        /// Which call.
+        task: TaskId,
+        /// The results of its iterations or branches, or why they failed.
+        result: Result<Json, Failure>,
+    },
     /// A distributed Map is done.
     MapRunSucceeded,
     /// A distributed Map failed.
@@ -446,7 +463,7 @@ impl TaskCall {
             TaskKind::Service { action, .. } => {
                 action.ends_with(".sync") || action.ends_with(".sync:2")
             }
-            TaskKind::Lambda | TaskKind::Activity => false,
+            TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => false,
         }
     }
 
@@ -470,6 +487,8 @@ pub enum TaskKind {
         /// AWS's `resource`: `invoke.waitForTaskToken`.
         action: Str,
     },
+    /// Not a task: what a Map or Parallel state comes to as a whole. AWS records no events for it.
+    Whole,
 }
 
 /// How far a failed task got.

@@ -35,7 +35,7 @@ const UNNUMBERED: u64 = 1;
 const EARLIER: u64 = 2;
 
 /// The names of the kinds; a kind's number is its place. Only ever appended to.
-pub const KINDS: [&str; 40] = [
+pub const KINDS: [&str; 42] = [
     "ExecutionStarted",
     "ExecutionSucceeded",
     "ExecutionFailed",
@@ -76,4 +76,6 @@ pub const KINDS: [&str; 40] = [
     "MapRunUpdated",
     "MapRunRedriven",
     "MapRunPage",
+    "WholeAsked",
+    "WholeAnswered",
 ];

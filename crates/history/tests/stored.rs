@@ -148,6 +148,9 @@ fn every_kind() -> Vec<Event> {
             next: Some(value.clone()),
             is_kept: false,
         })),
+        E::WholeAsked { task, call: call(TaskKind::Whole, None) },
+        E::WholeAnswered { task, result: Ok(value.clone()) },
+        E::WholeAnswered { task, result: Err(Failure::new("Error", "Cause")) },
     ];
     kinds
         .into_iter()

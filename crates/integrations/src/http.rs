@@ -354,7 +354,7 @@ fn socket(why: String) -> Failure {
 pub(crate) fn too_large(call: &TaskCall) -> Failure {
     let name = match &call.kind {
         TaskKind::Service { service, .. } => service,
-        TaskKind::Lambda | TaskKind::Activity => &call.state,
+        TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => &call.state,
     };
     let error = EvaluationError::too_large().of_state(name);
     Failure::new(error.error, error.cause)

@@ -1,7 +1,7 @@
 //! Functions, called by their ARN, by `lambda:invoke` or by `lambda:invoke.waitForTaskToken`; and
 //! functions of `stepwright.toml` that stand in for another service.
 
-use crate::metadata::insert_metadata;
+use stepwright_aws::metadata::insert_metadata;
 use stepwright_engine::Denied;
 use stepwright_functions::{Functions, Invocation, InvocationType, Reply};
 use stepwright_history::{Failure, Moment, Stage, TaskCall, TaskKind};

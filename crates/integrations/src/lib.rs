@@ -10,7 +10,6 @@ mod buckets;
 mod http;
 mod kubernetes;
 mod lambda;
-mod metadata;
 mod mocked;
 mod route;
 mod services;
@@ -169,7 +168,7 @@ impl Integrations {
 impl Tasks for Integrations {
     fn run(&self, mut call: Call, mut report: Report) {
         let services = self.services.clone();
-        let instead = match services.mocked.meet_task(&call) {
+        let instead = match services.mocked.meet_task(&call, report.engine().now()) {
             Some(Met::Answer(answer)) => return report.play(answer.stimuli(call.task)),
             Some(Met::Function { name, .. }) => name,
             None => None,

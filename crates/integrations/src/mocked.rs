@@ -4,6 +4,7 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use stepwright_engine::Call;
+use stepwright_history::Moment;
 use stepwright_simulator::{
     self as simulator, Answer, Entries, MockCase, MockConfig, Mocks, Reply,
 };
@@ -99,7 +100,7 @@ impl Mocked {
     }
 
     /// The mocks' reaction to a task of an engine; `None` if they do not concern it.
-    pub(crate) fn meet_task(&self, call: &Call) -> Option<Met> {
+    pub(crate) fn meet_task(&self, call: &Call, at: Moment) -> Option<Met> {
         if !self.is_some {
             return None;
         }
@@ -122,6 +123,8 @@ impl Mocked {
             attempt: call.call.retry_count,
             in_child: call.facts.about.map_run.is_some(),
             execution,
+            task: call.task,
+            at,
         };
         let machine = call.facts.about.machine.rsplit(':').next().unwrap_or_default();
         self.meet(machine, call.facts.test_case.as_deref(), &asked)

@@ -98,7 +98,9 @@ impl Route {
                 },
                 (service, action) => Self::of_service(call, aws, service, action),
             },
-            TaskKind::Lambda | TaskKind::Activity => Self::Nowhere(nobody(call, None)),
+            TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => {
+                Self::Nowhere(nobody(call, None))
+            }
         }
     }
 }

@@ -4,13 +4,13 @@ use crate::Integrations;
 use crate::lambda::{self, Circumstances};
 use crate::mocked::Met;
 use crate::route::Route;
-use crate::start_execution::{self, Form, Nested};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stepwright_history::{Event, Failure, Identity, Moment, Stage};
-use stepwright_json::{Json, json};
+use stepwright_history::{Event, Stage};
 use stepwright_program::Program;
-use stepwright_simulator::{Answer, Call, Outcome, Simulation, Tasks};
+use stepwright_simulator::{
+    Answer, Call, MOST_TURNS, MemoryObjects, Nesting, Outcome, Tasks, machine_of, refused,
+};
 use tokio::runtime::Handle;
 
 /// Told of the events of an execution and of those nested in it, as they happen: the execution's ARN,
@@ -28,7 +28,6 @@ pub struct VirtualTasks<'m> {
     runtime: Handle,
     /// The ARN of the machine whose tasks these are.
     machine: String,
-    start: Moment,
     seed: [u64; 2],
     /// The number of nested executions so far, at any depth.
     nested: u64,
@@ -44,88 +43,49 @@ impl std::fmt::Debug for VirtualTasks<'_> {
 
 impl<'m> VirtualTasks<'m> {
     /// Creates the tasks of this execution of the machine with this ARN. `watch` is called with the
-    /// events as they happen. Nested executions begin at `start`, with seeds derived
-    /// from `seed`.
+    /// events as they happen. The seeds of nested executions are derived from `seed`.
     pub fn new(
         integrations: &'m Integrations,
         machines: &'m BTreeMap<String, Arc<Program>>,
         runtime: Handle,
         (execution, machine): (String, String),
-        start: Moment,
         seed: [u64; 2],
         watch: &'m Watch<'m>,
     ) -> Self {
-        Self { integrations, machines, runtime, machine, start, seed, nested: 0, execution, watch }
+        Self { integrations, machines, runtime, machine, seed, nested: 0, execution, watch }
     }
 
     /// Runs a nested execution for a task.
     fn nest(&mut self, call: &Call<'_>) -> Answer {
-        let text = |key: &str| call.call.parameters.get(key).and_then(Json::as_str);
-        let arn = text("StateMachineArn").unwrap_or_default();
+        let arn = machine_of(call.call);
+        let request_id = uuid::Uuid::new_v4().to_string();
         let Some(program) = self.machines.get(arn) else {
-            let cause = format!(
-                "State Machine Does Not Exist: '{arn}' (Service: AWSStepFunctions; Status Code: 400; \
-                 Error Code: StateMachineDoesNotExist; Request ID: {}; Proxy: null)",
-                uuid::Uuid::new_v4()
-            );
-            let name = "StepFunctions.StateMachineDoesNotExistException";
-            let failure = Failure::new(name, cause);
+            let message = format!("State Machine Does Not Exist: '{arn}'");
+            let failure = refused("StateMachineDoesNotExist", 400, &message, &request_id);
             return Answer::new(Outcome::Fails(failure, Stage::Run));
         };
         self.nested += 1;
-        let name = text("Name").map_or_else(|| format!("nested-{}", self.nested), str::to_owned);
-        let machine_name = arn.rsplit(':').next().unwrap_or_default();
-        let execution = format!("{}:{name}", arn.replacen(":stateMachine:", ":execution:", 1));
-        let input = start_execution::input(&call.call.parameters);
         let seed = self.seed.map(|part| part.wrapping_add(self.nested));
+        let nesting = Nesting {
+            call,
+            program,
+            machine: arn,
+            name: format!("nested-{}", self.nested),
+            seed,
+            request_id,
+            objects: MemoryObjects::default(),
+            most_turns: MOST_TURNS,
+        };
         let mut within = VirtualTasks {
             machine: arn.to_owned(),
             runtime: self.runtime.clone(),
             seed,
-            execution: execution.clone(),
+            execution: nesting.execution_arn(),
             ..*self
         };
-        let run = Simulation::new(program)
-            .input(input.clone())
-            .identity(Identity {
-                execution_arn: execution.as_str().into(),
-                name: name.as_str().into(),
-                role_arn: "arn:aws:iam::123456789012:role/stepwright".into(),
-                state_machine_arn: arn.into(),
-                state_machine_name: machine_name.into(),
-                region: arn.split(':').nth(3).unwrap_or_default().into(),
-            })
-            .seed(seed)
-            .start(self.start)
-            .run(&mut within);
+        let (_, answer) = nesting.run(&mut within);
         self.nested = within.nested;
-        let reply = json!({
-            "executionArn": (execution.as_str()),
-            "startDate": (Json::Float(run.start.0 as f64 / 1_000.0))
-        });
-        let submitted = start_execution::started(&execution, &reply, self.start);
-        let form = Form::of(call.call);
-        let nested = Nested {
-            arn: &execution,
-            machine: arn,
-            input: &input,
-            status: &run.status,
-            started_at: run.start.0,
-            stopped_at: Some(run.end.0),
-            redrive_count: 0,
-        };
-        match form {
-            Form::RequestResponse => Answer::returns(submitted),
-            Form::TaskToken => Answer { submitted: Some(submitted), ..Answer::new(Outcome::Never) },
-            Form::Sync | Form::Sync2 => {
-                let outcome = match start_execution::result(&nested, form) {
-                    Ok(output) => Outcome::Returns(output),
-                    Err(failure) => Outcome::Fails(failure, Stage::Run),
-                };
-                let answer = Answer::new(outcome).after(run.elapsed_millis());
-                Answer { submitted: Some(submitted), ..answer }
-            }
-        }
+        answer
     }
 }
 
@@ -148,7 +108,7 @@ impl Tasks for VirtualTasks<'_> {
                 let delay = services.functions.delay(callee.name());
                 let delay = delay.map_or(0, |delay| delay.as_millis() as i64);
                 let around =
-                    Circumstances { now: self.start, is_instant: true, ..Circumstances::default() };
+                    Circumstances { now: call.at, is_instant: true, ..Circumstances::default() };
                 let called = lambda::call(&services.functions, call.call, &callee, &around);
                 let answer = self.runtime.block_on(called);
                 answer.after(if after > 0 { after } else { delay })

@@ -6,7 +6,9 @@ use crate::execution::{
     RunStage, Status,
 };
 use std::collections::BTreeMap;
-use stepwright_history::{Event, EventKind, FrameId, MapPage, StateType, TaskId, TimerId, To};
+use stepwright_history::{
+    Event, EventKind, FrameId, MapPage, StateType, TaskCall, TaskId, TimerId, To,
+};
 use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::StateId;
 
@@ -283,6 +285,8 @@ impl Execution {
                 let child = self.iteration(id, *index)?;
                 self.break_frame(child);
             }
+            E::WholeAsked { task, call } => self.ask_whole(id, *task, call)?,
+            E::WholeAnswered { task, .. } => self.whole_answered(id, *task)?,
             E::MapSucceeded => {
                 self.frame_mut(id).phase = Phase::Entered;
                 self.untouch(id);
@@ -357,6 +361,42 @@ impl Execution {
                 self.frame_mut(id).last = event.id;
                 self.untouch(id);
             }
+        }
+        Ok(())
+    }
+
+    /// Has a frame wait for what its state comes to as a whole.
+    fn ask_whole(&mut self, id: FrameId, task: TaskId, call: &TaskCall) -> Applied {
+        let call = Box::new(call.clone());
+        match &mut self.frame_mut(id).phase {
+            Phase::MapRun(map) if map.run == task => map.stage = RunStage::Asked(call),
+            phase @ (Phase::Map(_) | Phase::Parallel(_)) => {
+                *phase = Phase::Task(Box::new(OpenTask {
+                    task,
+                    call,
+                    deadline: None,
+                    heartbeat_deadline: None,
+                    timer: None,
+                    started: false,
+                    submitted: false,
+                }));
+                self.open_task(task, id);
+            }
+            _ => return Err("the frame is not in a state that is answered as a whole"),
+        }
+        self.untouch(id);
+        Ok(())
+    }
+
+    /// A frame has heard what its state comes to as a whole. The end of its map run follows.
+    fn whole_answered(&mut self, id: FrameId, task: TaskId) -> Applied {
+        match &self.frame(id).phase {
+            Phase::MapRun(map) if map.run == task => {}
+            Phase::Task(open) if open.task == task => {
+                self.close(id);
+                self.frame_mut(id).phase = Phase::Entered;
+            }
+            _ => return Err("the frame does not wait for what its state comes to"),
         }
         Ok(())
     }
@@ -481,7 +521,7 @@ impl Execution {
                 RunStage::New | RunStage::Done => true,
                 RunStage::Running(children) => map.startable().is_some() || children.is_done(),
                 RunStage::Reading => map.plan.reader.is_none(),
-                RunStage::Writing { .. } => false,
+                RunStage::Asked(_) | RunStage::Writing { .. } => false,
             },
             Phase::Entered
             | Phase::Task(_)

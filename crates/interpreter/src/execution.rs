@@ -207,6 +207,8 @@ pub(crate) enum RunStage {
     New,
     /// The items are being read.
     Reading,
+    /// What the state comes to is asked as a whole.
+    Asked(Box<TaskCall>),
     /// The child executions run.
     Running(Children),
     /// The results are being written.
@@ -362,6 +364,11 @@ impl Execution {
             }),
             Phase::MapRun(map) => match &map.stage {
                 RunStage::New | RunStage::Done => {}
+                RunStage::Asked(call) => commands.push(Command::RunTask {
+                    task: map.run,
+                    call: call.clone(),
+                    submitted: false,
+                }),
                 RunStage::Reading => commands.extend(map.reading()),
                 RunStage::Running(children) => {
                     commands.extend(children.running.keys().map(|index| map.child(*index)));

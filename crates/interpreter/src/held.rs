@@ -66,6 +66,7 @@ fn in_phase<'e>(phase: &'e Phase, roots: &mut Vec<&'e Json>) {
                     }
                 }
                 RunStage::Writing { request, .. } => roots.push(request),
+                RunStage::Asked(call) => roots.push(&call.parameters),
                 RunStage::New | RunStage::Reading | RunStage::Done => {}
             }
         }
@@ -132,11 +133,12 @@ fn each_value(kind: &EventKind, add: &mut dyn FnMut(&Json)) {
         | E::TaskSubmitted { output, .. }
         | E::TaskSucceeded { output, .. }
         | E::MapIterationSucceeded { output, .. } => add(output),
-        E::TaskScheduled { call, .. } => add(&call.parameters),
+        E::TaskScheduled { call, .. } | E::WholeAsked { call, .. } => add(&call.parameters),
         E::MapStarted { plan, .. } => plan.items.iter().for_each(add),
         E::MapRunItems { inputs } => inputs.iter().for_each(add),
         E::MapRunPage(page) => page.inputs.iter().chain(page.batch.iter()).for_each(add),
-        E::ChildFinished { result: Ok(output), .. } => add(output),
+        E::ChildFinished { result: Ok(output), .. }
+        | E::WholeAnswered { result: Ok(output), .. } => add(output),
         E::MapRunWriting { request } => add(request),
         _ => {}
     }

@@ -1,6 +1,5 @@
 //! The test of one state: what stands in for the world, and what is seen on the way.
 
-use crate::context::STATE_DATA;
 use crate::items::{self, Items, Listing, ObjectInfo, ObjectRequest, Objects, Opened, Piece};
 use crate::turn::Stepper;
 use crate::view::More;
@@ -143,11 +142,7 @@ impl Stepper<'_> {
                     return Ok(());
                 }
             },
-            _ => Items {
-                values: plan.items,
-                of_object: plan.of_object,
-                sources: vec![(0, STATE_DATA.into())],
-            },
+            _ => Items::of_plan(&plan),
         };
         if map.item_reader.as_ref().is_some_and(|reader| reader.items_pointer.is_some()) {
             self.see(|seen| seen.after_items_pointer = Some(items.values.clone().into()));

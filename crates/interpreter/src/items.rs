@@ -20,8 +20,9 @@ pub(crate) use records::transformed;
 pub use write::{Journal, write};
 pub(crate) use write::{failure_of, write_request};
 
+use crate::context::STATE_DATA;
 use std::io::{Cursor, Read, Seek};
-use stepwright_history::Failure;
+use stepwright_history::{Failure, MapPlan};
 use stepwright_json::{Array, Json, Limits, Object, Str, Syntax, parse_counting};
 
 /// An object that is asked for.
@@ -150,6 +151,15 @@ impl Items {
             _ => return None,
         };
         Some(Self { values, of_object, sources: Vec::new() })
+    }
+
+    /// What a Map state goes over whose input holds the items; nothing where a reader reads them.
+    pub(crate) fn of_plan(plan: &MapPlan) -> Self {
+        Self {
+            values: plan.items.clone(),
+            of_object: plan.of_object,
+            sources: vec![(0, STATE_DATA.into())],
+        }
     }
 
     pub(crate) fn source(&self, index: usize) -> Option<&str> {

@@ -24,6 +24,7 @@ mod states;
 pub mod token;
 mod turn;
 mod view;
+mod whole;
 
 pub use execution::{CorruptHistory, Execution, Status};
 pub use failure::Failed;
@@ -34,6 +35,7 @@ pub use retrospect::catcher_of;
 pub use turn::{
     BYTES_PER_TURN, EVENTS_PER_TURN, STEPS_PER_TURN, Turn, inspect, step, step_watched,
 };
+pub use whole::WholeResult;
 
 use stepwright_history::{
     Event, EventKind, Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId,

@@ -29,6 +29,15 @@ impl Execution {
                 submitted: open.submitted,
                 heartbeat_deadline: open.heartbeat_deadline,
             }),
+            Phase::MapRun(map) => match &map.stage {
+                RunStage::Asked(call) => Some(OpenTaskView {
+                    call,
+                    started: false,
+                    submitted: false,
+                    heartbeat_deadline: None,
+                }),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -39,7 +48,9 @@ impl Execution {
         let Some(frame) = self.tasks.get(&task) else { return false };
         let Some(index) = index else {
             return match &self.frame(*frame).phase {
-                Phase::MapRun(map) => matches!(map.stage, RunStage::Writing { .. }),
+                Phase::MapRun(map) => {
+                    matches!(map.stage, RunStage::Writing { .. } | RunStage::Asked(_))
+                }
                 _ => true,
             };
         };

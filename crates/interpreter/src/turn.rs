@@ -5,7 +5,8 @@ use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TimerId, To,
+    Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TaskKind, TimerId,
+    To,
 };
 use stepwright_json::{Json, Object};
 use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateId, Transition};
@@ -163,6 +164,18 @@ impl<'a> Stepper<'a> {
                 self.heartbeat(frame, task);
                 Ok(())
             }
+            Stimulus::TaskSucceeded { task, output }
+                if let Some(frame) = self.asked_whole(task) =>
+            {
+                self.whole_succeeded(frame, task, output);
+                Ok(())
+            }
+            Stimulus::TaskFailed { task, failure, .. }
+                if let Some(frame) = self.asked_whole(task) =>
+            {
+                self.whole_failed(frame, task, failure);
+                Ok(())
+            }
             Stimulus::TaskSucceeded { task, output } => {
                 let frame = self.task_frame(task)?;
                 self.task_succeeded(frame, task, output);
@@ -220,7 +233,9 @@ impl<'a> Stepper<'a> {
     fn task_frame(&self, task: TaskId) -> Result<FrameId, Stale> {
         let frame = *self.execution.tasks.get(&task).ok_or(Stale)?;
         match &self.execution.frame(frame).phase {
-            Phase::Task(open) if open.task == task => Ok(frame),
+            Phase::Task(open) if open.task == task && open.call.kind != TaskKind::Whole => {
+                Ok(frame)
+            }
             _ => Err(Stale),
         }
     }

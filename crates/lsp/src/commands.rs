@@ -79,7 +79,7 @@ fn ran(result: &CaseResult) -> Done {
     let took = duration(result.elapsed_millis);
     let said = format!("{} after {took} of virtual time: {}", result.status.name(), result.name);
     let status = result.status.name();
-    let text = format!("{}\n{status}\n", result.timeline);
+    let text = format!("{}\n{status}\n", result.timeline());
     let result = json!({"status": status, "text": text});
     Done { is_good: status == "SUCCEEDED", said, result }
 }

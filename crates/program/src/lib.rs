@@ -36,6 +36,8 @@ pub use state::{
 };
 pub use template::Template;
 
+use std::collections::BTreeSet;
+
 /// A compiled definition. States refer to each other by [`StateId`], so no transition can dangle.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -51,6 +53,9 @@ pub struct Program {
     pub limits: Limits,
     /// Which AWS its histories show.
     pub vintage: Vintage,
+    /// The Map and Parallel states whose insides do not run: what they come to is asked from
+    /// outside. Empty unless a test mocks such a state as a whole.
+    pub whole: BTreeSet<StateId>,
 }
 
 impl Program {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use stepwright_engine::{Engine, Machine, Revision};
 use stepwright_program::Program;
 use stepwright_projects::Projects;
+use stepwright_simulator::Mocks;
 use stepwright_store::StoreError;
 
 /// The machines of a run.
@@ -31,6 +32,19 @@ pub struct Runnable {
 }
 
 impl Machines {
+    /// The machines as mocks run them.
+    pub(crate) fn mocked(&self, mocks: &Mocks) -> Self {
+        let mocked = |machine: &Runnable| Runnable {
+            program: mocks.applied_to(&machine.program),
+            ..machine.clone()
+        };
+        Self {
+            main: mocked(&self.main),
+            others: self.others.iter().map(mocked).collect(),
+            project: self.project.clone(),
+        }
+    }
+
     /// Creates the machines in the engine. Returns the one to run.
     pub(crate) async fn create(
         &self,

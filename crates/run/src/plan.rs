@@ -118,7 +118,8 @@ impl Plan {
             let functions = self.functions.clone();
             project.connect(&Host { engine: engine.clone(), functions, collector: None });
         }
-        let (machine, revision) = self.machines.create(&engine).await?;
+        let machines = self.machines.mocked(&self.mocks);
+        let (machine, revision) = machines.create(&engine).await?;
         let request = StartRequest::new(machine, revision, NAME.to_owned(), self.input.clone());
         let start = engine.now();
         let ended = start_and_wait(&engine, StartRequest { seed: self.seed, ..request }).await?;
@@ -148,14 +149,14 @@ impl Plan {
             let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
             [high, low]
         });
-        let (start, programs) = (self.clock.now(), self.machines.programs());
-        let main = &self.machines.main;
+        let machines = self.machines.mocked(&self.mocks);
+        let (start, programs) = (self.clock.now(), machines.programs());
+        let main = &machines.main;
         let mut tasks = VirtualTasks::new(
             &integrations,
             &programs,
             runtime.clone(),
             (identity(&main.arn).execution_arn.to_string(), main.arn.clone()),
-            start,
             seed,
             &*self.watch,
         );

@@ -65,6 +65,53 @@ fn the_corpus_has_one_history() {
     compare(&cases, &EXCEPTIONS);
 }
 
+/// What a mocks file answers as a whole is the same in both loops. A server takes no mocks files.
+#[test]
+fn what_is_mocked_as_a_whole_has_one_history() {
+    let machine = r#"
+StartAt: Each
+States:
+  Each:
+    Type: Map
+    ItemsPath: $.items
+    Retry: [{ErrorEquals: [Busy]}]
+    ItemProcessor: {StartAt: P, States: {P: {Type: Pass, End: true}}}
+    ResultPath: $.each
+    Next: Both
+  Both:
+    Type: Parallel
+    Branches:
+      - {StartAt: Q, States: {Q: {Type: Pass, End: true}}}
+    Catch: [{ErrorEquals: [States.ALL], ResultPath: $.why, Next: Far}]
+    Next: Far
+  Far:
+    Type: Map
+    ItemsPath: $.items
+    ItemProcessor:
+      ProcessorConfig: {Mode: DISTRIBUTED, ExecutionType: STANDARD}
+      StartAt: R
+      States: {R: {Type: Pass, End: true}}
+    End: true
+"#;
+    let definition = Definition::from_json(&read_data(machine, "m.yaml").unwrap().to_json());
+    let case = Case {
+        name: "mocked as a whole".to_owned(),
+        definition,
+        mocks: mocks(
+            "Each: [{fail: Busy, after: 3s}, {return: [1, 2]}]\nBoth: {fail: Broken}\n\
+             Far: {return: [3], after: 1h}",
+        ),
+        input: json!({"items": [1, 2]}),
+    };
+    let (ran, simulated) = (ran(&case, [1, 2]), simulated(&case, [1, 2]));
+    assert!(
+        matches!(&simulated.last().unwrap().kind, EventKind::ExecutionSucceeded { output } if *output == json!([3]))
+    );
+    same("run", &shown(&ran), "the simulator", &shown(&simulated)).unwrap();
+    let hours = |events: &[Event]| (events.last().unwrap().at.0 - events[0].at.0) / 3_600_000;
+    assert_eq!((hours(&ran), hours(&simulated)), (1, 1));
+}
+
 /// Definitions of the corpus whose histories differ, each with the reason.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
@@ -183,7 +230,7 @@ fn in_virtual_time<T>(work: impl AsyncFnOnce(Arc<dyn Clock>) -> T) -> T {
 fn simulated(case: &Case, seed: [u64; 2]) -> Vec<Event> {
     let machines = machines(case);
     let mut mocks = case.mocks.clone();
-    Simulation::new(&machines.main.program)
+    Simulation::new(&mocks.applied_to(&machines.main.program))
         .input(case.input.clone())
         .identity(identity(&machines.main.arn))
         .seed(seed)

@@ -90,6 +90,7 @@ impl Redaction {
             | E::MapIterationStarted { input: value, .. }
             | E::MapIterationSucceeded { output: value, .. }
             | E::MapRunWriting { request: value }
+            | E::WholeAnswered { result: Ok(value), .. }
             | E::ChildFinished { result: Ok(value), .. } => hide(value),
             E::StateExited { output, assigned, .. } => {
                 hide(output);
@@ -99,7 +100,9 @@ impl Redaction {
                     *assigned = shown;
                 }
             }
-            E::TaskScheduled { call, .. } => hide(&mut call.parameters),
+            E::TaskScheduled { call, .. } | E::WholeAsked { call, .. } => {
+                hide(&mut call.parameters)
+            }
             E::MapStarted { plan, .. } => hide_all(&mut plan.items),
             E::MapRunItems { inputs } => hide_all(inputs),
             E::MapRunPage(page) => {

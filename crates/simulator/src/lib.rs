@@ -52,6 +52,7 @@
 mod compare;
 mod mock_config;
 mod mocks;
+mod nested;
 mod objects;
 mod simulation;
 mod state_test;
@@ -59,10 +60,14 @@ mod state_test;
 pub use compare::{Difference, Extent, differences};
 pub use mock_config::{MockCase, MockConfig, MockConfigError};
 pub use mocks::{Mocks, MocksError, Reply};
+pub use nested::{Form, Nested, Nesting, input_of, machine_of, refused, started, starts_execution};
 pub use objects::MemoryObjects;
-pub use simulation::{Answer, Call, DEFAULT_START, Entries, Outcome, Run, Simulation, Tasks};
+pub use simulation::{
+    Answer, Call, DEFAULT_START, Entries, MOST_TURNS, Outcome, Run, Simulation, Tasks,
+};
 pub use state_test::{
-    Evaluation, Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError, Testing,
+    Evaluation, Mock, StateConfiguration, StateOutcome, StateReport, StateTest, StateTestError,
+    Testing,
 };
 pub use stepwright_aws::responses::{FieldValidation, check as check_response};
 pub use stepwright_history::{duration, parse_duration};

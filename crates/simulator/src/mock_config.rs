@@ -228,7 +228,7 @@ fn is_submitted(call: &TaskCall) -> bool {
         TaskKind::Service { action, .. } => {
             [".sync", ".sync:2", ".waitForTaskToken"].iter().any(|end| action.ends_with(end))
         }
-        TaskKind::Lambda | TaskKind::Activity => false,
+        TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => false,
     }
 }
 

@@ -2,15 +2,18 @@
 
 mod condition;
 mod read;
+mod whole;
 
 use crate::objects::MemoryObjects;
 use crate::simulation::{Answer, Call, Tasks};
 use condition::Condition;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use stepwright_interpreter::WholeResult;
 use stepwright_json::Str;
 use stepwright_json::tree::Node;
-use stepwright_program::{Kind, Program};
+use stepwright_program::{Kind, Program, StateId};
 use stepwright_source::{Span, did_you_mean};
 
 /// Answers to tasks, as a mocks file gives them: by the name of the state.
@@ -38,8 +41,8 @@ struct Mock {
 struct Case {
     condition: Option<Condition>,
     by: By,
-    /// At least one.
-    answers: Vec<Reply>,
+    /// At least one, and where each stands.
+    answers: Vec<(Reply, Span)>,
     /// How many calls it has answered.
     calls: usize,
 }
@@ -117,33 +120,52 @@ impl Mocks {
         self
     }
 
-    /// What is wrong with the mocks for a program: states that it does not have, and states that
-    /// call nothing.
+    /// What is wrong with the mocks for a program: states that it does not have, states that call
+    /// nothing, and what a Map or Parallel state cannot come to.
     pub fn check(&self, program: &Program) -> Vec<MocksError> {
         let mut found = Vec::new();
         for (name, mock) in &self.by_state {
             let mut wrong = |message: String, help: String| {
                 found.push(MocksError { message, span: mock.span, help: Some(help) });
             };
-            let tasks = program.states.iter().filter(|state| matches!(state.kind, Kind::Task(_)));
-            let tasks: Vec<&str> = tasks.map(|state| state.name.as_str()).collect();
+            let states = program.states.iter().filter(|state| is_mocked(&state.kind));
+            let states: Vec<&str> = states.map(|state| state.name.as_str()).collect();
             match program.state_named(name).map(|id| program.state(id)) {
-                Some(state) if matches!(state.kind, Kind::Task(_)) => {}
+                Some(state) if is_mocked(&state.kind) => {
+                    if let Some(shape) = WholeResult::of(&state.kind) {
+                        whole::check(mock, state.kind.name(), shape, &mut found);
+                    }
+                }
                 Some(state) => wrong(
                     format!("`{name}` is a {} state, which calls nothing", state.kind.name()),
-                    format!("only Task states are mocked: {}", list(&tasks)),
+                    format!("only Task, Map and Parallel states are mocked: {}", list(&states)),
                 ),
                 None => wrong(
                     format!("the definition has no state `{name}`"),
-                    match did_you_mean(name, tasks.iter().copied()) {
+                    match did_you_mean(name, states.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("its Task states are {}", list(&tasks)),
+                        None => format!("the states that can be mocked are {}", list(&states)),
                     },
                 ),
             }
         }
         found.sort_by_key(|error| error.span.start);
         found
+    }
+
+    /// The program as these mocks run it: Map and Parallel states that they name are answered as a
+    /// whole, and nothing within them runs.
+    pub fn applied_to(&self, program: &Arc<Program>) -> Arc<Program> {
+        let states = program.states.iter().enumerate();
+        let whole: BTreeSet<StateId> = states
+            .filter(|(_, state)| WholeResult::of(&state.kind).is_some())
+            .filter(|(_, state)| self.by_state.contains_key(&state.name))
+            .map(|(at, _)| StateId(at as u32))
+            .collect();
+        if whole == program.whole {
+            return Arc::clone(program);
+        }
+        Arc::new(Program { whole, ..Program::clone(program) })
     }
 
     /// The states that are mocked, in order of their names.
@@ -210,7 +232,7 @@ impl Mocks {
             By::Item => call.map_path.last().map_or(0, |(_, index)| *index as usize),
         };
         case.calls += 1;
-        Some(case.answers[number.min(case.answers.len() - 1)].clone())
+        Some(case.answers[number.min(case.answers.len() - 1)].0.clone())
     }
 
     /// The failure of a task that no mock answers. Nothing can catch it: a missing mock is no
@@ -242,6 +264,11 @@ impl Tasks for Mocks {
             None => self.missing(call),
         }
     }
+}
+
+/// Whether states of a kind are mocked.
+fn is_mocked(kind: &Kind) -> bool {
+    matches!(kind, Kind::Task(_)) || WholeResult::of(kind).is_some()
 }
 
 /// Names in a sentence, the first of them where there are many.

@@ -13,7 +13,7 @@ use stepwright_program::{Program, StateId};
 pub const DEFAULT_START: Moment = Moment(1_704_067_200_000);
 
 /// How many turns a simulation may take. An execution that has not ended by then never will.
-const MOST_TURNS: u64 = 5_000_000;
+pub const MOST_TURNS: u64 = 5_000_000;
 
 /// A call of a task, as whoever answers it sees it.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub struct Call<'a> {
     pub in_child: bool,
     /// The ARN of the execution it comes from.
     pub execution: &'a str,
+    /// Which task of that execution it is.
+    pub task: TaskId,
+    /// When it is made.
+    pub at: Moment,
 }
 
 /// What a task answers.
@@ -428,6 +432,8 @@ impl<'p> Loop<'p> {
             attempt: call.retry_count,
             in_child: self.plan.in_child,
             execution: &self.plan.identity.execution_arn,
+            task,
+            at: self.now,
         });
         for (after, stimulus) in answer.stimuli(task) {
             self.at(self.now.after_millis(after), stimulus);

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use stepwright_asl::Definition;
 use stepwright_aws::responses::{self, FieldValidation};
 use stepwright_history::{Event, EventKind, Failure, Identity, Moment, Stage, TaskCall, TaskId};
-use stepwright_interpreter::{Beginning, Command, Execution, Inspection, Stimulus, inspect};
+use stepwright_interpreter::{
+    Beginning, Command, Execution, Inspection, Stimulus, WholeResult, inspect,
+};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::{CheckOptions, Program, aws_message, check_with, compile};
 
@@ -284,22 +286,18 @@ fn check_result(
     validation: FieldValidation,
 ) -> Result<(), StateTestError> {
     let has_writer = state.get("ResultWriter").is_some();
-    match (kind, result) {
-        ("Map", Json::Object(_)) if has_writer => Ok(()),
-        ("Map", _) if has_writer => Err(request("Mocked result must be a JSON object.")),
-        ("Map", Json::Array(_)) => Ok(()),
-        ("Parallel", Json::Array(results)) => {
+    let shape = match kind {
+        "Map" if has_writer => Some(WholeResult::Written),
+        "Map" => Some(WholeResult::List),
+        "Parallel" => {
             let branches = state.get("Branches").and_then(Json::as_array);
-            if branches.is_some_and(|branches| branches.len() != results.len()) {
-                return Err(request(
-                    "Mocked result must contain the same number of items as number of Parallel \
-                     branches.",
-                ));
-            }
-            Ok(())
+            branches.map(|branches| WholeResult::Branches(branches.len()))
         }
-        ("Map" | "Parallel", _) => Err(request("Mocked result must be an array.")),
-        _ => {
+        _ => None,
+    };
+    match shape {
+        Some(shape) => shape.check(result).map_err(request),
+        None => {
             let resource = state.get("Resource").and_then(Json::as_str).unwrap_or_default();
             // `arn:aws:states:::SERVICE:ACTION`, where the service may be `aws-sdk:SERVICE`.
             let called = resource.splitn(6, ':').nth(5).filter(|_| resource.contains(":states:"));

@@ -79,9 +79,6 @@ fn mocks_of_states_that_call_nothing_are_named() {
     let mocks = Mocks::parse(&read_data(mocks, "m.yaml").unwrap()).unwrap();
     let found = mocks.check(&program(&MAP.replace("MODE", "DISTRIBUTED")));
     let said: Vec<&str> = found.iter().map(|error| error.message.as_str()).collect();
-    assert_eq!(
-        said,
-        ["the definition has no state `Wrk`", "`Each` is a Map state, which calls nothing"]
-    );
+    assert_eq!(said, ["the definition has no state `Wrk`", "the result of a Map state is a list"]);
     assert_eq!(found[0].help.as_deref(), Some("did you mean `Work`?"));
 }

@@ -132,6 +132,8 @@ fn answer(command: Command, how: u16, now: &mut Moment) -> Stimulus {
                 task: stepwright_history::TaskId(task.0 + 1_000),
                 output: Json::Null,
             },
+            // What is asked as a whole takes a list.
+            4 => Stimulus::TaskSucceeded { task, output: json!([1, 2]) },
             _ => Stimulus::TaskSucceeded { task, output: json!({"ok": true}) },
         },
         Command::WakeAt { timer, due } => {
@@ -161,6 +163,20 @@ proptest! {
     #[test]
     fn every_turn_keeps_the_promises(choices in prop::collection::vec(any::<u16>(), 1..120)) {
         play(&program(), &choices)?;
+    }
+
+    #[test]
+    fn states_that_are_answered_as_a_whole_keep_them(
+        which in 1..8_usize,
+        choices in prop::collection::vec(any::<u16>(), 1..60),
+    ) {
+        let mut program = program();
+        let names = ["Both", "Each", "Far"].into_iter().enumerate();
+        program.whole = names
+            .filter(|(at, _)| which & (1 << at) != 0)
+            .filter_map(|(_, name)| program.state_named(name))
+            .collect();
+        play(&program, &choices)?;
     }
 }
 

@@ -1,7 +1,10 @@
 //! Compares a run with what is expected of it.
 
-use crate::file::{Expectations, StateExpectations, Step, Wanted, WantedCause};
-use crate::run::unfinished;
+use crate::file::{
+    ExecutionExpectations, Expectations, Machine, StateExpectations, Step, Wanted, WantedCause,
+};
+use crate::nested::Started;
+use crate::run::{Snapshot, unfinished};
 use crate::trace::{StateTrace, Trace, Visit};
 use stepwright_history::Failure;
 use stepwright_json::{Json, Str};
@@ -54,7 +57,27 @@ fn words(what: &str, expected: impl Into<String>, actual: impl Into<String>) -> 
     }
 }
 
-pub(crate) fn check(expect: &Expectations, run: &Run, trace: &Trace) -> Vec<Mismatch> {
+/// An execution that is compared with what is expected of it.
+pub(crate) struct Tested<'t> {
+    pub(crate) run: &'t Run,
+    pub(crate) trace: &'t Trace,
+    /// Its place among those that were started; None for the one that the case is about.
+    pub(crate) me: Option<usize>,
+}
+
+/// An execution that a task has started.
+pub(crate) struct Ran<'t> {
+    pub(crate) started: &'t Started,
+    pub(crate) trace: Trace,
+}
+
+pub(crate) fn check(
+    expect: &Expectations,
+    tested: &Tested<'_>,
+    machines: &[Machine],
+    nested: &[Ran<'_>],
+) -> Vec<Mismatch> {
+    let (run, trace) = (tested.run, tested.trace);
     let mut found = Vec::new();
     let failure = match &run.status {
         Status::Failed { failure } | Status::TimedOut { failure } | Status::Aborted { failure } => {
@@ -126,7 +149,54 @@ pub(crate) fn check(expect: &Expectations, run: &Run, trace: &Trace) -> Vec<Mism
             found.push(words("elapsed", wanted, duration(took)));
         }
     }
+    if let Some(wanted) = &expect.executions {
+        executions(wanted, tested.me, machines, nested, &mut found);
+    }
     found
+}
+
+/// Compares the executions that the tasks of one have started with what is expected of them.
+fn executions(
+    wanted: &[ExecutionExpectations],
+    of: Option<usize>,
+    machines: &[Machine],
+    nested: &[Ran<'_>],
+    found: &mut Vec<Mismatch>,
+) {
+    let there = nested.iter().enumerate().filter(|(_, ran)| ran.started.parent == of);
+    let there: Vec<(usize, &Ran<'_>)> = there.collect();
+    let wanted_machines = wanted.iter().map(|one| one.machine);
+    if !wanted_machines.eq(there.iter().map(|(_, ran)| ran.started.machine)) {
+        let name = |machine: usize| machines[machine].name.clone();
+        found.push(Mismatch {
+            what: "executions".to_owned(),
+            expected: Shown::Lines(wanted.iter().map(|one| name(one.machine)).collect()),
+            actual: Shown::Lines(there.iter().map(|(_, ran)| name(ran.started.machine)).collect()),
+            differences: Vec::new(),
+            note: None,
+        });
+        return;
+    }
+    for (at, (wanted, (me, ran))) in wanted.iter().zip(there).enumerate() {
+        let started = ran.started;
+        let mut within = Vec::new();
+        for (what, wanted, actual) in [
+            ("state", wanted.state.as_deref(), started.state.as_str()),
+            ("name", wanted.name.as_deref(), started.name.as_str()),
+        ] {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != actual) {
+                within.push(words(what, wanted, actual));
+            }
+        }
+        let inputs = wanted.input.iter();
+        within.extend(inputs.filter_map(|wanted| value("input", wanted, &started.input)));
+        let tested = Tested { run: &started.run, trace: &ran.trace, me: Some(me) };
+        within.extend(check(&wanted.expect, &tested, machines, nested));
+        for mut mismatch in within {
+            mismatch.what = format!("executions[{at}].{}", mismatch.what);
+            found.push(mismatch);
+        }
+    }
 }
 
 /// Error and cause, as a person says them.
@@ -288,23 +358,23 @@ fn as_step(visit: &Visit) -> Step {
     }
 }
 
-/// Compares a timeline with the one that was kept.
-pub(crate) fn snapshot(file: &str, kept: Option<&str>, timeline: &str) -> Option<Mismatch> {
+/// Compares a snapshot with the one that was kept.
+pub(crate) fn snapshot(now: &Snapshot, kept: Option<&str>) -> Option<Mismatch> {
+    let Snapshot { what, file, text } = now;
     let lines = |text: &str| Shown::Lines(text.lines().map(str::to_owned).collect());
     let Some(kept) = kept else {
-        let mut mismatch =
-            words("timeline", format!("the snapshot {file}"), "there is no such file");
+        let mut mismatch = words(what, format!("the snapshot {file}"), "there is no such file");
         mismatch.note = Some("write it with `stepwright test --bless`".to_owned());
         return Some(mismatch);
     };
     // Git may have turned line ends into those of the system.
-    if kept.lines().eq(timeline.lines()) {
+    if kept.lines().eq(text.lines()) {
         return None;
     }
     Some(Mismatch {
-        what: "timeline".to_owned(),
+        what: (*what).to_owned(),
         expected: lines(kept),
-        actual: lines(timeline),
+        actual: lines(text),
         differences: Vec::new(),
         note: Some(format!(
             "{file} says otherwise; if the change is meant, write it with `stepwright test --bless`"

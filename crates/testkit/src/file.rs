@@ -3,11 +3,16 @@
 mod case;
 mod expect;
 pub(crate) mod fields;
+mod machines;
 
 pub use case::Case;
-pub use expect::{Expectations, StateExpectations, Step, Wanted, WantedCause};
+pub use expect::{
+    ExecutionExpectations, Expectations, StateExpectations, Step, Wanted, WantedCause,
+};
+pub use machines::Machine;
 
 use fields::Complaints;
+use machines::Source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_asl::{Complaint, Definition, LoadOptions, NamedDefinition, ReadFile, read_data};
@@ -31,13 +36,17 @@ pub struct TestFile {
     pub named: NamedDefinition,
     /// The definition, compiled once for all cases.
     pub program: Arc<Program>,
+    /// The state machines: first the one that is tested, then those whose executions its tasks may
+    /// start.
+    pub machines: Vec<Machine>,
     /// The `stepwright.toml` it names.
     pub config: Option<String>,
     /// Its cases, in order.
     pub cases: Vec<Case>,
 }
 
-const KEYS: [&str; 6] = ["definition", "state_machine", "values", "config", "defaults", "cases"];
+const KEYS: [&str; 7] =
+    ["definition", "state_machine", "values", "machines", "config", "defaults", "cases"];
 
 /// The definitions that are looked for beside a test file that names none.
 const BESIDE: [&str; 7] = [".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml", ".py", ".sfn"];
@@ -97,18 +106,19 @@ impl Reader<'_> {
         if let Some(member) = get("config") {
             config = self.found.text(&member.value, "`config`").map(str::to_owned);
         }
-        let (definition_file, named) = self.definition(
+        let Source { file: definition_file, named, others } = self.definition(
             &root,
             get("definition").copied(),
             get("state_machine").copied(),
             get("values").copied(),
         )?;
-        let program = self.compile(&named)?;
+        let program = Arc::new(self.compile(&named)?);
         let name = named.name.clone().or_else(|| named.logical_id.clone());
-        let around = case::Around {
-            program: &program,
-            machine: name.unwrap_or_else(|| stem(self.file).to_owned()),
-        };
+        let name = name.unwrap_or_else(|| stem(self.file).to_owned());
+        let (file, main) = (definition_file.clone(), named.clone());
+        let mut machines = vec![Machine::new(name, file, main, Arc::clone(&program))];
+        machines.extend(self.machines(get("machines").copied(), &definition_file, others));
+        let around = case::Around { program: &program, machines: &machines };
         let mut defaults = case::Draft::default();
         if let Some(member) = get("defaults") {
             defaults = case::draft(self, &around, &member.value, true);
@@ -136,9 +146,8 @@ impl Reader<'_> {
             }
             read.push(case);
         }
-        let program = Arc::new(program);
         let file = self.file.to_owned();
-        Some(TestFile { file, definition_file, named, program, config, cases: read })
+        Some(TestFile { file, definition_file, named, program, machines, config, cases: read })
     }
 
     fn definition(
@@ -147,11 +156,12 @@ impl Reader<'_> {
         definition: Option<&Member>,
         state_machine: Option<&Member>,
         values: Option<&Member>,
-    ) -> Option<(String, NamedDefinition)> {
+    ) -> Option<Source> {
         let values = self.values(values);
         let (name, bytes) = match definition.map(|member| &member.value) {
             Some(node) if node.is_object() => {
-                return Some((String::new(), self.inline(node, values.as_ref())));
+                let named = self.inline(node, values.as_ref());
+                return Some(Source { file: String::new(), named, others: Vec::new() });
             }
             Some(node) => {
                 let name = self.found.text(node, "`definition`")?;
@@ -184,6 +194,7 @@ impl Reader<'_> {
             file: &name,
             values: values.as_ref(),
             read: Some(&|path: &str| (self.read)(&stepwright_asl::beside(&name, path))),
+            machine_arn: Some(&machines::arn),
             ..LoadOptions::default()
         };
         let loaded = stepwright_asl::load(&bytes, &options);
@@ -197,7 +208,9 @@ impl Reader<'_> {
             None => is_project.then_some("main"),
         };
         if let Some(found) = loaded.find(wanted) {
-            return Some((name, found.clone()));
+            let named = found.clone();
+            let others = loaded.definitions.iter().filter(|other| !std::ptr::eq(*other, found));
+            return Some(Source { file: name, named, others: others.cloned().collect() });
         }
         let names: Vec<&str> = loaded
             .definitions

@@ -27,18 +27,21 @@ mod check;
 mod coverage;
 mod explore;
 mod file;
+mod nested;
 mod record;
 mod replay;
 mod report;
 mod run;
 mod sample;
+mod timeline;
 mod trace;
 
 pub use check::{Mismatch, Shown};
 pub use coverage::{Coverage, Hits, Part, Share};
 pub use explore::{Exploration, ExploreOptions, Finding, FindingKind, Script, explore};
 pub use file::{
-    Case, ENDINGS, Expectations, StateExpectations, Step, TestFile, Wanted, WantedCause, load, stem,
+    Case, ENDINGS, ExecutionExpectations, Expectations, Machine, StateExpectations, Step, TestFile,
+    Wanted, WantedCause, load, stem,
 };
 pub use record::{Recorded, record};
 pub use replay::{
@@ -46,9 +49,10 @@ pub use replay::{
     replay, state_span, type_of,
 };
 pub use report::{
-    CoveredFile, FileResult, case_text, coverage_text, to_cobertura, to_json, to_junit, to_lcov,
+    Covered, CoveredFile, FileResult, case_text, coverage_text, to_cobertura, to_json, to_junit,
+    to_lcov,
 };
-pub use run::{CaseResult, Functions, NoFunctions, Unmocked};
+pub use run::{CaseResult, Functions, NestedResult, NoFunctions, Snapshot, Unmocked};
 pub use sample::{Place, Sample, Stay};
 pub use stepwright_asl::Definition;
 pub use trace::{ChildHistory, StateTrace, Trace, Visit};

@@ -28,6 +28,7 @@ mod answers;
 mod compare;
 pub mod matcher;
 mod recording;
+mod times;
 
 pub use answers::{Answers, RecordedAnswer};
 pub use compare::Departure;
@@ -98,7 +99,7 @@ pub fn replay(
         })
     });
     let events = run.history();
-    let Compared { agreed, departure } = compare::compare(recording, &run, &events);
+    let Compared { agreed, departure } = compare::compare(program, recording, &run, &events);
     let mut unused: Vec<Str> = Vec::new();
     for answer in answers.unused() {
         if !unused.contains(&answer.state) {

@@ -1,12 +1,14 @@
 //! What is said of tests that were run.
 
 mod coverage;
+mod covered;
 mod diff;
 mod json;
 mod junit;
 mod text;
 
 pub use coverage::{CoveredFile, to_cobertura, to_lcov};
+pub use covered::Covered;
 pub use json::to_json;
 pub use junit::to_junit;
 pub use text::{case as case_text, coverage as coverage_text};

@@ -1,19 +1,20 @@
 //! Running a case.
 
-use crate::check::{self, Mismatch};
+use crate::check::{self, Mismatch, Ran, Tested};
 use crate::coverage::Hits;
 use crate::file::{Case, TestFile};
+use crate::nested::{Answering, World};
+use crate::timeline;
 use crate::trace::{ChildHistory, Trace};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use stepwright_history::{Event, Failure, Stage, TaskCall};
+use stepwright_graph::Marks;
+use stepwright_history::{Failure, TaskCall};
 use stepwright_interpreter::{Command, Execution};
 use stepwright_json::{Json, Str};
-use stepwright_program::{Limits, Program};
-use stepwright_simulator::{
-    Answer, Call, MockCase, Mocks, Outcome, Reply, Run, Simulation, Status, Tasks, duration,
-};
-use stepwright_timeline::{Line, Timeline, Weight};
+use stepwright_program::Program;
+use stepwright_simulator::{Run, Simulation, Status, duration};
+use stepwright_timeline::{Line, Weight};
 
 /// Turns that a case may take. A case that is not over by then is cut off, and fails.
 pub(crate) const MOST_TURNS: u64 = 1_000_000;
@@ -63,16 +64,42 @@ pub struct CaseResult {
     pub status: Status,
     /// How long it took, in milliseconds of virtual time.
     pub elapsed_millis: i64,
-    /// Its timeline, as a snapshot has it.
-    pub timeline: String,
-    /// The lines of its timeline.
+    /// The lines of its timeline, with those of the executions that its tasks start.
     pub lines: Vec<Line>,
-    /// Where its snapshot is kept, if it has one, from where the test file stands.
-    pub snapshot: Option<String>,
+    /// Its snapshots as they are now.
+    pub snapshots: Vec<Snapshot>,
     /// Which parts of the program it used.
     pub hits: Hits,
+    /// The executions that its tasks have started, in the order in which they began.
+    pub executions: Vec<NestedResult>,
     /// The mocks that were used, for what is never used in a whole file.
     pub used: Vec<Str>,
+}
+
+/// How an execution went that a task of a case has started.
+#[derive(Clone, Debug)]
+pub struct NestedResult {
+    /// Of which machine it is, by its place in [`TestFile::machines`].
+    pub machine: usize,
+    /// Its name.
+    pub name: String,
+    /// The state whose task has started it.
+    pub state: Str,
+    /// How it ended.
+    pub status: Status,
+    /// Which parts of its program it used.
+    pub hits: Hits,
+}
+
+/// A file that a case is compared with.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What it is of: `timeline` or `graph`.
+    pub what: &'static str,
+    /// Where it is kept, from where the test file stands.
+    pub file: String,
+    /// What it should hold now.
+    pub text: String,
 }
 
 /// A task that no mock answers.
@@ -80,6 +107,8 @@ pub struct CaseResult {
 pub struct Unmocked {
     /// The state.
     pub state: Str,
+    /// The machine that it belongs to, if that is not the one that is tested.
+    pub machine: Option<String>,
     /// What it calls.
     pub resource: Str,
     /// With what.
@@ -93,6 +122,19 @@ impl CaseResult {
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty() && self.unmocked.is_empty()
     }
+
+    /// Its timeline, as a snapshot has it.
+    pub fn timeline(&self) -> String {
+        snapshot_text(&self.lines)
+    }
+
+    /// Takes the snapshots as they are now for what is expected. Returns those that have changed.
+    pub fn bless(&mut self) -> Vec<Snapshot> {
+        let is_changed = |one: &&Snapshot| self.mismatches.iter().any(|m| m.what == one.what);
+        let changed: Vec<Snapshot> = self.snapshots.iter().filter(is_changed).cloned().collect();
+        self.mismatches.retain(|mismatch| !changed.iter().any(|one| one.what == mismatch.what));
+        changed
+    }
 }
 
 impl TestFile {
@@ -104,57 +146,68 @@ impl TestFile {
         functions: &dyn Functions,
         snapshot: &dyn Fn(&str) -> Option<String>,
     ) -> CaseResult {
-        let (program, run, answering) = self.simulate(case, functions, MOST_TURNS);
-        let trace = Trace::read(&program, &run.events, &answering.children);
-        let snapshot_file = case
-            .expect
-            .timeline
-            .clone()
-            .map(|file| if file.is_empty() { self.snapshot_of(case) } else { file });
-        let mut timeline = Timeline::of(Arc::clone(&program));
-        let lines = run.events.iter().filter_map(|event| timeline.line(event));
-        let lines: Vec<Line> = lines.filter(|line| line.weight == Weight::Main).collect();
-        let timeline = snapshot_text(&lines);
+        let mut world = World::new(&self.machines, case, functions);
+        let (program, run, children) = Self::simulate(case, &mut world, MOST_TURNS);
+        let trace = Trace::read(&program, &run.events, &children);
+        let started = world.take_started();
+        let nested: Vec<Ran<'_>> = started
+            .iter()
+            .map(|started| {
+                let program = world.program(started.machine);
+                let trace = Trace::read(&program, &started.run.events, &started.children);
+                Ran { started, trace }
+            })
+            .collect();
+        let mut lines = timeline::lines(&self.machines, &world, &run, &started);
+        lines.retain(|line| line.weight == Weight::Main);
+        let snapshots = self.snapshots(case, &program, &trace, &lines);
         let mut mismatches = Vec::new();
         // What follows from a missing mock is not worth saying.
-        if answering.unmocked.is_empty() {
-            mismatches = check::check(&case.expect, &run, &trace);
-            if let Some(file) = &snapshot_file {
-                mismatches.extend(check::snapshot(file, snapshot(file).as_deref(), &timeline));
-            }
+        if world.unmocked.is_empty() {
+            let tested = Tested { run: &run, trace: &trace, me: None };
+            mismatches = check::check(&case.expect, &tested, &self.machines, &nested);
+            mismatches.extend(
+                snapshots
+                    .iter()
+                    .filter_map(|one| check::snapshot(one, snapshot(&one.file).as_deref())),
+            );
         }
-        let unused = answering.mocks.unused().into_iter().map(Str::from).collect::<Vec<_>>();
-        let used = case.mocks.states().map(Str::from).filter(|state| !unused.contains(state));
-        let never = answering.mocks.never_matched().into_iter();
+        let unused = world.unused();
+        let used = world.states().into_iter().filter(|state| !unused.contains(state)).collect();
+        let never = world.never_matched().into_iter();
+        let executions = nested.into_iter().map(|ran| NestedResult {
+            machine: ran.started.machine,
+            name: ran.started.name.clone(),
+            state: ran.started.state.clone(),
+            status: ran.started.run.status.clone(),
+            hits: ran.trace.hits,
+        });
+        let executions = executions.collect();
         CaseResult {
             name: case.name.clone(),
             never_matched: never.filter(|(state, _)| !unused.contains(state)).collect(),
             line: case.line,
             mismatches,
-            unmocked: answering.unmocked,
-            used: used.collect(),
+            unmocked: std::mem::take(&mut world.unmocked),
+            used,
             unused: unused.into_iter().filter(|state| case.own_mocks.contains(state)).collect(),
             elapsed_millis: run.elapsed_millis(),
             status: run.status,
-            timeline,
             lines,
-            snapshot: snapshot_file,
+            snapshots,
             hits: trace.hits,
+            executions,
         }
     }
 
-    /// Runs a case: with which program, what happened, and what was asked.
-    pub(crate) fn simulate<'f>(
-        &self,
+    /// Runs a case in its world: with which program, what happened, and what the child executions of
+    /// distributed Maps did.
+    pub(crate) fn simulate(
         case: &Case,
-        functions: &'f dyn Functions,
+        world: &mut World<'_>,
         most_turns: u64,
-    ) -> (Arc<Program>, Run, Answering<'f>) {
-        let program = if case.extended_limits {
-            Arc::new(Program { limits: Limits::EXTENDED, ..Program::clone(&self.program) })
-        } else {
-            Arc::clone(&self.program)
-        };
+    ) -> (Arc<Program>, Run, Vec<ChildHistory>) {
+        let program = world.program(0);
         let mut simulation = Simulation::new(&program)
             .input(case.input.clone())
             .identity(case.identity.clone())
@@ -167,15 +220,30 @@ impl TestFile {
         if let Some((after, failure)) = &case.stop {
             simulation = simulation.stop_at(case.start.after_millis(*after), failure.clone());
         }
-        let mut answering = Answering {
-            mock_case: case.mock_case.clone(),
-            mocks: case.mocks.clone(),
-            functions,
-            unmocked: Vec::new(),
-            children: Vec::new(),
-        };
+        let mut answering = Answering::tested(world);
         let run = simulation.run(&mut answering);
-        (program, run, answering)
+        (program, run, answering.children)
+    }
+
+    /// The snapshots that a case keeps, as they are now.
+    fn snapshots(
+        &self,
+        case: &Case,
+        program: &Program,
+        trace: &Trace,
+        lines: &[Line],
+    ) -> Vec<Snapshot> {
+        let mut snapshots = Vec::new();
+        let mut add = |what: &'static str, file: &Option<String>, ending: &str, text: String| {
+            let Some(file) = file else { return };
+            let file = if file.is_empty() { self.snapshot_of(case, ending) } else { file.clone() };
+            snapshots.push(Snapshot { what, file, text });
+        };
+        add("timeline", &case.expect.timeline, "timeline", snapshot_text(lines));
+        let marks = Marks { ends: trace.ends.clone(), ..trace.hits.marks() };
+        let graph = stepwright_graph::mermaid_marked(program, &marks);
+        add("graph", &case.expect.graph, "mmd", graph);
+        snapshots
     }
 
     /// The states that the defaults mock and that none of these results used. Meant for the results
@@ -183,7 +251,10 @@ impl TestFile {
     pub fn unused_defaults(&self, results: &[CaseResult]) -> Vec<Str> {
         let mut unused: Vec<Str> = Vec::new();
         for case in &self.cases {
-            for state in case.mocks.states().map(Str::from) {
+            let of_machines = case.machine_mocks.iter().flat_map(|(at, mocks)| {
+                mocks.states().map(|state| self.machines[*at].state(state))
+            });
+            for state in case.mocks.states().map(Str::from).chain(of_machines) {
                 let is_own = case.own_mocks.contains(&state);
                 let is_used = results.iter().any(|result| result.used.contains(&state));
                 if !is_own && !is_used && !unused.contains(&state) {
@@ -194,8 +265,8 @@ impl TestFile {
         unused
     }
 
-    /// Where the snapshot of a case is kept: `order.test.snapshots/an-order-is-charged.timeline`.
-    fn snapshot_of(&self, case: &Case) -> String {
+    /// Where a snapshot of a case is kept: `order.test.snapshots/an-order-is-charged.timeline`.
+    fn snapshot_of(&self, case: &Case, ending: &str) -> String {
         let mut name = String::new();
         for c in case.name.chars() {
             match c {
@@ -205,7 +276,7 @@ impl TestFile {
             }
         }
         let stem = crate::file::stem(&self.file);
-        format!("{stem}.test.snapshots/{}.timeline", name.trim_matches('-'))
+        format!("{stem}.test.snapshots/{}.{ending}", name.trim_matches('-'))
     }
 }
 
@@ -226,70 +297,6 @@ fn snapshot_text(lines: &[Line]) -> String {
         writeln!(text, "{since:>8}  {indent}{}", words.join(" ")).expect("strings grow");
     }
     text
-}
-
-/// Answers the tasks of a case, and notes what was asked.
-pub(crate) struct Answering<'f> {
-    mock_case: Option<MockCase>,
-    mocks: Mocks,
-    functions: &'f dyn Functions,
-    unmocked: Vec<Unmocked>,
-    pub(crate) children: Vec<ChildHistory>,
-}
-
-impl Answering<'_> {
-    fn give_up(&mut self, call: &TaskCall, why: String) -> Answer {
-        let known = self.unmocked.iter().any(|unmocked| unmocked.state == call.state);
-        if !known {
-            self.unmocked.push(Unmocked {
-                state: call.state.clone(),
-                resource: call.resource.clone(),
-                input: call.parameters.clone(),
-                why: why.clone(),
-            });
-        }
-        // Nothing can catch it: a missing mock is no failure of the task.
-        Answer::fails("States.Runtime", why)
-    }
-}
-
-impl Tasks for Answering<'_> {
-    fn answer(&mut self, call: &Call<'_>) -> Answer {
-        if let Some(answer) = self.mock_case.as_mut().and_then(|case| case.answer(call)) {
-            return answer;
-        }
-        match self.mocks.reply(call) {
-            Some(Reply::Answer(answer)) => answer,
-            Some(Reply::Function { name, after_millis }) => {
-                match self.functions.call(name.as_deref(), call.call) {
-                    Ok((takes, result)) => {
-                        let after = if after_millis > 0 { after_millis } else { takes };
-                        Answer::new(match result {
-                            Ok(output) => Outcome::Returns(output),
-                            Err(failure) => Outcome::Fails(failure, Stage::Run),
-                        })
-                        .after(after)
-                    }
-                    Err(why) => {
-                        let name = name.unwrap_or_else(|| call.call.resource.clone());
-                        self.give_up(call.call, format!("`{name}` cannot be called: {why}"))
-                    }
-                }
-            }
-            None => {
-                let why = if self.mocks.has(&call.call.state) {
-                    "no case of its mock fits the input"
-                } else {
-                    "it has no mock"
-                };
-                self.give_up(call.call, why.to_owned())
-            }
-        }
-    }
-
-    fn watch_child(&mut self, around: &[(Str, u32)], events: &[Event]) {
-        self.children.push((around.to_vec(), events.to_vec()));
-    }
 }
 
 /// Why a run is not over, in words.

@@ -2,6 +2,7 @@
 
 use crate::coverage::Hits;
 use crate::file::{Case, TestFile};
+use crate::nested::World;
 use crate::run::NoFunctions;
 use crate::trace::Trace;
 use std::collections::BTreeMap;
@@ -58,13 +59,14 @@ pub struct Place<'p> {
 impl TestFile {
     /// Runs a case for what its states see. Mocks that pass calls on to functions have no answer.
     pub fn sample(&self, case: &Case) -> Sample {
-        let (program, run, answering) = self.simulate(case, &NoFunctions, MOST_TURNS);
+        let mut world = World::new(&self.machines, case, &NoFunctions);
+        let (program, run, children) = Self::simulate(case, &mut world, MOST_TURNS);
         let mut states = BTreeMap::new();
         read(&run.events, &mut states);
-        for (_, events) in &answering.children {
+        for (_, events) in &children {
             read(events, &mut states);
         }
-        let hits = Trace::read(&program, &run.events, &answering.children).hits;
+        let hits = Trace::read(&program, &run.events, &children).hits;
         Sample { case: case.name.clone(), status: run.status, states, hits }
     }
 }
@@ -99,8 +101,9 @@ fn read(events: &[Event], states: &mut BTreeMap<Str, Stay>) {
         }
         let Some(stay) = first.get(&frame).and_then(|name| states.get_mut(name)) else { continue };
         match &event.kind {
+            EventKind::WholeAnswered { result, .. } => stay.outcome = Some(result.clone()),
             EventKind::TaskSucceeded { output, .. } => stay.outcome = Some(Ok(output.clone())),
-            EventKind::ParallelSucceeded | EventKind::MapSucceeded => {
+            EventKind::ParallelSucceeded | EventKind::MapSucceeded if results.is_some() => {
                 stay.outcome = results.map(Ok);
             }
             EventKind::TaskFailed { failure, .. }

@@ -1,7 +1,7 @@
 //! What a history shows: the path, what tasks got, what was passed on.
 
 use crate::coverage::Hits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stepwright_history::{Event, EventKind, Failure, FrameId, To};
 use stepwright_interpreter::{Execution, Failed, catcher_of};
 use stepwright_json::{Json, Object, Str};
@@ -18,6 +18,8 @@ pub struct Trace {
     pub variables: Object,
     /// Which parts of the program were used.
     pub hits: Hits,
+    /// The states with which a scope has ended.
+    pub ends: BTreeSet<StateId>,
 }
 
 /// A state that was entered.
@@ -118,6 +120,9 @@ impl<'p> Reader<'p> {
                 scope_at(&mut trace.path, &place).push(visit);
                 trace.states.entry(name.clone()).or_default().inputs.push(input.clone());
                 trace.hits.state(StateId(*state));
+                if matches!(self.program.state(StateId(*state)).kind, Kind::Fail(_)) {
+                    trace.ends.insert(StateId(*state));
+                }
                 self.failed.remove(&frame);
                 if let Kind::Fail(fail) = &self.program.state(StateId(*state)).kind {
                     let text = |field: &Option<TextField>| match field {
@@ -154,6 +159,10 @@ impl<'p> Reader<'p> {
                 self.failed.insert(frame, true);
                 self.failure = (failure.clone(), Failed::Task);
             }
+            E::WholeAnswered { result: Err(failure), .. } => {
+                self.failed.insert(frame, true);
+                self.failure = (failure.clone(), Failed::State);
+            }
             E::TaskTimedOut { failure, heartbeat, .. } => {
                 self.failed.insert(frame, true);
                 let what = if *heartbeat { Failed::Heartbeat } else { Failed::Task };
@@ -179,7 +188,10 @@ impl<'p> Reader<'p> {
 
     /// A state was left: by a rule, a catcher, or its `Next`.
     fn left(&self, event: &Event, from: StateId, to: To, trace: &mut Trace) {
-        let To::Next(target) = to else { return };
+        let To::Next(target) = to else {
+            trace.ends.insert(from);
+            return;
+        };
         let target = StateId(target);
         let state = self.program.state(from);
         let (next, catchers): (_, &[Catcher]) = match &state.kind {

@@ -174,8 +174,8 @@ fn snapshots_are_compared_line_by_line() {
     let text = "defaults: {input: {name: Ada, items: []}, mocks: mocks.yaml}\ncases:\n  - name: A timeline!\n    expect: {timeline: true}\n";
     let file = file(text);
     let first = file.run(&file.cases[0], &NoFunctions, &|_| None);
-    assert_eq!(first.snapshot.as_deref(), Some("order.test.snapshots/a-timeline.timeline"));
-    let kept = first.timeline.clone();
+    assert_eq!(first.snapshots[0].file, "order.test.snapshots/a-timeline.timeline");
+    let kept = first.snapshots[0].text.clone();
     assert!(file.run(&file.cases[0], &NoFunctions, &|_| Some(kept.clone())).passed());
     let changed = kept.replace("Mail", "Post");
     assert!(!file.run(&file.cases[0], &NoFunctions, &|_| Some(changed.clone())).passed());

@@ -314,6 +314,11 @@ impl Timeline {
                     Err(failure) => failed(line("fails", subject), failure),
                 }
             }
+            E::WholeAsked { .. } => minor("mocked", name()),
+            E::WholeAnswered { result, .. } => match result {
+                Ok(output) => with(line("returns", name()), output),
+                Err(failure) => failed(line("fails", name()), failure),
+            },
             E::MapRunWriting { .. } => line("write", name()),
             E::MapRunUpdated { .. } => {
                 Line { detail: "map run".to_owned(), ..line("updated", name()) }
@@ -432,6 +437,11 @@ impl Timeline {
                     self.nesting.push((task, machine, id));
                 }
             }
+            E::WholeAsked { task, .. } => {
+                let (task, since) = (*task, event.at);
+                let what = "the mock of all that is within it".to_owned();
+                frame.doing = Doing::Task { task, what, since, for_token: false, deadline: None };
+            }
             E::TaskSubmitted { output, .. } => {
                 let started = output.get("ExecutionArn").and_then(Json::as_str);
                 if let (Doing::Task { what, .. }, Some(arn)) = (&mut frame.doing, started) {
@@ -450,7 +460,9 @@ impl Timeline {
             E::EvaluationFailed { failure, location, .. } => {
                 self.failed(id, failure, location.as_ref());
             }
-            E::MapRunFailed { failure } => self.failed(id, failure, None),
+            E::MapRunFailed { failure } | E::WholeAnswered { result: Err(failure), .. } => {
+                self.failed(id, failure, None);
+            }
             E::RetryScheduled { due, .. } => {
                 let error = match &frame.failure {
                     Some((failure, _)) => failure.name().to_owned(),

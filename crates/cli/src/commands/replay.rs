@@ -31,6 +31,7 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
         Some(path) => super::run::read_mocks(path)?,
         None => Mocks::default(),
     };
+    let program = mocks.applied_to(&std::sync::Arc::new(program));
     let replayed =
         stepwright_testkit::replay(&program, &recording, &mut |call| match mocks.reply(call) {
             Some(Reply::Answer(answer)) => Some(answer),

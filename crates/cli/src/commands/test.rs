@@ -1,6 +1,5 @@
 //! `stepwright test`: runs test files.
 
-mod coverage;
 mod files;
 mod watch;
 
@@ -17,7 +16,7 @@ use stepwright_history::TaskCall;
 use stepwright_json::{Json, Object};
 use stepwright_simulator::duration;
 use stepwright_terminal::width;
-use stepwright_testkit::{CaseResult, FileResult, Functions};
+use stepwright_testkit::{CaseResult, Covered, FileResult, Functions};
 
 /// `stepwright test`: exit code 1 if a test fails, 2 if a file cannot be used.
 pub(crate) fn test(arguments: &Test) -> Result<ExitCode, Failure> {
@@ -61,7 +60,9 @@ fn run_with(arguments: &Test, before: &mut dyn FnMut(&[PathBuf])) -> Result<Ran,
     for loaded in &suite {
         loaded.shut_down();
     }
-    let covered = coverage::sum(&suite, &files);
+    let all = suite.iter().zip(&files).map(|(one, file)| (&one.test, one.folder.as_path(), file));
+    let covered = Covered::sum(all);
+    let written: Vec<_> = covered.iter().map(Covered::as_file).collect();
     let complaints: Vec<&Complaint> = bad.iter().flat_map(|bad| &bad.complaints).collect();
     if arguments.printed.wants_json() {
         arguments.printed.json(&to_json(&files, &complaints, &covered))?;
@@ -76,15 +77,19 @@ fn run_with(arguments: &Test, before: &mut dyn FnMut(&[PathBuf])) -> Result<Ran,
         write(path, &stepwright_testkit::to_junit(&files))?;
     }
     if let Some(path) = &arguments.lcov {
-        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_lcov))?;
+        write(path, &stepwright_testkit::to_lcov(&written))?;
     }
     if let Some(path) = &arguments.cobertura {
-        write(path, &coverage::written(&suite, &covered, stepwright_testkit::to_cobertura))?;
+        write(path, &stepwright_testkit::to_cobertura(&written))?;
     }
     if let Some(path) = &arguments.coverage_graph {
-        coverage::draw(path, &covered)?;
+        for ((target, picture), one) in Covered::drawings(&covered, path).iter().zip(&covered) {
+            write(target, picture)?;
+            anstream::eprintln!("drew {} to {}", one.name, target.display());
+        }
     }
-    let too_little = coverage::too_little(&covered, arguments.coverage_threshold);
+    let threshold = arguments.coverage_threshold.unwrap_or(0.0);
+    let too_little: Vec<_> = covered.iter().filter_map(|one| one.too_little(threshold)).collect();
     for why in &too_little {
         report::failure(&Failure::new(why.as_str()));
     }
@@ -201,12 +206,9 @@ fn collect(
 fn bless(suite: &[Loaded], files: &mut [FileResult]) -> Result<(), Failure> {
     for (loaded, file) in suite.iter().zip(files) {
         for (result, _) in &mut file.results {
-            let Some(name) = &result.snapshot else { continue };
-            let before = result.mismatches.len();
-            result.mismatches.retain(|mismatch| mismatch.what != "timeline");
-            if result.mismatches.len() < before {
-                let path = loaded.folder.join(name);
-                write(&path, &result.timeline)?;
+            for changed in result.bless() {
+                let path = loaded.folder.join(&changed.file);
+                write(&path, &changed.text)?;
                 anstream::eprintln!("wrote {}", path.display());
             }
         }
@@ -214,7 +216,7 @@ fn bless(suite: &[Loaded], files: &mut [FileResult]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(files: &[FileResult], arguments: &Test, covered: &[coverage::Covered], took: Duration) {
+fn print(files: &[FileResult], arguments: &Test, covered: &[Covered], took: Duration) {
     for file in files.iter().filter(|file| !file.results.is_empty()) {
         anstream::println!("{}", file.file);
         for (result, _) in &file.results {
@@ -240,7 +242,7 @@ fn print(files: &[FileResult], arguments: &Test, covered: &[coverage::Covered], 
     );
 }
 
-fn to_json(files: &[FileResult], complaints: &[&Complaint], covered: &[coverage::Covered]) -> Json {
+fn to_json(files: &[FileResult], complaints: &[&Complaint], covered: &[Covered]) -> Json {
     let mut object = Object::new();
     let sum = |of: fn(&FileResult) -> usize| files.iter().map(of).sum::<usize>();
     object.insert("passed", sum(FileResult::passed).into());
@@ -252,7 +254,7 @@ fn to_json(files: &[FileResult], complaints: &[&Complaint], covered: &[coverage:
         report::to_json(&complaint.file, &complaint.text, &lines, &complaint.diagnostic)
     });
     object.insert("complaints", complaints.collect::<Vec<_>>().into());
-    let coverage: Vec<Json> = covered.iter().map(coverage::Covered::to_json).collect();
+    let coverage: Vec<Json> = covered.iter().map(Covered::to_json).collect();
     object.insert("coverage", coverage.into());
     object.into()
 }

@@ -213,6 +213,9 @@ impl<'b> Reader<'b> {
             "MapFailed" => E::MapFailed,
             "MapRunStarted" => E::MapRunStarted { run: TaskId(self.number()?), arn: self.str()? },
             "MapRunItems" => E::MapRunItems { inputs: self.items()? },
+            "WholeAsked" => {
+                E::WholeAsked { task: TaskId(self.number()?), call: Box::new(self.call()?) }
+            }
             "MapRunPage" => E::MapRunPage(Box::new(MapPage {
                 inputs: self.items()?,
                 items: self.small()?,
@@ -221,13 +224,10 @@ impl<'b> Reader<'b> {
                 is_kept: self.byte()? != 0,
             })),
             "ChildStarted" => E::ChildStarted { index: self.small()? },
-            "ChildFinished" => E::ChildFinished {
-                index: self.small()?,
-                result: match self.byte()? {
-                    0 => Err(self.failure()?),
-                    _ => Ok(self.json()?),
-                },
-            },
+            "ChildFinished" => E::ChildFinished { index: self.small()?, result: self.result()? },
+            "WholeAnswered" => {
+                E::WholeAnswered { task: TaskId(self.number()?), result: self.result()? }
+            }
             "MapRunWriting" => E::MapRunWriting { request: self.json()? },
             "MapRunSucceeded" => E::MapRunSucceeded,
             "MapRunFailed" => E::MapRunFailed { failure: self.failure()? },
@@ -393,6 +393,13 @@ impl<'b> Reader<'b> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
+    fn result(&mut self) -> Read<Result<Json, Failure>> {
+        Ok(match self.byte()? {
+            0 => Err(self.failure()?),
+            _ => Ok(self.json()?),
+        })
+    }
+
     fn call(&mut self) -> Read<TaskCall> {
         Ok(TaskCall {
             resource: self.str()?,
@@ -400,6 +407,7 @@ impl<'b> Reader<'b> {
                 0 => TaskKind::Lambda,
                 1 => TaskKind::Activity,
                 2 => TaskKind::Service { service: self.str()?, action: self.str()? },
+                3 => TaskKind::Whole,
                 _ => return Err(StoredError::Damaged("a task's kind is unknown")),
             },
             parameters: self.json()?,

@@ -222,16 +222,7 @@ impl Writer {
             }
             E::ChildFinished { index, result } => {
                 self.number(u64::from(*index));
-                match result {
-                    Ok(output) => {
-                        self.bytes.push(1);
-                        self.json(output);
-                    }
-                    Err(failure) => {
-                        self.bytes.push(0);
-                        self.failure(failure);
-                    }
-                }
+                self.result(result);
                 33
             }
             E::MapRunWriting { request } => {
@@ -253,6 +244,16 @@ impl Writer {
                 self.str(arn);
                 self.number(u64::from(*count));
                 38
+            }
+            E::WholeAsked { task, call } => {
+                self.number(task.0);
+                self.call(call);
+                40
+            }
+            E::WholeAnswered { task, result } => {
+                self.number(task.0);
+                self.result(result);
+                41
             }
             E::MapRunPage(page) => {
                 self.items(&page.inputs);
@@ -385,6 +386,19 @@ impl Writer {
         }
     }
 
+    fn result(&mut self, result: &Result<Json, Failure>) {
+        match result {
+            Ok(output) => {
+                self.bytes.push(1);
+                self.json(output);
+            }
+            Err(failure) => {
+                self.bytes.push(0);
+                self.failure(failure);
+            }
+        }
+    }
+
     fn call(&mut self, call: &TaskCall) {
         let TaskCall {
             resource,
@@ -402,6 +416,7 @@ impl Writer {
         match kind {
             TaskKind::Lambda => self.bytes.push(0),
             TaskKind::Activity => self.bytes.push(1),
+            TaskKind::Whole => self.bytes.push(3),
             TaskKind::Service { service, action } => {
                 self.bytes.push(2);
                 self.str(service);

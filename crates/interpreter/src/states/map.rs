@@ -34,8 +34,17 @@ impl Stepper<'_> {
         if checked.is_err() {
             plan.items = Array::new();
         }
+        let is_whole = self.is_whole(frame) && !plan.distributed;
+        let items = is_whole.then(|| Items::of_plan(&plan));
         self.emit(frame, EventKind::MapStarted { length, plan: Box::new(plan) });
-        checked
+        checked?;
+        if let Some(items) = items {
+            // What no iteration could begin with fails here, too.
+            self.selected(frame, state, map, &items, 0)?;
+            let input = self.document(frame, &state.io)?;
+            self.ask_whole(frame, input);
+        }
+        Ok(())
     }
 
     /// What a Map state is going to do, and what it will stumble over when it has begun; None for

@@ -1,6 +1,5 @@
 //! A Map whose iterations are child executions (`Mode: DISTRIBUTED`).
 
-use crate::context::STATE_DATA;
 use crate::execution::{MapRun, Phase, RunStage};
 use crate::failure::{Failed, Origin};
 use crate::items::{self, Item, Items, Page};
@@ -79,15 +78,15 @@ impl Stepper<'_> {
             RunStage::New => {
                 let run = TaskId(self.execution.next_task);
                 let arn = self.map_run_arn(map, run);
+                let items = self.is_whole(frame).then(|| Items::of_plan(&open.plan));
                 self.emit(frame, EventKind::MapRunStarted { run, arn });
-                self.owe_page(frame);
+                match items {
+                    Some(items) => self.ask_map_run(frame, state, map, &items),
+                    None => self.owe_page(frame),
+                }
             }
             RunStage::Reading => {
-                let items = Items {
-                    values: open.plan.items.clone(),
-                    of_object: open.plan.of_object,
-                    sources: vec![(0, STATE_DATA.into())],
-                };
+                let items = Items::of_plan(&open.plan);
                 self.prepare(frame, Page { items, next: None });
             }
             RunStage::Running(_) if open.is_redriven => {
@@ -108,7 +107,7 @@ impl Stepper<'_> {
                     self.children_done(frame);
                 }
             }
-            RunStage::Done | RunStage::Writing { .. } => {}
+            RunStage::Asked(_) | RunStage::Done | RunStage::Writing { .. } => {}
         }
     }
 
@@ -372,7 +371,7 @@ impl Stepper<'_> {
         }
     }
 
-    fn map_run_succeeded(&mut self, frame: FrameId, output: Option<Json>) {
+    pub(crate) fn map_run_succeeded(&mut self, frame: FrameId, output: Option<Json>) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         let output = output.unwrap_or_else(|| match &open.stage {
             RunStage::Running(children) => children
@@ -398,7 +397,7 @@ impl Stepper<'_> {
         self.map_finish(frame, output);
     }
 
-    fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
+    pub(crate) fn map_run_failed(&mut self, frame: FrameId, failure: Failure) {
         let failure = self.clipped(failure);
         self.emit(frame, EventKind::MapRunFailed { failure: failure.clone() });
         let last = self.execution.frame(frame).last;

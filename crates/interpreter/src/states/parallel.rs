@@ -17,6 +17,12 @@ impl Stepper<'_> {
             Some(arguments) => self.fill(frame, arguments, &document, More::default())?,
             None => document,
         };
+        if self.is_whole(frame) {
+            let started = EventKind::ParallelStarted { branches: Vec::new(), input: input.clone() };
+            self.emit(frame, started);
+            self.ask_whole(frame, input);
+            return Ok(());
+        }
         let branches = parallel.branches.iter().map(|first| first.0).collect();
         self.emit(frame, EventKind::ParallelStarted { branches, input });
         Ok(())
@@ -31,6 +37,11 @@ impl Stepper<'_> {
             .map(|result| result.clone().unwrap_or_default())
             .collect::<Vec<_>>()
             .into();
+        self.parallel_finish(frame, result);
+    }
+
+    /// Leaves the state with the results of its branches.
+    pub(crate) fn parallel_finish(&mut self, frame: FrameId, result: Json) {
         // The state's exit follows the last branch, not this event.
         self.emit(frame, EventKind::ParallelSucceeded);
         let succeeded = self.execution.shown;

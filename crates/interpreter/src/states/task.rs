@@ -174,7 +174,7 @@ impl Stepper<'_> {
         };
         let name = match &open.call.kind {
             TaskKind::Service { service, .. } => service,
-            TaskKind::Lambda | TaskKind::Activity => &open.call.resource,
+            TaskKind::Lambda | TaskKind::Activity | TaskKind::Whole => &open.call.resource,
         };
         Err(Failure::new("States.DataLimitExceeded", error.of_state(name).cause))
     }

@@ -13,6 +13,7 @@ use crate::state::{Language, State, StateId, Transition};
 use crate::{Limits, Program, Vintage};
 use fields::Fields;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use stepwright_asl::Definition;
 use stepwright_json::Str;
 use stepwright_json::tree::Node;
@@ -51,6 +52,7 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
             language: compiler.language,
             limits: Limits::default(),
             vintage: Vintage::TODAY,
+            whole: BTreeSet::new(),
         })
     } else {
         Err(compiler.diagnostics)

@@ -110,7 +110,8 @@ fn case(node: &Node) -> Result<Case, MocksError> {
     Ok(case)
 }
 
-fn list(node: &Node) -> Result<Vec<Reply>, MocksError> {
+fn list(node: &Node) -> Result<Vec<(Reply, Span)>, MocksError> {
+    let answer = |node: &Node| Ok((answer(node)?, node.span));
     match &node.value {
         Value::Array(items) if items.is_empty() => {
             Err(wrong(node.span, "a list of answers needs one"))

@@ -2,7 +2,9 @@
 
 use super::expect::{self, Expectations};
 use super::fields::CODE;
+use super::machines::Machine;
 use super::{Reader, first_line};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stepwright_asl::Complaint;
 use stepwright_history::{Failure, Identity, Moment};
@@ -33,7 +35,11 @@ pub struct Case {
     pub extended_limits: bool,
     /// What tasks answer.
     pub mocks: Mocks,
-    /// The states that the case itself mocks, not the defaults.
+    /// What the tasks of other machines answer, by the machine's place in
+    /// [`TestFile::machines`](super::TestFile::machines).
+    pub machine_mocks: BTreeMap<usize, Mocks>,
+    /// The states that the case itself mocks, not the defaults. Those of other machines are written
+    /// `Machine.State`.
     pub own_mocks: Vec<Str>,
     /// A test case of a `MockConfigFile.json`.
     pub mock_case: Option<MockCase>,
@@ -46,7 +52,15 @@ pub struct Case {
 /// What stands around cases.
 pub(super) struct Around<'p> {
     pub(super) program: &'p Program,
-    pub(super) machine: String,
+    /// The machines of the file, the tested one first.
+    pub(super) machines: &'p [Machine],
+}
+
+impl Around<'_> {
+    /// The name of the machine that is tested.
+    fn machine(&self) -> &str {
+        &self.machines[0].name
+    }
 }
 
 /// A case with holes, or the defaults.
@@ -63,18 +77,20 @@ pub(super) struct Draft {
     seed: Option<u64>,
     extended_limits: Option<bool>,
     mocks: Option<Mocks>,
+    machine_mocks: BTreeMap<usize, Mocks>,
     mock_case: Option<MockCase>,
     stop: Option<(i64, Failure)>,
     expect: Option<Expectations>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "input",
     "input_file",
     "context",
     "clock",
     "mocks",
+    "machine_mocks",
     "mock_config",
     "stop",
     "seed",
@@ -107,6 +123,7 @@ pub(super) fn draft(
             "context" => context(reader, value, &mut draft),
             "clock" => draft.start = moment(reader, value, "`clock`"),
             "mocks" => draft.mocks = mocks(reader, around.program, value),
+            "machine_mocks" => draft.machine_mocks = machine_mocks(reader, around, value),
             "mock_config" => draft.mock_case = mock_config(reader, around, value),
             "stop" => draft.stop = stop(reader, value),
             "seed" => draft.seed = reader.found.count(value, "`seed`"),
@@ -116,7 +133,7 @@ pub(super) fn draft(
                 _ => reader.found.add(value.span, "`limits` is `aws` or `extended`"),
             },
             "expect" => {
-                draft.expect = Some(expect::read(value, around.program, &mut reader.found));
+                draft.expect = Some(expect::read(value, around.machines, 0, &mut reader.found));
             }
             _ => unreachable!("only known members are given"),
         }
@@ -154,12 +171,24 @@ fn case(
     defaults: &Draft,
     around: &Around<'_>,
 ) -> Case {
-    let own_mocks = draft.mocks.iter().flat_map(Mocks::states).map(Str::from).collect();
-    let mocks = match (draft.mocks.clone(), &defaults.mocks) {
+    let mut own_mocks: Vec<Str> =
+        draft.mocks.iter().flat_map(Mocks::states).map(Str::from).collect();
+    for (at, mocks) in &draft.machine_mocks {
+        own_mocks.extend(mocks.states().map(|state| around.machines[*at].state(state)));
+    }
+    let over = |own: Option<Mocks>, defaults: Option<&Mocks>| match (own, defaults) {
         (Some(own), Some(defaults)) => own.over(defaults),
         (Some(own), None) => own,
-        (None, defaults) => defaults.clone().unwrap_or_default(),
+        (None, defaults) => defaults.cloned().unwrap_or_default(),
     };
+    let mocks = over(draft.mocks.clone(), defaults.mocks.as_ref());
+    let mocked = draft.machine_mocks.keys().chain(defaults.machine_mocks.keys());
+    let machine_mocks = mocked
+        .map(|at| {
+            let own = draft.machine_mocks.get(at).cloned();
+            (*at, over(own, defaults.machine_mocks.get(at)))
+        })
+        .collect();
     Case {
         name,
         name_span,
@@ -174,6 +203,7 @@ fn case(
         seed: draft.seed.or(defaults.seed),
         extended_limits: draft.extended_limits.or(defaults.extended_limits).unwrap_or(false),
         mocks,
+        machine_mocks,
         own_mocks,
         mock_case: draft.mock_case.clone().or_else(|| defaults.mock_case.clone()),
         stop: draft.stop.clone().or_else(|| defaults.stop.clone()),
@@ -186,7 +216,7 @@ fn identity(draft: &Draft, defaults: &Draft, around: &Around<'_>) -> Identity {
     let arn = |kind: &str, rest: String| -> Str {
         format!("arn:aws:states:us-east-1:123456789012:{kind}:{rest}").into()
     };
-    let machine = pick(|d| &d.machine_name).unwrap_or_else(|| around.machine.as_str().into());
+    let machine = pick(|d| &d.machine_name).unwrap_or_else(|| around.machine().into());
     let name = pick(|d| &d.execution_name).unwrap_or_else(|| "test".into());
     Identity {
         execution_arn: pick(|d| &d.execution_arn)
@@ -260,6 +290,30 @@ fn mocks(reader: &mut Reader<'_>, program: &Program, node: &Node) -> Option<Mock
     Some(mocks)
 }
 
+/// Mocks by the machine whose tasks they answer.
+fn machine_mocks(
+    reader: &mut Reader<'_>,
+    around: &Around<'_>,
+    node: &Node,
+) -> BTreeMap<usize, Mocks> {
+    if !node.is_object() {
+        let message = "`machine_mocks` is an object: names of state machines and their mocks";
+        reader.found.add(node.span, message);
+    }
+    let mut all = BTreeMap::new();
+    for Member { key, key_span, value } in node.members() {
+        let at = Reader::machine_named(&mut reader.found, around.machines, key, *key_span);
+        let Some(at) = at else { continue };
+        if at == 0 {
+            let message = format!("`{key}` is the machine that is tested");
+            reader.found.add_with_help(*key_span, message, "its mocks stand under `mocks`");
+        } else if let Some(mocks) = mocks(reader, &around.machines[at].program, value) {
+            all.insert(at, mocks);
+        }
+    }
+    all
+}
+
 fn mock_config(reader: &mut Reader<'_>, around: &Around<'_>, node: &Node) -> Option<MockCase> {
     let members = reader.found.members(node, "`mock_config`", &["file", "test_case"]);
     let get = |key: &str| members.iter().find(|member| member.key == key).map(|m| &m.value);
@@ -281,7 +335,7 @@ fn mock_config(reader: &mut Reader<'_>, around: &Around<'_>, node: &Node) -> Opt
     let machines = config.machines();
     let machine = match machines[..] {
         [only] => only,
-        _ => around.machine.as_str(),
+        _ => around.machine(),
     };
     let found = config.case(machine, wanted);
     if found.is_none() {

@@ -1,6 +1,8 @@
 //! Reading what a case expects.
 
+use super::Reader;
 use super::fields::Complaints;
+use super::machines::Machine;
 use std::collections::BTreeMap;
 use stepwright_json::tree::{Member, Node};
 use stepwright_json::{Json, Str};
@@ -27,8 +29,27 @@ pub struct Expectations {
     pub variables: BTreeMap<Str, Json>,
     /// How long it takes, in milliseconds: the least and the most.
     pub elapsed: Option<(i64, i64)>,
+    /// What is expected of the executions that its tasks start, in the order in which they begin.
+    pub executions: Option<Vec<ExecutionExpectations>>,
     /// The file of the timeline's snapshot. An empty name stands for the usual one.
     pub timeline: Option<String>,
+    /// The file of the drawing's snapshot. An empty name stands for the usual one.
+    pub graph: Option<String>,
+}
+
+/// What is expected of an execution that a task starts.
+#[derive(Clone, Debug)]
+pub struct ExecutionExpectations {
+    /// Of which machine, by its place in [`TestFile::machines`](super::TestFile::machines).
+    pub machine: usize,
+    /// The state whose task starts it.
+    pub state: Option<Str>,
+    /// Its name.
+    pub name: Option<Str>,
+    /// Its input.
+    pub input: Vec<Wanted>,
+    /// The rest, as of the execution that starts it.
+    pub expect: Expectations,
 }
 
 /// A value that is expected, whole or in part.
@@ -75,7 +96,7 @@ pub struct StateExpectations {
     pub output: Vec<Wanted>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "status",
     "output",
     "output_includes",
@@ -86,17 +107,39 @@ const KEYS: [&str; 11] = [
     "states",
     "variables",
     "elapsed",
+    "executions",
     "timeline",
+    "graph",
 ];
+
+/// What may be expected of a nested execution besides: all of [`KEYS`] but the snapshots.
+const NESTED_KEYS: [&str; 5] = ["machine", "state", "name", "input", "input_includes"];
 
 const STATUSES: [&str; 5] = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "RUNNING"];
 
 const STATE_KEYS: [&str; 7] =
     ["entered", "called", "input", "input_includes", "inputs", "output", "output_includes"];
 
-pub(super) fn read(node: &Node, program: &Program, complaints: &mut Complaints) -> Expectations {
+/// Reads what is expected of an execution of the machine at this place.
+pub(super) fn read(
+    node: &Node,
+    machines: &[Machine],
+    at: usize,
+    complaints: &mut Complaints,
+) -> Expectations {
+    let members = complaints.members(node, "`expect`", &KEYS);
+    expectations(&members, machines, at, complaints)
+}
+
+fn expectations(
+    members: &[&Member],
+    machines: &[Machine],
+    at: usize,
+    complaints: &mut Complaints,
+) -> Expectations {
+    let program = &*machines[at].program;
     let mut expect = Expectations::default();
-    for Member { key, value, .. } in complaints.members(node, "`expect`", &KEYS) {
+    for Member { key, value, .. } in members {
         match key.as_str() {
             "status" => expect.status = status(value, complaints),
             "output" => expect.output.push(wanted(value, Extent::Whole)),
@@ -126,17 +169,77 @@ pub(super) fn read(node: &Node, program: &Program, complaints: &mut Complaints) 
                 }
             }
             "elapsed" => expect.elapsed = elapsed(value, complaints),
-            "timeline" => match value.as_scalar() {
-                Some(Json::Bool(true)) => expect.timeline = Some(String::new()),
-                Some(Json::String(file)) if !file.is_empty() => {
-                    expect.timeline = Some(file.to_string());
-                }
-                _ => complaints.add(value.span, "`timeline` is `true` or the name of a file"),
-            },
+            "executions" => expect.executions = executions(value, machines, complaints),
+            "timeline" => expect.timeline = snapshot(value, "`timeline`", complaints),
+            "graph" => expect.graph = snapshot(value, "`graph`", complaints),
             _ => unreachable!("only known members are given"),
         }
     }
     expect
+}
+
+/// Where a snapshot is kept: an empty name for the usual place.
+fn snapshot(node: &Node, what: &str, complaints: &mut Complaints) -> Option<String> {
+    match node.as_scalar() {
+        Some(Json::Bool(true)) => Some(String::new()),
+        Some(Json::String(file)) if !file.is_empty() => Some(file.to_string()),
+        _ => {
+            complaints.add(node.span, format!("{what} is `true` or the name of a file"));
+            None
+        }
+    }
+}
+
+fn executions(
+    node: &Node,
+    machines: &[Machine],
+    complaints: &mut Complaints,
+) -> Option<Vec<ExecutionExpectations>> {
+    if !node.is_array() {
+        let message = "`executions` is a list, one for each execution that a task starts";
+        complaints.add_with_help(node.span, message, "write `[]` if none may be started");
+        return None;
+    }
+    let items = node.items().iter();
+    Some(items.filter_map(|item| execution(item, machines, complaints)).collect())
+}
+
+fn execution(
+    node: &Node,
+    machines: &[Machine],
+    complaints: &mut Complaints,
+) -> Option<ExecutionExpectations> {
+    let of_all = KEYS.iter().filter(|key| !["timeline", "graph"].contains(key));
+    let known: Vec<&str> = NESTED_KEYS.iter().chain(of_all).copied().collect();
+    let members = complaints.members(node, "an execution", &known);
+    let get = |key: &str| members.iter().find(|member| member.key == key).map(|m| &m.value);
+    let machine = match (get("machine"), machines) {
+        (Some(name), _) => {
+            let text = complaints.text(name, "`machine`")?;
+            Reader::machine_named(complaints, machines, text, name.span)?
+        }
+        // There is no other.
+        (None, [_, _]) => 1,
+        (None, _) => {
+            if node.is_object() {
+                let message = "an execution needs its `machine`: there are several, or none";
+                complaints.add(node.span, message);
+            }
+            return None;
+        }
+    };
+    let mut text = |key: &str| {
+        let value = get(key)?;
+        complaints.text(value, &format!("`{key}`")).map(Str::from)
+    };
+    let (state, name) = (text("state"), text("name"));
+    let whole = get("input").map(|value| wanted(value, Extent::Whole));
+    let part = get("input_includes").map(|value| wanted(value, Extent::Part));
+    let is_general = |member: &&&Member| !NESTED_KEYS.contains(&member.key.as_str());
+    let rest: Vec<&Member> = members.iter().filter(is_general).copied().collect();
+    let expect = expectations(&rest, machines, machine, complaints);
+    let input = whole.into_iter().chain(part).collect();
+    Some(ExecutionExpectations { machine, state, name, input, expect })
 }
 
 fn wanted(node: &Node, extent: Extent) -> Wanted {

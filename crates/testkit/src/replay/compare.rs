@@ -2,10 +2,12 @@
 
 use super::Recording;
 use super::matcher::{Chance, Matcher, parallel_normalise};
+use super::times::Times;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use stepwright_history::EventKind;
 use stepwright_json::{Json, Object, Str};
+use stepwright_program::Program;
 use stepwright_simulator::Run;
 use stepwright_timeline::recorded::{Scope, Within, places};
 use stepwright_timeline::recorded::{details, id_of, moment, name_of, type_of};
@@ -49,7 +51,12 @@ pub(super) struct Compared {
 /// An hour before and after are still the same run: clocks of AWS's services differ a little.
 const SLACK: i64 = 3_600_000;
 
-pub(super) fn compare(recording: &Recording, run: &Run, events: &[Json]) -> Compared {
+pub(super) fn compare(
+    program: &Program,
+    recording: &Recording,
+    run: &Run,
+    events: &[Json],
+) -> Compared {
     let mut recorded = recording.events.clone();
     let mut events = events.to_vec();
     if recording.is_open {
@@ -64,13 +71,15 @@ pub(super) fn compare(recording: &Recording, run: &Run, events: &[Json]) -> Comp
             *list = sorted_regions(list);
         }
     }
+    let timed: &[Json] = if recording.has_times { &recorded } else { &[] };
+    let times = Times::new(program, timed, &events);
     // Event by event first: most executions do one thing at a time.
-    let straight = in_order(&recorded, &events, &chance);
+    let straight = in_order(&recorded, &events, &chance, &times);
     if straight.departure.is_none() || recording.is_unordered {
         return straight;
     }
     // What runs side by side may be recorded in another order; within a scope there is only one.
-    let scoped = by_scope(&recorded, &events, &chance);
+    let scoped = by_scope(&recorded, &events, &chance, &times);
     match scoped.departure {
         None => scoped,
         // The order of scopes says nothing; of an execution that does one thing at a time it does.
@@ -141,8 +150,8 @@ fn plain(event: &Json, with_ids: bool) -> Json {
     Json::Object(plain)
 }
 
-fn in_order(recorded: &[Json], events: &[Json], chance: &Chance) -> Compared {
-    let mut matcher = Matcher::between_runs(chance.clone());
+fn in_order(recorded: &[Json], events: &[Json], chance: &Chance, times: &Times<'_>) -> Compared {
+    let mut comparing = Comparing::new(true, chance, times);
     let states = places(recorded);
     let theirs = places(events);
     for at in 0..recorded.len().max(events.len()) {
@@ -150,7 +159,7 @@ fn in_order(recorded: &[Json], events: &[Json], chance: &Chance) -> Compared {
         let place = states.get(at).or(theirs.get(at));
         let state = place.map(|place| place.state.clone()).unwrap_or_default();
         let scope = place.map(|place| in_words(&place.scope)).unwrap_or_default();
-        if let Some(departure) = differ(expected, actual, true, &mut matcher, state, scope) {
+        if let Some(departure) = comparing.differ(expected, actual, state, scope) {
             return Compared { agreed: at, departure: Some(departure) };
         }
     }
@@ -158,8 +167,8 @@ fn in_order(recorded: &[Json], events: &[Json], chance: &Chance) -> Compared {
 }
 
 /// Compares the events of each scope. The difference that was recorded first counts.
-fn by_scope(recorded: &[Json], events: &[Json], chance: &Chance) -> Compared {
-    let mut matcher = Matcher::between_runs(chance.clone());
+fn by_scope(recorded: &[Json], events: &[Json], chance: &Chance, times: &Times<'_>) -> Compared {
+    let mut comparing = Comparing::new(false, chance, times);
     let of = |events: &[Json]| -> BTreeMap<Scope, Vec<(usize, Str)>> {
         let mut scopes: BTreeMap<Scope, Vec<(usize, Str)>> = BTreeMap::new();
         for (at, place) in places(events).into_iter().enumerate() {
@@ -177,11 +186,9 @@ fn by_scope(recorded: &[Json], events: &[Json], chance: &Chance) -> Compared {
         for at in 0..left.len().max(right.len()) {
             let (expected, actual) = (left.get(at), right.get(at));
             let state = expected.or(actual).map(|(_, state)| state.clone()).unwrap_or_default();
-            let found = differ(
+            let found = comparing.differ(
                 expected.map(|(at, _)| &recorded[*at]),
                 actual.map(|(at, _)| &events[*at]),
-                false,
-                &mut matcher,
                 state,
                 in_words(key),
             );
@@ -211,53 +218,70 @@ fn in_words(scope: &Scope) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn differ(
-    expected: Option<&Json>,
-    actual: Option<&Json>,
+/// Compares events one by one.
+struct Comparing<'t> {
+    matcher: Matcher,
+    /// Whether the ids count.
     with_ids: bool,
-    matcher: &mut Matcher,
-    state: Str,
-    scope: String,
-) -> Option<Departure> {
-    let departure = |what: &str, wanted: Option<Json>, found: Option<Json>| Departure {
-        event: expected.and_then(id_of),
-        kind: expected.or(actual).map(type_of).unwrap_or_default().to_owned(),
-        state: match expected.or(actual) {
-            Some(event) if type_of(event).starts_with("Execution") => Str::default(),
-            _ => state.clone(),
-        },
-        scope: scope.clone(),
-        what: what.to_owned(),
-        expected: wanted,
-        actual: found,
-    };
-    let kind = |event: &Json| Json::from(shown_type(event));
-    let (expected, actual) = match (expected, actual) {
-        (Some(expected), Some(actual)) => (expected, actual),
-        (expected, actual) => {
-            return Some(departure("type", expected.map(kind), actual.map(kind)));
-        }
-    };
-    if type_of(expected) != type_of(actual)
-        || (type_of(expected).contains("State") && name_of(expected) != name_of(actual))
-    {
-        return Some(departure("type", Some(kind(expected)), Some(kind(actual))));
+    times: &'t Times<'t>,
+}
+
+impl<'t> Comparing<'t> {
+    fn new(with_ids: bool, chance: &Chance, times: &'t Times<'t>) -> Self {
+        Self { matcher: Matcher::between_runs(chance.clone()), with_ids, times }
     }
-    let result = matcher.compare(&plain(expected, with_ids), &plain(actual, with_ids), "");
-    let message = result.err()?;
-    // The matcher says where before the first colon: `.stateExitedEventDetails.output: expected …`.
-    let path = message.split(": ").next().unwrap_or_default().trim_start_matches('.');
-    // JSON in texts is compared as what it holds.
-    let path = &path.replace("(json)", "");
-    let field: Vec<&str> = path.split('.').take(2).collect();
-    let key = field.get(1).map(|key| key.split(['(', '[']).next().unwrap_or(key));
-    let of = |event: &Json| -> Option<Json> {
-        match key {
-            Some(key) => details(event).and_then(|found: &Object| found.get(key)).cloned(),
-            None => event.get(field[0]).cloned(),
+
+    fn differ(
+        &mut self,
+        expected: Option<&Json>,
+        actual: Option<&Json>,
+        state: Str,
+        scope: String,
+    ) -> Option<Departure> {
+        let departure = |what: &str, wanted: Option<Json>, found: Option<Json>| Departure {
+            event: expected.and_then(id_of),
+            kind: expected.or(actual).map(type_of).unwrap_or_default().to_owned(),
+            state: match expected.or(actual) {
+                Some(event) if type_of(event).starts_with("Execution") => Str::default(),
+                _ => state.clone(),
+            },
+            scope: scope.clone(),
+            what: what.to_owned(),
+            expected: wanted,
+            actual: found,
+        };
+        let kind = |event: &Json| Json::from(shown_type(event));
+        let (expected, actual) = match (expected, actual) {
+            (Some(expected), Some(actual)) => (expected, actual),
+            (expected, actual) => {
+                return Some(departure("type", expected.map(kind), actual.map(kind)));
+            }
+        };
+        if type_of(expected) != type_of(actual)
+            || (type_of(expected).contains("State") && name_of(expected) != name_of(actual))
+        {
+            return Some(departure("type", Some(kind(expected)), Some(kind(actual))));
         }
-    };
-    Some(departure(path, of(expected), of(actual)))
+        let (left, right) = (plain(expected, self.with_ids), plain(actual, self.with_ids));
+        let Err(message) = self.matcher.compare(&left, &right, "") else {
+            let late = self.times.differ(expected, actual, &state)?;
+            let (recorded, now) = (Json::Float(late.recorded), Json::Float(late.now));
+            return Some(departure(&late.what, Some(recorded), Some(now)));
+        };
+        // The matcher says where before the first colon: `.stateExitedEventDetails.output: expected …`.
+        let path = message.split(": ").next().unwrap_or_default().trim_start_matches('.');
+        // JSON in texts is compared as what it holds.
+        let path = &path.replace("(json)", "");
+        let field: Vec<&str> = path.split('.').take(2).collect();
+        let key = field.get(1).map(|key| key.split(['(', '[']).next().unwrap_or(key));
+        let of = |event: &Json| -> Option<Json> {
+            match key {
+                Some(key) => details(event).and_then(|found: &Object| found.get(key)).cloned(),
+                None => event.get(field[0]).cloned(),
+            }
+        };
+        Some(departure(path, of(expected), of(actual)))
+    }
 }
 
 /// The type of an event, with the name of the state that was entered or left.

@@ -27,6 +27,9 @@ pub struct Recording {
     pub is_open: bool,
     /// Whether the recorder has lost the order of what ran side by side.
     pub is_unordered: bool,
+    /// Whether the times that the definition decides are compared: no test asks for them that is made
+    /// of a recording.
+    pub has_times: bool,
     /// The objects that item readers find.
     pub objects: MemoryObjects,
     /// The definition, where the recording has it.
@@ -121,6 +124,7 @@ impl Recording {
         Ok(Self {
             is_open: !type_of(last).starts_with("Execution") || type_of(last) == "ExecutionStarted",
             is_unordered: noted("parallel_unordered"),
+            has_times: true,
             answers,
             input,
             identity: identity(json, first),

@@ -27,8 +27,42 @@ fn case(result: &CaseResult, took: Duration) -> Json {
     let mut object = Object::new();
     object.insert("name", result.name.as_str().into());
     object.insert("passed", Json::Bool(result.passed()));
-    object.insert("status", result.status.name().into());
-    match &result.status {
+    ending(&result.status, &mut object);
+    object.insert("elapsedMillis", Json::Int(result.elapsed_millis));
+    object.insert("realMillis", Json::Float((took.as_secs_f64() * 1e6).round() / 1e3));
+    let failures: Vec<Json> = result.mismatches.iter().map(mismatch).collect();
+    object.insert("mismatches", failures.into());
+    let unmocked = result.unmocked.iter().map(|unmocked| {
+        let mut object = Object::new();
+        object.insert("state", unmocked.state.clone().into());
+        if let Some(machine) = &unmocked.machine {
+            object.insert("machine", machine.as_str().into());
+        }
+        object.insert("resource", unmocked.resource.clone().into());
+        object.insert("input", unmocked.input.clone());
+        object.insert("why", unmocked.why.as_str().into());
+        Json::Object(object)
+    });
+    object.insert("unmocked", unmocked.collect::<Vec<_>>().into());
+    if !result.executions.is_empty() {
+        let executions = result.executions.iter().map(|one| {
+            let mut object = Object::new();
+            object.insert("name", one.name.as_str().into());
+            object.insert("state", one.state.clone().into());
+            ending(&one.status, &mut object);
+            Json::Object(object)
+        });
+        object.insert("executions", executions.collect::<Vec<_>>().into());
+    }
+    let unused: Vec<Json> = result.unused.iter().map(|state| state.clone().into()).collect();
+    object.insert("unusedMocks", unused.into());
+    object.into()
+}
+
+/// How an execution ended.
+fn ending(status: &Status, object: &mut Object) {
+    object.insert("status", status.name().into());
+    match status {
         Status::Succeeded { output } => {
             object.insert("output", output.clone());
         }
@@ -41,22 +75,6 @@ fn case(result: &CaseResult, took: Duration) -> Json {
         }
         Status::NotStarted | Status::Running => {}
     }
-    object.insert("elapsedMillis", Json::Int(result.elapsed_millis));
-    object.insert("realMillis", Json::Float((took.as_secs_f64() * 1e6).round() / 1e3));
-    let failures: Vec<Json> = result.mismatches.iter().map(mismatch).collect();
-    object.insert("mismatches", failures.into());
-    let unmocked = result.unmocked.iter().map(|unmocked| {
-        let mut object = Object::new();
-        object.insert("state", unmocked.state.clone().into());
-        object.insert("resource", unmocked.resource.clone().into());
-        object.insert("input", unmocked.input.clone());
-        object.insert("why", unmocked.why.as_str().into());
-        Json::Object(object)
-    });
-    object.insert("unmocked", unmocked.collect::<Vec<_>>().into());
-    let unused: Vec<Json> = result.unused.iter().map(|state| state.clone().into()).collect();
-    object.insert("unusedMocks", unused.into());
-    object.into()
 }
 
 fn mismatch(mismatch: &Mismatch) -> Json {

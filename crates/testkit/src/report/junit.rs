@@ -47,7 +47,10 @@ pub fn to_junit(files: &[FileResult]) -> String {
             let mut message = what.join(", ");
             for unmocked in &result.unmocked {
                 let gap = if message.is_empty() { "" } else { ", " };
-                write!(message, "{gap}no mock answers {}", unmocked.state).expect("strings grow");
+                let of = unmocked.machine.as_ref().map(|name| format!(" of {name}"));
+                let of = of.unwrap_or_default();
+                write!(message, "{gap}no mock answers {}{of}", unmocked.state)
+                    .expect("strings grow");
             }
             let body = without_colours(&text::case(result, WIDTH));
             writeln!(

@@ -40,14 +40,19 @@ pub fn case(result: &CaseResult, width: usize) -> String {
     }
     .expect("strings grow");
     for unmocked in &result.unmocked {
-        let crate::run::Unmocked { state, resource, input, why } = unmocked;
+        let crate::run::Unmocked { state, machine, resource, input, why } = unmocked;
+        let mock = format!("{{{}: {{return: {{}}}}}}", key(state));
+        let (of, mock) = match machine {
+            Some(name) => {
+                (format!(" of `{name}`"), format!("machine_mocks: {{{}: {mock}}}", key(name)))
+            }
+            None => (String::new(), format!("mocks: {mock}")),
+        };
         write!(
             out,
-            "\n        {RED}`{state}` is called and not answered{RED:#}: {why}\n          it calls \
-             {resource}\n          with     {}\n          {DIM}mock it:{DIM:#} mocks: {{{}: \
-             {{return: {{}}}}}}",
-            cut(&input.to_string()),
-            key(state)
+            "\n        {RED}`{state}`{of} is called and not answered{RED:#}: {why}\n          it calls \
+             {resource}\n          with     {}\n          {DIM}mock it:{DIM:#} {mock}",
+            cut(&input.to_string())
         )
         .expect("strings grow");
     }

@@ -29,7 +29,8 @@ class Case:
         """What is not as it should be, in lines for a person."""
         lines = []
         for unmocked in self.details.get("unmocked", []):
-            lines.append(f"`{unmocked['state']}` is called and not answered: {unmocked['why']}")
+            of = f" of `{unmocked['machine']}`" if "machine" in unmocked else ""
+            lines.append(f"`{unmocked['state']}`{of} is called and not answered: {unmocked['why']}")
             lines.append(f"  it calls {unmocked['resource']}")
             lines.append(f"  with     {json.dumps(unmocked['input'])}")
         for mismatch in self.details.get("mismatches", []):

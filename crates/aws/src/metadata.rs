@@ -4,7 +4,7 @@ use stepwright_json::{Json, Object};
 
 /// Adds `SdkHttpMetadata` and `SdkResponseMetadata`. They contain the headers as they were sent,
 /// and a second time sorted by name, as AWS does.
-pub(crate) fn insert_metadata(
+pub fn insert_metadata(
     object: &mut Object,
     status: u16,
     request_id: &str,
