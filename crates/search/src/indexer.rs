@@ -79,6 +79,8 @@ struct State {
     indexed: BTreeMap<ExecutionId, Instant>,
     /// Those that are being written.
     in_hand: usize,
+    /// When the thread looks next by itself; `None` while it works, after which it looks, too.
+    looks_at: Option<Instant>,
     must_compare: bool,
     is_comparing: bool,
     is_closing: bool,
@@ -90,6 +92,13 @@ struct State {
 struct Waiting {
     since: Instant,
     due: Instant,
+}
+
+impl Waiting {
+    /// When it is looked at: once it is due, and others have had time to come.
+    fn looked_at(&self) -> Instant {
+        self.due.max(self.since + GATHERING)
+    }
 }
 
 impl Search {
@@ -226,11 +235,12 @@ impl Search {
             state.must_compare = true;
             return;
         }
-        let was_empty = state.waiting.is_empty();
         let waiting = state.waiting.entry(id).or_insert(Waiting { since: now, due: again });
         waiting.due = waiting.due.min(again);
+        let due = waiting.looked_at();
+        let is_early = state.looks_at.is_some_and(|at| due < at);
         drop(state);
-        if was_empty || is_over {
+        if is_early {
             self.changed.notify_one();
         }
     }
@@ -272,18 +282,17 @@ impl Search {
                 return (state.is_closing, state.must_compare);
             }
             let now = Instant::now();
-            let due =
-                state.waiting.values().map(|waiting| waiting.due.max(waiting.since + GATHERING));
-            match due.min() {
-                Some(due) if due <= now => return (false, false),
-                Some(due) => {
-                    self.changed.wait_for(&mut state, (due - now).min(COMPARED_EVERY));
-                }
-                None => {
-                    if self.changed.wait_for(&mut state, COMPARED_EVERY).timed_out() {
-                        return (false, false);
-                    }
-                }
+            let latest = now + COMPARED_EVERY;
+            let next = state.waiting.values().map(Waiting::looked_at).min();
+            if next.is_some_and(|next| next <= now) {
+                return (false, false);
+            }
+            let until = next.unwrap_or(latest).min(latest);
+            state.looks_at = Some(until);
+            let waited = self.changed.wait_until(&mut state, until);
+            state.looks_at = None;
+            if waited.timed_out() && until == latest {
+                return (false, false);
             }
         }
     }
