@@ -82,6 +82,14 @@ local function session()
   local hover = ask('textDocument/hover', { textDocument = document, position = place('"Retry"') })
   say('hover', vim.inspect(hover.contents):find('Retry', 1, true) ~= nil)
 
+  -- What the test beside the file says of a state, and a lens that runs it.
+  local value = ask('textDocument/hover', { textDocument = document, position = place('"Done": {') })
+  say('value', value.contents.value:match('In the test .*'))
+  local lens = ask('textDocument/codeLens', { textDocument = document })[1]
+  say('lens', lens.command.title)
+  local ran = ask('workspace/executeCommand', lens.command)
+  say('passed', ran.passed)
+
   -- Formatted and written.
   local edits = ask('textDocument/formatting', { textDocument = document, options = { tabSize = 2, insertSpaces = true } })
   vim.lsp.util.apply_text_edits(edits or {}, buffer, 'utf-16')

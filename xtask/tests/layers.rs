@@ -66,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "services",
         ],
     ),
+    ("stepwright-search", &["json", "program", "history", "store", "engine"]),
     (
         "stepwright-console",
         &[
@@ -75,11 +76,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "graph",
             "history",
             "interpreter",
+            "simulator",
             "timeline",
+            "testkit",
             "store",
             "engine",
             "functions",
             "protocol",
+            "search",
         ],
     ),
     (
@@ -101,6 +105,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "services",
             "stacks",
             "console",
+            "search",
         ],
     ),
     // 4: authoring
@@ -162,7 +167,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("stepwright-lsp", &["source", "json", "aws", "jsonata", "asl", "program", "deployment"]),
+    (
+        "stepwright-lsp",
+        &[
+            "source",
+            "json",
+            "aws",
+            "jsonata",
+            "asl",
+            "program",
+            "deployment",
+            "history",
+            "graph",
+            "simulator",
+            "testkit",
+        ],
+    ),
     (
         "stepwright",
         &[
@@ -180,6 +200,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine",
             "functions",
             "integrations",
+            "search",
             "server",
             "constructs",
             "fluxio",

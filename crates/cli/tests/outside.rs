@@ -174,6 +174,9 @@ fn an_editor_shows_mends_renames_and_completes() {
     let root = tempfile::tempdir().expect("a directory");
     let file = root.path().join("flow.asl.json");
     std::fs::write(&file, MISSPELT).expect("it is written");
+    let tests = "cases:\n  - name: it is done\n    input: {a: 1}\n    mocks: {Labour: {return: {b: 2}}}\n    \
+                 expect: {output: {b: 2}}\n";
+    std::fs::write(root.path().join("flow.test.yaml"), tests).expect("it is written");
     let session = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../editors/neovim/session.lua");
     let output = Command::new("nvim")
         .args(["--headless", "-u", "NONE", "-i", "NONE", "-S"])
@@ -193,6 +196,9 @@ fn an_editor_shows_mends_renames_and_completes() {
         "renamed: 2",
         "offered: Done Labour",
         "hover: true",
+        "value: In the test *it is done* it gets `{\"b\":2}`",
+        "lens: Run 1 test",
+        "passed: 1",
         "done: true",
     ] {
         assert!(said.lines().any(|one| one.trim_end() == line), "{line}: {said}");
