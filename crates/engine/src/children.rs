@@ -8,7 +8,7 @@ use crate::underway::Errand;
 use crate::{Engine, Facts, Parent, Refused};
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_history::{Failure, TaskId};
+use stepwright_history::{Failure, Moment, Start, TaskId};
 use stepwright_interpreter::{Beginning, ChildInput, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
@@ -30,51 +30,40 @@ impl Engine {
     ) {
         let (call_off, cancelled) = watch::channel(false);
         live.errands.insert((run, Some(index)), call_off);
-        let start = live.execution.start().expect("whoever has children has begun");
-        let (given, recorded) = match input {
-            ChildInput::Given(input) => (input, None),
-            ChildInput::Recorded { after, at } => (Json::Null, Some((start.clone(), after, at))),
-        };
-        let mut beginning = Beginning::child(start, run, index, &map_run, given, first);
-        let parent = Parent { execution: live.facts.id, task: run, index: Some(index) };
-        let child = Child {
-            is_express: has_express_children(live, run),
-            parent_facts: live.facts.clone(),
-            parent,
-            map_run,
-            redriven_at: live.execution.redriven_at(),
-        };
+        let child = Child { run: Run::of(live, run, map_run, first), index };
         let engine = self.clone();
         let errand = self.inner.underway.begin();
-        let start_child = async move {
+        tokio::spawn(async move {
             // Thousands may wait here: what they need afterwards is made only then.
             let turn = engine.inner.memory.turn_to_begin().await;
-            if let Some((start, after, at)) = recorded {
-                let input = engine.lasting_input(parent.execution, after, at).await;
-                beginning = Beginning::child(&start, run, index, &child.map_run, input, first);
-            }
-            Box::pin(engine.run_to_end(child, beginning, cancelled, errand, turn)).await;
-        };
-        tokio::spawn(start_child);
+            let input = match input {
+                ChildInput::Given(input) => input,
+                ChildInput::Recorded { after, at } => {
+                    engine.lasting_input(child.run.parent_facts.id, after, at).await
+                }
+            };
+            Box::pin(engine.run_to_end(child, input, cancelled, errand, turn)).await;
+        });
     }
 
     /// Runs a child, and tells its parent what came of it.
     async fn run_to_end(
         &self,
         child: Child,
-        beginning: Beginning,
+        input: Json,
         cancelled: watch::Receiver<bool>,
         errand: Errand,
         turn: Option<SemaphorePermit<'_>>,
     ) {
-        let Parent { execution, task: run, index } = child.parent;
-        let result = if child.is_express {
+        let beginning = child.beginning(input);
+        let result = if child.run.is_express {
             self.run_express_child(&child, beginning, cancelled, &errand, turn).await
         } else {
             self.run_child(&child, beginning, cancelled, &errand, turn).await
         };
-        let (Some(result), Some(index)) = (result, index) else { return };
-        self.report_child(execution, Stimulus::ChildFinished { run, index, result }).await;
+        let Some(result) = result else { return };
+        let (run, parent) = (child.run.task, child.run.parent_facts.id);
+        self.report_child(parent, Stimulus::ChildFinished { run, index: child.index, result }).await;
     }
 
     /// What a child begins with, looked up until the store answers.
@@ -214,7 +203,7 @@ impl Engine {
 
     /// Redrives a child that failed before its parent was redriven.
     async fn redrive_child(&self, child: &Child, arn: &str) {
-        let Some(redriven_at) = child.redriven_at else { return };
+        let Some(redriven_at) = child.run.redriven_at else { return };
         let Ok(Some(row)) = self.store().execution_by_arn(arn).await else { return };
         let is_older = row.stopped_at.is_some_and(|at| at <= redriven_at.0);
         let has_failed = row.status.is_over() && row.status != stepwright_store::Status::Succeeded;
@@ -234,25 +223,63 @@ impl Engine {
     }
 }
 
+/// What the children of a map run have in common.
+pub(crate) struct Run {
+    parent_facts: Arc<Facts>,
+    /// What the parent began with.
+    start: Start,
+    task: TaskId,
+    map_run: Str,
+    /// The state that they begin in.
+    first: StateId,
+    is_express: bool,
+    redriven_at: Option<Moment>,
+}
+
+impl Run {
+    /// That of a map run, which is made once for all its children, and again after a redrive.
+    fn of(live: &mut Live, task: TaskId, map_run: Str, first: StateId) -> Arc<Self> {
+        let redriven_at = live.execution.redriven_at();
+        let known = live.runs.get(&task).filter(|run| run.redriven_at == redriven_at);
+        if let Some(run) = known {
+            return run.clone();
+        }
+        let run = Arc::new(Self {
+            parent_facts: live.facts.clone(),
+            start: live.execution.start().expect("whoever has children has begun").clone(),
+            task,
+            map_run,
+            first,
+            is_express: has_express_children(live, task),
+            redriven_at,
+        });
+        live.runs.insert(task, run.clone());
+        run
+    }
+}
+
 /// A child execution of a map run, as its parent sees it.
 struct Child {
-    parent_facts: Arc<Facts>,
-    parent: Parent,
-    map_run: Str,
-    is_express: bool,
-    redriven_at: Option<stepwright_history::Moment>,
+    run: Arc<Run>,
+    index: u32,
 }
 
 impl Child {
+    fn beginning(&self, input: Json) -> Beginning {
+        let Run { start, task, map_run, first, .. } = &*self.run;
+        Beginning::child(start, *task, self.index, map_run, input, *first)
+    }
+
     fn facts(&self, engine: &Engine, arn: &str) -> Facts {
+        let Run { parent_facts: parent, is_express, task, map_run, .. } = &*self.run;
         let id: ExecutionId =
-            if self.is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
-        let parent = &self.parent_facts;
+            if *is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
+        let own = Parent { execution: parent.id, task: *task, index: Some(self.index) };
         let more = More {
             revision: parent.revision.id.clone(),
             test_case: parent.test_case.clone(),
             trace_header: parent.trace_header.clone(),
-            parent: Some(self.parent),
+            parent: Some(own),
             principal: parent.principal.clone(),
         };
         let about = About {
@@ -260,7 +287,7 @@ impl Child {
             machine: parent.about.machine.clone(),
             version: parent.about.version.clone(),
             alias: parent.about.alias.clone(),
-            map_run: Some(self.map_run.to_string()),
+            map_run: Some(map_run.to_string()),
             started_at: engine.now().0,
             more: more.write(),
         };
@@ -272,7 +299,7 @@ impl Child {
             trace_header: more.trace_header,
             parent: more.parent,
             principal: more.principal,
-            is_express: self.is_express,
+            is_express: *is_express,
         }
     }
 }
