@@ -101,11 +101,8 @@ macro_rules! read {
         Box::pin(async move {
             let mut is_second = false;
             loop {
-                let $client = if is_second {
-                    readers.new_client().await?
-                } else {
-                    readers.client().await?
-                };
+                let $client =
+                    if is_second { readers.new_client().await? } else { readers.client().await? };
                 match $read.await {
                     Ok(found) => return Ok(found),
                     Err(error) if is_second || $crate::postgres::connect::is_refusal(&error) => {
