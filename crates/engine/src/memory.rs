@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const CALLERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many children of map runs are begun at once: enough that many are stored together.
-const MOST_BEGINNING: usize = 512;
+const MOST_BEGINNING: usize = 256;
 
 /// How many executions are read from the store at once. How much they take is known only then.
 const MOST_READ: usize = 2;
