@@ -20,8 +20,10 @@ use tokio::sync::{SemaphorePermit, oneshot, watch};
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How many children are begun together, so that they are stored and reported together.
-const TOGETHER: usize = 64;
+/// How many children are begun together, so that they are stored and reported together: the fewest and
+/// the most. Where there are few of them, each processor begins some.
+const FEWEST: usize = 8;
+const MOST: usize = 64;
 
 /// The bytes of memory that their inputs may take, and their results while they are reported.
 const TOGETHER_BYTES: usize = 1 << 20;
@@ -29,12 +31,10 @@ const TOGETHER_BYTES: usize = 1 << 20;
 /// The steps of evaluation after which those that have taken their first turn wait no longer for others.
 const TOGETHER_STEPS: u64 = 100_000;
 
-/// Children of one map run that are begun together.
+/// Children of one map run that are to be begun.
 pub(crate) struct Together {
     run: Arc<Run>,
     children: Vec<Waiting>,
-    /// The bytes of memory that their inputs take.
-    bytes: usize,
 }
 
 /// A child that is to be begun.
@@ -42,6 +42,16 @@ struct Waiting {
     index: u32,
     input: ChildInput,
     cancelled: watch::Receiver<bool>,
+}
+
+impl Waiting {
+    /// The bytes of memory that its input takes.
+    fn memory(&self) -> usize {
+        match &self.input {
+            ChildInput::Given(input) => memory(input),
+            ChildInput::Recorded { .. } => 0,
+        }
+    }
 }
 
 /// A child whose first turn was taken.
@@ -72,40 +82,49 @@ impl Engine {
         let (call_off, cancelled) = watch::channel(false);
         live.errands.insert((task, Some(index)), call_off);
         let run = Run::of(live, task, map_run, first);
-        let bytes = match &input {
-            ChildInput::Given(input) => memory(input),
-            ChildInput::Recorded { .. } => 0,
-        };
         let child = Waiting { index, input, cancelled };
         match starting.last_mut() {
-            Some(last)
-                if Arc::ptr_eq(&last.run, &run)
-                    && last.children.len() < TOGETHER
-                    && last.bytes + bytes <= TOGETHER_BYTES =>
-            {
-                last.children.push(child);
-                last.bytes += bytes;
-            }
-            _ => starting.push(Together { run, children: vec![child], bytes }),
+            Some(last) if Arc::ptr_eq(&last.run, &run) => last.children.push(child),
+            _ => starting.push(Together { run, children: vec![child] }),
         }
     }
 
     /// Begins children, and has them run to their ends.
     pub(crate) fn start_children(&self, starting: Vec<Together>) {
-        for together in starting {
-            let engine = self.clone();
-            let errand = self.inner.underway.begin();
-            tokio::spawn(async move {
-                // Thousands may wait here: what they need afterwards is made only then.
-                let turn = engine.inner.memory.turn_to_begin(together.children.len()).await;
-                Box::pin(engine.begin_together(together, turn)).await;
-                drop(errand);
-            });
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        for Together { run, children } in starting {
+            let most = (children.len() / processors).clamp(FEWEST, MOST);
+            let (mut group, mut bytes) = (Vec::new(), 0);
+            for child in children {
+                let more = child.memory();
+                if group.len() >= most || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
+                    self.start_group(run.clone(), std::mem::take(&mut group));
+                    bytes = 0;
+                }
+                group.push(child);
+                bytes += more;
+            }
+            self.start_group(run, group);
         }
     }
 
-    async fn begin_together(&self, together: Together, turn: Option<SemaphorePermit<'_>>) {
-        let Together { run, children, .. } = together;
+    fn start_group(&self, run: Arc<Run>, children: Vec<Waiting>) {
+        let engine = self.clone();
+        let errand = self.inner.underway.begin();
+        tokio::spawn(async move {
+            // Thousands may wait here: what they need afterwards is made only then.
+            let turn = engine.inner.memory.turn_to_begin(children.len()).await;
+            Box::pin(engine.begin_together(run, children, turn)).await;
+            drop(errand);
+        });
+    }
+
+    async fn begin_together(
+        &self,
+        run: Arc<Run>,
+        children: Vec<Waiting>,
+        turn: Option<SemaphorePermit<'_>>,
+    ) {
         let (mut turned, mut ended, mut steps) = (Vec::new(), Vec::new(), 0);
         for Waiting { index, input, cancelled } in children {
             if *cancelled.borrow() {
