@@ -407,7 +407,8 @@ pub(crate) struct Run {
     /// What the parent began with.
     start: Start,
     task: TaskId,
-    map_run: Str,
+    /// The map run's ARN.
+    arn: Str,
     /// The state that they begin in.
     first: StateId,
     is_express: bool,
@@ -426,7 +427,7 @@ impl Run {
             parent_facts: live.facts.clone(),
             start: live.execution.start().expect("whoever has children has begun").clone(),
             task,
-            map_run,
+            arn: map_run,
             first,
             is_express: has_express_children(live, task),
             redriven_at,
@@ -452,16 +453,16 @@ enum Stands {
 
 impl Child {
     fn arn(&self) -> Str {
-        child_name(&self.run.map_run, self.index).0
+        child_name(&self.run.arn, self.index).0
     }
 
     fn beginning(&self, input: Json) -> Beginning {
-        let Run { start, task, map_run, first, .. } = &*self.run;
-        Beginning::child(start, *task, self.index, map_run, input, *first)
+        let Run { start, task, arn, first, .. } = &*self.run;
+        Beginning::child(start, *task, self.index, arn, input, *first)
     }
 
     fn facts(&self, engine: &Engine, arn: &str) -> Facts {
-        let Run { parent_facts: parent, is_express, task, map_run, .. } = &*self.run;
+        let Run { parent_facts: parent, is_express, task, arn: map_run, .. } = &*self.run;
         let id: ExecutionId =
             if *is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
         let own = Parent { execution: parent.id, task: *task, index: Some(self.index) };
