@@ -354,7 +354,7 @@ async fn the_concurrency_of_a_map_run_can_be_changed_while_it_runs() {
     let server = start(Some(folder.path()), Vec::new()).await;
     let bucket = folder.path().join("buckets/lists");
     std::fs::create_dir_all(&bucket).expect("it can be made");
-    let rows: String = (0..40).map(|row| format!("{row}\n")).collect();
+    let rows = (0..40).map(|row| format!("{row}\n")).collect::<Vec<String>>().concat();
     std::fs::write(bucket.join("rows"), rows).expect("it is written");
     let wait = json!({"Type": "Wait", "Seconds": 1, "End": true});
     let more = [("MaxConcurrency", json!(5))];
@@ -402,7 +402,7 @@ async fn batches_are_as_large_as_the_input_says() {
     let server = start(Some(folder.path()), Vec::new()).await;
     let buckets = folder.path().join("buckets");
     std::fs::create_dir_all(buckets.join("lists")).expect("it can be made");
-    let rows: String = (0..10).map(|row| format!("\"{row:08}\"\n")).collect();
+    let rows = (0..10).map(|row| format!("\"{row:08}\"\n")).collect::<Vec<String>>().concat();
     std::fs::write(buckets.join("lists/rows"), rows).expect("it is written");
     let batcher = json!({
         "MaxItemsPerBatchPath": "$.count", "MaxInputBytesPerBatchPath": "$.bytes",
