@@ -20,9 +20,8 @@ use tokio::sync::{SemaphorePermit, oneshot, watch};
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How many children are begun together, so that they are stored and reported together: the fewest and
-/// the most. Where there are few of them, each processor begins some.
-const FEWEST: usize = 8;
+/// How many children are begun together, so that they are stored and reported together. As many begin as
+/// have been reported: smaller groups would make for ever smaller ones.
 const MOST: usize = 64;
 
 /// The bytes of memory that their inputs may take, and their results while they are reported.
@@ -91,13 +90,11 @@ impl Engine {
 
     /// Begins children, and has them run to their ends.
     pub(crate) fn start_children(&self, starting: Vec<Together>) {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         for Together { run, children } in starting {
-            let most = (children.len() / processors).clamp(FEWEST, MOST);
             let (mut group, mut bytes) = (Vec::new(), 0);
             for child in children {
                 let more = child.memory();
-                if group.len() >= most || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
+                if group.len() >= MOST || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
                     self.start_group(run.clone(), std::mem::take(&mut group));
                     bytes = 0;
                 }
