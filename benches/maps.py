@@ -1,7 +1,7 @@
-"""What a distributed Map costs: `python3 benches/maps.py PROGRAM [--kind KIND] [--rows N,N] [--express]`.
+"""What a distributed Map costs: `python3 benches/maps.py PROGRAM [--kind KIND] [--rows N,N] [--express] [--width N]`.
 
 Starts a server of its own, puts the rows into its bucket, and runs a Map over them whose children do nothing and
-whose results are written. Prints the seconds, the rows in a second, the most memory that the server had resident,
+whose results are written. Prints the seconds, those of processor that the server took, the rows in a second, the most memory that the server had resident,
 and what a row cost in the first and in the last tenth. No package is needed.
 
 Kinds: csv, csv.gz, csv.zst, jsonl, inventory (over 100 files), parquet (the last and zst with the packages
@@ -23,9 +23,10 @@ ACCOUNT = "123456789012"
 FILES = 100
 
 
-def write_rows(bucket, kind, rows):
-    """Writes the rows and returns the reader's configuration and key."""
-    lines = (f"{row},name-{row},{row * 7 % 1000}\n" for row in range(rows))
+def write_rows(bucket, kind, rows, width):
+    """Writes the rows, whose names have so many bytes at least, and returns the reader's configuration."""
+    pad = "x" * width
+    lines = (f"{row},name-{row}{pad},{row * 7 % 1000}\n" for row in range(rows))
     table = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
     path = os.path.join(bucket, "rows")
     if kind == "csv":
@@ -47,12 +48,12 @@ def write_rows(bucket, kind, rows):
         return table
     if kind == "jsonl":
         with open(path, "w") as file:
-            file.writelines(f'{{"id":"{row}","name":"name-{row}","number":"{row * 7 % 1000}"}}\n' for row in range(rows))
+            file.writelines(f'{{"id":"{row}","name":"name-{row}{pad}","number":"{row * 7 % 1000}"}}\n' for row in range(rows))
         return {"InputType": "JSONL"}
     if kind == "inventory":
         for number in range(FILES):
             with open(os.path.join(bucket, f"part-{number:03}.csv"), "w") as file:
-                file.writelines(f'"{row}","name-{row}","{row * 7 % 1000}"\n' for row in range(number, rows, FILES))
+                file.writelines(f'"{row}","name-{row}{pad}","{row * 7 % 1000}"\n' for row in range(number, rows, FILES))
         manifest = {
             "destinationBucket": "arn:aws:s3:::rows",
             "fileFormat": "CSV",
@@ -68,7 +69,7 @@ def write_rows(bucket, kind, rows):
 
         columns = {
             "id": [str(row) for row in range(rows)],
-            "name": [f"name-{row}" for row in range(rows)],
+            "name": [f"name-{row}{pad}" for row in range(rows)],
             "number": [row * 7 % 1000 for row in range(rows)],
         }
         pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=100_000, compression="snappy")
@@ -121,21 +122,27 @@ class Server:
             found = re.search(r"^stepwright_\w*succeeded\w* (\d+)", answer.read().decode(), re.MULTILINE)
         return int(found.group(1))
 
+    def busy(self):
+        """The seconds of processor that it has taken, as a user and in the system."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident(self, name="VmRSS"):
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(rf"{name}:\s+(\d+)", status.read()).group(1)) / 1024
 
 
-def measure(program, kind, rows, is_express):
+def measure(program, kind, rows, is_express, width):
     with tempfile.TemporaryDirectory() as data:
         bucket = os.path.join(data, "buckets", "rows")
         os.makedirs(bucket)
-        config = write_rows(bucket, kind, rows)
+        config = write_rows(bucket, kind, rows, width)
         server = Server(program, data)
         try:
             body = {"name": "m", "definition": json.dumps(machine(config, is_express)), "roleArn": f"arn:aws:iam::{ACCOUNT}:role/r"}
             created = server.call("CreateStateMachine", body)
-            before = server.resident()
+            before, busy = server.resident(), server.busy()
             began = time.monotonic()
             started = server.call("StartExecution", {"stateMachineArn": created["stateMachineArn"]})
             marks, peak = [(0.0, 0)], before
@@ -146,7 +153,7 @@ def measure(program, kind, rows, is_express):
                 ended = server.call("DescribeExecution", {"executionArn": started["executionArn"]})
                 if ended["status"] != "RUNNING":
                     break
-            took = time.monotonic() - began
+            took, busy = time.monotonic() - began, server.busy() - busy
             if ended["status"] != "SUCCEEDED":
                 sys.exit(f"{ended}")
             key = json.loads(ended["output"])["ResultWriterDetails"]["Key"]
@@ -170,7 +177,7 @@ def measure(program, kind, rows, is_express):
             tenth = rows / 10 / 1e6
             written = took - at(rows)
             print(
-                f"{kind + (' express' if is_express else ''):<16} {rows:>10} {took:>8.2f} s {rows / took:>9.0f}/s "
+                f"{kind + (' express' if is_express else ''):<16} {rows:>10} {took:>8.2f} s {busy:>8.2f} s {rows / took:>9.0f}/s "
                 f"{before:>6.0f} {peak:>6.0f} {server.resident('VmHWM'):>6.0f} MB "
                 f"{first / tenth:>8.1f} {last / tenth:>8.1f} µs {written:>7.2f} s",
                 flush=True,
@@ -186,11 +193,12 @@ def main():
     parser.add_argument("--kind", default="csv")
     parser.add_argument("--rows", default="10000,100000")
     parser.add_argument("--express", action="store_true")
+    parser.add_argument("--width", type=int, default=0, help="bytes by which rows are larger")
     arguments = parser.parse_args()
-    print("kind                   rows     time      rate   idle   peak   most     first     last    writing")
+    print("kind                   rows     time        CPU       rate   idle   peak   most     first     last    writing")
     for kind in arguments.kind.split(","):
         for rows in arguments.rows.split(","):
-            measure(arguments.program, kind, int(rows), arguments.express)
+            measure(arguments.program, kind, int(rows), arguments.express, arguments.width)
 
 
 main()

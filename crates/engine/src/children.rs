@@ -2,79 +2,271 @@
 
 use crate::facts::More;
 use crate::live::Live;
-use crate::mailbox::Message;
-use crate::starts::Begun;
+use crate::mailbox::{Message, What};
+use crate::snapshot::News;
+use crate::starts::{Begun, FirstTurn};
 use crate::underway::Errand;
 use crate::{Engine, Facts, Parent, Refused};
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_history::{Failure, TaskId};
-use stepwright_interpreter::{Beginning, ChildInput, Stimulus};
+use stepwright_history::{Failure, Moment, Start, TaskId};
+use stepwright_interpreter::{Beginning, ChildInput, Stimulus, child_name};
 use stepwright_json::{Json, Str};
 use stepwright_program::{Kind, StateId};
 use stepwright_store::{About, ExecutionId};
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{SemaphorePermit, oneshot, watch};
 
 /// How long a child that could not be stored waits before it is begun again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How many children are begun together, so that they are stored and reported together. As many begin as
+/// have been reported: smaller groups would make for ever smaller ones.
+const MOST: usize = 64;
+
+/// The bytes of memory that their inputs may take, and their results while they are reported.
+const TOGETHER_BYTES: usize = 1 << 20;
+
+/// The steps of evaluation after which those that have taken their first turn wait no longer for others.
+const TOGETHER_STEPS: u64 = 100_000;
+
+/// Children of one map run that are to be begun.
+pub(crate) struct Together {
+    run: Arc<Run>,
+    children: Vec<Waiting>,
+}
+
+/// A child that is to be begun.
+struct Waiting {
+    index: u32,
+    input: ChildInput,
+    cancelled: watch::Receiver<bool>,
+}
+
+impl Waiting {
+    /// The bytes of memory that its input takes.
+    fn memory(&self) -> usize {
+        match &self.input {
+            ChildInput::Given(input) => memory(input),
+            ChildInput::Recorded { .. } => 0,
+        }
+    }
+}
+
+/// A child whose first turn was taken.
+struct Turned {
+    child: Child,
+    input: Json,
+    cancelled: watch::Receiver<bool>,
+    first: FirstTurn,
+    /// What came of it, if it has ended already.
+    result: Option<Outcome>,
+    /// The news of its end, if it has not.
+    news: Option<oneshot::Receiver<News>>,
+}
+
+type Outcome = Result<Json, Failure>;
+
 impl Engine {
+    /// Puts a child together with those that are begun with it.
     pub(crate) fn start_child(
-        &self,
         live: &mut Live,
-        run: TaskId,
+        starting: &mut Vec<Together>,
+        task: TaskId,
         index: u32,
         map_run: Str,
         input: ChildInput,
         first: StateId,
     ) {
         let (call_off, cancelled) = watch::channel(false);
-        live.errands.insert((run, Some(index)), call_off);
-        let start = live.execution.start().expect("whoever has children has begun");
-        let (given, recorded) = match input {
-            ChildInput::Given(input) => (input, None),
-            ChildInput::Recorded { after, at } => (Json::Null, Some((start.clone(), after, at))),
-        };
-        let mut beginning = Beginning::child(start, run, index, &map_run, given, first);
-        let parent = Parent { execution: live.facts.id, task: run, index: Some(index) };
-        let child = Child {
-            is_express: has_express_children(live, run),
-            parent_facts: live.facts.clone(),
-            parent,
-            map_run,
-            redriven_at: live.execution.redriven_at(),
-        };
-        let engine = self.clone();
-        let errand = self.inner.underway.begin();
-        let start_child = async move {
-            // Thousands may wait here: what they need afterwards is made only then.
-            let turn = engine.inner.memory.turn_to_begin().await;
-            if let Some((start, after, at)) = recorded {
-                let input = engine.lasting_input(parent.execution, after, at).await;
-                beginning = Beginning::child(&start, run, index, &child.map_run, input, first);
-            }
-            Box::pin(engine.run_to_end(child, beginning, cancelled, errand, turn)).await;
-        };
-        tokio::spawn(start_child);
+        live.errands.insert((task, Some(index)), call_off);
+        let run = Run::of(live, task, map_run, first);
+        let child = Waiting { index, input, cancelled };
+        match starting.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.run, &run) => last.children.push(child),
+            _ => starting.push(Together { run, children: vec![child] }),
+        }
     }
 
-    /// Runs a child, and tells its parent what came of it.
+    /// Begins children, and has them run to their ends.
+    pub(crate) fn start_children(&self, starting: Vec<Together>) {
+        for Together { run, children } in starting {
+            let (mut group, mut bytes) = (Vec::new(), 0);
+            for child in children {
+                let more = child.memory();
+                if group.len() >= MOST || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
+                    self.start_group(run.clone(), std::mem::take(&mut group));
+                    bytes = 0;
+                }
+                group.push(child);
+                bytes += more;
+            }
+            self.start_group(run, group);
+        }
+    }
+
+    fn start_group(&self, run: Arc<Run>, children: Vec<Waiting>) {
+        let engine = self.clone();
+        let errand = self.inner.underway.begin();
+        tokio::spawn(async move {
+            // Thousands may wait here: what they need afterwards is made only then.
+            let turn = engine.inner.memory.turn_to_begin(children.len()).await;
+            Box::pin(engine.begin_together(run, children, turn)).await;
+            drop(errand);
+        });
+    }
+
+    async fn begin_together(
+        &self,
+        run: Arc<Run>,
+        children: Vec<Waiting>,
+        turn: Option<SemaphorePermit<'_>>,
+    ) {
+        let (mut turned, mut ended, mut steps) = (Vec::new(), Vec::new(), 0);
+        for Waiting { index, input, cancelled } in children {
+            if *cancelled.borrow() {
+                continue;
+            }
+            let child = Child { run: run.clone(), index };
+            let input = match input {
+                ChildInput::Given(input) => input,
+                ChildInput::Recorded { after, at } => {
+                    self.lasting_input(run.parent_facts.id, after, at).await
+                }
+            };
+            if !self.inner.memory.has_room_for_child() {
+                self.confirm_all(&mut turned, &mut ended).await;
+                self.report_children(&run, &mut ended).await;
+                self.inner.memory.room_for_child().await;
+            }
+            if run.is_express {
+                self.begin_express_child(child, input, cancelled, &mut ended).await;
+            } else {
+                steps +=
+                    self.take_first_turn(child, input, cancelled, &mut turned, &mut ended).await;
+            }
+            if steps >= TOGETHER_STEPS {
+                self.confirm_all(&mut turned, &mut ended).await;
+                self.report_children(&run, &mut ended).await;
+                steps = 0;
+            }
+        }
+        self.confirm_all(&mut turned, &mut ended).await;
+        drop(turn);
+        self.report_children(&run, &mut ended).await;
+    }
+
+    /// Takes the first turn of a child, and has it stored. Returns how many steps it took.
+    async fn take_first_turn(
+        &self,
+        child: Child,
+        input: Json,
+        cancelled: watch::Receiver<bool>,
+        turned: &mut Vec<Turned>,
+        ended: &mut Vec<(u32, Outcome)>,
+    ) -> u64 {
+        let beginning = child.beginning(input.clone());
+        let facts = Arc::new(child.facts(self, &beginning.identity.execution_arn));
+        let id = facts.id;
+        let taken = self.first_turn(facts, beginning).await;
+        let begun = taken.and_then(|(live, taken)| {
+            let (result, steps) = (live.execution.status().outcome(), taken.steps);
+            // It may have ended by the time that it is stored.
+            let news = result.is_none().then(|| self.inner.recent.watch(id));
+            Ok((result, steps, news, self.store_first(live, taken)?))
+        });
+        match begun {
+            Ok((result, steps, news, first)) => {
+                turned.push(Turned { child, input, cancelled, first, result, news });
+                steps
+            }
+            Err(Begun::Panicked(reason)) => {
+                ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
+                0
+            }
+            Err(Begun::Closing) => 0,
+            Err(_) => {
+                self.inner.recent.unwatch(id);
+                self.go_on(child, Stands::Begins(input), cancelled);
+                0
+            }
+        }
+    }
+
+    /// Waits until the first turns of children are durable.
+    async fn confirm_all(&self, turned: &mut Vec<Turned>, ended: &mut Vec<(u32, Outcome)>) {
+        for Turned { child, input, cancelled, first, result, news } in turned.drain(..) {
+            let id = first.id();
+            match (self.confirm_first(first).await, result, news) {
+                (Ok(()), Some(result), _) => ended.push((child.index, result)),
+                (Ok(()), None, Some(news)) => self.go_on(child, Stands::Runs(id, news), cancelled),
+                // It exists already, or could not be stored.
+                _ => {
+                    self.inner.recent.unwatch(id);
+                    self.go_on(child, Stands::Begins(input), cancelled);
+                }
+            }
+        }
+    }
+
+    /// Begins a child that is in memory only.
+    async fn begin_express_child(
+        &self,
+        child: Child,
+        input: Json,
+        cancelled: watch::Receiver<bool>,
+        ended: &mut Vec<(u32, Outcome)>,
+    ) {
+        let beginning = child.beginning(input);
+        let facts = Arc::new(child.facts(self, &beginning.identity.execution_arn));
+        let id = facts.id;
+        match self.begin_in_memory(facts, beginning).await {
+            Ok(mut news) => match news.try_recv() {
+                Ok((snapshot, _)) => ended.push((child.index, snapshot.result())),
+                Err(TryRecvError::Empty) => self.go_on(child, Stands::Runs(id, news), cancelled),
+                // It was dropped before its end, because the engine closes.
+                Err(TryRecvError::Closed) => {}
+            },
+            Err(Begun::Panicked(reason)) => {
+                ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Sees a child to its end, beside the others.
+    fn go_on(&self, child: Child, stands: Stands, cancelled: watch::Receiver<bool>) {
+        let engine = self.clone();
+        let errand = self.inner.underway.begin();
+        tokio::spawn(async move { engine.run_to_end(child, stands, cancelled, errand).await });
+    }
+
+    /// Runs a child to its end, and tells its parent what came of it. Says nothing once nobody waits for it
+    /// any more.
     async fn run_to_end(
         &self,
         child: Child,
-        beginning: Beginning,
+        stands: Stands,
         cancelled: watch::Receiver<bool>,
         errand: Errand,
-        turn: Option<SemaphorePermit<'_>>,
     ) {
-        let Parent { execution, task: run, index } = child.parent;
-        let result = if child.is_express {
-            self.run_express_child(&child, beginning, cancelled, &errand, turn).await
-        } else {
-            self.run_child(&child, beginning, cancelled, &errand, turn).await
+        let id = match &stands {
+            Stands::Runs(id, _) => Some(*id),
+            Stands::Begins(_) => None,
         };
-        let (Some(result), Some(index)) = (result, index) else { return };
-        self.report_child(execution, Stimulus::ChildFinished { run, index, result }).await;
+        let ends = Box::pin(self.child_result(&child, stands, &errand));
+        tokio::select! {
+            result = ends => if let Some(result) = result {
+                self.report_children(&child.run, &mut vec![(child.index, result)]).await;
+            },
+            () = called_off(cancelled) => match id.filter(|_| child.run.is_express) {
+                Some(id) => {
+                    let failure = Failure::default();
+                    self.deliver(id, Message::new(Stimulus::Stop { failure }));
+                }
+                None => self.stop_child(&child.arn()).await,
+            }
+        }
     }
 
     /// What a child begins with, looked up until the store answers.
@@ -90,131 +282,103 @@ impl Engine {
         }
     }
 
-    /// Reports the end of a child to its parent. Until the parent has heard of it, the result takes
+    /// Reports the ends of children to their parent. Until the parent has heard of them, the results take
     /// memory, and others wait for that.
-    async fn report_child(&self, parent: ExecutionId, stimulus: Stimulus) {
+    async fn report_children(&self, run: &Run, ended: &mut Vec<(u32, Outcome)>) {
         let mut share = self.inner.memory.share();
-        if let Stimulus::ChildFinished { result: Ok(output), .. } = &stimulus {
-            share.set(output.measure().map_or(0, |measure| measure.memory));
-        }
-        while let Err(Refused::Store { .. }) = self.ask(parent, stimulus.clone()).await {
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// Runs a child in memory to its end. Returns `None` once nobody waits for it any more.
-    async fn run_express_child(
-        &self,
-        child: &Child,
-        beginning: Beginning,
-        cancelled: watch::Receiver<bool>,
-        errand: &Errand,
-        turn: Option<SemaphorePermit<'_>>,
-    ) -> Option<Result<Json, Failure>> {
-        let arn = beginning.identity.execution_arn.to_string();
-        let facts = Arc::new(child.facts(self, &arn));
-        let id = facts.id;
-        self.inner.memory.room_for_child().await;
-        let begun = self.begin_in_memory(facts, beginning).await;
-        drop(turn);
-        let ended = match begun {
-            Ok(ended) => ended,
-            Err(Begun::Panicked(reason)) => {
-                return Some(Err(Failure::new("States.Runtime", reason)));
-            }
-            Err(_) => return None,
-        };
-        errand.rest();
-        tokio::select! {
-            news = ended => {
-                // The execution is dropped before its end only when the engine closes.
-                let (ended, _news) = news.ok()?;
-                errand.resume();
-                Some(ended.result())
-            }
-            () = called_off(cancelled) => {
-                let failure = Failure::default();
-                self.deliver(id, Message::new(Stimulus::Stop { failure }));
-                None
+        while !ended.is_empty() {
+            let mut bytes = 0;
+            let takes = |(_, result): &(u32, Outcome)| {
+                bytes += result.as_ref().map_or(0, memory);
+                bytes > TOGETHER_BYTES
+            };
+            let most = ended.iter().position(takes).unwrap_or(ended.len()).max(1);
+            share.set(bytes);
+            let what = What::ChildrenEnded { run: run.task, ended: ended.drain(..most).collect() };
+            let parent = run.parent_facts.id;
+            while let Err(Refused::Store { .. }) = self.ask_with(parent, what.clone()).await {
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Runs a child to its end; begins it unless it has begun already. Returns `None` once nobody
-    /// waits for it any more.
-    async fn run_child(
-        &self,
-        child: &Child,
-        beginning: Beginning,
-        cancelled: watch::Receiver<bool>,
-        errand: &Errand,
-        turn: Option<SemaphorePermit<'_>>,
-    ) -> Option<Result<Json, Failure>> {
-        let arn = beginning.identity.execution_arn.to_string();
-        tokio::select! {
-            result = self.child_result(child, &arn, beginning, errand, turn) => Some(result),
-            () = called_off(cancelled) => {
-                self.stop_child(&arn).await;
-                None
-            }
-        }
-    }
-
+    /// What comes of a child; `None` if it is dropped before its end, because the engine closes. It is begun
+    /// unless it has begun already.
     async fn child_result(
         &self,
         child: &Child,
-        arn: &str,
-        beginning: Beginning,
+        stands: Stands,
         errand: &Errand,
-        turn: Option<SemaphorePermit<'_>>,
-    ) -> Result<Json, Failure> {
-        let watched = loop {
-            let facts = Arc::new(child.facts(self, arn));
+    ) -> Option<Outcome> {
+        let news = match stands {
+            Stands::Runs(_, news) => Some(news),
+            Stands::Begins(input) => {
+                let beginning = child.beginning(input);
+                match self.begin_child(child, beginning).await {
+                    Ok(news) => news,
+                    Err(Begun::Panicked(reason)) => {
+                        return Some(Err(Failure::new("States.Runtime", reason)));
+                    }
+                    Err(_) => return std::future::pending().await,
+                }
+            }
+        };
+        errand.rest();
+        let news = match news {
+            Some(news) => news.await.ok(),
+            None => None,
+        };
+        let news = match news {
+            None if child.run.is_express => return None,
+            None => self.news_of(&child.arn()).await,
+            news => news,
+        };
+        errand.resume();
+        Some(match news {
+            Some((snapshot, _)) => snapshot.result(),
+            None => Err(Failure::new("States.Runtime", "The child execution is gone.")),
+        })
+    }
+
+    /// Begins a stored child; with `None`, it has begun before.
+    async fn begin_child(
+        &self,
+        child: &Child,
+        beginning: Beginning,
+    ) -> Result<Option<oneshot::Receiver<News>>, Begun> {
+        let arn = child.arn();
+        loop {
+            let turn = self.inner.memory.turn_to_begin(1).await;
+            let facts = Arc::new(child.facts(self, &arn));
             let id = facts.id;
             self.inner.memory.room_for_child().await;
             // It may have ended by the time that it has begun.
             let news = self.inner.recent.watch(id);
             let begun = self.begin(facts, beginning.clone()).await;
-            if begun.is_err() {
-                self.inner.recent.unwatch(id);
-            }
-            match begun {
-                Ok(()) => break Some(news),
-                Err(Begun::Exists) => {
-                    self.redrive_child(child, arn).await;
-                    break None;
+            drop(turn);
+            let why = match begun {
+                Ok(()) => return Ok(Some(news)),
+                Err(why) => why,
+            };
+            self.inner.recent.unwatch(id);
+            match why {
+                Begun::Exists => {
+                    self.redrive_child(child, &arn).await;
+                    return Ok(None);
                 }
-                Err(Begun::Store(error)) => {
-                    tracing::warn!(arn, %error, "a child execution could not be begun");
+                Begun::Store(error) => {
+                    tracing::warn!(%arn, %error, "a child execution could not be begun");
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(Begun::Moved) => tokio::time::sleep(PAUSE).await,
-                Err(Begun::Panicked(reason)) => {
-                    return Err(Failure::new("States.Runtime", reason));
-                }
-                Err(Begun::Closing) => return std::future::pending().await,
+                Begun::Moved => tokio::time::sleep(PAUSE).await,
+                why => return Err(why),
             }
-        };
-        drop(turn);
-        errand.rest();
-        let news = match watched {
-            Some(news) => news.await.ok(),
-            None => None,
-        };
-        let news = match news {
-            None => self.news_of(arn).await,
-            news => news,
-        };
-        errand.resume();
-        match news {
-            Some((snapshot, _)) => snapshot.result(),
-            None => Err(Failure::new("States.Runtime", "The child execution is gone.")),
         }
     }
 
     /// Redrives a child that failed before its parent was redriven.
     async fn redrive_child(&self, child: &Child, arn: &str) {
-        let Some(redriven_at) = child.redriven_at else { return };
+        let Some(redriven_at) = child.run.redriven_at else { return };
         let Ok(Some(row)) = self.store().execution_by_arn(arn).await else { return };
         let is_older = row.stopped_at.is_some_and(|at| at <= redriven_at.0);
         let has_failed = row.status.is_over() && row.status != stepwright_store::Status::Succeeded;
@@ -234,25 +398,76 @@ impl Engine {
     }
 }
 
+/// What the children of a map run have in common.
+pub(crate) struct Run {
+    parent_facts: Arc<Facts>,
+    /// What the parent began with.
+    start: Start,
+    task: TaskId,
+    /// The map run's ARN.
+    arn: Str,
+    /// The state that they begin in.
+    first: StateId,
+    is_express: bool,
+    redriven_at: Option<Moment>,
+}
+
+impl Run {
+    /// That of a map run, which is made once for all its children, and again after a redrive.
+    fn of(live: &mut Live, task: TaskId, map_run: Str, first: StateId) -> Arc<Self> {
+        let redriven_at = live.execution.redriven_at();
+        let known = live.runs.get(&task).filter(|run| run.redriven_at == redriven_at);
+        if let Some(run) = known {
+            return run.clone();
+        }
+        let run = Arc::new(Self {
+            parent_facts: live.facts.clone(),
+            start: live.execution.start().expect("whoever has children has begun").clone(),
+            task,
+            arn: map_run,
+            first,
+            is_express: has_express_children(live, task),
+            redriven_at,
+        });
+        live.runs.insert(task, run.clone());
+        run
+    }
+}
+
 /// A child execution of a map run, as its parent sees it.
 struct Child {
-    parent_facts: Arc<Facts>,
-    parent: Parent,
-    map_run: Str,
-    is_express: bool,
-    redriven_at: Option<stepwright_history::Moment>,
+    run: Arc<Run>,
+    index: u32,
+}
+
+/// Where a child stands that has not ended.
+enum Stands {
+    /// It is to be begun with this input, unless it has begun before.
+    Begins(Json),
+    /// It runs, under this number.
+    Runs(ExecutionId, oneshot::Receiver<News>),
 }
 
 impl Child {
+    fn arn(&self) -> Str {
+        child_name(&self.run.arn, self.index).0
+    }
+
+    fn beginning(&self, input: Json) -> Beginning {
+        let Run { start, task, arn, first, .. } = &*self.run;
+        Beginning::child(start, *task, self.index, arn, input, *first)
+    }
+
     fn facts(&self, engine: &Engine, arn: &str) -> Facts {
+        let Run { parent_facts: parent, is_express, task, arn: map_run, .. } = &*self.run;
         let id: ExecutionId =
-            if self.is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
-        let parent = &self.parent_facts;
+            if *is_express { engine.new_in_memory_id() } else { engine.new_stored_id() };
+        let own = Parent { execution: parent.id, task: *task, index: Some(self.index) };
         let more = More {
             revision: parent.revision.id.clone(),
             test_case: parent.test_case.clone(),
             trace_header: parent.trace_header.clone(),
-            parent: Some(self.parent),
+            parent: Some(own),
             principal: parent.principal.clone(),
         };
         let about = About {
@@ -260,7 +475,7 @@ impl Child {
             machine: parent.about.machine.clone(),
             version: parent.about.version.clone(),
             alias: parent.about.alias.clone(),
-            map_run: Some(self.map_run.to_string()),
+            map_run: Some(map_run.to_string()),
             started_at: engine.now().0,
             more: more.write(),
         };
@@ -272,7 +487,7 @@ impl Child {
             trace_header: more.trace_header,
             parent: more.parent,
             principal: more.principal,
-            is_express: self.is_express,
+            is_express: *is_express,
         }
     }
 }
@@ -285,6 +500,10 @@ fn has_express_children(live: &Live, run: TaskId) -> bool {
         Kind::Map(map) => map.processor.express,
         _ => false,
     })
+}
+
+fn memory(value: &Json) -> usize {
+    value.measure().map_or(0, |measure| measure.memory)
 }
 
 async fn called_off(mut cancelled: watch::Receiver<bool>) {

@@ -5,6 +5,7 @@
 //! owe. Express executions, which are in memory only, are driven in the same way, without the
 //! append.
 
+use crate::children::Together;
 use crate::errors::Refused;
 use crate::live::{Live, NotTaken, Taken};
 use crate::load::LoadError;
@@ -391,6 +392,18 @@ impl Engine {
                 }
                 stimulus
             }
+            What::ChildrenEnded { run, ended } => {
+                for (index, result) in ended {
+                    let stimulus = Stimulus::ChildFinished { run, index, result };
+                    if round.step(live, stimulus, now, aside).is_err() {
+                        if round.panic.is_some() {
+                            break;
+                        }
+                        self.inner.metrics.stale.add_one();
+                    }
+                }
+                return Ok(());
+            }
             What::Take { task, worker, again, .. } => {
                 let open = live.execution.task(task);
                 if again && open.is_some_and(|open| open.started) {
@@ -413,9 +426,11 @@ impl Engine {
             self.tell(live, &taken.events);
             live.settle(&taken);
         }
+        let mut starting = Vec::new();
         for command in taken.commands {
-            self.obey(live, command);
+            self.obey(live, &mut starting, command);
         }
+        self.start_children(starting);
         if live.execution.is_over() {
             let ended = taken.events.last().filter(|event| event.kind.ends_execution());
             if let Some(last) = ended {
@@ -440,7 +455,8 @@ impl Engine {
         }
     }
 
-    fn obey(&self, live: &mut Live, command: Command) {
+    /// Sends out what a command asks for; children are put together first.
+    fn obey(&self, live: &mut Live, starting: &mut Vec<Together>, command: Command) {
         match command {
             Command::WakeAt { .. } => {}
             Command::Continue => {
@@ -456,7 +472,7 @@ impl Engine {
                 self.write_results(live, run, request, records);
             }
             Command::StartChild { run, index, map_run, input, first } => {
-                self.start_child(live, run, index, map_run, input, first);
+                Self::start_child(live, starting, run, index, map_run, input, first);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! An execution in memory, and its turns.
 
+use crate::children::Run;
 use crate::dispatch::KeptReader;
 use crate::long::Aside;
 use crate::memory::Share;
@@ -40,6 +41,8 @@ pub(crate) struct Live {
     pub(crate) errands: FxHashMap<Errand, watch::Sender<bool>>,
     /// The readers of map runs between two pages.
     pub(crate) readers: FxHashMap<TaskId, KeptReader>,
+    /// What the children of map runs have in common.
+    pub(crate) runs: FxHashMap<TaskId, Arc<Run>>,
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
@@ -118,6 +121,7 @@ impl Live {
             woken_at: None,
             errands: FxHashMap::default(),
             readers: FxHashMap::default(),
+            runs: FxHashMap::default(),
             redriven: None,
             calls: Calls::default(),
             weight: 0,
@@ -280,6 +284,7 @@ impl Live {
         if given_up {
             let execution = &self.execution;
             self.readers.retain(|run, _| execution.waits_for(*run));
+            self.runs.retain(|run, _| execution.waits_for(*run));
             self.errands.retain(|(task, index), call_off| {
                 let is_wanted = execution.wants(*task, *index);
                 if !is_wanted {

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use stepwright_history::TaskId;
+use stepwright_history::{Failure, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
 use stepwright_store::{ExecutionId, Shards};
@@ -35,6 +35,11 @@ pub(crate) type Reply = oneshot::Sender<Result<(), Refused>>;
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Stimulus(Stimulus),
+    /// Children of a map run have ended: their indexes, and what came of them.
+    ChildrenEnded {
+        run: TaskId,
+        ended: Vec<(u32, Result<Json, Failure>)>,
+    },
     /// A timer of the execution may be due.
     Wake,
     /// The holder of a task token reports on the task.

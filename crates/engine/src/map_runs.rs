@@ -88,15 +88,6 @@ pub struct Counts {
     pub results_written: u64,
 }
 
-/// The status of a child execution.
-#[derive(Clone, Copy, PartialEq)]
-enum Child {
-    Pending,
-    Running,
-    Succeeded,
-    Failed,
-}
-
 impl Engine {
     /// The map run with this ARN.
     pub async fn map_run(&self, arn: &str) -> Result<Option<MapRun>, StoreError> {
@@ -112,7 +103,7 @@ impl Engine {
         let after = reading.after;
         reading.after =
             self.each_event_after(row.execution, after, |event| reading.take(event)).await?;
-        let run = reading.found.clone().map(Found::finish);
+        let run = reading.found.as_ref().map(Found::shown);
         self.inner.readings.keep(reading);
         Ok(run.map(|run| MapRun {
             execution: row.execution,
@@ -176,14 +167,11 @@ struct Reading {
 }
 
 /// A map run that has begun.
-#[derive(Clone)]
 struct Found {
     map: MapRun,
     frame: FrameId,
     is_batched: bool,
-    children: Vec<Child>,
-    /// The number of items of each child.
-    sizes: Vec<u32>,
+    children: Children,
     is_written: bool,
     /// Whether the state was left, or was entered again with another map run.
     is_left: bool,
@@ -248,8 +236,7 @@ impl Reading {
             map,
             frame: event.frame,
             is_batched,
-            children: Vec::new(),
-            sizes: Vec::new(),
+            children: Children::default(),
             is_written: false,
             is_left: false,
         }
@@ -277,11 +264,8 @@ impl Found {
         match &event.kind {
             E::MapRunItems { inputs } => self.add(inputs),
             E::MapRunPage(page) => self.add(&page.inputs),
-            E::ChildStarted { index } => set(&mut self.children, *index, Child::Running),
-            E::ChildFinished { index, result } => {
-                let child = if result.is_ok() { Child::Succeeded } else { Child::Failed };
-                set(&mut self.children, *index, child);
-            }
+            E::ChildStarted { index } => self.children.started(*index),
+            E::ChildFinished { index, result } => self.children.finished(*index, result.is_ok()),
             E::MapRunWriting { .. } => self.is_written = true,
             E::MapRunUpdated { max_concurrency, tolerated_count, tolerated_percentage } => {
                 map.max_concurrency = max_concurrency.unwrap_or(map.max_concurrency);
@@ -307,43 +291,128 @@ impl Found {
     }
 
     fn add(&mut self, inputs: &Array) {
-        self.children.resize(self.children.len() + inputs.len(), Child::Pending);
         let size = |input: &Json| {
             let items = input.get("Items").and_then(Json::as_array).filter(|_| self.is_batched);
             items.map_or(1, |items| items.len() as u32)
         };
-        self.sizes.extend(inputs.iter().map(size));
+        self.children.waiting.extend(inputs.iter().map(size));
     }
 
-    fn finish(mut self) -> MapRun {
+    fn shown(&self) -> MapRun {
         let is_over = self.map.status != MapRunStatus::Running;
-        for (child, size) in self.children.iter().zip(&self.sizes) {
-            self.map.executions.add(*child, 1, is_over, self.is_written);
-            self.map.items.add(*child, u64::from(*size), is_over, self.is_written);
+        let (executions, items) = self.children.succeeded;
+        let count = |succeeded, of: fn(u32) -> u64| {
+            self.children.count(succeeded, of, is_over, self.is_written)
+        };
+        MapRun {
+            executions: count(executions, |_| 1),
+            items: count(items, u64::from),
+            ..self.map.clone()
         }
-        self.map
     }
 }
 
-fn set(children: &mut [Child], index: u32, child: Child) {
-    if let Some(slot) = children.get_mut(index as usize) {
-        *slot = child;
+/// The children of a map run, each as the number of its items. Of those that have succeeded there are
+/// only counts, so that they take no memory.
+#[derive(Default)]
+struct Children {
+    /// Those that have not begun, the next one first, and its index.
+    waiting: VecDeque<u32>,
+    next: u32,
+    running: FxHashMap<u32, u32>,
+    failed: FxHashMap<u32, u32>,
+    /// How many have succeeded, and of how many items.
+    succeeded: (u64, u64),
+}
+
+impl Children {
+    fn started(&mut self, index: u32) {
+        if index == self.next {
+            let Some(size) = self.waiting.pop_front() else { return };
+            self.next += 1;
+            self.running.insert(index, size);
+        } else if let Some(size) = self.failed.remove(&index) {
+            // It runs again.
+            self.running.insert(index, size);
+        }
+    }
+
+    fn finished(&mut self, index: u32, is_well: bool) {
+        let Some(size) = self.running.remove(&index) else { return };
+        if is_well {
+            self.succeeded.0 += 1;
+            self.succeeded.1 += u64::from(size);
+        } else {
+            self.failed.insert(index, size);
+        }
+    }
+
+    /// Counts them: those that have succeeded, and of each other one what its number of items counts for.
+    fn count(&self, succeeded: u64, of: fn(u32) -> u64, is_over: bool, is_written: bool) -> Counts {
+        let sum = |size: &u32| of(*size);
+        let pending = self.waiting.iter().map(sum).sum();
+        let begun = self.running.values().map(sum).sum();
+        let failed: u64 = self.failed.values().map(sum).sum();
+        let (running, aborted) = if is_over { (0, begun) } else { (begun, 0) };
+        Counts {
+            pending,
+            running,
+            succeeded,
+            failed,
+            aborted,
+            total: pending + begun + failed + succeeded,
+            results_written: if is_written { succeeded + failed } else { 0 },
+        }
     }
 }
 
-impl Counts {
-    fn add(&mut self, child: Child, size: u64, is_over: bool, is_written: bool) {
-        self.total += size;
-        match child {
-            Child::Succeeded => self.succeeded += size,
-            Child::Failed => self.failed += size,
-            Child::Running if is_over => self.aborted += size,
-            Child::Running => self.running += size,
-            Child::Pending => self.pending += size,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_counted_and_those_that_succeed_are_not_kept() {
+        let mut children = Children::default();
+        for _ in 0..100 {
+            children.waiting.extend([2; 1_000]);
+            for index in children.next..children.next + 1_000 {
+                children.started(index);
+                children.finished(index, index % 10_000 != 0);
+            }
         }
-        let is_done = matches!(child, Child::Succeeded | Child::Failed);
-        if is_written && is_done {
-            self.results_written += size;
+        children.waiting.extend([2, 2, 1]);
+        children.started(100_000);
+        let counts = |children: &Children, is_over: bool, is_written: bool| {
+            let (executions, items) = children.succeeded;
+            let executions = children.count(executions, |_| 1, is_over, is_written);
+            (executions, children.count(items, u64::from, is_over, is_written))
+        };
+        let (executions, items) = counts(&children, false, false);
+        let expected = Counts {
+            pending: 2,
+            running: 1,
+            succeeded: 99_990,
+            failed: 10,
+            total: 100_003,
+            ..Counts::default()
+        };
+        assert_eq!(executions, expected);
+        assert_eq!((items.pending, items.running, items.failed), (3, 2, 20));
+        assert_eq!((items.succeeded, items.total), (199_980, 200_005));
+        let (executions, items) = counts(&children, true, true);
+        assert_eq!((executions.running, executions.aborted, executions.pending), (0, 1, 2));
+        assert_eq!((executions.results_written, items.results_written), (100_000, 200_000));
+        // What failed runs again after a redrive, as does what was given up.
+        for index in [0, 10_000, 100_000] {
+            children.started(index);
+            children.finished(index, true);
         }
+        let (executions, items) = counts(&children, false, false);
+        assert_eq!(
+            (executions.failed, executions.succeeded, executions.total),
+            (8, 99_993, 100_003)
+        );
+        assert_eq!((items.failed, items.total), (16, 200_005));
+        assert!(children.running.is_empty() && children.waiting.len() == 2);
     }
 }

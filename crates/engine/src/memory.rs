@@ -71,14 +71,19 @@ impl Memory {
         self.room_below(MOST / 2 * 3, CALLERS_PATIENCE).await;
     }
 
-    /// Waits until few enough children of map runs are being begun.
-    pub(crate) async fn turn_to_begin(&self) -> Option<SemaphorePermit<'_>> {
-        self.beginning.acquire().await.ok()
+    /// Waits until few enough children of map runs are being begun for so many more.
+    pub(crate) async fn turn_to_begin(&self, count: usize) -> Option<SemaphorePermit<'_>> {
+        self.beginning.acquire_many(count.min(MOST_BEGINNING) as u32).await.ok()
+    }
+
+    /// Whether a child of a map run can begin without waiting.
+    pub(crate) fn has_room_for_child(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) < MOST
     }
 
     /// Waits until a child of a map run can begin: one after the other where there is no room.
     pub(crate) async fn room_for_child(&self) {
-        if self.taken.load(Ordering::Relaxed) < MOST {
+        if self.has_room_for_child() {
             return;
         }
         let _turn = self.child.acquire().await;

@@ -191,7 +191,9 @@ fn write(id: ExecutionId, what: &What) -> Option<Json> {
             object.insert("task", Json::Int(task.0 as i64));
             stimulus
         }
-        What::Wake | What::Take { .. } | What::Resume { .. } => return None,
+        What::ChildrenEnded { .. } | What::Wake | What::Take { .. } | What::Resume { .. } => {
+            return None;
+        }
     };
     let (kind, value) = match stimulus {
         Stimulus::Stop { failure } => ("stop", write_failure(failure)),

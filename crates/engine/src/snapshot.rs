@@ -41,13 +41,7 @@ impl Snapshot {
 
     /// The output of an execution that succeeded, or the failure that it ended with.
     pub fn result(&self) -> Result<Json, Failure> {
-        match &self.status {
-            Status::Succeeded { output } => Ok(output.clone()),
-            Status::Failed { failure }
-            | Status::TimedOut { failure }
-            | Status::Aborted { failure } => Err(failure.clone()),
-            Status::NotStarted | Status::Running => Err(Failure::default()),
-        }
+        self.status.outcome().unwrap_or_else(|| Err(Failure::default()))
     }
 
     /// The bytes of memory that it takes, about.

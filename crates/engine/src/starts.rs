@@ -12,7 +12,7 @@ use std::time::Duration;
 use stepwright_history::{Identity, Moment};
 use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
 use stepwright_json::{Json, Str};
-use stepwright_store::{About, AppendError, ExecutionId, StoreError};
+use stepwright_store::{About, AppendError, ExecutionId, Pending, StoreError};
 use tokio::sync::oneshot;
 
 /// The longest an Express execution may take: five minutes.
@@ -78,6 +78,20 @@ pub struct Started {
     pub arn: String,
     /// When it started, in milliseconds since 1970.
     pub started_at: i64,
+}
+
+/// The first turn of an execution, on its way into the store.
+pub(crate) struct FirstTurn {
+    live: Box<Live>,
+    taken: Taken,
+    kept: Pending<Result<(), AppendError>>,
+}
+
+impl FirstTurn {
+    /// The number of the execution.
+    pub(crate) fn id(&self) -> ExecutionId {
+        self.live.facts.id
+    }
 }
 
 /// Why an execution did not begin.
@@ -217,8 +231,18 @@ impl Engine {
 
     /// Begins an execution. Its first turn is durable when this returns.
     pub(crate) async fn begin(&self, facts: Arc<Facts>, beginning: Beginning) -> Result<(), Begun> {
-        let id = facts.id;
-        let (mut live, taken) = self.first_turn(facts, beginning).await?;
+        let (live, taken) = self.first_turn(facts, beginning).await?;
+        let first = self.store_first(live, taken)?;
+        self.confirm_first(first).await
+    }
+
+    /// Has a first turn stored.
+    pub(crate) fn store_first(
+        &self,
+        mut live: Box<Live>,
+        taken: Taken,
+    ) -> Result<FirstTurn, Begun> {
+        let id = live.facts.id;
         let append = live.append(&taken, true);
         live.len = append.len;
         self.inner.mailboxes.begin(id);
@@ -227,7 +251,15 @@ impl Engine {
             self.inner.mailboxes.cancel(id);
             return Err(Begun::Moved);
         }
-        if let Err(error) = self.store().append(append).await {
+        let kept = self.store().append(append);
+        Ok(FirstTurn { live, taken, kept })
+    }
+
+    /// Goes on once a first turn is durable.
+    pub(crate) async fn confirm_first(&self, first: FirstTurn) -> Result<(), Begun> {
+        let FirstTurn { live, taken, kept } = first;
+        let id = live.facts.id;
+        if let Err(error) = kept.await {
             let begun = match error {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),
@@ -282,7 +314,7 @@ impl Engine {
     }
 
     /// Takes the first turn of an execution, in memory only.
-    async fn first_turn(
+    pub(crate) async fn first_turn(
         &self,
         facts: Arc<Facts>,
         beginning: Beginning,

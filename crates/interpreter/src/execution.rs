@@ -64,6 +64,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// The output of an execution that succeeded, or the failure that it ended with; `None` if it has not
+    /// ended.
+    pub fn outcome(&self) -> Option<Result<Json, Failure>> {
+        match self {
+            Self::Succeeded { output } => Some(Ok(output.clone())),
+            Self::Failed { failure } | Self::TimedOut { failure } | Self::Aborted { failure } => {
+                Some(Err(failure.clone()))
+            }
+            Self::NotStarted | Self::Running => None,
+        }
+    }
+
     /// AWS's word for it.
     pub fn name(&self) -> &'static str {
         match self {

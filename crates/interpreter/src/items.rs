@@ -255,17 +255,18 @@ fn too_much() -> Failure {
     reader_failed("The items are larger than the items of a Map state may be.")
 }
 
-/// Puts items into batches: the inputs of child executions. The items that do not fill a batch are
-/// one as well if they are the last ones, and else given back.
+/// Puts items into batches: the inputs of child executions. A batch has `most` items, and its input
+/// `bytes`, what is around the items included; an item that is larger is a batch by itself. The items
+/// that do not fill a batch are one as well if they are the last ones, and else given back.
 pub(crate) fn batches(
     items: Vec<Json>,
     most: Option<i64>,
-    bytes: Option<i64>,
+    bytes: usize,
     batch_input: Option<&Json>,
     is_last: bool,
 ) -> (Vec<Json>, Vec<Json>) {
     let most = most.filter(|most| *most > 0).map_or(usize::MAX, |most| most as usize);
-    let bytes = bytes.filter(|bytes| *bytes > 0).map_or(usize::MAX, |bytes| bytes as usize);
+    let length = |value: &Json| value.measure().map_or(usize::MAX, |measure| measure.bytes);
     let input = |batch: Vec<Json>| {
         let mut input = Object::new();
         if let Some(batch_input) = batch_input {
@@ -274,18 +275,76 @@ pub(crate) fn batches(
         input.insert("Items", batch.into());
         Json::from(input)
     };
-    let (mut inputs, mut batch, mut size) = (Vec::new(), Vec::new(), 0usize);
+    let around = length(&input(Vec::new()));
+    let (mut inputs, mut batch, mut size) = (Vec::new(), Vec::new(), around);
     for item in items {
-        let length = item.measure().map_or(usize::MAX, |measure| measure.bytes + 1);
-        if !batch.is_empty() && (batch.len() >= most || size.saturating_add(length) > bytes) {
+        // With the comma before it.
+        let more = length(&item).saturating_add(usize::from(!batch.is_empty()));
+        if !batch.is_empty() && (batch.len() >= most || size.saturating_add(more) > bytes) {
             inputs.push(input(std::mem::take(&mut batch)));
-            size = 0;
+            size = around;
         }
+        size = size.saturating_add(length(&item)).saturating_add(usize::from(!batch.is_empty()));
         batch.push(item);
-        size = size.saturating_add(length);
     }
     if !batch.is_empty() && (is_last || batch.len() >= most) {
         inputs.push(input(std::mem::take(&mut batch)));
     }
     (inputs, batch)
+}
+
+#[cfg(test)]
+mod batching {
+    use super::*;
+    use stepwright_json::json;
+
+    fn sizes(inputs: &[Json]) -> Vec<(usize, usize)> {
+        let items = |input: &Json| {
+            input.get("Items").and_then(Json::as_array).map_or(0, |items| items.len())
+        };
+        inputs.iter().map(|input| (items(input), input.to_string().len())).collect()
+    }
+
+    /// Items whose texts have ten bytes each.
+    fn items(count: i64) -> Vec<Json> {
+        (0..count).map(|n| format!("{n:08}").into()).collect()
+    }
+
+    #[test]
+    fn a_batch_has_as_many_bytes_as_it_may_have() {
+        // `{"Items":["00000000","00000001","00000002"]}`
+        let (inputs, rest) = batches(items(7), None, 44, None, true);
+        assert_eq!((sizes(&inputs), rest.len()), (vec![(3, 44), (3, 44), (1, 22)], 0));
+        let (inputs, _) = batches(items(7), None, 43, None, true);
+        assert_eq!(sizes(&inputs), [(2, 33), (2, 33), (2, 33), (1, 22)]);
+    }
+
+    #[test]
+    fn what_is_around_the_items_counts() {
+        let shared = json!({"a": 1});
+        // `{"BatchInput":{"a":1},"Items":["00000000","00000001"]}`
+        let (inputs, _) = batches(items(5), None, 54, Some(&shared), true);
+        assert_eq!(sizes(&inputs), [(2, 54), (2, 54), (1, 43)]);
+        let (inputs, _) = batches(items(2), None, 53, Some(&shared), true);
+        assert_eq!(sizes(&inputs), [(1, 43), (1, 43)]);
+    }
+
+    #[test]
+    fn the_count_and_the_bytes_both_bound_a_batch() {
+        let (inputs, rest) = batches(items(7), Some(2), 1_000, None, false);
+        assert_eq!((sizes(&inputs), rest.len()), (vec![(2, 33), (2, 33), (2, 33)], 1));
+        let (inputs, rest) = batches(items(7), Some(5), 44, None, false);
+        assert_eq!((sizes(&inputs), rest.len()), (vec![(3, 44), (3, 44)], 1));
+        // A batch of so many bytes may still take an item that is smaller than the last one.
+        let (inputs, rest) = batches(items(3), Some(3), 44, None, false);
+        assert_eq!((sizes(&inputs), rest.len()), (vec![(3, 44)], 0));
+    }
+
+    #[test]
+    fn an_item_that_is_too_large_is_a_batch_by_itself() {
+        let mut all = items(3);
+        all.insert(1, "x".repeat(100).into());
+        let (inputs, _) = batches(all, None, 44, None, true);
+        assert_eq!(sizes(&inputs), [(1, 22), (1, 114), (2, 33)]);
+    }
 }

@@ -180,7 +180,7 @@ impl Beginning {
 }
 
 /// The ARN and the name of a child execution of a map run.
-fn child_name(map_run: &str, index: u32) -> (Str, Str) {
+pub fn child_name(map_run: &str, index: u32) -> (Str, Str) {
     let name = format!("{}-{index}", map_run.rsplit(':').next().unwrap_or_default());
     let machine = map_run.replacen(":mapRun:", ":execution:", 1);
     let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);

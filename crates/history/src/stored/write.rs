@@ -8,6 +8,8 @@ use stepwright_json::{Array, Json, Object};
 /// The bytes of a turn's events.
 pub fn encode(events: &[Event]) -> Vec<u8> {
     let mut writer = Writer::default();
+    // One for all records: it knows the values, and its memory is used again.
+    let mut body = Writer::default();
     writer.number(events.len() as u64);
     let mut at = 0;
     for event in events {
@@ -16,13 +18,12 @@ pub fn encode(events: &[Event]) -> Vec<u8> {
         writer.number(u64::from(event.frame.0));
         writer.number(event.id);
         writer.number(event.previous);
-        let mut body = Writer { values: std::mem::take(&mut writer.values), ..Writer::default() };
+        body.bytes.clear();
         let (kind, revision) = body.kind(&event.kind);
-        writer.values = body.values;
         writer.bytes.push(kind);
         writer.bytes.push(revision);
         writer.number(body.bytes.len() as u64);
-        writer.bytes.extend(body.bytes);
+        writer.bytes.extend_from_slice(&body.bytes);
     }
     let (compression, packed) = if writer.bytes.len() < COMPRESS_FROM {
         (PLAIN, writer.bytes)
@@ -292,7 +293,7 @@ impl Writer {
 
     fn str(&mut self, text: &str) {
         self.number(text.len() as u64);
-        self.bytes.extend(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
     fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
@@ -321,7 +322,7 @@ impl Writer {
         self.text.clear();
         value.write(&mut self.text);
         self.number(self.text.len() as u64);
-        self.bytes.extend(self.text.as_bytes());
+        self.bytes.extend_from_slice(self.text.as_bytes());
     }
 
     fn object(&mut self, object: &Object) {

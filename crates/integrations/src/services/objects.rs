@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::table;
-use stepwright_engine::{ObjectStore, Upload, Whole};
+use stepwright_engine::{ObjectStore, Upload};
 use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use stepwright_json::{Json, Object, json};
 use tokio::runtime::Handle;
@@ -123,12 +123,107 @@ impl ObjectStore for ServiceObjects {
     }
 
     fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
-        let value = json!({"Bucket": bucket, "Key": key, "ContentType": "application/json"});
-        let store = self.clone();
-        Ok(Whole::begin(move |bytes| {
-            store.call("putObject", &Message { value, body: Some(bytes) }).map(drop)
-        }))
+        let place: Object =
+            [("Bucket", Json::from(bucket)), ("Key", Json::from(key))].into_iter().collect();
+        let bytes = Vec::new();
+        Ok(Box::new(Parts { store: self.clone(), place, id: None, sent: Vec::new(), bytes }))
     }
+}
+
+/// How large the parts of an object are that is written, in bytes. An object that is smaller is written
+/// at once.
+const PART: usize = 8 << 20;
+
+/// An object that is written in parts, so that no more than one of them is in memory.
+struct Parts {
+    store: ServiceObjects,
+    /// Its bucket and its key.
+    place: Object,
+    /// What S3 calls the upload; `None` as long as all of it is in memory.
+    id: Option<String>,
+    /// The parts that S3 has.
+    sent: Vec<Json>,
+    bytes: Vec<u8>,
+}
+
+impl Parts {
+    /// A request about this object, with further members.
+    fn request(&self, more: &[(&'static str, Json)]) -> Json {
+        let mut request = self.place.clone();
+        if let Some(id) = &self.id {
+            request.insert("UploadId", id.as_str().into());
+        }
+        for (name, value) in more {
+            request.insert(*name, value.clone());
+        }
+        request.into()
+    }
+
+    fn call(&self, action: &str, more: &[(&'static str, Json)]) -> Result<Json, String> {
+        Ok(self.store.call(action, &self.request(more).into())?.message.value)
+    }
+
+    /// Hands on what there is as the next part.
+    fn send(&mut self) -> Result<(), String> {
+        if self.id.is_none() {
+            let begun = self.call("createMultipartUpload", &[content_type()])?;
+            let id = begun.get("UploadId").and_then(Json::as_str);
+            self.id = Some(id.ok_or("S3 did not say what it calls the upload")?.to_owned());
+        }
+        let number = Json::Int(self.sent.len() as i64 + 1);
+        let value = self.request(&[("PartNumber", number.clone())]);
+        let body = std::mem::take(&mut self.bytes);
+        let answer = self.store.call("uploadPart", &Message { value, body: Some(body) })?;
+        let etag = answer.message.value.get("ETag").cloned().unwrap_or_default();
+        self.sent.push(json!({"ETag": etag, "PartNumber": number}));
+        Ok(())
+    }
+}
+
+impl Upload for Parts {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut rest = bytes;
+        while self.bytes.len() + rest.len() > PART {
+            let (part, more) = rest.split_at(PART - self.bytes.len());
+            self.bytes.extend_from_slice(part);
+            self.send()?;
+            rest = more;
+        }
+        self.bytes.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), String> {
+        if self.id.is_none() {
+            let value = self.request(&[content_type()]);
+            let body = Some(std::mem::take(&mut self.bytes));
+            return self.store.call("putObject", &Message { value, body }).map(drop);
+        }
+        self.send()?;
+        let parts = json!({"Parts": (Json::from(std::mem::take(&mut self.sent)))});
+        self.call("completeMultipartUpload", &[("MultipartUpload", parts)])?;
+        self.id = None;
+        Ok(())
+    }
+}
+
+impl Drop for Parts {
+    /// The parts of an object that is not finished would be kept, and paid for.
+    fn drop(&mut self) {
+        if self.id.is_none() {
+            return;
+        }
+        let (store, request) = (self.store.clone(), self.request(&[]));
+        self.store.runtime.spawn_blocking(move || {
+            // If that fails as well, a rule of the bucket may sweep them up.
+            drop(store.call("abortMultipartUpload", &request.into()));
+        });
+    }
+}
+
+/// The type of what is written.
+fn content_type() -> (&'static str, Json) {
+    ("ContentType", "application/json".into())
 }
 
 /// An object that is read piece by piece. All pieces are of the object as it was when the first was

@@ -266,6 +266,9 @@ impl Stepper<'_> {
             Some(input) => Some(self.fill(frame, input, &document, More::default())?),
             None => None,
         };
+        // A child's input has its limit, whatever a batch may have.
+        let bytes = bytes.filter(|bytes| *bytes > 0).map_or(usize::MAX, |bytes| bytes as usize);
+        let bytes = bytes.min(self.program.limits.payload_bytes);
         let mut room = self.program.limits.items_bytes;
         selected.iter().try_for_each(|item| take(&mut room, item))?;
         Ok(items::batches(selected, most, bytes, batch_input.as_ref(), is_last))

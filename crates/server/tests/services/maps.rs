@@ -181,6 +181,96 @@ async fn results_are_written_to_the_service() {
     assert!(objects.keys().any(|key| key.ends_with("/SUCCEEDED_0.json")), "{objects:?}");
 }
 
+/// Results that are larger than a part of an upload are written in parts: the whole of them is never sent at
+/// once, and none of it stays if they cannot be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_results_are_written_in_parts() {
+    // A record has it twice, as input and as output.
+    let items: Vec<Json> = (0..60).map(|n| format!("{n:05}").repeat(20_000).into()).collect();
+    let items = Json::from(items).to_string();
+    for fails in [false, true] {
+        let whole = Arc::new(Mutex::new(BTreeMap::<String, String>::new()));
+        let parts = Arc::new(Mutex::new(BTreeMap::<i64, String>::new()));
+        let (kept, sent, text) = (whole.clone(), parts.clone(), items.clone());
+        let stub = Stub::start("s3", move |operation, given, _| {
+            let member = |name: &str| given.get(name).and_then(Json::as_str).unwrap_or_default();
+            let body = || member("(body)").to_owned();
+            let number = given.get("PartNumber").map(|number| {
+                number.as_i64().or_else(|| number.as_str()?.parse().ok()).expect("a number")
+            });
+            match operation {
+                "GetObject" => return Reply::Body(json!({}), text.clone().into_bytes()),
+                "PutObject" => _ = kept.lock().insert(member("Key").to_owned(), body()),
+                "CreateMultipartUpload" => return Reply::Value(json!({"UploadId": "u-1"})),
+                "UploadPart" if fails && number == Some(2) => {
+                    let service = table::service("s3").expect("it is known");
+                    return Reply::Error(ServiceError::new(
+                        service,
+                        "AccessDenied",
+                        "Access Denied",
+                    ));
+                }
+                "UploadPart" => {
+                    assert_eq!(member("UploadId"), "u-1");
+                    let number = number.expect("a part has a number");
+                    sent.lock().insert(number, body());
+                    return Reply::Value(json!({"ETag": (format!("\"part-{number}\""))}));
+                }
+                "CompleteMultipartUpload" => {
+                    assert_eq!(member("UploadId"), "u-1");
+                    let listed = given.get("MultipartUpload").and_then(|list| list.get("Parts"));
+                    let listed = listed.and_then(Json::as_array).expect("parts");
+                    let mut all = String::new();
+                    for (part, (number, bytes)) in listed.iter().zip(sent.lock().iter()) {
+                        assert_eq!(part.get("PartNumber"), Some(&Json::Int(*number)));
+                        let etag = part.get("ETag").and_then(Json::as_str);
+                        assert_eq!(etag, Some(format!("\"part-{number}\"").as_str()));
+                        all.push_str(bytes);
+                    }
+                    kept.lock().insert(member("Key").to_owned(), all);
+                }
+                "AbortMultipartUpload" => assert_eq!(member("UploadId"), "u-1"),
+                other => panic!("{other} is not expected"),
+            }
+            Reply::Value(json!({}))
+        })
+        .await;
+        let assembled = assembled(at(&[("s3", &stub.url)]), None).await;
+        let writer = json!({"Resource": "arn:aws:states:::s3:putObject",
+                            "Parameters": {"Bucket": "bucket", "Prefix": "out"}});
+        let ended = run(&assembled, &map(reader("items.json"), Some(writer))).await;
+        if fails {
+            let (error, cause) = ended.unwrap_err();
+            assert_eq!(
+                (error.as_str(), cause.as_str()),
+                ("States.ResultWriterFailed", "Access Denied")
+            );
+            for _ in 0..200 {
+                if stub.count("AbortMultipartUpload") == 1 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            assert_eq!(stub.count("AbortMultipartUpload"), 1);
+            assert_eq!(stub.count("CompleteMultipartUpload"), 0);
+            assert!(whole.lock().is_empty());
+            continue;
+        }
+        ended.expect("it succeeds");
+        let lengths: Vec<usize> = parts.lock().values().map(String::len).collect();
+        assert_eq!((lengths.len(), lengths[0]), (2, 8 << 20), "{lengths:?}");
+        let whole = whole.lock();
+        let (_, written) =
+            whole.iter().find(|(key, _)| key.ends_with("/SUCCEEDED_0.json")).expect("it is there");
+        let records = stepwright_json::parse(written).expect("it is JSON");
+        assert_eq!(records.as_array().map(|records| records.len()), Some(60));
+        let (_, manifest) =
+            whole.iter().find(|(key, _)| key.ends_with("/manifest.json")).expect("it is there");
+        assert!(manifest.contains(&format!("\"Size\":{}", written.len())), "{manifest}");
+        assert_eq!(stub.count("AbortMultipartUpload"), 0);
+    }
+}
+
 #[tokio::test]
 async fn what_is_said_of_s3_alone_comes_first() {
     let folder = tempfile::tempdir().expect("a folder");

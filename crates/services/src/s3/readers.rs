@@ -10,6 +10,8 @@ use md5::{Digest as _, Md5};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use stepwright_engine::{ObjectStore, Upload};
 use stepwright_interpreter::items::{Listing, ObjectInfo, ObjectRequest, Opened};
 use tokio::runtime::Handle;
@@ -102,8 +104,8 @@ impl ObjectStore for Buckets {
     fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String> {
         let draft =
             Handle::current().block_on(self.0.begin(bucket)).map_err(|refusal| refusal.message)?;
-        let (s3, bucket, key) = (self.0.clone(), bucket.to_owned(), key.to_owned());
-        Ok(Box::new(Writing { s3, bucket, key, draft, hash: Md5::new() }))
+        let writing = Writing::begin(self.0.clone(), bucket, key, draft);
+        Ok(Box::new(writing.map_err(|error| errors::disk(&error).message)?))
     }
 }
 
@@ -133,28 +135,75 @@ impl Seek for Watched {
     }
 }
 
-/// An object that is being written.
+/// How many bytes are written before they are brought to the disk.
+const BROUGHT: usize = 8 << 20;
+
+/// How many pieces wait to be written, at most.
+const MOST_WAITING: usize = 4;
+
+/// An object that is being written. Its bytes are hashed and brought to the disk on a thread of their own,
+/// while whoever writes makes the next ones.
 struct Writing {
     s3: Arc<S3>,
     bucket: String,
     key: String,
-    draft: Draft,
-    hash: Md5,
+    /// Takes the pieces to the thread. `None` once it has ended.
+    pieces: Option<SyncSender<Vec<u8>>>,
+    thread: Option<JoinHandle<io::Result<(Draft, String)>>>,
+}
+
+impl Writing {
+    fn begin(s3: Arc<S3>, bucket: &str, key: &str, draft: Draft) -> io::Result<Self> {
+        let (pieces, taken) = sync_channel(MOST_WAITING);
+        let thread = std::thread::Builder::new()
+            .name("object-writer".to_owned())
+            .spawn(move || write(draft, &taken))?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        Ok(Self { s3, bucket, key, pieces: Some(pieces), thread: Some(thread) })
+    }
+
+    /// Waits for what was written to be on the disk.
+    fn end(&mut self) -> Result<(Draft, String), String> {
+        self.pieces = None;
+        let joined = self.thread.take().map(JoinHandle::join);
+        let broken = || io::Error::other("the thread that writes an object has ended");
+        let written = joined.and_then(Result::ok).unwrap_or_else(|| Err(broken()));
+        written.map_err(|error| errors::disk(&error).message)
+    }
+}
+
+/// Writes the pieces as they come. Returns the file and its hash.
+fn write(mut draft: Draft, pieces: &Receiver<Vec<u8>>) -> io::Result<(Draft, String)> {
+    let (mut hash, mut written) = (Md5::new(), 0);
+    for piece in pieces {
+        draft.write(&piece)?;
+        hash.update(&piece);
+        written += piece.len();
+        if written >= BROUGHT {
+            draft.file.sync_data()?;
+            written = 0;
+        }
+    }
+    Ok((draft, hex::encode(hash.finalize())))
 }
 
 impl Upload for Writing {
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.hash.update(bytes);
-        self.draft.write(bytes).map_err(|error| errors::disk(&error).message)
+        let sent = self.pieces.as_ref().map(|pieces| pieces.send(bytes.to_vec()));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            // The thread has ended before its time: it says why.
+            _ => self.end().map(drop),
+        }
     }
 
-    fn finish(self: Box<Self>) -> Result<(), String> {
-        let Self { s3, bucket, key, mut draft, hash } = *self;
+    fn finish(mut self: Box<Self>) -> Result<(), String> {
+        let (mut draft, hash) = self.end()?;
         let stamp = draft.finish().map_err(|error| errors::disk(&error).message)?;
-        let etag = quoted(&hex::encode(hash.finalize()));
         let described = Described::default();
         let checksum: Option<Checksum> = None;
-        let new = New { draft, stamp, etag, described, checksum, parts: Vec::new() };
+        let new = New { draft, stamp, etag: quoted(&hash), described, checksum, parts: Vec::new() };
+        let Self { s3, bucket, key, .. } = *self;
         let putting = async {
             let kept = s3.put(&bucket, &key, new, |_| Ok(())).await?;
             s3.tell_created(&bucket, &key, &kept, "PutObject").await;
