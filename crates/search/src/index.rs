@@ -13,7 +13,7 @@ use stepwright_store::{ExecutionId, Status};
 /// The name of the file.
 const NAME: &str = "search.db";
 
-/// The number of the layout, in SQLite's `user_version`. An index of another layout is made anew.
+/// The number of the layout, in `SQLite`'s `user_version`. An index of another layout is made anew.
 const LAYOUT: i64 = 1;
 
 /// How long a search may take.

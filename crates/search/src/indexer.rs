@@ -30,7 +30,7 @@ const MOST_WAITING: usize = 200_000;
 const MOST_EVENTS: usize = 25_000;
 
 /// How often it is looked whether the index has what the store has no more.
-const COMPARED_EVERY: Duration = Duration::from_secs(600);
+const COMPARED_EVERY: Duration = Duration::from_mins(10);
 
 /// How long closing may take: what is not indexed by then is found at the next start.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -72,6 +72,7 @@ pub struct Search {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for itself")]
 struct State {
     /// The executions that are to be indexed, and from when on.
     waiting: BTreeMap<ExecutionId, Waiting>,

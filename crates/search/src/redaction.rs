@@ -101,7 +101,7 @@ impl Redaction {
                 }
             }
             E::TaskScheduled { call, .. } | E::WholeAsked { call, .. } => {
-                hide(&mut call.parameters)
+                hide(&mut call.parameters);
             }
             E::MapStarted { plan, .. } => hide_all(&mut plan.items),
             E::MapRunItems { inputs } => hide_all(inputs),

@@ -25,10 +25,10 @@ impl Words {
         match &event.kind {
             EventKind::ExecutionStarted(start) => add(&mut self.input, &start.input),
             EventKind::ExecutionSucceeded { output } => add(&mut self.output, output),
-            EventKind::StateEntered { name, .. } => {
-                if self.states.len() + name.len() < MOST && self.known.insert(name.clone()) {
-                    line(&mut self.states, name);
-                }
+            EventKind::StateEntered { name, .. }
+                if self.states.len() + name.len() < MOST && self.known.insert(name.clone()) =>
+            {
+                line(&mut self.states, name);
             }
             EventKind::StateExited { assigned: Some(assigned), .. } => {
                 add(&mut self.variables, &Json::Object(assigned.clone()));

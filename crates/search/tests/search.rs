@@ -202,7 +202,7 @@ async fn pages_follow_one_another() {
     settled(&server).await;
     let query = Query::parse("order", 0).expect("it can be read");
     // Every second one is not meant for who asks.
-    let is_meant = |row: &stepwright_store::ExecutionRow| row.id.0 % 2 == 0;
+    let is_meant = |row: &stepwright_store::ExecutionRow| row.id.0.is_multiple_of(2);
     let (mut below, mut numbers) = (None, Vec::new());
     loop {
         let page = server.search.find(&server.engine, &query, below, 5, is_meant).await;

@@ -45,7 +45,7 @@ fn place(text: &str, what: &str) -> usize {
 
 /// A folder with the machine and its tests, and the URIs of both.
 struct Folder {
-    folder: PathBuf,
+    path: PathBuf,
     machine: String,
     tests: String,
 }
@@ -57,20 +57,20 @@ impl Folder {
         std::fs::create_dir_all(&folder).unwrap();
         let uri = |name: &str| format!("file://{}", folder.join(name).display());
         let (machine, tests) = (uri("pay.asl.json"), uri("pay.test.yaml"));
-        let made = Self { folder, machine, tests };
+        let made = Self { path: folder, machine, tests };
         made.write("pay.asl.json", MACHINE);
         made.write("pay.test.yaml", TESTS);
         made
     }
 
     fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.join(name), text).unwrap();
+        std::fs::write(self.path.join(name), text).unwrap();
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).ok();
+        std::fs::remove_dir_all(&self.path).ok();
     }
 }
 
@@ -202,7 +202,7 @@ fn lenses_run_tests_and_machines() {
         json!({"command": "stepwright.test", "arguments": [(folder.tests.as_str()), null, "x"]});
     let error = client.ask("workspace/executeCommand", missing).unwrap_err();
     assert_eq!(error, "there is no test named `x`");
-    std::fs::remove_file(folder.folder.join("pay.test.yaml")).unwrap();
+    std::fs::remove_file(folder.path.join("pay.test.yaml")).unwrap();
     client
         .notify("textDocument/didClose", json!({"textDocument": {"uri": (folder.tests.as_str())}}));
     assert_eq!(lenses(&mut client, &folder.machine), []);
@@ -252,11 +252,11 @@ fn the_drawing_follows_the_cursor() {
 #[test]
 fn a_test_elsewhere_is_found_by_what_it_names() {
     let folder = Folder::new("elsewhere");
-    std::fs::rename(folder.folder.join("pay.test.yaml"), folder.folder.join("x")).unwrap();
-    std::fs::create_dir(folder.folder.join("tests")).unwrap();
+    std::fs::rename(folder.path.join("pay.test.yaml"), folder.path.join("x")).unwrap();
+    std::fs::create_dir(folder.path.join("tests")).unwrap();
     folder.write("tests/other.test.yaml", &format!("definition: ../pay.asl.json\n{TESTS}"));
     folder.write("tests/foreign.test.yaml", "definition: ../../pay.asl.json\ncases: []\n");
-    assert!(Path::new(&folder.folder).is_absolute());
+    assert!(Path::new(&folder.path).is_absolute());
     let mut client = Client::start();
     client.open(&folder.machine, MACHINE);
     let shown = hover(&mut client, &folder.machine, MACHINE, "$.id\"");
