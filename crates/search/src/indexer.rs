@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stepwright_engine::{Engine, Facts, ObservedTurn, Observer, WeakEngine};
 use stepwright_history::EventKind;
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Status, StoreError};
 use tokio::runtime::Handle;
 
 /// How long the first of a batch waits for others.
@@ -20,8 +20,8 @@ const GATHERING: Duration = Duration::from_millis(200);
 /// An execution that goes on is indexed again after this time at the earliest.
 const EVERY: Duration = Duration::from_secs(15);
 
-/// How many executions are written at once.
-const BATCH: usize = 256;
+/// How many executions are written at once. Their texts are in memory together.
+const BATCH: usize = 128;
 
 /// So many executions may wait. What is more is found by comparing with the store.
 const MOST_WAITING: usize = 200_000;
@@ -389,15 +389,14 @@ impl Search {
                 runtime.block_on(rows).map_err(|error| IndexError::Broken(error.to_string()))?;
             let from = rows.last().map_or(0, |row| row.id.0);
             let known: BTreeMap<u64, u64> = self.index.between(from, below)?.into_iter().collect();
-            let gone: Vec<u64> = known
-                .keys()
-                .filter(|id| !rows.iter().any(|row| row.id.0 == **id))
-                .copied()
-                .collect();
+            let is_gone = |id: &u64| !rows.iter().any(|row| row.id.0 == *id && is_wanted(row));
+            let gone: Vec<u64> = known.keys().copied().filter(is_gone).collect();
             if !gone.is_empty() {
                 self.index.delete(&gone)?;
             }
-            let other = rows.iter().filter(|row| known.get(&row.id.0) != Some(&row.len));
+            let is_other =
+                |row: &&ExecutionRow| is_wanted(row) && known.get(&row.id.0) != Some(&row.len);
+            let other = rows.iter().filter(is_other);
             let other: Vec<ExecutionId> = other.map(|row| row.id).collect();
             if !other.is_empty() {
                 self.index_these(&other, engine, runtime)?;
@@ -446,21 +445,31 @@ impl Search {
     }
 }
 
+/// Whether an execution is in the index. Of the children of map runs, of which there may be millions, only
+/// those are that have failed.
+fn is_wanted(row: &ExecutionRow) -> bool {
+    let has_failed = matches!(row.status, Status::Failed | Status::TimedOut | Status::Aborted);
+    row.about.map_run.is_none() || has_failed
+}
+
 impl Observer for Search {
     fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
         // Express executions are not stored.
         if facts.is_express {
             return;
         }
-        let is_over = turn.events.iter().any(|event| {
-            matches!(
-                event.kind,
-                EventKind::ExecutionSucceeded { .. }
-                    | EventKind::ExecutionFailed { .. }
-                    | EventKind::ExecutionTimedOut { .. }
-                    | EventKind::ExecutionAborted { .. }
-            )
-        });
-        self.note(facts.id, is_over);
+        let (mut is_over, mut has_failed) = (false, false);
+        for event in turn.events {
+            match event.kind {
+                EventKind::ExecutionSucceeded { .. } => is_over = true,
+                EventKind::ExecutionFailed { .. }
+                | EventKind::ExecutionTimedOut { .. }
+                | EventKind::ExecutionAborted { .. } => (is_over, has_failed) = (true, true),
+                _ => {}
+            }
+        }
+        if facts.about.map_run.is_none() || has_failed {
+            self.note(facts.id, is_over);
+        }
     }
 }

@@ -221,3 +221,34 @@ async fn pages_follow_one_another() {
     assert!((12..=13).contains(&numbers.len()), "{numbers:?}");
     server.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_map_runs_children_those_are_found_that_have_failed() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = Server::new(store, None, &[]).await;
+    let role = "arn:aws:iam::123456789012:role/role".to_owned();
+    let definition = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
+        "ToleratedFailurePercentage": 100, "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "Look", "States": {
+                "Look": {"Type": "Choice", "Choices": [{"Variable": "$.bad", "IsPresent": true, "Next": "Bad"}], "Default": "Good"},
+                "Good": {"Type": "Pass", "End": true}, "Bad": {"Type": "Fail", "Error": "Broken"}}}}}}"#;
+    let program = Revision::compile(definition, Limits::default(), Vintage::TODAY);
+    let program = program.expect("it compiles");
+    let id = server.engine.new_uuid();
+    let revision = Arc::new(Revision::new(id, definition.to_owned(), role, program));
+    let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:import".to_owned();
+    let machine = Machine::new(arn, &revision);
+    let put = server.engine.put_machine(machine.clone(), Some(revision.clone()));
+    put.await.expect("it is kept");
+    let items = json!([{"item": "one"}, {"item": "two", "bad": 1}, {"item": "three"}]);
+    let request = StartRequest::new(Arc::new(machine), revision, "all".to_owned(), items);
+    let started = server.engine.start(request).await.expect("it begins");
+    server.engine.ended(&started.arn).await.expect("it ends");
+    settled(&server).await;
+    assert_eq!(server.names("status:failed two").await.len(), 1);
+    // The input of the whole has all of them.
+    assert_eq!(server.names("one").await, ["all"]);
+    assert_eq!(server.names("status:succeeded").await, ["all"]);
+    server.close().await;
+}
