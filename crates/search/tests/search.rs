@@ -71,6 +71,28 @@ impl Server {
         found.rows.iter().map(|row| last(&row.about.arn)).collect()
     }
 
+    /// Waits until a query finds these executions, and no others.
+    async fn finds(&self, query: &str, expected: &[&str]) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.names(query).await;
+            if found == expected {
+                return;
+            }
+            assert!(Instant::now() < end, "{query} finds {found:?} instead of {expected:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a query finds so many executions, of which a page has 50.
+    async fn finds_so_many(&self, query: &str, expected: usize) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.names(query).await.len() != expected {
+            assert!(Instant::now() < end, "{query} does not find {expected}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until nothing is behind.
     async fn up_to_date(&self) {
         let end = Instant::now() + Duration::from_secs(30);
@@ -88,6 +110,18 @@ impl Server {
         let search = self.search.clone();
         tokio::task::spawn_blocking(move || search.close()).await.expect("it does not panic");
         self.engine.shutdown().await;
+    }
+}
+
+/// Opens a store. Tasks of the engine that had it before may hold it for a moment.
+async fn opened(folder: &Path) -> Arc<Sqlite> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        match Sqlite::open(folder) {
+            Ok(store) => return Arc::new(store),
+            Err(error) => assert!(Instant::now() < end, "it does not open: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -129,7 +163,7 @@ async fn executions_are_found_by_what_is_in_them() {
         ("815", &[]),
         ("nowhere", &[]),
     ] {
-        assert_eq!(server.names(query).await, expected, "{query}");
+        server.finds(query, expected).await;
     }
     server.close().await;
 }
@@ -139,31 +173,30 @@ async fn an_execution_that_goes_on_is_found_and_then_as_what_it_became() {
     let server = Server::new(Arc::new(Memory::new()), None, &[]).await;
     let arn = server.start("shop", "one", json!({"wait": true, "order": 5})).await;
     settled(&server).await;
-    assert_eq!(server.names("status:running state:Later").await, ["one"]);
+    server.finds("status:running state:Later", &["one"]).await;
     let failure = stepwright_history::Failure::new("Enough", "nobody waits");
     server.engine.stop(&arn, failure).await.expect("it is stopped");
     settled(&server).await;
-    assert_eq!(server.names("status:running").await, [] as [&str; 0]);
-    assert_eq!(server.names("status:aborted enough").await, ["one"]);
+    server.finds("status:running", &[]).await;
+    server.finds("status:aborted enough", &["one"]).await;
     server.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_index_lacks_is_found_after_a_restart() {
     let folder = tempfile::tempdir().expect("a directory can be made");
-    let open = || Arc::new(Sqlite::open(folder.path()).expect("it opens"));
-    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    let server = Server::new(opened(folder.path()).await, Some(folder.path()), &[]).await;
     for number in 0..600 {
         server.start("shop", &format!("n{number}"), json!({"order": number})).await;
     }
     settled(&server).await;
-    assert_eq!(server.names("input:order output:receipt").await.len(), 50);
+    server.finds_so_many("input:order output:receipt", 50).await;
     server.close().await;
 
     // A clean end leaves a whole index: nothing is compared, and all is there.
-    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    let server = Server::new(opened(folder.path()).await, Some(folder.path()), &[]).await;
     assert!(!server.search.behind().is_comparing);
-    assert_eq!(server.names("input:599").await, ["n599"]);
+    server.finds("input:599", &["n599"]).await;
     server.close().await;
 
     // What is said to be doubtful is compared.
@@ -174,22 +207,22 @@ async fn what_the_index_lacks_is_found_after_a_restart() {
 
     // The index is gone, and so are some executions.
     Search::remove(folder.path());
-    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    let server = Server::new(opened(folder.path()).await, Some(folder.path()), &[]).await;
     server.up_to_date().await;
-    assert_eq!(server.names("input:0").await, ["n0"]);
-    assert_eq!(server.names("input:599").await, ["n599"]);
+    server.finds("input:0", &["n0"]).await;
+    server.finds("input:599", &["n599"]).await;
     let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:shop";
     let forgotten = server.engine.options().store.forget_machine(machine).await;
     assert_eq!(forgotten.expect("it forgets"), 600);
-    assert_eq!(server.names("input:599").await, [] as [&str; 0]);
+    server.finds("input:599", &[]).await;
     server.close().await;
 
     // An index that cannot be read is made anew.
     std::fs::write(folder.path().join("search.db"), "no database").expect("it can be written");
-    let server = Server::new(open(), Some(folder.path()), &[]).await;
+    let server = Server::new(opened(folder.path()).await, Some(folder.path()), &[]).await;
     server.start("shop", "last", json!({"order": 7})).await;
     settled(&server).await;
-    assert_eq!(server.names("input:7").await, ["last"]);
+    server.finds("input:7", &["last"]).await;
     server.close().await;
 }
 
@@ -200,6 +233,7 @@ async fn pages_follow_one_another() {
         server.start("shop", &format!("n{number}"), json!({"order": number})).await;
     }
     settled(&server).await;
+    server.finds_so_many("order", 25).await;
     let query = Query::parse("order", 0).expect("it can be read");
     // Every second one is not meant for who asks.
     let is_meant = |row: &stepwright_store::ExecutionRow| row.id.0.is_multiple_of(2);
@@ -246,9 +280,9 @@ async fn of_a_map_runs_children_those_are_found_that_have_failed() {
     let started = server.engine.start(request).await.expect("it begins");
     server.engine.ended(&started.arn).await.expect("it ends");
     settled(&server).await;
-    assert_eq!(server.names("status:failed two").await.len(), 1);
+    server.finds_so_many("status:failed two", 1).await;
     // The input of the whole has all of them.
-    assert_eq!(server.names("one").await, ["all"]);
-    assert_eq!(server.names("status:succeeded").await, ["all"]);
+    server.finds("one", &["all"]).await;
+    server.finds("status:succeeded", &["all"]).await;
     server.close().await;
 }
