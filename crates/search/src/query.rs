@@ -1,6 +1,7 @@
 //! What is looked for.
 
 use std::fmt::Write as _;
+use stepwright_history::parse_duration;
 use stepwright_program::time;
 use stepwright_store::Status;
 
@@ -187,11 +188,11 @@ fn moment(text: &str, now: i64) -> Result<i64, QueryError> {
         "yesterday" => return Ok(today - DAY),
         _ => {}
     }
-    for (unit, millis) in [("m", 60_000), ("h", 3_600_000), ("d", DAY)] {
-        let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok());
-        if let Some(number) = number {
-            return Ok(now.saturating_sub(i64::from(number).saturating_mul(millis)));
-        }
+    // A number without a unit may be anything.
+    if text.ends_with(char::is_alphabetic)
+        && let Some(ago) = parse_duration(text)
+    {
+        return Ok(now.saturating_sub(ago));
     }
     let full = match text.len() {
         10 => format!("{text}T00:00:00Z"),
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!(at("today"), "2026-11-30T00:00:00Z");
         assert_eq!(at("yesterday"), "2026-11-29T00:00:00Z");
         assert_eq!(at("2h"), "2026-11-30T12:05:06Z");
+        assert_eq!(at("1.5h"), "2026-11-30T12:35:06Z");
         assert_eq!(at("2026-11-01"), "2026-11-01T00:00:00Z");
         assert_eq!(at("2026-11-01T10:30"), "2026-11-01T10:30:00Z");
     }
@@ -248,6 +250,7 @@ mod tests {
             error("before:soon"),
             "`soon` is no moment; write today, yesterday, 2h, 3d, 2026-11-30 or 2026-11-30T14:05"
         );
+        assert!(error("before:5").starts_with("`5` is no moment"));
         assert_eq!(error("a --"), "`--` has no letter and no digit to look for");
         assert_eq!(error(&"a ".repeat(40)), "a query has at most 32 words");
     }
