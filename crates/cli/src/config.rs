@@ -9,9 +9,11 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
+    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig,
+    ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
+use stepwright_upkeep::Complaint;
 
 /// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
+    /// Where executions are kept before they are forgotten.
+    pub(crate) archive: Option<ArchiveConfig>,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
     /// Queues, tables, buckets and the like, as a template would declare them.
@@ -55,6 +59,12 @@ pub(crate) struct Config {
     /// The folder of the file.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
+}
+
+/// What a server would say of the text of a configuration.
+pub(crate) fn complaint(text: &str) -> Result<(), Complaint> {
+    let read = toml::from_str::<Config>(text);
+    read.map(drop).map_err(|error| Complaint { at: error.span(), message: error.message().into() })
 }
 
 impl Config {

@@ -2,6 +2,7 @@
 //! the API.
 
 mod api;
+mod archive;
 mod args;
 mod describe;
 mod find;

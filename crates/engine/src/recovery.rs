@@ -46,9 +46,6 @@ struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
 /// The number of rows that are read at once.
 const PAGE: usize = 1_000;
 
-/// How often executions past their retention are deleted.
-const RETENTION_EVERY: Duration = Duration::from_mins(1);
-
 impl Engine {
     /// Opens an engine. Machines and activities are available when this returns; timers and owed
     /// work are resumed in the background. Must be called within a tokio runtime.
@@ -180,19 +177,6 @@ impl Engine {
             Some((_, Some(live))) => !live.execution.wants(parent.task, parent.index),
             // A parent that is no longer in the store waits for nobody.
             _ => true,
-        }
-    }
-
-    async fn retain(self) {
-        while !self.is_closing() {
-            tokio::time::sleep(RETENTION_EVERY).await;
-            let Some(kept) = self.inner.options.retention_millis else { return };
-            let before = self.now().0 - kept;
-            while let Ok(count) = self.store().forget(before, PAGE).await {
-                if count < PAGE as u64 {
-                    break;
-                }
-            }
         }
     }
 }

@@ -144,7 +144,14 @@ fn operators_see_how_it_is() {
     };
     assert!(get("/health").contains("ok"));
     assert!(get("/ready").contains("ready"));
-    assert!(get("/metrics").contains("stepwright_executions_started_total 1"));
+    let metrics = get("/metrics");
+    assert!(metrics.contains("stepwright_executions_started_total 1"), "{metrics}");
+    for name in ["turn", "append", "queue", "task"] {
+        assert!(metrics.contains(&format!("# HELP stepwright_{name}_seconds ")), "{metrics}");
+        assert!(metrics.contains(&format!("# TYPE stepwright_{name}_seconds histogram")));
+        assert!(metrics.contains(&format!("stepwright_{name}_seconds_bucket{{le=\"+Inf\"}}")));
+    }
+    assert!(metrics.contains("stepwright_append_seconds_count 1"), "{metrics}");
     let page = get("/");
     assert!(page.contains("machine") && page.contains("SUCCEEDED"), "{page}");
 }
