@@ -101,10 +101,6 @@ impl Numbers {
         block.next += 1;
     }
 
-    fn shards(&self) -> Vec<i16> {
-        self.0.lock().shards.iter().copied().map(i16::from).collect()
-    }
-
     fn add(&self, first: u64) {
         let mut block = self.0.lock();
         block.after = Some(first);

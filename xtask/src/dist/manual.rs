@@ -131,7 +131,7 @@ fn list(page: &mut String, lines: &[&str]) {
             if !said.is_empty() {
                 writeln!(page, "{}", escaped(said.trim())).expect("text grows");
             }
-        } else if text.starts_with("- ") {
+        } else if text.starts_with("- ") || text == "Possible values:" {
             writeln!(page, ".br\n{}", escaped(text)).expect("text grows");
         } else {
             writeln!(page, "{}", escaped(text)).expect("text grows");

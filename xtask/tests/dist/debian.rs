@@ -18,7 +18,7 @@ pub(super) fn is_root() -> bool {
 /// A command in the other root.
 fn within(clean: &Path, user: &str) -> Command {
     let mut command = Command::new("chroot");
-    command.arg("--userspec").arg(format!("{user}:{user}")).arg(clean);
+    command.arg("--userspec").arg(format!("{user}:")).arg(clean);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command
@@ -27,7 +27,10 @@ fn within(clean: &Path, user: &str) -> Command {
 /// What the system of packages and the files of a root have to say of it.
 fn state(clean: &Path) -> Vec<String> {
     let mut find = within(clean, "root");
-    find.args(["find", "/", "-xdev", "-not", "-path", "/var/*", "-not", "-path", "/etc/*-"]);
+    find.args([
+        "find", "/", "-xdev", "-not", "-path", "/var/*", "-not", "-path", "/run/*", "-not",
+        "-path", "/etc/*-",
+    ]);
     let files = done(&mut find);
     let mut lines: Vec<String> = files.lines().map(str::to_owned).collect();
     lines.extend(done(within(clean, "root").args(["getent", "passwd"])).lines().map(str::to_owned));
