@@ -4,12 +4,10 @@ use crate::{debian, run};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where it is, beside what is compiled.
-fn path() -> PathBuf {
+/// Where things are made: beside what is compiled.
+pub(crate) fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target =
-        target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"));
-    target.join("clean-root.tar")
+    target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"))
 }
 
 /// Makes it, unless it is there: about a minute. Without the right to, or without Debian's packages, the test that
@@ -21,7 +19,7 @@ pub(crate) fn provide() {
 }
 
 pub(crate) fn make() -> Result<(), String> {
-    let tar = path();
+    let tar = target().join("clean-root.tar");
     if tar.is_file() {
         return Ok(());
     }

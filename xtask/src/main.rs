@@ -13,6 +13,7 @@ mod fuzz;
 mod packages;
 mod pictures;
 mod postgres;
+mod prometheus;
 
 use std::process::{Command, ExitCode};
 
@@ -86,6 +87,7 @@ fn test() -> Result<(), String> {
     let postgres = postgres::start();
     // Packages come from far away while processors are busy here.
     let root = std::thread::spawn(clean_root::provide);
+    prometheus::provide();
     // The doc tests first, so that the runner's summary is what a run ends with.
     cargo(&["build", "--workspace"])?;
     root.join().ok();

@@ -354,7 +354,7 @@ pub(crate) struct Replay {
   stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
   stepwright record ARN --aws -o tests/")]
 pub(crate) struct Record {
-    /// The execution's ARN.
+    /// The execution, by its ARN, as MACHINE:NAME, or by its name.
     pub(crate) arn: String,
     /// The server.
     #[command(flatten)]

@@ -183,7 +183,15 @@ fn walk(page: &str, least: usize) {
     let (mut server, mut url, mut walked) = (None, String::new(), 0);
     for step in steps(&page) {
         match step {
-            Step::Save(name, text) => std::fs::write(folder.path().join(name), text).unwrap(),
+            Step::Save(name, text) => {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+                if server.is_some() {
+                    // Files are followed, and whoever saves one needs a moment to go on.
+                    std::thread::sleep(std::time::Duration::from_secs(3));
+                }
+            }
             Step::Run(script, shown) => {
                 let (kind, script) = script.split_once('\n').unwrap();
                 if kind == "install" {

@@ -19,7 +19,7 @@ pub use args::{
     Why,
 };
 pub use describe::describe;
-pub use find::pages;
+pub use find::{execution, pages};
 pub use history::{history, why};
 pub use list::list;
 pub use logs::logs;

@@ -20,7 +20,7 @@ pub struct Metrics {
     pub events: Counter,
     /// Stimuli that came too late to concern their execution.
     pub stale: Counter,
-    /// Appends that failed and were tried again.
+    /// Appends that failed: turns are tried again, starts are refused.
     pub append_failures: Counter,
     /// How often an execution panicked or could not be read, and was left alone.
     pub parked: Counter,
@@ -135,11 +135,7 @@ impl Metrics {
             ("turns", "Turns of executions that were appended to the store.", &self.turns),
             ("events", "Events of executions that were appended to the store.", &self.events),
             ("stale_stimuli", "Results and timers that came too late to matter.", &self.stale),
-            (
-                "append_failures",
-                "Appends that the store did not confirm, and that were tried again.",
-                &self.append_failures,
-            ),
+            ("append_failures", "Appends that the store did not confirm.", &self.append_failures),
             (
                 "executions_parked",
                 "Executions that panicked or could not be read, and were left alone.",

@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::nodes::Nodes;
 use crate::recent::Recent;
 use crate::recorded::Pages;
+use crate::retention::retain;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
 use crate::underway::Underway;
@@ -72,9 +73,8 @@ impl Engine {
                 tidying.resume(Shards::ALL, Some(end)).await;
             });
         }
-        if engine.inner.options.retention_millis.is_some() {
-            let retaining = engine.clone();
-            tokio::spawn(async move { retaining.retain().await });
+        if let Some(kept) = engine.inner.options.retention_millis {
+            tokio::spawn(retain(engine.downgrade(), kept));
         }
         Ok(engine)
     }

@@ -5,7 +5,7 @@
 //! the next start goes on with the same batch: under the same name, which replaces what was written of it, or
 //! with nothing left to do but to forget. Nothing is lost, and nothing is in the archive twice.
 
-use crate::Engine;
+use crate::{Engine, WeakEngine};
 use std::time::Duration;
 use stepwright_json::{Json, json};
 use stepwright_store::{ExecutionId, ExecutionRow, Pending, StoreError};
@@ -74,24 +74,23 @@ impl Batch {
     }
 }
 
-impl Engine {
-    pub(crate) async fn retain(self) {
-        let options = &self.inner.options;
-        let Some(kept) = options.retention_millis else { return };
-        while !self.is_closing() {
-            tokio::time::sleep(EVERY).await;
-            // Of several nodes, the one that changes machines forgets executions.
-            if self.nodes().is_some_and(|nodes| !nodes.changes_machines()) {
-                continue;
-            }
-            let forgotten = self.forget_ended(self.now().0 - kept).await;
-            if let Err(error) = forgotten {
-                self.inner.metrics.archive_failures.add_one();
-                tracing::warn!(%error, "executions past their retention are kept for now");
-            }
+/// Forgets what is past its retention, again and again, for as long as there is an engine.
+pub(crate) async fn retain(engine: WeakEngine, kept: i64) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closing()) else { return };
+        // Of several nodes, the one that changes machines forgets executions.
+        if engine.nodes().is_some_and(|nodes| !nodes.changes_machines()) {
+            continue;
+        }
+        if let Err(error) = engine.forget_ended(engine.now().0 - kept).await {
+            engine.inner.metrics.archive_failures.add_one();
+            tracing::warn!(%error, "executions past their retention are kept for now");
         }
     }
+}
 
+impl Engine {
     /// Forgets the executions that ended before a moment, once they are archived if there is an archive.
     /// Returns their number.
     pub async fn forget_ended(&self, before: i64) -> Result<u64, StoreError> {

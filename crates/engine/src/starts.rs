@@ -265,6 +265,9 @@ impl Engine {
         let appended = kept.await;
         self.inner.metrics.append.observe(since.elapsed());
         if let Err(error) = appended {
+            if matches!(error, AppendError::NotWritten(_) | AppendError::Unknown(_)) {
+                self.inner.metrics.append_failures.add_one();
+            }
             let begun = match error {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, json};
-use stepwright_server::config::{ArchiveConfig, ServerConfig};
-use stepwright_server::{Api, Assembly};
+use stepwright_server::config::{ArchiveConfig, ObjectsConfig, ServerConfig};
+use stepwright_server::{Api, Assembly, AssemblyError};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
 
@@ -14,8 +15,23 @@ async fn open(data: &Path, archive: Option<ArchiveConfig>) -> Api {
     let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
     let server =
         ServerConfig { data: Some(data.to_owned()), search: false, ..ServerConfig::default() };
-    let assembly = Assembly { server, archive, ..Assembly::new(functions) };
-    assembly.assemble().await.expect("it opens").api
+    let objects = ObjectsConfig { folder: Some(data.join("buckets")) };
+    let opened = async || {
+        let (server, objects) = (server.clone(), objects.clone());
+        let functions = functions.clone();
+        let assembly =
+            Assembly { server, archive: archive.clone(), objects, ..Assembly::new(functions) };
+        assembly.assemble().await
+    };
+    for _ in 0..100 {
+        match opened().await {
+            Ok(assembled) => return assembled.api,
+            // What the engine before has begun ends soon.
+            Err(AssemblyError::Store(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the store stays open")
 }
 
 fn folder(path: &Path) -> Option<ArchiveConfig> {

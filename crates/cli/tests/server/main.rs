@@ -22,3 +22,4 @@ mod operations;
 mod otlp;
 mod record;
 mod support;
+mod watched;

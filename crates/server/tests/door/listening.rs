@@ -11,6 +11,7 @@ use stepwright_server::{AssemblyError, ReloadError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -24,11 +25,13 @@ fn certificate(folder: &Path) -> (TlsConfig, TlsConnector) {
     std::fs::write(&config.key, made.signing_key.serialize_pem()).expect("it can be written");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(made.cert.der().to_vec())).expect("it is a certificate");
-    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("there are versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // Each connection looks at the certificate.
+    client.resumption = Resumption::disabled();
     (config, TlsConnector::from(Arc::new(client)))
 }
 
