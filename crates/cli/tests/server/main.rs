@@ -9,6 +9,7 @@ mod bad_input;
 mod bounds;
 mod client;
 mod clients;
+mod corpus;
 mod crash;
 mod crash_services;
 mod crowd;
