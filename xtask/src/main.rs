@@ -4,6 +4,7 @@
 
 mod aws_table;
 mod bench;
+mod book;
 mod clean_root;
 mod clients;
 mod conformance;
@@ -31,6 +32,7 @@ const HELP: &str = "cargo xtask <recipe>
   packages     the packages for Python and Node.js, into target/packages
   dist         what people install who have no Rust, into target/dist: [tarball] [wheel] [npm] [deb] [oci] (all);
                --target TRIPLE builds for it, --binary FILE packs that one, --texts FILE asks another for man pages
+  book         the manual as a book, by mdBook, into target/book
   clean-root   a clean Debian, in which the package for Debian is tried
   pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures; the
                pages of the console, by Chromium
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         "crowd" => crowd(rest),
         "hostile" => hostile(rest),
         "fuzz" => fuzz::run(rest),
+        "book" => book::make(),
         "clean-root" => clean_root::make(),
         "dist" => dist::make(rest),
         "packages" => packages::make(),
@@ -88,6 +91,9 @@ fn test() -> Result<(), String> {
     // Packages come from far away while processors are busy here.
     let root = std::thread::spawn(clean_root::provide);
     prometheus::provide();
+    if let Err(message) = book::provide() {
+        println!("mdBook is not installed, the test of the book is skipped: {message}");
+    }
     // The doc tests first, so that the runner's summary is what a run ends with.
     cargo(&["build", "--workspace"])?;
     root.join().ok();

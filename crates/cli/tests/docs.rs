@@ -80,6 +80,13 @@ fn links_lead_somewhere() {
         }
     }
     assert!(links > 20, "{links} links");
+    // Every page is in the table of contents, without which no book has it.
+    let contents = std::fs::read_to_string(root.join("docs/src/SUMMARY.md")).unwrap();
+    for file in files.iter().filter(|file| !file.ends_with("SUMMARY.md")) {
+        let Ok(page) = file.strip_prefix(root.join("docs/src")) else { continue };
+        let page = page.display();
+        assert!(contents.contains(&format!("({page})")), "{page} is not in SUMMARY.md");
+    }
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -244,4 +251,56 @@ fn walk(page: &str, least: usize) {
     }
     assert!(walked >= least, "{walked} commands were walked");
     drop(server);
+}
+
+#[test]
+fn every_command_and_every_option_of_the_configuration_is_in_the_manual() {
+    use std::process::Command;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let read = |page: &str| std::fs::read_to_string(root.join(page)).unwrap();
+    let said = |arguments: &[&str], folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        let output = command.args(arguments).current_dir(folder).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let help = said(&["--help"], folder.path());
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty());
+    let names: Vec<&str> = names
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help")
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    let page = read("cli.md");
+    for name in names {
+        let is_there = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name} "));
+        assert!(is_there, "{name} is not on the page of the command line");
+    }
+    // What is not known is answered with all that is.
+    let page = read("configuration.md");
+    let mut options = 0;
+    for section in
+        ["", "[server]", "[server.tls]", "[server.nodes]", "[archive]", "[otlp]", "[objects]"]
+    {
+        std::fs::write(folder.path().join("stepwright.toml"), format!("{section}\nnothing = 1\n"))
+            .unwrap();
+        let said = said(&["upgrade-check"], folder.path());
+        let known = said.split_once("expected ").map(|(_, rest)| rest.to_owned());
+        let known = known.unwrap_or_else(|| panic!("{section}: {said}"));
+        for name in known.split('`').skip(1).step_by(2) {
+            options += 1;
+            let forms = [
+                format!("\n{name} ="),
+                format!("[{name}"),
+                format!(".{name}"),
+                format!("{name} ="),
+            ];
+            assert!(
+                forms.iter().any(|form| page.contains(form)),
+                "{section}: {name} is not in the manual"
+            );
+        }
+    }
+    assert!(options > 40, "{options} options");
 }
