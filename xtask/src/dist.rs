@@ -35,6 +35,8 @@ struct Release {
     platform: Platform,
     /// The version of the workspace.
     version: String,
+    /// How hard what is packed is pressed: from 1, which is quick, to 9.
+    level: u8,
     /// What every file is dated, in seconds since 1970: the time of the commit.
     date: String,
 }
@@ -46,6 +48,7 @@ struct Options {
     texts: Option<PathBuf>,
     out: Option<PathBuf>,
     target: Option<String>,
+    is_quick: bool,
     forms: Vec<String>,
 }
 
@@ -60,6 +63,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
             "--texts" => options.texts = Some(value()?.into()),
             "--out" => options.out = Some(value()?.into()),
             "--target" => options.target = Some(value()?),
+            "--quick" => options.is_quick = true,
             form if FORMS.contains(&form) => options.forms.push(form.to_owned()),
             other => {
                 let forms = FORMS.join(", ");
@@ -87,6 +91,7 @@ pub(crate) fn make(arguments: &[String]) -> Result<(), String> {
     let release = Release {
         platform: Platform::of(&binary)?,
         version: version(&root)?,
+        level: if options.is_quick { 1 } else { 9 },
         date: date(&root),
         root,
         out,

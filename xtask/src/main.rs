@@ -31,7 +31,8 @@ const HELP: &str = "cargo xtask <recipe>
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   packages     the packages for Python and Node.js, into target/packages
   dist         what people install who have no Rust, into target/dist: [tarball] [wheel] [npm] [deb] [oci] (all);
-               --target TRIPLE builds for it, --binary FILE packs that one, --texts FILE asks another for man pages
+               --target TRIPLE builds for it, --binary FILE packs that one, --texts FILE asks another for man pages,
+               --quick packs loosely
   book         the manual as a book, by mdBook, into target/book
   clean-root   a clean Debian, in which the package for Debian is tried
   pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures; the

@@ -10,7 +10,8 @@ use stepwright_server::{Api, Assembly, AssemblyError};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
 
-async fn open(data: &Path, archive: Option<ArchiveConfig>) -> Api {
+async fn open(data: &Path, archive: ArchiveConfig) -> Api {
+    let archive = Some(archive);
     let place = Place { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
     let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
     let server =
@@ -34,8 +35,8 @@ async fn open(data: &Path, archive: Option<ArchiveConfig>) -> Api {
     panic!("the store stays open")
 }
 
-fn folder(path: &Path) -> Option<ArchiveConfig> {
-    Some(ArchiveConfig { folder: Some(path.to_owned()), bucket: None, prefix: None })
+fn folder(path: &Path) -> ArchiveConfig {
+    ArchiveConfig { folder: Some(path.to_owned()), bucket: None, prefix: None }
 }
 
 async fn run(api: &Api, count: usize) {
@@ -172,7 +173,7 @@ async fn a_bucket_is_an_archive() {
     let data = tempfile::tempdir().expect("made");
     let bucket = Some("kept".to_owned());
     let config = ArchiveConfig { folder: None, bucket, prefix: Some("executions/".to_owned()) };
-    let api = open(data.path(), Some(config)).await;
+    let api = open(data.path(), config).await;
     run(&api, 2).await;
     // A bucket that is not there refuses; the local S3 has its buckets as folders.
     let buckets = data.path().join("buckets");

@@ -50,8 +50,9 @@ pub(super) fn make(release: &Release, tree: &Tree) -> Result<PathBuf, String> {
     }
     let name = format!("stepwright_{}_{}.deb", release.version, release.platform.debian);
     let package = release.out.join(name);
+    let form = if release.level == 1 { "-Zgzip" } else { "-Zxz" };
     run(Command::new("dpkg-deb")
-        .args(["--root-owner-group", "-Zxz", "-z1", "--build"])
+        .args(["--root-owner-group", form, &format!("-z{}", release.level), "--build"])
         .args([&root, &package])
         .env("SOURCE_DATE_EPOCH", &release.date))?;
     Ok(package)

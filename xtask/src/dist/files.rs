@@ -85,8 +85,8 @@ pub(super) fn tar(folder: &Path, names: &[&str], date: &str, to: &Path) -> Resul
 }
 
 /// Compresses a file; its date and name are not kept.
-pub(super) fn gzip(file: &Path) -> Result<PathBuf, String> {
-    run(Command::new("gzip").args(["--no-name", "--force"]).arg(file))?;
+pub(super) fn gzip(file: &Path, level: u8) -> Result<PathBuf, String> {
+    run(Command::new("gzip").args(["--no-name", "--force", &format!("-{level}")]).arg(file))?;
     let mut name = file.as_os_str().to_owned();
     name.push(".gz");
     Ok(PathBuf::from(name))

@@ -46,19 +46,30 @@ pub(super) fn make(release: &Release) -> Result<Vec<PathBuf>, String> {
     write(&main, package)?;
 
     let testing = release.root.join("node/stepwright-testing");
-    let mut made = Vec::new();
-    for (name, folder) in [
-        (format!("stepwright-{platform}"), carrier),
-        ("stepwright".to_owned(), main),
-        ("stepwright-testing".to_owned(), testing),
-    ] {
-        run(Command::new("npm")
-            .args(["pack", "--silent", "--pack-destination"])
-            .arg(&release.out)
-            .arg(&folder))?;
-        made.push(release.out.join(format!("{name}-{version}.tgz")));
+    run(Command::new("npm")
+        .args(["pack", "--silent", "--pack-destination"])
+        .arg(&release.out)
+        .arg(&testing))?;
+    let mut made = vec![release.out.join(format!("stepwright-testing-{version}.tgz"))];
+    for (name, folder) in
+        [(format!("stepwright-{platform}"), carrier), ("stepwright".to_owned(), main)]
+    {
+        made.push(pack(release, &folder, &format!("{name}-{version}.tgz"))?);
     }
     Ok(made)
+}
+
+/// Packs a folder as npm does: all is in `package`.
+fn pack(release: &Release, folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let around = folder.with_extension("packed");
+    std::fs::create_dir_all(&around).map_err(|error| error.to_string())?;
+    std::fs::rename(folder, around.join("package")).map_err(|error| error.to_string())?;
+    let tar = release.work.join("package.tar");
+    files::tar(&around, &["package"], &release.date, &tar)?;
+    let packed = files::gzip(&tar, release.level)?;
+    let to = release.out.join(name);
+    std::fs::rename(packed, &to).map_err(|error| error.to_string())?;
+    Ok(to)
 }
 
 /// What every package says of itself.

@@ -60,7 +60,7 @@ pub(super) fn make(release: &Release) -> Result<PathBuf, String> {
             .arg("data"),
     )?;
     let contents = fs::read(&tar).map_err(|error| error.to_string())?;
-    let layer = files::gzip(&tar)?;
+    let layer = files::gzip(&tar, release.level)?;
     let layer = fs::read(layer).map_err(|error| error.to_string())?;
 
     let layout = release.work.join("oci");

@@ -13,5 +13,5 @@ pub(super) fn make(release: &Release, tree: &Tree) -> Result<PathBuf, String> {
     let packed = files::tar(&release.work, &[&name], &release.date, &tar);
     fs::rename(&folder, &tree.folder).map_err(|error| error.to_string())?;
     packed?;
-    files::gzip(&tar)
+    files::gzip(&tar, release.level)
 }

@@ -4,6 +4,7 @@ use super::{Release, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ fn binary(release: &Release) -> Result<PathBuf, String> {
     let mut wheel = format!("Wheel-Version: 1.0\nGenerator: xtask ({version})\n");
     wheel.push_str("Root-Is-Purelib: false\n");
     for tag in tags.split('.') {
-        wheel.push_str(&format!("Tag: py3-none-{tag}\n"));
+        writeln!(wheel, "Tag: py3-none-{tag}").expect("text grows");
     }
     let program = fs::read(&release.binary).map_err(|error| error.to_string())?;
     let license = |name: &str| files::read(&release.root.join(name)).map(String::into_bytes);
@@ -63,15 +64,16 @@ fn binary(release: &Release) -> Result<PathBuf, String> {
     let mut record = String::new();
     for (name, bytes, _) in &contents {
         let sum = URL_SAFE_NO_PAD.encode(Sha256::digest(bytes));
-        record.push_str(&format!("{name},sha256={sum},{}\n", bytes.len()));
+        writeln!(record, "{name},sha256={sum},{}", bytes.len()).expect("text grows");
     }
-    record.push_str(&format!("{about}/RECORD,,\n"));
+    writeln!(record, "{about}/RECORD,,").expect("text grows");
     let all = contents.into_iter().chain([(format!("{about}/RECORD"), record.into_bytes(), 0o644)]);
     let written = File::create(&path).map_err(zip::result::ZipError::from).and_then(|file| {
         let mut zip = ZipWriter::new(file);
         for (name, bytes, mode) in all {
             let options = SimpleFileOptions::default()
                 .compression_method(CompressionMethod::Deflated)
+                .compression_level(Some(release.level.into()))
                 .unix_permissions(mode);
             zip.start_file(name, options)?;
             zip.write_all(&bytes)?;

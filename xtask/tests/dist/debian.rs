@@ -2,6 +2,7 @@
 
 use super::{done, file, is_the_order, made, root, target, version};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -80,18 +81,17 @@ fn the_package_is_installed_serves_and_is_removed() {
     serve.args(line.split(' ')).args(["--listen", "127.0.0.1:0"]);
     let mut serving = serve.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut first = String::new();
-    let out = serving.stdout.take().expect("it is piped");
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut first).expect("it says so");
+    let mut out = BufReader::new(serving.stdout.take().expect("it is piped"));
+    out.read_line(&mut first).expect("it says so");
     assert!(first.contains("in /var/lib/stepwright"), "{first}");
     let mode = done(within(&clean, "root").args(["stat", "-c", "%U %a", "/var/lib/stepwright"]));
     assert_eq!(mode.trim(), "stepwright 700");
     assert!(clean.join("var/lib/stepwright/stepwright.db").is_file());
     done(Command::new("kill").args(["-TERM", &serving.id().to_string()]));
-    let patience = Instant::now();
-    while serving.try_wait().expect("it can be asked").is_none() {
-        assert!(patience.elapsed() < Duration::from_secs(12), "it does not end");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let began = Instant::now();
+    out.read_to_string(&mut first).expect("it is text");
+    assert!(serving.wait().expect("it ends").success(), "{first}");
+    assert!(began.elapsed() < Duration::from_secs(12), "it takes long to end");
 
     // The configuration is the administrator's: it is secret, and an upgrade leaves it as it is.
     let configuration = "/etc/stepwright/stepwright.toml";

@@ -3,6 +3,7 @@
 use super::debian::is_root;
 use super::{done, file, is_the_order, made, quickstart, version};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Command;
 use stepwright_json::Json;
 
@@ -62,9 +63,12 @@ fn the_image_runs_read_only_as_nobody() {
     let mut command = within(serve);
     let mut serving = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut first = String::new();
-    let out = serving.stdout.take().expect("it is piped");
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut first).expect("it says so");
+    let mut out = BufReader::new(serving.stdout.take().expect("it is piped"));
+    out.read_line(&mut first).expect("it says so");
     assert!(first.contains("in /data"), "{first}");
     done(Command::new("kill").args(["-TERM", &serving.id().to_string()]));
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("it is text");
+    assert!(rest.contains("Stopped"), "{rest}");
     assert!(serving.wait().expect("it ends").success());
 }

@@ -40,7 +40,7 @@ fn stores_of_earlier_releases_are_opened_folded_and_run_on() {
                 let about = [("executionArn", Json::from(text(one, "executionArn")))];
                 let history = client.ok("GetExecutionHistory", &about);
                 let events = history.get("events").and_then(Json::as_array).expect("a list");
-                assert_eq!(text(events.get(0).expect("it began"), "type"), "ExecutionStarted");
+                assert_eq!(text(events.first().expect("it began"), "type"), "ExecutionStarted");
                 client.ok("DescribeExecution", &about);
             }
         }

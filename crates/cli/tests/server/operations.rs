@@ -238,9 +238,8 @@ fn an_archive_is_asked_as_a_server_is() {
         let of = client.ok("DescribeStateMachineForExecution", &about);
         let history = client.ok("GetExecutionHistory", &about);
         let events = history.get("events").expect("it has some");
-        lines.push_str(&format!(
-            "{{\"execution\":{described},\"machine\":{of},\"events\":{events}}}\n"
-        ));
+        let line = format!("{{\"execution\":{described},\"machine\":{of},\"events\":{events}}}\n");
+        lines.push_str(&line);
     }
     std::fs::write(archive.join("1.jsonl"), lines).expect("it can be written");
     drop(server);

@@ -249,7 +249,7 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
     let (_, after) = certificate(folder.path());
     let other = CredentialConfig { access_key_id: "AKIDOTHER".to_owned(), ..master() };
     let role = RoleConfig { arn: "arn:aws:iam::123456789012:role/r".to_owned(), allow: vec![] };
-    reloader.reload(&config, &[other.clone()], &[role]).expect("they are valid");
+    reloader.reload(&config, std::slice::from_ref(&other), &[role]).expect("they are valid");
     let signer = Signer { key: "AKIDOTHER", ..Signer::default() };
     let by_other = Request::operation("ListStateMachines", "{}").signed_by(server.address, signer);
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
