@@ -13,7 +13,7 @@ use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, Reloader, serve};
 use stepwright_services::Services;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server that has just started.
 pub(crate) struct Started {
@@ -33,14 +33,15 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     let assembly = assembly(arguments, config(arguments)?, None)?;
     let again = arguments.clone();
     run_with(arguments.log, assembly, |started| {
-        tokio::spawn(reload_when_told(again, started.reloader));
+        // What cannot be heard ends the program, as it does without this.
+        if let Ok(hangups) = signal(SignalKind::hangup()) {
+            tokio::spawn(reload_when_told(hangups, again, started.reloader));
+        }
     })
 }
 
 /// Takes over the keys, roles and certificates that are configured when SIGHUP comes.
-async fn reload_when_told(arguments: Serve, reloader: Reloader) {
-    // What cannot be heard ends the program, as it does without this.
-    let Ok(mut told) = signal(SignalKind::hangup()) else { return };
+async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
         let done = config(&arguments).and_then(|now| {
             let reloaded = reloader.reload(&now.server, &now.credentials, &now.roles);
@@ -162,6 +163,7 @@ async fn serve_until_stopped(
 ) -> Result<(), Failure> {
     let listen = assembly.server.listen;
     let data = assembly.server.data.clone();
+    let stopped = stopped_for_certain();
     let functions = assembly.functions.clone();
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {listen}: {error}"))
@@ -190,7 +192,7 @@ async fn serve_until_stopped(
     });
     let lost = engine.clone();
     let stop = async move {
-        tokio::select! { () = stopped_for_certain() => {}, () = lost.lost() => {} }
+        tokio::select! { () = stopped => {}, () = lost.lost() => {} }
     };
     serve(listener, serving, stop).await;
     engine.shutdown().await;
