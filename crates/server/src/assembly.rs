@@ -302,7 +302,7 @@ impl Assembly {
         let teller = Teller::new(services.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
-        let search = self.server.search && self.server.store.is_none();
+        let search = self.server.search;
         let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
         let search = search.flatten();
         let console = Arc::new(Console::new(search.clone(), redaction));
