@@ -9,8 +9,8 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig,
-    ServerConfig,
+    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig,
+    RoleConfig, ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
 use stepwright_upkeep::Complaint;
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) objects: ObjectsConfig,
     /// Where executions are kept before they are forgotten.
     pub(crate) archive: Option<ArchiveConfig>,
+    /// An identity provider that people log in to the console with.
+    pub(crate) oidc: Option<OidcConfig>,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
     /// Queues, tables, buckets and the like, as a template would declare them.

@@ -3,10 +3,11 @@
 use crate::archive::{ArchiveError, Archiver};
 use crate::config::{
     ArchiveConfig, CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig,
-    OtlpConfig, RoleConfig, ServerConfig,
+    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::nodes::{HttpPeers, NodesError};
+use crate::oidc::{Oidc, OidcError};
 use crate::otlp::{Observers, Otlp};
 use crate::resources::Resources;
 use crate::tls::{Tls, TlsError};
@@ -47,6 +48,8 @@ pub struct Assembly {
     pub objects: ObjectsConfig,
     /// `[archive]`
     pub archive: Option<ArchiveConfig>,
+    /// `[oidc]`
+    pub oidc: Option<OidcConfig>,
     /// `[otlp]`
     pub otlp: Option<OtlpConfig>,
     /// `[services]`: where AWS's services are called.
@@ -114,6 +117,9 @@ pub enum AssemblyError {
     /// The configured credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Nobody can log in with the identity provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// The other nodes cannot be called as the configuration says.
     #[error(transparent)]
     Nodes(#[from] NodesError),
@@ -196,6 +202,7 @@ impl Assembly {
             machines: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             archive: None,
+            oidc: None,
             otlp: None,
             services: Arc::default(),
             resources: None,
@@ -221,6 +228,8 @@ impl Assembly {
         }
         let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
         let tls = server.tls.as_ref().map(Tls::new).transpose()?;
+        let checked = self.credentials()?;
+        let oidc = self.oidc.clone().map(|config| Oidc::new(config, &checked)).transpose()?;
         let functions = self.functions.clone();
         self.services.are_local_by_default();
         let assembled = self.assemble().await?;
@@ -240,6 +249,7 @@ impl Assembly {
         serving.services = Some(services);
         serving.resources = resources;
         serving.console = console;
+        serving.oidc = oidc.map(Arc::new);
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -248,7 +258,8 @@ impl Assembly {
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let token = self.server.metrics_token.as_deref();
-        config::credentials(&self.credentials, &self.roles, token)
+        let granted = self.oidc.as_ref().map(OidcConfig::keys).unwrap_or_default();
+        config::credentials(&self.credentials, &self.roles, token, &granted)
     }
 
     /// Opens the store and the engine. Must be called within a tokio runtime.
@@ -300,7 +311,7 @@ impl Assembly {
         let teller = Teller::new(services.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
-        let search = self.server.search && self.server.store.is_none();
+        let search = self.server.search;
         let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
         let search = search.flatten();
         let console = Arc::new(Console::new(search.clone(), redaction));

@@ -1,6 +1,8 @@
 //! What is replaced while a server runs: keys, roles, the token for metrics, the certificate.
 
-use crate::config::{self, CredentialConfig, CredentialsError, RoleConfig, ServerConfig};
+use crate::config::{
+    self, CredentialConfig, CredentialsError, OidcConfig, RoleConfig, ServerConfig,
+};
 use crate::door::Credentials;
 use crate::tls::{self, Tls, TlsError};
 
@@ -42,9 +44,11 @@ impl Reloader {
         server: &ServerConfig,
         credentials: &[CredentialConfig],
         roles: &[RoleConfig],
+        oidc: Option<&OidcConfig>,
     ) -> Result<(), ReloadError> {
         let token = server.metrics_token.as_deref();
-        let credentials = config::credentials(credentials, roles, token)?;
+        let granted = oidc.map(OidcConfig::keys).unwrap_or_default();
+        let credentials = config::credentials(credentials, roles, token, &granted)?;
         if credentials.is_empty() != self.credentials.is_empty() {
             return Err(ReloadError::Keys);
         }

@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
 async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
         let done = config(&arguments).and_then(|now| {
-            let reloaded = reloader.reload(&now.server, &now.credentials, &now.roles);
+            let reloaded =
+                reloader.reload(&now.server, &now.credentials, &now.roles, now.oidc.as_ref());
             reloaded.map_err(|error| report::refused(&error))
         });
         match done {
@@ -149,6 +150,7 @@ pub(crate) fn assembly(
         machines: config.machines,
         objects,
         archive,
+        oidc: config.oidc,
         otlp: config.otlp,
         services: config.aws,
         resources: stepwright_stacks::template(&config.resources),

@@ -148,7 +148,7 @@ async fn what_cannot_be_used_is_refused_by_name() {
     let nothing = [("", SECRET), (KEY, ""), ("a:b", SECRET)];
     for (id, secret) in nothing {
         let mut wrong = key(&["*"], &["*"]);
-        (wrong.access_key_id, wrong.secret_access_key) = (id.to_owned(), secret.to_owned());
+        (wrong.access_key_id, wrong.secret_access_key) = (id.to_owned(), Some(secret.to_owned()));
         let error = assembly(server(), vec![wrong]).open().await.expect_err("it is refused");
         assert!(error.to_string().contains("[[credentials]]"), "{error}");
     }
@@ -249,7 +249,7 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
     let (_, after) = certificate(folder.path());
     let other = CredentialConfig { access_key_id: "AKIDOTHER".to_owned(), ..master() };
     let role = RoleConfig { arn: "arn:aws:iam::123456789012:role/r".to_owned(), allow: vec![] };
-    reloader.reload(&config, std::slice::from_ref(&other), &[role]).expect("they are valid");
+    reloader.reload(&config, std::slice::from_ref(&other), &[role], None).expect("they are valid");
     let signer = Signer { key: "AKIDOTHER", ..Signer::default() };
     let by_other = Request::operation("ListStateMachines", "{}").signed_by(server.address, signer);
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
@@ -260,14 +260,14 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
 
     // What cannot be used changes nothing, not even the part that could.
     std::fs::write(&tls.key, "no key").expect("it can be written");
-    let refused = reloader.reload(&config, &[master()], &[]).expect_err("it is refused");
+    let refused = reloader.reload(&config, &[master()], &[], None).expect_err("it is refused");
     assert!(matches!(refused, ReloadError::Tls(_)), "{refused}");
-    let refused = reloader.reload(&config, &[other.clone(), other], &[]);
+    let refused = reloader.reload(&config, &[other.clone(), other], &[], None);
     assert!(matches!(refused, Err(ReloadError::Credentials(_))));
-    let refused = reloader.reload(&config, &[], &[]);
+    let refused = reloader.reload(&config, &[], &[], None);
     assert!(matches!(refused, Err(ReloadError::Keys)));
     let plain = ServerConfig { tls: None, ..config };
-    let refused = reloader.reload(&plain, &[master()], &[]);
+    let refused = reloader.reload(&plain, &[master()], &[], None);
     assert!(matches!(refused, Err(ReloadError::Encryption)));
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
 }
