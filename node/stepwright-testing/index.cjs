@@ -23,9 +23,14 @@ class TaskFails extends Error {
   }
 }
 
-/** The command: `STEPWRIGHT_BIN`, or `stepwright` on the PATH. */
+/** The command: `STEPWRIGHT_BIN`, or that of the package `stepwright`, or `stepwright` on the PATH. */
 function binary() {
-  return process.env.STEPWRIGHT_BIN || 'stepwright'
+  if (process.env.STEPWRIGHT_BIN) return process.env.STEPWRIGHT_BIN
+  try {
+    return require('stepwright').binary
+  } catch {
+    return 'stepwright'
+  }
 }
 
 /** Runs a command to its end: its exit code and what it printed. */

@@ -4,13 +4,17 @@
 
 mod aws_table;
 mod bench;
+mod book;
+mod clean_root;
 mod clients;
 mod conformance;
 mod debian;
+mod dist;
 mod fuzz;
 mod packages;
 mod pictures;
 mod postgres;
+mod prometheus;
 
 use std::process::{Command, ExitCode};
 
@@ -26,6 +30,11 @@ const HELP: &str = "cargo xtask <recipe>
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
   aws-table    make the table of AWS's services anew from the releases of botocore that its script names
   packages     the packages for Python and Node.js, into target/packages
+  dist         what people install who have no Rust, into target/dist: [tarball] [wheel] [npm] [deb] [oci] (all);
+               --target TRIPLE builds for it, --binary FILE packs that one, --texts FILE asks another for man pages,
+               --quick packs loosely
+  book         the manual as a book, by mdBook, into target/book
+  clean-root   a clean Debian, in which the package for Debian is tried
   pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures; the
                pages of the console, by Chromium
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
@@ -51,6 +60,9 @@ fn main() -> ExitCode {
         "crowd" => crowd(rest),
         "hostile" => hostile(rest),
         "fuzz" => fuzz::run(rest),
+        "book" => book::make(),
+        "clean-root" => clean_root::make(),
+        "dist" => dist::make(rest),
         "packages" => packages::make(),
         "pictures" => pictures::draw(),
         "conformance" => return conformance::run(rest),
@@ -77,8 +89,15 @@ fn check() -> Result<(), String> {
 fn test() -> Result<(), String> {
     clients::install();
     let postgres = postgres::start();
+    // Packages come from far away while processors are busy here.
+    let root = std::thread::spawn(clean_root::provide);
+    prometheus::provide();
+    if let Err(message) = book::provide() {
+        println!("mdBook is not installed, the test of the book is skipped: {message}");
+    }
     // The doc tests first, so that the runner's summary is what a run ends with.
     cargo(&["build", "--workspace"])?;
+    root.join().ok();
     cargo(&["test", "--workspace", "--doc", "--quiet"])?;
     let has_nextest = Command::new("cargo")
         .args(["nextest", "--version"])

@@ -130,6 +130,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 5: tools
     ("stepwright-terminal", &["source", "json", "asl", "program", "history", "timeline"]),
+    ("stepwright-upkeep", &["store", "terminal"]),
     (
         "stepwright-client",
         &["json", "aws", "asl", "program", "history", "integrations", "timeline", "terminal"],
@@ -214,6 +215,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "timeline",
             "terminal",
             "client",
+            "upkeep",
         ],
     ),
     (

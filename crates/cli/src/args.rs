@@ -3,6 +3,7 @@ pub(crate) use client::Form as Output;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use stepwright_client as client;
+use stepwright_upkeep::{Init, UpgradeCheck};
 
 /// Write, check, test and run AWS Step Functions state machines anywhere.
 ///
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Redrive(client::Redrive),
     Why(client::Why),
     Completions(Completions),
+    Init(Init),
+    UpgradeCheck(UpgradeCheck),
     Env(Env),
     Policy(Policy),
     Synth(Synth),
@@ -351,7 +354,7 @@ pub(crate) struct Replay {
   stepwright record arn:aws:states:us-east-1:123456789012:execution:order:order-17
   stepwright record ARN --aws -o tests/")]
 pub(crate) struct Record {
-    /// The execution's ARN.
+    /// The execution, by its ARN, as MACHINE:NAME, or by its name.
     pub(crate) arn: String,
     /// The server.
     #[command(flatten)]

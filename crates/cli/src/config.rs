@@ -9,10 +9,11 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig,
-    ServerConfig,
+    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig,
+    RoleConfig, ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
+use stepwright_upkeep::Complaint;
 
 /// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
+    /// Where executions are kept before they are forgotten.
+    pub(crate) archive: Option<ArchiveConfig>,
     /// An identity provider that people log in to the console with.
     pub(crate) oidc: Option<OidcConfig>,
     /// A collector for logs and traces.
@@ -58,6 +61,12 @@ pub(crate) struct Config {
     /// The folder of the file.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
+}
+
+/// What a server would say of the text of a configuration.
+pub(crate) fn complaint(text: &str) -> Result<(), Complaint> {
+    let read = toml::from_str::<Config>(text);
+    read.map(drop).map_err(|error| Complaint { at: error.span(), message: error.message().into() })
 }
 
 impl Config {

@@ -10,10 +10,13 @@ const GRACE: Duration = Duration::from_secs(9);
 /// then goes on at the next start, because everything that was acknowledged is on the disk.
 pub(crate) fn stopped_for_certain() -> impl Future<Output = ()> {
     let (told, heard) = tokio::sync::oneshot::channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
     let listen = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime can be made").block_on(async {
-            stopped().await;
+            let stopped_once = stopped();
+            ready.send(()).ok();
+            stopped_once.await;
             // The receiver is gone if the server has ended by itself.
             told.send(()).ok();
             tokio::select! {
@@ -26,6 +29,8 @@ pub(crate) fn stopped_for_certain() -> impl Future<Output = ()> {
     };
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
     thread.expect("a thread can be started");
+    // From now on, a signal is heard.
+    is_ready.recv().ok();
     async move {
         if heard.await.is_err() {
             // Nobody can tell any more, so only the end of the process is left.

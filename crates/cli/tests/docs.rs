@@ -80,6 +80,13 @@ fn links_lead_somewhere() {
         }
     }
     assert!(links > 20, "{links} links");
+    // Every page is in the table of contents, without which no book has it.
+    let contents = std::fs::read_to_string(root.join("docs/src/SUMMARY.md")).unwrap();
+    for file in files.iter().filter(|file| !file.ends_with("SUMMARY.md")) {
+        let Ok(page) = file.strip_prefix(root.join("docs/src")) else { continue };
+        let page = page.display();
+        assert!(contents.contains(&format!("({page})")), "{page} is not in SUMMARY.md");
+    }
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -148,6 +155,16 @@ fn steps(page: &str) -> Vec<Step> {
 
 #[test]
 fn the_first_hour_is_walked_word_for_word() {
+    walk("getting-started.md", 8);
+}
+
+#[test]
+fn the_tutorial_is_walked_word_for_word() {
+    walk("tutorial.md", 12);
+}
+
+/// Follows a page as a reader would who has the command and nothing else.
+fn walk(page: &str, least: usize) {
     use std::io::{BufRead as _, BufReader};
     use std::process::{Child, Command, Stdio};
     struct Stopped(Child);
@@ -159,7 +176,7 @@ fn the_first_hour_is_walked_word_for_word() {
         }
     }
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = std::fs::read_to_string(root.join("docs/src/getting-started.md")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/src").join(page)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_stepwright"));
     // A clean machine: the command, and what every system has.
@@ -173,7 +190,15 @@ fn the_first_hour_is_walked_word_for_word() {
     let (mut server, mut url, mut walked) = (None, String::new(), 0);
     for step in steps(&page) {
         match step {
-            Step::Save(name, text) => std::fs::write(folder.path().join(name), text).unwrap(),
+            Step::Save(name, text) => {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+                if server.is_some() {
+                    // Files are followed, and whoever saves one needs a moment to go on.
+                    std::thread::sleep(std::time::Duration::from_secs(3));
+                }
+            }
             Step::Run(script, shown) => {
                 let (kind, script) = script.split_once('\n').unwrap();
                 if kind == "install" {
@@ -182,21 +207,27 @@ fn the_first_hour_is_walked_word_for_word() {
                     );
                     continue;
                 }
+                if kind == "elsewhere" {
+                    // What needs another machine, or an account.
+                    continue;
+                }
                 walked += 1;
                 if kind == "serve" {
                     // Another server may have the usual port.
                     let script = format!("exec {} --listen localhost:0", script.trim());
                     let mut child = bash(&script).stdout(Stdio::piped()).spawn().unwrap();
-                    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
                     server = Some(Stopped(child));
-                    for line in lines.map_while(Result::ok) {
+                    for line in lines.by_ref().map_while(Result::ok) {
                         if let Some((_, rest)) = line.split_once("serves Step Functions on ") {
                             url = rest.split(',').next().unwrap().to_owned();
                         }
-                        if line.starts_with("created hello") {
+                        if line.starts_with("created ") {
                             break;
                         }
                     }
+                    // What it says further is read, so that it can say it.
+                    std::thread::spawn(move || lines.for_each(drop));
                     continue;
                 }
                 let mut command = bash(script);
@@ -218,6 +249,58 @@ fn the_first_hour_is_walked_word_for_word() {
             }
         }
     }
-    assert!(walked >= 8, "{walked} commands were walked");
+    assert!(walked >= least, "{walked} commands were walked");
     drop(server);
+}
+
+#[test]
+fn every_command_and_every_option_of_the_configuration_is_in_the_manual() {
+    use std::process::Command;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let read = |page: &str| std::fs::read_to_string(root.join(page)).unwrap();
+    let said = |arguments: &[&str], folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        let output = command.args(arguments).current_dir(folder).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let help = said(&["--help"], folder.path());
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty());
+    let names: Vec<&str> = names
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help")
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    let page = read("cli.md");
+    for name in names {
+        let is_there = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name} "));
+        assert!(is_there, "{name} is not on the page of the command line");
+    }
+    // What is not known is answered with all that is.
+    let page = read("configuration.md");
+    let mut options = 0;
+    for section in
+        ["", "[server]", "[server.tls]", "[server.nodes]", "[archive]", "[otlp]", "[objects]"]
+    {
+        std::fs::write(folder.path().join("stepwright.toml"), format!("{section}\nnothing = 1\n"))
+            .unwrap();
+        let said = said(&["upgrade-check"], folder.path());
+        let known = said.split_once("expected ").map(|(_, rest)| rest.to_owned());
+        let known = known.unwrap_or_else(|| panic!("{section}: {said}"));
+        for name in known.split('`').skip(1).step_by(2) {
+            options += 1;
+            let forms = [
+                format!("\n{name} ="),
+                format!("[{name}"),
+                format!(".{name}"),
+                format!("{name} ="),
+            ];
+            assert!(
+                forms.iter().any(|form| page.contains(form)),
+                "{section}: {name} is not in the manual"
+            );
+        }
+    }
+    assert!(options > 40, "{options} options");
 }

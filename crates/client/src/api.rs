@@ -1,5 +1,7 @@
 //! Calls a server, with the API of Step Functions as an SDK would.
 
+use crate::archive::Archived;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use stepwright_aws::signing::{Key, Unsigned, sign};
 use stepwright_integrations::AwsServices;
@@ -17,6 +19,8 @@ pub struct Client {
     url: String,
     region: String,
     key: Key,
+    /// Answers in place of a server.
+    archived: Option<Archived>,
 }
 
 /// Which server is meant, and as whom it is asked.
@@ -30,6 +34,8 @@ pub struct Server<'a> {
     pub region: Option<&'a str>,
     /// The profile of AWS's configuration files whose credentials are used.
     pub profile: Option<&'a str>,
+    /// An archive of executions, which answers in place of a server.
+    pub archive: Option<&'a Path>,
 }
 
 /// Why a request has no answer, or a bad one.
@@ -62,6 +68,7 @@ impl Client {
                 .or_else(|| set("AWS_ENDPOINT_URL"))
                 .unwrap_or_else(|| "http://127.0.0.1:8083".to_owned()),
         };
+        let archived = server.archive.map(Archived::open).transpose().map_err(ClientError::new)?;
         let failed = |why: String| ClientError::new(format!("no connection can be made: {why}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -84,7 +91,7 @@ impl Client {
                 token: set("AWS_SESSION_TOKEN"),
             }
         };
-        Ok(Self { http, runtime, url, region, key })
+        Ok(Self { http, runtime, url, region, key, archived })
     }
 
     /// Whether it asks AWS itself, which wants to be asked less often.
@@ -105,6 +112,9 @@ impl Client {
         body: &Json,
     ) -> Result<Json, ClientError> {
         let what = operation.unwrap_or(path);
+        if let Some(archived) = &self.archived {
+            return archived.call(what, body).map_err(ClientError::new);
+        }
         let failed = |why: String| ClientError::new(format!("{what} at {}: {why}", self.url));
         let mut url = format!("{}{path}", self.url.trim_end_matches('/'));
         if self.is_aws() && operation == Some("StartSyncExecution") {

@@ -21,6 +21,9 @@ pub struct Connection {
     /// The profile of AWS's configuration files whose credentials are used.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Read an archive of executions in place of a server: a file of JSON lines, or a folder of them.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "aws", "profile"])]
+    pub archive: Option<PathBuf>,
 }
 
 impl Connection {
@@ -34,6 +37,7 @@ impl Connection {
             aws: self.aws,
             region: self.region.as_deref().or(of_arn),
             profile: self.profile.as_deref(),
+            archive: self.archive.as_deref(),
         })
     }
 }

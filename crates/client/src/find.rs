@@ -75,7 +75,7 @@ fn near<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
 
 /// The ARN of an execution that is named by its ARN, by MACHINE:NAME, by its name, or by its state
 /// machine, of which the latest is meant.
-pub(crate) fn execution(client: &Client, named: &str) -> Result<String, Failure> {
+pub fn execution(client: &Client, named: &str) -> Result<String, Failure> {
     if named.starts_with("arn:") {
         let kind = named.split(':').nth(5).unwrap_or_default();
         if kind != "stateMachine" {

@@ -2,6 +2,7 @@
 //! the API.
 
 mod api;
+mod archive;
 mod args;
 mod describe;
 mod find;
@@ -18,7 +19,7 @@ pub use args::{
     Why,
 };
 pub use describe::describe;
-pub use find::pages;
+pub use find::{execution, pages};
 pub use history::{history, why};
 pub use list::list;
 pub use logs::logs;

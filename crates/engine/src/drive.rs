@@ -21,6 +21,7 @@ use stepwright_json::{Json, Str};
 use stepwright_store::{AppendError, ExecutionId};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The driver appends its turns once they hold this many events, before it takes in more messages.
 const EVENTS_PER_APPEND: usize = 4_000;
@@ -115,7 +116,7 @@ impl Engine {
     /// Like [`Self::ask_with`], of an execution that this engine drives.
     pub(crate) async fn ask_here(&self, id: ExecutionId, what: What) -> Result<(), Refused> {
         let (reply, answer) = oneshot::channel();
-        self.deliver(id, Message { what, reply: Some(reply) });
+        self.deliver(id, Message { reply: Some(reply), ..Message::of(what) });
         answer.await.unwrap_or(Err(Refused::Closing))
     }
 
@@ -151,6 +152,9 @@ impl Engine {
                 Found::Messages(messages) => messages,
                 Found::Nothing { left } => return self.forget_resting(left),
             };
+            for message in &messages {
+                self.inner.metrics.queue.observe(message.since.elapsed());
+            }
             let mut execution = match live.take() {
                 Some(live) => live,
                 None => match self.load(id).await {
@@ -184,7 +188,10 @@ impl Engine {
             }
             let mut round = {
                 let aside = self.inner.long.begin(&execution.facts.revision.program).await;
-                aside.run(|| self.take_in(&mut execution, messages, &aside))
+                let since = Instant::now();
+                let round = aside.run(|| self.take_in(&mut execution, messages, &aside));
+                self.inner.metrics.turn.observe(since.elapsed());
+                round
             };
             if let Some(reason) = round.panic {
                 tracing::error!(execution = execution.facts.about.arn, reason, "a turn panicked");
@@ -258,7 +265,10 @@ impl Engine {
         }
         let append = live.append(taken, false);
         let (id, len) = (append.execution, append.len);
-        match self.store().append(append).await {
+        let since = Instant::now();
+        let appended = self.store().append(append).await;
+        self.inner.metrics.append.observe(since.elapsed());
+        match appended {
             Ok(()) => {}
             Err(AppendError::Unknown(error)) => match self.outcome(id, len).await {
                 Fate::Kept => {}

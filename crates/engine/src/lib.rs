@@ -37,6 +37,7 @@ mod query;
 mod recent;
 mod recorded;
 mod recovery;
+mod retention;
 mod schedules;
 mod snapshot;
 mod starts;
@@ -57,12 +58,13 @@ pub use errors::{ParkedError, RedriveError, Refused, StartError, StopError, Toke
 pub use facts::{Facts, Parent};
 pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
-pub use metrics::Metrics;
+pub use metrics::{Counter, Histogram, Metrics, Told};
 pub use nodes::{NodesView, Place};
 pub use objects::{NoObjects, ObjectStore, Upload, Whole};
 pub use parked::Parked;
 pub use peers::{PeerError, Peers};
 pub use recovery::OpenError;
+pub use retention::Archive;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
 pub use starts::{StartRequest, Started};
@@ -109,6 +111,8 @@ pub struct Options {
     pub vintage: Vintage,
     /// How long executions are kept after their end, in milliseconds; `None` keeps them forever.
     pub retention_millis: Option<i64>,
+    /// Keeps what is about to be forgotten; without it, it is gone.
+    pub archive: Option<Arc<dyn Archive>>,
     /// Reaches the other nodes that share the store. Without it, no other node may use the store.
     pub peers: Option<Arc<dyn Peers>>,
 }
@@ -129,6 +133,7 @@ impl Options {
             limits: Limits::default(),
             vintage: Vintage::TODAY,
             retention_millis: None,
+            archive: None,
             peers: None,
         }
     }

@@ -363,6 +363,9 @@ impl Engine {
                 EventKind::ExecutionFailed { .. } => metrics.failed.add_one(),
                 EventKind::ExecutionTimedOut { .. } => metrics.timed_out.add_one(),
                 EventKind::ExecutionAborted { .. } => metrics.aborted.add_one(),
+                EventKind::TaskFailed { .. } | EventKind::TaskTimedOut { .. } => {
+                    metrics.tasks_failed.add_one();
+                }
                 _ => {}
             }
         }

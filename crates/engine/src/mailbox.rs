@@ -12,6 +12,7 @@ use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
 use stepwright_store::{ExecutionId, Shards};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The number of shards that the mailboxes are spread over, so that executions seldom share a lock.
 const SHARDS: usize = 64;
@@ -28,6 +29,8 @@ const MOST_RESTING_BYTES: usize = 32 << 20;
 pub(crate) struct Message {
     pub(crate) what: What,
     pub(crate) reply: Option<Reply>,
+    /// When it was sent.
+    pub(crate) since: Instant,
 }
 
 pub(crate) type Reply = oneshot::Sender<Result<(), Refused>>;
@@ -65,16 +68,20 @@ pub(crate) enum What {
 }
 
 impl Message {
+    pub(crate) fn of(what: What) -> Self {
+        Self { what, reply: None, since: Instant::now() }
+    }
+
     pub(crate) fn new(stimulus: Stimulus) -> Self {
-        Self { what: What::Stimulus(stimulus), reply: None }
+        Self::of(What::Stimulus(stimulus))
     }
 
     pub(crate) fn wake() -> Self {
-        Self { what: What::Wake, reply: None }
+        Self::of(What::Wake)
     }
 
     pub(crate) fn resume(after_restart: bool) -> Self {
-        Self { what: What::Resume { after_restart }, reply: None }
+        Self::of(What::Resume { after_restart })
     }
 
     pub(crate) fn answer(self, answer: Result<(), Refused>) {

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// The engine's counters, from zero when it is opened.
+/// The engine's counters and histograms, from zero when it is opened.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Executions that started.
@@ -19,13 +20,30 @@ pub struct Metrics {
     pub events: Counter,
     /// Stimuli that came too late to concern their execution.
     pub stale: Counter,
-    /// Appends that failed and were tried again.
+    /// Appends that failed: turns are tried again, starts are refused.
     pub append_failures: Counter,
     /// How often an execution panicked or could not be read, and was left alone.
     pub parked: Counter,
     /// Tasks that were handed out.
     pub tasks: Counter,
+    /// Tasks that failed or timed out.
+    pub tasks_failed: Counter,
+    /// Executions that were archived before they were forgotten.
+    pub archived: Counter,
+    /// How often executions past their retention could not be archived or forgotten.
+    pub archive_failures: Counter,
+    /// How long the interpreter took for the turns that were appended together.
+    pub turn: Histogram,
+    /// How long the store took to make them durable.
+    pub append: Histogram,
+    /// How long a task took that the engine ran, from its call to its result.
+    pub task: Histogram,
+    /// How long something that came for an execution waited for its driver.
+    pub queue: Histogram,
 }
+
+/// One kind of counter, as it is told to those who watch.
+pub type Told<'m, T> = (&'static str, &'static str, &'m T);
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -48,21 +66,126 @@ impl Counter {
     }
 }
 
+/// The upper ends of the buckets of a [`Histogram`], in microseconds.
+const BOUNDS: [u64; 16] = [
+    250,
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    10_000_000,
+    60_000_000,
+    600_000_000,
+];
+
+/// How often something took how long.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// One for each bound, and one for what took longer.
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts something that took so long.
+    pub fn observe(&self, took: Duration) {
+        let micros = took.as_micros() as u64;
+        let bucket = BOUNDS.partition_point(|bound| *bound < micros);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// The buckets: their upper ends in seconds, and how many took so long or less. The last one has
+    /// no end and counts everything.
+    pub fn buckets(&self) -> Vec<(Option<f64>, u64)> {
+        let bounds = BOUNDS.iter().map(|micros| Some(*micros as f64 / 1e6)).chain([None]);
+        let mut sum = 0;
+        bounds
+            .zip(&self.buckets)
+            .map(|(bound, bucket)| {
+                sum += bucket.load(Ordering::Relaxed);
+                (bound, sum)
+            })
+            .collect()
+    }
+
+    /// How long everything took together, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.micros.load(Ordering::Relaxed) as f64 / 1e6
+    }
+}
+
 impl Metrics {
-    /// Every counter with its name.
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    /// Every counter with its name and what it counts.
+    pub fn counters(&self) -> [Told<'_, Counter>; 14] {
         [
-            ("executions_started", self.started.get()),
-            ("executions_succeeded", self.succeeded.get()),
-            ("executions_failed", self.failed.get()),
-            ("executions_timed_out", self.timed_out.get()),
-            ("executions_aborted", self.aborted.get()),
-            ("turns", self.turns.get()),
-            ("events", self.events.get()),
-            ("stale_stimuli", self.stale.get()),
-            ("append_failures", self.append_failures.get()),
-            ("executions_parked", self.parked.get()),
-            ("tasks_dispatched", self.tasks.get()),
+            ("executions_started", "Executions that started.", &self.started),
+            ("executions_succeeded", "Executions that succeeded.", &self.succeeded),
+            ("executions_failed", "Executions that failed.", &self.failed),
+            ("executions_timed_out", "Executions that timed out.", &self.timed_out),
+            ("executions_aborted", "Executions that were stopped.", &self.aborted),
+            ("turns", "Turns of executions that were appended to the store.", &self.turns),
+            ("events", "Events of executions that were appended to the store.", &self.events),
+            ("stale_stimuli", "Results and timers that came too late to matter.", &self.stale),
+            ("append_failures", "Appends that the store did not confirm.", &self.append_failures),
+            (
+                "executions_parked",
+                "Executions that panicked or could not be read, and were left alone.",
+                &self.parked,
+            ),
+            ("tasks_dispatched", "Tasks that were handed out.", &self.tasks),
+            ("tasks_failed", "Tasks that failed or timed out.", &self.tasks_failed),
+            (
+                "executions_archived",
+                "Executions that were archived before they were forgotten.",
+                &self.archived,
+            ),
+            (
+                "archive_failures",
+                "How often executions past their retention could not be archived or forgotten.",
+                &self.archive_failures,
+            ),
         ]
+    }
+
+    /// Every histogram with its name and what it measures.
+    pub fn histograms(&self) -> [Told<'_, Histogram>; 4] {
+        [
+            ("turn", "How long the interpreter took for turns appended together.", &self.turn),
+            ("append", "How long the store took to make turns durable.", &self.append),
+            ("task", "How long tasks took that the server ran itself.", &self.task),
+            (
+                "queue",
+                "How long results, timers and calls waited for the driver of their execution.",
+                &self.queue,
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_as_long_as_a_bound_is_within_it() {
+        let histogram = Histogram::default();
+        for micros in [0, 250, 251, 600_000_000, 600_000_001] {
+            histogram.observe(Duration::from_micros(micros));
+        }
+        let buckets = histogram.buckets();
+        assert_eq!(buckets[0], (Some(0.000_25), 2));
+        assert_eq!(buckets[1], (Some(0.000_5), 3));
+        assert_eq!(buckets[BOUNDS.len() - 1], (Some(600.0), 4));
+        assert_eq!(buckets[BOUNDS.len()], (None, 5));
+        assert!((histogram.seconds() - 1_200.000_502).abs() < 1e-9);
     }
 }

@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::nodes::Nodes;
 use crate::recent::Recent;
 use crate::recorded::Pages;
+use crate::retention::retain;
 use crate::schedules::Schedules;
 use crate::timers::Timers;
 use crate::underway::Underway;
@@ -46,9 +47,6 @@ struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
 /// The number of rows that are read at once.
 const PAGE: usize = 1_000;
 
-/// How often executions past their retention are deleted.
-const RETENTION_EVERY: Duration = Duration::from_mins(1);
-
 impl Engine {
     /// Opens an engine. Machines and activities are available when this returns; timers and owed
     /// work are resumed in the background. Must be called within a tokio runtime.
@@ -75,9 +73,8 @@ impl Engine {
                 tidying.resume(Shards::ALL, Some(end)).await;
             });
         }
-        if engine.inner.options.retention_millis.is_some() {
-            let retaining = engine.clone();
-            tokio::spawn(async move { retaining.retain().await });
+        if let Some(kept) = engine.inner.options.retention_millis {
+            tokio::spawn(retain(engine.downgrade(), kept));
         }
         Ok(engine)
     }
@@ -180,19 +177,6 @@ impl Engine {
             Some((_, Some(live))) => !live.execution.wants(parent.task, parent.index),
             // A parent that is no longer in the store waits for nobody.
             _ => true,
-        }
-    }
-
-    async fn retain(self) {
-        while !self.is_closing() {
-            tokio::time::sleep(RETENTION_EVERY).await;
-            let Some(kept) = self.inner.options.retention_millis else { return };
-            let before = self.now().0 - kept;
-            while let Ok(count) = self.store().forget(before, PAGE).await {
-                if count < PAGE as u64 {
-                    break;
-                }
-            }
         }
     }
 }

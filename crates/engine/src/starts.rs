@@ -14,6 +14,7 @@ use stepwright_interpreter::{Beginning, Execution, Status, Stimulus};
 use stepwright_json::{Json, Str};
 use stepwright_store::{About, AppendError, ExecutionId, Pending, StoreError};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The longest an Express execution may take: five minutes.
 pub(crate) const LONGEST_EXPRESS_SECONDS: u64 = 300;
@@ -85,6 +86,7 @@ pub(crate) struct FirstTurn {
     live: Box<Live>,
     taken: Taken,
     kept: Pending<Result<(), AppendError>>,
+    since: Instant,
 }
 
 impl FirstTurn {
@@ -251,15 +253,21 @@ impl Engine {
             self.inner.mailboxes.cancel(id);
             return Err(Begun::Moved);
         }
+        let since = Instant::now();
         let kept = self.store().append(append);
-        Ok(FirstTurn { live, taken, kept })
+        Ok(FirstTurn { live, taken, kept, since })
     }
 
     /// Goes on once a first turn is durable.
     pub(crate) async fn confirm_first(&self, first: FirstTurn) -> Result<(), Begun> {
-        let FirstTurn { live, taken, kept } = first;
+        let FirstTurn { live, taken, kept, since } = first;
         let id = live.facts.id;
-        if let Err(error) = kept.await {
+        let appended = kept.await;
+        self.inner.metrics.append.observe(since.elapsed());
+        if let Err(error) = appended {
+            if matches!(error, AppendError::NotWritten(_) | AppendError::Unknown(_)) {
+                self.inner.metrics.append_failures.add_one();
+            }
             let begun = match error {
                 AppendError::Exists | AppendError::Conflict => Begun::Exists,
                 AppendError::NotWritten(error) => Begun::Store(error),

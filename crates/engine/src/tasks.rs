@@ -10,6 +10,7 @@ use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
 use stepwright_store::ExecutionId;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Runs the tasks that executions schedule.
 pub trait Tasks: Send + Sync + 'static {
@@ -63,6 +64,7 @@ pub struct Report {
     cancelled: watch::Receiver<bool>,
     errand: Errand,
     trace: Option<Arc<Trace>>,
+    since: Instant,
 }
 
 /// Takes the request that an HTTP task sends and the response that it gets, as they are on the wire.
@@ -109,7 +111,8 @@ impl Report {
         cancelled: watch::Receiver<bool>,
     ) -> Self {
         let (to, errand) = (Destination::Execution(execution), engine.inner.underway.begin());
-        Self { engine: engine.clone(), task, to, cancelled, errand, trace: None }
+        let (engine, since) = (engine.clone(), Instant::now());
+        Self { engine, task, to, cancelled, errand, trace: None, since }
     }
 
     pub(crate) fn to_caller(
@@ -120,7 +123,8 @@ impl Report {
         trace: Option<Arc<Trace>>,
     ) -> Self {
         let (to, errand) = (Destination::Caller(caller), engine.inner.underway.begin());
-        Self { engine: engine.clone(), task, to, cancelled, errand, trace }
+        let (engine, since) = (engine.clone(), Instant::now());
+        Self { engine, task, to, cancelled, errand, trace, since }
     }
 
     /// Where an HTTP task records what it exchanges, if somebody wants to see it.
@@ -139,13 +143,19 @@ impl Report {
         self.send(Stimulus::TaskSubmitted { task: self.task, output });
     }
 
+    fn over(&self) {
+        self.engine.inner.metrics.task.observe(self.since.elapsed());
+    }
+
     /// The task succeeded.
     pub fn succeeded(&self, output: Json) {
+        self.over();
         self.send(Stimulus::TaskSucceeded { task: self.task, output });
     }
 
     /// The task failed.
     pub fn failed(&self, failure: Failure, stage: Stage) {
+        self.over();
         self.send(Stimulus::TaskFailed { task: self.task, failure, stage });
     }
 

@@ -278,8 +278,16 @@ impl Store for FaultyStore {
         self.inner.map_runs(execution)
     }
 
-    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
-        self.inner.forget(ended_before, most)
+    fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.inner.ended(before, most)
+    }
+
+    fn forget(
+        &self,
+        executions: Vec<ExecutionId>,
+        ended_before: i64,
+    ) -> Pending<Result<u64, StoreError>> {
+        self.inner.forget(executions, ended_before)
     }
 
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {

@@ -1,15 +1,16 @@
 //! Assembles a server from its configuration.
 
+use crate::archive::{ArchiveError, Archiver};
 use crate::config::{
-    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OidcConfig,
-    OtlpConfig, RoleConfig, ServerConfig,
+    ArchiveConfig, CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig,
+    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::nodes::{HttpPeers, NodesError};
 use crate::oidc::{Oidc, OidcError};
 use crate::otlp::{Observers, Otlp};
 use crate::resources::Resources;
-use crate::tls::{self, TlsError};
+use crate::tls::{Tls, TlsError};
 use crate::world::{Reached, Teller};
 use crate::{Api, Credentials, LogFiles, Serving, Settings, config, is_loopback};
 use std::collections::BTreeMap;
@@ -19,8 +20,8 @@ use std::time::Duration;
 use stepwright_asl::Template;
 use stepwright_console::Console;
 use stepwright_engine::{
-    Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError, Options,
-    Peers, Silent, SystemClock, WeakEngine,
+    Archive, Authorizer as _, Clock, Engine, Facts, NoObjects, ObjectStore, Observer, OpenError,
+    Options, Peers, Silent, SystemClock, WeakEngine,
 };
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{
@@ -45,6 +46,8 @@ pub struct Assembly {
     pub machines: BTreeMap<String, MachineConfig>,
     /// `[objects]`
     pub objects: ObjectsConfig,
+    /// `[archive]`
+    pub archive: Option<ArchiveConfig>,
     /// `[oidc]`
     pub oidc: Option<OidcConfig>,
     /// `[otlp]`
@@ -82,6 +85,8 @@ pub struct Assembled {
     pub resources: Option<Resources>,
     /// The pages, which hear of the engine's turns.
     pub console: Arc<Console>,
+    /// The keys and roles, which executions are held to as well.
+    pub credentials: Credentials,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -124,6 +129,9 @@ pub enum AssemblyError {
     /// The contents of the store cannot be read.
     #[error("what the store holds cannot be read")]
     Open(#[from] OpenError),
+    /// `[archive]` cannot be used.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A path of `redact` cannot be read.
     #[error(transparent)]
     Redaction(#[from] RedactionError),
@@ -137,7 +145,7 @@ struct Loopback {
     /// The engine holds the tasks, and they hold this.
     engine: WeakEngine,
     settings: Settings,
-    credentials: Arc<Credentials>,
+    credentials: Credentials,
 }
 
 impl StepFunctions for Loopback {
@@ -193,6 +201,7 @@ impl Assembly {
             roles: Vec::new(),
             machines: BTreeMap::new(),
             objects: ObjectsConfig::default(),
+            archive: None,
             oidc: None,
             otlp: None,
             services: Arc::default(),
@@ -209,9 +218,8 @@ impl Assembly {
     /// Opens the store and the engine, ready to be served. Must be called within a tokio runtime.
     pub async fn open(self) -> Result<Serving, AssemblyError> {
         let server = self.server.clone();
-        let credentials = self.credentials()?;
         if !is_loopback(server.listen) {
-            if credentials.is_empty() {
+            if self.credentials.is_empty() {
                 return Err(AssemblyError::Unprotected(server.listen));
             }
             if server.tls.is_none() && !server.insecure {
@@ -219,11 +227,13 @@ impl Assembly {
             }
         }
         let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
-        let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
-        let oidc = self.oidc.clone().map(|config| Oidc::new(config, &credentials)).transpose()?;
+        let tls = server.tls.as_ref().map(Tls::new).transpose()?;
+        let checked = self.credentials()?;
+        let oidc = self.oidc.clone().map(|config| Oidc::new(config, &checked)).transpose()?;
         let functions = self.functions.clone();
         self.services.are_local_by_default();
-        let Assembled { api, otlp, services, resources, console, .. } = self.assemble().await?;
+        let assembled = self.assemble().await?;
+        let Assembled { api, otlp, services, resources, console, credentials, .. } = assembled;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
         serving.node_key = server.nodes.map(|nodes| nodes.key);
@@ -248,14 +258,13 @@ impl Assembly {
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let token = self.server.metrics_token.as_deref();
-        let grants = self.oidc.iter().flat_map(|oidc| &oidc.grants);
-        let granted: Vec<&str> = grants.map(|grant| &*grant.key).collect();
+        let granted = self.oidc.as_ref().map(OidcConfig::keys).unwrap_or_default();
         config::credentials(&self.credentials, &self.roles, token, &granted)
     }
 
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
-        let credentials = Arc::new(self.credentials()?);
+        let credentials = self.credentials()?;
         let peers = match (&self.server.nodes, &self.server.store) {
             (None, _) => None,
             (Some(_), None) => return Err(NodesError::NoStore.into()),
@@ -317,6 +326,8 @@ impl Assembly {
         let functions = self.functions.clone();
         let integrations =
             Integrations::new(self.functions, self.mocked, self.local, self.services);
+        let archive = self.archive.as_ref().map(|archive| Archiver::new(archive, &objects));
+        let archive = archive.transpose()?.map(|archive| Arc::new(archive) as Arc<dyn Archive>);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
             store,
@@ -324,7 +335,7 @@ impl Assembly {
             tasks: Arc::new(integrations.clone()),
             objects,
             observer,
-            authorizer: credentials.clone(),
+            authorizer: Arc::new(credentials.clone()),
             account: self.server.account,
             region: self.server.region,
             limits: match self.server.limits {
@@ -333,6 +344,7 @@ impl Assembly {
             },
             vintage: Vintage::TODAY,
             retention_millis: (retention > 0).then_some(retention),
+            archive,
             peers,
         })
         .await?;
@@ -358,7 +370,11 @@ impl Assembly {
         }
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
         services.begin(Arc::new(reached));
-        integrations.connect(Arc::new(Loopback { engine: weak, settings, credentials }));
-        Ok(Assembled { api, integrations, otlp, services, resources, console })
+        integrations.connect(Arc::new(Loopback {
+            engine: weak,
+            settings,
+            credentials: credentials.clone(),
+        }));
+        Ok(Assembled { api, integrations, otlp, services, resources, console, credentials })
     }
 }

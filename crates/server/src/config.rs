@@ -212,6 +212,18 @@ pub struct ObjectsConfig {
     pub folder: Option<PathBuf>,
 }
 
+/// `[archive]`: where executions are kept before retention forgets them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// A directory; either this or a bucket.
+    pub folder: Option<PathBuf>,
+    /// A bucket of the S3 that distributed Maps write to.
+    pub bucket: Option<String>,
+    /// What the keys of its objects begin with.
+    pub prefix: Option<String>,
+}
+
 /// `[otlp]`: a collector for logs and traces.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -252,6 +264,13 @@ pub struct OidcConfig {
     /// Who has the rights of which key. The first one that fits counts.
     #[serde(default, rename = "grant")]
     pub grants: Vec<OidcGrant>,
+}
+
+impl OidcConfig {
+    /// The keys that its grants name.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        self.grants.iter().map(|grant| &*grant.key).collect()
+    }
 }
 
 impl std::fmt::Debug for OidcConfig {

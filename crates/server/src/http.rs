@@ -6,7 +6,9 @@ use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route, Session
 use crate::oidc::Oidc;
 use crate::otlp::Otlp;
 use crate::rate::Rate;
+use crate::reload::Reloader;
 use crate::resources::Resources;
+use crate::tls::Tls;
 use crate::{Api, console, nodes, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -25,7 +27,6 @@ use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
 use stepwright_services::Services;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 
 /// A server and its settings.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ pub struct Serving {
     pub(crate) node_key: Option<String>,
     /// Whether, without credentials, every user of this machine is served.
     pub(crate) any_user: bool,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) rate: Option<Arc<Rate>>,
     /// Sends logs and traces to a collector. To be flushed at the end.
     pub otlp: Option<Arc<Otlp>>,
@@ -117,6 +118,11 @@ impl Serving {
     /// Whether connections are encrypted, so that its URL begins with `https`.
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Replaces keys, roles and certificates while the server runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { credentials: self.credentials.clone(), tls: self.tls.clone() }
     }
 
     /// Tells functions and tasks where the local services are, now that this is known.

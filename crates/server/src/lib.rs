@@ -4,6 +4,7 @@
 //! together with the pages for operators: `/health`, `/ready`, `/metrics`, `/parked`, `/logs` and the console.
 
 mod api;
+mod archive;
 mod assembly;
 mod bodies;
 pub mod config;
@@ -23,6 +24,7 @@ mod parked;
 mod printed;
 mod prometheus;
 mod rate;
+mod reload;
 mod resources;
 mod services;
 mod tls;
@@ -30,6 +32,7 @@ mod wire;
 mod world;
 
 pub use api::{Api, Settings};
+pub use archive::ArchiveError;
 pub use assembly::{Assembled, Assembly, AssemblyError};
 pub use door::{Allowance, Credentials, Key};
 pub use http::{Serving, is_loopback};
@@ -38,5 +41,6 @@ pub use logs::LogFiles;
 pub use nodes::NodesError;
 pub use oidc::OidcError;
 pub use otlp::Otlp;
+pub use reload::{ReloadError, Reloader};
 pub use resources::Resources;
 pub use tls::TlsError;

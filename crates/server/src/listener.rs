@@ -3,6 +3,7 @@
 use crate::connections::{Connections, Entered, Limits, SWEEP};
 use crate::door::Origin;
 use crate::http::{Serving, router};
+use crate::tls::Tls;
 use crate::wire::{Watched, Wire};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use stepwright_functions::is_of_another_user;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 /// The largest head of a request.
 const MOST_HEAD: usize = 64 << 10;
@@ -107,7 +107,7 @@ pub struct Answering {
     router: Router,
     server: http1::Builder,
     connections: Arc<Connections>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     longest_handshake: Duration,
     /// Whether other users of this machine are refused.
     is_for_one_user: bool,
@@ -170,7 +170,7 @@ impl Answering {
     /// Makes a connection ready for requests. Returns `None` if the TLS handshake fails.
     async fn open(&self, wire: Wire) -> Option<Box<dyn Stream>> {
         let Some(tls) = &self.tls else { return Some(Box::new(wire)) };
-        match tls.accept(wire).await {
+        match tls.acceptor.accept(wire).await {
             Ok(stream) => Some(Box::new(stream)),
             Err(error) => {
                 tracing::debug!(%error, "a client did not agree on encryption");

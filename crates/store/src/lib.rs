@@ -119,9 +119,17 @@ pub trait Store: Send + Sync + 'static {
     /// The map runs of an execution, the most recently started first.
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
 
-    /// Deletes up to `most` executions that ended before this moment (milliseconds since 1970).
-    /// Returns the number of executions deleted.
-    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>>;
+    /// Up to `most` executions that ended before this moment (milliseconds since 1970), those that ended
+    /// first first.
+    fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
+
+    /// Deletes those of these executions that ended before this moment: not one that was redriven
+    /// meanwhile. Returns the number of executions deleted.
+    fn forget(
+        &self,
+        executions: Vec<ExecutionId>,
+        ended_before: i64,
+    ) -> Pending<Result<u64, StoreError>>;
 
     /// Deletes all executions of a machine that have ended. Returns their number.
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>>;

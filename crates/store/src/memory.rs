@@ -204,6 +204,10 @@ impl Kept {
     }
 }
 
+fn has_ended(row: &ExecutionRow, before: i64) -> bool {
+    row.status.is_over() && row.stopped_at.is_some_and(|at| at < before)
+}
+
 impl Store for Memory {
     fn new_id(&self) -> ExecutionId {
         let mut kept = self.kept();
@@ -343,12 +347,23 @@ impl Store for Memory {
         now(Ok(runs))
     }
 
-    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
+    fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        let kept = self.kept();
+        let ended = kept.executions.values().filter(|row| has_ended(row, before));
+        let mut rows: Vec<ExecutionRow> = ended.cloned().collect();
+        rows.sort_by_key(|row| (row.stopped_at, row.id));
+        rows.truncate(most);
+        now(Ok(rows))
+    }
+
+    fn forget(
+        &self,
+        executions: Vec<ExecutionId>,
+        ended_before: i64,
+    ) -> Pending<Result<u64, StoreError>> {
         let mut kept = self.kept();
-        let ended = kept.executions.values().filter(|row| {
-            row.status.is_over() && row.stopped_at.is_some_and(|at| at < ended_before)
-        });
-        let ids: Vec<ExecutionId> = ended.map(|row| row.id).take(most).collect();
+        let mut ids = executions;
+        ids.retain(|id| kept.executions.get(id).is_some_and(|row| has_ended(row, ended_before)));
         kept.remove(&ids);
         now(Ok(ids.len() as u64))
     }

@@ -101,10 +101,6 @@ impl Numbers {
         block.next += 1;
     }
 
-    fn shards(&self) -> Vec<i16> {
-        self.0.lock().shards.iter().copied().map(i16::from).collect()
-    }
-
     fn add(&self, first: u64) {
         let mut block = self.0.lock();
         block.after = Some(first);
@@ -183,6 +179,17 @@ impl Postgres {
             lanes: Mutex::new(running),
             size,
         })
+    }
+
+    /// The layout that this release gives a database.
+    pub const LAYOUT: i64 = schema::VERSION as i64;
+
+    /// The layout of a database; `None` if it holds no store. Nothing is changed.
+    pub async fn layout_of(url: &str) -> Result<Option<i64>, StoreError> {
+        let address = Address::parse(url)?;
+        let client = address.connect("stepwright reader").await?;
+        let found = schema::found(&client, &address.shown()).await?;
+        Ok((found != 0).then_some(i64::from(found)))
     }
 
     /// Opens the store in a database to be read only. Nodes may be using it meanwhile. Must be called
@@ -372,10 +379,18 @@ impl Store for Postgres {
         read!(&self.readers, |client| read::map_runs(&client, execution))
     }
 
-    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
-        // Each node forgets its own.
-        let shards = self.node.as_ref().map(|node| node.numbers.shards()).unwrap_or_default();
-        self.ask_last(|answer| Work::Remove(Ended::Before(ended_before, shards), most, answer))
+    fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        read!(&self.readers, |client| read::ended(&client, before, most))
+    }
+
+    fn forget(
+        &self,
+        executions: Vec<ExecutionId>,
+        ended_before: i64,
+    ) -> Pending<Result<u64, StoreError>> {
+        let most = executions.len();
+        let numbers = executions.iter().map(|id| read::number(id.0)).collect();
+        self.ask_last(|answer| Work::Remove(Ended::Before(ended_before, numbers), most, answer))
     }
 
     fn forget_machine(&self, machine: &str) -> Pending<Result<u64, StoreError>> {

@@ -13,8 +13,8 @@ use acknowledged::Acknowledged;
 use parking_lot::Mutex;
 use queue::Queue;
 use read::Readers;
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 use schema::broken;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -111,6 +111,22 @@ impl Sqlite {
             thread: Mutex::new(Some(thread)),
             _lock: lock,
         })
+    }
+
+    /// The layout that this release gives a store.
+    pub const LAYOUT: i64 = schema::VERSION;
+
+    /// The layout of the store in a directory; `None` if there is none. Nothing is changed, and a server may
+    /// be using it.
+    pub fn layout_of(folder: &Path) -> Result<Option<i64>, StoreError> {
+        let path = folder.join(NAME);
+        if !path.is_file() {
+            let is_partial = folder.join(PARTIAL).exists();
+            return if is_partial { Err(interrupted(folder)) } else { Ok(None) };
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(broken)?;
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map(Some).map_err(broken)
     }
 
     /// Copies the store in a directory into another directory. A server may be using it meanwhile.
@@ -352,8 +368,16 @@ impl Store for Sqlite {
         self.read(move |connection| read::map_runs(connection, execution))
     }
 
-    fn forget(&self, ended_before: i64, most: usize) -> Pending<Result<u64, StoreError>> {
-        let work = |answer| Work::Forget { ended_before, most, answer };
+    fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.read(move |connection| read::ended(connection, before, most))
+    }
+
+    fn forget(
+        &self,
+        executions: Vec<ExecutionId>,
+        ended_before: i64,
+    ) -> Pending<Result<u64, StoreError>> {
+        let work = |answer| Work::Remove { executions, ended_before, answer };
         ask(&self.queue, work, |error| error, |error| error)
     }
 
@@ -365,7 +389,8 @@ impl Store for Sqlite {
             let mut count = 0;
             // In several transactions, so that other writes get their turn.
             for ids in found.await?.chunks(REMOVED_AT_ONCE) {
-                let work = |answer| Work::Remove(ids.to_vec(), answer);
+                let executions = ids.to_vec();
+                let work = |answer| Work::Remove { executions, ended_before: i64::MAX, answer };
                 count += ask(&queue, work, |error| error, |error| error).await?;
             }
             Ok(count)

@@ -248,7 +248,15 @@ fn lists_and_counts_find_what_is_there() {
                     }
                 }
                 if round == 3 {
-                    assert!(store.forget(2_050, 15).await.expect("it forgets") > 0);
+                    let ended = store.ended(2_050, 15).await.expect("they are found");
+                    assert!(!ended.is_empty() && ended.is_sorted_by_key(|row| row.stopped_at));
+                    let ids: Vec<ExecutionId> = ended.iter().map(|row| row.id).collect();
+                    // What has ended since stays, as does what has not ended.
+                    let first = ended[0].stopped_at.expect("it has ended");
+                    assert_eq!(store.forget(ids.clone(), first).await.ok(), Some(0));
+                    let forgotten = store.forget(ids.clone(), 2_050).await.expect("it forgets");
+                    assert_eq!(forgotten, ids.len() as u64);
+                    assert_eq!(store.forget(ids, 2_050).await.ok(), Some(0));
                 }
                 if round == 4 {
                     let rows = all(&*store, &ids).await;

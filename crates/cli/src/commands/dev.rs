@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let folder = arguments.files.is_empty().then(|| PathBuf::from("."));
     let projects = open.clone();
     let code = serve::run_with(serving.log, assembly, |started: Started| {
-        let Started { url, api, functions, otlp, services } = started;
+        let Started { url, api, functions, otlp, services, .. } = started;
         let collector = otlp.map(|otlp| otlp as Arc<dyn Collector>);
         let engine = api.engine().clone();
         projects.connect(&Host { engine, functions: functions.clone(), collector });

@@ -17,7 +17,7 @@ mod test_state;
 
 pub(crate) use run::compile;
 
-use crate::args::{Arguments, Command, Stores};
+use crate::args::{Arguments, Command, Doctor, Stores};
 use crate::report::Failure;
 use std::process::ExitCode;
 use stepwright_client as client;
@@ -60,6 +60,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let mut command = crate::args::command();
             clap_complete::generate(arguments.shell, &mut command, "stepwright", &mut out);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Init(arguments) => stepwright_upkeep::init(&arguments),
+        Command::UpgradeCheck(arguments) => {
+            stepwright_upkeep::upgrade_check(&arguments, crate::config::complaint, |data| {
+                doctor::run(&Doctor { data: data.to_owned(), store: None, accept_loss: false })
+            })
         }
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),

@@ -5,20 +5,20 @@ use crate::report::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use stepwright_asl::{Definition, NamedDefinition};
-use stepwright_client::pages;
+use stepwright_client::{execution, pages};
 use stepwright_json::{Json, Object, Syntax, json};
 use stepwright_testkit::Recording;
 
 /// Writes `NAME.asl.json` and `NAME.test.yaml`.
 pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
-    let arn = arguments.arn.as_str();
+    let client = arguments.connection.client(Some(&arguments.arn))?;
+    let arn = &*execution(&client, &arguments.arn)?;
     let parts: Vec<&str> = arn.split(':').collect();
     let ["arn", _, "states", _, _, "execution", machine, name] = parts[..] else {
         let message = format!("`{arn}` is not the ARN of a standard execution");
         return Err(Failure::new(message)
             .help("it looks like arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME"));
     };
-    let client = arguments.connection.client(Some(arn))?;
     let about = json!({"executionArn": arn});
     let machine_of = client.call("DescribeStateMachineForExecution", &about)?;
     let mut about_history = Object::new();

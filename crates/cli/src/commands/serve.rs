@@ -11,8 +11,9 @@ use std::sync::Arc;
 use stepwright_functions::{Functions, LogSink};
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
-use stepwright_server::{Api, Assembly, AssemblyError, Otlp, serve};
+use stepwright_server::{Api, Assembly, AssemblyError, Otlp, Reloader, serve};
 use stepwright_services::Services;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server that has just started.
 pub(crate) struct Started {
@@ -22,14 +23,36 @@ pub(crate) struct Started {
     pub(crate) functions: Functions,
     pub(crate) otlp: Option<Arc<Otlp>>,
     pub(crate) services: Services,
+    reloader: Reloader,
 }
 
 /// The number of threads for what takes long. Each takes address space, of which there may be little.
 const MOST_THREADS: usize = 128;
 
 pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
-    let config = config(arguments)?;
-    run_with(arguments.log, assembly(arguments, config, None)?, drop)
+    let assembly = assembly(arguments, config(arguments)?, None)?;
+    let again = arguments.clone();
+    run_with(arguments.log, assembly, |started| {
+        // What cannot be heard ends the program, as it does without this.
+        if let Ok(hangups) = signal(SignalKind::hangup()) {
+            tokio::spawn(reload_when_told(hangups, again, started.reloader));
+        }
+    })
+}
+
+/// Takes over the keys, roles and certificates that are configured when SIGHUP comes.
+async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
+    while told.recv().await.is_some() {
+        let done = config(&arguments).and_then(|now| {
+            let reloaded =
+                reloader.reload(&now.server, &now.credentials, &now.roles, now.oidc.as_ref());
+            reloaded.map_err(|error| report::refused(&error))
+        });
+        match done {
+            Ok(()) => anstream::println!("Keys, roles and certificates are as configured now."),
+            Err(failure) => report::failure(&failure.help("everything stays as it was")),
+        }
+    }
 }
 
 /// Serves, and calls a function once the server has started.
@@ -106,6 +129,10 @@ pub(crate) fn assembly(
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
+    let mut archive = config.archive;
+    if let Some(folder) = archive.as_mut().and_then(|archive| archive.folder.as_mut()) {
+        *folder = config.folder.join(&*folder);
+    }
     // The environment variable of Step Functions Local.
     let by_variable = std::env::var_os("SFN_MOCK_CONFIG").filter(|path| !path.is_empty());
     let by_variable = by_variable.map(PathBuf::from);
@@ -122,6 +149,7 @@ pub(crate) fn assembly(
         roles: config.roles,
         machines: config.machines,
         objects,
+        archive,
         oidc: config.oidc,
         otlp: config.otlp,
         services: config.aws,
@@ -137,6 +165,7 @@ async fn serve_until_stopped(
 ) -> Result<(), Failure> {
     let listen = assembly.server.listen;
     let data = assembly.server.data.clone();
+    let stopped = stopped_for_certain();
     let functions = assembly.functions.clone();
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {listen}: {error}"))
@@ -161,10 +190,11 @@ async fn serve_until_stopped(
         functions: functions.clone(),
         otlp: otlp.clone(),
         services: serving.services.clone().expect("a server that is opened has them"),
+        reloader: serving.reloader(),
     });
     let lost = engine.clone();
     let stop = async move {
-        tokio::select! { () = stopped_for_certain() => {}, () = lost.lost() => {} }
+        tokio::select! { () = stopped => {}, () = lost.lost() => {} }
     };
     serve(listener, serving, stop).await;
     engine.shutdown().await;

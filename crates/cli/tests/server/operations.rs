@@ -144,7 +144,14 @@ fn operators_see_how_it_is() {
     };
     assert!(get("/health").contains("ok"));
     assert!(get("/ready").contains("ready"));
-    assert!(get("/metrics").contains("stepwright_executions_started_total 1"));
+    let metrics = get("/metrics");
+    assert!(metrics.contains("stepwright_executions_started_total 1"), "{metrics}");
+    for name in ["turn", "append", "queue", "task"] {
+        assert!(metrics.contains(&format!("# HELP stepwright_{name}_seconds ")), "{metrics}");
+        assert!(metrics.contains(&format!("# TYPE stepwright_{name}_seconds histogram")));
+        assert!(metrics.contains(&format!("stepwright_{name}_seconds_bucket{{le=\"+Inf\"}}")));
+    }
+    assert!(metrics.contains("stepwright_append_seconds_count 1"), "{metrics}");
     let page = get("/");
     assert!(page.contains("machine") && page.contains("SUCCEEDED"), "{page}");
 }
@@ -169,4 +176,91 @@ fn a_backup_is_made_while_the_server_goes_on() {
     assert!(is_well, "{said}");
     let restored = Server::start(&["--data", copy]);
     assert_eq!(text(&restored.client().end(&execution), "status"), "SUCCEEDED");
+}
+
+#[test]
+fn keys_are_read_again_at_sighup() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let config = folder.path().join("stepwright.toml");
+    let configure = |key: &str, token: &str| {
+        let text = format!(
+            "[server]\nmetrics_token = \"{token}\"\n{key}\n[[credentials]]\n\
+             access_key_id = \"AKID\"\nsecret_access_key = \"secret\"\n"
+        );
+        std::fs::write(&config, text).expect("it can be written");
+    };
+    configure("", "first");
+    let server = Server::start(&["--memory", "--config", config.to_str().expect("text")]);
+    let is_let_in = |token: &str| {
+        let asked = ureq::get(format!("http://{}/metrics", server.address))
+            .header("authorization", format!("Bearer {token}"))
+            .call();
+        asked.is_ok()
+    };
+    let hang_up = || {
+        let id = server.id().to_string();
+        let sent = std::process::Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    assert!(is_let_in("first") && !is_let_in("second"));
+    configure("", "second");
+    hang_up();
+    let patience = Instant::now();
+    while !is_let_in("second") {
+        assert!(patience.elapsed().as_secs() < 20, "the new token is not read");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(!is_let_in("first"));
+    // A file that cannot be used changes nothing, and ends nothing.
+    configure("nonsense = 1", "third");
+    hang_up();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(is_let_in("second") && !is_let_in("third"));
+}
+
+#[test]
+fn an_archive_is_asked_as_a_server_is() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let archive = folder.path().join("archive");
+    std::fs::create_dir(&archive).expect("a directory can be made");
+    let server = Server::start(&["--memory"]);
+    let client = server.client();
+    let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","Next":"F"},
+        "F":{"Type":"Fail","Error":"Broken","Cause":"on purpose"}}}"#;
+    let machine = client.create("order", "STANDARD", definition);
+    let mut lines = String::new();
+    for name in ["one", "two"] {
+        let start = [("stateMachineArn", machine.as_str().into()), ("name", name.into())];
+        let execution = text(&client.ok("StartExecution", &start), "executionArn");
+        client.end(&execution);
+        let about = [("executionArn", Json::from(execution))];
+        let described = client.ok("DescribeExecution", &about);
+        let of = client.ok("DescribeStateMachineForExecution", &about);
+        let history = client.ok("GetExecutionHistory", &about);
+        let events = history.get("events").expect("it has some");
+        let line = format!("{{\"execution\":{described},\"machine\":{of},\"events\":{events}}}\n");
+        lines.push_str(&line);
+    }
+    std::fs::write(archive.join("1.jsonl"), lines).expect("it can be written");
+    drop(server);
+    let ask = |arguments: &[&str]| {
+        let all = [arguments, &["--archive", "archive"]].concat();
+        command(&all, folder.path())
+    };
+    let (is_well, said) = ask(&["list"]);
+    assert!(is_well && said.contains("order"), "{said}");
+    let (is_well, said) = ask(&["list", "order", "--status", "failed"]);
+    assert!(is_well && said.contains("one") && said.contains("two"), "{said}");
+    let (is_well, said) = ask(&["history", "order:two"]);
+    assert!(!is_well && said.contains("pass      P") && said.contains("Broken"), "{said}");
+    let (is_well, said) = ask(&["why", "one"]);
+    assert!(!is_well && said.contains("on purpose"), "{said}");
+    let (is_well, said) = ask(&["record", "order:one", "-o", "tests"]);
+    assert!(is_well, "{said}");
+    let (is_well, said) = command(&["test", "tests"], folder.path());
+    assert!(is_well && said.contains("1 passed"), "{said}");
+    let (is_well, said) = ask(&["describe", "order:three"]);
+    assert!(!is_well && said.contains("has no execution"), "{said}");
+    let (is_well, said) = ask(&["start", "order"]);
+    assert!(!is_well && said.contains("does not answer StartExecution"), "{said}");
 }

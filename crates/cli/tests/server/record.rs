@@ -82,6 +82,6 @@ fn what_cannot_be_recorded_is_said() {
     };
     let arn = "arn:aws:states:us-east-1:123456789012:execution:none:none";
     refused(arn, &url, "ExecutionDoesNotExist");
-    refused("order-17", &url, "is not the ARN of a standard execution");
+    refused("order-17", &url, "has no execution and no state machine `order-17`");
     refused(arn, "http://127.0.0.1:1", "--endpoint-url");
 }

@@ -1,6 +1,7 @@
 //! The callers, and what each may do; and what executions may do.
 
 use super::rights::Right;
+use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +10,14 @@ use stepwright_protocol::{ApiError, Arn, Qualifier};
 use subtle::ConstantTimeEq as _;
 
 /// The access keys that may call operations, the roles whose rights executions have, and the token
-/// for reading the metrics.
+/// for reading the metrics. All clones are one: they can be replaced while the server runs.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
+    held: Arc<RwLock<Arc<Held>>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Held {
     keys: BTreeMap<String, Arc<Key>>,
     roles: BTreeMap<String, Arc<Vec<Allowance>>>,
     /// Only the hash is kept, so that the token cannot be read from memory.
@@ -73,7 +79,21 @@ impl Credentials {
     /// Creates credentials from keys by access key id.
     pub fn new(keys: BTreeMap<String, Key>) -> Self {
         let keys = keys.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
-        Self { keys, ..Self::default() }
+        Self::holding(Held { keys, ..Held::default() })
+    }
+
+    fn holding(held: Held) -> Self {
+        Self { held: Arc::new(RwLock::new(Arc::new(held))) }
+    }
+
+    fn held(&self) -> Arc<Held> {
+        self.held.read().clone()
+    }
+
+    /// Takes what others hold in place of its own: from now on, for all clones.
+    pub(crate) fn replace(&self, others: &Self) {
+        let held = others.held();
+        *self.held.write() = held;
     }
 
     /// Adds roles by their ARNs. Executions of a state machine with such a role have its rights, in
@@ -81,28 +101,29 @@ impl Credentials {
     #[must_use]
     pub fn with_roles(self, roles: BTreeMap<String, Vec<Allowance>>) -> Self {
         let roles = roles.into_iter().map(|(arn, allowed)| (arn, Arc::new(allowed))).collect();
-        Self { roles, ..self }
+        Self::holding(Held { roles, ..(*self.held()).clone() })
     }
 
     /// Adds the token for `/metrics`, given as it is or as `sha256:` and its hash in hexadecimal
     /// digits. Returns `None` if the text is neither.
     #[must_use]
     pub fn with_metrics_token(self, token: &str) -> Option<Self> {
-        Some(Self { metrics_token: Some(TokenHash::read(token)?), ..self })
+        let metrics_token = Some(TokenHash::read(token)?);
+        Some(Self::holding(Held { metrics_token, ..(*self.held()).clone() }))
     }
 
     /// Whether there are no keys. Then everybody who can connect is let in.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.held.read().keys.is_empty()
     }
 
     pub(crate) fn has_metrics_token(&self) -> bool {
-        self.metrics_token.is_some()
+        self.held.read().metrics_token.is_some()
     }
 
     /// Whether a role has rights of its own.
     pub(crate) fn has_role(&self, arn: &str) -> bool {
-        self.roles.contains_key(arn)
+        self.held.read().roles.contains_key(arn)
     }
 
     /// On whose behalf an execution's tasks act: in the name of its machine's role, or of whoever
@@ -119,19 +140,20 @@ impl Credentials {
             Principal::Anybody => false,
             Principal::Key(id) => self.key(id).is_some_and(|key| key.allowance.allows(right)),
             Principal::Role(arn) => {
-                let allowed = self.roles.get(arn);
+                let held = self.held();
+                let allowed = held.roles.get(arn);
                 allowed.is_some_and(|allowed| allowed.iter().any(|one| one.allows(right)))
             }
         }
     }
 
-    pub(crate) fn key(&self, id: &str) -> Option<&Arc<Key>> {
-        self.keys.get(id)
+    pub(crate) fn key(&self, id: &str) -> Option<Arc<Key>> {
+        self.held.read().keys.get(id).cloned()
     }
 
     /// The caller who presents this token.
     pub(crate) fn with_token(&self, token: &str) -> Option<Caller> {
-        let hash = self.metrics_token.as_ref()?;
+        let hash = self.held.read().metrics_token?;
         hash.is_of(token).then_some(Caller::Scraper)
     }
 
@@ -141,7 +163,7 @@ impl Credentials {
         // The hashes are compared, so that nothing is revealed about the length of the secret.
         let (right, given) = (Sha256::digest(&key.secret), Sha256::digest(secret));
         let is_right: bool = right.as_slice().ct_eq(given.as_slice()).into();
-        is_right.then(|| Caller::Key { id: id.to_owned(), key: key.clone() })
+        is_right.then(|| Caller::Key { id: id.to_owned(), key })
     }
 }
 

@@ -1,16 +1,17 @@
 //! Where the server listens, under which names it is reached, and encryption.
 
-use crate::support::{Answer, KEY, Request, SECRET, Server, assembly, key, master, server};
+use crate::support::{Answer, KEY, Request, SECRET, Server, Signer, assembly, key, master, server};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stepwright_server::AssemblyError;
-use stepwright_server::config::{ServerConfig, TlsConfig};
+use stepwright_server::config::{CredentialConfig, RoleConfig, ServerConfig, TlsConfig};
+use stepwright_server::{AssemblyError, ReloadError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -24,11 +25,13 @@ fn certificate(folder: &Path) -> (TlsConfig, TlsConnector) {
     std::fs::write(&config.key, made.signing_key.serialize_pem()).expect("it can be written");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(made.cert.der().to_vec())).expect("it is a certificate");
-    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("there are versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // Each connection looks at the certificate.
+    client.resumption = Resumption::disabled();
     (config, TlsConnector::from(Arc::new(client)))
 }
 
@@ -229,4 +232,42 @@ async fn without_keys_other_users_of_the_machine_are_not_served() {
     // Where there are keys, they decide.
     let keyed = ask(server(), 1).await.unwrap_or_default();
     assert!(keyed.contains("Missing Authentication Token"), "{keyed}");
+}
+
+#[tokio::test]
+async fn keys_and_certificates_are_replaced_while_it_serves() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let (tls, before) = certificate(folder.path());
+    let config = ServerConfig { tls: Some(tls.clone()), ..server() };
+    let serving = assembly(config.clone(), vec![master()]).open().await.expect("it opens");
+    let reloader = serving.reloader();
+    let server = Server::serve(serving).await;
+    let list = Request::operation("ListStateMachines", "{}").signed(server.address);
+    assert_eq!(ask(&server, &before, &list).await.status, 200);
+
+    // Another certificate, and another key; the first one goes.
+    let (_, after) = certificate(folder.path());
+    let other = CredentialConfig { access_key_id: "AKIDOTHER".to_owned(), ..master() };
+    let role = RoleConfig { arn: "arn:aws:iam::123456789012:role/r".to_owned(), allow: vec![] };
+    reloader.reload(&config, std::slice::from_ref(&other), &[role], None).expect("they are valid");
+    let signer = Signer { key: "AKIDOTHER", ..Signer::default() };
+    let by_other = Request::operation("ListStateMachines", "{}").signed_by(server.address, signer);
+    assert_eq!(ask(&server, &after, &by_other).await.status, 200);
+    assert_eq!(ask(&server, &after, &list).await.status, 403);
+    let stream = TcpStream::connect(server.address).await.expect("it listens");
+    let name = ServerName::try_from("localhost").expect("it is a name");
+    assert!(before.connect(name, stream).await.is_err(), "the old certificate is shown");
+
+    // What cannot be used changes nothing, not even the part that could.
+    std::fs::write(&tls.key, "no key").expect("it can be written");
+    let refused = reloader.reload(&config, &[master()], &[], None).expect_err("it is refused");
+    assert!(matches!(refused, ReloadError::Tls(_)), "{refused}");
+    let refused = reloader.reload(&config, &[other.clone(), other], &[], None);
+    assert!(matches!(refused, Err(ReloadError::Credentials(_))));
+    let refused = reloader.reload(&config, &[], &[], None);
+    assert!(matches!(refused, Err(ReloadError::Keys)));
+    let plain = ServerConfig { tls: None, ..config };
+    let refused = reloader.reload(&plain, &[master()], &[], None);
+    assert!(matches!(refused, Err(ReloadError::Encryption)));
+    assert_eq!(ask(&server, &after, &by_other).await.status, 200);
 }

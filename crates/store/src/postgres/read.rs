@@ -154,7 +154,7 @@ fn row(row: &Row) -> ExecutionRow {
 }
 
 /// A number that PostgreSQL can compare with.
-fn number(id: u64) -> i64 {
+pub(crate) fn number(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
@@ -274,6 +274,16 @@ pub(crate) async fn live(
     );
     let parameters: [Parameter<'_>; 4] =
         [(&shards, Type::INT2_ARRAY), (&shard, Type::INT2), (&id, Type::INT8), (&most, Type::INT8)];
+    Ok(client.query_typed(&query, &parameters).await?.iter().map(row).collect())
+}
+
+pub(crate) async fn ended(client: &Client, before: i64, most: usize) -> Answer<Vec<ExecutionRow>> {
+    let most = number(most as u64);
+    let query = format!(
+        "SELECT {COLUMNS} FROM stepwright.executions e {LAST} \
+         WHERE e.stopped_at < $1 AND e.status NOT IN (0, 5) ORDER BY e.stopped_at LIMIT $2"
+    );
+    let parameters: [Parameter<'_>; 2] = [(&before, Type::INT8), (&most, Type::INT8)];
     Ok(client.query_typed(&query, &parameters).await?.iter().map(row).collect())
 }
 

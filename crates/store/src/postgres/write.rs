@@ -310,8 +310,8 @@ pub(crate) async fn put(
 /// Executions that have ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
-    /// Before this moment, and of these shards.
-    Before(i64, Vec<i16>),
+    /// Before this moment, of these numbers.
+    Before(i64, Vec<i64>),
     /// Of this machine.
     Of(String),
 }
@@ -324,7 +324,7 @@ pub(crate) async fn remove(
     most: usize,
 ) -> Result<Written<u64>, Error> {
     let condition = match ended {
-        Ended::Before(..) => "stopped_at < $6 AND shard = ANY($7)",
+        Ended::Before(..) => "stopped_at < $6 AND id = ANY($7)",
         Ended::Of(_) => "machine = $6",
     };
     let query = format!(
@@ -361,9 +361,9 @@ pub(crate) async fn remove(
         (&slot, Type::INT2),
     ];
     match ended {
-        Ended::Before(moment, shards) => {
+        Ended::Before(moment, numbers) => {
             parameters.push((moment, Type::INT8));
-            parameters.push((shards, Type::INT2_ARRAY));
+            parameters.push((numbers, Type::INT8_ARRAY));
         }
         Ended::Of(machine) => parameters.push((machine, Type::TEXT)),
     }

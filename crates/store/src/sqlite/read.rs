@@ -203,6 +203,18 @@ pub(crate) fn live(
     Ok(found)
 }
 
+pub(crate) fn ended(
+    connection: &Connection,
+    before: i64,
+    most: usize,
+) -> rusqlite::Result<Vec<ExecutionRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM executions WHERE stopped_at < ?1 AND status NOT IN (0, 5) \
+         ORDER BY stopped_at LIMIT ?2"
+    ))?;
+    statement.query_map(params![before, most as i64], row)?.collect()
+}
+
 /// What lists an execution, as the indexes have it.
 const OWNER: &str = "coalesce(map_run, machine)";
 

@@ -12,13 +12,12 @@ use tokio::sync::oneshot::Sender;
 pub(crate) enum Work {
     Append(Box<Append>, Sender<Result<(), AppendError>>),
     Put(DocumentChanges, Sender<Result<(), StoreError>>),
-    Forget {
+    /// Deletes these executions, if they ended before this moment.
+    Remove {
+        executions: Vec<ExecutionId>,
         ended_before: i64,
-        most: usize,
         answer: Sender<Result<u64, StoreError>>,
     },
-    /// Deletes these executions, if they have ended.
-    Remove(Vec<ExecutionId>, Sender<Result<u64, StoreError>>),
 }
 
 /// Moves the contents of the log into the database. A log that is left behind is read when the
@@ -120,7 +119,7 @@ impl Answer {
         match work {
             Work::Append(_, answer) => Self::Append(answer, Ok(())),
             Work::Put(_, answer) => Self::Put(answer),
-            Work::Forget { answer, .. } | Work::Remove(_, answer) => Self::Count(answer, 0),
+            Work::Remove { answer, .. } => Self::Count(answer, 0),
         }
     }
 
@@ -211,15 +210,10 @@ fn write(
             written = put(connection, &documents).map_err(broken);
             Answer::Put(to)
         }
-        Work::Forget { ended_before, most, answer } => {
+        Work::Remove { executions, ended_before, answer } => {
             counting.does_more = true;
-            let forgotten = forget(connection, ended_before, most, counting);
-            Answer::Count(answer, count(forgotten))
-        }
-        Work::Remove(ids, to) => {
-            counting.does_more = true;
-            let removed = remove(connection, &ids, counting);
-            Answer::Count(to, count(removed))
+            let removed = remove(connection, &executions, ended_before, counting);
+            Answer::Count(answer, count(removed))
         }
     };
     written
@@ -360,36 +354,20 @@ fn put(connection: &Connection, documents: &[(String, Option<Vec<u8>>)]) -> rusq
     Ok(())
 }
 
-fn forget(
-    connection: &Connection,
-    ended_before: i64,
-    most: usize,
-    counting: &mut Counting,
-) -> rusqlite::Result<u64> {
-    let ids: Vec<ExecutionId> = connection
-        .prepare_cached(
-            "SELECT id FROM executions WHERE stopped_at < ?1 AND status NOT IN (0, 5) LIMIT ?2",
-        )?
-        .query_map(params![ended_before, most as i64], |row| {
-            Ok(ExecutionId(row.get::<_, i64>(0)? as u64))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    remove(connection, &ids, counting)
-}
-
 fn remove(
     connection: &Connection,
     ids: &[ExecutionId],
+    ended_before: i64,
     counting: &mut Counting,
 ) -> rusqlite::Result<u64> {
     let mut count = 0;
     for id in ids {
         let removed = connection
             .prepare_cached(
-                "DELETE FROM executions WHERE id = ?1 AND status NOT IN (0, 5) \
+                "DELETE FROM executions WHERE id = ?1 AND status NOT IN (0, 5) AND stopped_at < ?2 \
                  RETURNING coalesce(map_run, machine), status",
             )?
-            .query_row(params![id.0 as i64], |row| {
+            .query_row(params![id.0 as i64, ended_before], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
             })
             .optional()?;

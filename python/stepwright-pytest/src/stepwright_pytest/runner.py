@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sysconfig
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,9 +70,10 @@ def is_test_file(path: str | os.PathLike[str]) -> bool:
 
 
 def binary() -> str:
-    """The command: `STEPWRIGHT_BIN`, or `stepwright` on the PATH."""
+    """The command: `STEPWRIGHT_BIN`, or the one that pip has put beside this Python, or `stepwright` on the PATH."""
     named = os.environ.get("STEPWRIGHT_BIN")
-    found = shutil.which(named or "stepwright")
+    beside = None if named else shutil.which("stepwright", path=sysconfig.get_path("scripts"))
+    found = beside or shutil.which(named or "stepwright")
     if not found:
         where = f"STEPWRIGHT_BIN names {named}, which is not there" if named else "it is not on the PATH"
         raise StepwrightError(f"the command `stepwright` cannot be run: {where}")

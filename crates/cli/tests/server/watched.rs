@@ -1,0 +1,253 @@
+//! What `/metrics` has, what the alerts and the dashboard ask of it, and a real Prometheus in an outage.
+
+use crate::support::{Answer, Server, text};
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use stepwright_json::{Json, json};
+
+/// Levels that only a server has which shares a database.
+const OF_NODES: [&str; 5] = [
+    "stepwright_nodes",
+    "stepwright_shards",
+    "stepwright_open_shards",
+    "stepwright_free_shards",
+    "stepwright_milliseconds_since_beat",
+];
+
+fn packaging() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging")
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(packaging().join(file)).expect("it can be read")
+}
+
+/// A program of Prometheus's: on the PATH, or where `cargo xtask test` unpacks it.
+fn tool(name: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_stepwright")).ancestors().nth(2)?;
+    let unpacked = beside.join("tools/prometheus/usr/bin").join(name);
+    let is_there = |program: &PathBuf| {
+        let asked = Command::new(program).arg("--version").output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    let found = [PathBuf::from(name), unpacked].into_iter().find(is_there);
+    if found.is_none() {
+        println!("{name} is not there: `cargo xtask test` unpacks it from Debian's package");
+    }
+    found
+}
+
+fn metrics(server: &Server) -> String {
+    let mut answer =
+        ureq::get(format!("http://{}/metrics", server.address)).call().expect("it answers");
+    answer.body_mut().read_to_string().expect("it is text")
+}
+
+/// The names of metrics in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = text.split(|letter| !is_part(letter));
+    words.filter(|word| word.starts_with("stepwright_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_alerts_and_the_dashboard_ask_for_what_is_there() {
+    let server = Server::start(&["--memory"]);
+    let shown = metrics(&server);
+    let known = names(&shown);
+    let lacks = ["_total", "_bucket", "_sum", "_count"];
+    for name in known.iter().filter(|name| !lacks[1..].iter().any(|end| name.ends_with(end))) {
+        assert!(shown.contains(&format!("# HELP {name} ")), "{name} has no HELP");
+        assert!(shown.contains(&format!("# TYPE {name} ")), "{name} has no TYPE");
+    }
+    let rules = read("prometheus/stepwright.rules.yml");
+    let dashboard = read("grafana/stepwright.json");
+    stepwright_json::parse(&dashboard).expect("it is JSON");
+    let asked: BTreeSet<String> = names(&rules).union(&names(&dashboard)).cloned().collect();
+    assert!(asked.len() > 20, "{asked:?}");
+    for name in &asked {
+        let is_known = known.contains(name) || OF_NODES.contains(&name.as_str());
+        assert!(is_known, "nothing is called {name}");
+    }
+    // What is measured is shown.
+    for name in known.iter().filter(|name| name.ends_with("_seconds_bucket")) {
+        assert!(names(&dashboard).contains(name), "the dashboard lacks {name}");
+    }
+    // Each alert has its line in the manual.
+    let manual = std::fs::read_to_string(packaging().join("../docs/src/operations.md"));
+    let manual = manual.expect("it can be read");
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let alerts: Vec<&str> = alerts.collect();
+    assert!(alerts.len() >= 9, "{alerts:?}");
+    for alert in alerts {
+        assert!(manual.contains(&format!("### {alert}\n")), "{alert} is not in the manual");
+        let place = format!("docs/src/operations.md#{}", alert.to_lowercase());
+        assert!(rules.contains(&place), "{alert} does not lead to the manual");
+    }
+    if let Some(promtool) = tool("promtool") {
+        let mut check = Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut input = check.stdin.take().expect("it is piped");
+        input.write_all(shown.as_bytes()).expect("it reads");
+        drop(input);
+        let output = check.wait_with_output().expect("it ends");
+        let complaints =
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        // It would rather have seconds than milliseconds, which other releases have shown.
+        let complaints: Vec<&str> =
+            complaints.lines().filter(|line| !line.contains("milliseconds")).collect();
+        assert_eq!(complaints, Vec::<&str>::new());
+        for (what, file) in [("check", "stepwright.rules.yml"), ("test", "stepwright.test.yml")] {
+            let mut command = Command::new(&promtool);
+            command.args([what, "rules", file]).current_dir(packaging().join("prometheus"));
+            let output = command.output().expect("it runs");
+            let said =
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success() && said.contains("SUCCESS"), "{said}");
+        }
+    }
+}
+
+/// A Prometheus that ends with the test.
+struct Prometheus {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Prometheus {
+    /// Starts one that scrapes a server each second, with the alerts as they are, but for their time.
+    fn start(program: &Path, folder: &Path, server: &str) -> Self {
+        let rules = read("prometheus/stepwright.rules.yml").replace("[5m]", "[8s]");
+        let quick: Vec<String> = rules
+            .lines()
+            .map(|line| {
+                if line.trim().starts_with("for:") {
+                    "        for: 1s".to_owned()
+                } else {
+                    line.to_owned()
+                }
+            })
+            .collect();
+        std::fs::write(folder.join("rules.yml"), quick.join("\n")).expect("it can be written");
+        let config = format!(
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yml]\n\
+             scrape_configs:\n  - job_name: stepwright\n    static_configs: [{{targets: ['{server}']}}]\n"
+        );
+        std::fs::write(folder.join("prometheus.yml"), config).expect("it can be written");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = free.local_addr().expect("it has an address").to_string();
+        drop(free);
+        let child = Command::new(program)
+            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+            .arg(format!("--web.listen-address={address}"))
+            .current_dir(folder)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        Self { child, address }
+    }
+
+    /// The alerts that fire, each with its runbook.
+    fn firing(&self) -> BTreeSet<String> {
+        let asked = ureq::get(format!("http://{}/api/v1/alerts", self.address)).call();
+        let Ok(mut answer) = asked else { return BTreeSet::new() };
+        let body = answer.body_mut().read_to_string().expect("it is text");
+        let body = stepwright_json::parse(&body).expect("it is JSON");
+        let alerts = body.get("data").and_then(|data| data.get("alerts"));
+        let alerts = alerts.and_then(Json::as_array).cloned().unwrap_or_default();
+        let firing = alerts.iter().filter(|alert| text(alert, "state") == "firing");
+        firing
+            .map(|alert| {
+                let runbook = alert.get("annotations").map(|one| text(one, "runbook"));
+                assert!(runbook.is_some_and(|line| line.contains("operations.md#")), "{alert}");
+                text(alert.get("labels").expect("it has labels"), "alertname")
+            })
+            .collect()
+    }
+
+    fn waits_for(&self, alert: &str) {
+        let patience = Instant::now();
+        while !self.firing().contains(alert) {
+            assert!(patience.elapsed() < Duration::from_secs(60), "{alert} does not fire");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+#[test]
+fn alerts_fire_in_an_outage() {
+    let Some(program) = tool("prometheus") else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("it is text");
+    // A function behind an address that nobody answers.
+    let config = folder.path().join("stepwright.toml");
+    std::fs::write(&config, "[functions.down]\nhttp = \"http://127.0.0.1:9/\"\n").expect("written");
+    let config = config.to_str().expect("it is text");
+    let waits = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":5,"End":true}}}"#;
+    let server = Server::start(&["--data", data, "--config", config]);
+    let machine = server.client().create("waits", "STANDARD", waits);
+    server.client().start(&machine, "{}");
+    server.kill();
+    // Its history is damaged, as a disk might do it.
+    let database = rusqlite::Connection::open(folder.path().join("data/stepwright.db"));
+    let changed = database.expect("it opens").execute("UPDATE chunks SET bytes = x'00'", []);
+    assert_eq!(changed.ok(), Some(1));
+
+    let server = Server::start_limited(&["--data", data, "--config", config], 4_096);
+    let client = server.client();
+    let prometheus = Prometheus::start(&program, folder.path(), &server.address);
+    let patience = Instant::now();
+    while ureq::get(format!("http://{}/-/ready", prometheus.address)).call().is_err() {
+        assert!(patience.elapsed() < Duration::from_secs(30), "Prometheus does not start");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The poisoned execution is due, and is left alone.
+    prometheus.waits_for("StepwrightExecutionParked");
+    assert!(!prometheus.firing().contains("StepwrightTasksFail"));
+
+    let calls = r#"{"StartAt":"T","States":{"T":{"Type":"Task","End":true,
+        "Resource":"arn:aws:lambda:us-east-1:123456789012:function:down",
+        "Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":1,"MaxAttempts":60,"BackoffRate":1}]}}}"#;
+    let machine = client.create("calls", "STANDARD", calls);
+    for _ in 0..20 {
+        client.start(&machine, "{}");
+    }
+    prometheus.waits_for("StepwrightTasksFail");
+    assert!(!prometheus.firing().contains("StepwrightStoreRefuses"));
+
+    // The disk fills up.
+    let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+    let machine = client.create("machine", "STANDARD", pass);
+    let mut noise = 7_u64;
+    let mut refused = 0;
+    while refused < 3 {
+        let letters = (0..20_000).map(|_| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'a' + ((noise >> 33) % 26) as u8)
+        });
+        let input = json!({"padding": (letters.collect::<String>())}).to_string();
+        let body = json!({"stateMachineArn": (machine.as_str()), "input": (input.as_str())});
+        if let Answer::Refused(..) = client.call("StartExecution", &body) {
+            refused += 1;
+        }
+    }
+    prometheus.waits_for("StepwrightStoreRefuses");
+    server.kill();
+    prometheus.waits_for("StepwrightDown");
+}

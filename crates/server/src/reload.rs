@@ -1,0 +1,63 @@
+//! What is replaced while a server runs: keys, roles, the token for metrics, the certificate.
+
+use crate::config::{
+    self, CredentialConfig, CredentialsError, OidcConfig, RoleConfig, ServerConfig,
+};
+use crate::door::Credentials;
+use crate::tls::{self, Tls, TlsError};
+
+/// Replaces what a server's callers show, and what it shows them. Calls that are under way end as they
+/// began; open connections keep their certificate.
+#[derive(Clone)]
+pub struct Reloader {
+    pub(crate) credentials: Credentials,
+    pub(crate) tls: Option<Tls>,
+}
+
+impl std::fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloader").field("credentials", &self.credentials).finish_non_exhaustive()
+    }
+}
+
+/// Why everything stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configured credentials are not valid.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The certificate cannot be used.
+    #[error("`[server.tls]` cannot be used")]
+    Tls(#[from] TlsError),
+    /// A server with keys does not become one without, nor the other way round.
+    #[error("the first key and the last one need a restart")]
+    Keys,
+    /// An encrypted server does not become another, nor the other way round.
+    #[error("to begin or to end encryption needs a restart")]
+    Encryption,
+}
+
+impl Reloader {
+    /// Takes over what is configured now: all of it, or nothing.
+    pub fn reload(
+        &self,
+        server: &ServerConfig,
+        credentials: &[CredentialConfig],
+        roles: &[RoleConfig],
+        oidc: Option<&OidcConfig>,
+    ) -> Result<(), ReloadError> {
+        let token = server.metrics_token.as_deref();
+        let granted = oidc.map(OidcConfig::keys).unwrap_or_default();
+        let credentials = config::credentials(credentials, roles, token, &granted)?;
+        if credentials.is_empty() != self.credentials.is_empty() {
+            return Err(ReloadError::Keys);
+        }
+        match (&self.tls, &server.tls) {
+            (Some(held), Some(configured)) => held.show(tls::read(configured)?),
+            (None, None) => {}
+            _ => return Err(ReloadError::Encryption),
+        }
+        self.credentials.replace(&credentials);
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Executions past their retention: archived, then forgotten, whatever breaks off in between.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stepwright_functions::{Functions, Place};
+use stepwright_json::{Json, json};
+use stepwright_server::config::{ArchiveConfig, ObjectsConfig, ServerConfig};
+use stepwright_server::{Api, Assembly, AssemblyError};
+
+const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
+
+async fn open(data: &Path, archive: ArchiveConfig) -> Api {
+    let archive = Some(archive);
+    let place = Place { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+    let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
+    let server =
+        ServerConfig { data: Some(data.to_owned()), search: false, ..ServerConfig::default() };
+    let objects = ObjectsConfig { folder: Some(data.join("buckets")) };
+    let opened = async || {
+        let (server, objects) = (server.clone(), objects.clone());
+        let functions = functions.clone();
+        let assembly =
+            Assembly { server, archive: archive.clone(), objects, ..Assembly::new(functions) };
+        assembly.assemble().await
+    };
+    for _ in 0..100 {
+        match opened().await {
+            Ok(assembled) => return assembled.api,
+            // What the engine before has begun ends soon.
+            Err(AssemblyError::Store(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the store stays open")
+}
+
+fn folder(path: &Path) -> ArchiveConfig {
+    ArchiveConfig { folder: Some(path.to_owned()), bucket: None, prefix: None }
+}
+
+async fn run(api: &Api, count: usize) {
+    let definition = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+    let role = "arn:aws:iam::123456789012:role/any";
+    let machine = json!({"name": "m", "definition": definition, "roleArn": role});
+    api.call("CreateStateMachine", machine).await.expect("it is made");
+    for index in 0..count {
+        let (name, input) = (format!("e{index}"), format!("{{\"n\":{index}}}"));
+        let start = json!({"stateMachineArn": MACHINE, "name": name, "input": input});
+        api.call("StartExecution", start).await.expect("it starts");
+    }
+    let waiting = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}"#;
+    let machine = json!({"name": "w", "definition": waiting, "roleArn": role});
+    api.call("CreateStateMachine", machine).await.expect("it is made");
+    let start = json!({"stateMachineArn": (MACHINE.replace(":m", ":w")), "name": "waits"});
+    api.call("StartExecution", start).await.expect("it starts");
+}
+
+async fn left(api: &Api) -> usize {
+    let listed = api.call("ListExecutions", json!({"stateMachineArn": MACHINE})).await;
+    let listed = listed.expect("they are listed");
+    listed.get("executions").and_then(Json::as_array).map_or(0, |all| all.len())
+}
+
+/// The lines of an archive, by the ARNs of their executions. No execution may be there twice.
+fn archived(folder: &Path) -> BTreeMap<String, Json> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("it is there").flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|ending| ending != "jsonl") {
+            continue;
+        }
+        for line in std::fs::read_to_string(&path).expect("it is text").lines() {
+            let json = stepwright_json::parse(line).expect("it is JSON");
+            let arn = json.get("execution").and_then(|one| one.get("executionArn"));
+            let arn = arn.and_then(Json::as_str).expect("it has an ARN").to_owned();
+            assert!(found.insert(arn.clone(), json).is_none(), "{arn} is there twice");
+        }
+    }
+    found
+}
+
+const LATE: i64 = i64::MAX / 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_in_the_archive_with_all_that_was_known() {
+    let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let api = open(data.path(), folder(kept.path())).await;
+    run(&api, 5).await;
+    let arn = "arn:aws:states:us-east-1:123456789012:execution:m:e3";
+    let history = api.call("GetExecutionHistory", json!({"executionArn": arn})).await;
+    let history = history.expect("it is there");
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(5));
+    assert_eq!(left(&api).await, 0);
+    let lines = archived(kept.path());
+    assert_eq!(lines.len(), 5);
+    let line = &lines[arn];
+    assert_eq!(line.get("events"), history.get("events"));
+    let member = |of: &str, key: &str| line.get(of).and_then(|one| one.get(key)).cloned();
+    assert_eq!(member("execution", "input"), Some("{\"n\":3}".into()));
+    assert_eq!(member("execution", "status"), Some("SUCCEEDED".into()));
+    assert_eq!(member("machine", "stateMachineArn"), Some(MACHINE.into()));
+    // What runs is not touched, and there is nothing left to do.
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(0));
+    assert_eq!(archived(kept.path()).len(), 5);
+    let waits = json!({"executionArn": "arn:aws:states:us-east-1:123456789012:execution:w:waits"});
+    let waits = api.call("DescribeExecution", waits).await.expect("it is there");
+    assert_eq!(waits.get("status"), Some(&"RUNNING".into()));
+    api.engine().shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_cannot_be_written_forgets_nothing() {
+    let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let file = kept.path().join("file");
+    std::fs::write(&file, "in the way").expect("it can be written");
+    let api = open(data.path(), folder(&file)).await;
+    run(&api, 3).await;
+    let refused = api.engine().forget_ended(LATE).await.expect_err("it cannot be written");
+    assert!(refused.what.contains("archive"), "{refused}");
+    assert_eq!(left(&api).await, 3);
+    api.engine().shutdown().await;
+    drop(api);
+    // The next start has a place for it, and goes on with the batch that was begun.
+    let place = kept.path().join("archive");
+    let api = open(data.path(), folder(&place)).await;
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(3));
+    assert_eq!((left(&api).await, archived(&place).len()), (0, 3));
+    api.engine().shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_off_is_neither_lost_nor_archived_twice() {
+    let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let api = open(data.path(), folder(kept.path())).await;
+    run(&api, 4).await;
+    let store = api.engine().options().store.clone();
+    let ended = store.ended(LATE, 100).await.expect("they are found");
+    let ids: Vec<Json> = ended.iter().map(|row| Json::Int(row.id.0 as i64)).collect();
+    let batch = |is_archived: bool| {
+        let text = json!({
+            "name": "batch", "executions": (ids.clone()), "endedBefore": LATE, "isArchived": is_archived
+        });
+        vec![("archive/batch".to_owned(), Some(text.to_string().into_bytes()))]
+    };
+    // It died while it wrote: half of the file is there under its name, as an object store may have it.
+    store.put(batch(false)).await.expect("it is kept");
+    std::fs::write(kept.path().join("batch.jsonl"), "{\"execution\":{\"exec").expect("written");
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(4));
+    let lines = archived(kept.path());
+    assert_eq!((left(&api).await, lines.len()), (0, 4));
+
+    // It died while it forgot: two are gone, and the file stays as it was.
+    for index in 4..8 {
+        let start = json!({"stateMachineArn": MACHINE, "name": (format!("e{index}"))});
+        api.call("StartExecution", start).await.expect("it starts");
+    }
+    let ended = store.ended(LATE, 100).await.expect("they are found");
+    let all: Vec<_> = ended.iter().map(|row| row.id).collect();
+    let ids: Vec<Json> = all.iter().map(|id| Json::Int(id.0 as i64)).collect();
+    let text = json!({"name": "batch", "executions": ids, "endedBefore": LATE, "isArchived": true});
+    let put = vec![("archive/batch".to_owned(), Some(text.to_string().into_bytes()))];
+    store.put(put).await.expect("it is kept");
+    store.forget(all[..2].to_vec(), LATE).await.expect("they are forgotten");
+    api.engine().forget_ended(LATE).await.expect("it goes on");
+    assert_eq!(left(&api).await, 0);
+    assert_eq!(archived(kept.path()), lines, "nothing was written again");
+    api.engine().shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_an_archive() {
+    let data = tempfile::tempdir().expect("made");
+    let bucket = Some("kept".to_owned());
+    let config = ArchiveConfig { folder: None, bucket, prefix: Some("executions/".to_owned()) };
+    let api = open(data.path(), config).await;
+    run(&api, 2).await;
+    // A bucket that is not there refuses; the local S3 has its buckets as folders.
+    let buckets = data.path().join("buckets");
+    std::fs::create_dir_all(buckets.join("kept")).expect("it can be made");
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(2));
+    let found = archived(&buckets.join("kept/executions"));
+    assert_eq!(found.len(), 2);
+    api.engine().shutdown().await;
+}
