@@ -229,6 +229,7 @@ impl Api {
             test_case,
             parent: None,
             principal,
+            fork: None,
             seed: None,
         })
     }
@@ -248,7 +249,7 @@ impl Target {
     }
 }
 
-fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
+pub(crate) fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
     let Some(text) = text else { return Ok(Object::new().into()) };
     let refused = |why: &str| {
         ApiError::new(

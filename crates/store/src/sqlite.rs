@@ -1,4 +1,5 @@
 mod acknowledged;
+mod listings;
 mod queue;
 mod read;
 mod schema;
@@ -7,7 +8,7 @@ mod writer;
 
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
+    HistoryPart, Listing, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
 };
 use acknowledged::Acknowledged;
 use parking_lot::Mutex;
@@ -346,6 +347,24 @@ impl Store for Sqlite {
     fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>> {
         let arn = arn.to_owned();
         self.read(move |connection| read::map_run(connection, &arn))
+    }
+
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Option<Vec<MapRunRow>>, StoreError>> {
+        self.read(move |connection| {
+            read::latest_map_runs(connection, after.as_ref(), most).map(Some)
+        })
+    }
+
+    fn listing(
+        &self,
+        listing: Listing,
+        most: usize,
+    ) -> Pending<Result<Option<Vec<ExecutionRow>>, StoreError>> {
+        self.read(move |connection| listings::listing(connection, &listing, most).map(Some))
     }
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {

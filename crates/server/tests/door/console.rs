@@ -187,6 +187,7 @@ async fn a_form_needs_the_rights_of_its_operation() {
         ("TestState", "definition", "{}"),
         ("RetryParked", "executionArn", execution),
         ("AbortParked", "executionArn", execution),
+        ("ForkExecution", "executionArn", execution),
     ] {
         let fields = form(&[("operation", operation), ("token", &token), (member, value)]);
         let request = Request::new("POST", "/console/act").with_body(&fields);
@@ -201,6 +202,50 @@ async fn a_form_needs_the_rights_of_its_operation() {
         let answer = server.ask(&start(&token, machine).with("cookie", &cookie)).await;
         assert_eq!(answer.status, expected, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_fork_needs_the_rights_to_all_that_it_does() {
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let all = [
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:StartExecution",
+        "stepwright:ForkExecution",
+    ];
+    let changed = r#"{"StartAt":"W","States":{"W":{"Type":"Succeed"}}}"#;
+    let fork = async |actions: &[&str], resource: &str, definition: &str| {
+        let server = started(vec![key(actions, &[resource])]).await;
+        let (cookie, token) = login(&server).await;
+        let fields = [
+            ("operation", "ForkExecution"),
+            ("token", &token),
+            ("executionArn", execution),
+            ("state", "W"),
+            ("definition", definition),
+        ];
+        let request = Request::new("POST", "/console/act").with_body(&form(&fields));
+        let by_form = server.ask(&request.with("cookie", &cookie)).await.status;
+        let body = stepwright_json::json!({"executionArn": (execution), "state": "W"});
+        let mut body = body.as_object().cloned().expect("it is one");
+        if !definition.is_empty() {
+            body.insert("definition", definition.into());
+        }
+        let body = stepwright_json::Json::Object(body).to_string();
+        let request = Request::new("POST", "/fork").with_body(&body).signed(server.address);
+        let by_api = server.ask(&request).await.status;
+        (by_form, by_api)
+    };
+    assert_eq!(fork(&all, "*", "").await, (303, 200));
+    for missing in all {
+        let others: Vec<&str> = all.into_iter().filter(|action| *action != missing).collect();
+        assert_eq!(fork(&others, "*", "").await, (403, 400), "without {missing}");
+    }
+    assert_eq!(fork(&all, OTHER, "").await, (403, 400), "on another machine");
+    // Whoever may not change the machine may not change what its executions do.
+    assert_eq!(fork(&all, "*", changed).await, (403, 400));
+    let more = [&all[..], &["states:UpdateStateMachine"]].concat();
+    assert_eq!(fork(&more, "*", changed).await, (303, 200));
 }
 
 #[tokio::test]
