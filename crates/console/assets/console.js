@@ -294,7 +294,7 @@ function shown(detail, back) {
 
 /** What differs between two values, once somebody wants to see it. */
 function differs(title, before, after, open = false) {
-  const tree = make("sw-diff", { "data-label": title });
+  const tree = make("sw-diff", { "data-label": `Differences: ${title}` });
   const details = make("details", { class: "differs" }, make("summary", {}, title), tree);
   details.addEventListener("toggle", () => details.open && !tree.firstChild && tree.compare(before, after));
   details.open = open;

@@ -8,9 +8,7 @@ use crate::{Ask, Console, Visit};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stepwright_history::aws::Calls;
-use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Moment, TaskCall, TaskId, TaskKind,
-};
+use stepwright_history::{Event, EventKind, Failure, FrameId, Moment, TaskCall, TaskId, TaskKind};
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
@@ -179,9 +177,8 @@ fn shown(visit: &dyn Visit, known: &Known, number: usize, read: &Read) -> Json {
     let task = read.event.as_ref().and_then(|event| task_of(&event.kind));
     let logs = task.and_then(|task| logs(visit, known, task, read));
     let token = task.and_then(|task| known.open_token(task));
-    let acts = token.map_or(Json::Null, |token| {
-        known.token_shown(visit, &token).into_string().into()
-    });
+    let acts =
+        token.map_or(Json::Null, |token| known.token_shown(visit, &token).into_string().into());
     let about = &known.row.about;
     let is_top = row.state.is_some_and(|state| state < known.facts.revision.program.top);
     let fork = (is_top && fork::can(&known.row) && fork::may(visit, &about.machine))

@@ -64,8 +64,7 @@ impl Before {
         event: Option<u64>,
     ) -> Result<Self, StoreError> {
         if let Some(entered) = engine.entered(row.id, state, event).await? {
-            let (event, input, variables) =
-                (Some(entered.event), entered.input, entered.variables);
+            let (event, input, variables) = (Some(entered.event), entered.input, entered.variables);
             return Ok(Self { event, input, variables });
         }
         let whole = engine.describe(&row.about.arn).await?;
@@ -255,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_form_leaves_out_what_is_as_it_was() {
-        let form = Fields::read(b"executionArn=a&state=S&eventId=7&input=%7B%0D%0A%7D&name=&token=t");
+        let form =
+            Fields::read(b"executionArn=a&state=S&eventId=7&input=%7B%0D%0A%7D&name=&token=t");
         let body = asked(&form).expect("it is clear");
         assert_eq!(
             body,

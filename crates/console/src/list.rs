@@ -51,10 +51,9 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     let counts = |status: Status| counts.iter().map(|of| of(status)).sum::<u64>();
     let given = |name: &'static str| (name, query.text(name));
     let with = |changes: &[(&str, &str)]| {
-        let kept = [
-            "machine", "status", "version", "alias", "redriven", "until", "order", "prefix",
-        ]
-        .map(given);
+        let kept =
+            ["machine", "status", "version", "alias", "redriven", "until", "order", "prefix"]
+                .map(given);
         let kept = kept
             .into_iter()
             .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));

@@ -42,16 +42,6 @@ impl Order {
             Self::Ended => "ended",
         }
     }
-
-    /// What it is in words.
-    pub(crate) fn says(self) -> &'static str {
-        match self {
-            Self::Newest => "Began last",
-            Self::Oldest => "Began first",
-            Self::Name => "Name",
-            Self::Ended => "Ended last",
-        }
-    }
 }
 
 /// What a list shows.
@@ -84,7 +74,11 @@ impl Listed {
     }
 
     /// Of one row more than are shown, that one only says that there is another page.
-    fn of(mut rows: Vec<ExecutionRow>, most: usize, place: impl Fn(&ExecutionRow) -> String) -> Self {
+    fn of(
+        mut rows: Vec<ExecutionRow>,
+        most: usize,
+        place: impl Fn(&ExecutionRow) -> String,
+    ) -> Self {
         let has_more = rows.len() > most;
         rows.truncate(most);
         let next = rows.last().filter(|_| has_more).map(place);

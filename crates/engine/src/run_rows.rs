@@ -68,7 +68,9 @@ impl RunRows {
                 }
             }
             E::StateExited { .. } => drop(self.0.remove(&frame)),
-            E::ExecutionAborted { .. } | E::ExecutionTimedOut { .. } | E::ExecutionFailed { .. } => {
+            E::ExecutionAborted { .. }
+            | E::ExecutionTimedOut { .. }
+            | E::ExecutionFailed { .. } => {
                 let frames: Vec<FrameId> = self.0.keys().copied().collect();
                 for frame in frames {
                     self.end(frame, MapRunStatus::Aborted, at, &mut changed);

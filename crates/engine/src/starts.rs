@@ -5,7 +5,9 @@ use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
 use crate::snapshot::News;
-use crate::{Ended, Engine, Facts, Forking, Machine, Parent, Principal, Revision, Snapshot, StartError};
+use crate::{
+    Ended, Engine, Facts, Forking, Machine, Parent, Principal, Revision, Snapshot, StartError,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -216,11 +218,9 @@ impl Engine {
     fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
         let forking = request.fork.as_ref();
         // A fork has the time that its machine gives, although it begins elsewhere.
-        let timeout_seconds =
-            forking.and_then(|_| facts.revision.program.timeout_seconds).map_or_else(
-                || facts.is_express.then_some(LONGEST_EXPRESS_SECONDS),
-                Some,
-            );
+        let timeout_seconds = forking
+            .and_then(|_| facts.revision.program.timeout_seconds)
+            .map_or_else(|| facts.is_express.then_some(LONGEST_EXPRESS_SECONDS), Some);
         Beginning {
             input: request.input.clone(),
             input_text: request.input_text.clone(),

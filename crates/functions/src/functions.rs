@@ -397,10 +397,7 @@ impl Functions {
         })?;
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         Ok(Request {
-            id: invocation
-                .request_id
-                .clone()
-                .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            id: invocation.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             payload,
             arn,
             version: qualifier.filter(is_number).unwrap_or("$LATEST").to_owned(),

@@ -64,7 +64,8 @@ impl Projects {
     async fn call(&self, call: &Call, report: &Report) {
         let Some(functions) = self.functions() else { return };
         let trace_header = call.facts.trace_header.clone();
-        let called = call_function(&functions, &call.call, trace_header, Some(call.request_id())).await;
+        let called =
+            call_function(&functions, &call.call, trace_header, Some(call.request_id())).await;
         self.say(function_reply(called), report);
     }
 

@@ -41,11 +41,7 @@ pub(crate) async fn call(
 
 /// The rights to fork an execution: to see its data, to start its machine, and to begin elsewhere than
 /// the machine does. A changed definition is one that the machine could be updated with.
-pub(crate) async fn rights(
-    body: &Json,
-    engine: &Engine,
-    credentials: &Credentials,
-) -> Vec<Right> {
+pub(crate) async fn rights(body: &Json, engine: &Engine, credentials: &Credentials) -> Vec<Right> {
     let text = |member: &str| body.get(member).and_then(Json::as_str).unwrap_or_default();
     let arn = text("executionArn");
     let facts = match engine.execution_row(arn).await {

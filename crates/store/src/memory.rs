@@ -1,8 +1,8 @@
+use crate::row::named;
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
     HistoryPart, Listing, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
 };
-use crate::row::named;
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -359,8 +359,7 @@ impl Store for Memory {
         match listing {
             Listing::Oldest { filter, after } => {
                 let place = |row: &ExecutionRow| (row.about.started_at, row.id);
-                let is_after =
-                    |row: &ExecutionRow| after.is_none_or(|after| place(row) > after);
+                let is_after = |row: &ExecutionRow| after.is_none_or(|after| place(row) > after);
                 rows.extend(
                     kept.executions.values().filter(|row| filter.takes(row) && is_after(row)),
                 );

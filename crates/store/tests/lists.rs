@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stepwright_store::{
-    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, Listing,
-    MapRunRow, Memory, Page,
-    Postgres, Shards, Sqlite, Status, Store,
+    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, Listing, MapRunRow,
+    Memory, Page, Postgres, Shards, Sqlite, Status, Store,
 };
 
 /// The stores that are compared; the folder is where one of them is.

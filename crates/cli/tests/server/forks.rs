@@ -111,7 +111,8 @@ fn a_changed_definition_is_the_forks_own() {
     client.ok("CreateActivity", &[("name", "work".into())]);
     let machine = client.create("machine", "STANDARD", DEFINITION);
     let source = client.start(&machine, r#"{"order":"o-1"}"#);
-    let changed = DEFINITION.replace("\"{% $order %}\",\"End\"", "\"{% 'new ' & $order %}\",\"End\"");
+    let changed =
+        DEFINITION.replace("\"{% $order %}\",\"End\"", "\"{% 'new ' & $order %}\",\"End\"");
     assert_ne!(changed, DEFINITION);
     // The source may still run: it stays as it is.
     let fork = forked(
@@ -166,7 +167,8 @@ fn what_cannot_be_forked_is_told() {
     let children = client.ok("ListExecutions", &[("mapRunArn", run.into())]);
     let child = children.get("executions").and_then(|list| list.at(0)).expect("a child").clone();
     let body = |more: Json| {
-        let mut body = json!({"executionArn": (source.as_str())}).as_object().cloned().expect("one");
+        let mut body =
+            json!({"executionArn": (source.as_str())}).as_object().cloned().expect("one");
         for (key, value) in more.as_object().expect("an object").iter() {
             body.insert(key.clone(), value.clone());
         }
@@ -185,8 +187,14 @@ fn what_cannot_be_forked_is_told() {
         (json!({"state": "M", "variables": 7}), "must be a text"),
         (json!({"state": "M", "definition": "{}"}), "Invalid State Machine Definition"),
         (json!({"state": "M", "name": "a b"}), "Invalid Name"),
-        (json!({"state": "M", "executionArn": (text(&child, "executionArn").as_str())}), "child of a map run"),
-        (json!({"state": "M", "executionArn": "arn:aws:states:us-east-1:123456789012:execution:machine:none"}), "Does Not Exist"),
+        (
+            json!({"state": "M", "executionArn": (text(&child, "executionArn").as_str())}),
+            "child of a map run",
+        ),
+        (
+            json!({"state": "M", "executionArn": "arn:aws:states:us-east-1:123456789012:execution:machine:none"}),
+            "Does Not Exist",
+        ),
     ] {
         let message = refused(&client, &body(wrong.clone()));
         assert!(message.contains(expected), "{wrong}: {message}");

@@ -364,16 +364,8 @@ impl Writer {
     }
 
     fn start(&mut self, start: &Start) {
-        let Start {
-            input,
-            input_text,
-            identity,
-            first,
-            deadline,
-            seed,
-            map_context,
-            variables,
-        } = start;
+        let Start { input, input_text, identity, first, deadline, seed, map_context, variables } =
+            start;
         self.json(input);
         let Identity {
             execution_arn,
