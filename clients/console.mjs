@@ -555,7 +555,10 @@ right("pages of a list");
 await context.close();
 
 // ── Keys and rights ──
-await new Api(`${GUARDED}/`, { id: "ADMIN", secret: "the secret of ADMIN" }).machine("order", ORDER);
+const admin = new Api(`${GUARDED}/`, { id: "ADMIN", secret: "the secret of ADMIN" });
+await admin.machine("order", ORDER);
+const seenByReader = await admin.start(machines.order, { order: "z", total: 1 }, "for-the-reader");
+await admin.ends(seenByReader);
 const guarded = await launch("guarded");
 const locked = await watched(guarded, GUARDED);
 const login = async (key, secret) => {
@@ -600,6 +603,13 @@ const wanted = { operation: "StartExecution", stateMachineArn: machines.order, i
 assert.equal((await post({ ...wanted, token: form })).status(), 403, "a reader may not start");
 assert.equal((await post(wanted)).status(), 403, "a form of another page");
 assert.equal((await post({ ...wanted, token: "0".repeat(64) })).status(), 403, "a guessed text");
+// Neither what a function has printed, nor a way to fork.
+const json = async (path, parameters) => (await locked.request.get(GUARDED + at(path, parameters), { headers: { accept: "application/json" } })).json();
+const { rows: lines_ } = await json("/console/execution/events", { arn: seenByReader });
+const [scheduled] = lines_.find((row) => row[3] === "LambdaFunctionScheduled");
+const detail = await json("/console/execution/event", { arn: seenByReader, row: scheduled });
+assert.deepEqual([detail.state, detail.logs, detail.fork, detail.acts], ["Charge", null, null, null]);
+assert.equal((await post({ operation: "ForkExecution", executionArn: seenByReader, state: "Charge", token: form })).status(), 403, "a reader may not fork");
 response = await locked.goto(`${GUARDED}/console/parked`);
 assert.equal(response.status(), 403);
 await accessible(locked, "a page that one may not see");

@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Start(client::Start),
     Stop(client::Stop),
     Redrive(client::Redrive),
+    Fork(client::Fork),
     Why(client::Why),
     Completions(Completions),
     Env(Env),

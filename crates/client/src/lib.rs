@@ -23,4 +23,4 @@ pub use history::{history, why};
 pub use list::list;
 pub use logs::logs;
 pub use parked::parked;
-pub use start::{redrive, start, stop};
+pub use start::{fork, redrive, start, stop};

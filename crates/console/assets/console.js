@@ -214,7 +214,7 @@ function execution() {
   const show = (detail) => {
     latest = detail;
     const tried = (text) => get(`${events.dataset.details}&row=${detail.row}&try=${encodeURIComponent(text)}`);
-    chosen.replaceChildren(...shown(detail, back), ...compared(base, detail, compare), trying(tried));
+    chosen.replaceChildren(...shown(detail, back, compared(base, detail, compare)), trying(tried));
   };
   addEventListener("keydown", (event) => {
     const isTyped = event.target.closest?.("input, textarea, select, dialog");
@@ -250,7 +250,7 @@ function execution() {
 }
 
 /** An event with its data. */
-function shown(detail, back) {
+function shown(detail, back, others) {
   const parts = [
     make(
       "div",
@@ -261,10 +261,15 @@ function shown(detail, back) {
     make("p", { class: "dim" }, `${detail.id ? `${detail.id} · ` : ""}${detail.name} · ${detail.at.replace("T", " ").replace("Z", " UTC")}`),
   ];
   if (detail.text) parts.push(make("p", {}, detail.text));
-  if (detail.line) {
-    parts.push(make("p", {}, make("button", { type: "button", onclick: () => toLine(detail.line) }, `Line ${detail.line} of the definition`)));
-  }
-  if (detail.fork) parts.push(make("p", {}, make("a", { class: "button", href: detail.fork }, "Run again from this state…")));
+  parts.push(
+    make(
+      "p",
+      { class: "acts" },
+      detail.line ? make("button", { type: "button", onclick: () => toLine(detail.line) }, `Line ${detail.line} of the definition`) : null,
+      detail.fork ? make("a", { class: "button", href: detail.fork }, "Run again from this state…") : null,
+      ...others.acts,
+    ),
+  );
   if (detail.failure) {
     const [error, cause] = detail.failure;
     if (error) parts.push(make("h3", { class: "failed" }, error));
@@ -276,6 +281,12 @@ function shown(detail, back) {
     acts.innerHTML = detail.acts;
     parts.push(acts);
   }
+  parts.push(...others.shown);
+  if (detail.logs) {
+    parts.push(make("h3", {}, "What the function has printed"));
+    if (detail.logs.length === 0) parts.push(make("p", { class: "dim" }, "Nothing that is still kept: a server keeps the last lines in memory."));
+    else parts.push(make("pre", { class: "block logs", tabindex: 0, "aria-label": "What the function has printed" }, ...detail.logs.flatMap(([at, text]) => [make("span", { class: "dim" }, `${at} `), `${text}\n`])));
+  }
   const input = detail.values.find(([title]) => title === "Input of the state");
   const own = detail.values[0];
   if (input && own !== input) parts.push(differs(`From the input of the state to: ${own[0].toLowerCase()}`, input[1], own[1]));
@@ -283,11 +294,6 @@ function shown(detail, back) {
     const tree = make("sw-json", { "data-label": title });
     parts.push(make("h3", {}, title), tree);
     tree.show(text);
-  }
-  if (detail.logs) {
-    parts.push(make("h3", {}, "What the function has printed"));
-    if (detail.logs.length === 0) parts.push(make("p", { class: "dim" }, "Nothing that is still kept: a server keeps the last lines in memory."));
-    else parts.push(make("pre", { class: "block logs", tabindex: 0, "aria-label": "What the function has printed" }, ...detail.logs.flatMap(([at, text]) => [make("span", { class: "dim" }, `${at} `), `${text}\n`])));
   }
   return parts;
 }
@@ -301,21 +307,21 @@ function differs(title, before, after, open = false) {
   return details;
 }
 
-/** The event beside the one that it is compared with. */
+/** The event beside the one that it is compared with: what one can do, and what is shown. */
 function compared(base, detail, compare) {
   const named = ({ id, name, state }) => `${id ? `${id} · ` : ""}${name}${state ? ` · ${state}` : ""}`;
   const begin = make("button", { type: "button", onclick: () => compare(detail) }, "Compare others with this event");
-  if (!base) return [make("p", {}, begin)];
+  if (!base) return { acts: [begin], shown: [] };
   const end = make("button", { type: "button", onclick: () => compare(null) }, "Stop comparing");
-  if (base.row === detail.row) return [make("p", {}, "Choose another event to see what differs. ", end)];
+  if (base.row === detail.row) return { acts: [end], shown: [make("p", {}, "Choose another event to see what differs.")] };
   const data = ({ values }) => values.find(([title]) => title !== "Variables" && !title.startsWith("Event,"))?.[1] ?? "null";
   const variables = ({ values }) => values.find(([title]) => title === "Variables")?.[1] ?? "{}";
-  return [
+  const shown = [
     make("h3", {}, `Compared with ${named(base)}`),
     differs("Data", data(base), data(detail), true),
     differs("Variables", variables(base), variables(detail), true),
-    make("p", {}, begin, " ", end),
   ];
+  return { acts: [begin, end], shown };
 }
 
 /** A field for a path or an expression, which is evaluated with the data of the event. */

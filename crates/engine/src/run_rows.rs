@@ -123,3 +123,58 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stepwright_history::{Failure, Moment, TaskId};
+
+    const ARN: &str = "arn:aws:states:us-east-1:123456789012:mapRun:many/Each:1";
+
+    fn event(at: i64, frame: u32, kind: EventKind) -> Event {
+        Event { at: Moment(at), frame: FrameId(frame), id: 1, previous: 0, kind }
+    }
+
+    fn started(at: i64, frame: u32) -> Event {
+        let run = TaskId(3);
+        event(at, frame, EventKind::MapRunStarted { run, arn: format!("{ARN}{frame}").into() })
+    }
+
+    /// What the rows say after these events.
+    fn after(rows: &mut RunRows, events: &[Event]) -> Vec<(MapRunStatus, i64, Option<i64>)> {
+        let listed = rows.rows(ExecutionId(7), events).into_iter().map(ListedRun::of);
+        let told = listed.map(|run| {
+            assert!(run.arn.starts_with(ARN) && run.execution == ExecutionId(7));
+            (run.status.expect("it is written"), run.started_at, run.stopped_at)
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_row_says_how_its_map_run_stands() {
+        use MapRunStatus as S;
+        let failed = |at| event(at, 0, EventKind::MapRunFailed { failure: Failure::default() });
+        let redriven = |at| event(at, 0, EventKind::MapRunRedriven { arn: ARN.into(), count: 1 });
+        let mut rows = RunRows::default();
+        assert_eq!(after(&mut rows, &[started(10, 0)]), [(S::Running, 10, None)]);
+        assert_eq!(after(&mut rows, &[failed(20)]), [(S::Failed, 10, Some(20))]);
+        // The execution fails with it, and is redriven; the map run ends once.
+        let over = event(20, 0, EventKind::ExecutionFailed { failure: Failure::default() });
+        assert_eq!(after(&mut rows, &[over]), []);
+        assert_eq!(after(&mut rows, &[redriven(30)]), [(S::Running, 10, None)]);
+        let succeeded = event(40, 0, EventKind::MapRunSucceeded);
+        assert_eq!(after(&mut rows, &[succeeded]), [(S::Succeeded, 10, Some(40))]);
+        // Two in one turn, one of which is given up with the execution.
+        let stopped = event(60, 0, EventKind::ExecutionAborted { failure: Failure::default() });
+        let told = after(&mut rows, &[started(50, 1), started(51, 2), stopped]);
+        assert_eq!(told, [(S::Aborted, 50, Some(60)), (S::Aborted, 51, Some(60))]);
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_release_says_less() {
+        let more = b"17".to_vec();
+        let row = MapRunRow { arn: ARN.to_owned(), execution: ExecutionId(7), started_at: 5, more };
+        let listed = ListedRun::of(row);
+        assert_eq!((listed.status, listed.stopped_at, listed.started_at), (None, None, 5));
+    }
+}

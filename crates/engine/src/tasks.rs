@@ -251,3 +251,20 @@ pub struct Silent;
 impl Observer for Silent {
     fn turn(&self, _: &Facts, _: &ObservedTurn<'_>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attempt_has_a_request_of_its_own() {
+        let id = request_id("arn:aws:states:us-east-1:123456789012:execution:order:one", TaskId(3));
+        assert!(uuid::Uuid::parse_str(&id).is_ok_and(|id| id.get_version_num() == 4), "{id}");
+        let of = |name: &str, task| {
+            let arn = format!("arn:aws:states:us-east-1:123456789012:execution:order:{name}");
+            request_id(&arn, TaskId(task))
+        };
+        assert_eq!(of("one", 3), id);
+        assert!(of("one", 4) != id && of("two", 3) != id);
+    }
+}

@@ -119,6 +119,11 @@ fn executions_are_started_followed_explained_and_stopped() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     has(&said, &["stop", "Enough: of it", "aborted after"]);
     has(&shell.says(&["redrive", "held"], 0), &["redriven"]);
+    let said = shell.says(&["fork", "shop:good", "Nowhere"], 2);
+    has(&said, &["the definition has no state `Nowhere` at its top level"]);
+    let fork =
+        ["fork", "shop:good", "Pay", "--name", "again", "--input", "{\"items\": []}", "--follow"];
+    has(&shell.says(&fork, 0), &["shop:again", "Pay"]);
     shell.says(&["stop", "held"], 0);
 
     let said = shell.says(&["logs", "shop"], 0);

@@ -351,3 +351,65 @@ async fn what_is_in_executions_is_found_by_who_may_see_it_and_never_what_is_reda
         assert!(page.contains("Lovelace") && page.contains("[redacted]"), "{page}");
     }
 }
+
+#[tokio::test]
+async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
+    let config = ServerConfig { redact: vec!["$..card".to_owned()], ..server() };
+    let server = Server::start(config, Vec::new()).await;
+    let definition = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{
+        "A":{"Type":"Pass","Assign":{"secret":{"card":47110815}},"Next":"B"},
+        "B":{"Type":"Pass","Output":"{% [$secret, $states.input] %}","End":true}}}"#;
+    let call =
+        async |name: &str, body| server.serving.api.call(name, body).await.expect("it is done");
+    let body = stepwright_json::json!({
+        "name": "order", "roleArn": "arn:aws:iam::123456789012:role/r", "definition": definition
+    });
+    call("CreateStateMachine", body).await;
+    let input = r#"{"card": 1234567890123456789012, "b": 1.50}"#;
+    let body =
+        stepwright_json::json!({"stateMachineArn": (MACHINE), "name": "one", "input": input});
+    call("StartExecution", body).await;
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let path = format!("/console/fork?arn={execution}&state=B");
+    let page = server.ask(&Request::new("GET", &path)).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("[redacted]") && !page.body.contains("47110815"), "{page:?}");
+    assert!(!page.body.contains("1234567890123456789012"), "{page:?}");
+    // As a browser sends the form that it was shown.
+    let shown = |name: &str| {
+        let (_, rest) =
+            page.body.split_once(&format!("<textarea name=\"{name}\"")).expect("a field");
+        let (_, rest) = rest.split_once(">\n").expect("it begins");
+        let text = rest.split("</textarea>").next().expect("it ends");
+        text.replace("&quot;", "\"").replace('\n', "\r\n")
+    };
+    let (input, variables) = (shown("input"), shown("variables"));
+    let fork = async |name: &str, input: &str| {
+        let fields = [
+            ("operation", "ForkExecution"),
+            ("token", &token(&page)),
+            ("executionArn", execution),
+            ("state", "B"),
+            ("name", name),
+            ("input", input),
+            ("variables", &variables),
+        ];
+        let request = Request::new("POST", "/console/act").with_body(&form(&fields));
+        let answer = server.ask(&request).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let arn = execution.replace(":one", &format!(":{name}"));
+        let body = stepwright_json::json!({"executionArn": (arn.as_str())});
+        let ended = call("DescribeExecution", body).await;
+        ended.get("output").and_then(stepwright_json::Json::as_str).unwrap_or_default().to_owned()
+    };
+    let output = fork("two", &input).await;
+    assert!(output.contains("47110815") && output.contains("1234567890123456789012"), "{output}");
+    // A field that was changed is what was written into it.
+    let output = fork("three", &input.replace("1.5", "2")).await;
+    assert!(output.contains("47110815") && output.contains("[redacted]"), "{output}");
+    // What a fork begins with is not shown either.
+    let arn = execution.replace(":one", ":two");
+    let path = format!("/console/execution/event?arn={arn}&row=1");
+    let event = server.ask(&Request::new("GET", &path)).await;
+    assert!(event.body.contains("secret") && !event.body.contains("47110815"), "{event:?}");
+}

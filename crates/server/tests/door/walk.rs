@@ -536,6 +536,8 @@ fn is_let_in(request: &Request, answer: &Answer) -> bool {
         // A form must be from a page of the server.
         ("POST", "/console/act" | "/console/logout") => answer.status == 403,
         ("POST", "/console/login") => answer.status == 303,
+        // It names no execution.
+        ("POST", "/fork") => answer.status == 400,
         (_, target) if target.starts_with("/console/") => {
             matches!(answer.status, 200 | 400 | 404)
         }
