@@ -265,7 +265,7 @@ pub struct Fork {
     pub variables: Option<String>,
     /// A file with the definition to run, as JSON [default: the execution's].
     #[arg(long, value_name = "FILE")]
-    pub definition: Option<std::path::PathBuf>,
+    pub definition: Option<PathBuf>,
     /// The new execution's name [default: one that the server makes].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

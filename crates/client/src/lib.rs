@@ -14,8 +14,8 @@ mod start;
 
 pub use api::{Client, ClientError, Server};
 pub use args::{
-    Connection, Describe, Form, History, List, Logs, Parked, Printed, Redrive, Start, Stop, Target,
-    Why,
+    Connection, Describe, Fork, Form, History, List, Logs, Parked, Printed, Redrive, Start, Stop,
+    Target, Why,
 };
 pub use describe::describe;
 pub use find::pages;

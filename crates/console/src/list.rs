@@ -158,14 +158,11 @@ fn head(title: &str, sorted: Option<&str>, path: Option<String>) -> Markup {
 
 /// The search for executions with an error.
 fn with_error(error: &str, machine: Option<&str>, status: Option<Status>) -> String {
-    let mut wanted = format!("error:\"{}\"", error.replace('"', " "));
-    if let Some(machine) = machine {
-        wanted += &format!(" machine:\"{}\"", name(machine).replace('"', " "));
-    }
-    if let Some(status) = status {
-        wanted += &format!(" status:{}", status.name().to_lowercase());
-    }
-    link("/console/find", &[("q", &wanted)])
+    let quoted = |text: &str| text.replace('"', " ");
+    let mut wanted = vec![format!("error:\"{}\"", quoted(error))];
+    wanted.extend(machine.map(|arn| format!("machine:\"{}\"", quoted(name(arn)))));
+    wanted.extend(status.map(|status| format!("status:{}", status.name().to_lowercase())));
+    link("/console/find", &[("q", &wanted.join(" "))])
 }
 
 /// A moment as a form gives it.
