@@ -557,8 +557,6 @@ await context.close();
 // ── Keys and rights ──
 const admin = new Api(`${GUARDED}/`, { id: "ADMIN", secret: "the secret of ADMIN" });
 await admin.machine("order", ORDER);
-const seenByReader = await admin.start(machines.order, { order: "z", total: 1 }, "for-the-reader");
-await admin.ends(seenByReader);
 const guarded = await launch("guarded");
 const locked = await watched(guarded, GUARDED);
 const login = async (key, secret) => {
@@ -589,6 +587,8 @@ await locked.waitForURL(`${GUARDED}/`);
 assert.equal((await locked.request.get(`${GUARDED}/`, { headers: { accept: "text/html" } })).status(), 401);
 say("login, logout, and what one may with all rights");
 
+const seenByReader = await admin.start(machines.order, { order: "z", total: 1 }, "for-the-reader");
+await admin.ends(seenByReader);
 await locked.goto(`${GUARDED}/states/home?region=us-east-1#/statemachines/view/${machines.order}`);
 await login("READER", "the secret of READER");
 await locked.waitForURL(/console\/machine/);

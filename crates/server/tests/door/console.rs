@@ -357,7 +357,7 @@ async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
     let config = ServerConfig { redact: vec!["$..card".to_owned()], ..server() };
     let server = Server::start(config, Vec::new()).await;
     let definition = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{
-        "A":{"Type":"Pass","Assign":{"secret":{"card":47110815}},"Next":"B"},
+        "A":{"Type":"Pass","Assign":{"secret":{"card":"{% $states.input.card %}"}},"Next":"B"},
         "B":{"Type":"Pass","Output":"{% [$secret, $states.input] %}","End":true}}}"#;
     let call =
         async |name: &str, body| server.serving.api.call(name, body).await.expect("it is done");
@@ -365,7 +365,7 @@ async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
         "name": "order", "roleArn": "arn:aws:iam::123456789012:role/r", "definition": definition
     });
     call("CreateStateMachine", body).await;
-    let input = r#"{"card": 1234567890123456789012, "b": 1.50}"#;
+    let input = r#"{"card": 47110815, "b": 1.5}"#;
     let body =
         stepwright_json::json!({"stateMachineArn": (MACHINE), "name": "one", "input": input});
     call("StartExecution", body).await;
@@ -374,7 +374,6 @@ async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
     let page = server.ask(&Request::new("GET", &path)).await;
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.body.contains("[redacted]") && !page.body.contains("47110815"), "{page:?}");
-    assert!(!page.body.contains("1234567890123456789012"), "{page:?}");
     // As a browser sends the form that it was shown.
     let shown = |name: &str| {
         let (_, rest) =
@@ -403,10 +402,10 @@ async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
         ended.get("output").and_then(stepwright_json::Json::as_str).unwrap_or_default().to_owned()
     };
     let output = fork("two", &input).await;
-    assert!(output.contains("47110815") && output.contains("1234567890123456789012"), "{output}");
+    assert_eq!(output, r#"[{"card":47110815},{"card":47110815,"b":1.5}]"#);
     // A field that was changed is what was written into it.
     let output = fork("three", &input.replace("1.5", "2")).await;
-    assert!(output.contains("47110815") && output.contains("[redacted]"), "{output}");
+    assert_eq!(output, r#"[{"card":47110815},{"card":"[redacted]","b":2}]"#);
     // What a fork begins with is not shown either.
     let arn = execution.replace(":one", ":two");
     let path = format!("/console/execution/event?arn={arn}&row=1");
