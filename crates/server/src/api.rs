@@ -165,7 +165,12 @@ impl Api {
     }
 
     /// An execution that is to be answered by a test case is not started without it.
-    fn check_test_case(&self, machine: &str, case: &str, arn: &str) -> Result<(), ApiError> {
+    pub(crate) fn check_test_case(
+        &self,
+        machine: &str,
+        case: &str,
+        arn: &str,
+    ) -> Result<(), ApiError> {
         let why = match &self.settings.test_cases {
             None => "no mock file is given: serve with --mock-config FILE".to_owned(),
             Some(cases) => match cases.get(machine) {

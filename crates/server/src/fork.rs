@@ -94,6 +94,10 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
     check_shape(&source, body)?;
     let _starting = engine.starting().await;
     let machine = machine(engine, &source.about.machine).await?;
+    // What a test case answers is not called for real in a fork either.
+    if let Some(case) = &source.test_case {
+        api.check_test_case(&machine.name, case, &machine.arn)?;
+    }
     let revision = match changed(body, &source.revision) {
         Some(definition) => {
             let program = operations::check_definition(api, definition, false).await?;
@@ -132,6 +136,7 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
     let fork = Fork { from: arn.to_owned(), state: state.to_owned() };
     let start = StartRequest {
         input_text: text("input").filter(|text| *text != input.to_string()).map(Into::into),
+        test_case: source.test_case.clone(),
         fork: Some(Forking { fork, first, variables }),
         principal,
         ..StartRequest::new(machine, revision, name, input)

@@ -173,6 +173,11 @@ fn those_who_come_from_step_functions_local_find_what_they_had() {
     has(&said, &["1 items", "{\"shipped\":true}"]);
     let said = shell.says(&["start", "shop#Broke", "--follow"], 1);
     has(&said, &["Declined: no money", "Refunded"]);
+    // A fork of what a test case answers is answered by it, too.
+    let name = ["start", "shop#Broke", "--name", "mocked", "--follow"];
+    has(&shell.says(&name, 1), &["Declined: no money"]);
+    let said = shell.says(&["fork", "shop:mocked", "Pay", "--follow"], 1);
+    has(&said, &["Declined: no money", "Refunded"]);
     let said = shell.says(&["start", &format!("{machine}#Nope")], 2);
     has(&said, &["InvalidArn", "no such test case of 'shop', only Broke"]);
     // What `stepwright env` promises: the AWS CLI lists the functions.
