@@ -9,7 +9,8 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    CredentialConfig, MachineConfig, ObjectsConfig, OtlpConfig, RoleConfig, ServerConfig,
+    CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig,
+    ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
 
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
+    /// An identity provider that people log in to the console with.
+    pub(crate) oidc: Option<OidcConfig>,
     /// A collector for logs and traces.
     pub(crate) otlp: Option<OtlpConfig>,
     /// Queues, tables, buckets and the like, as a template would declare them.

@@ -537,6 +537,12 @@ if (location.pathname === "/states/home" && location.hash.length > 1 && $("#of-a
 const next = $("[data-next]");
 if (next) {
   next.value += location.hash;
+  const provider = $("[data-provider]");
+  if (provider) {
+    const to = new URL(provider.href);
+    to.searchParams.set("next", next.value);
+    provider.href = to.href;
+  }
   // Whoever is logged in and follows a link on another site comes without the cookie. From here it is sent.
   const again = new URL(location.href);
   if (!again.searchParams.has("again")) {

@@ -21,14 +21,14 @@ const LATE: Duration = Duration::from_secs(2);
 pub(crate) enum Contents {
     /// The search is turned off.
     Off,
-    On(Found, Behind),
+    On(Found),
 }
 
 impl Contents {
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Off => true,
-            Self::On(found, _) => found.rows.is_empty() && found.next.is_none(),
+            Self::On(found) => found.rows.is_empty() && found.next.is_none(),
         }
     }
 }
@@ -44,7 +44,7 @@ pub(crate) async fn found(
     let engine = visit.engine();
     let query = Query::parse(wanted, engine.now().0).map_err(|error| error.to_string())?;
     if query.is_empty() {
-        return Ok(Contents::On(Found::default(), search.behind()));
+        return Ok(Contents::On(Found { behind: search.behind(), ..Found::default() }));
     }
     let below = ask.query.number("below");
     // Who finds what is in an execution learns of it.
@@ -53,13 +53,13 @@ pub(crate) async fn found(
             && visit.may("states:GetExecutionHistory", &row.about.arn)
     };
     let found = search.find(engine, &query, below, SHOWN, may_see).await;
-    Ok(Contents::On(found.map_err(|error| error.to_string())?, search.behind()))
+    Ok(Contents::On(found.map_err(|error| error.to_string())?))
 }
 
 impl Contents {
     /// The list, and what is to be said of it.
     pub(crate) fn shown(&self, visit: &dyn Visit, wanted: &str, is_all: bool) -> Markup {
-        let Self::On(found, behind) = self else {
+        let Self::On(found) = self else {
             return html! {
                 @if is_all { p class="none" { "Nothing here is called " b { (Foreign(&short(wanted, 200))) } "." } }
                 (help(false))
@@ -87,14 +87,17 @@ impl Contents {
             nav class="pages" aria-label="More executions" {
                 @if let Some(next) = found.next { a href=(link("/console/find", &[("q", wanted), ("below", &next.to_string())])) rel="next" { "Older" } }
             }
-            (said_of(*behind))
+            (said_of(found.behind, found.missing))
         }
     }
 }
 
 /// How far the index is behind, if it is.
-fn said_of(behind: Behind) -> Markup {
+fn said_of(behind: Behind, missing: usize) -> Markup {
     html! {
+        @if missing > 0 {
+            p class="notice" role="status" { (number(missing as u64)) @if missing == 1 { " node does" } @else { " nodes do" } " not answer, so that executions of theirs are not found." }
+        }
         @if behind.is_comparing {
             p class="dim" { "The index is being compared with the store, so that some executions may not be found yet." }
         } @else if behind.since > LATE {

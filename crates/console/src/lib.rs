@@ -38,9 +38,9 @@ mod why;
 pub use act::{Asked, asked};
 pub use fields::Fields;
 pub use live::Watch;
-pub use login::login_page;
+pub use login::{LoginPage, WRONG_KEY, arrived_page};
 pub use page::{Looks, refusal_page, sealed};
-pub use routes::{ACT, LOGIN, LOGOUT, Need, ROUTES, Route, View};
+pub use routes::{ACT, LOGIN, LOGOUT, Need, OIDC, OIDC_CALLBACK, ROUTES, Route, View};
 
 use axum::response::Response;
 use drawing::Drawings;
@@ -162,7 +162,9 @@ impl Console {
             View::OfAws => Ok(find::of_aws(visit, &ask)),
             View::Act => act::act(self, visit, &ask).await,
             View::Asset(name) => Ok(assets::asset(name)),
-            View::Login | View::Logout => Err(page::Refusal::missing("nothing is shown here")),
+            View::Login | View::Provider | View::Callback | View::Logout => {
+                Err(page::Refusal::missing("nothing is shown here"))
+            }
         };
         let answer = answer.unwrap_or_else(|refusal| page::refused(visit, &ask, &refusal));
         sealed(answer)

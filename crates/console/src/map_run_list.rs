@@ -41,14 +41,13 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             && status.is_none_or(|status| run.status == Some(status))
             && visit.may("states:DescribeMapRun", &run.arn)
     };
-    let found = found(visit, after, is_wanted).await?;
+    let (found, next) = found(visit, after, is_wanted).await?;
     let now = engine.now();
     let mut shown = Vec::new();
-    for run in found.iter().flat_map(|(runs, _)| runs) {
+    for run in &found {
         let filter = Filter { map_run: Some(run.arn.clone()), ..Filter::default() };
         shown.push((run, counted(visit, filter).await?, engine.numbered_row(run.execution).await?));
     }
-    let next = found.as_ref().and_then(|(_, next)| next.clone());
     let with = |status: &str, after: &str| {
         let given = [
             ("machine", query.text("machine")),
@@ -73,8 +72,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             button type="submit" { "Show" }
         }
         div data-fresh="rows" {
-            @if found.is_none() { p class="none" { "The store of this server has no index of map runs. The page of an execution shows its own." } }
-            @else if shown.is_empty() {
+            @if shown.is_empty() {
                 p class="none" { (if next.is_some() { "None of the map runs that were looked at match." } else { "There are none that match. A Map state in distributed mode begins one." }) }
             } @else {
                 div class="scrolled" tabindex="0" role="region" aria-label="Table of map runs" { table data-list {
@@ -118,21 +116,19 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
     .answer()
 }
 
-/// The map runs of a page, and where the next one begins; `None` if the store cannot list them.
+/// The map runs of a page, and where the next one begins.
 async fn found(
     visit: &dyn Visit,
     mut after: Option<Place>,
     is_wanted: impl Fn(&ListedRun) -> bool,
-) -> Result<Option<(Vec<ListedRun>, Option<Place>)>, StoreError> {
+) -> Result<(Vec<ListedRun>, Option<Place>), StoreError> {
     let mut found: Vec<ListedRun> = Vec::new();
     for _ in 0..LOOKED_AT / AT_ONCE {
-        let Some(runs) = visit.engine().latest_map_runs(after.clone(), AT_ONCE).await? else {
-            return Ok(None);
-        };
+        let runs = visit.engine().latest_map_runs(after.clone(), AT_ONCE).await?;
         let is_last = runs.len() < AT_ONCE;
         for run in runs {
             if found.len() == SHOWN {
-                return Ok(Some((found, after)));
+                return Ok((found, after));
             }
             after = Some((run.started_at, run.arn.clone()));
             if is_wanted(&run) {
@@ -140,10 +136,10 @@ async fn found(
             }
         }
         if is_last {
-            return Ok(Some((found, None)));
+            return Ok((found, None));
         }
     }
-    Ok(Some((found, after)))
+    Ok((found, after))
 }
 
 fn read_place(text: &str) -> Result<Place, Refusal> {

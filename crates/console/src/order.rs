@@ -5,7 +5,7 @@ use crate::Visit;
 use crate::list::latest;
 use crate::page::Refusal;
 use crate::text::{name, visible};
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Listing, Page as Part, Status};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page as Part, Sorted, Status};
 
 /// How many executions that ended last are looked at for one page.
 const LOOKED_AT: usize = 2_000;
@@ -86,8 +86,6 @@ impl Listed {
     }
 }
 
-const NO_INDEX: &str = "The store of this server has no index for this order.";
-
 /// Where the next page begins, by the start.
 pub(crate) fn place(row: &ExecutionRow) -> String {
     format!("{}-{}", row.about.started_at, row.id.0)
@@ -122,14 +120,12 @@ pub(crate) async fn listed(
                 "Choose a state machine, and all statuses, to see its executions by name.",
             ));
         };
-        let listing = Listing::Named {
+        let sorted = Sorted::Named {
             machine: machine.to_owned(),
             prefix: prefix.unwrap_or_default().to_owned(),
             after: after.map(str::to_owned),
         };
-        let Some(rows) = engine.listing(listing, most + 1).await? else {
-            return Ok(Listed::hint(NO_INDEX));
-        };
+        let rows = engine.sorted(sorted, most + 1).await?;
         return Ok(Listed::of(rows, most, |row| name(&row.about.arn).to_owned()));
     }
     let after = after.map(read_place).transpose()?;
@@ -137,9 +133,7 @@ pub(crate) async fn listed(
         Order::Ended => ended(visit, machine, status, after, most).await,
         Order::Oldest => {
             let after = after.or(until.map(|at| (at, ExecutionId(0))));
-            let Some(rows) = oldest(visit, machine, status, after, most + 1).await? else {
-                return Ok(Listed::hint(NO_INDEX));
-            };
+            let rows = oldest(visit, machine, status, after, most + 1).await?;
             Ok(Listed::of(rows, most, place))
         }
         _ => {
@@ -163,7 +157,7 @@ async fn oldest(
     status: Option<Status>,
     after: Option<(i64, ExecutionId)>,
     most: usize,
-) -> Result<Option<Vec<ExecutionRow>>, Refusal> {
+) -> Result<Vec<ExecutionRow>, Refusal> {
     let engine = visit.engine();
     let machines = match machine {
         Some(machine) => vec![machine.to_owned()],
@@ -175,14 +169,11 @@ async fn oldest(
     let mut all = Vec::new();
     for machine in machines {
         let filter = Filter { machine: Some(machine), status, ..Filter::default() };
-        let Some(rows) = engine.listing(Listing::Oldest { filter, after }, most).await? else {
-            return Ok(None);
-        };
-        all.extend(rows);
+        all.extend(engine.sorted(Sorted::Oldest { filter, after }, most).await?);
         all.sort_unstable_by_key(|row: &ExecutionRow| (row.about.started_at, row.id));
         all.truncate(most);
     }
-    Ok(Some(all))
+    Ok(all)
 }
 
 /// Those that ended last. The index knows neither machines nor statuses, so that a page may end before it
@@ -202,8 +193,7 @@ async fn ended(
     let mut found: Vec<ExecutionRow> = Vec::new();
     let mut next = None;
     for _ in 0..LOOKED_AT / AT_ONCE {
-        let read = visit.engine().listing(Listing::Ended { after }, AT_ONCE).await?;
-        let Some(rows) = read else { return Ok(Listed::hint(NO_INDEX)) };
+        let rows = visit.engine().sorted(Sorted::Ended { after }, AT_ONCE).await?;
         let is_last = rows.len() < AT_ONCE;
         next = None;
         for row in rows {

@@ -78,6 +78,10 @@ pub enum View {
     Act,
     /// Logs in.
     Login,
+    /// Sends the browser to the identity provider.
+    Provider,
+    /// What the identity provider sends the browser back to.
+    Callback,
     /// Logs out.
     Logout,
     /// The style sheet, a part of the script, or the icon.
@@ -88,6 +92,10 @@ pub enum View {
 pub const ACT: &str = "/console/act";
 /// The path of the route that logs in.
 pub const LOGIN: &str = "/console/login";
+/// The path of the route that sends a browser to the identity provider.
+pub const OIDC: &str = "/console/login/oidc";
+/// The path of the route that a browser comes back to from there.
+pub const OIDC_CALLBACK: &str = "/console/login/oidc/callback";
 /// The path of the route that logs out.
 pub const LOGOUT: &str = "/console/logout";
 
@@ -109,7 +117,7 @@ const fn post(path: &'static str, need: Need, view: View) -> Route {
 }
 
 /// Every route of the console.
-pub static ROUTES: [Route; 29] = [
+pub static ROUTES: [Route; 31] = [
     get("/", Need::All(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
     get(
         "/console/executions",
@@ -136,6 +144,8 @@ pub static ROUTES: [Route; 29] = [
     get("/states/home", Need::Login, View::OfAws),
     post(ACT, Need::Operation, View::Act),
     post(LOGIN, Need::Nothing, View::Login),
+    get(OIDC, Need::Nothing, View::Provider),
+    get(OIDC_CALLBACK, Need::Nothing, View::Callback),
     post(LOGOUT, Need::Login, View::Logout),
     get("/console/console.css", Need::Nothing, View::Asset("console.css")),
     get("/console/console.js", Need::Nothing, View::Asset("console.js")),

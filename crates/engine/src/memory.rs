@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes the executions in memory may take before others wait.
-const MOST: usize = 160 << 20;
+const MOST: usize = 128 << 20;
 
 /// How often it is looked whether there is room again.
 const AGAIN: Duration = Duration::from_millis(10);

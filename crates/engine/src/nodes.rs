@@ -255,8 +255,8 @@ impl Engine {
         self.nodes().is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER)
     }
 
-    /// Whether this engine drives an execution.
-    pub(crate) fn holds(&self, id: ExecutionId) -> bool {
+    /// Whether this engine drives an execution, rather than another node.
+    pub fn holds(&self, id: ExecutionId) -> bool {
         self.nodes().is_none_or(|nodes| is_in_memory(id) || nodes.holds(id))
     }
 
@@ -481,6 +481,7 @@ impl Engine {
                 nodes.open.add(&claimed);
                 // Whoever waited for the end of one of these hears of it as of any other.
                 nodes.waiting.lock().retain(|id, _| !claimed.has(id.shard()));
+                engine.options().observer.taken_over();
             }
         });
         Ok(())

@@ -8,6 +8,7 @@ use stepwright_history::{Failure, Stage, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Object, Str, json};
 use stepwright_store::{ExecutionId, Pending};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Reaches other nodes.
@@ -26,6 +27,9 @@ pub enum PeerError {
     #[error("the node did not answer: {0}")]
     Unknown(String),
 }
+
+/// How long an answer is waited for that somebody at a page waits for.
+const SOON: Duration = Duration::from_secs(3);
 
 /// How long a takeover is waited for, and how long between two attempts.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,6 +71,21 @@ impl Engine {
             tokio::time::sleep(PAUSE).await;
         }
         Err(Refused::Closing)
+    }
+
+    /// Asks every other node at once, for what they can say at once. The order of the answers says nothing.
+    pub async fn ask_others(&self, request: &Json) -> Vec<Result<Json, PeerError>> {
+        let Some(nodes) = self.nodes() else { return Vec::new() };
+        let Some(peers) = &nodes.peers else { return Vec::new() };
+        let mut calls = JoinSet::new();
+        for address in nodes.others() {
+            let (peers, request) = (peers.clone(), request.clone());
+            calls.spawn(async move {
+                let call = tokio::time::timeout(SOON, peers.call(&address, request));
+                call.await.unwrap_or_else(|_| Err(PeerError::Unknown(format!("within {SOON:?}"))))
+            });
+        }
+        calls.join_all().await
     }
 
     /// Tells the other nodes to look at once: shards are free.

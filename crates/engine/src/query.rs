@@ -4,7 +4,7 @@ use crate::load::LoadError;
 use crate::{Ended, Engine, Facts, ListedRun, Snapshot};
 use std::sync::Arc;
 use stepwright_store::{
-    ExecutionId, ExecutionRow, Filter, Listing, MapRunRow, Page, Status, StoreError,
+    ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Sorted, Status, StoreError,
 };
 
 impl Engine {
@@ -34,13 +34,13 @@ impl Engine {
         self.store().list(filter, page).await
     }
 
-    /// Executions in another order; `None` if the store has no index for that.
-    pub async fn listing(
+    /// Executions in another order.
+    pub async fn sorted(
         &self,
-        listing: Listing,
+        sorted: Sorted,
         most: usize,
-    ) -> Result<Option<Vec<ExecutionRow>>, StoreError> {
-        self.store().listing(listing, most).await
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        self.store().sorted(sorted, most).await
     }
 
     /// Counts the executions that a filter matches, by status.
@@ -71,14 +71,14 @@ impl Engine {
     }
 
     /// Map runs of all executions, the most recently started first, after the one with this start time
-    /// and ARN; `None` if the store has no index for that.
+    /// and ARN.
     pub async fn latest_map_runs(
         &self,
         after: Option<(i64, String)>,
         most: usize,
-    ) -> Result<Option<Vec<ListedRun>>, StoreError> {
+    ) -> Result<Vec<ListedRun>, StoreError> {
         let rows = self.store().latest_map_runs(after, most).await?;
-        Ok(rows.map(|rows| rows.into_iter().map(ListedRun::of).collect()))
+        Ok(rows.into_iter().map(ListedRun::of).collect())
     }
 
     /// The row of the execution with this ARN.

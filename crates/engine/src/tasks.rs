@@ -231,6 +231,9 @@ impl Report {
 pub trait Observer: Send + Sync + 'static {
     /// Called after a turn.
     fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>);
+
+    /// Called when this engine has come to drive executions that another node drove, or that nobody did.
+    fn taken_over(&self) {}
 }
 
 /// A turn, with what is needed to show its events as AWS does.

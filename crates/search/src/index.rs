@@ -4,8 +4,8 @@ use crate::query::{Query, code};
 use crate::words::Words;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use stepwright_store::{ExecutionId, Status};
@@ -86,6 +86,9 @@ impl Index {
             connection.execute_batch(TABLES).map_err(broken)?;
             return Ok(Self { writing: Mutex::new(connection), reading: None });
         };
+        // A node that keeps its executions elsewhere may have no folder yet.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| IndexError::Broken(format!("{}: {error}", folder.display())))?;
         let path = folder.join(NAME);
         let connection = match open(&path) {
             Ok(connection) => connection,

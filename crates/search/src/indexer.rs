@@ -1,6 +1,7 @@
 //! What is to be indexed, when, and the comparison with the store.
 
 use crate::index::{Entry, Index};
+use crate::others::{self, Answer};
 use crate::words::Words;
 use crate::{IndexError, Query, Redaction};
 use parking_lot::{Condvar, Mutex};
@@ -11,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stepwright_engine::{Engine, Facts, ObservedTurn, Observer, WeakEngine};
 use stepwright_history::EventKind;
+use stepwright_json::Json;
 use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Status, StoreError};
 use tokio::runtime::Handle;
 
@@ -32,6 +34,9 @@ const MOST_EVENTS: usize = 25_000;
 /// How often it is looked whether the index has what the store has no more.
 const COMPARED_EVERY: Duration = Duration::from_mins(10);
 
+/// How often a node that shares its store compares all.
+const COMPARED_BY_NODES: Duration = Duration::from_hours(1);
+
 /// How long closing may take: what is not indexed by then is found at the next start.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -48,6 +53,10 @@ pub struct Found {
     pub rows: Vec<ExecutionRow>,
     /// Where the next page begins, if there is one.
     pub next: Option<u64>,
+    /// How far the index is behind; of several, the one that is behind the most.
+    pub behind: Behind,
+    /// How many nodes could not be asked for the executions that they drive.
+    pub missing: usize,
 }
 
 /// How far the index is behind the store.
@@ -59,6 +68,17 @@ pub struct Behind {
     pub since: Duration,
     /// Whether the index is being compared with the store, so that any may be missing.
     pub is_comparing: bool,
+}
+
+impl Behind {
+    /// Of two indexes that are looked at together.
+    fn or(self, other: Self) -> Self {
+        Self {
+            executions: self.executions + other.executions,
+            since: self.since.max(other.since),
+            is_comparing: self.is_comparing || other.is_comparing,
+        }
+    }
 }
 
 /// The search: an index, and the thread that writes it.
@@ -175,8 +195,8 @@ impl Search {
         }
     }
 
-    /// Looks for executions, from a [place](Found::next) on. What is not in the store any more, and what is not
-    /// meant for whoever asks, is left out.
+    /// Looks for executions, from a [place](Found::next) on, in the indexes of all nodes. What is not in the
+    /// store any more, and what is not meant for whoever asks, is left out.
     pub async fn find(
         self: &Arc<Self>,
         engine: &Engine,
@@ -185,14 +205,24 @@ impl Search {
         most: usize,
         is_meant: impl Fn(&ExecutionRow) -> bool,
     ) -> Result<Found, IndexError> {
-        let mut found = Found::default();
+        let mut found = Found { behind: self.behind(), ..Found::default() };
         let mut below = below;
         let end = Instant::now() + PATIENCE;
         loop {
-            let (search, query) = (Arc::clone(self), query.clone());
-            let look = move || search.index.find(&query, below, most + 1);
-            let ids = tokio::task::spawn_blocking(look).await;
-            let ids = ids.map_err(|error| IndexError::Broken(error.to_string()))??;
+            let (own, others) = tokio::join!(
+                self.find_here(engine, query, below, most + 1),
+                Answer::of_others(engine, query, below, most + 1),
+            );
+            let mut ids = own?;
+            found.missing = others.iter().filter(|answer| answer.is_none()).count();
+            for Answer { ids: more, behind } in others.into_iter().flatten() {
+                ids.extend(more);
+                found.behind = found.behind.or(behind);
+            }
+            // Each has told of its latest ones, so that the latest of all are among them.
+            ids.sort_unstable_by(|one, other| other.cmp(one));
+            ids.dedup();
+            ids.truncate(most + 1);
             let is_last = ids.len() <= most;
             for id in ids {
                 if found.rows.len() == most {
@@ -213,6 +243,46 @@ impl Search {
                 return Ok(found);
             }
         }
+    }
+
+    /// What is found in the index of this node, of the executions that it drives: what others drive is in theirs
+    /// as it is now.
+    async fn find_here(
+        self: &Arc<Self>,
+        engine: &Engine,
+        query: &Query,
+        below: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<ExecutionId>, IndexError> {
+        let mut own = Vec::new();
+        let mut below = below;
+        while own.len() < most {
+            let (search, query) = (Arc::clone(self), query.clone());
+            let look = move || search.index.find(&query, below, most);
+            let ids = tokio::task::spawn_blocking(look).await;
+            let ids = ids.map_err(|error| IndexError::Broken(error.to_string()))??;
+            let is_last = ids.len() < most;
+            below = ids.last().map(|id| id.0);
+            own.extend(ids.into_iter().filter(|id| engine.holds(*id)));
+            if is_last {
+                break;
+            }
+        }
+        own.truncate(most);
+        Ok(own)
+    }
+
+    /// Answers another node that [looks](Self::find) for executions. Fails with what is wrong with the query,
+    /// which the other node has read before.
+    pub async fn answer_node(
+        self: &Arc<Self>,
+        engine: &Engine,
+        request: &Json,
+    ) -> Result<Json, String> {
+        let (query, below, most) = others::read_request(request)?;
+        let ids = self.find_here(engine, &query, below, most).await;
+        let ids = ids.map_err(|error| error.to_string())?;
+        Ok(Answer { ids, behind: self.behind() }.write())
     }
 
     fn note(&self, id: ExecutionId, is_over: bool) {
@@ -247,7 +317,7 @@ impl Search {
     }
 
     fn run(&self, engine: &WeakEngine, runtime: &Handle) {
-        let mut compared = Instant::now();
+        let (mut compared, mut looked) = (Instant::now(), Instant::now());
         loop {
             let (is_closing, must_compare) = self.rest();
             let Some(engine) = engine.upgrade() else { return };
@@ -260,9 +330,9 @@ impl Search {
                 self.compare(&engine, runtime)
             } else {
                 let worked = self.index_batch(&engine, runtime).map(drop);
-                if compared.elapsed() > COMPARED_EVERY {
-                    compared = Instant::now();
-                    self.compare_if_larger(&engine, runtime);
+                if looked.elapsed() > COMPARED_EVERY {
+                    looked = Instant::now();
+                    self.compare_if_larger(&engine, runtime, compared.elapsed());
                 }
                 worked
             };
@@ -389,13 +459,14 @@ impl Search {
                 runtime.block_on(rows).map_err(|error| IndexError::Broken(error.to_string()))?;
             let from = rows.last().map_or(0, |row| row.id.0);
             let known: BTreeMap<u64, u64> = self.index.between(from, below)?.into_iter().collect();
-            let is_gone = |id: &u64| !rows.iter().any(|row| row.id.0 == *id && is_wanted(row));
+            let is_own = |row: &ExecutionRow| is_wanted(row) && engine.holds(row.id);
+            let is_gone = |id: &u64| !rows.iter().any(|row| row.id.0 == *id && is_own(row));
             let gone: Vec<u64> = known.keys().copied().filter(is_gone).collect();
             if !gone.is_empty() {
                 self.index.delete(&gone)?;
             }
             let is_other =
-                |row: &&ExecutionRow| is_wanted(row) && known.get(&row.id.0) != Some(&row.len);
+                |row: &&ExecutionRow| is_own(row) && known.get(&row.id.0) != Some(&row.len);
             let other = rows.iter().filter(is_other);
             let other: Vec<ExecutionId> = other.map(|row| row.id).collect();
             if !other.is_empty() {
@@ -410,8 +481,13 @@ impl Search {
         }
     }
 
-    /// Compares if the index has more executions than the store: some were deleted.
-    fn compare_if_larger(&self, engine: &Engine, runtime: &Handle) {
+    /// Compares if the index has more executions than the store: some were deleted. Which of them a node has
+    /// is not counted in a store that nodes share, so that it compares from time to time.
+    fn compare_if_larger(&self, engine: &Engine, runtime: &Handle, since: Duration) {
+        if engine.has_nodes() {
+            self.state.lock().must_compare |= since > COMPARED_BY_NODES;
+            return;
+        }
         let counted = runtime.block_on(engine.count(Filter::default()));
         let stored = counted.map(|counts| counts.iter().map(|(_, count)| count).sum::<u64>());
         if let (Ok(stored), Ok(indexed)) = (stored, self.index.count())
@@ -471,5 +547,10 @@ impl Observer for Search {
         if facts.about.map_run.is_none() || has_failed {
             self.note(facts.id, is_over);
         }
+    }
+
+    fn taken_over(&self) {
+        self.state.lock().must_compare = true;
+        self.changed.notify_one();
     }
 }

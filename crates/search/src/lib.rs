@@ -12,10 +12,12 @@
 //! | `words` | what of an execution is in the index |
 //! | `redaction` | paths whose values are neither indexed nor shown |
 //! | `index` | the index itself, in SQLite's FTS5 |
+//! | `others` | what nodes that share a store ask each other |
 //! | `indexer` | what is to be indexed, when, and the comparison with the store |
 
 mod index;
 mod indexer;
+mod others;
 mod query;
 mod redaction;
 mod words;

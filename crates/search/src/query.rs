@@ -25,6 +25,8 @@ pub struct Query {
     pub(crate) after: Option<i64>,
     /// The first moment that is too late.
     pub(crate) before: Option<i64>,
+    /// What was read, and at which moment.
+    source: (String, i64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ impl Query {
     /// );
     /// ```
     pub fn parse(text: &str, now: i64) -> Result<Self, QueryError> {
-        let mut query = Self::default();
+        let mut query = Self { source: (text.to_owned(), now), ..Self::default() };
         for (field, value, is_quoted) in pieces(text) {
             let is_beginning = !is_quoted && value.len() > 1 && value.ends_with('*');
             let value = if is_beginning { value.trim_end_matches('*') } else { &value };
@@ -111,7 +113,12 @@ impl Query {
 
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.words.is_empty() && self.after.is_none() && self.before.is_none()
+    }
+
+    /// What was [read](Self::parse), and at which moment.
+    pub(crate) fn source(&self) -> (&str, i64) {
+        (&self.source.0, self.source.1)
     }
 
     /// The words, as FTS5 reads them.

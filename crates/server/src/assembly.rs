@@ -1,11 +1,12 @@
 //! Assembles a server from its configuration.
 
 use crate::config::{
-    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OtlpConfig,
-    RoleConfig, ServerConfig,
+    CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig, OidcConfig,
+    OtlpConfig, RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::nodes::{HttpPeers, NodesError};
+use crate::oidc::{Oidc, OidcError};
 use crate::otlp::{Observers, Otlp};
 use crate::resources::Resources;
 use crate::tls::{self, TlsError};
@@ -44,6 +45,8 @@ pub struct Assembly {
     pub machines: BTreeMap<String, MachineConfig>,
     /// `[objects]`
     pub objects: ObjectsConfig,
+    /// `[oidc]`
+    pub oidc: Option<OidcConfig>,
     /// `[otlp]`
     pub otlp: Option<OtlpConfig>,
     /// `[services]`: where AWS's services are called.
@@ -109,6 +112,9 @@ pub enum AssemblyError {
     /// The configured credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Nobody can log in with the identity provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// The other nodes cannot be called as the configuration says.
     #[error(transparent)]
     Nodes(#[from] NodesError),
@@ -187,6 +193,7 @@ impl Assembly {
             roles: Vec::new(),
             machines: BTreeMap::new(),
             objects: ObjectsConfig::default(),
+            oidc: None,
             otlp: None,
             services: Arc::default(),
             resources: None,
@@ -213,6 +220,7 @@ impl Assembly {
         }
         let hosts = Hosts::new(&server.hosts).map_err(AssemblyError::Host)?;
         let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let oidc = self.oidc.clone().map(|config| Oidc::new(config, &credentials)).transpose()?;
         let functions = self.functions.clone();
         self.services.are_local_by_default();
         let Assembled { api, otlp, services, resources, console, .. } = self.assemble().await?;
@@ -231,6 +239,7 @@ impl Assembly {
         serving.services = Some(services);
         serving.resources = resources;
         serving.console = console;
+        serving.oidc = oidc.map(Arc::new);
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -239,7 +248,9 @@ impl Assembly {
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let token = self.server.metrics_token.as_deref();
-        config::credentials(&self.credentials, &self.roles, token)
+        let grants = self.oidc.iter().flat_map(|oidc| &oidc.grants);
+        let granted: Vec<&str> = grants.map(|grant| &*grant.key).collect();
+        config::credentials(&self.credentials, &self.roles, token, &granted)
     }
 
     /// Opens the store and the engine. Must be called within a tokio runtime.
@@ -291,7 +302,7 @@ impl Assembly {
         let teller = Teller::new(services.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
-        let search = self.server.search && self.server.store.is_none();
+        let search = self.server.search;
         let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
         let search = search.flatten();
         let console = Arc::new(Console::new(search.clone(), redaction));

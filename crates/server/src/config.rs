@@ -1,5 +1,6 @@
 //! The sections of `stepwright.toml` that a server reads.
 
+use crate::door::secret;
 use crate::{Allowance, Credentials, Key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -149,8 +150,9 @@ pub enum LimitsName {
 pub struct CredentialConfig {
     /// The access key id.
     pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
+    /// The secret access key. Without it, nobody can sign with the key or log in with it: it is for those
+    /// who log in with an identity provider.
+    pub secret_access_key: Option<String>,
     /// The actions it allows, such as `states:StartExecution`; `*` stands for any characters.
     #[serde(default = "everything")]
     pub actions: Vec<String>,
@@ -229,12 +231,66 @@ fn stepwright() -> String {
     "stepwright".to_owned()
 }
 
+/// `[oidc]`: logins of the console with an identity provider.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The provider's issuer: a URL, below which `.well-known/openid-configuration` is found.
+    pub issuer: String,
+    /// What the provider knows this server as.
+    pub client_id: String,
+    /// The secret that it has given to this server, unless the client is a public one.
+    pub client_secret: Option<String>,
+    /// What is asked for besides `openid`.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
+    /// What the button of the login calls the provider; its host if left out.
+    pub name: Option<String>,
+    /// The URL that the provider sends browsers back to, if they reach the server at another one than it
+    /// knows, for example through a proxy.
+    pub redirect_uri: Option<String>,
+    /// Who has the rights of which key. The first one that fits counts.
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<OidcGrant>,
+}
+
+impl std::fmt::Debug for OidcConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The secret must not be printed.
+        f.debug_struct("OidcConfig")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn scopes() -> Vec<String> {
+    vec!["profile".to_owned(), "email".to_owned()]
+}
+
+/// One `[[oidc.grant]]`: people of whom the provider says this have the rights of this key.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct OidcGrant {
+    /// The name of a claim, such as `groups`, `email` or `sub`.
+    pub claim: String,
+    /// Its value, or one of its values; `*` stands for any characters.
+    pub value: String,
+    /// The access key id in `[[credentials]]`.
+    pub key: String,
+}
+
 /// Why the configured credentials are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// A key has no id or no secret.
     #[error("the key `{0}` of `[[credentials]]` has an empty id or secret")]
     Empty(String),
+    /// A key has no secret, and nobody has it without.
+    #[error(
+        "the key `{0}` of `[[credentials]]` has no `secret_access_key`; only a key that an `[[oidc.grant]]` names needs none"
+    )]
+    NoSecret(String),
     /// Two keys have the same id.
     #[error("the key `{0}` stands in `[[credentials]]` twice")]
     Twice(String),
@@ -249,21 +305,28 @@ pub enum CredentialsError {
     Token,
 }
 
-/// The keys of `[[credentials]]`, the roles of `[[roles]]`, and the token for metrics.
+/// The keys of `[[credentials]]`, the roles of `[[roles]]`, and the token for metrics. `granted` are the keys
+/// that people have who log in with an identity provider.
 pub(crate) fn credentials(
     configured: &[CredentialConfig],
     roles: &[RoleConfig],
     metrics_token: Option<&str>,
+    granted: &[&str],
 ) -> Result<Credentials, CredentialsError> {
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     for one in configured {
         let id = one.access_key_id.clone();
         // A colon would end the id in a browser's login, and a slash would end it in a signature.
-        if id.is_empty() || id.contains([':', '/', ',']) || one.secret_access_key.is_empty() {
+        // Nobody signs with a secret that nobody knows.
+        let secret = one.secret_access_key.clone().unwrap_or_else(secret);
+        if id.is_empty() || id.contains([':', '/', ',']) || secret.is_empty() {
             return Err(CredentialsError::Empty(id));
         }
+        if one.secret_access_key.is_none() && !granted.contains(&&*id) {
+            return Err(CredentialsError::NoSecret(id));
+        }
         let key = Key {
-            secret: one.secret_access_key.clone(),
+            secret,
             allowance: Allowance { actions: one.actions.clone(), resources: one.resources.clone() },
         };
         if keys.insert(id.clone(), key).is_some() {

@@ -1,6 +1,8 @@
 //! The console behind the door: its pages see the server through the eyes of whoever visits them.
 
-use crate::door::{Caller, Right, Visitor, access_denied, set_cookie};
+use crate::door::{
+    Caller, Right, Visitor, access_denied, login_cookie, secret, set_cookie, set_login_cookie,
+};
 use crate::fork;
 use crate::http::{Serving, Shared};
 use axum::Extension;
@@ -14,7 +16,8 @@ use stepwright_aws::codec::Message;
 use stepwright_aws::rights::{self, Home};
 use stepwright_aws::table;
 use stepwright_console::{
-    Ask, Asked, Fields, Looks, Pending, ROUTES, View, Visit, login_page, refusal_page, sealed,
+    Ask, Asked, Fields, LoginPage, Looks, Pending, ROUTES, View, Visit, WRONG_KEY, arrived_page,
+    refusal_page, sealed,
 };
 use stepwright_engine::{Denied, Engine};
 use stepwright_functions::Functions;
@@ -57,19 +60,98 @@ pub(crate) async fn login(State(serving): Shared, request: Request) -> Response 
     let known = serving.credentials.with_secret(id, form.text("secret"));
     if known.is_none() && !serving.credentials.is_empty() {
         tracing::warn!(target: "audit", key = %short(id), "a login was refused");
-        return login_page(looks(&parts.headers), next, true);
+        return login_page(&serving, &parts.headers, next, Some(WRONG_KEY));
     }
     let mut response = elsewhere(next);
     if known.is_some() {
         tracing::info!(target: "audit", key = %short(id), "logged in");
-        let now = serving.api.engine().now();
-        let cookie = serving.sessions.begin(id, now.0);
-        let cookie = set_cookie(&parts.headers, Some(&cookie), serving.is_encrypted());
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
+        begin_session(&serving, &parts.headers, id, None, &mut response);
     }
     sealed(response)
+}
+
+/// Sets the cookie of a login.
+fn begin_session(
+    serving: &Serving,
+    headers: &HeaderMap,
+    key: &str,
+    person: Option<String>,
+    response: &mut Response,
+) {
+    let now = serving.api.engine().now();
+    let cookie = serving.sessions.begin(key, person, now.0);
+    add_cookie(response, &set_cookie(headers, Some(&cookie), serving.is_encrypted()));
+}
+
+fn add_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Sends a browser to the identity provider.
+pub(crate) async fn provider(State(serving): Shared, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let asked = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
+    let next = asked.get("next").filter(|next| is_of_ours(next)).unwrap_or("/");
+    let Some(oidc) = &serving.oidc else { return Response::default() };
+    let known = login_cookie(&parts.headers).map(str::to_owned);
+    let browser = known.unwrap_or_else(secret);
+    let now = serving.api.engine().now().0;
+    match oidc.begin(&browser, &url(&serving, &parts.headers), next, now).await {
+        Ok(to) => {
+            let mut response = elsewhere(to.as_str());
+            let is_encrypted = serving.is_encrypted();
+            let cookie = set_login_cookie(&parts.headers, &browser, LOGIN_LASTS, is_encrypted);
+            add_cookie(&mut response, &cookie);
+            sealed(response)
+        }
+        Err(failed) => {
+            tracing::warn!(target: "audit", why = %line(&failed.why), "a login was not possible");
+            login_page(&serving, &parts.headers, next, Some(&failed.said))
+        }
+    }
+}
+
+/// Logs a browser in that comes back from the identity provider.
+pub(crate) async fn callback(State(serving): Shared, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let answer = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
+    let Some(oidc) = &serving.oidc else { return Response::default() };
+    let code = answer.get("code").ok_or_else(|| {
+        let error = [answer.get("error"), answer.get("error_description")];
+        line(&error.into_iter().flatten().collect::<Vec<_>>().join(": "))
+    });
+    let browser = login_cookie(&parts.headers).unwrap_or_default();
+    let now = serving.api.engine().now().0;
+    match oidc.finish(browser, answer.text("state"), code, now).await {
+        Ok(person) => {
+            let (who, subject) = (line(&person.name), line(&person.subject));
+            tracing::info!(target: "audit", key = %person.key, %who, %subject, "logged in");
+            let mut response = arrived_page(looks(&parts.headers), &person.next);
+            let key = &person.key;
+            begin_session(&serving, &parts.headers, key, Some(who), &mut response);
+            response
+        }
+        Err(failed) => {
+            tracing::warn!(target: "audit", why = %line(&failed.why), "a login was refused");
+            login_page(&serving, &parts.headers, "/", Some(&failed.said))
+        }
+    }
+}
+
+/// How long a login with the identity provider may take, in seconds.
+const LOGIN_LASTS: i64 = 600;
+
+/// The page that a browser gets whose user is not known.
+fn login_page(
+    serving: &Serving,
+    headers: &HeaderMap,
+    next: &str,
+    notice: Option<&str>,
+) -> Response {
+    let provider = serving.oidc.as_ref().map(|oidc| oidc.name());
+    LoginPage { next, notice, provider: provider.as_deref() }.answer(looks(headers))
 }
 
 /// Logs a browser out.
@@ -84,12 +166,13 @@ pub(crate) async fn logout(State(serving): Shared, headers: HeaderMap) -> Respon
 }
 
 /// The page that a browser gets in place of a refusal: a login, or what is wrong in words.
-pub(crate) fn refused(parts: &Parts, refusal: &ApiError) -> Response {
+pub(crate) fn refused(serving: &Serving, parts: &Parts, refusal: &ApiError) -> Response {
     if refusal.status == 401 || refusal.code == "MissingAuthenticationTokenException" {
         let is_look = matches!(parts.method, Method::GET | Method::HEAD);
         let next = parts.uri.path_and_query().filter(|_| is_look);
         let next = next.map_or("/", |next| next.as_str());
-        return login_page(looks(&parts.headers), if is_of_ours(next) { next } else { "/" }, false);
+        let next = if is_of_ours(next) { next } else { "/" };
+        return login_page(serving, &parts.headers, next, None);
     }
     refusal_page(looks(&parts.headers), refusal)
 }
@@ -133,6 +216,11 @@ fn short(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
 
+/// Words of others that become a part of a line.
+fn line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(512).collect()
+}
+
 /// The server, as a visitor sees it.
 struct Behind {
     serving: Arc<Serving>,
@@ -162,8 +250,9 @@ impl Behind {
             }
             None => ("", ""),
         };
-        let (who, is_done) = (self.caller().id(), status.is_success() || status.is_redirection());
-        tracing::info!(target: "audit", who, what, on = %short(on), is_done, "by the console");
+        let (key, is_done) = (self.caller().id(), status.is_success() || status.is_redirection());
+        let who = self.visitor.person.as_deref().unwrap_or(key);
+        tracing::info!(target: "audit", who, key, what, on = %short(on), is_done, "by the console");
     }
 }
 
@@ -178,7 +267,7 @@ impl Visit for Behind {
 
     fn who(&self) -> Option<&str> {
         match self.caller() {
-            Caller::Key { id, .. } => Some(id),
+            Caller::Key { id, .. } => Some(self.visitor.person.as_deref().unwrap_or(id)),
             Caller::Anybody | Caller::Scraper => None,
         }
     }

@@ -3,6 +3,7 @@
 use crate::bodies;
 use crate::connections::Connection;
 use crate::door::{self, Access, Caller, Credentials, Door, Hosts, Route, Sessions};
+use crate::oidc::Oidc;
 use crate::otlp::Otlp;
 use crate::rate::Rate;
 use crate::resources::Resources;
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_console::{Console, LOGIN, LOGOUT, Need, ROUTES};
+use stepwright_console::{Console, LOGIN, LOGOUT, Need, OIDC, OIDC_CALLBACK, ROUTES};
 use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
@@ -64,6 +65,8 @@ pub struct Serving {
     pub console: Arc<Console>,
     /// The browsers that are logged in.
     pub(crate) sessions: Arc<Sessions>,
+    /// The identity provider that they may log in with.
+    pub(crate) oidc: Option<Arc<Oidc>>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -100,6 +103,7 @@ impl Serving {
             resources: None,
             console: Arc::default(),
             sessions: Arc::default(),
+            oidc: None,
         }
     }
 
@@ -189,6 +193,9 @@ fn routes(serving: &Serving) -> Routes {
         let (method, access) = (route.method.clone(), Access::Console(route.need));
         routes = match route.path {
             LOGIN => routes.add(method, route.path, access, console::login),
+            OIDC | OIDC_CALLBACK if serving.oidc.is_none() => routes,
+            OIDC => routes.add(method, route.path, access, console::provider),
+            OIDC_CALLBACK => routes.add(method, route.path, access, console::callback),
             LOGOUT => routes.add(method, route.path, access, console::logout),
             _ => routes.add(method, route.path, access, console::answer),
         };

@@ -16,6 +16,7 @@ mod http;
 mod listener;
 mod logs;
 mod nodes;
+mod oidc;
 #[expect(clippy::unused_async, reason = "every operation is called in the same way")]
 mod operations;
 mod otlp;
@@ -36,6 +37,7 @@ pub use http::{Serving, is_loopback};
 pub use listener::{Answering, serve};
 pub use logs::LogFiles;
 pub use nodes::NodesError;
+pub use oidc::OidcError;
 pub use otlp::Otlp;
 pub use resources::Resources;
 pub use tls::TlsError;

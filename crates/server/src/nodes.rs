@@ -100,6 +100,15 @@ pub(crate) async fn call(State(serving): Shared, request: Request) -> Response {
         Ok(request) if request.get("do").and_then(Json::as_str) == Some("operation") => {
             Ok(operate(&serving.api, &request).await)
         }
+        Ok(request) if request.get("do").and_then(Json::as_str) == Some("search") => {
+            match serving.console.search() {
+                Some(search) => search
+                    .answer_node(serving.api.engine(), &request)
+                    .await
+                    .map_err(ApiError::validation),
+                None => Err(ApiError::validation("this node has no search")),
+            }
+        }
         Ok(request) => serving.api.engine().answer_peer(&request).await.ok_or_else(|| {
             ApiError::validation("this release does not know what the other node asks")
         }),

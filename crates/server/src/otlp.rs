@@ -389,4 +389,10 @@ impl Observer for Observers {
             observer.turn(facts, turn);
         }
     }
+
+    fn taken_over(&self) {
+        for observer in &self.0 {
+            observer.taken_over();
+        }
+    }
 }

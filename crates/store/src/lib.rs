@@ -20,7 +20,7 @@ pub use memory::Memory;
 pub use nodes::{Member, Members, Membership, NodeId, Shards};
 pub use postgres::Postgres;
 pub use row::{
-    About, Chunk, ExecutionRow, Filter, HistoryPart, Listing, MapRunRow, Page, Recorded, Status,
+    About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Sorted, Status,
 };
 pub use sqlite::Sqlite;
 
@@ -122,24 +122,17 @@ pub trait Store: Send + Sync + 'static {
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
 
     /// Map runs of all executions, the most recently started first, after the one with this start time
-    /// and ARN. The cost depends only on `most`. `None` if the store has no index for that.
+    /// and ARN. In a database, the cost depends only on `most`.
     fn latest_map_runs(
         &self,
-        _after: Option<(i64, String)>,
-        _most: usize,
-    ) -> Pending<Result<Option<Vec<MapRunRow>>, StoreError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
 
-    /// Executions in another order than that of [`Store::list`]. The cost depends only on `most`. `None` if
-    /// the store has no index for that.
-    fn listing(
-        &self,
-        _listing: Listing,
-        _most: usize,
-    ) -> Pending<Result<Option<Vec<ExecutionRow>>, StoreError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
+    /// Executions in another order than that of [`Store::list`]. In a database, the cost depends only on
+    /// `most`.
+    fn sorted(&self, sorted: Sorted, most: usize)
+    -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
     /// Deletes up to `most` executions that ended before this moment (milliseconds since 1970).
     /// Returns the number of executions deleted.

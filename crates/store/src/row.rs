@@ -210,7 +210,7 @@ pub struct Page {
 
 /// Executions in an order of their own, and where a page of them begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listing {
+pub enum Sorted {
     /// Those of a machine or a map run that began first. The filter names no version and no alias.
     Oldest {
         /// Which.

@@ -1,14 +1,14 @@
 mod acknowledged;
-mod listings;
 mod queue;
 mod read;
 mod schema;
+mod sorted;
 mod verify;
 mod writer;
 
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, Listing, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Sorted, Status, Store, StoreError,
 };
 use acknowledged::Acknowledged;
 use parking_lot::Mutex;
@@ -353,18 +353,16 @@ impl Store for Sqlite {
         &self,
         after: Option<(i64, String)>,
         most: usize,
-    ) -> Pending<Result<Option<Vec<MapRunRow>>, StoreError>> {
-        self.read(move |connection| {
-            read::latest_map_runs(connection, after.as_ref(), most).map(Some)
-        })
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        self.read(move |connection| read::latest_map_runs(connection, after.as_ref(), most))
     }
 
-    fn listing(
+    fn sorted(
         &self,
-        listing: Listing,
+        sorted: Sorted,
         most: usize,
-    ) -> Pending<Result<Option<Vec<ExecutionRow>>, StoreError>> {
-        self.read(move |connection| listings::listing(connection, &listing, most).map(Some))
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.read(move |connection| sorted::sorted(connection, &sorted, most))
     }
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {

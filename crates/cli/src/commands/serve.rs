@@ -122,6 +122,7 @@ pub(crate) fn assembly(
         roles: config.roles,
         machines: config.machines,
         objects,
+        oidc: config.oidc,
         otlp: config.otlp,
         services: config.aws,
         resources: stepwright_stacks::template(&config.resources),

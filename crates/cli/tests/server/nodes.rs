@@ -176,3 +176,56 @@ fn one_of_three_nodes_is_killed_and_its_executions_go_on() {
         assert_eq!(text(&server.client().end(execution), "status"), "SUCCEEDED");
     }
 }
+
+/// Waits until a node finds so many executions by what is in them.
+fn await_found(client: &Client, wanted: &str, expected: usize) {
+    let begun = Instant::now();
+    loop {
+        let page = client.page(&format!("console/find?q={wanted}"));
+        let found = page.matches("<a href=\"/console/execution?").count();
+        if found == expected && !page.contains("is being compared") && !page.contains("not answer")
+        {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{found} instead of {expected} for {wanted}: {page}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn executions_of_all_nodes_are_found_by_what_is_in_them() {
+    let Some(url) = cluster::database() else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let ports: Vec<u16> = (0..2).map(|_| cluster::free_port()).collect();
+    let start = |number: usize| node(number, ports[number], &url, folder.path());
+    let first = start(0);
+    let second = start(1);
+    for node in [&first, &second] {
+        await_shards(&node.client, &[128, 128], PATIENCE);
+    }
+    let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+    let machine = first.client.create("pass", "STANDARD", pass);
+    let waiting = first.client.create("long", "STANDARD", LONG);
+    for (at, node) in [&first, &second].into_iter().cycle().take(20).enumerate() {
+        node.client.start(&machine, &format!("{{\"order\":\"needle-{at}\"}}"));
+    }
+    let long = second.client.start(&waiting, "{\"order\":\"needle-20\"}");
+    for node in [&first, &second] {
+        await_found(&node.client, "needle", 21);
+        await_found(&node.client, "needle+status:succeeded", 20);
+        await_found(&node.client, "needle-20+status:running", 1);
+    }
+    // What a node had is found by those that take it over, as it is then.
+    second.server.kill();
+    await_shards(&first.client, &[256], PATIENCE);
+    await_found(&first.client, "needle", 21);
+    first.client.ok("StopExecution", &[("executionArn", long.as_str().into())]);
+    await_found(&first.client, "needle-20+status:aborted", 1);
+    // A node that comes back has those of its shards, and no old news of the others'.
+    let second = start(1);
+    await_shards(&first.client, &[128, 128], PATIENCE);
+    for node in [&first, &second] {
+        await_found(&node.client, "needle", 21);
+        await_found(&node.client, "needle+status:running", 0);
+    }
+}

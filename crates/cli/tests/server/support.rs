@@ -220,10 +220,14 @@ impl Client {
 
     /// What one of the pages for operators says.
     pub(crate) fn get(&self, page: &str) -> Json {
+        stepwright_json::parse(&self.page(page)).expect("it is JSON")
+    }
+
+    /// A page, as text.
+    pub(crate) fn page(&self, page: &str) -> String {
         let mut response =
             self.agent.get(format!("{}{page}", self.url)).call().expect("it answers");
-        let text = response.body_mut().read_to_string().expect("it is text");
-        stepwright_json::parse(&text).expect("it is JSON")
+        response.body_mut().read_to_string().expect("it is text")
     }
 
     /// The status of the answer to a body that is posted.

@@ -233,7 +233,7 @@ impl Allowance {
 }
 
 /// Whether a text matches a pattern, in which `*` stands for any characters.
-fn matches(pattern: &str, text: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
     let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
     // The pattern after the last star, and the text that the star has not taken yet.
     let mut back: Option<(&[u8], &[u8])> = None;

@@ -10,10 +10,10 @@ mod sessions;
 mod signature;
 
 pub use credentials::{Allowance, Credentials, Key};
-pub(crate) use credentials::{Caller, access_denied};
+pub(crate) use credentials::{Caller, access_denied, matches};
 pub(crate) use hosts::Hosts;
 pub(crate) use rights::{Access, Right};
-pub(crate) use sessions::{Sessions, set_cookie};
+pub(crate) use sessions::{Login, Sessions, login_cookie, secret, set_cookie, set_login_cookie};
 
 use crate::bodies;
 use crate::connections::Connection;
@@ -83,7 +83,7 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
             let access = door.access(&parts);
             let is_of_service = matches!(access, Some(Access::Service(_)));
             if !is_of_service && console::is_for_page(&parts) {
-                let response = console::refused(&parts, &refusal);
+                let response = console::refused(&door.serving, &parts, &refusal);
                 return bodies::counted(response, connection).unwrap_or_default();
             }
             let mut response = match access {
@@ -126,14 +126,16 @@ enum Claim<'a> {
     /// A key's id and secret, as a browser's login sends them.
     Login(String, String),
     Token(&'a str),
-    /// A browser that is logged in, and the text that its forms must hold.
-    Session(Caller, String),
+    /// A browser that is logged in.
+    Session(Caller, Login),
 }
 
 /// Who visits the console, and what they ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
     pub(crate) caller: Caller,
+    /// What they are called, if an identity provider has said so.
+    pub(crate) person: Option<String>,
     /// What forms must hold, if the visitor may send any.
     pub(crate) token: Option<String>,
     pub(crate) asked: Option<Asked>,
@@ -144,13 +146,13 @@ struct Identified {
     caller: Caller,
     /// The body of their request, unless it is of no concern.
     body: Option<Bytes>,
-    /// What their forms must hold, if a browser sends their login by itself.
-    token: Option<String>,
+    /// Their login, if a browser sends it by itself.
+    login: Option<Login>,
 }
 
 impl Identified {
     fn new(caller: Caller, body: Option<Bytes>) -> Self {
-        Self { caller, body, token: None }
+        Self { caller, body, login: None }
     }
 }
 
@@ -183,8 +185,8 @@ impl Door {
         // What shows nothing of the server is for everybody who may connect.
         if access == Some(Access::Console(Need::Nothing)) {
             let body = self.read_form(parts, body, access, connection).await?;
-            let (caller, token, asked) = (Caller::Anybody, None, None);
-            parts.extensions.insert(Visitor { caller, token, asked });
+            let caller = Caller::Anybody;
+            parts.extensions.insert(Visitor { caller, person: None, token: None, asked: None });
             return Ok(Admitted::Route(body.into()));
         }
         let credentials = &self.serving.credentials;
@@ -219,7 +221,8 @@ impl Door {
                     let body = self.read_form(parts, body, Some(access), connection).await?;
                     let token = Some(self.serving.sessions.token_of_anybody());
                     let asked = check_form(parts, need, &body, token.as_deref())?;
-                    parts.extensions.insert(Visitor { caller: Caller::Anybody, token, asked });
+                    let caller = Caller::Anybody;
+                    parts.extensions.insert(Visitor { caller, person: None, token, asked });
                     Ok(Admitted::Route(Body::empty()))
                 }
                 Access::Open | Access::Metrics | Access::Functions => {
@@ -228,7 +231,7 @@ impl Door {
             };
         }
         let identified = self.identify(parts, access, body, connection).await?;
-        let Identified { caller, body, token } = identified;
+        let Identified { caller, body, login } = identified;
         connection.know();
         // Only callers who are identified are told which paths exist.
         let access = access.ok_or_else(|| nothing_there(parts))?;
@@ -243,9 +246,10 @@ impl Door {
             return Ok(Admitted::Service(name, read));
         }
         if let Access::Console(need) = access {
+            let (token, person) = login.map(|login| (login.token, login.person)).unzip();
             let asked = check_form(parts, need, &bytes, token.as_deref())?;
             self.check_page(&caller, need, parts, asked.as_ref()).await?;
-            parts.extensions.insert(Visitor { caller, token, asked });
+            parts.extensions.insert(Visitor { caller, person: person.flatten(), token, asked });
             return Ok(Admitted::Route(Body::empty()));
         }
         self.check(&caller, access, parts, bytes).await?;
@@ -318,10 +322,10 @@ impl Door {
                 let caller = caller.ok_or_else(|| stranger(parts))?;
                 Ok(Identified::new(caller, None))
             }
-            Claim::Session(caller, token) => {
+            Claim::Session(caller, login) => {
                 connection.know();
                 let body = self.read_form(parts, body, access, connection).await?;
-                Ok(Identified { caller, body: Some(body), token: Some(token) })
+                Ok(Identified { caller, body: Some(body), login: Some(login) })
             }
             Claim::Token(token) => {
                 let caller =
@@ -379,11 +383,12 @@ impl Door {
             let is_look = matches!(parts.method, Method::GET | Method::HEAD);
             if (is_look || matches!(access, Some(Access::Console(_)) | None))
                 && !matches!(access, Some(Access::Service(_)))
-                && let Some((id, token)) =
+                && let Some(login) =
                     self.serving.sessions.find(&parts.headers, options.clock.now().0)
-                && let Some(key) = self.serving.credentials.key(&id)
+                && let Some(key) = self.serving.credentials.key(&login.key)
             {
-                return Ok(Claim::Session(Caller::Key { id, key: key.clone() }, token));
+                let caller = Caller::Key { id: login.key.clone(), key: key.clone() };
+                return Ok(Claim::Session(caller, login));
             }
             return Ok(Presigned::read(query).map_or(Claim::Nothing, Claim::Presigned));
         };

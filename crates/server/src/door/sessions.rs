@@ -26,7 +26,19 @@ pub(crate) struct Sessions {
 #[derive(Clone, Debug)]
 struct Session {
     key: String,
+    person: Option<String>,
     until: i64,
+}
+
+/// Who is logged in.
+#[derive(Debug)]
+pub(crate) struct Login {
+    /// The access key id whose rights they have.
+    pub(crate) key: String,
+    /// What they are called, if an identity provider has said so.
+    pub(crate) person: Option<String>,
+    /// The text of their forms.
+    pub(crate) token: String,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -42,9 +54,9 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Begins a login with a key. Returns what the cookie holds.
-    pub(crate) fn begin(&self, key: &str, now: i64) -> String {
-        let cookie = hex::encode(random());
+    /// Begins a login with a key, or of a person with the rights of a key. Returns what the cookie holds.
+    pub(crate) fn begin(&self, key: &str, person: Option<String>, now: i64) -> String {
+        let cookie = secret();
         let mut all = self.all.lock();
         all.retain(|_, session| session.until > now);
         if all.len() >= MOST {
@@ -52,21 +64,22 @@ impl Sessions {
             let oldest = oldest.map(|(hash, _)| *hash);
             oldest.and_then(|hash| all.remove(&hash));
         }
-        all.insert(hash(&cookie), Session { key: key.to_owned(), until: now + LASTS });
+        all.insert(hash(&cookie), Session { key: key.to_owned(), person, until: now + LASTS });
         cookie
     }
 
-    /// The key of a login, and the text of its forms.
-    pub(crate) fn find(&self, headers: &HeaderMap, now: i64) -> Option<(String, String)> {
-        let cookie = cookie(headers)?;
+    /// The login of a browser.
+    pub(crate) fn find(&self, headers: &HeaderMap, now: i64) -> Option<Login> {
+        let cookie = cookie(headers, SESSION)?;
         let all = self.all.lock();
         let session = all.get(&hash(cookie)).filter(|session| session.until > now)?;
-        Some((session.key.clone(), self.token(cookie)))
+        let Session { key, person, .. } = session.clone();
+        Some(Login { key, person, token: self.token(cookie) })
     }
 
     /// Ends a login.
     pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(cookie) = cookie(headers) {
+        if let Some(cookie) = cookie(headers, SESSION) {
             self.all.lock().remove(&hash(cookie));
         }
     }
@@ -92,21 +105,47 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
 pub(crate) fn set_cookie(headers: &HeaderMap, value: Option<&str>, is_encrypted: bool) -> String {
     let (value, age) = value.map_or(("", 0), |value| (value, LASTS / 1_000));
     let secure = if is_encrypted { "; Secure" } else { "" };
-    let name = name(headers);
+    let name = name(headers, SESSION);
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
+/// The header that sets the cookie by which a browser is known that comes back from the identity provider.
+/// It comes from there, so that the cookie must be sent along then.
+pub(crate) fn set_login_cookie(
+    headers: &HeaderMap,
+    value: &str,
+    seconds: i64,
+    is_encrypted: bool,
+) -> String {
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    let name = name(headers, LOGIN);
+    format!(
+        "{name}={value}; Path=/console/login; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    )
+}
+
+/// What the cookie of a browser holds that logs in with the identity provider.
+pub(crate) fn login_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, LOGIN)
+}
+
+/// What the cookie of a login is called.
+const SESSION: &str = "session";
+
+/// What the cookie of a browser is called that logs in.
+const LOGIN: &str = "login";
+
 /// The name of the cookie. A browser sends cookies to every port of a host, so the port is in it.
-fn name(headers: &HeaderMap) -> String {
+fn name(headers: &HeaderMap, what: &str) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let port = host.rsplit_once(':').map_or("", |(_, port)| port);
     let port: String = port.chars().filter(char::is_ascii_digit).take(5).collect();
-    format!("stepwright-session-{port}")
+    format!("stepwright-{what}-{port}")
 }
 
-/// What the cookie holds. Of two with its name, neither counts.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let name = name(headers);
+/// What a cookie holds. Of two with its name, neither counts.
+fn cookie<'h>(headers: &'h HeaderMap, what: &str) -> Option<&'h str> {
+    let name = name(headers, what);
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|text| text.to_str().ok());
     let pairs =
         texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -117,6 +156,11 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
+}
+
+/// A text of 64 characters that nobody can guess.
+pub(crate) fn secret() -> String {
+    hex::encode(random())
 }
 
 fn random() -> [u8; 32] {
@@ -139,9 +183,9 @@ mod tests {
     #[test]
     fn a_login_is_known_until_it_ends() {
         let sessions = Sessions::default();
-        let cookie = sessions.begin("AKID", 1_000);
+        let cookie = sessions.begin("AKID", None, 1_000);
         let sent = headers("localhost:8083", &format!("x=1; stepwright-session-8083={cookie}"));
-        let (key, token) = sessions.find(&sent, 2_000).expect("it is known");
+        let Login { key, token, .. } = sessions.find(&sent, 2_000).expect("it is known");
         assert_eq!(key, "AKID");
         assert_ne!(token, sessions.token_of_anybody());
         assert!(!token.contains(&cookie));
@@ -174,7 +218,7 @@ mod tests {
     fn logins_are_bounded() {
         let sessions = Sessions::default();
         for at in 0..MOST as i64 + 5 {
-            sessions.begin("AKID", at);
+            sessions.begin("AKID", None, at);
         }
         assert_eq!(sessions.all.lock().len(), MOST);
     }

@@ -145,7 +145,7 @@ async fn what_cannot_be_used_is_refused_by_name() {
     let nothing = [("", SECRET), (KEY, ""), ("a:b", SECRET)];
     for (id, secret) in nothing {
         let mut wrong = key(&["*"], &["*"]);
-        (wrong.access_key_id, wrong.secret_access_key) = (id.to_owned(), secret.to_owned());
+        (wrong.access_key_id, wrong.secret_access_key) = (id.to_owned(), Some(secret.to_owned()));
         let error = assembly(server(), vec![wrong]).open().await.expect_err("it is refused");
         assert!(error.to_string().contains("[[credentials]]"), "{error}");
     }

@@ -3,6 +3,7 @@
 mod console;
 mod limits;
 mod listening;
+mod oidc;
 mod rights;
 mod support;
 mod tasks;

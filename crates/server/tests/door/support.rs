@@ -29,7 +29,7 @@ pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     CredentialConfig {
         access_key_id: KEY.to_owned(),
-        secret_access_key: SECRET.to_owned(),
+        secret_access_key: Some(SECRET.to_owned()),
         actions: texts(actions),
         resources: texts(resources),
     }

@@ -50,7 +50,7 @@ pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     CredentialConfig {
         access_key_id: "AKIDEXAMPLE".to_owned(),
-        secret_access_key: "secret".to_owned(),
+        secret_access_key: Some("secret".to_owned()),
         actions: texts(actions),
         resources: texts(resources),
     }

@@ -270,7 +270,7 @@ async fn rights_are_asked_for_before_a_signed_call() {
     let web = Web::start(|_, _| json_body(200, "1")).await;
     let credentials = CredentialConfig {
         access_key_id: "AKIDEXAMPLE".to_owned(),
-        secret_access_key: "secret".to_owned(),
+        secret_access_key: Some("secret".to_owned()),
         actions: vec!["states:*".to_owned()],
         resources: vec!["*".to_owned()],
     };

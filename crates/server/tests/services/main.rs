@@ -350,7 +350,7 @@ async fn rights_are_asked_for_before_a_call() {
     let sqs = Stub::start("sqs", |_, _, _| Reply::Value(json!({"MessageId": "m"}))).await;
     let credentials = CredentialConfig {
         access_key_id: "AKIDEXAMPLE".to_owned(),
-        secret_access_key: "secret".to_owned(),
+        secret_access_key: Some("secret".to_owned()),
         actions: vec!["states:*".to_owned()],
         resources: vec!["*".to_owned()],
     };

@@ -2,19 +2,19 @@
 
 use super::read::{self, COLUMNS, row};
 use crate::row::named;
-use crate::{ExecutionRow, Listing, Page};
+use crate::{ExecutionRow, Page, Sorted};
 use rusqlite::{Connection, StatementStatus, params};
 
-pub(crate) fn listing(
+pub(crate) fn sorted(
     connection: &Connection,
-    listing: &Listing,
+    sorted: &Sorted,
     most: usize,
 ) -> rusqlite::Result<Vec<ExecutionRow>> {
-    match listing {
-        Listing::Oldest { filter, after } => {
+    match sorted {
+        Sorted::Oldest { filter, after } => {
             read::oldest(connection, filter, Page { after: *after, most })
         }
-        Listing::Named { machine, prefix, after } => {
+        Sorted::Named { machine, prefix, after } => {
             let (from, to) = named(machine, prefix);
             let after = after.as_ref().map(|after| named(machine, after).0).unwrap_or_default();
             let query = format!(
@@ -23,7 +23,7 @@ pub(crate) fn listing(
             );
             found(connection, &query, params![from, to, after, most as i64])
         }
-        Listing::Ended { after } => {
+        Sorted::Ended { after } => {
             let (at, id) = after.map_or((i64::MAX, i64::MAX), |(at, id)| (at, id.0 as i64));
             let query = format!(
                 "SELECT {COLUMNS} FROM executions INDEXED BY executions_ended \
