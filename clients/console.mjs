@@ -129,7 +129,7 @@ const right = (what, figure) => {
 
 // ── Every page ──
 await open(execution(executions.import));
-const run = await page.locator("a[href^='/console/map-run']").first().getAttribute("href");
+const run = await page.locator("a[href^='/console/map-run?']").first().getAttribute("href");
 const child = await page.locator(".failures a").first().getAttribute("href");
 const pages = {
   home: "/",

@@ -66,7 +66,11 @@ impl Engine {
             let taken = catch_unwind(AssertUnwindSafe(|| execution.apply(read).is_ok()));
             taken.is_ok_and(|taken| taken) && (event.is_none() || found.is_none())
         };
-        self.events_after(id, 0, take).await?;
+        let read = self.events_after(id, 0, take).await;
+        // So it can be gone on with where it can still be read.
+        if found.is_none() {
+            read?;
+        }
         Ok(found)
     }
 }

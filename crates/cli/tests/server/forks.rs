@@ -208,3 +208,44 @@ fn what_cannot_be_forked_is_told() {
     let runs = client.ok("ListMapRuns", &[("executionArn", again.into())]);
     assert_eq!(runs.get("mapRuns").and_then(Json::as_array).map(|runs| runs.len()), Some(1));
 }
+
+/// The pages of an execution whose history is damaged say so, and it goes on as a fork where it can still
+/// be read.
+#[test]
+fn what_cannot_be_read_to_its_end_is_forked_before_it() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = folder.path().join("data");
+    let arguments = ["--data", data.to_str().expect("the path is text")];
+    let server = Server::start(&arguments);
+    let client = server.client();
+    let machine = client.create(
+        "machine",
+        "STANDARD",
+        r#"{"StartAt":"P","States":{"P":{"Type":"Pass","Result":7,"Next":"W"},
+            "W":{"Type":"Wait","Seconds":1,"Next":"Q"},"Q":{"Type":"Pass","End":true}}}"#,
+    );
+    let source = client.start(&machine, "{}");
+    assert_eq!(text(&client.end(&source), "status"), "SUCCEEDED");
+    assert!(server.stop(), "the server does not stop well");
+    let database = rusqlite::Connection::open(data.join("stepwright.db")).expect("it opens");
+    let damage = "UPDATE chunks SET bytes = x'09DEAD' WHERE len = (SELECT max(len) FROM chunks)";
+    database.execute(damage, []).expect("it is damaged");
+    drop(database);
+    let server = Server::start(&arguments);
+    let client = server.client();
+    let page = |path: &str| {
+        let url = format!("http://{}{path}{source}", server.address);
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(&url).call().expect("it answers");
+        answer.body_mut().read_to_string().expect("it is text")
+    };
+    assert!(page("/console/execution?arn=").contains("cannot be read any further"));
+    assert!(page("/console/fork?state=W&arn=").contains("begins at <b><bdi>W</bdi></b>"));
+    let refused_page = page("/console/fork?state=Q&arn=");
+    assert!(refused_page.contains("the history cannot be read"), "{refused_page}");
+    let fork = forked(&client, &json!({"executionArn": (source.as_str()), "state": "W"}));
+    assert_eq!(text(&client.end(&fork), "output"), "7");
+    let lost = json!({"executionArn": (source.as_str()), "state": "Q"});
+    assert!(refused(&client, &lost).contains("the history cannot be read"));
+}
