@@ -129,7 +129,7 @@ const right = (what, figure) => {
 
 // ── Every page ──
 await open(execution(executions.import));
-const run = await page.locator("a[href^='/console/map-run']").first().getAttribute("href");
+const run = await page.locator("a[href^='/console/map-run?']").first().getAttribute("href");
 const child = await page.locator(".failures a").first().getAttribute("href");
 const pages = {
   home: "/",
@@ -145,6 +145,9 @@ const pages = {
   long: execution(executions.long),
   import: execution(executions.import),
   "map-run": run,
+  "map-runs": "/console/map-runs",
+  oldest: "/console/executions?order=oldest",
+  fork: at("/console/fork", { arn: executions.succeeded, state: "Charge" }),
   child,
   activities: "/console/activities",
   functions: "/console/functions",
@@ -173,7 +176,7 @@ for (const [name, path] of Object.entries(pages)) {
 }
 await page.emulateMedia({ colorScheme: "light" });
 await page.setViewportSize({ width: 390, height: 844 });
-for (const name of ["home", "waiting", "broken", "import", "map-run", "machine", "executions", "services"]) {
+for (const name of ["home", "waiting", "broken", "import", "map-run", "map-runs", "fork", "machine", "executions", "services"]) {
   await open(pages[name]);
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= 390, `${name} is ${width} wide on a phone`);
@@ -198,7 +201,7 @@ await plain.close();
 say("pages without the script, and nothing inline");
 
 let bytes = 0;
-for (const path of ["/console/console.css", "/console/console.js", "/console/icon.svg"]) {
+for (const path of ["console.css", "console.js", "base.js", "data.js", "drawing.js", "icon.svg"].map((name) => `/console/${name}`)) {
   bytes += gzipSync(Buffer.from(await (await fetch(URL_ + path)).arrayBuffer())).length;
 }
 assert.ok(bytes <= 100 * 1024, `${bytes} bytes`);
@@ -295,6 +298,93 @@ await press(page, "Whole execution");
 await page.locator("#whole").waitFor();
 right("event, state and line lead to each other");
 
+// ── Differences ──
+await open(pages.hostile);
+await page.locator(".grid-row", { hasText: "PassStateExited" }).first().click();
+await page.locator("#chosen .differs").first().waitFor();
+await page.locator("#chosen .differs > summary").first().click();
+await page.locator("sw-diff", { hasText: "Nothing differs." }).waitFor();
+right("a state that changes nothing");
+await open(execution(executions.succeeded));
+const exited = page.locator(".grid-row", { hasText: "TaskStateExited" }).first();
+await exited.click();
+await page.locator("#chosen .differs > summary", { hasText: "to: output" }).click();
+await page.locator("sw-diff ins", { hasText: "R-7781" }).waitFor();
+const changes = await text(page, "sw-diff");
+assert.match(changes, /2 added, 6 removed/);
+// Each difference has a sign and a word.
+for (const word of ["added", "removed"]) assert.ok((await page.locator(`sw-diff li.${word} > .unseen`, { hasText: word }).count()) > 0, word);
+await page.locator("#chosen").getByRole("button", { name: "Compare others with this event" }).click();
+await page.locator("#chosen", { hasText: "Choose another event to see what differs." }).waitFor();
+await page.locator(".grid-row", { hasText: "PassStateEntered" }).first().click();
+await page.locator("#chosen h3", { hasText: "Compared with" }).waitFor();
+await page.locator("sw-diff del", { hasText: "R-7781" }).waitFor();
+await page.locator("sw-diff", { hasText: "order" }).first().waitFor();
+await accessible(page, "differences");
+await picture(page, "differences");
+await page.getByRole("button", { name: "Stop comparing" }).click();
+await page.waitForFunction(() => !document.querySelector("#chosen").textContent.includes("Compared with"));
+await page.locator(".grid-body").focus();
+await page.keyboard.press("Home");
+await page.locator("#chosen", { hasText: "ExecutionStarted" }).waitFor();
+await page.keyboard.press("c");
+await page.locator("#chosen", { hasText: "Choose another event to see what differs." }).waitFor();
+right("what changed from input to output, and between two events");
+
+// ── What a function has printed, by attempt ──
+await open(execution(executions.printing));
+const attempts = page.locator(".grid-row", { hasText: "LambdaFunctionScheduled" });
+for (const [at, printed, other] of [[0, "attempt of the first", "attempt of the second"], [1, "attempt of the second", "attempt of the first"]]) {
+  await attempts.nth(at).click();
+  await page.locator("#chosen .logs", { hasText: printed }).waitFor();
+  assert.ok(!(await text(page, "#chosen .logs")).includes(other), `only what attempt ${at} has printed`);
+}
+const lines = await text(page, "#chosen .logs");
+assert.match(lines, /<script>alert\(1\)<\/script>/);
+assert.match(lines, /⟨U\+202E⟩/);
+await accessible(page, "what a function has printed");
+await picture(page, "printed");
+right("what a function has printed is shown at its attempt");
+
+// ── Map runs, orders ──
+await open("/console/map-runs");
+assert.match(await text(page), /records[\s\S]*regions|regions[\s\S]*records/);
+const failed = page.locator("tbody tr", { hasText: "records" }).filter({ hasText: "import-large" });
+assert.match(await failed.innerText(), /Succeeded/);
+await open(at("/console/map-runs", { status: "FAILED" }));
+assert.doesNotMatch(await text(page, "[data-fresh=rows]"), /import-large/);
+await open(at("/console/map-runs", { machine: machines.stations }));
+assert.doesNotMatch(await text(page, "[data-fresh=rows]"), /import-large/);
+assert.match(await text(page, "[data-fresh=rows]"), /regions/);
+right("map runs by status and state machine");
+const firstOf = (selector) => page.locator(`tbody tr:first-child ${selector}`).innerText();
+await open("/console/executions");
+await page.getByRole("link", { name: /^Started/ }).click();
+await page.waitForURL(/order=oldest/);
+assert.equal(await page.locator("th[aria-sort=ascending]").innerText(), "Started (UTC) ▲");
+assert.match(await firstOf("td:nth-child(2)"), /order-0041/);
+await page.getByRole("link", { name: /^Ended/ }).click();
+await page.waitForURL(/order=ended/);
+const ends = await page.locator("tbody td:nth-child(5) time").evaluateAll((all) => all.map((one) => one.dateTime));
+assert.deepEqual(ends, [...ends].sort().reverse());
+await open(at("/console/executions", { machine: machines.order }));
+await page.getByRole("link", { name: "Execution", exact: true }).click();
+await page.waitForURL(/order=name/);
+const names = await page.locator("tbody td:nth-child(2)").allInnerTexts();
+assert.deepEqual(names, [...names].sort());
+await page.getByLabel("Name begins with").fill("order-0042");
+await page.getByRole("button", { name: "Show" }).click();
+await page.waitForURL(/prefix=order-0042/);
+assert.equal(await page.locator("tbody tr").count(), 1);
+await open(at("/console/executions", { order: "name" }));
+assert.match(await text(page), /Choose a state machine/);
+await open(at("/console/executions", { machine: machines.broken }));
+await page.getByLabel("Error").fill("States.QueryEvaluationError");
+await page.getByRole("button", { name: "Show" }).click();
+await page.waitForURL(/console\/find/);
+await page.locator("tbody tr", { hasText: "invoice-7" }).waitFor();
+right("orders of lists, names and errors");
+
 // ── From the home page to the cause of a failed child in a nested map ──
 await open("/");
 await page.getByRole("link", { name: "stations-monday" }).first().click();
@@ -314,6 +404,9 @@ await page.keyboard.press("j");
 await page.keyboard.press("j");
 await page.keyboard.press("Enter");
 await page.waitForURL(/\/console\/machine/);
+await page.keyboard.press("g");
+await page.keyboard.press("m");
+await page.waitForURL(/\/console\/map-runs/);
 await page.keyboard.press("g");
 await page.keyboard.press("e");
 await page.waitForURL(/\/console\/executions/);
@@ -349,11 +442,58 @@ await submit(page);
 await page.waitForURL(/by-hand/);
 await status(page, "RUNNING");
 await page.locator(".waits", { hasText: "waits for somebody to return its task token" }).waitFor();
-await unfold(page, "Answer with success");
+// At the event where it waits, there is its token.
+await page.locator(".grid-row", { hasText: "TaskScheduled" }).first().click();
+await page.locator("#chosen", { hasText: "It waits for its task token" }).waitFor();
+assert.equal(await page.locator("#chosen pre.block").first().innerText(), await page.locator(".waits input[name=taskToken]").first().inputValue());
+await accessible(page, "a task token");
+await unfold(page.locator("#chosen"), "Answer with success");
 await page.locator("details.act[open] textarea").fill('{"approved": true}');
 await submit(page);
 await status(page, "SUCCEEDED");
 right("start, and a task token that is answered by hand");
+
+// ── Forks ──
+await open(execution(executions.succeeded));
+await page.locator(".grid-row", { hasText: "TaskStateEntered" }).filter({ hasText: "Charge" }).click();
+await page.getByRole("link", { name: "Run again from this state…" }).click();
+await page.waitForURL(/console\/fork/);
+assert.match(await text(page), /begins at Charge[\s\S]*\$order[\s\S]*\$attempt/);
+assert.match(await page.getByLabel("Input (JSON)").inputValue(), /Ada Lovelace/);
+assert.equal(await page.locator("g.state.at", { hasText: "Charge" }).count(), 1);
+await manual(page, "fork", 640);
+await page.getByLabel("Variables (JSON object)").fill('{"order": "2026-0041-b", "attempt": 2}');
+await page.getByLabel("Name (may be left out)").fill("a-fork");
+await page.locator("summary", { hasText: "Change the definition" }).click();
+const definition = page.locator("textarea[name=definition]");
+const changed = JSON.parse(await definition.inputValue());
+changed.States.Done = { Type: "Pass", Output: { order: "{% $order %}", attempt: "{% $attempt %}" }, End: true };
+await definition.fill(JSON.stringify(changed, null, 2));
+await page.getByRole("button", { name: "Fork", exact: true }).click();
+await page.waitForURL(/a-fork/);
+await status(page, "SUCCEEDED");
+assert.match(await text(page, "[data-part=facts]"), /Forked from\s+order-0041 at Charge/);
+assert.match(await text(page, "[data-part=data]"), /order: "2026-0041-b"\s+attempt: 2/);
+assert.match(await text(page, "#definition"), /Definition/);
+assert.equal(await page.locator(".grid-row", { hasText: "Check the order" }).count(), 0);
+assert.equal(await page.getByRole("link", { name: "Save as a test" }).count(), 0);
+// What is within a Map or Parallel leads to the state around it.
+await open(at("/console/fork", { arn: executions.succeeded, state: "Pack" }));
+assert.match(await text(page), /Pack is within Deliver/);
+await page.locator("sw-graph g.state", { hasText: "Wait for approval" }).first().click();
+await page.waitForURL(/state=Wait\+for\+approval/);
+assert.match(await text(page), /was not entered/);
+await accessible(page, "a fork at a state that was not entered");
+// Hostile data stays text, and goes on as it is.
+await open(at("/console/fork", { arn: executions.hostile, state: "turn\u202eed" }));
+assert.equal(await page.locator("main img, main script").count(), 0);
+await page.getByRole("button", { name: "Fork", exact: true }).click();
+await page.waitForURL(/console\/execution/);
+await status(page, "FAILED");
+const forked = await api.call("DescribeExecution", { executionArn: new URL(page.url()).searchParams.get("arn") });
+const original = await api.call("DescribeExecution", { executionArn: executions.hostile });
+assert.deepEqual(JSON.parse(forked.input), JSON.parse(original.input));
+right("an execution is run again from a state, with other data and another definition");
 
 const second = await api.start(machines.order, { order: "x", total: 5000 }, "to-be-stopped");
 await open(execution(second));
@@ -415,7 +555,8 @@ right("pages of a list");
 await context.close();
 
 // ── Keys and rights ──
-await new Api(`${GUARDED}/`, { id: "ADMIN", secret: "the secret of ADMIN" }).machine("order", ORDER);
+const admin = new Api(`${GUARDED}/`, { id: "ADMIN", secret: "the secret of ADMIN" });
+await admin.machine("order", ORDER);
 const guarded = await launch("guarded");
 const locked = await watched(guarded, GUARDED);
 const login = async (key, secret) => {
@@ -446,6 +587,8 @@ await locked.waitForURL(`${GUARDED}/`);
 assert.equal((await locked.request.get(`${GUARDED}/`, { headers: { accept: "text/html" } })).status(), 401);
 say("login, logout, and what one may with all rights");
 
+const seenByReader = await admin.start(machines.order, { order: "z", total: 1 }, "for-the-reader");
+await admin.ends(seenByReader);
 await locked.goto(`${GUARDED}/states/home?region=us-east-1#/statemachines/view/${machines.order}`);
 await login("READER", "the secret of READER");
 await locked.waitForURL(/console\/machine/);
@@ -460,6 +603,13 @@ const wanted = { operation: "StartExecution", stateMachineArn: machines.order, i
 assert.equal((await post({ ...wanted, token: form })).status(), 403, "a reader may not start");
 assert.equal((await post(wanted)).status(), 403, "a form of another page");
 assert.equal((await post({ ...wanted, token: "0".repeat(64) })).status(), 403, "a guessed text");
+// Neither what a function has printed, nor a way to fork.
+const json = async (path, parameters) => (await locked.request.get(GUARDED + at(path, parameters), { headers: { accept: "application/json" } })).json();
+const { rows: lines_ } = await json("/console/execution/events", { arn: seenByReader });
+const [scheduled] = lines_.find((row) => row[3] === "LambdaFunctionScheduled");
+const detail = await json("/console/execution/event", { arn: seenByReader, row: scheduled });
+assert.deepEqual([detail.state, detail.logs, detail.fork, detail.acts], ["Charge", null, null, null]);
+assert.equal((await post({ operation: "ForkExecution", executionArn: seenByReader, state: "Charge", token: form })).status(), 403, "a reader may not fork");
 response = await locked.goto(`${GUARDED}/console/parked`);
 assert.equal(response.status(), 403);
 await accessible(locked, "a page that one may not see");

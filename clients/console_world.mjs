@@ -224,6 +224,19 @@ const FLAKY = {
   },
 };
 
+/** Fails, and succeeds when it is tried again. The function prints which attempt it is. */
+const PRINTING = {
+  StartAt: "Print",
+  States: {
+    Print: {
+      Type: "Task",
+      Resource: lambda("print"),
+      Retry: [{ ErrorEquals: ["States.ALL"], IntervalSeconds: 1, MaxAttempts: 1 }],
+      End: true,
+    },
+  },
+};
+
 const BROKEN = {
   QueryLanguage: "JSONata",
   StartAt: "Prepare",
@@ -264,6 +277,7 @@ export async function world(url, sizes = { items: 12_500, children: 1_000 }) {
     long: await api.machine("long-history", LONG),
     flaky: await api.machine("flaky", FLAKY),
     broken: await api.machine("invoice", BROKEN),
+    printing: await api.machine("printing", PRINTING),
     express: await api.machine("price", { StartAt: "P", States: { P: { Type: "Pass", Result: { price: 7 }, End: true } } }, { type: "EXPRESS" }),
     hostile: await api.machine("hostile", hostile),
   };
@@ -293,6 +307,7 @@ export async function world(url, sizes = { items: 12_500, children: 1_000 }) {
     waiting: await api.start(machines.order, order("2026-0042", 4200), "order-0042"),
     retrying: await api.start(machines.flaky, {}, "flaky-1"),
     broken: await api.start(machines.broken, { customer: "c-9", lines: [{ price: 3 }], shipping: {} }, "invoice-7"),
+    printing: await api.start(machines.printing, {}, "printing-1"),
     stations: await api.start(machines.stations, {}, "stations-monday"),
     nightly: await api.start(machines.nightly, { records: 120 }, "night-of-the-29th"),
     hostile: await api.start(machines.hostile, HOSTILE, "hostile-1"),
@@ -300,6 +315,6 @@ export async function world(url, sizes = { items: 12_500, children: 1_000 }) {
     import: await api.start(machines.import, { records: sizes.children }, "import-large"),
     long: await api.start(machines.long, { items: sizes.items }, "long-1"),
   };
-  for (const name of ["succeeded", "broken", "stations", "hostile", "numbers", "import", "long"]) await api.ends(executions[name]);
+  for (const name of ["succeeded", "printing", "broken", "stations", "hostile", "numbers", "import", "long"]) await api.ends(executions[name]);
   return { api, machines, executions };
 }

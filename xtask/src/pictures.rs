@@ -1,5 +1,5 @@
 //! Pictures of what a person sees: on a terminal, by tmux, into `target/pictures`; and of the console, by
-//! Chromium, into `target/pictures/console`, two of which are in the manual.
+//! Chromium, into `target/pictures/console`, three of which are in the manual.
 //!
 //! The tests hold what is printed into a pipe (`crates/cli/tests/pictures`); these show what only a
 //! terminal has: colours, the bar of long work, Ctrl-C.
@@ -114,7 +114,7 @@ fn console(root: &Path, folder: &Path) -> Result<(), String> {
         .args(["test", "--package", "stepwright", "--test", "server", "the_console_works"])
         .args(["--", "--nocapture"])
         .env("STEPWRIGHT_CONSOLE_PICTURES", std::path::absolute(folder).unwrap_or_default()))?;
-    for name in ["console-waiting.jpg", "console-failed.jpg"] {
+    for name in ["console-waiting.jpg", "console-failed.jpg", "console-fork.jpg"] {
         std::fs::copy(folder.join(name), root.join("docs/src").join(name))
             .map_err(|error| format!("{name} was not drawn: {error}"))?;
     }

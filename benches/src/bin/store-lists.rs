@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use stepwright_engine::{Call, Engine, Machine, Options, Report, Revision, StartRequest, Tasks};
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::{Filter, Page, Sqlite, Status, Store};
+use stepwright_store::{Filter, Sorted, Page, Sqlite, Status, Store};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:many";
 
@@ -90,6 +90,30 @@ async fn measure(folder: &Path, count: u64, is_there: bool) {
     list(&*store, "100 of any status", &machine(), 100).await;
     list(&*store, "1000 of any status", &machine(), 1_000).await;
     list(&*store, "the 50 latest of all", &Filter::default(), 50).await;
+    let orders = [
+        ("50 that began first", Sorted::Oldest { filter: machine(), after: None }),
+        (
+            "50 that failed first",
+            Sorted::Oldest {
+                filter: Filter { status: Some(Status::Failed), ..machine() },
+                after: None,
+            },
+        ),
+        (
+            "50 by name",
+            Sorted::Named { machine: MACHINE.to_owned(), prefix: String::new(), after: None },
+        ),
+        (
+            "50 whose names begin with a",
+            Sorted::Named { machine: MACHINE.to_owned(), prefix: "a".to_owned(), after: None },
+        ),
+        ("500 that ended last", Sorted::Ended { after: None }),
+    ];
+    for (what, sorted) in orders {
+        let most = if what.starts_with("500") { 500 } else { 51 };
+        let took = median(async || store.sorted(sorted.clone(), most).await).await;
+        line(what, took, "");
+    }
     let took = median(async || store.count(machine()).await).await;
     line("counts of the machine", took, "");
 

@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Start(client::Start),
     Stop(client::Stop),
     Redrive(client::Redrive),
+    Fork(client::Fork),
     Why(client::Why),
     Completions(Completions),
     Init(Init),

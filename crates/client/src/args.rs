@@ -251,6 +251,36 @@ pub struct Redrive {
     pub connection: Connection,
 }
 
+/// Run an execution on a server again from one of its states: start another one there, with its data.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stepwright fork orders:17 Charge --follow
+  stepwright fork orders:17 Charge --definition charge-again.asl.json")]
+pub struct Fork {
+    /// The execution: its ARN, MACHINE:NAME, or its name.
+    pub execution: String,
+    /// The state to begin at, at the top level of the definition.
+    pub state: String,
+    /// The input, as JSON; `-` reads it from standard input [default: what the state got].
+    #[arg(short, long, value_name = "JSON")]
+    pub input: Option<String>,
+    /// The variables, as a JSON object [default: those that there were].
+    #[arg(long, value_name = "JSON")]
+    pub variables: Option<String>,
+    /// A file with the definition to run, as JSON [default: the execution's].
+    #[arg(long, value_name = "FILE")]
+    pub definition: Option<PathBuf>,
+    /// The new execution's name [default: one that the server makes].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Show its timeline until it ends. Exit code 1 if it does not succeed.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Which server is asked.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
 /// Say what an execution on a server waits for, or why it failed.
 #[derive(Debug, Args)]
 pub struct Why {

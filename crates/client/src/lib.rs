@@ -15,8 +15,8 @@ mod start;
 
 pub use api::{Client, ClientError, Server};
 pub use args::{
-    Connection, Describe, Form, History, List, Logs, Parked, Printed, Redrive, Start, Stop, Target,
-    Why,
+    Connection, Describe, Fork, Form, History, List, Logs, Parked, Printed, Redrive, Start, Stop,
+    Target, Why,
 };
 pub use describe::describe;
 pub use find::{execution, pages};
@@ -24,4 +24,4 @@ pub use history::{history, why};
 pub use list::list;
 pub use logs::logs;
 pub use parked::parked;
-pub use start::{redrive, start, stop};
+pub use start::{fork, redrive, start, stop};

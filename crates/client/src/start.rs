@@ -1,7 +1,7 @@
 use crate::find::{self, text};
 use crate::follow::Followed;
 use crate::history::{finish, screen};
-use crate::{Client, Redrive, Start, Stop};
+use crate::{Client, Fork, Redrive, Start, Stop};
 use std::io::Read as _;
 use std::process::ExitCode;
 use stepwright_json::{Json, Object};
@@ -53,6 +53,33 @@ pub fn redrive(arguments: &Redrive) -> Result<ExitCode, Failure> {
     let arn = find::execution(&client, &arguments.execution)?;
     client.call("RedriveExecution", &find::request(&[("executionArn", &arn)]).into())?;
     anstream::println!("redriven {arn}");
+    if arguments.follow {
+        return follow(&client, arn, false);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `stepwright fork`: exit code 1 if it is followed and does not succeed.
+pub fn fork(arguments: &Fork) -> Result<ExitCode, Failure> {
+    let client = arguments.connection.client(Some(&arguments.execution))?;
+    let arn = find::execution(&client, &arguments.execution)?;
+    let mut request = find::request(&[("executionArn", &arn), ("state", &arguments.state)]);
+    if arguments.input.is_some() {
+        request.insert("input", input(arguments.input.as_deref())?.into());
+    }
+    for (key, given) in [("variables", &arguments.variables), ("name", &arguments.name)] {
+        if let Some(given) = given {
+            request.insert(key, given.as_str().into());
+        }
+    }
+    if let Some(file) = &arguments.definition {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        request.insert("definition", text.into());
+    }
+    let started = client.send("/fork", None, &request.into())?;
+    let arn = text(&started, "executionArn").to_owned();
+    anstream::println!("{arn}");
     if arguments.follow {
         return follow(&client, arn, false);
     }

@@ -1,363 +1,8 @@
 // The script of the console: what moves. Pages can be read, and forms sent, without it.
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-/** An element with attributes and children; texts are texts, whatever they hold. */
-function make(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value === true) element.setAttribute(key, "");
-    else if (value !== false && value != null) element.setAttribute(key, value);
-  }
-  element.append(...children.filter((child) => child != null));
-  return element;
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-function draw(name, attributes, text) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text != null) element.textContent = text;
-  return element;
-}
-
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/gu;
-
-/** A text in which every character can be seen: what hides or turns others is shown by its name. */
-function visible(text) {
-  return text.replace(HIDDEN, (c) => {
-    const code = c.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    if (code === 0x7f) return "␡";
-    return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
-  });
-}
-
-const say = (text) => {
-  const said = $("#said");
-  if (said) said.textContent = text;
-};
-
-/** Without the text of a page among what is accepted, a browser would ask for a login by itself. */
-const JSON_ = { headers: { accept: "application/json, text/html;q=0.1" } };
-const HTML = { headers: { accept: "text/html" } };
-
-async function get(path) {
-  const response = await fetch(path, JSON_);
-  // The login has ended; the page of the next one leads back here.
-  if (response.status === 401) location.reload();
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-  return response.json();
-}
-
-// ── JSON ─────────────────────────────────────────────────────────────────────────────────────────
-
-/** Reads JSON, with numbers as they are written: JavaScript's have too few digits. */
-function read(text) {
-  let at = 0;
-  const token = /\s*(?:([{}[\],:])|("(?:[^"\\]|\\.)*")|(-?\d[\d.eE+-]*)|(true|false|null))/sy;
-  const next = () => {
-    token.lastIndex = at;
-    const match = token.exec(text);
-    if (!match) throw new Error("no JSON");
-    at = token.lastIndex;
-    return match;
-  };
-  const peek = () => {
-    const before = at;
-    const match = next();
-    at = before;
-    return match[1];
-  };
-  const value = (match) => {
-    if (match[2]) return { kind: "string", text: JSON.parse(match[2]) };
-    if (match[3]) return { kind: "number", text: match[3] };
-    if (match[4]) return { kind: "word", text: match[4] };
-    const members = [];
-    if (match[1] === "[") {
-      if (peek() === "]") return next(), { kind: "array", members };
-      for (;;) {
-        members.push([members.length, value(next())]);
-        if (next()[1] === "]") return { kind: "array", members };
-      }
-    }
-    if (match[1] !== "{") throw new Error("no JSON");
-    if (peek() === "}") return next(), { kind: "object", members };
-    for (;;) {
-      const key = JSON.parse(next()[2]);
-      next();
-      members.push([key, value(next())]);
-      if (next()[1] === "}") return { kind: "object", members };
-    }
-  };
-  return value(next());
-}
-
-/** How many members are shown before the rest is asked for, and how many characters of a text. */
-const MEMBERS = 100;
-const CHARACTERS = 2000;
-
-class JsonTree extends HTMLElement {
-  connectedCallback() {
-    const shown = $("pre", this);
-    if (this.built || !shown) return;
-    this.show(shown.textContent);
-  }
-
-  show(text) {
-    this.built = true;
-    let root;
-    try {
-      root = read(text);
-    } catch {
-      // Too deep for a tree, or no JSON: the text is shown as it is.
-      this.replaceChildren(make("pre", { tabindex: 0, "aria-label": this.dataset.label ?? "Data" }, visible(text)));
-      return;
-    }
-    const copy = make("button", { type: "button", class: "copy", onclick: () => this.copy(text, copy) }, "Copy");
-    const list = make("ul", { "aria-label": this.dataset.label ?? "JSON" });
-    list.append(this.line(null, root, text.length < 4000 ? 4 : 2));
-    this.replaceChildren(copy, list);
-    this.tabIndex = 0;
-    this.setAttribute("role", "region");
-    this.setAttribute("aria-label", this.dataset.label ?? "JSON");
-  }
-
-  async copy(text, button) {
-    await navigator.clipboard?.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1200);
-  }
-
-  line(key, node, open) {
-    const line = make("li");
-    const name = key == null ? [] : [make("span", { class: "key" }, visible(String(key))), ": "];
-    if (node.kind !== "object" && node.kind !== "array") {
-      line.append(...name, this.leaf(node));
-      return line;
-    }
-    const [begin, end] = node.kind === "object" ? "{}" : "[]";
-    if (node.members.length === 0) {
-      line.append(...name, `${begin}${end}`);
-      return line;
-    }
-    const size = `${node.members.length} ${node.kind === "object" ? "member" : "item"}${node.members.length === 1 ? "" : "s"}`;
-    const label = key == null ? size : `${visible(String(key))}, ${size}`;
-    const fold = make("button", { type: "button", class: "fold", "aria-label": label, "aria-expanded": "false" }, "▸");
-    const summary = make("span", { class: "size" }, ` ${size} `);
-    const list = make("ul", { hidden: true });
-    const toggle = () => {
-      const isOpen = list.hidden;
-      if (isOpen && !list.firstChild) this.more(list, node, 0, open - 1);
-      list.hidden = !isOpen;
-      fold.textContent = isOpen ? "▾" : "▸";
-      fold.setAttribute("aria-expanded", String(isOpen));
-    };
-    fold.addEventListener("click", toggle);
-    line.append(fold, ...name, begin, summary, end, list);
-    if (open > 0 && node.members.length <= MEMBERS) toggle();
-    return line;
-  }
-
-  more(list, node, from, open) {
-    for (const [key, member] of node.members.slice(from, from + MEMBERS)) list.append(this.line(key, member, open));
-    const left = node.members.length - from - MEMBERS;
-    if (left <= 0) return;
-    const button = make("button", { type: "button", class: "more" }, `${left} more`);
-    const item = make("li", {}, button);
-    button.addEventListener("click", () => {
-      item.remove();
-      this.more(list, node, from + MEMBERS, open);
-    });
-    list.append(item);
-  }
-
-  leaf({ kind, text }) {
-    if (kind !== "string") return make("span", { class: kind }, text);
-    const shown = make("span", { class: "string" }, `"${visible(text.slice(0, CHARACTERS))}"`);
-    if (text.length <= CHARACTERS) return shown;
-    const whole = make("span");
-    const button = make("button", { type: "button", class: "more" }, `… all ${text.length} characters`);
-    button.addEventListener("click", () => {
-      shown.textContent = `"${visible(text)}"`;
-      button.remove();
-    });
-    whole.append(shown, " ", button);
-    return whole;
-  }
-}
-
-// ── Drawings ─────────────────────────────────────────────────────────────────────────────────────
-
-/** The shapes of what has become of a state, around (0, 0). */
-const SIGNS = {
-  succeeded: "M-4 .5 -1 3.5 4.5 -3.5",
-  failed: "M-3.5 -3.5 3.5 3.5M3.5 -3.5 -3.5 3.5",
-  caught: "M0 -4.5V1M0 3.2V4.4",
-  aborted: "M-3.5 -3.5H3.5V3.5H-3.5Z",
-  running: "M0 -4A4 4 0 1 1 -4 0",
-  retrying: "M3.5 -2A4 4 0 1 0 4 1M4 -4.5V-1.5H1",
-};
-
-class Graph extends HTMLElement {
-  connectedCallback() {
-    const svg = $("svg", this);
-    if (this.svg || !svg) return;
-    this.svg = svg;
-    const box = svg.viewBox.baseVal;
-    this.size = { width: box.width, height: box.height };
-    svg.removeAttribute("width");
-    svg.removeAttribute("height");
-    svg.setAttribute("role", "group");
-    svg.setAttribute("aria-label", "State machine");
-    this.states = new Map();
-    for (const state of $$("g.state", svg)) {
-      this.states.set(state.dataset.state, state);
-      const title = $("title", state);
-      state.named = title.textContent;
-      state.setAttribute("tabindex", "0");
-      state.setAttribute("role", "button");
-      const choose = () => this.dispatchEvent(new CustomEvent("choose", { detail: state.dataset.state }));
-      state.addEventListener("click", () => this.moved || choose());
-      state.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === " ") {
-          event.preventDefault();
-          choose();
-        }
-      });
-    }
-    const button = (text, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
-    this.append(
-      make(
-        "div",
-        { class: "zoom" },
-        button("+", "Larger", () => this.zoom(1.25)),
-        button("−", "Smaller", () => this.zoom(0.8)),
-        button("⤢", "All of it", () => this.all()),
-      ),
-    );
-    this.listen();
-    if (this.dataset.states) this.apply(JSON.parse(this.dataset.states));
-    this.fit();
-    new ResizeObserver(() => this.isTouched || this.fit()).observe(this);
-  }
-
-  listen() {
-    const { svg } = this;
-    let held = null;
-    svg.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      held = { x: event.clientX, y: event.clientY, view: { ...this.view } };
-      this.moved = false;
-    });
-    addEventListener("pointermove", (event) => {
-      if (!held) return;
-      const [x, y] = [event.clientX - held.x, event.clientY - held.y];
-      if (!this.moved && Math.hypot(x, y) < 4) return;
-      this.moved = this.isTouched = true;
-      this.classList.add("held");
-      this.look({ ...held.view, x: held.view.x - x / held.view.scale, y: held.view.y - y / held.view.scale });
-    });
-    addEventListener("pointerup", () => {
-      held = null;
-      this.classList.remove("held");
-    });
-    svg.addEventListener(
-      "wheel",
-      (event) => {
-        if (!event.ctrlKey && !event.metaKey) return;
-        event.preventDefault();
-        this.zoom(event.deltaY < 0 ? 1.12 : 0.89, event.offsetX, event.offsetY);
-      },
-      { passive: false },
-    );
-    this.addEventListener("keydown", (event) => {
-      const step = 60 / this.view.scale;
-      const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
-      if (event.key === "+" || event.key === "=") this.zoom(1.25);
-      else if (event.key === "-") this.zoom(0.8);
-      else if (event.key === "0") this.all();
-      else if (moves[event.key]) {
-        const [x, y] = moves[event.key];
-        this.look({ ...this.view, x: this.view.x + x, y: this.view.y + y });
-      } else return;
-      this.isTouched = true;
-      event.preventDefault();
-    });
-  }
-
-  look(view) {
-    this.view = view;
-    const { clientWidth: width, clientHeight: height } = this;
-    this.svg.setAttribute("viewBox", `${view.x} ${view.y} ${width / view.scale} ${height / view.scale}`);
-  }
-
-  /** As large as can be read, from its top, or where the execution is. */
-  fit(least = 0.8) {
-    const { clientWidth: width, clientHeight: height } = this;
-    if (!width || !height) return;
-    const whole = Math.min(width / this.size.width, height / this.size.height);
-    const scale = Math.min(Math.max(whole, least), 1.2);
-    const y = this.size.height * scale <= height ? (this.size.height - height / scale) / 2 : 0;
-    const view = { x: (this.size.width - width / scale) / 2, y, scale };
-    const here = scale > whole && $("g.running, g.retrying, g.failed", this.svg);
-    if (here) {
-      const inner = $$("g.running, g.retrying, g.failed", this.svg).find((state) => state.classList.contains("plain")) ?? here;
-      const box = $("rect", inner);
-      const middle = (side, from) => box[from].baseVal.value + box[side].baseVal.value / 2;
-      const within = (at, all, seen) => Math.min(Math.max(at - seen / 2, 0), Math.max(0, all - seen));
-      if (this.size.width * scale > width) view.x = within(middle("width", "x"), this.size.width, width / scale);
-      view.y = within(middle("height", "y"), this.size.height, height / scale);
-    }
-    this.look(view);
-  }
-
-  all() {
-    this.isTouched = true;
-    this.fit(0);
-  }
-
-  zoom(by, x = this.clientWidth / 2, y = this.clientHeight / 2) {
-    this.isTouched = true;
-    const { view } = this;
-    const scale = Math.min(Math.max(view.scale * by, 0.05), 4);
-    this.look({ scale, x: view.x + x / view.scale - x / scale, y: view.y + y / view.scale - y / scale });
-  }
-
-  /** Shows what has become of each state: its class, how often, and in words. */
-  apply(states) {
-    for (const [position, state] of this.states) {
-      const [kind, count, words] = states[position] ?? ["", "", ""];
-      const key = `${kind}|${count}|${words}`;
-      if (state.shows === key) continue;
-      state.shows = key;
-      state.classList.remove(...Object.keys(SIGNS));
-      $$(".sign, .count, .disc", state).forEach((part) => part.remove());
-      const label = words ? `${state.named}: ${words}` : state.named;
-      $("title", state).textContent = label;
-      if (!kind) continue;
-      state.classList.add(kind);
-      const { x, y, width, height } = $("rect", state);
-      const [right, top] = [x.baseVal.value + width.baseVal.value, y.baseVal.value];
-      state.append(
-        draw("circle", { class: "disc", cx: right - 3, cy: top + 2, r: 8 }),
-        draw("path", { class: "sign", d: SIGNS[kind], transform: `translate(${right - 3} ${top + 2}) scale(.9)` }),
-      );
-      if (count) {
-        const middle = top + height.baseVal.value / 2 + 4;
-        state.append(draw("text", { class: "count", x: right + 5, y: middle, "font-size": 11 }, `×${count}`));
-      }
-    }
-  }
-
-  /** Marks a state; null marks none. */
-  mark(position) {
-    for (const [known, state] of this.states ?? []) state.classList.toggle("at", known === String(position));
-  }
-}
+import { $, $$, HTML, get, make, say } from "./base.js";
+import "./data.js";
+import "./drawing.js";
 
 // ── Histories ────────────────────────────────────────────────────────────────────────────────────
 
@@ -544,8 +189,6 @@ class Events extends HTMLElement {
   }
 }
 
-customElements.define("sw-json", JsonTree);
-customElements.define("sw-graph", Graph);
 customElements.define("sw-events", Events);
 
 // ── The page of an execution ─────────────────────────────────────────────────────────────────────
@@ -555,14 +198,30 @@ function execution() {
   const graph = $("sw-graph");
   if (!events) return;
   const [chosen, whole, chip] = [$("#chosen"), $("#whole"), $("#of-state")];
+  // The event that others are compared with.
+  let base = null;
+  const compare = (detail) => {
+    base = detail;
+    say(detail ? `Others are compared with ${detail.name} ${detail.state}` : "Nothing is compared");
+    if (latest) show(latest);
+  };
+  let latest = null;
   const back = () => {
     chosen.hidden = true;
     whole.hidden = false;
     graph?.mark(null);
   };
-  events.addEventListener("choose", ({ detail }) => {
+  const show = (detail) => {
+    latest = detail;
     const tried = (text) => get(`${events.dataset.details}&row=${detail.row}&try=${encodeURIComponent(text)}`);
-    chosen.replaceChildren(...shown(detail, back), trying(tried));
+    chosen.replaceChildren(...shown(detail, back, compared(base, detail, compare)), trying(tried));
+  };
+  addEventListener("keydown", (event) => {
+    const isTyped = event.target.closest?.("input, textarea, select, dialog");
+    if (event.key === "c" && !isTyped && !event.ctrlKey && !event.metaKey && !event.altKey && latest && !chosen.hidden) compare(latest);
+  });
+  events.addEventListener("choose", ({ detail }) => {
+    show(detail);
     chosen.hidden = false;
     whole.hidden = true;
     $("#detail").scrollTop = 0;
@@ -591,7 +250,7 @@ function execution() {
 }
 
 /** An event with its data. */
-function shown(detail, back) {
+function shown(detail, back, others) {
   const parts = [
     make(
       "div",
@@ -602,20 +261,67 @@ function shown(detail, back) {
     make("p", { class: "dim" }, `${detail.id ? `${detail.id} · ` : ""}${detail.name} · ${detail.at.replace("T", " ").replace("Z", " UTC")}`),
   ];
   if (detail.text) parts.push(make("p", {}, detail.text));
-  if (detail.line) {
-    parts.push(make("p", {}, make("button", { type: "button", onclick: () => toLine(detail.line) }, `Line ${detail.line} of the definition`)));
-  }
+  parts.push(
+    make(
+      "p",
+      { class: "acts" },
+      detail.line ? make("button", { type: "button", onclick: () => toLine(detail.line) }, `Line ${detail.line} of the definition`) : null,
+      detail.fork ? make("a", { class: "button", href: detail.fork }, "Run again from this state…") : null,
+      ...others.acts,
+    ),
+  );
   if (detail.failure) {
     const [error, cause] = detail.failure;
     if (error) parts.push(make("h3", { class: "failed" }, error));
     if (cause) parts.push(make("pre", { class: "block", tabindex: 0 }, cause));
   }
+  if (detail.acts) {
+    const acts = make("div");
+    // Our own markup: texts of others in it are escaped.
+    acts.innerHTML = detail.acts;
+    parts.push(acts);
+  }
+  parts.push(...others.shown);
+  if (detail.logs) {
+    parts.push(make("h3", {}, "What the function has printed"));
+    if (detail.logs.length === 0) parts.push(make("p", { class: "dim" }, "Nothing that is still kept: a server keeps the last lines in memory."));
+    else parts.push(make("pre", { class: "block logs", tabindex: 0, "aria-label": "What the function has printed" }, ...detail.logs.flatMap(([at, text]) => [make("span", { class: "dim" }, `${at} `), `${text}\n`])));
+  }
+  const input = detail.values.find(([title]) => title === "Input of the state");
+  const own = detail.values[0];
+  if (input && own !== input) parts.push(differs(`From the input of the state to: ${own[0].toLowerCase()}`, input[1], own[1]));
   for (const [title, text] of detail.values) {
     const tree = make("sw-json", { "data-label": title });
     parts.push(make("h3", {}, title), tree);
     tree.show(text);
   }
   return parts;
+}
+
+/** What differs between two values, once somebody wants to see it. */
+function differs(title, before, after, open = false) {
+  const tree = make("sw-diff", { "data-label": `Differences: ${title}` });
+  const details = make("details", { class: "differs" }, make("summary", {}, title), tree);
+  details.addEventListener("toggle", () => details.open && !tree.firstChild && tree.compare(before, after));
+  details.open = open;
+  return details;
+}
+
+/** The event beside the one that it is compared with: what one can do, and what is shown. */
+function compared(base, detail, compare) {
+  const named = ({ id, name, state }) => `${id ? `${id} · ` : ""}${name}${state ? ` · ${state}` : ""}`;
+  const begin = make("button", { type: "button", onclick: () => compare(detail) }, "Compare others with this event");
+  if (!base) return { acts: [begin], shown: [] };
+  const end = make("button", { type: "button", onclick: () => compare(null) }, "Stop comparing");
+  if (base.row === detail.row) return { acts: [end], shown: [make("p", {}, "Choose another event to see what differs.")] };
+  const data = ({ values }) => values.find(([title]) => title !== "Variables" && !title.startsWith("Event,"))?.[1] ?? "null";
+  const variables = ({ values }) => values.find(([title]) => title === "Variables")?.[1] ?? "{}";
+  const shown = [
+    make("h3", {}, `Compared with ${named(base)}`),
+    differs("Data", data(base), data(detail), true),
+    differs("Variables", variables(base), variables(detail), true),
+  ];
+  return { acts: [begin, end], shown };
 }
 
 /** A field for a path or an expression, which is evaluated with the data of the event. */
@@ -845,6 +551,19 @@ if (next) {
       if (known.ok) location.replace(again);
     });
   }
+}
+for (const graph of $$("sw-graph[data-picks]")) {
+  // A state that is chosen in the drawing is chosen in the form.
+  graph.mark(graph.dataset.mark);
+  graph.addEventListener("choose", ({ detail }) => {
+    const form = document.getElementById(graph.dataset.picks);
+    const field = form.elements.state;
+    // Those of the top level come first. What is within one of them is not in the list.
+    const name = graph.states.get(detail).named.replace(/^\w+: /, "");
+    if (!field.options[detail]) field.append(new Option(name, name));
+    field.selectedIndex = Math.min(Number(detail), field.options.length - 1);
+    form.submit();
+  });
 }
 keys();
 execution();

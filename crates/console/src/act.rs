@@ -1,7 +1,7 @@
 //! What one can do from a page: an operation of the API for each, with its rights.
 
 use crate::page::{self, Answer, Page, Refusal};
-use crate::{ACT, Ask, Fields, Visit};
+use crate::{ACT, Ask, Console, Fields, Visit};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use stepwright_engine::ParkedError;
@@ -24,6 +24,11 @@ pub enum Asked {
         arn: String,
         /// Whether it is tried again.
         is_retry: bool,
+    },
+    /// To start an execution at a state of another one.
+    Fork {
+        /// What the server's own operation takes.
+        body: Json,
     },
 }
 
@@ -83,6 +88,9 @@ pub fn asked(form: &Fields) -> Result<Asked, String> {
         let arn = form.text("executionArn").to_owned();
         return Ok(Asked::Parked { arn, is_retry: name == "RetryParked" });
     }
+    if name == "ForkExecution" {
+        return Ok(Asked::Fork { body: crate::fork::asked(form)? });
+    }
     let found = OPERATIONS.iter().find(|(known, _)| *known == name);
     let (name, fields) =
         found.ok_or_else(|| format!("pages do not ask for `{}`", crate::text::short(name, 80)))?;
@@ -113,7 +121,7 @@ pub fn asked(form: &Fields) -> Result<Asked, String> {
 }
 
 /// Does what was asked for, and shows what has come of it.
-pub(crate) async fn act(visit: &dyn Visit, ask: &Ask) -> Answer {
+pub(crate) async fn act(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
     let Some(asked) = &ask.asked else {
         return Err(Refusal::unclear("nothing was asked for"));
     };
@@ -131,6 +139,7 @@ pub(crate) async fn act(visit: &dyn Visit, ask: &Ask) -> Answer {
             })?;
             return Ok(page::elsewhere(&page::to_execution(arn)));
         }
+        Asked::Fork { body } => return crate::fork::fork(console, visit, body).await,
         Asked::Operation { name, body } => (*name, body),
     };
     let text = |member: &str| body.get(member).and_then(Json::as_str).unwrap_or_default();

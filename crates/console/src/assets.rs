@@ -1,19 +1,21 @@
 //! The style sheet, the script and the icon. A debug build reads them from the folder that
 //! `STEPWRIGHT_CONSOLE_ASSETS` names, so that changes are seen without a build.
 
-use crate::View;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use std::borrow::Cow;
 
-pub(crate) fn asset(view: View) -> Response {
-    let (kind, name, text) = match view {
-        View::Style => {
-            ("text/css; charset=utf-8", "console.css", include_str!("../assets/console.css"))
-        }
-        View::Icon => ("image/svg+xml", "icon.svg", include_str!("../assets/icon.svg")),
-        _ => ("text/javascript; charset=utf-8", "console.js", include_str!("../assets/console.js")),
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+pub(crate) fn asset(name: &'static str) -> Response {
+    let (kind, text) = match name {
+        "console.css" => ("text/css; charset=utf-8", include_str!("../assets/console.css")),
+        "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),
+        "base.js" => (SCRIPT, include_str!("../assets/base.js")),
+        "data.js" => (SCRIPT, include_str!("../assets/data.js")),
+        "drawing.js" => (SCRIPT, include_str!("../assets/drawing.js")),
+        _ => (SCRIPT, include_str!("../assets/console.js")),
     };
     let mut response = Response::new(Body::from(read(name, text).into_owned()));
     let headers = response.headers_mut();

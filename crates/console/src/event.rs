@@ -1,12 +1,14 @@
 //! One line of a history, with its data and the variables at that moment.
 
 use crate::execution::{self, Known, data_text};
+use crate::fork;
 use crate::page::{self, Answer, Refusal};
 use crate::text::visible;
 use crate::{Ask, Console, Visit};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use stepwright_history::aws::Calls;
-use stepwright_history::{Event, EventKind, Failure, Moment};
+use stepwright_history::{Event, EventKind, Failure, FrameId, Moment, TaskCall, TaskId, TaskKind};
 use stepwright_interpreter::Execution;
 use stepwright_json::{Json, Object};
 use stepwright_program::time;
@@ -31,7 +33,7 @@ pub(crate) async fn details(console: &Console, visit: &dyn Visit, ask: &Ask) -> 
         !is_it && taken.is_ok()
     });
     all.await?;
-    let mut answer = shown(&known, number, &read);
+    let mut answer = shown(visit, &known, number, &read);
     if let (Some(expression), Json::Object(answer)) = (ask.query.get("try"), &mut answer) {
         // An expression may take long, and whoever writes one waits for it.
         answer.insert("tried", visit.engine().aside(|| tried(&read, expression)).await);
@@ -98,11 +100,23 @@ struct Read {
     variables: Object,
     /// The context object, as the state sees it.
     context: Option<Json>,
+    /// The event with which the state of the top level was entered last.
+    entered: Option<u64>,
+    /// The tasks that call functions.
+    tasks: BTreeSet<TaskId>,
 }
 
 impl Read {
     fn take(&mut self, event: &Event, is_it: bool) {
         self.calls.note(event);
+        if event.frame == FrameId::ROOT && matches!(event.kind, EventKind::StateEntered { .. }) {
+            self.entered = Some(event.id);
+        }
+        if let EventKind::TaskScheduled { task, call, .. } = &event.kind
+            && calls_function(call)
+        {
+            self.tasks.insert(*task);
+        }
         if is_it {
             self.event = Some(event.clone());
             self.input = self.execution.input_in(event.frame).cloned();
@@ -125,7 +139,7 @@ impl Read {
     }
 }
 
-fn shown(known: &Known, number: usize, read: &Read) -> Json {
+fn shown(visit: &dyn Visit, known: &Known, number: usize, read: &Read) -> Json {
     let row = &known.story.rows[number];
     let state = row.state.and_then(|state| known.drawing.states.get(state as usize));
     let (name, line) = state.map_or((String::new(), None), |(name, line)| (name.clone(), *line));
@@ -160,6 +174,15 @@ fn shown(known: &Known, number: usize, read: &Read) -> Json {
         };
         stepwright_json::json!([(text(error)), (text(cause))])
     });
+    let task = read.event.as_ref().and_then(|event| task_of(&event.kind));
+    let logs = task.and_then(|task| logs(visit, known, task, read));
+    let token = task.and_then(|task| known.open_token(task));
+    let acts =
+        token.map_or(Json::Null, |token| known.token_shown(visit, &token).into_string().into());
+    let about = &known.row.about;
+    let is_top = row.state.is_some_and(|state| state < known.facts.revision.program.top);
+    let fork = (is_top && fork::can(&known.row) && fork::may(visit, &about.machine))
+        .then(|| fork::path(&about.arn, &name, read.entered));
     stepwright_json::json!({
         "row": (Json::Int(number as i64)),
         "id": (Json::Int(row.id as i64)),
@@ -171,9 +194,56 @@ fn shown(known: &Known, number: usize, read: &Read) -> Json {
         "item": (&*row.item),
         "text": (&*row.text),
         "failure": (failure),
+        "acts": (acts),
+        "logs": (logs.map_or(Json::Null, Json::from)),
+        "fork": (fork.map_or(Json::Null, Json::from)),
         "values": (Json::from(values))
     })
 }
+
+/// The task that an event is about.
+fn task_of(kind: &EventKind) -> Option<TaskId> {
+    use EventKind as E;
+    match kind {
+        E::TaskScheduled { task, .. }
+        | E::TaskStarted { task, .. }
+        | E::TaskSubmitted { task, .. }
+        | E::TaskSucceeded { task, .. }
+        | E::TaskFailed { task, .. }
+        | E::TaskTimedOut { task, .. } => Some(*task),
+        _ => None,
+    }
+}
+
+/// What the function has printed that this attempt has called, with the moments; `None` if it has called
+/// none, or the visitor may not see it.
+fn logs(visit: &dyn Visit, known: &Known, task: TaskId, read: &Read) -> Option<Vec<Json>> {
+    let is_function = read.tasks.contains(&task);
+    if !is_function || !visit.may("stepwright:ReadLogs", "*") {
+        return None;
+    }
+    let id = stepwright_engine::request_id(&known.row.about.arn, task);
+    let lines = visit.functions().printed_for(&id);
+    let skipped = lines.len().saturating_sub(MOST_LINES);
+    let line = |line: &stepwright_functions::Printed| {
+        let at = time::format(line.at_millis);
+        let text = visible(line.text.trim_end()).into_owned();
+        stepwright_json::json!([(at.as_str()), (text.as_str())])
+    };
+    Some(lines.iter().skip(skipped).map(line).collect())
+}
+
+/// Whether a task calls a function.
+fn calls_function(call: &TaskCall) -> bool {
+    match &call.kind {
+        TaskKind::Lambda => true,
+        TaskKind::Service { service, .. } => &**service == "lambda",
+        TaskKind::Activity | TaskKind::Whole => false,
+    }
+}
+
+/// How many lines of an attempt are shown: the last ones.
+const MOST_LINES: usize = 1_000;
 
 /// The data of an event, each with its name.
 fn data_of(kind: &EventKind, add: &mut impl FnMut(&str, &Json), failed: &mut Option<Failure>) {

@@ -3,6 +3,7 @@
 use crate::act::{self, What};
 use crate::drawing::Drawing;
 use crate::fields::link;
+use crate::fork;
 use crate::page::{self, Answer, Page, Refusal, block, moment, tree};
 use crate::status::{self, badge};
 use crate::story::{Fate, Run, Story, Visited};
@@ -12,9 +13,9 @@ use crate::{Ask, Console, Visit};
 use maud::{Markup, PreEscaped, html};
 use std::sync::Arc;
 use stepwright_engine::{Facts, Parked};
-use stepwright_history::{Failure, Moment};
+use stepwright_history::{Failure, Moment, TaskId};
 use stepwright_interpreter::Status as Outcome;
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, Str};
 use stepwright_store::{ExecutionRow, Filter, Page as Part, Status};
 use tokio::sync::OwnedMutexGuard;
 
@@ -90,6 +91,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
         div data-part="visits" { (known.visits()) }
         details class="section" id="definition" {
             summary { h2 { "Definition" } }
+            @if known.is_old(visit) { p class="dim" { "This is what the execution runs. Its state machine has another definition by now." } }
             (code(&drawing.text))
         }
     };
@@ -189,6 +191,12 @@ impl Known {
         page::trail(&steps, name(&about.arn))
     }
 
+    /// Whether the machine has another revision than the one that the execution runs.
+    fn is_old(&self, visit: &dyn Visit) -> bool {
+        let machine = visit.engine().catalogue().machine(&self.row.about.machine);
+        machine.is_some_and(|machine| machine.revision != self.facts.revision.id)
+    }
+
     fn status(&self) -> &'static str {
         if self.parked.is_some() { "PARKED" } else { self.row.status.name() }
     }
@@ -204,6 +212,9 @@ impl Known {
                 div { dt { "State machine" } dd { a href=(page::to_machine(&row.about.machine)) { (Foreign(name(&row.about.machine))) } } }
                 @if let Some(version) = of(&row.about.version) { div { dt { "Version" } dd { (visible(&version)) } } }
                 @if let Some(alias) = of(&row.about.alias) { div { dt { "Alias" } dd { (visible(&alias)) } } }
+                @if let Some(fork) = &self.facts.fork {
+                    div { dt { "Forked from" } dd { a href=(page::to_execution(&fork.from)) { (Foreign(name(&fork.from))) } " at " (Foreign(&fork.state)) } }
+                }
                 @if let Some(case) = &self.facts.test_case { div { dt { "Test case" } dd { (visible(case)) } } }
                 div { dt { "Started (UTC)" } dd { (moment(began)) } }
                 @if let Some(at) = row.stopped_at { div { dt { "Ended (UTC)" } dd { (moment(at)) } } }
@@ -236,10 +247,13 @@ impl Known {
                 (act::form(visit, "RedriveExecution", &what("Redrive", "Goes on where it failed, with the same input and definition. What succeeded is not done again; the states that failed or were given up are, with fresh retries."), &act::hidden("executionArn", arn)))
             }
             @if may_start && self.row.about.map_run.is_none() { a class="button" href=(again) { "Start again…" } }
+            @if fork::can(&self.row) && fork::may(visit, machine) {
+                a class="button" href=(fork::path(arn, "", None)) { "Run again from a state…" }
+            }
             @if visit.token().is_some() && visit.may("states:TestState", "*") {
                 a class="button" href=(link("/console/test", &[("arn", machine), ("execution", arn)])) { "Test a state…" }
             }
-            @if status.is_over() {
+            @if status.is_over() && self.facts.fork.is_none() {
                 a class="button" href=(link("/console/execution/test.yaml", &[("arn", arn)])) download="" { "Save as a test" }
             }
         }
@@ -294,6 +308,24 @@ impl Known {
                     p class="dim" { "Your key may not answer task tokens." }
                 }
             }
+        }
+    }
+
+    /// The token of a task that waits for somebody to return it.
+    pub(crate) fn open_token(&self, task: TaskId) -> Option<Str> {
+        let open = self.story.timeline.execution()?.task(task)?;
+        open.call.token.clone().filter(|_| !open.call.is_sync() && self.parked.is_none())
+    }
+
+    /// The token and the forms that answer it, for whoever may.
+    pub(crate) fn token_shown(&self, visit: &dyn Visit, token: &str) -> Markup {
+        let may = |action: &str| visit.may(action, &self.row.about.arn);
+        let may_answer = visit.token().is_some()
+            && (may("states:SendTaskSuccess") || may("states:SendTaskFailure"));
+        html! {
+            h3 { "It waits for its task token" }
+            @if may_answer { (block(token)) (self.answers(visit, token)) }
+            @else { p class="dim" { "Your key may not answer task tokens." } }
         }
     }
 

@@ -14,12 +14,15 @@ mod events;
 mod execution;
 mod fields;
 mod find;
+mod fork;
 mod home;
 mod list;
 mod live;
 mod login;
 mod machine;
 mod map_run;
+mod map_run_list;
+mod order;
 #[expect(clippy::unused_async, reason = "every page is asked for in the same way")]
 mod others;
 mod page;
@@ -74,6 +77,9 @@ pub trait Visit: Send + Sync {
 
     /// Calls an operation of Step Functions in the name of the visitor, if they may.
     fn call(&self, operation: &'static str, body: Json) -> Pending<'_, Result<Json, ApiError>>;
+
+    /// Forks an execution in the name of the visitor, if they may.
+    fn fork(&self, body: Json) -> Pending<'_, Result<Json, ApiError>>;
 
     /// Calls an operation of a local service in the name of the visitor, if they may. The error is for a
     /// person to read.
@@ -135,7 +141,7 @@ impl Console {
     pub async fn answer(&self, visit: &dyn Visit, view: View, ask: Ask) -> Response {
         let answer = match view {
             View::Home => home::page(visit, &ask).await,
-            View::Executions => list::page(visit, &ask).await,
+            View::Executions => list::page(self, visit, &ask).await,
             View::Machine => machine::page(self, visit, &ask).await,
             View::Execution => execution::page(self, visit, &ask).await,
             View::Parts => execution::parts(self, visit, &ask).await,
@@ -143,6 +149,7 @@ impl Console {
             View::Event => event::details(self, visit, &ask).await,
             View::Save => save::test_file(self, visit, &ask).await,
             View::MapRun => map_run::page(visit, &ask).await,
+            View::MapRuns => map_run_list::page(visit, &ask).await,
             View::LiveExecution => live::execution(self, visit, &ask).await,
             View::Live => Ok(live::any(self, visit, &ask)),
             View::Activities => others::activities(visit, &ask).await,
@@ -150,10 +157,11 @@ impl Console {
             View::Services => others::services(visit, &ask).await,
             View::Parked => parked::page(visit, &ask).await,
             View::Test => test::page(self, visit, &ask).await,
+            View::Fork => fork::page(self, visit, &ask).await,
             View::Find => find::page(self, visit, &ask).await,
             View::OfAws => Ok(find::of_aws(visit, &ask)),
-            View::Act => act::act(visit, &ask).await,
-            View::Style | View::Script | View::Icon => Ok(assets::asset(view)),
+            View::Act => act::act(self, visit, &ask).await,
+            View::Asset(name) => Ok(assets::asset(name)),
             View::Login | View::Provider | View::Callback | View::Logout => {
                 Err(page::Refusal::missing("nothing is shown here"))
             }

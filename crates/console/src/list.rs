@@ -2,10 +2,11 @@
 
 use crate::execution::took;
 use crate::fields::link;
+use crate::order::{Listed, Order, Wanted, listed};
 use crate::page::{self, Answer, Page, Refusal, when};
 use crate::status::{self, badge};
 use crate::text::{Foreign, name, visible};
-use crate::{Ask, Visit};
+use crate::{Ask, Console, Visit};
 use maud::{Markup, html};
 use stepwright_program::time;
 use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page as Part, Status};
@@ -13,7 +14,7 @@ use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page as Part, Status};
 /// How many executions are on a page.
 const SHOWN: usize = 50;
 
-pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
+pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
     let query = &ask.query;
     let machine = query.get("machine");
     let status = query.get("status").map(|status| {
@@ -21,7 +22,10 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             .ok_or_else(|| Refusal::unclear(format!("there is no status `{}`", visible(status))))
     });
     let status = status.transpose()?;
-    let after = after(query.get("after"), query.get("until"))?;
+    let has_search = console.search().is_some();
+    if let Some(error) = query.get("error").filter(|_| has_search) {
+        return Ok(page::elsewhere(&with_error(error, machine, status)));
+    }
     let more = Filter {
         version: query.get("version").map(str::to_owned),
         alias: query.get("alias").map(str::to_owned),
@@ -29,13 +33,12 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         ..Filter::default()
     };
     let is_narrow = more != Filter::default();
-    let rows = match machine {
-        Some(machine) => {
-            let filter = Filter { machine: Some(machine.to_owned()), status, ..more };
-            visit.engine().executions(filter, Part { after, most: SHOWN + 1 }).await?
-        }
-        None => latest(visit, status, after, SHOWN + 1).await?,
-    };
+    let prefix = query.get("prefix");
+    let after = query.get("after");
+    let until = query.get("until").map(moment).transpose()?;
+    let order = Order::named(query.text("order"))?;
+    let wanted = Wanted { order, machine, status, more, prefix, after, until };
+    let Listed { rows, next: older, hint } = listed(visit, wanted, SHOWN).await?;
     let mut counts = Vec::new();
     let all = visit.engine().catalogue().machines();
     let named = all.iter().map(|machine| machine.arn.as_str());
@@ -46,12 +49,11 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         counts.push(counted(visit, filter).await?);
     }
     let counts = |status: Status| counts.iter().map(|of| of(status)).sum::<u64>();
-    let has_more = rows.len() > SHOWN;
-    let rows = &rows[..rows.len().min(SHOWN)];
-    let older = rows.last().filter(|_| has_more).map(place);
     let given = |name: &'static str| (name, query.text(name));
     let with = |changes: &[(&str, &str)]| {
-        let kept = ["machine", "status", "version", "alias", "redriven", "until"].map(given);
+        let kept =
+            ["machine", "status", "version", "alias", "redriven", "until", "order", "prefix"]
+                .map(given);
         let kept = kept
             .into_iter()
             .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
@@ -59,6 +61,9 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         link("/console/executions", &all)
     };
     let now = visit.engine().now();
+    // A prefix of names needs their order.
+    let by_name = if prefix.is_some() { Order::Name } else { order };
+    let can_name = machine.is_some() && status.is_none() && !is_narrow;
     let main = html! {
         @if let Some(machine) = machine { (page::trail(&[(name(machine), page::to_machine(machine))], "Executions")) }
         h1 { "Executions" }
@@ -71,23 +76,35 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             }
         }
         form class="filters" action="/console/executions" {
+            @if order != Order::Newest { input type="hidden" name="order" value=(order.word()); }
             @if let Some(status) = status { input type="hidden" name="status" value=(status.name()); }
             label { "State machine" (machines(visit, machine)) }
-            label { "Started before (UTC)" input type="datetime-local" name="until" step="1" value=(query.text("until")); }
+            label { "Name begins with" input name="prefix" value=(prefix.unwrap_or_default()) maxlength="80" autocomplete="off" spellcheck="false"; }
+            @if has_search { label { "Error" input name="error" maxlength="256" autocomplete="off" spellcheck="false"; } }
+            label { (if order == Order::Oldest { "Started from (UTC)" } else { "Started before (UTC)" }) input type="datetime-local" name="until" step="1" value=(query.text("until")); }
             label { "Redriven" select name="redriven" { option value="" { "Either" } option value="yes" selected[query.get("redriven") == Some("yes")] { "Yes" } option value="no" selected[query.get("redriven") == Some("no")] { "No" } } }
             @if let Some(alias) = query.get("alias") { label { "Alias" input name="alias" value=(alias); } }
             @if let Some(version) = query.get("version") { label { "Version" input name="version" value=(version); } }
             button type="submit" { "Show" }
         }
         @if machine.is_none() && query.get("redriven").is_some() { p class="dim" { "Choose a state machine to see which of its executions were redriven." } }
-        div data-fresh="rows" { @if rows.is_empty() { p class="none" { "There are none that match." } } @else {
+        div data-fresh="rows" { @if let Some(hint) = hint { p class="none" { (hint) } }
+        @else if rows.is_empty() { p class="none" { (if older.is_some() { "None of the executions that were looked at match." } else { "There are none that match." }) } } @else {
             div class="scrolled" tabindex="0" role="region" aria-label="Table of executions" { table data-list {
-                thead { tr { th { "Status" } th { "Execution" } @if machine.is_none() { th { "State machine" } } th { "Started (UTC)" } th class="n" { "Took" } th class="n" { "Events" } th class="n" { "Redrives" } } }
-                tbody { @for row in rows { tr {
+                thead { tr {
+                    th { "Status" }
+                    (head("Execution", (by_name == Order::Name).then_some("ascending"), (can_name).then(|| with(&[("order", "name"), ("after", "")]))))
+                    @if machine.is_none() { th { "State machine" } }
+                    (head("Started (UTC)", match by_name { Order::Newest => Some("descending"), Order::Oldest => Some("ascending"), _ => None }, Some(with(&[("order", if by_name == Order::Newest { "oldest" } else { "" }), ("prefix", ""), ("after", "")]))))
+                    (head("Ended (UTC)", (by_name == Order::Ended).then_some("descending"), (!is_narrow).then(|| with(&[("order", "ended"), ("prefix", ""), ("until", ""), ("after", "")]))))
+                    th class="n" { "Took" } th class="n" { "Events" } th class="n" { "Redrives" }
+                } }
+                tbody { @for row in &rows { tr {
                     td { (badge(row.status.name())) }
                     td { a href=(page::to_execution(&row.about.arn)) { (Foreign(name(&row.about.arn))) } }
                     @if machine.is_none() { td { a href=(page::to_machine(&row.about.machine)) { (Foreign(name(&row.about.machine))) } } }
                     td class="dim" { (when(row.about.started_at)) }
+                    td class="dim" { @if let Some(at) = row.stopped_at { (when(at)) } }
                     td class="n" { (took(row, now)) }
                     td class="n" { (number(row.len)) }
                     td class="n" { @if let Some((count, _)) = row.redriven { (count) } }
@@ -95,8 +112,8 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
             } }
         } }
         nav class="pages" aria-label="More executions" {
-            @if after.is_some() { a href=(with(&[("until", ""), ("after", "")])) { "Newest" } }
-            @if let Some(older) = &older { a href=(with(&[("after", older)])) rel="next" { "Older" } }
+            @if after.is_some() || query.get("until").is_some() { a href=(with(&[("until", ""), ("after", "")])) { (if by_name == Order::Newest { "Newest" } else { "First page" }) } }
+            @if let Some(older) = &older { a href=(with(&[("after", older)])) rel="next" { (if by_name == Order::Newest { "Older" } else { "Next" }) } }
         }
     };
     Page {
@@ -113,7 +130,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
     .answer()
 }
 
-fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
+pub(crate) fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
     let mut machines = visit.engine().catalogue().machines();
     machines.retain(|machine| visit.may("states:ListExecutions", &machine.arn));
     let is_known = machines.iter().any(|machine| Some(machine.arn.as_str()) == chosen);
@@ -128,28 +145,35 @@ fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
     }
 }
 
-/// Where the next page begins, as a URL says it.
-fn place(row: &ExecutionRow) -> String {
-    format!("{}-{}", row.about.started_at, row.id.0)
+/// The head of a column, which leads to the list in its order.
+fn head(title: &str, sorted: Option<&str>, path: Option<String>) -> Markup {
+    html! {
+        th aria-sort=[sorted] {
+            @if let Some(path) = path {
+                a class="sort" href=(path) { (title) span aria-hidden="true" { (match sorted { Some("ascending") => " ▲", Some(_) => " ▼", None => "" }) } }
+            } @else { (title) }
+        }
+    }
 }
 
-fn after(after: Option<&str>, until: Option<&str>) -> Result<Option<(i64, ExecutionId)>, Refusal> {
-    if let Some(text) = after {
-        let parts =
-            text.rsplit_once('-').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-        let (at, id) = parts.ok_or_else(|| Refusal::unclear("`after` is no place in a list"))?;
-        return Ok(Some((at, ExecutionId(id))));
-    }
-    let Some(text) = until else { return Ok(None) };
+/// The search for executions with an error.
+fn with_error(error: &str, machine: Option<&str>, status: Option<Status>) -> String {
+    let quoted = |text: &str| text.replace('"', " ");
+    let mut wanted = vec![format!("error:\"{}\"", quoted(error))];
+    wanted.extend(machine.map(|arn| format!("machine:\"{}\"", quoted(name(arn)))));
+    wanted.extend(status.map(|status| format!("status:{}", status.name().to_lowercase())));
+    link("/console/find", &[("q", &wanted.join(" "))])
+}
+
+/// A moment as a form gives it.
+pub(crate) fn moment(text: &str) -> Result<i64, Refusal> {
     let full = match text.len() {
         16 => format!("{text}:00Z"),
         _ => format!("{text}Z"),
     };
-    let at = time::parse(&full);
-    let at = at.ok_or_else(|| {
+    time::parse(&full).ok_or_else(|| {
         Refusal::unclear(format!("`{}` is no moment: 2026-11-30T14:05", visible(text)))
-    })?;
-    Ok(Some((at, ExecutionId(0))))
+    })
 }
 
 /// How many executions a filter matches, by status.
@@ -207,17 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn a_place_in_a_list_is_read_back() {
+    fn moments_of_forms_are_read() {
+        let at = moment("2026-11-30T14:05").expect("it is one");
+        assert_eq!(time::format(at), "2026-11-30T14:05:00Z");
+        assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn an_error_is_searched_for() {
+        let path = with_error("Card\"Declined", Some("arn:x:order"), Some(Status::Failed));
         assert_eq!(
-            after(Some("1700-12"), None).expect("it is one"),
-            Some((1_700, ExecutionId(12)))
+            path,
+            "/console/find?q=error%3A%22Card+Declined%22+machine%3A%22order%22+status%3Afailed"
         );
-        assert_eq!(after(Some("-5-12"), None).expect("it is one"), Some((-5, ExecutionId(12))));
-        let at = after(None, Some("2026-11-30T14:05")).expect("it is one").expect("it is given");
-        assert_eq!(time::format(at.0), "2026-11-30T14:05:00Z");
-        for wrong in ["x", "1", "-", "1-x"] {
-            assert!(after(Some(wrong), None).is_err(), "{wrong}");
-        }
-        assert!(after(None, Some("yesterday")).is_err());
     }
 }

@@ -112,7 +112,7 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
     };
     Page {
         title: "Map run".to_owned(),
-        belongs_to: "/console/executions",
+        belongs_to: "/console/map-runs",
         live: after.is_none().then(|| link("/console/live", &[("machine", &run.machine)])),
         main,
         visit,

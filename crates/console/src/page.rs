@@ -104,9 +104,10 @@ pub(crate) struct Page<'p> {
 }
 
 /// The entries of the bar: the path, the name, and the key that leads there after `g`.
-const ENTRIES: [(&str, &str, &str); 5] = [
+const ENTRIES: [(&str, &str, &str); 6] = [
     ("/", "Home", "h"),
     ("/console/executions", "Executions", "e"),
+    ("/console/map-runs", "Map runs", "m"),
     ("/console/activities", "Activities", "a"),
     ("/console/functions", "Functions", "f"),
     ("/console/services", "Services", "s"),
@@ -184,6 +185,9 @@ pub(crate) fn head(title: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             link rel="stylesheet" href="/console/console.css";
             link rel="icon" href="/console/icon.svg" type="image/svg+xml";
+            link rel="modulepreload" href="/console/base.js";
+            link rel="modulepreload" href="/console/data.js";
+            link rel="modulepreload" href="/console/drawing.js";
             script type="module" src="/console/console.js" {}
         }
     }
@@ -194,10 +198,14 @@ fn keys() -> Markup {
     let keys = [
         ("?", "This list"),
         ("/", "Find by name, ARN or contents"),
-        ("g h, g e, g a, g f, g s", "Home, Executions, Activities, Functions, Services"),
+        (
+            "g h, g e, g m, g a, g f, g s",
+            "Home, Executions, Map runs, Activities, Functions, Services",
+        ),
         ("j, k", "Next and previous row of a list"),
         ("Enter", "Open what is selected"),
         ("↑ ↓ Page Home End", "Move in the history"),
+        ("c", "Event: compare others with it"),
         ("r", "History: newest first, or oldest first"),
         ("+ − 0, arrows", "Drawing: larger, smaller, all of it, move"),
         ("t", "Light or dark"),

@@ -50,6 +50,8 @@ pub enum View {
     Event,
     /// A map run.
     MapRun,
+    /// The map runs.
+    MapRuns,
     /// Says when an execution has changed.
     LiveExecution,
     /// Says when some execution has changed.
@@ -66,6 +68,8 @@ pub enum View {
     Save,
     /// Tries a state.
     Test,
+    /// Starts an execution at a state of another one.
+    Fork,
     /// Finds what a text names.
     Find,
     /// The page that an address of AWS's console means.
@@ -80,12 +84,8 @@ pub enum View {
     Callback,
     /// Logs out.
     Logout,
-    /// The style sheet.
-    Style,
-    /// The script.
-    Script,
-    /// The icon.
-    Icon,
+    /// The style sheet, a part of the script, or the icon.
+    Asset(&'static str),
 }
 
 /// The path of the route that does something.
@@ -117,7 +117,7 @@ const fn post(path: &'static str, need: Need, view: View) -> Route {
 }
 
 /// Every route of the console.
-pub static ROUTES: [Route; 26] = [
+pub static ROUTES: [Route; 31] = [
     get("/", Need::All(&["states:ListStateMachines", "states:ListExecutions"]), View::Home),
     get(
         "/console/executions",
@@ -132,12 +132,14 @@ pub static ROUTES: [Route; 26] = [
     get("/console/execution/live", EXECUTION, View::LiveExecution),
     get("/console/execution/test.yaml", EXECUTION, View::Save),
     get("/console/map-run", Need::Actions("arn", &["states:DescribeMapRun"]), View::MapRun),
+    get("/console/map-runs", Need::Login, View::MapRuns),
     get("/console/live", Need::Actions("machine", &["states:ListExecutions"]), View::Live),
     get("/console/activities", Need::All(&["states:ListActivities"]), View::Activities),
     get("/console/functions", Need::All(&["lambda:ListFunctions"]), View::Functions),
     get("/console/services", Need::Login, View::Services),
     get("/console/parked", Need::All(&["stepwright:ManageParkedExecutions"]), View::Parked),
     get("/console/test", Need::Actions("arn", &["states:DescribeStateMachine"]), View::Test),
+    get("/console/fork", EXECUTION, View::Fork),
     get("/console/find", Need::Login, View::Find),
     get("/states/home", Need::Login, View::OfAws),
     post(ACT, Need::Operation, View::Act),
@@ -145,7 +147,10 @@ pub static ROUTES: [Route; 26] = [
     get(OIDC, Need::Nothing, View::Provider),
     get(OIDC_CALLBACK, Need::Nothing, View::Callback),
     post(LOGOUT, Need::Login, View::Logout),
-    get("/console/console.css", Need::Nothing, View::Style),
-    get("/console/console.js", Need::Nothing, View::Script),
-    get("/console/icon.svg", Need::Nothing, View::Icon),
+    get("/console/console.css", Need::Nothing, View::Asset("console.css")),
+    get("/console/console.js", Need::Nothing, View::Asset("console.js")),
+    get("/console/base.js", Need::Nothing, View::Asset("base.js")),
+    get("/console/data.js", Need::Nothing, View::Asset("data.js")),
+    get("/console/drawing.js", Need::Nothing, View::Asset("drawing.js")),
+    get("/console/icon.svg", Need::Nothing, View::Asset("icon.svg")),
 ];

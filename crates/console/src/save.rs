@@ -2,7 +2,7 @@
 
 use crate::execution::known;
 use crate::page::{Answer, Refusal};
-use crate::text::name;
+use crate::text::{name, short};
 use crate::{Ask, Console, Visit};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -19,6 +19,13 @@ pub(crate) async fn test_file(console: &Console, visit: &dyn Visit, ask: &Ask) -
     let arn = known.row.about.arn.as_str();
     if !console.redaction.is_empty() {
         let why = "values are redacted here; `stepwright record` makes a test file with the API";
+        return Err(Refusal::unclear(why));
+    }
+    if let Some(fork) = &known.facts.fork {
+        let why = format!(
+            "it was forked at `{}` of another execution, and a test begins where the state machine does",
+            short(&fork.state, 100)
+        );
         return Err(Refusal::unclear(why));
     }
     let mut events: Vec<Json> = Vec::new();

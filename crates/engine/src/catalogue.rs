@@ -532,6 +532,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Stores a revision that executions of a machine may run and that is none of the machine's own: it
+    /// has no version, and new executions do not run it. It is kept as long as the machine.
+    pub async fn put_revision(
+        &self,
+        machine: &str,
+        revision: Arc<Revision>,
+    ) -> Result<(), StoreError> {
+        let documents = vec![
+            (format!("revision/{}", revision.id), Some(revision.write())),
+            (format!("revisions/{machine}/{}", revision.id), Some(Vec::new())),
+        ];
+        self.store().put(documents).await?;
+        self.inner.catalogue.cache(revision);
+        Ok(())
+    }
+
     /// To be held by whoever starts an execution, from the look at its machine until the start is
     /// durable. A machine that is deleted meanwhile waits for it.
     pub async fn starting(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {

@@ -469,6 +469,7 @@ impl Child {
             trace_header: parent.trace_header.clone(),
             parent: Some(own),
             principal: parent.principal.clone(),
+            fork: None,
         };
         let about = About {
             arn: arn.to_owned(),
@@ -487,6 +488,7 @@ impl Child {
             trace_header: more.trace_header,
             parent: more.parent,
             principal: more.principal,
+            fork: None,
             is_express: *is_express,
         }
     }

@@ -1,4 +1,4 @@
-use crate::{Principal, Revision};
+use crate::{Fork, Principal, Revision};
 use std::sync::Arc;
 use stepwright_history::TaskId;
 use stepwright_json::{Json, Object, Str};
@@ -21,6 +21,8 @@ pub struct Facts {
     pub parent: Option<Parent>,
     /// On whose behalf it acts.
     pub principal: Principal,
+    /// Where it was forked from, if it was.
+    pub fork: Option<Fork>,
     /// Whether it is an Express execution.
     pub is_express: bool,
 }
@@ -61,6 +63,7 @@ pub(crate) struct More {
     pub(crate) trace_header: Option<String>,
     pub(crate) parent: Option<Parent>,
     pub(crate) principal: Principal,
+    pub(crate) fork: Option<Fork>,
 }
 
 impl More {
@@ -80,6 +83,9 @@ impl More {
         }
         if let Some(principal) = self.principal.text() {
             object.insert("by", principal.into());
+        }
+        if let Some(Fork { from, state }) = &self.fork {
+            object.insert("fork", vec![Json::from(from.as_str()), state.as_str().into()].into());
         }
         Json::Object(object).to_string().into_bytes()
     }
@@ -102,6 +108,10 @@ impl More {
             principal: Principal::of_text(
                 value.get("by").map(|by| by.as_str().unwrap_or_default()),
             )?,
+            fork: value.get("fork").and_then(|parts| {
+                let text = |at: usize| parts.at(at)?.as_str().map(str::to_owned);
+                Some(Fork { from: text(0)?, state: text(1)? })
+            }),
         })
     }
 }

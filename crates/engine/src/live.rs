@@ -4,6 +4,7 @@ use crate::children::Run;
 use crate::dispatch::KeptReader;
 use crate::long::Aside;
 use crate::memory::Share;
+use crate::run_rows::RunRows;
 use crate::snapshot::News;
 use crate::timers::Alarm;
 use crate::{Engine, Facts, ObservedTurn};
@@ -17,7 +18,7 @@ use stepwright_history::{Event, EventKind, Moment, TaskId, TaskKind, TimerId, st
 use stepwright_interpreter::{
     Command, Execution, PAGE, Stale, Status, Stimulus, Turn, step_watched,
 };
-use stepwright_store::{self as store, Append, ExecutionId, MapRunRow};
+use stepwright_store::{self as store, Append};
 use tokio::sync::{oneshot, watch};
 
 /// Something sent out on behalf of an execution: a task, or a child of a map run.
@@ -43,6 +44,8 @@ pub(crate) struct Live {
     pub(crate) readers: FxHashMap<TaskId, KeptReader>,
     /// What the children of map runs have in common.
     pub(crate) runs: FxHashMap<TaskId, Arc<Run>>,
+    /// What the store keeps of its map runs.
+    pub(crate) run_rows: RunRows,
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
@@ -122,6 +125,7 @@ impl Live {
             errands: FxHashMap::default(),
             readers: FxHashMap::default(),
             runs: FxHashMap::default(),
+            run_rows: RunRows::default(),
             redriven: None,
             calls: Calls::default(),
             weight: 0,
@@ -240,7 +244,7 @@ impl Live {
             wake_at: self.next_appointment().map(|(due, _)| due.0),
             is_owed: self.is_owed(&taken.commands),
             redriven: self.redriven,
-            map_runs: map_runs(self.facts.id, &taken.events),
+            map_runs: self.run_rows.rows(self.facts.id, &taken.events),
         }
     }
 
@@ -323,20 +327,6 @@ impl Live {
         let is_queued = |(task, index): &Errand| index.is_none() && self.is_activity(*task);
         self.in_memory.is_none() && self.errands.keys().all(is_queued)
     }
-}
-
-/// The rows of the map runs that these events begin.
-fn map_runs(execution: ExecutionId, events: &[Event]) -> Vec<MapRunRow> {
-    let begun = events.iter().filter_map(|event| match &event.kind {
-        EventKind::MapRunStarted { run, arn } => Some(MapRunRow {
-            arn: arn.to_string(),
-            execution,
-            started_at: event.at.0,
-            more: run.0.to_string().into_bytes(),
-        }),
-        _ => None,
-    });
-    begun.collect()
 }
 
 pub(crate) fn status_of(execution: &Execution) -> store::Status {

@@ -2,6 +2,7 @@
 
 use crate::facts::More;
 use crate::live::{Live, panic_text};
+use crate::run_rows::RunRows;
 use crate::{Engine, Facts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -65,6 +66,7 @@ impl Engine {
             trace_header: more.trace_header,
             parent: more.parent,
             principal: more.principal,
+            fork: more.fork,
         })
     }
 }
@@ -76,6 +78,7 @@ pub(crate) const BYTES: usize = 4 << 20;
 #[derive(Default)]
 pub(crate) struct Folded {
     execution: Execution,
+    run_rows: RunRows,
     /// The number of events so far.
     len: u64,
     /// The bytes of the chunks so far.
@@ -98,6 +101,7 @@ impl Folded {
             self.weight += chunk.bytes.len();
             for event in stored::decode(&chunk.bytes)? {
                 self.execution.apply(&event)?;
+                self.run_rows.take(&event, |_| {});
                 self.len += 1;
             }
             self.read = chunk.len;
@@ -109,6 +113,7 @@ impl Folded {
     pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
         let mut live = Live::new(Arc::new(facts), self.execution, self.len);
         live.woken_at = wake_at.map(Moment);
+        live.run_rows = self.run_rows;
         live
     }
 }

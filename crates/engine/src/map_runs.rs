@@ -67,6 +67,14 @@ impl MapRunStatus {
             Self::Aborted => "ABORTED",
         }
     }
+
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Succeeded, Self::Failed, Self::Aborted];
+
+    /// The status with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
 }
 
 /// Counts child executions, or items, by status.

@@ -35,6 +35,7 @@ impl Engine {
             trace_header: None,
             parent: None,
             principal,
+            fork: None,
             is_express: true,
         });
         let seconds = call.timeout_seconds.map_or(LONGEST_EXPRESS_SECONDS, i64::unsigned_abs);

@@ -1,9 +1,11 @@
 //! Read access to executions, for operations, pages and commands.
 
 use crate::load::LoadError;
-use crate::{Ended, Engine, Facts, Snapshot};
+use crate::{Ended, Engine, Facts, ListedRun, Snapshot};
 use std::sync::Arc;
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Status, StoreError};
+use stepwright_store::{
+    ExecutionId, ExecutionRow, Filter, MapRunRow, Page, Sorted, Status, StoreError,
+};
 
 impl Engine {
     /// The current state of an execution; `None` if there is none. Express executions are not
@@ -32,6 +34,15 @@ impl Engine {
         self.store().list(filter, page).await
     }
 
+    /// Executions in another order.
+    pub async fn sorted(
+        &self,
+        sorted: Sorted,
+        most: usize,
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        self.store().sorted(sorted, most).await
+    }
+
     /// Counts the executions that a filter matches, by status.
     pub async fn count(&self, filter: Filter) -> Result<Vec<(Status, u64)>, StoreError> {
         self.store().count(filter).await
@@ -57,6 +68,17 @@ impl Engine {
     pub async fn map_runs(&self, arn: &str) -> Result<Option<Vec<MapRunRow>>, StoreError> {
         let Some(row) = self.store().execution_by_arn(arn).await? else { return Ok(None) };
         self.store().map_runs(row.id).await.map(Some)
+    }
+
+    /// Map runs of all executions, the most recently started first, after the one with this start time
+    /// and ARN.
+    pub async fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Result<Vec<ListedRun>, StoreError> {
+        let rows = self.store().latest_map_runs(after, most).await?;
+        Ok(rows.into_iter().map(ListedRun::of).collect())
     }
 
     /// The row of the execution with this ARN.

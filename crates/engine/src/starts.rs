@@ -5,7 +5,9 @@ use crate::facts::More;
 use crate::live::{InMemory, Live, NotTaken, Taken};
 use crate::mailbox::{Message, in_memory_id};
 use crate::snapshot::News;
-use crate::{Ended, Engine, Facts, Machine, Parent, Principal, Revision, Snapshot, StartError};
+use crate::{
+    Ended, Engine, Facts, Forking, Machine, Parent, Principal, Revision, Snapshot, StartError,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub struct StartRequest {
     pub parent: Option<Parent>,
     /// On whose behalf it will act.
     pub principal: Principal,
+    /// Where it begins if it is forked from another execution; `None` begins where the machine does.
+    pub fork: Option<Forking>,
     /// The seed of its random numbers and task tokens; `None` picks a seed that nobody can guess.
     pub seed: Option<[u64; 2]>,
 }
@@ -67,6 +71,7 @@ impl StartRequest {
             test_case: None,
             parent: None,
             principal: Principal::Server,
+            fork: None,
             seed: None,
         }
     }
@@ -147,7 +152,10 @@ impl Engine {
                 // execution runs.
                 match before {
                     Some(before)
-                        if before.status == Status::Running && before.input == request.input =>
+                        if before.status == Status::Running
+                            && before.input == request.input
+                            && before.facts.fork.is_none()
+                            && request.fork.is_none() =>
                     {
                         Ok(Started { arn, started_at: before.facts.about.started_at })
                     }
@@ -186,6 +194,7 @@ impl Engine {
             trace_header: request.trace_header.clone(),
             parent: request.parent,
             principal: request.principal.clone(),
+            fork: request.fork.as_ref().map(|forking| forking.fork.clone()),
         };
         Facts {
             id: if is_express { self.new_in_memory_id() } else { self.new_stored_id() },
@@ -203,11 +212,17 @@ impl Engine {
             trace_header: request.trace_header.clone(),
             parent: request.parent,
             principal: request.principal.clone(),
+            fork: more.fork,
             is_express,
         }
     }
 
     fn beginning_of(&self, facts: &Facts, request: &StartRequest) -> Beginning {
+        let forking = request.fork.as_ref();
+        // A fork has the time that its machine gives, although it begins elsewhere.
+        let timeout_seconds = forking
+            .and_then(|_| facts.revision.program.timeout_seconds)
+            .map_or_else(|| facts.is_express.then_some(LONGEST_EXPRESS_SECONDS), Some);
         Beginning {
             input: request.input.clone(),
             input_text: request.input_text.clone(),
@@ -219,10 +234,11 @@ impl Engine {
                 state_machine_name: request.machine.name.as_str().into(),
                 region: self.inner.options.region.as_str().into(),
             },
-            first: None,
+            first: forking.map(|forking| forking.first),
+            variables: forking.map(|forking| forking.variables.clone()).unwrap_or_default(),
             seed: request.seed.unwrap_or_else(|| [random(), random()]),
             map_context: None,
-            timeout_seconds: facts.is_express.then_some(LONGEST_EXPRESS_SECONDS),
+            timeout_seconds,
         }
     }
 

@@ -53,6 +53,21 @@ impl Call {
     pub fn idempotency_key(&self) -> String {
         format!("{}:{}", self.facts.about.arn, self.task.0)
     }
+
+    /// The id of the request with which the task calls a function.
+    pub fn request_id(&self) -> String {
+        request_id(&self.facts.about.arn, self.task)
+    }
+}
+
+/// The id of the request with which a task of the execution with this ARN calls a function: a UUID. Each
+/// attempt is a task of its own, so that what a function prints can be told by attempts.
+pub fn request_id(execution: &str, task: TaskId) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(format!("{execution}:{}", task.0));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// Reports the progress and the result of a task.
@@ -248,4 +263,21 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn turn(&self, _: &Facts, _: &ObservedTurn<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attempt_has_a_request_of_its_own() {
+        let id = request_id("arn:aws:states:us-east-1:123456789012:execution:order:one", TaskId(3));
+        assert!(uuid::Uuid::parse_str(&id).is_ok_and(|id| id.get_version_num() == 4), "{id}");
+        let of = |name: &str, task| {
+            let arn = format!("arn:aws:states:us-east-1:123456789012:execution:order:{name}");
+            request_id(&arn, TaskId(task))
+        };
+        assert_eq!(of("one", 3), id);
+        assert!(of("one", 4) != id && of("two", 3) != id);
+    }
 }

@@ -25,7 +25,7 @@ use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_store::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Membership, Memory, Page, Pending, Recorded, Shards,
+    HistoryPart, MapRunRow, Membership, Memory, Page, Pending, Recorded, Shards, Sorted,
     Status as StoredStatus, Store, StoreError,
 };
 
@@ -276,6 +276,22 @@ impl Store for FaultyStore {
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
         self.inner.map_runs(execution)
+    }
+
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        self.inner.latest_map_runs(after, most)
+    }
+
+    fn sorted(
+        &self,
+        sorted: Sorted,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.inner.sorted(sorted, most)
     }
 
     fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {

@@ -189,6 +189,11 @@ impl Functions {
         self.shared.recent.after(after)
     }
 
+    /// The lines that functions have printed lately for the request with this id.
+    pub fn printed_for(&self, request_id: &str) -> Vec<Printed> {
+        self.shared.recent.of(request_id)
+    }
+
     /// The functions as Lambda's `ListFunctions` lists them, as far as their configuration tells.
     pub fn list(&self) -> Json {
         let entries = self.shared.entries.read();
@@ -392,7 +397,7 @@ impl Functions {
         })?;
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         Ok(Request {
-            id: uuid::Uuid::new_v4().to_string(),
+            id: invocation.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             payload,
             arn,
             version: qualifier.filter(is_number).unwrap_or("$LATEST").to_owned(),

@@ -89,6 +89,7 @@ async fn invocation(
         client_context: header("x-amz-client-context"),
         trace_header: header("x-amzn-trace-id"),
         log_tail,
+        request_id: None,
         is_instant: false,
     })
 }

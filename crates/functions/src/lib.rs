@@ -91,6 +91,8 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Whether the reply contains the end of the log.
     pub log_tail: bool,
+    /// The request's id, a UUID; without one it gets one that nobody had.
+    pub request_id: Option<String>,
     /// Whether a fixed answer is given without its configured delay, for callers whose time is
     /// virtual.
     pub is_instant: bool,

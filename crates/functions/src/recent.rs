@@ -63,6 +63,12 @@ impl Recent {
         let first = kept.lines.partition_point(|line| line.number <= number);
         kept.lines.range(first..).cloned().collect()
     }
+
+    /// The lines of the request with this id.
+    pub(crate) fn of(&self, request_id: &str) -> Vec<Printed> {
+        let kept = self.0.lock();
+        kept.lines.iter().filter(|line| line.request_id == request_id).cloned().collect()
+    }
 }
 
 fn size(line: &Printed) -> usize {
@@ -77,13 +83,16 @@ mod tests {
     fn the_last_lines_are_kept() {
         let recent = Recent::default();
         let line = |text| LogLine { function: "f", request_id: "", text };
+        recent.push(&LogLine { request_id: "r", ..line("of one request") });
+        assert_eq!(recent.of("r").len(), 1);
+        assert!(recent.of("s").is_empty());
         for _ in 0..MOST_LINES {
             recent.push(&line("old"));
         }
         recent.push(&line("new"));
         let all = recent.after(0);
-        assert_eq!((all.len(), all[0].number), (MOST_LINES, 2));
-        let new = recent.after(MOST_LINES as u64);
+        assert_eq!((all.len(), all[0].number), (MOST_LINES, 3));
+        let new = recent.after(MOST_LINES as u64 + 1);
         assert_eq!(new.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["new"]);
         assert!(recent.after(u64::MAX).is_empty());
         let large = "x".repeat(MOST_BYTES / 2);

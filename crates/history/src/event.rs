@@ -382,6 +382,9 @@ pub struct Start {
     pub seed: [u64; 2],
     /// The `Map` of the context object, in a child execution.
     pub map_context: Option<Json>,
+    /// The variables that it begins with: those of the execution that it was forked from. Others begin
+    /// with none.
+    pub variables: Object,
 }
 
 /// Who an execution is: what the context object says of it.

@@ -8,7 +8,7 @@ use stepwright_history::{
     Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
     StateType, TaskCall, TaskId, TaskKind, TimerId, To, aws,
 };
-use stepwright_json::{Json, json};
+use stepwright_json::{Json, Object, json};
 
 /// An event of every kind, with every option once taken and once not.
 fn every_kind() -> Vec<Event> {
@@ -44,6 +44,7 @@ fn every_kind() -> Vec<Event> {
             deadline,
             seed: [u64::MAX, 0],
             map_context,
+            variables: Object::new(),
         }))
     };
     let plan = |full: bool| {
@@ -190,6 +191,24 @@ fn second_revisions_are_read_as_they_were_written() {
     let bytes = encode(&events);
     assert_eq!(decode(&bytes).expect("what was written is read"), events);
     assert_ne!(bytes, encode(&every_kind()));
+}
+
+/// The variables that a fork begins with, with and without the text of its input.
+#[test]
+fn third_revisions_are_read_as_they_were_written() {
+    for input_text in [None, Some("{ \"a\": 1.0 }")] {
+        let mut events = every_kind();
+        for event in &mut events {
+            if let EventKind::ExecutionStarted(start) = &mut event.kind {
+                start.input_text = input_text.map(Into::into);
+                start.variables.insert("order", json!({"id": 7, "lines": [1.5, null]}));
+                start.variables.insert("attempt", Json::Int(2));
+            }
+        }
+        let bytes = encode(&events);
+        assert_eq!(decode(&bytes).expect("what was written is read"), events);
+        assert_ne!(bytes, encode(&every_kind()));
+    }
 }
 
 #[test]

@@ -50,6 +50,8 @@ impl Form {
 pub(crate) struct Circumstances {
     /// The X-Ray header of the execution.
     pub(crate) trace_header: Option<String>,
+    /// The id of the request.
+    pub(crate) request_id: Option<String>,
     /// The current time.
     pub(crate) now: Moment,
     /// Whether a fixed answer is given at once, without its configured delay.
@@ -70,6 +72,7 @@ pub(crate) async fn call(
                 function: name.clone(),
                 payload: payload.into(),
                 trace_header: around.trace_header.clone(),
+                request_id: around.request_id.clone(),
                 is_instant: around.is_instant,
                 ..Invocation::default()
             };
@@ -119,11 +122,13 @@ pub async fn call_function(
     functions: &Functions,
     call: &TaskCall,
     trace_header: Option<String>,
+    request_id: Option<String>,
 ) -> Result<Json, Failure> {
     let invocation = Invocation {
         function: call.resource.to_string(),
         payload: call.parameters.to_string().into(),
         trace_header,
+        request_id,
         ..Invocation::default()
     };
     invoke(functions, invocation).await.map(|reply| value_of(&reply))
@@ -153,6 +158,7 @@ fn invocation(call: &TaskCall, function: &str, around: &Circumstances) -> Invoca
         client_context: text("ClientContext"),
         trace_header: around.trace_header.clone(),
         log_tail: text("LogType").as_deref() == Some("Tail"),
+        request_id: around.request_id.clone(),
         is_instant: around.is_instant,
     }
 }

@@ -203,6 +203,7 @@ async fn find(task: Task, instead: Option<String>) -> End {
             Route::Function(callee) => {
                 let around = Circumstances {
                     trace_header: task.call.facts.trace_header.clone(),
+                    request_id: Some(task.call.request_id()),
                     now: task.report.engine().now(),
                     is_instant: false,
                 };

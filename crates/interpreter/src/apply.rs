@@ -51,6 +51,7 @@ impl Execution {
                 }
                 let root = self.new_frame(None, 0, None, StateId(start.first), start.input.clone());
                 debug_assert_eq!(root, FrameId::ROOT);
+                self.frame_mut(root).variables = start.variables.clone();
                 self.start = Some(start.clone());
             }
             E::ExecutionSucceeded { output } => {

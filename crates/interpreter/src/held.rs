@@ -121,7 +121,10 @@ pub(crate) fn recorded(kind: &EventKind) -> (usize, usize) {
 fn each_value(kind: &EventKind, add: &mut dyn FnMut(&Json)) {
     use EventKind as E;
     match kind {
-        E::ExecutionStarted(start) => add(&start.input),
+        E::ExecutionStarted(start) => {
+            add(&start.input);
+            start.variables.values().for_each(add);
+        }
         E::StateEntered { input, .. }
         | E::ParallelStarted { input, .. }
         | E::MapIterationStarted { input, .. } => add(input),

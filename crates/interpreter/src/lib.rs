@@ -40,7 +40,7 @@ pub use whole::WholeResult;
 use stepwright_history::{
     Event, EventKind, Failure, Identity, Moment, Stage, Start, TaskCall, TaskId, TimerId,
 };
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Object, Str};
 use stepwright_program::StateId;
 
 /// Something that happened outside and that the execution has not heard of yet.
@@ -144,13 +144,17 @@ pub struct Beginning {
     pub input_text: Option<Str>,
     /// Who it is.
     pub identity: Identity,
-    /// Where it begins, if not where its machine does: a child execution begins in a processor.
+    /// Where it begins, if not where its machine does: a child execution begins in a processor, one
+    /// that is forked at a state of another execution.
     pub first: Option<StateId>,
+    /// The variables that it begins with; none, but in an execution that is forked.
+    pub variables: Object,
     /// From which its random numbers and task tokens are made. A secret.
     pub seed: [u64; 2],
     /// The `Map` of the context object, in a child execution.
     pub map_context: Option<Json>,
-    /// The longest it may take in seconds, where the machine does not say.
+    /// The longest it may take in seconds, where the machine does not say; if it does not begin where
+    /// its machine does, the machine says nothing.
     pub timeout_seconds: Option<u64>,
 }
 
@@ -173,6 +177,7 @@ impl Beginning {
             input_text: None,
             identity: Identity { execution_arn, name, ..parent.identity.clone() },
             first: Some(first),
+            variables: Object::new(),
             seed: [view::mix(parent.seed[0] ^ mix), view::mix(parent.seed[1].wrapping_add(mix))],
             timeout_seconds: None,
         }

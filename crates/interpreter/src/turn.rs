@@ -264,6 +264,7 @@ impl<'a> Stepper<'a> {
             deadline,
             seed: beginning.seed,
             map_context: beginning.map_context,
+            variables: beginning.variables,
         };
         self.emit_after(FrameId::ROOT, 0, EventKind::ExecutionStarted(Box::new(start)));
         if let Some((due, timer)) = deadline {

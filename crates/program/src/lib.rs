@@ -43,6 +43,8 @@ use std::collections::BTreeSet;
 pub struct Program {
     /// Every state of every scope, those of the top level first.
     pub states: Vec<State>,
+    /// How many of them are at the top level.
+    pub top: u32,
     /// Where an execution begins.
     pub start: StateId,
     /// How long an execution may take, in seconds.
@@ -68,5 +70,10 @@ impl Program {
     pub fn state_named(&self, name: &str) -> Option<StateId> {
         let at = self.states.iter().position(|state| state.name == name)?;
         Some(StateId(at as u32))
+    }
+
+    /// The states of the top level, which are within no Map and no Parallel.
+    pub fn top_level(&self) -> &[State] {
+        &self.states[..self.top as usize]
     }
 }

@@ -47,7 +47,7 @@ impl LocalTasks for Projects {
         let reply = match work {
             Work::Function => {
                 let (functions, runtime) = (self.functions()?, self.runtime()?);
-                function_reply(runtime.block_on(call_function(&functions, call, None)))
+                function_reply(runtime.block_on(call_function(&functions, call, None, None)))
             }
             Work::Container(container) => container.run(),
             Work::Message(message) => self.runtime()?.block_on(message.handled()),
@@ -64,7 +64,8 @@ impl Projects {
     async fn call(&self, call: &Call, report: &Report) {
         let Some(functions) = self.functions() else { return };
         let trace_header = call.facts.trace_header.clone();
-        let called = call_function(&functions, &call.call, trace_header).await;
+        let called =
+            call_function(&functions, &call.call, trace_header, Some(call.request_id())).await;
         self.say(function_reply(called), report);
     }
 

@@ -81,6 +81,9 @@ impl Redaction {
                 hide(&mut start.input);
                 start.input_text = None;
                 start.map_context.iter_mut().for_each(hide);
+                if let Json::Object(shown) = self.apply(&Json::Object(start.variables.clone())) {
+                    start.variables = shown;
+                }
             }
             E::ExecutionSucceeded { output: value }
             | E::StateEntered { input: value, .. }

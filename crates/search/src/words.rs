@@ -23,7 +23,12 @@ impl Words {
     /// Takes what an event tells.
     pub(crate) fn take(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::ExecutionStarted(start) => add(&mut self.input, &start.input),
+            EventKind::ExecutionStarted(start) => {
+                add(&mut self.input, &start.input);
+                if !start.variables.is_empty() {
+                    add(&mut self.variables, &Json::Object(start.variables.clone()));
+                }
+            }
             EventKind::ExecutionSucceeded { output } => add(&mut self.output, output),
             EventKind::StateEntered { name, .. }
                 if self.states.len() + name.len() < MOST && self.known.insert(name.clone()) =>

@@ -165,7 +165,12 @@ impl Api {
     }
 
     /// An execution that is to be answered by a test case is not started without it.
-    fn check_test_case(&self, machine: &str, case: &str, arn: &str) -> Result<(), ApiError> {
+    pub(crate) fn check_test_case(
+        &self,
+        machine: &str,
+        case: &str,
+        arn: &str,
+    ) -> Result<(), ApiError> {
         let why = match &self.settings.test_cases {
             None => "no mock file is given: serve with --mock-config FILE".to_owned(),
             Some(cases) => match cases.get(machine) {
@@ -229,6 +234,7 @@ impl Api {
             test_case,
             parent: None,
             principal,
+            fork: None,
             seed: None,
         })
     }
@@ -248,7 +254,7 @@ impl Target {
     }
 }
 
-fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
+pub(crate) fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
     let Some(text) = text else { return Ok(Object::new().into()) };
     let refused = |why: &str| {
         ApiError::new(

@@ -3,6 +3,7 @@
 use crate::door::{
     Caller, Right, Visitor, access_denied, login_cookie, secret, set_cookie, set_login_cookie,
 };
+use crate::fork;
 use crate::http::{Serving, Shared};
 use axum::Extension;
 use axum::body::{Body, to_bytes};
@@ -243,6 +244,10 @@ impl Behind {
             Some(Asked::Parked { arn, is_retry }) => {
                 (if *is_retry { "RetryParked" } else { "AbortParked" }, arn.as_str())
             }
+            Some(Asked::Fork { body }) => {
+                let on = body.get("executionArn").and_then(Json::as_str);
+                ("ForkExecution", on.unwrap_or_default())
+            }
             None => ("", ""),
         };
         let (key, is_done) = (self.caller().id(), status.is_success() || status.is_redirection());
@@ -282,6 +287,15 @@ impl Visit for Behind {
             let rights = Right::operation_with(operation, &body, api.engine(), credentials).await;
             rights.iter().try_for_each(|right| self.caller().check(right))?;
             api.call_for(self.caller().principal(), operation, body).await
+        })
+    }
+
+    fn fork(&self, body: Json) -> Pending<'_, Result<Json, ApiError>> {
+        Box::pin(async move {
+            let Serving { api, credentials, .. } = &*self.serving;
+            let rights = fork::rights(&body, api.engine(), credentials).await;
+            rights.iter().try_for_each(|right| self.caller().check(right))?;
+            fork::fork(api, self.caller().principal(), &body).await
         })
     }
 

@@ -9,7 +9,7 @@ use crate::rate::Rate;
 use crate::reload::Reloader;
 use crate::resources::Resources;
 use crate::tls::Tls;
-use crate::{Api, console, nodes, parked, printed, prometheus};
+use crate::{Api, console, fork, nodes, parked, printed, prometheus};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::handler::Handler;
@@ -213,6 +213,7 @@ fn routes(serving: &Serving) -> Routes {
         .add(Method::GET, "/metrics", Access::Metrics, metrics)
         .add(Method::POST, "/parked", Access::Parked, parked::call)
         .add(Method::POST, "/logs", Access::Logs, printed::call)
+        .add(Method::POST, "/fork", Access::Fork, fork::call)
         .add(Method::POST, INVOCATIONS, Access::Invocation, invoke)
         .add(Method::GET, FUNCTIONS, Access::Functions, functions);
     if serving.node_key.is_none() {

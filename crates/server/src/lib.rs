@@ -12,6 +12,7 @@ mod connections;
 mod console;
 mod door;
 mod file_body;
+mod fork;
 mod http;
 mod listener;
 mod logs;

@@ -134,6 +134,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
 }
 
 pub(crate) use delete_state_machine::{remove_when_idle, remove_where_machines_change};
+pub(crate) use start_execution::{check_concurrency, refused as not_started};
 
 /// A definition of so many bytes is compiled and checked beside short work, which it would keep
 /// waiting.

@@ -6,7 +6,7 @@ use stepwright_history::{Event, Failure, Identity, Moment, Stage, TaskCall, Task
 use stepwright_interpreter::{
     Beginning, ChildInput, Command, Execution, Status, Stimulus, items, recorded_input, step,
 };
-use stepwright_json::{Json, Str};
+use stepwright_json::{Json, Object, Str};
 use stepwright_program::{Program, StateId};
 
 /// When simulations begin unless told otherwise: 2024-01-01T00:00:00Z.
@@ -210,7 +210,7 @@ impl<'p> Simulation<'p> {
     pub fn new(program: &'p Program) -> Self {
         Self {
             program,
-            input: Json::Object(stepwright_json::Object::new()),
+            input: Json::Object(Object::new()),
             identity: default_identity(),
             start: DEFAULT_START,
             seed: [0x5157_4550, 0x5752_4947],
@@ -337,6 +337,7 @@ impl<'p> Loop<'p> {
             input: self.plan.input.clone(),
             identity: self.plan.identity.clone(),
             first: self.plan.first,
+            variables: Object::new(),
             seed: self.plan.seed,
             map_context: self.plan.map_context.clone(),
             timeout_seconds: self.plan.timeout_seconds,

@@ -152,6 +152,7 @@ impl StateTest {
             input: self.input.clone(),
             identity: self.identity.clone().unwrap_or_else(crate::simulation::default_identity),
             first: None,
+            variables: Object::new(),
             seed: [at.0.unsigned_abs(), 0x5157_4550],
             map_context: None,
             timeout_seconds: None,

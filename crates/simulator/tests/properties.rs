@@ -5,7 +5,7 @@ use stepwright_asl::Definition;
 use stepwright_history::{Event, Failure, Identity, Moment, Stage};
 use stepwright_interpreter::items::{self, Page};
 use stepwright_interpreter::{Beginning, ChildInput, Command, Execution, Status, Stimulus, step};
-use stepwright_json::{Json, Syntax, json};
+use stepwright_json::{Json, Object, Syntax, json};
 use stepwright_program::Program;
 
 const DEFINITION: &str = r#"{
@@ -65,6 +65,7 @@ fn play(program: &Program, choices: &[u16]) -> Result<(), TestCaseError> {
         input: json!({"items": [1, 2, 3, 4, 5]}),
         identity: Identity::default(),
         first: None,
+        variables: Object::new(),
         seed: [1, 2],
         map_context: None,
         timeout_seconds: None,
@@ -192,6 +193,7 @@ fn a_failed_execution_goes_on_when_redriven() {
         input: json!({"n": 1}),
         identity: Identity::default(),
         first: None,
+        variables: Object::new(),
         seed: [1, 2],
         map_context: None,
         timeout_seconds: None,

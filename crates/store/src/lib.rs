@@ -19,7 +19,9 @@ pub use copy::{Copied, copy};
 pub use memory::Memory;
 pub use nodes::{Member, Members, Membership, NodeId, Shards};
 pub use postgres::Postgres;
-pub use row::{About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Status};
+pub use row::{
+    About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Sorted, Status,
+};
 pub use sqlite::Sqlite;
 
 use std::future::Future;
@@ -118,6 +120,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// The map runs of an execution, the most recently started first.
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
+
+    /// Map runs of all executions, the most recently started first, after the one with this start time
+    /// and ARN. In a database, the cost depends only on `most`.
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>>;
+
+    /// Executions in another order than that of [`Store::list`]. In a database, the cost depends only on
+    /// `most`.
+    fn sorted(&self, sorted: Sorted, most: usize)
+    -> Pending<Result<Vec<ExecutionRow>, StoreError>>;
 
     /// Up to `most` executions that ended before this moment (milliseconds since 1970), those that ended
     /// first first.

@@ -1,6 +1,7 @@
+use crate::row::named;
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Sorted, Status, Store, StoreError,
 };
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Reverse;
@@ -337,6 +338,54 @@ impl Store for Memory {
 
     fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>> {
         now(Ok(self.kept().map_runs.get(arn).cloned()))
+    }
+
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        let kept = self.kept();
+        let place = |run: &MapRunRow| (run.started_at, run.arn.clone());
+        let mut runs: Vec<&MapRunRow> = kept.map_runs.values().collect();
+        runs.retain(|run| after.as_ref().is_none_or(|after| place(run) < *after));
+        runs.sort_by_key(|run| Reverse(place(run)));
+        now(Ok(runs.into_iter().take(most).cloned().collect()))
+    }
+
+    fn sorted(
+        &self,
+        sorted: Sorted,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        let kept = self.kept();
+        let mut rows: Vec<&ExecutionRow> = Vec::new();
+        match sorted {
+            Sorted::Oldest { filter, after } => {
+                let place = |row: &ExecutionRow| (row.about.started_at, row.id);
+                let is_after = |row: &ExecutionRow| after.is_none_or(|after| place(row) > after);
+                rows.extend(
+                    kept.executions.values().filter(|row| filter.takes(row) && is_after(row)),
+                );
+                rows.sort_by_key(|row| place(row));
+            }
+            Sorted::Named { machine, prefix, after } => {
+                let (from, to) = named(&machine, &prefix);
+                let after = after.map(|after| named(&machine, &after).0).unwrap_or_default();
+                let is_it = |arn: &str| arn >= &*from && arn < &*to && arn > &*after;
+                let ids = kept.by_arn.iter().filter(|(arn, _)| is_it(arn)).map(|(_, id)| id);
+                rows.extend(ids.filter_map(|id| kept.executions.get(id)));
+                rows.sort_by(|one, other| one.about.arn.cmp(&other.about.arn));
+            }
+            Sorted::Ended { after } => {
+                let place = |row: &ExecutionRow| row.stopped_at.map(|at| (at, row.id));
+                rows.extend(kept.executions.values().filter(|row| {
+                    place(row).is_some_and(|place| after.is_none_or(|after| place < after))
+                }));
+                rows.sort_by_key(|row| Reverse(place(row)));
+            }
+        }
+        now(Ok(rows.into_iter().take(most).cloned().collect()))
     }
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {

@@ -3,11 +3,13 @@ mod lanes;
 mod nodes;
 mod read;
 mod schema;
+mod sorted;
 mod write;
 
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Membership, Page, Pending, Recorded, Shards, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Membership, Page, Pending, Recorded, Shards, Sorted, Status, Store,
+    StoreError,
 };
 use connect::{Address, broken};
 use lanes::{APPENDING, Fence, Lane, Queue, Work};
@@ -377,6 +379,22 @@ impl Store for Postgres {
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
         read!(&self.readers, |client| read::map_runs(&client, execution))
+    }
+
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        read!(&self.readers, |client| read::latest_map_runs(&client, after.as_ref(), most))
+    }
+
+    fn sorted(
+        &self,
+        sorted: Sorted,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        read!(&self.readers, |client| sorted::sorted(&client, &sorted, most))
     }
 
     fn ended(&self, before: i64, most: usize) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {

@@ -207,3 +207,38 @@ pub struct Page {
     /// The largest number of executions.
     pub most: usize,
 }
+
+/// Executions in an order of their own, and where a page of them begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sorted {
+    /// Those of a machine or a map run that began first. The filter names no version and no alias.
+    Oldest {
+        /// Which.
+        filter: Filter,
+        /// Starts after this execution, given by its start time and its number.
+        after: Option<(i64, ExecutionId)>,
+    },
+    /// Those of a machine by name, from A to Z.
+    Named {
+        /// The machine.
+        machine: String,
+        /// What the names begin with.
+        prefix: String,
+        /// Starts after this name.
+        after: Option<String>,
+    },
+    /// Those that ended last, of all machines and map runs.
+    Ended {
+        /// Starts after this execution, given by its end and its number.
+        after: Option<(i64, ExecutionId)>,
+    },
+}
+
+/// The ARNs of a machine's executions whose names begin with a prefix: from the first one, inclusive, to
+/// the second one.
+pub(crate) fn named(machine: &str, prefix: &str) -> (String, String) {
+    let before = machine.replacen(":stateMachine:", ":execution:", 1);
+    let from = format!("{before}:{prefix}");
+    // No text sorts after this character. What follows the name of another machine is no colon.
+    (from.clone(), format!("{from}\u{10FFFF}"))
+}

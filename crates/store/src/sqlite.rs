@@ -2,12 +2,13 @@ mod acknowledged;
 mod queue;
 mod read;
 mod schema;
+mod sorted;
 mod verify;
 mod writer;
 
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
-    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Status, Store, StoreError,
+    HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Sorted, Status, Store, StoreError,
 };
 use acknowledged::Acknowledged;
 use parking_lot::Mutex;
@@ -362,6 +363,22 @@ impl Store for Sqlite {
     fn map_run(&self, arn: &str) -> Pending<Result<Option<MapRunRow>, StoreError>> {
         let arn = arn.to_owned();
         self.read(move |connection| read::map_run(connection, &arn))
+    }
+
+    fn latest_map_runs(
+        &self,
+        after: Option<(i64, String)>,
+        most: usize,
+    ) -> Pending<Result<Vec<MapRunRow>, StoreError>> {
+        self.read(move |connection| read::latest_map_runs(connection, after.as_ref(), most))
+    }
+
+    fn sorted(
+        &self,
+        sorted: Sorted,
+        most: usize,
+    ) -> Pending<Result<Vec<ExecutionRow>, StoreError>> {
+        self.read(move |connection| sorted::sorted(connection, &sorted, most))
     }
 
     fn map_runs(&self, execution: ExecutionId) -> Pending<Result<Vec<MapRunRow>, StoreError>> {

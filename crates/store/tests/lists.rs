@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stepwright_store::{
-    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, Memory, Page,
-    Postgres, Shards, Sqlite, Status, Store,
+    About, Append, AppendError, ExecutionId, ExecutionRow, Filter, HistoryPart, MapRunRow, Memory,
+    Page, Postgres, Shards, Sorted, Sqlite, Status, Store,
 };
 
 /// The stores that are compared; the folder is where one of them is.
@@ -49,7 +49,7 @@ fn start(id: ExecutionId, chance: &mut Chance) -> Append {
     let is_child = chance.below(4) == 0;
     let version = (chance.below(3) == 0).then(|| format!("{machine}:{}", chance.below(2)));
     let about = About {
-        arn: format!("execution-{}", id.0),
+        arn: format!("{machine}{}:execution-{}", if is_child { "/Label" } else { "" }, id.0),
         version: version.clone(),
         alias: version.filter(|_| chance.below(2) == 0).map(|_| format!("{machine}:live")),
         map_run: is_child.then(|| (*chance.pick(&["run-a", "run-b"])).to_owned()),
@@ -174,6 +174,7 @@ async fn compare(
         }
         assert_eq!(listed, expected, "{filter:?}");
     }
+    compare_orders(store, rows, chance).await;
     let mut live = Vec::new();
     while let page = store.live(&Shards::ALL, live.last(), 3).await.expect("it can be read")
         && !page.is_empty()
@@ -218,6 +219,94 @@ async fn compare(
     }
     let wrong = store.verify(Arc::new(AtomicBool::new(false))).await.expect("it can be checked");
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The pages of another order, one after another.
+async fn pages(
+    store: &dyn Store,
+    most: usize,
+    sorted: impl Fn(Option<&ExecutionRow>) -> Sorted,
+) -> Vec<ExecutionRow> {
+    let mut listed: Vec<ExecutionRow> = Vec::new();
+    loop {
+        let page = store.sorted(sorted(listed.last()), most).await.expect("it can be read");
+        assert!(page.len() <= most);
+        if page.is_empty() {
+            return listed;
+        }
+        listed.extend(page);
+    }
+}
+
+async fn compare_orders(
+    store: &dyn Store,
+    rows: &BTreeMap<ExecutionId, ExecutionRow>,
+    chance: &mut Chance,
+) {
+    let most = chance.below(25) as usize + 1;
+    let has_owner = |filter: &Filter| filter.machine.is_some() != filter.map_run.is_some();
+    let is_plain = |filter: &Filter| filter.version.is_none() && filter.alias.is_none();
+    for filter in filters().into_iter().filter(|filter| has_owner(filter) && is_plain(filter)) {
+        let mut expected = expected(rows, &filter);
+        expected.reverse();
+        let sorted = |last: Option<&ExecutionRow>| Sorted::Oldest {
+            filter: filter.clone(),
+            after: last.map(|row| (row.about.started_at, row.id)),
+        };
+        assert_eq!(pages(store, most, sorted).await, expected, "{filter:?}");
+    }
+    for (machine, prefix) in [("machine-a", ""), ("machine-a", "execution-1"), ("machine", "")] {
+        let start = format!("{machine}:{prefix}");
+        let mut expected: Vec<_> =
+            rows.values().filter(|row| row.about.arn.starts_with(&start)).cloned().collect();
+        expected.sort_by(|one, other| one.about.arn.cmp(&other.about.arn));
+        let name = |row: &ExecutionRow| row.about.arn.rsplit(':').next().map(str::to_owned);
+        let sorted = |last: Option<&ExecutionRow>| Sorted::Named {
+            machine: machine.to_owned(),
+            prefix: prefix.to_owned(),
+            after: last.and_then(name),
+        };
+        assert_eq!(pages(store, most, sorted).await, expected, "{start}");
+    }
+    let place = |row: &ExecutionRow| row.stopped_at.map(|at| (at, row.id));
+    let mut expected: Vec<_> = rows.values().filter(|row| place(row).is_some()).cloned().collect();
+    expected.sort_by_key(|row| std::cmp::Reverse(place(row)));
+    let sorted = |last: Option<&ExecutionRow>| Sorted::Ended { after: last.and_then(place) };
+    assert_eq!(pages(store, most, sorted).await, expected);
+}
+
+#[test]
+fn map_runs_are_listed_from_the_latest_to_the_first() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    runtime().block_on(async {
+        for store in stores(folder.path()).await {
+            let mut chance = Chance(3);
+            let mut expected = Vec::new();
+            for number in 0..40 {
+                let id = store.new_id();
+                let run = MapRunRow {
+                    arn: format!("run-{}-{number}", chance.below(10)),
+                    execution: id,
+                    started_at: 1_000 + chance.below(8) as i64,
+                    more: vec![1],
+                };
+                expected.push(run.clone());
+                let append = Append { map_runs: vec![run], ..start(id, &mut chance) };
+                store.append(append).await.expect("it fits");
+            }
+            let place = |run: &MapRunRow| (run.started_at, run.arn.clone());
+            expected.sort_by_key(|run| std::cmp::Reverse(place(run)));
+            let mut listed: Vec<MapRunRow> = Vec::new();
+            while let page = store.latest_map_runs(listed.last().map(place), 7).await
+                && let page = page.expect("it can be read")
+                && !page.is_empty()
+            {
+                listed.extend(page);
+            }
+            assert_eq!(listed, expected);
+            store.close().await;
+        }
+    });
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn what_is_not_ours_is_refused() {
         assert!(newer.contains("has layout 99; this release knows layouts up to"), "{newer}");
         let newer = Postgres::open_to_read(&url).await.expect_err("it is newer").to_string();
         assert!(newer.contains("has layout 99"), "{newer}");
-        cluster.sql(&url, "UPDATE stepwright.layout SET number = 1");
+        cluster.sql(&url, "UPDATE stepwright.layout SET number = 2");
 
         let name = url.rsplit('/').next().unwrap_or_default();
         let set = format!("ALTER DATABASE {name} SET");

@@ -187,6 +187,7 @@ impl Reader {
                     deadline: None,
                     seed: [0, 0],
                     map_context: None,
+                    variables: Object::new(),
                 }))
             }
             "ExecutionSucceeded" => E::ExecutionSucceeded { output: data("output") },

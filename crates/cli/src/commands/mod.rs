@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Start(arguments) => client::start(&arguments),
         Command::Stop(arguments) => client::stop(&arguments),
         Command::Redrive(arguments) => client::redrive(&arguments),
+        Command::Fork(arguments) => client::fork(&arguments),
         Command::Why(arguments) => client::why(&arguments),
         Command::Completions(arguments) => {
             let mut out = std::io::stdout().lock();

@@ -119,6 +119,11 @@ fn executions_are_started_followed_explained_and_stopped() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     has(&said, &["stop", "Enough: of it", "aborted after"]);
     has(&shell.says(&["redrive", "held"], 0), &["redriven"]);
+    let said = shell.says(&["fork", "shop:good", "Nowhere"], 2);
+    has(&said, &["the definition has no state `Nowhere` at its top level"]);
+    let fork =
+        ["fork", "shop:good", "Pay", "--name", "again", "--input", "{\"items\": []}", "--follow"];
+    has(&shell.says(&fork, 0), &["shop:again", "Pay"]);
     shell.says(&["stop", "held"], 0);
 
     let said = shell.says(&["logs", "shop"], 0);
@@ -167,6 +172,11 @@ fn those_who_come_from_step_functions_local_find_what_they_had() {
     let said = shell.says(&["start", "shop", "--follow"], 0);
     has(&said, &["1 items", "{\"shipped\":true}"]);
     let said = shell.says(&["start", "shop#Broke", "--follow"], 1);
+    has(&said, &["Declined: no money", "Refunded"]);
+    // A fork of what a test case answers is answered by it, too.
+    let name = ["start", "shop#Broke", "--name", "mocked", "--follow"];
+    has(&shell.says(&name, 1), &["Declined: no money"]);
+    let said = shell.says(&["fork", "shop:mocked", "Pay", "--follow"], 1);
     has(&said, &["Declined: no money", "Refunded"]);
     let said = shell.says(&["start", &format!("{machine}#Nope")], 2);
     has(&said, &["InvalidArn", "no such test case of 'shop', only Broke"]);

@@ -15,6 +15,7 @@ mod crash_services;
 mod crowd;
 mod dev_project;
 mod dev_template;
+mod forks;
 mod functions;
 mod hostile;
 mod jobs;

@@ -247,6 +247,16 @@ impl Client {
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
             .send(body);
+        Self::read(sent)
+    }
+
+    /// Calls an operation of the server's own, which has a path.
+    pub(crate) fn own(&self, path: &str, body: &Json) -> Answer {
+        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        Self::read(self.agent.post(&url).send(body.to_string().as_bytes()))
+    }
+
+    fn read(sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
         let Ok(mut response) = sent else { return Answer::Lost };
         let Ok(text) = response.body_mut().read_to_string() else { return Answer::Lost };
         let Ok(reply) = stepwright_json::parse(&text) else { return Answer::Lost };

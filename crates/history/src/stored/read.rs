@@ -104,7 +104,11 @@ impl<'b> Reader<'b> {
         let Some(name) = KINDS.get(usize::from(kind)).copied() else {
             return Err(StoredError::UnknownKind(kind));
         };
-        let most = if matches!(name, "ExecutionStarted" | "MapStarted") { 2 } else { 1 };
+        let most = match name {
+            "ExecutionStarted" => 3,
+            "MapStarted" => 2,
+            _ => 1,
+        };
         if !(1..=most).contains(&revision) {
             return Err(StoredError::UnknownRevision { kind: name, revision });
         }
@@ -381,9 +385,15 @@ impl<'b> Reader<'b> {
             deadline: self.deadline()?,
             seed: [self.word()?, self.word()?],
             map_context: self.option(Self::json)?,
+            variables: Object::new(),
         };
-        if revision == 2 {
-            start.input_text = Some(self.str()?);
+        match revision {
+            2 => start.input_text = Some(self.str()?),
+            3 => {
+                start.input_text = self.option(Self::str)?;
+                start.variables = self.object()?;
+            }
+            _ => {}
         }
         Ok(start)
     }

@@ -265,14 +265,15 @@ impl Writer {
                 39
             }
         };
-        // The second revisions say something that the first do not; where there is nothing of it to
-        // say, the first is written.
-        let is_second = match kind {
-            E::ExecutionStarted(start) => start.input_text.is_some(),
-            E::MapStarted { plan, .. } => plan.of_object,
-            _ => false,
+        // Later revisions say something that the first do not; where there is nothing of it to say, the
+        // first is written.
+        let revision = match kind {
+            E::ExecutionStarted(start) if !start.variables.is_empty() => 3,
+            E::ExecutionStarted(start) if start.input_text.is_some() => 2,
+            E::MapStarted { plan, .. } if plan.of_object => 2,
+            _ => 1,
         };
-        (number, if is_second { 2 } else { 1 })
+        (number, revision)
     }
 
     fn number(&mut self, mut number: u64) {
@@ -363,7 +364,8 @@ impl Writer {
     }
 
     fn start(&mut self, start: &Start) {
-        let Start { input, input_text, identity, first, deadline, seed, map_context } = start;
+        let Start { input, input_text, identity, first, deadline, seed, map_context, variables } =
+            start;
         self.json(input);
         let Identity {
             execution_arn,
@@ -382,7 +384,10 @@ impl Writer {
             self.bytes.extend(part.to_le_bytes());
         }
         self.option(map_context.as_ref(), Writer::json);
-        if let Some(text) = input_text {
+        if !variables.is_empty() {
+            self.option(input_text.as_ref(), |w, text| w.str(text));
+            self.object(variables);
+        } else if let Some(text) = input_text {
             self.str(text);
         }
     }

@@ -25,8 +25,12 @@ const MAX_DEPTH: usize = 100;
 /// Compiles a definition. The complaints are those that make it impossible to run; for all that
 /// can be said about a definition ask [`crate::check`].
 pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
-    let mut compiler =
-        Compiler { states: Vec::new(), diagnostics: Vec::new(), language: Language::default() };
+    let mut compiler = Compiler {
+        states: Vec::new(),
+        top: 0,
+        diagnostics: Vec::new(),
+        language: Language::default(),
+    };
     let root = Fields { node: &definition.root, location: String::new(), trail: String::new() };
     if !definition.root.is_object() {
         let diagnostic =
@@ -47,6 +51,7 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
         let start = start.expect("a scope without complaints has a start");
         Ok(Program {
             states,
+            top: compiler.top,
             start,
             timeout_seconds,
             language: compiler.language,
@@ -61,6 +66,8 @@ pub fn compile(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
 
 struct Compiler {
     states: Vec<Option<State>>,
+    /// How many states are at the top level.
+    top: u32,
     diagnostics: Vec<Diagnostic>,
     /// The machine's own; states do not inherit from the Map or Parallel around them.
     language: Language,
@@ -109,6 +116,9 @@ impl Compiler {
                 self.states.push(None);
             }
             members.push((id, member));
+        }
+        if depth == 0 {
+            self.top = self.states.len() as u32;
         }
         for (id, member) in members {
             let location = format!("{}/{}", states.location, member.key);

@@ -17,8 +17,8 @@ pub(crate) use sessions::{Login, Sessions, login_cookie, secret, set_cookie, set
 
 use crate::bodies;
 use crate::connections::Connection;
-use crate::http::{Serving, answer, read, target};
-use crate::{console, services};
+use crate::http::{Serving, answer, parse, read, target};
+use crate::{console, fork, services};
 use axum::RequestPartsExt as _;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Path, Request, State};
@@ -208,7 +208,11 @@ impl Door {
                     let bytes = self.read(body, Some(access), connection).await?;
                     Ok(Admitted::Service(name, services::read(name, parts, &bytes)))
                 }
-                Access::Operation | Access::Invocation | Access::Parked | Access::Logs => self
+                Access::Operation
+                | Access::Invocation
+                | Access::Parked
+                | Access::Logs
+                | Access::Fork => self
                     .read(body, Some(access), connection)
                     .await
                     .map(|body| Admitted::Route(body.into())),
@@ -442,6 +446,12 @@ impl Door {
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
             Access::Parked => caller.check(&Right::parked()),
             Access::Logs => caller.check(&Right::logs()),
+            Access::Fork => {
+                let Serving { api, credentials, .. } = &*self.serving;
+                let body = parse(&body)?;
+                let rights = fork::rights(&body, api.engine(), credentials).await;
+                rights.iter().try_for_each(|right| caller.check(right))
+            }
             Access::Functions => caller.check(&Right::functions()).map_err(elsewhere),
             Access::Invocation => {
                 let Path(name) = parts.extract::<Path<String>>().await.map_err(|error| {

@@ -1,7 +1,7 @@
 //! The rights that a request needs: which action on which resource. No other place decides this.
 
 use super::Credentials;
-use crate::services;
+use crate::{fork, services};
 use std::borrow::Cow;
 use stepwright_console::{Asked, Fields, Need};
 use stepwright_engine::Engine;
@@ -29,6 +29,8 @@ pub(crate) enum Access {
     Parked,
     /// The right to read what functions print.
     Logs,
+    /// The rights to fork the execution that the request names.
+    Fork,
     /// The key that the nodes have which share the store.
     Node,
     /// The rights that a request to this local service needs.
@@ -47,6 +49,7 @@ impl Access {
             | Self::Metrics
             | Self::Parked
             | Self::Node
+            | Self::Fork
             | Self::Logs => "states",
         }
     }
@@ -64,7 +67,7 @@ pub(crate) struct Right {
 const READ_METRICS: &str = "stepwright:GetMetrics";
 
 impl Right {
-    pub(super) fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
+    pub(crate) fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
         Self { action: action.into(), resource: resource.into() }
     }
 
@@ -108,6 +111,7 @@ impl Right {
                 Self::operation_with(name, body, engine, credentials).await
             }
             Asked::Parked { .. } => vec![Self::parked()],
+            Asked::Fork { body } => fork::rights(body, engine, credentials).await,
         }
     }
 

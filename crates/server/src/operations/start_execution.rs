@@ -14,7 +14,7 @@ pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> 
     Ok(reply.into())
 }
 
-pub(super) fn refused(error: StartError) -> ApiError {
+pub(crate) fn refused(error: StartError) -> ApiError {
     match error {
         StartError::Exists { arn } => {
             ApiError::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"))
@@ -38,7 +38,7 @@ pub(super) fn closing() -> ApiError {
 /// Checks a limit that AWS does not have: a machine's `max_concurrent_executions` in
 /// stepwright.toml. What it returns must be held until the start is durable, so that the next start
 /// counts it.
-async fn check_concurrency<'a>(
+pub(crate) async fn check_concurrency<'a>(
     api: &'a Api,
     arn: &str,
     name: &str,

@@ -187,6 +187,7 @@ async fn a_form_needs_the_rights_of_its_operation() {
         ("TestState", "definition", "{}"),
         ("RetryParked", "executionArn", execution),
         ("AbortParked", "executionArn", execution),
+        ("ForkExecution", "executionArn", execution),
     ] {
         let fields = form(&[("operation", operation), ("token", &token), (member, value)]);
         let request = Request::new("POST", "/console/act").with_body(&fields);
@@ -201,6 +202,50 @@ async fn a_form_needs_the_rights_of_its_operation() {
         let answer = server.ask(&start(&token, machine).with("cookie", &cookie)).await;
         assert_eq!(answer.status, expected, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_fork_needs_the_rights_to_all_that_it_does() {
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let all = [
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:StartExecution",
+        "stepwright:ForkExecution",
+    ];
+    let changed = r#"{"StartAt":"W","States":{"W":{"Type":"Succeed"}}}"#;
+    let fork = async |actions: &[&str], resource: &str, definition: &str| {
+        let server = started(vec![key(actions, &[resource])]).await;
+        let (cookie, token) = login(&server).await;
+        let fields = [
+            ("operation", "ForkExecution"),
+            ("token", &token),
+            ("executionArn", execution),
+            ("state", "W"),
+            ("definition", definition),
+        ];
+        let request = Request::new("POST", "/console/act").with_body(&form(&fields));
+        let by_form = server.ask(&request.with("cookie", &cookie)).await.status;
+        let body = stepwright_json::json!({"executionArn": (execution), "state": "W"});
+        let mut body = body.as_object().cloned().expect("it is one");
+        if !definition.is_empty() {
+            body.insert("definition", definition.into());
+        }
+        let body = stepwright_json::Json::Object(body).to_string();
+        let request = Request::new("POST", "/fork").with_body(&body).signed(server.address);
+        let by_api = server.ask(&request).await.status;
+        (by_form, by_api)
+    };
+    assert_eq!(fork(&all, "*", "").await, (303, 200));
+    for missing in all {
+        let others: Vec<&str> = all.into_iter().filter(|action| *action != missing).collect();
+        assert_eq!(fork(&others, "*", "").await, (403, 400), "without {missing}");
+    }
+    assert_eq!(fork(&all, OTHER, "").await, (403, 400), "on another machine");
+    // Whoever may not change the machine may not change what its executions do.
+    assert_eq!(fork(&all, "*", changed).await, (403, 400));
+    let more = [&all[..], &["states:UpdateStateMachine"]].concat();
+    assert_eq!(fork(&more, "*", changed).await, (303, 200));
 }
 
 #[tokio::test]
@@ -305,4 +350,65 @@ async fn what_is_in_executions_is_found_by_who_may_see_it_and_never_what_is_reda
         let page = ask(&format!("/console/execution/event?{arn}&row=0")).await;
         assert!(page.contains("Lovelace") && page.contains("[redacted]"), "{page}");
     }
+}
+
+#[tokio::test]
+async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
+    let config = ServerConfig { redact: vec!["$..card".to_owned()], ..server() };
+    let server = Server::start(config, Vec::new()).await;
+    let definition = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{
+        "A":{"Type":"Pass","Assign":{"secret":{"card":"{% $states.input.card %}"}},"Next":"B"},
+        "B":{"Type":"Pass","Output":"{% [$secret, $states.input] %}","End":true}}}"#;
+    let call =
+        async |name: &str, body| server.serving.api.call(name, body).await.expect("it is done");
+    let body = stepwright_json::json!({
+        "name": "order", "roleArn": "arn:aws:iam::123456789012:role/r", "definition": definition
+    });
+    call("CreateStateMachine", body).await;
+    let input = r#"{"card": 47110815, "b": 1.5}"#;
+    let body =
+        stepwright_json::json!({"stateMachineArn": (MACHINE), "name": "one", "input": input});
+    call("StartExecution", body).await;
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let path = format!("/console/fork?arn={execution}&state=B");
+    let page = server.ask(&Request::new("GET", &path)).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("[redacted]") && !page.body.contains("47110815"), "{page:?}");
+    // As a browser sends the form that it was shown.
+    let shown = |name: &str| {
+        let (_, rest) =
+            page.body.split_once(&format!("<textarea name=\"{name}\"")).expect("a field");
+        let (_, rest) = rest.split_once(">\n").expect("it begins");
+        let text = rest.split("</textarea>").next().expect("it ends");
+        text.replace("&quot;", "\"").replace('\n', "\r\n")
+    };
+    let (input, variables) = (shown("input"), shown("variables"));
+    let fork = async |name: &str, input: &str| {
+        let fields = [
+            ("operation", "ForkExecution"),
+            ("token", &token(&page)),
+            ("executionArn", execution),
+            ("state", "B"),
+            ("name", name),
+            ("input", input),
+            ("variables", &variables),
+        ];
+        let request = Request::new("POST", "/console/act").with_body(&form(&fields));
+        let answer = server.ask(&request).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let arn = execution.replace(":one", &format!(":{name}"));
+        let body = stepwright_json::json!({"executionArn": (arn.as_str())});
+        let ended = call("DescribeExecution", body).await;
+        ended.get("output").and_then(stepwright_json::Json::as_str).unwrap_or_default().to_owned()
+    };
+    let output = fork("two", &input).await;
+    assert_eq!(output, r#"[{"card":47110815},{"card":47110815,"b":1.5}]"#);
+    // A field that was changed is what was written into it.
+    let output = fork("three", &input.replace("1.5", "2")).await;
+    assert_eq!(output, r#"[{"card":47110815},{"card":"[redacted]","b":2}]"#);
+    // What a fork begins with is not shown either.
+    let arn = execution.replace(":one", ":two");
+    let path = format!("/console/execution/event?arn={arn}&row=1");
+    let event = server.ask(&Request::new("GET", &path)).await;
+    assert!(event.body.contains("secret") && !event.body.contains("47110815"), "{event:?}");
 }

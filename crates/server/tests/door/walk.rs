@@ -16,11 +16,17 @@ const OPEN: [(&str, &str); 4] =
 
 /// The routes that show nothing of the server, which whoever may connect gets: what the page of the login
 /// needs, and the login. Unlike those that are open, they are refused to pages of others.
-const FOR_STRANGERS: [(&str, &str); 7] = [
+const FOR_STRANGERS: [(&str, &str); 13] = [
     ("GET", "/console/console.css"),
     ("HEAD", "/console/console.css"),
     ("GET", "/console/console.js"),
     ("HEAD", "/console/console.js"),
+    ("GET", "/console/base.js"),
+    ("HEAD", "/console/base.js"),
+    ("GET", "/console/data.js"),
+    ("HEAD", "/console/data.js"),
+    ("GET", "/console/drawing.js"),
+    ("HEAD", "/console/drawing.js"),
     ("GET", "/console/icon.svg"),
     ("HEAD", "/console/icon.svg"),
     ("POST", "/console/login"),
@@ -530,6 +536,8 @@ fn is_let_in(request: &Request, answer: &Answer) -> bool {
         // A form must be from a page of the server.
         ("POST", "/console/act" | "/console/logout") => answer.status == 403,
         ("POST", "/console/login") => answer.status == 303,
+        // It names no execution.
+        ("POST", "/fork") => answer.status == 400,
         (_, target) if target.starts_with("/console/") => {
             matches!(answer.status, 200 | 400 | 404)
         }

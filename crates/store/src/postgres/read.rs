@@ -116,22 +116,22 @@ macro_rules! read {
 }
 pub(crate) use read;
 
-const COLUMNS: &str = "e.id, e.arn, e.machine, e.version, e.alias, e.map_run, e.started_at, e.more, \
+pub(super) const COLUMNS: &str = "e.id, e.arn, e.machine, e.version, e.alias, e.map_run, e.started_at, e.more, \
                        e.status, l.len, e.stopped_at, l.wake_at, l.is_owed, e.redrive_count, \
                        e.redriven_at";
 
 /// The last chunk of each execution, which has what changes with every turn.
-const LAST: &str = "CROSS JOIN LATERAL (SELECT c.len, c.wake_at, c.is_owed FROM stepwright.chunks c \
+pub(super) const LAST: &str = "CROSS JOIN LATERAL (SELECT c.len, c.wake_at, c.is_owed FROM stepwright.chunks c \
                     WHERE c.execution = e.id ORDER BY c.before DESC LIMIT 1) AS l";
 
 /// A parameter of a query and its type.
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 fn status(number: i16) -> Status {
     Status::numbered(i64::from(number)).expect("only what has a number was written")
 }
 
-fn row(row: &Row) -> ExecutionRow {
+pub(super) fn row(row: &Row) -> ExecutionRow {
     let redrives: Option<i64> = row.get(13);
     ExecutionRow {
         id: ExecutionId(row.get::<_, i64>(0) as u64),
@@ -332,18 +332,30 @@ pub(crate) async fn list(
     filter: &Filter,
     page: Page,
 ) -> Answer<Vec<ExecutionRow>> {
+    list_in_order(client, filter, page, false).await
+}
+
+/// A list, from the newest to the oldest or the other way round; that is for what names an owner.
+pub(super) async fn list_in_order(
+    client: &Client,
+    filter: &Filter,
+    page: Page,
+    is_oldest_first: bool,
+) -> Answer<Vec<ExecutionRow>> {
+    let (side, direction, end) =
+        if is_oldest_first { (">", "ASC", i64::MIN) } else { ("<", "DESC", i64::MAX) };
     if matches_nothing(filter) {
         return Ok(Vec::new());
     }
     let mut texts = Vec::new();
-    let (after, after_id) = page.after.map_or((i64::MAX, i64::MAX), |(at, id)| (at, number(id.0)));
+    let (after, after_id) = page.after.map_or((end, end), |(at, id)| (at, number(id.0)));
     let most = number(page.most as u64);
     let (conditions, order) = match parts(filter) {
         Some((wanted, parts)) => {
             texts.push(wanted);
-            (parts, "started_at DESC, id DESC")
+            (parts, format!("started_at {direction}, id {direction}"))
         }
-        None => (vec!["true".to_owned()], "id DESC"),
+        None => (vec!["true".to_owned()], "id DESC".to_owned()),
     };
     let is_by_number = texts.is_empty();
     let rest = rest(filter, &mut texts);
@@ -351,7 +363,9 @@ pub(crate) async fn list(
     let place = match (page.after, is_by_number) {
         (None, _) => String::new(),
         (Some(_), true) => format!(" AND id < ${}", count + 2),
-        (Some(_), false) => format!(" AND (started_at, id) < (${}, ${})", count + 1, count + 2),
+        (Some(_), false) => {
+            format!(" AND (started_at, id) {side} (${}, ${})", count + 1, count + 2)
+        }
     };
     let of_part = |condition: &String| {
         format!(
@@ -366,7 +380,11 @@ pub(crate) async fn list(
         "SELECT {COLUMNS} FROM (SELECT * FROM ({chosen}) AS p ORDER BY {order} LIMIT ${}) AS e {LAST} \
          ORDER BY {}",
         count + 3,
-        if is_by_number { "e.id DESC" } else { "e.started_at DESC, e.id DESC" }
+        if is_by_number {
+            "e.id DESC".to_owned()
+        } else {
+            format!("e.started_at {direction}, e.id {direction}")
+        }
     );
     let mut parameters: Vec<Parameter<'_>> =
         texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
@@ -445,6 +463,22 @@ pub(crate) async fn map_runs(client: &Client, execution: ExecutionId) -> Answer<
                  WHERE execution = $1 ORDER BY started_at DESC, arn DESC";
     let rows = client.query_typed(query, &[(&number(execution.0), Type::INT8)]).await?;
     Ok(rows.iter().map(run).collect())
+}
+
+pub(crate) async fn latest_map_runs(
+    client: &Client,
+    after: Option<&(i64, String)>,
+    most: usize,
+) -> Answer<Vec<MapRunRow>> {
+    let (started_at, arn) = after.map_or((i64::MAX, ""), |(at, arn)| (*at, arn));
+    // No text of the database has such a character.
+    let arn = arn.split('\0').next().unwrap_or_default();
+    let query = "SELECT arn, execution, started_at, more FROM stepwright.map_runs \
+                 WHERE (started_at, arn) < ($1, $2) ORDER BY started_at DESC, arn DESC LIMIT $3";
+    let most = number(most as u64);
+    let parameters: [Parameter<'_>; 3] =
+        [(&started_at, Type::INT8), (&arn, Type::TEXT), (&most, Type::INT8)];
+    Ok(client.query_typed(query, &parameters).await?.iter().map(run).collect())
 }
 
 /// Keys are bytes in the database, in whose order texts are.

@@ -6,7 +6,7 @@ use crate::StoreError;
 use tokio_postgres::Client;
 
 /// The number of the current layout.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
 /// The oldest release of PostgreSQL that is used.
 const OLDEST: i32 = 13;
@@ -100,6 +100,9 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
         changed_by xid8 NOT NULL
     );
     CREATE INDEX documents_changed ON stepwright.documents (changed_by);
+", "
+    -- The map runs of all executions, in the order in which they began.
+    CREATE INDEX map_runs_by_start ON stepwright.map_runs (started_at, arn);
 "];
 
 /// Examines the server and brings the database to the current layout. Two nodes that do so at the same

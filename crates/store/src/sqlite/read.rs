@@ -53,10 +53,10 @@ impl Readers {
     }
 }
 
-const COLUMNS: &str = "id, arn, machine, version, alias, map_run, started_at, more, status, len, \
+pub(super) const COLUMNS: &str = "id, arn, machine, version, alias, map_run, started_at, more, status, len, \
                        stopped_at, wake_at, is_owed, redrive_count, redriven_at";
 
-fn row(row: &Row<'_>) -> rusqlite::Result<ExecutionRow> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<ExecutionRow> {
     let status: i64 = row.get(8)?;
     let status =
         Status::numbered(status).ok_or(rusqlite::Error::IntegralValueOutOfRange(8, status))?;
@@ -271,8 +271,32 @@ pub(crate) fn list(
     filter: &Filter,
     page: Page,
 ) -> rusqlite::Result<Vec<ExecutionRow>> {
-    let (wanted, parts) = parts(filter);
-    let Some(wanted) = wanted else { return list_by_number(connection, filter, page) };
+    match parts(filter) {
+        (None, _) => list_by_number(connection, filter, page),
+        (Some(wanted), parts) => list_parts(connection, filter, page, wanted, parts, false),
+    }
+}
+
+/// Those of a machine or a map run that began first.
+pub(crate) fn oldest(
+    connection: &Connection,
+    filter: &Filter,
+    page: Page,
+) -> rusqlite::Result<Vec<ExecutionRow>> {
+    let (Some(wanted), parts) = parts(filter) else { return Ok(Vec::new()) };
+    list_parts(connection, filter, page, wanted, parts, true)
+}
+
+/// Reads a page from each part, and merges them.
+fn list_parts(
+    connection: &Connection,
+    filter: &Filter,
+    page: Page,
+    wanted: &str,
+    parts: Vec<Part>,
+    is_oldest_first: bool,
+) -> rusqlite::Result<Vec<ExecutionRow>> {
+    let (side, order) = if is_oldest_first { (">", "ASC") } else { ("<", "DESC") };
     // One transaction, so that an execution that moves between parts meanwhile is not missed.
     let reading = connection.unchecked_transaction()?;
     let mut places: Vec<(i64, i64)> = Vec::new();
@@ -283,13 +307,13 @@ pub(crate) fn list(
             values.push(Box::new(started_at));
             values.push(Box::new(id.0 as i64));
             let count = values.len();
-            write!(condition, " AND (started_at, id) < (?{}, ?{count})", count - 1)
+            write!(condition, " AND (started_at, id) {side} (?{}, ?{count})", count - 1)
                 .expect("text grows");
         }
         values.push(Box::new(page.most as i64));
         let query = format!(
             "SELECT started_at, id FROM executions INDEXED BY {index} WHERE {condition} \
-             ORDER BY started_at DESC, id DESC LIMIT ?{}",
+             ORDER BY started_at {order}, id {order} LIMIT ?{}",
             values.len()
         );
         let mut statement = reading.prepare_cached(&query)?;
@@ -305,7 +329,10 @@ pub(crate) fn list(
             "a list is read from an index, in its order: {query}"
         );
     }
-    places.sort_unstable_by(|one, other| other.cmp(one));
+    places.sort_unstable();
+    if !is_oldest_first {
+        places.reverse();
+    }
     places.truncate(page.most);
     let rows = places.into_iter().map(|(_, id)| execution(&reading, ExecutionId(id as u64)));
     rows.filter_map(Result::transpose).collect()
@@ -410,6 +437,21 @@ pub(crate) fn map_runs(
         )?
         .query_map(params![execution.0 as i64], run)?
         .collect()
+}
+
+pub(crate) fn latest_map_runs(
+    connection: &Connection,
+    after: Option<&(i64, String)>,
+    most: usize,
+) -> rusqlite::Result<Vec<MapRunRow>> {
+    let (started_at, arn) = after.map_or((i64::MAX, ""), |(at, arn)| (*at, arn));
+    let mut statement = connection.prepare_cached(
+        "SELECT arn, execution, started_at, more FROM map_runs INDEXED BY map_runs_by_start \
+         WHERE (started_at, arn) < (?1, ?2) ORDER BY started_at DESC, arn DESC LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![started_at, arn, most as i64], run)?.collect();
+    debug_assert_eq!(statement.get_status(StatementStatus::Sort), 0);
+    rows
 }
 
 pub(crate) fn documents(

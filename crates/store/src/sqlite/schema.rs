@@ -4,7 +4,7 @@ use crate::StoreError;
 use rusqlite::Connection;
 
 /// The number of the current layout, stored as `SQLite`'s `user_version`.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 /// Each migration leads from one layout to the next; the first makes an empty database layout 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -80,6 +80,10 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     -- The number of transactions so far, in one row. See acknowledged.rs.
     CREATE TABLE transactions (number INTEGER NOT NULL);
     INSERT INTO transactions VALUES (0);
+",
+    "
+    -- The map runs of all executions, in the order in which they began.
+    CREATE INDEX map_runs_by_start ON map_runs (started_at, arn);
 ",
 ];
 
