@@ -1,5 +1,6 @@
 //! Signals that end the program.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 /// How long a server has to end by itself once it was told to.
@@ -23,7 +24,8 @@ pub(crate) fn stopped_for_certain() -> impl Future<Output = ()> {
                 () = tokio::time::sleep(GRACE) => {}
                 () = stopped() => {}
             }
-            anstream::eprintln!("Stopped at once; what was under way goes on at the next start.");
+            let said = "Stopped at once; what was under way goes on at the next start.";
+            writeln!(anstream::stderr(), "{said}").ok();
             std::process::exit(0)
         })
     };

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::input;
 use crate::report::{self, Failure};
 use crate::signals::stopped_for_certain;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -207,7 +208,9 @@ async fn serve_until_stopped(
         return Err(Failure::new(why).help("start it again: it joins as a new node"));
     }
     if is_kept {
-        anstream::println!("Stopped; what was running goes on at the next start.");
+        let said = "Stopped; what was running goes on at the next start.";
+        // Whoever has read the output may be gone.
+        writeln!(anstream::stdout(), "{said}").ok();
     }
     Ok(())
 }
