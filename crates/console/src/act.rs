@@ -1,5 +1,6 @@
 //! What one can do from a page: an operation of the API for each, with its rights.
 
+use crate::hidden::{self, INPUT_OF};
 use crate::page::{self, Answer, Page, Refusal};
 use crate::{ACT, Ask, Console, Fields, Visit};
 use axum::http::StatusCode;
@@ -47,10 +48,23 @@ enum As {
 
 /// The operations that forms ask for, and their fields.
 const OPERATIONS: [(&str, &[(&str, As)]); 9] = [
-    ("StartExecution", &[("stateMachineArn", As::Text), ("name", As::Text), ("input", As::Text)]),
+    (
+        "StartExecution",
+        &[
+            ("stateMachineArn", As::Text),
+            ("name", As::Text),
+            ("input", As::Text),
+            (INPUT_OF, As::Text),
+        ],
+    ),
     (
         "StartSyncExecution",
-        &[("stateMachineArn", As::Text), ("name", As::Text), ("input", As::Text)],
+        &[
+            ("stateMachineArn", As::Text),
+            ("name", As::Text),
+            ("input", As::Text),
+            (INPUT_OF, As::Text),
+        ],
     ),
     ("StopExecution", &[("executionArn", As::Text), ("error", As::Text), ("cause", As::Text)]),
     ("RedriveExecution", &[("executionArn", As::Text)]),
@@ -74,6 +88,7 @@ const OPERATIONS: [(&str, &[(&str, As)]); 9] = [
             ("variables", As::Text),
             ("roleArn", As::Text),
             ("inspectionLevel", As::Text),
+            (INPUT_OF, As::Text),
             ("mockResult", As::Result),
             ("mockError", As::Error),
             ("mockCause", As::Cause),
@@ -143,7 +158,7 @@ pub(crate) async fn act(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answ
         Asked::Operation { name, body } => (*name, body),
     };
     let text = |member: &str| body.get(member).and_then(Json::as_str).unwrap_or_default();
-    let reply = visit.call(name, body.clone()).await?;
+    let reply = visit.call(name, hidden::put_back(console, visit, body).await?).await?;
     let of_reply = |member: &str| reply.get(member).and_then(Json::as_str).unwrap_or_default();
     let next = match name {
         "StartExecution" => page::to_execution(of_reply("executionArn")),
@@ -153,14 +168,14 @@ pub(crate) async fn act(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answ
             page::to_execution(&execution.unwrap_or_default())
         }
         "UpdateMapRun" => crate::fields::link("/console/map-run", &[("arn", text("mapRunArn"))]),
-        "TestState" => return crate::test::tried(visit, ask, body, &reply),
-        _ => return ended(visit, ask, body, &reply),
+        "TestState" => return crate::test::tried(console, visit, ask, body, &reply),
+        _ => return ended(console, visit, ask, body, &reply),
     };
     Ok(page::elsewhere(&next))
 }
 
 /// The page with what an Express execution has answered.
-fn ended(visit: &dyn Visit, ask: &Ask, body: &Json, reply: &Json) -> Answer {
+fn ended(console: &Console, visit: &dyn Visit, ask: &Ask, body: &Json, reply: &Json) -> Answer {
     let text = |of: &Json, member: &str| {
         of.get(member).and_then(Json::as_str).unwrap_or_default().to_owned()
     };
@@ -173,9 +188,9 @@ fn ended(visit: &dyn Visit, ask: &Ask, body: &Json, reply: &Json) -> Answer {
         @if !failure[0].is_empty() { h2 { (crate::text::Foreign(&failure[0])) } }
         @if !failure[1].is_empty() { (page::block(&failure[1])) }
         div class="pair" {
-            div { h2 { "Input" } (page::tree(&text(reply, "input"), "Input")) }
+            div { h2 { "Input" } (page::tree(&console.redaction.text(&text(reply, "input")), "Input")) }
             @let output = text(reply, "output");
-            @if !output.is_empty() { div { h2 { "Output" } (page::tree(&output, "Output")) } }
+            @if !output.is_empty() { div { h2 { "Output" } (page::tree(&console.redaction.text(&output), "Output")) } }
         }
     };
     let title = "Result".to_owned();

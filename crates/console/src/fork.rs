@@ -1,8 +1,9 @@
 //! Starts an execution at a state of another one, with its data: a fork.
 
-use crate::act::hidden;
+use crate::act;
 use crate::execution::{self, Known};
 use crate::fields::link;
+use crate::hidden;
 use crate::page::{self, Answer, Page, Refusal};
 use crate::text::{Foreign, json, name, visible};
 use crate::{ACT, Ask, Console, Fields, Visit};
@@ -25,8 +26,9 @@ pub(crate) fn asked(form: &Fields) -> Result<Json, String> {
         }
     }
     if let Some(event) = form.get("eventId") {
-        let event = event.parse().map_err(|_| "`eventId` must be a whole number".to_owned())?;
-        body.insert("eventId", Json::Int(event));
+        let number = event.parse().ok().filter(|number: &i64| *number > 0);
+        let number = number.ok_or("`eventId` must be the number of an event")?;
+        body.insert("eventId", Json::Int(number));
     }
     Ok(body.into())
 }
@@ -92,6 +94,7 @@ pub(crate) async fn fork(console: &Console, visit: &dyn Visit, body: &Json) -> A
     let event = body.get("eventId").and_then(Json::as_i64).map(|id| id as u64);
     let before = Before::of(engine, &row, text("state").unwrap_or_default(), event).await?;
     let texts = before.texts(&console.redaction);
+    let variables = Json::Object(before.variables.clone());
     let mut body = body.as_object().cloned().unwrap_or_default();
     // What was left as it was shown is what it was, also where not all of it is shown.
     for (member, shown) in ["input", "variables"].into_iter().zip(texts) {
@@ -102,6 +105,13 @@ pub(crate) async fn fork(console: &Console, visit: &dyn Visit, body: &Json) -> A
         };
         if is_same {
             body.remove(member);
+        } else if let Some(sent) = body.get(member).and_then(Json::as_str)
+            && !console.redaction.is_empty()
+            && let Ok(sent) = stepwright_json::parse(sent)
+        {
+            let was = if member == "input" { &before.input } else { &variables };
+            let meant = console.redaction.restore(&sent, was).ok_or_else(hidden::unclear)?;
+            body.insert(member, meant.to_string().into());
         }
     }
     if before.event.is_none() && !body.contains_key("input") {
@@ -145,7 +155,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
         div class="split" {
             section class="panel" aria-label="What is started" {
                 form class="filters" id="fork-at" action="/console/fork" {
-                    (hidden("arn", arn))
+                    (act::hidden("arn", arn))
                     label { "Begin at" select name="state" {
                         @for known in program.top_level() { option value=(known.name) selected[known.name == *state] { (visible(&known.name)) } }
                     } }
@@ -185,10 +195,10 @@ impl Known {
         html! {
             form method="post" action=(ACT) class="stack" {
                 input type="hidden" name="token" value=(token);
-                (hidden("operation", "ForkExecution"))
-                (hidden("executionArn", &self.row.about.arn))
-                (hidden("state", state))
-                @if let Some(event) = before.event { (hidden("eventId", &event.to_string())) }
+                (act::hidden("operation", "ForkExecution"))
+                (act::hidden("executionArn", &self.row.about.arn))
+                (act::hidden("state", state))
+                @if let Some(event) = before.event { (act::hidden("eventId", &event.to_string())) }
                 p {
                     "The new execution of " b { (Foreign(name(machine))) } " begins at " b { (Foreign(state)) } ". From there on, its tasks call what they call. "
                     @if let Some(event) = before.event { "Its input is what the state got with event " (event) "." }
@@ -196,7 +206,7 @@ impl Known {
                     " " @if names.is_empty() { "No variables were assigned by then." }
                     @else { "The variables are those of that moment: " @for (at, name) in names.iter().take(20).enumerate() { @if at > 0 { ", " } code { "$" (visible(name)) } } @if names.len() > 20 { " and more" } "." }
                 }
-                @if is_redacted { p class="dim" { "Values that are not shown here are passed on as they are, as long as the field that they are in is left as it is." } }
+                @if is_redacted { p class="dim" { "Values that are not shown here are passed on as they are where " code { "[redacted]" } " is left in its place." } }
                 @match &input {
                     Some(input) => label { "Input (JSON)" textarea name="input" rows="8" spellcheck="false" { "\n" (input) } },
                     None => p class="dim" { "The input is too long to be changed here, and is passed on as it is." },

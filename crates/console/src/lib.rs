@@ -15,6 +15,7 @@ mod execution;
 mod fields;
 mod find;
 mod fork;
+mod hidden;
 mod home;
 mod list;
 mod live;

@@ -3,6 +3,7 @@
 use crate::act::{self, What};
 use crate::execution::code;
 use crate::fields::link;
+use crate::hidden::INPUT_OF;
 use crate::home::short_table;
 use crate::list::{counted, number};
 use crate::page::{Answer, Page, when};
@@ -45,7 +46,9 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     } else {
         (Vec::new(), None)
     };
-    let input = input(console, visit, ask, rows.first().map(|row| row.about.arn.as_str())).await;
+    let last = rows.first().map(|row| row.about.arn.as_str());
+    let input_of = ask.query.get("input_of").or(last);
+    let input = input(console, visit, input_of).await;
     let main = html! {
         div class="title" {
             div {
@@ -59,7 +62,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
                 } }
             }
             div class="acts" {
-                (start(visit, &machine, &input, ask.query.get("input_of").is_some()))
+                (start(visit, &machine, &input, input_of, ask.query.get("input_of").is_some()))
                 @if visit.token().is_some() && visit.may("states:TestState", "*") {
                     a class="button" href=(link("/console/test", &[("arn", arn)])) { "Test a state…" }
                 }
@@ -106,8 +109,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
 }
 
 /// The input that the form for a start begins with: of the execution that the URL names, or the last one.
-async fn input(console: &Console, visit: &dyn Visit, ask: &Ask, last: Option<&str>) -> String {
-    let arn = ask.query.get("input_of").or(last);
+async fn input(console: &Console, visit: &dyn Visit, arn: Option<&str>) -> String {
     let Some(arn) = arn.filter(|arn| visit.may("states:DescribeExecution", arn)) else {
         return "{}".to_owned();
     };
@@ -120,7 +122,13 @@ async fn input(console: &Console, visit: &dyn Visit, ask: &Ask, last: Option<&st
     json(&text).into_owned()
 }
 
-fn start(visit: &dyn Visit, machine: &Machine, input: &str, is_asked_for: bool) -> Markup {
+fn start(
+    visit: &dyn Visit,
+    machine: &Machine,
+    input: &str,
+    input_of: Option<&str>,
+    is_asked_for: bool,
+) -> Markup {
     let arn = machine.arn.as_str();
     let (operation, says) = if machine.is_express {
         (
@@ -150,6 +158,7 @@ fn start(visit: &dyn Visit, machine: &Machine, input: &str, is_asked_for: bool) 
                 @for (arn, name) in &targets { option value=(arn) { (visible(name)) } }
             } }
         }
+        @if let Some(arn) = input_of { (act::hidden(INPUT_OF, arn)) }
         label { "Name (may be left out)" input name="name" maxlength="80" autocomplete="off" spellcheck="false"; }
         label { "Input (JSON)" textarea name="input" rows="10" spellcheck="false" { "\n" (input) } }
     };

@@ -114,6 +114,11 @@ pub(crate) async fn listed(
              oldest only.",
         ));
     }
+    if until.is_some() && (by_name || order == Order::Ended) {
+        return Ok(Listed::hint(
+            "Executions that started by a time are listed from the newest or from the oldest only.",
+        ));
+    }
     if by_name {
         let Some(machine) = machine.filter(|_| status.is_none() && order != Order::Ended) else {
             return Ok(Listed::hint(
@@ -132,8 +137,9 @@ pub(crate) async fn listed(
     match order {
         Order::Ended => ended(visit, machine, status, after, most).await,
         Order::Oldest => {
-            let after = after.or(until.map(|at| (at, ExecutionId(0))));
-            let rows = oldest(visit, machine, status, after, most + 1).await?;
+            let mut rows = oldest(visit, machine, status, after, most + 1).await?;
+            // The list goes up to that moment, and ends there.
+            rows.retain(|row| until.is_none_or(|until| row.about.started_at < until));
             Ok(Listed::of(rows, most, place))
         }
         _ => {

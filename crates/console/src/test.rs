@@ -1,6 +1,8 @@
 //! Tries a state of a definition, with data of an execution or one's own.
 
+use crate::act::hidden;
 use crate::execution::code;
+use crate::hidden::INPUT_OF;
 use crate::machine;
 use crate::page::{Answer, Page, Refusal, block, tree};
 use crate::status::badge;
@@ -8,6 +10,7 @@ use crate::text::{Foreign, json, visible};
 use crate::{ACT, Ask, Console, Visit};
 use maud::{Markup, html};
 use stepwright_json::{Json, Object};
+use stepwright_search::Redaction;
 
 pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answer {
     let machine = machine::find(visit, ask.query.text("arn"))?;
@@ -22,7 +25,10 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     body.insert("roleArn", revision.role_arn.as_str().into());
     let names: Vec<String> =
         revision.program.states.iter().map(|state| state.name.to_string()).collect();
-    shown(visit, ask, &Json::Object(body), &names, None)
+    if let Some(execution) = ask.query.get("execution") {
+        body.insert(INPUT_OF, execution.into());
+    }
+    shown(console, visit, ask, &Json::Object(body), &names, None)
 }
 
 /// The input that a test begins with: of the state that failed in the execution that the URL names, or
@@ -46,11 +52,18 @@ async fn input(
 }
 
 /// The page after a test.
-pub(crate) fn tried(visit: &dyn Visit, ask: &Ask, body: &Json, reply: &Json) -> Answer {
-    shown(visit, ask, body, &[], Some(reply))
+pub(crate) fn tried(
+    console: &Console,
+    visit: &dyn Visit,
+    ask: &Ask,
+    body: &Json,
+    reply: &Json,
+) -> Answer {
+    shown(console, visit, ask, body, &[], Some(reply))
 }
 
 fn shown(
+    console: &Console,
     visit: &dyn Visit,
     ask: &Ask,
     body: &Json,
@@ -77,6 +90,7 @@ fn shown(
                         input type="hidden" name="token" value=(token);
                         input type="hidden" name="operation" value="TestState";
                         input type="hidden" name="inspectionLevel" value="DEBUG";
+                        @if !text(INPUT_OF).is_empty() { (hidden(INPUT_OF, text(INPUT_OF))) }
                         label { "State" input name="stateName" list="states" value=(text("stateName")) autocomplete="off" spellcheck="false"; }
                         datalist id="states" { @for name in names { option value=(name) {} } }
                         label { "Input (JSON)" textarea name="input" rows="8" spellcheck="false" { "\n" (json(text("input"))) } }
@@ -95,14 +109,14 @@ fn shown(
                     }
                 } @else { p class="none" { "Log in with a key to test states." } }
             }
-            section class="panel detail" aria-label="Result" { @match reply { Some(reply) => (result(reply)), None => (code(definition)) } }
+            section class="panel detail" aria-label="Result" { @match reply { Some(reply) => (result(&console.redaction, reply)), None => (code(definition)) } }
         }
     };
     let title = "Test a state".to_owned();
     Page { title, belongs_to: "", live: None, main, visit, looks: ask.looks }.answer()
 }
 
-fn result(reply: &Json) -> Markup {
+fn result(redaction: &Redaction, reply: &Json) -> Markup {
     let text = |member: &str| reply.get(member).and_then(Json::as_str).unwrap_or_default();
     let status = text("status");
     let note = match status {
@@ -117,10 +131,11 @@ fn result(reply: &Json) -> Markup {
         @if !note.is_empty() { p { (note) } }
         @if !text("error").is_empty() { h3 { code { (Foreign(text("error"))) } } }
         @if !text("cause").is_empty() { (block(text("cause"))) }
-        @if !text("output").is_empty() { h3 { "Output" } (tree(text("output"), "Output")) }
+        @if !text("output").is_empty() { h3 { "Output" } (tree(&redaction.text(text("output")), "Output")) }
         @if !text("nextState").is_empty() { p { "Next: " b { (Foreign(text("nextState"))) } } }
         @for (name, value) in inspected.iter() {
             @let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            @let shown = redaction.text(&shown);
             h3 { (visible(name)) }
             @if stepwright_json::parse(&shown).is_ok() { (tree(&shown, name)) } @else { (block(&shown)) }
         }

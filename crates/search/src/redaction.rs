@@ -66,6 +66,35 @@ impl Redaction {
 }
 
 impl Redaction {
+    /// A text without what is not shown, if it is JSON; the text itself if it is not.
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        match stepwright_json::parse(text) {
+            Ok(value) => Cow::Owned(self.apply(&value).to_string()),
+            Err(_) => Cow::Borrowed(text),
+        }
+    }
+
+    /// What is meant by a value that somebody has made of `original` as it is shown: where that still says that
+    /// something is not shown, it is what it was. `None` where that cannot be told, for example of a list whose
+    /// items have changed.
+    ///
+    /// ```
+    /// use stepwright_json::json;
+    /// use stepwright_search::Redaction;
+    ///
+    /// let redaction = Redaction::new(["$..pin"]).unwrap();
+    /// let (original, sent) = (json!({"n": 1, "pin": 4711}), json!({"n": 2, "pin": "[redacted]"}));
+    /// assert_eq!(redaction.restore(&sent, &original), Some(json!({"n": 2, "pin": 4711})));
+    /// assert_eq!(redaction.restore(&json!({"other": "[redacted]"}), &original), None);
+    /// ```
+    pub fn restore(&self, sent: &Json, original: &Json) -> Option<Json> {
+        let restored = put_back(sent, &self.apply(original), original);
+        (is_whole(&restored) || !is_whole(original)).then_some(restored)
+    }
+
     /// An event without what is not shown. It folds like the event itself.
     pub fn event<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
         use EventKind as E;
@@ -147,6 +176,46 @@ fn inner(value: &Json, rest: &[&[Step]]) -> Json {
     without(value, rest)
 }
 
+/// A value that was sent, with what it was where it is as it was shown.
+fn put_back(sent: &Json, shown: &Json, original: &Json) -> Json {
+    if sent == shown {
+        return original.clone();
+    }
+    match (sent, shown, original) {
+        (Json::Object(members), Json::Object(_), Json::Object(_)) => {
+            let members = members.iter().map(|(key, value)| {
+                let value = match (shown.get(key), original.get(key)) {
+                    (Some(shown), Some(original)) => put_back(value, shown, original),
+                    _ => value.clone(),
+                };
+                (key.clone(), value)
+            });
+            Json::Object(members.collect::<Object>())
+        }
+        // Which item of several has become which is not known, unless it is the same.
+        (Json::Array(items), Json::Array(seen), Json::Array(were)) if items.len() == seen.len() => {
+            let is_one = items.len() == 1;
+            let items = items.iter().zip(seen.iter().zip(were.iter()));
+            let items = items.map(|(item, (seen, was))| match item == seen || is_one {
+                true => put_back(item, seen, was),
+                false => item.clone(),
+            });
+            Json::Array(items.collect::<Array>())
+        }
+        _ => sent.clone(),
+    }
+}
+
+/// Whether a value says nowhere that something is not shown.
+fn is_whole(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.as_str() != SHOWN,
+        Json::Array(items) => items.iter().all(is_whole),
+        Json::Object(members) => members.values().all(is_whole),
+        _ => true,
+    }
+}
+
 /// What is left of a path behind a member, or behind an item.
 fn after<'p>(path: &'p [Step], key: Option<&str>) -> Vec<&'p [Step]> {
     let Some((first, rest)) = path.split_first() else { return Vec::new() };
@@ -207,6 +276,31 @@ mod tests {
         });
         assert_eq!(redaction.apply(&value), expected);
         assert_eq!(Redaction::default().apply(&value), value);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_put_back() {
+        let redaction = Redaction::new(["$..pin"]).expect("a path");
+        let original = json!({"a": {"pin": 1, "x": 1}, "list": [{"pin": 2}, {"pin": 3}], "pin": 4});
+        let shown = redaction.apply(&original);
+        assert_eq!(redaction.restore(&shown, &original).as_ref(), Some(&original));
+        let sent = json!({"a": {"pin": "[redacted]", "x": 2}, "list": [{"pin": "[redacted]"}, {"pin": 9}], "new": 1});
+        let meant = json!({"a": {"pin": 1, "x": 2}, "list": [{"pin": 2}, {"pin": 9}], "new": 1});
+        assert_eq!(redaction.restore(&sent, &original), Some(meant));
+        for unclear in [
+            json!({"list": [{"pin": "[redacted]"}]}),
+            json!({"list": [{"pin": "[redacted]", "x": 1}, {"pin": 9}]}),
+            json!({"b": {"pin": "[redacted]"}}),
+            json!("[redacted]"),
+        ] {
+            assert_eq!(redaction.restore(&unclear, &original), None, "{unclear}");
+        }
+        // Who says so from the beginning may go on saying so.
+        let said = json!({"note": "[redacted]", "pin": 1});
+        assert_eq!(
+            redaction.restore(&json!({"note": "[redacted]"}), &said),
+            Some(json!({"note": "[redacted]"}))
+        );
     }
 
     #[test]

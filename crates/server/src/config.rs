@@ -244,7 +244,7 @@ fn stepwright() -> String {
 }
 
 /// `[oidc]`: logins of the console with an identity provider.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OidcConfig {
     /// The provider's issuer: a URL, below which `.well-known/openid-configuration` is found.

@@ -1,7 +1,7 @@
 //! The console behind the door: its pages see the server through the eyes of whoever visits them.
 
 use crate::door::{
-    Caller, Right, Visitor, access_denied, login_cookie, secret, set_cookie, set_login_cookie,
+    As, Caller, Right, Visitor, access_denied, login_cookie, secret, set_cookie, set_login_cookie,
 };
 use crate::fork;
 use crate::http::{Serving, Shared};
@@ -44,7 +44,10 @@ pub(crate) async fn answer(
     let behind = Behind { url: url(&serving, &parts.headers), serving: serving.clone(), visitor };
     let response = serving.console.answer(&behind, route.view, ask).await;
     if route.view == View::Act {
-        behind.note(response.status());
+        let status = response.status();
+        let is_done = status.is_success() || status.is_redirection();
+        let Visitor { caller, person, asked, .. } = &behind.visitor;
+        note(caller, person.as_deref(), asked.as_ref(), is_done);
     }
     response
 }
@@ -65,7 +68,7 @@ pub(crate) async fn login(State(serving): Shared, request: Request) -> Response 
     let mut response = elsewhere(next);
     if known.is_some() {
         tracing::info!(target: "audit", key = %short(id), "logged in");
-        begin_session(&serving, &parts.headers, id, None, &mut response);
+        begin_session(&serving, &parts.headers, id, As::Holder(form.text("secret")), &mut response);
     }
     sealed(response)
 }
@@ -75,11 +78,11 @@ fn begin_session(
     serving: &Serving,
     headers: &HeaderMap,
     key: &str,
-    person: Option<String>,
+    as_who: As,
     response: &mut Response,
 ) {
     let now = serving.api.engine().now();
-    let cookie = serving.sessions.begin(key, person, now.0);
+    let cookie = serving.sessions.begin(key, as_who, now.0);
     add_cookie(response, &set_cookie(headers, Some(&cookie), serving.is_encrypted()));
 }
 
@@ -124,13 +127,16 @@ pub(crate) async fn callback(State(serving): Shared, request: Request) -> Respon
     });
     let browser = login_cookie(&parts.headers).unwrap_or_default();
     let now = serving.api.engine().now().0;
-    match oidc.finish(browser, answer.text("state"), code, now).await {
+    match oidc
+        .finish(browser, &url(&serving, &parts.headers), answer.text("state"), code, now)
+        .await
+    {
         Ok(person) => {
             let (who, subject) = (line(&person.name), line(&person.subject));
             tracing::info!(target: "audit", key = %person.key, %who, %subject, "logged in");
             let mut response = arrived_page(looks(&parts.headers), &person.next);
             let key = &person.key;
-            begin_session(&serving, &parts.headers, key, Some(who), &mut response);
+            begin_session(&serving, &parts.headers, key, As::Person(who), &mut response);
             response
         }
         Err(failed) => {
@@ -212,13 +218,18 @@ fn url(serving: &Serving, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
 
 /// Words of others that become a part of a line.
 fn line(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(512).collect()
+    // Neither what controls nor what turns or hides other characters.
+    let is_plain = |c: &char| {
+        !c.is_control()
+            && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().filter(is_plain).take(512).collect()
 }
 
 /// The server, as a visitor sees it.
@@ -232,28 +243,28 @@ impl Behind {
     fn caller(&self) -> &Caller {
         &self.visitor.caller
     }
+}
 
-    /// Writes down what a visitor has done, or was not let do.
-    fn note(&self, status: StatusCode) {
-        let (what, on) = match &self.visitor.asked {
-            Some(Asked::Operation { name, body }) => {
-                let members = ["executionArn", "stateMachineArn", "mapRunArn", "roleArn"];
-                let on = members.iter().find_map(|member| body.get(member)?.as_str());
-                (*name, on.unwrap_or_default())
-            }
-            Some(Asked::Parked { arn, is_retry }) => {
-                (if *is_retry { "RetryParked" } else { "AbortParked" }, arn.as_str())
-            }
-            Some(Asked::Fork { body }) => {
-                let on = body.get("executionArn").and_then(Json::as_str);
-                ("ForkExecution", on.unwrap_or_default())
-            }
-            None => ("", ""),
-        };
-        let (key, is_done) = (self.caller().id(), status.is_success() || status.is_redirection());
-        let who = self.visitor.person.as_deref().unwrap_or(key);
-        tracing::info!(target: "audit", who, key, what, on = %short(on), is_done, "by the console");
-    }
+/// Writes down what somebody has done by a form, or was not let do.
+pub(crate) fn note(caller: &Caller, person: Option<&str>, asked: Option<&Asked>, is_done: bool) {
+    let (what, on) = match asked {
+        Some(Asked::Operation { name, body }) => {
+            let members = ["executionArn", "stateMachineArn", "mapRunArn", "roleArn"];
+            let on = members.iter().find_map(|member| body.get(member)?.as_str());
+            (*name, on.unwrap_or_default())
+        }
+        Some(Asked::Parked { arn, is_retry }) => {
+            (if *is_retry { "RetryParked" } else { "AbortParked" }, arn.as_str())
+        }
+        Some(Asked::Fork { body }) => {
+            let on = body.get("executionArn").and_then(Json::as_str);
+            ("ForkExecution", on.unwrap_or_default())
+        }
+        None => ("", ""),
+    };
+    let key = caller.id();
+    let who = person.unwrap_or(key);
+    tracing::info!(target: "audit", who, key, what, on = %short(on), is_done, "by the console");
 }
 
 impl Visit for Behind {

@@ -31,6 +31,7 @@ pub(crate) async fn call(
             let reply = fork(&serving.api, caller.principal(), &body).await;
             let on = body.get("executionArn").and_then(Json::as_str).unwrap_or_default();
             let (who, is_done) = (caller.id(), reply.is_ok());
+            let on = crate::console::short(on);
             tracing::info!(target: "audit", who, what = "ForkExecution", on, is_done, "by the API");
             reply
         }
@@ -78,6 +79,28 @@ fn changed<'b>(body: &'b Json, revision: &Revision) -> Option<&'b str> {
     (!is_same).then_some(wanted)
 }
 
+/// The members of a request.
+const MEMBERS: [&str; 7] =
+    ["executionArn", "state", "eventId", "input", "variables", "definition", "name"];
+
+/// The event that is asked for. What is not understood must not begin something else.
+fn event(body: &Json) -> Result<Option<u64>, ApiError> {
+    let members = body.as_object().into_iter().flat_map(|members| members.keys());
+    if let Some(unknown) = members.into_iter().find(|member| !MEMBERS.contains(&member.as_str())) {
+        let unknown: String = unknown.chars().take(80).collect();
+        return Err(ApiError::validation(format!(
+            "a fork has no `{unknown}`; it has {}",
+            MEMBERS.join(", ")
+        )));
+    }
+    let Some(event) = body.get("eventId") else { return Ok(None) };
+    let number = event.as_i64().filter(|number| *number > 0 && event.is_number());
+    match number {
+        Some(number) => Ok(Some(number as u64)),
+        None => Err(ApiError::validation("`eventId` must be the number of an event")),
+    }
+}
+
 /// Starts the execution.
 pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply {
     let text = |member: &str| body.get(member).and_then(Json::as_str);
@@ -113,7 +136,7 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
         }
         None => engine.new_uuid(),
     };
-    let event = body.get("eventId").and_then(Json::as_i64).map(|id| id as u64);
+    let event = event(body)?;
     let entered = engine.entered(source.id, state, event).await.map_err(store_failed)?;
     let (input_before, variables_before) =
         entered.map_or((None, None), |entered| (Some(entered.input), Some(entered.variables)));

@@ -120,9 +120,14 @@ impl Serving {
         self.tls.is_some()
     }
 
-    /// Replaces keys, roles and certificates while the server runs.
+    /// Replaces keys, roles, grants and certificates while the server runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader { credentials: self.credentials.clone(), tls: self.tls.clone() }
+        Reloader {
+            credentials: self.credentials.clone(),
+            tls: self.tls.clone(),
+            oidc: self.oidc.clone(),
+            sessions: self.sessions.clone(),
+        }
     }
 
     /// Tells functions and tasks where the local services are, now that this is known.

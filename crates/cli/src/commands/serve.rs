@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::input;
 use crate::report::{self, Failure};
 use crate::signals::stopped_for_certain;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,7 +50,9 @@ async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader
             reloaded.map_err(|error| report::refused(&error))
         });
         match done {
-            Ok(()) => anstream::println!("Keys, roles and certificates are as configured now."),
+            Ok(()) => anstream::println!(
+                "Keys, roles, grants and certificates are as configured now; all else needs a restart."
+            ),
             Err(failure) => report::failure(&failure.help("everything stays as it was")),
         }
     }
@@ -236,7 +238,9 @@ pub(crate) fn start_log(format: Output) {
     use tracing_subscriber::EnvFilter;
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,audit=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_seen = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_seen);
+    let log = log.with_writer(std::io::stderr);
     match format {
         Output::Text => log.init(),
         Output::Json => log.json().init(),

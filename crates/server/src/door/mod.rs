@@ -13,7 +13,9 @@ pub use credentials::{Allowance, Credentials, Key};
 pub(crate) use credentials::{Caller, access_denied, matches};
 pub(crate) use hosts::Hosts;
 pub(crate) use rights::{Access, Right};
-pub(crate) use sessions::{Login, Sessions, login_cookie, secret, set_cookie, set_login_cookie};
+pub(crate) use sessions::{
+    As, Login, Sessions, is_same, login_cookie, secret, set_cookie, set_login_cookie,
+};
 
 use crate::bodies;
 use crate::connections::Connection;
@@ -29,7 +31,6 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use presigned::Presigned;
-use sessions::is_same;
 use signature::{Expected, Signature};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -248,8 +249,13 @@ impl Door {
         if let Access::Console(need) = access {
             let (token, person) = login.map(|login| (login.token, login.person)).unzip();
             let asked = check_form(parts, need, &bytes, token.as_deref())?;
-            self.check_page(&caller, need, parts, asked.as_ref()).await?;
-            parts.extensions.insert(Visitor { caller, person: person.flatten(), token, asked });
+            let person = person.flatten();
+            let checked = self.check_page(&caller, need, parts, asked.as_ref()).await;
+            if checked.is_err() && asked.is_some() {
+                console::note(&caller, person.as_deref(), asked.as_ref(), false);
+            }
+            checked?;
+            parts.extensions.insert(Visitor { caller, person, token, asked });
             return Ok(Admitted::Route(Body::empty()));
         }
         self.check(&caller, access, parts, bytes).await?;
@@ -386,6 +392,7 @@ impl Door {
                 && let Some(login) =
                     self.serving.sessions.find(&parts.headers, options.clock.now().0)
                 && let Some(key) = self.serving.credentials.key(&login.key)
+                && login.is_with(&key.secret)
             {
                 let caller = Caller::Key { id: login.key.clone(), key: key.clone() };
                 return Ok(Claim::Session(caller, login));

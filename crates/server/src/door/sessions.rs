@@ -26,6 +26,8 @@ pub(crate) struct Sessions {
 #[derive(Clone, Debug)]
 struct Session {
     key: String,
+    /// The hash of the secret that it began with; of a person who needed none, there is none.
+    secret: Option<[u8; 32]>,
     person: Option<String>,
     until: i64,
 }
@@ -35,10 +37,27 @@ struct Session {
 pub(crate) struct Login {
     /// The access key id whose rights they have.
     pub(crate) key: String,
+    secret: Option<[u8; 32]>,
     /// What they are called, if an identity provider has said so.
     pub(crate) person: Option<String>,
     /// The text of their forms.
     pub(crate) token: String,
+}
+
+impl Login {
+    /// Whether it began with the secret that the key has now. It ends when that is replaced.
+    pub(crate) fn is_with(&self, secret: &str) -> bool {
+        self.secret.is_none_or(|known| known.ct_eq(&hash(secret)).into())
+    }
+}
+
+/// Who logs in.
+#[derive(Debug)]
+pub(crate) enum As<'s> {
+    /// Whoever knows the key's secret.
+    Holder(&'s str),
+    /// Somebody whom an identity provider knows by this name.
+    Person(String),
 }
 
 impl std::fmt::Debug for Sessions {
@@ -55,8 +74,12 @@ impl Default for Sessions {
 
 impl Sessions {
     /// Begins a login with a key, or of a person with the rights of a key. Returns what the cookie holds.
-    pub(crate) fn begin(&self, key: &str, person: Option<String>, now: i64) -> String {
-        let cookie = secret();
+    pub(crate) fn begin(&self, key: &str, as_who: As, now: i64) -> String {
+        let (secret, person) = match as_who {
+            As::Holder(secret) => (Some(hash(secret)), None),
+            As::Person(name) => (None, Some(name)),
+        };
+        let cookie = self::secret();
         let mut all = self.all.lock();
         all.retain(|_, session| session.until > now);
         if all.len() >= MOST {
@@ -64,7 +87,10 @@ impl Sessions {
             let oldest = oldest.map(|(hash, _)| *hash);
             oldest.and_then(|hash| all.remove(&hash));
         }
-        all.insert(hash(&cookie), Session { key: key.to_owned(), person, until: now + LASTS });
+        all.insert(
+            hash(&cookie),
+            Session { key: key.to_owned(), secret, person, until: now + LASTS },
+        );
         cookie
     }
 
@@ -73,8 +99,13 @@ impl Sessions {
         let cookie = cookie(headers, SESSION)?;
         let all = self.all.lock();
         let session = all.get(&hash(cookie)).filter(|session| session.until > now)?;
-        let Session { key, person, .. } = session.clone();
-        Some(Login { key, person, token: self.token(cookie) })
+        let Session { key, secret, person, .. } = session.clone();
+        Some(Login { key, secret, person, token: self.token(cookie) })
+    }
+
+    /// Ends the logins of all whom an identity provider knows.
+    pub(crate) fn end_people(&self) {
+        self.all.lock().retain(|_, session| session.person.is_none());
     }
 
     /// Ends a login.
@@ -183,9 +214,11 @@ mod tests {
     #[test]
     fn a_login_is_known_until_it_ends() {
         let sessions = Sessions::default();
-        let cookie = sessions.begin("AKID", None, 1_000);
+        let cookie = sessions.begin("AKID", As::Holder("one"), 1_000);
         let sent = headers("localhost:8083", &format!("x=1; stepwright-session-8083={cookie}"));
-        let Login { key, token, .. } = sessions.find(&sent, 2_000).expect("it is known");
+        let login = sessions.find(&sent, 2_000).expect("it is known");
+        assert!(login.is_with("one") && !login.is_with("two"));
+        let Login { key, token, .. } = login;
         assert_eq!(key, "AKID");
         assert_ne!(token, sessions.token_of_anybody());
         assert!(!token.contains(&cookie));
@@ -218,8 +251,11 @@ mod tests {
     fn logins_are_bounded() {
         let sessions = Sessions::default();
         for at in 0..MOST as i64 + 5 {
-            sessions.begin("AKID", None, at);
+            sessions.begin("AKID", As::Person("ada".to_owned()), at);
         }
         assert_eq!(sessions.all.lock().len(), MOST);
+        sessions.begin("AKID", As::Holder("one"), 1);
+        sessions.end_people();
+        assert_eq!(sessions.all.lock().len(), 1);
     }
 }

@@ -14,7 +14,8 @@ mod provider;
 
 use crate::config::{OidcConfig, OidcGrant};
 use crate::door::{Credentials, matches};
-use begun::{Begun, Logins};
+use begun::Logins;
+use parking_lot::RwLock;
 use provider::{Provider, Source};
 use reqwest::Url;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use stepwright_json::Json;
 /// The logins with one identity provider.
 pub(crate) struct Oidc {
     config: OidcConfig,
+    /// Who has whose rights now: it can be replaced while the server runs.
+    grants: RwLock<Vec<OidcGrant>>,
     source: Source,
     logins: Logins,
 }
@@ -48,12 +51,18 @@ pub enum OidcError {
     Issuer(String),
     /// The address that browsers come back to is none.
     #[error(
-        "`redirect_uri` in `[oidc]` is `{0}`, which is no URL that ends with `/console/login/oidc/callback`"
+        "`redirect_uri` in `[oidc]` is `{0}`, which is no URL that begins with `https://` and ends with `/console/login/oidc/callback`"
     )]
     Redirect(String),
     /// Nobody could log in.
     #[error("`[oidc]` has no `[[oidc.grant]]`, so that nobody could log in")]
     NoGrant,
+    /// A name cannot be one.
+    #[error("`client_id` and `scopes` in `[oidc]` are words without spaces; `{0}` is none")]
+    Empty(String),
+    /// A grant asks for nothing.
+    #[error("a `[[oidc.grant]]` has no `claim` or no `value`; `*` stands for any value")]
+    EmptyGrant,
     /// A grant names a key that there is not.
     #[error("a `[[oidc.grant]]` names the key `{0}`, which is not in `[[credentials]]`")]
     Key(String),
@@ -76,7 +85,7 @@ pub(crate) struct Person {
 }
 
 /// Why a login has failed: in words for whoever wants to log in, and in words for the log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failed {
     pub(crate) said: String,
     pub(crate) why: String,
@@ -99,27 +108,45 @@ impl Oidc {
         if credentials.is_empty() {
             return Err(OidcError::NoCredentials);
         }
-        if config.grants.is_empty() {
-            return Err(OidcError::NoGrant);
+        check_grants(&config, credentials)?;
+        let is_empty = |text: &str| text.is_empty() || text.contains(char::is_whitespace);
+        let texts = std::iter::once(&config.client_id).chain(&config.scopes);
+        if let Some(empty) = texts.into_iter().find(|text| is_empty(text)) {
+            return Err(OidcError::Empty(empty.clone()));
         }
-        for OidcGrant { key, .. } in &config.grants {
-            if credentials.key(key).is_none() {
-                return Err(OidcError::Key(key.clone()));
-            }
-        }
-        let issuer = Url::parse(&config.issuer).ok().filter(provider::may_be_trusted);
+        let is_plain = |url: &Url| url.query().is_none() && url.fragment().is_none();
+        let issuer = Url::parse(&config.issuer).ok();
+        let issuer = issuer.filter(provider::may_be_trusted).filter(is_plain);
         if issuer.is_none() {
             return Err(OidcError::Issuer(config.issuer));
         }
         if let Some(uri) = &config.redirect_uri {
             let parsed = Url::parse(uri).ok();
-            let is_ours = |url: &Url| url.path().ends_with(stepwright_console::OIDC_CALLBACK);
+            let is_ours = |url: &Url| {
+                provider::may_be_trusted(url)
+                    && url.path().ends_with(stepwright_console::OIDC_CALLBACK)
+            };
             if !parsed.as_ref().is_some_and(is_ours) {
                 return Err(OidcError::Redirect(uri.clone()));
             }
         }
         let source = Source::new(&config)?;
-        Ok(Self { config, source, logins: Logins::default() })
+        let grants = RwLock::new(config.grants.clone());
+        Ok(Self { config, grants, source, logins: Logins::default() })
+    }
+
+    /// Takes over the grants of a new configuration. Returns whether they are others than before.
+    pub(crate) fn replace_grants(&self, config: &OidcConfig) -> bool {
+        let mut grants = self.grants.write();
+        let is_changed = *grants != config.grants;
+        grants.clone_from(&config.grants);
+        is_changed
+    }
+
+    /// Whether a configuration differs in its grants only.
+    pub(crate) fn is_of(&self, config: &OidcConfig) -> bool {
+        OidcConfig { grants: Vec::new(), ..config.clone() }
+            == OidcConfig { grants: Vec::new(), ..self.config.clone() }
     }
 
     /// What the button of the login is called.
@@ -138,10 +165,7 @@ impl Oidc {
         now: i64,
     ) -> Result<Url, Failed> {
         let provider = self.source.get().await?;
-        let redirect = self.config.redirect_uri.clone();
-        let redirect =
-            redirect.unwrap_or_else(|| format!("{url}{}", stepwright_console::OIDC_CALLBACK));
-        let begun = Begun::new(browser, redirect, next.to_owned(), now);
+        let begun = self.logins.begin(browser, &self.redirect(url), next, now);
         let mut to = provider.authorization.clone();
         to.query_pairs_mut()
             .append_pair("response_type", "code")
@@ -151,7 +175,7 @@ impl Oidc {
             .append_pair("nonce", &begun.nonce)
             .append_pair("code_challenge", &begun.challenge())
             .append_pair("code_challenge_method", "S256")
-            .append_pair("state", &self.logins.begin(begun));
+            .append_pair("state", &begun.state);
         Ok(to)
     }
 
@@ -159,11 +183,12 @@ impl Oidc {
     pub(crate) async fn finish(
         &self,
         browser: &str,
+        url: &str,
         state: &str,
         code: Result<&str, String>,
         now: i64,
     ) -> Result<Person, Failed> {
-        let begun = self.logins.take(browser, state, now).ok_or_else(|| {
+        let begun = self.logins.take(browser, &self.redirect(url), state, now).ok_or_else(|| {
             Failed::new(
                 "This login did not begin in this browser, or took longer than ten minutes. Please begin again.",
                 "the state is unknown",
@@ -182,7 +207,8 @@ impl Oidc {
             let claim = if grant.claim == "email" { VERIFIED } else { &grant.claim };
             claims.get(&grant.claim).is_none() || claims.get(claim).is_none()
         };
-        if self.config.grants.iter().any(lacks) {
+        let grants = self.grants.read().clone();
+        if grants.iter().any(lacks) {
             self.source.complete(&provider, &tokens, &mut claims).await?;
         }
         let text = |claim: &str| claims.get(claim).and_then(Json::as_str);
@@ -190,7 +216,7 @@ impl Oidc {
         let email = text("email").filter(|_| is_verified(&claims));
         let name = email.or_else(|| text("preferred_username")).or_else(|| text("name"));
         let name = name.unwrap_or(&subject).to_owned();
-        let fitting = self.config.grants.iter().find(|grant| fits(grant, &claims));
+        let fitting = grants.iter().find(|grant| fits(grant, &claims));
         let Some(grant) = fitting else {
             let why = format!("no grant fits {name}, whose number is {subject}");
             let said = format!(
@@ -229,6 +255,12 @@ impl Oidc {
             .map_err(|wrong| Failed::provider(format!("the ID token cannot be used: {wrong}")))
     }
 
+    /// The address that the provider sends browsers back to.
+    fn redirect(&self, url: &str) -> String {
+        let seen = || format!("{url}{}", stepwright_console::OIDC_CALLBACK);
+        self.config.redirect_uri.clone().unwrap_or_else(seen)
+    }
+
     fn scope(&self) -> String {
         let mut scopes: Vec<&str> = self.config.scopes.iter().map(String::as_str).collect();
         if !scopes.contains(&"openid") {
@@ -240,6 +272,25 @@ impl Oidc {
 
 /// The claim that says whether the provider has verified an e-mail address.
 const VERIFIED: &str = "email_verified";
+
+/// Whether the grants of a configuration can be used with these keys.
+pub(crate) fn check_grants(
+    config: &OidcConfig,
+    credentials: &Credentials,
+) -> Result<(), OidcError> {
+    if config.grants.is_empty() {
+        return Err(OidcError::NoGrant);
+    }
+    for OidcGrant { claim, value, key } in &config.grants {
+        if claim.is_empty() || value.is_empty() {
+            return Err(OidcError::EmptyGrant);
+        }
+        if credentials.key(key).is_none() {
+            return Err(OidcError::Key(key.clone()));
+        }
+    }
+    Ok(())
+}
 
 /// Whether a person has what a grant asks for. An e-mail address counts only if the provider has verified
 /// it: otherwise people could give themselves any.

@@ -20,6 +20,9 @@ const MOST_BYTES: usize = 1 << 20;
 /// How long what the provider says of itself is used.
 const LASTS: Duration = Duration::from_secs(3_600);
 
+/// How long it is not asked again after it could not be reached.
+const FAILED_LASTS: Duration = Duration::from_secs(5);
+
 /// How often it is asked anew, at most: a token can name any key.
 const NOT_AGAIN: Duration = Duration::from_secs(60);
 
@@ -48,8 +51,11 @@ pub(crate) struct Tokens {
 pub(crate) struct Source {
     client: reqwest::Client,
     config: OidcConfig,
-    known: Mutex<Option<(Instant, Arc<Provider>)>>,
+    known: Mutex<Option<Known>>,
 }
+
+/// What was answered last, and when.
+type Known = (Instant, Result<Arc<Provider>, Failed>);
 
 /// Whether an address is encrypted, or on this machine.
 pub(crate) fn may_be_trusted(url: &Url) -> bool {
@@ -81,14 +87,19 @@ impl Source {
 
     async fn younger_than(&self, age: Duration) -> Result<Arc<Provider>, Failed> {
         let mut known = self.known.lock().await;
-        if let Some((since, provider)) = &*known
-            && since.elapsed() < age
+        // Whoever has waited while another one was told that it does not answer is told so, too.
+        if let Some((since, told)) = &*known
+            && since.elapsed() < if told.is_ok() { age } else { FAILED_LASTS }
         {
-            return Ok(provider.clone());
+            return told.clone();
         }
-        let provider = Arc::new(self.discover().await?);
-        *known = Some((Instant::now(), provider.clone()));
-        Ok(provider)
+        let told = self.discover().await.map(Arc::new);
+        // What is known already is better than nothing.
+        if let (Err(_), Some((_, Ok(_)))) = (&told, &*known) {
+            return told;
+        }
+        *known = Some((Instant::now(), told.clone()));
+        told
     }
 
     async fn discover(&self) -> Result<Provider, Failed> {

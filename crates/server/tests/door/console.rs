@@ -403,12 +403,99 @@ async fn what_is_redacted_goes_on_in_a_fork_as_it_is() {
     };
     let output = fork("two", &input).await;
     assert_eq!(output, r#"[{"card":47110815},{"card":47110815,"b":1.5}]"#);
-    // A field that was changed is what was written into it.
+    // Of a field that was changed, what is not shown is what it was.
     let output = fork("three", &input.replace("1.5", "2")).await;
-    assert_eq!(output, r#"[{"card":47110815},{"card":"[redacted]","b":2}]"#);
+    assert_eq!(output, r#"[{"card":47110815},{"card":47110815,"b":2}]"#);
     // What a fork begins with is not shown either.
     let arn = execution.replace(":one", ":two");
     let path = format!("/console/execution/event?arn={arn}&row=1");
     let event = server.ask(&Request::new("GET", &path)).await;
     assert!(event.body.contains("secret") && !event.body.contains("47110815"), "{event:?}");
+}
+
+#[tokio::test]
+async fn what_is_redacted_starts_as_it_is_and_is_in_no_result() {
+    let config = ServerConfig { redact: vec!["$..card".to_owned()], ..server() };
+    let server = Server::start(config, Vec::new()).await;
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}"#;
+    let call =
+        async |name: &str, body| server.serving.api.call(name, body).await.expect("it is done");
+    for (name, kind) in [("order", "STANDARD"), ("quick", "EXPRESS")] {
+        let body = stepwright_json::json!({
+            "name": name, "roleArn": "arn:aws:iam::123456789012:role/r", "type": kind,
+            "definition": definition
+        });
+        call("CreateStateMachine", body).await;
+    }
+    let input = r#"{"card": 47110815, "items": [{"card": 1}, {"card": 2}], "b": 1.5}"#;
+    let body =
+        stepwright_json::json!({"stateMachineArn": (MACHINE), "name": "one", "input": input});
+    call("StartExecution", body).await;
+    let execution = "arn:aws:states:us-east-1:123456789012:execution:order:one";
+    let path = format!("/console/machine?arn={MACHINE}&input_of={execution}");
+    let page = server.ask(&Request::new("GET", &path)).await;
+    assert!(page.body.contains("[redacted]") && !page.body.contains("47110815"), "{page:?}");
+    let hidden = format!("name=\"inputOf\" value=\"{execution}\"");
+    assert!(page.body.contains(&hidden), "{page:?}");
+    let send = async |operation: &str, machine: &str, name: &str, input: &str| {
+        let fields = [
+            ("operation", operation),
+            ("token", &token(&page)),
+            ("stateMachineArn", machine),
+            ("name", name),
+            ("input", input),
+            ("inputOf", execution),
+            ("definition", definition),
+            ("stateName", "A"),
+            ("inspectionLevel", "DEBUG"),
+        ];
+        server.ask(&Request::new("POST", "/console/act").with_body(&form(&fields))).await
+    };
+    // As the form was shown, and with something changed that is shown.
+    let shown = r#"{"card": "[redacted]", "items": [{"card": "[redacted]"}, {"card": "[redacted]"}], "b": 2}"#;
+    let answer = send("StartExecution", MACHINE, "two", shown).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let arn = execution.replace(":one", ":two");
+    let body = stepwright_json::json!({"executionArn": (arn.as_str())});
+    let started = call("DescribeExecution", body).await;
+    let meant = r#"{"card":47110815,"items":[{"card":1},{"card":2}],"b":2}"#;
+    assert_eq!(started.get("input").and_then(stepwright_json::Json::as_str), Some(meant));
+    // Where it cannot be known what is meant, nothing is started.
+    let unclear = r#"{"items": [{"card": "[redacted]"}]}"#;
+    let refused = send("StartExecution", MACHINE, "three", unclear).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.body.contains("write the value itself"), "{refused:?}");
+    // Neither what an Express execution returns nor what a test says shows it.
+    let quick = MACHINE.replace(":order", ":quick");
+    for operation in ["StartSyncExecution", "TestState"] {
+        for input in [input, shown] {
+            let answer = send(operation, &quick, "", input).await;
+            assert_eq!(answer.status, 200, "{operation}: {answer:?}");
+            assert!(answer.body.contains("Result"), "{operation}: {answer:?}");
+            let results = answer.body.replace("47110815, ", "");
+            let is_typed = operation == "TestState" && input.contains("47110815");
+            // What somebody has typed stands in the field where they have typed it.
+            let count = results.matches("47110815").count();
+            assert!(count == 0 || is_typed && count == 1, "{operation}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_ends_when_its_secret_is_replaced() {
+    let server = started(vec![master()]).await;
+    let (cookie, _) = login(&server).await;
+    let look = async || {
+        let page = Request::new("GET", "/console/services").with("cookie", &cookie);
+        server.ask(&page.with("accept", "text/html")).await.status
+    };
+    assert_eq!(look().await, 200);
+    let reloader = server.serving.reloader();
+    let plain = crate::support::server();
+    reloader.reload(&plain, &[master()], &[], None).expect("it is as it was");
+    assert_eq!(look().await, 200);
+    let mut other = master();
+    other.secret_access_key = Some("another secret".to_owned());
+    reloader.reload(&plain, &[other], &[], None).expect("it is valid");
+    assert_eq!(look().await, 401);
 }

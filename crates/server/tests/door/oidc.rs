@@ -272,6 +272,43 @@ async fn a_token_that_is_not_for_this_login_is_refused() {
 }
 
 #[tokio::test]
+async fn grants_are_replaced_while_a_server_runs() {
+    let provider = Provider::start().await;
+    let config = provider.config();
+    let server = started(config.clone()).await;
+    let arrived = log_in(&server, &provider).await;
+    let cookie =
+        arrived.headers["set-cookie"].split(';').next().expect("there is a value").to_owned();
+    let look = async || {
+        let page = Request::new("GET", "/console/services").with("cookie", &cookie);
+        server.ask(&page.with("accept", "text/html")).await.status
+    };
+    assert_eq!(look().await, 200);
+    let reloader = server.serving.reloader();
+    let reload = |config: &OidcConfig| {
+        let plain = crate::support::server();
+        reloader.reload(&plain, &[master()], &[], Some(config)).map_err(|error| error.to_string())
+    };
+    assert_eq!(reload(&config), Ok(()));
+    assert_eq!(look().await, 200, "nothing has changed");
+    // Whoever logs in counts by the new grants, and whoever was logged in does so again.
+    let others = OidcConfig { grants: vec![grant("groups", "sales")], ..config.clone() };
+    assert_eq!(reload(&others), Ok(()));
+    assert_eq!(look().await, 401);
+    assert!(log_in(&server, &provider).await.body.contains("no [[oidc.grant]]"));
+    // What cannot be replaced is named, and changes nothing.
+    let wrong = OidcConfig {
+        grants: vec![OidcGrant { key: "NONE".to_owned(), ..grant("sub", "*") }],
+        ..config.clone()
+    };
+    assert!(reload(&wrong).is_err_and(|error| error.contains("`NONE`")));
+    let another = OidcConfig { client_id: "another".to_owned(), ..config.clone() };
+    assert!(reload(&another).is_err_and(|error| error.contains("restart")));
+    assert_eq!(reload(&config), Ok(()));
+    assert_eq!(log_in(&server, &provider).await.status, 200);
+}
+
+#[tokio::test]
 async fn who_has_no_grant_is_told_so() {
     let provider = Provider::start().await;
     let server = started(provider.config()).await;
@@ -332,6 +369,17 @@ async fn what_cannot_work_is_refused_at_the_start() {
             vec![master()],
             "/console/login/oidc/callback",
         ),
+        (
+            OidcConfig {
+                redirect_uri: Some("http://evil.example/console/login/oidc/callback".to_owned()),
+                ..good.clone()
+            },
+            vec![master()],
+            "begins with `https://`",
+        ),
+        (OidcConfig { client_id: String::new(), ..good.clone() }, vec![master()], "`client_id`"),
+        (OidcConfig { scopes: vec!["a b".to_owned()], ..good.clone() }, vec![master()], "`a b`"),
+        (OidcConfig { grants: vec![grant("", "x")], ..good.clone() }, vec![master()], "no `claim`"),
     ] {
         let error = open(config, keys).await.expect_err("it is refused");
         assert!(error.contains(expected), "{error}");
