@@ -116,7 +116,7 @@ pub(crate) async fn listed(
     }
     if until.is_some() && (by_name || order == Order::Ended) {
         return Ok(Listed::hint(
-            "Executions that started by a time are listed from the newest or from the oldest only.",
+            "A moment of the start narrows the lists from the newest and from the oldest only.",
         ));
     }
     if by_name {
@@ -137,9 +137,8 @@ pub(crate) async fn listed(
     match order {
         Order::Ended => ended(visit, machine, status, after, most).await,
         Order::Oldest => {
-            let mut rows = oldest(visit, machine, status, after, most + 1).await?;
-            // The list goes up to that moment, and ends there.
-            rows.retain(|row| until.is_none_or(|until| row.about.started_at < until));
+            let after = after.or(until.map(|at| (at, ExecutionId(0))));
+            let rows = oldest(visit, machine, status, after, most + 1).await?;
             Ok(Listed::of(rows, most, place))
         }
         _ => {

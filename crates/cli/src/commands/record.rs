@@ -43,6 +43,16 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     let name_of_machine = Some(machine.to_owned());
     let named = NamedDefinition::new(name_of_machine, definition_file.clone(), definition);
     let program = super::compile(&named)?;
+    let name_of = |event: &Json| event.get("stateEnteredEventDetails")?.get("name").cloned();
+    let events = history.get("events").and_then(Json::as_array);
+    let first = events.and_then(|events| events.iter().find_map(name_of));
+    let start = &program.state(program.start).name;
+    if let Some(first) =
+        first.as_ref().and_then(Json::as_str).filter(|first| *first != start.as_str())
+    {
+        let why = format!("{arn} was forked at `{first}`, and a test begins at `{start}`");
+        return Err(Failure::new(why).help("record the execution that it was forked from"));
+    }
     let recorded =
         stepwright_testkit::record(&recording, name, &program, &definition_file, pretty.as_bytes());
     for (file, text) in

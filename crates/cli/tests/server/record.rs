@@ -1,8 +1,9 @@
 //! `stepwright record`: a recorded execution becomes a test that passes.
 
-use crate::support::Server;
+use crate::support::{Answer, Server, text};
 use std::path::Path;
 use std::process::{Command, Output};
+use stepwright_json::json;
 
 fn stepwright(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stepwright"))
@@ -84,4 +85,14 @@ fn what_cannot_be_recorded_is_said() {
     refused(arn, &url, "ExecutionDoesNotExist");
     refused("order-17", &url, "has no execution and no state machine `order-17`");
     refused(arn, "http://127.0.0.1:1", "--endpoint-url");
+    // A fork does not begin where a test does.
+    let client = server.client();
+    let pass = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","End":true}}}"#;
+    let source = client.start(&client.create("forked", "STANDARD", pass), "{}");
+    client.end(&source);
+    let fork = client.own("/fork", &json!({"executionArn": (source.as_str()), "state": "B"}));
+    let Answer::Ok(fork) = fork else { panic!("{fork:?}") };
+    let fork = text(&fork, "executionArn");
+    client.end(&fork);
+    refused(&fork, &url, "was forked at `B`, and a test begins at `A`");
 }

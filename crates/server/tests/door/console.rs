@@ -499,3 +499,26 @@ async fn a_login_ends_when_its_secret_is_replaced() {
     reloader.reload(&plain, &[other], &[], None).expect("it is valid");
     assert_eq!(look().await, 401);
 }
+
+#[tokio::test]
+async fn a_list_leaves_no_filter_out_in_silence() {
+    let server = started(Vec::new()).await;
+    let list = async |query: &str| {
+        let path = format!("/console/executions?{query}");
+        let answer = server.ask(&Request::new("GET", &path)).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.body
+    };
+    let named = |page: &str| page.contains("execution:order:one") || page.contains("order%3Aone");
+    // From the newest, it says before when they started; from the oldest, from when on.
+    for (order, before, after) in [("", true, false), ("order=oldest&", false, true)] {
+        for (at, is_there) in [("2999-01-01T00:00", before), ("2001-01-01T00:00", after)] {
+            let page = list(&format!("{order}until={at}")).await;
+            assert_eq!(named(&page), is_there, "{order}until={at}: {page}");
+        }
+    }
+    for query in ["order=ended", &format!("machine={MACHINE}&prefix=o")] {
+        let page = list(&format!("{query}&until=2001-01-01T00:00")).await;
+        assert!(!named(&page) && page.contains("from the oldest only"), "{page}");
+    }
+}
