@@ -303,7 +303,9 @@ pub struct OidcGrant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// A key has no id or no secret.
-    #[error("the key `{0}` of `[[credentials]]` has an empty id or secret")]
+    #[error(
+        "the key `{0}` of `[[credentials]]` has an empty id or secret, or one of `:`, `/` and `,` in its id"
+    )]
     Empty(String),
     /// A key has no secret, and nobody has it without.
     #[error(
