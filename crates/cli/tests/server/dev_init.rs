@@ -10,6 +10,7 @@ fn what_init_says_of_dev_works_as_it_is_printed() {
             continue;
         }
         let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("tmp")).expect("it can be made");
         let (is_made, said) = command(&["init", "orders", "--language", language], folder.path());
         assert!(is_made, "{said}");
         let line = said.lines().find_map(|line| line.trim().strip_prefix("stepwright dev "));
