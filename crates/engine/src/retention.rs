@@ -177,10 +177,10 @@ impl Engine {
             if matches!(row, Ok(None)) {
                 continue;
             }
-            let arn = row.ok().flatten().map_or_else(
-                || format!("number {} of the store", id.0),
-                |row| row.about.arn.to_string(),
-            );
+            let arn = row
+                .ok()
+                .flatten()
+                .map_or_else(|| format!("number {} of the store", id.0), |row| row.about.arn);
             self.inner.metrics.archive_failures.add_one();
             tracing::warn!(
                 execution = arn,

@@ -151,6 +151,7 @@ impl Reader {
         let frame = self.frame(&place.scope);
         if kind == "ExecutionRedriven" {
             // What failed before is done anew, which is no retry.
+            #[expect(clippy::iter_over_hash_type, reason = "each is changed by itself")]
             for open in self.scopes.values_mut() {
                 if open.failed_at.take().is_some() {
                     open.has_begun = false;
