@@ -148,7 +148,7 @@ enum Unsent {
 async fn send_line(api: &Api, arn: &str, to: &mpsc::Sender<Vec<u8>>) -> Result<(), Unsent> {
     let send = async |text: String| to.send(text.into_bytes()).await.map_err(|_| Unsent::Closed);
     let failed = |error: stepwright_protocol::ApiError, is_begun: bool| Unsent::Unreadable {
-        why: error.message.to_string(),
+        why: error.message,
         is_begun,
     };
     let about = json!({"executionArn": arn});

@@ -254,7 +254,8 @@ async fn a_folder_that_cannot_be_written_to_refuses_the_start() {
     let server = ServerConfig { data: Some(data.path().to_owned()), ..ServerConfig::default() };
     let archive = Some(folder(&file));
     let assembly = Assembly { server, archive, ..Assembly::new(functions) };
-    let error = assembly.assemble().await.err().expect("it is refused").to_string();
+    let Err(error) = assembly.assemble().await else { panic!("it is refused") };
+    let error = error.to_string();
     let expected = format!("the `folder` of `[archive]` cannot be written to: {}", file.display());
     assert!(error.starts_with(&expected), "{error}");
 }
