@@ -13,7 +13,7 @@ use stepwright_server::config::{
     RoleConfig, ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
-use stepwright_upkeep::Complaint;
+use stepwright_upkeep::{Complaint, Kept};
 
 /// The contents of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -63,10 +63,12 @@ pub(crate) struct Config {
     pub(crate) folder: PathBuf,
 }
 
-/// What a server would say of the text of a configuration.
-pub(crate) fn complaint(text: &str) -> Result<(), Complaint> {
-    let read = toml::from_str::<Config>(text);
-    read.map(drop).map_err(|error| Complaint { at: error.span(), message: error.message().into() })
+/// What a server would say of the text of a configuration, or where it would keep executions.
+pub(crate) fn kept(text: &str) -> Result<Kept, Complaint> {
+    match toml::from_str::<Config>(text) {
+        Ok(Config { server, .. }) => Ok(Kept { data: server.data, store: server.store }),
+        Err(error) => Err(Complaint { at: error.span(), message: error.message().into() }),
+    }
 }
 
 impl Config {

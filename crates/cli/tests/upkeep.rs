@@ -55,6 +55,19 @@ fn what_is_made_is_well_passes_its_tests_and_runs() {
         assert_eq!(fs::read_to_string(folder.path().join(machine)).ok(), Some(before));
     }
     let folder = tempfile::tempdir().expect("a directory can be made");
+    // A server has nobody who answers the task, so it is not offered.
+    let made = with_code(folder.path(), &["init", "none", "--language", "none"], 0);
+    assert!(made.contains("stepwright run ") && !made.contains("stepwright dev"), "{made}");
+    let made = with_code(folder.path(), &["init", "it's orders", "--name", "orders"], 0);
+    for command in ["run", "test"] {
+        let start = format!("stepwright {command} ");
+        let line = made.lines().find_map(|line| line.trim().strip_prefix(&start)).expect("it is");
+        let script = format!("\"$0\" {command} {line}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_stepwright")]).current_dir(folder.path());
+        let output = shell.output().expect("it runs");
+        assert!(output.status.success(), "{script}: {}", said(&output));
+    }
     let refused = with_code(folder.path(), &["init", "order flow"], 2);
     assert!(refused.contains("--name"), "{refused}");
     with_code(folder.path(), &["init", ".", "--name", "flow"], 0);
@@ -118,4 +131,66 @@ fn every_option_that_is_not_known_is_named_with_its_line() {
     fs::write(folder.path().join("stepwright.toml"), known).expect("it can be written");
     let said = with_code(folder.path(), &["upgrade-check"], 0);
     assert!(said.contains("knows every option"), "{said}");
+}
+
+#[test]
+fn errors_are_in_the_order_of_lines() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let text = "[functions.f]\necho = true\nechoes = 2\n[telepathy]\nrange = 7\n[server]\nlistens = 1\n\
+                [functions.g]\necho = true\nechoes = 2\n";
+    fs::write(folder.path().join("stepwright.toml"), text).expect("it can be written");
+    let said = with_code(folder.path(), &["upgrade-check"], 1);
+    let lines = said.lines().filter_map(|line| line.strip_prefix("stepwright.toml:"));
+    let lines: Vec<&str> = lines.filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(lines, ["3", "4", "7", "10"], "{said}");
+}
+
+#[test]
+fn the_store_is_the_one_that_the_configuration_names() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let within = folder.path().join("etc");
+    fs::create_dir(&within).expect("a directory can be made");
+    old_store(&within);
+    let write = |text: &str| fs::write(within.join("stepwright.toml"), text).expect("written");
+    let check = ["upgrade-check", "--config", "etc/stepwright.toml"];
+    write("[server]\ndata = \"data\"\n");
+    let said = with_code(folder.path(), &check, 0);
+    assert!(said.contains("the store in etc/data has layout 1"), "{said}");
+    // What is named and not there is not well.
+    write("[server]\ndata = \"dada\"\n");
+    let said = with_code(folder.path(), &check, 1);
+    assert!(said.contains("etc/dada is not there"), "{said}");
+    let said = with_code(folder.path(), &["upgrade-check", "--data", "etc/dta"], 1);
+    assert!(said.contains("etc/dta is not there"), "{said}");
+    // A database is asked, and is not copied.
+    write("[server]\nstore = \"postgres://nobody@127.0.0.1:1/none\"\ndata = \"data\"\n");
+    let said = with_code(folder.path(), &check, 1);
+    assert!(said.contains("the store in the database cannot be used"), "{said}");
+    let rehearsed = [&check[..], &["--rehearse"]].concat();
+    let said = with_code(folder.path(), &rehearsed, 1);
+    assert!(said.contains("nothing is rehearsed"), "{said}");
+    // A configuration that cannot be read names none.
+    write("[server\n");
+    let said = with_code(folder.path(), &check, 1);
+    assert!(said.contains("no store is looked at"), "{said}");
+}
+
+#[test]
+fn a_store_whose_log_is_lost_is_in_the_way() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = old_store(folder.path());
+    with_code(folder.path(), &["doctor", "--data", "data"], 0);
+    let set = |number: u32| {
+        let database = rusqlite::Connection::open(data.join("stepwright.db")).expect("it opens");
+        let set = database.execute("UPDATE transactions SET number = ?1", [number]);
+        assert_eq!(set.expect("it can be changed"), 1);
+    };
+    // It acknowledges five transactions, of which three are there later.
+    set(5);
+    with_code(folder.path(), &["doctor", "--data", "data"], 0);
+    let said = with_code(folder.path(), &["upgrade-check", "--data", "data"], 0);
+    assert!(said.contains("has the layout of this release"), "{said}");
+    set(3);
+    let said = with_code(folder.path(), &["upgrade-check", "--data", "data"], 1);
+    assert!(said.contains("has lost") && said.contains("--accept-loss"), "{said}");
 }

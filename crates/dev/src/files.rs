@@ -52,6 +52,27 @@ fn is_of_the_cdk(name: &str) -> bool {
     name.ends_with(".template.json") && !name.ends_with(".nested.template.json")
 }
 
+/// The configuration of files that were named: the one beside them, or else that of this directory. Files of
+/// several folders may have several; these are the error, unless this directory has one for all of them.
+pub fn configuration(files: &[PathBuf]) -> Result<PathBuf, Vec<PathBuf>> {
+    let here = PathBuf::from(CONFIGURATION);
+    let mut found: Vec<PathBuf> = Vec::new();
+    for file in files {
+        let beside = file.with_file_name(CONFIGURATION);
+        if beside.is_file() && !found.contains(&beside) {
+            found.push(beside);
+        }
+    }
+    match found.len() {
+        0 => Ok(here),
+        1 => Ok(found.remove(0)),
+        _ if here.is_file() => Ok(here),
+        _ => Err(found),
+    }
+}
+
+const CONFIGURATION: &str = "stepwright.toml";
+
 /// The files that a path stands for: a folder for what is found in it, `cdk.out` for its templates.
 pub fn of(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {

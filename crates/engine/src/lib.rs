@@ -67,7 +67,7 @@ pub use objects::{NoObjects, ObjectStore, Upload, Whole};
 pub use parked::Parked;
 pub use peers::{PeerError, Peers};
 pub use recovery::OpenError;
-pub use retention::Archive;
+pub use retention::{Archive, LeftOut};
 pub use run_rows::ListedRun;
 pub use schedules::{Schedule, ScheduleError};
 pub use snapshot::{Ended, Snapshot};
@@ -80,13 +80,15 @@ use mailbox::Mailboxes;
 use map_runs::Readings;
 use memory::Memory;
 use nodes::Nodes;
+use parking_lot::Mutex;
 use recent::Recent;
 use recorded::Pages;
+use rustc_hash::FxHashSet;
 use schedules::Schedules;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::Store;
+use stepwright_store::{ExecutionId, Store};
 use timers::Timers;
 use underway::Underway;
 
@@ -188,6 +190,8 @@ struct Inner {
     activities: Activities,
     recent: Recent,
     metrics: Metrics,
+    /// Executions past their retention that could not be read, and so not be archived.
+    unarchived: Mutex<FxHashSet<ExecutionId>>,
     long: LongTurns,
     memory: Memory,
     pages: Pages,

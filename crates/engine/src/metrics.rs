@@ -30,7 +30,8 @@ pub struct Metrics {
     pub tasks_failed: Counter,
     /// Executions that were archived before they were forgotten.
     pub archived: Counter,
-    /// How often executions past their retention could not be archived or forgotten.
+    /// How often executions past their retention could not be archived or forgotten: once for each that
+    /// cannot be read, and once for each time that nothing could be written.
     pub archive_failures: Counter,
     /// How long the interpreter took for the turns that were appended together.
     pub turn: Histogram,

@@ -15,6 +15,7 @@ use crate::schedules::Schedules;
 use crate::timers::Timers;
 use crate::underway::Underway;
 use crate::{Catalogue, Engine, Inner, Metrics, Options};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -100,6 +101,7 @@ impl Engine {
             activities,
             recent: Recent::default(),
             metrics: Metrics::default(),
+            unarchived: Mutex::default(),
             long: LongTurns::default(),
             memory: Memory::default(),
             pages: Pages::default(),

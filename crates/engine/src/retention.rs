@@ -6,20 +6,25 @@
 //! with nothing left to do but to forget. Nothing is lost, and nothing is in the archive twice.
 
 use crate::{Engine, WeakEngine};
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 use stepwright_json::{Json, json};
 use stepwright_store::{ExecutionId, ExecutionRow, Pending, StoreError};
 
+/// Executions that an archive has left out because they cannot be read, and why.
+pub type LeftOut = Vec<(ExecutionId, String)>;
+
 /// Keeps executions that are about to be forgotten.
 pub trait Archive: Send + Sync + 'static {
     /// Writes these executions under a name, so that they are kept whatever happens once this is done. What
-    /// stood under the name before is replaced.
+    /// stood under the name before is replaced. An execution that cannot be read is left out and named in
+    /// the answer: it stays in the store, and does not keep the others from being archived.
     fn keep(
         &self,
         engine: &Engine,
         name: &str,
         executions: Vec<ExecutionRow>,
-    ) -> Pending<Result<(), String>>;
+    ) -> Pending<Result<LeftOut, String>>;
 }
 
 /// How often it is looked for executions past their retention.
@@ -101,19 +106,23 @@ impl Engine {
                 None => {
                     let ended = self.store().ended(before, PAGE).await?;
                     let ids = ended.into_iter().map(|row| row.id).collect();
-                    self.store().forget(ids, before).await?
+                    let forgotten = self.store().forget(ids, before).await?;
+                    (forgotten > 0).then_some(forgotten)
                 }
             };
-            if forgotten == 0 {
-                break;
-            }
+            let Some(forgotten) = forgotten else { break };
             count += forgotten;
         }
         Ok(count)
     }
 
-    /// Archives and forgets a batch: the one that was begun before, or the next one.
-    async fn archive_some(&self, archive: &dyn Archive, before: i64) -> Result<u64, StoreError> {
+    /// Archives and forgets a batch: the one that was begun before, or the next one. Returns how many
+    /// executions it had; `None` if there was nothing to do.
+    async fn archive_some(
+        &self,
+        archive: &dyn Archive,
+        before: i64,
+    ) -> Result<Option<u64>, StoreError> {
         let store = self.store();
         let begun = store.documents(BATCH).await?;
         let begun = begun.first().map(|(_, bytes)| {
@@ -124,24 +133,30 @@ impl Engine {
         let mut batch = match begun.transpose()? {
             Some(batch) => batch,
             None => {
-                let Some(batch) = self.next_batch(before).await? else { return Ok(0) };
+                let Some(batch) = self.next_batch(before).await? else { return Ok(None) };
                 put(&batch).await?;
                 batch
             }
         };
         if !batch.is_archived {
-            let mut rows = Vec::with_capacity(batch.executions.len());
+            let (mut rows, mut left_out) = (Vec::with_capacity(batch.executions.len()), Vec::new());
             for id in &batch.executions {
-                let row = store.execution(*id).await?;
                 // What was redriven meanwhile goes into the archive when it has ended again.
                 let is_over = |row: &ExecutionRow| {
                     row.status.is_over() && row.stopped_at.is_some_and(|at| at < batch.ended_before)
                 };
-                rows.extend(row.filter(is_over));
+                match store.execution(*id).await {
+                    Ok(row) => rows.extend(row.filter(is_over)),
+                    Err(error) => left_out.push((*id, error.to_string())),
+                }
             }
             batch.executions = rows.iter().map(|row| row.id).collect();
             let kept = archive.keep(self, &batch.name, rows).await;
-            kept.map_err(|error| StoreError::new(format!("the archive: {error}")))?;
+            left_out
+                .extend(kept.map_err(|error| StoreError::new(format!("the archive: {error}")))?);
+            // A store that cannot be reached at all refuses this, and the whole batch is tried again.
+            store.documents(BATCH).await?;
+            self.leave_out(&mut batch, left_out).await;
             batch.is_archived = true;
             put(&batch).await?;
         }
@@ -149,11 +164,40 @@ impl Engine {
         store.forget(batch.executions, batch.ended_before).await?;
         store.put(vec![(BATCH.to_owned(), None)]).await?;
         self.inner.metrics.archived.add(count);
-        Ok(count.max(1))
+        Ok(Some(count))
+    }
+
+    /// Takes executions that cannot be read out of a batch, says so, and chooses them no more.
+    async fn leave_out(&self, batch: &mut Batch, left_out: LeftOut) {
+        let mut unreadable = FxHashSet::default();
+        for (id, reason) in left_out {
+            let row = self.store().execution(id).await;
+            unreadable.insert(id);
+            // It may have been deleted with its state machine meanwhile.
+            if matches!(row, Ok(None)) {
+                continue;
+            }
+            let arn = row
+                .ok()
+                .flatten()
+                .map_or_else(|| format!("number {} of the store", id.0), |row| row.about.arn);
+            self.inner.metrics.archive_failures.add_one();
+            tracing::warn!(
+                execution = arn,
+                reason,
+                "an execution past its retention cannot be read, so it is neither archived nor forgotten"
+            );
+        }
+        batch.executions.retain(|id| !unreadable.contains(id));
+        self.inner.unarchived.lock().extend(unreadable);
     }
 
     async fn next_batch(&self, before: i64) -> Result<Option<Batch>, StoreError> {
-        let mut ended = self.store().ended(before, PAGE).await?;
+        // What could not be read stays among those that ended first: it is skipped.
+        let unarchived = self.inner.unarchived.lock().clone();
+        let mut ended = self.store().ended(before, PAGE + unarchived.len()).await?;
+        ended.retain(|row| !unarchived.contains(&row.id));
+        ended.truncate(PAGE);
         let mut events = 0;
         let fitting = ended.iter().take_while(|row| {
             let fits = events < MOST_EVENTS;

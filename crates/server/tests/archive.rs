@@ -113,8 +113,9 @@ async fn what_is_forgotten_is_in_the_archive_with_all_that_was_known() {
 async fn an_archive_that_cannot_be_written_forgets_nothing() {
     let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
     let file = kept.path().join("file");
-    std::fs::write(&file, "in the way").expect("it can be written");
     let api = open(data.path(), folder(&file)).await;
+    std::fs::remove_dir(&file).expect("it was made, and nothing is left in it");
+    std::fs::write(&file, "in the way").expect("it can be written");
     run(&api, 3).await;
     let refused = api.engine().forget_ended(LATE).await.expect_err("it cannot be written");
     assert!(refused.what.contains("archive"), "{refused}");
@@ -182,4 +183,79 @@ async fn a_bucket_is_an_archive() {
     let found = archived(&buckets.join("kept/executions"));
     assert_eq!(found.len(), 2);
     api.engine().shutdown().await;
+}
+
+/// Damages what is stored of executions whose names are like this, in all or from an event on.
+fn damage(data: &Path, name: &str, from: u32) {
+    let database = rusqlite::Connection::open(data.join("stepwright.db")).expect("it opens");
+    let query = format!(
+        "UPDATE chunks SET bytes = x'00FF' WHERE len > {from} AND execution IN \
+         (SELECT id FROM executions WHERE arn LIKE '%:m:{name}')"
+    );
+    assert!(database.execute(&query, []).expect("it can be changed") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_stays_and_keeps_nothing_else_from_the_archive() {
+    let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let api = open(data.path(), folder(kept.path())).await;
+    run(&api, 5).await;
+    // One is so long that its damage shows in the midst of its line.
+    let items = format!("[{}0]", "0,".repeat(2_500));
+    let definition = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"P",
+        "States":{"P":{"Type":"Pass","End":true}}}}}}"#;
+    let update = json!({"stateMachineArn": MACHINE, "definition": definition});
+    api.call("UpdateStateMachine", update).await.expect("it is changed");
+    let start = json!({"stateMachineArn": MACHINE, "name": "long", "input": items});
+    api.call("StartExecution", start).await.expect("it starts");
+    let arn = "arn:aws:states:us-east-1:123456789012:execution:m:long";
+    api.engine().ended(arn).await.expect("it ends");
+    api.engine().shutdown().await;
+    drop(api);
+    damage(data.path(), "e0", 0);
+    damage(data.path(), "e1", 0);
+    damage(data.path(), "long", 5_000);
+    let api = open(data.path(), folder(kept.path())).await;
+    let page =
+        |is_last: bool| json!({"executionArn": arn, "maxResults": 1_000, "reverseOrder": is_last});
+    api.call("GetExecutionHistory", page(false)).await.expect("its beginning can be read");
+    api.call("GetExecutionHistory", page(true)).await.expect_err("its end cannot");
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(3));
+    let names: Vec<String> = archived(kept.path()).into_keys().collect();
+    let named = |name: &str| format!("arn:aws:states:us-east-1:123456789012:execution:m:{name}");
+    assert_eq!(names, ["e2", "e3", "e4"].map(named));
+    assert_eq!(left(&api).await, 3);
+    assert_eq!(api.engine().metrics().archive_failures.get(), 3);
+    // They are not tried again and again, and what ends later is archived.
+    let start = json!({"stateMachineArn": MACHINE, "name": "later", "input": "[]"});
+    api.call("StartExecution", start).await.expect("it starts");
+    api.engine().ended(&named("later")).await.expect("it ends");
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(1));
+    assert_eq!(api.engine().metrics().archive_failures.get(), 3);
+    let files = std::fs::read_dir(kept.path()).expect("it is there").count();
+    assert_eq!((left(&api).await, archived(kept.path()).len(), files), (3, 4, 2));
+    api.engine().shutdown().await;
+    drop(api);
+    // The next start tries them once, and leaves no file of nothing.
+    let api = open(data.path(), folder(kept.path())).await;
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(0));
+    assert_eq!(api.engine().metrics().archive_failures.get(), 3);
+    assert_eq!(std::fs::read_dir(kept.path()).expect("it is there").count(), 2);
+    api.engine().shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_cannot_be_written_to_refuses_the_start() {
+    let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+    let file = kept.path().join("file");
+    std::fs::write(&file, "in the way").expect("it can be written");
+    let place = Place { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+    let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
+    let server = ServerConfig { data: Some(data.path().to_owned()), ..ServerConfig::default() };
+    let archive = Some(folder(&file));
+    let assembly = Assembly { server, archive, ..Assembly::new(functions) };
+    let Err(error) = assembly.assemble().await else { panic!("it is refused") };
+    let error = error.to_string();
+    let expected = format!("the `folder` of `[archive]` cannot be written to: {}", file.display());
+    assert!(error.starts_with(&expected), "{error}");
 }

@@ -118,7 +118,8 @@ impl Sqlite {
     pub const LAYOUT: i64 = schema::VERSION;
 
     /// The layout of the store in a directory; `None` if there is none. Nothing is changed, and a server may
-    /// be using it.
+    /// be using it. A store that has lost transactions which it had acknowledged is an error, as for
+    /// [`Self::open`].
     pub fn layout_of(folder: &Path) -> Result<Option<i64>, StoreError> {
         let path = folder.join(NAME);
         if !path.is_file() {
@@ -127,7 +128,13 @@ impl Sqlite {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(broken)?;
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map(Some).map_err(broken)
+        let layout = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+        let layout: i64 = layout.map_err(broken)?;
+        // How a later release keeps this, nobody knows here.
+        if layout <= Self::LAYOUT {
+            nothing_is_lost(folder, &connection)?;
+        }
+        Ok(Some(layout))
     }
 
     /// Copies the store in a directory into another directory. A server may be using it meanwhile.

@@ -149,6 +149,15 @@ impl Reader {
             place.scope.pop();
         }
         let frame = self.frame(&place.scope);
+        if kind == "ExecutionRedriven" {
+            // What failed before is done anew, which is no retry.
+            #[expect(clippy::iter_over_hash_type, reason = "each is changed by itself")]
+            for open in self.scopes.values_mut() {
+                if open.failed_at.take().is_some() {
+                    open.has_begun = false;
+                }
+            }
+        }
         let scope = self.scopes.entry(frame).or_default();
         let data = |key: &str| value(recorded, key).unwrap_or_default();
         let state_type = |ending: &str| state_type(kind.strip_suffix(ending)?);
@@ -407,5 +416,54 @@ fn call(event: &Json, kind: &str, state: &Str) -> TaskCall {
         state: state.clone(),
         retry_count: 0,
         token: for_token.then(Str::default),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timeline;
+    use stepwright_json::json;
+
+    #[test]
+    fn a_redrive_is_no_retry() {
+        let mut recorded = Vec::new();
+        let mut add = |kind: &str, seconds: i64, details: Json| {
+            let id = recorded.len() as i64 + 1;
+            let at = (1_700_000_000 + seconds) * 1_000;
+            let mut event = json!({
+                "id": id, "previousEventId": (id - 1), "timestamp": at, "type": kind
+            });
+            let Json::Object(members) = &mut event else { unreachable!("it is an object") };
+            members.insert("someEventDetails", details);
+            recorded.push(event);
+        };
+        let failed = || json!({"error": "Broken"});
+        add("ExecutionStarted", 0, json!({"input": "{}"}));
+        add("TaskStateEntered", 1, json!({"name": "T", "input": "{}"}));
+        for (at, is_last) in [(2, false), (6, true)] {
+            add("LambdaFunctionScheduled", at, json!({"resource": "f", "input": "{}"}));
+            add("LambdaFunctionStarted", at, json!({}));
+            add("LambdaFunctionFailed", at + 1, failed());
+            if is_last {
+                add("ExecutionFailed", at + 1, failed());
+            }
+        }
+        add("ExecutionRedriven", 60, json!({"redriveCount": 1}));
+        add("LambdaFunctionScheduled", 61, json!({"resource": "f", "input": "{}"}));
+        add("LambdaFunctionStarted", 61, json!({}));
+        add("LambdaFunctionFailed", 62, failed());
+        add("ExecutionFailed", 62, failed());
+        let events = Reader::default().read(&recorded, None, false);
+        let is_retry = |event: &&Event| matches!(event.kind, EventKind::RetryScheduled { .. });
+        let retries: Vec<u64> =
+            events.iter().filter(is_retry).map(|event| event.previous).collect();
+        assert_eq!(retries, [5], "only the first failure is followed by a retry");
+        assert!(events.is_sorted_by_key(|event| event.at), "time goes forwards");
+        let mut timeline = Timeline::default();
+        for event in &events {
+            timeline.line(event);
+        }
+        assert_eq!(timeline.culprit().map(|culprit| culprit.attempts), Some(1));
     }
 }

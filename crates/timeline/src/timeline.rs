@@ -531,6 +531,10 @@ impl Timeline {
             E::ExecutionSucceeded { .. } => self.is_over = true,
             E::ExecutionRedriven { .. } => {
                 (self.is_over, self.culprit) = (false, None);
+                // Every attempt is there again.
+                for frame in self.frames.values_mut() {
+                    frame.retries = 0;
+                }
             }
             _ => {}
         }

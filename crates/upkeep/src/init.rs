@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stepwright_terminal::report::Failure;
 
@@ -110,10 +110,23 @@ pub fn init(arguments: &Init) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
         anstream::println!("{}", path.display());
     }
-    let machine = files[0].0.display();
+    let (machine, folder) = (in_shell(&files[0].0), in_shell(folder));
     anstream::println!("\nWhat to do now:");
     anstream::println!("  stepwright run {machine}     # runs it, with the input beside it");
-    anstream::println!("  stepwright test {}           # tests it", folder.display());
-    anstream::println!("  stepwright dev {machine}     # serves it to every AWS SDK");
+    anstream::println!("  stepwright test {folder}     # tests it");
+    // A server has no mocks.
+    if arguments.language != Language::None {
+        anstream::println!("  stepwright dev {machine}     # serves it to every AWS SDK");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A path as one writes it in a shell.
+fn in_shell(path: &Path) -> String {
+    let mut text = path.display().to_string();
+    if text.starts_with('-') {
+        text.insert_str(0, "./");
+    }
+    let is_plain = |text: char| text.is_alphanumeric() || "/._-+,:@%=".contains(text);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

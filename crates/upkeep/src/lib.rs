@@ -5,4 +5,4 @@ mod init;
 mod upgrade;
 
 pub use init::{Init, Language, init};
-pub use upgrade::{Complaint, UpgradeCheck, upgrade_check};
+pub use upgrade::{Complaint, Kept, UpgradeCheck, upgrade_check};

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use stepwright_store::{Postgres, Sqlite};
+use stepwright_store::{Postgres, Sqlite, StoreError};
 use stepwright_terminal::report::Failure;
 
 /// Say whether this release opens a store and knows a configuration, what it would migrate, and which
@@ -17,10 +17,11 @@ use stepwright_terminal::report::Failure;
   stepwright upgrade-check --data /var/lib/stepwright --config /etc/stepwright/stepwright.toml
   stepwright upgrade-check --rehearse")]
 pub struct UpgradeCheck {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
-    pub data: PathBuf,
-    /// The URL of a PostgreSQL database, in place of a data directory.
+    /// The data directory [default: what the configuration names, as for `serve`, or else .stepwright].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database, in place of a data directory [default: what the configuration
+    /// names].
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "rehearse"])]
     pub store: Option<String>,
     /// The configuration file [default: stepwright.toml, if it exists].
@@ -41,39 +42,74 @@ pub struct Complaint {
     pub at: Option<Range<usize>>,
 }
 
+/// Where a configuration keeps executions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The data directory, relative to the configuration.
+    pub data: Option<PathBuf>,
+    /// The URL of a PostgreSQL database.
+    pub store: Option<String>,
+}
+
 /// `stepwright upgrade-check`. `read` reads a configuration as a server does; `examine` folds the histories
 /// of a store.
 pub fn upgrade_check(
     arguments: &UpgradeCheck,
-    read: impl Fn(&str) -> Result<(), Complaint>,
+    read: impl Fn(&str) -> Result<Kept, Complaint>,
     examine: impl FnOnce(&Path) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let mut is_well = check_store(arguments)?;
     let usual = Path::new("stepwright.toml");
     let config = arguments.config.as_deref().or_else(|| usual.is_file().then_some(usual));
+    let (mut is_well, mut kept) = (true, Some(Kept::default()));
     match config {
-        Some(config) => is_well &= check_config(config, read)?,
+        Some(config) => (is_well, kept) = check_config(config, read)?,
         None => anstream::println!("no configuration file is there to check"),
     }
+    if kept.is_none() && arguments.data.is_none() && arguments.store.is_none() {
+        anstream::println!(
+            "no store is looked at, since the configuration does not say which: name it with --data or --store"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    // As `serve` does: the command line comes first, and a database before a directory.
+    let kept = kept.unwrap_or_default();
+    if let Some(url) = arguments.store.as_ref().or(kept.store.as_ref()) {
+        is_well &= check_database(url)?;
+        if arguments.data.is_none() {
+            if arguments.rehearse {
+                anstream::println!(
+                    "nothing is rehearsed: only a data directory can be copied, and the store is a database"
+                );
+            }
+            return Ok(ExitCode::from(u8::from(!is_well || arguments.rehearse)));
+        }
+    }
+    let folder = config.and_then(Path::parent).unwrap_or(Path::new(""));
+    let named = arguments.data.clone().or_else(|| kept.data.map(|data| folder.join(data)));
+    let data = match named {
+        Some(data) if !data.is_dir() => {
+            anstream::println!("{} is not there, so no store is looked at", data.display());
+            return Ok(ExitCode::FAILURE);
+        }
+        Some(data) => data,
+        None => PathBuf::from(".stepwright"),
+    };
+    let found = Sqlite::layout_of(&data);
+    is_well &= check_layout(&data.display().to_string(), found, Sqlite::LAYOUT);
     if arguments.rehearse && is_well {
-        is_well = rehearse(&arguments.data, examine)?;
+        is_well = rehearse(&data, examine)?;
     }
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-fn check_store(arguments: &UpgradeCheck) -> Result<bool, Failure> {
-    let (place, found, known) = match &arguments.store {
-        Some(url) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
-            let found = runtime.block_on(Postgres::layout_of(url));
-            ("the database".to_owned(), found, Postgres::LAYOUT)
-        }
-        None => {
-            let found = Sqlite::layout_of(&arguments.data);
-            (arguments.data.display().to_string(), found, Sqlite::LAYOUT)
-        }
-    };
+fn check_database(url: &str) -> Result<bool, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
+    let found = runtime.block_on(Postgres::layout_of(url));
+    Ok(check_layout("the database", found, Postgres::LAYOUT))
+}
+
+fn check_layout(place: &str, found: Result<Option<i64>, StoreError>, known: i64) -> bool {
     match found {
         Ok(None) => anstream::println!("{place} holds no store: this release would make one"),
         Ok(Some(layout)) if layout == known => {
@@ -88,47 +124,56 @@ fn check_store(arguments: &UpgradeCheck) -> Result<bool, Failure> {
                 "the store in {place} has layout {layout}, which a later release has made: this one knows \
                  layouts up to {known}"
             );
-            return Ok(false);
+            return false;
         }
         Err(error) => {
             anstream::println!("the store in {place} cannot be used: {error}");
-            return Ok(false);
+            return false;
         }
     }
-    Ok(true)
+    true
 }
 
 /// The largest number of complaints about a configuration.
 const MOST: usize = 50;
 
+/// Says what a configuration has wrong. Returns whether nothing is, and where it keeps executions if that can
+/// be read.
 fn check_config(
     file: &Path,
-    read: impl Fn(&str) -> Result<(), Complaint>,
-) -> Result<bool, Failure> {
+    read: impl Fn(&str) -> Result<Kept, Complaint>,
+) -> Result<(bool, Option<Kept>), Failure> {
     let shown = file.display();
     let mut text = fs::read_to_string(file)
         .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
-    let mut count = 0;
+    let mut complaints = Vec::new();
     // A reader ends at the first option that it does not know. Without it, it comes to the next.
-    while let Err(Complaint { message, at }) = read(&text) {
-        count += 1;
-        let line = at.as_ref().map_or(0, |at| text[..at.start].matches('\n').count() + 1);
-        let first = message.lines().next().unwrap_or_default();
-        if line == 0 {
-            anstream::println!("{shown}: {first}");
-        } else {
-            anstream::println!("{shown}:{line}: {first}");
-        }
+    let kept = loop {
+        let Complaint { message, at } = match read(&text) {
+            Ok(kept) => break Some(kept),
+            Err(complaint) => complaint,
+        };
+        let line = at.as_ref().map(|at| text[..at.start].matches('\n').count() + 1);
+        let first = message.lines().next().unwrap_or_default().to_owned();
+        complaints.push((line, first));
         let is_unknown = message.contains("unknown field");
-        match at.filter(|_| is_unknown && count < MOST) {
+        match at.filter(|_| is_unknown && complaints.len() < MOST) {
             Some(at) => text = without(&text, at.start),
-            None => break,
+            None => break None,
+        }
+    };
+    // A reader has an order of its own.
+    complaints.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
+    for (line, message) in &complaints {
+        match line {
+            Some(line) => anstream::println!("{shown}:{line}: {message}"),
+            None => anstream::println!("{shown}: {message}"),
         }
     }
-    if count == 0 {
+    if complaints.is_empty() {
         anstream::println!("{shown}: this release knows every option");
     }
-    Ok(count == 0)
+    Ok((complaints.is_empty(), kept))
 }
 
 /// A text without the option that is at this place; without its section, if it is the name of one. Lines

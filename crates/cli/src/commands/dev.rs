@@ -18,7 +18,14 @@ use stepwright_projects::{Host, Projects};
 
 pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     let files = named(arguments)?;
-    let serving = in_memory(&arguments.serve);
+    let mut serving = in_memory(&arguments.serve);
+    let place = match serving.config.clone() {
+        Some(named) => named,
+        None => files::configuration(&files).map_err(|found| several(&found))?,
+    };
+    if place.is_file() {
+        serving.config = Some(place.clone());
+    }
     let mut config = serve::config(&serving)?;
     let projects: Vec<PathBuf> =
         files.iter().filter(|file| project::is_project(file)).cloned().collect();
@@ -38,8 +45,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
     assembly.local = Some(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(open.clone()));
     assembly.observers.push(Arc::new(teller));
-    let config = serving.config.clone().unwrap_or_else(|| "stepwright.toml".into());
-    let surroundings = Arc::new(Here { load: arguments.load.clone(), config: config.clone() });
+    let surroundings = Arc::new(Here { load: arguments.load.clone(), config: place.clone() });
     let folder = arguments.files.is_empty().then(|| PathBuf::from("."));
     let projects = open.clone();
     let code = serve::run_with(serving.log, assembly, |started: Started| {
@@ -50,7 +56,7 @@ pub(crate) fn run(arguments: &Dev) -> Result<ExitCode, Failure> {
         let follower = Follower {
             files,
             folder,
-            config,
+            config: place,
             projects,
             has_logs,
             surroundings,
@@ -90,6 +96,12 @@ fn named(arguments: &Dev) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     Ok(all)
+}
+
+fn several(found: &[PathBuf]) -> Failure {
+    let shown: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+    Failure::new(format!("these files have several configurations: {}", shown.join(", ")))
+        .help("name the one to use with --config")
 }
 
 /// Nothing is stored unless a directory is named.

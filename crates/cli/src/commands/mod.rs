@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Init(arguments) => stepwright_upkeep::init(&arguments),
         Command::UpgradeCheck(arguments) => {
-            stepwright_upkeep::upgrade_check(&arguments, crate::config::complaint, |data| {
+            stepwright_upkeep::upgrade_check(&arguments, crate::config::kept, |data| {
                 doctor::run(&Doctor { data: data.to_owned(), store: None, accept_loss: false })
             })
         }

@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod crash_services;
 mod crowd;
+mod dev_init;
 mod dev_project;
 mod dev_template;
 mod forks;
