@@ -32,7 +32,7 @@ impl Server {
         if has_keys {
             assembly.credentials.push(CredentialConfig {
                 access_key_id: "AKIDEXAMPLE".to_owned(),
-                secret_access_key: "secret".to_owned(),
+                secret_access_key: Some("secret".to_owned()),
                 actions: vec!["*".to_owned()],
                 resources: vec!["*".to_owned()],
             });
