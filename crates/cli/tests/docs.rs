@@ -280,9 +280,16 @@ fn every_command_and_every_option_of_the_configuration_is_in_the_manual() {
     // What is not known is answered with all that is.
     let page = read("configuration.md");
     let mut options = 0;
-    for section in
-        ["", "[server]", "[server.tls]", "[server.nodes]", "[archive]", "[otlp]", "[objects]"]
-    {
+    for section in [
+        "",
+        "[server]",
+        "[server.tls]",
+        "[server.nodes]",
+        "[archive]",
+        "[oidc]",
+        "[otlp]",
+        "[objects]",
+    ] {
         std::fs::write(folder.path().join("stepwright.toml"), format!("{section}\nnothing = 1\n"))
             .unwrap();
         let said = said(&["upgrade-check"], folder.path());

@@ -1,7 +1,7 @@
 //! What one can do from a page: an operation of the API for each, with its rights.
 
-use crate::hidden::{self, INPUT_OF};
 use crate::page::{self, Answer, Page, Refusal};
+use crate::redacted::{self, INPUT_OF};
 use crate::{ACT, Ask, Console, Fields, Visit};
 use axum::http::StatusCode;
 use maud::{Markup, html};
@@ -158,7 +158,7 @@ pub(crate) async fn act(console: &Console, visit: &dyn Visit, ask: &Ask) -> Answ
         Asked::Operation { name, body } => (*name, body),
     };
     let text = |member: &str| body.get(member).and_then(Json::as_str).unwrap_or_default();
-    let reply = visit.call(name, hidden::put_back(console, visit, body).await?).await?;
+    let reply = visit.call(name, redacted::put_back(console, visit, body).await?).await?;
     let of_reply = |member: &str| reply.get(member).and_then(Json::as_str).unwrap_or_default();
     let next = match name {
         "StartExecution" => page::to_execution(of_reply("executionArn")),

@@ -3,8 +3,8 @@
 use crate::act;
 use crate::execution::{self, Known};
 use crate::fields::link;
-use crate::hidden;
 use crate::page::{self, Answer, Page, Refusal};
+use crate::redacted;
 use crate::text::{Foreign, json, name, visible};
 use crate::{ACT, Ask, Console, Fields, Visit};
 use maud::{Markup, PreEscaped, html};
@@ -110,7 +110,7 @@ pub(crate) async fn fork(console: &Console, visit: &dyn Visit, body: &Json) -> A
             && let Ok(sent) = stepwright_json::parse(sent)
         {
             let was = if member == "input" { &before.input } else { &variables };
-            let meant = console.redaction.restore(&sent, was).ok_or_else(hidden::unclear)?;
+            let meant = console.redaction.restore(&sent, was).ok_or_else(redacted::unclear)?;
             body.insert(member, meant.to_string().into());
         }
     }

@@ -3,10 +3,10 @@
 use crate::act::{self, What};
 use crate::execution::code;
 use crate::fields::link;
-use crate::hidden::INPUT_OF;
 use crate::home::short_table;
 use crate::list::{counted, number};
 use crate::page::{Answer, Page, when};
+use crate::redacted::INPUT_OF;
 use crate::status;
 use crate::text::{Foreign, json, visible};
 use crate::{Ask, Console, Visit};

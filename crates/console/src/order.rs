@@ -134,15 +134,14 @@ pub(crate) async fn listed(
         return Ok(Listed::of(rows, most, |row| name(&row.about.arn).to_owned()));
     }
     let after = after.map(read_place).transpose()?;
+    let after = after.or(until.map(|at| (at, ExecutionId(0))));
     match order {
         Order::Ended => ended(visit, machine, status, after, most).await,
         Order::Oldest => {
-            let after = after.or(until.map(|at| (at, ExecutionId(0))));
             let rows = oldest(visit, machine, status, after, most + 1).await?;
             Ok(Listed::of(rows, most, place))
         }
         _ => {
-            let after = after.or(until.map(|at| (at, ExecutionId(0))));
             let rows = match machine {
                 Some(machine) => {
                     let filter = Filter { machine: Some(machine.to_owned()), status, ..more };

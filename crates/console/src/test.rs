@@ -2,9 +2,9 @@
 
 use crate::act::hidden;
 use crate::execution::code;
-use crate::hidden::INPUT_OF;
 use crate::machine;
 use crate::page::{Answer, Page, Refusal, block, tree};
+use crate::redacted::INPUT_OF;
 use crate::status::badge;
 use crate::text::{Foreign, json, visible};
 use crate::{ACT, Ask, Console, Visit};

@@ -53,7 +53,7 @@ pub struct Found {
     pub rows: Vec<ExecutionRow>,
     /// Where the next page begins, if there is one.
     pub next: Option<u64>,
-    /// How far the index is behind; of several, the one that is behind the most.
+    /// How far the index is behind; those of several nodes are taken together.
     pub behind: Behind,
     /// How many nodes could not be asked for the executions that they drive.
     pub missing: usize,

@@ -337,9 +337,9 @@ pub(crate) fn credentials(
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     for one in configured {
         let id = one.access_key_id.clone();
-        // A colon would end the id in a browser's login, and a slash would end it in a signature.
         // Nobody signs with a secret that nobody knows.
         let secret = one.secret_access_key.clone().unwrap_or_else(secret);
+        // A colon would end the id in a browser's login, and a slash would end it in a signature.
         if id.is_empty() || id.contains([':', '/', ',']) || secret.is_empty() {
             return Err(CredentialsError::Empty(id));
         }

@@ -104,8 +104,7 @@ pub(crate) async fn provider(State(serving): Shared, request: Request) -> Respon
     match oidc.begin(&browser, &url(&serving, &parts.headers), next, now).await {
         Ok(to) => {
             let mut response = elsewhere(to.as_str());
-            let is_encrypted = serving.is_encrypted();
-            let cookie = set_login_cookie(&parts.headers, &browser, LOGIN_LASTS, is_encrypted);
+            let cookie = set_login_cookie(&parts.headers, &browser, serving.is_encrypted());
             add_cookie(&mut response, &cookie);
             sealed(response)
         }
@@ -146,9 +145,6 @@ pub(crate) async fn callback(State(serving): Shared, request: Request) -> Respon
     }
 }
 
-/// How long a login with the identity provider may take, in seconds.
-const LOGIN_LASTS: i64 = 600;
-
 /// The page that a browser gets whose user is not known.
 fn login_page(
     serving: &Serving,
@@ -164,10 +160,7 @@ fn login_page(
 pub(crate) async fn logout(State(serving): Shared, headers: HeaderMap) -> Response {
     serving.sessions.end(&headers);
     let mut response = elsewhere("/");
-    let cookie = set_cookie(&headers, None, serving.is_encrypted());
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    add_cookie(&mut response, &set_cookie(&headers, None, serving.is_encrypted()));
     sealed(response)
 }
 

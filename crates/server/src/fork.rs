@@ -83,16 +83,8 @@ fn changed<'b>(body: &'b Json, revision: &Revision) -> Option<&'b str> {
 const MEMBERS: [&str; 7] =
     ["executionArn", "state", "eventId", "input", "variables", "definition", "name"];
 
-/// The event that is asked for. What is not understood must not begin something else.
+/// The event that is asked for.
 fn event(body: &Json) -> Result<Option<u64>, ApiError> {
-    let members = body.as_object().into_iter().flat_map(|members| members.keys());
-    if let Some(unknown) = members.into_iter().find(|member| !MEMBERS.contains(&member.as_str())) {
-        let unknown: String = unknown.chars().take(80).collect();
-        return Err(ApiError::validation(format!(
-            "a fork has no `{unknown}`; it has {}",
-            MEMBERS.join(", ")
-        )));
-    }
     let Some(event) = body.get("eventId") else { return Ok(None) };
     let number = event.as_i64().filter(|number| *number > 0 && event.is_number());
     match number {
@@ -115,6 +107,7 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
     }
     let source = engine.recorded_facts(row).await.map_err(store_failed)?;
     check_shape(&source, body)?;
+    let event = event(body)?;
     let _starting = engine.starting().await;
     let machine = machine(engine, &source.about.machine).await?;
     // What a test case answers is not called for real in a fork either.
@@ -136,7 +129,6 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
         }
         None => engine.new_uuid(),
     };
-    let event = event(body)?;
     let entered = engine.entered(source.id, state, event).await.map_err(store_failed)?;
     let (input_before, variables_before) =
         entered.map_or((None, None), |entered| (Some(entered.input), Some(entered.variables)));
@@ -173,6 +165,15 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
 
 /// Holds names, inputs and definitions to what the operations that take them hold them to.
 fn check_shape(source: &Facts, body: &Json) -> Result<(), ApiError> {
+    // What is not understood must not begin something else.
+    let mut members = body.as_object().into_iter().flat_map(|members| members.keys());
+    if let Some(unknown) = members.find(|member| !MEMBERS.contains(&member.as_str())) {
+        let unknown: String = unknown.chars().take(80).collect();
+        return Err(ApiError::validation(format!(
+            "a fork has no `{unknown}`; it has {}",
+            MEMBERS.join(", ")
+        )));
+    }
     let of = |operation_name: &str, members: &[&'static str]| {
         let mut request = Object::new();
         request.insert("stateMachineArn", source.about.machine.as_str().into());

@@ -50,8 +50,9 @@ pub(crate) fn record(arguments: &Record) -> Result<ExitCode, Failure> {
     if let Some(first) =
         first.as_ref().and_then(Json::as_str).filter(|first| *first != start.as_str())
     {
-        let why = format!("{arn} was forked at `{first}`, and a test begins at `{start}`");
-        return Err(Failure::new(why).help("record the execution that it was forked from"));
+        let why = format!("{arn} began at `{first}`, and a test begins at `{start}`");
+        return Err(Failure::new(why)
+            .help("record the execution that it was forked from, or that its map run belongs to"));
     }
     let recorded =
         stepwright_testkit::record(&recording, name, &program, &definition_file, pretty.as_bytes());

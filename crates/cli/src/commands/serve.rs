@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Takes over the keys, roles and certificates that are configured when SIGHUP comes.
+/// Takes over the keys, roles, grants and certificates that are configured when SIGHUP comes.
 async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
         let done = config(&arguments).and_then(|now| {

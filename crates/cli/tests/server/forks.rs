@@ -28,6 +28,15 @@ fn refused(client: &Client, body: &Json) -> String {
     }
 }
 
+/// A server that keeps executions in a folder, with the activity and the machine.
+fn started(data: &str) -> (Server, Client, String) {
+    let server = Server::start(&["--data", data]);
+    let client = server.client();
+    client.ok("CreateActivity", &[("name", "work".into())]);
+    let machine = client.create("machine", "STANDARD", DEFINITION);
+    (server, client, machine)
+}
+
 /// What the worker is asked, and the token of its answer.
 fn asked(client: &Client) -> (Json, String) {
     let task = client.ok("GetActivityTask", &[("activityArn", ACTIVITY.into())]);
@@ -58,10 +67,7 @@ fn a_fork_begins_at_a_state_with_its_data_and_survives_a_restart() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path().join("data");
     let data = data.to_str().expect("the path is text");
-    let server = Server::start(&["--data", data]);
-    let client = server.client();
-    client.ok("CreateActivity", &[("name", "work".into())]);
-    let machine = client.create("machine", "STANDARD", DEFINITION);
+    let (server, client, machine) = started(data);
     let source = client.start(&machine, r#"{"order":"o-1"}"#);
     let (input, token) = asked(&client);
     assert_eq!(input, json!({"order": "o-1", "gross": 20}));
@@ -106,10 +112,7 @@ fn a_changed_definition_is_the_forks_own() {
     let folder = tempfile::tempdir().expect("a directory can be made");
     let data = folder.path().join("data");
     let data = data.to_str().expect("the path is text");
-    let server = Server::start(&["--data", data]);
-    let client = server.client();
-    client.ok("CreateActivity", &[("name", "work".into())]);
-    let machine = client.create("machine", "STANDARD", DEFINITION);
+    let (server, client, machine) = started(data);
     let source = client.start(&machine, r#"{"order":"o-1"}"#);
     let changed =
         DEFINITION.replace("\"{% $order %}\",\"End\"", "\"{% 'new ' & $order %}\",\"End\"");

@@ -94,5 +94,5 @@ fn what_cannot_be_recorded_is_said() {
     let Answer::Ok(fork) = fork else { panic!("{fork:?}") };
     let fork = text(&fork, "executionArn");
     client.end(&fork);
-    refused(&fork, &url, "was forked at `B`, and a test begins at `A`");
+    refused(&fork, &url, "began at `B`, and a test begins at `A`");
 }

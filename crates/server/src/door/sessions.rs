@@ -1,6 +1,7 @@
 //! Logins of browsers: who is logged in, and by which texts forms show that they come from our own
 //! pages.
 
+use crate::oidc;
 use axum::http::HeaderMap;
 use axum::http::header;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -142,12 +143,8 @@ pub(crate) fn set_cookie(headers: &HeaderMap, value: Option<&str>, is_encrypted:
 
 /// The header that sets the cookie by which a browser is known that comes back from the identity provider.
 /// It comes from there, so that the cookie must be sent along then.
-pub(crate) fn set_login_cookie(
-    headers: &HeaderMap,
-    value: &str,
-    seconds: i64,
-    is_encrypted: bool,
-) -> String {
+pub(crate) fn set_login_cookie(headers: &HeaderMap, value: &str, is_encrypted: bool) -> String {
+    let seconds = oidc::LASTS / 1_000;
     let secure = if is_encrypted { "; Secure" } else { "" };
     let name = name(headers, LOGIN);
     format!(

@@ -12,13 +12,14 @@ mod begun;
 mod id_token;
 mod provider;
 
+pub(crate) use begun::LASTS;
+
 use crate::config::{OidcConfig, OidcGrant};
 use crate::door::{Credentials, matches};
 use begun::Logins;
 use parking_lot::RwLock;
 use provider::{Provider, Source};
 use reqwest::Url;
-use std::sync::Arc;
 use stepwright_json::Json;
 
 /// The logins with one identity provider.
@@ -202,7 +203,7 @@ impl Oidc {
         })?;
         let provider = self.source.get().await?;
         let tokens = self.source.exchange(&provider, code, &begun).await?;
-        let mut claims = self.verified(provider.clone(), &tokens.id, &begun.nonce, now).await?;
+        let mut claims = self.verified(&provider, &tokens.id, &begun.nonce, now).await?;
         let lacks = |grant: &OidcGrant| {
             let claim = if grant.claim == "email" { VERIFIED } else { &grant.claim };
             claims.get(&grant.claim).is_none() || claims.get(claim).is_none()
@@ -232,7 +233,7 @@ impl Oidc {
     /// keys since they were read.
     async fn verified(
         &self,
-        provider: Arc<Provider>,
+        provider: &Provider,
         token: &str,
         nonce: &str,
         now: i64,

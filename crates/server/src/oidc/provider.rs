@@ -115,10 +115,7 @@ impl Source {
         let address = |member: &str| {
             let url = text(member).and_then(|url| Url::parse(url).ok()).filter(may_be_trusted);
             url.ok_or_else(|| {
-                Failed::provider(format!(
-                    "{url} has no `{member}` that is an encrypted address",
-                    url = base
-                ))
+                Failed::provider(format!("{base} has no `{member}` that is an encrypted address"))
             })
         };
         let keys = fetch(self.client.get(address("jwks_uri")?)).await?;
