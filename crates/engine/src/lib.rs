@@ -258,6 +258,16 @@ impl Engine {
         self.inner.mailboxes.len()
     }
 
+    /// How many bytes the data of the executions in memory takes, about.
+    pub fn executions_bytes(&self) -> usize {
+        self.inner.memory.taken()
+    }
+
+    /// How many turns take long now: those that are under way, and those that wait with a thread.
+    pub fn long_turns(&self) -> (usize, usize) {
+        self.inner.long.counts()
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.options.store
     }

@@ -47,10 +47,9 @@ pub(crate) struct LongTurns {
 
 impl Default for LongTurns {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            permits: Semaphore::new(processors.saturating_sub(1).max(1)),
-            work: Semaphore::new(processors.saturating_sub(1).max(1)),
+            permits: Semaphore::new(permits()),
+            work: Semaphore::new(permits()),
             reading: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             known: Mutex::default(),
@@ -60,6 +59,12 @@ impl Default for LongTurns {
 }
 
 impl LongTurns {
+    /// How many long turns are under way, and how many wait for a permit.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let running = permits().saturating_sub(self.permits.available_permits());
+        (running, self.waiting.load(Ordering::Relaxed))
+    }
+
     /// What is to be done next for executions of this program. Waits if that is known to be long.
     pub(crate) async fn begin(&self, program: &Arc<Program>) -> Aside<'_> {
         let program = Arc::as_ptr(program).addr();
@@ -163,6 +168,12 @@ impl Drop for Aside<'_> {
             self.long.note(self.program, false);
         }
     }
+}
+
+/// How many long turns are under way at once: a processor is left for what is short.
+fn permits() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    processors.saturating_sub(1).max(1)
 }
 
 /// Whether there are workers that can be left: not in a runtime with a single thread, as tests have.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes the executions in memory may take before others wait.
-const MOST: usize = 128 << 20;
+const MOST: usize = 80 << 20;
 
 /// How often it is looked whether there is room again.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -64,6 +64,11 @@ impl Memory {
     /// The share of an execution that takes nothing yet.
     pub(crate) fn share(&self) -> Share {
         Share { taken: self.taken.clone(), own: 0 }
+    }
+
+    /// How many bytes are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Waits until a caller's execution can begin.

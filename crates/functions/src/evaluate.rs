@@ -27,6 +27,14 @@ use tokio::sync::Semaphore;
 /// The time limit of an expression: that of the CDK's function, which has Lambda's default.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
+/// An expression that takes longer gives way to whatever else has something to do.
+#[cfg(target_os = "linux")]
+const SHORT: Duration = Duration::from_millis(50);
+
+/// How much lower its priority is then, as `nice` counts: a tenth of the share of others.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
+
 /// The memory limit of an expression, in bytes.
 const MEMORY_LIMIT: usize = 64 << 20;
 
@@ -235,7 +243,15 @@ async fn in_a_process(
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    let answered = tokio::time::timeout(time_limit, converse(&mut child, script)).await;
+    #[cfg(target_os = "linux")]
+    let id = child.id();
+    let answered = tokio::time::timeout(time_limit, async {
+        let answer = std::pin::pin!(converse(&mut child, script));
+        #[cfg(target_os = "linux")]
+        let answer = lowering_priority(id, answer);
+        answer.await
+    });
+    let answered = answered.await;
     // Whatever it does, it does no more.
     child.start_kill().ok();
     let status = child.wait().await?;
@@ -255,6 +271,21 @@ async fn in_a_process(
         },
         Err(_) => Answer::exited(request_id, status),
     })
+}
+
+/// Waits for the answer of a process. Lowers the priority of one that takes long.
+#[cfg(target_os = "linux")]
+async fn lowering_priority<A>(id: Option<u32>, mut answer: impl Future<Output = A> + Unpin) -> A {
+    if let Ok(answer) = tokio::time::timeout(SHORT, &mut answer).await {
+        return answer;
+    }
+    let id = id.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    if id.is_some() {
+        // Nobody has waited for the process yet, so that no other can have its number. Where the
+        // priority cannot be lowered, the expression is as important as all else.
+        rustix::process::setpriority_process(id, NICER).ok();
+    }
+    answer.await
 }
 
 /// Hands a process its script, and reads its answer.

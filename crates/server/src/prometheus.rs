@@ -25,6 +25,8 @@ fn levels(engine: &Engine, search: Option<&Arc<Search>>) -> Vec<(&'static str, &
     let (machines, activities) = (catalogue.machines().len(), catalogue.activities().len());
     let waiting = engine.waiting_activity_tasks() as u64;
     let in_memory = engine.executions_in_memory() as u64;
+    let (long, waiting_long) = engine.long_turns();
+    let bytes = engine.executions_bytes() as u64;
     let mut levels = vec![
         ("state_machines", "State machines that exist.", machines as u64),
         ("activities", "Activities that exist.", activities as u64),
@@ -35,6 +37,9 @@ fn levels(engine: &Engine, search: Option<&Arc<Search>>) -> Vec<(&'static str, &
             engine.parked_executions() as u64,
         ),
         ("executions_in_memory", "Executions in memory, driven or resting.", in_memory),
+        ("executions_bytes", "What the data of executions in memory takes, about.", bytes),
+        ("long_turns", "Turns under way that take long.", long as u64),
+        ("waiting_long_turns", "Turns that take long and wait for others.", waiting_long as u64),
         ("store_bytes", "The size of the store.", engine.options().store.size()),
     ];
     if let Some(view) = engine.nodes_view() {

@@ -512,7 +512,8 @@ fn map(chance: &mut Chance) -> String {
     } else {
         ""
     };
-    let count = *chance.pick(&[10, 300, 3_000, 100_000]);
+    // Most are small, because one of the largest takes as long as a hundred of others.
+    let count = *chance.pick(&[10, 10, 10, 10, 10, 10, 10, 10, 10, 300, 3_000, 100_000]);
     let mode = if chance.one_in(3) {
         r#""ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "#
     } else {
