@@ -187,7 +187,7 @@ impl Engine {
                 self.inner.memory.room_to_go_on().await;
             }
             let mut round = {
-                let aside = self.inner.long.begin(&execution.facts.revision.program).await;
+                let aside = self.inner.long.begin(&execution.facts.revision).await;
                 let since = Instant::now();
                 let round = aside.run(|| self.take_in(&mut execution, messages, &aside));
                 self.inner.metrics.turn.observe(since.elapsed());

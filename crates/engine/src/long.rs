@@ -6,14 +6,15 @@
 //! for short turns, for callers and for timers, whatever long turns there are.
 //!
 //! The next turns of a program that had a long turn wait for a permit before they begin, and then run
-//! on a thread of low priority: whatever else has something to do goes first, at once.
+//! on a thread of low priority: whatever else has something to do goes first, at once. The first
+//! turn of a program runs on such a thread too, as nothing is known of it yet.
 
-use parking_lot::Mutex;
-use rustc_hash::FxHashSet;
-use std::sync::Arc;
+use crate::catalogue::Revision;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use stepwright_program::Program;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -29,8 +30,11 @@ const HANDOVER: Duration = Duration::from_micros(300);
 /// How many turns may wait for a permit when they have begun already: each keeps a thread.
 const MOST_WAITING: usize = 16;
 
-/// The number of programs that are known for long turns.
+/// The number of programs of which is known how long their turns take.
 const MOST_KNOWN: usize = 4_096;
+
+/// So many short turns one after the other, and a program is no longer known for long ones.
+const SHORT_AGAIN: u8 = 32;
 
 /// The permits for long turns.
 pub(crate) struct LongTurns {
@@ -40,9 +44,9 @@ pub(crate) struct LongTurns {
     /// The permit to read the items of a map run.
     reading: Semaphore,
     waiting: AtomicUsize,
-    /// Where the programs stand that had a long turn.
-    known: Mutex<FxHashSet<usize>>,
-    count: AtomicUsize,
+    /// By the hash of a revision's name, how many short turns its program must have before it is
+    /// known for short ones again: 0 if it is.
+    known: RwLock<FxHashMap<u64, u8>>,
 }
 
 impl Default for LongTurns {
@@ -52,8 +56,7 @@ impl Default for LongTurns {
             work: Semaphore::new(permits()),
             reading: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
-            known: Mutex::default(),
-            count: AtomicUsize::new(0),
+            known: RwLock::default(),
         }
     }
 }
@@ -65,14 +68,23 @@ impl LongTurns {
         (running, self.waiting.load(Ordering::Relaxed))
     }
 
-    /// What is to be done next for executions of this program. Waits if that is known to be long.
-    pub(crate) async fn begin(&self, program: &Arc<Program>) -> Aside<'_> {
-        let program = Arc::as_ptr(program).addr();
-        let permit = if self.is_known(program) { self.permits.acquire().await.ok() } else { None };
+    /// What is to be done next for executions of this revision. Waits if that is known to be long.
+    pub(crate) async fn begin(&self, revision: &Revision) -> Aside<'_> {
+        let program = FxBuildHasher.hash_one(&revision.id);
+        let short_turns_left = self.known.read().get(&program).copied();
+        if short_turns_left.is_none() {
+            // Whatever else begins of it at the same time does not need a thread as well.
+            self.note(program, 0);
+        }
+        let permit = match short_turns_left {
+            Some(1..) => self.permits.acquire().await.ok(),
+            None | Some(0) => None,
+        };
         Aside {
             long: self,
             program,
-            from_the_start: permit.is_some(),
+            short_turns_left,
+            runtime: Handle::try_current().ok().filter(has_workers),
             permit: Mutex::new(permit),
             next: AtomicU64::new(LONG),
         }
@@ -89,27 +101,22 @@ impl LongTurns {
         self.reading.acquire().await.ok()
     }
 
-    fn is_known(&self, program: usize) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.known.lock().contains(&program)
-    }
-
-    fn note(&self, program: usize, is_long: bool) {
-        let mut known = self.known.lock();
-        if !is_long {
-            known.remove(&program);
-        } else if known.len() < MOST_KNOWN {
-            known.insert(program);
+    fn note(&self, program: u64, short_turns_left: u8) {
+        let mut known = self.known.write();
+        if known.len() >= MOST_KNOWN {
+            // Most of them are no longer there.
+            known.clear();
         }
-        self.count.store(known.len(), Ordering::Relaxed);
+        known.insert(program, short_turns_left);
     }
 
     /// Waits for a permit, on a thread that nobody else needs. `None` if too many wait already.
-    fn wait(&self) -> Option<SemaphorePermit<'_>> {
+    fn wait(&self, runtime: &Handle) -> Option<SemaphorePermit<'_>> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let permit = Handle::current().block_on(self.permits.acquire()).ok();
+        let permit = runtime.block_on(self.permits.acquire()).ok();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         permit
     }
@@ -118,9 +125,11 @@ impl LongTurns {
 /// Turns that are taken one after the other, and that may turn out to be long.
 pub(crate) struct Aside<'l> {
     long: &'l LongTurns,
-    program: usize,
-    /// Whether they were known to be long, and have left the worker from the beginning.
-    from_the_start: bool,
+    program: u64,
+    /// What was known of the program: see [`LongTurns`]. `None` if nothing was.
+    short_turns_left: Option<u8>,
+    /// The runtime, if it has workers that can be left: not one with a single thread, as tests have.
+    runtime: Option<Handle>,
     permit: Mutex<Option<SemaphorePermit<'l>>>,
     /// The number of steps at which to look next.
     next: AtomicU64,
@@ -129,7 +138,12 @@ pub(crate) struct Aside<'l> {
 impl Aside<'_> {
     /// Takes the turns.
     pub(crate) fn run<R: Send>(&self, turns: impl FnOnce() -> R + Send) -> R {
-        if self.from_the_start { leave_worker(turns) } else { turns() }
+        if self.leaves_worker() { leave_worker(turns) } else { turns() }
+    }
+
+    /// Whether the turns leave the worker from the beginning.
+    fn leaves_worker(&self) -> bool {
+        self.short_turns_left != Some(0)
     }
 
     /// A turn has taken so many steps.
@@ -138,20 +152,23 @@ impl Aside<'_> {
             return;
         }
         self.next.store(steps + AGAIN, Ordering::Relaxed);
-        if self.from_the_start || !has_workers() {
-            return;
-        }
+        let Some(runtime) = &self.runtime else { return };
         let mut permit = self.permit.lock();
         if permit.is_none() {
-            self.long.note(self.program, true);
-            *permit = tokio::task::block_in_place(|| {
-                let permit = self.long.wait();
-                std::thread::sleep(HANDOVER);
-                permit
-            });
-        } else {
+            self.long.note(self.program, SHORT_AGAIN);
+        }
+        match (permit.is_some(), self.leaves_worker()) {
+            (true, true) => {}
+            (false, true) => *permit = self.long.wait(runtime),
+            (false, false) => {
+                *permit = tokio::task::block_in_place(|| {
+                    let permit = self.long.wait(runtime);
+                    std::thread::sleep(HANDOVER);
+                    permit
+                });
+            }
             // If nobody had taken the worker over yet, it is offered again.
-            tokio::task::block_in_place(|| std::thread::sleep(HANDOVER));
+            (true, false) => tokio::task::block_in_place(|| std::thread::sleep(HANDOVER)),
         }
     }
 
@@ -164,8 +181,10 @@ impl Aside<'_> {
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
         // The last turn of a program that was known for long ones was short.
-        if self.from_the_start && *self.next.get_mut() == LONG {
-            self.long.note(self.program, false);
+        if let Some(left @ 1..) = self.short_turns_left
+            && *self.next.get_mut() == LONG
+        {
+            self.long.note(self.program, left - 1);
         }
     }
 }
@@ -176,15 +195,18 @@ fn permits() -> usize {
     processors.saturating_sub(1).max(1)
 }
 
-/// Whether there are workers that can be left: not in a runtime with a single thread, as tests have.
-fn has_workers() -> bool {
-    Handle::try_current()
-        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+/// Whether there are workers that can be left.
+fn has_workers(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::MultiThread
 }
 
 /// Does something that takes long, and leaves the worker to others meanwhile.
 fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    if has_workers() { tokio::task::block_in_place(|| at_low_priority(work)) } else { work() }
+    if Handle::try_current().is_ok_and(|runtime| has_workers(&runtime)) {
+        tokio::task::block_in_place(|| at_low_priority(work))
+    } else {
+        work()
+    }
 }
 
 /// How much lower the priority is, as `nice` counts: lower by 10 is a tenth of the share.

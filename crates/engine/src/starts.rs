@@ -351,7 +351,7 @@ impl Engine {
         live.was_read(0, self.inner.memory.share());
         let mut taken = Taken::default();
         let stepped = {
-            let aside = self.inner.long.begin(&live.facts.revision.program).await;
+            let aside = self.inner.long.begin(&live.facts.revision).await;
             let start = Stimulus::Start(Box::new(beginning));
             aside.run(|| live.step(start, now, &aside))
         };
