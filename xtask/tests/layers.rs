@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // 0: text
     ("stepwright-source", &[]),
     ("stepwright-json", &["source"]),
+    ("stepwright-background", &[]),
     // 1: language
     ("stepwright-jsonpath", &["source", "json"]),
     ("stepwright-jsonata", &["source", "json"]),
@@ -40,8 +41,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 3: service
     ("stepwright-store", &[]),
-    ("stepwright-engine", &["source", "json", "asl", "program", "history", "interpreter", "store"]),
-    ("stepwright-functions", &["json", "aws"]),
+    (
+        "stepwright-engine",
+        &["background", "source", "json", "asl", "program", "history", "interpreter", "store"],
+    ),
+    ("stepwright-functions", &["background", "json", "aws"]),
     ("stepwright-protocol", &["json"]),
     (
         "stepwright-services",
@@ -66,7 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "services",
         ],
     ),
-    ("stepwright-search", &["json", "program", "history", "store", "engine"]),
+    ("stepwright-search", &["background", "json", "program", "history", "store", "engine"]),
     (
         "stepwright-console",
         &[

@@ -209,9 +209,6 @@ fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// How much lower the priority is, as `nice` counts: lower by 10 is a tenth of the share.
-const NICER: i32 = 10;
-
 /// Does something on a thread of its own that gives way to all others. A thread can lower its
 /// priority and not raise it again, so that it cannot be one of the runtime's.
 fn at_low_priority<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -221,9 +218,7 @@ fn at_low_priority<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         work.map(|work| work())
     };
     let lowered = || {
-        // Where it cannot be lowered, the work is as important as all else.
-        #[cfg(target_os = "linux")]
-        rustix::process::setpriority_process(None, NICER).ok();
+        stepwright_background::give_way();
         take()
     };
     let done = std::thread::scope(|scope| {

@@ -28,12 +28,7 @@ use tokio::sync::Semaphore;
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// An expression that takes longer gives way to whatever else has something to do.
-#[cfg(target_os = "linux")]
 const SHORT: Duration = Duration::from_millis(50);
-
-/// How much lower its priority is then, as `nice` counts: a tenth of the share of others.
-#[cfg(target_os = "linux")]
-const NICER: i32 = 10;
 
 /// The memory limit of an expression, in bytes.
 const MEMORY_LIMIT: usize = 64 << 20;
@@ -243,12 +238,15 @@ async fn in_a_process(
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    #[cfg(target_os = "linux")]
     let id = child.id();
     let answered = tokio::time::timeout(time_limit, async {
-        let answer = std::pin::pin!(converse(&mut child, script));
-        #[cfg(target_os = "linux")]
-        let answer = lowering_priority(id, answer);
+        let mut answer = std::pin::pin!(converse(&mut child, script));
+        if let Ok(answer) = tokio::time::timeout(SHORT, &mut answer).await {
+            return answer;
+        }
+        if let Some(id) = id {
+            stepwright_background::process_gives_way(id);
+        }
         answer.await
     });
     let answered = answered.await;
@@ -271,21 +269,6 @@ async fn in_a_process(
         },
         Err(_) => Answer::exited(request_id, status),
     })
-}
-
-/// Waits for the answer of a process. Lowers the priority of one that takes long.
-#[cfg(target_os = "linux")]
-async fn lowering_priority<A>(id: Option<u32>, mut answer: impl Future<Output = A> + Unpin) -> A {
-    if let Ok(answer) = tokio::time::timeout(SHORT, &mut answer).await {
-        return answer;
-    }
-    let id = id.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    if id.is_some() {
-        // Nobody has waited for the process yet, so that no other can have its number. Where the
-        // priority cannot be lowered, the expression is as important as all else.
-        rustix::process::setpriority_process(id, NICER).ok();
-    }
-    answer.await
 }
 
 /// Hands a process its script, and reads its answer.

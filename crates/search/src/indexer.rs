@@ -43,9 +43,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long a search goes on for those that are meant.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How much lower the thread's priority is, as `nice` counts.
-const NICER: i32 = 15;
-
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -155,9 +152,7 @@ impl Search {
     pub fn begin(self: &Arc<Self>, engine: WeakEngine) {
         let (search, runtime) = (Arc::clone(self), Handle::current());
         let work = move || {
-            // Where it cannot be lowered, the index is as important as all else.
-            #[cfg(target_os = "linux")]
-            rustix::process::setpriority_process(None, NICER).ok();
+            stepwright_background::give_way();
             search.run(&engine, &runtime);
         };
         match std::thread::Builder::new().name("search".to_owned()).spawn(work) {
