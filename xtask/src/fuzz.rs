@@ -27,15 +27,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if let Some(unknown) = wanted.iter().find(|name| !listed.lines().any(|line| line == *name)) {
         return Err(format!("there is no fuzz target `{unknown}`; targets:\n{listed}"));
     }
+    crate::seeds::write(std::path::Path::new(folder))?;
     let is_wanted = |target: &&str| wanted.is_empty() || wanted.iter().any(|name| name == target);
     for target in listed.lines().filter(is_wanted) {
         // The stable compiler is told to take the flags that fuzzing needs.
+        let dictionary = crate::seeds::dictionary(target);
         run_command(
             Command::new("cargo")
                 // None of our code is unsafe, so there is nothing for a sanitizer to find.
                 .args(["fuzz", "run", "--sanitizer", "none", target])
                 .args(["--", "-max_len=20000", "-timeout=20"])
                 .arg(format!("-max_total_time={seconds}"))
+                .args(dictionary.map(|path| format!("-dict={folder}/fuzz/{path}")))
                 .env("RUSTC_BOOTSTRAP", "1")
                 .current_dir(folder),
         )?;

@@ -15,6 +15,7 @@ mod packages;
 mod pictures;
 mod postgres;
 mod prometheus;
+mod seeds;
 
 use std::process::{Command, ExitCode};
 
