@@ -9,8 +9,8 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig,
-    RoleConfig, ServerConfig,
+    AccountConfig, ArchiveConfig, Configured, CredentialConfig, MachineConfig, ObjectsConfig,
+    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
 use stepwright_upkeep::{Complaint, Kept};
@@ -46,6 +46,9 @@ pub(crate) struct Config {
     /// Limits of state machines, by name.
     #[serde(default)]
     pub(crate) machines: BTreeMap<String, MachineConfig>,
+    /// Where accounts are served, and how much of the server each may take.
+    #[serde(default)]
+    pub(crate) accounts: BTreeMap<String, AccountConfig>,
     /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
@@ -132,6 +135,12 @@ impl Config {
             found.extend(words.filter(|path| path.is_file()));
         }
         found
+    }
+
+    /// What callers show.
+    pub(crate) fn callers(&self) -> Configured<'_> {
+        let Self { server, credentials, roles, accounts, oidc, .. } = self;
+        Configured { server, credentials, roles, accounts, oidc: oidc.as_ref() }
     }
 
     /// The account and region of machines and functions.

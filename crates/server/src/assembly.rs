@@ -2,8 +2,8 @@
 
 use crate::archive::{ArchiveError, Archiver};
 use crate::config::{
-    ArchiveConfig, CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig,
-    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
+    AccountConfig, ArchiveConfig, Configured, CredentialConfig, CredentialsError, LimitsName,
+    MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::nodes::{HttpPeers, NodesError};
@@ -44,6 +44,8 @@ pub struct Assembly {
     pub roles: Vec<RoleConfig>,
     /// `[machines]`
     pub machines: BTreeMap<String, MachineConfig>,
+    /// `[accounts]`
+    pub accounts: BTreeMap<String, AccountConfig>,
     /// `[objects]`
     pub objects: ObjectsConfig,
     /// `[archive]`
@@ -159,10 +161,13 @@ impl StepFunctions for Loopback {
         let (settings, credentials) = (self.settings.clone(), self.credentials.clone());
         Box::pin(async move {
             let engine = engine.ok_or_else(|| ApiError::internal("the engine is gone"))?;
-            let api = Api::new(engine, settings);
+            let scope = credentials.scope_of(&facts.about.arn);
+            let api = Api::new(engine, settings).within(scope.clone());
             if !credentials.is_empty() {
                 let engine = api.engine();
-                let rights = Right::operation_with(&operation, &body, engine, &credentials).await;
+                let rights =
+                    Right::operation_with(&operation, &body, engine, &credentials, scope.as_ref());
+                let rights = rights.await;
                 for Right { action, resource } in rights {
                     credentials
                         .authorize(&facts, &action, &resource)
@@ -200,6 +205,7 @@ impl Assembly {
             credentials: Vec::new(),
             roles: Vec::new(),
             machines: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             archive: None,
             oidc: None,
@@ -257,9 +263,13 @@ impl Assembly {
     }
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let token = self.server.metrics_token.as_deref();
-        let granted = self.oidc.as_ref().map(OidcConfig::keys).unwrap_or_default();
-        config::credentials(&self.credentials, &self.roles, token, &granted)
+        config::credentials(Configured {
+            server: &self.server,
+            credentials: &self.credentials,
+            roles: &self.roles,
+            accounts: &self.accounts,
+            oidc: self.oidc.as_ref(),
+        })
     }
 
     /// Opens the store and the engine. Must be called within a tokio runtime.
@@ -308,7 +318,7 @@ impl Assembly {
         let logs = logs.or_else(|| self.server.data.as_ref().map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
         let mut observers = Observers(self.observers);
-        let teller = Teller::new(services.clone());
+        let teller = Teller::new(services.clone(), credentials.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
         let search = self.server.search;
@@ -317,7 +327,10 @@ impl Assembly {
         let console = Arc::new(Console::new(search.clone(), redaction));
         observers.0.push(console.watch());
         observers.0.extend(search.clone().map(|search| search as Arc<dyn Observer>));
-        observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
+        observers.0.extend(logs.map(|folder| {
+            let files = LogFiles::new(folder).of_accounts(credentials.clone());
+            Arc::new(files) as Arc<dyn Observer>
+        }));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
             0 => Arc::new(Silent),
@@ -355,6 +368,8 @@ impl Assembly {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
             test_cases: integrations.mocked().test_cases(),
+            credentials: credentials.clone(),
+            ..Settings::default()
         };
         let weak = engine.downgrade();
         let resources = self.resources.map(|template| {

@@ -124,7 +124,11 @@ async fn operate(api: &Api, request: &Json) -> Json {
     let body = ApiRequest::new(request.get("body").cloned().unwrap_or_default());
     let name = text("name").unwrap_or_default();
     let reply = match api.engine().home() {
-        Place::Here => api.operate_here(name, &body, principal, None).await,
+        Place::Here => {
+            let tenants = api.settings.credentials.tenants();
+            let scope = text("account").and_then(|id| tenants.scope(id, text("region")));
+            api.within(scope).operate_here(name, &body, principal, None).await
+        }
         _ => Err(not_yet()),
     };
     match reply {
@@ -213,6 +217,12 @@ impl Api {
                     call.insert("body", request.body().clone());
                     if let Some(by) = principal.text() {
                         call.insert("by", by.into());
+                    }
+                    if let Some(scope) = &self.scope {
+                        call.insert("account", scope.account().into());
+                        if let Some(region) = scope.only_region() {
+                            call.insert("region", region.into());
+                        }
                     }
                     match peers.call(&address, call.into()).await {
                         Ok(reply) => {

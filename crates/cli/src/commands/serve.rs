@@ -45,8 +45,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
 async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
         let done = config(&arguments).and_then(|now| {
-            let reloaded =
-                reloader.reload(&now.server, &now.credentials, &now.roles, now.oidc.as_ref());
+            let reloaded = reloader.reload(now.callers());
             reloaded.map_err(|error| report::refused(&error))
         });
         match done {
@@ -151,6 +150,7 @@ pub(crate) fn assembly(
         credentials: config.credentials,
         roles: config.roles,
         machines: config.machines,
+        accounts: config.accounts,
         objects,
         archive,
         oidc: config.oidc,
