@@ -9,8 +9,8 @@ use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
 use stepwright_server::config::{
-    AccountConfig, ArchiveConfig, Configured, CredentialConfig, MachineConfig, ObjectsConfig,
-    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
+    AccountConfig, ArchiveConfig, Configured, CredentialConfig, EncryptionConfig, MachineConfig,
+    ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use stepwright_stacks::ResourceConfig;
 use stepwright_upkeep::{Complaint, Kept};
@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) objects: ObjectsConfig,
     /// Where executions are kept before they are forgotten.
     pub(crate) archive: Option<ArchiveConfig>,
+    /// The keys that what is stored is encrypted with.
+    pub(crate) encryption: Option<EncryptionConfig>,
     /// An identity provider that people log in to the console with.
     pub(crate) oidc: Option<OidcConfig>,
     /// A collector for logs and traces.

@@ -24,6 +24,9 @@ pub struct Connection {
     /// Read an archive of executions in place of a server: a file of JSON lines, or a folder of them.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "aws", "profile"])]
     pub archive: Option<PathBuf>,
+    /// The file with a key of an archive that is encrypted. More than one may be given.
+    #[arg(long, value_name = "FILE", requires = "archive")]
+    pub archive_key: Vec<PathBuf>,
 }
 
 impl Connection {
@@ -38,6 +41,7 @@ impl Connection {
             region: self.region.as_deref().or(of_arn),
             profile: self.profile.as_deref(),
             archive: self.archive.as_deref(),
+            archive_keys: &self.archive_key,
         })
     }
 }

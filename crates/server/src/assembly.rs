@@ -32,7 +32,7 @@ use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, RedactionError, Search};
 use stepwright_services::{Containers, Services, Substitutes};
-use stepwright_store::{Memory, Postgres, Sqlite, Store, StoreError};
+use stepwright_store::{Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
 
 /// The parts that a server is assembled from.
 pub struct Assembly {
@@ -50,6 +50,8 @@ pub struct Assembly {
     pub objects: ObjectsConfig,
     /// `[archive]`
     pub archive: Option<ArchiveConfig>,
+    /// `[encryption]`, with the keys that it names.
+    pub encryption: Option<Keyring>,
     /// `[oidc]`
     pub oidc: Option<OidcConfig>,
     /// `[otlp]`
@@ -134,6 +136,9 @@ pub enum AssemblyError {
     /// `[archive]` cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// An index in clear cannot be removed.
+    #[error("the index of the search, which is not encrypted, cannot be removed: {0}")]
+    Search(String),
     /// A path of `redact` cannot be read.
     #[error(transparent)]
     Redaction(#[from] RedactionError),
@@ -208,6 +213,7 @@ impl Assembly {
             accounts: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             archive: None,
+            encryption: None,
             oidc: None,
             otlp: None,
             services: Arc::default(),
@@ -285,6 +291,7 @@ impl Assembly {
             (None, Some(folder)) => Arc::new(Sqlite::open(folder)?),
             (None, None) => Arc::new(Memory::new()),
         };
+        let store = sealed(store, self.encryption.clone()).await?;
         let services = Services::new(&stepwright_services::Setup {
             store: store.clone(),
             clock: self.clock.clone(),
@@ -321,9 +328,16 @@ impl Assembly {
         let teller = Teller::new(services.clone(), credentials.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
-        let search = self.server.search;
-        let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
-        let search = search.flatten();
+        let data = self.server.data.as_deref();
+        let search = if self.server.search.unwrap_or(self.encryption.is_none()) {
+            search_in(data, redaction.clone())
+        } else {
+            // An index that was written before would keep in clear what is encrypted now.
+            if let (Some(data), Some(_)) = (data, &self.encryption) {
+                Search::forget(data).map_err(|error| AssemblyError::Search(error.to_string()))?;
+            }
+            None
+        };
         let console = Arc::new(Console::new(search.clone(), redaction));
         observers.0.push(console.watch());
         observers.0.extend(search.clone().map(|search| search as Arc<dyn Observer>));
@@ -339,7 +353,10 @@ impl Assembly {
         let functions = self.functions.clone();
         let integrations =
             Integrations::new(self.functions, self.mocked, self.local, self.services);
-        let archive = self.archive.as_ref().map(|archive| Archiver::new(archive, &objects));
+        let archive = self
+            .archive
+            .as_ref()
+            .map(|archive| Archiver::new(archive, &objects, self.encryption.clone()));
         let archive = archive.transpose()?.map(|archive| Arc::new(archive) as Arc<dyn Archive>);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {

@@ -62,8 +62,9 @@ pub struct ServerConfig {
     /// The folders that are used as EFS file systems, by patterns of their ids or of those of their access
     /// points.
     pub file_systems: BTreeMap<String, PathBuf>,
-    /// Whether executions are found by what is in them: an index is written beside the store.
-    pub search: bool,
+    /// Whether executions are found by what is in them: an index is written beside the store. The index is in
+    /// clear, so that with `[encryption]` it is written only if this is said to be true.
+    pub search: Option<bool>,
     /// Paths whose values are neither in the index nor shown in the console: `$.card.number`, `$..pin`.
     pub redact: Vec<String>,
     /// Whether, without credentials, every user of this machine is served, not only the one that the
@@ -122,7 +123,7 @@ impl Default for ServerConfig {
             logs: None,
             hosts: Vec::new(),
             metrics_token: None,
-            search: true,
+            search: None,
             redact: Vec::new(),
             tls: None,
             insecure: false,
@@ -257,6 +258,25 @@ pub struct OtlpConfig {
 
 fn stepwright() -> String {
     "stepwright".to_owned()
+}
+
+/// `[encryption]`: what is stored is encrypted.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionConfig {
+    /// The keys: the first one encrypts, and all of them decrypt.
+    #[serde(default)]
+    pub keys: Vec<KeyConfig>,
+}
+
+/// Where a key is. It is never in the configuration itself.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// A file that holds it.
+    pub file: Option<PathBuf>,
+    /// A variable of the environment that holds it.
+    pub env: Option<String>,
 }
 
 /// `[oidc]`: logins of the console with an identity provider.

@@ -11,6 +11,7 @@ pub mod config;
 mod connections;
 mod console;
 mod door;
+pub mod encryption;
 mod file_body;
 mod fork;
 mod http;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use stepwright_functions::{Functions, LogSink};
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
+use stepwright_server::encryption::keyring;
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, Reloader, serve};
 use stepwright_services::Services;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -142,6 +143,8 @@ pub(crate) fn assembly(
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
+    let encryption = keyring(config.encryption.as_ref(), &config.folder);
+    let encryption = encryption.map_err(|error| Failure::new(error.to_string()))?;
     let sink = sink.unwrap_or_default();
     let functions = Functions::printing(config.functions, config.folder, place, sink)
         .map_err(|error| Failure::new(error.to_string()))?;
@@ -153,6 +156,7 @@ pub(crate) fn assembly(
         accounts: config.accounts,
         objects,
         archive,
+        encryption,
         oidc: config.oidc,
         otlp: config.otlp,
         services: config.aws,

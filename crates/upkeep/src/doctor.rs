@@ -1,8 +1,7 @@
-//! `stepwright doctor` and `stepwright backup`: maintenance of a data directory.
+//! `stepwright doctor`, `stepwright backup` and `stepwright store copy`: work on stores as a whole.
 
-use crate::args::{Backup, Doctor};
-use crate::report::Failure;
-use crate::signals::stopped;
+use crate::keys::keys_of;
+use clap::{Args, Subcommand};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -15,13 +14,72 @@ use stepwright_engine::{Engine, Options, Progress};
 use stepwright_functions::{Functions, Place};
 use stepwright_integrations::{Integrations, Mocked};
 use stepwright_program::Limits;
-use stepwright_store::{Postgres, Sqlite, Store};
+use stepwright_store::{Postgres, Sqlite, Store, sealed_to_read};
+use stepwright_terminal::report::Failure;
+
+/// Examine a store: find damage, histories that do not fold, and executions that nothing would wake. A
+/// server that uses a data directory must be stopped first; a database may be in use.
+///
+/// Progress is printed on standard error; Ctrl-C stops the examination. Exit codes: 0 nothing was
+/// found; 1 something was found; 130 it was stopped.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
+    pub data: PathBuf,
+    /// The URL of a PostgreSQL database, in place of a data directory.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "accept_loss"])]
+    pub store: Option<String>,
+    /// Go on with what is left of a store that has lost transactions which it had acknowledged. Its
+    /// damaged log is kept beside it.
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// The configuration whose keys a store is read with that is encrypted [default: stepwright.toml, if it
+    /// exists].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Work on stores as a whole.
+#[derive(Debug, Subcommand)]
+pub enum Stores {
+    /// Copy everything into another store, which must be empty, while no server uses either.
+    #[command(after_help = "Example:
+  stepwright store copy .stepwright postgres://me@db.example/steps")]
+    Copy {
+        /// The data directory or the URL of the database to copy.
+        from: String,
+        /// The data directory or the URL of the database to copy to.
+        to: String,
+        /// The configuration whose keys the original is read with, and the copy is encrypted with [default:
+        /// stepwright.toml, if it exists].
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Leave the copy in clear, whatever the original is.
+        #[arg(long)]
+        in_clear: bool,
+    },
+}
+
+/// Copy a data directory. A server may be using it meanwhile.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
+    pub data: PathBuf,
+    /// The directory to copy to. It must not contain a store.
+    pub to: PathBuf,
+}
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
 }
 
-pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
+/// `stepwright doctor`. It ends early once `stopped` is over.
+pub fn doctor(
+    arguments: &Doctor,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> Result<ExitCode, Failure> {
     let folder = &arguments.data;
     let there = ["stepwright.db", "stepwright.db.partial"];
     if arguments.store.is_none() && !there.iter().any(|name| folder.join(name).is_file()) {
@@ -31,11 +89,13 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
     let open = if arguments.accept_loss { Sqlite::open_despite_loss } else { Sqlite::open };
     let functions =
         Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
+    let keys = keys_of(arguments.config.as_deref())?;
     let examination = runtime()?.block_on(async {
         let store: Arc<dyn Store> = match &arguments.store {
             Some(url) => Arc::new(Postgres::open_to_read(url).await.map_err(failed)?),
             None => Arc::new(open(folder).map_err(failed)?),
         };
+        let store = sealed_to_read(store, keys).await.map_err(failed)?;
         let tasks = Arc::new(Integrations::new(functions, Mocked::default(), None, Arc::default()));
         let engine =
             Engine::closed(Options { limits: Limits::EXTENDED, ..Options::new(store, tasks) })
@@ -44,7 +104,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<ExitCode, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         tokio::spawn(async move {
-            stopped().await;
+            stopped.await;
             stopping.store(true, Ordering::Relaxed);
         });
         let told = Told::default();
@@ -104,7 +164,8 @@ impl Told {
     }
 }
 
-pub(crate) fn backup(arguments: &Backup) -> Result<ExitCode, Failure> {
+/// `stepwright backup`.
+pub fn backup(arguments: &Backup) -> Result<ExitCode, Failure> {
     Sqlite::copy(&arguments.data, &arguments.to).map_err(failed)?;
     anstream::println!("Copied to {}.", arguments.to.display());
     Ok(ExitCode::SUCCESS)
@@ -114,8 +175,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
 }
 
-pub(crate) fn copy(from: &str, to: &str) -> Result<ExitCode, Failure> {
-    let copied = runtime()?.block_on(stepwright_store::copy(from, to, drop)).map_err(failed)?;
+/// `stepwright store …`.
+pub fn stores(arguments: &Stores) -> Result<ExitCode, Failure> {
+    let Stores::Copy { from, to, config, in_clear } = arguments;
+    let keys = keys_of(config.as_deref())?;
+    let of_copy = keys.clone().filter(|_| !in_clear);
+    let copied = stepwright_store::copy(from, to, [keys, of_copy], drop);
+    let copied = runtime()?.block_on(copied).map_err(failed)?;
     let stepwright_store::Copied { executions, documents } = copied;
     anstream::println!("Copied {executions} executions and {documents} documents.");
     Ok(ExitCode::SUCCESS)
