@@ -194,3 +194,58 @@ fn a_store_whose_log_is_lost_is_in_the_way() {
     let said = with_code(folder.path(), &["upgrade-check", "--data", "data"], 1);
     assert!(said.contains("has lost") && said.contains("--accept-loss"), "{said}");
 }
+
+#[test]
+fn an_encrypted_store_is_examined_copied_and_checked_with_its_keys() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    old_store(folder.path());
+    fs::write(folder.path().join("one.key"), "11".repeat(32)).expect("it can be written");
+    fs::write(folder.path().join("two.key"), "22".repeat(32)).expect("it can be written");
+    let config = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("it can be written");
+    };
+    config("one.toml", "[encryption]\nkeys = [{ file = \"one.key\" }]\n");
+    config(
+        "both.toml",
+        "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [{ file = \"two.key\" }, { file = \"one.key\" }]\n",
+    );
+    config("two.toml", "[encryption]\nkeys = [{ file = \"two.key\" }]\n");
+    config("none.toml", "[encryption]\nkeys = [{ file = \"three.key\" }]\n");
+    let run = |arguments: &str, code: i32| {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        with_code(folder.path(), &arguments, code)
+    };
+    let said = run("store copy data sealed --config one.toml", 0);
+    assert!(said.contains("Copied 25 executions"), "{said}");
+    for without in ["doctor --data sealed", "doctor --data sealed --config two.toml"] {
+        let said = run(without, 2);
+        assert!(
+            said.contains("the store is encrypted with the key") && said.contains("[encryption]"),
+            "{said}"
+        );
+    }
+    let said = run("doctor --data sealed --config one.toml", 0);
+    assert!(said.contains("Nothing is wrong"), "{said}");
+    let said = run("doctor --data sealed --config none.toml", 2);
+    assert!(said.contains("three.key"), "{said}");
+    // A backup is what the store is, and needs the same keys.
+    run("backup --data sealed kept", 0);
+    assert!(run("doctor --data kept", 2).contains("encrypted"));
+    run("doctor --data kept --config both.toml", 0);
+    // An upgrade needs them, too.
+    let said = run("upgrade-check --data sealed --config one.toml --rehearse", 0);
+    assert!(said.contains("encrypted, and the keys are there"), "{said}");
+    assert!(said.contains("Nothing is wrong"), "{said}");
+    let said = run("upgrade-check --data sealed --config two.toml --rehearse", 1);
+    assert!(said.contains("the store is encrypted with the key"), "{said}");
+    let said = run("upgrade-check --data data --config none.toml", 1);
+    assert!(said.contains("three.key"), "{said}");
+    run("doctor --data data", 0);
+    let said = run("upgrade-check --data data --config one.toml", 0);
+    assert!(said.contains("what is written from now on is encrypted"), "{said}");
+    // A copy has the first key alone, or none.
+    run("store copy sealed new --config both.toml", 0);
+    run("doctor --data new --config two.toml", 0);
+    run("store copy new clear --config two.toml --in-clear", 0);
+    run("doctor --data clear", 0);
+}

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
-        Command::Doctor(arguments) => upkeep::doctor(&arguments, stopped()),
+        Command::Doctor(arguments) => upkeep::doctor(&arguments, async { stopped().await }),
         Command::Backup(arguments) => upkeep::backup(&arguments),
         Command::Store(arguments) => upkeep::stores(&arguments),
         Command::Parked(arguments) => client::parked(&arguments),
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Init(arguments) => upkeep::init(&arguments),
         Command::UpgradeCheck(arguments) => {
-            upkeep::upgrade_check(&arguments, crate::config::kept, stopped())
+            upkeep::upgrade_check(&arguments, crate::config::kept, async { stopped().await })
         }
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),
