@@ -1,6 +1,7 @@
 //! `cargo xtask timings`: where a cold build of the default binary goes, by what cargo says of it.
 
 use crate::budget::target;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use stepwright_json::Json;
@@ -76,20 +77,24 @@ fn table(units: &[Unit]) -> String {
     );
     for unit in longest.iter().take(SHOWN) {
         let share = unit.took * 100.0 / all.max(0.01);
-        text += &format!(
-            "{:7.1} s {share:5.1} %  ends at {:6.1} s  {}\n",
+        writeln!(
+            text,
+            "{:7.1} s {share:5.1} %  ends at {:6.1} s  {}",
             unit.took,
             unit.start + unit.took,
             unit.name
-        );
+        )
+        .expect("text grows");
     }
     let rest: f64 = longest.iter().skip(SHOWN).map(|unit| unit.took).sum();
     if longest.len() > SHOWN {
-        text += &format!(
-            "{rest:7.1} s {:5.1} %  the other {}\n",
+        writeln!(
+            text,
+            "{rest:7.1} s {:5.1} %  the other {}",
             rest * 100.0 / all,
             longest.len() - SHOWN
-        );
+        )
+        .expect("text grows");
     }
     text
 }

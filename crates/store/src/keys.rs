@@ -5,6 +5,7 @@ use crate::{ExecutionId, StoreError};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::{digest, hmac};
+use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -298,7 +299,10 @@ fn random<const N: usize>() -> Result<[u8; N], StoreError> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("text grows");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -299,7 +299,7 @@ impl Line {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, is_still: &AtomicBool) {
-    let mut bytes = [0; 65_536];
+    let mut bytes = vec![0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         while is_still.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(20));

@@ -1,6 +1,7 @@
 //! One short example for each service task. The manual's page is made of them: `BLESS=1` writes it.
 
 use super::{BTreeMap, BTreeSet, Path};
+use std::fmt::Write as _;
 use stepwright_constructs::prelude::*;
 use stepwright_json::Json;
 use stepwright_program::check;
@@ -588,7 +589,7 @@ fn page() -> String {
     let mut last = "";
     for (service, task, make) in EXAMPLES {
         if service != last {
-            page += &format!("\n## {service}\n");
+            write!(page, "\n## {service}\n").expect("text grows");
             last = service;
         }
         let (words, code) = &written[&function(task)];
@@ -598,10 +599,12 @@ fn page() -> String {
             .iter()
             .find(|(_, state)| state.get("Type").and_then(Json::as_str) == Some("Task"))
             .expect("one of them is a task");
-        page += &format!(
+        write!(
+            page,
             "\n### {task}\n\n{words}\n\n```rust\n{code}\n```\n\n```json\n{}\n```\n",
             state.pretty()
-        );
+        )
+        .expect("text grows");
     }
     page
 }
