@@ -300,7 +300,7 @@ fn every_command_and_every_option_of_the_configuration_is_in_the_manual() {
         std::fs::write(folder.path().join("stepwright.toml"), format!("{section}\nnothing = 1\n"))
             .unwrap();
         let said = said(&["upgrade-check"], folder.path());
-        let known = said.split_once("expected ").map(|(_, rest)| rest.to_owned());
+        let known = said.lines().find_map(|line| Some(line.split_once("expected ")?.1.to_owned()));
         let known = known.unwrap_or_else(|| panic!("{section}: {said}"));
         for name in known.split('`').skip(1).step_by(2) {
             options += 1;

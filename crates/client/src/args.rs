@@ -271,7 +271,7 @@ pub struct Fork {
     /// The variables, as a JSON object [default: those that there were].
     #[arg(long, value_name = "JSON")]
     pub variables: Option<String>,
-    /// A file with the definition to run, as JSON [default: the execution's].
+    /// A file with the definition to run, as JSON or YAML [default: the execution's].
     #[arg(long, value_name = "FILE")]
     pub definition: Option<PathBuf>,
     /// The new execution's name [default: one that the server makes].

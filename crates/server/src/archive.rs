@@ -63,6 +63,14 @@ impl Archiver {
         Ok(Self { place, keys })
     }
 
+    /// Whether a configuration says where.
+    pub(crate) fn check(config: &ArchiveConfig) -> Result<(), ArchiveError> {
+        match (&config.folder, &config.bucket, &config.prefix) {
+            (Some(_), None, None) | (None, Some(_), _) => Ok(()),
+            _ => Err(ArchiveError::Place),
+        }
+    }
+
     /// Begins a file or an object. May block.
     fn begin(&self, name: &str) -> Result<Box<dyn Upload>, String> {
         let ending = if self.keys.is_some() { "jsonl.sealed" } else { "jsonl" };

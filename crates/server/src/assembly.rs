@@ -268,6 +268,37 @@ impl Assembly {
         })
     }
 
+    /// Everything that keeps a server from starting with this configuration, as far as it can be told before
+    /// anything is opened, made or called. What the command line may say otherwise is not among it.
+    pub fn refusals(&self) -> Vec<AssemblyError> {
+        let server = &self.server;
+        let mut found: Vec<AssemblyError> = Vec::new();
+        found.extend(Hosts::new(&server.hosts).err().map(AssemblyError::Host));
+        found.extend(server.tls.as_ref().and_then(|tls| Some(Tls::new(tls).err()?.into())));
+        match self.credentials() {
+            Ok(checked) => {
+                let oidc = self.oidc.clone().map(|config| Oidc::new(config, &checked));
+                found.extend(oidc.and_then(|oidc| Some(oidc.err()?.into())));
+            }
+            Err(error) => found.push(error.into()),
+        }
+        found.extend(self.peers().err().map(Into::into));
+        let redaction = Redaction::new(server.redact.iter().map(String::as_str));
+        found.extend(redaction.err().map(Into::into));
+        let archive = self.archive.as_ref().map(Archiver::check);
+        found.extend(archive.and_then(|archive| Some(archive.err()?.into())));
+        found
+    }
+
+    /// How other nodes are asked, if there may be several.
+    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, NodesError> {
+        match (&self.server.nodes, &self.server.store) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(NodesError::NoStore),
+            (Some(nodes), Some(_)) => Ok(Some(Arc::new(HttpPeers::new(nodes)?))),
+        }
+    }
+
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
         config::credentials(Configured {
             server: &self.server,
@@ -281,11 +312,7 @@ impl Assembly {
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
         let credentials = self.credentials()?;
-        let peers = match (&self.server.nodes, &self.server.store) {
-            (None, _) => None,
-            (Some(_), None) => return Err(NodesError::NoStore.into()),
-            (Some(nodes), Some(_)) => Some(Arc::new(HttpPeers::new(nodes)?) as Arc<dyn Peers>),
-        };
+        let peers = self.peers()?;
         let store: Arc<dyn Store> = match (&self.server.store, &self.server.data) {
             (Some(url), _) => Arc::new(Postgres::open(url, &reached_at(&self.server)).await?),
             (None, Some(folder)) => Arc::new(Sqlite::open(folder)?),

@@ -5,8 +5,10 @@ use clap::{Args, Subcommand};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -86,6 +88,11 @@ pub fn doctor(
         return Err(Failure::new(format!("{} holds no store", folder.display()))
             .help("name the directory with --data"));
     }
+    if arguments.store.is_none()
+        && let Some(code) = as_owner(folder)?
+    {
+        return Ok(code);
+    }
     let open = if arguments.accept_loss { Sqlite::open_despite_loss } else { Sqlite::open };
     let functions =
         Functions::new(BTreeMap::new(), PathBuf::new(), Place::default()).map_err(failed)?;
@@ -129,6 +136,27 @@ pub fn doctor(
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Has the owner of a folder do what root was asked to do in it: what root makes there, the server could not
+/// open. `None` if this is not root, or root's own folder.
+fn as_owner(folder: &Path) -> Result<Option<ExitCode>, Failure> {
+    let owner = std::fs::metadata(folder).map_err(failed)?;
+    if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
+        return Ok(None);
+    }
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut again = Command::new(&program);
+    again.args(std::env::args_os().skip(1)).uid(owner.uid()).gid(owner.gid());
+    let ended = again.status().map_err(|error| {
+        let (user, shown) = (owner.uid(), folder.display());
+        Failure::new(format!("{shown} belongs to the user {user}, who cannot run this: {error}"))
+            .help(format!(
+                "run it as that user: sudo -u '#{user}' stepwright doctor --data {shown}"
+            ))
+    })?;
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
 /// The exit code of a program that was ended with Ctrl-C.

@@ -44,20 +44,23 @@ pub struct Complaint {
     pub at: Option<Range<usize>>,
 }
 
-/// Where a configuration keeps executions.
+/// Where a configuration keeps executions, and what else a server would say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// What keeps a server from starting with it.
+    pub refused: Vec<String>,
     /// The data directory, relative to the configuration.
     pub data: Option<PathBuf>,
     /// The URL of a PostgreSQL database.
     pub store: Option<String>,
 }
 
-/// `stepwright upgrade-check`. `read` reads a configuration as a server does. The examination of a copy ends
+/// `stepwright upgrade-check`. `read` reads a configuration as a server does, in whose folder relative paths
+/// begin. The examination of a copy ends
 /// early once `stopped` is over.
 pub fn upgrade_check(
     arguments: &UpgradeCheck,
-    read: impl Fn(&str) -> Result<Kept, Complaint>,
+    read: impl Fn(&str, &Path) -> Result<Kept, Complaint>,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> Result<ExitCode, Failure> {
     let usual = Path::new("stepwright.toml");
@@ -165,27 +168,35 @@ const MOST: usize = 50;
 /// be read.
 fn check_config(
     file: &Path,
-    read: impl Fn(&str) -> Result<Kept, Complaint>,
+    read: impl Fn(&str, &Path) -> Result<Kept, Complaint>,
 ) -> Result<(bool, Option<Kept>), Failure> {
     let shown = file.display();
     let mut text = fs::read_to_string(file)
         .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
     let mut complaints = Vec::new();
-    // A reader ends at the first option that it does not know. Without it, it comes to the next.
+    // A reader ends at the first option that it does not know, and at the first value that is none. Without it,
+    // it comes to the next.
     let kept = loop {
-        let Complaint { message, at } = match read(&text) {
+        let Complaint { message, at } = match read(&text, folder) {
             Ok(kept) => break Some(kept),
             Err(complaint) => complaint,
         };
+        let is_toml = text.parse::<toml::Table>().is_ok();
+        if !is_toml && !complaints.is_empty() {
+            // It was taken apart in the wrong place.
+            break None;
+        }
         let line = at.as_ref().map(|at| text[..at.start].matches('\n').count() + 1);
         let first = message.lines().next().unwrap_or_default().to_owned();
         complaints.push((line, first));
-        let is_unknown = message.contains("unknown field");
-        match at.filter(|_| is_unknown && complaints.len() < MOST) {
+        match at.filter(|_| is_toml && complaints.len() < MOST) {
             Some(at) => text = without(&text, at.start),
             None => break None,
         }
     };
+    let refused = kept.iter().flat_map(|kept| &kept.refused);
+    complaints.extend(refused.map(|why| (None, why.clone())));
     // A reader has an order of its own.
     complaints.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     for (line, message) in &complaints {

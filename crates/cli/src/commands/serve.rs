@@ -77,18 +77,9 @@ pub(crate) fn run_with(
 /// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
-    let server = &mut config.server;
-    // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
-    server.data = server.data.take().map(|path| folder.join(path));
-    for path in server.file_systems.values_mut() {
-        *path = std::path::absolute(folder.join(&*path)).unwrap_or_default();
-    }
-    server.logs = server.logs.take().map(|path| folder.join(path));
-    if let Some(tls) = &mut server.tls {
-        tls.certificate = folder.join(&tls.certificate);
-        tls.key = folder.join(&tls.key);
-    }
+    config.start_at(&folder);
+    let server = &mut config.server;
     if let Some((certificate, key)) =
         arguments.tls_certificate.clone().zip(arguments.tls_key.clone())
     {
@@ -109,9 +100,6 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
         server.region.clone_from(region);
     }
     server.store = arguments.store.clone().or(server.store.take()).filter(|_| !arguments.memory);
-    if let Some(nodes) = &mut server.nodes {
-        nodes.certificates = nodes.certificates.take().map(|path| folder.join(path));
-    }
     if let Some(data) = &arguments.data {
         server.data = Some(data.clone());
     } else if arguments.memory {
