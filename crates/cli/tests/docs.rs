@@ -296,6 +296,8 @@ fn every_command_and_every_option_of_the_configuration_is_in_the_manual() {
         "[oidc]",
         "[otlp]",
         "[objects]",
+        "[accounts.123456789012]",
+        "[encryption]",
     ] {
         std::fs::write(folder.path().join("stepwright.toml"), format!("{section}\nnothing = 1\n"))
             .unwrap();

@@ -3,7 +3,7 @@
 use crate::support::{Answer, Request, SECRET, Server, Signer, assembly, key, server};
 use std::collections::BTreeMap;
 use stepwright_json::Json;
-use stepwright_server::config::{AccountConfig, CredentialConfig};
+use stepwright_server::config::{AccountConfig, Configured, CredentialConfig};
 
 const HOME: &str = "123456789012";
 const ONE: &str = "111111111111";
@@ -338,4 +338,36 @@ async fn wrong_accounts_keep_a_server_from_starting() {
     let wrong = assembly(server(), vec![of("acme")]);
     let refused = wrong.open().await.expect_err("it is no account").to_string();
     assert!(refused.contains("`acme`"), "{refused}");
+}
+
+#[tokio::test]
+async fn accounts_are_read_again_while_the_server_runs() {
+    let server = started(&[]).await;
+    let list = async |account: &str, region: &str| {
+        let request = Request::operation("ListStateMachines", "{}");
+        ask_in(&server, account, region, request).await.status
+    };
+    assert_eq!(list(ONE, "us-east-1").await, 200);
+    assert_eq!(list(ONE, "eu-west-1").await, 403);
+    let reload = |accounts: &BTreeMap<String, AccountConfig>| {
+        let credentials = [HOME, ONE, TWO].map(of);
+        let (server_config, roles) = (crate::support::server(), []);
+        let configured = Configured {
+            server: &server_config,
+            credentials: &credentials,
+            roles: &roles,
+            accounts,
+            oidc: None,
+        };
+        server.serving.reloader().reload(configured).map_err(|error| error.to_string())
+    };
+    let section = in_regions(&["us-east-1", "eu-west-1"]);
+    assert_eq!(reload(&BTreeMap::from([(ONE.to_owned(), section)])), Ok(()));
+    assert_eq!(list(ONE, "eu-west-1").await, 200);
+    // All of it is taken over, or nothing.
+    let wrong = BTreeMap::from([("333333333333".to_owned(), in_regions(&["us-east-1"]))]);
+    let refused = reload(&wrong).expect_err("nobody has it");
+    assert!(refused.contains("[accounts.333333333333]"), "{refused}");
+    assert_eq!(list(ONE, "eu-west-1").await, 200);
+    assert_eq!(list(TWO, "eu-west-1").await, 403);
 }
