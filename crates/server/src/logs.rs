@@ -200,6 +200,35 @@ mod tests {
     }
 
     #[test]
+    fn each_account_but_the_servers_own_has_a_directory() {
+        use crate::config::{AccountConfig, CredentialConfig, ServerConfig};
+        use crate::door::Tenants;
+        let key = CredentialConfig {
+            access_key_id: "KEY".to_owned(),
+            secret_access_key: None,
+            actions: Vec::new(),
+            resources: Vec::new(),
+            account: Some("111111111111".to_owned()),
+        };
+        let none = std::collections::BTreeMap::<String, AccountConfig>::new();
+        let tenants = Tenants::read(&ServerConfig::default(), &[key], &none);
+        let tenants = tenants.expect("they are accounts");
+        let apart =
+            LogFiles::new("logs".into()).of_accounts(Credentials::default().with_tenants(tenants));
+        let path = |files: &LogFiles, account: &str| {
+            let arn = format!("arn:aws:states:us-east-1:{account}:execution:order:one");
+            files.path(&arn, "/aws/states/orders").display().to_string()
+        };
+        let plain = "logs/aws.states.orders.jsonl";
+        assert_eq!(path(&apart, "123456789012"), plain);
+        assert_eq!(
+            path(&apart, "111111111111"),
+            "logs/111111111111%us-east-1/aws.states.orders.jsonl"
+        );
+        assert_eq!(path(&LogFiles::new("logs".into()), "111111111111"), plain);
+    }
+
+    #[test]
     fn few_files_are_open_at_once_and_nobody_else_reads_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a directory");
