@@ -35,6 +35,7 @@ impl Server {
                 secret_access_key: Some("secret".to_owned()),
                 actions: vec!["*".to_owned()],
                 resources: vec!["*".to_owned()],
+                account: None,
             });
         }
         let mut serving = runtime.block_on(assembly.open()).expect("it opens");

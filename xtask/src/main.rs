@@ -5,6 +5,7 @@
 mod aws_table;
 mod bench;
 mod book;
+mod budget;
 mod clean_root;
 mod clients;
 mod conformance;
@@ -16,13 +17,17 @@ mod pictures;
 mod postgres;
 mod prometheus;
 mod seeds;
+mod timings;
 
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 const HELP: &str = "cargo xtask <recipe>
 
   check        format, lints, tests, doc tests: what must hold before a push
   test         every test; says what it installs
+  budget       crates and size of the default binary beside what xtask/budget.txt allows
+  timings      where a cold build of the default binary goes: builds one, or reads the report --from FILE
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
   bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps
@@ -49,7 +54,9 @@ fn main() -> ExitCode {
     };
     let done = match recipe.as_str() {
         "check" => check(),
-        "test" => test(),
+        "test" => test_in_time(),
+        "budget" => budget::check(),
+        "timings" => timings::run(rest),
         "clients" => {
             clients::install();
             clients::build_rust()
@@ -84,7 +91,14 @@ fn main() -> ExitCode {
 fn check() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
-    test()
+    test_in_time()
+}
+
+fn test_in_time() -> Result<(), String> {
+    let begun = Instant::now();
+    let tested = test();
+    budget::print_suite(begun.elapsed())?;
+    tested
 }
 
 fn test() -> Result<(), String> {

@@ -134,10 +134,32 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // 5: tools
     ("stepwright-terminal", &["source", "json", "asl", "program", "history", "timeline"]),
-    ("stepwright-upkeep", &["store", "terminal"]),
+    (
+        "stepwright-upkeep",
+        &[
+            "program",
+            "store",
+            "engine",
+            "functions",
+            "integrations",
+            "search",
+            "server",
+            "terminal",
+        ],
+    ),
     (
         "stepwright-client",
-        &["json", "aws", "asl", "program", "history", "integrations", "timeline", "terminal"],
+        &[
+            "json",
+            "aws",
+            "asl",
+            "program",
+            "history",
+            "store",
+            "integrations",
+            "timeline",
+            "terminal",
+        ],
     ),
     (
         "stepwright-dev",

@@ -3,7 +3,7 @@ pub(crate) use client::Form as Output;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use stepwright_client as client;
-use stepwright_upkeep::{Init, UpgradeCheck};
+use stepwright_upkeep::{Backup, Doctor, Init, Stores, UpgradeCheck};
 
 /// Write, check, test and run AWS Step Functions state machines anywhere.
 ///
@@ -124,49 +124,6 @@ pub(crate) struct Dev {
     pub(crate) load: Load,
     #[command(flatten)]
     pub(crate) serve: Serve,
-}
-
-/// Examine a store: find damage, histories that do not fold, and executions that nothing would wake. A
-/// server that uses a data directory must be stopped first; a database may be in use.
-///
-/// Progress is printed on standard error; Ctrl-C stops the examination. Exit codes: 0 nothing was
-/// found; 1 something was found; 130 it was stopped.
-#[derive(Debug, Args)]
-pub(crate) struct Doctor {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
-    pub(crate) data: PathBuf,
-    /// The URL of a PostgreSQL database, in place of a data directory.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "accept_loss"])]
-    pub(crate) store: Option<String>,
-    /// Go on with what is left of a store that has lost transactions which it had acknowledged. Its
-    /// damaged log is kept beside it.
-    #[arg(long)]
-    pub(crate) accept_loss: bool,
-}
-
-/// Work on stores as a whole.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Stores {
-    /// Copy everything into another store, which must be empty, while no server uses either.
-    #[command(after_help = "Example:
-  stepwright store copy .stepwright postgres://me@db.example/steps")]
-    Copy {
-        /// The data directory or the URL of the database to copy.
-        from: String,
-        /// The data directory or the URL of the database to copy to.
-        to: String,
-    },
-}
-
-/// Copy a data directory. A server may be using it meanwhile.
-#[derive(Debug, Args)]
-pub(crate) struct Backup {
-    /// The data directory.
-    #[arg(long, value_name = "DIR", default_value = ".stepwright")]
-    pub(crate) data: PathBuf,
-    /// The directory to copy to. It must not contain a store.
-    pub(crate) to: PathBuf,
 }
 
 /// Print the completions of a shell.

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stepwright_functions::{AwsFunction, Function, Functions, LogSink, Place};
 use stepwright_integrations::{AwsServices, ConnectionConfig, HttpConfig, ServiceConfig};
+use stepwright_server::Assembly;
 use stepwright_server::config::{
-    ArchiveConfig, CredentialConfig, MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig,
-    RoleConfig, ServerConfig,
+    AccountConfig, ArchiveConfig, Configured, CredentialConfig, EncryptionConfig, MachineConfig,
+    ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
+use stepwright_server::encryption::keyring;
 use stepwright_stacks::ResourceConfig;
 use stepwright_upkeep::{Complaint, Kept};
 
@@ -46,11 +48,16 @@ pub(crate) struct Config {
     /// Limits of state machines, by name.
     #[serde(default)]
     pub(crate) machines: BTreeMap<String, MachineConfig>,
+    /// Where accounts are served, and how much of the server each may take.
+    #[serde(default)]
+    pub(crate) accounts: BTreeMap<String, AccountConfig>,
     /// The object store that stands in for S3.
     #[serde(default)]
     pub(crate) objects: ObjectsConfig,
     /// Where executions are kept before they are forgotten.
     pub(crate) archive: Option<ArchiveConfig>,
+    /// The keys that what is stored is encrypted with.
+    pub(crate) encryption: Option<EncryptionConfig>,
     /// An identity provider that people log in to the console with.
     pub(crate) oidc: Option<OidcConfig>,
     /// A collector for logs and traces.
@@ -63,12 +70,36 @@ pub(crate) struct Config {
     pub(crate) folder: PathBuf,
 }
 
-/// What a server would say of the text of a configuration, or where it would keep executions.
-pub(crate) fn kept(text: &str) -> Result<Kept, Complaint> {
-    match toml::from_str::<Config>(text) {
-        Ok(Config { server, .. }) => Ok(Kept { data: server.data, store: server.store }),
-        Err(error) => Err(Complaint { at: error.span(), message: error.message().into() }),
+/// What a server would say of the text of a configuration, and where it would keep executions.
+pub(crate) fn kept(text: &str, folder: &Path) -> Result<Kept, Complaint> {
+    let mut config: Config = toml::from_str(text)
+        .map_err(|error| Complaint { at: error.span(), message: error.message().into() })?;
+    let (data, store) = (config.server.data.clone(), config.server.store.clone());
+    config.start_at(folder);
+    let mut refused: Vec<String> = config.services_of().err().into_iter().collect();
+    let functions = config.functions.iter();
+    refused.extend(functions.filter_map(|(name, one)| Some(one.check(name).err()?.to_string())));
+    let keys = keyring(config.encryption.as_ref(), folder);
+    refused.extend(keys.err().map(|error| error.to_string()));
+    let Config { server, credentials, roles, accounts, oidc, archive, .. } = config;
+    let none = Functions::new(BTreeMap::new(), PathBuf::new(), Place::default());
+    if let Ok(none) = none {
+        let assembly =
+            Assembly { server, credentials, roles, accounts, oidc, archive, ..Assembly::new(none) };
+        refused.extend(assembly.refusals().iter().map(|error| with_sources(error)));
     }
+    Ok(Kept { refused, data, store })
+}
+
+/// An error with what has caused it.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 impl Config {
@@ -90,16 +121,40 @@ impl Config {
             Failure::new(format!("{} cannot be used:\n{error}", path.display()))
         })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        config.aws = AwsServices::new(&config.services)
-            .and_then(|aws| aws.with_connections(&config.http, &config.connections, &config.folder))
-            .map(Arc::new)
-            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let services = config.services_of();
+        config.aws =
+            services.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         for (name, function) in &config.functions {
             function
                 .check(name)
                 .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         }
         Ok(config.with_functions_elsewhere())
+    }
+
+    /// The places of services, and the connections, checked.
+    fn services_of(&self) -> Result<Arc<AwsServices>, String> {
+        let services = AwsServices::new(&self.services)
+            .and_then(|aws| aws.with_connections(&self.http, &self.connections, &self.folder));
+        services.map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// Has the relative paths of the server begin at the folder of the file.
+    pub(crate) fn start_at(&mut self, folder: &Path) {
+        self.folder = folder.to_owned();
+        let server = &mut self.server;
+        server.data = server.data.take().map(|path| folder.join(path));
+        for path in server.file_systems.values_mut() {
+            *path = std::path::absolute(folder.join(&*path)).unwrap_or_default();
+        }
+        server.logs = server.logs.take().map(|path| folder.join(path));
+        if let Some(tls) = &mut server.tls {
+            tls.certificate = folder.join(&tls.certificate);
+            tls.key = folder.join(&tls.key);
+        }
+        if let Some(nodes) = &mut server.nodes {
+            nodes.certificates = nodes.certificates.take().map(|path| folder.join(path));
+        }
     }
 
     /// Creates the functions, which print to the sink. No process is started before a function is
@@ -132,6 +187,12 @@ impl Config {
             found.extend(words.filter(|path| path.is_file()));
         }
         found
+    }
+
+    /// What callers show.
+    pub(crate) fn callers(&self) -> Configured<'_> {
+        let Self { server, credentials, roles, accounts, oidc, .. } = self;
+        Configured { server, credentials, roles, accounts, oidc: oidc.as_ref() }
     }
 
     /// The account and region of machines and functions.

@@ -194,3 +194,141 @@ fn a_store_whose_log_is_lost_is_in_the_way() {
     let said = with_code(folder.path(), &["upgrade-check", "--data", "data"], 1);
     assert!(said.contains("has lost") && said.contains("--accept-loss"), "{said}");
 }
+
+#[test]
+fn an_encrypted_store_is_examined_copied_and_checked_with_its_keys() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    old_store(folder.path());
+    fs::write(folder.path().join("one.key"), "11".repeat(32)).expect("it can be written");
+    fs::write(folder.path().join("two.key"), "22".repeat(32)).expect("it can be written");
+    let config = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("it can be written");
+    };
+    config("one.toml", "[encryption]\nkeys = [{ file = \"one.key\" }]\n");
+    config(
+        "both.toml",
+        "[server]\nlisten = \"127.0.0.1:0\"\n[encryption]\nkeys = [{ file = \"two.key\" }, { file = \"one.key\" }]\n",
+    );
+    config("two.toml", "[encryption]\nkeys = [{ file = \"two.key\" }]\n");
+    config("none.toml", "[encryption]\nkeys = [{ file = \"three.key\" }]\n");
+    let run = |arguments: &str, code: i32| {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        with_code(folder.path(), &arguments, code)
+    };
+    let said = run("store copy data sealed --config one.toml", 0);
+    assert!(said.contains("Copied 25 executions"), "{said}");
+    for without in ["doctor --data sealed", "doctor --data sealed --config two.toml"] {
+        let said = run(without, 2);
+        assert!(
+            said.contains("the store is encrypted with the key") && said.contains("[encryption]"),
+            "{said}"
+        );
+    }
+    let said = run("doctor --data sealed --config one.toml", 0);
+    assert!(said.contains("Nothing is wrong"), "{said}");
+    let said = run("doctor --data sealed --config none.toml", 2);
+    assert!(said.contains("three.key"), "{said}");
+    // A backup is what the store is, and needs the same keys.
+    run("backup --data sealed kept", 0);
+    assert!(run("doctor --data kept", 2).contains("encrypted"));
+    run("doctor --data kept --config both.toml", 0);
+    // An upgrade needs them, too.
+    let said = run("upgrade-check --data sealed --config one.toml --rehearse", 0);
+    assert!(said.contains("encrypted, and the keys are there"), "{said}");
+    assert!(said.contains("Nothing is wrong"), "{said}");
+    let said = run("upgrade-check --data sealed --config two.toml --rehearse", 1);
+    assert!(said.contains("the store is encrypted with the key"), "{said}");
+    let said = run("upgrade-check --data data --config none.toml", 1);
+    assert!(said.contains("three.key"), "{said}");
+    run("doctor --data data", 0);
+    let said = run("upgrade-check --data data --config one.toml", 0);
+    assert!(said.contains("what is written from now on is encrypted"), "{said}");
+    // A copy has the first key alone, or none.
+    run("store copy sealed new --config both.toml", 0);
+    run("doctor --data new --config two.toml", 0);
+    run("store copy new clear --config two.toml --in-clear", 0);
+    run("doctor --data clear", 0);
+}
+
+#[test]
+fn values_are_checked_as_a_server_checks_them_and_all_are_named() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let write =
+        |text: &str| fs::write(folder.path().join("stepwright.toml"), text).expect("written");
+    // What is no value at all, each with its line, and what is unknown besides.
+    write(
+        "[server]\nretention_days = \"many\"\nlimits = \"none\"\nsearch = 3\nhost = 1\n\
+         [oidc]\nissuer = \"https://login.example.com\"\n[functions.f]\necho = \"yes\"\n",
+    );
+    let said = with_code(folder.path(), &["upgrade-check"], 1);
+    for expected in [
+        "stepwright.toml:2: invalid type",
+        "stepwright.toml:3: unknown variant `none`",
+        "stepwright.toml:4: invalid type",
+        "stepwright.toml:5: unknown field `host`",
+        "stepwright.toml:6: missing field `client_id`",
+        "stepwright.toml:9: ",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // Values that cannot be used, all at once.
+    write(
+        "[server]\nhosts = [\"https://a\"]\nredact = [\"card\"]\nmetrics_token = \"sha256:12\"\n\
+         [server.tls]\ncertificate = \"none.pem\"\nkey = \"none.key\"\n\
+         [server.nodes]\naddress = \"http://10.0.0.5\"\nkey = \"a key of all the nodes\"\n\
+         [archive]\nprefix = \"p\"\n[encryption]\nkeys = [{ file = \"none.key\" }]\n\
+         [services.sqs]\nendpoint = \"nowhere\"\n[functions.f]\n",
+    );
+    let said = with_code(folder.path(), &["upgrade-check"], 1);
+    for expected in [
+        "`https://a` in `hosts`",
+        "metrics_token",
+        "[server.tls]",
+        "none.pem",
+        "[server.nodes]",
+        "[archive]",
+        "none.key",
+        "nowhere",
+        "card",
+        "`f`",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("knows every option"), "{said}");
+    write(
+        "[server]\nhosts = [\"a.example.com\"]\n[[credentials]]\naccess_key_id = \"A\"\nsecret_access_key = \"s\"\naccount = \"12\"\n",
+    );
+    let said = with_code(folder.path(), &["upgrade-check"], 1);
+    assert!(said.contains("the account `12`"), "{said}");
+}
+
+/// Somebody who is not root.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn what_root_examines_stays_its_owners() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    use std::os::unix::process::CommandExt as _;
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let data = old_store(folder.path());
+    for path in [folder.path().to_owned(), data.clone(), data.join("stepwright.db")] {
+        if chown(path, Some(NOBODY), Some(NOBODY)).is_err() {
+            println!("only root can give files away");
+            return;
+        }
+    }
+    let mut asked = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+    if asked.arg("--version").uid(NOBODY).output().is_err() {
+        println!("nobody but root can run what is compiled here");
+        return;
+    }
+    let said = with_code(folder.path(), &["doctor", "--data", "data"], 0);
+    assert!(said.contains("Nothing is wrong with data"), "{said}");
+    let mut files = 0;
+    for entry in fs::read_dir(&data).expect("it is there").flatten() {
+        let owner = entry.metadata().expect("it is there").uid();
+        assert_eq!(owner, NOBODY, "{:?}", entry.path());
+        files += 1;
+    }
+    assert!(files >= 3, "{files}");
+}

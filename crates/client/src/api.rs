@@ -1,7 +1,7 @@
 //! Calls a server, with the API of Step Functions as an SDK would.
 
 use crate::archive::Archived;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use stepwright_aws::signing::{Key, Unsigned, sign};
 use stepwright_integrations::AwsServices;
@@ -36,6 +36,8 @@ pub struct Server<'a> {
     pub profile: Option<&'a str>,
     /// An archive of executions, which answers in place of a server.
     pub archive: Option<&'a Path>,
+    /// The files with the keys that it is encrypted with.
+    pub archive_keys: &'a [PathBuf],
 }
 
 /// Why a request has no answer, or a bad one.
@@ -68,7 +70,8 @@ impl Client {
                 .or_else(|| set("AWS_ENDPOINT_URL"))
                 .unwrap_or_else(|| "http://127.0.0.1:8083".to_owned()),
         };
-        let archived = server.archive.map(Archived::open).transpose().map_err(ClientError::new)?;
+        let open = |path| Archived::open(path, server.archive_keys);
+        let archived = server.archive.map(open).transpose().map_err(ClientError::new)?;
         let failed = |why: String| ClientError::new(format!("no connection can be made: {why}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

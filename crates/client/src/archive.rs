@@ -3,14 +3,16 @@
 use crate::find::text;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use stepwright_json::{Json, Object, json};
+use stepwright_store::{Keyring, open_file};
 
 /// The files of an archive, and where in them each execution is.
 #[derive(Debug)]
 pub(crate) struct Archived {
     path: PathBuf,
+    keys: Option<Keyring>,
     executions: BTreeMap<String, Place>,
 }
 
@@ -30,22 +32,33 @@ const LISTED: [&str; 7] =
     ["executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "mapRunArn"];
 
 impl Archived {
-    /// Finds the executions in a file of JSON lines, or in all such files of a folder.
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+    /// Finds the executions in a file of JSON lines, or in all such files of a folder. Those that are encrypted
+    /// are read with the keys in these files.
+    pub(crate) fn open(path: &Path, keys: &[PathBuf]) -> Result<Self, String> {
+        let keys = keys.iter().map(|file| {
+            let shown = file.display();
+            let bytes = fs::read(file).map_err(|error| format!("cannot read {shown}: {error}"))?;
+            let key = Keyring::read_key(&bytes);
+            key.ok_or_else(|| format!("{shown} holds no key, which has 64 hexadecimal digits"))
+        });
+        let keys = Keyring::new(keys.collect::<Result<Vec<_>, _>>()?);
         let mut files = Vec::new();
         collect(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
         if files.is_empty() {
-            return Err(format!("{} holds no archive: its files end in .jsonl", path.display()));
+            return Err(format!(
+                "{} holds no archive: its files end in .jsonl or .jsonl.sealed",
+                path.display()
+            ));
         }
         // By their names, which begin with the moment: what is there twice, since it was redriven, is what it
         // became last.
         files.sort();
         let mut executions = BTreeMap::new();
         for file in files {
-            read_places(&file, &mut executions)
+            read_places(&file, keys.as_ref(), &mut executions)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
         }
-        Ok(Self { path: path.to_owned(), executions })
+        Ok(Self { path: path.to_owned(), keys, executions })
     }
 
     /// Answers an operation of the API.
@@ -55,8 +68,9 @@ impl Archived {
             let place = self.executions.get(arn).ok_or_else(|| {
                 format!("the archive {} has no execution {arn}", self.path.display())
             })?;
-            let line =
-                place.read().map_err(|error| format!("{}: {error}", place.file.display()))?;
+            let line = place
+                .read(self.keys.as_ref())
+                .map_err(|error| format!("{}: {error}", place.file.display()))?;
             line.get(key)
                 .filter(|value| !value.is_null())
                 .cloned()
@@ -108,11 +122,17 @@ impl Archived {
 }
 
 impl Place {
-    fn read(&self) -> std::io::Result<Json> {
-        let mut file = BufReader::new(File::open(&self.file)?);
-        file.seek(SeekFrom::Start(self.at))?;
+    fn read(&self, keys: Option<&Keyring>) -> std::io::Result<Json> {
+        let mut file = File::open(&self.file)?;
         let mut line = Vec::new();
-        file.read_until(b'\n', &mut line)?;
+        if is_sealed(&self.file) {
+            let mut file = BufReader::new(open_file(file, keys)?);
+            std::io::copy(&mut file.by_ref().take(self.at), &mut std::io::sink())?;
+            file.read_until(b'\n', &mut line)?;
+        } else {
+            file.seek(SeekFrom::Start(self.at))?;
+            BufReader::new(file).read_until(b'\n', &mut line)?;
+        }
         stepwright_json::parse_bytes(&line).map_err(std::io::Error::other)
     }
 }
@@ -124,15 +144,27 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
-        if path.is_dir() || path.extension().is_some_and(|ending| ending == "jsonl") {
+        let is_clear = path.extension().is_some_and(|ending| ending == "jsonl");
+        if path.is_dir() || is_clear || is_sealed(&path) {
             collect(&path, files)?;
         }
     }
     Ok(())
 }
 
-fn read_places(file: &Path, executions: &mut BTreeMap<String, Place>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(File::open(file)?);
+fn is_sealed(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "sealed")
+}
+
+fn read_places(
+    file: &Path,
+    keys: Option<&Keyring>,
+    executions: &mut BTreeMap<String, Place>,
+) -> std::io::Result<()> {
+    let opened = File::open(file)?;
+    let reader: Box<dyn Read> =
+        if is_sealed(file) { open_file(opened, keys)? } else { Box::new(opened) };
+    let mut reader = BufReader::new(reader);
     let (mut at, mut line) = (0, Vec::new());
     loop {
         line.clear();

@@ -24,6 +24,9 @@ pub struct Connection {
     /// Read an archive of executions in place of a server: a file of JSON lines, or a folder of them.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "aws", "profile"])]
     pub archive: Option<PathBuf>,
+    /// The file with a key of an archive that is encrypted. More than one may be given.
+    #[arg(long, value_name = "FILE", requires = "archive")]
+    pub archive_key: Vec<PathBuf>,
 }
 
 impl Connection {
@@ -38,6 +41,7 @@ impl Connection {
             region: self.region.as_deref().or(of_arn),
             profile: self.profile.as_deref(),
             archive: self.archive.as_deref(),
+            archive_keys: &self.archive_key,
         })
     }
 }
@@ -267,7 +271,7 @@ pub struct Fork {
     /// The variables, as a JSON object [default: those that there were].
     #[arg(long, value_name = "JSON")]
     pub variables: Option<String>,
-    /// A file with the definition to run, as JSON [default: the execution's].
+    /// A file with the definition to run, as JSON or YAML [default: the execution's].
     #[arg(long, value_name = "FILE")]
     pub definition: Option<PathBuf>,
     /// The new execution's name [default: one that the server makes].

@@ -3,7 +3,9 @@ use crate::follow::Followed;
 use crate::history::{finish, screen};
 use crate::{Client, Fork, Redrive, Start, Stop};
 use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
+use stepwright_asl::read_data;
 use stepwright_json::{Json, Object};
 use stepwright_terminal::report::Failure;
 use stepwright_terminal::{Screen, Shown};
@@ -73,9 +75,7 @@ pub fn fork(arguments: &Fork) -> Result<ExitCode, Failure> {
         }
     }
     if let Some(file) = &arguments.definition {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-        request.insert("definition", text.into());
+        request.insert("definition", definition(file)?.into());
     }
     let started = client.send("/fork", None, &request.into())?;
     let arn = text(&started, "executionArn").to_owned();
@@ -84,6 +84,17 @@ pub fn fork(arguments: &Fork) -> Result<ExitCode, Failure> {
         return follow(&client, arn, false);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A definition as the API takes it: JSON stays as it is; YAML and JSON with comments become JSON.
+fn definition(file: &Path) -> Result<String, Failure> {
+    let failed = |why: String| Failure::new(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    if stepwright_json::parse(&text).is_ok() {
+        return Ok(text);
+    }
+    let read = read_data(&text, &file.to_string_lossy());
+    Ok(read.map_err(|wrong| failed(wrong.message.clone()))?.to_json().to_string())
 }
 
 fn follow(client: &Client, arn: String, verbose: bool) -> Result<ExitCode, Failure> {

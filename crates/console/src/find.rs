@@ -20,7 +20,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     let engine = visit.engine();
     let mut found: Vec<(&str, String, String)> = Vec::new();
     let lower = wanted.to_lowercase();
-    let machines = engine.catalogue().machines();
+    let machines = visit.machines();
     let may_see = |arn: &str| visit.may("states:DescribeStateMachine", arn);
     for machine in machines
         .iter()

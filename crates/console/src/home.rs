@@ -19,8 +19,7 @@ const MACHINES: usize = 100;
 const SHOWN: usize = 8;
 
 pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
-    let engine = visit.engine();
-    let machines = engine.catalogue().machines();
+    let machines = visit.machines();
     let from = ask.query.number("from").unwrap_or(0) as usize;
     // Children of map runs are no executions of a machine, so that they are in no list and not counted.
     let mut counts = Vec::new();
@@ -37,7 +36,10 @@ pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
         failed.push((row, why));
     }
     let recent = latest(visit, None, None, SHOWN).await?;
-    let parked = engine.parked_executions();
+    let parked = match visit.engine().parked_executions() {
+        0 => 0,
+        _ => crate::parked::owned(visit).await?.len(),
+    };
     let main = html! {
         div class="title" {
             h1 { "Home" }

@@ -48,7 +48,7 @@ use drawing::Drawings;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::Engine;
+use stepwright_engine::{Engine, Machine};
 use stepwright_functions::Functions;
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
@@ -75,6 +75,16 @@ pub trait Visit: Send + Sync {
 
     /// Whether the visitor has a right.
     fn may(&self, action: &str, resource: &str) -> bool;
+
+    /// Whether what has this ARN is in the account that the visitor belongs to. Others are not shown.
+    fn owns(&self, arn: &str) -> bool;
+
+    /// The state machines of the visitor's account.
+    fn machines(&self) -> Vec<Arc<Machine>> {
+        let mut machines = self.engine().catalogue().machines();
+        machines.retain(|machine| self.owns(&machine.arn));
+        machines
+    }
 
     /// Calls an operation of Step Functions in the name of the visitor, if they may.
     fn call(&self, operation: &'static str, body: Json) -> Pending<'_, Result<Json, ApiError>>;

@@ -40,7 +40,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
     let wanted = Wanted { order, machine, status, more, prefix, after, until };
     let Listed { rows, next: older, hint } = listed(visit, wanted, SHOWN).await?;
     let mut counts = Vec::new();
-    let all = visit.engine().catalogue().machines();
+    let all = visit.machines();
     let named = all.iter().map(|machine| machine.arn.as_str());
     let machines_shown: Vec<&str> =
         machine.map_or_else(|| named.collect(), |machine| vec![machine]);
@@ -131,7 +131,7 @@ pub(crate) async fn page(console: &Console, visit: &dyn Visit, ask: &Ask) -> Ans
 }
 
 pub(crate) fn machines(visit: &dyn Visit, chosen: Option<&str>) -> Markup {
-    let mut machines = visit.engine().catalogue().machines();
+    let mut machines = visit.machines();
     machines.retain(|machine| visit.may("states:ListExecutions", &machine.arn));
     let is_known = machines.iter().any(|machine| Some(machine.arn.as_str()) == chosen);
     html! {
@@ -197,7 +197,7 @@ pub(crate) async fn latest(
 ) -> Result<Vec<ExecutionRow>, Refusal> {
     let engine = visit.engine();
     let mut all = Vec::new();
-    for machine in engine.catalogue().machines().iter().filter(|machine| !machine.is_express) {
+    for machine in visit.machines().iter().filter(|machine| !machine.is_express) {
         let filter = Filter { machine: Some(machine.arn.clone()), status, ..Filter::default() };
         all.extend(engine.executions(filter, Part { after, most }).await?);
         all.sort_unstable_by_key(|row| std::cmp::Reverse((row.about.started_at, row.id)));

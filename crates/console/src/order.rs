@@ -166,7 +166,7 @@ async fn oldest(
     let machines = match machine {
         Some(machine) => vec![machine.to_owned()],
         None => {
-            let all = engine.catalogue().machines();
+            let all = visit.machines();
             all.iter().filter(|one| !one.is_express).map(|one| one.arn.clone()).collect()
         }
     };
@@ -191,6 +191,7 @@ async fn ended(
 ) -> Result<Listed, Refusal> {
     let is_wanted = |row: &ExecutionRow| {
         row.about.map_run.is_none()
+            && visit.owns(&row.about.arn)
             && machine.is_none_or(|machine| machine == row.about.machine)
             && status.is_none_or(|status| status == row.status)
     };

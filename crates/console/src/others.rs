@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use stepwright_json::{Json, json};
 
 pub(crate) async fn activities(visit: &dyn Visit, ask: &Ask) -> Answer {
-    let activities = visit.engine().catalogue().activities();
+    let mut activities = visit.engine().catalogue().activities();
+    activities.retain(|activity| visit.owns(&activity.arn));
     let main = html! {
         h1 { "Activities" }
         @if activities.is_empty() { p class="none" { "None yet. " code { "CreateActivity" } " makes one; its workers poll with " code { "GetActivityTask" } "." } } @else {

@@ -1,13 +1,21 @@
 //! The executions that are left alone, because a fault of the server's own keeps them from going on.
 
 use crate::act::{self, What};
-use crate::page::{self, Answer, Page, block, when};
+use crate::page::{self, Answer, Page, Refusal, block, when};
 use crate::text::{Foreign, name, visible};
 use crate::{Ask, Visit};
 use maud::html;
+use stepwright_engine::Parked;
+
+/// Those of the visitor's account.
+pub(crate) async fn owned(visit: &dyn Visit) -> Result<Vec<Parked>, Refusal> {
+    let mut parked = visit.engine().parked().await?;
+    parked.retain(|one| visit.owns(&one.arn));
+    Ok(parked)
+}
 
 pub(crate) async fn page(visit: &dyn Visit, ask: &Ask) -> Answer {
-    let parked = visit.engine().parked().await?;
+    let parked = owned(visit).await?;
     let main = html! {
         h1 { "Parked executions" }
         p class="dim" { "A fault of the server's own keeps them from going on. A later release of Stepwright tries them again by itself." }

@@ -58,6 +58,17 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Whether an execution may do this action, such as `states:StartExecution`, to the resource
     /// with this ARN.
     fn authorize(&self, facts: &Facts, action: &str, resource: &str) -> Result<(), Denied>;
+
+    /// Whether an execution belongs to the account of the server itself, which has the services and buckets
+    /// of this machine.
+    fn is_at_home(&self, _facts: &Facts) -> bool {
+        true
+    }
+
+    /// Whether what has this ARN is in the account and region of an execution.
+    fn owns(&self, _facts: &Facts, _arn: &str) -> bool {
+        true
+    }
 }
 
 /// An execution lacks a right.

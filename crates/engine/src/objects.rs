@@ -12,6 +12,10 @@ pub trait ObjectStore: Send + Sync + 'static {
     fn list(&self, listing: Listing<'_>) -> Result<Vec<ObjectInfo>, String>;
     /// Begins to write an object.
     fn begin(&self, bucket: &str, key: &str) -> Result<Box<dyn Upload>, String>;
+    /// Whether its buckets are those of this machine, which belong to the account of the server.
+    fn is_of_server(&self) -> bool {
+        false
+    }
 }
 
 /// An object that is being written. It is there once it is finished; if it is dropped before, what
@@ -72,6 +76,9 @@ impl Bound {
 
     fn authorize(&self, action: &str, what: &str) -> Result<(), String> {
         let resource = format!("arn:aws:s3:::{what}");
+        if self.objects.is_of_server() && !self.authorizer.is_at_home(&self.facts) {
+            return Err("AccessDenied: the buckets belong to another account".to_owned());
+        }
         self.authorizer
             .authorize(&self.facts, action, &resource)
             .map_err(|denied| format!("AccessDenied: {denied}"))

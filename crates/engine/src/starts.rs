@@ -232,7 +232,9 @@ impl Engine {
                 role_arn: facts.revision.role_arn.as_str().into(),
                 state_machine_arn: facts.about.machine.as_str().into(),
                 state_machine_name: request.machine.name.as_str().into(),
-                region: self.inner.options.region.as_str().into(),
+                region: region_of(&facts.about.machine)
+                    .unwrap_or(&self.inner.options.region)
+                    .into(),
             },
             first: forking.map(|forking| forking.first),
             variables: forking.map(|forking| forking.variables.clone()).unwrap_or_default(),
@@ -380,6 +382,11 @@ impl Engine {
 }
 
 /// A number that nobody can guess.
+/// The region in an ARN.
+fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3).filter(|region| !region.is_empty())
+}
+
 fn random() -> u64 {
     getrandom::u64().expect("the operating system has random numbers")
 }

@@ -21,6 +21,9 @@ const FORMAT: u8 = 2;
 /// The format before: without a checksum.
 const WITHOUT_CHECKSUM: u8 = 1;
 
+/// The first byte of a chunk that the store has encrypted. Whoever reads one has it opened before.
+const ENCRYPTED: u8 = 3;
+
 /// Chunks of at least this many bytes are compressed.
 const COMPRESS_FROM: usize = 256;
 

@@ -92,6 +92,11 @@ impl Task {
         let options = self.report.engine().options();
         options.authorizer.authorize(&self.call.facts, action, resource)
     }
+
+    /// Whether the task's execution belongs to the account that the services of this machine belong to.
+    fn is_at_home(&self) -> bool {
+        self.report.engine().options().authorizer.is_at_home(&self.call.facts)
+    }
 }
 
 /// How a task ended. The end of some tasks comes from elsewhere, later.

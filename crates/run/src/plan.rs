@@ -197,7 +197,12 @@ impl Plan {
         }
         let assembly = Assembly {
             // What runs once is looked for by nobody.
-            server: ServerConfig { data: None, logs: None, search: false, ..self.server.clone() },
+            server: ServerConfig {
+                data: None,
+                logs: None,
+                search: Some(false),
+                ..self.server.clone()
+            },
             objects: ObjectsConfig { folder: self.buckets.clone() },
             mocked: self.mocked(),
             local: self.local_tasks(),

@@ -148,6 +148,15 @@ impl Search {
         Index::open(Some(folder))?.set_complete(false)
     }
 
+    /// Removes the index in a store's folder, if there is one.
+    pub fn forget(folder: &Path) -> std::io::Result<()> {
+        Index::remove(folder);
+        if Index::exists(folder) {
+            return Err(std::io::Error::other(format!("{} is still there", folder.display())));
+        }
+        Ok(())
+    }
+
     /// Begins to index what an engine runs. Must be called within a tokio runtime.
     pub fn begin(self: &Arc<Self>, engine: WeakEngine) {
         let (search, runtime) = (Arc::clone(self), Handle::current());

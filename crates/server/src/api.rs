@@ -1,5 +1,7 @@
 use crate::connections::Connection;
+use crate::door::{Credentials, Scope};
 use crate::operations;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +14,24 @@ use stepwright_store::StoreError;
 #[derive(Clone, Debug)]
 pub struct Api {
     pub(crate) engine: Engine,
-    pub(crate) settings: Settings,
-    /// The machines with a limit of running executions, by name.
-    pub(crate) limits: Arc<BTreeMap<String, ExecutionLimit>>,
+    pub(crate) settings: Arc<Settings>,
+    /// The account and region that the caller sees; `None` for all.
+    pub(crate) scope: Option<Scope>,
 }
 
-/// How many executions of a machine may run at once.
-#[derive(Debug)]
-pub(crate) struct ExecutionLimit {
-    pub(crate) most: u64,
-    /// Held while executions are counted and one is started.
-    pub(crate) counting: tokio::sync::Mutex<()>,
+/// What is counted before an execution starts: the executions of a machine, or of an account. All clones are
+/// one.
+#[derive(Clone, Debug, Default)]
+pub struct Counting {
+    by_what: Arc<Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+}
+
+impl Counting {
+    /// To be held while executions are counted and one is started.
+    pub(crate) async fn lock(&self, what: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = self.by_what.lock().entry(what.to_owned()).or_default().clone();
+        lock.lock_owned().await
+    }
 }
 
 /// The settings of an [`Api`].
@@ -35,6 +44,10 @@ pub struct Settings {
     pub max_concurrent_executions: BTreeMap<String, u64>,
     /// The test cases of the mock file, by machine; `None` without a mock file.
     pub test_cases: Option<BTreeMap<String, Vec<String>>>,
+    /// The callers, with their accounts.
+    pub credentials: Credentials,
+    /// What is counted before an execution starts. All that call one engine share it.
+    pub counting: Counting,
 }
 
 impl Default for Settings {
@@ -43,6 +56,8 @@ impl Default for Settings {
             longest_poll: Duration::from_mins(1),
             max_concurrent_executions: BTreeMap::new(),
             test_cases: None,
+            credentials: Credentials::default(),
+            counting: Counting::default(),
         }
     }
 }
@@ -52,11 +67,18 @@ pub(crate) type Reply = Result<Json, ApiError>;
 
 impl Api {
     /// The API of an engine.
-    pub fn new(engine: Engine, settings: Settings) -> Self {
-        let limits = settings.max_concurrent_executions.iter().map(|(name, most)| {
-            (name.clone(), ExecutionLimit { most: *most, counting: tokio::sync::Mutex::default() })
-        });
-        Self { engine, limits: Arc::new(limits.collect()), settings }
+    pub fn new(engine: Engine, settings: impl Into<Arc<Settings>>) -> Self {
+        Self { engine, settings: settings.into(), scope: None }
+    }
+
+    /// The API as it is for whoever belongs to this account and region.
+    pub(crate) fn within(&self, scope: Option<Scope>) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
+    /// Whether a machine or an activity is one that the caller sees.
+    pub(crate) fn sees(&self, arn: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.owns(arn))
     }
 
     /// Continues to remove machines that were deleted while their executions ran.
@@ -273,6 +295,10 @@ pub(crate) fn read_input(text: Option<&str>) -> Result<Json, ApiError> {
 
 pub(crate) fn machine_missing(arn: &str) -> ApiError {
     ApiError::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+}
+
+pub(crate) fn activity_missing(arn: &str) -> ApiError {
+    ApiError::new("ActivityDoesNotExist", format!("Activity Does Not Exist: '{arn}'"))
 }
 
 pub(crate) fn execution_missing(arn: &str) -> ApiError {

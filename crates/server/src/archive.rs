@@ -9,12 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use stepwright_engine::{Archive, Engine, LeftOut, ObjectStore, Upload};
 use stepwright_json::{Json, json};
-use stepwright_store::{ExecutionRow, Pending};
+use stepwright_store::{ExecutionRow, FileSealer, Keyring, Pending};
 use tokio::sync::mpsc;
 
-/// Where executions are archived.
+/// Where executions are archived, and what they are encrypted with.
 #[derive(Clone)]
-pub(crate) enum Archiver {
+pub(crate) struct Archiver {
+    place: Place,
+    keys: Option<Keyring>,
+}
+
+#[derive(Clone)]
+enum Place {
     Folder(PathBuf),
     Bucket { objects: Arc<dyn ObjectStore>, bucket: String, prefix: String },
 }
@@ -37,35 +43,49 @@ impl Archiver {
     pub(crate) fn new(
         config: &ArchiveConfig,
         objects: &Arc<dyn ObjectStore>,
+        keys: Option<Keyring>,
     ) -> Result<Self, ArchiveError> {
-        match (&config.folder, &config.bucket, &config.prefix) {
+        let place = match (&config.folder, &config.bucket, &config.prefix) {
             (Some(folder), None, None) => {
                 // Better now than when the first execution is to be forgotten.
                 let name = "is-writable".to_owned();
                 let draft = Draft::make(folder.clone(), name).map_err(ArchiveError::Folder)?;
                 draft.discard().map_err(ArchiveError::Folder)?;
-                Ok(Self::Folder(folder.clone()))
+                Place::Folder(folder.clone())
             }
-            (None, Some(bucket), prefix) => Ok(Self::Bucket {
+            (None, Some(bucket), prefix) => Place::Bucket {
                 objects: objects.clone(),
                 bucket: bucket.clone(),
                 prefix: prefix.clone().unwrap_or_default(),
-            }),
+            },
+            _ => return Err(ArchiveError::Place),
+        };
+        Ok(Self { place, keys })
+    }
+
+    /// Whether a configuration says where.
+    pub(crate) fn check(config: &ArchiveConfig) -> Result<(), ArchiveError> {
+        match (&config.folder, &config.bucket, &config.prefix) {
+            (Some(_), None, None) | (None, Some(_), _) => Ok(()),
             _ => Err(ArchiveError::Place),
         }
     }
 
     /// Begins a file or an object. May block.
     fn begin(&self, name: &str) -> Result<Box<dyn Upload>, String> {
-        match self {
-            Self::Folder(folder) => {
-                let draft = Draft::make(folder.clone(), format!("{name}.jsonl"))?;
-                Ok(Box::new(draft))
+        let ending = if self.keys.is_some() { "jsonl.sealed" } else { "jsonl" };
+        let upload: Box<dyn Upload> = match &self.place {
+            Place::Folder(folder) => {
+                Box::new(Draft::make(folder.clone(), format!("{name}.{ending}"))?)
             }
-            Self::Bucket { objects, bucket, prefix } => {
-                objects.begin(bucket, &format!("{prefix}{name}.jsonl"))
+            Place::Bucket { objects, bucket, prefix } => {
+                objects.begin(bucket, &format!("{prefix}{name}.{ending}"))?
             }
-        }
+        };
+        Ok(match &self.keys {
+            Some(keys) => Box::new(Encrypted { upload, keys: keys.clone(), sealer: None }),
+            None => upload,
+        })
     }
 }
 
@@ -183,6 +203,34 @@ async fn send_line(api: &Api, arn: &str, to: &mpsc::Sender<Vec<u8>>) -> Result<(
         send(std::mem::take(&mut text)).await?;
     }
     send(text + "]}\n").await
+}
+
+/// Encrypts what is uploaded. Of an upload without anything, nothing is written.
+struct Encrypted {
+    upload: Box<dyn Upload>,
+    keys: Keyring,
+    sealer: Option<FileSealer>,
+}
+
+impl Upload for Encrypted {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.sealer.is_none() {
+            let (sealer, head) = self.keys.begin_file().map_err(|error| error.what)?;
+            self.upload.write(&head)?;
+            self.sealer = Some(sealer);
+        }
+        let sealer = self.sealer.as_mut().ok_or("nothing was begun")?;
+        let piece = sealer.piece(bytes, false).map_err(|error| error.what)?;
+        self.upload.write(&piece)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), String> {
+        if let Some(sealer) = &mut self.sealer {
+            let last = sealer.piece(&[], true).map_err(|error| error.what)?;
+            self.upload.write(&last)?;
+        }
+        self.upload.finish()
+    }
 }
 
 /// A file that has its name once it is whole and on the disk.

@@ -2,8 +2,8 @@
 
 use crate::archive::{ArchiveError, Archiver};
 use crate::config::{
-    ArchiveConfig, CredentialConfig, CredentialsError, LimitsName, MachineConfig, ObjectsConfig,
-    OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
+    AccountConfig, ArchiveConfig, Configured, CredentialConfig, CredentialsError, LimitsName,
+    MachineConfig, ObjectsConfig, OidcConfig, OtlpConfig, RoleConfig, ServerConfig,
 };
 use crate::door::{Hosts, Right, access_denied};
 use crate::nodes::{HttpPeers, NodesError};
@@ -32,7 +32,7 @@ use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, RedactionError, Search};
 use stepwright_services::{Containers, Services, Substitutes};
-use stepwright_store::{Memory, Postgres, Sqlite, Store, StoreError};
+use stepwright_store::{Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
 
 /// The parts that a server is assembled from.
 pub struct Assembly {
@@ -44,10 +44,14 @@ pub struct Assembly {
     pub roles: Vec<RoleConfig>,
     /// `[machines]`
     pub machines: BTreeMap<String, MachineConfig>,
+    /// `[accounts]`
+    pub accounts: BTreeMap<String, AccountConfig>,
     /// `[objects]`
     pub objects: ObjectsConfig,
     /// `[archive]`
     pub archive: Option<ArchiveConfig>,
+    /// `[encryption]`, with the keys that it names.
+    pub encryption: Option<Keyring>,
     /// `[oidc]`
     pub oidc: Option<OidcConfig>,
     /// `[otlp]`
@@ -132,6 +136,9 @@ pub enum AssemblyError {
     /// `[archive]` cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// An index in clear cannot be removed.
+    #[error("the index of the search, which is not encrypted, cannot be removed: {0}")]
+    Search(String),
     /// A path of `redact` cannot be read.
     #[error(transparent)]
     Redaction(#[from] RedactionError),
@@ -159,10 +166,13 @@ impl StepFunctions for Loopback {
         let (settings, credentials) = (self.settings.clone(), self.credentials.clone());
         Box::pin(async move {
             let engine = engine.ok_or_else(|| ApiError::internal("the engine is gone"))?;
-            let api = Api::new(engine, settings);
+            let scope = credentials.scope_of(&facts.about.arn);
+            let api = Api::new(engine, settings).within(scope.clone());
             if !credentials.is_empty() {
                 let engine = api.engine();
-                let rights = Right::operation_with(&operation, &body, engine, &credentials).await;
+                let rights =
+                    Right::operation_with(&operation, &body, engine, &credentials, scope.as_ref());
+                let rights = rights.await;
                 for Right { action, resource } in rights {
                     credentials
                         .authorize(&facts, &action, &resource)
@@ -200,8 +210,10 @@ impl Assembly {
             credentials: Vec::new(),
             roles: Vec::new(),
             machines: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             objects: ObjectsConfig::default(),
             archive: None,
+            encryption: None,
             oidc: None,
             otlp: None,
             services: Arc::default(),
@@ -256,25 +268,57 @@ impl Assembly {
         })
     }
 
+    /// Everything that keeps a server from starting with this configuration, as far as it can be told before
+    /// anything is opened, made or called. What the command line may say otherwise is not among it.
+    pub fn refusals(&self) -> Vec<AssemblyError> {
+        let server = &self.server;
+        let mut found: Vec<AssemblyError> = Vec::new();
+        found.extend(Hosts::new(&server.hosts).err().map(AssemblyError::Host));
+        found.extend(server.tls.as_ref().and_then(|tls| Some(Tls::new(tls).err()?.into())));
+        match self.credentials() {
+            Ok(checked) => {
+                let oidc = self.oidc.clone().map(|config| Oidc::new(config, &checked));
+                found.extend(oidc.and_then(|oidc| Some(oidc.err()?.into())));
+            }
+            Err(error) => found.push(error.into()),
+        }
+        found.extend(self.peers().err().map(Into::into));
+        let redaction = Redaction::new(server.redact.iter().map(String::as_str));
+        found.extend(redaction.err().map(Into::into));
+        let archive = self.archive.as_ref().map(Archiver::check);
+        found.extend(archive.and_then(|archive| Some(archive.err()?.into())));
+        found
+    }
+
+    /// How other nodes are asked, if there may be several.
+    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, NodesError> {
+        match (&self.server.nodes, &self.server.store) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(NodesError::NoStore),
+            (Some(nodes), Some(_)) => Ok(Some(Arc::new(HttpPeers::new(nodes)?))),
+        }
+    }
+
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let token = self.server.metrics_token.as_deref();
-        let granted = self.oidc.as_ref().map(OidcConfig::keys).unwrap_or_default();
-        config::credentials(&self.credentials, &self.roles, token, &granted)
+        config::credentials(Configured {
+            server: &self.server,
+            credentials: &self.credentials,
+            roles: &self.roles,
+            accounts: &self.accounts,
+            oidc: self.oidc.as_ref(),
+        })
     }
 
     /// Opens the store and the engine. Must be called within a tokio runtime.
     pub async fn assemble(self) -> Result<Assembled, AssemblyError> {
         let credentials = self.credentials()?;
-        let peers = match (&self.server.nodes, &self.server.store) {
-            (None, _) => None,
-            (Some(_), None) => return Err(NodesError::NoStore.into()),
-            (Some(nodes), Some(_)) => Some(Arc::new(HttpPeers::new(nodes)?) as Arc<dyn Peers>),
-        };
+        let peers = self.peers()?;
         let store: Arc<dyn Store> = match (&self.server.store, &self.server.data) {
             (Some(url), _) => Arc::new(Postgres::open(url, &reached_at(&self.server)).await?),
             (None, Some(folder)) => Arc::new(Sqlite::open(folder)?),
             (None, None) => Arc::new(Memory::new()),
         };
+        let store = sealed(store, self.encryption.clone()).await?;
         let services = Services::new(&stepwright_services::Setup {
             store: store.clone(),
             clock: self.clock.clone(),
@@ -308,16 +352,26 @@ impl Assembly {
         let logs = logs.or_else(|| self.server.data.as_ref().map(|data| data.join("logs")));
         let otlp = self.otlp.as_ref().map(Otlp::start).transpose().map_err(AssemblyError::Otlp)?;
         let mut observers = Observers(self.observers);
-        let teller = Teller::new(services.clone());
+        let teller = Teller::new(services.clone(), credentials.clone());
         observers.0.push(teller.clone());
         let redaction = Redaction::new(self.server.redact.iter().map(String::as_str))?;
-        let search = self.server.search;
-        let search = search.then(|| search_in(self.server.data.as_deref(), redaction.clone()));
-        let search = search.flatten();
+        let data = self.server.data.as_deref();
+        let search = if self.server.search.unwrap_or(self.encryption.is_none()) {
+            search_in(data, redaction.clone())
+        } else {
+            // An index that was written before would keep in clear what is encrypted now.
+            if let (Some(data), Some(_)) = (data, &self.encryption) {
+                Search::forget(data).map_err(|error| AssemblyError::Search(error.to_string()))?;
+            }
+            None
+        };
         let console = Arc::new(Console::new(search.clone(), redaction));
         observers.0.push(console.watch());
         observers.0.extend(search.clone().map(|search| search as Arc<dyn Observer>));
-        observers.0.extend(logs.map(|folder| Arc::new(LogFiles::new(folder)) as Arc<dyn Observer>));
+        observers.0.extend(logs.map(|folder| {
+            let files = LogFiles::new(folder).of_accounts(credentials.clone());
+            Arc::new(files) as Arc<dyn Observer>
+        }));
         observers.0.extend(otlp.clone().map(|otlp| otlp as Arc<dyn Observer>));
         let observer: Arc<dyn Observer> = match observers.0.len() {
             0 => Arc::new(Silent),
@@ -326,7 +380,10 @@ impl Assembly {
         let functions = self.functions.clone();
         let integrations =
             Integrations::new(self.functions, self.mocked, self.local, self.services);
-        let archive = self.archive.as_ref().map(|archive| Archiver::new(archive, &objects));
+        let archive = self
+            .archive
+            .as_ref()
+            .map(|archive| Archiver::new(archive, &objects, self.encryption.clone()));
         let archive = archive.transpose()?.map(|archive| Arc::new(archive) as Arc<dyn Archive>);
         let retention = i64::from(self.server.retention_days) * 86_400_000;
         let engine = Engine::open(Options {
@@ -355,6 +412,8 @@ impl Assembly {
             longest_poll: Duration::from_secs(self.server.activity_poll_seconds),
             max_concurrent_executions: limited.collect(),
             test_cases: integrations.mocked().test_cases(),
+            credentials: credentials.clone(),
+            ..Settings::default()
         };
         let weak = engine.downgrade();
         let resources = self.resources.map(|template| {

@@ -1,6 +1,6 @@
 //! The sections of `stepwright.toml` that a server reads.
 
-use crate::door::secret;
+use crate::door::{Tenants, secret};
 use crate::{Allowance, Credentials, Key};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -62,8 +62,9 @@ pub struct ServerConfig {
     /// The folders that are used as EFS file systems, by patterns of their ids or of those of their access
     /// points.
     pub file_systems: BTreeMap<String, PathBuf>,
-    /// Whether executions are found by what is in them: an index is written beside the store.
-    pub search: bool,
+    /// Whether executions are found by what is in them: an index is written beside the store. The index is in
+    /// clear, so that with `[encryption]` it is written only if this is said to be true.
+    pub search: Option<bool>,
     /// Paths whose values are neither in the index nor shown in the console: `$.card.number`, `$..pin`.
     pub redact: Vec<String>,
     /// Whether, without credentials, every user of this machine is served, not only the one that the
@@ -122,7 +123,7 @@ impl Default for ServerConfig {
             logs: None,
             hosts: Vec::new(),
             metrics_token: None,
-            search: true,
+            search: None,
             redact: Vec::new(),
             tls: None,
             insecure: false,
@@ -159,6 +160,8 @@ pub struct CredentialConfig {
     /// The ARNs that it allows them on; `*` stands for any characters.
     #[serde(default = "everything")]
     pub resources: Vec<String>,
+    /// The account that its holder belongs to; the server's if left out.
+    pub account: Option<String>,
 }
 
 impl std::fmt::Debug for CredentialConfig {
@@ -204,6 +207,20 @@ pub struct MachineConfig {
     pub max_concurrent_executions: Option<u64>,
 }
 
+/// One `[accounts.ID]`: where an account is served, and how much of the server it may take.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AccountConfig {
+    /// The regions that it has here; the server's if left out.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// The largest number of its operations per second; 0 for no limit.
+    #[serde(default)]
+    pub max_requests_per_second: u32,
+    /// How many executions may run at once in each of its regions; further starts are refused.
+    pub max_concurrent_executions: Option<u64>,
+}
+
 /// `[objects]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +258,25 @@ pub struct OtlpConfig {
 
 fn stepwright() -> String {
     "stepwright".to_owned()
+}
+
+/// `[encryption]`: what is stored is encrypted.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionConfig {
+    /// The keys: the first one encrypts, and all of them decrypt.
+    #[serde(default)]
+    pub keys: Vec<KeyConfig>,
+}
+
+/// Where a key is. It is never in the configuration itself.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// A file that holds it.
+    pub file: Option<PathBuf>,
+    /// A variable of the environment that holds it.
+    pub env: Option<String>,
 }
 
 /// `[oidc]`: logins of the console with an identity provider.
@@ -321,19 +357,43 @@ pub enum CredentialsError {
     /// Two roles have the same ARN.
     #[error("the role `{0}` stands in `[[roles]]` twice")]
     RoleTwice(String),
+    /// An account is none.
+    #[error("the account `{0}` of `{1}` is none: an account has twelve digits")]
+    Account(String, String),
+    /// A section is of an account that nobody has.
+    #[error(
+        "`[accounts.{0}]` is of no use: no key of `[[credentials]]` has `account = \"{0}\"`, and it is not the server's"
+    )]
+    Nobody(String),
+    /// A region is none.
+    #[error("`{1}` in `regions` of `[accounts.{0}]` is no region, such as `eu-west-1`")]
+    Region(String, String),
     /// A metrics token is not valid.
     #[error("`metrics_token` is neither a token nor `sha256:` and 64 hexadecimal digits")]
     Token,
 }
 
-/// The keys of `[[credentials]]`, the roles of `[[roles]]`, and the token for metrics. `granted` are the keys
-/// that people have who log in with an identity provider.
-pub(crate) fn credentials(
-    configured: &[CredentialConfig],
-    roles: &[RoleConfig],
-    metrics_token: Option<&str>,
-    granted: &[&str],
-) -> Result<Credentials, CredentialsError> {
+/// What the callers of a server show, as it is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Configured<'c> {
+    /// `[server]`
+    pub server: &'c ServerConfig,
+    /// `[[credentials]]`
+    pub credentials: &'c [CredentialConfig],
+    /// `[[roles]]`
+    pub roles: &'c [RoleConfig],
+    /// `[accounts]`
+    pub accounts: &'c BTreeMap<String, AccountConfig>,
+    /// `[oidc]`
+    pub oidc: Option<&'c OidcConfig>,
+}
+
+/// The keys of `[[credentials]]` with their accounts, the roles of `[[roles]]`, and the token for metrics.
+pub fn credentials(configured: Configured<'_>) -> Result<Credentials, CredentialsError> {
+    let Configured { server, credentials: configured, roles, accounts, oidc } = configured;
+    // The keys that people have who log in with an identity provider.
+    let granted = oidc.map(OidcConfig::keys).unwrap_or_default();
+    let tenants = Tenants::read(server, configured, accounts)?;
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     for one in configured {
         let id = one.access_key_id.clone();
@@ -349,13 +409,14 @@ pub(crate) fn credentials(
         let key = Key {
             secret,
             allowance: Allowance { actions: one.actions.clone(), resources: one.resources.clone() },
+            tenant: tenants.of(one.account.as_deref()),
         };
         if keys.insert(id.clone(), key).is_some() {
             return Err(CredentialsError::Twice(id));
         }
     }
-    let credentials = Credentials::new(keys).with_roles(read_roles(roles)?);
-    match metrics_token {
+    let credentials = Credentials::new(keys).with_roles(read_roles(roles)?).with_tenants(tenants);
+    match &server.metrics_token {
         Some(token) => credentials.with_metrics_token(token).ok_or(CredentialsError::Token),
         None => Ok(credentials),
     }

@@ -285,12 +285,18 @@ impl Visit for Behind {
         self.caller().check(&right).is_ok()
     }
 
+    fn owns(&self, arn: &str) -> bool {
+        self.caller().owns(arn)
+    }
+
     fn call(&self, operation: &'static str, body: Json) -> Pending<'_, Result<Json, ApiError>> {
         Box::pin(async move {
             let Serving { api, credentials, .. } = &*self.serving;
-            let rights = Right::operation_with(operation, &body, api.engine(), credentials).await;
+            let (engine, scope) = (api.engine(), self.caller().scope());
+            let rights =
+                Right::operation_with(operation, &body, engine, credentials, scope.as_ref()).await;
             rights.iter().try_for_each(|right| self.caller().check(right))?;
-            api.call_for(self.caller().principal(), operation, body).await
+            api.within(scope).call_for(self.caller().principal(), operation, body).await
         })
     }
 
@@ -312,6 +318,7 @@ impl Visit for Behind {
         Box::pin(async move {
             let services = self.serving.services.as_ref();
             let services = services.ok_or("The local services are switched off.")?;
+            self.caller().check_at_home(service).map_err(|error| error.message)?;
             let unknown = || format!("there is no {service}:{operation}");
             let service = table::service(service).map_err(|_| unknown())?;
             let operation = service.operation(operation).ok_or_else(unknown)?;

@@ -144,7 +144,7 @@ pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply 
         Some(variables) => read_variables(variables)?,
         None => variables_before.unwrap_or_default(),
     };
-    let _counted = operations::check_concurrency(api, &machine.arn, &machine.name).await?;
+    let _counted = operations::check_concurrency(api, &machine).await?;
     if revision.id != source.revision.id {
         engine.put_revision(&machine.arn, revision.clone()).await.map_err(store_failed)?;
     }

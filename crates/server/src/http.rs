@@ -279,11 +279,19 @@ async fn call(
     // The door has read the body, within the limits.
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let now = serving.api.engine().options().clock.now();
+    let scope = caller.scope();
+    // An account at its own limit takes nothing of what all accounts have together.
+    if scope.as_ref().is_some_and(|scope| !scope.lets_through(now)) {
+        return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
+    }
     if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let reply = match read(name, bytes).await {
-        Ok(body) => serving.api.call_over(Some(&line), caller.principal(), name, body).await,
+        Ok(body) => {
+            let api = serving.api.within(scope);
+            api.call_over(Some(&line), caller.principal(), name, body).await
+        }
         Err(error) => Err(error),
     };
     answer(&id, reply)

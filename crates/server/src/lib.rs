@@ -11,6 +11,7 @@ pub mod config;
 mod connections;
 mod console;
 mod door;
+pub mod encryption;
 mod file_body;
 mod fork;
 mod http;
@@ -32,7 +33,7 @@ mod tls;
 mod wire;
 mod world;
 
-pub use api::{Api, Settings};
+pub use api::{Api, Counting, Settings};
 pub use archive::ArchiveError;
 pub use assembly::{Assembled, Assembly, AssemblyError};
 pub use door::{Allowance, Credentials, Key};

@@ -1,11 +1,13 @@
 //! Execution logs, as `loggingConfiguration` requests them: each event is a record.
 
+use crate::door::Credentials;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use stepwright_engine::{Facts, ObservedTurn, Observer};
 use stepwright_history::aws::log_records;
 use stepwright_json::Json;
@@ -26,9 +28,11 @@ pub(crate) fn level_of(kind: &str) -> &'static str {
 
 /// Writes records to files of JSON lines in a directory, one file for each log group.
 pub struct LogFiles {
-    folder: std::path::PathBuf,
+    folder: PathBuf,
+    /// Tell accounts apart.
+    credentials: Credentials,
     /// The files that were written last, the latest first.
-    files: Mutex<VecDeque<(String, File)>>,
+    files: Mutex<VecDeque<(PathBuf, File)>>,
 }
 
 /// The number of files that are kept open.
@@ -42,30 +46,50 @@ impl std::fmt::Debug for LogFiles {
 
 impl LogFiles {
     /// Uses this directory. It is created when the first record is written.
-    pub fn new(folder: std::path::PathBuf) -> Self {
-        Self { folder, files: Mutex::default() }
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, credentials: Credentials::default(), files: Mutex::default() }
     }
 
-    fn write(&self, group: &str, text: &str) -> std::io::Result<()> {
+    /// Gives each account but the server's own a directory of its own, so that their log groups may have the
+    /// same names.
+    #[must_use]
+    pub fn of_accounts(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// The file of a log group of an execution.
+    fn path(&self, execution: &str, group: &str) -> PathBuf {
+        let file = format!("{}.jsonl", file_name(group));
+        match self.credentials.scope_of(execution).filter(|scope| !scope.is_home()) {
+            None => self.folder.join(file),
+            Some(scope) => {
+                let region = scope.region().unwrap_or_default();
+                let own = format!("{}%{}", file_name(scope.account()), file_name(region));
+                self.folder.join(own).join(file)
+            }
+        }
+    }
+
+    fn write(&self, path: &Path, text: &str) -> std::io::Result<()> {
         let mut files = self.files.lock();
-        let place = files.iter().position(|(open, _)| open == group);
+        let place = files.iter().position(|(open, _)| open == path);
         let mut file = match place.and_then(|place| files.remove(place)) {
             Some((_, file)) => file,
-            None => self.open(group)?,
+            None => open(path)?,
         };
         let written = file.write_all(text.as_bytes());
-        files.push_front((group.to_owned(), file));
+        files.push_front((path.to_owned(), file));
         files.truncate(MOST_OPEN);
         written
     }
+}
 
-    fn open(&self, group: &str) -> std::io::Result<File> {
-        if !self.folder.is_dir() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        }
-        let path = self.folder.join(format!("{}.jsonl", file_name(group)));
-        File::options().create(true).append(true).mode(0o600).open(path)
+fn open(path: &Path) -> std::io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !folder.is_dir() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
+    File::options().create(true).append(true).mode(0o600).open(path)
 }
 
 /// The name of a log group's file: `/aws/states/orders` is written to `aws.states.orders`. No two
@@ -126,7 +150,7 @@ impl Observer for LogFiles {
             record.write(&mut text);
             text.push('\n');
         }
-        if let Err(error) = self.write(group, &text) {
+        if let Err(error) = self.write(&self.path(&facts.about.arn, group), &text) {
             tracing::warn!(group, %error, "a log could not be written");
         }
     }
@@ -176,14 +200,43 @@ mod tests {
     }
 
     #[test]
+    fn each_account_but_the_servers_own_has_a_directory() {
+        use crate::config::{AccountConfig, CredentialConfig, ServerConfig};
+        use crate::door::Tenants;
+        let key = CredentialConfig {
+            access_key_id: "KEY".to_owned(),
+            secret_access_key: None,
+            actions: Vec::new(),
+            resources: Vec::new(),
+            account: Some("111111111111".to_owned()),
+        };
+        let none = std::collections::BTreeMap::<String, AccountConfig>::new();
+        let tenants = Tenants::read(&ServerConfig::default(), &[key], &none);
+        let tenants = tenants.expect("they are accounts");
+        let apart =
+            LogFiles::new("logs".into()).of_accounts(Credentials::default().with_tenants(tenants));
+        let path = |files: &LogFiles, account: &str| {
+            let arn = format!("arn:aws:states:us-east-1:{account}:execution:order:one");
+            files.path(&arn, "/aws/states/orders").display().to_string()
+        };
+        let plain = "logs/aws.states.orders.jsonl";
+        assert_eq!(path(&apart, "123456789012"), plain);
+        assert_eq!(
+            path(&apart, "111111111111"),
+            "logs/111111111111%us-east-1/aws.states.orders.jsonl"
+        );
+        assert_eq!(path(&LogFiles::new("logs".into()), "111111111111"), plain);
+    }
+
+    #[test]
     fn few_files_are_open_at_once_and_nobody_else_reads_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a directory");
         let logs = LogFiles::new(folder.path().join("logs"));
         for round in 0..2 {
             for group in 0..200 {
-                logs.write(&format!("/group/{group}"), &format!("{round}\n"))
-                    .expect("it is written");
+                let path = logs.path("arn", &format!("/group/{group}"));
+                logs.write(&path, &format!("{round}\n")).expect("it is written");
             }
         }
         assert_eq!(logs.files.lock().len(), MOST_OPEN);

@@ -124,7 +124,11 @@ async fn operate(api: &Api, request: &Json) -> Json {
     let body = ApiRequest::new(request.get("body").cloned().unwrap_or_default());
     let name = text("name").unwrap_or_default();
     let reply = match api.engine().home() {
-        Place::Here => api.operate_here(name, &body, principal, None).await,
+        Place::Here => {
+            let tenants = api.settings.credentials.tenants();
+            let scope = text("account").and_then(|id| tenants.scope(id, text("region")));
+            api.within(scope).operate_here(name, &body, principal, None).await
+        }
         _ => Err(not_yet()),
     };
     match reply {
@@ -176,6 +180,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Api {
+    /// What the node is told that changes machines: on whose behalf, and for which account.
+    fn asked_of_home(&self, name: &str, request: &ApiRequest, principal: &Principal) -> Json {
+        let mut call = Object::new();
+        call.insert("do", "operation".into());
+        call.insert("name", name.into());
+        call.insert("body", request.body().clone());
+        if let Some(by) = principal.text() {
+            call.insert("by", by.into());
+        }
+        if let Some(scope) = &self.scope {
+            call.insert("account", scope.account().into());
+            if let Some(region) = scope.only_region() {
+                call.insert("region", region.into());
+            }
+        }
+        call.into()
+    }
+
     /// Carries an operation out where it must be.
     pub(crate) async fn operate(
         &self,
@@ -207,14 +229,8 @@ impl Api {
                     return self.operate_here(name, &request, principal, line).await;
                 }
                 (Place::At(address), Some(peers)) => {
-                    let mut call = Object::new();
-                    call.insert("do", "operation".into());
-                    call.insert("name", name.into());
-                    call.insert("body", request.body().clone());
-                    if let Some(by) = principal.text() {
-                        call.insert("by", by.into());
-                    }
-                    match peers.call(&address, call.into()).await {
+                    let call = self.asked_of_home(name, &request, &principal);
+                    match peers.call(&address, call).await {
                         Ok(reply) => {
                             let reply = read_reply(&reply);
                             if !reply.as_ref().is_err_and(|error| error.status == 503) {
@@ -306,4 +322,68 @@ fn shown(view: &NodesView) -> Json {
         "openShards": (count(view.open.len())),
         "secondsSinceBeat": (Json::Float(view.last_beat.as_secs_f64()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Assembly;
+    use crate::config::CredentialConfig;
+    use std::collections::BTreeMap;
+    use stepwright_functions::Functions;
+
+    const ACCOUNT: &str = "111111111111";
+
+    async fn api() -> Api {
+        let place = stepwright_functions::Place::default();
+        let none = Functions::new(BTreeMap::new(), std::path::PathBuf::new(), place);
+        let key = CredentialConfig {
+            access_key_id: "KEY".to_owned(),
+            secret_access_key: Some("secret".to_owned()),
+            actions: vec!["*".to_owned()],
+            resources: vec!["*".to_owned()],
+            account: Some(ACCOUNT.to_owned()),
+        };
+        let assembly = Assembly::new(none.expect("there are none"));
+        let assembled = Assembly { credentials: vec![key], ..assembly }.assemble().await;
+        assembled.expect("it opens").api
+    }
+
+    #[tokio::test]
+    async fn what_another_node_asks_is_done_for_the_account_of_its_caller() {
+        let api = api().await;
+        let ask = async |account: Option<&str>| {
+            let mut call = Object::new();
+            call.insert("name", "CreateActivity".into());
+            call.insert("body", json!({"name": "work"}));
+            if let Some(account) = account {
+                call.insert("account", account.into());
+                call.insert("region", "us-east-1".into());
+            }
+            let reply = operate(&api, &call.into()).await;
+            let arn = reply.get("reply").and_then(|reply| reply.get("activityArn"));
+            arn.and_then(Json::as_str).map(str::to_owned)
+        };
+        let of = |account: &str| Some(format!("arn:aws:states:us-east-1:{account}:activity:work"));
+        assert_eq!(ask(Some(ACCOUNT)).await, of(ACCOUNT));
+        // A node of an earlier release says nothing of it.
+        assert_eq!(ask(None).await, of("123456789012"));
+    }
+
+    #[tokio::test]
+    async fn another_node_is_told_the_account_of_the_caller() {
+        let api = api().await;
+        let scope = api.settings.credentials.tenants().scope(ACCOUNT, Some("us-east-1"));
+        let api = api.within(scope);
+        let told = api.asked_of_home(
+            "CreateActivity",
+            &ApiRequest::new(json!({})),
+            &Principal::Key("KEY".into()),
+        );
+        let text = |key: &str| told.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        assert_eq!(
+            [text("account"), text("region"), text("by")],
+            [ACCOUNT, "us-east-1", "key:KEY"]
+        );
+    }
 }

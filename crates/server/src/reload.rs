@@ -1,8 +1,6 @@
 //! What is replaced while a server runs: keys, roles, grants, the token for metrics, the certificate.
 
-use crate::config::{
-    self, CredentialConfig, CredentialsError, OidcConfig, RoleConfig, ServerConfig,
-};
+use crate::config::{self, Configured, CredentialsError};
 use crate::door::{Credentials, Sessions};
 use crate::oidc::{Oidc, OidcError, check_grants};
 use crate::tls::{self, Tls, TlsError};
@@ -49,16 +47,9 @@ pub enum ReloadError {
 
 impl Reloader {
     /// Takes over what is configured now: all of it, or nothing.
-    pub fn reload(
-        &self,
-        server: &ServerConfig,
-        credentials: &[CredentialConfig],
-        roles: &[RoleConfig],
-        oidc: Option<&OidcConfig>,
-    ) -> Result<(), ReloadError> {
-        let token = server.metrics_token.as_deref();
-        let granted = oidc.map(OidcConfig::keys).unwrap_or_default();
-        let credentials = config::credentials(credentials, roles, token, &granted)?;
+    pub fn reload(&self, configured: Configured<'_>) -> Result<(), ReloadError> {
+        let Configured { server, oidc, .. } = configured;
+        let credentials = config::credentials(configured)?;
         if credentials.is_empty() != self.credentials.is_empty() {
             return Err(ReloadError::Keys);
         }

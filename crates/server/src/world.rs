@@ -1,10 +1,11 @@
 //! What local services reach besides each other, and what they are told of executions.
 
 use crate::api::{Api, Settings};
+use crate::door::Credentials;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-use stepwright_engine::{Facts, ObservedTurn, Observer, Principal, WeakEngine};
+use stepwright_engine::{Authorizer as _, Facts, ObservedTurn, Observer, Principal, WeakEngine};
 use stepwright_functions::{Functions, Invocation};
 use stepwright_history::{EventKind, Moment};
 use stepwright_json::{Json, Object, json};
@@ -129,14 +130,16 @@ struct Changed {
 /// Tells `EventBridge`'s rules when executions begin and end.
 pub(crate) struct Teller {
     services: Services,
+    /// The rules belong to the account of the server, and hear of no other's executions.
+    credentials: Credentials,
     changes: UnboundedSender<Changed>,
     waiting: Mutex<Option<UnboundedReceiver<Changed>>>,
 }
 
 impl Teller {
-    pub(crate) fn new(services: Services) -> Arc<Self> {
+    pub(crate) fn new(services: Services, credentials: Credentials) -> Arc<Self> {
         let (changes, waiting) = unbounded_channel();
-        Arc::new(Self { services, changes, waiting: Mutex::new(Some(waiting)) })
+        Arc::new(Self { services, credentials, changes, waiting: Mutex::new(Some(waiting)) })
     }
 
     /// Begins to tell. To be called once.
@@ -166,6 +169,9 @@ impl Observer for Teller {
     fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>) {
         // Express executions and children of map runs tell nothing.
         if !self.services.has_rules() || facts.is_express || facts.about.map_run.is_some() {
+            return;
+        }
+        if !self.credentials.is_at_home(facts) {
             return;
         }
         let changed = turn.events.iter().rev().find(|event| {

@@ -1,12 +1,14 @@
 //! Executions past their retention: archived, then forgotten, whatever breaks off in between.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, json};
 use stepwright_server::config::{ArchiveConfig, ObjectsConfig, ServerConfig};
 use stepwright_server::{Api, Assembly, AssemblyError};
+use stepwright_store::{Keyring, open_file};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
 
@@ -14,8 +16,11 @@ async fn open(data: &Path, archive: ArchiveConfig) -> Api {
     let archive = Some(archive);
     let place = Place { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
     let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
-    let server =
-        ServerConfig { data: Some(data.to_owned()), search: false, ..ServerConfig::default() };
+    let server = ServerConfig {
+        data: Some(data.to_owned()),
+        search: Some(false),
+        ..ServerConfig::default()
+    };
     let objects = ObjectsConfig { folder: Some(data.join("buckets")) };
     let opened = async || {
         let (server, objects) = (server.clone(), objects.clone());
@@ -258,4 +263,100 @@ async fn a_folder_that_cannot_be_written_to_refuses_the_start() {
     let error = error.to_string();
     let expected = format!("the `folder` of `[archive]` cannot be written to: {}", file.display());
     assert!(error.starts_with(&expected), "{error}");
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// A server that keeps everything in a folder, with a key or without.
+fn assembly(data: &Path, keys: Option<Keyring>) -> Assembly {
+    let place = Place { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+    let functions = Functions::new(BTreeMap::new(), PathBuf::new(), place).expect("there are none");
+    Assembly {
+        server: ServerConfig { data: Some(data.to_owned()), ..ServerConfig::default() },
+        archive: Some(folder(&data.join("archive"))),
+        encryption: keys,
+        ..Assembly::new(functions)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_payload_is_on_the_disk_in_clear() {
+    const WORD: &str = "tapestry-of-secrets";
+    for is_encrypted in [false, true] {
+        let data = tempfile::tempdir().expect("a directory can be made");
+        let keys = Keyring::new([[7; 32]]).filter(|_| is_encrypted);
+        // An index that was written before would stay in clear.
+        std::fs::write(data.path().join("search.db"), WORD).expect("it can be written");
+        let api = assembly(data.path(), keys.clone()).assemble().await.expect("it opens").api;
+        for (name, state) in [("m", r#""Type":"Pass""#), ("w", r#""Type":"Wait","Seconds":3600"#)] {
+            let definition = format!(
+                r#"{{"Comment":"{WORD}","StartAt":"P","States":{{"P":{{{state},"End":true}}}}}}"#
+            );
+            let role = "arn:aws:iam::123456789012:role/any";
+            let machine = json!({"name": name, "definition": definition, "roleArn": role});
+            api.call("CreateStateMachine", machine).await.expect("it is made");
+            let machine = MACHINE.replace(":m", &format!(":{name}"));
+            let input = format!("{{\"in\":\"{WORD}\"}}");
+            let start = json!({"stateMachineArn": machine, "name": "one", "input": input});
+            api.call("StartExecution", start).await.expect("it starts");
+        }
+        let ended = async || api.engine().forget_ended(LATE).await.expect("it is archived");
+        while ended().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        api.engine().shutdown().await;
+        drop(api);
+        let all = files(data.path());
+        let has_word = |file: &&PathBuf| {
+            let bytes = std::fs::read(file).expect("it can be read");
+            bytes.windows(WORD.len()).any(|part| part == WORD.as_bytes())
+        };
+        let readable: Vec<&PathBuf> = all.iter().filter(has_word).collect();
+        assert_eq!(readable.is_empty(), is_encrypted, "{readable:?}");
+        let is_sealed = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "sealed");
+        let (Some(keys), Some(archive)) = (keys, all.iter().find(is_sealed)) else {
+            assert!(!is_encrypted, "{all:?}");
+            continue;
+        };
+        let mut text = String::new();
+        let file = std::fs::File::open(archive).expect("it is there");
+        let mut opened = open_file(file, Some(&keys)).expect("it can be opened");
+        opened.read_to_string(&mut text).expect("it is whole");
+        assert!(stepwright_json::parse(&text).is_ok() && text.contains(WORD), "{text}");
+        // It does not open without the key, and says so. With another one first, it goes on.
+        let refused = loop {
+            match assembly(data.path(), None).assemble().await {
+                Err(AssemblyError::Store(error)) if !error.what.contains("another process") => {
+                    break error;
+                }
+                Err(AssemblyError::Store(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                other => panic!("{other:?}"),
+            }
+        };
+        let name = keys.names().remove(0);
+        assert!(refused.what.contains(&format!("encrypted with the key {name}")), "{refused}");
+        let both = Keyring::new([[8; 32], [7; 32]]);
+        let api = loop {
+            match assembly(data.path(), both.clone()).assemble().await {
+                Ok(assembled) => break assembled.api,
+                Err(AssemblyError::Store(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let arn = "arn:aws:states:us-east-1:123456789012:execution:w:one";
+        let described = api.call("DescribeExecution", json!({"executionArn": arn})).await;
+        let described = described.expect("it is there");
+        assert_eq!(described.get("input"), Some(&Json::from(format!("{{\"in\":\"{WORD}\"}}"))));
+        let stopped = api.call("StopExecution", json!({"executionArn": arn})).await;
+        stopped.expect("it is stopped");
+        api.engine().shutdown().await;
+    }
 }

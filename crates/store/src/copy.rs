@@ -1,8 +1,9 @@
 //! Copies everything from one store into another, whatever kinds they are.
 
+use crate::keys::is_sealed;
 use crate::{
-    Append, AppendError, Chunk, ExecutionId, HistoryPart, Postgres, Recorded, Shards, Sqlite,
-    Store, StoreError,
+    Append, AppendError, Chunk, ExecutionId, HistoryPart, Keyring, Postgres, Recorded, Shards,
+    Sqlite, Store, StoreError, sealed, sealed_to_read,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -29,19 +30,24 @@ const AT_ONCE: usize = 512;
 const DOCUMENTS_AT_ONCE: usize = 500;
 
 /// Copies a store into another, which must be empty: each of them a folder or the URL of a database. No
-/// server may be using either. Must be called within a tokio runtime.
+/// server may be using either. The original is read with the keys in the first place, and the copy is
+/// encrypted with those in the second. Must be called within a tokio runtime.
 pub async fn copy(
     from: &str,
     to: &str,
+    keys: [Option<Keyring>; 2],
     told: impl Fn(Copied) + Send,
 ) -> Result<Copied, StoreError> {
+    let [of_source, of_target] = keys;
     let (source, _) = open(from, true).await?;
+    let source = sealed_to_read(source, of_source).await?;
     let (target, database) = open(to, false).await?;
     if target.first_from(ExecutionId(0)).await?.is_some() || !target.documents("").await?.is_empty()
     {
         target.close().await;
         return Err(StoreError::new(format!("{to} holds a store already; copy into an empty one")));
     }
+    let target = sealed(target, of_target).await?;
     let copied = copy_all(&source, &target, told).await;
     if let Some(database) = database {
         database.skip_numbers().await?;
@@ -159,6 +165,12 @@ async fn copy_execution(
             break;
         }
         for Chunk { len: after, bytes } in std::mem::take(&mut chunks) {
+            if is_sealed(&bytes) {
+                let arn = &row.about.arn;
+                return Err(StoreError::new(format!(
+                    "{arn} was not copied: it is damaged, or encrypted with another key than those that are there"
+                )));
+            }
             let append = Append {
                 execution: row.id,
                 expected_len: len,

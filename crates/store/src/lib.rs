@@ -5,23 +5,28 @@
 //! when the process ends; [`Sqlite`] keeps it in one directory, through `kill -9` and power loss;
 //! [`Postgres`] keeps it in a database that several nodes share.
 //!
-//! A store knows neither events nor definitions: chunks and documents are bytes to it.
+//! A store knows neither events nor definitions: chunks and documents are bytes to it. With a [`Keyring`],
+//! [`sealed`] encrypts them, whatever kind of store it is.
 
 mod conditions;
 mod copy;
+mod keys;
 mod memory;
 mod nodes;
 mod postgres;
 mod row;
+mod sealed;
 mod sqlite;
 
 pub use copy::{Copied, copy};
+pub use keys::{FileSealer, Keyring, open_file};
 pub use memory::Memory;
 pub use nodes::{Member, Members, Membership, NodeId, Shards};
 pub use postgres::Postgres;
 pub use row::{
     About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Sorted, Status,
 };
+pub use sealed::{check_key_names, sealed, sealed_to_read};
 pub use sqlite::Sqlite;
 
 use std::future::Future;

@@ -6,6 +6,7 @@ mod schema;
 mod sorted;
 mod write;
 
+use crate::sealed::{MARK, read_mark};
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
     HistoryPart, MapRunRow, Membership, Page, Pending, Recorded, Shards, Sorted, Status, Store,
@@ -185,6 +186,19 @@ impl Postgres {
 
     /// The layout that this release gives a database.
     pub const LAYOUT: i64 = schema::VERSION as i64;
+
+    /// The names of the keys that the store in a database is encrypted with; none if it is in clear, or not
+    /// there.
+    pub async fn key_names(url: &str) -> Result<Vec<String>, StoreError> {
+        // No earlier release has encrypted anything.
+        if Self::layout_of(url).await? != Some(Self::LAYOUT) {
+            return Ok(Vec::new());
+        }
+        let store = Self::open_to_read(url).await?;
+        let found = store.documents(MARK).await;
+        store.close().await;
+        Ok(read_mark(&found?))
+    }
 
     /// The layout of a database; `None` if it holds no store. Nothing is changed.
     pub async fn layout_of(url: &str) -> Result<Option<i64>, StoreError> {

@@ -6,6 +6,7 @@ mod sorted;
 mod verify;
 mod writer;
 
+use crate::sealed::{MARK, read_mark};
 use crate::{
     Append, AppendError, Chunk, DocumentChanges, Documents, ExecutionId, ExecutionRow, Filter,
     HistoryPart, MapRunRow, Page, Pending, Recorded, Shards, Sorted, Status, Store, StoreError,
@@ -135,6 +136,25 @@ impl Sqlite {
             nothing_is_lost(folder, &connection)?;
         }
         Ok(Some(layout))
+    }
+
+    /// The names of the keys that the store in a directory is encrypted with; none if it is in clear, or not
+    /// there. Nothing is changed, and a server may be using it.
+    pub fn key_names(folder: &Path) -> Result<Vec<String>, StoreError> {
+        let path = folder.join(NAME);
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(broken)?;
+        let layout = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+        let layout: i64 = layout.map_err(broken)?;
+        // No earlier release has encrypted anything.
+        if layout != Self::LAYOUT {
+            return Ok(Vec::new());
+        }
+        let mark = read::documents(&connection, MARK).map_err(broken)?;
+        Ok(read_mark(&mark))
     }
 
     /// Copies the store in a directory into another directory. A server may be using it meanwhile.

@@ -7,8 +7,8 @@ mod cluster;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use stepwright_store::{
-    About, Append, AppendError, ExecutionId, HistoryPart, MapRunRow, Postgres, Shards, Sqlite,
-    Status, Store, copy,
+    About, Append, AppendError, ExecutionId, HistoryPart, Keyring, MapRunRow, Postgres, Shards,
+    Sqlite, Status, Store, copy, sealed,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -345,11 +345,12 @@ fn a_store_is_copied_to_postgresql_and_back() {
         }
         sqlite.close().await;
         drop(sqlite);
-        let copied = copy(&path(0), &url, |_| ()).await.expect("it is copied");
+        let copied = copy(&path(0), &url, [None, None], |_| ()).await.expect("it is copied");
         assert_eq!((copied.executions, copied.documents), (300, 300));
-        let again = copy(&path(0), &url, |_| ()).await.expect_err("it is full").to_string();
+        let again =
+            copy(&path(0), &url, [None, None], |_| ()).await.expect_err("it is full").to_string();
         assert!(again.contains("holds a store already"), "{again}");
-        copy(&url, &path(1), |_| ()).await.expect("it is copied");
+        copy(&url, &path(1), [None, None], |_| ()).await.expect("it is copied");
 
         let (one, other) = (Sqlite::open(folders[0].path()), Sqlite::open(folders[1].path()));
         let (one, other) = (one.expect("it opens"), other.expect("it opens"));
@@ -371,8 +372,50 @@ fn a_store_is_copied_to_postgresql_and_back() {
         assert!(store.new_id() > read[0].0.last().expect("they are there").row.id);
         assert_eq!(findings(&*store).await, Vec::<String>::new());
         // A store that is in use is not copied.
-        let busy = copy(&url, &path(1), |_| ()).await.expect_err("it is in use").to_string();
+        let busy =
+            copy(&url, &path(1), [None, None], |_| ()).await.expect_err("it is in use").to_string();
         assert!(busy.contains("is used by here"), "{busy}");
         store.close().await;
+    });
+}
+
+#[test]
+fn nodes_share_an_encrypted_store() {
+    let Some(url) = cluster::database() else { return };
+    runtime().block_on(async {
+        let keys = |number: u8| Keyring::new([[number; 32]]);
+        let node = async || {
+            let node = Postgres::open(&url, "there").await.expect("it opens");
+            Arc::new(node) as Arc<dyn Store>
+        };
+        let one = sealed(open(&url).await, keys(1)).await.expect("it opens");
+        let other = sealed(node().await, keys(1)).await.expect("it opens");
+        let hears = other.membership().expect("it has nodes");
+        hears.changed_documents().await.expect("they can be read");
+        let document = ("machine/a".to_owned(), Some(b"in clear".to_vec()));
+        one.put(vec![document.clone()]).await.expect("it is kept");
+        let changed = hears.changed_documents().await.expect("they can be read");
+        assert!(changed.contains(&document), "{changed:?}");
+        assert!(changed.iter().all(|(key, _)| key != "encryption"), "{changed:?}");
+        let id = one.new_id();
+        one.append(turn(id, 0, Status::Running)).await.expect("it fits");
+        let written = one.history(id, HistoryPart::After(0), 1 << 20).await.expect("it is there");
+        let read = other.history(id, HistoryPart::After(0), 1 << 20).await.expect("it is there");
+        assert_eq!(read, written);
+        let raw = node().await;
+        let kept = raw.history(id, HistoryPart::After(0), 1 << 20).await.expect("it is there");
+        assert_ne!(kept, written);
+        let name = keys(1).expect("it is one").names().remove(0);
+        assert_eq!(
+            Postgres::key_names(&url).await.expect("they are read"),
+            std::slice::from_ref(&name)
+        );
+        for wrong in [None, keys(2)] {
+            let refused = sealed(raw.clone(), wrong).await.err().expect("it is refused").what;
+            assert!(refused.contains(&name), "{refused}");
+        }
+        for store in [one, other, raw] {
+            store.close().await;
+        }
     });
 }

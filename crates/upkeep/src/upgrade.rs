@@ -1,11 +1,13 @@
 //! `stepwright upgrade-check`: whether this release opens a store, and knows a configuration.
 
+use crate::doctor::{Doctor, doctor};
+use crate::keys::keys_in;
 use clap::Args;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use stepwright_store::{Postgres, Sqlite, StoreError};
+use stepwright_store::{Postgres, Sqlite, StoreError, check_key_names};
 use stepwright_terminal::report::Failure;
 
 /// Say whether this release opens a store and knows a configuration, what it would migrate, and which
@@ -42,21 +44,24 @@ pub struct Complaint {
     pub at: Option<Range<usize>>,
 }
 
-/// Where a configuration keeps executions.
+/// Where a configuration keeps executions, and what else a server would say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// What keeps a server from starting with it.
+    pub refused: Vec<String>,
     /// The data directory, relative to the configuration.
     pub data: Option<PathBuf>,
     /// The URL of a PostgreSQL database.
     pub store: Option<String>,
 }
 
-/// `stepwright upgrade-check`. `read` reads a configuration as a server does; `examine` folds the histories
-/// of a store.
+/// `stepwright upgrade-check`. `read` reads a configuration as a server does, in whose folder relative paths
+/// begin. The examination of a copy ends
+/// early once `stopped` is over.
 pub fn upgrade_check(
     arguments: &UpgradeCheck,
-    read: impl Fn(&str) -> Result<Kept, Complaint>,
-    examine: impl FnOnce(&Path) -> Result<ExitCode, Failure>,
+    read: impl Fn(&str, &Path) -> Result<Kept, Complaint>,
+    stopped: impl Future<Output = ()> + Send + 'static,
 ) -> Result<ExitCode, Failure> {
     let usual = Path::new("stepwright.toml");
     let config = arguments.config.as_deref().or_else(|| usual.is_file().then_some(usual));
@@ -74,7 +79,7 @@ pub fn upgrade_check(
     // As `serve` does: the command line comes first, and a database before a directory.
     let kept = kept.unwrap_or_default();
     if let Some(url) = arguments.store.as_ref().or(kept.store.as_ref()) {
-        is_well &= check_database(url)?;
+        is_well &= check_database(url, config)?;
         if arguments.data.is_none() {
             if arguments.rehearse {
                 anstream::println!(
@@ -95,18 +100,40 @@ pub fn upgrade_check(
         None => PathBuf::from(".stepwright"),
     };
     let found = Sqlite::layout_of(&data);
-    is_well &= check_layout(&data.display().to_string(), found, Sqlite::LAYOUT);
+    let is_readable = check_layout(&data.display().to_string(), found, Sqlite::LAYOUT);
+    is_well &= is_readable && check_keys(Sqlite::key_names(&data), config);
     if arguments.rehearse && is_well {
-        is_well = rehearse(&data, examine)?;
+        is_well = rehearse(&data, config, stopped)?;
     }
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-fn check_database(url: &str) -> Result<bool, Failure> {
+fn check_database(url: &str, config: Option<&Path>) -> Result<bool, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
     let found = runtime.block_on(Postgres::layout_of(url));
-    Ok(check_layout("the database", found, Postgres::LAYOUT))
+    if !check_layout("the database", found, Postgres::LAYOUT) {
+        return Ok(false);
+    }
+    Ok(check_keys(runtime.block_on(Postgres::key_names(url)), config))
+}
+
+/// Whether the configuration names the keys that a store is encrypted with.
+fn check_keys(needed: Result<Vec<String>, StoreError>, config: Option<&Path>) -> bool {
+    let checked = needed.and_then(|needed| {
+        let keys = config.map(keys_in).transpose().map_err(StoreError::new)?.flatten();
+        check_key_names(&needed, keys.as_ref())?;
+        Ok((needed.is_empty(), keys.is_some()))
+    });
+    match &checked {
+        Ok((true, true)) => anstream::println!(
+            "the store is in clear, and `[encryption]` is configured: what is written from now on is encrypted"
+        ),
+        Ok((true, false)) => {}
+        Ok((false, _)) => anstream::println!("the store is encrypted, and the keys are there"),
+        Err(error) => anstream::println!("{error}"),
+    }
+    checked.is_ok()
 }
 
 fn check_layout(place: &str, found: Result<Option<i64>, StoreError>, known: i64) -> bool {
@@ -141,27 +168,35 @@ const MOST: usize = 50;
 /// be read.
 fn check_config(
     file: &Path,
-    read: impl Fn(&str) -> Result<Kept, Complaint>,
+    read: impl Fn(&str, &Path) -> Result<Kept, Complaint>,
 ) -> Result<(bool, Option<Kept>), Failure> {
     let shown = file.display();
     let mut text = fs::read_to_string(file)
         .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
     let mut complaints = Vec::new();
-    // A reader ends at the first option that it does not know. Without it, it comes to the next.
+    // A reader ends at the first option that it does not know, and at the first value that is none. Without it,
+    // it comes to the next.
     let kept = loop {
-        let Complaint { message, at } = match read(&text) {
+        let Complaint { message, at } = match read(&text, folder) {
             Ok(kept) => break Some(kept),
             Err(complaint) => complaint,
         };
+        let is_toml = text.parse::<toml::Table>().is_ok();
+        if !is_toml && !complaints.is_empty() {
+            // It was taken apart in the wrong place.
+            break None;
+        }
         let line = at.as_ref().map(|at| text[..at.start].matches('\n').count() + 1);
         let first = message.lines().next().unwrap_or_default().to_owned();
         complaints.push((line, first));
-        let is_unknown = message.contains("unknown field");
-        match at.filter(|_| is_unknown && complaints.len() < MOST) {
+        match at.filter(|_| is_toml && complaints.len() < MOST) {
             Some(at) => text = without(&text, at.start),
             None => break None,
         }
     };
+    let refused = kept.iter().flat_map(|kept| &kept.refused);
+    complaints.extend(refused.map(|why| (None, why.clone())));
     // A reader has an order of its own.
     complaints.sort_by_key(|(line, _)| line.unwrap_or(usize::MAX));
     for (line, message) in &complaints {
@@ -199,7 +234,8 @@ fn without(text: &str, at: usize) -> String {
 
 fn rehearse(
     data: &Path,
-    examine: impl FnOnce(&Path) -> Result<ExitCode, Failure>,
+    config: Option<&Path>,
+    stopped: impl Future<Output = ()> + Send + 'static,
 ) -> Result<bool, Failure> {
     if Sqlite::layout_of(data).ok().flatten().is_none() {
         return Ok(true);
@@ -212,7 +248,9 @@ fn rehearse(
     let copy = folder.path().join("copy");
     Sqlite::copy(data, &copy).map_err(|error| failed(&error))?;
     anstream::println!("a copy of the store is migrated, and every history in it is folded:");
-    Ok(examine(&copy)? == ExitCode::SUCCESS)
+    let (store, config) = (None, config.map(Path::to_owned));
+    let examined = doctor(&Doctor { data: copy, store, accept_loss: false, config }, stopped)?;
+    Ok(examined == ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

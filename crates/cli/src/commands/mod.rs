@@ -3,7 +3,6 @@
 mod check;
 mod compile;
 mod dev;
-mod doctor;
 mod env;
 mod explore;
 mod fmt;
@@ -17,10 +16,12 @@ mod test_state;
 
 pub(crate) use run::compile;
 
-use crate::args::{Arguments, Command, Doctor, Stores};
+use crate::args::{Arguments, Command};
 use crate::report::Failure;
+use crate::signals::stopped;
 use std::process::ExitCode;
 use stepwright_client as client;
+use stepwright_upkeep as upkeep;
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
@@ -43,9 +44,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Backup(arguments) => doctor::backup(&arguments),
-        Command::Store(Stores::Copy { from, to }) => doctor::copy(&from, &to),
+        Command::Doctor(arguments) => upkeep::doctor(&arguments, async { stopped().await }),
+        Command::Backup(arguments) => upkeep::backup(&arguments),
+        Command::Store(arguments) => upkeep::stores(&arguments),
         Command::Parked(arguments) => client::parked(&arguments),
         Command::List(arguments) => client::list(&arguments),
         Command::Describe(arguments) => client::describe(&arguments),
@@ -62,11 +63,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             clap_complete::generate(arguments.shell, &mut command, "stepwright", &mut out);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Init(arguments) => stepwright_upkeep::init(&arguments),
+        Command::Init(arguments) => upkeep::init(&arguments),
         Command::UpgradeCheck(arguments) => {
-            stepwright_upkeep::upgrade_check(&arguments, crate::config::kept, |data| {
-                doctor::run(&Doctor { data: data.to_owned(), store: None, accept_loss: false })
-            })
+            upkeep::upgrade_check(&arguments, crate::config::kept, async { stopped().await })
         }
         Command::Env(arguments) => Ok(env::run(&arguments)),
         Command::Policy(arguments) => crate::policy::policy(&arguments),

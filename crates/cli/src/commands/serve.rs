@@ -12,6 +12,7 @@ use std::sync::Arc;
 use stepwright_functions::{Functions, LogSink};
 use stepwright_integrations::Mocked;
 use stepwright_server::config::{LimitsName, TlsConfig};
+use stepwright_server::encryption::keyring;
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, Reloader, serve};
 use stepwright_services::Services;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,8 +46,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
 async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
         let done = config(&arguments).and_then(|now| {
-            let reloaded =
-                reloader.reload(&now.server, &now.credentials, &now.roles, now.oidc.as_ref());
+            let reloaded = reloader.reload(now.callers());
             reloaded.map_err(|error| report::refused(&error))
         });
         match done {
@@ -77,18 +77,9 @@ pub(crate) fn run_with(
 /// The configuration, in which the command line's options take precedence.
 pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
     let mut config = Config::find(arguments.config.as_deref(), Path::new("./x"))?;
-    let server = &mut config.server;
-    // Relative paths in the file start at the file's folder.
     let folder = config.folder.clone();
-    server.data = server.data.take().map(|path| folder.join(path));
-    for path in server.file_systems.values_mut() {
-        *path = std::path::absolute(folder.join(&*path)).unwrap_or_default();
-    }
-    server.logs = server.logs.take().map(|path| folder.join(path));
-    if let Some(tls) = &mut server.tls {
-        tls.certificate = folder.join(&tls.certificate);
-        tls.key = folder.join(&tls.key);
-    }
+    config.start_at(&folder);
+    let server = &mut config.server;
     if let Some((certificate, key)) =
         arguments.tls_certificate.clone().zip(arguments.tls_key.clone())
     {
@@ -109,9 +100,6 @@ pub(crate) fn config(arguments: &Serve) -> Result<Config, Failure> {
         server.region.clone_from(region);
     }
     server.store = arguments.store.clone().or(server.store.take()).filter(|_| !arguments.memory);
-    if let Some(nodes) = &mut server.nodes {
-        nodes.certificates = nodes.certificates.take().map(|path| folder.join(path));
-    }
     if let Some(data) = &arguments.data {
         server.data = Some(data.clone());
     } else if arguments.memory {
@@ -143,6 +131,8 @@ pub(crate) fn assembly(
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
+    let encryption = keyring(config.encryption.as_ref(), &config.folder);
+    let encryption = encryption.map_err(|error| Failure::new(error.to_string()))?;
     let sink = sink.unwrap_or_default();
     let functions = Functions::printing(config.functions, config.folder, place, sink)
         .map_err(|error| Failure::new(error.to_string()))?;
@@ -151,8 +141,10 @@ pub(crate) fn assembly(
         credentials: config.credentials,
         roles: config.roles,
         machines: config.machines,
+        accounts: config.accounts,
         objects,
         archive,
+        encryption,
         oidc: config.oidc,
         otlp: config.otlp,
         services: config.aws,

@@ -124,6 +124,14 @@ fn executions_are_started_followed_explained_and_stopped() {
     let fork =
         ["fork", "shop:good", "Pay", "--name", "again", "--input", "{\"items\": []}", "--follow"];
     has(&shell.says(&fork, 0), &["shop:again", "Pay"]);
+    // Another definition may be YAML.
+    std::fs::write(
+        folder.path().join("short.yaml"),
+        "StartAt: Pay\nStates:\n  Pay: {Type: Pass, Result: paid by hand, End: true}\n",
+    )
+    .expect("it can be written");
+    let fork = ["fork", "shop:good", "Pay", "--definition", "short.yaml", "--follow"];
+    has(&shell.says(&fork, 0), &["paid by hand"]);
     shell.says(&["stop", "held"], 0);
 
     let said = shell.says(&["logs", "shop"], 0);

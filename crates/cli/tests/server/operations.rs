@@ -241,7 +241,13 @@ fn an_archive_is_asked_as_a_server_is() {
         let line = format!("{{\"execution\":{described},\"machine\":{of},\"events\":{events}}}\n");
         lines.push_str(&line);
     }
-    std::fs::write(archive.join("1.jsonl"), lines).expect("it can be written");
+    std::fs::write(archive.join("1.jsonl"), &lines).expect("it can be written");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
+    let keys = stepwright_store::Keyring::new([[0x11; 32]]).expect("it is a key");
+    let (mut sealer, mut sealed) = keys.begin_file().expect("it begins");
+    sealed.extend(sealer.piece(lines.as_bytes(), true).expect("it is sealed"));
+    write("1.jsonl.sealed", &sealed).expect("it can be written");
+    write("key", "11".repeat(32).as_bytes()).expect("it can be written");
     drop(server);
     let ask = |arguments: &[&str]| {
         let all = [arguments, &["--archive", "archive"]].concat();
@@ -263,4 +269,11 @@ fn an_archive_is_asked_as_a_server_is() {
     assert!(!is_well && said.contains("has no execution"), "{said}");
     let (is_well, said) = ask(&["start", "order"]);
     assert!(!is_well && said.contains("does not answer StartExecution"), "{said}");
+    // One that is encrypted is read with its key.
+    let sealed = ["history", "order:two", "--archive", "1.jsonl.sealed"];
+    let (is_well, said) = command(&sealed, folder.path());
+    assert!(!is_well && said.contains("encrypted with the key"), "{said}");
+    let with_key = [&sealed[..], &["--archive-key", "key"]].concat();
+    let (_, said) = command(&with_key, folder.path());
+    assert!(said.contains("pass      P") && said.contains("Broken"), "{said}");
 }

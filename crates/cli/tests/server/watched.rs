@@ -2,11 +2,15 @@
 
 #![expect(clippy::print_stdout, reason = "a test that skips says so")]
 
+use crate::cluster;
 use crate::support::{Answer, Server, text};
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use stepwright_json::{Json, json};
 
@@ -132,8 +136,8 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes a server each second, with the alerts as they are, but for their time.
-    fn start(program: &Path, folder: &Path, server: &str) -> Self {
+    /// Starts one that scrapes servers each second, with the alerts as they are, but for their time.
+    fn start(program: &Path, folder: &Path, servers: &[&str]) -> Self {
         let rules = read("prometheus/stepwright.rules.yml").replace("[5m]", "[8s]");
         let quick: Vec<String> = rules
             .lines()
@@ -146,12 +150,14 @@ impl Prometheus {
             })
             .collect();
         std::fs::write(folder.join("rules.yml"), quick.join("\n")).expect("it can be written");
+        let servers: Vec<String> = servers.iter().map(|server| format!("'{server}'")).collect();
+        let servers = servers.join(", ");
         let config = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yml]\n\
-             scrape_configs:\n  - job_name: stepwright\n    static_configs: [{{targets: ['{server}']}}]\n"
+             scrape_configs:\n  - job_name: stepwright\n    static_configs: [{{targets: [{servers}]}}]\n"
         );
         std::fs::write(folder.join("prometheus.yml"), config).expect("it can be written");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = free.local_addr().expect("it has an address").to_string();
         drop(free);
         let child = Command::new(program)
@@ -161,11 +167,22 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .expect("it runs");
-        Self { child, address }
+        let started = Self { child, address };
+        let patience = Instant::now();
+        while ureq::get(format!("http://{}/-/ready", started.address)).call().is_err() {
+            assert!(patience.elapsed() < Duration::from_secs(30), "Prometheus does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        started
     }
 
     /// The alerts that fire, each with its runbook.
     fn firing(&self) -> BTreeSet<String> {
+        self.firing_at().into_iter().map(|(alert, _)| alert).collect()
+    }
+
+    /// The alerts that fire, each with the server that it is about.
+    fn firing_at(&self) -> BTreeSet<(String, String)> {
         let asked = ureq::get(format!("http://{}/api/v1/alerts", self.address)).call();
         let Ok(mut answer) = asked else { return BTreeSet::new() };
         let body = answer.body_mut().read_to_string().expect("it is text");
@@ -177,7 +194,8 @@ impl Prometheus {
             .map(|alert| {
                 let runbook = alert.get("annotations").map(|one| text(one, "runbook"));
                 assert!(runbook.is_some_and(|line| line.contains("operations.md#")), "{alert}");
-                text(alert.get("labels").expect("it has labels"), "alertname")
+                let labels = alert.get("labels").expect("it has labels");
+                (text(labels, "alertname"), text(labels, "instance"))
             })
             .collect()
     }
@@ -213,12 +231,7 @@ fn alerts_fire_in_an_outage() {
 
     let server = Server::start_limited(&["--data", data, "--config", config], 4_096);
     let client = server.client();
-    let prometheus = Prometheus::start(&program, folder.path(), &server.address);
-    let patience = Instant::now();
-    while ureq::get(format!("http://{}/-/ready", prometheus.address)).call().is_err() {
-        assert!(patience.elapsed() < Duration::from_secs(30), "Prometheus does not start");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let prometheus = Prometheus::start(&program, folder.path(), &[&server.address]);
     // The poisoned execution is due, and is left alone.
     prometheus.waits_for("StepwrightExecutionParked");
     assert!(!prometheus.firing().contains("StepwrightTasksFail"));
@@ -252,4 +265,99 @@ fn alerts_fire_in_an_outage() {
     prometheus.waits_for("StepwrightStoreRefuses");
     server.kill();
     prometheus.waits_for("StepwrightDown");
+}
+
+/// Passes bytes on between a server and its database, unless it stands still.
+struct Line {
+    url: String,
+    is_still: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn to(url: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let own = listener.local_addr().expect("it has an address").to_string();
+        let place = url.split_once('@').expect("it names the user").1;
+        let to = place.split_once('/').expect("it names the database").0.to_owned();
+        let is_still = Arc::new(AtomicBool::new(false));
+        let still = is_still.clone();
+        let url = url.replace(&to, &own);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(&to) else { continue };
+                let (Ok(back), Ok(forth)) = (server.try_clone(), client.try_clone()) else {
+                    continue;
+                };
+                for (from, to) in [(client, server), (back, forth)] {
+                    let still = still.clone();
+                    std::thread::spawn(move || pass(from, to, &still));
+                }
+            }
+        });
+        Self { url, is_still }
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, is_still: &AtomicBool) {
+    let mut bytes = vec![0; 65_536];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        while is_still.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    to.shutdown(std::net::Shutdown::Both).ok();
+}
+
+/// A server that shares a database with others.
+fn node(folder: &Path, name: &str, url: &str) -> Server {
+    let port = cluster::free_port();
+    let config = folder.join(format!("{name}.toml"));
+    let text = format!(
+        "[server]\nstore = \"{url}\"\ndata = \"data-{name}\"\n\
+         [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
+    );
+    std::fs::write(&config, text).expect("it can be written");
+    let config = config.to_str().expect("it is text");
+    Server::start_at(&format!("127.0.0.1:{port}"), &["--config", config])
+}
+
+#[test]
+fn a_node_that_loses_its_database_is_told_of_before_it_is_gone() {
+    let (Some(url), Some(program)) = (cluster::database(), tool("prometheus")) else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let line = Line::to(&url);
+    let well = node(folder.path(), "well", &url);
+    let cut_off = node(folder.path(), "cut-off", &line.url);
+    let waits = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":20,"End":true}}}"#;
+    let machine = well.client().create("waits", "STANDARD", waits);
+    let executions: Vec<String> = (0..8).map(|_| cut_off.client().start(&machine, "{}")).collect();
+    let prometheus = Prometheus::start(&program, folder.path(), &[&well.address, &cut_off.address]);
+    let fires = |alert: &str, server: &Server| {
+        prometheus.firing_at().contains(&(alert.to_owned(), server.address.clone()))
+    };
+    let waits_for = |alert: &str, server: &Server| {
+        let patience = Instant::now();
+        while !fires(alert, server) {
+            assert!(patience.elapsed() < Duration::from_mins(1), "{alert} does not fire");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    };
+    // Both are scraped and well.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(prometheus.firing(), BTreeSet::new());
+    line.is_still.store(true, Ordering::SeqCst);
+    waits_for("StepwrightLeaseLate", &cut_off);
+    assert!(!fires("StepwrightLeaseLate", &well));
+    assert!(!fires("StepwrightDown", &cut_off), "it still answers, and says how late it is");
+    // The other one takes over. Once the line is back, the first one learns of it, and ends.
+    let client = well.client();
+    for execution in &executions {
+        assert_eq!(text(&client.end(execution), "status"), "SUCCEEDED");
+    }
+    line.is_still.store(false, Ordering::SeqCst);
+    waits_for("StepwrightDown", &cut_off);
+    assert!(!fires("StepwrightDown", &well));
 }

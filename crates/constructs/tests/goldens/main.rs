@@ -8,6 +8,7 @@ mod aibs;
 mod alarms;
 #[path = "../../../../examples/allma/branch.rs"]
 mod branch;
+mod by_example;
 mod clusters;
 mod compare;
 mod deploys;
@@ -30,6 +31,7 @@ mod unseen;
 mod written;
 
 use compare::{Golden, check_all, compare_files, folder, read};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use stepwright_conformance::allma::{Machines, run_machines};
 use stepwright_constructs::fragments::{JsonReferencePath, convert_to_sfn_api_action_case};

@@ -1,4 +1,6 @@
-use super::{EARLIER, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM};
+use super::{
+    EARLIER, ENCRYPTED, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM,
+};
 use crate::{
     Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
     StateType, TaskCall, TaskId, TaskKind, TimerId, To,
@@ -19,6 +21,9 @@ pub enum StoredError {
     /// A later release has written it.
     #[error("the chunk has the format {0}, which this release does not know")]
     UnknownFormat(u8),
+    /// The store has encrypted it, and could not open it.
+    #[error("the chunk is encrypted, and is damaged or needs another key than there is")]
+    Encrypted,
     /// A later release has written it.
     #[error("the event has the kind {0}, which this release does not know")]
     UnknownKind(u8),
@@ -53,6 +58,7 @@ pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
         }
         [WITHOUT_CHECKSUM, compression, packed @ ..] => (*compression, packed),
         [FORMAT | WITHOUT_CHECKSUM] => return Err(StoredError::Damaged("it is cut off")),
+        [ENCRYPTED, ..] => return Err(StoredError::Encrypted),
         [format, ..] => return Err(StoredError::UnknownFormat(*format)),
         [] => return Err(StoredError::Damaged("it is empty")),
     };

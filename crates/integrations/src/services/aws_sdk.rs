@@ -8,6 +8,7 @@ use crate::{End, Task};
 use stepwright_aws::codec::{self, Message};
 use stepwright_aws::sdk::{self, Spelling};
 use stepwright_aws::table::{self, Operation, Service};
+use stepwright_engine::Denied;
 use stepwright_history::{Failure, Stage};
 
 /// A call that is ready to be made.
@@ -85,6 +86,12 @@ pub(crate) async fn call(
     let (service, operation) = (*service, *operation);
     authorize(task, service, operation, &message.value)
         .map_err(|denied| speaker.denied(service, operation, &denied))?;
+    if task.services.aws.is_local(&service.name) && !task.is_at_home() {
+        let who = task.call.facts.principal.to_string();
+        let action = format!("{}:{}", service.name, operation.name);
+        let denied = Denied { who, action, resource: "*".to_owned() };
+        return Err(speaker.denied(service, operation, &denied));
+    }
     // A task that is handed out twice asks for one thing.
     let token = derived_name(&task.call.idempotency_key());
     codec::fill_token(service, operation, &mut message.value, &token);

@@ -1,6 +1,7 @@
 //! The callers, and what each may do; and what executions may do.
 
 use super::rights::Right;
+use super::tenants::{Scope, Tenant, Tenants};
 use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub struct Credentials {
 struct Held {
     keys: BTreeMap<String, Arc<Key>>,
     roles: BTreeMap<String, Arc<Vec<Allowance>>>,
+    tenants: Tenants,
     /// Only the hash is kept, so that the token cannot be read from memory.
     metrics_token: Option<TokenHash>,
 }
@@ -31,6 +33,8 @@ pub struct Key {
     pub secret: String,
     /// What its holder may do.
     pub allowance: Allowance,
+    /// The account that its holder belongs to, if accounts are told apart.
+    pub(crate) tenant: Option<Arc<Tenant>>,
 }
 
 /// Actions on resources that are allowed.
@@ -104,6 +108,22 @@ impl Credentials {
         Self::holding(Held { roles, ..(*self.held()).clone() })
     }
 
+    /// Adds the accounts.
+    #[must_use]
+    pub(crate) fn with_tenants(self, tenants: Tenants) -> Self {
+        Self::holding(Held { tenants, ..(*self.held()).clone() })
+    }
+
+    /// The accounts.
+    pub(crate) fn tenants(&self) -> Tenants {
+        self.held.read().tenants.clone()
+    }
+
+    /// Where what has this ARN belongs, if accounts are told apart.
+    pub(crate) fn scope_of(&self, arn: &str) -> Option<Scope> {
+        self.held.read().tenants.of_arn(arn)
+    }
+
     /// Adds the token for `/metrics`, given as it is or as `sha256:` and its hash in hexadecimal
     /// digits. Returns `None` if the text is neither.
     #[must_use]
@@ -163,7 +183,7 @@ impl Credentials {
         // The hashes are compared, so that nothing is revealed about the length of the secret.
         let (right, given) = (Sha256::digest(&key.secret), Sha256::digest(secret));
         let is_right: bool = right.as_slice().ct_eq(given.as_slice()).into();
-        is_right.then(|| Caller::Key { id: id.to_owned(), key })
+        is_right.then(|| Caller::Key { id: id.to_owned(), key, region: None })
     }
 }
 
@@ -174,10 +194,22 @@ impl Authorizer for Credentials {
         }
         let principal = self.acts_as(facts);
         let right = Right::new(action.to_owned(), resource);
-        if self.allow(&principal, &right) {
+        let is_own = || {
+            let scope = self.scope_of(&facts.about.arn);
+            scope.is_none_or(|scope| scope.check("", &right).is_ok())
+        };
+        if self.allow(&principal, &right) && (principal == Principal::Server || is_own()) {
             return Ok(());
         }
         Err(denied(principal.to_string(), right))
+    }
+
+    fn is_at_home(&self, facts: &Facts) -> bool {
+        self.scope_of(&facts.about.arn).is_none_or(|scope| scope.is_home())
+    }
+
+    fn owns(&self, facts: &Facts, arn: &str) -> bool {
+        self.scope_of(&facts.about.arn).is_none_or(|scope| scope.owns(arn))
     }
 }
 
@@ -195,8 +227,8 @@ pub(crate) fn access_denied(denied: &Denied) -> ApiError {
 pub(crate) enum Caller {
     /// Anybody, because no key is configured: everything is allowed.
     Anybody,
-    /// The holder of a key.
-    Key { id: String, key: Arc<Key> },
+    /// The holder of a key, and the region that the signature is for.
+    Key { id: String, key: Arc<Key>, region: Option<String> },
     /// The holder of the metrics token.
     Scraper,
 }
@@ -204,6 +236,9 @@ pub(crate) enum Caller {
 impl Caller {
     /// Returns an error if the caller may not do this.
     pub(crate) fn check(&self, right: &Right) -> Result<(), ApiError> {
+        if let Some(scope) = self.scope() {
+            scope.check(self.id(), right)?;
+        }
         let who = match self {
             Self::Anybody => return Ok(()),
             Self::Scraper if right.is_to_read_metrics() => return Ok(()),
@@ -212,6 +247,34 @@ impl Caller {
             Self::Key { id, .. } => id,
         };
         Err(access_denied(&denied(who.to_owned(), right.clone())))
+    }
+
+    /// The account and region that the caller sees; `None` for all.
+    pub(crate) fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::Key { key, region, .. } => Some(key.tenant.as_ref()?.scope(region.as_deref())),
+            Self::Anybody | Self::Scraper => None,
+        }
+    }
+
+    /// Whether an execution, a machine or the like is in the account and region that the caller sees.
+    pub(crate) fn owns(&self, arn: &str) -> bool {
+        self.scope().is_none_or(|scope| scope.owns(arn))
+    }
+
+    /// Refuses what is done with a parked execution of another account.
+    pub(crate) fn check_parked(&self, arn: &str) -> Result<(), ApiError> {
+        let right = Right { resource: arn.to_owned(), ..Right::parked() };
+        self.scope().map_or(Ok(()), |scope| scope.check(self.id(), &right))
+    }
+
+    /// Refuses callers of another account than the server's, to whom its local services do not belong.
+    pub(crate) fn check_at_home(&self, service: &str) -> Result<(), ApiError> {
+        if self.scope().is_none_or(|scope| scope.is_home()) {
+            return Ok(());
+        }
+        let right = Right::new(format!("{service}:*"), "*");
+        Err(access_denied(&denied(self.id().to_owned(), right)))
     }
 
     /// The id of the key that is used, or what stands for it.

@@ -8,14 +8,16 @@ mod presigned;
 mod rights;
 mod sessions;
 mod signature;
+mod tenants;
 
 pub use credentials::{Allowance, Credentials, Key};
 pub(crate) use credentials::{Caller, access_denied, matches};
 pub(crate) use hosts::Hosts;
-pub(crate) use rights::{Access, Right};
+pub(crate) use rights::{Access, Right, new_arn};
 pub(crate) use sessions::{
     As, Login, Sessions, is_same, login_cookie, secret, set_cookie, set_login_cookie,
 };
+pub(crate) use tenants::{Scope, Tenants};
 
 use crate::bodies;
 use crate::connections::Connection;
@@ -36,6 +38,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use stepwright_aws::codec::ServiceError;
 use stepwright_console::{Asked, Fields, Need, asked};
+use stepwright_json::Json;
 use stepwright_protocol::ApiError;
 use subtle::ConstantTimeEq as _;
 
@@ -238,6 +241,7 @@ impl Door {
         let access = access.ok_or_else(|| nothing_there(parts))?;
         let bytes = body.clone().unwrap_or_default();
         if let Access::Service(name) = access {
+            caller.check_at_home(name)?;
             let read = services::read(name, parts, &bytes);
             if let Ok(decoded) = &read {
                 let rights = decoded.rights(&self.serving);
@@ -310,7 +314,13 @@ impl Door {
                 if let Some(access) = access {
                     signature.check_service(access.service())?;
                 }
-                let caller = Caller::Key { id: signature.key, key: key.clone() };
+                if let Some(tenant) = &key.tenant
+                    && !tenant.is_in(signature.region())
+                {
+                    return Err(signature.not_in_region());
+                }
+                let region = Some(signature.region().to_owned());
+                let caller = Caller::Key { id: signature.key, key: key.clone(), region };
                 Ok(Identified::new(caller, Some(body)))
             }
             Claim::Presigned(url) if access == Some(Access::Service("s3")) => {
@@ -319,7 +329,7 @@ impl Door {
                 url.check(parts, &key.secret, now)?;
                 connection.know();
                 let body = self.read(body, access, connection).await?;
-                let caller = Caller::Key { id: url.key, key: key.clone() };
+                let caller = Caller::Key { id: url.key, key: key.clone(), region: None };
                 Ok(Identified::new(caller, Some(body)))
             }
             Claim::Presigned(_) => Err(stranger(parts)),
@@ -378,7 +388,10 @@ impl Door {
     /// The credentials in the `Authorization` header, or in the cookie of a login.
     fn claim<'a>(&self, parts: &'a Parts, access: Option<Access>) -> Result<Claim<'a>, ApiError> {
         let options = self.serving.api.engine().options();
-        let expected = Expected { region: &options.region, now: options.clock.now() };
+        let tenants = self.serving.credentials.tenants();
+        let is_served = |region: &str| region == options.region || tenants.are_in(region);
+        let expected =
+            Expected { region: &options.region, is_served: &is_served, now: options.clock.now() };
         let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else {
             let query = parts.uri.query().unwrap_or_default();
@@ -394,7 +407,8 @@ impl Door {
                 && let Some(key) = self.serving.credentials.key(&login.key)
                 && login.is_with(&key.secret)
             {
-                let caller = Caller::Key { id: login.key.clone(), key: key.clone() };
+                let (id, key) = (login.key.clone(), key.clone());
+                let caller = Caller::Key { id, key, region: None };
                 return Ok(Claim::Session(caller, login));
             }
             return Ok(Presigned::read(query).map_or(Claim::Nothing, Claim::Presigned));
@@ -431,7 +445,11 @@ impl Door {
         let mut rights = Right::page(need, &Fields::read(query.as_bytes()));
         if let Some(asked) = asked {
             let Serving { api, credentials, .. } = &*self.serving;
-            rights.extend(Right::asked(asked, api.engine(), credentials).await);
+            let scope = caller.scope();
+            rights.extend(Right::asked(asked, api.engine(), credentials, scope.as_ref()).await);
+            if let Asked::Parked { arn, .. } = asked {
+                caller.check_parked(arn).map_err(|error| ApiError { status: 403, ..error })?;
+            }
         }
         let checked = rights.iter().try_for_each(|right| caller.check(right));
         checked.map_err(|error| ApiError { status: 403, ..error })
@@ -451,7 +469,14 @@ impl Door {
             Access::Open | Access::Service(_) | Access::Console(_) => Ok(()),
             Access::Node => Err(stranger(parts)),
             Access::Metrics => caller.check(&Right::metrics()).map_err(elsewhere),
-            Access::Parked => caller.check(&Right::parked()),
+            Access::Parked => {
+                caller.check(&Right::parked())?;
+                let body = parse(&body)?;
+                match body.get("executionArn").and_then(Json::as_str) {
+                    Some(arn) => caller.check_parked(arn),
+                    None => Ok(()),
+                }
+            }
             Access::Logs => caller.check(&Right::logs()),
             Access::Fork => {
                 let Serving { api, credentials, .. } = &*self.serving;
@@ -470,12 +495,14 @@ impl Door {
             Access::Operation => {
                 let Some(name) = target(&parts.headers) else { return Ok(()) };
                 let engine = self.serving.api.engine();
-                let rights = if caller.may_use_all_resources() && !body_matters(name) {
+                let is_any = caller.may_use_all_resources() && caller.scope().is_none();
+                let rights = if is_any && !body_matters(name) {
                     vec![Right::operation(name)]
                 } else {
                     let credentials = &self.serving.credentials;
                     let body = read(name, body).await?;
-                    Right::operation_with(name, &body, engine, credentials).await
+                    let scope = caller.scope();
+                    Right::operation_with(name, &body, engine, credentials, scope.as_ref()).await
                 };
                 rights.iter().try_for_each(|right| caller.check(right))
             }

@@ -1,6 +1,6 @@
 //! The rights that a request needs: which action on which resource. No other place decides this.
 
-use super::Credentials;
+use super::{Credentials, Scope};
 use crate::{fork, services};
 use std::borrow::Cow;
 use stepwright_console::{Asked, Fields, Need};
@@ -65,6 +65,7 @@ pub(crate) struct Right {
 }
 
 const READ_METRICS: &str = "stepwright:GetMetrics";
+const READ_LOGS: &str = "stepwright:ReadLogs";
 
 impl Right {
     pub(crate) fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
@@ -83,7 +84,11 @@ impl Right {
 
     /// The right to read what functions print.
     pub(crate) fn logs() -> Self {
-        Self::new("stepwright:ReadLogs", "*")
+        Self::new(READ_LOGS, "*")
+    }
+
+    pub(crate) fn is_to_read_logs(&self) -> bool {
+        self.action == READ_LOGS
     }
 
     pub(crate) fn is_to_read_metrics(&self) -> bool {
@@ -105,10 +110,11 @@ impl Right {
         asked: &Asked,
         engine: &Engine,
         credentials: &Credentials,
+        scope: Option<&Scope>,
     ) -> Vec<Self> {
         match asked {
             Asked::Operation { name, body } => {
-                Self::operation_with(name, body, engine, credentials).await
+                Self::operation_with(name, body, engine, credentials, scope).await
             }
             Asked::Parked { .. } => vec![Self::parked()],
             Asked::Fork { body } => fork::rights(body, engine, credentials).await,
@@ -132,14 +138,15 @@ impl Right {
 
     /// The rights to call an operation with this body. If the operation concerns no resource, or
     /// the request does not name it, the right to all resources is needed. Whoever decides what is
-    /// done with the rights of a role needs the right to pass it on.
+    /// done with the rights of a role needs the right to pass it on. `scope` is where something new is made.
     pub(crate) async fn operation_with(
         name: &str,
         body: &Json,
         engine: &Engine,
         credentials: &Credentials,
+        scope: Option<&Scope>,
     ) -> Vec<Self> {
-        let mut rights: Vec<Self> = resources(name, body, engine)
+        let mut rights: Vec<Self> = resources(name, body, engine, scope)
             .into_iter()
             .map(|resource| Self::new(format!("states:{name}"), resource))
             .collect();
@@ -182,6 +189,14 @@ async fn passed_role(name: &str, body: &Json, engine: &Engine) -> Option<String>
     }
 }
 
+/// The ARN of something new, in the scope of its maker.
+pub(crate) fn new_arn(engine: &Engine, scope: Option<&Scope>, kind: &str, name: &str) -> String {
+    let options = engine.options();
+    let account = scope.map_or(&*options.account, Scope::account);
+    let region = scope.and_then(Scope::region).unwrap_or(&options.region);
+    format!("arn:aws:states:{region}:{account}:{kind}:{name}")
+}
+
 /// The members of requests that name resources.
 const ARNS: [&str; 7] = [
     "stateMachineArn",
@@ -194,14 +209,10 @@ const ARNS: [&str; 7] = [
 ];
 
 /// The resources that a request concerns: every one that it names, according to the service model.
-fn resources(name: &str, body: &Json, engine: &Engine) -> Vec<String> {
+fn resources(name: &str, body: &Json, engine: &Engine, scope: Option<&Scope>) -> Vec<String> {
     let Some(operation) = operation(name) else { return Vec::new() };
     let text = |member: &str| body.get(member).and_then(Json::as_str);
-    let options = engine.options();
-    let new = |kind: &str| {
-        let name = text("name").unwrap_or_default();
-        format!("arn:aws:states:{}:{}:{kind}:{name}", options.region, options.account)
-    };
+    let new = |kind: &str| new_arn(engine, scope, kind, text("name").unwrap_or_default());
     match operation.name {
         "CreateStateMachine" => return vec![new("stateMachine")],
         "CreateActivity" => return vec![new("activity")],

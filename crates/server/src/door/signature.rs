@@ -46,9 +46,12 @@ struct Said<'s> {
 }
 
 /// What a signature must be made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Expected<'a> {
+    /// The server's region.
     pub(crate) region: &'a str,
+    /// Whether some account is served in a region.
+    pub(crate) is_served: &'a dyn Fn(&str) -> bool,
     pub(crate) now: Moment,
 }
 
@@ -140,7 +143,7 @@ impl Signature {
         if expires.is_some() && service != "s3" {
             return Err(incomplete("only URLs of S3 can be signed beforehand"));
         }
-        if region != expected.region {
+        if !(expected.is_served)(region) {
             return Err(invalid(&format!(
                 "Credential should be scoped to a valid region, not '{region}': this server's is '{}'.",
                 expected.region
@@ -183,6 +186,20 @@ impl Signature {
             text: owned(text),
             said: said.map(owned),
         })
+    }
+
+    /// The region that it is for.
+    pub(crate) fn region(&self) -> &str {
+        &self.scope.region
+    }
+
+    /// The refusal of a key whose account is not served in the region.
+    pub(crate) fn not_in_region(&self) -> ApiError {
+        let what = format!(
+            "Credential should be scoped to a valid region, not '{}': the account of this key is not served there.",
+            self.scope.region
+        );
+        refusal("InvalidSignatureException", &what)
     }
 
     /// Whether the signature is for this service.

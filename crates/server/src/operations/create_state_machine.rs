@@ -1,5 +1,6 @@
 use super::{Draft, check_definition, check_name, publish, read_tags};
 use crate::api::{Api, Reply, store_failed};
+use crate::door::new_arn;
 use std::sync::Arc;
 use stepwright_engine::{Machine, MachineStatus};
 use stepwright_json::Object;
@@ -19,7 +20,7 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let program = check_definition(api, request.required("definition"), is_express).await?;
     let draft = Draft::read(request, None, is_express)?;
     let options = api.engine.options();
-    let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", options.region, options.account);
+    let arn = new_arn(&api.engine, api.scope.as_ref(), "stateMachine", name);
     let now = options.clock.now().0;
 
     let _changing = api.engine.changing().await;

@@ -1,11 +1,11 @@
-use crate::api::{Api, Reply};
+use crate::api::{Api, Reply, activity_missing};
 use stepwright_json::{Object, json};
-use stepwright_protocol::{ApiError, Arn, Request, timestamp};
+use stepwright_protocol::{Arn, Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let arn = request.required("activityArn");
     Arn::parse_kind(arn, &["activity"])?;
-    let activity = api.engine.catalogue().activity(arn).ok_or_else(|| missing(arn))?;
+    let activity = api.engine.catalogue().activity(arn).ok_or_else(|| activity_missing(arn))?;
     let mut reply = Object::new();
     reply.insert("activityArn", arn.into());
     reply.insert("name", activity.name.as_str().into());
@@ -13,8 +13,4 @@ pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let default = json!({"type": "AWS_OWNED_KEY"});
     reply.insert("encryptionConfiguration", activity.encryption.clone().unwrap_or(default));
     Ok(reply.into())
-}
-
-pub(super) fn missing(arn: &str) -> ApiError {
-    ApiError::new("ActivityDoesNotExist", format!("Activity Does Not Exist: '{arn}'"))
 }

@@ -1,5 +1,5 @@
-use super::{describe_activity, empty};
-use crate::api::{Api, Reply};
+use super::empty;
+use crate::api::{Api, Reply, activity_missing};
 use crate::connections::Connection;
 use stepwright_json::Object;
 use stepwright_protocol::{Arn, Request};
@@ -9,7 +9,7 @@ pub(super) async fn call(api: &Api, request: &Request, line: Option<&Connection>
     let arn = request.required("activityArn");
     Arn::parse_kind(arn, &["activity"])?;
     if api.engine.catalogue().activity(arn).is_none() {
-        return Err(describe_activity::missing(arn));
+        return Err(activity_missing(arn));
     }
     let worker = request.text("workerName").map(Into::into);
     let gone = async {

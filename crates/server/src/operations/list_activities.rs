@@ -5,7 +5,8 @@ use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let paging = Paging::read(request)?;
-    let activities = api.engine.catalogue().activities();
+    let mut activities = api.engine.catalogue().activities();
+    activities.retain(|activity| api.sees(&activity.arn));
     let (page, next) =
         paging.cut(activities, |last| last.arn.clone(), |one, after| one.arn.as_str() > after);
     let items = page.into_iter().map(|activity| {

@@ -5,7 +5,8 @@ use stepwright_protocol::{Request, timestamp};
 
 pub(super) async fn call(api: &Api, request: &Request) -> Reply {
     let paging = Paging::read(request)?;
-    let machines = api.engine.catalogue().machines();
+    let mut machines = api.engine.catalogue().machines();
+    machines.retain(|machine| api.sees(&machine.arn));
     let (page, next) =
         paging.cut(machines, |last| last.arn.clone(), |one, after| one.arn.as_str() > after);
     let items = page.into_iter().map(|machine| {

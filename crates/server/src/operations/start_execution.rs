@@ -1,12 +1,13 @@
 use crate::api::{Api, Reply, store_failed};
-use stepwright_engine::{Principal, StartError};
+use stepwright_engine::{Machine, Principal, StartError};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
+use tokio::sync::OwnedMutexGuard;
 
 pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let _starting = api.engine.starting().await;
     let start = api.start_request(request, principal).await?;
-    let _counted = check_concurrency(api, &start.machine.arn, &start.machine.name).await?;
+    let _counted = check_concurrency(api, &start.machine).await?;
     let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();
     reply.insert("executionArn", started.arn.into());
@@ -35,23 +36,40 @@ pub(super) fn closing() -> ApiError {
     }
 }
 
-/// Checks a limit that AWS does not have: a machine's `max_concurrent_executions` in
-/// stepwright.toml. What it returns must be held until the start is durable, so that the next start
-/// counts it.
-pub(crate) async fn check_concurrency<'a>(
-    api: &'a Api,
-    arn: &str,
-    name: &str,
-) -> Result<Option<tokio::sync::MutexGuard<'a, ()>>, ApiError> {
-    let Some(limit) = api.limits.get(name) else { return Ok(None) };
-    let counting = limit.counting.lock().await;
-    let running = api.engine.running(arn).await.map_err(store_failed)?;
-    if running >= limit.most {
-        let most = limit.most;
-        return Err(ApiError::new(
-            "ExecutionLimitExceeded",
-            format!("the state machine '{arn}' runs {running} executions and may run {most}"),
-        ));
+/// Checks limits that AWS does not have: `max_concurrent_executions` of a machine and of its account in
+/// stepwright.toml. What it returns must be held until the start is durable, so that the next start counts
+/// it.
+pub(crate) async fn check_concurrency(
+    api: &Api,
+    machine: &Machine,
+) -> Result<Vec<OwnedMutexGuard<()>>, ApiError> {
+    let refused = |what: &str, running: u64, most: u64| {
+        let why = format!("{what} runs {running} executions and may run {most}");
+        ApiError::new("ExecutionLimitExceeded", why)
+    };
+    let (engine, settings, arn) = (&api.engine, &api.settings, &machine.arn);
+    let mut held = Vec::new();
+    let scope = settings.credentials.scope_of(arn);
+    if let Some((scope, most)) =
+        scope.and_then(|scope| Some((scope.clone(), scope.most_running()?)))
+        && !machine.is_express
+    {
+        let (account, region) = (scope.account(), scope.region().unwrap_or_default());
+        held.push(settings.counting.lock(&format!("{account}/{region}")).await);
+        let mut running = 0;
+        for machine in engine.catalogue().machines().iter().filter(|one| scope.owns(&one.arn)) {
+            running += engine.running(&machine.arn).await.map_err(store_failed)?;
+        }
+        if running >= most {
+            return Err(refused(&format!("the account {account} in {region}"), running, most));
+        }
     }
-    Ok(Some(counting))
+    if let Some(most) = settings.max_concurrent_executions.get(&machine.name).copied() {
+        held.push(settings.counting.lock(arn).await);
+        let running = engine.running(arn).await.map_err(store_failed)?;
+        if running >= most {
+            return Err(refused(&format!("the state machine '{arn}'"), running, most));
+        }
+    }
+    Ok(held)
 }

@@ -1,4 +1,5 @@
 use crate::api::{Api, Reply};
+use crate::door::Scope;
 use std::sync::Arc;
 use stepwright_engine::{Principal, Revision, Trace};
 use stepwright_history::{Failure, Identity, TaskKind};
@@ -10,7 +11,9 @@ use stepwright_simulator::{
 
 pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let options = api.engine.options();
-    let (region, account) = (options.region.clone(), options.account.clone());
+    let scope = api.scope.as_ref();
+    let account = scope.map_or(&*options.account, Scope::account);
+    let region = scope.and_then(Scope::region).unwrap_or(&options.region);
     let id = api.engine.new_uuid();
     let machine = format!("TestState-{}", &id[..8]);
     let role_arn = request.text("roleArn").unwrap_or_default();
@@ -21,7 +24,7 @@ pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> 
         state_machine_arn: format!("arn:aws:states:{region}:{account}:stateMachine:{machine}")
             .into(),
         state_machine_name: machine.as_str().into(),
-        region: region.as_str().into(),
+        region: region.into(),
     };
     let object = |member: &str| match json(request, member)? {
         None => Ok(None),

@@ -1,6 +1,6 @@
 //! The pages: who sees which, who may do what, and how browsers log in.
 
-use crate::support::{Answer, KEY, Request, SECRET, Server, key, master, server};
+use crate::support::{Answer, KEY, Request, SECRET, Server, key, master, reload, server};
 use stepwright_console::{Need, ROUTES, Route, View};
 use stepwright_server::config::ServerConfig;
 
@@ -492,11 +492,11 @@ async fn a_login_ends_when_its_secret_is_replaced() {
     assert_eq!(look().await, 200);
     let reloader = server.serving.reloader();
     let plain = crate::support::server();
-    reloader.reload(&plain, &[master()], &[], None).expect("it is as it was");
+    reload(&reloader, &plain, &[master()], &[], None).expect("it is as it was");
     assert_eq!(look().await, 200);
     let mut other = master();
     other.secret_access_key = Some("another secret".to_owned());
-    reloader.reload(&plain, &[other], &[], None).expect("it is valid");
+    reload(&reloader, &plain, &[other], &[], None).expect("it is valid");
     assert_eq!(look().await, 401);
 }
 

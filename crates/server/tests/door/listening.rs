@@ -1,6 +1,8 @@
 //! Where the server listens, under which names it is reached, and encryption.
 
-use crate::support::{Answer, KEY, Request, SECRET, Server, Signer, assembly, key, master, server};
+use crate::support::{
+    Answer, KEY, Request, SECRET, Server, Signer, assembly, key, master, reload, server,
+};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -249,7 +251,8 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
     let (_, after) = certificate(folder.path());
     let other = CredentialConfig { access_key_id: "AKIDOTHER".to_owned(), ..master() };
     let role = RoleConfig { arn: "arn:aws:iam::123456789012:role/r".to_owned(), allow: vec![] };
-    reloader.reload(&config, std::slice::from_ref(&other), &[role], None).expect("they are valid");
+    reload(&reloader, &config, std::slice::from_ref(&other), &[role], None)
+        .expect("they are valid");
     let signer = Signer { key: "AKIDOTHER", ..Signer::default() };
     let by_other = Request::operation("ListStateMachines", "{}").signed_by(server.address, signer);
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
@@ -260,14 +263,14 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
 
     // What cannot be used changes nothing, not even the part that could.
     std::fs::write(&tls.key, "no key").expect("it can be written");
-    let refused = reloader.reload(&config, &[master()], &[], None).expect_err("it is refused");
+    let refused = reload(&reloader, &config, &[master()], &[], None).expect_err("it is refused");
     assert!(matches!(refused, ReloadError::Tls(_)), "{refused}");
-    let refused = reloader.reload(&config, &[other.clone(), other], &[], None);
+    let refused = reload(&reloader, &config, &[other.clone(), other], &[], None);
     assert!(matches!(refused, Err(ReloadError::Credentials(_))));
-    let refused = reloader.reload(&config, &[], &[], None);
+    let refused = reload(&reloader, &config, &[], &[], None);
     assert!(matches!(refused, Err(ReloadError::Keys)));
     let plain = ServerConfig { tls: None, ..config };
-    let refused = reloader.reload(&plain, &[master()], &[], None);
+    let refused = reload(&reloader, &plain, &[master()], &[], None);
     assert!(matches!(refused, Err(ReloadError::Encryption)));
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
 }

@@ -1,5 +1,6 @@
 //! Which callers the assembled server lets in, tested over the wire on every route.
 
+mod accounts;
 mod console;
 mod limits;
 mod listening;

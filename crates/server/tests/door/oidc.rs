@@ -1,6 +1,6 @@
 //! Logins with an identity provider: a small one stands in for it, whose tokens are really signed.
 
-use crate::support::{Answer, KEY, Request, Server, assembly, key, master, server};
+use crate::support::{Answer, KEY, Request, Server, assembly, key, master, reload, server};
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -287,7 +287,7 @@ async fn grants_are_replaced_while_a_server_runs() {
     let reloader = server.serving.reloader();
     let reload = |config: &OidcConfig| {
         let plain = crate::support::server();
-        reloader.reload(&plain, &[master()], &[], Some(config)).map_err(|error| error.to_string())
+        reload(&reloader, &plain, &[master()], &[], Some(config)).map_err(|error| error.to_string())
     };
     assert_eq!(reload(&config), Ok(()));
     assert_eq!(look().await, 200, "nothing has changed");

@@ -9,8 +9,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 use stepwright_functions::{Function, Functions, Place};
-use stepwright_server::config::{CredentialConfig, ServerConfig};
-use stepwright_server::{Assembly, Serving, serve};
+use stepwright_server::config::{
+    Configured, CredentialConfig, OidcConfig, RoleConfig, ServerConfig,
+};
+use stepwright_server::{Assembly, ReloadError, Reloader, Serving, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,7 +34,20 @@ pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
         secret_access_key: Some(SECRET.to_owned()),
         actions: texts(actions),
         resources: texts(resources),
+        account: None,
     }
+}
+
+/// Has a server take over what is configured now.
+pub(crate) fn reload(
+    reloader: &Reloader,
+    server: &ServerConfig,
+    credentials: &[CredentialConfig],
+    roles: &[RoleConfig],
+    oidc: Option<&OidcConfig>,
+) -> Result<(), ReloadError> {
+    let accounts = &BTreeMap::new();
+    reloader.reload(Configured { server, credentials, roles, accounts, oidc })
 }
 
 /// A key that may do everything.

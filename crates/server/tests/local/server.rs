@@ -53,5 +53,6 @@ pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
         secret_access_key: Some("secret".to_owned()),
         actions: texts(actions),
         resources: texts(resources),
+        account: None,
     }
 }

@@ -273,6 +273,7 @@ async fn rights_are_asked_for_before_a_signed_call() {
         secret_access_key: Some("secret".to_owned()),
         actions: vec!["states:*".to_owned()],
         resources: vec!["*".to_owned()],
+        account: None,
     };
     let prod = "arn:aws:execute-api:eu-west-1:123456789012:abc123/prod/GET/pets/*";
     let test = "arn:aws:execute-api:*:*:abc123/test/*";

@@ -506,6 +506,7 @@ async fn rights_are_asked_for_before_a_call() {
         secret_access_key: Some("secret".to_owned()),
         actions: vec!["states:*".to_owned()],
         resources: vec!["*".to_owned()],
+        account: None,
     };
     let connection = "arn:aws:events:*:*:connection/c/*";
     for (allowed, error) in [

@@ -70,6 +70,10 @@ impl S3 {
 }
 
 impl ObjectStore for Buckets {
+    fn is_of_server(&self) -> bool {
+        true
+    }
+
     fn open(&self, object: ObjectRequest<'_>) -> Result<Opened, String> {
         let reading = self.0.read(object);
         let opened = Handle::current().block_on(reading).map_err(|refusal| refusal.message)?;
