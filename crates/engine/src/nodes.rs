@@ -45,7 +45,14 @@ pub(crate) struct Nodes {
     lost: watch::Sender<bool>,
     /// When the last beat began that the store has answered.
     beaten: Mutex<Instant>,
+    /// Held for reading by whoever relies on this node's having a shard, so that it is not given up
+    /// meanwhile.
+    staying: tokio::sync::RwLock<()>,
 }
+
+/// While this is held, no shard is given up.
+#[derive(Debug)]
+pub struct Staying<'n>(#[expect(dead_code)] Option<tokio::sync::RwLockReadGuard<'n, ()>>);
 
 /// A set of shards that many read at once.
 #[derive(Default)]
@@ -111,6 +118,7 @@ impl Nodes {
             ring: Notify::new(),
             lost: watch::Sender::new(false),
             beaten: Mutex::new(Instant::now()),
+            staying: tokio::sync::RwLock::default(),
         }
     }
 
@@ -291,7 +299,26 @@ impl Engine {
 
     /// Where machines and activities are changed: one node does so, so that no change is lost.
     pub fn home(&self) -> Place {
-        self.nodes().map_or(Place::Here, |nodes| nodes.place(0))
+        self.place_of(0)
+    }
+
+    /// Where what belongs to a shard is done.
+    pub fn place_of(&self, shard: u8) -> Place {
+        self.nodes().map_or(Place::Here, |nodes| nodes.place(shard))
+    }
+
+    /// Keeps a shard at this node for as long as the answer is held; `None` if it is not here. A node
+    /// that loses it by force writes nothing any more, so what is done meanwhile is either written before
+    /// that or never.
+    pub async fn stay(&self, shard: u8) -> Option<Staying<'_>> {
+        let Some(nodes) = self.nodes() else { return Some(Staying(None)) };
+        let guard = nodes.staying.read().await;
+        nodes.open.has(shard).then_some(Staying(Some(guard)))
+    }
+
+    /// The number of nodes that share the store, as far as this one knows: at least one.
+    pub fn living_nodes(&self) -> usize {
+        self.nodes().map_or(1, |nodes| nodes.view.read().nodes.len().max(1))
     }
 
     /// Whether other nodes can share the store.
@@ -496,6 +523,8 @@ impl Engine {
             nodes.open.remove(&shards);
             nodes.held.remove(&shards);
         }
+        // So is what relies on them.
+        drop(nodes.staying.write().await);
         while self.inner.mailboxes.driving_in(&shards) > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -97,6 +97,7 @@ impl Engine {
             mailboxes: Mailboxes::new(),
             timers: Timers::default(),
             schedules: Schedules::default(),
+            counting: crate::counting::Counting::default(),
             underway: Underway::default(),
             activities,
             recent: Recent::default(),

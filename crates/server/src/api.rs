@@ -1,5 +1,5 @@
 use crate::connections::Connection;
-use crate::operations;
+use crate::{fork, operations};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,6 @@ use stepwright_store::StoreError;
 pub struct Api {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
-    /// The machines with a limit of running executions, by name.
-    pub(crate) limits: Arc<BTreeMap<String, ExecutionLimit>>,
-}
-
-/// How many executions of a machine may run at once.
-#[derive(Debug)]
-pub(crate) struct ExecutionLimit {
-    pub(crate) most: u64,
-    /// Held while executions are counted and one is started.
-    pub(crate) counting: tokio::sync::Mutex<()>,
 }
 
 /// The settings of an [`Api`].
@@ -53,10 +43,7 @@ pub(crate) type Reply = Result<Json, ApiError>;
 impl Api {
     /// The API of an engine.
     pub fn new(engine: Engine, settings: Settings) -> Self {
-        let limits = settings.max_concurrent_executions.iter().map(|(name, most)| {
-            (name.clone(), ExecutionLimit { most: *most, counting: tokio::sync::Mutex::default() })
-        });
-        Self { engine, limits: Arc::new(limits.collect()), settings }
+        Self { engine, settings }
     }
 
     /// Continues to remove machines that were deleted while their executions ran.
@@ -123,7 +110,10 @@ impl Api {
         principal: Principal,
         line: Option<&Connection>,
     ) -> Reply {
-        operations::call(self, name, request, principal, line).await
+        match name {
+            fork::OPERATION => fork::fork_here(self, principal, request.body()).await,
+            _ => operations::call(self, name, request, principal, line).await,
+        }
     }
 
     /// Finds the machine, version or alias that an ARN names.

@@ -278,8 +278,9 @@ async fn call(
     };
     // The door has read the body, within the limits.
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let now = serving.api.engine().options().clock.now();
-    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
+    let engine = serving.api.engine();
+    let (now, nodes) = (engine.now(), engine.living_nodes());
+    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now, nodes)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let reply = match read(name, bytes).await {

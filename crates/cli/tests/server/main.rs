@@ -21,6 +21,7 @@ mod functions;
 mod hostile;
 mod jobs;
 mod nodes;
+mod nodes_limits;
 mod operations;
 mod otlp;
 mod record;

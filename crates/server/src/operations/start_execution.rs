@@ -2,6 +2,7 @@ use crate::api::{Api, Reply, store_failed};
 use stepwright_engine::{Principal, StartError};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
+use tokio::sync::OwnedMutexGuard;
 
 pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let _starting = api.engine.starting().await;
@@ -37,17 +38,18 @@ pub(super) fn closing() -> ApiError {
 
 /// Checks a limit that AWS does not have: a machine's `max_concurrent_executions` in
 /// stepwright.toml. What it returns must be held until the start is durable, so that the next start
-/// counts it.
-pub(crate) async fn check_concurrency<'a>(
-    api: &'a Api,
+/// counts it. Of several nodes, one starts all executions of such a machine (see [`Api::operate`]).
+pub(crate) async fn check_concurrency(
+    api: &Api,
     arn: &str,
     name: &str,
-) -> Result<Option<tokio::sync::MutexGuard<'a, ()>>, ApiError> {
-    let Some(limit) = api.limits.get(name) else { return Ok(None) };
-    let counting = limit.counting.lock().await;
+) -> Result<Option<OwnedMutexGuard<()>>, ApiError> {
+    let Some(most) = api.settings.max_concurrent_executions.get(name).copied() else {
+        return Ok(None);
+    };
+    let counting = api.engine.counting(arn).await;
     let running = api.engine.running(arn).await.map_err(store_failed)?;
-    if running >= limit.most {
-        let most = limit.most;
+    if running >= most {
         return Err(ApiError::new(
             "ExecutionLimitExceeded",
             format!("the state machine '{arn}' runs {running} executions and may run {most}"),
