@@ -260,7 +260,9 @@ impl Engine {
     /// Whether what this engine remembers of executions is as the store has it. A node that has not
     /// beaten for so long that others may have taken its executions does not know.
     pub(crate) fn remembers(&self) -> bool {
-        self.nodes().is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER)
+        self.nodes().is_none_or(|nodes| {
+            nodes.beaten.lock().elapsed() < DEAD_AFTER && !*nodes.lost.borrow()
+        })
     }
 
     /// Whether this engine drives an execution, rather than another node.
@@ -432,10 +434,11 @@ impl Engine {
                     continue;
                 }
             };
-            *nodes.beaten.lock() = begun;
             if !members.nodes.iter().any(|node| node.id == me) {
                 return self.lose();
             }
+            // Not before: what a node remembers that was taken for dead is old.
+            *nodes.beaten.lock() = begun;
             let dead = beats.look(&members, me, Instant::now());
             *nodes.view.write() = members.clone();
             if let Err(error) = self.rearrange(nodes, &members, dead).await {
@@ -508,7 +511,8 @@ impl Engine {
                 nodes.open.add(&claimed);
                 // Whoever waited for the end of one of these hears of it as of any other.
                 nodes.waiting.lock().retain(|id, _| !claimed.has(id.shard()));
-                engine.options().observer.taken_over();
+                engine.fire_missed();
+                engine.options().observer.taken_over(&claimed);
             }
         });
         Ok(())

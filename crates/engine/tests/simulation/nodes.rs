@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Engine, Machine, Options, PeerError, Peers, Revision, StartError, StartRequest, WeakEngine,
+    Engine, Machine, Options, PeerError, Peers, Revision, Schedule, ScheduleError, StartError,
+    StartRequest, Started, WeakEngine,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, json};
 use stepwright_store::{
-    DocumentChanges, ExecutionId, Member, Members, Membership, Memory, NodeId, Pending, Shards,
-    Store, StoreError,
+    DocumentChanges, ExecutionId, Filter, Member, Members, Membership, Memory, NodeId, Page,
+    Pending, Shards, Store, StoreError,
 };
 use tokio::sync::watch;
 
@@ -248,7 +249,41 @@ struct Nodes {
     directory: Arc<Directory>,
     revision: Arc<Revision>,
     machine: Machine,
+    tick: Arc<Revision>,
+    /// Since when there is a schedule.
+    since: Mutex<Option<Moment>>,
     clock: Arc<Virtual>,
+}
+
+/// How often the schedule is due, and for how long.
+const EVERY: i64 = 5_000;
+const LASTS: i64 = 40_000;
+
+/// A schedule that every node has.
+struct Ticking {
+    machine: String,
+    until: Moment,
+}
+
+impl Schedule for Ticking {
+    fn after(&self, moment: Moment) -> Option<Moment> {
+        let due = Moment((moment.0.div_euclid(EVERY) + 1) * EVERY);
+        (due <= self.until).then_some(due)
+    }
+
+    fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    fn name(&self, due: Moment) -> String {
+        format!("tick-{}", due.0)
+    }
+
+    fn input(&self, due: Moment) -> Json {
+        Json::Int(due.0)
+    }
+
+    fn fired(&self, _: Moment, _: &Result<Started, ScheduleError>) {}
 }
 
 impl Nodes {
@@ -277,7 +312,35 @@ impl Nodes {
         let address = format!("node {}", link.id);
         let entry = (engine.downgrade(), link.clone());
         self.directory.0.lock().expect("nobody panics").insert(address, entry);
+        let since = *self.since.lock().expect("nobody panics");
+        if let Some(since) = since {
+            self.tick(&engine, since);
+        }
         (engine, link)
+    }
+
+    fn tick(&self, engine: &Engine, since: Moment) {
+        let until = Moment(since.0 + LASTS);
+        let ticking = Ticking { machine: machine("tick", &self.tick).arn, until };
+        engine.follow("ticking", Arc::new(ticking), since);
+    }
+
+    /// Each moment of the schedule has started one execution.
+    async fn examine_ticks(&self, engine: &Engine) {
+        let since = self.since.lock().expect("nobody panics").expect("there is a schedule");
+        let until = since.0 + LASTS;
+        let filter = Filter { machine: Some(machine("tick", &self.tick).arn), ..Filter::default() };
+        let page = Page { after: None, most: 10_000 };
+        let rows = engine.executions(filter, page).await.expect("they can be read");
+        let mut fired: Vec<i64> = rows
+            .iter()
+            .map(|row| row.about.arn.rsplit('-').next().and_then(|due| due.parse().ok()))
+            .map(|due| due.expect("the name has the moment"))
+            .collect();
+        fired.sort_unstable();
+        let first = (since.0.div_euclid(EVERY) + 1) * EVERY;
+        let expected: Vec<i64> = (first..=until).step_by(EVERY as usize).collect();
+        assert_eq!(fired, expected, "seed {}", self.seed);
     }
 
     fn request(&self, n: usize) -> StartRequest {
@@ -306,6 +369,11 @@ impl Nodes {
         let mut nodes = vec![self.open().await, self.open().await, self.open().await];
         let first = (self.machine.clone(), Some(self.revision.clone()));
         nodes[0].0.put_machine(first.0, first.1).await.expect("documents are kept");
+        let tick = machine("tick", &self.tick);
+        nodes[0].0.put_machine(tick, Some(self.tick.clone())).await.expect("documents are kept");
+        let since = nodes[0].0.now();
+        *self.since.lock().expect("nobody panics") = Some(since);
+        nodes.iter().for_each(|(engine, _)| self.tick(engine, since));
         let mut arns: Vec<String> = Vec::new();
         let mut stopped: BTreeMap<String, Status> = BTreeMap::new();
         for _ in 0..12 {
@@ -384,6 +452,7 @@ impl Nodes {
                 );
             }
         }
+        self.examine_ticks(engine).await;
         let findings = engine.doctor().await.expect("the store can be read");
         assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
         for (engine, _) in &nodes {
@@ -418,6 +487,8 @@ fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
                 directory: Arc::default(),
                 revision: revisions.machine.clone(),
                 machine: machine("machine", &revisions.machine),
+                tick: revisions.tick.clone(),
+                since: Mutex::default(),
                 clock: Arc::new(Virtual { start, since, last }),
             };
             lost.fetch_add(nodes.run().await, Ordering::Relaxed);
