@@ -260,9 +260,8 @@ impl Engine {
     /// Whether what this engine remembers of executions is as the store has it. A node that has not
     /// beaten for so long that others may have taken its executions does not know.
     pub(crate) fn remembers(&self) -> bool {
-        self.nodes().is_none_or(|nodes| {
-            nodes.beaten.lock().elapsed() < DEAD_AFTER && !*nodes.lost.borrow()
-        })
+        self.nodes()
+            .is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER && !*nodes.lost.borrow())
     }
 
     /// Whether this engine drives an execution, rather than another node.

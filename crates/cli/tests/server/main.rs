@@ -7,6 +7,7 @@ mod aibs;
 mod allma;
 mod bad_input;
 mod bounds;
+mod chaos;
 mod client;
 mod clients;
 mod corpus;

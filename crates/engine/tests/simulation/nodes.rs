@@ -287,6 +287,25 @@ impl Schedule for Ticking {
 }
 
 impl Nodes {
+    fn new(seed: u64, revisions: &Revisions) -> Self {
+        let start = Moment(1_704_067_200_000);
+        let last = Arc::new(Mutex::new(start));
+        let since = tokio::time::Instant::now();
+        Self {
+            seed,
+            memory: Memory::new(),
+            chance: Arc::new(Chance(AtomicU64::new(seed))),
+            is_faulty: Arc::new(AtomicBool::new(true)),
+            cluster: Arc::default(),
+            directory: Arc::default(),
+            revision: revisions.machine.clone(),
+            machine: machine("machine", &revisions.machine),
+            tick: revisions.tick.clone(),
+            since: Mutex::default(),
+            clock: Arc::new(Virtual { start, since, last }),
+        }
+    }
+
     async fn open(&self) -> (Engine, Arc<Link>) {
         let link = Link::new(&self.cluster, &self.memory);
         let store = FaultyStore {
@@ -475,25 +494,66 @@ fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
             .build()
             .expect("a runtime can be made");
         runtime.block_on(async {
-            let last = Arc::new(Mutex::new(Moment(1_704_067_200_000)));
-            let start = Moment(1_704_067_200_000);
-            let since = tokio::time::Instant::now();
-            let nodes = Nodes {
-                seed,
-                memory: Memory::new(),
-                chance: Arc::new(Chance(AtomicU64::new(seed))),
-                is_faulty: Arc::new(AtomicBool::new(true)),
-                cluster: Arc::default(),
-                directory: Arc::default(),
-                revision: revisions.machine.clone(),
-                machine: machine("machine", &revisions.machine),
-                tick: revisions.tick.clone(),
-                since: Mutex::default(),
-                clock: Arc::new(Virtual { start, since, last }),
-            };
+            let nodes = Nodes::new(seed, &revisions);
             lost.fetch_add(nodes.run().await, Ordering::Relaxed);
         });
     });
     let (lost, lives) = (lost.into_inner() as u64, to - from);
     assert!(lost >= lives / 4, "only {lost} nodes were taken for dead in {lives} lives");
+}
+
+#[test]
+fn any_node_is_asked_to_try_a_parked_execution_again_or_to_abort_it() {
+    let revisions = Revisions::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let nodes = Nodes::new(7, &revisions);
+        nodes.is_faulty.store(false, Ordering::SeqCst);
+        let first = nodes.open().await;
+        let machine = (nodes.machine.clone(), Some(revisions.machine.clone()));
+        first.0.put_machine(machine.0, machine.1).await.expect("documents are kept");
+        // They begin, and are left alone from then on.
+        let mut arns = Vec::new();
+        for n in 0..2 {
+            arns.push(first.0.start(nodes.request(n)).await.expect("it begins").arn);
+        }
+        first.1.is_cut.store(true, Ordering::SeqCst);
+        for arn in &arns {
+            let row = nodes.memory.execution_by_arn(arn).await.expect("it can be read");
+            let row = row.expect("it is there");
+            assert!(!row.status.is_over());
+            let parked = json!({
+                "arn": (arn.as_str()), "reason": "a fault", "since": 0,
+                "release": (env!("CARGO_PKG_VERSION"))
+            });
+            let key = format!("parked/{}", row.id.0);
+            let changes = vec![(key, Some(parked.to_string().into_bytes()))];
+            nodes.memory.put(changes).await.expect("documents are kept");
+        }
+        let others = [nodes.open().await, nodes.open().await];
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let owns = |at: usize, id: ExecutionId| others[at].0.holds(id);
+        for (at, arn) in arns.iter().enumerate() {
+            let row = nodes.memory.execution_by_arn(arn).await.expect("it can be read");
+            let id = row.expect("it is there").id;
+            let owner = usize::from(owns(1, id));
+            assert!(owns(owner, id) && !owns(1 - owner, id));
+            assert_eq!(others[owner].0.parked_executions(), 2 - at, "they are left alone");
+            let asked = &others[1 - owner].0;
+            if at == 0 {
+                asked.retry_parked(arn).await.expect("it is tried again");
+            } else {
+                asked.abort_parked(arn).await.expect("it is aborted");
+            }
+            let end = asked.ended(arn).await.expect("it ends");
+            let is_aborted = matches!(end.status, Status::Aborted { .. });
+            assert_eq!(is_aborted, at == 1, "{:?}", end.status);
+            let again = asked.retry_parked(arn).await;
+            assert!(again.is_err_and(|error| error.to_string().contains("is not parked")));
+        }
+    });
 }
