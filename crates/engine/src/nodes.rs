@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use stepwright_json::json;
 use stepwright_store::{ExecutionId, Member, Members, Membership, NodeId, Shards, StoreError};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
@@ -26,6 +27,14 @@ const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// Whoever has not looked for so long does not know how long a beat has stood.
 const BLIND_AFTER: Duration = Duration::from_secs(6);
+
+/// How far a clock may be from the store's: what AWS accepts in signatures. From where on it is told.
+const MOST_SKEW_MILLIS: i64 = 5 * 60_000;
+const TOLD_SKEW_MILLIS: i64 = 10_000;
+
+/// How long a node that answers at this one's address may take to end, and how long it has to answer.
+const TO_LEAVE: Duration = Duration::from_secs(5);
+const TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// The number of shards.
 const SHARDS: usize = 256;
@@ -366,8 +375,13 @@ impl Engine {
         let Some(nodes) = self.nodes() else { return Ok(()) };
         let me = nodes.membership.node();
         let mut beats = Beats::default();
+        let begun = Instant::now();
         let members = loop {
             let members = nodes.membership.beat().await?;
+            let millis = self.skew(&members);
+            if millis.abs() > MOST_SKEW_MILLIS {
+                return Err(OpenError::Clock { millis });
+            }
             let own = members.nodes.iter().find(|node| node.id == me).cloned();
             let others = members.nodes.iter().filter(|node| node.id != me);
             let is_replaced = |node: &&Member| {
@@ -382,6 +396,22 @@ impl Engine {
                 && nodes.peers.is_none()
             {
                 return Err(OpenError::Shared { address: alive.address.clone() });
+            }
+            if let Some(own) = own.filter(|_| !dead.is_empty())
+                && let Some(peers) = &nodes.peers
+                && dead
+                    .iter()
+                    .any(|id| members.nodes.iter().any(|node| node.id == *id && !node.is_gone))
+            {
+                // This node does not listen yet: whoever answers is another one.
+                let call = peers.call(&own.address, json!({"do": "look"}));
+                if matches!(tokio::time::timeout(TO_ANSWER, call).await, Ok(Ok(_))) {
+                    if begun.elapsed() > TO_LEAVE {
+                        return Err(OpenError::SameAddress { address: own.address });
+                    }
+                    tokio::time::sleep(LOOK_EVERY / 2).await;
+                    continue;
+                }
             }
             dead.extend(beats.look(&members, me, Instant::now()));
             let is_free = nodes.peers.is_some() || others.count() == 0;
@@ -404,12 +434,18 @@ impl Engine {
         Ok(())
     }
 
+    /// How far this machine's clock is ahead of the store's, in milliseconds.
+    fn skew(&self, members: &Members) -> i64 {
+        members.time.map_or(0, |time| self.now().0 - time)
+    }
+
     /// Beats, and sees what has become of the other nodes.
     async fn look_after_nodes(self) {
         let Some(nodes) = self.nodes() else { return };
         let me = nodes.membership.node();
         let mut beats = Beats::default();
         let mut next_beat = Instant::now();
+        let mut is_told = false;
         while !self.is_closing() {
             let rung = tokio::time::timeout(LOOK_EVERY, nodes.ring.notified()).await.is_ok();
             if self.is_closing() {
@@ -435,6 +471,12 @@ impl Engine {
             };
             if !members.nodes.iter().any(|node| node.id == me) {
                 return self.lose();
+            }
+            // An answer that was long under way tells nothing of the clock.
+            let skew = self.skew(&members);
+            if skew.abs() > TOLD_SKEW_MILLIS && begun.elapsed() < BEAT_EVERY && !is_told {
+                is_told = true;
+                tracing::warn!(millis = skew, "this machine's clock differs from the store's");
             }
             // Not before: what a node remembers that was taken for dead is old.
             *nodes.beaten.lock() = begun;
@@ -562,6 +604,7 @@ mod tests {
         Members {
             nodes: beats.iter().map(node).collect(),
             owners: (0..SHARDS).map(|shard| owners(shard).map(NodeId)).collect(),
+            time: None,
         }
     }
 

@@ -8,7 +8,7 @@
 #![allow(clippy::print_stderr, reason = "a long run says how far it is")]
 
 mod proxy;
-mod replicas;
+pub(crate) mod replicas;
 mod seen;
 
 use crate::cluster::free_port;

@@ -23,6 +23,8 @@ mod hostile;
 mod jobs;
 mod nodes;
 mod nodes_limits;
+mod nodes_refused;
+mod nodes_schedules;
 mod operations;
 mod otlp;
 mod record;

@@ -41,16 +41,27 @@ pub(crate) fn node_with(
     folder: &Path,
     settings: &str,
 ) -> Node {
+    let config = configure(number, port, url, folder, settings);
+    let server = Server::start_at(&format!("127.0.0.1:{port}"), &["--config", &config]);
+    let client = server.client();
+    Node { server, client }
+}
+
+/// Writes the configuration of a node.
+pub(crate) fn configure(
+    number: usize,
+    port: u16,
+    url: &str,
+    folder: &Path,
+    settings: &str,
+) -> String {
     let config = folder.join(format!("{number}.toml"));
     let text = format!(
         "[server]\nstore = \"{url}\"\ndata = \"data-{number}\"\nactivity_poll_seconds = 5\n{settings}\n\
          [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
     );
     std::fs::write(&config, text).expect("it can be written");
-    let config = config.to_str().expect("it is text").to_owned();
-    let server = Server::start_at(&format!("127.0.0.1:{port}"), &["--config", &config]);
-    let client = server.client();
-    Node { server, client }
+    config.to_str().expect("it is text").to_owned()
 }
 
 /// The shards of each node, as one of them sees it, the largest number first.

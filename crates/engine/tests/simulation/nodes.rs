@@ -141,6 +141,7 @@ impl Membership for Place {
             Members {
                 nodes: state.alive.iter().map(node).collect(),
                 owners: (0..=u8::MAX).map(owner).collect(),
+                time: None,
             }
         })
     }
