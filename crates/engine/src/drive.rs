@@ -453,6 +453,7 @@ impl Engine {
                     live.end_in_memory((snapshot, self.inner.underway.begin()));
                 } else {
                     self.inner.recent.ended(live.facts.id, snapshot, &self.inner.underway);
+                    self.ring_for_end(live.facts.id);
                 }
             }
             return;

@@ -10,6 +10,7 @@
 
 mod activities;
 mod authorizer;
+mod bells;
 mod catalogue;
 mod children;
 mod clock;

@@ -4,6 +4,7 @@
 //! A shard is *held* from when it was claimed: what the engine itself does with its executions is done.
 //! It is *open* once everything in it was resumed: then others may begin and reach executions in it.
 
+use crate::bells::Bells;
 use crate::mailbox::is_in_memory;
 use crate::peers::Peers;
 use crate::{Engine, OpenError};
@@ -49,6 +50,7 @@ pub(crate) struct Nodes {
     view: RwLock<Members>,
     /// Who waits for the end of an execution that another node drives.
     waiting: Mutex<FxHashMap<ExecutionId, Vec<oneshot::Sender<()>>>>,
+    pub(crate) bells: Bells,
     /// Notified when there is a reason to look at once.
     ring: Notify,
     lost: watch::Sender<bool>,
@@ -124,6 +126,7 @@ impl Nodes {
             open: Set::default(),
             view: RwLock::default(),
             waiting: Mutex::default(),
+            bells: Bells::default(),
             ring: Notify::new(),
             lost: watch::Sender::new(false),
             beaten: Mutex::new(Instant::now()),
@@ -195,15 +198,27 @@ impl Nodes {
         if ids.is_empty() {
             return Ok(());
         }
-        let over = self.membership.over(ids).await?;
+        self.are_over(&self.membership.over(ids).await?);
+        Ok(())
+    }
+
+    /// Tells those who wait for them that these executions have ended.
+    pub(crate) fn are_over(&self, ids: &[ExecutionId]) {
         let mut waiting = self.waiting.lock();
-        for id in over {
-            for sender in waiting.remove(&id).into_iter().flatten() {
+        for id in ids {
+            for sender in waiting.remove(id).into_iter().flatten() {
                 // Whoever waited may have stopped.
                 let _ = sender.send(());
             }
         }
-        Ok(())
+    }
+
+    /// Where other nodes reach this one.
+    pub(crate) fn own_address(&self) -> String {
+        let me = self.membership.node();
+        let view = self.view.read();
+        let own = view.nodes.iter().find(|node| node.id == me);
+        own.map(|node| node.address.clone()).unwrap_or_default()
     }
 }
 
@@ -575,6 +590,7 @@ impl Engine {
         }
         self.inner.mailboxes.evict(&shards);
         self.inner.recent.leave(&shards);
+        nodes.bells.leave(&shards);
         nodes.membership.release(shards).await?;
         {
             let mut view = nodes.view.write();

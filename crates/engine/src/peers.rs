@@ -131,6 +131,7 @@ impl Engine {
             let mut request = Object::new();
             request.insert("do", "poll".into());
             request.insert("activity", arn.into());
+            request.insert("from", nodes.own_address().into());
             if let Some(worker) = worker {
                 request.insert("worker", worker.clone().into());
             }
@@ -178,6 +179,10 @@ impl Engine {
             "poll" => {
                 let worker = request.get("worker").and_then(Json::as_str).map(Into::into);
                 let arn = request.get("activity")?.as_str()?;
+                if let Some(from) = request.get("from").and_then(Json::as_str) {
+                    // Before it is looked, so that no task comes in between.
+                    self.asks_for_task(arn, from);
+                }
                 // What waits here, and nothing else: whoever asks does the waiting.
                 let task = self.poll_activity_here(arn, worker).await;
                 let reply = task.map(|ActivityTask { token, input, handed }| {
@@ -195,6 +200,7 @@ impl Engine {
                 self.handed(request.get("activity")?.as_str()?, execution, task, None).give_back();
                 Some(Object::new().into())
             }
+            "bells" => self.hear(request).await.map(|()| Object::new().into()),
             "unpark" => Some(write_reply(&self.unpark_for_other(request).await)),
             "ask" => {
                 let (id, what) = read(request)?;

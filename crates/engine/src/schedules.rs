@@ -117,14 +117,22 @@ impl Engine {
     ) -> Option<Moment> {
         self.unfollow(name);
         let now = self.now();
-        let due = schedule.after(now)?;
-        let mut entry = Entry { name: name.to_owned(), schedule, due, missed: VecDeque::default() };
+        let due = schedule.after(now);
+        let mut entry = Entry {
+            name: name.to_owned(),
+            schedule,
+            due: due.unwrap_or(now),
+            missed: VecDeque::default(),
+        };
         if self.has_nodes() {
             let mut before = Moment(exists_since.0.max(now.0 - LOOK_BACK_MILLIS));
             while let Some(missed) = entry.schedule.after(before).filter(|missed| *missed <= now) {
                 entry.miss(missed, now);
                 before = missed;
             }
+        }
+        if due.is_none() && entry.missed.is_empty() {
+            return None;
         }
         let number = {
             let mut followed = self.inner.schedules.0.lock();
@@ -133,9 +141,11 @@ impl Engine {
             followed.by_number.insert(number, entry);
             number
         };
-        self.inner.timers.wake_at(due, ExecutionId(number | SCHEDULE));
+        if let Some(due) = due {
+            self.inner.timers.wake_at(due, ExecutionId(number | SCHEDULE));
+        }
         self.fire_missed();
-        Some(due)
+        due
     }
 
     /// Deactivates the schedule with this name.

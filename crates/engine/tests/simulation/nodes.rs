@@ -1,18 +1,21 @@
 //! Several engines on one store, in virtual time: they are cut off from it, stopped, joined by others,
 //! and what they ask of each other is lost or late.
 
-use super::{Chance, FaultyStore, Flaky, Log, Revisions, Virtual, each_seed, machine, seeds};
+use super::{
+    Chance, FaultyStore, Flaky, Log, Revisions, Virtual, each_seed, limits, machine, seeds,
+};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Engine, Machine, Options, PeerError, Peers, Revision, Schedule, ScheduleError, StartError,
-    StartRequest, Started, WeakEngine,
+    Activity, Engine, Machine, Options, PeerError, Peers, Revision, Schedule, ScheduleError,
+    StartError, StartRequest, Started, WeakEngine,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, json};
+use stepwright_program::Vintage;
 use stepwright_store::{
     DocumentChanges, ExecutionId, Filter, Member, Members, Membership, Memory, NodeId, Page,
     Pending, Shards, Store, StoreError,
@@ -25,14 +28,26 @@ pub(crate) struct Cluster {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// The beat of each node that is alive.
     alive: BTreeMap<u64, u64>,
-    owners: BTreeMap<u8, u64>,
+    /// The owner of each shard.
+    owners: [Option<u64>; 256],
     last_node: u64,
     last_number: u64,
     changes: DocumentChanges,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            alive: BTreeMap::new(),
+            owners: [None; 256],
+            last_node: 0,
+            last_number: 0,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// A node's way to the store.
@@ -84,16 +99,14 @@ impl Link {
 
     pub(crate) fn new_id(&self) -> ExecutionId {
         let mut state = self.cluster.state.lock().expect("nobody panics");
-        let owned: Vec<u8> = state
-            .owners
-            .iter()
-            .filter(|(_, of)| **of == self.id)
-            .map(|(shard, _)| *shard)
-            .collect();
         state.last_number += 1;
+        // Numbers go round the shards that the node owns.
         let place = self.place.fetch_add(1, Ordering::SeqCst);
-        let shard = owned.get(place % owned.len().max(1)).copied().unwrap_or_default();
-        ExecutionId(state.last_number * 256 + u64::from(shard))
+        let mut shards = (0..256).map(|at| (place + at) % 256);
+        let shard = shards.find(|shard| state.owners[*shard] == Some(self.id)).unwrap_or_default();
+        self.place.store(shard + 1, Ordering::SeqCst);
+        let shard = shard as u64;
+        ExecutionId(state.last_number * 256 + shard)
     }
 
     pub(crate) fn note(&self, changes: &DocumentChanges) {
@@ -137,10 +150,9 @@ impl Membership for Place {
                 beat: *beat,
                 is_gone: false,
             };
-            let owner = |shard| state.owners.get(&shard).copied().map(NodeId);
             Members {
                 nodes: state.alive.iter().map(node).collect(),
-                owners: (0..=u8::MAX).map(owner).collect(),
+                owners: state.owners.iter().map(|owner| owner.map(NodeId)).collect(),
                 time: None,
             }
         })
@@ -149,7 +161,8 @@ impl Membership for Place {
     fn fence(&self, node: NodeId) -> Pending<Result<(), StoreError>> {
         reached(&self.0, move |_, state| {
             state.alive.remove(&node.0);
-            state.owners.retain(|_, owner| *owner != node.0);
+            let lost = state.owners.iter_mut().filter(|owner| **owner == Some(node.0));
+            lost.for_each(|owner| *owner = None);
         })
     }
 
@@ -158,16 +171,22 @@ impl Membership for Place {
             if !state.alive.contains_key(&link.id) {
                 return Shards::NONE;
             }
-            let is_free = |shard: &u8| state.owners.get(shard).is_none_or(|of| *of == link.id);
+            let is_free =
+                |shard: &u8| state.owners[usize::from(*shard)].is_none_or(|of| of == link.id);
             let free: Shards = shards.iter().filter(is_free).collect();
-            free.iter().for_each(|shard| _ = state.owners.insert(shard, link.id));
+            free.iter().for_each(|shard| state.owners[usize::from(shard)] = Some(link.id));
             free
         })
     }
 
     fn release(&self, shards: Shards) -> Pending<Result<(), StoreError>> {
         reached(&self.0, move |link, state| {
-            state.owners.retain(|shard, owner| *owner != link.id || !shards.has(*shard));
+            for shard in shards.iter() {
+                let owner = &mut state.owners[usize::from(shard)];
+                if *owner == Some(link.id) {
+                    *owner = None;
+                }
+            }
         })
     }
 
@@ -219,7 +238,8 @@ impl Peers for Calls {
         let is_faulty = self.is_faulty.load(Ordering::SeqCst);
         let is_lost = is_faulty && self.chance.one_in(10);
         let is_answer_lost = is_faulty && self.chance.one_in(15);
-        let wait = if self.chance.one_in(5) { self.chance.below(3_000) } else { 1 };
+        let is_late = is_faulty && self.chance.one_in(5);
+        let wait = if is_late { self.chance.below(3_000) } else { 1 };
         let own = self.own.clone();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -485,7 +505,7 @@ impl Nodes {
 
 #[test]
 fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
-    let (from, to) = seeds(40);
+    let (from, to) = seeds(600);
     let revisions = Revisions::new();
     let lost = AtomicUsize::new(0);
     each_seed((from, to), |seed| {
@@ -555,6 +575,63 @@ fn any_node_is_asked_to_try_a_parked_execution_again_or_to_abort_it() {
             assert_eq!(is_aborted, at == 1, "{:?}", end.status);
             let again = asked.retry_parked(arn).await;
             assert!(again.is_err_and(|error| error.to_string().contains("is not parked")));
+        }
+    });
+}
+
+#[test]
+fn what_another_node_waits_for_is_heard_of_at_once() {
+    let revisions = Revisions::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let nodes = Nodes::new(7, &revisions);
+        nodes.is_faulty.store(false, Ordering::SeqCst);
+        let (first, second) = (nodes.open().await.0, nodes.open().await.0);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let arn = "arn:aws:states:us-east-1:123456789012:activity:work";
+        let definition = format!(
+            r#"{{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{arn}","End":true}}}}}}"#
+        );
+        let program = Revision::compile(&definition, limits(), Vintage::TODAY);
+        let program = program.expect("the definition compiles");
+        let role = "arn:aws:iam::123456789012:role/role".to_owned();
+        let revision = Arc::new(Revision::new("work".to_owned(), definition, role, program));
+        let working = machine("work", &revision);
+        let (name, tags) = ("work".to_owned(), BTreeMap::new());
+        let activity =
+            Activity { arn: arn.to_owned(), name, created_at: 0, tags, encryption: None };
+        first.put_activity(activity).await.expect("documents are kept");
+        let machine = (working.clone(), Some(revision.clone()));
+        first.put_machine(machine.0, machine.1).await.expect("documents are kept");
+        second.refresh().await.expect("they can be read");
+        for round in 0..20_u64 {
+            // A worker waits at one node, the task comes at the other.
+            let polling = second.clone();
+            let longest = Duration::from_secs(50);
+            let worker =
+                tokio::spawn(async move { polling.poll_activity(arn, None, longest).await });
+            tokio::time::sleep(Duration::from_millis(3_000 + 130 * round)).await;
+            let name = format!("execution-{round}");
+            let request =
+                StartRequest::new(Arc::new(working.clone()), revision.clone(), name, json!({}));
+            let begun = tokio::time::Instant::now();
+            let execution = first.start(request).await.expect("it begins").arn;
+            let task = worker.await.expect("it does not panic").expect("there is one");
+            let polled = begun.elapsed();
+            assert!(polled < Duration::from_millis(100), "{polled:?} in round {round}");
+            // Who waits at that node for the end of what the other one drives hears of it.
+            let (waiting, awaited) = (second.clone(), execution.clone());
+            let waiter = tokio::spawn(async move { waiting.ended(&awaited).await });
+            tokio::time::sleep(Duration::from_millis(2_000 + 170 * round)).await;
+            let begun = tokio::time::Instant::now();
+            second.task_succeeded(&task.token, json!(1)).await.expect("it is taken");
+            waiter.await.expect("it does not panic").expect("it is there");
+            let heard = begun.elapsed();
+            assert!(heard < Duration::from_millis(100), "{heard:?} in round {round}");
         }
     });
 }
