@@ -86,6 +86,10 @@ impl Set {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|part| part.load(Ordering::SeqCst) == 0)
+    }
+
     fn shards(&self) -> Shards {
         (0..=u8::MAX).filter(|shard| self.has(*shard)).collect()
     }
@@ -299,7 +303,7 @@ impl Engine {
         if let Some(nodes) = self.nodes() {
             // Numbers go round the shards that were claimed, some of which may not be open yet.
             for _ in 0..SHARDS {
-                if nodes.is_open(id) {
+                if nodes.is_open(id) || nodes.open.is_empty() {
                     break;
                 }
                 id = self.store().new_id();
