@@ -19,5 +19,6 @@ pub(crate) fn start() -> Option<&'static str> {
     {
         println!("PostgreSQL is not installed, tests that need it are skipped: {message}");
     }
+    debian::provide("/usr/sbin/pgbouncer", "pgbouncer");
     cluster::cluster().map(|cluster| cluster.url.as_str())
 }

@@ -113,6 +113,13 @@ impl Activities {
         true
     }
 
+    /// Another node may have a task for a worker that waits here.
+    pub(crate) fn ring(&self, arn: &str) {
+        if let Some(queue) = self.queue(arn) {
+            queue.added.notify_one();
+        }
+    }
+
     /// The number of tasks that wait for a worker.
     pub(crate) fn waiting(&self) -> usize {
         let queues = self.queues.lock();

@@ -42,9 +42,11 @@ impl Engine {
         if !is_queued {
             let report = Report::to_execution(self, id, task, cancelled);
             self.inner.options.tasks.run(call, report);
-        } else if !self.inner.options.authorizer.owns(&live.facts, &call.call.resource)
-            || !self.inner.activities.schedule(&call.call.resource, id, task)
+        } else if self.inner.options.authorizer.owns(&live.facts, &call.call.resource)
+            && self.inner.activities.schedule(&call.call.resource, id, task)
         {
+            self.ring_for_task(&call.call.resource);
+        } else {
             let failure = Failure::new(
                 "ActivityDoesNotExist",
                 format!("Activity Does Not Exist: '{}'", call.call.resource),

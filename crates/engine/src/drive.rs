@@ -263,6 +263,10 @@ impl Engine {
         if live.in_memory.is_some() {
             return Ok(());
         }
+        if live.execution.is_over() {
+            // From here on the store may show the end, so nobody may be told that it runs.
+            self.inner.recent.left(&live.facts.about.arn);
+        }
         let append = live.append(taken, false);
         let (id, len) = (append.execution, append.len);
         let since = Instant::now();
@@ -449,6 +453,7 @@ impl Engine {
                     live.end_in_memory((snapshot, self.inner.underway.begin()));
                 } else {
                     self.inner.recent.ended(live.facts.id, snapshot, &self.inner.underway);
+                    self.ring_for_end(live.facts.id);
                 }
             }
             return;

@@ -34,6 +34,7 @@ impl Engine {
                     {
                         return news(snapshot);
                     }
+                    self.watch_elsewhere(id);
                     if let Some(nodes) = self.nodes() {
                         nodes.over(id).await;
                     }

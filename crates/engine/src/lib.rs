@@ -10,10 +10,12 @@
 
 mod activities;
 mod authorizer;
+mod bells;
 mod catalogue;
 mod children;
 mod clock;
 mod collector;
+mod counting;
 mod dispatch;
 mod doctor;
 mod drive;
@@ -62,7 +64,7 @@ pub use forks::{Entered, Fork, Forking};
 pub use histories::{HistoryPage, HistoryRequest};
 pub use map_runs::{Counts, MapRun, MapRunStatus};
 pub use metrics::{Counter, Histogram, Metrics, Told};
-pub use nodes::{NodesView, Place};
+pub use nodes::{NodesView, Place, Staying};
 pub use objects::{NoObjects, ObjectStore, Upload, Whole};
 pub use parked::Parked;
 pub use peers::{PeerError, Peers};
@@ -186,6 +188,7 @@ struct Inner {
     mailboxes: Mailboxes,
     timers: Timers,
     schedules: Schedules,
+    counting: counting::Counting,
     underway: Underway,
     activities: Activities,
     recent: Recent,

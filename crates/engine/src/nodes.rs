@@ -4,6 +4,7 @@
 //! A shard is *held* from when it was claimed: what the engine itself does with its executions is done.
 //! It is *open* once everything in it was resumed: then others may begin and reach executions in it.
 
+use crate::bells::Bells;
 use crate::mailbox::is_in_memory;
 use crate::peers::Peers;
 use crate::{Engine, OpenError};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use stepwright_json::json;
 use stepwright_store::{ExecutionId, Member, Members, Membership, NodeId, Shards, StoreError};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
@@ -27,6 +29,14 @@ const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// Whoever has not looked for so long does not know how long a beat has stood.
 const BLIND_AFTER: Duration = Duration::from_secs(6);
 
+/// How far a clock may be from the store's: what AWS accepts in signatures. From where on it is told.
+const MOST_SKEW_MILLIS: i64 = 5 * 60_000;
+const TOLD_SKEW_MILLIS: i64 = 10_000;
+
+/// How long a node that answers at this one's address may take to end, and how long it has to answer.
+const TO_LEAVE: Duration = Duration::from_secs(5);
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
 /// The number of shards.
 const SHARDS: usize = 256;
 
@@ -40,12 +50,20 @@ pub(crate) struct Nodes {
     view: RwLock<Members>,
     /// Who waits for the end of an execution that another node drives.
     waiting: Mutex<FxHashMap<ExecutionId, Vec<oneshot::Sender<()>>>>,
+    pub(crate) bells: Bells,
     /// Notified when there is a reason to look at once.
     ring: Notify,
     lost: watch::Sender<bool>,
     /// When the last beat began that the store has answered.
     beaten: Mutex<Instant>,
+    /// Held for reading by whoever relies on this node's having a shard, so that it is not given up
+    /// meanwhile.
+    staying: tokio::sync::RwLock<()>,
 }
+
+/// While this is held, no shard is given up.
+#[derive(Debug)]
+pub struct Staying<'n>(#[expect(dead_code)] Option<tokio::sync::RwLockReadGuard<'n, ()>>);
 
 /// A set of shards that many read at once.
 #[derive(Default)]
@@ -66,6 +84,10 @@ impl Set {
         for shard in shards.iter() {
             self.0[usize::from(shard) / 64].fetch_and(!(1 << (shard % 64)), Ordering::SeqCst);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|part| part.load(Ordering::SeqCst) == 0)
     }
 
     fn shards(&self) -> Shards {
@@ -108,9 +130,11 @@ impl Nodes {
             open: Set::default(),
             view: RwLock::default(),
             waiting: Mutex::default(),
+            bells: Bells::default(),
             ring: Notify::new(),
             lost: watch::Sender::new(false),
             beaten: Mutex::new(Instant::now()),
+            staying: tokio::sync::RwLock::default(),
         }
     }
 
@@ -178,15 +202,27 @@ impl Nodes {
         if ids.is_empty() {
             return Ok(());
         }
-        let over = self.membership.over(ids).await?;
+        self.are_over(&self.membership.over(ids).await?);
+        Ok(())
+    }
+
+    /// Tells those who wait for them that these executions have ended.
+    pub(crate) fn are_over(&self, ids: &[ExecutionId]) {
         let mut waiting = self.waiting.lock();
-        for id in over {
-            for sender in waiting.remove(&id).into_iter().flatten() {
+        for id in ids {
+            for sender in waiting.remove(id).into_iter().flatten() {
                 // Whoever waited may have stopped.
                 let _ = sender.send(());
             }
         }
-        Ok(())
+    }
+
+    /// Where other nodes reach this one.
+    pub(crate) fn own_address(&self) -> String {
+        let me = self.membership.node();
+        let view = self.view.read();
+        let own = view.nodes.iter().find(|node| node.id == me);
+        own.map(|node| node.address.clone()).unwrap_or_default()
     }
 }
 
@@ -252,7 +288,8 @@ impl Engine {
     /// Whether what this engine remembers of executions is as the store has it. A node that has not
     /// beaten for so long that others may have taken its executions does not know.
     pub(crate) fn remembers(&self) -> bool {
-        self.nodes().is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER)
+        self.nodes()
+            .is_none_or(|nodes| nodes.beaten.lock().elapsed() < DEAD_AFTER && !*nodes.lost.borrow())
     }
 
     /// Whether this engine drives an execution, rather than another node.
@@ -266,7 +303,7 @@ impl Engine {
         if let Some(nodes) = self.nodes() {
             // Numbers go round the shards that were claimed, some of which may not be open yet.
             for _ in 0..SHARDS {
-                if nodes.is_open(id) {
+                if nodes.is_open(id) || nodes.open.is_empty() {
                     break;
                 }
                 id = self.store().new_id();
@@ -291,7 +328,26 @@ impl Engine {
 
     /// Where machines and activities are changed: one node does so, so that no change is lost.
     pub fn home(&self) -> Place {
-        self.nodes().map_or(Place::Here, |nodes| nodes.place(0))
+        self.place_of(0)
+    }
+
+    /// Where what belongs to a shard is done.
+    pub fn place_of(&self, shard: u8) -> Place {
+        self.nodes().map_or(Place::Here, |nodes| nodes.place(shard))
+    }
+
+    /// Keeps a shard at this node for as long as the answer is held; `None` if it is not here. A node
+    /// that loses it by force writes nothing any more, so what is done meanwhile is either written before
+    /// that or never.
+    pub async fn stay(&self, shard: u8) -> Option<Staying<'_>> {
+        let Some(nodes) = self.nodes() else { return Some(Staying(None)) };
+        let guard = nodes.staying.read().await;
+        nodes.open.has(shard).then_some(Staying(Some(guard)))
+    }
+
+    /// The number of nodes that share the store, as far as this one knows: at least one.
+    pub fn living_nodes(&self) -> usize {
+        self.nodes().map_or(1, |nodes| nodes.view.read().nodes.len().max(1))
     }
 
     /// Whether other nodes can share the store.
@@ -338,8 +394,13 @@ impl Engine {
         let Some(nodes) = self.nodes() else { return Ok(()) };
         let me = nodes.membership.node();
         let mut beats = Beats::default();
+        let begun = Instant::now();
         let members = loop {
             let members = nodes.membership.beat().await?;
+            let millis = self.skew(&members);
+            if millis.abs() > MOST_SKEW_MILLIS {
+                return Err(OpenError::Clock { millis });
+            }
             let own = members.nodes.iter().find(|node| node.id == me).cloned();
             let others = members.nodes.iter().filter(|node| node.id != me);
             let is_replaced = |node: &&Member| {
@@ -354,6 +415,22 @@ impl Engine {
                 && nodes.peers.is_none()
             {
                 return Err(OpenError::Shared { address: alive.address.clone() });
+            }
+            if let Some(own) = own.filter(|_| !dead.is_empty())
+                && let Some(peers) = &nodes.peers
+                && dead
+                    .iter()
+                    .any(|id| members.nodes.iter().any(|node| node.id == *id && !node.is_gone))
+            {
+                // This node does not listen yet: whoever answers is another one.
+                let call = peers.call(&own.address, json!({"do": "look"}));
+                if matches!(tokio::time::timeout(TO_ANSWER, call).await, Ok(Ok(_))) {
+                    if begun.elapsed() > TO_LEAVE {
+                        return Err(OpenError::SameAddress { address: own.address });
+                    }
+                    tokio::time::sleep(LOOK_EVERY / 2).await;
+                    continue;
+                }
             }
             dead.extend(beats.look(&members, me, Instant::now()));
             let is_free = nodes.peers.is_some() || others.count() == 0;
@@ -376,12 +453,18 @@ impl Engine {
         Ok(())
     }
 
+    /// How far this machine's clock is ahead of the store's, in milliseconds.
+    fn skew(&self, members: &Members) -> i64 {
+        members.time.map_or(0, |time| self.now().0 - time)
+    }
+
     /// Beats, and sees what has become of the other nodes.
     async fn look_after_nodes(self) {
         let Some(nodes) = self.nodes() else { return };
         let me = nodes.membership.node();
         let mut beats = Beats::default();
         let mut next_beat = Instant::now();
+        let mut is_told = false;
         while !self.is_closing() {
             let rung = tokio::time::timeout(LOOK_EVERY, nodes.ring.notified()).await.is_ok();
             if self.is_closing() {
@@ -405,10 +488,17 @@ impl Engine {
                     continue;
                 }
             };
-            *nodes.beaten.lock() = begun;
             if !members.nodes.iter().any(|node| node.id == me) {
                 return self.lose();
             }
+            // An answer that was long under way tells nothing of the clock.
+            let skew = self.skew(&members);
+            if skew.abs() > TOLD_SKEW_MILLIS && begun.elapsed() < BEAT_EVERY && !is_told {
+                is_told = true;
+                tracing::warn!(millis = skew, "this machine's clock differs from the store's");
+            }
+            // Not before: what a node remembers that was taken for dead is old.
+            *nodes.beaten.lock() = begun;
             let dead = beats.look(&members, me, Instant::now());
             *nodes.view.write() = members.clone();
             if let Err(error) = self.rearrange(nodes, &members, dead).await {
@@ -481,7 +571,8 @@ impl Engine {
                 nodes.open.add(&claimed);
                 // Whoever waited for the end of one of these hears of it as of any other.
                 nodes.waiting.lock().retain(|id, _| !claimed.has(id.shard()));
-                engine.options().observer.taken_over();
+                engine.fire_missed();
+                engine.options().observer.taken_over(&claimed);
             }
         });
         Ok(())
@@ -496,11 +587,14 @@ impl Engine {
             nodes.open.remove(&shards);
             nodes.held.remove(&shards);
         }
+        // So is what relies on them.
+        drop(nodes.staying.write().await);
         while self.inner.mailboxes.driving_in(&shards) > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.inner.mailboxes.evict(&shards);
         self.inner.recent.leave(&shards);
+        nodes.bells.leave(&shards);
         nodes.membership.release(shards).await?;
         {
             let mut view = nodes.view.write();
@@ -530,6 +624,7 @@ mod tests {
         Members {
             nodes: beats.iter().map(node).collect(),
             owners: (0..SHARDS).map(|shard| owners(shard).map(NodeId)).collect(),
+            time: None,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{Engine, ParkedError, Refused, Snapshot};
 use std::sync::Arc;
 use stepwright_history::{Event, EventKind, Failure, FrameId, stored};
 use stepwright_interpreter::{Status, Stimulus};
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Object, json};
 use stepwright_store::{
     Append, AppendError, ExecutionId, ExecutionRow, HistoryPart, Status as Stored, StoreError,
 };
@@ -34,6 +34,11 @@ const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 fn key(id: ExecutionId) -> String {
     format!("{PREFIX}{}", id.0)
+}
+
+/// What is asked of the node that has a parked execution.
+fn unparking(row: &ExecutionRow, action: &str) -> Json {
+    json!({"do": "unpark", "arn": (row.about.arn.as_str()), "action": action})
 }
 
 impl Parked {
@@ -102,9 +107,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Tries a parked execution again, from where its history ends.
+    /// Tries a parked execution again, from where its history ends. The node that has it does so.
     pub async fn retry_parked(&self, arn: &str) -> Result<(), ParkedError> {
         let (row, _) = self.find_parked(arn).await?;
+        match self.asked_of_owner(row.id, &unparking(&row, "retry")).await {
+            Some(answer) => answer.map_err(ParkedError::Refused),
+            None => self.retry_parked_here(row).await,
+        }
+    }
+
+    async fn retry_parked_here(&self, row: ExecutionRow) -> Result<(), ParkedError> {
         self.unpark(row.id).await?;
         match self.ask_to_resume(row.id).await {
             Ok(()) => {
@@ -118,9 +130,38 @@ impl Engine {
     }
 
     /// Ends a parked execution as `ABORTED`. If its own stop fails as well, the end is recorded
-    /// without it, so this works whatever is wrong with the history.
+    /// without it, so this works whatever is wrong with the history. The node that has it does so.
     pub async fn abort_parked(&self, arn: &str) -> Result<(), ParkedError> {
         let (row, parked) = self.find_parked(arn).await?;
+        match self.asked_of_owner(row.id, &unparking(&row, "abort")).await {
+            Some(answer) => answer.map_err(ParkedError::Refused),
+            None => self.abort_parked_here(row, parked).await,
+        }
+    }
+
+    /// Does what another node asks for a parked execution that is this node's.
+    pub(crate) async fn unpark_for_other(&self, request: &Json) -> Result<(), Refused> {
+        let text = |key: &str| request.get(key).and_then(Json::as_str).unwrap_or_default();
+        let store = |error: ParkedError| match error {
+            ParkedError::Refused(refused) => refused,
+            error => Refused::Store { reason: error.to_string() },
+        };
+        let (row, parked) = self.find_parked(text("arn")).await.map_err(store)?;
+        if !self.nodes().is_none_or(|nodes| nodes.is_open(row.id)) {
+            return Err(Refused::Moved);
+        }
+        let done = match text("action") {
+            "retry" => self.retry_parked_here(row).await,
+            _ => self.abort_parked_here(row, parked).await,
+        };
+        done.map_err(store)
+    }
+
+    async fn abort_parked_here(
+        &self,
+        row: ExecutionRow,
+        parked: Parked,
+    ) -> Result<(), ParkedError> {
         let cause = format!("the execution was parked, and then aborted: {}", parked.reason);
         let failure = Failure { error: None, cause: Some(cause.into()) };
         self.unpark(row.id).await?;

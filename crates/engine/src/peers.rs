@@ -38,39 +38,60 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Engine {
     /// Asks the node that drives an execution, which may be this one.
     pub(crate) async fn ask_with(&self, id: ExecutionId, what: What) -> Result<(), Refused> {
-        let Some(nodes) = self.nodes().filter(|_| !crate::mailbox::is_in_memory(id)) else {
-            return self.ask_here(id, what).await;
-        };
+        let request = write(id, &what);
+        loop {
+            // What only the node that drives it can want is not passed on.
+            let elsewhere = match &request {
+                Some(request) => self.asked_of_owner(id, request).await,
+                None if self.holds(id) => None,
+                None => Some(Err(Refused::Moved)),
+            };
+            match elsewhere {
+                Some(answer) => return answer,
+                None => match self.ask_here(id, what.clone()).await {
+                    // It has been given up just now.
+                    Err(Refused::Moved) if request.is_some() => {}
+                    answer => return answer,
+                },
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Asks the node that drives an execution, if that is another one, and gives its answer. `None` if it
+    /// is this one.
+    pub(crate) async fn asked_of_owner(
+        &self,
+        id: ExecutionId,
+        request: &Json,
+    ) -> Option<Result<(), Refused>> {
+        let nodes = self.nodes().filter(|_| !crate::mailbox::is_in_memory(id))?;
         let end = Instant::now() + PATIENCE;
         while !self.is_closing() {
             match (nodes.place(id.shard()), &nodes.peers) {
-                (Place::Here, _) => match self.ask_here(id, what.clone()).await {
-                    Err(Refused::Moved) => {}
-                    answer => return answer,
-                },
+                (Place::Here, _) => return None,
                 (Place::At(address), Some(peers)) => {
-                    let Some(request) = write(id, &what) else { return Err(Refused::Moved) };
-                    match peers.call(&address, request).await {
+                    match peers.call(&address, request.clone()).await {
                         Ok(reply) => match read_reply(&reply) {
                             Err(Refused::Moved | Refused::Closing) => {}
-                            answer => return answer,
+                            answer => return Some(answer),
                         },
                         Err(PeerError::NotReached(why)) => {
                             tracing::debug!(address, why, "a node cannot be reached");
                         }
                         Err(error @ PeerError::Unknown(_)) => {
-                            return Err(Refused::Store { reason: error.to_string() });
+                            return Some(Err(Refused::Store { reason: error.to_string() }));
                         }
                     }
                 }
                 _ => {}
             }
             if Instant::now() >= end {
-                return Err(Refused::Moved);
+                return Some(Err(Refused::Moved));
             }
             tokio::time::sleep(PAUSE).await;
         }
-        Err(Refused::Closing)
+        Some(Err(Refused::Closing))
     }
 
     /// Asks every other node at once, for what they can say at once. The order of the answers says nothing.
@@ -110,6 +131,7 @@ impl Engine {
             let mut request = Object::new();
             request.insert("do", "poll".into());
             request.insert("activity", arn.into());
+            request.insert("from", nodes.own_address().into());
             if let Some(worker) = worker {
                 request.insert("worker", worker.clone().into());
             }
@@ -157,6 +179,10 @@ impl Engine {
             "poll" => {
                 let worker = request.get("worker").and_then(Json::as_str).map(Into::into);
                 let arn = request.get("activity")?.as_str()?;
+                if let Some(from) = request.get("from").and_then(Json::as_str) {
+                    // Before it is looked, so that no task comes in between.
+                    self.asks_for_task(arn, from);
+                }
                 // What waits here, and nothing else: whoever asks does the waiting.
                 let task = self.poll_activity_here(arn, worker).await;
                 let reply = task.map(|ActivityTask { token, input, handed }| {
@@ -174,6 +200,8 @@ impl Engine {
                 self.handed(request.get("activity")?.as_str()?, execution, task, None).give_back();
                 Some(Object::new().into())
             }
+            "bells" => self.hear(request).await.map(|()| Object::new().into()),
+            "unpark" => Some(write_reply(&self.unpark_for_other(request).await)),
             "ask" => {
                 let (id, what) = read(request)?;
                 let is_here = self.nodes()?.is_open(id);

@@ -38,6 +38,24 @@ pub enum OpenError {
         /// Where it is reached.
         address: String,
     },
+    /// A node answers at the address that this one was given.
+    #[error(
+        "another node answers at {address}; give each node its own `address` in `[server.nodes]`, \
+         or stop the other one"
+    )]
+    SameAddress {
+        /// The address.
+        address: String,
+    },
+    /// This machine's clock and the store's differ by so much that one of them is wrong.
+    #[error(
+        "this machine's clock is {} seconds {} that of the store; set both, for timers and schedules \
+         follow the clocks of the nodes", millis.abs() / 1_000, if *millis > 0 { "ahead of" } else { "behind" }
+    )]
+    Clock {
+        /// How far this machine's clock is ahead, in milliseconds.
+        millis: i64,
+    },
 }
 
 /// The parent that was checked last, folded back. The children of one map run follow one another,
@@ -97,6 +115,7 @@ impl Engine {
             mailboxes: Mailboxes::new(),
             timers: Timers::default(),
             schedules: Schedules::default(),
+            counting: crate::counting::Counting::default(),
             underway: Underway::default(),
             activities,
             recent: Recent::default(),

@@ -8,7 +8,7 @@ use stepwright_history::aws::Calls;
 use stepwright_history::{Event, Failure, Stage, TaskCall, TaskId};
 use stepwright_interpreter::Stimulus;
 use stepwright_json::{Json, Str};
-use stepwright_store::ExecutionId;
+use stepwright_store::{ExecutionId, Shards};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -242,8 +242,9 @@ pub trait Observer: Send + Sync + 'static {
     /// Called after a turn.
     fn turn(&self, facts: &Facts, turn: &ObservedTurn<'_>);
 
-    /// Called when this engine has come to drive executions that another node drove, or that nobody did.
-    fn taken_over(&self) {}
+    /// Called when this engine has come to drive the executions of these shards, which another node drove, or
+    /// nobody did. Called for the shards that it has from the beginning as well.
+    fn taken_over(&self, _shards: &Shards) {}
 }
 
 /// A turn, with what is needed to show its events as AWS does.

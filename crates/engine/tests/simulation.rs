@@ -617,7 +617,9 @@ impl World {
             let mut started = self.live(async |engine| {
                 let machine = machine("tick", &self.tick).arn;
                 let ticking = Ticking { machine, started: self.ticks.clone() };
-                engine.follow("ticking", Arc::new(ticking)).expect("it is always due again");
+                engine
+                    .follow("ticking", Arc::new(ticking), engine.now())
+                    .expect("it is always due again");
                 let arn = self.start(&engine, life).await;
                 if life == 0 && has_map {
                     map = self.start_map(&engine).await;

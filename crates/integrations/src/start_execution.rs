@@ -2,12 +2,18 @@
 
 use crate::{End, Task};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use stepwright_engine::Snapshot;
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Object, json};
 use stepwright_protocol::{ApiError, Arn};
 use stepwright_simulator::{Form, Nested, input_of, refused, started};
+use tokio::time::Instant;
 use uuid::Uuid;
+
+/// How long a start is tried again that the server could not carry out, and the pause before that.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(task: Task) -> End {
     let form = Form::of(&task.call.call);
@@ -63,19 +69,33 @@ async fn start(task: &Task) -> Result<Json, ApiError> {
     }
     let name = parameters.get("Name").and_then(Json::as_str).map(str::to_owned);
     // The name is derived from the task, so a task that is handed out twice starts one execution.
+    let is_derived = name.is_none();
     body.insert("name", name.unwrap_or_else(|| derived_name(&task.call.idempotency_key())).into());
     body.insert("input", input_of(parameters).to_string().into());
     let step_functions = task.services.step_functions.get();
     let Some(step_functions) = step_functions else {
         return Err(ApiError::internal("the API is not there yet"));
     };
-    let started = step_functions
-        .call(task.call.facts.clone(), "StartExecution".to_owned(), body.clone().into())
-        .await;
+    let end = Instant::now() + PATIENCE;
+    let started = loop {
+        let started = step_functions
+            .call(task.call.facts.clone(), "StartExecution".to_owned(), body.clone().into())
+            .await;
+        // The store, or the node that would start it, cannot be reached. That is no failure of the task.
+        let is_open = started.as_ref().is_err_and(|error| error.status >= 500);
+        if !is_open || task.report.engine().is_closing() || Instant::now() >= end {
+            break started;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = task.report.cancelled() => break started,
+        }
+    };
+    let was_tried = task.call.submitted || is_derived;
     match started {
-        // The task was handed out before and has started its execution, which may have ended by
-        // now.
-        Err(error) if error.code == "ExecutionAlreadyExists" && task.call.submitted => {
+        // The task was handed out before, or an attempt was kept after all, and its execution may have
+        // ended by now.
+        Err(error) if error.code == "ExecutionAlreadyExists" && was_tried => {
             let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
             let (machine, _) = Arn::parse(text("stateMachineArn"))?.machine();
             let arn = machine.replacen(":stateMachine:", ":execution:", 1);

@@ -36,7 +36,7 @@ use stepwright_engine::{Collector, Engine, Facts, ObservedTurn, Observer};
 use stepwright_fluxio::{Project, Site};
 use stepwright_functions::{Function, Functions, Place};
 use stepwright_json::Json;
-use stepwright_store::DocumentChanges;
+use stepwright_store::{DocumentChanges, Shards};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -73,7 +73,7 @@ struct Shared {
     former: Mutex<VecDeque<Arc<LocalProject>>>,
     host: watch::Sender<Option<Host>>,
     /// Sends executions whose ends others are subscribed to.
-    ended: mpsc::UnboundedSender<subscriptions::Ended>,
+    ended: mpsc::UnboundedSender<subscriptions::Delivery>,
     /// Sends events to processors.
     happened: mpsc::Sender<events::Happened>,
     /// The other ends of both channels, until there is an engine.
@@ -95,7 +95,7 @@ enum Naming {
 }
 
 struct Receivers {
-    ended: mpsc::UnboundedReceiver<subscriptions::Ended>,
+    ended: mpsc::UnboundedReceiver<subscriptions::Delivery>,
     happened: mpsc::Receiver<events::Happened>,
 }
 
@@ -296,7 +296,11 @@ impl Projects {
         if let Some(receivers) = receivers {
             tokio::spawn(subscriptions::deliver(self.clone(), receivers.ended));
             tokio::spawn(events::process(self.clone(), receivers.happened));
-            tokio::spawn(messages::send_again(self.clone()));
+            // With nodes, this is done for the shards that each takes over.
+            if !host.engine.has_nodes() {
+                let projects = self.clone();
+                tokio::spawn(async move { messages::send_again(&projects, &Shards::ALL).await });
+            }
         }
         self.call_with(host.functions.clone(), Handle::current());
         self.shared.host.send_replace(Some(host.clone()));
@@ -425,7 +429,7 @@ impl Observer for Projects {
         for event in events {
             if let Some(ended) = self.shared.subscriptions.wanted(facts, event) {
                 // The receiving task lives as long as this does.
-                self.shared.ended.send(ended).ok();
+                self.shared.ended.send(subscriptions::Delivery::Ended(ended)).ok();
             }
         }
         let Some((project, machine)) = self.of_machine(&facts.about.machine) else { return };
@@ -436,6 +440,14 @@ impl Observer for Projects {
                 }
             }
         }
+    }
+
+    fn taken_over(&self, shards: &Shards) {
+        let (projects, shards) = (self.clone(), *shards);
+        tokio::spawn(async move {
+            messages::send_again(&projects, &shards).await;
+            subscriptions::taken_over(&projects, &shards).await;
+        });
     }
 }
 

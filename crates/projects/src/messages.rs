@@ -7,6 +7,7 @@ use crate::{Host, Projects};
 use stepwright_engine::{Call, Report, StopError, TokenError};
 use stepwright_history::{Failure, Stage};
 use stepwright_json::{Json, Str, json};
+use stepwright_store::Shards;
 
 /// The prefix of the keys of documents with messages.
 const KEY: &str = "fluxio/message/";
@@ -46,10 +47,13 @@ pub(crate) async fn send(projects: &Projects, message: Message, call: &Call, rep
     handle(projects, &host, message, kept).await;
 }
 
-/// Sends the messages again that were left when the server ended.
-pub(crate) async fn send_again(projects: Projects) {
+/// Sends the messages again that were left when the server ended that had these shards.
+pub(crate) async fn send_again(projects: &Projects, shards: &Shards) {
     let host = projects.host().await;
     for (key, value) in host.documents(KEY).await {
+        if !shards.are_all() && !is_in(&host, &value, shards).await {
+            continue;
+        }
         let text = |name: &str| -> Str {
             value.get(name).and_then(Json::as_str).unwrap_or_default().into()
         };
@@ -68,6 +72,13 @@ pub(crate) async fn send_again(projects: Projects) {
         let message = Message::new(pool, part("body"), part("meta"));
         tokio::spawn(async move { handle(&projects, &host, message, kept).await });
     }
+}
+
+/// Whether the execution that sent a message is in one of these shards.
+async fn is_in(host: &Host, message: &Json, shards: &Shards) -> bool {
+    let arn = message.get("execution").and_then(Json::as_str).unwrap_or_default();
+    let row = host.engine.execution_row(arn).await;
+    row.is_ok_and(|row| row.is_some_and(|row| shards.has(row.id.shard())))
 }
 
 async fn handle(projects: &Projects, host: &Host, message: Message, kept: Kept) {

@@ -1,7 +1,8 @@
 //! `@schedule`: starts executions repeatedly.
 //!
 //! Starts that were due while no server was running are not made up for. A rate counts from the
-//! moment when the schedule was first seen, which is recorded in the server's store.
+//! moment when the schedule was first seen, which is recorded in the server's store. Of several nodes on
+//! one store, each may see it first, so with them a rate counts from 1970.
 
 use crate::project::LocalProject;
 use crate::subscriptions::uuid_of;
@@ -50,12 +51,12 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
             machine: project.machine_arn(machine),
             input: options.get("input_data").filter(|input| **input != Json::Null).cloned(),
             schedule,
-            since,
+            counts_from: if host.engine.has_nodes() { 0 } else { since },
             engine: host.engine.clone(),
             listener: projects.shared.listener.clone(),
         };
         let full_name = scheduled.name.clone();
-        let next = host.engine.follow(&key, Arc::new(scheduled));
+        let next = host.engine.follow(&key, Arc::new(scheduled), Moment(since));
         let next =
             next.map_or("which is never again".to_owned(), |at| format!("next at {}", shown(at.0)));
         projects.shared.listener.announce(&format!("schedule {full_name}: {text}, {next}"));
@@ -88,15 +89,15 @@ struct Scheduled {
     /// The input; `None` for the event that `EventBridge` sends.
     input: Option<Json>,
     schedule: Schedule,
-    /// When the schedule was first seen, in milliseconds since 1970.
-    since: i64,
+    /// From when a rate counts, in milliseconds since 1970.
+    counts_from: i64,
     engine: Engine,
     listener: Arc<dyn Listener>,
 }
 
 impl stepwright_engine::Schedule for Scheduled {
     fn after(&self, moment: Moment) -> Option<Moment> {
-        self.schedule.after(moment.0, self.since).map(Moment)
+        self.schedule.after(moment.0, self.counts_from).map(Moment)
     }
 
     fn machine(&self) -> &str {

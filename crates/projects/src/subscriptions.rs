@@ -4,19 +4,24 @@
 //! Later ends are delivered after the next start of the server. The name of the execution that
 //! starts is derived from the one that ended, so an end that is delivered twice starts one
 //! execution.
+//!
+//! Of several nodes on one store, each delivers the ends of the executions that it drives, and whoever
+//! takes over from another one delivers again what has ended there lately.
 
 use crate::project::LocalProject;
 use crate::{Host, Projects};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use stepwright_engine::{Facts, StartError, StartRequest};
+use stepwright_engine::{Facts, Place, StartError, StartRequest};
 use stepwright_history::{Event, EventKind, Failure};
 use stepwright_interpreter::Status as ExecutionStatus;
 use stepwright_json::{Json, Object, Str, json};
-use stepwright_store::{Filter, Page, Status};
+use stepwright_store::{About, ExecutionId, ExecutionRow, Shards, Sorted, Status};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// The prefix of the keys of documents about subscriptions.
 const KEY: &str = "fluxio/subscription/";
@@ -24,15 +29,25 @@ const KEY: &str = "fluxio/subscription/";
 /// The longest time between the moment of a turn and its delivery to observers.
 const SLACK_MILLIS: i64 = 10_000;
 
+/// The longest time between an end and its delivery at another node.
+const SLACK_OF_NODES_MILLIS: i64 = 10 * 60_000;
+
 /// How often the progress of deliveries is recorded.
-const NOTE_EVERY: Duration = Duration::from_secs(2);
+const NOTE_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a delivery waits until the store answers again, between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The number of rows that are read at once.
 const PAGE: usize = 500;
 
 /// Which executions start when others end.
 #[derive(Default)]
-pub(crate) struct Subscriptions(Mutex<Routes>);
+pub(crate) struct Subscriptions {
+    routes: Mutex<Routes>,
+    /// How many times earlier ends are being looked up, and stand between later ones.
+    catching_up: AtomicUsize,
+}
 
 #[derive(Default)]
 struct Routes {
@@ -55,11 +70,21 @@ struct Subscription {
     wants_success: bool,
 }
 
+/// What is sent to whoever delivers.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Ended(Ended),
+    /// All that a look at earlier ends has found was sent before.
+    CaughtUp,
+}
+
 /// The end of an execution, to be delivered to its subscriptions.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     arn: String,
     machine: String,
+    /// When it ended, in milliseconds since 1970.
+    at: i64,
     outcome: Outcome,
 }
 
@@ -94,16 +119,22 @@ impl Subscriptions {
         let machine = &facts.about.machine;
         let is_wanted = !self.to(machine, outcome.is_success()).is_empty();
         let (arn, machine) = (facts.about.arn.clone(), machine.clone());
-        is_wanted.then_some(Ended { arn, machine, outcome })
+        is_wanted.then_some(Ended { arn, machine, at: event.at.0, outcome })
     }
 
     /// The subscriptions of a machine's ends of one kind.
     fn to(&self, machine: &str, is_success: bool) -> Vec<Subscription> {
-        let routes = self.0.lock();
+        let routes = self.routes.lock();
         let all = routes.by_project.values().flatten();
         all.filter(|one| one.source == machine && one.wants_success == is_success)
             .cloned()
             .collect()
+    }
+
+    /// The keys of all subscriptions.
+    fn keys(&self) -> Vec<String> {
+        let routes = self.routes.lock();
+        routes.by_project.values().flatten().map(|one| one.key.clone()).collect()
     }
 }
 
@@ -128,16 +159,28 @@ pub(crate) async fn follow(projects: &Projects, name: &str, project: &LocalProje
         return;
     }
     let unseen: Vec<Subscription> = {
-        let routes = &projects.shared.subscriptions.0;
+        let routes = &projects.shared.subscriptions.routes;
         let mut routes = routes.lock();
         routes.by_project.insert(name.to_owned(), subscriptions.clone());
         subscriptions.into_iter().filter(|one| routes.seen.insert(one.key.clone())).collect()
     };
-    for one in unseen {
-        let since = known.get(&one.key).and_then(|note| note.get("since")?.as_i64());
-        if let Some(since) = since {
-            catch_up(projects, &host, &one, since).await;
-        }
+    let since = unseen.iter().filter_map(|one| since(known.get(&one.key)?)).min();
+    if let Some(since) = since {
+        catch_up(projects, &host, since, |id| host.engine.holds(id)).await;
+    }
+}
+
+fn since(note: &Json) -> Option<i64> {
+    note.get("since")?.as_i64()
+}
+
+/// Delivers what has ended lately in shards that another node had, as far as it may not have done so.
+pub(crate) async fn taken_over(projects: &Projects, shards: &Shards) {
+    let host = projects.host().await;
+    let known: BTreeMap<String, Json> = host.documents(KEY).await.into_iter().collect();
+    let keys = projects.shared.subscriptions.keys();
+    if let Some(since) = keys.iter().filter_map(|key| since(known.get(key)?)).min() {
+        catch_up(projects, &host, since, |id| shards.has(id.shard())).await;
     }
 }
 
@@ -181,107 +224,174 @@ fn note(since: i64) -> Json {
     json!({"since": (Json::Int(since))})
 }
 
-/// Delivers the ends since a given moment.
-async fn catch_up(projects: &Projects, host: &Host, one: &Subscription, since: i64) {
-    let statuses: &[Status] =
-        if one.wants_success { &[Status::Succeeded] } else { &[Status::Failed, Status::TimedOut] };
-    for status in statuses {
-        let mut after = None;
-        loop {
-            let filter = Filter {
-                machine: Some(one.source.clone()),
-                status: Some(*status),
-                ..Filter::default()
-            };
-            let rows = match host.engine.executions(filter, Page { after, most: PAGE }).await {
-                Ok(rows) => rows,
-                Err(error) => {
-                    tracing::error!(%error, "what has ended cannot be read");
-                    return;
-                }
-            };
-            let Some(last) = rows.last() else { break };
-            after = Some((last.about.started_at, last.id));
-            for row in rows {
-                if row.stopped_at.is_some_and(|at| at >= since) {
-                    let ended = Ended {
-                        arn: row.about.arn,
-                        machine: row.about.machine,
-                        outcome: Outcome::Before { well: one.wants_success },
-                    };
-                    // The receiving task lives as long as this does.
-                    projects.shared.ended.send(ended).ok();
-                }
+/// Delivers the ends since a given moment, of some executions.
+async fn catch_up(
+    projects: &Projects,
+    host: &Host,
+    since: i64,
+    is_wanted: impl Fn(ExecutionId) -> bool,
+) {
+    projects.shared.subscriptions.catching_up.fetch_add(1, Ordering::SeqCst);
+    send_earlier(projects, host, since, is_wanted).await;
+    // The receiving task lives as long as this does.
+    projects.shared.ended.send(Delivery::CaughtUp).ok();
+}
+
+async fn send_earlier(
+    projects: &Projects,
+    host: &Host,
+    since: i64,
+    is_wanted: impl Fn(ExecutionId) -> bool,
+) {
+    let mut after = None;
+    loop {
+        let rows = match host.engine.sorted(Sorted::Ended { after }, PAGE).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::error!(%error, "what has ended cannot be read");
+                return;
             }
+        };
+        let Some(last) = rows.last() else { return };
+        let at = |row: &ExecutionRow| row.stopped_at.unwrap_or_default();
+        let is_last_page = rows.len() < PAGE || at(last) < since;
+        after = Some((at(last), last.id));
+        for row in rows {
+            let well = match row.status {
+                Status::Succeeded => true,
+                Status::Failed | Status::TimedOut => false,
+                _ => continue,
+            };
+            if at(&row) >= since && row.about.map_run.is_none() && is_wanted(row.id) {
+                let at = at(&row);
+                let About { arn, machine, .. } = row.about;
+                let outcome = Outcome::Before { well };
+                let ended = Ended { arn, machine, at, outcome };
+                projects.shared.ended.send(Delivery::Ended(ended)).ok();
+            }
+        }
+        if is_last_page {
+            return;
         }
     }
 }
 
 /// Starts the executions that are subscribed to the ends that come in.
-pub(crate) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiver<Ended>) {
+pub(crate) async fn deliver(projects: Projects, mut ended: mpsc::UnboundedReceiver<Delivery>) {
     let host = projects.host().await;
-    let mut delivered: BTreeSet<String> = BTreeSet::new();
+    let mut last_at = 0;
+    let mut next_note = Instant::now() + NOTE_EVERY;
     loop {
-        let next = if delivered.is_empty() {
-            ended.recv().await
-        } else {
-            match tokio::time::timeout(NOTE_EVERY, ended.recv()).await {
-                Ok(next) => next,
-                Err(_) => {
-                    // Everything but the latest ends has been delivered.
-                    let since = note(host.now() - SLACK_MILLIS);
-                    let notes = std::mem::take(&mut delivered);
-                    let notes = notes.into_iter().map(|key| (key, Some(since.clone()))).collect();
-                    host.put(notes).await;
-                    continue;
-                }
+        if Instant::now() >= next_note {
+            next_note = Instant::now() + NOTE_EVERY;
+            // Everything but the latest ends has been delivered, unless earlier ones stand in between.
+            let now = host.now();
+            let until = if ended.is_empty() { now } else { last_at.min(now) };
+            if projects.shared.subscriptions.catching_up.load(Ordering::SeqCst) == 0 {
+                note_progress(&projects, &host, until).await;
             }
-        };
-        let Some(next) = next else { return };
-        for one in projects.shared.subscriptions.to(&next.machine, next.outcome.is_success()) {
-            start(&projects, &host, &one, &next).await;
-            delivered.insert(one.key);
+        }
+        match tokio::time::timeout_at(next_note, ended.recv()).await {
+            Ok(None) => return,
+            Err(_) => {}
+            Ok(Some(Delivery::CaughtUp)) => {
+                projects.shared.subscriptions.catching_up.fetch_sub(1, Ordering::SeqCst);
+            }
+            Ok(Some(Delivery::Ended(next))) => {
+                let subscribed =
+                    projects.shared.subscriptions.to(&next.machine, next.outcome.is_success());
+                for one in subscribed {
+                    start(&projects, &host, &one, &next).await;
+                }
+                last_at = next.at;
+            }
         }
     }
 }
 
+/// Records that the ends before a moment have been delivered. One node does so for each subscription.
+async fn note_progress(projects: &Projects, host: &Host, until: i64) {
+    let slack = if host.engine.has_nodes() { SLACK_OF_NODES_MILLIS } else { SLACK_MILLIS };
+    let is_here = |key: &String| host.engine.place_of(Shards::of_name(key)) == Place::Here;
+    let keys: Vec<String> =
+        projects.shared.subscriptions.keys().into_iter().filter(is_here).collect();
+    if keys.is_empty() {
+        return;
+    }
+    let known: BTreeMap<String, Json> = host.documents(KEY).await.into_iter().collect();
+    let is_later = |key: &String| since(known.get(key)?).map(|since| since < until - slack);
+    let later = keys.into_iter().filter(|key| is_later(key) == Some(true));
+    let changes: Vec<_> = later.map(|key| (key, Some(note(until - slack)))).collect();
+    if !changes.is_empty() {
+        host.put(changes).await;
+    }
+}
+
+/// Why an end started nothing.
+enum Unstarted {
+    /// Another attempt may do better.
+    Store(String),
+    Never(String),
+}
+
+/// Starts an execution, as soon as the store answers.
 async fn start(projects: &Projects, host: &Host, one: &Subscription, ended: &Ended) {
     let listener = &projects.shared.listener;
-    let failed = |what: &str| {
-        listener.complain(&format!("the end of {} started nothing: {what}", ended.arn));
-    };
-    let input = match input(host, ended).await {
-        Ok(input) => input,
-        Err(why) => return failed(&why),
-    };
+    loop {
+        let why = match try_start(projects, host, one, ended).await {
+            Ok(()) => return,
+            Err(Unstarted::Never(why)) => why,
+            // If the store answers otherwise, it is this execution that is at fault.
+            Err(Unstarted::Store(why)) => {
+                let is_broken = host.engine.options().store.documents(&one.key).await.is_err();
+                if is_broken && !host.engine.is_closing() && !projects.is_over() {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                why
+            }
+        };
+        return listener.complain(&format!("the end of {} started nothing: {why}", ended.arn));
+    }
+}
+
+async fn try_start(
+    projects: &Projects,
+    host: &Host,
+    one: &Subscription,
+    ended: &Ended,
+) -> Result<(), Unstarted> {
+    let input = input(host, ended).await?;
     let _starting = host.engine.starting().await;
-    let Some(machine) = host.engine.catalogue().machine(&one.target) else {
-        return failed("the state machine is gone");
-    };
-    let revision = match host.engine.revision(&machine.revision).await {
-        Ok(revision) => revision,
-        Err(error) => return failed(&error.to_string()),
-    };
+    let machine = host.engine.catalogue().machine(&one.target);
+    let machine =
+        machine.ok_or_else(|| Unstarted::Never("the state machine is gone".to_owned()))?;
+    let revision = host.engine.revision(&machine.revision).await;
+    let revision = revision.map_err(|error| Unstarted::Store(error.to_string()))?;
     let name = name_after(&ended.arn, &one.target);
     match host.engine.start(StartRequest::new(machine, revision, name, input)).await {
         Ok(_) => {
             let target = one.target.rsplit(':').next().unwrap_or_default();
-            listener.announce(&format!("started {target} ({} has ended)", ended.arn));
+            let line = format!("started {target} ({} has ended)", ended.arn);
+            projects.shared.listener.announce(&line);
+            Ok(())
         }
         // It was started before. Its input, or the end it reacts to, may have been deleted since.
-        Err(StartError::Exists { .. }) => {}
-        Err(error) => failed(&error.to_string()),
+        Err(StartError::Exists { .. }) => Ok(()),
+        Err(error @ StartError::Store(_)) => Err(Unstarted::Store(error.to_string())),
+        Err(error) => Err(Unstarted::Never(error.to_string())),
     }
 }
 
 /// The input of the execution that starts: the output of the one that succeeded, or the input of
 /// the one that failed with the `error` that a Catch would add.
-async fn input(host: &Host, ended: &Ended) -> Result<Json, String> {
+async fn input(host: &Host, ended: &Ended) -> Result<Json, Unstarted> {
     if let Outcome::Succeeded(output) = &ended.outcome {
         return Ok(output.clone());
     }
-    let described = host.engine.describe(&ended.arn).await.map_err(|error| error.to_string())?;
-    let described = described.ok_or("it is gone")?;
+    let described = host.engine.describe(&ended.arn).await;
+    let described = described.map_err(|error| Unstarted::Store(error.to_string()))?;
+    let described = described.ok_or_else(|| Unstarted::Never("it is gone".to_owned()))?;
     if let Outcome::Failed(failure) = &ended.outcome {
         return Ok(input_with(described.input.clone(), failure));
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use stepwright_engine::{Engine, Facts, ObservedTurn, Observer, WeakEngine};
 use stepwright_history::EventKind;
 use stepwright_json::Json;
-use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Status, StoreError};
+use stepwright_store::{ExecutionId, ExecutionRow, Filter, Page, Shards, Status, StoreError};
 use tokio::runtime::Handle;
 
 /// How long the first of a batch waits for others.
@@ -553,7 +553,7 @@ impl Observer for Search {
         }
     }
 
-    fn taken_over(&self) {
+    fn taken_over(&self, _: &Shards) {
         self.state.lock().must_compare = true;
         self.changed.notify_one();
     }

@@ -1,7 +1,6 @@
 use crate::connections::Connection;
 use crate::door::{Credentials, Scope};
-use crate::operations;
-use parking_lot::Mutex;
+use crate::{fork, operations};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +18,6 @@ pub struct Api {
     pub(crate) scope: Option<Scope>,
 }
 
-/// What is counted before an execution starts: the executions of a machine, or of an account. All clones are
-/// one.
-#[derive(Clone, Debug, Default)]
-pub struct Counting {
-    by_what: Arc<Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>>,
-}
-
-impl Counting {
-    /// To be held while executions are counted and one is started.
-    pub(crate) async fn lock(&self, what: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = self.by_what.lock().entry(what.to_owned()).or_default().clone();
-        lock.lock_owned().await
-    }
-}
-
 /// The settings of an [`Api`].
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,8 +30,6 @@ pub struct Settings {
     pub test_cases: Option<BTreeMap<String, Vec<String>>>,
     /// The callers, with their accounts.
     pub credentials: Credentials,
-    /// What is counted before an execution starts. All that call one engine share it.
-    pub counting: Counting,
 }
 
 impl Default for Settings {
@@ -57,7 +39,6 @@ impl Default for Settings {
             max_concurrent_executions: BTreeMap::new(),
             test_cases: None,
             credentials: Credentials::default(),
-            counting: Counting::default(),
         }
     }
 }
@@ -145,7 +126,10 @@ impl Api {
         principal: Principal,
         line: Option<&Connection>,
     ) -> Reply {
-        operations::call(self, name, request, principal, line).await
+        match name {
+            fork::OPERATION => fork::fork_here(self, principal, request.body()).await,
+            _ => operations::call(self, name, request, principal, line).await,
+        }
     }
 
     /// Finds the machine, version or alias that an ARN names.

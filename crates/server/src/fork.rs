@@ -15,7 +15,7 @@ use stepwright_engine::{
 };
 use stepwright_json::{Json, Object};
 use stepwright_program::StateId;
-use stepwright_protocol::{ApiError, operation, timestamp, validate};
+use stepwright_protocol::{ApiError, Request as ApiRequest, operation, timestamp, validate};
 
 /// `POST /fork` with `{"executionArn": …, "state": …}`, and with `eventId`, `input`, `variables`,
 /// `definition` and `name` where they are not to be as they were.
@@ -32,7 +32,7 @@ pub(crate) async fn call(
             let on = body.get("executionArn").and_then(Json::as_str).unwrap_or_default();
             let (who, is_done) = (caller.id(), reply.is_ok());
             let on = crate::console::short(on);
-            tracing::info!(target: "audit", who, what = "ForkExecution", on, is_done, "by the API");
+            tracing::info!(target: "audit", who, what = OPERATION, on, is_done, "by the API");
             reply
         }
         Err(error) => Err(error),
@@ -93,8 +93,16 @@ fn event(body: &Json) -> Result<Option<u64>, ApiError> {
     }
 }
 
-/// Starts the execution.
+/// Its name among the operations.
+pub(crate) const OPERATION: &str = "ForkExecution";
+
+/// Starts the execution, where that must be done.
 pub(crate) async fn fork(api: &Api, principal: Principal, body: &Json) -> Reply {
+    api.operate(OPERATION, ApiRequest::new(body.clone()), principal, None).await
+}
+
+/// Starts the execution at this node.
+pub(crate) async fn fork_here(api: &Api, principal: Principal, body: &Json) -> Reply {
     let text = |member: &str| body.get(member).and_then(Json::as_str);
     let engine = api.engine();
     let (arn, state) =

@@ -278,13 +278,14 @@ async fn call(
     };
     // The door has read the body, within the limits.
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let now = serving.api.engine().options().clock.now();
+    let engine = serving.api.engine();
+    let (now, nodes) = (engine.now(), engine.living_nodes());
     let scope = caller.scope();
     // An account at its own limit takes nothing of what all accounts have together.
-    if scope.as_ref().is_some_and(|scope| !scope.lets_through(now)) {
+    if scope.as_ref().is_some_and(|scope| !scope.lets_through(now, nodes)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
-    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
+    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now, nodes)) {
         return answer(&id, Err(ApiError::new("ThrottlingException", "Rate exceeded")));
     }
     let reply = match read(name, bytes).await {

@@ -33,7 +33,7 @@ mod tls;
 mod wire;
 mod world;
 
-pub use api::{Api, Counting, Settings};
+pub use api::{Api, Settings};
 pub use archive::ArchiveError;
 pub use assembly::{Assembled, Assembly, AssemblyError};
 pub use door::{Allowance, Credentials, Key};

@@ -2,6 +2,7 @@
 
 use crate::api::{Api, Reply, store_failed};
 use crate::config::NodesConfig;
+use crate::fork;
 use crate::http::{Shared, answer, parse};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use stepwright_engine::{NodesView, PeerError, Peers, Place, Principal};
 use stepwright_json::{Json, Object, json};
 use stepwright_protocol::{ApiError, Request as ApiRequest};
-use stepwright_store::Pending;
+use stepwright_store::{Pending, Shards};
 
 /// The path on which a node is asked by others.
 pub(crate) const CALLS: &str = "/nodes/call";
@@ -123,14 +124,14 @@ async fn operate(api: &Api, request: &Json) -> Json {
     let principal = Principal::of_text(text("by")).unwrap_or_default();
     let body = ApiRequest::new(request.get("body").cloned().unwrap_or_default());
     let name = text("name").unwrap_or_default();
-    let reply = match api.engine().home() {
-        Place::Here => {
-            let tenants = api.settings.credentials.tenants();
-            let scope = text("account").and_then(|id| tenants.scope(id, text("region")));
-            api.within(scope).operate_here(name, &body, principal, None).await
-        }
-        _ => Err(not_yet()),
+    let tenants = api.settings.credentials.tenants();
+    let scope = text("account").and_then(|id| tenants.scope(id, text("region")));
+    let api = api.within(scope);
+    let reply = match api.where_to(name, &body) {
+        Some(shard) => api.operate_with(shard, name, &body, principal, None).await,
+        None => Some(api.operate_here(name, &body, principal, None).await),
     };
+    let reply = reply.unwrap_or_else(|| Err(not_yet()));
     match reply {
         Ok(reply) => json!({"reply": (reply)}),
         Err(error) => {
@@ -149,7 +150,7 @@ async fn operate(api: &Api, request: &Json) -> Json {
     }
 }
 
-/// The error while no node changes machines.
+/// The error while no node does what only one does.
 fn not_yet() -> ApiError {
     let what = "the node that does this is being replaced; try again";
     ApiError { status: 503, ..ApiError::new("ServiceUnavailable", what) }
@@ -180,8 +181,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Api {
-    /// What the node is told that changes machines: on whose behalf, and for which account.
-    fn asked_of_home(&self, name: &str, request: &ApiRequest, principal: &Principal) -> Json {
+    /// What the node is told that carries an operation out: on whose behalf, and for which account.
+    fn asked_of_node(&self, name: &str, request: &ApiRequest, principal: &Principal) -> Json {
         let mut call = Object::new();
         call.insert("do", "operation".into());
         call.insert("name", name.into());
@@ -198,6 +199,48 @@ impl Api {
         call.into()
     }
 
+    /// The shard whose node carries an operation out; `None` if any node does. What changes machines is
+    /// done by one node, and so are the starts of a machine, or of an account in a region, that may run
+    /// only so many executions: who counts them also starts them.
+    fn where_to(&self, name: &str, request: &ApiRequest) -> Option<u8> {
+        if is_of_home(name) {
+            return Some(0);
+        }
+        let arn = match name {
+            "StartExecution" => "stateMachineArn",
+            fork::OPERATION => "executionArn",
+            _ => return None,
+        };
+        let arn = request.body().get(arn).and_then(Json::as_str)?;
+        let scope = self.settings.credentials.scope_of(arn);
+        if let Some(scope) = scope.filter(|scope| scope.most_running().is_some()) {
+            let region = scope.region().unwrap_or_default();
+            return Some(Shards::of_name(&format!("{}/{region}", scope.account())));
+        }
+        let machine = arn.split(':').nth(6)?.split('#').next()?;
+        let is_limited = self.settings.max_concurrent_executions.contains_key(machine);
+        is_limited.then(|| Shards::of_name(machine))
+    }
+
+    /// Carries an operation out at this node if a shard is here, and keeps it here meanwhile.
+    async fn operate_with(
+        &self,
+        shard: u8,
+        name: &str,
+        request: &ApiRequest,
+        principal: Principal,
+        line: Option<&crate::connections::Connection>,
+    ) -> Option<Reply> {
+        // Changes of machines see to this by themselves, and may take long.
+        if is_of_home(name) {
+            let is_here = self.engine().home() == Place::Here;
+            let operating = self.operate_here(name, request, principal, line);
+            return if is_here { Some(operating.await) } else { None };
+        }
+        let _staying = self.engine().stay(shard).await?;
+        Some(self.operate_anywhere(name, request, principal, line).await)
+    }
+
     /// Carries an operation out where it must be.
     pub(crate) async fn operate(
         &self,
@@ -210,32 +253,28 @@ impl Api {
         if !engine.has_nodes() {
             return self.operate_here(name, &request, principal, line).await;
         }
-        if !is_of_home(name) {
-            let reply = self.operate_here(name, &request, principal.clone(), line).await;
-            // What does not exist here may have been made at another node just now.
-            let is_missing = reply.as_ref().is_err_and(|error| {
-                error.code.ends_with("DoesNotExist") || error.code == "ResourceNotFound"
-            });
-            if !is_missing {
-                return reply;
-            }
-            engine.refresh().await.map_err(store_failed)?;
-            return self.operate_here(name, &request, principal, line).await;
-        }
+        let Some(shard) = self.where_to(name, &request) else {
+            return self.operate_anywhere(name, &request, principal, line).await;
+        };
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
-            match (engine.home(), &engine.options().peers) {
+            match (engine.place_of(shard), &engine.options().peers) {
                 (Place::Here, _) => {
-                    return self.operate_here(name, &request, principal, line).await;
+                    let by = principal.clone();
+                    if let Some(reply) = self.operate_with(shard, name, &request, by, line).await {
+                        return reply;
+                    }
                 }
                 (Place::At(address), Some(peers)) => {
-                    let call = self.asked_of_home(name, &request, &principal);
+                    let call = self.asked_of_node(name, &request, &principal);
                     match peers.call(&address, call).await {
                         Ok(reply) => {
                             let reply = read_reply(&reply);
                             if !reply.as_ref().is_err_and(|error| error.status == 503) {
-                                // Whoever asks here next sees what has become of it.
-                                engine.refresh().await.map_err(store_failed)?;
+                                if is_of_home(name) {
+                                    // Whoever asks here next sees what has become of it.
+                                    engine.refresh().await.map_err(store_failed)?;
+                                }
                                 return reply;
                             }
                         }
@@ -254,6 +293,26 @@ impl Api {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Carries out what any node can.
+    async fn operate_anywhere(
+        &self,
+        name: &str,
+        request: &ApiRequest,
+        principal: Principal,
+        line: Option<&crate::connections::Connection>,
+    ) -> Reply {
+        let reply = self.operate_here(name, request, principal.clone(), line).await;
+        // What does not exist here may have been made at another node just now.
+        let is_missing = reply.as_ref().is_err_and(|error| {
+            error.code.ends_with("DoesNotExist") || error.code == "ResourceNotFound"
+        });
+        if !is_missing {
+            return reply;
+        }
+        self.engine().refresh().await.map_err(store_failed)?;
+        self.operate_here(name, request, principal, line).await
     }
 }
 
@@ -375,7 +434,7 @@ mod tests {
         let api = api().await;
         let scope = api.settings.credentials.tenants().scope(ACCOUNT, Some("us-east-1"));
         let api = api.within(scope);
-        let told = api.asked_of_home(
+        let told = api.asked_of_node(
             "CreateActivity",
             &ApiRequest::new(json!({})),
             &Principal::Key("KEY".into()),

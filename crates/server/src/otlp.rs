@@ -19,6 +19,7 @@ use std::time::Duration;
 use stepwright_engine::{Collector, ExecutionEvent, Facts, ObservedTurn, Observer};
 use stepwright_history::{Event, EventKind, FrameId, Moment};
 use stepwright_json::{Json, Object, Str, json};
+use stepwright_store::Shards;
 use tokio::sync::{mpsc, oneshot};
 
 /// The largest number of logs and spans that wait to be sent.
@@ -390,9 +391,9 @@ impl Observer for Observers {
         }
     }
 
-    fn taken_over(&self) {
+    fn taken_over(&self, shards: &Shards) {
         for observer in &self.0 {
-            observer.taken_over();
+            observer.taken_over(shards);
         }
     }
 }

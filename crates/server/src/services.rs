@@ -260,8 +260,9 @@ pub(crate) async fn serve(
         Ok(decoded) => decoded,
         Err(error) => return refused(name, parts, error, id),
     };
-    let now = serving.api.engine().options().clock.now();
-    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now)) {
+    let engine = serving.api.engine();
+    let (now, nodes) = (engine.now(), engine.living_nodes());
+    if serving.rate.as_ref().is_some_and(|rate| !rate.lets_through(now, nodes)) {
         return refused(name, parts, error("ThrottlingException", "Rate exceeded", 400), id);
     }
     let Some(services) = &serving.services else {

@@ -17,6 +17,15 @@ impl Shards {
     /// No shards.
     pub const NONE: Self = Self([0; 4]);
 
+    /// The shard of something that has a name and no number. It never changes.
+    pub fn of_name(name: &str) -> u8 {
+        // FNV-1a, folded.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte)
+    }
+
     /// Whether this one is among them.
     pub fn has(&self, shard: u8) -> bool {
         self.0[usize::from(shard) / 64] >> (shard % 64) & 1 == 1
@@ -89,6 +98,8 @@ pub struct Members {
     pub nodes: Vec<Member>,
     /// The owner of each of the 256 shards.
     pub owners: Vec<Option<NodeId>>,
+    /// The time by the store's clock, in milliseconds since 1970, if it has one.
+    pub time: Option<i64>,
 }
 
 impl Members {
@@ -140,4 +151,16 @@ pub trait Membership: Send + Sync + 'static {
 
     /// Waits until this node has been fenced.
     fn lost(&self) -> Pending<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shards;
+
+    #[test]
+    fn names_have_shards_that_never_change() {
+        assert_eq!([Shards::of_name(""), Shards::of_name("orders")], [225, 244]);
+        let all: Shards = (0..4_000).map(|at| Shards::of_name(&format!("machine-{at}"))).collect();
+        assert!(all.are_all(), "{all:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The store in PostgreSQL: what it refuses to open, what it makes of connections that are cut, and
 //! that a node which has been fenced writes nothing any more.
 
+#![allow(clippy::print_stderr, reason = "skipped tests say so")]
+
 #[path = "support/cluster.rs"]
 mod cluster;
 
@@ -417,5 +419,100 @@ fn nodes_share_an_encrypted_store() {
         for store in [one, other, raw] {
             store.close().await;
         }
+    });
+}
+
+/// Stands between clients and the cluster, and gives a connection for each transaction.
+struct Pool {
+    url: String,
+    running: std::process::Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Pool {
+    /// `None`, which is printed, if pgbouncer is not installed.
+    fn start(url: &str) -> Option<Self> {
+        let programs = ["/usr/sbin", "/usr/bin", "/usr/local/bin"].map(std::path::Path::new);
+        let Some(place) = programs.into_iter().find(|place| place.join("pgbouncer").is_file())
+        else {
+            eprintln!("skipped: pgbouncer is not installed (Debian: apt-get install pgbouncer)");
+            return None;
+        };
+        let (port, folder) = (cluster::free_port(), tempfile::tempdir().expect("a directory"));
+        let (authority, name) =
+            url.trim_start_matches("postgres://").split_once('/').expect("it names the database");
+        let (user, server) = authority.split_once('@').expect("it names the user");
+        let (host, at) = server.split_once(':').expect("it names the port");
+        let config = format!(
+            "[databases]\n* = host={host} port={at} user={user}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\n\
+             unix_socket_dir =\npool_mode = transaction\ndefault_pool_size = 4\n"
+        );
+        let file = folder.path().join("pool.ini");
+        std::fs::write(&file, config).expect("it can be written");
+        let readable =
+            <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), readable).expect("it is ours");
+        let mut command = cluster::as_user(place, "pgbouncer");
+        command.arg("-q").arg(&file).stderr(std::process::Stdio::null());
+        let running = command.spawn().expect("it can be run");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(std::time::Instant::now() < end, "pgbouncer does not start");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let url = format!("postgres://{user}@127.0.0.1:{port}/{name}");
+        Some(Self { url, running, _folder: folder })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        drop(self.running.kill());
+        drop(self.running.wait());
+    }
+}
+
+#[test]
+fn a_pool_in_transaction_mode_can_be_between() {
+    let Some(url) = cluster::database() else { return };
+    let Some(pool) = Pool::start(&url) else { return };
+    runtime().block_on(async {
+        let store = open(&pool.url).await;
+        let other = Arc::new(Postgres::open(&pool.url, "there").await.expect("it opens"));
+        let (nodes, others) = (store.membership(), other.membership());
+        let (nodes, others) = (nodes.expect("it has one"), others.expect("it has one"));
+        let half: Shards = (0..128).collect();
+        nodes.release(half).await.expect("it owns them");
+        assert_eq!(others.claim(Shards::ALL).await.expect("they are free"), half);
+        // Many executions of both nodes share four connections.
+        let mut running = tokio::task::JoinSet::new();
+        for at in 0..200 {
+            let store = if at % 2 == 0 { store.clone() } else { other.clone() };
+            running.spawn(async move {
+                let id = store.new_id();
+                store.append(turn(id, 0, Status::Running)).await.expect("it is its own");
+                for len in 1..5 {
+                    store.append(turn(id, len, Status::Running)).await.expect("it is its own");
+                    let again = store.append(turn(id, len, Status::Running)).await;
+                    assert!(matches!(again, Err(AppendError::Conflict)), "{again:?}");
+                }
+                store.append(turn(id, 5, Status::Succeeded)).await.expect("it is its own");
+                let key = format!("machine/{}", id.0);
+                store.put(vec![(key, Some(vec![1]))]).await.expect("it is kept");
+                id
+            });
+        }
+        let ids = running.join_all().await;
+        assert_eq!(nodes.over(ids.clone()).await.expect("it can be asked").len(), 200);
+        assert_eq!(store.documents("machine/").await.expect("it can be read").len(), 200);
+        // A node that is fenced writes nothing through the pool either.
+        others.fence(nodes.node()).await.expect("it is fenced");
+        let late = store.append(turn(store.new_id(), 0, Status::Running)).await;
+        assert!(matches!(late, Err(AppendError::Lost)), "{late:?}");
+        assert_eq!(others.claim(Shards::ALL).await.expect("they are free").len(), 128);
+        assert_eq!(findings(&*other).await, Vec::<String>::new());
+        other.close().await;
+        store.close().await;
     });
 }

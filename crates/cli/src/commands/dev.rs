@@ -106,7 +106,7 @@ fn several(found: &[PathBuf]) -> Failure {
 
 /// Nothing is stored unless a directory is named.
 fn in_memory(arguments: &Serve) -> Serve {
-    let memory = arguments.data.is_none();
+    let memory = arguments.data.is_none() && arguments.store.is_none();
     Serve { memory, ..arguments.clone() }
 }
 

@@ -9,7 +9,8 @@ use stepwright_json::{Json, json};
 
 const WAIT: &str = r#"{"StartAt":"W","States":{
     "W":{"Type":"Wait","Seconds":4,"Next":"P"},"P":{"Type":"Pass","End":true}}}"#;
-const LONG: &str = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":900,"End":true}}}"#;
+pub(crate) const LONG: &str =
+    r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":900,"End":true}}}"#;
 const ACTIVITY: &str = r#"{"StartAt":"T","States":{
     "T":{"Type":"Task","Resource":"arn:aws:states:us-east-1:123456789012:activity:work","End":true}}}"#;
 const MAP: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":4,"End":true,
@@ -20,25 +21,47 @@ const NESTED: &str = r#"{"StartAt":"N","States":{"N":{"Type":"Task","End":true,
     "Parameters":{"StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:wait"}}}}"#;
 
 /// How long a change of the nodes may take. Other tests may have both processors.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of several servers on one store.
-struct Node {
-    server: Server,
-    client: Client,
+pub(crate) struct Node {
+    pub(crate) server: Server,
+    pub(crate) client: Client,
 }
 
 fn node(number: usize, port: u16, url: &str, folder: &Path) -> Node {
-    let config = folder.join(format!("{number}.toml"));
-    let text = format!(
-        "[server]\nstore = \"{url}\"\ndata = \"data-{number}\"\nactivity_poll_seconds = 5\n\
-         [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
-    );
-    std::fs::write(&config, text).expect("it can be written");
-    let config = config.to_str().expect("it is text").to_owned();
+    node_with(number, port, url, folder, "")
+}
+
+/// A node with more settings: of `[server]` first, then whole sections.
+pub(crate) fn node_with(
+    number: usize,
+    port: u16,
+    url: &str,
+    folder: &Path,
+    settings: &str,
+) -> Node {
+    let config = configure(number, port, url, folder, settings);
     let server = Server::start_at(&format!("127.0.0.1:{port}"), &["--config", &config]);
     let client = server.client();
     Node { server, client }
+}
+
+/// Writes the configuration of a node.
+pub(crate) fn configure(
+    number: usize,
+    port: u16,
+    url: &str,
+    folder: &Path,
+    settings: &str,
+) -> String {
+    let config = folder.join(format!("{number}.toml"));
+    let text = format!(
+        "[server]\nstore = \"{url}\"\ndata = \"data-{number}\"\nactivity_poll_seconds = 5\n{settings}\n\
+         [server.nodes]\naddress = \"http://127.0.0.1:{port}\"\nkey = \"a key of all the nodes\"\n"
+    );
+    std::fs::write(&config, text).expect("it can be written");
+    config.to_str().expect("it is text").to_owned()
 }
 
 /// The shards of each node, as one of them sees it, the largest number first.
@@ -51,7 +74,7 @@ fn shards(client: &Client) -> Vec<i64> {
     shards
 }
 
-fn await_shards(client: &Client, expected: &[i64], longest: Duration) -> Duration {
+pub(crate) fn await_shards(client: &Client, expected: &[i64], longest: Duration) -> Duration {
     let begun = Instant::now();
     while shards(client) != expected {
         assert!(begun.elapsed() < longest, "{:?} instead of {expected:?}", shards(client));

@@ -75,9 +75,19 @@ impl Server {
         arguments: &[&str],
         folder: &Path,
     ) -> (Self, Receiver<String>) {
+        Self::dev_at("127.0.0.1:0", variables, arguments, folder)
+    }
+
+    /// The same at an address.
+    pub(crate) fn dev_at(
+        listen: &str,
+        variables: &[(&str, &std::ffi::OsStr)],
+        arguments: &[&str],
+        folder: &Path,
+    ) -> (Self, Receiver<String>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
         command.envs(variables.iter().copied());
-        command.args(["dev", "--listen", "127.0.0.1:0"]).args(arguments).current_dir(folder);
+        command.args(["dev", "--listen", listen]).args(arguments).current_dir(folder);
         command.env("TMPDIR", folder.join("tmp"));
         let (server, printed) = Self::begin(command).expect("the server says where it listens");
         let (sender, lines) = channel();

@@ -1,20 +1,24 @@
 //! Several engines on one store, in virtual time: they are cut off from it, stopped, joined by others,
 //! and what they ask of each other is lost or late.
 
-use super::{Chance, FaultyStore, Flaky, Log, Revisions, Virtual, each_seed, machine, seeds};
+use super::{
+    Chance, FaultyStore, Flaky, Log, Revisions, Virtual, each_seed, limits, machine, seeds,
+};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stepwright_engine::{
-    Engine, Machine, Options, PeerError, Peers, Revision, StartError, StartRequest, WeakEngine,
+    Activity, Engine, Machine, Options, PeerError, Peers, Revision, Schedule, ScheduleError,
+    StartError, StartRequest, Started, WeakEngine,
 };
 use stepwright_history::{Event, EventKind, Failure, Moment};
 use stepwright_interpreter::Status;
 use stepwright_json::{Json, json};
+use stepwright_program::Vintage;
 use stepwright_store::{
-    DocumentChanges, ExecutionId, Member, Members, Membership, Memory, NodeId, Pending, Shards,
-    Store, StoreError,
+    DocumentChanges, ExecutionId, Filter, Member, Members, Membership, Memory, NodeId, Page,
+    Pending, Shards, Store, StoreError,
 };
 use tokio::sync::watch;
 
@@ -24,14 +28,26 @@ pub(crate) struct Cluster {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// The beat of each node that is alive.
     alive: BTreeMap<u64, u64>,
-    owners: BTreeMap<u8, u64>,
+    /// The owner of each shard.
+    owners: [Option<u64>; 256],
     last_node: u64,
     last_number: u64,
     changes: DocumentChanges,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            alive: BTreeMap::new(),
+            owners: [None; 256],
+            last_node: 0,
+            last_number: 0,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// A node's way to the store.
@@ -83,16 +99,17 @@ impl Link {
 
     pub(crate) fn new_id(&self) -> ExecutionId {
         let mut state = self.cluster.state.lock().expect("nobody panics");
-        let owned: Vec<u8> = state
-            .owners
-            .iter()
-            .filter(|(_, of)| **of == self.id)
-            .map(|(shard, _)| *shard)
-            .collect();
         state.last_number += 1;
+        if !state.alive.contains_key(&self.id) {
+            return ExecutionId(state.last_number * 256);
+        }
+        // Numbers go round the shards that the node owns.
         let place = self.place.fetch_add(1, Ordering::SeqCst);
-        let shard = owned.get(place % owned.len().max(1)).copied().unwrap_or_default();
-        ExecutionId(state.last_number * 256 + u64::from(shard))
+        let mut shards = (0..256).map(|at| (place + at) % 256);
+        let shard = shards.find(|shard| state.owners[*shard] == Some(self.id)).unwrap_or_default();
+        self.place.store(shard + 1, Ordering::SeqCst);
+        let shard = shard as u64;
+        ExecutionId(state.last_number * 256 + shard)
     }
 
     pub(crate) fn note(&self, changes: &DocumentChanges) {
@@ -136,10 +153,10 @@ impl Membership for Place {
                 beat: *beat,
                 is_gone: false,
             };
-            let owner = |shard| state.owners.get(&shard).copied().map(NodeId);
             Members {
                 nodes: state.alive.iter().map(node).collect(),
-                owners: (0..=u8::MAX).map(owner).collect(),
+                owners: state.owners.iter().map(|owner| owner.map(NodeId)).collect(),
+                time: None,
             }
         })
     }
@@ -147,7 +164,8 @@ impl Membership for Place {
     fn fence(&self, node: NodeId) -> Pending<Result<(), StoreError>> {
         reached(&self.0, move |_, state| {
             state.alive.remove(&node.0);
-            state.owners.retain(|_, owner| *owner != node.0);
+            let lost = state.owners.iter_mut().filter(|owner| **owner == Some(node.0));
+            lost.for_each(|owner| *owner = None);
         })
     }
 
@@ -156,16 +174,22 @@ impl Membership for Place {
             if !state.alive.contains_key(&link.id) {
                 return Shards::NONE;
             }
-            let is_free = |shard: &u8| state.owners.get(shard).is_none_or(|of| *of == link.id);
+            let is_free =
+                |shard: &u8| state.owners[usize::from(*shard)].is_none_or(|of| of == link.id);
             let free: Shards = shards.iter().filter(is_free).collect();
-            free.iter().for_each(|shard| _ = state.owners.insert(shard, link.id));
+            free.iter().for_each(|shard| state.owners[usize::from(shard)] = Some(link.id));
             free
         })
     }
 
     fn release(&self, shards: Shards) -> Pending<Result<(), StoreError>> {
         reached(&self.0, move |link, state| {
-            state.owners.retain(|shard, owner| *owner != link.id || !shards.has(*shard));
+            for shard in shards.iter() {
+                let owner = &mut state.owners[usize::from(shard)];
+                if *owner == Some(link.id) {
+                    *owner = None;
+                }
+            }
         })
     }
 
@@ -217,7 +241,8 @@ impl Peers for Calls {
         let is_faulty = self.is_faulty.load(Ordering::SeqCst);
         let is_lost = is_faulty && self.chance.one_in(10);
         let is_answer_lost = is_faulty && self.chance.one_in(15);
-        let wait = if self.chance.one_in(5) { self.chance.below(3_000) } else { 1 };
+        let is_late = is_faulty && self.chance.one_in(5);
+        let wait = if is_late { self.chance.below(3_000) } else { 1 };
         let own = self.own.clone();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -248,10 +273,63 @@ struct Nodes {
     directory: Arc<Directory>,
     revision: Arc<Revision>,
     machine: Machine,
+    tick: Arc<Revision>,
+    /// Since when there is a schedule.
+    since: Mutex<Option<Moment>>,
     clock: Arc<Virtual>,
 }
 
+/// How often the schedule is due, and for how long.
+const EVERY: i64 = 5_000;
+const LASTS: i64 = 40_000;
+
+/// A schedule that every node has.
+struct Ticking {
+    machine: String,
+    until: Moment,
+}
+
+impl Schedule for Ticking {
+    fn after(&self, moment: Moment) -> Option<Moment> {
+        let due = Moment((moment.0.div_euclid(EVERY) + 1) * EVERY);
+        (due <= self.until).then_some(due)
+    }
+
+    fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    fn name(&self, due: Moment) -> String {
+        format!("tick-{}", due.0)
+    }
+
+    fn input(&self, due: Moment) -> Json {
+        Json::Int(due.0)
+    }
+
+    fn fired(&self, _: Moment, _: &Result<Started, ScheduleError>) {}
+}
+
 impl Nodes {
+    fn new(seed: u64, revisions: &Revisions) -> Self {
+        let start = Moment(1_704_067_200_000);
+        let last = Arc::new(Mutex::new(start));
+        let since = tokio::time::Instant::now();
+        Self {
+            seed,
+            memory: Memory::new(),
+            chance: Arc::new(Chance(AtomicU64::new(seed))),
+            is_faulty: Arc::new(AtomicBool::new(true)),
+            cluster: Arc::default(),
+            directory: Arc::default(),
+            revision: revisions.machine.clone(),
+            machine: machine("machine", &revisions.machine),
+            tick: revisions.tick.clone(),
+            since: Mutex::default(),
+            clock: Arc::new(Virtual { start, since, last }),
+        }
+    }
+
     async fn open(&self) -> (Engine, Arc<Link>) {
         let link = Link::new(&self.cluster, &self.memory);
         let store = FaultyStore {
@@ -277,7 +355,35 @@ impl Nodes {
         let address = format!("node {}", link.id);
         let entry = (engine.downgrade(), link.clone());
         self.directory.0.lock().expect("nobody panics").insert(address, entry);
+        let since = *self.since.lock().expect("nobody panics");
+        if let Some(since) = since {
+            self.tick(&engine, since);
+        }
         (engine, link)
+    }
+
+    fn tick(&self, engine: &Engine, since: Moment) {
+        let until = Moment(since.0 + LASTS);
+        let ticking = Ticking { machine: machine("tick", &self.tick).arn, until };
+        engine.follow("ticking", Arc::new(ticking), since);
+    }
+
+    /// Each moment of the schedule has started one execution.
+    async fn examine_ticks(&self, engine: &Engine) {
+        let since = self.since.lock().expect("nobody panics").expect("there is a schedule");
+        let until = since.0 + LASTS;
+        let filter = Filter { machine: Some(machine("tick", &self.tick).arn), ..Filter::default() };
+        let page = Page { after: None, most: 10_000 };
+        let rows = engine.executions(filter, page).await.expect("they can be read");
+        let mut fired: Vec<i64> = rows
+            .iter()
+            .map(|row| row.about.arn.rsplit('-').next().and_then(|due| due.parse().ok()))
+            .map(|due| due.expect("the name has the moment"))
+            .collect();
+        fired.sort_unstable();
+        let first = (since.0.div_euclid(EVERY) + 1) * EVERY;
+        let expected: Vec<i64> = (first..=until).step_by(EVERY as usize).collect();
+        assert_eq!(fired, expected, "seed {}", self.seed);
     }
 
     fn request(&self, n: usize) -> StartRequest {
@@ -306,6 +412,11 @@ impl Nodes {
         let mut nodes = vec![self.open().await, self.open().await, self.open().await];
         let first = (self.machine.clone(), Some(self.revision.clone()));
         nodes[0].0.put_machine(first.0, first.1).await.expect("documents are kept");
+        let tick = machine("tick", &self.tick);
+        nodes[0].0.put_machine(tick, Some(self.tick.clone())).await.expect("documents are kept");
+        let since = nodes[0].0.now();
+        *self.since.lock().expect("nobody panics") = Some(since);
+        nodes.iter().for_each(|(engine, _)| self.tick(engine, since));
         let mut arns: Vec<String> = Vec::new();
         let mut stopped: BTreeMap<String, Status> = BTreeMap::new();
         for _ in 0..12 {
@@ -384,6 +495,7 @@ impl Nodes {
                 );
             }
         }
+        self.examine_ticks(engine).await;
         let findings = engine.doctor().await.expect("the store can be read");
         assert!(findings.is_empty(), "seed {}: {findings:?}", self.seed);
         for (engine, _) in &nodes {
@@ -396,7 +508,7 @@ impl Nodes {
 
 #[test]
 fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
-    let (from, to) = seeds(40);
+    let (from, to) = seeds(200);
     let revisions = Revisions::new();
     let lost = AtomicUsize::new(0);
     each_seed((from, to), |seed| {
@@ -406,23 +518,123 @@ fn nodes_come_and_go_and_nothing_is_lost_and_nothing_happens_twice() {
             .build()
             .expect("a runtime can be made");
         runtime.block_on(async {
-            let last = Arc::new(Mutex::new(Moment(1_704_067_200_000)));
-            let start = Moment(1_704_067_200_000);
-            let since = tokio::time::Instant::now();
-            let nodes = Nodes {
-                seed,
-                memory: Memory::new(),
-                chance: Arc::new(Chance(AtomicU64::new(seed))),
-                is_faulty: Arc::new(AtomicBool::new(true)),
-                cluster: Arc::default(),
-                directory: Arc::default(),
-                revision: revisions.machine.clone(),
-                machine: machine("machine", &revisions.machine),
-                clock: Arc::new(Virtual { start, since, last }),
-            };
+            let nodes = Nodes::new(seed, &revisions);
             lost.fetch_add(nodes.run().await, Ordering::Relaxed);
         });
     });
     let (lost, lives) = (lost.into_inner() as u64, to - from);
     assert!(lost >= lives / 4, "only {lost} nodes were taken for dead in {lives} lives");
+}
+
+#[test]
+fn any_node_is_asked_to_try_a_parked_execution_again_or_to_abort_it() {
+    let revisions = Revisions::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let nodes = Nodes::new(7, &revisions);
+        nodes.is_faulty.store(false, Ordering::SeqCst);
+        let first = nodes.open().await;
+        let machine = (nodes.machine.clone(), Some(revisions.machine.clone()));
+        first.0.put_machine(machine.0, machine.1).await.expect("documents are kept");
+        // They begin, and are left alone from then on.
+        let mut arns = Vec::new();
+        for n in 0..2 {
+            arns.push(first.0.start(nodes.request(n)).await.expect("it begins").arn);
+        }
+        first.1.is_cut.store(true, Ordering::SeqCst);
+        for arn in &arns {
+            let row = nodes.memory.execution_by_arn(arn).await.expect("it can be read");
+            let row = row.expect("it is there");
+            assert!(!row.status.is_over());
+            let parked = json!({
+                "arn": (arn.as_str()), "reason": "a fault", "since": 0,
+                "release": (env!("CARGO_PKG_VERSION"))
+            });
+            let key = format!("parked/{}", row.id.0);
+            let changes = vec![(key, Some(parked.to_string().into_bytes()))];
+            nodes.memory.put(changes).await.expect("documents are kept");
+        }
+        let others = [nodes.open().await, nodes.open().await];
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let owns = |at: usize, id: ExecutionId| others[at].0.holds(id);
+        for (at, arn) in arns.iter().enumerate() {
+            let row = nodes.memory.execution_by_arn(arn).await.expect("it can be read");
+            let id = row.expect("it is there").id;
+            let owner = usize::from(owns(1, id));
+            assert!(owns(owner, id) && !owns(1 - owner, id));
+            assert_eq!(others[owner].0.parked_executions(), 2 - at, "they are left alone");
+            let asked = &others[1 - owner].0;
+            if at == 0 {
+                asked.retry_parked(arn).await.expect("it is tried again");
+            } else {
+                asked.abort_parked(arn).await.expect("it is aborted");
+            }
+            let end = asked.ended(arn).await.expect("it ends");
+            let is_aborted = matches!(end.status, Status::Aborted { .. });
+            assert_eq!(is_aborted, at == 1, "{:?}", end.status);
+            let again = asked.retry_parked(arn).await;
+            assert!(again.is_err_and(|error| error.to_string().contains("is not parked")));
+        }
+    });
+}
+
+#[test]
+fn what_another_node_waits_for_is_heard_of_at_once() {
+    let revisions = Revisions::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let nodes = Nodes::new(7, &revisions);
+        nodes.is_faulty.store(false, Ordering::SeqCst);
+        let (first, second) = (nodes.open().await.0, nodes.open().await.0);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let arn = "arn:aws:states:us-east-1:123456789012:activity:work";
+        let definition = format!(
+            r#"{{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{arn}","End":true}}}}}}"#
+        );
+        let program = Revision::compile(&definition, limits(), Vintage::TODAY);
+        let program = program.expect("the definition compiles");
+        let role = "arn:aws:iam::123456789012:role/role".to_owned();
+        let revision = Arc::new(Revision::new("work".to_owned(), definition, role, program));
+        let working = machine("work", &revision);
+        let (name, tags) = ("work".to_owned(), BTreeMap::new());
+        let activity =
+            Activity { arn: arn.to_owned(), name, created_at: 0, tags, encryption: None };
+        first.put_activity(activity).await.expect("documents are kept");
+        let machine = (working.clone(), Some(revision.clone()));
+        first.put_machine(machine.0, machine.1).await.expect("documents are kept");
+        second.refresh().await.expect("they can be read");
+        for round in 0..20_u64 {
+            // A worker waits at one node, the task comes at the other.
+            let polling = second.clone();
+            let longest = Duration::from_secs(50);
+            let worker =
+                tokio::spawn(async move { polling.poll_activity(arn, None, longest).await });
+            tokio::time::sleep(Duration::from_millis(3_000 + 130 * round)).await;
+            let name = format!("execution-{round}");
+            let request =
+                StartRequest::new(Arc::new(working.clone()), revision.clone(), name, json!({}));
+            let begun = tokio::time::Instant::now();
+            let execution = first.start(request).await.expect("it begins").arn;
+            let task = worker.await.expect("it does not panic").expect("there is one");
+            let polled = begun.elapsed();
+            assert!(polled < Duration::from_millis(100), "{polled:?} in round {round}");
+            // Who waits at that node for the end of what the other one drives hears of it.
+            let (waiting, awaited) = (second.clone(), execution.clone());
+            let waiter = tokio::spawn(async move { waiting.ended(&awaited).await });
+            tokio::time::sleep(Duration::from_millis(2_000 + 170 * round)).await;
+            let begun = tokio::time::Instant::now();
+            second.task_succeeded(&task.token, json!(1)).await.expect("it is taken");
+            waiter.await.expect("it does not panic").expect("it is there");
+            let heard = begun.elapsed();
+            assert!(heard < Duration::from_millis(100), "{heard:?} in round {round}");
+        }
+    });
 }

@@ -159,8 +159,8 @@ impl Scope {
     }
 
     /// Whether the account may call one more operation now.
-    pub(crate) fn lets_through(&self, now: Moment) -> bool {
-        self.tenant.rate.as_ref().is_none_or(|rate| rate.lets_through(now))
+    pub(crate) fn lets_through(&self, now: Moment, nodes: usize) -> bool {
+        self.tenant.rate.as_ref().is_none_or(|rate| rate.lets_through(now, nodes))
     }
 
     /// Whether it is the server's own account.

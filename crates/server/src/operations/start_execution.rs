@@ -55,7 +55,7 @@ pub(crate) async fn check_concurrency(
         && !machine.is_express
     {
         let (account, region) = (scope.account(), scope.region().unwrap_or_default());
-        held.push(settings.counting.lock(&format!("{account}/{region}")).await);
+        held.push(engine.counting(&format!("{account}/{region}")).await);
         let mut running = 0;
         for machine in engine.catalogue().machines().iter().filter(|one| scope.owns(&one.arn)) {
             running += engine.running(&machine.arn).await.map_err(store_failed)?;
@@ -65,7 +65,7 @@ pub(crate) async fn check_concurrency(
         }
     }
     if let Some(most) = settings.max_concurrent_executions.get(&machine.name).copied() {
-        held.push(settings.counting.lock(arn).await);
+        held.push(engine.counting(arn).await);
         let running = engine.running(arn).await.map_err(store_failed)?;
         if running >= most {
             return Err(refused(&format!("the state machine '{arn}'"), running, most));

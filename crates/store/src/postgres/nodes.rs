@@ -111,7 +111,9 @@ async fn members(client: &Client, id: i64, size: &AtomicU64) -> Answer<Members> 
     }
     let nodes = client
         .query_typed(
-            "SELECT id, address, release, beat, process FROM stepwright.nodes WHERE alive ORDER BY id",
+            "SELECT id, address, release, beat, process, \
+             (extract(epoch FROM clock_timestamp()) * 1000)::int8 \
+             FROM stepwright.nodes WHERE alive ORDER BY id",
             &[],
         )
         .await?;
@@ -122,12 +124,13 @@ async fn members(client: &Client, id: i64, size: &AtomicU64) -> Answer<Members> 
         beat: row.get::<_, i64>(3) as u64,
         is_gone: process::is_gone(row.get(4)),
     };
+    let time = nodes.first().map(|row| row.get(5));
     let nodes = nodes.iter().map(node).collect();
     let rows = client
         .query_typed("SELECT shard, owner FROM stepwright.shards ORDER BY shard", &[])
         .await?;
     let owner = |row: &Row| row.get::<_, Option<i64>>(1).map(|id| NodeId(id as u64));
-    Ok(Members { nodes, owners: rows.iter().map(owner).collect() })
+    Ok(Members { nodes, owners: rows.iter().map(owner).collect(), time })
 }
 
 fn listed(shards: &Shards) -> Vec<i16> {

@@ -56,7 +56,7 @@ pub(crate) fn is_installed() -> bool {
 }
 
 /// The folder of the newest release's programs.
-fn binaries() -> Option<PathBuf> {
+pub(crate) fn binaries() -> Option<PathBuf> {
     let folders = ["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt/postgresql"];
     let releases = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
     let mut found: Vec<PathBuf> = releases
@@ -74,26 +74,39 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it has one").port()
 }
 
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// A folder that a cluster can write in, and that stays.
+pub(crate) fn new_folder() -> PathBuf {
+    let folder = tempfile::tempdir().expect("a directory can be made").keep();
+    if is_root() {
+        chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may do so");
+    }
+    folder
+}
+
+/// A program of PostgreSQL's, as a user that may run it.
+pub(crate) fn as_user(binaries: &Path, program: &str) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(binaries.join(program));
+        command
+    } else {
+        Command::new(binaries.join(program))
+    };
+    command.current_dir("/");
+    command
+}
+
 impl Cluster {
     fn start(binaries: PathBuf) -> Self {
-        let folder = tempfile::tempdir().expect("a directory can be made").keep();
+        let folder = new_folder();
         let data = folder.join("data");
-        let is_root = std::fs::metadata("/proc/self").is_ok_and(|self_| {
-            use std::os::unix::fs::MetadataExt as _;
-            self_.uid() == 0
-        });
-        if is_root {
-            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may do so");
-        }
-        let as_user = |program: &str| {
-            if !is_root {
-                return Command::new(binaries.join(program));
-            }
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            command.arg(binaries.join(program));
-            command
-        };
+        let as_user = |program: &str| as_user(&binaries, program);
         let made = as_user("initdb")
             .args(["--no-sync", "--auth=trust", "--username=stepwright", "--encoding=UTF8"])
             .args(["--locale=C", "--pgdata"])

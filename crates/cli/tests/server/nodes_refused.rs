@@ -1,0 +1,165 @@
+//! What nodes cannot be started on, and what they make of it when it comes to be so.
+
+use crate::chaos::replicas::Postgres;
+use crate::cluster;
+use crate::nodes::{LONG, PATIENCE, await_shards, configure, node_with};
+use crate::support::{Answer, command, text};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use stepwright_json::json;
+
+const PASS: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+
+/// Starts a node that is refused. Returns what it says.
+fn refused(number: usize, port: u16, url: &str, folder: &Path) -> String {
+    let config = configure(number, cluster::free_port(), url, folder, "");
+    let text = std::fs::read_to_string(&config).expect("it was written");
+    let text: Vec<String> = text
+        .lines()
+        .map(|line| match line.starts_with("address") {
+            true => format!("address = \"http://127.0.0.1:{port}\""),
+            false => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(&config, text.join("\n")).expect("it can be written");
+    let begun = Instant::now();
+    let (is_served, printed) =
+        command(&["serve", "--listen", "127.0.0.1:0", "--config", &config], folder);
+    assert!(!is_served, "{printed}");
+    assert!(begun.elapsed() < PATIENCE && !printed.contains("panicked"), "{printed}");
+    printed
+}
+
+#[test]
+fn a_node_with_another_ones_address_is_refused_and_harms_nobody() {
+    let Some(url) = cluster::database() else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let port = cluster::free_port();
+    let first = node_with(0, port, &url, folder.path(), "");
+    let machine = first.client.create("long", "STANDARD", LONG);
+    let execution = first.client.start(&machine, "{}");
+    let printed = refused(1, port, &url, folder.path());
+    assert!(printed.contains("another node answers at http://127.0.0.1:"), "{printed}");
+    // The one that was there goes on, and is the only one.
+    await_shards(&first.client, &[256], Duration::from_secs(5));
+    first.client.ok("StopExecution", &[("executionArn", execution.as_str().into())]);
+    assert_eq!(text(&first.client.end(&execution), "status"), "ABORTED");
+    // One that comes in its place when it is gone is not.
+    first.server.kill();
+    let again = node_with(0, port, &url, folder.path(), "");
+    await_shards(&again.client, &[256], Duration::from_secs(8));
+    again.client.start(&machine, "{}");
+}
+
+#[test]
+fn a_node_that_returns_from_the_dead_ends_and_has_done_nothing() {
+    let Some(url) = cluster::database() else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let nodes: Vec<_> = (0..2)
+        .map(|number| node_with(number, cluster::free_port(), &url, folder.path(), ""))
+        .collect();
+    for node in &nodes {
+        await_shards(&node.client, &[128, 128], PATIENCE);
+    }
+    let machine = nodes[0].client.create("long", "STANDARD", LONG);
+    let executions: Vec<String> =
+        (0..6).map(|at| nodes[at % 2].client.start(&machine, "{}")).collect();
+    let id = nodes[1].server.id().to_string();
+    let signal = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    await_shards(&nodes[0].client, &[256], PATIENCE);
+    for execution in &executions {
+        nodes[0].client.ok("StopExecution", &[("executionArn", execution.as_str().into())]);
+    }
+    signal("-CONT");
+    // It may still answer, but never what is not so any more.
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut is_gone = false;
+        for execution in &executions {
+            let body = json!({"executionArn": (execution.as_str())});
+            match nodes[1].client.call("DescribeExecution", &body) {
+                Answer::Ok(described) => assert_eq!(text(&described, "status"), "ABORTED"),
+                Answer::Refused(name, why) => assert!(!name.contains("NotExist"), "{why}"),
+                Answer::Lost => is_gone = true,
+            }
+        }
+        if is_gone {
+            break;
+        }
+        assert!(Instant::now() < end, "it does not end");
+    }
+    let (is_right, printed) = command(&["doctor", "--store", &url], folder.path());
+    assert!(is_right && printed.contains("Nothing is wrong with the database."), "{printed}");
+}
+
+#[test]
+fn a_standby_is_refused() {
+    let Some(primary) = Postgres::new() else { return };
+    primary.sql("postgres", "CREATE DATABASE steps");
+    let standby = primary.standby();
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let url = format!("postgres://stepwright@127.0.0.1:{}/steps", standby.port);
+    let printed = refused(0, cluster::free_port(), &url, folder.path());
+    assert!(printed.contains("it is a standby, which can only be read"), "{printed}");
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let Some(mut postgres) = Postgres::on_small_disk() else { return };
+    postgres.sql("postgres", "CREATE DATABASE steps");
+    let url = format!("postgres://stepwright@127.0.0.1:{}/steps", postgres.port);
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let node = node_with(0, cluster::free_port(), &url, folder.path(), "");
+    let machine = node.client.create("pass", "STANDARD", PASS);
+    let client = node.client.briefly(Duration::from_secs(20));
+    // What does not become smaller when it is packed.
+    let input = |number: usize| {
+        let mut state = number as u64 + 1;
+        let letters = (0..200_000).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'a' + ((state >> 40) % 26) as u8)
+        });
+        json!({"text": (letters.collect::<String>())}).to_string()
+    };
+    let mut acknowledged = Vec::new();
+    let mut start = |number: usize| {
+        let name = format!("execution-{number}");
+        let body = json!({
+            "stateMachineArn": (machine.as_str()), "name": name, "input": (input(number))
+        });
+        match client.call("StartExecution", &body) {
+            Answer::Ok(reply) => acknowledged.push(text(&reply, "executionArn")),
+            Answer::Refused(name, why) => {
+                assert!(!name.contains("Validation") && !name.contains("NotExist"), "{why}");
+                return false;
+            }
+            Answer::Lost => return false,
+        }
+        true
+    };
+    assert!((0..10).all(&mut start), "there is room");
+    postgres.fill_disk();
+    let failed = (10..500).find(|number| !start(*number)).expect("the disk is full");
+    // Whoever is asked meanwhile says so, and goes on.
+    assert!(!(500..503).any(&mut start), "there is no room");
+    assert!(node.client.health().is_some());
+    postgres.empty_disk();
+    let end = Instant::now() + PATIENCE;
+    let mut number = 600;
+    while !start(number) {
+        assert!(Instant::now() < end, "there is room again");
+        std::thread::sleep(Duration::from_millis(300));
+        number += 1;
+    }
+    assert!(acknowledged.len() > 10 && failed >= 10);
+    for execution in &acknowledged {
+        assert_eq!(text(&node.client.end(execution), "status"), "SUCCEEDED");
+    }
+    let (is_right, printed) = command(&["doctor", "--store", &url], folder.path());
+    assert!(is_right && printed.contains("Nothing is wrong with the database."), "{printed}");
+}
