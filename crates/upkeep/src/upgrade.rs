@@ -100,8 +100,9 @@ pub fn upgrade_check(
         None => PathBuf::from(".stepwright"),
     };
     let found = Sqlite::layout_of(&data);
+    let is_there = matches!(found, Ok(Some(_)));
     let is_readable = check_layout(&data.display().to_string(), found, Sqlite::LAYOUT);
-    is_well &= is_readable && check_keys(Sqlite::key_names(&data), config);
+    is_well &= is_readable && (!is_there || check_keys(Sqlite::key_names(&data), config));
     if arguments.rehearse && is_well {
         is_well = rehearse(&data, config, stopped)?;
     }
@@ -112,16 +113,18 @@ fn check_database(url: &str, config: Option<&Path>) -> Result<bool, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(error.to_string()))?;
     let found = runtime.block_on(Postgres::layout_of(url));
-    if !check_layout("the database", found, Postgres::LAYOUT) {
-        return Ok(false);
-    }
-    Ok(check_keys(runtime.block_on(Postgres::key_names(url)), config))
+    let is_there = matches!(found, Ok(Some(_)));
+    let is_readable = check_layout("the database", found, Postgres::LAYOUT);
+    let keys = || check_keys(runtime.block_on(Postgres::key_names(url)), config);
+    Ok(is_readable && (!is_there || keys()))
 }
 
 /// Whether the configuration names the keys that a store is encrypted with.
 fn check_keys(needed: Result<Vec<String>, StoreError>, config: Option<&Path>) -> bool {
+    // What is wrong with the keys themselves was said of the configuration.
+    let Ok(keys) = config.map(keys_in).transpose() else { return false };
+    let keys = keys.flatten();
     let checked = needed.and_then(|needed| {
-        let keys = config.map(keys_in).transpose().map_err(StoreError::new)?.flatten();
         check_key_names(&needed, keys.as_ref())?;
         Ok((needed.is_empty(), keys.is_some()))
     });
