@@ -32,7 +32,7 @@ fn start_everywhere(nodes: &[Node], at_each: usize) -> Vec<String> {
                             assert_eq!(name, "ExecutionLimitExceeded");
                             None
                         }
-                        other => panic!("{other:?}"),
+                        other @ Answer::Lost => panic!("{other:?}"),
                     }
                 })
             })
@@ -120,7 +120,7 @@ fn requests_are_throttled_over_all_nodes() {
                             match node.client.call("ListStateMachines", &json!({})) {
                                 Answer::Ok(_) => passed += 1,
                                 Answer::Refused(name, _) => assert_eq!(name, "ThrottlingException"),
-                                other => panic!("{other:?}"),
+                                other @ Answer::Lost => panic!("{other:?}"),
                             }
                         }
                         passed
