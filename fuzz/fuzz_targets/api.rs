@@ -149,6 +149,10 @@ fn send(server: &Server, bytes: &[u8]) {
     });
     let Ok(all) = all else { return };
     let text = String::from_utf8_lossy(&all);
-    assert_eq!(text.matches("HTTP/1.1 ").count(), sent, "{text}");
-    assert!(!text.contains("HTTP/1.1 5"), "{text}");
+    // A body cannot have the ends of lines that are in a header: JSON writes them in another way.
+    let heads: Vec<&str> = text.split("\r\nx-amzn-requestid: ").collect();
+    let statuses = heads.iter().rev().skip(1).filter_map(|before| before.rsplit("HTTP/1.1 ").next());
+    let statuses: Vec<&str> = statuses.collect();
+    assert_eq!(statuses.len(), sent, "{text}");
+    assert!(statuses.iter().all(|status| !status.starts_with('5')), "{text}");
 }

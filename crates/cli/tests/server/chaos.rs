@@ -155,10 +155,6 @@ impl World {
         &self.nodes[self.chance.below(NODES as u64) as usize].client
     }
 
-    fn machine(&self, name: &str) -> String {
-        format!("arn:aws:states:us-east-1:123456789012:stateMachine:{name}")
-    }
-
     /// Asks one node after the other until the answer is not an error of the server's.
     fn insist(&self, operation: &str, body: &Json) -> Result<Json, String> {
         while !self.is_over.load(Ordering::SeqCst) {
@@ -177,7 +173,7 @@ impl World {
             let number = self.starts.fetch_add(1, Ordering::SeqCst);
             let (machine, _) = DEFINITIONS[self.chance.below(4) as usize];
             let body = json!({
-                "stateMachineArn": (self.machine(machine)),
+                "stateMachineArn": (arn_of(machine)),
                 "name": (format!("execution-{number}")),
                 "input": "[1,2,3,4]"
             });
@@ -187,7 +183,7 @@ impl World {
                 // An earlier attempt has begun it, and it has ended.
                 Err(name) => {
                     assert_eq!(name, "ExecutionAlreadyExists");
-                    let arn = self.machine(machine).replace(":stateMachine:", ":execution:");
+                    let arn = arn_of(machine).replace(":stateMachine:", ":execution:");
                     self.seen.started(&format!("{arn}:execution-{number}"));
                 }
             }
@@ -196,7 +192,8 @@ impl World {
                     self.seen.read(&arn, self.client());
                 }
             }
-            if let Some(arn) = self.seen.any(self.chance.below(1 << 30)).filter(|_| number % 8 == 0)
+            if let Some(arn) =
+                self.seen.any(self.chance.below(1 << 30)).filter(|_| number.is_multiple_of(8))
             {
                 self.seen.is_being_stopped(&arn);
                 let stop = json!({"executionArn": (arn.as_str())});
@@ -236,6 +233,10 @@ impl World {
             std::thread::sleep(Duration::from_millis(300));
         }
     }
+}
+
+fn arn_of(machine: &str) -> String {
+    format!("arn:aws:states:us-east-1:123456789012:stateMachine:{machine}")
 }
 
 /// Whether an error says that the request itself cannot be carried out.
@@ -279,11 +280,15 @@ fn disturb(
             let cut: Vec<&Node> =
                 world.nodes.iter().filter(|one| all || one.number == chosen.number).collect();
             for _ in 0..20 {
-                cut.iter().for_each(|node| node.proxy.close());
+                for node in &cut {
+                    node.proxy.close();
+                }
                 std::thread::sleep(Duration::from_millis(world.chance.below(100)));
             }
             std::thread::scope(|scope| {
-                cut.iter().for_each(|node| drop(scope.spawn(|| node.proxy.hold(lasts))));
+                for node in &cut {
+                    scope.spawn(|| node.proxy.hold(lasts));
+                }
             });
             format!("{} nodes were cut off for {lasts:.1?}", cut.len())
         }
@@ -341,7 +346,7 @@ fn whatever_fails_around_three_nodes_what_they_have_acknowledged_is_so() {
             std::thread::sleep(Duration::from_millis(1_000 + world.chance.below(4_000)));
             let (at, count) = (begun.elapsed(), world.seen.count());
             eprintln!("{at:.0?}, round {round}: {said}; {count} executions");
-            if clients.iter().chain(&workers).any(|one| one.is_finished()) {
+            if clients.iter().chain(&workers).any(std::thread::ScopedJoinHandle::is_finished) {
                 break;
             }
         }

@@ -3,6 +3,7 @@
 use crate::cluster;
 use crate::nodes::{LONG, Node, PATIENCE, await_shards, node_with};
 use crate::support::{Answer, Client, text};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use stepwright_json::{Json, json};
 
@@ -10,6 +11,8 @@ const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:counte
 const NESTED: &str = r#"{"StartAt":"N","States":{"N":{"Type":"Task","End":true,
     "Resource":"arn:aws:states:::states:startExecution",
     "Parameters":{"StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:counted"}}}}"#;
+
+static STARTS: AtomicUsize = AtomicUsize::new(0);
 
 /// How many executions of the counted machine run.
 fn running(client: &Client) -> usize {
@@ -26,13 +29,20 @@ fn start_everywhere(nodes: &[Node], at_each: usize) -> Vec<String> {
             .flat_map(|node| std::iter::repeat_n(node, at_each))
             .map(|node| {
                 scope.spawn(|| {
-                    match node.client.call("StartExecution", &json!({"stateMachineArn": MACHINE})) {
-                        Answer::Ok(reply) => Some(text(&reply, "executionArn")),
-                        Answer::Refused(name, _) => {
-                            assert_eq!(name, "ExecutionLimitExceeded");
-                            None
+                    let number = STARTS.fetch_add(1, Ordering::SeqCst);
+                    let name = format!("execution-{number}");
+                    let body = json!({"stateMachineArn": MACHINE, "name": name});
+                    loop {
+                        match node.client.call("StartExecution", &body) {
+                            Answer::Ok(reply) => return Some(text(&reply, "executionArn")),
+                            Answer::Refused(name, _) if name == "ExecutionLimitExceeded" => {
+                                return None;
+                            }
+                            // The node that counts was killed over it: whether it started anything is
+                            // found out by asking again.
+                            Answer::Refused(name, _) => assert_eq!(name, "InternalFailure"),
+                            other @ Answer::Lost => panic!("{other:?}"),
                         }
-                        other => panic!("{other:?}"),
                     }
                 })
             })
@@ -120,7 +130,7 @@ fn requests_are_throttled_over_all_nodes() {
                             match node.client.call("ListStateMachines", &json!({})) {
                                 Answer::Ok(_) => passed += 1,
                                 Answer::Refused(name, _) => assert_eq!(name, "ThrottlingException"),
-                                other => panic!("{other:?}"),
+                                other @ Answer::Lost => panic!("{other:?}"),
                             }
                         }
                         passed

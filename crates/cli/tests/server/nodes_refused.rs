@@ -17,9 +17,13 @@ fn refused(number: usize, port: u16, url: &str, folder: &Path) -> String {
     let text = std::fs::read_to_string(&config).expect("it was written");
     let text: Vec<String> = text
         .lines()
-        .map(|line| match line.starts_with("address") {
-            true => format!("address = \"http://127.0.0.1:{port}\""),
-            false => line.to_owned(),
+        .map(|line| {
+            let is_address = line.starts_with("address");
+            if is_address {
+                format!("address = \"http://127.0.0.1:{port}\"")
+            } else {
+                line.to_owned()
+            }
         })
         .collect();
     std::fs::write(&config, text.join("\n")).expect("it can be written");

@@ -416,7 +416,9 @@ impl Nodes {
         nodes[0].0.put_machine(tick, Some(self.tick.clone())).await.expect("documents are kept");
         let since = nodes[0].0.now();
         *self.since.lock().expect("nobody panics") = Some(since);
-        nodes.iter().for_each(|(engine, _)| self.tick(engine, since));
+        for (engine, _) in &nodes {
+            self.tick(engine, since);
+        }
         let mut arns: Vec<String> = Vec::new();
         let mut stopped: BTreeMap<String, Status> = BTreeMap::new();
         for _ in 0..12 {

@@ -1,5 +1,5 @@
 use crate::api::{Api, Reply, store_failed};
-use stepwright_engine::{Machine, Principal, StartError};
+use stepwright_engine::{Machine, Principal, StartError, StartRequest};
 use stepwright_json::Object;
 use stepwright_protocol::{ApiError, Request, timestamp};
 use tokio::sync::OwnedMutexGuard;
@@ -7,12 +7,23 @@ use tokio::sync::OwnedMutexGuard;
 pub(super) async fn call(api: &Api, request: &Request, principal: Principal) -> Reply {
     let _starting = api.engine.starting().await;
     let start = api.start_request(request, principal).await?;
-    let _counted = check_concurrency(api, &start.machine).await?;
+    let _counted = match check_concurrency(api, &start.machine).await {
+        // A start that is repeated, because its answer was lost, is no further execution.
+        Err(_) if was_started(api, &start).await? => Vec::new(),
+        counted => counted?,
+    };
     let started = api.engine.start(start).await.map_err(refused)?;
     let mut reply = Object::new();
     reply.insert("executionArn", started.arn.into());
     reply.insert("startDate", timestamp(started.started_at));
     Ok(reply.into())
+}
+
+/// Whether there is an execution of this name.
+async fn was_started(api: &Api, start: &StartRequest) -> Result<bool, ApiError> {
+    let arn = start.machine.arn.replacen(":stateMachine:", ":execution:", 1);
+    let row = api.engine.execution_row(&format!("{arn}:{}", start.name)).await;
+    Ok(row.map_err(store_failed)?.is_some())
 }
 
 pub(crate) fn refused(error: StartError) -> ApiError {

@@ -50,7 +50,8 @@ impl Postgres {
     pub(crate) fn fill_disk(&self) {
         use std::io::Write as _;
         let mut file = std::fs::File::create(self.ballast()).expect("it can be made");
-        while file.write_all(&[0; 65_536]).is_ok() {}
+        let block = vec![0; 65_536];
+        while file.write_all(&block).is_ok() {}
     }
 
     /// Makes room again. If PostgreSQL has given up meanwhile, it is started.
@@ -131,7 +132,7 @@ impl Postgres {
     }
 
     fn wait_for(&self, sql: &str, expected: &str) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let answer = self.try_sql("postgres", sql);
             if answer.as_deref() == Ok(expected) {

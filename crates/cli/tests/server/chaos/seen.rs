@@ -27,7 +27,7 @@ struct Execution {
 pub(super) struct Seen(Mutex<BTreeMap<String, Execution>>);
 
 /// How long everything may take to end once nothing goes wrong any more.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 impl Seen {
     fn with<R>(&self, arn: &str, what: impl FnOnce(&mut Execution) -> R) -> R {
