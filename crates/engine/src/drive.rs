@@ -263,8 +263,8 @@ impl Engine {
         if live.in_memory.is_some() {
             return Ok(());
         }
-        if live.execution.is_over() {
-            // From here on the store may show the end, so nobody may be told that it runs.
+        if self.has_nodes() && live.execution.is_over() {
+            // From here on other nodes may show the end, so nobody may be told that it runs.
             self.inner.recent.left(&live.facts.about.arn);
         }
         let append = live.append(taken, false);
