@@ -70,11 +70,11 @@ impl LongTurns {
 
     /// What is to be done next for executions of this revision. Waits if that is known to be long.
     pub(crate) async fn begin(&self, revision: &Revision) -> Aside<'_> {
-        let program = FxBuildHasher.hash_one(&revision.id);
-        let short_turns_left = self.known.read().get(&program).copied();
+        let revision = FxBuildHasher.hash_one(&revision.id);
+        let short_turns_left = self.known.read().get(&revision).copied();
         if short_turns_left.is_none() {
             // Whatever else begins of it at the same time does not need a thread as well.
-            self.note(program, 0);
+            self.note(revision, 0);
         }
         let permit = match short_turns_left {
             Some(1..) => self.permits.acquire().await.ok(),
@@ -82,7 +82,7 @@ impl LongTurns {
         };
         Aside {
             long: self,
-            program,
+            revision,
             short_turns_left,
             runtime: Handle::try_current().ok().filter(has_workers),
             permit: Mutex::new(permit),
@@ -101,13 +101,13 @@ impl LongTurns {
         self.reading.acquire().await.ok()
     }
 
-    fn note(&self, program: u64, short_turns_left: u8) {
+    fn note(&self, revision: u64, short_turns_left: u8) {
         let mut known = self.known.write();
         if known.len() >= MOST_KNOWN {
             // Most of them are no longer there.
             known.clear();
         }
-        known.insert(program, short_turns_left);
+        known.insert(revision, short_turns_left);
     }
 
     /// Waits for a permit, on a thread that nobody else needs. `None` if too many wait already.
@@ -125,7 +125,8 @@ impl LongTurns {
 /// Turns that are taken one after the other, and that may turn out to be long.
 pub(crate) struct Aside<'l> {
     long: &'l LongTurns,
-    program: u64,
+    /// The hash of the revision's name.
+    revision: u64,
     /// What was known of the program: see [`LongTurns`]. `None` if nothing was.
     short_turns_left: Option<u8>,
     /// The runtime, if it has workers that can be left: not one with a single thread, as tests have.
@@ -155,7 +156,7 @@ impl Aside<'_> {
         let Some(runtime) = &self.runtime else { return };
         let mut permit = self.permit.lock();
         if permit.is_none() {
-            self.long.note(self.program, SHORT_AGAIN);
+            self.long.note(self.revision, SHORT_AGAIN);
         }
         match (permit.is_some(), self.leaves_worker()) {
             (true, true) => {}
@@ -184,7 +185,7 @@ impl Drop for Aside<'_> {
         if let Some(left @ 1..) = self.short_turns_left
             && *self.next.get_mut() == LONG
         {
-            self.long.note(self.program, left - 1);
+            self.long.note(self.revision, left - 1);
         }
     }
 }

@@ -381,12 +381,12 @@ impl Engine {
     }
 }
 
-/// A number that nobody can guess.
 /// The region in an ARN.
 fn region_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(3).filter(|region| !region.is_empty())
 }
 
+/// A number that nobody can guess.
 fn random() -> u64 {
     getrandom::u64().expect("the operating system has random numbers")
 }
