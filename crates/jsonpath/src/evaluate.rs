@@ -91,6 +91,11 @@ impl<'s> Scope<'s> {
             return result;
         }
         let result = program.evaluate(self.root, &self.lax());
+        if let Ok(Json::Array(found)) = &result
+            && !program.is_definite()
+        {
+            self.shared.meter.keep(found.len());
+        }
         self.shared.cache.borrow_mut().push((place, result.clone()));
         result
     }

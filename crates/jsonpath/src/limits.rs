@@ -43,11 +43,14 @@ pub(crate) struct Meter<'l> {
     pub(crate) limits: Limits<'l>,
     left: Cell<u64>,
     unreported: Cell<u64>,
+    /// How many values are kept that paths in filters have found.
+    kept: Cell<usize>,
 }
 
 impl<'l> Meter<'l> {
     pub(crate) fn new(limits: Limits<'l>) -> Self {
-        Self { left: Cell::new(limits.visits), unreported: Cell::new(0), limits }
+        let left = Cell::new(limits.visits);
+        Self { left, unreported: Cell::new(0), kept: Cell::new(0), limits }
     }
 
     /// Counts visits.
@@ -74,9 +77,14 @@ impl<'l> Meter<'l> {
         }
     }
 
-    /// Refuses one result more than there may be.
+    /// What a path in a filter has found is kept until the end.
+    pub(crate) fn keep(&self, found: usize) {
+        self.kept.set(self.kept.get() + found);
+    }
+
+    /// Refuses one result more than there may be, those included that are kept.
     pub(crate) fn results(&self, found: usize) -> Result<(), Fault> {
-        if found < self.limits.results {
+        if found + self.kept.get() < self.limits.results {
             return Ok(());
         }
         let most = self.limits.results;

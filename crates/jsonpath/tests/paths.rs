@@ -209,6 +209,21 @@ fn scans_within_scans_are_bounded() {
 }
 
 #[test]
+fn what_paths_in_filters_have_found_counts_together() {
+    let document = parse(r#"{"a": [1, 2], "b": [1, 1, 1, 1, 1, 2], "c": [1, 1, 1, 1, 1, 2]}"#);
+    let document = document.expect("JSON");
+    let path = Path::parse("$.a[?(@ in $.b[*] && @ in $.c[*])]").expect("a path");
+    let within = |results| {
+        let limits =
+            stepwright_jsonpath::Limits { results, ..stepwright_jsonpath::Limits::default() };
+        path.evaluate_within(&document, limits)
+    };
+    assert_eq!(within(14).expect("few enough").to_string(), "[1,2]");
+    let error = within(11).expect_err("twelve are found in the filter alone");
+    assert_eq!(error.to_string(), "the path leads to more than 11 values");
+}
+
+#[test]
 fn variables() {
     let variable = Path::parse_variable("$item.a[0]").expect("a name").expect("a path");
     assert_eq!((&*variable.name, variable.path.text()), ("item", "$.a[0]"));

@@ -217,6 +217,23 @@ fn a_payload_is_added_up_before_it_is_written() {
 }
 
 #[test]
+fn arguments_of_intrinsics_are_added_up_while_they_are_computed() {
+    // Each path makes a list of its own, of a thousand values and some twenty kilobytes.
+    let paths = vec!["$..*"; 8_000].join(", ");
+    for call in [
+        format!("States.ArrayLength(States.Array({paths}))"),
+        format!("States.Format('{{}}', {paths})"),
+    ] {
+        let text = format!(
+            r#"{{"StartAt": "S", "States": {{"S": {{"Type": "Pass", "End": true, "Parameters": {{"t.$": "{call}"}}}}}}}}"#
+        );
+        let list: Vec<Json> = (0..1_000).map(Json::Int).collect();
+        let (error, cause) = failure(&run(&text, json!({"list": list})));
+        assert_eq!(error, "States.DataLimitExceeded", "{cause}");
+    }
+}
+
+#[test]
 fn errors_and_causes_are_no_larger_than_payloads() {
     let fail = r#""Type": "Fail", "QueryLanguage": "JSONata""#;
     let doubled = "$reduce([1..4], function($a, $i) {$a & $a}, $states.input.big)";

@@ -64,20 +64,29 @@ impl Call {
     }
 
     fn compute(&self, scope: &dyn Scope) -> Result<Json, Fault> {
-        let mut values = Vec::with_capacity(self.arguments.len());
-        for argument in &self.arguments {
-            values.push(match argument {
-                Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => {
-                    path.find(scope).map(Cow::into_owned).map_err(|error| match error {
-                        PathError::TooMuch { message } => Fault::Failed(message.into()),
-                        _ => Fault::Missing(path.text.clone()),
-                    })?
-                }
-                Argument::Call(call) => call.compute(scope)?,
-            });
-        }
         let room = scope.limits().evaluation_bytes;
+        let mut values = Vec::with_capacity(self.arguments.len());
+        // What was computed for the arguments takes memory; what is only found is there already.
+        let mut computed = 0usize;
+        for argument in &self.arguments {
+            let value = match argument {
+                Argument::Literal(value) => Cow::Borrowed(value),
+                Argument::Path(path) => path.find(scope).map_err(|error| match error {
+                    PathError::TooMuch { message } => Fault::Failed(message.into()),
+                    _ => Fault::Missing(path.text.clone()),
+                })?,
+                Argument::Call(call) => Cow::Owned(call.compute(scope)?),
+            };
+            if let Cow::Owned(value) = &value {
+                let measure = value.measure();
+                let measure = measure.ok_or_else(|| Fault::Limit(EvaluationError::too_deep()))?;
+                computed = computed.saturating_add(measure.weight());
+                if computed > room.saturating_mul(2) {
+                    return Err(Fault::Limit(EvaluationError::too_large()));
+                }
+            }
+            values.push(value.into_owned());
+        }
         // Every function looks at its arguments once; some write them.
         let mut bytes = 0usize;
         for value in &values {
