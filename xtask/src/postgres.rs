@@ -8,6 +8,9 @@ mod cluster;
 /// The variable that tells tests where the cluster is.
 pub(crate) const VARIABLE: &str = "STEPWRIGHT_POSTGRES";
 
+/// The variable that says which store tests run on, with the value `postgres`.
+pub(crate) const STORE: &str = "STEPWRIGHT_TEST_STORE";
+
 /// The tests of the server that are also run on PostgreSQL. A copy of a data directory has no equal there.
 pub(crate) const TESTS: [&str; 4] = ["operations::", "crash::", "--skip", "backup"];
 

@@ -217,6 +217,11 @@ impl Nodes {
         }
     }
 
+    /// Whether a node lives, as far as this one knows.
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        self.view.read().nodes.iter().any(|known| known.id == node)
+    }
+
     /// Where other nodes reach this one.
     pub(crate) fn own_address(&self) -> String {
         let me = self.membership.node();
@@ -500,10 +505,25 @@ impl Engine {
             // Not before: what a node remembers that was taken for dead is old.
             *nodes.beaten.lock() = begun;
             let dead = beats.look(&members, me, Instant::now());
+            self.look_after_orphans(nodes, &members);
             *nodes.view.write() = members.clone();
             if let Err(error) = self.rearrange(nodes, &members, dead).await {
                 tracing::warn!(%error, "shards cannot be claimed or given up");
             }
+        }
+    }
+
+    /// Nodes that are gone do not call off what they were to call off.
+    fn look_after_orphans(&self, nodes: &Nodes, members: &Members) {
+        let gone: Shards = {
+            let before = nodes.view.read();
+            let is_gone = |id: &NodeId| !members.nodes.iter().any(|node| node.id == *id);
+            let gone = before.nodes.iter().map(|node| node.id).filter(is_gone);
+            gone.flat_map(|id| before.shards_of(id).iter().collect::<Vec<_>>()).collect()
+        };
+        if !gone.is_empty() {
+            let engine = self.clone();
+            tokio::spawn(async move { engine.stop_orphans_of(gone).await });
         }
     }
 
@@ -595,6 +615,7 @@ impl Engine {
         self.inner.mailboxes.evict(&shards);
         self.inner.recent.leave(&shards);
         nodes.bells.leave(&shards);
+        self.inner.spread.leave(&shards);
         nodes.membership.release(shards).await?;
         {
             let mut view = nodes.view.write();
