@@ -1,9 +1,9 @@
 //! `cargo xtask conformance`: how much of the recorded behaviour Stepwright shows.
 
+use crate::postgres;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use crate::postgres;
 use stepwright_conformance::{KINDS, Verdict, summary};
 
 const USAGE: &str =

@@ -137,6 +137,11 @@ fn test() -> Result<(), String> {
             .args(postgres::TESTS)
             .env(postgres::VARIABLE, url)
             .env(postgres::STORE, "postgres"))?;
+        run(Command::new("cargo")
+            .args(["test", "--workspace", "--quiet"])
+            .args(postgres::SUITES.iter().flat_map(|suite| ["--test", suite]))
+            .env(postgres::VARIABLE, url)
+            .env(postgres::STORE, "postgres"))?;
     }
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));

@@ -4,6 +4,7 @@ use crate::api::{Api, Reply, store_failed};
 use crate::config::NodesConfig;
 use crate::fork;
 use crate::http::{Shared, answer, parse};
+use crate::printed;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -109,6 +110,9 @@ pub(crate) async fn call(State(serving): Shared, request: Request) -> Response {
                     .map_err(ApiError::validation),
                 None => Err(ApiError::validation("this node has no search")),
             }
+        }
+        Ok(request) if request.get("do").and_then(Json::as_str) == Some("printed") => {
+            Ok(printed::of_this_node(serving.api.engine(), &serving.functions, &request))
         }
         Ok(request) => serving.api.engine().answer_peer(&request).await.ok_or_else(|| {
             ApiError::validation("this release does not know what the other node asks")

@@ -44,11 +44,7 @@ pub(crate) struct Spread {
 
 impl Default for Spread {
     fn default() -> Self {
-        Self {
-            calls: Semaphore::new(CALLS),
-            runs: Mutex::default(),
-            waited_for: Mutex::default(),
-        }
+        Self { calls: Semaphore::new(CALLS), runs: Mutex::default(), waited_for: Mutex::default() }
     }
 }
 
@@ -121,7 +117,9 @@ impl Engine {
                     let child = Child { run: run.clone(), index: waiting.index };
                     let (engine, errand) = (self.clone(), self.inner.underway.begin());
                     let cancelled = waiting.cancelled;
-                    tokio::spawn(async move { engine.see_away(child, id, cancelled, errand).await });
+                    tokio::spawn(
+                        async move { engine.see_away(child, id, cancelled, errand).await },
+                    );
                 }
                 None => left.push(waiting),
             }

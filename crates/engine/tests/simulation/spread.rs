@@ -84,7 +84,8 @@ impl Runs {
     async fn children(&self, arn: &str) -> Vec<ExecutionRow> {
         let memory = &self.nodes.memory;
         let parent = memory.execution_by_arn(arn).await.expect("it can be read");
-        let runs = memory.map_runs(parent.expect("it is there").id).await.expect("they can be read");
+        let runs =
+            memory.map_runs(parent.expect("it is there").id).await.expect("they can be read");
         let mut children = Vec::new();
         for run in runs {
             let filter = Filter { map_run: Some(run.arn), ..Filter::default() };
@@ -173,7 +174,8 @@ impl Runs {
             }
             for arn in &arns {
                 let parent = self.nodes.memory.execution_by_arn(arn).await.expect("it can be read");
-                let owner = |row: &ExecutionRow| nodes.iter().position(|(one, _)| one.holds(row.id));
+                let owner =
+                    |row: &ExecutionRow| nodes.iter().position(|(one, _)| one.holds(row.id));
                 let parents = parent.as_ref().and_then(owner);
                 let children = self.children(arn).await;
                 away += children
@@ -191,7 +193,10 @@ impl Runs {
             let ended = tokio::time::timeout(Duration::from_hours(24), engine.ended(arn)).await;
             let Ok(Some(ended)) = ended else {
                 let findings = engine.doctor().await;
-                panic!("seed {seed}: {arn} does not end: {ended:?} {findings:?}");
+                let children = self.children(arn).await;
+                let children = children.iter().map(|row| (&*row.about.arn, row.id, row.status));
+                let children: Vec<_> = children.collect();
+                panic!("seed {seed}: {arn} does not end: {findings:?} {children:#?}");
             };
             if matches!(ended.status, Status::Succeeded { .. }) {
                 self.examine(engine, arn).await;
