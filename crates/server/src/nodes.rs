@@ -30,6 +30,13 @@ pub enum NodesError {
     /// It is there without a store that nodes can share.
     #[error("`[server.nodes]` needs a `store` that several nodes can share: postgres://…")]
     NoStore,
+    /// What local services hold would be another thing at each node.
+    #[error(
+        "`{0}` is for the local services, which one server has in its memory, and `[server.nodes]` \
+         makes this one of several; let a server of its own have them, and name it at each node: \
+         `[services.default]` with `endpoint = \"http://…\"`"
+    )]
+    Local(String),
     /// The address is no URL that others could use.
     #[error("`address` in `[server.nodes]` is `{0}`; it must begin with http:// or https://")]
     Address(String),
