@@ -37,6 +37,9 @@ const TOLD_SKEW_MILLIS: i64 = 10_000;
 const TO_LEAVE: Duration = Duration::from_secs(5);
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
+/// How many shards are resumed and then opened together.
+const OPENED_TOGETHER: usize = 16;
+
 /// The number of shards.
 const SHARDS: usize = 256;
 
@@ -584,15 +587,20 @@ impl Engine {
         nodes.held.add(&claimed);
         let engine = self.clone();
         tokio::spawn(async move {
-            engine.clone().resume(claimed, None).await;
-            if let Some(nodes) = engine.nodes()
-                && !engine.is_closing()
-            {
-                nodes.open.add(&claimed);
+            // A part after the other, so that others need not wait until everything is resumed.
+            let all: Vec<u8> = claimed.iter().collect();
+            for part in all.chunks(OPENED_TOGETHER) {
+                let part: Shards = part.iter().copied().collect();
+                engine.clone().resume(part, None).await;
+                let Some(nodes) = engine.nodes().filter(|_| !engine.is_closing()) else { return };
+                nodes.open.add(&part);
                 // Whoever waited for the end of one of these hears of it as of any other.
-                nodes.waiting.lock().retain(|id, _| !claimed.has(id.shard()));
+                nodes.waiting.lock().retain(|id, _| !part.has(id.shard()));
+            }
+            if let Some(nodes) = engine.nodes().filter(|_| !engine.is_closing()) {
                 engine.fire_missed();
-                engine.options().observer.taken_over(&claimed);
+                let kept = claimed.iter().filter(|shard| nodes.open.has(*shard)).collect();
+                engine.options().observer.taken_over(&kept);
             }
         });
         Ok(())
