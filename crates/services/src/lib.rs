@@ -225,6 +225,11 @@ impl Services {
         tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
     }
 
+    /// Whether this server is one of several nodes, so that the services are those of another one.
+    pub fn are_elsewhere(&self) -> bool {
+        self.is_shared
+    }
+
     /// Sets the URL of the server, which URLs in answers to tasks begin with.
     pub fn served_at(&self, url: &str) {
         // A second call would set the same.

@@ -236,7 +236,10 @@ fn what_functions_print_is_read_at_any_node(first: &Node, second: &Node) -> usiz
     let machine = first.client.create("say", "STANDARD", SAY);
     let items: Vec<Json> = (0..16).map(Json::Int).collect();
     let run = first.client.start(&machine, &Json::from(items).to_string());
-    assert_eq!(text(&second.client.end(&run), "status"), "SUCCEEDED");
+    let end = second.client.end(&run);
+    // They find Step Functions at their node, and no other service.
+    let output = format!("[{}]", ["12"; 16].join(","));
+    assert_eq!(text(&end, "output"), output, "{end}");
     let (lines, after) = printed(first, &json!({}));
     let mut said: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
     said.sort_unstable();
@@ -259,7 +262,7 @@ fn executions_of_all_nodes_are_found_by_what_is_in_them() {
     let Some(url) = cluster::database() else { return };
     let folder = tempfile::tempdir().expect("a directory can be made");
     let ports: Vec<u16> = (0..2).map(|_| cluster::free_port()).collect();
-    let say = "[functions.say]\ncommand = [\"sh\", \"-c\", \"cat >&2; echo 1\"]";
+    let say = "[functions.say]\ncommand = [\"sh\", \"-c\", \"cat >&2; echo ${AWS_ENDPOINT_URL:-1}${AWS_ENDPOINT_URL_SFN:+2}\"]";
     let start = |number: usize| node_with(number, ports[number], &url, folder.path(), say);
     let first = start(0);
     let second = start(1);
