@@ -1,11 +1,16 @@
 //! `cargo xtask conformance`: how much of the recorded behaviour Stepwright shows.
 
+use crate::postgres;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use stepwright_conformance::{KINDS, Verdict, summary};
 
-const USAGE: &str = "usage: cargo xtask conformance [KIND…] [--data DIR] [--report FILE]";
+const USAGE: &str =
+    "usage: cargo xtask conformance [KIND…] [--data DIR] [--report FILE] [--store postgres]";
+
+/// The kinds that an engine with a store runs: the others are the same whatever the store is.
+const STORED: [&str; 4] = ["served", "wire", "api", "teststate"];
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     match conformance(arguments) {
@@ -27,6 +32,11 @@ fn conformance(arguments: &[String]) -> Result<(), String> {
         match argument.as_str() {
             "--data" => data = PathBuf::from(value()?),
             "--report" => report = Some(PathBuf::from(value()?)),
+            "--store" => match value()?.as_str() {
+                "postgres" if !is_under_test() => return on_postgres(arguments),
+                "postgres" => {}
+                other => return Err(format!("there is no store {other} here: postgres\n{USAGE}")),
+            },
             kind if KINDS.iter().any(|(name, _)| *name == kind) => wanted.push(kind),
             other => {
                 let kinds: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -39,7 +49,12 @@ fn conformance(arguments: &[String]) -> Result<(), String> {
     }
     let mut verdicts: Vec<Verdict> = Vec::new();
     for (name, run) in KINDS {
-        if wanted.is_empty() || wanted.contains(name) {
+        let is_wanted = if wanted.is_empty() {
+            !is_under_test() || STORED.contains(name)
+        } else {
+            wanted.contains(name)
+        };
+        if is_wanted {
             verdicts.extend(run(&data)?);
         }
     }
@@ -54,4 +69,18 @@ fn conformance(arguments: &[String]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether engines keep everything in PostgreSQL.
+fn is_under_test() -> bool {
+    std::env::var(postgres::STORE).is_ok_and(|store| store == "postgres")
+}
+
+/// Runs this program once more, with a cluster.
+fn on_postgres(arguments: &[String]) -> Result<(), String> {
+    let url = postgres::start().ok_or("PostgreSQL is not there")?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut again = Command::new(program);
+    again.arg("conformance").args(arguments);
+    crate::run(again.env(postgres::VARIABLE, url).env(postgres::STORE, "postgres"))
 }

@@ -44,7 +44,8 @@ const HELP: &str = "cargo xtask <recipe>
   pictures     what runs look like on terminals of 80, 120 and 200 columns, by tmux, into target/pictures; the
                pages of the console, by Chromium
   fuzz         fuzz targets, each for so long: [SECONDS] [TARGET…] (60, all)
-  conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE]";
+  conformance  how much of the recorded behaviour is shown: [KIND…] [--data DIR] [--report FILE];
+               with --store postgres the kinds that an engine with a store runs, in PostgreSQL";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -135,7 +136,12 @@ fn test() -> Result<(), String> {
             .args(["test", "--workspace", "--test", "server", "--"])
             .args(postgres::TESTS)
             .env(postgres::VARIABLE, url)
-            .env("STEPWRIGHT_TEST_STORE", "postgres"))?;
+            .env(postgres::STORE, "postgres"))?;
+        run(Command::new("cargo")
+            .args(["test", "--workspace", "--quiet"])
+            .args(postgres::SUITES.iter().flat_map(|suite| ["--test", suite]))
+            .env(postgres::VARIABLE, url)
+            .env(postgres::STORE, "postgres"))?;
     }
     let mut tests = Command::new("cargo");
     tests.envs(postgres.map(|url| (postgres::VARIABLE, url)));

@@ -7,7 +7,7 @@ use crate::{Client, Logs};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-use stepwright_json::{Json, json};
+use stepwright_json::{Json, Object, json};
 use stepwright_terminal::Screen;
 use stepwright_terminal::report::Failure;
 
@@ -26,7 +26,8 @@ pub fn logs(arguments: &Logs) -> Result<ExitCode, Failure> {
     let mut followed: BTreeMap<String, Watched> = BTreeMap::new();
     // Functions belong to no state machine, and other servers do not show what they print.
     let has_functions = arguments.machines.is_empty() && !client.is_aws();
-    let mut functions = Functions { since, last: 0, is_there: has_functions };
+    let mut functions =
+        Functions { since, last: 0, nodes: Object::new().into(), is_there: has_functions };
     loop {
         let began = begun(&client, &arguments.machines, since)?;
         for one in began {
@@ -76,6 +77,8 @@ fn begun(client: &Client, machines: &[String], since: i64) -> Result<Vec<Json>, 
 struct Functions {
     since: i64,
     last: i64,
+    /// The last line of each node.
+    nodes: Json,
     is_there: bool,
 }
 
@@ -84,12 +87,15 @@ impl Functions {
         if !self.is_there {
             return;
         }
-        let Ok(reply) = client.send("/logs", None, &json!({"after": (Json::Int(self.last))}))
-        else {
+        let after = json!({"after": (Json::Int(self.last)), "nodes": (self.nodes.clone())});
+        let Ok(reply) = client.send("/logs", None, &after) else {
             // Another server, or one that does not let everybody read them.
             self.is_there = false;
             return;
         };
+        if let Some(nodes) = reply.get("nodes") {
+            self.nodes = nodes.clone();
+        }
         let lines = reply.get("lines").and_then(Json::as_array);
         for line in lines.into_iter().flat_map(|lines| lines.iter()) {
             let number = |key: &str| line.get(key).and_then(Json::as_i64).unwrap_or(0);

@@ -13,6 +13,8 @@ pub mod recorded;
 pub mod replay;
 pub mod rows;
 pub mod served;
+#[path = "../../store/tests/support/stores.rs"]
+mod stores;
 pub mod test_state;
 pub mod validation;
 pub mod wire;

@@ -18,7 +18,6 @@ use stepwright_json::{Json, Object, Str};
 use stepwright_program::Vintage;
 use stepwright_server::{Api, Settings};
 use stepwright_simulator::{self as simulator, MemoryObjects, Run};
-use stepwright_store::Memory;
 
 /// Runs every recorded execution.
 pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
@@ -26,8 +25,7 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
     Ok(cases.iter().filter(|case| case.text("kind") == "execution").map(run).collect())
 }
 
-/// Runs work with the API of an engine that keeps everything in memory. Its time is virtual: it
-/// passes when everybody waits.
+/// Runs work with the API of an engine. Its time is virtual: it passes when everybody waits.
 pub(crate) fn serve<T>(
     start: Moment,
     tasks: Arc<dyn Tasks>,
@@ -68,9 +66,9 @@ fn serve_as<T>(
     })
 }
 
-/// An engine that keeps everything in memory, in the account of the recordings.
+/// An engine with an empty store, in the account of the recordings.
 pub(crate) fn options(tasks: Arc<dyn Tasks>) -> Options {
-    Options { account: "111111111111".to_owned(), ..Options::new(Arc::new(Memory::new()), tasks) }
+    Options { account: "111111111111".to_owned(), ..Options::new(crate::stores::empty(), tasks) }
 }
 
 /// The runtime's clock.

@@ -47,10 +47,13 @@ pub fn run_all(data: &Path) -> Result<Vec<Verdict>, String> {
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
+        let room = Arc::new(tokio::sync::Semaphore::new(crate::stores::most_at_once()));
         let runs: Vec<_> = cases
             .into_iter()
             .map(|case| {
+                let room = room.clone();
                 tokio::spawn(async move {
+                    let _place = room.acquire().await;
                     let ran = tokio::time::timeout(LONGEST, run(&case)).await;
                     (case, ran.unwrap_or_else(|_| Err("it does not end".to_owned())))
                 })
@@ -95,8 +98,11 @@ async fn run(case: &Case) -> Result<Run, String> {
     let options = Options { objects, vintage: vintage(case), ..options(Arc::new(tasks)) };
     let engine = Engine::open(options).await.map_err(|error| error.to_string())?;
     let api = Api::new(engine, Settings::default());
-    stub.connect(api.clone());
-    execute(&api, case, SystemClock.now(), &case.get("input")).await
+    stub.connect(api.engine());
+    let ran = execute(&api, case, SystemClock.now(), &case.get("input")).await;
+    // Another case uses its connections.
+    api.engine().shutdown().await;
+    ran
 }
 
 /// The snapshots of ECS, as cases.

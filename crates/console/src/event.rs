@@ -33,7 +33,8 @@ pub(crate) async fn details(console: &Console, visit: &dyn Visit, ask: &Ask) -> 
         !is_it && taken.is_ok()
     });
     all.await?;
-    let mut answer = shown(visit, &known, number, &read);
+    let logs = logs(visit, &known, &read).await;
+    let mut answer = shown(visit, &known, number, &read, logs);
     if let (Some(expression), Json::Object(answer)) = (ask.query.get("try"), &mut answer) {
         // An expression may take long, and whoever writes one waits for it.
         answer.insert("tried", visit.engine().aside(|| tried(&read, expression)).await);
@@ -139,7 +140,13 @@ impl Read {
     }
 }
 
-fn shown(visit: &dyn Visit, known: &Known, number: usize, read: &Read) -> Json {
+fn shown(
+    visit: &dyn Visit,
+    known: &Known,
+    number: usize,
+    read: &Read,
+    logs: Option<Vec<Json>>,
+) -> Json {
     let row = &known.story.rows[number];
     let state = row.state.and_then(|state| known.drawing.states.get(state as usize));
     let (name, line) = state.map_or((String::new(), None), |(name, line)| (name.clone(), *line));
@@ -175,7 +182,6 @@ fn shown(visit: &dyn Visit, known: &Known, number: usize, read: &Read) -> Json {
         stepwright_json::json!([(text(error)), (text(cause))])
     });
     let task = read.event.as_ref().and_then(|event| task_of(&event.kind));
-    let logs = task.and_then(|task| logs(visit, known, task, read));
     let token = task.and_then(|task| known.open_token(task));
     let acts =
         token.map_or(Json::Null, |token| known.token_shown(visit, &token).into_string().into());
@@ -217,13 +223,14 @@ fn task_of(kind: &EventKind) -> Option<TaskId> {
 
 /// What the function has printed that this attempt has called, with the moments; `None` if it has called
 /// none, or the visitor may not see it.
-fn logs(visit: &dyn Visit, known: &Known, task: TaskId, read: &Read) -> Option<Vec<Json>> {
+async fn logs(visit: &dyn Visit, known: &Known, read: &Read) -> Option<Vec<Json>> {
+    let task = read.event.as_ref().and_then(|event| task_of(&event.kind))?;
     let is_function = read.tasks.contains(&task);
     if !is_function || !visit.may("stepwright:ReadLogs", "*") {
         return None;
     }
     let id = stepwright_engine::request_id(&known.row.about.arn, task);
-    let lines = visit.functions().printed_for(&id);
+    let lines = visit.printed(Some(id)).await;
     let skipped = lines.len().saturating_sub(MOST_LINES);
     let line = |line: &stepwright_functions::Printed| {
         let at = time::format(line.at_millis);

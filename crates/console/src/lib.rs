@@ -49,7 +49,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{Engine, Machine};
-use stepwright_functions::Functions;
+use stepwright_functions::{Functions, Printed};
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, Search};
@@ -65,6 +65,9 @@ pub trait Visit: Send + Sync {
 
     /// The functions.
     fn functions(&self) -> &Functions;
+
+    /// What functions have printed lately at all nodes, all that is remembered or for one request.
+    fn printed(&self, request_id: Option<String>) -> Pending<'_, Vec<Printed>>;
 
     /// The visitor's key; `None` if the server has no keys.
     fn who(&self) -> Option<&str>;

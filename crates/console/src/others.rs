@@ -30,11 +30,8 @@ pub(crate) async fn functions(visit: &dyn Visit, ask: &Ask) -> Answer {
     let text = |function: &Json, key: &str| {
         function.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
     };
-    let printed = if visit.may("stepwright:ReadLogs", "*") {
-        visit.functions().printed(0)
-    } else {
-        Vec::new()
-    };
+    let printed =
+        if visit.may("stepwright:ReadLogs", "*") { visit.printed(None).await } else { Vec::new() };
     let main = html! {
         h1 { "Functions" }
         @if functions.is_empty() { p class="none" { "None are configured. " code { "[functions.NAME]" } " in " code { "stepwright.toml" } " adds one." } } @else {

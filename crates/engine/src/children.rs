@@ -1,12 +1,19 @@
 //! Child executions of map runs, from the parent's side.
 
+mod spread;
+
+pub(crate) use spread::{Spread, read_ends, write_ends};
+
 use crate::facts::More;
 use crate::live::Live;
 use crate::mailbox::{Message, What};
+use crate::memory::Share;
 use crate::snapshot::News;
 use crate::starts::{Begun, FirstTurn};
 use crate::underway::Errand;
 use crate::{Engine, Facts, Parent, Refused};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_history::{Failure, Moment, Start, TaskId};
@@ -67,6 +74,17 @@ struct Turned {
 
 type Outcome = Result<Json, Failure>;
 
+/// What has come of children that are begun together.
+#[derive(Default)]
+struct Group {
+    turned: Vec<Turned>,
+    ended: Vec<(u32, Outcome)>,
+    /// Those that run, and those that are still to be begun.
+    others: Vec<(Child, Stands, watch::Receiver<bool>)>,
+    /// The steps of those that have taken their first turn.
+    steps: u64,
+}
+
 impl Engine {
     /// Puts a child together with those that are begun with it.
     pub(crate) fn start_child(
@@ -88,30 +106,43 @@ impl Engine {
         }
     }
 
-    /// Begins children, and has them run to their ends.
-    pub(crate) fn start_children(&self, starting: Vec<Together>) {
+    /// Begins children, and has them run to their ends: at other nodes, too, unless they may have begun
+    /// before.
+    pub(crate) fn start_children(&self, starting: Vec<Together>, are_new: bool) {
         for Together { run, children } in starting {
-            let (mut group, mut bytes) = (Vec::new(), 0);
+            let mut places: BTreeMap<Option<String>, Vec<Waiting>> = BTreeMap::new();
             for child in children {
-                let more = child.memory();
-                if group.len() >= MOST || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
-                    self.start_group(run.clone(), std::mem::take(&mut group));
-                    bytes = 0;
-                }
-                group.push(child);
-                bytes += more;
+                let place = if are_new { self.place_of_child(&run, child.index) } else { None };
+                places.entry(place).or_default().push(child);
             }
-            self.start_group(run, group);
+            for (place, children) in places {
+                let (mut group, mut bytes) = (Vec::new(), 0);
+                for child in children {
+                    let more = child.memory();
+                    if group.len() >= MOST || (bytes + more > TOGETHER_BYTES && !group.is_empty()) {
+                        self.start_group(run.clone(), place.clone(), std::mem::take(&mut group));
+                        bytes = 0;
+                    }
+                    group.push(child);
+                    bytes += more;
+                }
+                self.start_group(run.clone(), place, group);
+            }
         }
     }
 
-    fn start_group(&self, run: Arc<Run>, children: Vec<Waiting>) {
+    fn start_group(&self, run: Arc<Run>, place: Option<String>, mut children: Vec<Waiting>) {
         let engine = self.clone();
         let errand = self.inner.underway.begin();
         tokio::spawn(async move {
-            // Thousands may wait here: what they need afterwards is made only then.
-            let turn = engine.inner.memory.turn_to_begin(children.len()).await;
-            Box::pin(engine.begin_together(run, children, turn)).await;
+            if let Some(address) = place {
+                children = engine.begin_elsewhere(&run, &address, children).await;
+            }
+            if !children.is_empty() {
+                // Thousands may wait here: what they need afterwards is made only then.
+                let turn = engine.inner.memory.turn_to_begin(children.len()).await;
+                Box::pin(engine.begin_together(run, children, turn)).await;
+            }
             drop(errand);
         });
     }
@@ -122,49 +153,50 @@ impl Engine {
         children: Vec<Waiting>,
         turn: Option<SemaphorePermit<'_>>,
     ) {
-        let (mut turned, mut ended, mut steps) = (Vec::new(), Vec::new(), 0);
+        let mut group = Group::default();
         for Waiting { index, input, cancelled } in children {
             if *cancelled.borrow() {
                 continue;
             }
             let child = Child { run: run.clone(), index };
-            let input = match input {
-                ChildInput::Given(input) => input,
-                ChildInput::Recorded { after, at } => {
-                    self.lasting_input(run.parent_facts.id, after, at).await
-                }
-            };
+            let input = self.lasting_input(&run, input).await;
             if !self.inner.memory.has_room_for_child() {
-                self.confirm_all(&mut turned, &mut ended).await;
-                self.report_children(&run, &mut ended).await;
+                self.settle_group(&run, &mut group).await;
                 self.inner.memory.room_for_child().await;
             }
             if run.is_express {
-                self.begin_express_child(child, input, cancelled, &mut ended).await;
+                self.begin_express_child(child, input, cancelled, &mut group).await;
             } else {
-                steps +=
-                    self.take_first_turn(child, input, cancelled, &mut turned, &mut ended).await;
+                self.take_first_turn(child, input, cancelled, &mut group).await;
             }
-            if steps >= TOGETHER_STEPS {
-                self.confirm_all(&mut turned, &mut ended).await;
-                self.report_children(&run, &mut ended).await;
-                steps = 0;
+            if group.steps >= TOGETHER_STEPS {
+                self.settle_group(&run, &mut group).await;
             }
         }
-        self.confirm_all(&mut turned, &mut ended).await;
+        self.confirm_all(&mut group).await;
         drop(turn);
-        self.report_children(&run, &mut ended).await;
+        self.settle_group(&run, &mut group).await;
     }
 
-    /// Takes the first turn of a child, and has it stored. Returns how many steps it took.
+    /// Waits until the first turns of children are durable. Those that go on do so by themselves, and the
+    /// ends of the others are reported.
+    async fn settle_group(&self, run: &Run, group: &mut Group) {
+        self.confirm_all(group).await;
+        for (child, stands, cancelled) in group.others.drain(..) {
+            self.go_on(child, stands, cancelled);
+        }
+        self.report_children(run, &mut group.ended).await;
+        group.steps = 0;
+    }
+
+    /// Takes the first turn of a child, and has it stored.
     async fn take_first_turn(
         &self,
         child: Child,
         input: Json,
         cancelled: watch::Receiver<bool>,
-        turned: &mut Vec<Turned>,
-        ended: &mut Vec<(u32, Outcome)>,
-    ) -> u64 {
+        group: &mut Group,
+    ) {
         let beginning = child.beginning(input.clone());
         let facts = Arc::new(child.facts(self, &beginning.identity.execution_arn));
         let id = facts.id;
@@ -177,33 +209,33 @@ impl Engine {
         });
         match begun {
             Ok((result, steps, news, first)) => {
-                turned.push(Turned { child, input, cancelled, first, result, news });
-                steps
+                group.steps += steps;
+                group.turned.push(Turned { child, input, cancelled, first, result, news });
             }
             Err(Begun::Panicked(reason)) => {
-                ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
-                0
+                group.ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
             }
-            Err(Begun::Closing) => 0,
+            Err(Begun::Closing) => {}
             Err(_) => {
                 self.inner.recent.unwatch(id);
-                self.go_on(child, Stands::Begins(input), cancelled);
-                0
+                group.others.push((child, Stands::Begins(input), cancelled));
             }
         }
     }
 
     /// Waits until the first turns of children are durable.
-    async fn confirm_all(&self, turned: &mut Vec<Turned>, ended: &mut Vec<(u32, Outcome)>) {
-        for Turned { child, input, cancelled, first, result, news } in turned.drain(..) {
+    async fn confirm_all(&self, group: &mut Group) {
+        for Turned { child, input, cancelled, first, result, news } in group.turned.drain(..) {
             let id = first.id();
             match (self.confirm_first(first).await, result, news) {
-                (Ok(()), Some(result), _) => ended.push((child.index, result)),
-                (Ok(()), None, Some(news)) => self.go_on(child, Stands::Runs(id, news), cancelled),
+                (Ok(()), Some(result), _) => group.ended.push((child.index, result)),
+                (Ok(()), None, Some(news)) => {
+                    group.others.push((child, Stands::Runs(id, news), cancelled));
+                }
                 // It exists already, or could not be stored.
                 _ => {
                     self.inner.recent.unwatch(id);
-                    self.go_on(child, Stands::Begins(input), cancelled);
+                    group.others.push((child, Stands::Begins(input), cancelled));
                 }
             }
         }
@@ -215,20 +247,22 @@ impl Engine {
         child: Child,
         input: Json,
         cancelled: watch::Receiver<bool>,
-        ended: &mut Vec<(u32, Outcome)>,
+        group: &mut Group,
     ) {
         let beginning = child.beginning(input);
         let facts = Arc::new(child.facts(self, &beginning.identity.execution_arn));
         let id = facts.id;
         match self.begin_in_memory(facts, beginning).await {
             Ok(mut news) => match news.try_recv() {
-                Ok((snapshot, _)) => ended.push((child.index, snapshot.result())),
-                Err(TryRecvError::Empty) => self.go_on(child, Stands::Runs(id, news), cancelled),
+                Ok((snapshot, _)) => group.ended.push((child.index, snapshot.result())),
+                Err(TryRecvError::Empty) => {
+                    group.others.push((child, Stands::Runs(id, news), cancelled));
+                }
                 // It was dropped before its end, because the engine closes.
                 Err(TryRecvError::Closed) => {}
             },
             Err(Begun::Panicked(reason)) => {
-                ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
+                group.ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
             }
             Err(_) => {}
         }
@@ -252,7 +286,7 @@ impl Engine {
     ) {
         let id = match &stands {
             Stands::Runs(id, _) => Some(*id),
-            Stands::Begins(_) => None,
+            Stands::Begins(_) | Stands::Began => None,
         };
         let ends = Box::pin(self.child_result(&child, stands, &errand));
         tokio::select! {
@@ -270,7 +304,11 @@ impl Engine {
     }
 
     /// What a child begins with, looked up until the store answers.
-    async fn lasting_input(&self, parent: ExecutionId, after: u64, at: u32) -> Json {
+    async fn lasting_input(&self, run: &Run, input: ChildInput) -> Json {
+        let (parent, after, at) = match input {
+            ChildInput::Given(input) => return input,
+            ChildInput::Recorded { after, at } => (run.parent_facts.id, after, at),
+        };
         loop {
             match self.recorded_input(parent, after, at).await {
                 Ok(input) => return input,
@@ -312,6 +350,7 @@ impl Engine {
     ) -> Option<Outcome> {
         let news = match stands {
             Stands::Runs(_, news) => Some(news),
+            Stands::Began => None,
             Stands::Begins(input) => {
                 let beginning = child.beginning(input);
                 match self.begin_child(child, beginning).await {
@@ -410,6 +449,8 @@ pub(crate) struct Run {
     first: StateId,
     is_express: bool,
     redriven_at: Option<Moment>,
+    /// The ends that the node of the parent is told of next; `None` while nobody tells it.
+    untold: Mutex<Option<Vec<(u32, Outcome, Share)>>>,
 }
 
 impl Run {
@@ -428,6 +469,7 @@ impl Run {
             first,
             is_express: has_express_children(live, task),
             redriven_at,
+            untold: Mutex::default(),
         });
         live.runs.insert(task, run.clone());
         run
@@ -446,6 +488,8 @@ enum Stands {
     Begins(Json),
     /// It runs, under this number.
     Runs(ExecutionId, oneshot::Receiver<News>),
+    /// It has begun, wherever it runs.
+    Began,
 }
 
 impl Child {

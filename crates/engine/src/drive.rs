@@ -207,6 +207,7 @@ impl Engine {
                 let mut owed = execution.execution.commands();
                 owed.retain(|command| !execution.is_out(command));
                 round.taken.commands = owed;
+                round.taken.is_owed_again = true;
             }
             if !round.taken.events.is_empty()
                 && let Err(error) = self.keep(&mut execution, &round.taken).await
@@ -444,7 +445,7 @@ impl Engine {
         for command in taken.commands {
             self.obey(live, &mut starting, command);
         }
-        self.start_children(starting);
+        self.start_children(starting, !taken.is_owed_again);
         if live.execution.is_over() {
             let ended = taken.events.last().filter(|event| event.kind.ends_execution());
             if let Some(last) = ended {
@@ -454,6 +455,9 @@ impl Engine {
                 } else {
                     self.inner.recent.ended(live.facts.id, snapshot, &self.inner.underway);
                     self.ring_for_end(live.facts.id);
+                    if live.facts.parent.is_some() {
+                        self.inner.spread.ended(live.facts.id);
+                    }
                 }
             }
             return;

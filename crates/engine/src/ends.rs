@@ -2,6 +2,7 @@
 
 use crate::snapshot::News;
 use crate::{Ended, Engine, RedriveError, Refused, Snapshot, StopError};
+use std::time::Duration;
 use stepwright_history::Failure;
 use stepwright_interpreter::{Status, Stimulus};
 use stepwright_store::StoreError;
@@ -10,6 +11,9 @@ const NOT_REDRIVABLE: &str = "Execution cannot be redriven";
 
 /// Executions can be redriven for 14 days after their end.
 const REDRIVABLE_MILLIS: i64 = 14 * 86_400_000;
+
+/// How long a store that does not answer is left alone.
+const AGAIN: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Waits until an execution has ended. Returns `None` if there is no such execution.
@@ -41,12 +45,26 @@ impl Engine {
                 }
                 Ok(Some(row)) => {
                     let watch = self.inner.recent.watch(row.id);
-                    // It may have ended before we began to watch.
-                    if let Ok(Some(now)) = self.store().execution(row.id).await
-                        && now.status.is_over()
-                        && let Ok(snapshot) = self.snapshot(now).await
-                    {
-                        return news(snapshot);
+                    // It may have ended before we began to watch. Its driver tells of an end that is stored
+                    // only just now, and until then others are told that it runs.
+                    if !self.inner.recent.is_running(arn) {
+                        match self.store().execution(row.id).await {
+                            Ok(Some(now)) if !now.status.is_over() => {}
+                            Ok(Some(now)) => match self.snapshot(now).await {
+                                Ok(snapshot) => return news(snapshot),
+                                Err(error) => {
+                                    tracing::warn!(arn, %error, "an end cannot be read");
+                                    tokio::time::sleep(AGAIN).await;
+                                    continue;
+                                }
+                            },
+                            Ok(None) => continue,
+                            Err(error) => {
+                                tracing::warn!(arn, %error, "cannot read an execution");
+                                tokio::time::sleep(AGAIN).await;
+                                continue;
+                            }
+                        }
                     }
                     if let Ok(news) = watch.await {
                         return Some(news);
@@ -54,7 +72,7 @@ impl Engine {
                 }
                 Err(error) => {
                     tracing::warn!(arn, %error, "cannot read an execution");
-                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
         }

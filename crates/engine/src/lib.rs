@@ -198,6 +198,7 @@ struct Inner {
     long: LongTurns,
     memory: Memory,
     pages: Pages,
+    spread: children::Spread,
     readings: Readings,
     next_in_memory: AtomicU64,
     /// Held for reading by whoever starts an execution, from the look at its machine on.

@@ -74,6 +74,8 @@ impl InMemory {
 pub(crate) struct Taken {
     pub(crate) events: Vec<Event>,
     pub(crate) commands: Vec<Command>,
+    /// Whether the commands are all that is owed, some of which may have been done before.
+    pub(crate) is_owed_again: bool,
     /// The map run children whose ends were reported, and the pages that were read.
     pub(crate) settled: Vec<Errand>,
     /// The bytes of data that the events record.

@@ -37,6 +37,9 @@ const TOLD_SKEW_MILLIS: i64 = 10_000;
 const TO_LEAVE: Duration = Duration::from_secs(5);
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
+/// How many shards are resumed and then opened together.
+const OPENED_TOGETHER: usize = 16;
+
 /// The number of shards.
 const SHARDS: usize = 256;
 
@@ -215,6 +218,11 @@ impl Nodes {
                 let _ = sender.send(());
             }
         }
+    }
+
+    /// Whether a node lives, as far as this one knows.
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        self.view.read().nodes.iter().any(|known| known.id == node)
     }
 
     /// Where other nodes reach this one.
@@ -500,10 +508,25 @@ impl Engine {
             // Not before: what a node remembers that was taken for dead is old.
             *nodes.beaten.lock() = begun;
             let dead = beats.look(&members, me, Instant::now());
+            self.look_after_orphans(nodes, &members);
             *nodes.view.write() = members.clone();
             if let Err(error) = self.rearrange(nodes, &members, dead).await {
                 tracing::warn!(%error, "shards cannot be claimed or given up");
             }
+        }
+    }
+
+    /// Nodes that are gone do not call off what they were to call off.
+    fn look_after_orphans(&self, nodes: &Nodes, members: &Members) {
+        let gone: Shards = {
+            let before = nodes.view.read();
+            let is_gone = |id: &NodeId| !members.nodes.iter().any(|node| node.id == *id);
+            let gone = before.nodes.iter().map(|node| node.id).filter(is_gone);
+            gone.flat_map(|id| before.shards_of(id).iter().collect::<Vec<_>>()).collect()
+        };
+        if !gone.is_empty() {
+            let engine = self.clone();
+            tokio::spawn(async move { engine.stop_orphans_of(gone).await });
         }
     }
 
@@ -564,15 +587,20 @@ impl Engine {
         nodes.held.add(&claimed);
         let engine = self.clone();
         tokio::spawn(async move {
-            engine.clone().resume(claimed, None).await;
-            if let Some(nodes) = engine.nodes()
-                && !engine.is_closing()
-            {
-                nodes.open.add(&claimed);
+            // A part after the other, so that others need not wait until everything is resumed.
+            let all: Vec<u8> = claimed.iter().collect();
+            for part in all.chunks(OPENED_TOGETHER) {
+                let part: Shards = part.iter().copied().collect();
+                engine.clone().resume(part, None).await;
+                let Some(nodes) = engine.nodes().filter(|_| !engine.is_closing()) else { return };
+                nodes.open.add(&part);
                 // Whoever waited for the end of one of these hears of it as of any other.
-                nodes.waiting.lock().retain(|id, _| !claimed.has(id.shard()));
+                nodes.waiting.lock().retain(|id, _| !part.has(id.shard()));
+            }
+            if let Some(nodes) = engine.nodes().filter(|_| !engine.is_closing()) {
                 engine.fire_missed();
-                engine.options().observer.taken_over(&claimed);
+                let kept = claimed.iter().filter(|shard| nodes.open.has(*shard)).collect();
+                engine.options().observer.taken_over(&kept);
             }
         });
         Ok(())
@@ -595,6 +623,7 @@ impl Engine {
         self.inner.mailboxes.evict(&shards);
         self.inner.recent.leave(&shards);
         nodes.bells.leave(&shards);
+        self.inner.spread.leave(&shards);
         nodes.membership.release(shards).await?;
         {
             let mut view = nodes.view.write();

@@ -1,5 +1,6 @@
 //! What nodes ask of each other. An execution is driven by one of them, and any of them may be asked.
 
+use crate::children::{read_ends, write_ends};
 use crate::mailbox::What;
 use crate::nodes::Place;
 use crate::{ActivityTask, Engine, Refused};
@@ -201,6 +202,7 @@ impl Engine {
                 Some(Object::new().into())
             }
             "bells" => self.hear(request).await.map(|()| Object::new().into()),
+            "children" => self.begin_for_other(request).await,
             "unpark" => Some(write_reply(&self.unpark_for_other(request).await)),
             "ask" => {
                 let (id, what) = read(request)?;
@@ -238,9 +240,13 @@ fn write(id: ExecutionId, what: &What) -> Option<Json> {
             object.insert("task", Json::Int(task.0 as i64));
             stimulus
         }
-        What::ChildrenEnded { .. } | What::Wake | What::Take { .. } | What::Resume { .. } => {
-            return None;
+        What::ChildrenEnded { run, ended } => {
+            object.insert("what", "children-ended".into());
+            object.insert("run", Json::Int(run.0 as i64));
+            object.insert("with", write_ends(ended));
+            return Some(object.into());
         }
+        What::Wake | What::Take { .. } | What::Resume { .. } => return None,
     };
     let (kind, value) = match stimulus {
         Stimulus::Stop { failure } => ("stop", write_failure(failure)),
@@ -277,6 +283,10 @@ fn read(request: &Json) -> Option<(ExecutionId, What)> {
     let id = ExecutionId(number(request, "execution")? as u64);
     let with = request.get("with")?;
     let task = number(request, "task").map(|task| TaskId(task as u64));
+    if request.get("what")?.as_str()? == "children-ended" {
+        let run = TaskId(number(request, "run")? as u64);
+        return Some((id, What::ChildrenEnded { run, ended: read_ends(with)? }));
+    }
     let stimulus = match request.get("what")?.as_str()? {
         "stop" => Stimulus::Stop { failure: read_failure(with) },
         "redrive" => Stimulus::Redrive,
@@ -305,7 +315,7 @@ fn read(request: &Json) -> Option<(ExecutionId, What)> {
     ))
 }
 
-fn write_failure(failure: &Failure) -> Json {
+pub(crate) fn write_failure(failure: &Failure) -> Json {
     let mut object = Object::new();
     for (key, text) in [("error", &failure.error), ("cause", &failure.cause)] {
         if let Some(text) = text {
@@ -315,7 +325,7 @@ fn write_failure(failure: &Failure) -> Json {
     object.into()
 }
 
-fn read_failure(value: &Json) -> Failure {
+pub(crate) fn read_failure(value: &Json) -> Failure {
     let text = |key: &str| value.get(key).and_then(Json::as_str).map(Into::into);
     Failure { error: text("error"), cause: text("cause") }
 }
@@ -370,6 +380,13 @@ mod tests {
             token(Stimulus::TaskSucceeded { task: TaskId(7), output: json!({"a": [1, null]}) }),
             token(Stimulus::TaskFailed { task: TaskId(7), failure, stage: Stage::Run }),
             token(Stimulus::TaskHeartbeat { task: TaskId(7) }),
+            What::ChildrenEnded {
+                run: TaskId(3),
+                ended: vec![
+                    (0, Ok(json!([1.5, "a"]))),
+                    (7, Err(Failure { error: Some("E".into()), cause: None })),
+                ],
+            },
         ];
         for what in asked {
             let written = write(ExecutionId(513), &what).expect("others may ask it").to_string();

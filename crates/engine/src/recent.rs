@@ -73,6 +73,11 @@ impl Recent {
         known.ended.get(arn).or_else(|| known.running.get(arn)).cloned()
     }
 
+    /// Whether an execution is in memory whose end is not known here, although it may be stored.
+    pub(crate) fn is_running(&self, arn: &str) -> bool {
+        self.0.lock().running.contains_key(arn)
+    }
+
     /// An execution that has ended, if it is known.
     pub(crate) fn find_ended(&self, arn: &str) -> Option<Ended> {
         self.0.lock().ended.get(arn).cloned()

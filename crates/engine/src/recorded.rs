@@ -20,7 +20,11 @@ pub(crate) struct Pages(Mutex<Option<((ExecutionId, u64), Event)>>);
 
 impl Engine {
     /// The events of an execution that follow the first `after` ones, as many as are read at once.
-    async fn piece_after(&self, id: ExecutionId, after: u64) -> Result<Vec<Event>, StoreError> {
+    pub(crate) async fn piece_after(
+        &self,
+        id: ExecutionId,
+        after: u64,
+    ) -> Result<Vec<Event>, StoreError> {
         let broken = |error| StoreError::new(format!("the history cannot be read: {error}"));
         let mut events = Vec::new();
         for chunk in self.store().history(id, HistoryPart::After(after), BYTES).await? {

@@ -1,6 +1,7 @@
 //! Opens an engine on an existing store.
 
 use crate::activities::Activities;
+use crate::children::Spread;
 use crate::facts::More;
 use crate::live::Live;
 use crate::long::LongTurns;
@@ -61,7 +62,7 @@ pub enum OpenError {
 /// The parent that was checked last, folded back. The children of one map run follow one another,
 /// so ten thousand children need their parent folded only once.
 #[derive(Default)]
-struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
+pub(crate) struct Parents(Option<(ExecutionId, Option<Box<Live>>)>);
 
 /// The number of rows that are read at once.
 const PAGE: usize = 1_000;
@@ -124,6 +125,7 @@ impl Engine {
             long: LongTurns::default(),
             memory: Memory::default(),
             pages: Pages::default(),
+            spread: Spread::default(),
             readings: Readings::default(),
             next_in_memory: AtomicU64::new(0),
             starting: tokio::sync::RwLock::default(),
@@ -169,6 +171,7 @@ impl Engine {
                 if let Some(wake_at) = row.wake_at {
                     self.inner.timers.wake_at(Moment(wake_at), row.id);
                 }
+                self.note_parent_of(&row);
                 if self.is_orphan(&row, &mut parents).await {
                     let failure = Failure::default();
                     self.deliver(row.id, Message::new(Stimulus::Stop { failure }));
@@ -180,7 +183,7 @@ impl Engine {
     }
 
     /// Whether the execution that this one was begun for does not wait for it any more.
-    async fn is_orphan(&self, row: &ExecutionRow, parents: &mut Parents) -> bool {
+    pub(crate) async fn is_orphan(&self, row: &ExecutionRow, parents: &mut Parents) -> bool {
         let Some(parent) = More::read(&row.about.more).and_then(|more| more.parent) else {
             return false;
         };

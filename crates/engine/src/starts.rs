@@ -317,6 +317,7 @@ impl Engine {
 
     fn begun(&self, mut live: Box<Live>, taken: Taken) {
         if !live.execution.is_over() {
+            self.note_parent(&live.facts);
             self.inner.recent.began(Arc::new(Snapshot::of(&live, None)));
         }
         self.after_commit(&mut live, taken);

@@ -1,5 +1,8 @@
 //! What an examination finds, the progress it reports, and that it can be stopped.
 
+#[path = "../../store/tests/support/cluster.rs"]
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +11,7 @@ use stepwright_engine::{
 };
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::{Memory, Sqlite, Store};
+use stepwright_store::{Memory, Postgres, Sqlite, Store};
 
 /// A task runner for tests in which no task runs.
 struct Nobody;
@@ -31,18 +34,26 @@ fn left_behind() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
-/// The findings in a store whose database was damaged by this SQL.
-async fn findings(damage: &str) -> Vec<String> {
+/// The findings in a store that was damaged by this SQL: in SQLite, or in PostgreSQL if a database is given.
+async fn findings(database: Option<&str>, damage: &str) -> Vec<String> {
     let (folder, file) = left_behind();
     drop(Sqlite::open(folder.path()).expect("it opens"));
-    let database = rusqlite::Connection::open(file).expect("it opens");
-    database.execute_batch(damage).expect("it can be changed");
-    drop(database);
-    let store = Sqlite::open(folder.path()).expect("it opens");
-    let findings = engine(Arc::new(store)).await.doctor().await.expect("it can be read");
+    let store: Arc<dyn Store> = if let Some(url) = database {
+        let from = folder.path().to_str().expect("it is text");
+        stepwright_store::copy(from, url, [None, None], drop).await.expect("it is copied");
+        let cluster = cluster::cluster().expect("it is there");
+        cluster.sql(url, &format!("SET search_path = stepwright; {damage}"));
+        Arc::new(Postgres::open_to_read(url).await.expect("it opens"))
+    } else {
+        let database = rusqlite::Connection::open(file).expect("it opens");
+        database.execute_batch(damage).expect("it can be changed");
+        Arc::new(Sqlite::open(folder.path()).expect("it opens"))
+    };
+    let found = engine(store.clone()).await.doctor().await.expect("it can be read");
+    store.close().await;
     let text =
         |arn: Option<String>| arn.map(|arn| arn.rsplit(':').next().unwrap_or_default().to_owned());
-    findings
+    found
         .into_iter()
         .map(|finding| format!("{}: {}", text(finding.arn).unwrap_or_default(), finding.what))
         .collect()
@@ -71,36 +82,55 @@ async fn what_was_damaged_is_found_and_named() {
     const ARN: &str = "'arn:aws:states:us-east-1:123456789012";
     let id =
         |name: &str| format!("(SELECT id FROM executions WHERE arn = {ARN}:execution:{name}')");
-    let found = findings(&format!(
-        "UPDATE chunks SET bytes = x'00FF' WHERE execution = {}",
-        id("order:plain-3")
-    ))
-    .await;
-    assert!(
-        found.len() == 1 && found[0].starts_with("plain-3: its history cannot be read"),
-        "{found:?}"
-    );
-    let found =
-        findings(&format!("DELETE FROM chunks WHERE execution = {}", id("wait:wait-1"))).await;
-    assert!(
-        found.iter().any(|line| line.contains("another length than their history")),
-        "{found:?}"
-    );
-    assert!(found.iter().any(|line| line.starts_with("wait-1: it has 0 events")), "{found:?}");
-    let unset = format!("UPDATE executions SET wake_at = NULL WHERE id = {}", id("wait:wait-0"));
-    let found = findings(&unset).await;
-    assert_eq!(found, ["wait-0: its next timer would not be set after a restart"]);
-    let found = findings("UPDATE counts SET number = 9 WHERE owner LIKE '%:fail'").await;
-    let expected = ": arn:aws:states:us-east-1:123456789012:stateMachine:fail has 3 executions FAILED, \
-                    and 9 are counted";
-    assert_eq!(found, [expected]);
-    let found =
-        findings(&format!("DELETE FROM executions WHERE id = {}", id("order:plain-0"))).await;
-    assert!(found.iter().any(|line| line.contains("belong to no execution")), "{found:?}");
-    // Findings come in the order of the executions' numbers, however many workers there are.
-    let found = findings("UPDATE chunks SET bytes = x'00FF'").await;
-    assert_eq!(found.len(), 25, "{found:?}");
-    assert!(found[0].starts_with("plain-0:") && found[9].starts_with("alias-1:"), "{found:?}");
+    let unset = "SET wake_at = NULL WHERE";
+    for is_postgres in [false, true] {
+        if is_postgres && cluster::cluster().is_none() {
+            return;
+        }
+        let findings = async |damage: &str| {
+            let database = if is_postgres { cluster::database() } else { None };
+            findings(database.as_deref(), damage).await
+        };
+        // How each of them writes bytes, and where it has the next timer.
+        let (bytes, timers) =
+            if is_postgres { ("'\\x00FF'", "chunks") } else { ("x'00FF'", "executions") };
+        let key = if is_postgres { "execution" } else { "id" };
+
+        let at = id("order:plain-3");
+        let found =
+            findings(&format!("UPDATE chunks SET bytes = {bytes} WHERE execution = {at}")).await;
+        assert!(
+            found.len() == 1 && found[0].starts_with("plain-3: its history cannot be read"),
+            "{found:?}"
+        );
+        let found =
+            findings(&format!("DELETE FROM chunks WHERE execution = {}", id("wait:wait-1"))).await;
+        if is_postgres {
+            // Its length was with its history.
+            assert_eq!(found, [": 1 executions have no history"]);
+        } else {
+            let general = "another length than their history";
+            assert!(found.iter().any(|line| line.contains(general)), "{found:?}");
+            assert!(
+                found.iter().any(|line| line.starts_with("wait-1: it has 0 events")),
+                "{found:?}"
+            );
+        }
+        let found =
+            findings(&format!("UPDATE {timers} {unset} {key} = {}", id("wait:wait-0"))).await;
+        assert_eq!(found, ["wait-0: its next timer would not be set after a restart"]);
+        let found = findings("UPDATE counts SET number = 9 WHERE owner LIKE '%:fail'").await;
+        let expected = ": arn:aws:states:us-east-1:123456789012:stateMachine:fail has 3 executions \
+                        FAILED, and 9 are counted";
+        assert_eq!(found, [expected]);
+        let found =
+            findings(&format!("DELETE FROM executions WHERE id = {}", id("order:plain-0"))).await;
+        assert!(found.iter().any(|line| line.contains("belong to no execution")), "{found:?}");
+        // Findings come in the order of the executions' numbers, however many workers there are.
+        let found = findings(&format!("UPDATE chunks SET bytes = {bytes}")).await;
+        assert_eq!(found.len(), 25, "{found:?}");
+        assert!(found[0].starts_with("plain-0:") && found[9].starts_with("alias-1:"), "{found:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! A panic of the interpreter affects only its execution, and whoever waits for that execution is
 //! told of it.
 
+#[path = "../../store/tests/support/stores.rs"]
+mod stores;
+
 use std::sync::Arc;
 use std::time::Duration;
 use stepwright_engine::{
@@ -11,7 +14,7 @@ use stepwright_history::Failure;
 use stepwright_interpreter::Status;
 use stepwright_json::json;
 use stepwright_program::{Kind, Limits, Program, StateId, Transition, Vintage};
-use stepwright_store::{Append, Memory, Store};
+use stepwright_store::{Append, Store};
 
 struct Nobody;
 
@@ -20,7 +23,7 @@ impl Tasks for Nobody {
 }
 
 async fn engine() -> Engine {
-    engine_on(Arc::new(Memory::new())).await
+    engine_on(stores::empty()).await
 }
 
 async fn engine_on(store: Arc<dyn Store>) -> Engine {
@@ -115,7 +118,7 @@ async fn the_parent_of_express_children_that_panic_hears_of_it() {
 
 #[tokio::test]
 async fn a_parked_execution_is_named_stays_parked_and_can_be_retried_and_aborted() {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let store: Arc<dyn Store> = stores::empty();
     let first = engine_on(store.clone()).await;
     let started = first.start(request(&first, broken(LATER), false).await).await;
     let arn = started.expect("it begins").arn;
@@ -157,7 +160,7 @@ async fn a_parked_execution_is_named_stays_parked_and_can_be_retried_and_aborted
 
 #[tokio::test]
 async fn an_execution_whose_history_cannot_be_read_can_be_aborted() {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let store: Arc<dyn Store> = stores::empty();
     let first = engine_on(store.clone()).await;
     let started = first.start(request(&first, broken(LATER), false).await).await;
     let arn = started.expect("it begins").arn;

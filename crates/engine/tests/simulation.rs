@@ -7,6 +7,8 @@
 
 #[path = "simulation/nodes.rs"]
 mod nodes;
+#[path = "simulation/spread.rs"]
+mod spread;
 
 use std::collections::BTreeMap;
 use std::path::Path;

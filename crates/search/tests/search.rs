@@ -1,6 +1,9 @@
 //! Executions are found by what is in them, as soon as they are committed or a little later, after a
 //! restart, and after a crash.
 
+#[path = "../../store/tests/support/stores.rs"]
+mod stores;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +11,7 @@ use stepwright_engine::{Call, Engine, Machine, Options, Report, Revision, StartR
 use stepwright_json::{Json, json};
 use stepwright_program::{Limits, Vintage};
 use stepwright_search::{Query, Redaction, Search};
-use stepwright_store::{Memory, Sqlite, Store};
+use stepwright_store::{Sqlite, Store};
 
 struct Nobody;
 
@@ -133,7 +136,7 @@ async fn settled(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn executions_are_found_by_what_is_in_them() {
-    let server = Server::new(Arc::new(Memory::new()), None, &["$.card", "$..pin"]).await;
+    let server = Server::new(stores::empty(), None, &["$.card", "$..pin"]).await;
     let input =
         json!({"order": "order-17", "colour": "dark blue", "card": 4711, "a": {"pin": 815}});
     server.start("shop", "one", input).await;
@@ -170,7 +173,7 @@ async fn executions_are_found_by_what_is_in_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_goes_on_is_found_and_then_as_what_it_became() {
-    let server = Server::new(Arc::new(Memory::new()), None, &[]).await;
+    let server = Server::new(stores::empty(), None, &[]).await;
     let arn = server.start("shop", "one", json!({"wait": true, "order": 5})).await;
     settled(&server).await;
     server.finds("status:running state:Later", &["one"]).await;
@@ -228,7 +231,7 @@ async fn what_the_index_lacks_is_found_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_one_another() {
-    let server = Server::new(Arc::new(Memory::new()), None, &[]).await;
+    let server = Server::new(stores::empty(), None, &[]).await;
     for number in 0..25 {
         server.start("shop", &format!("n{number}"), json!({"order": number})).await;
     }
@@ -258,7 +261,7 @@ async fn pages_follow_one_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_map_runs_children_those_are_found_that_have_failed() {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let store: Arc<dyn Store> = stores::empty();
     let server = Server::new(store, None, &[]).await;
     let role = "arn:aws:iam::123456789012:role/role".to_owned();
     let definition = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,

@@ -243,7 +243,9 @@ impl Assembly {
         let checked = self.credentials()?;
         let oidc = self.oidc.clone().map(|config| Oidc::new(config, &checked)).transpose()?;
         let functions = self.functions.clone();
-        self.services.are_local_by_default();
+        if self.server.nodes.is_none() {
+            self.services.are_local_by_default();
+        }
         let assembled = self.assemble().await?;
         let Assembled { api, otlp, services, resources, console, credentials, .. } = assembled;
         let mut serving = Serving::new(api, functions, credentials);
@@ -292,11 +294,18 @@ impl Assembly {
 
     /// How other nodes are asked, if there may be several.
     fn peers(&self) -> Result<Option<Arc<dyn Peers>>, NodesError> {
-        match (&self.server.nodes, &self.server.store) {
-            (None, _) => Ok(None),
-            (Some(_), None) => Err(NodesError::NoStore),
-            (Some(nodes), Some(_)) => Ok(Some(Arc::new(HttpPeers::new(nodes)?))),
+        let nodes = match (&self.server.nodes, &self.server.store) {
+            (None, _) => return Ok(None),
+            (Some(_), None) => return Err(NodesError::NoStore),
+            (Some(nodes), Some(_)) => nodes,
+        };
+        if let Some(section) = self.services.local_section() {
+            return Err(NodesError::Local(format!("[services.{section}]")));
         }
+        if self.resources.is_some() {
+            return Err(NodesError::Local("[resources]".to_owned()));
+        }
+        Ok(Some(Arc::new(HttpPeers::new(nodes)?)))
     }
 
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
@@ -334,6 +343,7 @@ impl Assembly {
                 file_systems: self.server.file_systems.clone().into_iter().rev().collect(),
             },
             url: Arc::default(),
+            is_shared: peers.is_some(),
         });
         self.services.connect(services.clone());
         // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.

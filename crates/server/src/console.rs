@@ -5,6 +5,7 @@ use crate::door::{
 };
 use crate::fork;
 use crate::http::{Serving, Shared};
+use crate::printed;
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -20,7 +21,7 @@ use stepwright_console::{
     refusal_page, sealed,
 };
 use stepwright_engine::{Denied, Engine};
-use stepwright_functions::Functions;
+use stepwright_functions::{Functions, Printed};
 use stepwright_json::Json;
 use stepwright_protocol::ApiError;
 
@@ -267,6 +268,13 @@ impl Visit for Behind {
 
     fn functions(&self) -> &Functions {
         &self.serving.functions
+    }
+
+    fn printed(&self, request_id: Option<String>) -> Pending<'_, Vec<Printed>> {
+        Box::pin(async move {
+            let functions = &self.serving.functions;
+            printed::of_all_nodes(self.engine(), functions, request_id.as_deref()).await
+        })
     }
 
     fn who(&self) -> Option<&str> {

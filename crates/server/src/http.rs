@@ -141,7 +141,14 @@ impl Serving {
         };
         let url = format!("{scheme}://{address}");
         services.served_at(&url);
-        let mut variables = vec![("AWS_ENDPOINT_URL".to_owned(), url)];
+        // Nodes have Step Functions and functions only: what else is called is elsewhere.
+        let names = if services.are_elsewhere() {
+            &["AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL_LAMBDA"][..]
+        } else {
+            &["AWS_ENDPOINT_URL"]
+        };
+        let mut variables: Vec<(String, String)> =
+            names.iter().map(|name| ((*name).to_owned(), url.clone())).collect();
         // Where there are keys, a function has the ones that its configuration gives it.
         if self.credentials.is_empty() {
             for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {

@@ -4,6 +4,7 @@ use crate::api::{Api, Reply, store_failed};
 use crate::config::NodesConfig;
 use crate::fork;
 use crate::http::{Shared, answer, parse};
+use crate::printed;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -29,6 +30,13 @@ pub enum NodesError {
     /// It is there without a store that nodes can share.
     #[error("`[server.nodes]` needs a `store` that several nodes can share: postgres://…")]
     NoStore,
+    /// What local services hold would be another thing at each node.
+    #[error(
+        "`{0}` is for the local services, which one server has in its memory, and `[server.nodes]` \
+         makes this one of several; let a server of its own have them, and name it at each node: \
+         `[services.default]` with `endpoint = \"http://…\"`"
+    )]
+    Local(String),
     /// The address is no URL that others could use.
     #[error("`address` in `[server.nodes]` is `{0}`; it must begin with http:// or https://")]
     Address(String),
@@ -109,6 +117,9 @@ pub(crate) async fn call(State(serving): Shared, request: Request) -> Response {
                     .map_err(ApiError::validation),
                 None => Err(ApiError::validation("this node has no search")),
             }
+        }
+        Ok(request) if request.get("do").and_then(Json::as_str) == Some("printed") => {
+            Ok(printed::of_this_node(serving.api.engine(), &serving.functions, &request))
         }
         Ok(request) => serving.api.engine().answer_peer(&request).await.ok_or_else(|| {
             ApiError::validation("this release does not know what the other node asks")

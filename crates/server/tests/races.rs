@@ -1,10 +1,13 @@
 //! What is checked before an execution starts still holds when it has started.
 
+#[path = "../../store/tests/support/stores.rs"]
+mod stores;
+
 use std::sync::Arc;
 use stepwright_engine::{Engine, Options, Tasks};
 use stepwright_json::{Json, json};
 use stepwright_server::{Api, Settings};
-use stepwright_store::{Memory, Sqlite, Store};
+use stepwright_store::{Sqlite, Store};
 
 struct NoTasks;
 
@@ -32,7 +35,11 @@ async fn create(api: &Api, seconds: u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn starts_at_the_same_moment_are_counted_one_after_another() {
     let folder = tempfile::tempdir().expect("a directory");
-    let store = Arc::new(Sqlite::open(folder.path()).expect("it opens"));
+    let store: Arc<dyn Store> = if stores::is_postgres() {
+        stores::empty()
+    } else {
+        Arc::new(Sqlite::open(folder.path()).expect("it opens"))
+    };
     let limits = [("waits".to_owned(), 5)].into();
     let settings = Settings { max_concurrent_executions: limits, ..Settings::default() };
     let api = Api::new(engine(store).await, settings);
@@ -59,7 +66,7 @@ async fn starts_at_the_same_moment_are_counted_one_after_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_execution_that_starts_while_its_machine_is_deleted_has_its_machine() {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let store: Arc<dyn Store> = stores::empty();
     let api = Api::new(engine(store.clone()).await, Settings::default());
     for round in 0..6 {
         create(&api, 1).await;

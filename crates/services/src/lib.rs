@@ -84,6 +84,9 @@ pub struct Setup {
     pub substitutes: Substitutes,
     /// The URL of the server, once it is known.
     pub url: Arc<OnceLock<String>>,
+    /// Whether other nodes share the store. What services hold in memory would be another thing at each
+    /// of them, so every call is refused.
+    pub is_shared: bool,
 }
 
 impl std::fmt::Debug for Setup {
@@ -148,6 +151,7 @@ pub struct Services {
     stacks: Arc<Kept<Stacks>>,
     sources: Arc<Sources>,
     url: Arc<OnceLock<String>>,
+    is_shared: bool,
 }
 
 impl std::fmt::Debug for Services {
@@ -198,12 +202,16 @@ impl Services {
         let stacks = Arc::new(Kept::new(setup.store.clone()));
         let by_name = Arc::new(BTreeMap::from(services));
         let sources = Arc::default();
-        Self { by_name, s3, deliveries, events, batch, ecs, stacks, sources, url }
+        let is_shared = setup.is_shared;
+        Self { by_name, s3, deliveries, events, batch, ecs, stacks, sources, url, is_shared }
     }
 
     /// Sets what is reached besides the services, and goes on with what was under way when the server
     /// ended. To be called once.
     pub fn begin(&self, world: Arc<dyn World>) {
+        if self.is_shared {
+            return;
+        }
         tokio::spawn(self.batch.clone().begin(world.clone()));
         tokio::spawn(self.ecs.clone().begin(world.clone()));
         self.sources.world.get_or_init(|| world.clone());
@@ -215,6 +223,11 @@ impl Services {
             }
         });
         tokio::spawn(Events::follow(Arc::downgrade(&self.events)));
+    }
+
+    /// Whether this server is one of several nodes, so that the services are those of another one.
+    pub fn are_elsewhere(&self) -> bool {
+        self.is_shared
     }
 
     /// Sets the URL of the server, which URLs in answers to tasks begin with.
@@ -272,6 +285,14 @@ impl Services {
             let message = format!("there is no local service `{}`", service.name);
             return Err(Refusal::new("UnsupportedOperation", message).status(501));
         };
+        if self.is_shared {
+            return Err(local.unsupported(format!(
+                "this server is one of several nodes, which have no local services: a server of its own \
+                 has them for all nodes; name it, or AWS, in `[services.{}]` of each node's \
+                 stepwright.toml",
+                service.name
+            )));
+        }
         let name = operation.name.as_str();
         let Some(supported) = local.operations().iter().find(|one| one.operation == name) else {
             let where_else = format!(

@@ -21,6 +21,7 @@ fn services() -> Services {
         substitutes: stepwright_services::Substitutes::default(),
         key: None,
         url: Arc::default(),
+        is_shared: false,
     })
 }
 

@@ -37,6 +37,7 @@ impl Here {
             jobs: None,
             substitutes: stepwright_services::Substitutes::default(),
             url: Arc::new(url),
+            is_shared: false,
         });
         Self { folder, services }
     }

@@ -23,6 +23,7 @@ mod hostile;
 mod jobs;
 mod nodes;
 mod nodes_limits;
+mod nodes_maps;
 mod nodes_refused;
 mod nodes_schedules;
 mod operations;

@@ -16,6 +16,11 @@ const ACTIVITY: &str = r#"{"StartAt":"T","States":{
 const MAP: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":4,"End":true,
     "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
         "StartAt":"W","States":{"W":{"Type":"Wait","Seconds":2,"End":true}}}}}}"#;
+const SAY: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,
+    "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+        "StartAt":"S","States":{"S":{"Type":"Task","End":true,
+            "Resource":"arn:aws:lambda:us-east-1:123456789012:function:say",
+            "Parameters":{"item.$":"$"}}}}}}}"#;
 const NESTED: &str = r#"{"StartAt":"N","States":{"N":{"Type":"Task","End":true,
     "Resource":"arn:aws:states:::states:startExecution.sync:2",
     "Parameters":{"StateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:wait"}}}}"#;
@@ -215,12 +220,50 @@ fn await_found(client: &Client, wanted: &str, expected: usize) {
     }
 }
 
+/// The lines that functions have printed, each with its node, and what is sent the next time.
+fn printed(node: &Node, after: &Json) -> (Vec<(String, String)>, Json) {
+    let Answer::Ok(reply) = node.client.own("/logs", &json!({"nodes": (after.clone())})) else {
+        panic!("nothing is read")
+    };
+    let lines = reply.get("lines").and_then(Json::as_array).expect("they are listed");
+    let lines = lines.iter().map(|line| (text(line, "node"), text(line, "text"))).collect();
+    (lines, reply.get("nodes").cloned().expect("it is said"))
+}
+
+/// The children of a map run are spread over two nodes; what their functions print is read at both. Returns how
+/// many lines the second one has.
+fn what_functions_print_is_read_at_any_node(first: &Node, second: &Node) -> usize {
+    let machine = first.client.create("say", "STANDARD", SAY);
+    let items: Vec<Json> = (0..16).map(Json::Int).collect();
+    let run = first.client.start(&machine, &Json::from(items).to_string());
+    let end = second.client.end(&run);
+    // They find Step Functions at their node, and no other service.
+    let output = format!("[{}]", ["12"; 16].join(","));
+    assert_eq!(text(&end, "output"), output, "{end}");
+    let (lines, after) = printed(first, &json!({}));
+    let mut said: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
+    said.sort_unstable();
+    let mut expected: Vec<String> = (0..16).map(|item| format!("{{\"item\":{item}}}")).collect();
+    expected.sort_unstable();
+    assert_eq!(said, expected);
+    assert_eq!(printed(second, &json!({})), (lines.clone(), after.clone()));
+    assert_eq!(printed(second, &after), (Vec::new(), after));
+    let me = first.client.get("nodes");
+    let nodes = me.get("nodes").and_then(Json::as_array).expect("they are listed");
+    let other = nodes.iter().find(|node| node.get("isThisOne") == Some(&Json::Bool(false)));
+    let other = other.and_then(|node| node.get("id")).and_then(Json::as_i64).expect("it is there");
+    let theirs = lines.iter().filter(|(node, _)| *node == other.to_string()).count();
+    assert!((1..16).contains(&theirs), "{lines:?}");
+    theirs
+}
+
 #[test]
 fn executions_of_all_nodes_are_found_by_what_is_in_them() {
     let Some(url) = cluster::database() else { return };
     let folder = tempfile::tempdir().expect("a directory can be made");
     let ports: Vec<u16> = (0..2).map(|_| cluster::free_port()).collect();
-    let start = |number: usize| node(number, ports[number], &url, folder.path());
+    let say = "[functions.say]\ncommand = [\"sh\", \"-c\", \"cat >&2; echo ${AWS_ENDPOINT_URL:-1}${AWS_ENDPOINT_URL_SFN:+2}\"]";
+    let start = |number: usize| node_with(number, ports[number], &url, folder.path(), say);
     let first = start(0);
     let second = start(1);
     for node in [&first, &second] {
@@ -238,12 +281,15 @@ fn executions_of_all_nodes_are_found_by_what_is_in_them() {
         await_found(&node.client, "needle+status:succeeded", 20);
         await_found(&node.client, "needle-20+status:running", 1);
     }
+    let theirs = what_functions_print_is_read_at_any_node(&first, &second);
     // What a node had is found by those that take it over, as it is then.
     second.server.kill();
     await_shards(&first.client, &[256], PATIENCE);
     await_found(&first.client, "needle", 21);
     first.client.ok("StopExecution", &[("executionArn", long.as_str().into())]);
     await_found(&first.client, "needle-20+status:aborted", 1);
+    // What functions have printed there is lost with a node.
+    assert_eq!(printed(&first, &json!({})).0.len(), 16 - theirs);
     // A node that comes back has those of its shards, and no old news of the others'.
     let second = start(1);
     await_shards(&first.client, &[128, 128], PATIENCE);

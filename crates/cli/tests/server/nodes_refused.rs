@@ -3,17 +3,22 @@
 use crate::chaos::replicas::Postgres;
 use crate::cluster;
 use crate::nodes::{LONG, PATIENCE, await_shards, configure, node_with};
-use crate::support::{Answer, command, text};
+use crate::support::{Answer, Server, command, text};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use stepwright_json::json;
+use stepwright_json::{Json, json};
 
 const PASS: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
 
 /// Starts a node that is refused. Returns what it says.
 fn refused(number: usize, port: u16, url: &str, folder: &Path) -> String {
-    let config = configure(number, cluster::free_port(), url, folder, "");
+    refused_with(number, port, url, folder, "")
+}
+
+/// The same with more settings.
+fn refused_with(number: usize, port: u16, url: &str, folder: &Path, settings: &str) -> String {
+    let config = configure(number, cluster::free_port(), url, folder, settings);
     let text = std::fs::read_to_string(&config).expect("it was written");
     let text: Vec<String> = text
         .lines()
@@ -166,4 +171,57 @@ fn a_full_disk_loses_nothing() {
     }
     let (is_right, printed) = command(&["doctor", "--store", &url], folder.path());
     assert!(is_right && printed.contains("Nothing is wrong with the database."), "{printed}");
+}
+
+const SEND: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,
+    "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+        "StartAt":"S","States":{"S":{"Type":"Task","End":true,
+            "Resource":"arn:aws:states:::sqs:sendMessage",
+            "Parameters":{"QueueUrl":"QUEUE","MessageBody.$":"States.Format('{}', $)"}}}}}}}"#;
+
+#[test]
+fn local_services_are_those_of_a_server_that_has_them_for_all_nodes() {
+    let Some(url) = cluster::database() else { return };
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    // What each node would have in its own memory is refused.
+    for (settings, named) in [
+        ("[services]\nsqs = \"local\"", "`[services.sqs]` is for the local services"),
+        ("[services]\ndefault = \"local\"", "`[services.default]` is for the local services"),
+        ("[resources.q]\ntype = \"AWS::SQS::Queue\"", "`[resources]` is for the local services"),
+    ] {
+        let printed = refused_with(0, cluster::free_port(), &url, folder.path(), settings);
+        assert!(printed.contains(named) && printed.contains("endpoint = "), "{printed}");
+    }
+    let data = folder.path().join("services").to_str().expect("it is text").to_owned();
+    let services = Server::start(&["--data", &data]);
+    let settings = format!("[services.default]\nendpoint = \"http://{}\"", services.address);
+    let nodes: Vec<_> = (0..2)
+        .map(|number| node_with(number, cluster::free_port(), &url, folder.path(), &settings))
+        .collect();
+    for node in &nodes {
+        await_shards(&node.client, &[128, 128], PATIENCE);
+    }
+    let queue = json!({"QueueName": "work"});
+    let here = nodes[0].client.service("AmazonSQS.CreateQueue", &queue);
+    let Answer::Refused(_, why) = here else { panic!("{here:?}") };
+    assert!(why.contains("one of several nodes") && why.contains("[services.sqs]"), "{why}");
+    let Answer::Ok(made) = services.client().service("AmazonSQS.CreateQueue", &queue) else {
+        panic!("it is not made")
+    };
+    let queue = text(&made, "QueueUrl");
+    let machine = nodes[0].client.create("send", "STANDARD", &SEND.replace("QUEUE", &queue));
+    let run = nodes[1].client.start(&machine, "[0,1,2,3,4,5,6,7,8,9,10,11]");
+    let end = nodes[0].client.end(&run);
+    assert_eq!(text(&end, "status"), "SUCCEEDED", "{end}");
+    let mut bodies = Vec::new();
+    while bodies.len() < 12 {
+        let body = json!({"QueueUrl": (queue.as_str()), "MaxNumberOfMessages": 10});
+        let Answer::Ok(got) = services.client().service("AmazonSQS.ReceiveMessage", &body) else {
+            panic!("nothing is received")
+        };
+        let messages = got.get("Messages").and_then(Json::as_array).expect("there are more");
+        bodies.extend(messages.iter().map(|message| text(message, "Body")));
+    }
+    bodies.sort_by_key(|body| body.parse::<u32>().ok());
+    assert_eq!(bodies, (0..12).map(|item| item.to_string()).collect::<Vec<_>>());
 }

@@ -260,6 +260,17 @@ impl Client {
         Self::read(sent)
     }
 
+    /// Calls an operation of another service than Step Functions.
+    pub(crate) fn service(&self, target: &str, body: &Json) -> Answer {
+        let sent = self
+            .agent
+            .post(&self.url)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", target)
+            .send(body.to_string().as_bytes());
+        Self::read(sent)
+    }
+
     /// Calls an operation of the server's own, which has a path.
     pub(crate) fn own(&self, path: &str, body: &Json) -> Answer {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));

@@ -13,9 +13,10 @@ use stepwright_aws::codec::{self, Message, Request, Response, ServiceError};
 use stepwright_aws::names;
 use stepwright_aws::shapes::{Kind, Reference, Structure};
 use stepwright_aws::table::{self, Operation, Service};
+use stepwright_engine::{Engine, WeakEngine};
 use stepwright_interpreter::items::{Listing, Objects as _};
 use stepwright_json::{Json, Object, json};
-use stepwright_server::Api;
+use stepwright_server::{Api, Settings};
 use stepwright_simulator::MemoryObjects;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +35,8 @@ struct State {
     recorded: Mutex<Vec<Recorded>>,
     objects: Mutex<MemoryObjects>,
     /// Takes the tokens of tasks.
-    api: OnceLock<Api>,
+    /// It must not keep the engine alive, which keeps it alive.
+    engine: OnceLock<WeakEngine>,
 }
 
 #[derive(Clone)]
@@ -84,7 +86,7 @@ impl Stub {
         let state = Arc::new(State {
             recorded: Mutex::new(recorded),
             objects: Mutex::new(fixtures(case)),
-            api: OnceLock::new(),
+            engine: OnceLock::new(),
         });
         let shared = state.clone();
         tokio::spawn(async move {
@@ -96,8 +98,8 @@ impl Stub {
     }
 
     /// Says which API takes the tokens of tasks.
-    pub(super) fn connect(&self, api: Api) {
-        self.state.api.get_or_init(|| api);
+    pub(super) fn connect(&self, engine: &Engine) {
+        self.state.engine.get_or_init(|| engine.downgrade());
     }
 }
 
@@ -339,7 +341,8 @@ fn end_later(state: &Arc<State>, recorded: &Recorded, given: &Json) {
     let state = state.clone();
     tokio::spawn(async move {
         tokio::time::sleep(LATER).await;
-        if let Some(api) = state.api.get() {
+        if let Some(engine) = state.engine.get().and_then(WeakEngine::upgrade) {
+            let api = Api::new(engine, Settings::default());
             // A task that has ended shows it in its history.
             drop(api.call(operation, body).await);
         }

@@ -81,6 +81,11 @@ impl Link {
         })
     }
 
+    /// Whether the store and the other nodes can be reached.
+    pub(crate) fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::SeqCst);
+    }
+
     /// Waits until the store can be reached.
     pub(crate) async fn reach(&self) {
         while self.is_cut.load(Ordering::SeqCst) {
@@ -264,10 +269,10 @@ impl Peers for Calls {
     }
 }
 
-struct Nodes {
-    seed: u64,
-    memory: Memory,
-    chance: Arc<Chance>,
+pub(crate) struct Nodes {
+    pub(crate) seed: u64,
+    pub(crate) memory: Memory,
+    pub(crate) chance: Arc<Chance>,
     is_faulty: Arc<AtomicBool>,
     cluster: Arc<Cluster>,
     directory: Arc<Directory>,
@@ -311,7 +316,7 @@ impl Schedule for Ticking {
 }
 
 impl Nodes {
-    fn new(seed: u64, revisions: &Revisions) -> Self {
+    pub(crate) fn new(seed: u64, revisions: &Revisions) -> Self {
         let start = Moment(1_704_067_200_000);
         let last = Arc::new(Mutex::new(start));
         let since = tokio::time::Instant::now();
@@ -330,7 +335,12 @@ impl Nodes {
         }
     }
 
-    async fn open(&self) -> (Engine, Arc<Link>) {
+    /// From now on nothing goes wrong.
+    pub(crate) fn heal(&self) {
+        self.is_faulty.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn open(&self) -> (Engine, Arc<Link>) {
         let link = Link::new(&self.cluster, &self.memory);
         let store = FaultyStore {
             inner: self.memory.clone(),

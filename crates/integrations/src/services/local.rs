@@ -33,6 +33,12 @@ impl AwsServices {
         self.place(service).is_some_and(|place| place.is_local)
     }
 
+    /// A section that says that services are those of this machine.
+    pub fn local_section(&self) -> Option<&str> {
+        let local = self.places.iter().find(|(_, place)| place.is_local);
+        local.map(|(name, _)| name.as_str())
+    }
+
     /// Where a service without a section is.
     pub(crate) fn usual_place(&self, service: &str) -> Option<&'static Place> {
         let is_local = self.is_local_by_default.load(Ordering::Relaxed) && has(service);

@@ -335,6 +335,8 @@ async fn functions_find_the_services() {
         Functions::new(functions, PathBuf::new(), Place::default()).expect("it can run");
     let assembly = Assembly { functions: functions.clone(), ..assembly(None, Vec::new()) };
     let server = serve_assembly(assembly).await;
+    // It is told once the server serves.
+    reqwest::get(format!("{}/health", server.url)).await.expect("it answers");
     let invocation =
         Invocation { function: "where".to_owned(), payload: "{}".into(), ..Invocation::default() };
     let reply = functions.invoke(invocation).await.expect("it answers");

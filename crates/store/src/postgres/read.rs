@@ -264,17 +264,32 @@ pub(crate) async fn live(
     after: Option<ExecutionId>,
     most: usize,
 ) -> Answer<Vec<ExecutionRow>> {
-    let shards: Vec<i16> = shards.iter().map(i16::from).collect();
-    let (shard, id) = after.map_or((-1, 0), |id| (i16::from(id.shard()), number(id.0)));
-    let most = number(most as u64);
-    let query = format!(
-        "SELECT {COLUMNS} FROM stepwright.executions e {LAST} \
-         WHERE e.status IN (0, 5) AND e.shard = ANY($1) AND (e.shard, e.id) > ($2, $3) \
-         ORDER BY e.shard, e.id LIMIT $4"
-    );
-    let parameters: [Parameter<'_>; 4] =
-        [(&shards, Type::INT2_ARRAY), (&shard, Type::INT2), (&id, Type::INT8), (&most, Type::INT8)];
-    Ok(client.query_typed(&query, &parameters).await?.iter().map(row).collect())
+    // What follows in the same shard, and then the shards after it: an index finds the beginning of either
+    // at once, and would go through everything before it if both were one condition.
+    let mut rows = Vec::new();
+    if let Some(after) = after.filter(|after| shards.has(after.shard())) {
+        let shard = i16::from(after.shard());
+        let query = format!(
+            "SELECT {COLUMNS} FROM stepwright.executions e {LAST} \
+             WHERE e.status IN (0, 5) AND e.shard = $1 AND e.id > $2 ORDER BY e.shard, e.id LIMIT $3"
+        );
+        let (id, most) = (number(after.0), number(most as u64));
+        let parameters: [Parameter<'_>; 3] =
+            [(&shard, Type::INT2), (&id, Type::INT8), (&most, Type::INT8)];
+        rows.extend(client.query_typed(&query, &parameters).await?.iter().map(row));
+    }
+    let follows = |shard: &u8| after.is_none_or(|after| *shard > after.shard());
+    let others: Vec<i16> = shards.iter().filter(follows).map(i16::from).collect();
+    if rows.len() < most && !others.is_empty() {
+        let query = format!(
+            "SELECT {COLUMNS} FROM stepwright.executions e {LAST} \
+             WHERE e.status IN (0, 5) AND e.shard = ANY($1) ORDER BY e.shard, e.id LIMIT $2"
+        );
+        let most = number((most - rows.len()) as u64);
+        let parameters: [Parameter<'_>; 2] = [(&others, Type::INT2_ARRAY), (&most, Type::INT8)];
+        rows.extend(client.query_typed(&query, &parameters).await?.iter().map(row));
+    }
+    Ok(rows)
 }
 
 pub(crate) async fn ended(client: &Client, before: i64, most: usize) -> Answer<Vec<ExecutionRow>> {
