@@ -26,7 +26,7 @@ pub use postgres::Postgres;
 pub use row::{
     About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Sorted, Status,
 };
-pub use sealed::{check_key_names, sealed, sealed_to_read};
+pub use sealed::{KeyChange, check_key_names, sealed, sealed_to_read};
 pub use sqlite::Sqlite;
 
 use std::future::Future;

@@ -28,5 +28,6 @@ mod nodes_schedules;
 mod operations;
 mod otlp;
 mod record;
+mod rotation;
 mod support;
 mod watched;
