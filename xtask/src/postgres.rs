@@ -5,11 +5,18 @@ use crate::debian;
 #[path = "../../crates/store/tests/support/cluster.rs"]
 mod cluster;
 
+pub(crate) use cluster::Cluster;
+
 /// The variable that tells tests where the cluster is.
 pub(crate) const VARIABLE: &str = "STEPWRIGHT_POSTGRES";
 
 /// The tests of the server that are also run on PostgreSQL. A copy of a data directory has no equal there.
 pub(crate) const TESTS: [&str; 4] = ["operations::", "crash::", "--skip", "backup"];
+
+/// A cluster as it would be in use, which waits for its disk.
+pub(crate) fn durable() -> Option<Cluster> {
+    cluster::binaries().map(|binaries| Cluster::start(binaries, "on"))
+}
 
 /// Starts a cluster on loopback that ends with this process. Returns its URL. A machine that has no
 /// PostgreSQL and cannot install it is no failure: the tests then skip and say so.
