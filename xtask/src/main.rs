@@ -121,15 +121,9 @@ fn test() -> Result<(), String> {
         .output()
         .is_ok_and(|output| output.status.success());
     // What is shipped has a feature that a build has not by default.
-    cargo(&[
-        "test",
-        "--package",
-        "stepwright-interpreter",
-        "--features",
-        "parquet",
-        "--lib",
-        "parquet",
-    ])?;
+    let with = "stepwright-interpreter/parquet,stepwright-store/parquet";
+    let of = ["--package", "stepwright-interpreter", "--package", "stepwright-store"];
+    cargo(&[&["test"], &of[..], &["--features", with, "--lib", "parquet"]].concat())?;
     if let Some(url) = postgres {
         // What is said of the server is said of it on either store. As a part of the workspace nothing is
         // built for it that is not there.
