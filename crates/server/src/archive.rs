@@ -390,7 +390,7 @@ struct Draft {
 
 impl Draft {
     fn make(folder: PathBuf, name: String) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let failed = |error: io::Error| format!("{}: {error}", folder.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(true).mode(0o600);
