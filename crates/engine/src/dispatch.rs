@@ -62,6 +62,7 @@ impl Engine {
         run: TaskId,
         request: Json,
         from: Option<Json>,
+        most: Option<u32>,
     ) {
         live.errands.insert((run, Some(PAGE)), watch::channel(false).0);
         let reader = live.readers.entry(run).or_default().clone();
@@ -72,7 +73,7 @@ impl Engine {
         tokio::spawn(async move {
             let _errand = errand;
             let cursor = from.clone();
-            let read = move || next_page(&reader, &request, cursor, &objects, &limits);
+            let read = move || next_page(&reader, &request, (cursor, most), &objects, &limits);
             // One after the other: what is read is large before it is known to be.
             let _reading = engine.inner.long.reading().await;
             let page = tokio::task::spawn_blocking(read)
@@ -115,7 +116,7 @@ pub(crate) type KeptReader = Arc<Mutex<Option<(Json, items::Reader)>>>;
 fn next_page(
     kept: &KeptReader,
     request: &Json,
-    from: Option<Json>,
+    (from, most): (Option<Json>, Option<u32>),
     objects: &Bound,
     limits: &Limits,
 ) -> Result<items::Page, Failure> {
@@ -124,7 +125,7 @@ fn next_page(
         Some((_, reader)) => reader,
         None => items::Reader::open(request, from.as_ref())?,
     };
-    let page = reader.page(objects, limits)?;
+    let page = reader.page(objects, limits, most)?;
     if let Some(next) = &page.next {
         *kept.lock() = Some((next.clone(), reader));
     }

@@ -164,7 +164,7 @@ async fn examine(engine: &Engine, recorded: Recorded) -> Vec<String> {
         Ok(facts) => facts,
         Err(error) => return vec![error.to_string()],
     };
-    let (mut folded, mut chunks) = (Folded::default(), chunks);
+    let (mut folded, mut chunks) = (Folded::of(&facts, engine.inner.memory.share()), chunks);
     loop {
         if let Err(error) = folded.take(&chunks) {
             return vec![error.to_string()];

@@ -480,8 +480,8 @@ impl Engine {
             Command::RunTask { task, call, submitted } => {
                 self.run_task(live, task, call, submitted);
             }
-            Command::ReadItems { run, request, from } => {
-                self.read_items(live, run, request, from);
+            Command::ReadItems { run, request, from, most } => {
+                self.read_items(live, run, request, from, most);
             }
             Command::WriteResults { run, request, records } => {
                 self.write_results(live, run, request, records);

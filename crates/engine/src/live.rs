@@ -24,9 +24,6 @@ use tokio::sync::{oneshot, watch};
 /// Something sent out on behalf of an execution: a task, or a child of a map run.
 pub(crate) type Errand = (TaskId, Option<u32>);
 
-/// How much memory is taken by what a byte of a history says.
-const MEMORY_PER_BYTE: usize = 4;
-
 /// An execution in memory.
 pub(crate) struct Live {
     pub(crate) facts: Arc<Facts>,
@@ -49,8 +46,6 @@ pub(crate) struct Live {
     pub(crate) redriven: Option<(u32, i64)>,
     /// The kinds of its open tasks.
     calls: Calls,
-    /// The bytes of memory that it took when it was read, at most.
-    weight: usize,
     /// What it takes of the memory that all executions take together.
     pub(crate) share: Option<Share>,
     /// Takes the place of the store, for an Express execution.
@@ -128,7 +123,6 @@ impl Live {
             run_rows: RunRows::default(),
             redriven: None,
             calls: Calls::default(),
-            weight: 0,
             share: None,
             in_memory: None,
         };
@@ -172,7 +166,7 @@ impl Live {
 
     /// The bytes of memory that it takes, and rather more than less.
     pub(crate) fn weight(&self) -> usize {
-        self.weight + self.execution.memory()
+        self.execution.memory()
     }
 
     /// Its share of the memory is what it takes now.
@@ -183,9 +177,8 @@ impl Live {
         }
     }
 
-    /// It was read from so many bytes, and has this share of the memory.
-    pub(crate) fn was_read(&mut self, bytes: usize, share: Share) {
-        self.weight = bytes.saturating_mul(MEMORY_PER_BYTE);
+    /// It has this share of the memory.
+    pub(crate) fn takes(&mut self, share: Share) {
         self.share = Some(share);
         self.weigh();
     }

@@ -2,6 +2,8 @@
 
 use crate::facts::More;
 use crate::live::{Live, panic_text};
+use crate::long::leave_worker;
+use crate::memory::Share;
 use crate::run_rows::RunRows;
 use crate::{Engine, Facts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +21,8 @@ pub(crate) enum LoadError {
     Stored(#[from] stored::StoredError),
     #[error("its history is inconsistent: {0}")]
     Corrupt(#[from] CorruptHistory),
+    #[error("its data takes more than {most} bytes of memory")]
+    TooLarge { most: usize },
     #[error("{0}")]
     Unreadable(String),
 }
@@ -38,18 +42,20 @@ impl Engine {
         // Until it is known what the execution takes.
         let _reading = self.inner.memory.reading().await;
         let facts = self.facts(row).await?;
-        let mut folded = Folded::default();
+        let mut folded = Folded::of(&facts, self.inner.memory.share());
         while folded.read < len {
             let chunks = self.store().history(id, HistoryPart::After(folded.read), BYTES).await?;
             if chunks.is_empty() {
                 break;
             }
-            folded.take(&chunks)?;
+            let bytes: usize = chunks.iter().map(|chunk| stored::unpacked_len(&chunk.bytes)).sum();
+            if bytes > LONG {
+                leave_worker(|| folded.take(&chunks))?;
+            } else {
+                folded.take(&chunks)?;
+            }
         }
-        let weight = folded.weight.min(BYTES);
-        let mut live = folded.live(facts, wake_at);
-        live.was_read(weight, self.inner.memory.share());
-        Ok(live)
+        Ok(folded.live(facts, wake_at))
     }
 
     /// Reads the facts of an execution that never change.
@@ -74,20 +80,42 @@ impl Engine {
 /// Roughly the number of bytes of a history that are in memory at once.
 pub(crate) const BYTES: usize = 4 << 20;
 
+/// Chunks that unpack to more bytes take so long that the worker is left to others meanwhile.
+const LONG: usize = 256 << 10;
+
+/// How much memory an execution may take when it is read, beside twice of what it may take when it
+/// runs: it was within that when it was written, and not all that was shared is shared again.
+const BESIDE: usize = 64 << 20;
+
 /// An execution that is being folded from the chunks of its history.
-#[derive(Default)]
 pub(crate) struct Folded {
     execution: Execution,
     run_rows: RunRows,
+    seen: stored::Seen,
+    /// How many bytes of memory it may take.
+    most: usize,
+    /// What it takes of the memory that all executions take together.
+    share: Share,
     /// The number of events so far.
     len: u64,
-    /// The bytes of the chunks so far.
-    weight: usize,
     /// The number of events up to the end of the last chunk, by the store's count.
     pub(crate) read: u64,
 }
 
 impl Folded {
+    pub(crate) fn of(facts: &Facts, share: Share) -> Self {
+        let held_bytes = facts.revision.program.limits.held_bytes;
+        Self {
+            execution: Execution::default(),
+            run_rows: RunRows::default(),
+            seen: stored::Seen::default(),
+            most: held_bytes.saturating_mul(2).saturating_add(BESIDE),
+            share,
+            len: 0,
+            read: 0,
+        }
+    }
+
     /// Takes the next chunks. A history that the code cannot take in, so that it panics, cannot be
     /// read either.
     pub(crate) fn take(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
@@ -98,20 +126,29 @@ impl Folded {
 
     fn apply(&mut self, chunks: &[Chunk]) -> Result<(), LoadError> {
         for chunk in chunks {
-            self.weight += chunk.bytes.len();
-            for event in stored::decode(&chunk.bytes)? {
-                self.execution.apply(&event)?;
-                self.run_rows.take(&event, |_| {});
-                self.len += 1;
-            }
+            let (execution, run_rows) = (&mut self.execution, &mut self.run_rows);
+            let (len, most) = (&mut self.len, self.most);
+            stored::decode_each(&chunk.bytes, &mut self.seen, |event| {
+                execution.apply(&event)?;
+                run_rows.take(&event, |_| {});
+                *len += 1;
+                if execution.note_read(&event, most) {
+                    Ok(())
+                } else {
+                    Err(LoadError::TooLarge { most })
+                }
+            })?;
+            self.share.set(self.execution.memory());
             self.read = chunk.len;
         }
         Ok(())
     }
 
     /// The execution, once it has taken all chunks.
-    pub(crate) fn live(self, facts: Facts, wake_at: Option<i64>) -> Live {
+    pub(crate) fn live(mut self, facts: Facts, wake_at: Option<i64>) -> Live {
+        self.execution.look(usize::MAX);
         let mut live = Live::new(Arc::new(facts), self.execution, self.len);
+        live.takes(self.share);
         live.woken_at = wake_at.map(Moment);
         live.run_rows = self.run_rows;
         live

@@ -202,7 +202,7 @@ fn has_workers(runtime: &Handle) -> bool {
 }
 
 /// Does something that takes long, and leaves the worker to others meanwhile.
-fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if Handle::try_current().is_ok_and(|runtime| has_workers(&runtime)) {
         tokio::task::block_in_place(|| at_low_priority(work))
     } else {

@@ -350,7 +350,7 @@ impl Engine {
         }
         let now = Moment(facts.about.started_at);
         let mut live = Box::new(Live::new(facts, Execution::default(), 0));
-        live.was_read(0, self.inner.memory.share());
+        live.takes(self.inner.memory.share());
         let mut taken = Taken::default();
         let stepped = {
             let aside = self.inner.long.begin(&live.facts.revision).await;

@@ -691,7 +691,11 @@ impl World {
         let take = |event: &Event| match &event.kind {
             EventKind::MapRunPage(page) => {
                 pages += 1;
-                assert!(!page.is_kept, "the results are written");
+                assert_eq!(
+                    page.keeps,
+                    stepwright_history::Keeps::Nothing,
+                    "the results are written"
+                );
             }
             EventKind::ChildStarted { index } => begun.push(*index),
             EventKind::ChildFinished { index, .. } => done.push(*index),

@@ -360,9 +360,20 @@ pub struct MapPage {
     pub batch: Array,
     /// Where the next page begins, as the reader says it; `None` if this is the last one.
     pub next: Option<Json>,
-    /// Whether the results of the children are kept for the state's output. Those that go to an
-    /// object store are in the history only.
-    pub is_kept: bool,
+    /// What is kept of the children for the state's output.
+    pub keeps: Keeps,
+}
+
+/// What a map run keeps of its children for the state's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing: the results go to an object store, or nowhere. They are in the history only.
+    #[default]
+    Nothing,
+    /// What they began with, and their results.
+    Everything,
+    /// Their results.
+    Results,
 }
 
 /// What an execution begins with.

@@ -11,8 +11,8 @@ pub mod stored;
 
 pub use duration::{duration, parse_duration};
 pub use event::{
-    Event, EventKind, Failure, Identity, MapPage, MapPlan, Stage, Start, StateType, TaskCall,
-    TaskKind, To,
+    Event, EventKind, Failure, Identity, Keeps, MapPage, MapPlan, Stage, Start, StateType,
+    TaskCall, TaskKind, To,
 };
 
 /// A point in time: milliseconds since 1970 began (UTC).

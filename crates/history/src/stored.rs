@@ -9,9 +9,11 @@
 //! state's input costs two bytes. After reading, the copies are one value again.
 
 mod read;
+mod seen;
 mod write;
 
-pub use read::{StoredError, decode};
+pub use read::{StoredError, decode, decode_each, unpacked_len};
+pub use seen::Seen;
 pub use write::encode;
 
 /// The first byte of a chunk. After the byte for the compression, a checksum of the rest follows,

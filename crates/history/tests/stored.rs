@@ -3,12 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test reads its corpus")]
 
 use std::path::Path;
-use stepwright_history::stored::{KINDS, StoredError, decode, encode};
+use stepwright_history::stored::{KINDS, Seen, StoredError, decode, decode_each, encode};
 use stepwright_history::{
-    Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
+    Event, EventKind, Failure, FrameId, Identity, Keeps, MapPage, MapPlan, Moment, Stage, Start,
     StateType, TaskCall, TaskId, TaskKind, TimerId, To, aws,
 };
-use stepwright_json::{Json, Object, json};
+use stepwright_json::{Array, Json, Object, json};
 
 /// An event of every kind, with every option once taken and once not.
 fn every_kind() -> Vec<Event> {
@@ -147,7 +147,7 @@ fn every_kind() -> Vec<Event> {
             items: 70_000,
             batch: items.clone(),
             next: Some(value.clone()),
-            is_kept: false,
+            keeps: Keeps::Nothing,
         })),
         E::WholeAsked { task, call: call(TaskKind::Whole, None) },
         E::WholeAnswered { task, result: Ok(value.clone()) },
@@ -266,6 +266,41 @@ fn what_earlier_releases_wrote_is_read() {
 }
 
 /// Writes the corpus of a release that is to be.
+#[test]
+fn what_a_map_run_keeps_is_stored() {
+    for keeps in [Keeps::Nothing, Keeps::Everything, Keeps::Results] {
+        let page =
+            MapPage { inputs: Array::new(), items: 0, batch: Array::new(), next: None, keeps };
+        let kind = EventKind::MapRunPage(Box::new(page));
+        let event = Event { at: Moment(0), frame: FrameId(0), id: 0, previous: 0, kind };
+        assert_eq!(decode(&encode(std::slice::from_ref(&event))), Ok(vec![event]));
+    }
+}
+
+#[test]
+fn a_value_of_a_chunk_before_is_one_value_with_it() {
+    let value = json!({"text": ("x".repeat(300))});
+    let exit = |value: &Json| {
+        let output = value.clone();
+        let kind = EventKind::ExecutionSucceeded { output };
+        Event { at: Moment(0), frame: FrameId(0), id: 0, previous: 0, kind }
+    };
+    let mut seen = Seen::default();
+    let mut values = Vec::new();
+    let other = json!({"text": ("y".repeat(300))});
+    for value in [&value, &other, &value, &json!({"text": "x"})] {
+        let read = decode_each::<StoredError>(&encode(&[exit(value)]), &mut seen, |event| {
+            let EventKind::ExecutionSucceeded { output } = event.kind else { unreachable!() };
+            values.push(output);
+            Ok(())
+        });
+        assert_eq!(read, Ok(()));
+    }
+    assert_eq!(values[2], value);
+    assert_eq!(values[0].address(), values[2].address(), "it is held once");
+    assert_ne!(values[0].address(), values[1].address());
+}
+
 #[test]
 fn the_corpus_of_this_release_is_what_it_writes() {
     let folder =

@@ -7,7 +7,7 @@ use crate::execution::{
 };
 use std::collections::BTreeMap;
 use stepwright_history::{
-    Event, EventKind, FrameId, MapPage, StateType, TaskCall, TaskId, TimerId, To,
+    Event, EventKind, FrameId, Keeps, MapPage, StateType, TaskCall, TaskId, TimerId, To,
 };
 use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::StateId;
@@ -311,7 +311,7 @@ impl Execution {
                     items: inputs.len() as u32,
                     batch: Array::new(),
                     next: None,
-                    is_kept: true,
+                    keeps: Keeps::Everything,
                 };
                 self.add_page(id, &page)?;
             }
@@ -409,7 +409,7 @@ impl Execution {
         match &mut map.stage {
             RunStage::Running(children) => children.add(page, recorded),
             RunStage::Reading => {
-                let mut children = Children::new(page.is_kept);
+                let mut children = Children::new(page.keeps);
                 children.add(page, recorded);
                 map.stage = RunStage::Running(children);
             }

@@ -4,12 +4,12 @@
 
 use crate::ranges::Ranges;
 use std::collections::{BTreeMap, VecDeque};
-use stepwright_history::{Failure, MapPage, Moment};
+use stepwright_history::{Failure, Keeps, MapPage, Moment};
 use stepwright_json::{Array, Json};
 
 /// How many bytes of memory the inputs of children that run take, before others wait for one of them
 /// to end.
-const MOST_HELD: usize = 32 << 20;
+const MOST_HELD: usize = 16 << 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Children {
@@ -29,6 +29,8 @@ pub(crate) struct Children {
     /// The children that a redrive has to run again.
     pub(crate) again: Ranges,
     pub(crate) pages: Vec<Page>,
+    /// How many items the last page had, and what the inputs weigh that came of them.
+    last_page: (u32, usize),
     /// Items that do not fill a batch yet.
     pub(crate) batch: Array,
     /// Where the next page begins; `None` once everything is read.
@@ -49,7 +51,8 @@ pub(crate) struct Page {
 /// What is kept of a child whose result is in the state's output.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kept {
-    pub(crate) input: Json,
+    /// What it began with, if that is in the output, too.
+    pub(crate) input: Option<Json>,
     pub(crate) result: Option<Result<Json, Failure>>,
     pub(crate) run: ChildRun,
 }
@@ -72,7 +75,7 @@ impl ChildRun {
 }
 
 impl Children {
-    pub(crate) fn new(is_kept: bool) -> Self {
+    pub(crate) fn new(keeps: Keeps) -> Self {
         Self {
             count: 0,
             items: 0,
@@ -85,7 +88,8 @@ impl Children {
             pages: Vec::new(),
             batch: Array::new(),
             cursor: None,
-            kept: is_kept.then(Vec::new),
+            kept: (keeps != Keeps::Nothing).then(Vec::new),
+            last_page: (0, 0),
         }
     }
 
@@ -115,17 +119,26 @@ impl Children {
         self.again.first().or_else(|| (!self.waiting.is_empty()).then(|| self.next()))
     }
 
+    /// How many items the next page has at most, so that the inputs that come of them weigh `most`, if
+    /// they are like those of the last page.
+    pub(crate) fn next_items(&self, most: usize) -> Option<u32> {
+        let (items, weight) = self.last_page;
+        let fitting = (u64::from(items) * most as u64).checked_div(weight as u64)?;
+        Some(u32::try_from(fitting).unwrap_or(u32::MAX).max(1))
+    }
+
     pub(crate) fn add(&mut self, page: &MapPage, recorded: u64) {
         self.pages.push(Page { first: self.count, recorded });
         self.count += page.inputs.len() as u32;
         self.remaining += page.inputs.len() as u32;
         self.items += page.items;
+        self.last_page = (page.items, weight(page.inputs.iter()));
         self.waiting.extend(page.inputs.iter().cloned());
         self.batch = page.batch.clone();
         self.cursor.clone_from(&page.next);
         if let Some(kept) = &mut self.kept {
             kept.extend(page.inputs.iter().map(|input| Kept {
-                input: input.clone(),
+                input: (page.keeps == Keeps::Everything).then(|| input.clone()),
                 result: None,
                 run: ChildRun::default(),
             }));
@@ -199,6 +212,11 @@ impl Children {
 pub(crate) fn page_of(pages: &[Page], index: u32) -> Option<Page> {
     let at = pages.partition_point(|page| page.first <= index);
     pages.get(at.checked_sub(1)?).copied()
+}
+
+/// What values weigh together.
+pub(crate) fn weight<'v>(values: impl Iterator<Item = &'v Json>) -> usize {
+    values.filter_map(Json::measure).map(|measure| measure.weight()).sum()
 }
 
 fn memory(input: Option<&Json>) -> usize {

@@ -233,6 +233,10 @@ pub(crate) enum RunStage {
     Done,
 }
 
+/// What the inputs weigh that come of one page of items, unless it has a single item. Each may have
+/// much beside its item that all have in common, and that is stored with each.
+pub(crate) const PAGE_WEIGHT: usize = 2 << 20;
+
 impl MapRun {
     /// The most child executions at once: AWS's quota.
     const MOST: usize = 10_000;
@@ -252,15 +256,22 @@ impl MapRun {
         children.startable(limit)
     }
 
-    /// What it owes if the next page of items is to be read.
+    /// Where the next page of items begins, if it is wanted, and how many it has at most.
+    pub(crate) fn wanted_page(&self) -> Option<(Option<Json>, Option<u32>)> {
+        match &self.stage {
+            RunStage::Reading => Some((None, None)),
+            RunStage::Running(children) if children.wants_page() => {
+                Some((children.cursor.clone(), children.next_items(PAGE_WEIGHT)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What it owes if a reader is to read the next page of items.
     pub(crate) fn reading(&self) -> Option<Command> {
-        let from = match &self.stage {
-            RunStage::Reading => None,
-            RunStage::Running(children) if children.wants_page() => children.cursor.clone(),
-            _ => return None,
-        };
+        let (from, most) = self.wanted_page()?;
         let request = self.plan.reader.clone()?;
-        Some(Command::ReadItems { run: self.run, request, from })
+        Some(Command::ReadItems { run: self.run, request, from, most })
     }
 }
 

@@ -2,8 +2,12 @@
 
 use crate::execution::{Execution, Frame, Phase, RunStage};
 use rustc_hash::FxHashSet;
-use stepwright_history::EventKind;
+use stepwright_history::{Event, EventKind};
 use stepwright_json::{Json, Object};
+
+/// How many bytes of memory the data takes that is recorded between two looks at what the execution
+/// takes.
+const GROWTH: usize = 16 << 20;
 
 /// What is known of the memory that an execution takes. Two executions are the same whatever it
 /// says.
@@ -27,9 +31,31 @@ impl Execution {
         self.known.held + self.known.grown
     }
 
-    /// Looks at the data. `None` if it takes more than `most` bytes of memory. A value that stands
-    /// in several places counts once.
-    pub(crate) fn held(&self, most: usize) -> Option<usize> {
+    /// Notes an event that was folded in while the execution is read from its history. Whether its
+    /// data takes `most` bytes of memory at most, as far as is known by now.
+    pub fn note_read(&mut self, event: &Event, most: usize) -> bool {
+        self.known.grown += recorded(&event.kind).1;
+        self.is_within(most)
+    }
+
+    /// Whether the data takes `most` bytes of memory at most: it is looked at when enough has been
+    /// recorded since the last time.
+    pub(crate) fn is_within(&mut self, most: usize) -> bool {
+        self.known.grown < GROWTH || self.look(most)
+    }
+
+    /// Looks at the data. Whether it takes `most` bytes of memory at most.
+    pub fn look(&mut self, most: usize) -> bool {
+        let held = self.held(most);
+        if let Some(held) = held {
+            self.known = Known { held, grown: 0 };
+        }
+        held.is_some()
+    }
+
+    /// How many bytes of memory the data takes; `None` if more than `most`. A value that stands in
+    /// several places counts once, as it does when the execution is read back.
+    fn held(&self, most: usize) -> Option<usize> {
         let mut held = Held { seen: FxHashSet::default(), bytes: 0, most };
         let mut roots: Vec<&Json> = self.start.iter().map(|start| &start.input).collect();
         for frame in self.frames.iter().flatten() {
@@ -61,7 +87,7 @@ fn in_phase<'e>(phase: &'e Phase, roots: &mut Vec<&'e Json>) {
                     roots.extend(children.running.values().flatten());
                     roots.extend(children.batch.iter());
                     for kept in children.kept.iter().flatten() {
-                        roots.push(&kept.input);
+                        roots.extend(&kept.input);
                         roots.extend(kept.result.iter().filter_map(|result| result.as_ref().ok()));
                     }
                 }

@@ -209,7 +209,7 @@ const LEAST_READ: usize = 32 << 20;
 
 /// How much there is still room for.
 struct Room {
-    /// Bytes of items, as JSON.
+    /// The weight of items: bytes as JSON, or more if they take much memory.
     bytes: usize,
     /// Values.
     values: usize,
@@ -236,7 +236,7 @@ impl Room {
     /// Takes the room that an item needs.
     fn take(&mut self, item: &Json) -> Result<(), Failure> {
         let measure = item.measure().ok_or_else(|| reader_failed(TOO_DEEP))?;
-        self.bytes = self.bytes.checked_sub(measure.bytes).ok_or_else(too_much)?;
+        self.bytes = self.bytes.checked_sub(measure.weight()).ok_or_else(too_much)?;
         Ok(())
     }
 

@@ -219,6 +219,8 @@ pub enum Command {
         request: Json,
         /// Where the page begins: `None` for the first one.
         from: Option<Json>,
+        /// How many items it has at most, if fewer than the limits say.
+        most: Option<u32>,
     },
     /// Run a child execution.
     StartChild {

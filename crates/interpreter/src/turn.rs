@@ -1,6 +1,6 @@
 use crate::execution::{Entry, Execution, Phase, RunStage, Status};
 use crate::fuel::{Fuel, Watch};
-use crate::held::{Known, recorded};
+use crate::held::recorded;
 use crate::inspection::Inspection;
 use crate::{Beginning, Command, Stale, Stimulus};
 use std::cell::Cell;
@@ -8,7 +8,7 @@ use stepwright_history::{
     Event, EventKind, Failure, FrameId, Moment, Stage, Start, StateType, TaskId, TaskKind, TimerId,
     To,
 };
-use stepwright_json::{Json, Object};
+use stepwright_json::{Json, Measure, Object};
 use stepwright_program::{EvaluationError, Kind, Language, Program, State, StateId, Transition};
 
 /// A turn that has recorded this many events stops at the next state boundary and asks to be
@@ -21,10 +21,6 @@ pub const BYTES_PER_TURN: usize = 4 << 20;
 
 /// So does one whose evaluations took so many steps: others may have their turn.
 pub const STEPS_PER_TURN: u64 = 2_000_000;
-
-/// How many bytes of memory the data takes that is recorded between two looks at what the execution
-/// takes.
-const GROWTH: usize = 16 << 20;
 
 /// What came of a [`step`].
 #[derive(Clone, Debug, Default)]
@@ -371,12 +367,8 @@ impl<'a> Stepper<'a> {
 
     /// Fails an execution whose data has outgrown its memory. Whether it has.
     fn check_memory(&mut self) -> bool {
-        if self.execution.known.grown < GROWTH || self.execution.is_over() {
-            return false;
-        }
         let most = self.program.limits.held_bytes;
-        if let Some(held) = self.execution.held(most) {
-            self.execution.known = Known { held, grown: 0 };
+        if self.execution.is_over() || self.execution.is_within(most) {
             return false;
         }
         let cause = format!("The data of the execution takes more than {most} bytes of memory.");
@@ -491,8 +483,7 @@ impl<'a> Stepper<'a> {
             kind,
         };
         let (text, memory) = recorded(&event.kind);
-        // What is small as a text may be large in memory.
-        self.turn.bytes += text.max(memory / 4);
+        self.turn.bytes += Measure { bytes: text, memory, ..Measure::default() }.weight();
         self.execution.known.grown += memory;
         // What comes next is computed anew.
         self.fuel.refill(self.program.limits.state_steps);

@@ -59,6 +59,11 @@ impl Array {
         self.0.as_ref().map(|values| Arc::as_ptr(values).addr())
     }
 
+    /// Whether somebody else holds the same values.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|values| Arc::strong_count(values) > 1)
+    }
+
     /// Whether both are the same values in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

@@ -150,6 +150,15 @@ impl Json {
         }
     }
 
+    /// Whether somebody else holds the same array or object as well.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Array(items) => items.is_shared(),
+            Self::Object(members) => members.is_shared(),
+            _ => false,
+        }
+    }
+
     /// Equality that takes numbers by value: `1` and `1.0` are the same.
     pub fn same(&self, other: &Self) -> bool {
         deep::equal(self, other, Self::same_scalar)

@@ -19,16 +19,17 @@ pub struct Measure {
     pub bytes: usize,
     /// How many arrays and objects stand within each other: none in a scalar, one in `[]`.
     pub depth: usize,
-    /// About how many bytes of memory it takes, what is shared counted each time. More than 16 MiB
-    /// are not told apart.
+    /// About how many bytes of memory it takes, and rather more than less, what is shared counted each
+    /// time. More than 128 MiB are not told apart.
     pub memory: usize,
 }
 
 /// More bytes than this are not told apart.
 const MOST_BYTES: usize = (1 << 38) - 1;
-/// Memory is kept in pieces of so many bytes, of which there are so many at most.
-const PIECE: usize = 256;
-const MOST_PIECES: usize = (1 << 16) - 1;
+/// Memory is kept as a number of so many bits, and how often it is to be doubled.
+const DIGITS: u32 = 12;
+const MOST_DOUBLED: u32 = 15;
+const MOST_MEMORY: usize = ((1 << DIGITS) - 1) << MOST_DOUBLED;
 /// What a value takes in memory, and what an array, object or long text has beside it.
 const VALUE: usize = 24;
 const BESIDE: usize = 64;
@@ -48,11 +49,17 @@ impl Json {
 }
 
 impl Measure {
+    /// What it counts where room is held back for values: the bytes of its text, or more if it is
+    /// small as a text and large in memory, as `[[[]]]` is.
+    pub fn weight(&self) -> usize {
+        self.bytes.max(self.memory / 4)
+    }
+
     /// Adds what stands beside another value.
     fn add(&mut self, other: Self) {
         self.bytes = (self.bytes + other.bytes).min(MOST_BYTES);
         self.depth = self.depth.max(other.depth);
-        self.memory = (self.memory + other.memory).min(PIECE * MOST_PIECES);
+        self.memory = (self.memory + other.memory).min(MOST_MEMORY);
     }
 }
 
@@ -67,15 +74,15 @@ impl Kept {
             kept => Some(Measure {
                 bytes: (kept >> 26) as usize,
                 depth: (kept & 0x3FF) as usize,
-                memory: (kept >> 10) as usize % (MOST_PIECES + 1) * PIECE,
+                memory: unpacked((kept >> 10 & 0xFFFF) as usize),
             }),
         }
     }
 
     fn keep(&self, measure: Measure) {
         // Never zero: an array or object has a depth of one at least.
-        let pieces = (measure.memory / PIECE) as u64;
-        let kept = (measure.bytes as u64) << 26 | pieces << 10 | measure.depth as u64;
+        let memory = packed(measure.memory) as u64;
+        let kept = (measure.bytes as u64) << 26 | memory << 10 | measure.depth as u64;
         self.0.store(kept, Ordering::Relaxed);
     }
 
@@ -91,6 +98,24 @@ impl Clone for Kept {
         // A copy is made to be changed.
         Self::default()
     }
+}
+
+/// Memory in sixteen bits. It is rounded up, by a two thousandth at most: a value within a thousand
+/// others must not come out smaller than it is.
+fn packed(memory: usize) -> usize {
+    let memory = memory.min(MOST_MEMORY);
+    let bits = usize::BITS - memory.leading_zeros();
+    let mut doubled = bits.saturating_sub(DIGITS);
+    let mut digits = memory.div_ceil(1 << doubled);
+    if digits == 1 << DIGITS {
+        digits /= 2;
+        doubled += 1;
+    }
+    (doubled as usize) << DIGITS | digits
+}
+
+fn unpacked(packed: usize) -> usize {
+    (packed & ((1 << DIGITS) - 1)) << (packed >> DIGITS)
 }
 
 /// Measures a value that has `levels` at most. The recursion is as deep as that.
@@ -131,6 +156,9 @@ fn object(members: &Object, levels: usize) -> Option<Measure> {
     let mut whole = Measure { bytes: members.len().max(1) + 1, depth: 0, memory: VALUE + BESIDE };
     for (key, value) in members.iter() {
         whole.bytes = (whole.bytes + key.len() + 3).min(MOST_BYTES);
+        if key.len() > INLINE {
+            whole.memory = (whole.memory + key.len()).min(MOST_MEMORY);
+        }
         whole.add(measure(value, inner)?);
     }
     whole.depth += 1;
@@ -154,5 +182,21 @@ fn scalar_bytes(value: &Json) -> usize {
         }
         Json::BigInt(digits) => digits.len(),
         Json::String(text) => text.len() + 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_a_little_larger_than_it_is() {
+        let mut memory = 0_usize;
+        while memory <= MOST_MEMORY {
+            let kept = unpacked(packed(memory));
+            assert!(kept >= memory && kept - memory <= memory / 2_048, "{memory} became {kept}");
+            memory += 1 + memory / 1_000;
+        }
+        assert_eq!(unpacked(packed(usize::MAX)), MOST_MEMORY);
     }
 }

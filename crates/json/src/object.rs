@@ -136,6 +136,11 @@ impl Object {
         self.0.as_ref().map(|members| Arc::as_ptr(members).addr())
     }
 
+    /// Whether somebody else holds the same members.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|members| Arc::strong_count(members) > 1)
+    }
+
     /// Whether both are the same members in the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

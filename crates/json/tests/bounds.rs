@@ -43,6 +43,7 @@ fn the_deepest_value_is_the_deepest_that_is_read() {
     let fits = nested(DEEPEST, |_| false);
     let measure = fits.measure().expect("as deep as may be");
     assert_eq!((measure.depth, measure.bytes), (DEEPEST, 2 * DEEPEST + 1));
+    assert!(measure.memory >= 64 * DEEPEST, "each level takes memory: {}", measure.memory);
     assert!(parse(&fits.to_string()).is_ok());
     let deeper = json!([fits]);
     assert_eq!(deeper.measure(), None);

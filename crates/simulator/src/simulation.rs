@@ -389,10 +389,10 @@ impl<'p> Loop<'p> {
             Command::Continue => self.at(self.now, Stimulus::Continue),
             Command::WakeAt { timer, due } => self.at(due, Stimulus::TimerDue { timer }),
             Command::RunTask { task, call, .. } => self.call(task, &call, tasks),
-            Command::ReadItems { run, request, from } => {
+            Command::ReadItems { run, request, from, most } => {
                 let limits = &self.plan.program.limits;
                 let page = items::Reader::open(&request, from.as_ref())
-                    .and_then(|mut reader| reader.page(&self.plan.objects, limits));
+                    .and_then(|mut reader| reader.page(&self.plan.objects, limits, most));
                 self.at(self.now, Stimulus::ItemsRead { run, from, page });
             }
             Command::WriteResults { run, request, records } => {

@@ -8,7 +8,7 @@ use stepwright_asl::Definition;
 use stepwright_history::EventKind;
 use stepwright_json::{DEEPEST, Json, Syntax, json};
 use stepwright_program::{Limits, Program};
-use stepwright_simulator::{Answer, Call, Run, Simulation, Status};
+use stepwright_simulator::{Answer, Call, MemoryObjects, Run, Simulation, Status};
 
 fn program(text: &str) -> Program {
     let definition = Definition::parse(text, Syntax::Strict).expect("JSON");
@@ -391,7 +391,7 @@ fn items_are_no_larger_than_they_may_be() {
         ("JSON", format!("[{}{}]", "[".repeat(2_000), "]".repeat(2_000))),
     ];
     for (kind, content) in files {
-        let objects = stepwright_simulator::MemoryObjects::default();
+        let objects = MemoryObjects::default();
         let objects = objects.with("in", "key", content.into_bytes());
         let request = json!({
             "Resource": "arn:aws:states:::s3:getObject",
@@ -404,7 +404,7 @@ fn items_are_no_larger_than_they_may_be() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{kind}: {:?}", begun.elapsed());
     }
     // The last field of a header that comes twice counts, as ever.
-    let objects = stepwright_simulator::MemoryObjects::default();
+    let objects = MemoryObjects::default();
     let objects = objects.with("in", "key", *b"a,b,a\n1,2,3\n4");
     let request = json!({
         "Resource": "arn:aws:states:::s3:getObject",
@@ -425,4 +425,82 @@ fn an_execution_takes_so_much_memory_and_no_more() {
     ));
     assert_eq!(error, "States.DataLimitExceeded");
     assert!(cause.contains("bytes of memory"), "{cause}");
+}
+
+/// The pages of a map run: how many items each has, and the inputs that came of it.
+fn pages(run: &Run) -> Vec<(u32, Vec<Json>)> {
+    let page = |kind: &EventKind| match kind {
+        EventKind::MapRunPage(page) => Some((page.items, page.inputs.clone().into_vec())),
+        _ => None,
+    };
+    run.events.iter().filter_map(|event| page(&event.kind)).collect()
+}
+
+#[test]
+fn what_all_children_have_in_common_makes_pages_smaller() {
+    // Each level of the array takes a byte of text on each side, and much more in memory.
+    let common = json!({"deep": (nested(700)), "text": ("x".repeat(20_000))});
+    let numbers: Vec<Json> = (0..1_000).map(Json::Int).collect();
+    let machine = |fields: &str| {
+        program(&format!(
+            r#"{{"StartAt": "M", "States": {{"M": {{"Type": "Map", "Label": "L", {fields}, "ResultPath": null,
+               "ItemProcessor": {{"ProcessorConfig": {{"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}},
+                 "StartAt": "I", "States": {{"I": {{"Type": "Pass", "End": true}}}}}}, "End": true}}}}}}"#
+        ))
+    };
+    let reader = r#""ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"},
+        "Parameters": {"Bucket": "b", "Key": "k"}}"#;
+    let selector = r#""ItemSelector": {"c.$": "$$.Execution.Input.common", "n.$": "$$.Map.Item.Value", "at.$": "$$.Map.Item.Index"}"#;
+    let batcher = r#""ItemBatcher": {"MaxItemsPerBatch": 3, "BatchInput": {"c.$": "$.common"}}"#;
+    for fields in [
+        format!(r#""ItemsPath": "$.numbers", {selector}"#),
+        format!(r#""ItemsPath": "$.numbers", {batcher}"#),
+        format!("{reader}, {selector}"),
+        format!("{reader}, {batcher}"),
+    ] {
+        let objects =
+            MemoryObjects::default().with("b", "k", Json::from(numbers.clone()).to_string());
+        let ended = Simulation::new(&machine(&fields))
+            .input(json!({"numbers": (numbers.clone()), "common": (common.clone())}))
+            .objects(objects)
+            .run(&mut |_: &Call<'_>| Answer::returns(Json::Null));
+        assert!(matches!(ended.status, Status::Succeeded { .. }), "{fields}: {:?}", ended.status);
+        let pages = pages(&ended);
+        assert!((3..200).contains(&pages.len()), "{fields}: {} pages", pages.len());
+        let mut seen = Vec::new();
+        for (items, inputs) in &pages {
+            let weight: usize =
+                inputs.iter().map(|input| input.measure().expect("not deep").weight()).sum();
+            assert!(weight <= 2 << 20, "{fields}: a page of {items} items weighs {weight}");
+            for input in inputs {
+                match input.get("Items").and_then(Json::as_array) {
+                    Some(items) => seen.extend(items.iter().cloned()),
+                    None => {
+                        assert_eq!(input.get("n"), input.get("at"));
+                        seen.extend(input.get("n").cloned());
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, numbers, "{fields}: each item once, in order");
+        let items: u32 = pages.iter().map(|(items, _)| items).sum();
+        assert_eq!(items, 1_000);
+    }
+}
+
+#[test]
+fn the_share_that_has_failed_is_known_however_many_pages_there_are() {
+    let numbers: Vec<Json> = (0..1_000).map(Json::Int).collect();
+    let text = r#"{"StartAt": "M", "States": {"M": {"Type": "Map", "Label": "L", "ItemsPath": "$.numbers",
+        "ItemSelector": {"c.$": "$.common"}, "MaxConcurrency": 1, "ToleratedFailurePercentage": 5,
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+          "StartAt": "I", "States": {"I": {"Type": "Fail"}}}, "End": true}}}"#;
+    let input = json!({"numbers": numbers, "common": ("x".repeat(40_000))});
+    let ended = run(text, input);
+    let (error, _) = failure(&ended);
+    assert_eq!(error, "States.ExceedToleratedFailureThreshold");
+    let failed = ended.events.iter();
+    let failed = failed.filter(|event| matches!(event.kind, EventKind::ChildFinished { .. }));
+    assert_eq!(failed.count(), 51, "the fifty-first of a thousand is one too many");
+    assert!(pages(&ended).len() < 3, "nothing is made that is not needed");
 }

@@ -1,8 +1,9 @@
+use super::seen::Seen;
 use super::{
     EARLIER, ENCRYPTED, FORMAT, KINDS, LZ4, NUMBERED, PLAIN, UNNUMBERED, WITHOUT_CHECKSUM,
 };
 use crate::{
-    Event, EventKind, Failure, FrameId, Identity, MapPage, MapPlan, Moment, Stage, Start,
+    Event, EventKind, Failure, FrameId, Identity, Keeps, MapPage, MapPlan, Moment, Stage, Start,
     StateType, TaskCall, TaskId, TaskKind, TimerId, To,
 };
 use std::borrow::Cow;
@@ -47,6 +48,48 @@ type Read<T> = Result<T, StoredError>;
 
 /// The events of a chunk that [`super::encode`] made.
 pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
+    let mut events = Vec::new();
+    decode_each(chunk, &mut Seen::default(), |event| {
+        events.push(event);
+        Ok::<_, StoredError>(())
+    })?;
+    Ok(events)
+}
+
+/// Reads the events of a chunk one by one, so that no more than one needs to be in memory. Values that
+/// are equal to one in a chunk before, read with the same [`Seen`], become one value with it.
+pub fn decode_each<E: From<StoredError>>(
+    chunk: &[u8],
+    seen: &mut Seen,
+    mut take: impl FnMut(Event) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes = unpacked(chunk)?;
+    let mut reader = Reader { bytes: &bytes, values: Vec::new(), seen };
+    let count = reader.number()?;
+    let mut at = 0_i64;
+    for _ in 0..count {
+        let event = reader.event(&mut at)?;
+        take(event)?;
+    }
+    if !reader.bytes.is_empty() {
+        return Err(StoredError::Damaged("there is something after its end").into());
+    }
+    Ok(())
+}
+
+/// How many bytes a chunk has when it is unpacked, by what it says itself.
+pub fn unpacked_len(chunk: &[u8]) -> usize {
+    let packed = match chunk {
+        [FORMAT, LZ4, rest @ ..] => rest.get(4..),
+        [WITHOUT_CHECKSUM, LZ4, packed @ ..] => Some(packed),
+        _ => None,
+    };
+    let size = packed.and_then(|packed| packed.first_chunk::<4>());
+    size.map_or(chunk.len(), |size| u32::from_le_bytes(*size) as usize)
+}
+
+/// The records of a chunk.
+fn unpacked(chunk: &[u8]) -> Read<Cow<'_, [u8]>> {
     let (compression, packed) = match chunk {
         [FORMAT, compression, rest @ ..] => {
             let (checksum, packed) =
@@ -62,8 +105,8 @@ pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
         [format, ..] => return Err(StoredError::UnknownFormat(*format)),
         [] => return Err(StoredError::Damaged("it is empty")),
     };
-    let bytes = match compression {
-        PLAIN => Cow::Borrowed(packed),
+    match compression {
+        PLAIN => Ok(Cow::Borrowed(packed)),
         LZ4 => {
             let size = packed.first_chunk::<4>().ok_or(StoredError::Damaged("it is cut off"))?;
             if u32::from_le_bytes(*size) as usize > MOST_BYTES {
@@ -71,40 +114,35 @@ pub fn decode(chunk: &[u8]) -> Result<Vec<Event>, StoredError> {
             }
             let bytes = lz4_flex::decompress_size_prepended(packed)
                 .map_err(|_| StoredError::Damaged("it cannot be unpacked"))?;
-            Cow::Owned(bytes)
+            Ok(Cow::Owned(bytes))
         }
-        _ => return Err(StoredError::Damaged("its compression is unknown")),
-    };
-    let mut reader = Reader { bytes: &bytes, values: Vec::new() };
-    let count = reader.number()?;
-    let mut events = Vec::new();
-    let mut at = 0_i64;
-    for _ in 0..count {
-        at = at.wrapping_add(reader.signed()?);
-        let frame = FrameId(reader.small()?);
-        let id = reader.number()?;
-        let previous = reader.number()?;
-        let (kind, revision) = (reader.byte()?, reader.byte()?);
-        let length = reader.number()?;
-        let left = reader.bytes.len();
-        let kind = reader.kind(kind, revision)?;
-        if (left - reader.bytes.len()) as u64 != length {
-            return Err(StoredError::Damaged("a record has another length than it says"));
-        }
-        events.push(Event { at: Moment(at), frame, id, previous, kind });
+        _ => Err(StoredError::Damaged("its compression is unknown")),
     }
-    if !reader.bytes.is_empty() {
-        return Err(StoredError::Damaged("there is something after its end"));
-    }
-    Ok(events)
 }
 
-struct Reader<'b> {
+struct Reader<'b, 's> {
     bytes: &'b [u8],
     values: Vec<Json>,
+    seen: &'s mut Seen,
 }
 
-impl<'b> Reader<'b> {
+impl<'b> Reader<'b, '_> {
+    /// The next event. The moments are stored as what has passed since the one before.
+    fn event(&mut self, at: &mut i64) -> Read<Event> {
+        *at = at.wrapping_add(self.signed()?);
+        let frame = FrameId(self.small()?);
+        let id = self.number()?;
+        let previous = self.number()?;
+        let (kind, revision) = (self.byte()?, self.byte()?);
+        let length = self.number()?;
+        let left = self.bytes.len();
+        let kind = self.kind(kind, revision)?;
+        if (left - self.bytes.len()) as u64 != length {
+            return Err(StoredError::Damaged("a record has another length than it says"));
+        }
+        Ok(Event { at: Moment(*at), frame, id, previous, kind })
+    }
+
     fn kind(&mut self, kind: u8, revision: u8) -> Read<EventKind> {
         use EventKind as E;
         let Some(name) = KINDS.get(usize::from(kind)).copied() else {
@@ -231,7 +269,12 @@ impl<'b> Reader<'b> {
                 items: self.small()?,
                 batch: self.items()?,
                 next: self.option(Self::json)?,
-                is_kept: self.byte()? != 0,
+                keeps: match self.byte()? {
+                    0 => Keeps::Nothing,
+                    1 => Keeps::Everything,
+                    2 => Keeps::Results,
+                    _ => return Err(StoredError::Damaged("what a map run keeps is unknown")),
+                },
             })),
             "ChildStarted" => E::ChildStarted { index: self.small()? },
             "ChildFinished" => E::ChildFinished { index: self.small()?, result: self.result()? },
@@ -334,6 +377,7 @@ impl<'b> Reader<'b> {
             }
         })?;
         debug_assert!(how == NUMBERED || how == UNNUMBERED);
+        let value = self.seen.shared(text, value);
         if how == NUMBERED {
             self.values.push(value.clone());
         }

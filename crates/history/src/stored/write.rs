@@ -1,6 +1,7 @@
 use super::{COMPRESS_FROM, EARLIER, FORMAT, LZ4, NUMBERED, PLAIN, UNNUMBERED};
 use crate::{
-    Event, EventKind, Failure, Identity, MapPlan, Stage, Start, StateType, TaskCall, TaskKind, To,
+    Event, EventKind, Failure, Identity, Keeps, MapPlan, Stage, Start, StateType, TaskCall,
+    TaskKind, To,
 };
 use rustc_hash::FxHashMap;
 use stepwright_json::{Array, Json, Object};
@@ -261,7 +262,11 @@ impl Writer {
                 self.number(u64::from(page.items));
                 self.items(&page.batch);
                 self.option(page.next.as_ref(), Writer::json);
-                self.bytes.push(u8::from(page.is_kept));
+                self.bytes.push(match page.keeps {
+                    Keeps::Nothing => 0,
+                    Keeps::Everything => 1,
+                    Keeps::Results => 2,
+                });
                 39
             }
         };

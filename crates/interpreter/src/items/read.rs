@@ -6,7 +6,7 @@ use super::file::{Format, OpenFile, Position};
 use super::source::Source;
 use super::{Items, Listing, ObjectInfo, ObjectRequest, Objects, Room, reader_failed};
 use std::collections::VecDeque;
-use stepwright_history::Failure;
+use stepwright_history::{Failure, MapPlan};
 use stepwright_json::{Json, Object, Str};
 use stepwright_program::Limits;
 
@@ -38,6 +38,23 @@ pub struct Page {
     pub items: Items,
     /// Where the next page begins; `None` if there is none.
     pub next: Option<Json>,
+}
+
+impl Page {
+    /// Items that the plan of a map run holds itself, `most` of them at most. Where a page begins is the
+    /// number of the item.
+    pub(crate) fn of_plan(plan: &MapPlan, from: Option<&Json>, most: Option<u32>) -> Self {
+        let whole = Items::of_plan(plan);
+        let count = whole.values.len();
+        let from = from.and_then(Json::as_i64).map_or(0, |from| from as usize).min(count);
+        let end = most.map_or(count, |most| count.min(from.saturating_add(most as usize)));
+        if (from, end) == (0, count) {
+            return Self { items: whole, next: None };
+        }
+        let values = whole.values.iter().take(end).skip(from).cloned().collect();
+        let next = (end < count).then_some(Json::Int(end as i64));
+        Self { items: Items { values, ..whole }, next }
+    }
 }
 
 /// How large a page becomes. It ends with the item that reaches one of the bounds.
@@ -163,8 +180,14 @@ impl Reader {
     }
 
     /// Reads the next page.
-    pub fn page(&mut self, objects: &dyn Objects, limits: &Limits) -> Result<Page, Failure> {
-        let bounds = Bounds { items: limits.page_items, bytes: limits.page_bytes };
+    pub fn page(
+        &mut self,
+        objects: &dyn Objects,
+        limits: &Limits,
+        most: Option<u32>,
+    ) -> Result<Page, Failure> {
+        let items = most.map_or(limits.page_items, |most| limits.page_items.min(most as usize));
+        let bounds = Bounds { items, bytes: limits.page_bytes };
         self.fill(objects, &bounds, limits.items_bytes)
     }
 

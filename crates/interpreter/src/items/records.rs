@@ -229,7 +229,7 @@ pub(crate) fn transformed(
     for (index, kept) in children.kept.iter().flatten().enumerate() {
         let child = Child {
             index: index as u32,
-            input: &kept.input,
+            input: kept.input.as_ref().unwrap_or(&Json::Null),
             result: kept.result.as_ref(),
             run: kept.run,
             is_stopped: false,

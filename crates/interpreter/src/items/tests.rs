@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
-use stepwright_history::{Event, EventKind, Failure, FrameId, MapPage, Moment};
+use stepwright_history::{Event, EventKind, Failure, FrameId, Keeps, MapPage, Moment};
 use stepwright_json::{Json, json};
 use stepwright_program::Limits;
 
@@ -363,7 +363,7 @@ fn items_have_a_bound() {
 fn four() -> (Vec<Event>, Children) {
     let page = |inputs: Vec<Json>, next: Option<Json>| {
         let (items, batch) = (inputs.len() as u32, Vec::new().into());
-        let page = MapPage { inputs: inputs.into(), items, batch, next, is_kept: true };
+        let page = MapPage { inputs: inputs.into(), items, batch, next, keeps: Keeps::Everything };
         EventKind::MapRunPage(Box::new(page))
     };
     let finished = |index, result| EventKind::ChildFinished { index, result };
@@ -376,7 +376,7 @@ fn four() -> (Vec<Event>, Children) {
         (30, EventKind::ChildStarted { index: 2 }),
         (1_500, finished(0, Ok(json!([1, {"a": "b"}])))),
     ];
-    let mut children = Children::new(true);
+    let mut children = Children::new(Keeps::Everything);
     let mut told = Vec::new();
     for (number, (at, kind)) in events.into_iter().enumerate() {
         match &kind {
@@ -497,7 +497,7 @@ fn files_are_split_and_name_every_record_once() {
     let inputs: Vec<Json> = (0..70).map(|n| json!(n)).collect();
     let output = json!("x".repeat(1 << 20));
     let mut events = Vec::new();
-    let mut children = Children::new(false);
+    let mut children = Children::new(Keeps::Nothing);
     let mut add = |kind: EventKind| {
         events.push(Event { at: Moment(0), frame: FrameId::ROOT, id: 0, previous: 0, kind });
     };
@@ -506,7 +506,7 @@ fn files_are_split_and_name_every_record_once() {
         inputs: inputs.into(),
         batch: Vec::new().into(),
         next: None,
-        is_kept: false,
+        keeps: Keeps::Nothing,
     };
     children.add(&page, 0);
     add(EventKind::MapRunPage(Box::new(page)));
@@ -549,7 +549,7 @@ fn pages(request: &Json, bucket: &Bucket, most: usize, by_one: bool) -> Result<V
     let mut pages: Vec<Page> = Vec::new();
     let mut reader = Reader::open(request, None)?;
     loop {
-        let page = reader.page(bucket, &limits(most, usize::MAX))?;
+        let page = reader.page(bucket, &limits(most, usize::MAX), None)?;
         let next = page.next.clone();
         pages.push(page);
         if next.is_none() {
@@ -632,7 +632,7 @@ fn a_page_ends_where_it_has_its_bytes() {
     let bucket = Bucket::of(&[("k", format!("[{}]", vec!["\"12345678\""; 100].join(",")))]);
     let request = request("k", &json!({"InputType": "JSON"}));
     let mut reader = Reader::open(&request, None).expect("it is known");
-    let page = reader.page(&bucket, &limits(1_000, 95)).expect("it can be read");
+    let page = reader.page(&bucket, &limits(1_000, 95), None).expect("it can be read");
     assert_eq!(page.items.values.len(), 10);
 }
 
@@ -641,10 +641,10 @@ fn an_object_that_changes_is_not_read_on() {
     let request = request("k", &json!({"InputType": "JSONL"}));
     let mut bucket = Bucket::of(&[("k", "1\n2\n3\n")]);
     let mut reader = Reader::open(&request, None).expect("it is known");
-    let page = reader.page(&bucket, &limits(2, usize::MAX)).expect("it can be read");
+    let page = reader.page(&bucket, &limits(2, usize::MAX), None).expect("it can be read");
     bucket.0.insert("k".to_owned(), b"1\n2\n4\n".to_vec());
     let mut reader = Reader::open(&request, page.next.as_ref()).expect("it is known");
-    let failure = reader.page(&bucket, &limits(2, usize::MAX)).expect_err("it has changed");
+    let failure = reader.page(&bucket, &limits(2, usize::MAX), None).expect_err("it has changed");
     assert_eq!(failure.name(), "States.ItemReaderFailed");
     assert!(failure.cause.is_some_and(|cause| cause.contains("pre-conditions")));
 }

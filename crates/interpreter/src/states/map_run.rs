@@ -1,11 +1,13 @@
 //! A Map whose iterations are child executions (`Mode: DISTRIBUTED`).
 
-use crate::execution::{MapRun, Phase, RunStage};
+use crate::Command;
+use crate::children::weight;
+use crate::execution::{MapRun, PAGE_WEIGHT, Phase, RunStage};
 use crate::failure::{Failed, Origin};
 use crate::items::{self, Item, Items, Page};
 use crate::turn::Stepper;
 use crate::view::{More, mix};
-use stepwright_history::{EventKind, Failure, FrameId, MapPage, TaskId};
+use stepwright_history::{EventKind, Failure, FrameId, Keeps, MapPage, TaskId};
 use stepwright_json::{Array, Json, Object, Str};
 use stepwright_program::{
     EvaluationError, ItemReader, Kind, Language, Map, NumberField, ResultPath, State,
@@ -82,13 +84,10 @@ impl Stepper<'_> {
                 self.emit(frame, EventKind::MapRunStarted { run, arn });
                 match items {
                     Some(items) => self.ask_map_run(frame, state, map, &items),
-                    None => self.owe_page(frame),
+                    None => self.next_page(frame),
                 }
             }
-            RunStage::Reading => {
-                let items = Items::of_plan(&open.plan);
-                self.prepare(frame, Page { items, next: None });
-            }
+            RunStage::Reading => self.next_page(frame),
             RunStage::Running(_) if open.is_redriven => {
                 let (arn, count) = (open.arn.clone(), open.redrives + 1);
                 self.emit(frame, EventKind::MapRunRedriven { arn, count });
@@ -101,7 +100,7 @@ impl Stepper<'_> {
                     let command = open.child(index);
                     self.owe(command);
                     if !wanted_page {
-                        self.owe_page(frame);
+                        self.next_page(frame);
                     }
                 } else {
                     self.children_done(frame);
@@ -111,11 +110,16 @@ impl Stepper<'_> {
         }
     }
 
-    /// Has the next page of items read, if it is wanted.
-    fn owe_page(&mut self, frame: FrameId) {
+    /// Has the next page of items read, or takes it from the items that are there, if it is wanted.
+    fn next_page(&mut self, frame: FrameId) {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
         if let Some(command) = open.reading() {
             self.owe(command);
+        } else if open.plan.reader.is_none()
+            && let Some((from, most)) = open.wanted_page()
+        {
+            let page = Page::of_plan(&open.plan, from.as_ref(), most);
+            self.prepare(frame, page);
         }
     }
 
@@ -167,12 +171,13 @@ impl Stepper<'_> {
         // A page is one event.
         self.fuel.refill(self.program.limits.state_steps.saturating_mul(10));
         match self.page_of(frame, state, map, page) {
-            Ok(page) => {
+            Ok(Ok(page)) => {
                 self.emit(frame, EventKind::MapRunPage(Box::new(page)));
-                self.owe_page(frame);
+                self.next_page(frame);
                 // What is all of them decides what share of them has failed.
                 self.map_run_updated(frame);
             }
+            Ok(Err(most)) => self.page_again(frame, most),
             Err(error) => {
                 let frame_now = self.execution.frame(frame);
                 let has_children =
@@ -187,13 +192,31 @@ impl Stepper<'_> {
         }
     }
 
+    /// Takes a page again that has become too heavy, with so many items at most.
+    fn page_again(&mut self, frame: FrameId, most: u32) {
+        let Phase::MapRun(open) = &self.execution.frame(frame).phase else { return };
+        let Some((from, _)) = open.wanted_page() else { return };
+        let most = Some(most);
+        match open.plan.reader.clone() {
+            Some(request) => {
+                let run = open.run;
+                self.owe(Command::ReadItems { run, request, from, most });
+            }
+            None => {
+                let page = Page::of_plan(&open.plan, from.as_ref(), most);
+                self.prepare(frame, page);
+            }
+        }
+    }
+
+    /// The page that is recorded, or how many items it may have if these are too many.
     fn page_of(
         &self,
         frame: FrameId,
         state: &State,
         map: &Map,
         page: Page,
-    ) -> Result<MapPage, EvaluationError> {
+    ) -> Result<Result<MapPage, u32>, EvaluationError> {
         let Phase::MapRun(open) = &self.execution.frame(frame).phase else {
             unreachable!("items are read for a map run")
         };
@@ -202,25 +225,39 @@ impl Stepper<'_> {
             _ => (0, Array::new()),
         };
         let items = page.items.values.len() as u32;
-        let selected = self.selected(frame, state, map, &page.items, before)?;
+        // One item is a page, whatever comes of it.
+        let room = if items > 1 { PAGE_WEIGHT } else { self.program.limits.items_bytes };
+        let selected = self.selected_within(frame, state, map, &page.items, before, room)?;
+        if (selected.len() as u32) < items {
+            return match selected.len() as u32 {
+                0 if items == 1 => Err(EvaluationError::too_large()),
+                fitting => Ok(Err(fitting.max(1))),
+            };
+        }
         let mut rest = batch.into_vec();
         rest.extend(selected);
         let (inputs, rest) = self.batched(frame, state, map, rest, page.next.is_none())?;
+        let weight = weight(inputs.iter());
+        if items > 1 && weight > PAGE_WEIGHT {
+            let fitting = u64::from(items) * PAGE_WEIGHT as u64 / weight as u64;
+            return Ok(Err((fitting as u32).clamp(1, items - 1)));
+        }
         let most = self.program.limits.payload_bytes;
         inputs.iter().try_for_each(|input| EvaluationError::check(input, most))?;
         let is_written = map.result_writer.as_ref().is_some_and(|writer| writer.resource.is_some());
+        let has_inputs = map.result_writer.is_some();
         // What the state's output has nothing of need not be kept for it.
         let is_dropped = state.language == Language::JsonPath
             && matches!(state.io.result_path, ResultPath::Discard)
             && state.io.result_selector.is_none()
             && state.io.assign.is_none();
-        Ok(MapPage {
-            inputs: inputs.into(),
-            items,
-            batch: rest.into(),
-            next: page.next,
-            is_kept: !is_written && !is_dropped,
-        })
+        let keeps = match (is_written || is_dropped, has_inputs) {
+            (true, _) => Keeps::Nothing,
+            (false, true) => Keeps::Everything,
+            (false, false) => Keeps::Results,
+        };
+        let (inputs, batch) = (inputs.into(), rest.into());
+        Ok(Ok(MapPage { inputs, items, batch, next: page.next, keeps }))
     }
 
     /// The items as the selector makes them. Of the map run, so many were read before.
@@ -232,19 +269,37 @@ impl Stepper<'_> {
         items: &Items,
         before: u32,
     ) -> Result<Vec<Json>, EvaluationError> {
-        let mut room = self.program.limits.items_bytes;
-        items
-            .values
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                let source = items.source(index);
-                let shown = Item::new(before + index as u32, item, items.of_object, source);
-                let input = self.item_input(frame, state, map, item, shown)?;
-                take(&mut room, &input)?;
-                Ok(input)
-            })
-            .collect()
+        let room = self.program.limits.items_bytes;
+        let selected = self.selected_within(frame, state, map, items, before, room)?;
+        if selected.len() < items.values.len() {
+            return Err(EvaluationError::too_large());
+        }
+        Ok(selected)
+    }
+
+    /// Like [`Self::selected`], of so many of the first items as weigh so much together.
+    fn selected_within(
+        &self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        items: &Items,
+        before: u32,
+        mut room: usize,
+    ) -> Result<Vec<Json>, EvaluationError> {
+        let mut selected = Vec::new();
+        for (index, item) in items.values.iter().enumerate() {
+            let source = items.source(index);
+            let shown = Item::new(before + index as u32, item, items.of_object, source);
+            let input = self.item_input(frame, state, map, item, shown)?;
+            let measure = input.measure().ok_or_else(EvaluationError::too_deep)?;
+            match room.checked_sub(measure.weight()) {
+                Some(left) => room = left,
+                None => break,
+            }
+            selected.push(input);
+        }
+        Ok(selected)
     }
 
     /// The items as the batcher bundles them, and those that do not fill a batch yet if more of
@@ -411,7 +466,7 @@ impl Stepper<'_> {
 /// Takes the room that a value needs.
 fn take(room: &mut usize, value: &Json) -> Result<(), EvaluationError> {
     let measure = value.measure().ok_or_else(EvaluationError::too_deep)?;
-    *room = room.checked_sub(measure.bytes).ok_or_else(EvaluationError::too_large)?;
+    *room = room.checked_sub(measure.weight()).ok_or_else(EvaluationError::too_large)?;
     Ok(())
 }
 
@@ -440,8 +495,14 @@ fn is_past_tolerance(open: &MapRun) -> bool {
     }
     let past_count = open.plan.tolerated_count.map(|count| failed > count);
     let past_percentage = open.plan.tolerated_percentage.map(|percentage| {
-        let is_known = children.cursor.is_none() || percentage <= 0.0;
-        is_known && failed as f64 * 100.0 > percentage * f64::from(children.count)
+        // Items that need not be read, each of which is a child, are counted from the beginning.
+        let is_counted = open.plan.reader.is_none() && children.items == children.count;
+        let total = match children.cursor {
+            Some(_) if is_counted => open.plan.items.len() as u32,
+            _ => children.count,
+        };
+        let is_known = children.cursor.is_none() || is_counted || percentage <= 0.0;
+        is_known && failed as f64 * 100.0 > percentage * f64::from(total)
     });
     match (past_count, past_percentage) {
         (None, None) => true,
