@@ -31,10 +31,10 @@ struct Subject {
 }
 
 enum Kind {
-    /// A release that does not know encryption has no second server.
+    /// A release that does not know encryption has no such pair, one in clear and one encrypted.
     Stepwright {
         plain: Server,
-        sealed: Option<Server>,
+        pair: Option<[Server; 2]>,
     },
     Moto(Running),
     Restate(Running, #[expect(dead_code, reason = "it ends with its value")] Running),
@@ -62,7 +62,8 @@ impl Drop for Running {
 enum Work {
     /// Ten states that compute nothing much, each of them durable.
     Steps,
-    /// The same on an encrypted store.
+    /// The same on a store of its own, in clear and encrypted.
+    Clear,
     Sealed,
     /// Ten calls of a function in a process of its own.
     Calls,
@@ -82,8 +83,6 @@ fn main() {
     for (name, work, clients) in [
         ("ten steps, 1 client, ms", Work::Steps, 1),
         ("ten steps, 64 clients, /s", Work::Steps, 64),
-        ("the same encrypted, 1 client, ms", Work::Sealed, 1),
-        ("the same encrypted, 64 clients, /s", Work::Sealed, 64),
         ("ten states as Express, 1 client, ms", Work::Express, 1),
         ("ten states as Express, 64 clients, /s", Work::Express, 64),
         ("ten calls of a function, 1 client, ms", Work::Calls, 1),
@@ -103,8 +102,31 @@ fn main() {
     }
     row("start to ready, ms", &subjects.iter().map(Subject::ready_ms).collect::<Vec<_>>(), true);
     row("memory after that, MB", &subjects.iter().map(Subject::memory).collect::<Vec<_>>(), true);
+    encryption(&subjects[0]);
     drop(subjects);
     std::fs::remove_dir_all(folder).ok();
+}
+
+/// What encryption costs: the same work on two stores in short turns, so that both are of the same size.
+fn encryption(ours: &Subject) {
+    println!("\n| ten steps | in clear | encrypted | ratio |\n|---|--:|--:|--:|");
+    for (name, clients) in [("1 client, ms", 1), ("64 clients, /s", 64)] {
+        let mut figures = [Vec::new(), Vec::new()];
+        let mut ratios = Vec::new();
+        for turn in 0..12 {
+            let mut pair = [0.0; 2];
+            for at in [turn % 2, 1 - turn % 2] {
+                let work = [Work::Clear, Work::Sealed][at];
+                let one = ours.work(work, clients).expect("ours has both");
+                pair[at] = if clients == 1 { one.p50 } else { one.rate };
+                figures[at].push(pair[at]);
+            }
+            ratios.push(if clients == 1 { pair[0] / pair[1] } else { pair[1] / pair[0] });
+        }
+        let [clear, sealed] = figures.map(|all| short(median(all).expect("it was measured")));
+        let ratio = median(ratios).expect("it was measured");
+        println!("| {name} | {clear} | {sealed} | {ratio:.2} |");
+    }
 }
 
 /// One line of the table. The first figure is ours.
@@ -141,7 +163,7 @@ fn subjects(folder: &Path) -> Vec<Subject> {
     let ours = std::env::var("STEPWRIGHT").unwrap_or("target/dist/stepwright".to_owned());
     let mut subjects = vec![stepwright("Stepwright", Path::new(&ours), folder, 0)];
     if let Ok(last) = std::env::var("LAST") {
-        subjects.push(stepwright("the release before", Path::new(&last), folder, 2));
+        subjects.push(stepwright("the release before", Path::new(&last), folder, 3));
     }
     let Ok(peers) = std::env::var("PEERS") else { return subjects };
     let peers = PathBuf::from(peers);
@@ -193,16 +215,19 @@ fn stepwright(name: &'static str, binary: &Path, folder: &Path, at: u16) -> Subj
     let plain = Server::start(binary, &data, port, &functions());
     let key = folder.join("key");
     std::fs::write(&key, "11".repeat(32)).expect("a file can be written");
-    let config = format!("[encryption]\nkeys = [{{ file = {key:?} }}]\n");
-    let sealed = Server::try_start(binary, &folder.join(format!("{at}s")), port + 1, &config);
+    // An encrypted server has no index of its searches unless it is told to: here, encryption alone differs.
+    let config = format!("[server]\nsearch = true\n[encryption]\nkeys = [{{ file = {key:?} }}]\n");
+    let clear = Server::try_start(binary, &folder.join(format!("{at}c")), port + 1, "");
+    let sealed = Server::try_start(binary, &folder.join(format!("{at}s")), port + 2, &config);
+    let pair = clear.zip(sealed).map(|(clear, sealed)| [clear, sealed]);
     let create = |server: &Server| {
         create(&server.address, "w1", chain(), "STANDARD");
         create(&server.address, "w1x", chain(), "EXPRESS");
         create(&server.address, "w4", calls(), "STANDARD");
     };
     create(&plain);
-    sealed.iter().for_each(create);
-    Subject { name, kind: Kind::Stepwright { plain, sealed } }
+    pair.iter().flatten().for_each(create);
+    Subject { name, kind: Kind::Stepwright { plain, pair } }
 }
 
 /// Runs a server, and waits until it listens.
@@ -229,8 +254,10 @@ impl Subject {
                     client.start_and_wait(&machine("w1"), &input);
                 }))
             }
-            (Kind::Stepwright { sealed, .. }, Work::Sealed) => {
-                Some(load(&sealed.as_ref()?.address, clients, TURN, |client| {
+            (Kind::Stepwright { pair, .. }, Work::Clear | Work::Sealed) => {
+                let [clear, sealed] = pair.as_ref()?;
+                let server = if work == Work::Clear { clear } else { sealed };
+                Some(load(&server.address, clients, TURN / 2, |client| {
                     client.start_and_wait(&machine("w1"), &input);
                 }))
             }
