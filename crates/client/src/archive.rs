@@ -125,13 +125,13 @@ impl Place {
     fn read(&self, keys: Option<&Keyring>) -> std::io::Result<Json> {
         let mut file = File::open(&self.file)?;
         let mut line = Vec::new();
-        if !is_lines(&self.file) {
+        if is_lines(&self.file) {
+            file.seek(SeekFrom::Start(self.at))?;
+            BufReader::new(file).read_until(b'\n', &mut line)?;
+        } else {
             let mut file = BufReader::new(open(&self.file, file, keys)?);
             std::io::copy(&mut file.by_ref().take(self.at), &mut std::io::sink())?;
             file.read_until(b'\n', &mut line)?;
-        } else {
-            file.seek(SeekFrom::Start(self.at))?;
-            BufReader::new(file).read_until(b'\n', &mut line)?;
         }
         stepwright_json::parse_bytes(&line).map_err(std::io::Error::other)
     }

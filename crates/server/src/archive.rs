@@ -283,7 +283,7 @@ impl Written {
             Self::Table { upload, table } => {
                 table.map_or(Ok(()), TableWriter::finish)?;
                 let upload = upload.0.lock().take();
-                upload.map_or(Ok(()), |upload| upload.finish())
+                upload.map_or(Ok(()), Upload::finish)
             }
         }
     }
