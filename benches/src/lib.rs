@@ -1,7 +1,5 @@
 //! What the benches share: a document that is always the same, a stopwatch, and a table.
 
-pub mod served;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

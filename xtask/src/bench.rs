@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: each bench says our figure, the floor, and a peer's figure in the same run.
 
+mod all;
+
 use crate::cargo;
 
 const BENCHES: &[(&str, &[&str])] = &[
@@ -16,6 +18,11 @@ const BENCHES: &[(&str, &[&str])] = &[
 ];
 
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
+    if let Some((first, rest)) = names.split_first()
+        && first == "all"
+    {
+        return all::run_table(rest);
+    }
     for name in names {
         if !BENCHES.iter().any(|(known, _)| known == name) {
             let known: Vec<_> = BENCHES.iter().map(|(name, _)| *name).collect();
@@ -34,15 +41,18 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
                 "--release",
                 "--manifest-path",
                 manifest,
-                "--bin",
-                "trivial-function",
+                "--package",
+                "stepwright-served",
             ])?;
         }
         if *name == "maps" {
             maps()?;
         }
         for binary in *binaries {
-            cargo(&["run", "--release", "--manifest-path", manifest, "--bin", binary])?;
+            let package =
+                if *name == "server" { "stepwright-served" } else { "stepwright-benches" };
+            let of = ["--package", package, "--bin", binary];
+            cargo(&[&["run", "--release", "--manifest-path", manifest], &of[..]].concat())?;
         }
     }
     Ok(())

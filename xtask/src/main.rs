@@ -30,7 +30,9 @@ const HELP: &str = "cargo xtask <recipe>
   timings      where a cold build of the default binary goes: builds one, or reads the report --from FILE
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps;
+               bench all: one table beside moto, Restate and DBOS, which it installs, and an earlier release:
+               [--binary FILE] [--last FILE-OR-TAG]
   hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
   crash        kill -9 under load, and whether anything is lost: [ROUNDS] (200)
   crowd        64 honest clients among hostile ones: [HOSTILE] (1000); 99 % must be answered within 50 ms
@@ -120,15 +122,9 @@ fn test() -> Result<(), String> {
         .output()
         .is_ok_and(|output| output.status.success());
     // What is shipped has a feature that a build has not by default.
-    cargo(&[
-        "test",
-        "--package",
-        "stepwright-interpreter",
-        "--features",
-        "parquet",
-        "--lib",
-        "parquet",
-    ])?;
+    let with = "stepwright-interpreter/parquet,stepwright-store/parquet";
+    let of = ["--package", "stepwright-interpreter", "--package", "stepwright-store"];
+    cargo(&[&["test"], &of[..], &["--features", with, "--lib", "parquet"]].concat())?;
     if let Some(url) = postgres {
         // What is said of the server is said of it on either store. As a part of the workspace nothing is
         // built for it that is not there.

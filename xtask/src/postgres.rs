@@ -5,6 +5,8 @@ use crate::debian;
 #[path = "../../crates/store/tests/support/cluster.rs"]
 mod cluster;
 
+pub(crate) use cluster::Cluster;
+
 /// The variable that tells tests where the cluster is.
 pub(crate) const VARIABLE: &str = "STEPWRIGHT_POSTGRES";
 
@@ -17,6 +19,11 @@ pub(crate) const TESTS: [&str; 4] = ["operations::", "crash::", "--skip", "backu
 /// Tests of an engine, its API and its search, which are run on PostgreSQL as a whole, and what AWS has been
 /// recorded to do.
 pub(crate) const SUITES: [&str; 4] = ["panics", "races", "search", "floors"];
+
+/// A cluster as it would be in use, which waits for its disk.
+pub(crate) fn durable() -> Option<Cluster> {
+    cluster::binaries().map(|binaries| Cluster::start(binaries, "on"))
+}
 
 /// Starts a cluster on loopback that ends with this process. Returns its URL. A machine that has no
 /// PostgreSQL and cannot install it is no failure: the tests then skip and say so.

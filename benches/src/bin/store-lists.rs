@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use stepwright_engine::{Call, Engine, Machine, Options, Report, Revision, StartRequest, Tasks};
 use stepwright_json::json;
 use stepwright_program::{Limits, Vintage};
-use stepwright_store::{Filter, Sorted, Page, Sqlite, Status, Store};
+use stepwright_store::{Filter, Page, Sorted, Sqlite, Status, Store};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:many";
 

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use stepwright_json::{Json, Object, json};
-use stepwright_store::{Keyring, open_file};
+use stepwright_store::{Keyring, open_file, table_lines};
 
 /// The files of an archive, and where in them each execution is.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ const LISTED: [&str; 7] =
     ["executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "mapRunArn"];
 
 impl Archived {
-    /// Finds the executions in a file of JSON lines, or in all such files of a folder. Those that are encrypted
+    /// Finds the executions in a file of JSON lines or a table, or in all such files of a folder. Those that are encrypted
     /// are read with the keys in these files.
     pub(crate) fn open(path: &Path, keys: &[PathBuf]) -> Result<Self, String> {
         let keys = keys.iter().map(|file| {
@@ -46,7 +46,7 @@ impl Archived {
         collect(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
         if files.is_empty() {
             return Err(format!(
-                "{} holds no archive: its files end in .jsonl or .jsonl.sealed",
+                "{} holds no archive: its files end in .jsonl, .parquet, .jsonl.sealed or .parquet.sealed",
                 path.display()
             ));
         }
@@ -125,13 +125,13 @@ impl Place {
     fn read(&self, keys: Option<&Keyring>) -> std::io::Result<Json> {
         let mut file = File::open(&self.file)?;
         let mut line = Vec::new();
-        if is_sealed(&self.file) {
-            let mut file = BufReader::new(open_file(file, keys)?);
-            std::io::copy(&mut file.by_ref().take(self.at), &mut std::io::sink())?;
-            file.read_until(b'\n', &mut line)?;
-        } else {
+        if is_lines(&self.file) {
             file.seek(SeekFrom::Start(self.at))?;
             BufReader::new(file).read_until(b'\n', &mut line)?;
+        } else {
+            let mut file = BufReader::new(open(&self.file, file, keys)?);
+            std::io::copy(&mut file.by_ref().take(self.at), &mut std::io::sink())?;
+            file.read_until(b'\n', &mut line)?;
         }
         stepwright_json::parse_bytes(&line).map_err(std::io::Error::other)
     }
@@ -144,16 +144,32 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
-        let is_clear = path.extension().is_some_and(|ending| ending == "jsonl");
-        if path.is_dir() || is_clear || is_sealed(&path) {
+        if path.is_dir() || is_lines(&path) || is_sealed(&path) || is_table(&path) {
             collect(&path, files)?;
         }
     }
     Ok(())
 }
 
+fn is_lines(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "jsonl")
+}
+
 fn is_sealed(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending == "sealed")
+}
+
+/// Whether a file, sealed or not, is a table.
+fn is_table(file: &Path) -> bool {
+    let clear = if is_sealed(file) { file.with_extension("") } else { file.to_owned() };
+    clear.extension().is_some_and(|ending| ending == "parquet")
+}
+
+/// The lines of a file, whatever it is.
+fn open(path: &Path, file: File, keys: Option<&Keyring>) -> std::io::Result<Box<dyn Read + Send>> {
+    let opened: Box<dyn Read + Send> =
+        if is_sealed(path) { open_file(file, keys)? } else { Box::new(file) };
+    if is_table(path) { table_lines(opened) } else { Ok(opened) }
 }
 
 fn read_places(
@@ -161,10 +177,7 @@ fn read_places(
     keys: Option<&Keyring>,
     executions: &mut BTreeMap<String, Place>,
 ) -> std::io::Result<()> {
-    let opened = File::open(file)?;
-    let reader: Box<dyn Read> =
-        if is_sealed(file) { open_file(opened, keys)? } else { Box::new(opened) };
-    let mut reader = BufReader::new(reader);
+    let mut reader = BufReader::new(open(file, File::open(file)?, keys)?);
     let (mut at, mut line) = (0, Vec::new());
     loop {
         line.clear();

@@ -21,7 +21,7 @@ pub struct Connection {
     /// The profile of AWS's configuration files whose credentials are used.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Read an archive of executions in place of a server: a file of JSON lines, or a folder of them.
+    /// Read an archive of executions in place of a server: a file of JSON lines or Parquet, or a folder of them.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["endpoint_url", "aws", "profile"])]
     pub archive: Option<PathBuf>,
     /// The file with a key of an archive that is encrypted. More than one may be given.

@@ -75,14 +75,27 @@ struct Turned {
 type Outcome = Result<Json, Failure>;
 
 /// What has come of children that are begun together.
-#[derive(Default)]
 struct Group {
     turned: Vec<Turned>,
     ended: Vec<(u32, Outcome)>,
+    /// What the results take of the memory that all executions take together.
+    share: Share,
     /// Those that run, and those that are still to be begun.
     others: Vec<(Child, Stands, watch::Receiver<bool>)>,
     /// The steps of those that have taken their first turn.
     steps: u64,
+}
+
+impl Group {
+    fn new(share: Share) -> Self {
+        Self { turned: Vec::new(), ended: Vec::new(), share, others: Vec::new(), steps: 0 }
+    }
+
+    /// A child has come to its end.
+    fn end(&mut self, child: &Child, result: Outcome) {
+        self.share.add(result.as_ref().map_or(0, memory));
+        self.ended.push((child.index, result));
+    }
 }
 
 impl Engine {
@@ -153,7 +166,7 @@ impl Engine {
         children: Vec<Waiting>,
         turn: Option<SemaphorePermit<'_>>,
     ) {
-        let mut group = Group::default();
+        let mut group = Group::new(self.inner.memory.share());
         for Waiting { index, input, cancelled } in children {
             if *cancelled.borrow() {
                 continue;
@@ -185,6 +198,8 @@ impl Engine {
         for (child, stands, cancelled) in group.others.drain(..) {
             self.go_on(child, stands, cancelled);
         }
+        // From here on it is counted there.
+        group.share.set(0);
         self.report_children(run, &mut group.ended).await;
         group.steps = 0;
     }
@@ -213,7 +228,7 @@ impl Engine {
                 group.turned.push(Turned { child, input, cancelled, first, result, news });
             }
             Err(Begun::Panicked(reason)) => {
-                group.ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
+                group.end(&child, Err(Failure::new("States.Runtime", reason)));
             }
             Err(Begun::Closing) => {}
             Err(_) => {
@@ -225,10 +240,12 @@ impl Engine {
 
     /// Waits until the first turns of children are durable.
     async fn confirm_all(&self, group: &mut Group) {
-        for Turned { child, input, cancelled, first, result, news } in group.turned.drain(..) {
+        for Turned { child, input, cancelled, first, result, news } in
+            std::mem::take(&mut group.turned)
+        {
             let id = first.id();
             match (self.confirm_first(first).await, result, news) {
-                (Ok(()), Some(result), _) => group.ended.push((child.index, result)),
+                (Ok(()), Some(result), _) => group.end(&child, result),
                 (Ok(()), None, Some(news)) => {
                     group.others.push((child, Stands::Runs(id, news), cancelled));
                 }
@@ -254,7 +271,7 @@ impl Engine {
         let id = facts.id;
         match self.begin_in_memory(facts, beginning).await {
             Ok(mut news) => match news.try_recv() {
-                Ok((snapshot, _)) => group.ended.push((child.index, snapshot.result())),
+                Ok((snapshot, _)) => group.end(&child, snapshot.result()),
                 Err(TryRecvError::Empty) => {
                     group.others.push((child, Stands::Runs(id, news), cancelled));
                 }
@@ -262,7 +279,7 @@ impl Engine {
                 Err(TryRecvError::Closed) => {}
             },
             Err(Begun::Panicked(reason)) => {
-                group.ended.push((child.index, Err(Failure::new("States.Runtime", reason))));
+                group.end(&child, Err(Failure::new("States.Runtime", reason)));
             }
             Err(_) => {}
         }
@@ -324,14 +341,15 @@ impl Engine {
     /// memory, and others wait for that.
     async fn report_children(&self, run: &Run, ended: &mut Vec<(u32, Outcome)>) {
         let mut share = self.inner.memory.share();
+        let of = |(_, result): &(u32, Outcome)| result.as_ref().map_or(0, memory);
         while !ended.is_empty() {
+            share.set(ended.iter().map(of).sum());
             let mut bytes = 0;
             let takes = |(_, result): &(u32, Outcome)| {
                 bytes += result.as_ref().map_or(0, memory);
                 bytes > TOGETHER_BYTES
             };
             let most = ended.iter().position(takes).unwrap_or(ended.len()).max(1);
-            share.set(bytes);
             let what = What::ChildrenEnded { run: run.task, ended: ended.drain(..most).collect() };
             let parent = run.parent_facts.id;
             while let Err(Refused::Store { .. }) = self.ask_with(parent, what.clone()).await {

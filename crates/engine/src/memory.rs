@@ -119,6 +119,11 @@ impl Memory {
 }
 
 impl Share {
+    /// It takes so many bytes more.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.set(self.own + bytes);
+    }
+
     /// The execution now takes so many bytes.
     pub(crate) fn set(&mut self, bytes: usize) {
         if bytes >= self.own {

@@ -32,7 +32,7 @@ use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, RedactionError, Search};
 use stepwright_services::{Containers, Services, Substitutes};
-use stepwright_store::{Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
+use stepwright_store::{KeyChange, Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
 
 /// The parts that a server is assembled from.
 pub struct Assembly {
@@ -91,6 +91,8 @@ pub struct Assembled {
     pub console: Arc<Console>,
     /// The keys and roles, which executions are held to as well.
     pub credentials: Credentials,
+    /// Replaces the keys of the store, if it is encrypted.
+    pub key_change: Option<KeyChange>,
 }
 
 impl std::fmt::Debug for Assembly {
@@ -247,7 +249,8 @@ impl Assembly {
             self.services.are_local_by_default();
         }
         let assembled = self.assemble().await?;
-        let Assembled { api, otlp, services, resources, console, credentials, .. } = assembled;
+        let Assembled { api, otlp, services, resources, console, credentials, key_change, .. } =
+            assembled;
         let mut serving = Serving::new(api, functions, credentials);
         serving.hosts = hosts;
         serving.node_key = server.nodes.map(|nodes| nodes.key);
@@ -264,6 +267,7 @@ impl Assembly {
         serving.resources = resources;
         serving.console = console;
         serving.oidc = oidc.map(Arc::new);
+        serving.key_change = key_change;
         Ok(match server.max_requests_per_second {
             0 => serving,
             most => serving.at_most_per_second(most),
@@ -327,6 +331,7 @@ impl Assembly {
             (None, Some(folder)) => Arc::new(Sqlite::open(folder)?),
             (None, None) => Arc::new(Memory::new()),
         };
+        let key_change = self.encryption.clone().map(|keys| KeyChange::new(store.clone(), keys));
         let store = sealed(store, self.encryption.clone()).await?;
         let services = Services::new(&stepwright_services::Setup {
             store: store.clone(),
@@ -444,6 +449,15 @@ impl Assembly {
             settings,
             credentials: credentials.clone(),
         }));
-        Ok(Assembled { api, integrations, otlp, services, resources, console, credentials })
+        Ok(Assembled {
+            api,
+            integrations,
+            otlp,
+            services,
+            resources,
+            console,
+            credentials,
+            key_change,
+        })
     }
 }

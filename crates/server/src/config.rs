@@ -239,6 +239,20 @@ pub struct ArchiveConfig {
     pub bucket: Option<String>,
     /// What the keys of its objects begin with.
     pub prefix: Option<String>,
+    /// What its files are.
+    #[serde(default)]
+    pub format: ArchiveFormat,
+}
+
+/// What the files of an archive are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchiveFormat {
+    /// A line of JSON for each execution.
+    #[default]
+    Jsonl,
+    /// A table with a row for each event.
+    Parquet,
 }
 
 /// `[otlp]`: a collector for logs and traces.

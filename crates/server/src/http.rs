@@ -26,6 +26,7 @@ use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serv
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
 use stepwright_services::Services;
+use stepwright_store::KeyChange;
 use tokio::sync::Semaphore;
 
 /// A server and its settings.
@@ -68,6 +69,8 @@ pub struct Serving {
     pub(crate) sessions: Arc<Sessions>,
     /// The identity provider that they may log in with.
     pub(crate) oidc: Option<Arc<Oidc>>,
+    /// Replaces the keys of the store, if it is encrypted.
+    pub(crate) key_change: Option<KeyChange>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -105,6 +108,7 @@ impl Serving {
             console: Arc::default(),
             sessions: Arc::default(),
             oidc: None,
+            key_change: None,
         }
     }
 
@@ -127,6 +131,7 @@ impl Serving {
             tls: self.tls.clone(),
             oidc: self.oidc.clone(),
             sessions: self.sessions.clone(),
+            key_change: self.key_change.clone(),
         }
     }
 

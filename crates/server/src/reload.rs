@@ -1,10 +1,12 @@
-//! What is replaced while a server runs: keys, roles, grants, the token for metrics, the certificate.
+//! What is replaced while a server runs: keys, roles, grants, the token for metrics, the certificate, the keys
+//! of the store.
 
 use crate::config::{self, Configured, CredentialsError};
 use crate::door::{Credentials, Sessions};
 use crate::oidc::{Oidc, OidcError, check_grants};
 use crate::tls::{self, Tls, TlsError};
 use std::sync::Arc;
+use stepwright_store::{KeyChange, Keyring, StoreError};
 
 /// Replaces what a server's callers show, and what it shows them. Calls that are under way end as they
 /// began; open connections keep their certificate.
@@ -14,6 +16,7 @@ pub struct Reloader {
     pub(crate) tls: Option<Tls>,
     pub(crate) oidc: Option<Arc<Oidc>>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) key_change: Option<KeyChange>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -43,11 +46,18 @@ pub enum ReloadError {
     /// An encrypted server does not become another, nor the other way round.
     #[error("to begin or to end encryption needs a restart")]
     Encryption,
+    /// The store was encrypted with keys that are not there any more, or cannot be written to.
+    #[error("the keys of `[encryption]` cannot be changed")]
+    Store(#[from] StoreError),
 }
 
 impl Reloader {
-    /// Takes over what is configured now: all of it, or nothing.
-    pub fn reload(&self, configured: Configured<'_>) -> Result<(), ReloadError> {
+    /// Takes over what is configured now: all of it, or nothing. `encryption` are the keys of `[encryption]`.
+    pub async fn reload(
+        &self,
+        configured: Configured<'_>,
+        encryption: Option<&Keyring>,
+    ) -> Result<(), ReloadError> {
         let Configured { server, oidc, .. } = configured;
         let credentials = config::credentials(configured)?;
         if credentials.is_empty() != self.credentials.is_empty() {
@@ -60,10 +70,19 @@ impl Reloader {
             (None, None) => {}
             _ => return Err(ReloadError::Provider),
         }
-        match (&self.tls, &server.tls) {
-            (Some(held), Some(configured)) => held.show(tls::read(configured)?),
+        let certificate = match (&self.tls, &server.tls) {
+            (Some(held), Some(configured)) => Some((held, tls::read(configured)?)),
+            (None, None) => None,
+            _ => return Err(ReloadError::Encryption),
+        };
+        match (&self.key_change, encryption) {
+            (Some(held), Some(configured)) => held.change(configured).await?,
             (None, None) => {}
             _ => return Err(ReloadError::Encryption),
+        }
+        // From here on, nothing fails.
+        if let Some((held, certificate)) = certificate {
+            held.show(certificate);
         }
         self.credentials.replace(&credentials);
         // Whose rights somebody has is known at their login only: they log in again.

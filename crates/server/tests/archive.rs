@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stepwright_functions::{Functions, Place};
 use stepwright_json::{Json, json};
-use stepwright_server::config::{ArchiveConfig, ObjectsConfig, ServerConfig};
+use stepwright_server::config::{ArchiveConfig, ArchiveFormat, ObjectsConfig, ServerConfig};
 use stepwright_server::{Api, Assembly, AssemblyError};
-use stepwright_store::{Keyring, open_file};
+use stepwright_store::{Keyring, TableWriter, open_file, table_lines};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
 
@@ -41,7 +41,8 @@ async fn open(data: &Path, archive: ArchiveConfig) -> Api {
 }
 
 fn folder(path: &Path) -> ArchiveConfig {
-    ArchiveConfig { folder: Some(path.to_owned()), bucket: None, prefix: None }
+    let format = ArchiveFormat::Jsonl;
+    ArchiveConfig { folder: Some(path.to_owned()), bucket: None, prefix: None, format }
 }
 
 async fn run(api: &Api, count: usize) {
@@ -115,6 +116,49 @@ async fn what_is_forgotten_is_in_the_archive_with_all_that_was_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_have_what_lines_have_or_are_refused_by_name() {
+    let data = tempfile::tempdir().expect("a directory can be made");
+    let archive =
+        ArchiveConfig { format: ArchiveFormat::Parquet, ..folder(&data.path().join("archive")) };
+    let keys = || Keyring::new([[7; 32]]);
+    let assembly = Assembly { archive: Some(archive), ..assembly(data.path(), keys()) };
+    if let Err(why) = TableWriter::check() {
+        // This build has not the feature.
+        let refused = assembly.assemble().await.expect_err("it is refused").to_string();
+        assert!(refused.contains("[archive]") && refused.contains(&why), "{refused}");
+        return;
+    }
+    let api = assembly.assemble().await.expect("it opens").api;
+    run(&api, 5).await;
+    let mut expected = BTreeMap::new();
+    for index in 0..5 {
+        let arn = format!("arn:aws:states:us-east-1:123456789012:execution:m:e{index}");
+        let history = api.call("GetExecutionHistory", json!({"executionArn": (arn.as_str())}));
+        let history = history.await.expect("it is there");
+        expected.insert(arn, history.get("events").expect("it has some").clone());
+    }
+    assert_eq!(api.engine().forget_ended(LATE).await.ok(), Some(5));
+    api.engine().shutdown().await;
+    let all = files(&data.path().join("archive"));
+    let [file] = &all[..] else { panic!("{all:?}") };
+    assert!(file.to_str().is_some_and(|name| name.ends_with(".parquet.sealed")), "{file:?}");
+    let opened = open_file(std::fs::File::open(file).expect("it is there"), keys().as_ref());
+    let mut text = String::new();
+    let mut lines = table_lines(opened.expect("it is opened")).expect("it is a table");
+    lines.read_to_string(&mut text).expect("it is read");
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let json = stepwright_json::parse(line).expect("it is JSON");
+        let execution = json.get("execution").expect("it is there");
+        let arn = execution.get("executionArn").and_then(Json::as_str).expect("it has one");
+        assert_eq!(execution.get("status"), Some(&"SUCCEEDED".into()));
+        assert!(json.get("machine").is_some_and(|machine| machine.get("definition").is_some()));
+        found.insert(arn.to_owned(), json.get("events").expect("they are there").clone());
+    }
+    assert_eq!(found, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_cannot_be_written_forgets_nothing() {
     let (data, kept) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
     let file = kept.path().join("file");
@@ -178,7 +222,12 @@ async fn what_breaks_off_is_neither_lost_nor_archived_twice() {
 async fn a_bucket_is_an_archive() {
     let data = tempfile::tempdir().expect("made");
     let bucket = Some("kept".to_owned());
-    let config = ArchiveConfig { folder: None, bucket, prefix: Some("executions/".to_owned()) };
+    let config = ArchiveConfig {
+        folder: None,
+        bucket,
+        prefix: Some("executions/".to_owned()),
+        format: ArchiveFormat::Jsonl,
+    };
     let api = open(data.path(), config).await;
     run(&api, 2).await;
     // A bucket that is not there refuses; the local S3 has its buckets as folders.

@@ -2,6 +2,7 @@
 //! document and file, which is derived from the store's by HMAC-SHA-256.
 
 use crate::{ExecutionId, StoreError};
+use parking_lot::RwLock;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::{digest, hmac};
@@ -27,10 +28,11 @@ const MOST_PIECE: usize = 64 << 20;
 /// The bit of a piece's length that marks the last one.
 const LAST: u32 = 1 << 31;
 
-/// The keys of a store. The first one seals; all of them open.
+/// The keys of a store. The first one seals; all of them open. Clones are the same keys: where one is given
+/// others, all have them.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: Arc<Vec<Key>>,
+    keys: Arc<RwLock<Arc<[Key]>>>,
 }
 
 struct Key {
@@ -57,8 +59,8 @@ impl std::fmt::Debug for Keyring {
 impl Keyring {
     /// Keys of 32 bytes each; `None` if there are none.
     pub fn new(keys: impl IntoIterator<Item = [u8; 32]>) -> Option<Self> {
-        let keys: Vec<Key> = keys.into_iter().map(|bytes| Key::new(&bytes)).collect();
-        (!keys.is_empty()).then(|| Self { keys: Arc::new(keys) })
+        let keys: Arc<[Key]> = keys.into_iter().map(|bytes| Key::new(&bytes)).collect();
+        (!keys.is_empty()).then(|| Self { keys: Arc::new(RwLock::new(keys)) })
     }
 
     /// The key in a file: 32 bytes, or 64 hexadecimal digits.
@@ -79,21 +81,32 @@ impl Keyring {
 
     /// The names of the keys, from which nothing can be learnt of them.
     pub fn names(&self) -> Vec<String> {
-        self.keys.iter().map(|key| hex(&key.name)).collect()
+        self.held().iter().map(|key| hex(&key.name)).collect()
     }
 
     /// The name of the key that seals.
     pub(crate) fn first(&self) -> String {
-        hex(&self.keys[0].name)
+        hex(&self.held()[0].name)
     }
 
-    fn named(&self, name: &[u8]) -> Option<&Key> {
-        self.keys.iter().find(|key| key.name == name)
+    /// Has other keys from now on. What is being sealed or opened is done with those that there were.
+    pub(crate) fn replace(&self, others: &Self) {
+        let others = others.held();
+        *self.keys.write() = others;
+    }
+
+    fn held(&self) -> Arc<[Key]> {
+        self.keys.read().clone()
+    }
+
+    /// A key that is made of the one with this name.
+    fn of_named<K>(&self, name: &[u8], make: impl FnOnce(&Key) -> K) -> Option<K> {
+        self.held().iter().find(|key| key.name == name).map(make)
     }
 
     /// Seals bytes for a place.
     pub(crate) fn seal(&self, place: Place<'_>, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let key = &self.keys[0];
+        let key = &self.held()[0];
         let nonce: [u8; NONCE_LEN] = random()?;
         let mut sealed = Vec::with_capacity(SEALED.len() + NAME + NONCE_LEN + bytes.len() + 16);
         sealed.extend(SEALED);
@@ -121,14 +134,14 @@ impl Keyring {
         let (name, rest) = rest.split_at_mut_checked(NAME)?;
         let (nonce, rest) = rest.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let key = self.named(name)?.of(place);
+        let key = self.of_named(name, |key| key.of(place))?;
         let opened = key.open_in_place(nonce, Aad::from(place.position()), rest).ok()?;
         Some(opened.to_vec())
     }
 
     /// Begins a sealed file. Its first bytes are in the answer as well.
     pub fn begin_file(&self) -> Result<(FileSealer, Vec<u8>), StoreError> {
-        let key = &self.keys[0];
+        let key = &self.held()[0];
         let salt: [u8; SALT] = random()?;
         let mut head = SEALED_FILE.to_vec();
         head.extend(key.name);
@@ -239,10 +252,10 @@ pub fn open_file<R: Read + Send + 'static>(
     file.read_exact(&mut name)?;
     let mut salt = [0; SALT];
     file.read_exact(&mut salt)?;
-    let key = keys.and_then(|keys| keys.named(&name)).ok_or_else(|| {
+    let derived = keys.and_then(|keys| keys.of_named(&name, |key| key.derived(&[b"file", &salt])));
+    let key = derived.ok_or_else(|| {
         io::Error::other(format!("it is encrypted with the key {}, which is not there", hex(&name)))
     })?;
-    let key = key.derived(&[b"file", &salt]);
     Ok(Box::new(FileReader { file, key, count: 0, piece: Vec::new(), at: 0, is_over: false }))
 }
 

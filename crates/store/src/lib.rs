@@ -17,6 +17,7 @@ mod postgres;
 mod row;
 mod sealed;
 mod sqlite;
+mod table;
 
 pub use copy::{Copied, copy};
 pub use keys::{FileSealer, Keyring, open_file};
@@ -26,8 +27,9 @@ pub use postgres::Postgres;
 pub use row::{
     About, Chunk, ExecutionRow, Filter, HistoryPart, MapRunRow, Page, Recorded, Sorted, Status,
 };
-pub use sealed::{check_key_names, sealed, sealed_to_read};
+pub use sealed::{KeyChange, check_key_names, sealed, sealed_to_read};
 pub use sqlite::Sqlite;
+pub use table::{TableEvent, TableExecution, TableWriter, table_lines};
 
 use std::future::Future;
 use std::path::Path;

@@ -33,17 +33,52 @@ pub async fn sealed(
         check_key_names(&names(&*store).await?, None)?;
         return Ok(store);
     };
+    name_first(&*store, &keys).await?;
+    Ok(Arc::new(Sealed { store, keys }))
+}
+
+/// Has a store say that it is encrypted with the first of these keys, as it must before anything is. Refused
+/// if one is missing that it was encrypted with.
+async fn name_first(store: &dyn Store, keys: &Keyring) -> Result<(), StoreError> {
     let first = keys.first();
     for _ in 0..ATTEMPTS {
-        let mut known = names(&*store).await?;
-        check_key_names(&known, Some(&keys))?;
+        let mut known = names(store).await?;
+        check_key_names(&known, Some(keys))?;
         if known.contains(&first) {
-            return Ok(Arc::new(Sealed { store, keys }));
+            return Ok(());
         }
         known.push(first.clone());
         store.put(vec![(MARK.to_owned(), Some(known.join("\n").into_bytes()))]).await?;
     }
     Err(StoreError::new("others change the keys of the store at the same time"))
+}
+
+/// Replaces the keys of a store while it is used.
+#[derive(Clone)]
+pub struct KeyChange {
+    store: Arc<dyn Store>,
+    keys: Keyring,
+}
+
+impl std::fmt::Debug for KeyChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyChange").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl KeyChange {
+    /// For the store and the keys that [`sealed`] is given.
+    pub fn new(store: Arc<dyn Store>, keys: Keyring) -> Self {
+        Self { store, keys }
+    }
+
+    /// Encrypts with the first of these keys from now on. Everything stays as it was if one is missing that
+    /// the store was encrypted with.
+    pub async fn change(&self, keys: &Keyring) -> Result<(), StoreError> {
+        name_first(&*self.store, keys).await?;
+        self.keys.replace(keys);
+        Ok(())
+    }
 }
 
 /// Like [`sealed`], for who only reads.

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use stepwright_store::{
-    About, Append, Copied, ExecutionId, HistoryPart, Keyring, Memory, Sqlite, Status, Store, copy,
-    sealed, sealed_to_read,
+    About, Append, Copied, ExecutionId, HistoryPart, KeyChange, Keyring, Memory, Sqlite, Status,
+    Store, copy, sealed, sealed_to_read,
 };
 
 const SECRET: &[u8] = b"what nobody may read";
@@ -133,6 +133,33 @@ async fn a_store_in_clear_is_encrypted_from_then_on_and_keys_are_changed() {
     memory.put(vec![("machine/d".to_owned(), Some(stolen))]).await.expect("it is kept");
     let refused = store.documents("machine/d").await.expect_err("it is another's").what;
     assert!(refused.contains("machine/d"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_changed_while_a_store_is_used() {
+    let memory: Arc<dyn Store> = Arc::new(Memory::new());
+    let held = keys(&[1]).expect("there is one");
+    let change = KeyChange::new(memory.clone(), held.clone());
+    let store = sealed(memory.clone(), Some(held.clone())).await.expect("it opens");
+    let first = write(&*store, "machine/a").await;
+    let both = keys(&[2, 1]).expect("there are two");
+    change.change(&both).await.expect("all are there");
+    assert_eq!(held.names(), both.names());
+    let second = write(&*store, "machine/b").await;
+    check(&*store, first, "machine/a").await;
+    check(&*store, second, "machine/b").await;
+    let raw = memory.history(second, HistoryPart::After(0), 1 << 20).await.expect("it is there");
+    let name =
+        |bytes: &[u8]| bytes.iter().fold(String::new(), |text, one| format!("{text}{one:02x}"));
+    assert!(raw.iter().all(|chunk| name(&chunk.bytes[4..12]) == both.names()[0]));
+    // One that something was encrypted with cannot go, and what is refused changes nothing.
+    let without = keys(&[2]).expect("there is one");
+    let refused = change.change(&without).await.expect_err("the first is missing").what;
+    assert!(refused.contains(&both.names()[1]), "{refused}");
+    assert_eq!(held.names(), both.names());
+    // A restart needs both.
+    assert!(refusal(memory.clone(), keys(&[1])).await.contains(&both.names()[0]));
+    check(&*sealed(memory, keys(&[1, 2])).await.expect("it opens"), second, "machine/b").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

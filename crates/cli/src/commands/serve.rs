@@ -15,6 +15,7 @@ use stepwright_server::config::{LimitsName, TlsConfig};
 use stepwright_server::encryption::keyring;
 use stepwright_server::{Api, Assembly, AssemblyError, Otlp, Reloader, serve};
 use stepwright_services::Services;
+use stepwright_store::Keyring;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server that has just started.
@@ -42,20 +43,30 @@ pub(crate) fn run(arguments: &Serve) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Takes over the keys, roles, grants and certificates that are configured when SIGHUP comes.
+/// Takes over the keys, roles, grants and certificates that are configured when SIGHUP comes, and the store's keys.
 async fn reload_when_told(mut told: Signal, arguments: Serve, reloader: Reloader) {
     while told.recv().await.is_some() {
-        let done = config(&arguments).and_then(|now| {
-            let reloaded = reloader.reload(now.callers());
-            reloaded.map_err(|error| report::refused(&error))
-        });
-        match done {
+        match reload(&arguments, &reloader).await {
             Ok(()) => anstream::println!(
-                "Keys, roles, grants and certificates are as configured now; all else needs a restart."
+                "Keys (those of `[encryption]` too), roles, grants and certificates are as configured now; \
+                 all else needs a restart."
             ),
             Err(failure) => report::failure(&failure.help("everything stays as it was")),
         }
     }
+}
+
+async fn reload(arguments: &Serve, reloader: &Reloader) -> Result<(), Failure> {
+    let now = config(arguments)?;
+    let encryption = keys(&now)?;
+    let reloaded = reloader.reload(now.callers(), encryption.as_ref()).await;
+    reloaded.map_err(|error| report::refused(&error))
+}
+
+/// The keys of the store.
+fn keys(config: &Config) -> Result<Option<Keyring>, Failure> {
+    let keys = keyring(config.encryption.as_ref(), &config.folder);
+    keys.map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Serves, and calls a function once the server has started.
@@ -117,6 +128,7 @@ pub(crate) fn assembly(
     sink: Option<LogSink>,
 ) -> Result<Assembly, Failure> {
     let place = config.place();
+    let encryption = keys(&config)?;
     let server = config.server;
     let mut objects = config.objects;
     objects.folder = objects.folder.map(|path| config.folder.join(path));
@@ -131,8 +143,6 @@ pub(crate) fn assembly(
         Some(path) => Some(input::read_mock_config(path)?),
         None => None,
     };
-    let encryption = keyring(config.encryption.as_ref(), &config.folder);
-    let encryption = encryption.map_err(|error| Failure::new(error.to_string()))?;
     let sink = sink.unwrap_or_default();
     let functions = Functions::printing(config.functions, config.folder, place, sink)
         .map_err(|error| Failure::new(error.to_string()))?;

@@ -29,5 +29,6 @@ mod nodes_schedules;
 mod operations;
 mod otlp;
 mod record;
+mod rotation;
 mod support;
 mod watched;

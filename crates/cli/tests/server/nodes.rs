@@ -70,7 +70,7 @@ pub(crate) fn configure(
 }
 
 /// The shards of each node, as one of them sees it, the largest number first.
-fn shards(client: &Client) -> Vec<i64> {
+pub(crate) fn shards(client: &Client) -> Vec<i64> {
     let seen = client.get("nodes");
     let nodes = seen.get("nodes").and_then(Json::as_array).expect("they are listed");
     let of = |node: &Json| node.get("shards").and_then(Json::as_i64).expect("it has some");

@@ -48,9 +48,20 @@ impl Server {
 
     /// Starts a server at a given address.
     pub(crate) fn start_at(listen: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwright"));
+        Self::start_by(env!("CARGO_BIN_EXE_stepwright"), listen, arguments)
+    }
+
+    /// The same with another binary.
+    pub(crate) fn start_by(binary: &str, listen: &str, arguments: &[&str]) -> Self {
+        let started = Self::try_start_by(binary, listen, arguments);
+        started.expect("the server says where it listens")
+    }
+
+    /// The same of a server that may refuse to start.
+    pub(crate) fn try_start_by(binary: &str, listen: &str, arguments: &[&str]) -> Option<Self> {
+        let mut command = Command::new(binary);
         command.args(["serve", "--listen", listen]).args(arguments);
-        Self::begin(command).expect("the server says where it listens").0
+        Some(Self::begin(command)?.0)
     }
 
     /// The number of the server's process.
@@ -112,7 +123,7 @@ impl Server {
         let mut line = String::new();
         let mut printed = BufReader::new(child.stdout.take().expect("it was asked for"));
         printed.read_line(&mut line).expect("it prints text");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next());
         let Some(address) = address else {
             child.wait().expect("it has ended");
             return None;

@@ -174,7 +174,7 @@ impl Engine {
             return Some(write_begun(&[], &[]));
         };
         let turn = self.inner.memory.turn_to_begin(children.len()).await;
-        let mut group = Group::default();
+        let mut group = Group::new(self.inner.memory.share());
         for (index, input) in children {
             // Whoever asks begins the others when there is room again.
             if self.is_closing() || !self.inner.memory.has_room_for_child() {

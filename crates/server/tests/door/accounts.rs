@@ -349,7 +349,7 @@ async fn accounts_are_read_again_while_the_server_runs() {
     };
     assert_eq!(list(ONE, "us-east-1").await, 200);
     assert_eq!(list(ONE, "eu-west-1").await, 403);
-    let reload = |accounts: &BTreeMap<String, AccountConfig>| {
+    let reload = async |accounts: &BTreeMap<String, AccountConfig>| {
         let credentials = [HOME, ONE, TWO].map(of);
         let (server_config, roles) = (crate::support::server(), []);
         let configured = Configured {
@@ -359,14 +359,14 @@ async fn accounts_are_read_again_while_the_server_runs() {
             accounts,
             oidc: None,
         };
-        server.serving.reloader().reload(configured).map_err(|error| error.to_string())
+        server.serving.reloader().reload(configured, None).await.map_err(|error| error.to_string())
     };
     let section = in_regions(&["us-east-1", "eu-west-1"]);
-    assert_eq!(reload(&BTreeMap::from([(ONE.to_owned(), section)])), Ok(()));
+    assert_eq!(reload(&BTreeMap::from([(ONE.to_owned(), section)])).await, Ok(()));
     assert_eq!(list(ONE, "eu-west-1").await, 200);
     // All of it is taken over, or nothing.
     let wrong = BTreeMap::from([("333333333333".to_owned(), in_regions(&["us-east-1"]))]);
-    let refused = reload(&wrong).expect_err("nobody has it");
+    let refused = reload(&wrong).await.expect_err("nobody has it");
     assert!(refused.contains("[accounts.333333333333]"), "{refused}");
     assert_eq!(list(ONE, "eu-west-1").await, 200);
     assert_eq!(list(TWO, "eu-west-1").await, 403);

@@ -492,11 +492,11 @@ async fn a_login_ends_when_its_secret_is_replaced() {
     assert_eq!(look().await, 200);
     let reloader = server.serving.reloader();
     let plain = crate::support::server();
-    reload(&reloader, &plain, &[master()], &[], None).expect("it is as it was");
+    reload(&reloader, &plain, &[master()], &[], None).await.expect("it is as it was");
     assert_eq!(look().await, 200);
     let mut other = master();
     other.secret_access_key = Some("another secret".to_owned());
-    reload(&reloader, &plain, &[other], &[], None).expect("it is valid");
+    reload(&reloader, &plain, &[other], &[], None).await.expect("it is valid");
     assert_eq!(look().await, 401);
 }
 

@@ -252,6 +252,7 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
     let other = CredentialConfig { access_key_id: "AKIDOTHER".to_owned(), ..master() };
     let role = RoleConfig { arn: "arn:aws:iam::123456789012:role/r".to_owned(), allow: vec![] };
     reload(&reloader, &config, std::slice::from_ref(&other), &[role], None)
+        .await
         .expect("they are valid");
     let signer = Signer { key: "AKIDOTHER", ..Signer::default() };
     let by_other = Request::operation("ListStateMachines", "{}").signed_by(server.address, signer);
@@ -263,14 +264,15 @@ async fn keys_and_certificates_are_replaced_while_it_serves() {
 
     // What cannot be used changes nothing, not even the part that could.
     std::fs::write(&tls.key, "no key").expect("it can be written");
-    let refused = reload(&reloader, &config, &[master()], &[], None).expect_err("it is refused");
+    let refused =
+        reload(&reloader, &config, &[master()], &[], None).await.expect_err("it is refused");
     assert!(matches!(refused, ReloadError::Tls(_)), "{refused}");
-    let refused = reload(&reloader, &config, &[other.clone(), other], &[], None);
+    let refused = reload(&reloader, &config, &[other.clone(), other], &[], None).await;
     assert!(matches!(refused, Err(ReloadError::Credentials(_))));
-    let refused = reload(&reloader, &config, &[], &[], None);
+    let refused = reload(&reloader, &config, &[], &[], None).await;
     assert!(matches!(refused, Err(ReloadError::Keys)));
     let plain = ServerConfig { tls: None, ..config };
-    let refused = reload(&reloader, &plain, &[master()], &[], None);
+    let refused = reload(&reloader, &plain, &[master()], &[], None).await;
     assert!(matches!(refused, Err(ReloadError::Encryption)));
     assert_eq!(ask(&server, &after, &by_other).await.status, 200);
 }

@@ -285,15 +285,17 @@ async fn grants_are_replaced_while_a_server_runs() {
     };
     assert_eq!(look().await, 200);
     let reloader = server.serving.reloader();
-    let reload = |config: &OidcConfig| {
+    let reload = async |config: &OidcConfig| {
         let plain = crate::support::server();
-        reload(&reloader, &plain, &[master()], &[], Some(config)).map_err(|error| error.to_string())
+        reload(&reloader, &plain, &[master()], &[], Some(config))
+            .await
+            .map_err(|error| error.to_string())
     };
-    assert_eq!(reload(&config), Ok(()));
+    assert_eq!(reload(&config).await, Ok(()));
     assert_eq!(look().await, 200, "nothing has changed");
     // Whoever logs in counts by the new grants, and whoever was logged in does so again.
     let others = OidcConfig { grants: vec![grant("groups", "sales")], ..config.clone() };
-    assert_eq!(reload(&others), Ok(()));
+    assert_eq!(reload(&others).await, Ok(()));
     assert_eq!(look().await, 401);
     assert!(log_in(&server, &provider).await.body.contains("no [[oidc.grant]]"));
     // What cannot be replaced is named, and changes nothing.
@@ -301,10 +303,10 @@ async fn grants_are_replaced_while_a_server_runs() {
         grants: vec![OidcGrant { key: "NONE".to_owned(), ..grant("sub", "*") }],
         ..config.clone()
     };
-    assert!(reload(&wrong).is_err_and(|error| error.contains("`NONE`")));
+    assert!(reload(&wrong).await.is_err_and(|error| error.contains("`NONE`")));
     let another = OidcConfig { client_id: "another".to_owned(), ..config.clone() };
-    assert!(reload(&another).is_err_and(|error| error.contains("restart")));
-    assert_eq!(reload(&config), Ok(()));
+    assert!(reload(&another).await.is_err_and(|error| error.contains("restart")));
+    assert_eq!(reload(&config).await, Ok(()));
     assert_eq!(log_in(&server, &provider).await.status, 200);
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn key(actions: &[&str], resources: &[&str]) -> CredentialConfig {
 }
 
 /// Has a server take over what is configured now.
-pub(crate) fn reload(
+pub(crate) async fn reload(
     reloader: &Reloader,
     server: &ServerConfig,
     credentials: &[CredentialConfig],
@@ -47,7 +47,7 @@ pub(crate) fn reload(
     oidc: Option<&OidcConfig>,
 ) -> Result<(), ReloadError> {
     let accounts = &BTreeMap::new();
-    reloader.reload(Configured { server, credentials, roles, accounts, oidc })
+    reloader.reload(Configured { server, credentials, roles, accounts, oidc }, None).await
 }
 
 /// A key that may do everything.

@@ -41,7 +41,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
         let binaries = binaries()?;
         Some(match std::env::var("STEPWRIGHT_POSTGRES") {
             Ok(url) => Cluster { binaries, url, _running: None },
-            Err(_) => Cluster::start(binaries),
+            Err(_) => Cluster::start(binaries, "off"),
         })
     });
     if cluster.is_none() {
@@ -103,7 +103,8 @@ pub(crate) fn as_user(binaries: &Path, program: &str) -> Command {
 }
 
 impl Cluster {
-    fn start(binaries: PathBuf) -> Self {
+    /// A new cluster, which waits for its disk or not: `fsync` is `on` or `off`.
+    pub(crate) fn start(binaries: PathBuf, fsync: &str) -> Self {
         let folder = new_folder();
         let data = folder.join("data");
         let as_user = |program: &str| as_user(&binaries, program);
@@ -128,8 +129,8 @@ impl Cluster {
             .arg(&data)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"])
             .arg(&folder)
-            .args(["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"])
-            .args(["-c", "max_connections=200"])
+            .args(["-c", &format!("fsync={fsync}"), "-c", &format!("full_page_writes={fsync}")])
+            .args(["-c", "shared_buffers=32MB", "-c", "max_connections=200"])
             .env("FOLDER", &folder)
             .current_dir("/")
             .stdin(Stdio::piped())

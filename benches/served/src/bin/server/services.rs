@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use stepwright_benches::served::{Client, Server, create, load};
+use stepwright_served::{Client, Server, create, load};
 
 /// Runs the workload.
 pub(crate) fn run(binary: &Path, folder: &Path, port: u16) {

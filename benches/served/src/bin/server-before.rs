@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use stepwright_benches::served::{Client, MAP, Server, W6, calls, chain, create, functions, load};
 use stepwright_json::{Json, json};
+use stepwright_served::{Client, MAP, Server, W6, calls, chain, create, functions, load};
 
 /// How often each server has its turn.
 const TURNS: usize = 24;

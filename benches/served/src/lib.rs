@@ -10,7 +10,7 @@ use stepwright_json::{Json, json};
 
 /// How soon and how late a client asks again whether an execution has ended.
 const SOONEST: Duration = Duration::from_micros(200);
-const LATEST: Duration = Duration::from_millis(5);
+const LATEST: Duration = Duration::from_millis(50);
 
 /// What a load came to: executions per second, and how long they took in milliseconds.
 pub struct Figures {
@@ -112,6 +112,8 @@ pub fn text(reply: &Json, key: &str) -> String {
 pub struct Client {
     stream: BufReader<TcpStream>,
     pub address: String,
+    /// How long the last execution took.
+    last: Duration,
 }
 
 impl Client {
@@ -119,18 +121,27 @@ impl Client {
         let address = address.trim_start_matches("http://").to_owned();
         let stream = TcpStream::connect(&address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket has options");
-        Self { stream: BufReader::new(stream), address }
+        Self { stream: BufReader::new(stream), address, last: Duration::ZERO }
     }
 
     pub fn call(&mut self, operation: &str, body: &str) -> Json {
+        let headers = format!(
+            "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AWSStepFunctions.{operation}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/states/aws4_request, SignedHeaders=host;x-amz-date, Signature=0"
+        );
+        self.post("/", &headers, body)
+    }
+
+    /// Posts JSON, and reads the JSON that is answered.
+    pub fn post(&mut self, path: &str, headers: &str, body: &str) -> Json {
         let request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AWSStepFunctions.{operation}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/states/aws4_request, SignedHeaders=host;x-amz-date, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
         let mut line = String::new();
         let mut length = 0;
+        let mut is_over = false;
         loop {
             line.clear();
             assert!(
@@ -140,14 +151,18 @@ impl Client {
             if line.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().expect("a length is a number");
             }
+            is_over |= name.eq_ignore_ascii_case("connection")
+                && value.trim().eq_ignore_ascii_case("close");
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("the server answers");
+        if is_over {
+            *self = Self { last: self.last, ..Self::connect(&self.address) };
+        }
         stepwright_json::parse_bytes(&body).expect("answers are JSON")
     }
 
@@ -156,16 +171,28 @@ impl Client {
         text(&self.call("StartExecution", &body.to_string()), "executionArn")
     }
 
-    /// Starts an execution and asks for its end, after each eighth of the time that has passed, so
-    /// that asking is a small part of what is measured.
+    /// Starts an execution and asks for its end: first after half of the time that the last one took, then after
+    /// each sixteenth of the time that has passed, so that asking is a small part of what is measured.
     pub fn start_and_wait(&mut self, machine: &str, input: &str) {
         let began = Instant::now();
         let arn = self.start(machine, input);
-        let body = json!({"executionArn": (arn.as_str())}).to_string();
+        self.wait(&arn, began);
+    }
+
+    /// Asks for the end of an execution.
+    pub fn wait(&mut self, arn: &str, began: Instant) {
+        let body = json!({"executionArn": arn}).to_string();
+        let first = (self.last / 2).saturating_sub(began.elapsed());
+        if first > SOONEST {
+            std::thread::sleep(first);
+        }
         loop {
             match text(&self.call("DescribeExecution", &body), "status").as_str() {
-                "SUCCEEDED" => return,
-                "RUNNING" => std::thread::sleep((began.elapsed() / 8).clamp(SOONEST, LATEST)),
+                "SUCCEEDED" => {
+                    self.last = began.elapsed();
+                    return;
+                }
+                "RUNNING" => std::thread::sleep((began.elapsed() / 16).clamp(SOONEST, LATEST)),
                 other => panic!("an execution ended as {other}"),
             }
         }
@@ -185,6 +212,11 @@ pub fn functions() -> String {
     let function = std::env::current_exe().expect("a bench has a path");
     let function = function.with_file_name("trivial-function");
     format!("[functions.noop]\nbootstrap = [{function:?}]\n")
+}
+
+/// Whether somebody takes connections there.
+pub fn listens(address: &str) -> bool {
+    TcpStream::connect(address).is_ok()
 }
 
 /// Whether a server says that it takes work on.
@@ -207,11 +239,16 @@ pub struct Server {
 impl Server {
     /// Starts the binary on a port, over the data of a folder, with a configuration.
     pub fn start(binary: &Path, folder: &Path, port: u16, config: &str) -> Self {
+        Self::try_start(binary, folder, port, config).expect("the server starts")
+    }
+
+    /// The same of a server that may refuse its configuration.
+    pub fn try_start(binary: &Path, folder: &Path, port: u16, config: &str) -> Option<Self> {
         let address = format!("127.0.0.1:{port}");
         let began = Instant::now();
         let path = std::env::temp_dir().join(format!("stepwright-bench-{port}.toml"));
         std::fs::write(&path, config).expect("a temporary file can be written");
-        let child = Command::new(binary)
+        let mut child = Command::new(binary)
             .arg("serve")
             .arg("--config")
             .arg(path)
@@ -221,21 +258,27 @@ impl Server {
             .spawn()
             .expect("the binary runs");
         while !is_ready(&address) {
+            if child.try_wait().expect("a process can be asked").is_some() {
+                return None;
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
         let ready_ms = began.elapsed().as_secs_f64() * 1_000.0;
-        Self { child, address, ready_ms }
+        Some(Self { child, address, ready_ms })
     }
 
     /// Resident memory.
     pub fn memory_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
-        let kilobytes: f64 =
-            line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.0);
-        kilobytes / 1_024.0
+        memory_mb(self.child.id())
     }
+}
+
+/// Resident memory of a process.
+pub fn memory_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.0);
+    kilobytes / 1_024.0
 }
 
 impl Drop for Server {

@@ -9,10 +9,8 @@ mod services;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use stepwright_benches::served::{
-    Client, MAP, Server, W6, calls, chain, create, functions, load,
-};
 use stepwright_json::{Json, json};
+use stepwright_served::{Client, MAP, Server, W6, calls, chain, create, functions, load};
 
 /// Where the server listens.
 const PORT: u16 = 18_083;
