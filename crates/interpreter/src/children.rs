@@ -9,7 +9,7 @@ use stepwright_json::{Array, Json};
 
 /// How many bytes of memory the inputs of children that run take, before others wait for one of them
 /// to end.
-const MOST_HELD: usize = 16 << 20;
+const MOST_HELD: usize = 8 << 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Children {

@@ -235,7 +235,7 @@ pub(crate) enum RunStage {
 
 /// What the inputs weigh that come of one page of items, unless it has a single item. Each may have
 /// much beside its item that all have in common, and that is stored with each.
-pub(crate) const PAGE_WEIGHT: usize = 2 << 20;
+pub(crate) const PAGE_WEIGHT: usize = 1 << 20;
 
 impl MapRun {
     /// The most child executions at once: AWS's quota.

@@ -488,7 +488,7 @@ fn what_all_children_have_in_common_makes_pages_smaller() {
         for (items, inputs) in &pages {
             let weight: usize =
                 inputs.iter().map(|input| input.measure().expect("not deep").weight()).sum();
-            assert!(weight <= 2 << 20, "{fields}: a page of {items} items weighs {weight}");
+            assert!(weight <= 1 << 20, "{fields}: a page of {items} items weighs {weight}");
             for input in inputs {
                 match input.get("Items").and_then(Json::as_array) {
                     Some(items) => seen.extend(items.iter().cloned()),
