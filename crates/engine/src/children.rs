@@ -34,6 +34,9 @@ const MOST: usize = 64;
 /// The bytes of memory that their inputs may take, and their results while they are reported.
 const TOGETHER_BYTES: usize = 1 << 20;
 
+/// After so many children, whatever else has something to do has its turn.
+const OTHERS: u32 = 8;
+
 /// The steps of evaluation after which those that have taken their first turn wait no longer for others.
 const TOGETHER_STEPS: u64 = 100_000;
 
@@ -184,6 +187,9 @@ impl Engine {
             }
             if group.steps >= TOGETHER_STEPS {
                 self.settle_group(&run, &mut group).await;
+            }
+            if index % OTHERS == OTHERS - 1 {
+                tokio::task::yield_now().await;
             }
         }
         self.confirm_all(&mut group).await;

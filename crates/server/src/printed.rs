@@ -64,7 +64,8 @@ pub(crate) async fn of_all_nodes(
     lines
 }
 
-/// The lines of each node that answers, with the node's number.
+/// The lines of each node that answers, with the node's number. The nodes are in the same order whichever of them
+/// asks, so that lines of one moment are, too.
 async fn everywhere(
     engine: &Engine,
     functions: &Functions,
@@ -80,7 +81,9 @@ async fn everywhere(
         let lines = answer.get("lines")?.as_array()?;
         Some((node, lines.iter().filter_map(read_line).collect()))
     };
-    answers.iter().filter_map(read).collect()
+    let mut found: Vec<(String, Vec<Printed>)> = answers.iter().filter_map(read).collect();
+    found.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+    found
 }
 
 /// What this node says when another one asks for its lines.
