@@ -519,5 +519,5 @@ fn the_share_that_has_failed_is_known_however_many_pages_there_are() {
     let failed = ended.events.iter();
     let failed = failed.filter(|event| matches!(event.kind, EventKind::ChildFinished { .. }));
     assert_eq!(failed.count(), 51, "the fifty-first of a thousand is one too many");
-    assert!(pages(&ended).len() < 3, "nothing is made that is not needed");
+    assert!(pages(&ended).len() < 6, "nothing is made that is not needed");
 }
