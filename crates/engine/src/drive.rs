@@ -9,7 +9,7 @@ use crate::children::Together;
 use crate::errors::Refused;
 use crate::live::{Live, NotTaken, Taken};
 use crate::load::LoadError;
-use crate::long::{Aside, leave_worker};
+use crate::long::{Aside, pass_bytes};
 use crate::mailbox::{Delivered, Found, Message, What};
 use crate::{Engine, Snapshot};
 use parking_lot::Mutex;
@@ -28,10 +28,6 @@ const EVENTS_PER_APPEND: usize = 4_000;
 
 /// So it does once they record so many bytes of data.
 const BYTES_PER_APPEND: usize = 2 * BYTES_PER_TURN;
-
-/// Turns that record more bytes of data take so long to be written down that the worker is left to
-/// others meanwhile.
-const LONG_APPEND: usize = 256 << 10;
 
 /// An execution that takes more bytes of memory than this goes on only when there is room.
 const LARGE: usize = 8 << 20;
@@ -272,11 +268,7 @@ impl Engine {
             // From here on other nodes may show the end, so nobody may be told that it runs.
             self.inner.recent.left(&live.facts.about.arn);
         }
-        let append = if taken.bytes > LONG_APPEND {
-            leave_worker(|| live.append(taken, false))
-        } else {
-            live.append(taken, false)
-        };
+        let append = pass_bytes(taken.bytes, || live.append(taken, false));
         let (id, len) = (append.execution, append.len);
         let since = Instant::now();
         let appended = self.store().append(append).await;

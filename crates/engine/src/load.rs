@@ -2,7 +2,7 @@
 
 use crate::facts::More;
 use crate::live::{Live, panic_text};
-use crate::long::leave_worker;
+use crate::long::pass_bytes;
 use crate::memory::Share;
 use crate::run_rows::RunRows;
 use crate::{Engine, Facts};
@@ -49,11 +49,7 @@ impl Engine {
                 break;
             }
             let bytes: usize = chunks.iter().map(|chunk| stored::unpacked_len(&chunk.bytes)).sum();
-            if bytes > LONG {
-                leave_worker(|| folded.take(&chunks))?;
-            } else {
-                folded.take(&chunks)?;
-            }
+            pass_bytes(bytes, || folded.take(&chunks))?;
         }
         Ok(folded.live(facts, wake_at))
     }
@@ -79,9 +75,6 @@ impl Engine {
 
 /// Roughly the number of bytes of a history that are in memory at once.
 pub(crate) const BYTES: usize = 4 << 20;
-
-/// Chunks that unpack to more bytes take so long that the worker is left to others meanwhile.
-const LONG: usize = 256 << 10;
 
 /// How much memory an execution may take when it is read, beside twice of what it may take when it
 /// runs: it was within that when it was written, and not all that was shared is shared again.

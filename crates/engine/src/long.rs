@@ -24,6 +24,9 @@ const LONG: u64 = 500_000;
 /// After so many steps more it is seen to again that the worker has been left.
 const AGAIN: u64 = 1_000_000;
 
+/// So many bytes of a history take about a millisecond to be read or written down.
+const LONG_BYTES: usize = 256 << 10;
+
 /// How long it takes for somebody else to take a worker over.
 const HANDOVER: Duration = Duration::from_micros(300);
 
@@ -201,8 +204,13 @@ fn has_workers(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::MultiThread
 }
 
+/// Reads or writes down so many bytes of a history, and leaves the worker to others if that takes long.
+pub(crate) fn pass_bytes<R: Send>(bytes: usize, work: impl FnOnce() -> R + Send) -> R {
+    if bytes > LONG_BYTES { leave_worker(work) } else { work() }
+}
+
 /// Does something that takes long, and leaves the worker to others meanwhile.
-pub(crate) fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+fn leave_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if Handle::try_current().is_ok_and(|runtime| has_workers(&runtime)) {
         tokio::task::block_in_place(|| at_low_priority(work))
     } else {
