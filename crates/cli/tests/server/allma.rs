@@ -36,6 +36,7 @@ struct Orchestrator {
     folder: tempfile::TempDir,
     server: Server,
     machine: String,
+    played: usize,
 }
 
 impl Orchestrator {
@@ -59,35 +60,45 @@ impl Orchestrator {
         let arns = machines.iter().map(|machine| text(machine, "stateMachineArn"));
         let main = arns.into_iter().find(|arn| arn.contains("FlowOrchestrator"));
         let machine = main.expect("the orchestrator is one of them");
-        Self { folder, server, machine }
+        Self { folder, server, machine, played: 0 }
     }
 
-    /// Plays a scenario. Returns the description of the execution.
-    fn play(&self, scenario: &Json) -> Json {
-        let path = self.folder.path();
-        for left in
-            NAMES.map(|(_, name)| format!("{name}.calls")).iter().chain(&["token".to_owned()])
-        {
-            // It may not be there.
-            std::fs::remove_file(path.join(left)).ok();
-        }
-        std::fs::write(path.join("scenario.json"), scenario.to_string())
-            .expect("it can be written");
+    /// Plays a scenario. Returns the description of the execution, and what was called.
+    ///
+    /// Its flow gets a name of its own, which is that of its folder: a branch of an earlier
+    /// scenario whose parent has failed may still be calling when this one runs.
+    fn play(&mut self, scenario: &Json) -> (Json, Calls) {
+        let flow = scenario.get("input").and_then(|input| input.get("flowExecutionId"));
+        // The input of one is bad: it has no flow.
+        let flow = flow.and_then(Json::as_str).unwrap_or("flow");
+        self.played += 1;
+        let own = format!("{flow}-{}", self.played);
+        let scenario = scenario.to_string().replace(&format!("\"{flow}\""), &format!("\"{own}\""));
+        std::fs::write(self.folder.path().join("last"), &own).expect("it can be written");
+        let folder = self.folder.path().join(own);
+        std::fs::create_dir(&folder).expect("it can be made");
+        std::fs::write(folder.join("scenario.json"), &scenario).expect("it can be written");
+        let scenario = stepwright_json::parse(&scenario).expect("it is JSON");
         let client = self.server.client();
         let input = scenario.get("input").map(Json::to_string).unwrap_or_default();
         let members = [("stateMachineArn", self.machine.as_str().into()), ("input", input.into())];
         let started = client.ok("StartExecution", &members);
         for step in scenario.get("driver").and_then(Json::as_array).into_iter().flatten() {
-            let token = await_file(&path.join("token"));
+            let token = await_file(&folder.join("token"));
             let output = step.get("output").map(Json::to_string).unwrap_or_default();
             assert_eq!(text(step, "call"), "SendTaskSuccess");
             client.ok("SendTaskSuccess", &[("taskToken", token.into()), ("output", output.into())]);
         }
-        client.end(&text(&started, "executionArn"))
+        (client.end(&text(&started, "executionArn")), Calls(folder))
     }
+}
 
-    fn calls(&self, name: &str) -> i64 {
-        let calls = std::fs::read_to_string(self.folder.path().join(format!("{name}.calls")));
+/// The folder of a scenario, with a file for each function that counts its calls.
+struct Calls(PathBuf);
+
+impl Calls {
+    fn of(&self, function: &str) -> i64 {
+        let calls = std::fs::read_to_string(self.0.join(format!("{function}.calls")));
         calls.ok().and_then(|calls| calls.parse().ok()).unwrap_or_default()
     }
 
@@ -110,7 +121,7 @@ impl Orchestrator {
                 }
                 calls => {
                     let function = calls.strip_suffix("_calls").expect("no other check is known");
-                    assert_eq!(Json::Int(self.calls(function)), *wanted, "{name}: {calls}");
+                    assert_eq!(Json::Int(self.of(function)), *wanted, "{name}: {calls}");
                 }
             }
         }
@@ -138,11 +149,11 @@ fn every_scenario_ends_as_published_and_corrected() {
     let scenarios = scenarios.expect("it has them");
     assert_eq!(scenarios.len(), 10);
     let template = read("template.json");
-    let published = Orchestrator::serve(&template);
+    let mut published = Orchestrator::serve(&template);
     for scenario in scenarios.iter() {
         let name = text(scenario, "name");
-        let ended = published.play(scenario);
-        published.check(&name, &ended, scenario.get("expect").expect("it says what is expected"));
+        let (ended, calls) = published.play(scenario);
+        calls.check(&name, &ended, scenario.get("expect").expect("it says what is expected"));
     }
     drop(published);
 
@@ -150,11 +161,11 @@ fn every_scenario_ends_as_published_and_corrected() {
         assert!(template.contains(wrong), "{wrong}");
         template.replace(wrong, right)
     });
-    let corrected = Orchestrator::serve(&corrected);
+    let mut corrected = Orchestrator::serve(&corrected);
     let fixed = scenarios.iter().filter_map(|one| Some((one, one.get("expect_fixed")?)));
     for (scenario, expected) in fixed {
-        let ended = corrected.play(scenario);
-        corrected.check(&text(scenario, "name"), &ended, expected);
+        let (ended, calls) = corrected.play(scenario);
+        calls.check(&text(scenario, "name"), &ended, expected);
     }
 
     // A fork over a list in the bucket of the template.
@@ -189,9 +200,9 @@ fn every_scenario_ends_as_published_and_corrected() {
             "finalize": [{"return": {"status": "COMPLETED"}}]
         }
     });
-    let ended = corrected.play(&scenario);
+    let (ended, calls) = corrected.play(&scenario);
     assert_eq!(text(&ended, "status"), "SUCCEEDED", "{ended}");
-    assert_eq!(corrected.calls("isp"), 4, "three items, and what comes after");
+    assert_eq!(calls.of("isp"), 4, "three items, and what comes after");
 }
 
 /// The name of the bucket that the template has made.

@@ -1,11 +1,13 @@
 """The functions of the ALLMA orchestrator, as a scenario says: a runtime that speaks the Runtime API.
 
 A scenario has a list of rules for each function. The first rule whose conditions hold for the event, and
-whose number is that of the call, says what the function returns or throws."""
+whose number is that of the call, says what the function returns or throws. Each scenario has a folder that
+is named as its flow: a branch of an earlier scenario may still call when the next one runs."""
 
 import fcntl
 import json
 import os
+import re
 import sys
 import urllib.request
 
@@ -41,9 +43,18 @@ def filled(template, event):
     return template
 
 
-def number():
+def flow_of(event):
+    """The name of the event's flow; the one that was started last, if the event has no name of a flow."""
+    named = re.search(r'lowExecutionId": "([^"]+)"', json.dumps(event))
+    if named:
+        return named[1]
+    with open(f"{FOLDER}/last") as file:
+        return file.read()
+
+
+def number(folder):
     """The number of this call, from 1, over all processes of the function."""
-    with open(f"{FOLDER}/{FUNCTION}.calls", "a+") as calls:
+    with open(f"{folder}/{FUNCTION}.calls", "a+") as calls:
         fcntl.flock(calls, fcntl.LOCK_EX)
         calls.seek(0)
         count = int(calls.read() or 0) + 1
@@ -54,14 +65,15 @@ def number():
 
 def answer(event):
     """What the function answers: the path that it is posted to, and the body."""
-    with open(f"{FOLDER}/scenario.json") as file:
+    folder = f"{FOLDER}/{flow_of(event)}"
+    with open(f"{folder}/scenario.json") as file:
         rules = json.load(file)["stubs"].get(FUNCTION, [])
-    count = number()
+    count = number(folder)
     token = at("$.taskToken", event)
     if token:
-        with open(f"{FOLDER}/token.new", "w") as file:
+        with open(f"{folder}/token.new", "w") as file:
             file.write(token[0])
-        os.rename(f"{FOLDER}/token.new", f"{FOLDER}/token")
+        os.rename(f"{folder}/token.new", f"{folder}/token")
     for rule in rules:
         if rule.get("nth", count) == count and all(holds(one, event) for one in rule.get("when", [])):
             if "throw" in rule:
