@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A turn that has taken more steps is long. They take some five milliseconds.
-const LONG: u64 = 500_000;
+/// A turn that has taken more steps is long. They take some two milliseconds.
+const LONG: u64 = 200_000;
 
 /// After so many steps more it is seen to again that the worker has been left.
 const AGAIN: u64 = 1_000_000;

@@ -130,6 +130,36 @@ fn memory_has_an_end() {
     check("$formatInteger(1, $pad('', 100000000, '0'))", "U1002");
 }
 
+/// What stands in many places is made once, however often it stands there, and what would not be
+/// taken is not made.
+#[test]
+fn what_doubles_costs_its_levels() {
+    let doubling = |body: &str, levels: u32| {
+        let text = format!("$reduce([1..{levels}], function($a, $level) {{{body}}}, [1])");
+        let burnt = std::cell::Cell::new(0);
+        let burn = |steps| {
+            burnt.set(burnt.get() + steps);
+            true
+        };
+        let limits = Limits { value_bytes: 6_990_256, burn: Some(&burn), ..Limits::default() };
+        let result = evaluate(&text, &limits);
+        assert!(burnt.get() < 5_000, "{text}: {} steps", burnt.get());
+        result
+    };
+    for body in [
+        "[[$a], [$a]]",
+        "{'k': $a, 'l': $a}",
+        "[{'k': $a}, {'k': $a}]",
+        "$map([1, 2], function() {{'k': $a}})",
+    ] {
+        let made = doubling(body, 16).expect("it is small enough").expect("it is something");
+        let measure = made.measure().expect("it is not deep");
+        assert!(measure.bytes > 1 << 16 && measure.bytes < 6_990_256, "{body}: {measure:?}");
+        let refused = doubling(body, 60).expect_err("it is too large");
+        assert_eq!(refused.code, "U1002", "{body}: {refused}");
+    }
+}
+
 #[test]
 fn ranges_have_an_end() {
     check("[1..1e9]", "D2014");

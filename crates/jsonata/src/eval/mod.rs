@@ -3,6 +3,7 @@
 mod call;
 mod frame;
 mod group;
+mod json;
 mod operators;
 mod path;
 mod sort;
@@ -25,7 +26,7 @@ use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use stepwright_json::{Hint, Json, Object};
+use stepwright_json::{Hint, Json};
 use typed_arena::Arena;
 
 /// How deep a value may be nested that an evaluation makes.
@@ -545,90 +546,6 @@ impl<'a> Evaluator<'a> {
         self.hold(text.len())?;
         self.charge(text.len() + 64)?;
         Ok(Value::text(text))
-    }
-
-    /// The result for the caller.
-    fn output(&mut self, value: Value<'a>) -> Result<Option<Json>> {
-        match value {
-            Value::Undefined => Ok(None),
-            Value::Builtin(_) | Value::Function(_) => Err(Fault::new("U1004")),
-            Value::Array(array) if array.outer => {
-                self.output(array.items.first().cloned().unwrap_or_default())
-            }
-            value => self.json(value).map(Some),
-        }
-    }
-
-    /// A value as JSON. What JSON does not have is null in an array and missing in an object.
-    pub(crate) fn json(&mut self, value: Value<'a>) -> Result<Json> {
-        self.step()?;
-        Ok(match value {
-            Value::Json(json) => json.clone(),
-            Value::Int(value) => Json::Int(value),
-            Value::Float(bits) => self.number(bits.get()),
-            Value::Text(text) => Json::String(Rc::unwrap_or_clone(text)),
-            Value::True => Json::Bool(true),
-            Value::False => Json::Bool(false),
-            Value::Undefined
-            | Value::Null
-            | Value::Builtin(_)
-            | Value::Function(_)
-            | Value::Pending => Json::Null,
-            Value::Array(array) => {
-                self.charge_items(array.items.len())?;
-                let made = Rc::unwrap_or_clone(array).items;
-                let mut items = Vec::with_capacity(made.len());
-                for item in made {
-                    items.push(self.inner_json(item)?);
-                }
-                Json::from(items)
-            }
-            Value::Object(map) => {
-                self.charge(map.len() * 48)?;
-                if let Some(keys) = map.shared_keys()
-                    && map.height <= HEIGHT
-                {
-                    let made = Rc::unwrap_or_clone(map).into_values();
-                    let mut values = Vec::with_capacity(made.len());
-                    for value in made {
-                        values.push(self.inner_json(value)?);
-                    }
-                    return Ok(Object::with_keys(keys, values).unwrap_or_default().into());
-                }
-                let mut members = Vec::with_capacity(map.len());
-                for (key, value) in map.iter() {
-                    if !value.is_function() && !value.is_undefined() {
-                        members.push((key.clone(), self.inner_json(value.clone())?));
-                    }
-                }
-                Json::Object(members.into_iter().collect())
-            }
-            Value::Tuple(tuple) => self.json(tuple.item.clone())?,
-        })
-    }
-
-    #[inline]
-    fn number(&self, value: f64) -> Json {
-        if value.is_finite() { crate::number::to_json(value) } else { self.infinite(value) }
-    }
-
-    /// JSON has no infinite numbers: Step Functions puts out their names, jsonata-js null.
-    #[cold]
-    fn infinite(&self, value: f64) -> Json {
-        if !self.dialect.step_functions() {
-            return crate::number::to_json(value);
-        }
-        let mut name = String::new();
-        crate::number::write(value, &mut name);
-        name.into()
-    }
-
-    #[inline]
-    fn inner_json(&mut self, value: Value<'a>) -> Result<Json> {
-        match value {
-            Value::Array(_) | Value::Object(_) => stack::deeper(|| self.json(value)),
-            value => self.json(value),
-        }
     }
 
     /// Compiles and evaluates a text where a call of `$eval` stands.

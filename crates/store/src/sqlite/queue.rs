@@ -1,6 +1,7 @@
 //! The queue of the writer. A thread writes everything that is pending in one transaction. If
-//! nothing else is pending and the disk is quick, the caller writes its work itself. This saves the
-//! way to the thread and back, which takes as long as the writing.
+//! nothing else is pending, the work is small and the disk has been quick for a while, the caller
+//! writes its work itself. This saves the way to the thread and back, which takes as long as the
+//! writing. A caller is a worker of the runtime, on which others wait: hence only then.
 
 use super::acknowledged::Acknowledged;
 use super::writer::{self, Work};
@@ -15,8 +16,15 @@ const MOST_WAITING: usize = 8_192;
 /// long.
 const MOST_AT_ONCE: usize = 1_024;
 
-/// If the last transaction took longer than this, the next is left to the thread.
+/// A transaction that takes no longer than this is quick.
 const QUICK: Duration = Duration::from_millis(1);
+
+/// So many transactions in a row must have been quick, each with one piece of work alone, before a
+/// caller writes its own. A disk that is quick only now and then holds up a worker each time it is not.
+const QUICK_IN_A_ROW: u8 = 16;
+
+/// The most bytes that a caller writes itself.
+const SMALL: usize = 64 << 10;
 
 /// The work for the one connection that writes.
 #[derive(Debug)]
@@ -33,8 +41,9 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<Work>,
     is_writing: bool,
-    /// Whether the last transaction was quick, had one piece of work, and nothing came meanwhile.
-    is_calm: bool,
+    /// How many transactions in a row, up to [`QUICK_IN_A_ROW`], were quick and had one piece of work,
+    /// and nothing came meanwhile.
+    calm: u8,
     is_closed: bool,
 }
 
@@ -62,12 +71,13 @@ impl Queue {
         if state.is_closed {
             return false;
         }
+        let is_small = work.bytes() <= SMALL;
         state.waiting.push(work);
         if state.is_writing {
             // Whoever is writing wakes the thread afterwards if work has come meanwhile.
             return true;
         }
-        if state.is_calm && state.waiting.len() == 1 {
+        if is_small && state.calm == QUICK_IN_A_ROW && state.waiting.len() == 1 {
             self.write(state);
         } else {
             self.work.notify_one();
@@ -128,7 +138,8 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.is_writing = false;
-        state.is_calm = self.is_calm && state.waiting.is_empty();
+        let is_calm = self.is_calm && state.waiting.is_empty();
+        state.calm = if is_calm { (state.calm + 1).min(QUICK_IN_A_ROW) } else { 0 };
         if !self.is_done {
             // It panicked. Pending work is dropped, so that its callers notice.
             state.is_closed = true;

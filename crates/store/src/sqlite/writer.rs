@@ -20,6 +20,20 @@ pub(crate) enum Work {
     },
 }
 
+impl Work {
+    /// How many bytes of data there are to be written, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Append(append, _) => append.chunk.len(),
+            Self::Put(changes, _) => {
+                changes.iter().map(|(_, document)| document.as_ref().map_or(0, Vec::len)).sum()
+            }
+            // What is deleted has any size.
+            Self::Remove { .. } => usize::MAX,
+        }
+    }
+}
+
 /// Moves the contents of the log into the database. A log that is left behind is read when the
 /// store is opened next.
 pub(crate) fn checkpoint(connection: &Connection) {
