@@ -7,20 +7,46 @@
 //! ```
 //! std::thread::spawn(|| {
 //!     stepwright_background::give_way();
-//!     // Something that takes long.
+//!     for item in 0..1_000_000 {
+//!         // Something that takes long.
+//!         stepwright_background::breathe();
+//!     }
 //! });
 //! ```
 
 #[cfg(target_os = "linux")]
 use rustix::process::Pid;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 /// How much lower the priority is, as `nice` counts: lower by 10 is a tenth of the share.
 #[cfg(target_os = "linux")]
 const NICER: i32 = 10;
 
+/// How long a thread goes on before it asks whether somebody else waits for its processor.
+const BREATH: Duration = Duration::from_micros(500);
+
+thread_local! {
+    /// When the thread gave others their turn last, if it gives way.
+    static BREATHED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Gives others their turn, if the current thread [gives way](give_way) and has not done so for half a
+/// millisecond; does nothing otherwise. Linux lets a thread that has begun its slice end it, four
+/// milliseconds at worst, whatever waits and whatever its priority: hence this, within what takes long.
+pub fn breathe() {
+    BREATHED.with(|breathed| {
+        if breathed.get().is_some_and(|last| last.elapsed() > BREATH) {
+            std::thread::yield_now();
+            breathed.set(Some(Instant::now()));
+        }
+    });
+}
+
 /// Lets the current thread give way to others from now on. A thread cannot raise its priority again, so
 /// it must not be one that others will need. Where the system does not allow it, the thread stays as it is.
 pub fn give_way() {
+    BREATHED.set(Some(Instant::now()));
     #[cfg(target_os = "linux")]
     lower(None);
 }

@@ -152,6 +152,7 @@ impl Aside<'_> {
 
     /// A turn has taken so many steps.
     pub(crate) fn watch(&self, steps: u64) {
+        stepwright_background::breathe();
         if steps < self.next.load(Ordering::Relaxed) {
             return;
         }

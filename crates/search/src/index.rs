@@ -151,6 +151,7 @@ impl Index {
                     of.states,
                     of.variables
                 ])?;
+                stepwright_background::breathe();
             }
             Ok(())
         };

@@ -420,6 +420,7 @@ impl Search {
             .events_after(id, 0, |event| {
                 words.take(&self.redaction.event(event));
                 events += 1;
+                stepwright_background::breathe();
                 events < MOST_EVENTS
             })
             .await?;
