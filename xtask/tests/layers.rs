@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stepwright-program", &["source", "json", "aws", "asl", "jsonpath", "jsonata"]),
     ("stepwright-graph", &["json", "aws", "program"]),
     // 2: core
-    ("stepwright-history", &["json", "aws"]),
+    ("stepwright-history", &["background", "json", "aws"]),
     ("stepwright-interpreter", &["json", "aws", "program", "history"]),
     (
         "stepwright-simulator",

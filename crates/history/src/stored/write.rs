@@ -329,6 +329,8 @@ impl Writer {
         value.write(&mut self.text);
         self.number(self.text.len() as u64);
         self.bytes.extend_from_slice(self.text.as_bytes());
+        // A turn may come to megabytes.
+        stepwright_background::breathe();
     }
 
     fn object(&mut self, object: &Object) {
