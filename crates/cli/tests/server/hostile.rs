@@ -134,8 +134,7 @@ fn play(server: &Server, seeds: &[u64], watched: &Watched) -> bool {
             .map(|_| {
                 scope.spawn(|| {
                     // Making the cases is not what is measured, and takes processors, too.
-                    #[cfg(target_os = "linux")]
-                    rustix::process::setpriority_process(None, 10).ok();
+                    stepwright_background::give_way();
                     let client = server.client();
                     loop {
                         let at = next.fetch_add(1, Ordering::SeqCst) as usize;
