@@ -31,7 +31,7 @@ use stepwright_json::Json;
 use stepwright_program::{Limits, Vintage};
 use stepwright_protocol::ApiError;
 use stepwright_search::{Redaction, RedactionError, Search};
-use stepwright_services::{Containers, Services, Substitutes};
+use stepwright_services::{Containers, OF_NODES, Seat, Services, Substitutes};
 use stepwright_store::{KeyChange, Keyring, Memory, Postgres, Sqlite, Store, StoreError, sealed};
 
 /// The parts that a server is assembled from.
@@ -248,6 +248,8 @@ impl Assembly {
         if self.server.nodes.is_none() {
             self.services.are_local_by_default();
         }
+        let is_here = |name: &&str| self.services.is_local(name);
+        let local_services = OF_NODES.into_iter().filter(is_here).collect();
         let assembled = self.assemble().await?;
         let Assembled { api, otlp, services, resources, console, credentials, key_change, .. } =
             assembled;
@@ -264,6 +266,7 @@ impl Assembly {
         serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
         serving.services = Some(services);
+        serving.local_services = local_services;
         serving.resources = resources;
         serving.console = console;
         serving.oidc = oidc.map(Arc::new);
@@ -303,7 +306,8 @@ impl Assembly {
             (Some(_), None) => return Err(NodesError::NoStore),
             (Some(nodes), Some(_)) => nodes,
         };
-        if let Some(section) = self.services.local_section() {
+        let mut sections = self.services.local_sections();
+        if let Some(section) = sections.find(|section| !OF_NODES.contains(section)) {
             return Err(NodesError::Local(format!("[services.{section}]")));
         }
         if self.resources.is_some() {
@@ -348,7 +352,10 @@ impl Assembly {
                 file_systems: self.server.file_systems.clone().into_iter().rev().collect(),
             },
             url: Arc::default(),
-            is_shared: peers.is_some(),
+            seat: match &self.server.nodes {
+                Some(nodes) => Seat::of_nodes(&nodes.key),
+                None => Seat::default(),
+            },
         });
         self.services.connect(services.clone());
         // `[services.s3]`, `[objects]`, `[services.default]`: what is said of S3 alone comes first.
@@ -443,7 +450,7 @@ impl Assembly {
             search.begin(weak.clone());
         }
         let reached = Reached { engine: weak.clone(), settings: settings.clone(), functions };
-        services.begin(Arc::new(reached));
+        services.begin(weak.clone(), Arc::new(reached));
         integrations.connect(Arc::new(Loopback {
             engine: weak,
             settings,
