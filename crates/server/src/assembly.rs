@@ -248,8 +248,6 @@ impl Assembly {
         if self.server.nodes.is_none() {
             self.services.are_local_by_default();
         }
-        let is_here = |name: &&str| self.services.is_local(name);
-        let local_services = OF_NODES.into_iter().filter(is_here).collect();
         let assembled = self.assemble().await?;
         let Assembled { api, otlp, services, resources, console, credentials, key_change, .. } =
             assembled;
@@ -266,7 +264,6 @@ impl Assembly {
         serving.longest_handshake = Duration::from_secs(server.handshake_seconds);
         serving.otlp = otlp;
         serving.services = Some(services);
-        serving.local_services = local_services;
         serving.resources = resources;
         serving.console = console;
         serving.oidc = oidc.map(Arc::new);
@@ -316,6 +313,11 @@ impl Assembly {
         Ok(Some(Arc::new(HttpPeers::new(nodes)?)))
     }
 
+    /// The local services that this server shares with other nodes.
+    fn services_of_nodes(&self) -> Vec<&'static str> {
+        OF_NODES.into_iter().filter(|name| self.services.is_local(name)).collect()
+    }
+
     fn credentials(&self) -> Result<Credentials, CredentialsError> {
         config::credentials(Configured {
             server: &self.server,
@@ -353,7 +355,7 @@ impl Assembly {
             },
             url: Arc::default(),
             seat: match &self.server.nodes {
-                Some(nodes) => Seat::of_nodes(&nodes.key),
+                Some(nodes) => Seat::of_nodes(&nodes.key, self.services_of_nodes()),
                 None => Seat::default(),
             },
         });

@@ -25,7 +25,7 @@ use stepwright_console::{Console, LOGIN, LOGOUT, Need, OIDC, OIDC_CALLBACK, ROUT
 use stepwright_functions::{FUNCTIONS, Functions, INVOCATIONS, MOST_PAYLOAD, serve_invocation};
 use stepwright_json::{Json, Object};
 use stepwright_protocol::{ApiError, keep_known, operation, validate};
-use stepwright_services::Services;
+use stepwright_services::{NAMES, Services};
 use stepwright_store::KeyChange;
 use tokio::sync::Semaphore;
 
@@ -61,8 +61,6 @@ pub struct Serving {
     pub otlp: Option<Arc<Otlp>>,
     /// The local services of AWS, if they are served.
     pub services: Option<Services>,
-    /// Those that tasks find here, if this server is one of several nodes.
-    pub local_services: Vec<&'static str>,
     /// What is made in them before the first request is answered.
     pub resources: Option<Resources>,
     /// The pages.
@@ -115,7 +113,6 @@ impl Serving {
             rate: None,
             otlp: None,
             services: None,
-            local_services: Vec::new(),
             resources: None,
             console: Arc::default(),
             sessions: Arc::default(),
@@ -160,7 +157,8 @@ impl Serving {
         services.served_at(&url);
         // A service that is not here is elsewhere: it must not be looked for at this node.
         let names: Vec<String> = if services.are_shared() {
-            let here = ["sfn", "lambda"].into_iter().chain(self.local_services.iter().copied());
+            let local = NAMES.into_iter().filter(|name| services.have(name));
+            let here = ["sfn", "lambda"].into_iter().chain(local);
             here.map(endpoint_variable).collect()
         } else {
             vec!["AWS_ENDPOINT_URL".to_owned()]

@@ -32,8 +32,9 @@ pub enum NodesError {
     NoStore,
     /// What local services hold would be another thing at each node.
     #[error(
-        "`{0}` is for local services with files or processes of one machine, and `[server.nodes]` makes \
-         this server one of several; let a server of its own have them, and name it at each node: \
+        "`{0}` is for the local services of one server, with its files and processes, and `[server.nodes]` \
+         makes this one of several, which may have `sqs`, `sns`, `eventbridge`, `dynamodb`, `ssm` and \
+         `secretsmanager`; let a server of its own have the others, and name it at each node: \
          `endpoint = \"http://…\"`"
     )]
     Local(String),

@@ -36,13 +36,17 @@ impl Services {
         caller: &Caller,
     ) -> Result<Reply, ServiceError> {
         let name = service.name.as_str();
-        if NAMES.contains(&name) && !OF_NODES.contains(&name) {
+        if NAMES.contains(&name) && !self.seat.has(name) {
+            let how = if OF_NODES.contains(&name) {
+                format!("`{name} = \"local\"` in `[services]` of each node's stepwright.toml")
+            } else {
+                "a server of its own, which it needs for its files or processes".to_owned()
+            };
             let refusal = Refusal::new(
                 "UnsupportedOperation",
                 format!(
-                    "this server is one of several nodes, which do not have the local service `{name}`: a \
-                     server of its own has it for all nodes; name that one, or AWS, in \
-                     `[services.{name}]` of each node's stepwright.toml"
+                    "this server is one of several nodes, which do not have the local service `{name}`: \
+                     that takes {how}; or name an endpoint in `[services.{name}]`"
                 ),
             );
             return Err(refusal.status(501).reported(service));

@@ -236,7 +236,7 @@ impl Services {
 
     /// Whether this server has a service, alone or with other nodes.
     pub fn have(&self, service: &str) -> bool {
-        if self.seat.is_shared() { OF_NODES.contains(&service) } else { has(service) }
+        has(service) && self.seat.has(service)
     }
 
     /// Whether this server is one of several nodes.

@@ -21,6 +21,7 @@ pub struct Seat(Option<Arc<Shared>>);
 struct Shared {
     engine: OnceLock<WeakEngine>,
     secret: String,
+    services: Vec<&'static str>,
 }
 
 impl std::fmt::Debug for Seat {
@@ -30,10 +31,15 @@ impl std::fmt::Debug for Seat {
 }
 
 impl Seat {
-    /// At one of several nodes, which all know this secret.
-    pub fn of_nodes(secret: &str) -> Self {
+    /// At one of several nodes, which all know this secret and have these services.
+    pub fn of_nodes(secret: &str, services: Vec<&'static str>) -> Self {
         let secret = secret.to_owned();
-        Self(Some(Arc::new(Shared { engine: OnceLock::new(), secret })))
+        Self(Some(Arc::new(Shared { engine: OnceLock::new(), secret, services })))
+    }
+
+    /// Whether a service is here, or at another node.
+    pub(crate) fn has(&self, service: &str) -> bool {
+        self.0.as_ref().is_none_or(|shared| shared.services.contains(&service))
     }
 
     /// Whether the services may be at another node.
