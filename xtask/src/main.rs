@@ -30,7 +30,7 @@ const HELP: &str = "cargo xtask <recipe>
   timings      where a cold build of the default binary goes: builds one, or reads the report --from FILE
   clients      installs the AWS clients that tests tour the server with, and compiles the one in Rust
   bless        write what the spec cases, snapshots and timelines show now
-  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps;
+  bench NAME…  benchmarks against peers: interpreter, json, jsonpath, jsonata, server, store, functions, fluxio, maps, nodes;
                bench all: one table beside moto, Restate and DBOS, which it installs, and an earlier release:
                [--binary FILE] [--last FILE-OR-TAG]
   hostile      definitions and inputs that want too much, sent to a server: [CASES] [SEED] (2000, 13)
