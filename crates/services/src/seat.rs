@@ -102,7 +102,6 @@ impl Seat {
 
     /// Keeps the services here for as long as the answer is held; there is nothing to hold if they are
     /// always here. `None` if they are not here.
-    #[expect(clippy::option_option, reason = "that nothing is held is not that they are elsewhere")]
     pub(crate) async fn stay(&self) -> Option<Option<Arc<Staying>>> {
         if !self.is_shared() {
             return Some(None);
