@@ -21,8 +21,8 @@ const LONGEST: Duration = Duration::from_mins(2);
 #[derive(Clone, Debug, Default)]
 struct Message {
     is_acknowledged: bool,
-    /// When it was received last, at the earliest.
-    received: Option<Instant>,
+    /// Between which moments it was received, each time.
+    received: Vec<(Instant, Instant)>,
     /// When its deletion was acknowledged.
     deleted: Option<Instant>,
 }
@@ -102,19 +102,24 @@ impl World {
                 continue;
             };
             let messages = got.get("Messages").and_then(Json::as_array);
-            for message in messages.into_iter().flatten() {
+            let messages: Vec<&Json> = messages.into_iter().flatten().collect();
+            for message in &messages {
                 let body = text(message, "Body");
                 self.queue.with(&body, |known| {
-                    if let Some(received) = known.received {
-                        // It was received at that moment at the earliest, and now at the latest.
-                        let apart = answered - received;
+                    for (other_begun, other_answered) in &known.received {
+                        // They are so far apart at the most.
+                        let apart = (answered.saturating_duration_since(*other_begun))
+                            .max(other_answered.saturating_duration_since(begun));
                         assert!(apart >= VISIBILITY, "{body} was received again after {apart:?}");
                     }
                     if let Some(deleted) = known.deleted {
                         assert!(begun < deleted, "{body} was deleted and came back");
                     }
-                    known.received = Some(begun);
+                    known.received.push((begun, answered));
                 });
+            }
+            for message in messages {
+                let body = text(message, "Body");
                 // Some receivers die with a message.
                 if self.chance.below(20) == 0 && !self.is_enough.load(Ordering::SeqCst) {
                     continue;
